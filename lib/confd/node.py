@@ -1,0 +1,131 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a node knows without asking: files, key, port, master candidates.
+
+Where the files are is C{ganeti.pathutils}'s to say. On a machine that is no
+node most of them are missing, and each function says so in its own way.
+
+"""
+
+import os
+import socket
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import protocol
+
+
+def _Paths():
+  """Imports C{ganeti.pathutils}.
+
+  Not at the head of this module: Ganeti's raises RuntimeError over a wrong
+  environment, and that shall be a clear error of whoever needs a path.
+
+  @raise errors.ConfigurationError: C{GANETI_ROOTDIR} (over Ganeti's own
+    modules: C{GANETI_HOSTNAME} too) is wrong
+
+  """
+  try:
+    from ganeti import pathutils
+  except RuntimeError as err:
+    raise errors.ConfigurationError(str(err))
+  return pathutils
+
+
+def ConfigFile():
+  return _Paths().CLUSTER_CONF_FILE
+
+
+def HmacKeyFile():
+  return _Paths().CONFD_HMAC_KEY
+
+
+def PidFile():
+  return os.path.join(_Paths().RUN_DIR, constants.CONFD + ".pid")
+
+
+def LogFile():
+  return os.path.join(_Paths().LOG_DIR,
+                      constants.DAEMONS_LOGBASE[constants.CONFD] + ".log")
+
+
+def ReadKey(path):
+  """Reads a cluster's HMAC key.
+
+  @type path: string
+  @rtype: bytes
+  @return: the file's bytes, a newline at the end included: Ganeti's keys have
+    one, and it is part of the key
+  @raise errors.ConfigurationError: the file cannot be read, or holds less than
+    L{protocol.MIN_KEY_SIZE} bytes
+
+  """
+  try:
+    with open(path, "rb") as keyfile:
+      key = keyfile.read()
+  except OSError as err:
+    raise errors.ConfigurationError("Cannot read the HMAC key %s: %s" %
+                                    (path, err.strerror))
+  CheckKey(key, path)
+  return key
+
+
+def CheckKey(key, origin):
+  """Refuses a key that is too short to be one.
+
+  @type key: bytes
+  @type origin: string
+  @param origin: where the key is from, for the message
+  @raise errors.ConfigurationError: the key is too short
+
+  """
+  if len(key) < protocol.MIN_KEY_SIZE:
+    raise errors.ConfigurationError("The HMAC key in %s has %d bytes, at least"
+                                    " %d are needed" %
+                                    (origin, len(key), protocol.MIN_KEY_SIZE))
+
+
+def ReadSsconf(name):
+  """Reads one of the values that Ganeti keeps on every node.
+
+  @type name: string
+  @param name: C{constants.SS_*}
+  @rtype: list of strings
+  @return: the lines that are not empty; no line where there is no such file,
+    as on a machine that is no node
+
+  """
+  path = os.path.join(_Paths().DATA_DIR, "ssconf_" + name)
+  try:
+    with open(path, encoding="utf-8") as ssconf:
+      return [line.strip() for line in ssconf if line.strip()]
+  except FileNotFoundError:
+    return []
+  except (OSError, ValueError) as err:
+    raise errors.ConfigurationError("Cannot read %s: %s" % (path, err))
+
+
+def PrimaryIpFamily():
+  """Returns the address family of the cluster's nodes.
+
+  @return: C{socket.AF_INET} or C{socket.AF_INET6}
+
+  """
+  if ReadSsconf(constants.SS_PRIMARY_IP_FAMILY) == [str(socket.AF_INET6.value)]:
+    return socket.AF_INET6
+  return socket.AF_INET
+
+
+def DefaultPort():
+  """Returns the UDP port of confd.
+
+  @return: what the services database says, else
+    C{constants.DEFAULT_CONFD_PORT}
+
+  """
+  try:
+    return socket.getservbyname(constants.CONFD, "udp")
+  except OSError:
+    return constants.DEFAULT_CONFD_PORT

@@ -1,0 +1,41 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The numbers and names of the confd protocol that Ganeti does not define.
+
+Ganeti's own are in C{ganeti.constants}. What stands here is this project's,
+and never goes there: on a Ganeti node that module is Ganeti's.
+
+"""
+
+from ganeti import constants
+
+
+#: Request types by the name that logs, counters and clients show
+REQUEST_TYPES = {
+  "ping": constants.CONFD_REQ_PING,
+  "node-role": constants.CONFD_REQ_NODE_ROLE_BYNAME,
+  "node-of-ip": constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
+  "master": constants.CONFD_REQ_CLUSTER_MASTER,
+  "node-ips": constants.CONFD_REQ_NODE_PIP_LIST,
+  "mc-ips": constants.CONFD_REQ_MC_PIP_LIST,
+  "instance-ips": constants.CONFD_REQ_INSTANCES_IPS_LIST,
+  "node-drbd": constants.CONFD_REQ_NODE_DRBD,
+  "node-instances": constants.CONFD_REQ_NODE_INSTANCES,
+  "instance-disks": constants.CONFD_REQ_INSTANCE_DISKS,
+  "config": constants.CONFD_REQ_CONFIG_QUERY,
+  "collectors": constants.CONFD_REQ_DATA_COLLECTORS,
+  }
+
+#: The answer does not fit a datagram (beside constants.CONFD_ERROR_*)
+ERROR_TOO_LARGE = 3
+
+#: A shorter key is not used, by the daemon or by our client calls (bytes)
+MIN_KEY_SIZE = 16
+
+#: Largest request that every daemon in the field takes (bytes)
+MAX_PORTABLE_REQUEST = 4096
+
+#: What stands in an answer in place of a secret
+REDACTED = "<redacted>"

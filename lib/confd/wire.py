@@ -1,0 +1,270 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Datagrams: bytes to requests and replies, and back.
+
+A datagram is the fourcc, then one JSON object::
+
+  plj0{"msg": STRING, "salt": STRING, "hmac": HEX}
+
+C{hmac} is HMAC-SHA1 over salt + msg with the bytes of the cluster's key. The
+salt of a request is the sender's time, which bounds how long a captured
+request can be sent again; the salt of a reply is the C{rsalt} that the request
+asked for, which ties the reply to it. (Ganeti 2.1 design, "confd".)
+
+Rule: no I/O, no clock; time is passed in. Whatever is not authentic raises
+L{Rejected}, whose reason says which check failed, and gets no reply.
+
+"""
+
+import collections
+import hmac
+import re
+
+import simplejson
+
+from ganeti import confd
+from ganeti import constants
+from ganeti import errors
+
+
+#: Why a datagram is rejected; the names are those of the daemon's counters
+BAD_FOURCC = "fourcc"
+BAD_JSON = "json"
+BAD_HMAC = "hmac"
+BAD_CLOCK = "clock"
+BAD_RSALT = "rsalt"
+REJECT_REASONS = (BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK, BAD_RSALT)
+
+_SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
+_TIMESTAMP_RE = re.compile("[0-9]{1,12}")
+
+#: What L{ParseRequest} returns. C{protocol}, C{type} and C{query} are as sent,
+#: of any JSON type, C{None} if missing; C{rsalt} is a string, usable as a
+#: reply's salt.
+Request = collections.namedtuple("Request", ["protocol", "type", "query",
+                                             "rsalt"])
+
+#: What L{ParseReply} returns: C{salt} a string; C{status} and C{serial} plain
+#: integers; C{answer} any JSON value; C{protocol} whatever was sent
+Reply = collections.namedtuple("Reply", ["protocol", "status", "answer",
+                                         "serial", "salt"])
+
+
+class Rejected(errors.SignatureError):
+  """A datagram that is not an authentic confd message.
+
+  @ivar reason: one of L{REJECT_REASONS}
+
+  """
+  def __init__(self, reason, text):
+    errors.SignatureError.__init__(self, text)
+    self.reason = reason
+
+
+def _RefuseConstant(text):
+  raise ValueError("%s is not JSON" % text)
+
+
+# NaN and Infinity, which simplejson would take, are not JSON. The envelope has
+# no number of use to us: leaving numbers as text keeps a forged datagram from
+# buying the conversion of a 60,000 digit one.
+_ENVELOPE_DECODER = simplejson.JSONDecoder(parse_int=str, parse_float=str,
+                                           parse_constant=_RefuseConstant)
+_MESSAGE_DECODER = simplejson.JSONDecoder(parse_constant=_RefuseConstant)
+_ENCODER = simplejson.JSONEncoder(ignore_nan=True)
+
+#: Serialises any JSON value; the text is ASCII
+EncodeJson = _ENCODER.encode
+
+
+def _ParseObject(decoder, text):
+  """Parses the text of a JSON object.
+
+  @rtype: dict
+  @raise Rejected: it is something else
+
+  """
+  try:
+    value = decoder.decode(text)
+  except (ValueError, RecursionError) as err:
+    raise Rejected(BAD_JSON, "Not JSON: %s" % err)
+  if not isinstance(value, dict):
+    raise Rejected(BAD_JSON, "Not a JSON object")
+  return value
+
+
+def _Sign(key, salt, msg):
+  """Computes a signature.
+
+  @type key: bytes
+  @type salt: bytes
+  @type msg: bytes
+  @rtype: string
+  @return: 40 lower case hex digits
+
+  """
+  return hmac.digest(key, salt + msg, "sha1").hex()
+
+
+def _Pack(key, salt, msg):
+  """Makes a datagram.
+
+  @type salt: string
+  @type msg: string
+  @rtype: bytes
+
+  """
+  signature = _Sign(key, salt.encode("utf-8"), msg.encode("utf-8"))
+  return confd.PackMagic(EncodeJson({"msg": msg, "salt": salt,
+                                     "hmac": signature}).encode("ascii"))
+
+
+def _Unpack(datagram, key):
+  """Takes a datagram apart and checks its signature.
+
+  @type datagram: bytes
+  @type key: bytes
+  @rtype: tuple of (string, string)
+  @return: msg and salt
+  @raise Rejected: the datagram is malformed or not authentic
+
+  """
+  try:
+    text = confd.UnpackMagic(datagram).decode("utf-8")
+  except errors.ConfdMagicError as err:
+    raise Rejected(BAD_FOURCC, str(err))
+  except UnicodeDecodeError as err:
+    raise Rejected(BAD_JSON, "Not UTF-8: %s" % err)
+  envelope = _ParseObject(_ENVELOPE_DECODER, text)
+  msg = envelope.get("msg")
+  salt = envelope.get("salt")
+  signature = envelope.get("hmac")
+  if not (isinstance(msg, str) and isinstance(salt, str) and
+          isinstance(signature, str)):
+    raise Rejected(BAD_JSON, "msg, salt or hmac missing, or not a string")
+  if not _SIGNATURE_RE.fullmatch(signature):
+    raise Rejected(BAD_HMAC, "hmac is not 40 hex digits")
+  try:
+    expected = _Sign(key, salt.encode("utf-8"), msg.encode("utf-8"))
+  except UnicodeEncodeError:
+    # A lone surrogate, which JSON can carry and UTF-8 cannot: no bytes, so
+    # nothing that could have been signed
+    raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
+  if not hmac.compare_digest(signature.lower().encode("ascii"),
+                             expected.encode("ascii")):
+    raise Rejected(BAD_HMAC, "hmac does not match: another key?")
+  return (msg, salt)
+
+
+def PackRequest(key, now, rtype, query, rsalt):
+  """Makes the datagram of a request.
+
+  @type key: bytes
+  @type now: number
+  @param now: the time, in seconds since the epoch
+  @type rtype: int
+  @param rtype: request type, C{constants.CONFD_REQ_*} or a number of
+    L{protocol}'s
+  @param query: any JSON value
+  @type rsalt: string
+  @param rsalt: the salt that replies shall have; unguessable, or a replayed
+    reply is taken for a new one
+  @rtype: bytes
+
+  """
+  msg = EncodeJson({"protocol": constants.CONFD_PROTOCOL_VERSION,
+                    "type": rtype, "query": query, "rsalt": rsalt})
+  return _Pack(key, "%d" % now, msg)
+
+
+def ParseRequest(datagram, key, now):
+  """Proves a request authentic and takes it apart.
+
+  @type datagram: bytes
+  @type key: bytes
+  @type now: number
+  @param now: the time, in seconds since the epoch
+  @rtype: L{Request}
+  @raise Rejected: the datagram gets no reply
+
+  """
+  (msg, salt) = _Unpack(datagram, key)
+  if not _TIMESTAMP_RE.fullmatch(salt):
+    raise Rejected(BAD_CLOCK, "salt is not a time")
+  if abs(int(now) - int(salt)) > constants.CONFD_MAX_CLOCK_SKEW:
+    raise Rejected(BAD_CLOCK, "Clocks are %d seconds apart, more than %d" %
+                   (abs(int(now) - int(salt)), constants.CONFD_MAX_CLOCK_SKEW))
+  request = _ParseObject(_MESSAGE_DECODER, msg)
+  rsalt = request.get("rsalt")
+  if not (isinstance(rsalt, str) and rsalt):
+    raise Rejected(BAD_RSALT, "rsalt missing, or not a string")
+  try:
+    rsalt.encode("utf-8")
+  except UnicodeEncodeError:
+    raise Rejected(BAD_RSALT, "rsalt is not Unicode text")
+  return Request(request.get("protocol"), request.get("type"),
+                 request.get("query"), rsalt)
+
+
+def IsPlainInt(value):
+  """Tells whether a JSON value is an integer, and no boolean.
+
+  @rtype: bool
+
+  """
+  return isinstance(value, int) and not isinstance(value, bool)
+
+
+def EncodeReply(status, answer, serial):
+  """Makes the message of a reply, which may be signed any number of times.
+
+  @type status: int
+  @param status: C{constants.CONFD_REPL_STATUS_*}
+  @param answer: any JSON value
+  @type serial: int
+  @param serial: the configuration's serial number
+  @rtype: string
+  @return: ASCII text
+
+  """
+  return EncodeJson({"protocol": constants.CONFD_PROTOCOL_VERSION,
+                     "status": status, "answer": answer, "serial": serial})
+
+
+def PackReply(key, rsalt, msg):
+  """Makes the datagram of a reply.
+
+  @type key: bytes
+  @type rsalt: string
+  @param rsalt: L{Request}'s
+  @type msg: string
+  @param msg: from L{EncodeReply}
+  @rtype: bytes
+  @return: of any length; what is longer than C{constants.MAX_UDP_DATA_SIZE}
+    must not be sent
+
+  """
+  return _Pack(key, rsalt, msg)
+
+
+def ParseReply(datagram, key):
+  """Proves a reply authentic and takes it apart.
+
+  The caller compares the salt with that of its request.
+
+  @type datagram: bytes
+  @type key: bytes
+  @rtype: L{Reply}
+  @raise Rejected: the datagram is malformed or not authentic
+
+  """
+  (msg, salt) = _Unpack(datagram, key)
+  reply = _ParseObject(_MESSAGE_DECODER, msg)
+  status = reply.get("status")
+  serial = reply.get("serial")
+  if not (IsPlainInt(status) and IsPlainInt(serial)):
+    raise Rejected(BAD_JSON, "Reply without status or serial")
+  return Reply(reply.get("protocol"), status, reply.get("answer"), serial,
+               salt)
