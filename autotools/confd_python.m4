@@ -1,0 +1,88 @@
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# CONFD_WITH_PREFIX(KIND, VARIABLE)
+# ---------------------------------
+# The option --with-KIND-prefix, spelled as in Ganeti: the daemon's user (or
+# group) is the prefix followed by "confd", and root without the option.
+AC_DEFUN([CONFD_WITH_PREFIX], [
+  AC_ARG_WITH([$1-prefix],
+    [AS_HELP_STRING([--with-$1-prefix=PREFIX],
+       [the daemon's $1 is PREFIX followed by "confd" @<:@default: the daemon's $1 is root@:>@])],
+    [AS_CASE([$withval],
+       [yes], [AC_MSG_ERROR([--with-$1-prefix needs a value, e.g. --with-$1-prefix=gnt-])],
+       [no], [$2=root],
+       [$2=${withval}confd])],
+    [$2=root])
+  AC_SUBST([$2])
+])
+
+# CONFD_PROG_PYTHON(MINIMUM-VERSION)
+# ----------------------------------
+# Sets PYTHON and pythondir. /usr/bin/python3 is preferred to what PATH offers:
+# Debian's modules are only there for Debian's interpreter, and a version
+# manager's "python3" is a shell script, under which a daemon is not seen as
+# "ganeti-confd" in the process list.
+AC_DEFUN([CONFD_PROG_PYTHON], [
+  AC_ARG_VAR([PYTHON], [the Python interpreter @<:@/usr/bin/python3@:>@])
+  AC_MSG_CHECKING([for Python $1 or later])
+  if test -z "$PYTHON"; then
+    if test -x /usr/bin/python3; then
+      PYTHON=/usr/bin/python3
+    else
+      PYTHON=python3
+    fi
+  fi
+  # What really runs is written into scripts, so a path without blanks
+  confd_python=`"$PYTHON" -c "import sys; print(sys.executable)" 2>&AS_MESSAGE_LOG_FD`
+  AS_CASE([$confd_python],
+    [''],
+      [AC_MSG_ERROR([$PYTHON does not run; on Debian: apt-get install python3])],
+    [*@<:@[' 	']@:>@*],
+      [AC_MSG_ERROR([the path of the interpreter has blanks in it: $confd_python])],
+    [/*], [PYTHON=$confd_python],
+    [AC_MSG_ERROR([$PYTHON has no absolute path])])
+  AC_MSG_RESULT([$PYTHON])
+
+  # Debian's interpreter has directories of its own for modules: of those, take
+  # the one under our prefix. What automake would propose is not looked at by it.
+  if test -z "$am_cv_python_pythondir"; then
+    AS_IF([test "x$prefix" = xNONE], [confd_prefix=$ac_default_prefix],
+          [confd_prefix=$prefix])
+    am_cv_python_pythondir=`"$PYTHON" -c "
+import os, site, sys
+prefix = os.path.normpath(sys.argv[[1]])
+for path in site.getsitepackages():
+  if path.startswith(os.path.join(prefix, 'lib')):
+    break
+else:
+  path = '%s/lib/python%d.%d/site-packages' % ((prefix, ) + sys.version_info[[:2]])
+print('\\\${prefix}/' + os.path.relpath(path, prefix))
+" "$confd_prefix"`
+  fi
+
+  AM_PATH_PYTHON([$1])
+])
+
+# CONFD_PYTHON_MODULE(MODULE, DEBIAN-PACKAGE, "required" or what needs it)
+# -----------------------------------------------------------------------
+# Tries to import a module. CONFD_PYTHON_MODULES_DONE tells of all the missing
+# ones together.
+AC_DEFUN([CONFD_PYTHON_MODULE], [
+  AC_MSG_CHECKING([for Python module $1])
+  if "$PYTHON" -c "import $1" >&AS_MESSAGE_LOG_FD 2>&1; then
+    AC_MSG_RESULT([yes])
+  else
+    AC_MSG_RESULT([no])
+    m4_if([$3], [required],
+      [confd_missing="$confd_missing $1"
+       confd_missing_packages="$confd_missing_packages $2"],
+      [AC_MSG_WARN([Python module $1 is needed for $3; on Debian: apt-get install $2])])
+  fi
+])
+
+AC_DEFUN([CONFD_PYTHON_MODULES_DONE], [
+  if test -n "$confd_missing"; then
+    AC_MSG_ERROR([$PYTHON cannot import:$confd_missing; on Debian: apt-get install$confd_missing_packages])
+  fi
+])
