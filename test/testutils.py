@@ -1,0 +1,610 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What the tests share: places, datagrams made by hand, a running daemon.
+
+Nothing here imports the package's own wire code: signing and packing are
+written a second time, so that a mistake in the one is not hidden by the other.
+
+The environment variables C{CONFD_BUILDDIR} (where C{make} ran) and
+C{CONFD_SRCDIR} say what is tested; without them it is the source tree.
+C{CONFD_SAMPLES} is another directory to look for Ganeti's sample
+configurations in.
+
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+
+
+SRCDIR = os.path.abspath(os.environ.get(
+  "CONFD_SRCDIR",
+  os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
+DATADIR = os.path.join(SRCDIR, "test", "data")
+
+#: A key such as Ganeti makes: text with a newline, which is part of the key
+KEY = b"5e73be4d20f2ab1dcb0b1a6a3b6b7c8d\n"
+
+#: Seconds after which something that should happen at once has failed. Only
+#: a failing test waits that long.
+PATIENCE = 20.0
+
+#: What the kernel takes as one datagram over IPv4
+MAX_DATAGRAM = 65507
+
+#: Says that a key of a request is left out
+MISSING = object()
+
+_SAMPLES_RE = re.compile(r"cluster_config_(\d+)\.(\d+)\.json\Z")
+_SAMPLES_DIRS = [
+  "/usr/share/ganeti/testsuite/test/data",
+  "/usr/share/ganeti-testsuite/test/data",
+  "/usr/local/share/ganeti/testsuite/test/data",
+  ]
+
+
+class NoReply(AssertionError):
+  """The daemon did not reply in time.
+
+  """
+
+
+def ReadFile(path):
+  """Reads a file.
+
+  @rtype: bytes
+
+  """
+  with open(path, "rb") as fobj:
+    return fobj.read()
+
+
+def WriteFile(path, data, mode=0o640):
+  """Writes a file as Ganeti does, under another name that is then renamed.
+
+  @type data: bytes
+
+  """
+  tmpname = "%s.new-%s" % (path, uuid.uuid4())
+  with open(os.open(tmpname, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode),
+            "wb") as fobj:
+    fobj.write(data)
+  os.rename(tmpname, path)
+
+
+def Samples():
+  """Finds the configurations that Ganeti's own test suite has.
+
+  @return: list of ((major, minor), path), oldest first; empty where that is
+    not installed
+
+  """
+  for path in [os.environ.get("CONFD_SAMPLES")] + _SAMPLES_DIRS:
+    if path and os.path.isdir(path):
+      found = [(_SAMPLES_RE.match(name), os.path.join(path, name))
+               for name in os.listdir(path)]
+      samples = sorted(((int(match.group(1)), int(match.group(2))), name)
+                       for (match, name) in found if match)
+      if samples:
+        return samples
+  return []
+
+
+def Sign(key, text):
+  """Signs salt and message.
+
+  @type key: bytes
+  @type text: string or bytes
+  @rtype: string
+
+  """
+  if isinstance(text, str):
+    text = text.encode("utf-8")
+  return hmac.new(key, text, hashlib.sha1).hexdigest()
+
+
+def PackEnvelope(envelope):
+  """Makes a datagram of any JSON value.
+
+  @rtype: bytes
+
+  """
+  return b"plj0" + json.dumps(envelope).encode("ascii")
+
+
+def PackText(key, salt, msg):
+  """Signs and packs any text.
+
+  @type salt: string
+  @type msg: string
+  @rtype: bytes
+
+  """
+  return PackEnvelope({"msg": msg, "salt": salt,
+                       "hmac": Sign(key, salt + msg)})
+
+
+def PackMessage(key, message, salt=None):
+  """Signs and packs any JSON value.
+
+  @param salt: string; by default the time
+
+  """
+  if salt is None:
+    salt = "%d" % time.time()
+  return PackText(key, salt, json.dumps(message))
+
+
+def MakeMessage(rtype, query=MISSING, rsalt=None, **kwargs):
+  """Makes the message of a request.
+
+  @param kwargs: further keys, or other values of the usual ones;
+    L{MISSING} leaves a key out
+  @rtype: dict
+
+  """
+  message = {
+    "protocol": 1,
+    "type": rtype,
+    "query": query,
+    "rsalt": str(uuid.uuid4()) if rsalt is None else rsalt,
+    }
+  message.update(kwargs)
+  return {key: value for (key, value) in message.items()
+          if value is not MISSING}
+
+
+def UnpackReply(key, datagram):
+  """Verifies a reply and takes it apart.
+
+  Everything that the protocol fixes is checked here, for every reply that any
+  test sees.
+
+  @type datagram: bytes
+  @rtype: tuple of (string, dict)
+  @return: salt and message
+  @raise AssertionError: it is no proper reply
+
+  """
+  assert datagram.startswith(b"plj0"), "No fourcc: %r" % datagram[:40]
+  assert len(datagram) <= 61440, "%d bytes" % len(datagram)
+  # Clients in other languages are safest with ASCII
+  envelope = json.loads(datagram[4:].decode("ascii"))
+  assert sorted(envelope) == ["hmac", "msg", "salt"], sorted(envelope)
+  expected = Sign(key, envelope["salt"] + envelope["msg"])
+  assert envelope["hmac"] == expected, "Wrong HMAC"
+  envelope["msg"].encode("ascii")
+  message = json.loads(envelope["msg"], parse_constant=_NoConstant)
+  assert sorted(message) == ["answer", "protocol", "serial", "status"], \
+    sorted(message)
+  for name in ["protocol", "serial", "status"]:
+    assert type(message[name]) is int, "%s: %r" % (name, message[name])
+  assert message["protocol"] == 1
+  return (envelope["salt"], message)
+
+
+def _NoConstant(text):
+  raise AssertionError("%s in a reply is not JSON" % text)
+
+
+class Asker:
+  """A socket to ask one daemon with.
+
+  """
+  def __init__(self, key, address, port):
+    """Initializes this class.
+
+    @type key: bytes
+
+    """
+    self.key = key
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    self._sock = socket.socket(family, socket.SOCK_DGRAM)
+    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    # Connected, so that only replies that come from the address asked arrive
+    self._sock.connect((address, port))
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self.Close()
+
+  def Close(self):
+    self._sock.close()
+
+  def Send(self, datagram):
+    self._sock.send(datagram)
+
+  def Receive(self, timeout=PATIENCE):
+    """Waits for one datagram.
+
+    @rtype: bytes or None
+    @return: None if there was none, or nobody listens
+
+    """
+    (ready, _, _) = select.select([self._sock], [], [], timeout)
+    if not ready:
+      return None
+    try:
+      return self._sock.recv(MAX_DATAGRAM)
+    except ConnectionRefusedError:
+      return None
+
+  def AskRaw(self, datagram, timeout=PATIENCE):
+    """Sends a datagram and waits for one.
+
+    @rtype: bytes or None
+
+    """
+    try:
+      self.Send(datagram)
+    except ConnectionRefusedError:
+      # That is about an earlier datagram
+      self.Send(datagram)
+    return self.Receive(timeout)
+
+  def AskMessage(self, message, timeout=PATIENCE):
+    """Sends a message, properly signed, and waits for the reply to it.
+
+    @rtype: dict
+    @return: the reply's message; see L{UnpackReply}
+    @raise NoReply: there was none
+
+    """
+    data = self.AskRaw(PackMessage(self.key, message), timeout=timeout)
+    if data is None:
+      raise NoReply("No reply to %s" % json.dumps(message)[:200])
+    (salt, reply) = UnpackReply(self.key, data)
+    if salt != message["rsalt"]:
+      raise AssertionError("Reply to something else: salt %r, not %r" %
+                           (salt, message["rsalt"]))
+    return reply
+
+  def Ask(self, rtype, query=MISSING, timeout=PATIENCE, **kwargs):
+    """Asks properly.
+
+    @param kwargs: see L{MakeMessage}
+    @rtype: dict
+    @return: the reply's message
+    @raise NoReply: there was none
+
+    """
+    return self.AskMessage(MakeMessage(rtype, query, **kwargs),
+                           timeout=timeout)
+
+  def Answer(self, rtype, query=MISSING, **kwargs):
+    """Asks properly.
+
+    @return: tuple of status and answer
+
+    """
+    reply = self.Ask(rtype, query, **kwargs)
+    return (reply["status"], reply["answer"])
+
+  def IsIgnored(self, datagram):
+    """Tells whether a datagram gets no reply.
+
+    Without waiting long: proper requests are sent after it, whose replies must
+    be the only ones. Two, one after the other, in case that replies overtake.
+
+    """
+    self.Send(datagram)
+    try:
+      self.Ask(0)
+      self.Ask(0)
+    except NoReply:
+      raise
+    except AssertionError:
+      return False
+    return True
+
+
+def FreePort(address="127.0.0.1"):
+  """Finds a UDP port that is free now.
+
+  """
+  family = socket.AF_INET6 if ":" in address else socket.AF_INET
+  with socket.socket(family, socket.SOCK_DGRAM) as sock:
+    sock.bind((address, 0))
+    return sock.getsockname()[1]
+
+
+def HasIpv6():
+  """Tells whether this machine can talk to itself over IPv6.
+
+  """
+  try:
+    FreePort("::1")
+  except OSError:
+    return False
+  return True
+
+
+def WaitFor(function, what, timeout=PATIENCE):
+  """Waits until a function returns something true.
+
+  @return: what it returned
+  @raise AssertionError: it took too long
+
+  """
+  deadline = time.monotonic() + timeout
+  while True:
+    value = function()
+    if value:
+      return value
+    if time.monotonic() > deadline:
+      raise AssertionError("Waited %s seconds in vain: %s" % (timeout, what))
+    time.sleep(0.01)
+
+
+def _PortIsTaken(port):
+  """Tells whether some process listens on a UDP port.
+
+  """
+  for name in ["/proc/net/udp", "/proc/net/udp6"]:
+    try:
+      with open(name, encoding="ascii") as fobj:
+        lines = fobj.read().splitlines()[1:]
+    except FileNotFoundError:
+      continue
+    for line in lines:
+      if int(line.split()[1].rpartition(":")[2], 16) == port:
+        return True
+  return False
+
+
+class Daemon:
+  """The real daemon, in a directory of its own.
+
+  Use as a context manager, or call L{Stop} in any case::
+
+    with testutils.Daemon(config) as daemon:
+      daemon.Ask(0)
+
+  @ivar root: the directory that stands before every path of the daemon
+  @ivar proc: the process (C{subprocess.Popen}), None before L{Start}
+
+  """
+  def __init__(self, config=None, key=KEY, address="127.0.0.1", port=None,
+               args=None, env=None):
+    """Initializes this class.
+
+    @param config: what shall be in config.data, bytes or a JSON value; None
+      for no such file
+    @param key: bytes; None for no key file
+    @param address: where to listen
+    @param args: list of strings, further options
+    @param env: dict, further environment variables
+
+    """
+    self.key = key
+    self.address = address
+    self.port = port
+    self.proc = None
+    self._args = args or []
+    self._env = env or {}
+    self._asker = None
+    self.root = tempfile.mkdtemp(prefix="ganeti-confd-test.")
+    statedir = self.root + _LocalStateDir()
+    self.datadir = os.path.join(statedir, "lib", "ganeti")
+    self.rundir = os.path.join(statedir, "run", "ganeti")
+    self.logdir = os.path.join(statedir, "log", "ganeti")
+    for path in [self.datadir, self.rundir, self.logdir]:
+      os.makedirs(path)
+    self.config_file = os.path.join(self.datadir, "config.data")
+    self.key_file = os.path.join(self.datadir, "hmac.key")
+    self.pid_file = os.path.join(self.rundir, "ganeti-confd.pid")
+    self.log_file = os.path.join(self.logdir, "conf-daemon.log")
+    self._output = os.path.join(self.root, "output")
+    if key is not None:
+      WriteFile(self.key_file, key)
+    if config is not None:
+      self.WriteConfig(config)
+
+  def __enter__(self):
+    try:
+      self.Start()
+    except BaseException:
+      self.Kill()
+      raise
+    return self
+
+  def __exit__(self, exc_type, *_):
+    if exc_type is None:
+      self.Stop()
+    else:
+      self.Kill()
+
+  def WriteConfig(self, config):
+    """Replaces config.data, by rename as Ganeti does.
+
+    @param config: bytes, or a JSON value
+
+    """
+    if not isinstance(config, bytes):
+      config = json.dumps(config).encode("ascii")
+    WriteFile(self.config_file, config)
+
+  def CommandLine(self, args):
+    """Returns the command line to run the daemon's program with.
+
+    @type args: list of strings
+
+    """
+    return [os.path.join(BUILDDIR, "daemons", "ganeti-confd")] + args
+
+  def Environment(self):
+    """Returns the environment to run the daemon's program in.
+
+    """
+    # The program finds its modules by itself
+    env = {name: value for (name, value) in os.environ.items()
+           if name != "PYTHONPATH"}
+    env["GANETI_ROOTDIR"] = self.root
+    env.update(self._env)
+    return env
+
+  def Start(self, wait=True):
+    """Starts the daemon.
+
+    @param wait: whether to wait until it answers. If there is no configuration
+      it cannot, and the wait is for its port to be taken.
+    @raise AssertionError: it ended, or takes too long
+
+    """
+    if self.port is None:
+      self.port = FreePort(self.address)
+    args = ["-f", "--no-user-checks", "-p", str(self.port),
+            "-b", self.address] + self._args
+    with open(self._output, "ab") as output:
+      self.proc = subprocess.Popen(self.CommandLine(args),
+                                   env=self.Environment(), cwd="/",
+                                   stdin=subprocess.DEVNULL,
+                                   stdout=output, stderr=output)
+    if wait:
+      answering = self.key is not None and os.path.exists(self.config_file)
+      WaitFor(self._IsUp if answering else self._IsBound,
+              "the daemon is up; %s" % self.Output())
+
+  def _CheckAlive(self):
+    if self.proc.poll() is not None:
+      raise AssertionError("The daemon ended with exit code %s: %s" %
+                           (self.proc.returncode, self.Output()))
+
+  def _IsBound(self):
+    self._CheckAlive()
+    return _PortIsTaken(self.port)
+
+  def _IsUp(self):
+    """Tells whether the daemon answers.
+
+    """
+    if not self._IsBound():
+      return False
+    # A socket of its own: an answer that comes late must not be seen later
+    with self.Asker() as asker:
+      try:
+        asker.Ask(0, timeout=0.5)
+      except NoReply:
+        return False
+    return True
+
+  def Asker(self):
+    """Makes a new socket to ask with.
+
+    @rtype: L{Asker}
+
+    """
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address,
+                                                        self.address)
+    return Asker(self.key, address, self.port)
+
+  @property
+  def asker(self):
+    """The socket that L{Ask} and its like use.
+
+    """
+    if self._asker is None:
+      self._asker = self.Asker()
+    return self._asker
+
+  def Ask(self, *args, **kwargs):
+    return self.asker.Ask(*args, **kwargs)
+
+  def AskRaw(self, *args, **kwargs):
+    return self.asker.AskRaw(*args, **kwargs)
+
+  def Answer(self, *args, **kwargs):
+    return self.asker.Answer(*args, **kwargs)
+
+  def IsIgnored(self, datagram):
+    return self.asker.IsIgnored(datagram)
+
+  def WaitForSerial(self, serial):
+    """Waits until the daemon answers from a configuration.
+
+    @param serial: its serial_no
+
+    """
+    def _Serial():
+      self._CheckAlive()
+      with self.Asker() as asker:
+        try:
+          return asker.Ask(0, timeout=0.5)["serial"] == serial
+        except NoReply:
+          return False
+    WaitFor(_Serial, "serial %s is answered; %s" % (serial, self.Log()))
+
+  def Log(self):
+    """Returns the text of the daemon's log file.
+
+    """
+    try:
+      return ReadFile(self.log_file).decode("utf-8", "replace")
+    except FileNotFoundError:
+      return ""
+
+  def Output(self):
+    """Returns what the daemon wrote to its standard output and error.
+
+    """
+    try:
+      return ReadFile(self._output).decode("utf-8", "replace")
+    except FileNotFoundError:
+      return ""
+
+  def Stop(self, signum=signal.SIGTERM):
+    """Stops the daemon, and removes its directory.
+
+    @raise AssertionError: it does not end, or with another exit code than 0
+
+    """
+    try:
+      if self.proc is not None:
+        self._CheckAlive()
+        self.proc.send_signal(signum)
+        try:
+          code = self.proc.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+          raise AssertionError("The daemon does not end on signal %d: %s" %
+                               (signum, self.Log()))
+        if code != 0:
+          raise AssertionError("The daemon ended with exit code %s: %s" %
+                               (code, self.Output()))
+    finally:
+      self.Kill()
+
+  def Kill(self):
+    """Ends the daemon whatever it does, and removes its directory.
+
+    """
+    if self._asker is not None:
+      self._asker.Close()
+      self._asker = None
+    if self.proc is not None and self.proc.poll() is None:
+      self.proc.kill()
+      self.proc.wait()
+    shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _LocalStateDir():
+  """Returns what configure was told about the directory of changing files.
+
+  """
+  # Not at the head: not every test needs what make made
+  from ganeti import _autoconf
+  return _autoconf.LOCALSTATEDIR
