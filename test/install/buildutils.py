@@ -1,0 +1,167 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Builds and installs for the tests of this directory.
+
+One tarball is made of the tree under test; everything is built from that, as
+a user would.
+
+"""
+
+import functools
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+
+
+PYTHON = "/usr/bin/python3"
+
+BUILDDIR = os.environ["CONFD_BUILDDIR"]
+SRCDIR = os.environ["CONFD_SRCDIR"]
+
+#: Commands that make /usr and /opt writable in a private mount namespace, and
+#: the rest of the system stay as it is. What was written is in /run/upper.
+_OVERLAY = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+mkdir -p /run/upper/usr /run/upper/opt /run/work/usr /run/work/opt
+for dir in usr opt; do
+  mount -t overlay overlay /$dir \
+    -o lowerdir=/$dir,upperdir=/run/upper/$dir,workdir=/run/work/$dir
+done
+"""
+
+
+def _Environment(env):
+  """Makes an environment in which nothing of the test run's own is left.
+
+  """
+  result = {
+    "HOME": "/nonexistent",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+  result.update(env or {})
+  return result
+
+
+def Try(args, cwd="/", env=None, **kwargs):
+  """Runs a command.
+
+  @rtype: tuple of (int, string)
+  @return: exit code and output, errors included
+
+  """
+  result = subprocess.run(args, cwd=cwd, env=_Environment(env), check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, errors="replace", **kwargs)
+  return (result.returncode, result.stdout)
+
+
+def Run(args, cwd="/", env=None, **kwargs):
+  """Runs a command that must succeed.
+
+  @rtype: string
+  @return: its output
+
+  """
+  (exit_code, output) = Try(args, cwd=cwd, env=env, **kwargs)
+  if exit_code != 0:
+    raise AssertionError("%s ended with %s:\n%s" %
+                         (" ".join(args), exit_code, output))
+  return output
+
+
+def TryInPrivate(script):
+  """Runs a shell script to which /usr and /opt are its own.
+
+  @rtype: tuple of (int, string)
+  @return: exit code and output
+
+  """
+  return Try(["unshare", "--mount", "bash", "-c", _OVERLAY + script])
+
+
+def RunInPrivate(script):
+  """Likewise, for a script that must succeed.
+
+  """
+  return Run(["unshare", "--mount", "bash", "-c", _OVERLAY + script])
+
+
+class Workdir:
+  """A temporary directory that other users may look into.
+
+  """
+  def __init__(self):
+    self.path = tempfile.mkdtemp(prefix="ganeti-confd-install.",
+                                 dir="/var/tmp")
+    os.chmod(self.path, 0o755)
+
+  def Path(self, *parts):
+    """Returns a path below the directory.
+
+    """
+    return os.path.join(self.path, *parts)
+
+  def Remove(self):
+    """Removes the directory; distcheck makes parts of it read-only.
+
+    """
+    subprocess.run(["chmod", "-R", "u+w", self.path], check=False)
+    shutil.rmtree(self.path)
+
+
+@functools.lru_cache(maxsize=None)
+def Version():
+  """Returns the version that is under test.
+
+  """
+  return Run([PYTHON, "-c", "from ganeti.confd import _version as v;"
+              " print(v.VERSION)"], env={"PYTHONPATH": BUILDDIR}).strip()
+
+
+def MakeTarball(workdir):
+  """Makes a tarball of the tree under test.
+
+  @rtype: string
+  @return: its path
+
+  """
+  name = "ganeti-confd-%s.tar.gz" % Version()
+  Run(["make", "-s", "dist"], cwd=BUILDDIR)
+  return shutil.move(os.path.join(BUILDDIR, name), workdir.Path(name))
+
+
+def Unpack(tarball, where):
+  """Unpacks a tarball.
+
+  @rtype: string
+  @return: the directory that was in it
+
+  """
+  os.makedirs(where, exist_ok=True)
+  Run(["tar", "-x", "--no-same-owner", "-f", tarball, "-C", where])
+  (name, ) = os.listdir(where)
+  return os.path.join(where, name)
+
+
+def Configure(srcdir, builddir, *args, **kwargs):
+  """Configures and makes a build directory.
+
+  """
+  os.makedirs(builddir, exist_ok=True)
+  Run([os.path.join(srcdir, "configure"), "-q"] + list(args), cwd=builddir,
+      **kwargs)
+  return Run(["make", "-s", "-j2"], cwd=builddir, **kwargs)
+
+
+def Quote(path):
+  """Quotes a path for a shell script.
+
+  """
+  return shlex.quote(path)

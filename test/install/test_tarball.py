@@ -1,0 +1,135 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of the tarball, and of what is built from it.
+
+"""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import unittest
+
+import buildutils
+
+
+class TestTarball(unittest.TestCase):
+  """What is in it.
+
+  """
+  @classmethod
+  def setUpClass(cls):
+    cls.workdir = buildutils.Workdir()
+    cls.addClassCleanup(cls.workdir.Remove)
+    cls.tarball = buildutils.MakeTarball(cls.workdir)
+    with tarfile.open(cls.tarball) as tar:
+      cls.files = set(member.name.partition("/")[2] for member in tar
+                      if member.isfile())
+
+  def testHasTrackedFiles(self):
+    output = subprocess.check_output(
+      ["git", "-c", "safe.directory=*", "ls-files", "-z"],
+      cwd=buildutils.SRCDIR)
+    tracked = set(name for name in os.fsdecode(output).split("\0") if name)
+    self.assertIn("Makefile.am", tracked)
+    self.assertEqual(sorted(tracked - self.files), [],
+                     "not listed in Makefile.am")
+
+  def testHasMadeFiles(self):
+    for name in ["configure", "Makefile.in", "autotools/install-sh",
+                 "autotools/py-compile", "doc/ganeti-confd.8",
+                 "doc/confd-client.1"]:
+      self.assertIn(name, self.files)
+
+  def testHasNothingElse(self):
+    for name in ["lib/_autoconf.py", "lib/confd/_version.py", "Makefile",
+                 "daemons/ganeti-confd", "tools/confd-client"]:
+      self.assertNotIn(name, self.files)
+    self.assertEqual([name for name in self.files
+                      if name.endswith((".pyc", "~", ".orig"))], [])
+
+
+class TestBuild(unittest.TestCase):
+  """What is built from it.
+
+  """
+  def setUp(self):
+    self.workdir = buildutils.Workdir()
+    self.addCleanup(self.workdir.Remove)
+    self.tarball = buildutils.MakeTarball(self.workdir)
+    self.srcdir = buildutils.Unpack(self.tarball, self.workdir.Path("src"))
+
+  def _CheckRuns(self, builddir):
+    """Runs everything in place.
+
+    """
+    for name in ["daemons/ganeti-confd", "tools/confd-client"]:
+      path = os.path.join(builddir, name)
+      with open(path, encoding="utf-8") as fd:
+        self.assertEqual(fd.readline(), "#!%s\n" % buildutils.PYTHON)
+      self.assertIn(buildutils.Version(), buildutils.Run([path, "--version"])
+                    if "daemons" in name else buildutils.Version())
+      buildutils.Run([path, "--help"])
+    output = buildutils.Run(
+      [buildutils.PYTHON, "-c", "import ganeti.confd.client as client;"
+       " print(client.__file__)"],
+      env={"PYTHONPATH": builddir})
+    self.assertEqual(output.strip(),
+                     os.path.join(builddir, "ganeti/confd/client.py"))
+
+  def testInTree(self):
+    buildutils.Configure(self.srcdir, self.srcdir)
+    self._CheckRuns(self.srcdir)
+
+  def testVpath(self):
+    # From a relative path, with the man pages as they are
+    builddir = os.path.join(self.srcdir, "b")
+    buildutils.Configure("..", builddir, "RST2MAN=false")
+    self._CheckRuns(builddir)
+    buildutils.Run(["make", "-s", "distclean"], cwd=builddir)
+    self.assertEqual([files for (_, _, files) in os.walk(builddir) if files],
+                     [])
+
+  def testVersionManager(self):
+    # A "python3" that comes first in PATH is not what is used
+    bindir = self.workdir.Path("bin")
+    os.mkdir(bindir)
+    for name in ["python3", "python", "rst2man"]:
+      with open(os.path.join(bindir, name), "w", encoding="utf-8") as fd:
+        fd.write("#!/bin/sh\nexit 1\n")
+      os.chmod(os.path.join(bindir, name), 0o755)
+    buildutils.Configure(self.srcdir, self.srcdir,
+                         env={"PATH": bindir + ":/usr/bin:/bin"})
+    self._CheckRuns(self.srcdir)
+
+  def testMakesManPages(self):
+    os.remove(os.path.join(self.srcdir, "doc/ganeti-confd.8"))
+    builddir = self.workdir.Path("b")
+    buildutils.Configure(self.srcdir, builddir)
+    with open(os.path.join(builddir, "doc/ganeti-confd.8"),
+              encoding="utf-8") as fd:
+      self.assertIn(".SH SYNOPSIS", fd.read())
+
+  def testDistcheckAsNobody(self):
+    # Root could write into the read-only source without being told
+    env = {"HOME": self.workdir.Path("home"), "TMPDIR": self.workdir.Path("t")}
+    for path in env.values():
+      os.mkdir(path)
+    for path in list(env.values()) + [self.workdir.Path("src")]:
+      buildutils.Run(["chown", "-R", "nobody:nogroup", path])
+    kwargs = {"cwd": self.srcdir, "env": env, "user": "nobody",
+              "group": "nogroup", "extra_groups": []}
+    buildutils.Run(["./configure", "-q"], **kwargs)
+    output = buildutils.Run(["make", "distcheck"], **kwargs)
+    self.assertIn("ready for distribution", output)
+    self.assertRegex(output, r"\n[1-9][0-9]* passed, 0 failed, ")
+
+  def testDistcheckAsRoot(self):
+    # The tests have run above; with a single suite the rest is seen here
+    shutil.copytree(self.srcdir, self.workdir.Path("root"))
+    buildutils.Run(["./configure", "-q"], cwd=self.workdir.Path("root"))
+    output = buildutils.Run(["make", "distcheck", "SUITES=test/unit"],
+                            cwd=self.workdir.Path("root"))
+    self.assertIn("ready for distribution", output)
