@@ -107,15 +107,26 @@ def ReadSsconf(name):
     raise errors.ConfigurationError("Cannot read %s: %s" % (path, err))
 
 
-def PrimaryIpFamily():
-  """Returns the address family of the cluster's nodes.
+def MasterCandidates():
+  """Returns the addresses of the master candidates.
 
-  @return: C{socket.AF_INET} or C{socket.AF_INET6}
+  @rtype: list of strings
+  @return: this machine's own address where it is no node
+
+  """
+  return ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS) or ["127.0.0.1"]
+
+
+def AnyAddress():
+  """Returns the address that stands for all of this node.
+
+  @rtype: string
+  @return: of the address family of the cluster's nodes
 
   """
   if ReadSsconf(constants.SS_PRIMARY_IP_FAMILY) == [str(socket.AF_INET6.value)]:
-    return socket.AF_INET6
-  return socket.AF_INET
+    return constants.IP6_ADDRESS_ANY
+  return constants.IP4_ADDRESS_ANY
 
 
 def DefaultPort():

@@ -28,6 +28,22 @@ REQUEST_TYPES = {
   "collectors": constants.CONFD_REQ_DATA_COLLECTORS,
   }
 
+#: Request types that only this project's daemon knows
+REQ_QUERY = 64
+REQ_STATS = 65
+
+#: All request types that may be asked
+ALL_REQUESTS = frozenset(REQUEST_TYPES.values()) | {REQ_QUERY, REQ_STATS}
+
+#: The names of the roles of a node
+NODE_ROLES = {
+  constants.CONFD_NODE_ROLE_MASTER: "master",
+  constants.CONFD_NODE_ROLE_CANDIDATE: "candidate",
+  constants.CONFD_NODE_ROLE_OFFLINE: "offline",
+  constants.CONFD_NODE_ROLE_DRAINED: "drained",
+  constants.CONFD_NODE_ROLE_REGULAR: "regular",
+  }
+
 #: The answer does not fit a datagram (beside constants.CONFD_ERROR_*)
 ERROR_TOO_LARGE = 3
 

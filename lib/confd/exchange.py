@@ -1,0 +1,443 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One question to several master candidates, until enough have answered.
+
+Facts: datagrams get lost, come twice and out of order, and a candidate may
+hold an older configuration than another. A candidate without a usable
+configuration is silent; the packaged daemon sends an error with a text
+instead, which it also does for some questions it cannot answer.
+
+Rule 1: no socket and no clock here; time is passed in, in seconds, from a
+clock that does not jump (except for the time in a request's salt).
+
+Rule 2: each candidate has a salt of its own, the same in all resends of the
+question. What counts is HMAC and salt, not the address a reply is from; the
+first reply to a salt is the candidate's reply, further ones are duplicates.
+
+Rule 3: the best reply is the one with the highest serial. An error with a text
+is worse than any other reply. Replies below the floor (the serial that the
+asker knows to exist) are stale, and no answer.
+
+Rule 4: enough is what L{NeededReplies} says of the candidates asked. Those
+that do not answer get L{PATIENCE} seconds, then any answer is enough. Without
+an answer by then, the candidates in reserve are asked as well.
+
+"""
+
+import collections
+import uuid
+
+from ganeti import errors
+from ganeti import constants
+from ganeti.confd import protocol
+from ganeti.confd import wire
+
+
+#: Seconds that silent candidates get, where another one has answered
+PATIENCE = 1.0
+
+#: Seconds from the first datagram to the second; from there on each pause is
+#: longer than the one before, up to a limit
+_RESEND_FIRST = 0.1
+_RESEND_FACTOR = 1.5
+_RESEND_MAX = 1.0
+
+_REQUEST_NAMES = dict((number, name)
+                      for (name, number) in protocol.REQUEST_TYPES.items())
+
+_ERRORS = {
+  constants.CONFD_ERROR_UNKNOWN_ENTRY: "unknown entry",
+  constants.CONFD_ERROR_INTERNAL: "internal error",
+  constants.CONFD_ERROR_ARGUMENT: "wrong argument",
+  protocol.ERROR_TOO_LARGE: "the answer does not fit one datagram",
+  }
+
+
+#: What one candidate replied: C{address} as it was given or learned; C{server}
+#: the IP address the reply is from; C{status}, C{answer} and C{serial} as on
+#: the wire; C{round_trip} the seconds from the first datagram to the reply;
+#: C{behind} how much lower than the freshest reply's the serial is
+CandidateReply = collections.namedtuple("CandidateReply", [
+  "address", "server", "status", "answer", "serial", "round_trip", "behind"])
+
+#: What a question came to: C{answer}; C{serial} of the configuration it is
+#: from; C{candidates} a list of L{CandidateReply}, the freshest first;
+#: C{silent} a dictionary: the addresses that did not answer in time, and why
+#: not as far as it is known, else None
+Reply = collections.namedtuple("Reply", ["answer", "serial", "candidates",
+                                         "silent"])
+
+
+class NoAnswer(errors.ConfdClientError):
+  """No candidate gave an authentic answer in time.
+
+  """
+
+
+class StaleAnswer(NoAnswer):
+  """All answers are older than one that was seen before.
+
+  """
+
+
+class ErrorAnswer(errors.ConfdClientError):
+  """The freshest answer is an error.
+
+  @ivar status: C{constants.CONFD_REPL_STATUS_*}
+  @ivar code: C{constants.CONFD_ERROR_*}, L{protocol.ERROR_TOO_LARGE}, a text,
+    or None with the status "not implemented"
+  @ivar reply: the L{Reply}
+
+  """
+  def __init__(self, text, reply):
+    errors.ConfdClientError.__init__(self, text)
+    self.reply = reply
+    self.status = reply.candidates[0].status
+    self.code = reply.candidates[0].answer
+
+
+def NeededReplies(count):
+  """Tells how many of the candidates asked have to answer.
+
+  All of one or two, all but one of three or four, more than half of more: the
+  freshest of so many is unlikely to be old.
+
+  @type count: int
+  @rtype: int
+
+  """
+  if count < 3:
+    return count
+  if count < 5:
+    return count - 1
+  return count // 2 + 1
+
+
+def IsUnusable(status, answer):
+  """Tells whether a reply only says that its candidate cannot answer.
+
+  """
+  return status == constants.CONFD_REPL_STATUS_ERROR and isinstance(answer, str)
+
+
+def DescribeRequest(rtype, query):
+  """Names a question in a message.
+
+  @rtype: string
+
+  """
+  name = _REQUEST_NAMES.get(rtype, "request type %s" % rtype)
+  if query is None:
+    return name
+  text = wire.EncodeJson(query)
+  if len(text) > 80:
+    text = text[:77] + "..."
+  return "%s %s" % (name, text)
+
+
+class Candidate:
+  """One machine that may be asked.
+
+  @ivar name: the address as it was given
+  @ivar addresses: list of (family, socket address); none if the name cannot
+    be resolved
+  @ivar trouble: why the last datagram could not be delivered, or None
+  @ivar silent: whether it did not answer when it was last asked
+  @ivar tells_serial: whether it is known to put the configuration's serial
+    into its replies (the packaged daemon puts others there)
+
+  """
+  def __init__(self, name, addresses, trouble=None):
+    self.name = name
+    self.addresses = addresses
+    self.trouble = trouble
+    self.silent = False
+    self.tells_serial = False
+
+
+class _Asked:
+  """How far one candidate is with the question.
+
+  """
+  def __init__(self, candidate, now):
+    self.candidate = candidate
+    self.salt = str(uuid.uuid4())
+    self.started = now
+    self.resend_at = now
+    self.pause = _RESEND_FIRST
+    self.undelivered = set()
+    self.reply = None
+    self.server = None
+    self.round_trip = None
+
+  @property
+  def unreachable(self):
+    """Whether it is known that the question did not arrive.
+
+    """
+    return self.undelivered.issuperset(self.candidate.addresses)
+
+
+class Exchange:
+  """One question to several candidates.
+
+  Whoever runs it sends what L{Outgoing} returns, hands in what comes back, and
+  calls L{Outgoing} again at the time L{wakeup}, until L{Done}.
+
+  """
+  def __init__(self, rtype, query, candidates, reserve, now, deadline,
+               floor=None, everybody=False):
+    """Initializes this class.
+
+    @type rtype: int
+    @param query: any JSON value
+    @type candidates: list of L{Candidate}
+    @param candidates: who is asked at once
+    @type reserve: list of L{Candidate}
+    @param reserve: who is asked if none of those answers
+    @type deadline: float
+    @type floor: int or None
+    @param floor: replies with a lower serial are stale
+    @type everybody: bool
+    @param everybody: whether to wait for all candidates, not just for enough
+
+    """
+    self.floor = floor
+    self.forged = 0
+    self._rtype = rtype
+    self._query = query
+    self._reserve = list(reserve)
+    self._started = now
+    self._deadline = deadline
+    self._patience_ends = now + PATIENCE
+    self._asked = [_Asked(candidate, now) for candidate in candidates]
+    self._everybody = everybody
+    # Nobody waits for those that were silent before, if there are others
+    self._needed = NeededReplies(
+      len([i for i in candidates if not i.silent]) or len(candidates))
+
+  def Salts(self):
+    """Returns the salts of the candidates asked so far.
+
+    """
+    return dict((asked.salt, asked) for asked in self._asked)
+
+  def Outgoing(self, key, now, timestamp):
+    """Returns what is to be sent at this moment.
+
+    @type key: bytes
+    @type timestamp: number
+    @param timestamp: seconds since the epoch, by which the receiver proves
+      that the request is new
+    @rtype: list of (family, socket address, datagram)
+
+    """
+    result = []
+    for asked in self._asked:
+      if asked.reply is not None or asked.resend_at > now:
+        continue
+      datagram = wire.PackRequest(key, timestamp, self._rtype, self._query,
+                                  asked.salt)
+      result.extend((family, address, datagram)
+                    for (family, address) in asked.candidate.addresses)
+      asked.resend_at = now + asked.pause
+      asked.pause = min(asked.pause * _RESEND_FACTOR, _RESEND_MAX)
+    return result
+
+  @property
+  def wakeup(self):
+    """When L{Outgoing} and L{Done} want to be called again.
+
+    """
+    times = [asked.resend_at for asked in self._asked if asked.reply is None]
+    times.append(self._deadline)
+    if self._reserve or self._fresh:
+      times.append(self._patience_ends)
+    return min(times)
+
+  def Receive(self, asked, reply, server, now):
+    """Takes note of an authentic reply.
+
+    @param asked: of L{Salts}, by the reply's salt
+    @type reply: L{wire.Reply}
+    @type server: string
+    @param server: the IP address it is from
+
+    """
+    asked.candidate.silent = False
+    asked.candidate.trouble = None
+    if asked.reply is not None:
+      return
+    asked.reply = reply
+    asked.server = server
+    asked.round_trip = now - asked.started
+    # An answer that took long gives the others as long again
+    self._patience_ends = max(self._patience_ends,
+                              now + asked.round_trip)
+    if self._rtype == constants.CONFD_REQ_PING:
+      asked.candidate.tells_serial = reply.serial != 0
+
+  def Undelivered(self, family, address, reason):
+    """Takes note of an address that the question cannot be delivered to.
+
+    @type reason: string
+
+    """
+    for asked in self._asked:
+      if (family, address) in asked.candidate.addresses:
+        asked.undelivered.add((family, address))
+        asked.candidate.trouble = reason
+
+  @property
+  def _fresh(self):
+    """The candidates asked whose replies are answers.
+
+    """
+    return [asked for asked in self._asked
+            if asked.reply is not None and not self._IsStale(asked) and
+            not IsUnusable(asked.reply.status, asked.reply.answer)]
+
+  def _IsStale(self, asked):
+    return self.floor is not None and asked.reply.serial < self.floor
+
+  def Done(self, now):
+    """Tells whether there is nothing more to wait for.
+
+    Calls the reserve in when it is time to.
+
+    @rtype: bool
+
+    """
+    fresh = len(self._fresh)
+    waiting = [asked for asked in self._asked
+               if asked.reply is None and asked.candidate.addresses]
+    if now >= self._deadline:
+      return True
+    if fresh >= self._needed and not self._everybody:
+      return True
+    if fresh and not self._everybody:
+      return (now >= self._patience_ends or
+              all(i.unreachable or i.candidate.silent for i in waiting))
+    if not fresh and self._reserve and (now >= self._patience_ends or
+                                        not waiting):
+      self._asked.extend(_Asked(candidate, now) for candidate in self._reserve)
+      self._reserve = []
+      self._patience_ends = now + PATIENCE
+      return False
+    return not waiting or (now >= self._patience_ends and
+                           (fresh or all(i.unreachable for i in waiting)))
+
+  def Finish(self, now):
+    """Ends the exchange: remembers who was silent.
+
+    """
+    for asked in self._asked:
+      if asked.reply is None and (asked.unreachable or
+                                  now - asked.started >= PATIENCE):
+        asked.candidate.silent = True
+
+  def AllStale(self):
+    """Tells whether there are answers, all of them stale.
+
+    """
+    replied = [i for i in self._asked if i.reply is not None and
+               not IsUnusable(i.reply.status, i.reply.answer)]
+    return bool(replied) and all(self._IsStale(i) for i in replied)
+
+  def Best(self):
+    """Returns who has given the best answer.
+
+    @rtype: tuple of (L{Candidate}, int), or None
+    @return: the candidate, and the serial of its answer
+
+    """
+    fresh = self._fresh
+    if not fresh:
+      return None
+    best = max(fresh, key=self._Rank)
+    return (best.candidate, best.reply.serial)
+
+  @staticmethod
+  def _Rank(asked):
+    """The key to sort replies by, the best one last.
+
+    """
+    reply = asked.reply
+    return (not IsUnusable(reply.status, reply.answer), reply.serial,
+            reply.status == constants.CONFD_REPL_STATUS_OK)
+
+  def Silent(self):
+    """Returns who did not answer.
+
+    @rtype: dict; address to reason or None
+
+    """
+    return dict((i.candidate.name, i.candidate.trouble)
+                for i in self._asked if i.reply is None)
+
+  def AllReplies(self):
+    """Returns all replies that came, the best one first.
+
+    @rtype: list of L{CandidateReply}
+
+    """
+    replied = sorted((i for i in self._asked if i.reply is not None),
+                     key=self._Rank, reverse=True)
+    return [CandidateReply(i.candidate.name, i.server, i.reply.status,
+                           i.reply.answer, i.reply.serial, i.round_trip,
+                           replied[0].reply.serial - i.reply.serial)
+            for i in replied]
+
+  def Result(self, now):
+    """Returns what the question came to.
+
+    @rtype: L{Reply}
+    @raise NoAnswer: none that counts
+    @raise ErrorAnswer: the best reply is an error
+
+    """
+    candidates = self.AllReplies()
+    if not candidates:
+      raise NoAnswer(self._DescribeSilence(now))
+    reply = Reply(candidates[0].answer, candidates[0].serial, candidates,
+                  self.Silent())
+    if self.floor is not None and reply.serial < self.floor:
+      raise StaleAnswer("Only old answers to %s: serial %d from %s, but serial"
+                        " %d was seen before" %
+                        (DescribeRequest(self._rtype, self._query), reply.serial,
+                         ", ".join(i.address for i in candidates),
+                         self.floor))
+    if candidates[0].status != constants.CONFD_REPL_STATUS_OK:
+      raise ErrorAnswer(self._DescribeError(candidates[0]), reply)
+    return reply
+
+  def _DescribeError(self, best):
+    if best.status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
+      text = "not implemented there"
+    elif wire.IsPlainInt(best.answer):
+      text = _ERRORS.get(best.answer, "error %d" % best.answer)
+    else:
+      text = "%s" % (best.answer, )
+    return ("%s: %s (%s, serial %d)" %
+            (DescribeRequest(self._rtype, self._query), text, best.address,
+             best.serial))
+
+  def _DescribeSilence(self, now):
+    """Says who did not answer, and why as far as that can be told.
+
+    """
+    text = ("No answer to %s from %s in %.1f seconds" %
+            (DescribeRequest(self._rtype, self._query),
+             ", ".join(i.candidate.name for i in self._asked),
+             now - self._started))
+    reasons = ["%s: %s" % item for item in self.Silent().items() if item[1]]
+    if self.forged:
+      reasons.append("%d replies were not authentic (another key?)" %
+                     self.forged)
+    if not all(i.unreachable for i in self._asked):
+      reasons.append("silence means another key, clocks more than %d seconds"
+                     " apart, no master candidate, a firewall, or no such host"
+                     % constants.CONFD_MAX_CLOCK_SKEW)
+    return "%s (%s)" % (text, "; ".join(reasons))
