@@ -30,12 +30,14 @@ from ganeti import errors
 
 
 #: Why a datagram is rejected; the names are those of the daemon's counters
+BAD_SIZE = "size"
 BAD_FOURCC = "fourcc"
 BAD_JSON = "json"
 BAD_HMAC = "hmac"
 BAD_CLOCK = "clock"
 BAD_RSALT = "rsalt"
-REJECT_REASONS = (BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK, BAD_RSALT)
+REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
+                  BAD_RSALT)
 
 _SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
 _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
@@ -190,6 +192,9 @@ def ParseRequest(datagram, key, now):
   @raise Rejected: the datagram gets no reply
 
   """
+  if len(datagram) > constants.MAX_UDP_DATA_SIZE:
+    raise Rejected(BAD_SIZE, "Datagram of more than %d bytes" %
+                   constants.MAX_UDP_DATA_SIZE)
   (msg, salt) = _Unpack(datagram, key)
   if not _TIMESTAMP_RE.fullmatch(salt):
     raise Rejected(BAD_CLOCK, "salt is not a time")

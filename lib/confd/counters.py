@@ -1,0 +1,81 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The daemon's counters, shared by its processes.
+
+One anonymous shared mapping, made before the first fork, holds a row of 64 bit
+numbers per process, so that each number has one writer and needs no lock. Rows
+outlive the processes: who takes over a row goes on counting in it.
+
+"""
+
+import mmap
+
+from ganeti.confd import protocol
+from ganeti.confd import wire
+
+
+def QueryName(kind):
+  return "queries %s" % kind
+
+
+def DroppedName(reason):
+  return "dropped %s" % reason
+
+
+OK = "replies ok"
+ERROR = "replies error"
+NOT_IMPLEMENTED = "replies not-implemented"
+TOO_LARGE = "replies too-large"
+#: Authentic, but answered by nobody: no configuration, or too much to do
+DROPPED_UNCONFIGURED = DroppedName("unconfigured")
+DROPPED_BUSY = DroppedName("busy")
+#: Replies that the system would not send
+DROPPED_UNSENT = DroppedName("unsent")
+RELOADS = "reloads good"
+RELOADS_FAILED = "reloads failed"
+WORKER_RESTARTS = "worker restarts"
+UNKNOWN_TYPE = QueryName("unknown")
+
+#: All counters, in the order in which they are shown
+NAMES = (
+  [QueryName(kind) for kind in protocol.REQUEST_TYPES] +
+  [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE] +
+  [DroppedName(reason) for reason in wire.REJECT_REASONS] +
+  [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_UNSENT, RELOADS,
+   RELOADS_FAILED, WORKER_RESTARTS])
+
+#: Place of each counter in a row
+INDEX = {name: index for (index, name) in enumerate(NAMES)}
+
+_ITEM = 8
+
+
+class Counters:
+  """Rows of counters.
+
+  """
+  def __init__(self, rows):
+    """@type rows: int
+
+    """
+    self._rows = rows
+    self._cells = memoryview(mmap.mmap(-1, rows * len(NAMES) * _ITEM)).cast("Q")
+
+  def Row(self, row):
+    """Returns one row, for its only writer.
+
+    @rtype: memoryview of len(L{NAMES}) integers
+
+    """
+    return self._cells[row * len(NAMES):(row + 1) * len(NAMES)]
+
+  def Sum(self):
+    """Returns the counters summed over all rows.
+
+    @rtype: dict from name to int, in the order of L{NAMES}
+
+    """
+    return {name: sum(self._cells[INDEX[name]::len(NAMES)].tolist())
+            for name in NAMES}

@@ -1,0 +1,405 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Generations: the processes that live with one snapshot.
+
+A generation is a loader, which reads the configuration and the key and builds
+the snapshot, and its children: the workers, which answer, and one process for
+the answers that take long. They share the snapshot's memory, since they are
+forked after it was built.
+
+The supervisor's end is L{Generation}. Two pipes tie them together::
+
+  control   supervisor -> loader   b"g" (go); end of file: finish
+  status    loader -> supervisor   one JSON object per line; end of file when
+                                   the last process of the generation is gone
+
+Rule: whatever happens to one of them, the others notice. A worker sees that
+its parent changed, the process for large answers dies with a pipe of the
+loader's, the loader reads end of file where the supervisor was. Whoever forks
+closes in the child what would keep such a pipe open.
+
+"""
+
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import time
+
+import simplejson
+
+from ganeti import errors
+from ganeti.confd import node
+from ganeti.confd import process
+from ganeti.confd import server
+from ganeti.confd import snapshot
+from ganeti.confd import watch
+
+
+#: Seconds until a worker that died young is replaced: doubled each time
+_RESPAWN_DELAY = (0.1, 10.0)
+#: Seconds that a worker has to live to have its delay forgotten
+_RESPAWN_FORGET = 5.0
+
+#: Seconds that the children have to finish
+_FINISH_TIME = 0.5
+#: Seconds that a large answer in the making has to be finished
+_FINISH_LARGE_TIME = 0.1
+
+#: See L{process.PreferForOomKill}; the supervisor stays at 0
+_LOADER_OOM_SCORE = 300
+_WORKER_OOM_SCORE = 500
+
+#: How much of what is wrong with a configuration is logged
+_WARNINGS = 10
+_WARNING_LENGTH = 200
+
+_GO = b"g"
+
+
+class Setup:
+  """What all generations of a daemon have in common.
+
+  @ivar config_file: path of C{config.data}
+  @ivar key_file: path of C{hmac.key}
+  @ivar sock: from L{server.OpenSocket}
+  @ivar workers: number of workers
+  @ivar counters: L{counters.Counters} with L{RowsNeeded} rows
+
+  """
+  def __init__(self, config_file, key_file, sock, workers, shared):
+    self.config_file = config_file
+    self.key_file = key_file
+    self.sock = sock
+    self.workers = workers
+    self.counters = shared
+
+
+def RowsNeeded(workers):
+  """Returns how many rows of counters a daemon needs.
+
+  The supervisor has the first; two generations may exist at a time.
+
+  """
+  return 1 + 2 * (workers + 1)
+
+
+class Generation:
+  """A generation, as the supervisor sees it.
+
+  @ivar pid: process id of the loader
+  @ivar started: monotonic time of the start
+  @ivar told_to_finish: monotonic time of that, None before
+
+  """
+  def __init__(self, setup, number, close_fds):
+    """Starts the loader.
+
+    @type setup: L{Setup}
+    @type number: int
+    @param number: generations are numbered through
+    @param close_fds: descriptors of the supervisor's own
+
+    """
+    (control_read, self._control_fd) = os.pipe2(os.O_CLOEXEC)
+    (self._status_fd, status_write) = os.pipe2(os.O_CLOEXEC)
+    self.started = time.monotonic()
+    self.told_to_finish = None
+    self._buffer = b""
+    loader = _Loader(setup, number, control_read, status_write)
+    self.pid = process.Fork(loader.Run,
+                            close_fds + [self._control_fd, self._status_fd])
+    os.close(control_read)
+    os.close(status_write)
+    os.set_blocking(self._status_fd, False)
+
+  def fileno(self):
+    return self._status_fd
+
+  def OpenFds(self):
+    """Returns the descriptors that a new process must not inherit.
+
+    """
+    return [fd for fd in (self._control_fd, self._status_fd) if fd >= 0]
+
+  def Read(self):
+    """Reads what the loader has said.
+
+    @rtype: tuple of (list of dicts, bool)
+    @return: messages, and whether the generation is gone
+
+    """
+    try:
+      data = os.read(self._status_fd, 1 << 16)
+    except BlockingIOError:
+      return ([], False)
+    (*lines, self._buffer) = (self._buffer + data).split(b"\n")
+    return ([simplejson.loads(line) for line in lines], not data)
+
+  def Go(self):
+    """Lets the generation serve.
+
+    """
+    try:
+      os.write(self._control_fd, _GO)
+    except BrokenPipeError:
+      # It died; its end of file is on its way
+      pass
+
+  def Finish(self):
+    """Lets the generation answer what it holds and go.
+
+    """
+    if self._control_fd >= 0:
+      self.told_to_finish = time.monotonic()
+      os.close(self._control_fd)
+      self._control_fd = -1
+
+  def Kill(self):
+    """Ends a loader that does not do as it was told; its children follow.
+
+    """
+    try:
+      os.kill(self.pid, signal.SIGKILL)
+    except ProcessLookupError:
+      pass
+
+  def Close(self):
+    """To be called when the generation is gone.
+
+    """
+    self.Finish()
+    os.close(self._status_fd)
+    self._status_fd = -1
+
+
+class _Child:
+  """A child of the loader.
+
+  @ivar index: which of the counters' rows of its generation it has
+  @ivar pid: process id, None while it waits to be replaced
+  @ivar delay: seconds it will wait to be replaced when it dies young
+  @ivar due: monotonic time when it may be started
+
+  """
+  def __init__(self, index):
+    self.index = index
+    self.pid = None
+    self.started = 0
+    self.delay = 0
+    self.due = 0
+
+
+class _Loader:
+  """A generation, as its first process sees it.
+
+  """
+  def __init__(self, setup, number, control_fd, status_fd):
+    self._setup = setup
+    self._first_row = 1 + (number % 2) * (setup.workers + 1)
+    self._control_fd = control_fd
+    self._status_fd = status_fd
+    self._pid = None
+    self._children = [_Child(index) for index in range(setup.workers + 1)]
+    self._snapshot = None
+    self._key = None
+    self._signals = None
+    # Workers write to the first what the process for large answers reads from
+    # the second
+    self._large_socks = None
+    # The process for large answers dies with the writer of this pipe
+    self._large_pipe = None
+
+  def Run(self):
+    """Does all the loader does; returns when the generation is to end.
+
+    """
+    self._pid = os.getpid()
+    process.PreferForOomKill(_LOADER_OOM_SCORE)
+    self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGCHLD])
+    if self._Load() and self._AwaitGo():
+      self._Serve()
+
+  def _Report(self, **message):
+    os.write(self._status_fd,
+             simplejson.dumps(message).encode("ascii") + b"\n")
+
+  def _Load(self):
+    """Reads files and builds the snapshot.
+
+    @rtype: bool
+    @return: whether that succeeded; the supervisor was told
+
+    """
+    path = self._setup.config_file
+    state = [watch.FileState(path), watch.FileState(self._setup.key_file)]
+    # Millions of objects are about to be made, and none to become garbage
+    gc.disable()
+    try:
+      (key, state[1]) = watch.ReadFile(self._setup.key_file)
+      node.CheckKey(key, self._setup.key_file)
+      (text, state[0]) = watch.ReadFile(path)
+      try:
+        self._snapshot = snapshot.Snapshot(text)
+      except errors.ConfigurationError as err:
+        raise errors.ConfigurationError("%s: %s" % (path, err))
+    except errors.ConfigurationError as err:
+      self._Report(failed=str(err), state=state, cpu=time.process_time())
+      return False
+    except MemoryError:
+      self._Report(failed="%s: not enough memory" % path, state=state,
+                   cpu=time.process_time())
+      return False
+    self._key = key
+    # What was built stays as it is: the collector need not look at it, which
+    # would also copy the pages that the workers share
+    gc.freeze()
+    gc.enable()
+    # Names in them may be of any length, and hold anything
+    warnings = [ascii(text)[1:-1][:_WARNING_LENGTH]
+                for text in self._snapshot.warnings]
+    self._Report(ready=self._snapshot.serial, state=state,
+                 warnings=warnings[:_WARNINGS],
+                 more_warnings=len(warnings[_WARNINGS:]),
+                 cpu=time.process_time())
+    return True
+
+  def _AwaitGo(self):
+    """Waits until the generation may serve.
+
+    @rtype: bool
+    @return: False if it shall not
+
+    """
+    while True:
+      (readable, _, _) = select.select([self._control_fd, self._signals], [],
+                                       [])
+      if signal.SIGTERM in self._signals.Read():
+        return False
+      if self._control_fd in readable:
+        return os.read(self._control_fd, len(_GO)) == _GO
+
+  def _Serve(self):
+    """Has children serve until the generation is told to finish.
+
+    """
+    self._large_socks = socket.socketpair(socket.AF_UNIX,
+                                          socket.SOCK_SEQPACKET)
+    # Workers never wait for it
+    self._large_socks[0].setblocking(False)
+    self._large_pipe = os.pipe2(os.O_CLOEXEC)
+    finish = False
+    while not finish:
+      now = time.monotonic()
+      for child in self._children:
+        if child.pid is None and child.due <= now:
+          self._Start(child, now)
+      due = [child.due for child in self._children if child.pid is None]
+      timeout = max(0, min(due) - now) if due else None
+      (readable, _, _) = select.select([self._control_fd, self._signals], [],
+                                       [], timeout)
+      signums = self._signals.Read()
+      finish = self._control_fd in readable or signal.SIGTERM in signums
+      if signal.SIGCHLD in signums and not finish:
+        self._Reaped(process.Reap())
+    self._Finish()
+
+  def _Start(self, child, now):
+    """Starts a child.
+
+    """
+    # The last one makes the large answers, the others serve
+    if child is self._children[-1]:
+      main = self._LargeMain
+    else:
+      main = self._WorkerMain
+    close_fds = [self._control_fd] + self._signals.fds
+    child.started = now
+    row = self._setup.counters.Row(self._first_row + child.index)
+    child.pid = process.Fork(lambda: main(row), close_fds)
+
+  def _Reaped(self, ended):
+    """Plans the replacement of children that died.
+
+    @param ended: from L{process.Reap}
+
+    """
+    now = time.monotonic()
+    for (pid, reason) in ended:
+      for child in self._children:
+        if child.pid == pid:
+          child.pid = None
+          if now - child.started > _RESPAWN_FORGET:
+            child.delay = 0
+          child.due = now + child.delay
+          logging.error("Worker %d died (%s); replaced in %.1f s", pid, reason,
+                        child.delay)
+          (first, most) = _RESPAWN_DELAY
+          child.delay = min(most, max(first, 2 * child.delay))
+          self._Report(died=pid)
+
+  def _Finish(self):
+    """Lets the children finish, and ends those that do not.
+
+    """
+    (*workers, large) = self._children
+    pids = {child.pid for child in workers if child.pid}
+    for pid in pids:
+      os.kill(pid, signal.SIGTERM)
+    self._AwaitEnd(pids, _FINISH_TIME)
+    # With the last writer gone it finishes by itself
+    for sock in self._large_socks:
+      sock.close()
+    self._AwaitEnd({large.pid} if large.pid else set(), _FINISH_LARGE_TIME)
+
+  def _AwaitEnd(self, pids, seconds):
+    """Waits for children to end, and kills those left after a time.
+
+    @param pids: set of process ids
+
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+      self._signals.Read()
+      pids.difference_update([pid for (pid, _) in process.Reap()])
+      if not pids:
+        return
+      left = deadline - time.monotonic()
+      if left <= 0:
+        for pid in pids:
+          os.kill(pid, signal.SIGKILL)
+        left = seconds
+        deadline += seconds
+      select.select([self._signals], [], [], left)
+
+  def _WorkerMain(self, row):
+    """A worker's life.
+
+    """
+    process.PreferForOomKill(_WORKER_OOM_SCORE)
+    told = []
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: told.append(True))
+    self._large_socks[1].close()
+    for fd in self._large_pipe:
+      os.close(fd)
+    responder = server.Responder(self._snapshot, self._key, row, False)
+    server.Server(self._setup.sock, responder, row).Serve(
+      lambda: told or os.getppid() != self._pid, self._large_socks[0])
+
+  def _LargeMain(self, row):
+    """The life of the process that makes large answers.
+
+    """
+    process.PreferForOomKill(_WORKER_OOM_SCORE)
+    process.IgnoreTermination()
+    self._large_socks[0].close()
+    (alive_fd, writer_fd) = self._large_pipe
+    os.close(writer_fd)
+    process.DieWithWriter(alive_fd)
+    responder = server.Responder(self._snapshot, self._key, row, True)
+    server.Server(self._setup.sock, responder, row).ServeLarge(
+      self._large_socks[1])

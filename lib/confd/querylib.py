@@ -1,0 +1,250 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The questions of confd: snapshot and request to status and answer.
+
+Each function of L{_HANDLERS} takes a snapshot and a query, any JSON value, and
+returns (status, answer). Answers may be parts of the snapshot: they are for
+serialising, not for changing.
+
+"""
+
+import re
+
+from ganeti import constants
+from ganeti.confd import wire
+
+
+_INDEX_RE = re.compile("0|[1-9][0-9]*")
+_BAD_ESCAPE_RE = re.compile("~(?![01])")
+
+
+def _Ok(answer):
+  return (constants.CONFD_REPL_STATUS_OK, answer)
+
+
+_UNKNOWN_ENTRY = (constants.CONFD_REPL_STATUS_ERROR,
+                  constants.CONFD_ERROR_UNKNOWN_ENTRY)
+_BAD_ARGUMENT = (constants.CONFD_REPL_STATUS_ERROR,
+                 constants.CONFD_ERROR_ARGUMENT)
+_NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
+
+
+def _Ping(snapshot, _):
+  return _Ok(snapshot.version)
+
+
+def _NodeRole(snapshot, query):
+  """Answers the role of a node.
+
+  Never answers that the argument is bad: that error's number is also that of
+  the role "offline", and ganeti-watcher, which does not look at the status,
+  would shut down the node's instances.
+
+  """
+  node = snapshot.FindNode(query) if isinstance(query, str) else None
+  if node is None:
+    return _UNKNOWN_ENTRY
+  return _Ok(node.role)
+
+
+def _NodeOfIp(snapshot, query):
+  """Answers the primary ip of the node where an instance's ip lives.
+
+  """
+  if isinstance(query, str):
+    query = {constants.CONFD_REQQ_IP: query}
+  elif not isinstance(query, dict):
+    return _BAD_ARGUMENT
+
+  link = query.get(constants.CONFD_REQQ_LINK)
+  if link is None:
+    link = snapshot.default_link
+  elif not isinstance(link, str):
+    return _BAD_ARGUMENT
+  nodes = snapshot.links.get(link, {})
+
+  def _Lookup(ip):
+    node_ip = nodes.get(ip)
+    return _UNKNOWN_ENTRY if node_ip is None else _Ok(node_ip)
+
+  ip = query.get(constants.CONFD_REQQ_IP)
+  if ip is not None:
+    return _Lookup(ip) if isinstance(ip, str) else _BAD_ARGUMENT
+
+  ips = query.get(constants.CONFD_REQQ_IPLIST)
+  if ips is None:
+    ips = []
+  if not (isinstance(ips, list) and all(isinstance(ip, str) for ip in ips)):
+    return _BAD_ARGUMENT
+  return _Ok([_Lookup(ip) for ip in ips])
+
+
+def _MasterName(snapshot):
+  return snapshot.master.name if snapshot.master else None
+
+
+def _MasterIp(snapshot):
+  return snapshot.document["cluster"].get("master_ip")
+
+
+def _MasterNodeIp(snapshot):
+  return snapshot.master.primary_ip if snapshot.master else None
+
+
+#: What a CLUSTER_MASTER query may ask for. Ganeti's own confd-client sends the
+#: numbers as text.
+_MASTER_FIELDS = {
+  constants.CONFD_REQFIELD_NAME: _MasterName,
+  constants.CONFD_REQFIELD_IP: _MasterIp,
+  constants.CONFD_REQFIELD_MNODE_PIP: _MasterNodeIp,
+  }
+_MASTER_FIELDS.update([(str(number), function)
+                       for (number, function) in _MASTER_FIELDS.items()])
+
+
+def _ClusterMaster(snapshot, query):
+  """Answers the master node's name, or the fields asked for.
+
+  """
+  if query is None or query == "":
+    return _MasterField(snapshot, _MasterName)
+  if not isinstance(query, dict):
+    return _BAD_ARGUMENT
+
+  fields = query.get(constants.CONFD_REQQ_FIELDS)
+  if fields is None:
+    fields = []
+  if not isinstance(fields, list):
+    return _BAD_ARGUMENT
+  values = []
+  for field in fields:
+    if not (isinstance(field, str) or wire.IsPlainInt(field)):
+      return _BAD_ARGUMENT
+    if field not in _MASTER_FIELDS:
+      return _BAD_ARGUMENT
+    (status, value) = _MasterField(snapshot, _MASTER_FIELDS[field])
+    if status != constants.CONFD_REPL_STATUS_OK:
+      return (status, value)
+    values.append(value)
+  return _Ok(values)
+
+
+def _MasterField(snapshot, function):
+  value = function(snapshot)
+  return _UNKNOWN_ENTRY if value is None else _Ok(value)
+
+
+def _NodeIps(snapshot, _):
+  return _Ok(snapshot.node_ips)
+
+
+def _CandidateIps(snapshot, _):
+  return _Ok(snapshot.candidate_ips)
+
+
+def _InstanceIps(snapshot, query):
+  """Answers the ips of all instances on a link.
+
+  """
+  if query is None:
+    query = snapshot.default_link
+  elif not isinstance(query, str):
+    return _BAD_ARGUMENT
+  return _Ok(list(snapshot.links.get(query, [])))
+
+
+def _NodeDrbd(snapshot, query):
+  if not isinstance(query, str):
+    return _BAD_ARGUMENT
+  node = snapshot.FindNode(query)
+  if node is None:
+    return _UNKNOWN_ENTRY
+  return _Ok(node.drbd)
+
+
+def _NodeInstances(snapshot, query):
+  if not isinstance(query, str):
+    return _BAD_ARGUMENT
+  node = snapshot.FindNode(query)
+  if node is None:
+    return _UNKNOWN_ENTRY
+  return _Ok([node.primary, node.secondary])
+
+
+def _InstanceDisks(snapshot, query):
+  if not isinstance(query, str):
+    return _BAD_ARGUMENT
+  instance = snapshot.FindInstance(query)
+  if instance is None:
+    return _UNKNOWN_ENTRY
+  return _Ok(instance.disks)
+
+
+def _ConfigQuery(snapshot, query):
+  """Answers the value at a place of the configuration.
+
+  The place is a JSON pointer (RFC 6901).
+
+  """
+  if not isinstance(query, str) or _BAD_ESCAPE_RE.search(query):
+    return _BAD_ARGUMENT
+  (before, *tokens) = query.split("/")
+  if before:
+    return _BAD_ARGUMENT
+  value = snapshot.document
+  for token in tokens:
+    if isinstance(value, dict):
+      key = token.replace("~1", "/").replace("~0", "~")
+      if key not in value:
+        return _BAD_ARGUMENT
+      value = value[key]
+    elif isinstance(value, list):
+      # Comparing lengths first: converting a long number takes long
+      if (not _INDEX_RE.fullmatch(token) or
+          len(token) > len(str(len(value))) or int(token) >= len(value)):
+        return _BAD_ARGUMENT
+      value = value[int(token)]
+    else:
+      return _BAD_ARGUMENT
+  return _Ok(value)
+
+
+def _DataCollectors(snapshot, _):
+  return _Ok(snapshot.collectors)
+
+
+_HANDLERS = {
+  constants.CONFD_REQ_PING: _Ping,
+  constants.CONFD_REQ_NODE_ROLE_BYNAME: _NodeRole,
+  constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _NodeOfIp,
+  constants.CONFD_REQ_CLUSTER_MASTER: _ClusterMaster,
+  constants.CONFD_REQ_NODE_PIP_LIST: _NodeIps,
+  constants.CONFD_REQ_MC_PIP_LIST: _CandidateIps,
+  constants.CONFD_REQ_INSTANCES_IPS_LIST: _InstanceIps,
+  constants.CONFD_REQ_NODE_DRBD: _NodeDrbd,
+  constants.CONFD_REQ_NODE_INSTANCES: _NodeInstances,
+  constants.CONFD_REQ_INSTANCE_DISKS: _InstanceDisks,
+  constants.CONFD_REQ_CONFIG_QUERY: _ConfigQuery,
+  constants.CONFD_REQ_DATA_COLLECTORS: _DataCollectors,
+  }
+
+
+def Answer(snapshot, request):
+  """Answers an authentic request.
+
+  @type snapshot: L{snapshot.Snapshot}
+  @type request: L{wire.Request}
+  @rtype: tuple of (int, any JSON value)
+  @return: status, one of C{constants.CONFD_REPL_STATUSES}, and answer
+
+  """
+  if (not wire.IsPlainInt(request.protocol) or
+      request.protocol != constants.CONFD_PROTOCOL_VERSION or
+      not wire.IsPlainInt(request.type)):
+    return _NOT_IMPLEMENTED
+  handler = _HANDLERS.get(request.type)
+  if handler is None:
+    return _NOT_IMPLEMENTED
+  return handler(snapshot, request.query)

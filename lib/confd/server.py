@@ -1,0 +1,317 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The serving end: a socket, one snapshot, one key.
+
+A datagram comes in, is proved authentic, looked up, signed, sent. What serves
+a snapshot never sees another one: whatever is kept here is right as long as it
+lives.
+
+Facts: several processes block in recvmsg on one socket; the kernel wakes one
+of them per datagram, in turn. Modes of the socket (O_NONBLOCK, time-outs) are
+everybody's, so it is never set non-blocking: it has a receive time-out, after
+which each process looks around.
+
+"""
+
+import collections
+import logging
+import pickle
+import socket
+import struct
+import time
+
+from ganeti import constants
+from ganeti.confd import counters
+from ganeti.confd import protocol
+from ganeti.confd import querylib
+from ganeti.confd import wire
+
+
+#: Seconds that a process waits for a datagram before it looks around
+RECEIVE_TIMEOUT = 0.05
+
+#: Kernel's queue of datagrams, as far as the system allows (bytes)
+_RECEIVE_BUFFER = 4 << 20
+
+#: Answers of more items than this are made outside the workers. Making one of
+#: this size takes less than 10 ms.
+_LARGE_ITEMS = 5000
+
+#: What a cache of serialised answers may hold (characters)
+_CACHE_SIZE = 16 << 20
+
+# Python has no name for it before 3.14 (linux/in.h)
+_IP_PKTINFO = 8
+
+_PKTINFO4 = struct.Struct("=I4s4s")
+_PKTINFO6 = struct.Struct("=16sI")
+_CONTROL_SIZE = socket.CMSG_SPACE(_PKTINFO4.size) + \
+  socket.CMSG_SPACE(_PKTINFO6.size)
+
+_INTERNAL_ERROR = (constants.CONFD_REPL_STATUS_ERROR,
+                   constants.CONFD_ERROR_INTERNAL)
+_TOO_LARGE = (constants.CONFD_REPL_STATUS_ERROR, protocol.ERROR_TOO_LARGE)
+
+_STATUS_COUNTER = {
+  constants.CONFD_REPL_STATUS_OK: counters.INDEX[counters.OK],
+  constants.CONFD_REPL_STATUS_ERROR: counters.INDEX[counters.ERROR],
+  constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
+    counters.INDEX[counters.NOT_IMPLEMENTED],
+  }
+_QUERY_COUNTER = {number: counters.INDEX[counters.QueryName(kind)]
+                  for (kind, number) in protocol.REQUEST_TYPES.items()}
+_UNKNOWN_TYPE = counters.INDEX[counters.UNKNOWN_TYPE]
+_REPLY_TOO_LARGE = counters.INDEX[counters.TOO_LARGE]
+_DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
+            for reason in wire.REJECT_REASONS}
+_DROPPED_BUSY = counters.INDEX[counters.DROPPED_BUSY]
+_DROPPED_UNSENT = counters.INDEX[counters.DROPPED_UNSENT]
+
+#: What L{Responder.Respond} returns for an answer to be made elsewhere
+LATER = object()
+
+_Message = collections.namedtuple("_Message", ["status", "text", "too_large"])
+
+
+def OpenSocket(address, port):
+  """Opens the socket that all processes of the daemon share.
+
+  Neither SO_REUSEADDR nor SO_REUSEPORT: a second daemon on the same port must
+  fail, not take the datagrams.
+
+  @type address: string
+  @param address: the IPv4 or IPv6 address to listen on
+  @type port: int
+  @raise OSError: among others, the port is taken
+
+  """
+  family = socket.AF_INET6 if ":" in address else socket.AF_INET
+  sock = socket.socket(family, socket.SOCK_DGRAM)
+  try:
+    # A cluster's master ip is a second address of its node: without the
+    # address asked, the system would answer from the first
+    if family == socket.AF_INET6:
+      sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+      sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
+                    struct.pack("@ll", 0, int(RECEIVE_TIMEOUT * 1000000)))
+    sock.bind((address, port))
+  except OSError:
+    sock.close()
+    raise
+  return sock
+
+
+def _FromAddressAsked(ancillary):
+  """Makes a reply leave from the address that was asked.
+
+  @param ancillary: what came with the request
+  @return: what to send with the reply
+
+  """
+  for (level, kind, data) in ancillary:
+    if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+      (_, local, _) = _PKTINFO4.unpack(data)
+      return [(level, kind, _PKTINFO4.pack(0, local, bytes(4)))]
+    if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+      (local, _) = _PKTINFO6.unpack(data)
+      return [(level, kind, _PKTINFO6.pack(local, 0))]
+  return []
+
+
+def _IsLarge(answer):
+  """Tells whether an answer has more than L{_LARGE_ITEMS} items.
+
+  A long text counts as several.
+
+  """
+  items = 0
+  todo = [answer]
+  while todo and items <= _LARGE_ITEMS:
+    value = todo.pop()
+    if isinstance(value, dict):
+      items += len(value)
+      todo.extend(value.values())
+    elif isinstance(value, (list, tuple)):
+      items += len(value)
+      todo.extend(value)
+    elif isinstance(value, str):
+      items += len(value) // 64
+  return items > _LARGE_ITEMS
+
+
+class Responder:
+  """Makes replies of datagrams, with one snapshot and one key.
+
+  No socket, no clock.
+
+  """
+  def __init__(self, snapshot, key, row, take_large):
+    """@type snapshot: L{snapshot.Snapshot}
+    @type key: bytes
+    @param row: counters to count in, from L{counters.Counters.Row}
+    @type take_large: bool
+    @param take_large: whether answers that take long are made here
+
+    """
+    self._snapshot = snapshot
+    self._key = key
+    self._row = row
+    self._take_large = take_large
+    self._cache = {}
+    self._cache_size = 0
+    self._too_large = self._Encode(_TOO_LARGE, True)
+    self._failed = set()
+
+  def Respond(self, datagram, now):
+    """Makes the reply to a datagram.
+
+    @type datagram: bytes
+    @type now: number
+    @param now: the time, in seconds since the epoch
+    @return: bytes to send; None for silence; L{LATER} for what has to be asked
+      of a responder that takes large answers
+
+    """
+    try:
+      request = wire.ParseRequest(datagram, self._key, now)
+    except wire.Rejected as err:
+      self._row[_DROPPED[err.reason]] += 1
+      return None
+
+    message = self._Answer(request)
+    if message is LATER:
+      return LATER
+    reply = wire.PackReply(self._key, request.rsalt, message.text)
+    if len(reply) > constants.MAX_UDP_DATA_SIZE:
+      message = self._too_large
+      reply = wire.PackReply(self._key, request.rsalt, message.text)
+      if len(reply) > constants.MAX_UDP_DATA_SIZE:
+        # A salt that leaves no room for any reply at all
+        self._row[_DROPPED[wire.BAD_RSALT]] += 1
+        return None
+
+    self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)
+              if wire.IsPlainInt(request.type) else _UNKNOWN_TYPE] += 1
+    self._row[_STATUS_COUNTER[message.status]] += 1
+    if message.too_large:
+      self._row[_REPLY_TOO_LARGE] += 1
+    return reply
+
+  def _Answer(self, request):
+    """Returns the message that answers a request, from the cache if it can.
+
+    @rtype: L{_Message}, or L{LATER}
+
+    """
+    key = None
+    if ((request.query is None or isinstance(request.query, str)) and
+        wire.IsPlainInt(request.type) and wire.IsPlainInt(request.protocol)):
+      key = (request.protocol, request.type, request.query)
+      message = self._cache.get(key)
+      if message is not None:
+        return message
+
+    try:
+      result = querylib.Answer(self._snapshot, request)
+    except Exception: # pylint: disable=W0718
+      result = _INTERNAL_ERROR
+      if request.type not in self._failed:
+        self._failed.add(request.type)
+        logging.exception("Cannot answer a request of type %s because of a"
+                          " programming error; please report it",
+                          request.type)
+    if not self._take_large and _IsLarge(result[1]):
+      return LATER
+
+    message = self._Encode(result)
+    if key:
+      self._Remember(key, message)
+    return message
+
+  def _Encode(self, result, too_large=False):
+    """Serialises an answer.
+
+    @param result: tuple of status and answer
+    @rtype: L{_Message}
+
+    """
+    (status, answer) = result
+    text = wire.EncodeReply(status, answer, self._snapshot.serial)
+    if len(text) > constants.MAX_UDP_DATA_SIZE:
+      return self._too_large
+    return _Message(status, text, too_large)
+
+  def _Remember(self, key, message):
+    size = len(message.text) + len(key[-1] or "")
+    if self._cache_size + size > _CACHE_SIZE:
+      self._cache.clear()
+      self._cache_size = 0
+    self._cache[key] = message
+    self._cache_size += size
+
+
+class Server:
+  """Serves datagrams until it is told to finish.
+
+  """
+  def __init__(self, sock, responder, row):
+    """@param sock: from L{OpenSocket}
+    @type responder: L{Responder}
+    @param row: counters to count in
+
+    """
+    self._sock = sock
+    self._responder = responder
+    self._row = row
+
+  def Serve(self, finished, large_sock):
+    """Answers what comes in on the shared socket.
+
+    @type finished: callable without arguments
+    @param finished: asked between datagrams; True ends this
+    @param large_sock: where to send what L{ServeLarge} reads
+
+    """
+    while not finished():
+      try:
+        (datagram, ancillary, _, address) = \
+          self._sock.recvmsg(constants.MAX_UDP_DATA_SIZE + 1, _CONTROL_SIZE)
+      except BlockingIOError:
+        continue
+      control = _FromAddressAsked(ancillary)
+      reply = self._responder.Respond(datagram, time.time())
+      if reply is LATER:
+        try:
+          large_sock.send(pickle.dumps((datagram, control, address)))
+        except OSError:
+          # Its queue is full; the client asks again
+          self._row[_DROPPED_BUSY] += 1
+      elif reply:
+        self._Send(reply, control, address)
+
+  def ServeLarge(self, large_sock):
+    """Answers what workers leave to this process, until they are gone.
+
+    """
+    while True:
+      message = large_sock.recv(1 << 17)
+      if not message:
+        return
+      (datagram, control, address) = pickle.loads(message)
+      reply = self._responder.Respond(datagram, time.time())
+      if reply:
+        self._Send(reply, control, address)
+
+  def _Send(self, reply, control, address):
+    try:
+      self._sock.sendmsg([reply], control, 0, address)
+    except OSError as err:
+      # Unreachable clients and firewalls are nobody's fault here
+      self._row[_DROPPED_UNSENT] += 1
+      logging.debug("Cannot send %d bytes to %s: %s", len(reply), address[0],
+                    err)

@@ -1,0 +1,500 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The configuration at one moment, indexed for confd's questions.
+
+L{Snapshot} takes the text of C{config.data} and never changes afterwards. All
+work is done when it is made, so that no query walks the configuration.
+
+Facts: Ganeti wrote nodes and instances under their names before 2.9, under
+their UUIDs since, and every reference to them follows the key. Disks stand
+inside their instance before 2.12, under a key of their own since, and the
+instance then lists their UUIDs; children stand inside their disk always.
+
+Rule 1: reading is lenient. What is not needed is not looked at; what is needed
+and broken is left out with a warning, and the rest is served. Only without
+version, serial number, cluster or nodes is a configuration unusable.
+
+Rule 2: secrets are taken out of the document before anything else sees it.
+
+"""
+
+import bisect
+import math
+import re
+
+import simplejson
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import protocol
+from ganeti.confd import wire
+
+
+# Bounded, since converting a very long number fails
+_DIGITS_RE = re.compile("([0-9]{1,18})")
+
+#: Names of DRBD's disk type before and since Ganeti 2.12
+_DRBD_TYPES = ("drbd8", "drbd")
+
+#: Items of a DRBD disk's logical_id. In physical_id, which files of before
+#: 2.9 may have beside it, the secret is at the same place.
+_DRBD_NODES = slice(0, 2)
+_DRBD_MINORS = slice(3, 5)
+_DRBD_SECRET = 5
+
+#: The keys that hold private OS parameters, in an instance and the cluster
+_PRIVATE_PARAMS = frozenset(["osparams_private", "osparams_private_cluster"])
+
+#: The link of a nic where neither the nic nor the cluster has one
+_DEFAULT_LINK = "xen-br0"
+
+_XEN_HYPERVISORS = frozenset(["xen-pvm", "xen-hvm"])
+
+
+def NaturalKey(name):
+  """Returns what to sort names by, so that node2 comes before node10.
+
+  @type name: string
+  @rtype: list
+
+  """
+  parts = _DIGITS_RE.split(name)
+  parts[1::2] = map(int, parts[1::2])
+  return parts
+
+
+def _Dict(value):
+  return value if isinstance(value, dict) else {}
+
+
+def _List(value):
+  return value if isinstance(value, list) else []
+
+
+def _Text(value, default=None):
+  return value if isinstance(value, str) else default
+
+
+def _Redacted(value):
+  """Replaces the innermost values of a structure; keys and shape stay.
+
+  """
+  if isinstance(value, dict):
+    return {key: _Redacted(item) for (key, item) in value.items()}
+  if isinstance(value, list):
+    return [_Redacted(item) for item in value]
+  return protocol.REDACTED
+
+
+def _RedactParams(item):
+  """Takes the private OS parameters out of an instance or the cluster.
+
+  """
+  for key in _PRIVATE_PARAMS.intersection(item):
+    if item[key]:
+      item[key] = _Redacted(item[key])
+
+
+def _RedactDisk(disk):
+  """Takes the shared secrets out of a disk and its children.
+
+  The type is not looked at: no other disk type has so many items, and a secret
+  is better hidden once too often.
+
+  """
+  for part in _DiskTree(disk):
+    for key in ("logical_id", "physical_id"):
+      items = part.get(key)
+      if isinstance(items, list) and len(items) > _DRBD_SECRET:
+        items[_DRBD_SECRET:] = _Redacted(items[_DRBD_SECRET:])
+
+
+def _DiskTree(disk):
+  """Yields a disk and all disks below it, parents first.
+
+  """
+  todo = [disk]
+  while todo:
+    part = todo.pop()
+    if isinstance(part, dict):
+      yield part
+      todo.extend(reversed(_List(part.get("children"))))
+
+
+class Node:
+  """A node, and what is asked about it.
+
+  @ivar name: string
+  @ivar primary_ip: string, or None if the configuration has none
+  @ivar role: C{constants.CONFD_NODE_ROLE_*}
+  @ivar candidate: whether it is a master candidate (the master is one)
+  @ivar primary: the instances as stored whose primary node it is, by name
+  @ivar secondary: likewise, those whose disks are mirrored to it
+  @ivar drbd: rows [node name, minor, instance name, "disk/N", "primary" or
+    "secondary", peer node name], by instance name, then disk
+
+  """
+  __slots__ = ["name", "primary_ip", "role", "candidate", "primary",
+               "secondary", "drbd"]
+
+  def __init__(self, name, stored, is_master):
+    self.name = name
+    self.primary_ip = _Text(stored.get("primary_ip"))
+    self.candidate = is_master or stored.get("master_candidate") is True
+    self.primary = []
+    self.secondary = []
+    self.drbd = []
+    if is_master:
+      self.role = constants.CONFD_NODE_ROLE_MASTER
+    elif stored.get("drained") is True:
+      self.role = constants.CONFD_NODE_ROLE_DRAINED
+    elif stored.get("offline") is True:
+      self.role = constants.CONFD_NODE_ROLE_OFFLINE
+    elif self.candidate:
+      self.role = constants.CONFD_NODE_ROLE_CANDIDATE
+    else:
+      self.role = constants.CONFD_NODE_ROLE_REGULAR
+
+
+class Instance:
+  """An instance, and what is asked about it.
+
+  @ivar name: string
+  @ivar disks: list of its disks as stored, by index
+
+  """
+  __slots__ = ["name", "disks"]
+
+  def __init__(self, name, disks):
+    self.name = name
+    self.disks = disks
+
+
+class _Directory:
+  """Objects by UUID, name and short name.
+
+  """
+  def __init__(self):
+    self._by_uuid = {}
+    self._by_name = {}
+    self._names = []
+
+  def Add(self, key, stored, item):
+    """Enters an object.
+
+    @param key: the key it is stored under, which references to it use
+    @param stored: the object as stored
+
+    """
+    self._by_uuid[key] = item
+    self._by_uuid[_Text(stored.get("uuid"), key)] = item
+    self._by_name[item.name] = item
+
+  def Close(self):
+    """Has to be called once after the last L{Add}.
+
+    """
+    self._names = sorted(self._by_name)
+
+  def Resolve(self, reference):
+    """Finds what a reference inside the configuration points at.
+
+    @return: the object or None
+
+    """
+    if not isinstance(reference, str):
+      return None
+    return self._by_uuid.get(reference) or self._by_name.get(reference)
+
+  def Find(self, name):
+    """Finds what a query means.
+
+    @type name: string
+    @param name: UUID, else exact name, else the beginning of exactly one name
+      up to a dot
+    @return: the object or None
+
+    """
+    found = self.Resolve(name)
+    if found is None:
+      prefix = name + "."
+      index = bisect.bisect_left(self._names, prefix)
+      matches = [full for full in self._names[index:index + 2]
+                 if full.startswith(prefix)]
+      if len(matches) == 1:
+        found = self._by_name[matches[0]]
+    return found
+
+
+class Snapshot:
+  """One configuration, ready to be asked.
+
+  @ivar document: the whole configuration as stored, without its secrets
+  @ivar serial: the configuration's serial number
+  @ivar version: its format's version, e.g. 3000000
+  @ivar warnings: list of strings, what was left out and why
+  @ivar master: the master's L{Node}, or None if the configuration names none
+  @ivar node_ips: list of the primary ips of all nodes, by node name
+  @ivar candidate_ips: likewise, of the master candidates
+  @ivar default_link: the link of nics that name none
+  @ivar links: by link, a dict from ip to the primary ip of the node where that
+    ip's instance lives, by instance name, then nic
+  @ivar collectors: the answer to DATA_COLLECTORS
+
+  """
+  def __init__(self, text):
+    """Parses and indexes a configuration.
+
+    @type text: bytes
+    @param text: contents of C{config.data}
+    @raise errors.ConfigurationError: it is unusable; the message says why, and
+      quotes nothing of it, which could be a secret
+
+    """
+    self.document = self._Parse(text)
+    self.serial = self.document["serial_no"]
+    self.version = self.document["version"]
+    self.warnings = []
+    cluster = self.document["cluster"]
+
+    self._Redact()
+    (self._nodes, self.master) = self._IndexNodes(cluster)
+    self.default_link = _DefaultLink(cluster)
+    self.links = {}
+    self._instances = self._IndexInstances()
+    self.collectors = _Collectors(cluster)
+
+  @staticmethod
+  def _Parse(text):
+    try:
+      document = simplejson.loads(text)
+    except UnicodeDecodeError as err:
+      raise errors.ConfigurationError("not UTF-8 at byte %d" % err.start)
+    except simplejson.JSONDecodeError as err:
+      raise errors.ConfigurationError("not JSON: %s" % err)
+    except ValueError as err:
+      raise errors.ConfigurationError("unreadable number: %s" % err)
+    except RecursionError:
+      raise errors.ConfigurationError("nested too deeply")
+    if not isinstance(document, dict):
+      raise errors.ConfigurationError("no JSON object")
+    for (key, kind, what) in [("version", int, "integer"),
+                              ("serial_no", int, "integer"),
+                              ("cluster", dict, "object"),
+                              ("nodes", dict, "object")]:
+      value = document.get(key)
+      if not isinstance(value, kind) or isinstance(value, bool):
+        raise errors.ConfigurationError("\"%s\" is missing or no %s" %
+                                        (key, what))
+    return document
+
+  def _Redact(self):
+    _RedactParams(self.document["cluster"])
+    for disk in _Dict(self.document.get("disks")).values():
+      _RedactDisk(disk)
+    for instance in _Dict(self.document.get("instances")).values():
+      if isinstance(instance, dict):
+        _RedactParams(instance)
+        for disk in _List(instance.get("disks")):
+          _RedactDisk(disk)
+
+  def _IndexNodes(self, cluster):
+    """Makes the nodes.
+
+    @return: tuple of their directory and the master
+
+    """
+    directory = _Directory()
+    self.node_ips = []
+    self.candidate_ips = []
+    master = None
+    for (name, key, stored) in self._ByName("nodes"):
+      is_master = cluster.get("master_node") == key
+      node = Node(name, stored, is_master)
+      if is_master:
+        master = node
+      if node.primary_ip is None:
+        self.warnings.append("Node %s has no primary ip" % name)
+      else:
+        self.node_ips.append(node.primary_ip)
+        if node.candidate:
+          self.candidate_ips.append(node.primary_ip)
+      directory.Add(key, stored, node)
+    directory.Close()
+    if master is None:
+      self.warnings.append("The cluster's master node is none of its nodes")
+    return (directory, master)
+
+  def _ByName(self, kind):
+    """Lists the named objects of a section of the document.
+
+    Forthcoming objects (Ganeti 2.16 and later) may still lack a name.
+
+    @type kind: string
+    @param kind: "nodes" or "instances"
+    @return: list of (name, key, object as stored), by name
+
+    """
+    found = []
+    for (key, stored) in _Dict(self.document.get(kind)).items():
+      if not isinstance(stored, dict):
+        self.warnings.append("%s: %s is no JSON object, left out" %
+                             (kind, key))
+        continue
+      name = stored.get("name")
+      if isinstance(name, str) and name:
+        found.append((name, key, stored))
+      elif stored.get("forthcoming") is not True:
+        self.warnings.append("%s: %s has no name, left out" % (kind, key))
+    found.sort(key=lambda item: (NaturalKey(item[0]), item[0], item[1]))
+    return found
+
+  def _IndexInstances(self):
+    """Makes the instances, and enters them where they are asked for.
+
+    @rtype: L{_Directory}
+
+    """
+    directory = _Directory()
+    stored_disks = _Dict(self.document.get("disks"))
+    for (name, key, stored) in self._ByName("instances"):
+      primary = self._nodes.Resolve(stored.get("primary_node"))
+      if primary is None:
+        if stored.get("forthcoming") is not True:
+          self.warnings.append("Instance %s: its primary node is not there,"
+                               " left out" % name)
+        continue
+      disks = self._Disks(name, stored, stored_disks)
+      directory.Add(key, stored, Instance(name, disks))
+      primary.primary.append(stored)
+      for node in self._IndexDisks(name, primary, disks):
+        node.secondary.append(stored)
+      self._IndexNics(primary, stored)
+    directory.Close()
+    return directory
+
+  def _Disks(self, name, stored, stored_disks):
+    """Collects the disks of an instance.
+
+    @param name: the instance's name
+    @param stored: the instance as stored
+    @param stored_disks: the configuration's disks by UUID
+    @return: list of disks as stored
+
+    """
+    disks = []
+    for item in _List(stored.get("disks")):
+      disk = stored_disks.get(item) if isinstance(item, str) else item
+      if isinstance(disk, dict):
+        disks.append(disk)
+      elif stored.get("forthcoming") is not True:
+        self.warnings.append("Instance %s: a disk is not there, left out" %
+                             name)
+    return disks
+
+  def _IndexDisks(self, name, primary, disks):
+    """Enters the DRBD disks of an instance at their nodes.
+
+    @param name: the instance's name
+    @param primary: the instance's primary L{Node}
+    @return: its secondary nodes; nodes of a disk's children are none
+
+    """
+    secondaries = []
+    for (index, disk) in enumerate(disks):
+      for part in _DiskTree(disk):
+        if part.get("dev_type") not in _DRBD_TYPES:
+          continue
+        logical_id = _List(part.get("logical_id"))
+        ends = [self._nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
+        minors = logical_id[_DRBD_MINORS]
+        if (len(ends) != 2 or None in ends or len(minors) != 2 or
+            not all(wire.IsPlainInt(minor) for minor in minors)):
+          if part.get("forthcoming") is not True:
+            self.warnings.append("Instance %s: disk/%d has no two nodes and"
+                                 " minors, left out of the DRBD list" %
+                                 (name, index))
+          continue
+        for (node, peer, minor) in [(ends[0], ends[1], minors[0]),
+                                    (ends[1], ends[0], minors[1])]:
+          role = "primary" if node is primary else "secondary"
+          node.drbd.append([node.name, minor, name, "disk/%d" % index, role,
+                            peer.name])
+          if part is disk and node is not primary and node not in secondaries:
+            secondaries.append(node)
+    return secondaries
+
+  def _IndexNics(self, primary, stored):
+    """Enters the ips of an instance.
+
+    @param primary: the instance's primary L{Node}
+    @param stored: the instance as stored
+
+    """
+    for nic in _List(stored.get("nics")):
+      nic = _Dict(nic)
+      ip = nic.get("ip")
+      if isinstance(ip, str) and ip:
+        link = (_Text(_Dict(nic.get("nicparams")).get("link")) or
+                _Text(nic.get("bridge")) or self.default_link)
+        self.links.setdefault(link, {}).setdefault(ip, primary.primary_ip)
+
+  def FindNode(self, name):
+    """Finds a node by UUID, name or short name.
+
+    @type name: string
+    @rtype: L{Node} or None
+
+    """
+    return self._nodes.Find(name)
+
+  def FindInstance(self, name):
+    """Finds an instance by UUID, name or short name.
+
+    @type name: string
+    @rtype: L{Instance} or None
+
+    """
+    return self._instances.Find(name)
+
+
+def _DefaultLink(cluster):
+  """Returns the link of nics that name none.
+
+  Up to Ganeti 2.0 it is the cluster's default_bridge.
+
+  """
+  nicparams = _Dict(_Dict(cluster.get("nicparams")).get("default"))
+  return (_Text(nicparams.get("link")) or
+          _Text(cluster.get("default_bridge")) or _DEFAULT_LINK)
+
+
+def _Collectors(cluster):
+  """Makes the settings of the monitoring daemon's data collectors.
+
+  Those that Ganeti 3.0 knows are always there, whatever is stored. One that
+  reads Xen's instance list is off where Xen is not enabled, as Ganeti's own
+  daemon decides; the one that reads Xen's CPU load is not asked for that.
+
+  @return: dict from name to {"active": bool, "interval": microseconds}
+
+  """
+  stored = _Dict(cluster.get("data_collectors"))
+  hypervisors = [item for item in _List(cluster.get("enabled_hypervisors"))
+                 if isinstance(item, str)]
+  collectors = {}
+  for name in sorted(constants.DATA_COLLECTOR_NAMES.union(stored)):
+    settings = _Dict(stored.get(name))
+    active = settings.get("active", True) is True
+    if (name == constants.DATA_COLLECTOR_INST_STATUS and
+        _XEN_HYPERVISORS.isdisjoint(hypervisors)):
+      active = False
+    interval = settings.get("interval")
+    # Ganeti stores a float, which may be any that JSON can write
+    if (isinstance(interval, bool) or not isinstance(interval, (int, float)) or
+        not math.isfinite(interval)):
+      interval = constants.MOND_TIME_INTERVAL * 1000000
+    collectors[name] = {"active": active, "interval": int(interval)}
+  return collectors

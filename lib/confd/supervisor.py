@@ -1,0 +1,377 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The daemon's first process: it watches files and replaces generations.
+
+It never parses the configuration, so nothing that is in there can end it. It
+holds the socket, which every generation inherits: a new one starts to read when
+the old one is gone, and what comes in between waits in the socket's queue. So
+no request is lost, and the serial number never goes back.
+
+"""
+
+import logging
+import os
+import select
+import signal
+import socket
+import time
+
+from ganeti import constants
+from ganeti.confd import counters
+from ganeti.confd import generation
+from ganeti.confd import process
+from ganeti.confd import watch
+
+
+#: Seconds between the starts of two generations
+_RELOAD_INTERVAL = constants.CONFD_CONFIG_RELOAD_RATELIMIT / 1000000
+
+#: Reloading takes at most a quarter of a core. What the loader reports is
+#: without the forks and the end of its generation, hence more than four.
+_RELOAD_CPU_FACTOR = 5
+
+#: Seconds until files that could not be loaded are tried again, unchanged
+_RETRY_INTERVAL = 10
+
+#: Seconds until a generation that died is replaced: doubled each time
+_RESTART_DELAY = (0.1, 10.0)
+#: Seconds that a generation has to live to have the delay forgotten
+_RESTART_FORGET = 5.0
+
+#: Seconds after which a loader that says nothing is killed
+_LOAD_TIMEOUT = 300
+
+#: Seconds after which a generation that was told to finish is killed
+_FINISH_TIMEOUT = 0.8
+
+#: Datagrams thrown away at a time where there is nothing to answer with
+_DRAIN_BATCH = 1000
+
+
+class Supervisor:
+  """Sees to it that the newest usable configuration is served.
+
+  """
+  def __init__(self, setup, keeper, reopen_logs):
+    """@type setup: L{generation.Setup}
+    @type keeper: L{pidfile.Keeper}
+    @type reopen_logs: callable without arguments
+
+    """
+    self._setup = setup
+    self._keeper = keeper
+    self._reopen_logs = reopen_logs
+    self._row = setup.counters.Row(0)
+    self._watch = watch.Watch(os.path.dirname(setup.config_file))
+    self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGINT,
+                                         signal.SIGHUP, signal.SIGUSR1,
+                                         signal.SIGCHLD])
+    self._number = 0
+    #: The generation that answers, and the one that is to replace it
+    self._serving = None
+    self._loading = None
+    #: Whether the one that is loading has said that it is ready
+    self._ready = False
+    #: Generations that were told to finish
+    self._leaving = []
+    #: What was loaded last, or tried to be, as from _FileStates
+    self._tried = None
+    self._failure = None
+    self._warnings = []
+    self._not_before = 0
+    self._retry_at = None
+    self._restart_delay = 0
+    self._silent = False
+    self._hangup = False
+    self._stop = False
+
+  def Run(self):
+    """Runs the daemon until it is told to stop.
+
+    """
+    self._StartKeeper()
+    while not self._stop:
+      self._watch.Renew()
+      self._CheckFiles()
+      self._Wait()
+    self._Shutdown()
+
+  def _FileStates(self):
+    return (watch.FileState(self._setup.config_file),
+            watch.FileState(self._setup.key_file))
+
+  def _Generations(self):
+    return [item for item in [self._serving, self._loading] + self._leaving
+            if item]
+
+  def _OwnFds(self):
+    """Returns the descriptors that a new process must not inherit.
+
+    """
+    fds = list(self._signals.fds)
+    if self._watch.fileno() >= 0:
+      fds.append(self._watch.fileno())
+    for item in self._Generations():
+      fds.extend(item.OpenFds())
+    return fds
+
+  def _StartKeeper(self):
+    self._keeper.Start(self._OwnFds())
+
+  # Files
+
+  def _CheckFiles(self):
+    """Compares the files with what is served, and acts on it.
+
+    """
+    states = self._FileStates()
+    if None in states:
+      self._FallSilent(states)
+      return
+    if self._silent:
+      self._silent = False
+      logging.info("Configuration and key are there again")
+    now = time.monotonic()
+    if self._loading:
+      return
+    if (states != self._tried or self._hangup or
+        (self._retry_at is not None and now >= self._retry_at)):
+      if now >= self._not_before:
+        self._Load(states, now)
+
+  def _FallSilent(self, states):
+    """Ends whatever serves, since there is nothing left to serve.
+
+    """
+    for item in (self._serving, self._loading):
+      if item:
+        self._Leave(item)
+    self._serving = None
+    self._loading = None
+    self._tried = None
+    self._retry_at = None
+    self._failure = None
+    if not self._silent:
+      self._silent = True
+      paths = [self._setup.config_file, self._setup.key_file]
+      missing = [path for (path, state) in zip(paths, states) if state is None]
+      logging.info("No %s: this node is no master candidate; silent until it"
+                   " is there", " and no ".join(missing))
+
+  def _Load(self, states, now):
+    """Starts a generation.
+
+    """
+    self._number += 1
+    self._hangup = False
+    self._tried = states
+    self._retry_at = None
+    self._not_before = now + _RELOAD_INTERVAL
+    self._ready = False
+    self._loading = generation.Generation(self._setup, self._number,
+                                          self._OwnFds())
+
+  # Generations
+
+  def _Leave(self, item):
+    item.Finish()
+    self._leaving.append(item)
+
+  def _HandleGeneration(self, item):
+    """Acts on what a generation says, or on its end.
+
+    """
+    (messages, gone) = item.Read()
+    for message in messages:
+      if "ready" in message:
+        self._HandleReady(item, message)
+      elif "failed" in message:
+        self._HandleFailed(item, message)
+      elif "died" in message:
+        self._row[counters.INDEX[counters.WORKER_RESTARTS]] += 1
+    if gone:
+      self._HandleGone(item)
+    self._HandOver()
+
+  def _NoteCost(self, item, message):
+    """Spaces out the next load by what this one cost.
+
+    """
+    self._not_before = max(self._not_before, item.started +
+                           _RELOAD_CPU_FACTOR * message["cpu"])
+    self._tried = tuple(tuple(state) if state else None
+                        for state in message["state"])
+
+  def _HandleReady(self, item, message):
+    if item is not self._loading:
+      return
+    self._NoteCost(item, message)
+    self._ready = True
+    self._failure = None
+    self._row[counters.INDEX[counters.RELOADS]] += 1
+    logging.info("Loaded %s: serial number %d, %.3f s of CPU time",
+                 self._setup.config_file, message["ready"], message["cpu"])
+    if message["warnings"] != self._warnings:
+      self._warnings = message["warnings"]
+      for text in self._warnings:
+        logging.warning("%s: %s", self._setup.config_file, text)
+      if message["more_warnings"]:
+        logging.warning("%s: %d more like these", self._setup.config_file,
+                        message["more_warnings"])
+    if self._serving:
+      self._Leave(self._serving)
+      self._serving = None
+
+  def _HandleFailed(self, item, message):
+    if item is not self._loading:
+      return
+    self._NoteCost(item, message)
+    self._Leave(item)
+    self._Failed(message["failed"])
+
+  def _Failed(self, text):
+    """Notes that the files could not be loaded; logged once per reason.
+
+    """
+    self._row[counters.INDEX[counters.RELOADS_FAILED]] += 1
+    self._retry_at = time.monotonic() + _RETRY_INTERVAL
+    self._loading = None
+    if text != self._failure:
+      self._failure = text
+      logging.error("Cannot load the configuration: %s. %s; tried again when"
+                    " it changes, and every %d s.", text,
+                    "The last good one is served on" if self._serving else
+                    "Nothing is served", _RETRY_INTERVAL)
+
+  def _HandleGone(self, item):
+    item.Close()
+    if item in self._leaving:
+      self._leaving.remove(item)
+      return
+    now = time.monotonic()
+    if now - item.started > _RESTART_FORGET:
+      self._restart_delay = 0
+    self._not_before = max(self._not_before, now + self._restart_delay)
+    (first, most) = _RESTART_DELAY
+    self._restart_delay = min(most, max(first, 2 * self._restart_delay))
+    if item is self._serving:
+      logging.error("The serving processes died; starting new ones")
+      self._serving = None
+      self._tried = None
+    elif item is self._loading:
+      self._Failed("the loading process, %d, died" % item.pid)
+
+  def _HandOver(self):
+    """Lets a generation that is ready serve, when the old one is gone.
+
+    """
+    if self._loading and self._ready and not self._leaving:
+      self._serving = self._loading
+      self._loading = None
+      self._serving.Go()
+
+  def _KillOverdue(self, now):
+    for item in self._leaving:
+      if now - item.told_to_finish > _FINISH_TIMEOUT:
+        logging.error("Process %d did not finish, killing it", item.pid)
+        item.Kill()
+    if (self._loading and not self._ready and
+        now - self._loading.started > _LOAD_TIMEOUT):
+      logging.error("Process %d has been loading for %d s, killing it",
+                    self._loading.pid, _LOAD_TIMEOUT)
+      self._loading.Kill()
+
+  # The loop
+
+  def _Wait(self):
+    """Waits for something to happen, and acts on it.
+
+    """
+    now = time.monotonic()
+    # Between generations the queue is kept for the next one
+    drain = not self._Generations()
+    timeout = watch.POLL_INTERVAL
+    if now < self._not_before:
+      timeout = min(timeout, self._not_before - now)
+    generations = self._Generations()
+    sources = [self._signals] + generations
+    # Hints are of no use while nothing can follow from them, and there may be
+    # many
+    if self._watch.fileno() >= 0 and not (
+        self._loading or now < self._not_before):
+      sources.append(self._watch)
+    if drain:
+      sources.append(self._setup.sock)
+    (readable, _, _) = select.select(sources, [], [], timeout)
+    for item in generations:
+      if item in readable:
+        self._HandleGeneration(item)
+    if self._watch in readable:
+      self._watch.Read()
+    if self._setup.sock in readable:
+      self._Drain()
+    self._HandleSignals()
+    self._KillOverdue(time.monotonic())
+
+  def _Drain(self):
+    """Throws away what nobody can answer.
+
+    """
+    for _ in range(_DRAIN_BATCH):
+      try:
+        self._setup.sock.recv(1, socket.MSG_DONTWAIT)
+      except BlockingIOError:
+        return
+      self._row[counters.INDEX[counters.DROPPED_UNCONFIGURED]] += 1
+
+  def _HandleSignals(self):
+    signums = self._signals.Read()
+    if signal.SIGCHLD in signums:
+      self._HandleChildren(process.Reap())
+    if signal.SIGUSR1 in signums:
+      self._LogCounters()
+    if signal.SIGHUP in signums:
+      self._HandleHangup()
+    if signums & {signal.SIGTERM, signal.SIGINT}:
+      self._stop = True
+
+  def _HandleChildren(self, ended):
+    # Generations tell of their end by their pipes
+    for (pid, reason) in ended:
+      if pid == self._keeper.pid:
+        logging.error("Process %d, which keeps the pid file, died (%s);"
+                      " replaced", pid, reason)
+        self._StartKeeper()
+
+  def _HandleHangup(self):
+    self._reopen_logs()
+    logging.info("Reopened the log; loading the configuration again")
+    # Also where nothing has changed: that makes processes with the new log
+    self._hangup = True
+    self._not_before = 0
+
+  def _LogCounters(self):
+    for (name, value) in self._setup.counters.Sum().items():
+      logging.info("Counter %s: %d", name, value)
+
+  def _Shutdown(self):
+    """Ends all generations.
+
+    """
+    for item in (self._serving, self._loading):
+      if item:
+        self._Leave(item)
+    deadline = time.monotonic() + _FINISH_TIMEOUT
+    while self._leaving:
+      left = deadline - time.monotonic()
+      if left <= 0:
+        for item in self._leaving:
+          item.Kill()
+        return
+      (readable, _, _) = select.select(self._leaving, [], [], left)
+      for item in readable:
+        if item.Read()[1]:
+          item.Close()
+          self._leaving.remove(item)

@@ -1,0 +1,153 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Notices that a file has changed.
+
+Fact: inotify only hints. It says nothing of a symbolic link's target or of a
+directory that was moved away, and it may be unavailable. The truth is the
+state of the files (L{FileState}), which whoever uses a L{Watch} compares at
+each hint, and every L{POLL_INTERVAL} without one.
+
+"""
+
+import errno
+import logging
+import os
+import stat
+
+import pyinotify
+
+from ganeti import errors
+
+
+#: Seconds between two looks at the files where inotify is silent
+POLL_INTERVAL = 0.5
+
+# IN_MODIFY is not among them: a file being written in place would be read
+# half. Its end comes with IN_CLOSE_WRITE, or with a look at its state.
+_EVENTS = (pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_TO |
+           pyinotify.IN_MOVED_FROM | pyinotify.IN_DELETE | pyinotify.IN_ATTRIB |
+           pyinotify.IN_ONLYDIR)
+
+#: More than the kernel's default limit of 16,384 events takes (bytes)
+_EVENTS_SIZE = 1 << 20
+
+
+def FileState(path):
+  """Tells which contents a file has, without reading them.
+
+  @type path: string
+  @return: None if there is no such file, else a tuple that differs when the
+    file was replaced, written to or made accessible
+
+  """
+  try:
+    return StateOf(os.stat(path))
+  except OSError as err:
+    if err.errno in (errno.ENOENT, errno.ENOTDIR):
+      return None
+    return (err.errno, )
+
+
+def StateOf(status):
+  """Returns what L{FileState} does, for the result of C{os.stat}.
+
+  """
+  return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns,
+          status.st_size)
+
+
+def ReadFile(path):
+  """Reads a regular file.
+
+  @type path: string
+  @rtype: tuple of (bytes, tuple)
+  @return: contents and L{FileState} before reading
+  @raise errors.ConfigurationError: it cannot be read, or changed meanwhile
+
+  """
+  try:
+    # A FIFO in the file's place would block
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb") as stream:
+      status = os.fstat(fd)
+      if not stat.S_ISREG(status.st_mode):
+        raise errors.ConfigurationError("%s is no regular file" % path)
+      contents = stream.read()
+      if StateOf(os.fstat(fd)) != StateOf(status):
+        raise errors.ConfigurationError("%s changed while it was read" % path)
+  except OSError as err:
+    raise errors.ConfigurationError("Cannot read %s: %s" %
+                                    (path, err.strerror))
+  return (contents, StateOf(status))
+
+
+class Watch:
+  """Watches a directory for changes of its files.
+
+  """
+  def __init__(self, directory):
+    """@type directory: string
+
+    """
+    self._directory = directory
+    self._manager = None
+    self._watched = None
+    self._warned = False
+
+  def fileno(self):
+    """Returns the descriptor to wait for, or -1 if there is none.
+
+    """
+    return self._manager.get_fd() if self._manager else -1
+
+  def Renew(self):
+    """Begins to watch, if need be again; to be called now and then.
+
+    """
+    try:
+      status = os.stat(self._directory)
+      directory = (status.st_dev, status.st_ino)
+    except OSError:
+      directory = None
+    if directory == self._watched and self._manager:
+      return
+    self.Close()
+    try:
+      manager = pyinotify.WatchManager()
+    except OSError as err:
+      self._Warn(err)
+      return
+    try:
+      manager.add_watch(self._directory, _EVENTS, quiet=False)
+    except pyinotify.WatchManagerError as err:
+      manager.close()
+      self._Warn(err)
+      return
+    self._manager = manager
+    self._watched = directory
+    if self._warned:
+      logging.info("inotify works again on %s", self._directory)
+      self._warned = False
+
+  def Read(self):
+    """Takes the events that have come.
+
+    Not through pyinotify's notifier: what they say is not needed, and there
+    may be thousands to take apart.
+
+    """
+    os.read(self._manager.get_fd(), _EVENTS_SIZE)
+
+  def Close(self):
+    if self._manager:
+      self._manager.close()
+      self._manager = None
+
+  def _Warn(self, reason):
+    if not self._warned:
+      logging.warning("inotify does not work on %s (%s); looking every %s"
+                      " seconds instead. See fs.inotify in sysctl(8).",
+                      self._directory, reason, POLL_INTERVAL)
+      self._warned = True
