@@ -1,0 +1,560 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A real Ganeti cluster on one machine, for tests.
+
+Each node is a set of namespaces (network, mounts, hostname, IPC, processes)
+over the machine's own root file system: it runs the packages the machine has,
+under the fake hypervisor, and its changes to any file stay its own.
+
+Facts on which the clean-up rests:
+
+  - Everything lives in one process namespace, whose first process ends when
+    its standard input ends, that is when L{Cluster.Stop} closes it or when the
+    process that made the cluster is gone, however it went. The kernel then
+    kills every process of the cluster.
+  - No namespace has a name and no file is outside: networks, mounts and the
+    tmpfs that holds all data of all nodes vanish with the last process.
+
+Node I is node<I>.example.com and has the address 10.77.0.I; the cluster's own
+address, on the master, is 10.77.0.100. The nodes' network is a bridge in a
+namespace of its own; no packet can leave it.
+
+"""
+
+import os
+import shlex
+import subprocess
+import tempfile
+import time
+
+DOMAIN = "example.com"
+CLUSTER_NAME = "cluster.%s" % DOMAIN
+MASTER_IP = "10.77.0.100"
+
+#: The cluster's default nic link; no interface of that name is needed, as
+#: the fake hypervisor connects nothing
+DEFAULT_LINK = "100"
+
+#: Below the nodes' root: instances' disk images
+_FILE_STORAGE = "/srv/ganeti/file-storage"
+
+#: Where the tmpfs is mounted, in the cluster's own mount namespace only
+_BASE = "/mnt"
+
+#: Directories that may be file systems of their own, which an overlay of the
+#: root does not reach
+_MOUNT_POINTS = ["/usr", "/var", "/opt", "/home", "/srv", "/root"]
+
+_TOOLS = ["unshare", "nsenter", "ip", "mount", "pivot_root", "timeout",
+          "ssh-keygen", "sshd", "gnt-cluster"]
+
+_ENVIRONMENT = {
+  "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  "HOME": "/root",
+  "LC_ALL": "C.UTF-8",
+  }
+
+#: First process of the cluster's process namespace
+_HUB_SCRIPT = r"""
+set -e
+mount --make-rprivate /
+mount -t proc proc /proc
+mount -t tmpfs -o mode=755 tmpfs @BASE@
+ip link set lo up
+ip link add br0 type bridge
+ip link set br0 up
+mkdir @BASE@/ssh
+ssh-keygen -q -t rsa -b 2048 -N '' -f @BASE@/ssh/id_rsa
+cp @BASE@/ssh/id_rsa.pub @BASE@/ssh/authorized_keys
+cat >@BASE@/ssh/config <<EOF
+Host *
+  StrictHostKeyChecking no
+  UserKnownHostsFile /dev/null
+  LogLevel ERROR
+EOF
+chmod -R go= @BASE@/ssh
+echo ready
+exec 1>&2
+read -r nothing || :
+"""
+
+#: First process of a node
+_NODE_SCRIPT = r"""
+set -e
+d=@BASE@/node@INDEX@
+mount --make-rprivate /
+mkdir -p $d/root
+n=0
+for m in / @MOUNT_POINTS@; do
+  mkdir -p $d/$n/upper $d/$n/work
+  mount -t overlay overlay \
+    -o lowerdir=$m,upperdir=$d/$n/upper,workdir=$d/$n/work $d/root$m
+  n=$((n + 1))
+done
+for m in @SHARED@; do
+  mkdir -p $d/root$m
+  mount --rbind $m $d/root$m
+done
+cd $d/root
+mount --rbind /dev dev
+mount -t sysfs sysfs sys
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mkdir -p run/sshd run/lock mnt
+rm -rf root/.ssh
+cp -r @BASE@/ssh root/.ssh
+pivot_root . mnt
+mount -t proc proc /proc
+umount -l /mnt
+hostname node@INDEX@.@DOMAIN@
+ip link set lo up
+ip link set eth0 up
+ip addr add 10.77.0.@INDEX@/24 dev eth0
+ip addr add fd77::@INDEX@/64 dev eth0 nodad
+rm -rf /var/lib/ganeti/* /var/log/ganeti/* @FILE_STORAGE@ /etc/ganeti/*-paths
+mkdir -p @FILE_STORAGE@ /etc/ganeti
+echo @FILE_STORAGE@ >/etc/ganeti/file-storage-paths
+{
+  echo 127.0.0.1 localhost
+  for k in @NODES@; do
+    echo 10.77.0.$k node$k.@DOMAIN@ node$k
+  done
+  echo @MASTER_IP@ @CLUSTER_NAME@
+} >/etc/hosts
+echo "hosts: files" >/etc/nsswitch.conf
+cat >>/etc/nsswitch.conf <<EOF
+passwd: files
+group: files
+shadow: files
+services: files
+protocols: files
+EOF
+# A locked account may not log in even by key
+usermod -p '*' root
+ssh-keygen -A >/dev/null
+cat >/etc/ssh/sshd_config <<EOF
+HostKey /etc/ssh/ssh_host_rsa_key
+UsePAM no
+EOF
+/usr/sbin/sshd
+echo ready
+exec 1>&2
+# bash collects the daemons that end here
+while :; do
+  sleep infinity &
+  wait
+done
+"""
+
+
+class ClusterError(Exception):
+  """The cluster could not be built, or a command in it failed.
+
+  """
+
+
+def WhyNot():
+  """Tells why no cluster can be built here.
+
+  @rtype: string or None
+  @return: the reason, None if all that is needed is there
+
+  """
+  if os.geteuid() != 0:
+    return "must be root to make namespaces"
+  path = _ENVIRONMENT["PATH"].split(":")
+  for tool in _TOOLS:
+    if not any(os.access(os.path.join(i, tool), os.X_OK) for i in path):
+      return "%s is not installed" % tool
+  try:
+    subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"],
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, env=_ENVIRONMENT, timeout=10,
+                   check=True)
+  except (OSError, subprocess.SubprocessError):
+    return "namespaces are not permitted"
+  return None
+
+
+def _Fill(script, **values):
+  """Fills a script's C{@NAME@} places.
+
+  """
+  values.update({
+    "BASE": _BASE,
+    "DOMAIN": DOMAIN,
+    "CLUSTER_NAME": CLUSTER_NAME,
+    "MASTER_IP": MASTER_IP,
+    "FILE_STORAGE": _FILE_STORAGE,
+    })
+  for (name, value) in values.items():
+    script = script.replace("@%s@" % name, str(value))
+  return script
+
+
+def _Children(pid):
+  """Returns the children of a process.
+
+  """
+  try:
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as children:
+      return [int(i) for i in children.read().split()]
+  except OSError:
+    return []
+
+
+def _NamespaceDepth(pid):
+  """Returns in how many nested process namespaces a process is.
+
+  """
+  with open("/proc/%d/status" % pid) as status:
+    for line in status:
+      if line.startswith("NSpid:"):
+        return len(line.split()) - 1
+  raise ClusterError("No process namespaces on this kernel")
+
+
+def _FindInit(pid, depth):
+  """Finds the first process of a namespace, at or below a process.
+
+  @rtype: int
+  @return: its number, as this process sees it
+
+  """
+  todo = [pid]
+  while todo:
+    pid = todo.pop(0)
+    if _NamespaceDepth(pid) == depth:
+      return pid
+    todo.extend(_Children(pid))
+  raise ClusterError("A namespace has no process")
+
+
+class Node(object):
+  """One node: a machine as far as its processes can tell.
+
+  @ivar index: its number, from 1
+  @ivar name: its full name
+  @ivar address: its IPv4 address
+  @ivar pid: its first process, in the numbers of the caller's namespace
+
+  """
+  def __init__(self, index, pid):
+    """Initializes this class.
+
+    """
+    self.index = index
+    self.name = "node%d.%s" % (index, DOMAIN)
+    self.address = "10.77.0.%d" % index
+    self.pid = pid
+
+  def Path(self, path):
+    """Returns where the caller sees one of the node's files.
+
+    @type path: string
+    @param path: absolute path on the node; links in it that are absolute
+        are not followed right
+
+    """
+    return "/proc/%d/root%s" % (self.pid, path)
+
+  def Read(self, path):
+    """Returns the bytes of a node's file.
+
+    """
+    with open(self.Path(path), "rb") as infile:
+      return infile.read()
+
+  def Write(self, path, data):
+    """Writes a node's file.
+
+    @type data: bytes
+
+    """
+    with open(self.Path(path), "wb") as outfile:
+      outfile.write(data)
+
+  def _Command(self, argv, timeout):
+    """Makes the command line that runs a command on the node.
+
+    The time limit is enforced inside, as a signal to nsenter would not reach
+    the command.
+
+    """
+    return ["nsenter", "-t", str(self.pid), "--mount", "--uts", "--ipc",
+            "--net", "--pid", "--wd=/",
+            "timeout", "--kill-after=2", str(timeout)] + list(argv)
+
+  def Run(self, *argv, timeout=60, check=True, stdin="", env=None):
+    """Runs a command on the node.
+
+    @param argv: the command and its arguments
+    @type timeout: number
+    @param timeout: seconds after which it is ended
+    @type check: bool
+    @param check: whether an exit code other than 0 is an error
+    @type env: dict or None
+    @param env: more environment variables
+    @rtype: C{subprocess.CompletedProcess}
+    @return: C{returncode}, and C{stdout} and C{stderr} as text
+    @raise ClusterError: if it failed and C{check} is set
+
+    """
+    try:
+      result = subprocess.run(self._Command(argv, timeout), input=stdin,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=dict(_ENVIRONMENT, **(env or {})),
+                              timeout=timeout + 5, universal_newlines=True)
+    except subprocess.TimeoutExpired:
+      raise ClusterError("%s: %s does not end" % (self.name, shlex.join(argv)))
+    if check and result.returncode != 0:
+      raise ClusterError("%s: %s: exit code %s\n%s%s" %
+                         (self.name, shlex.join(argv), result.returncode,
+                          result.stdout, result.stderr))
+    return result
+
+  def Popen(self, *argv, timeout=600, env=None, **kwargs):
+    """Starts a command on the node, which runs beside the caller.
+
+    It ends with the cluster if not before.
+
+    @rtype: C{subprocess.Popen}
+    @return: of the command's parent; C{terminate} ends both
+
+    """
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(self._Command(argv, timeout),
+                            env=dict(_ENVIRONMENT, **(env or {})), **kwargs)
+
+
+class Cluster(object):
+  """Some nodes on one network, and what Ganeti makes of them.
+
+  Use it as a context manager, or call L{Stop} in any case.
+
+  @ivar nodes: list of L{Node}
+  @ivar master: the first of them
+
+  """
+  def __init__(self, node_count=3, shared=()):
+    """Initializes this class.
+
+    @type shared: list of strings
+    @param shared: directories the nodes need to see as the caller does, if
+        they are not on the root file system
+
+    """
+    self._node_count = node_count
+    root_device = os.stat("/").st_dev
+    self._shared = sorted(set(i for i in shared
+                              if os.stat(i).st_dev != root_device))
+    self._hub = None
+    self._hub_pid = None
+    self._processes = []
+    # Unlinked from the start
+    self._log = tempfile.TemporaryFile()
+    self.nodes = []
+
+  def __enter__(self):
+    try:
+      self.Start()
+    except BaseException:
+      self.Stop()
+      raise
+    return self
+
+  def __exit__(self, *args):
+    self.Stop()
+
+  @property
+  def master(self):
+    return self.nodes[0]
+
+  def _Fail(self, msg):
+    """Raises an error with what the namespaces' scripts had to say.
+
+    """
+    self._log.seek(0)
+    raise ClusterError("%s\n%s" % (msg, self._log.read().decode("utf-8",
+                                                                "replace")))
+
+  def _Boot(self, argv, script):
+    """Starts a namespace's first process.
+
+    """
+    process = subprocess.Popen(argv + ["bash", "-c", script],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=self._log, env=_ENVIRONMENT)
+    self._processes.append(process)
+    return process
+
+  def _WaitReady(self, process, what):
+    """Waits until a namespace's script says that it is done.
+
+    It either says so or ends, and nothing in it waits for anything outside.
+
+    """
+    if process.stdout.readline() != b"ready\n":
+      self._Fail("%s could not be started" % what)
+
+  def Start(self):
+    """Builds the nodes, without a cluster on them yet.
+
+    @raise ClusterError: if that fails
+
+    """
+    depth = _NamespaceDepth(os.getpid())
+    self._hub = self._Boot(["unshare", "--net", "--mount", "--pid", "--fork",
+                            "--kill-child=KILL"], _Fill(_HUB_SCRIPT))
+    self._WaitReady(self._hub, "The nodes' network")
+    self._hub_pid = _FindInit(self._hub.pid, depth + 1)
+
+    numbers = range(1, self._node_count + 1)
+    mount_points = [i for i in _MOUNT_POINTS if os.path.ismount(i)]
+    booting = []
+    for index in numbers:
+      script = _Fill(_NODE_SCRIPT, INDEX=index,
+                     NODES=" ".join(str(i) for i in numbers),
+                     MOUNT_POINTS=" ".join(mount_points),
+                     SHARED=" ".join(shlex.quote(i) for i in self._shared))
+      # The node waits for its network cable
+      script = "read -r cable\n" + script
+      process = self._Boot(self._HubCommand(
+        "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork",
+        "--kill-child=KILL"), script)
+      booting.append(process)
+    for (index, process) in zip(numbers, booting):
+      pid = self._WaitInit(process, depth + 2)
+      self._Hub("ip", "link", "add", "node%d" % index, "type", "veth",
+                "peer", "name", "eth0", "netns", str(self._HubNumber(pid)))
+      self._Hub("ip", "link", "set", "node%d" % index, "master", "br0", "up")
+      process.stdin.write(b"\n")
+      process.stdin.flush()
+      self.nodes.append(Node(index, pid))
+    for (node, process) in zip(self.nodes, booting):
+      self._WaitReady(process, node.name)
+
+  @staticmethod
+  def _WaitInit(process, depth):
+    """Waits until a namespace has its first process.
+
+    """
+    deadline = time.monotonic() + 10
+    while True:
+      try:
+        return _FindInit(process.pid, depth)
+      except (ClusterError, OSError):
+        if time.monotonic() > deadline:
+          raise
+        time.sleep(0.01)
+
+  def _HubCommand(self, *argv):
+    return ["nsenter", "-t", str(self._hub_pid), "--net", "--mount", "--pid",
+            "--wd=/"] + list(argv)
+
+  def _Hub(self, *argv):
+    """Runs a command where the nodes' cables come together.
+
+    """
+    result = subprocess.run(self._HubCommand(*argv), stdin=subprocess.DEVNULL,
+                            stdout=self._log, stderr=self._log,
+                            env=_ENVIRONMENT, timeout=10)
+    if result.returncode != 0:
+      self._Fail("%s failed" % shlex.join(argv))
+
+  @staticmethod
+  def _HubNumber(pid):
+    """Returns a node process' number as the hub's namespace counts.
+
+    """
+    with open("/proc/%d/status" % pid) as status:
+      for line in status:
+        if line.startswith("NSpid:"):
+          return int(line.split()[-2])
+    raise ClusterError("No process namespaces on this kernel")
+
+  def SetCable(self, node, plugged):
+    """Cuts a node off, or connects it again.
+
+    @type plugged: bool
+
+    """
+    self._Hub("ip", "link", "set", "node%d" % node.index,
+              "up" if plugged else "down")
+
+  def Init(self):
+    """Makes a cluster of the nodes.
+
+    All become master candidates. ganeti-confd then runs on the master only;
+    see L{StartDaemons}.
+
+    """
+    self.master.Run("/usr/lib/ganeti/ensure-dirs")
+    self.master.Run(
+      "gnt-cluster", "init", "--enabled-hypervisors=fake",
+      "--enabled-disk-templates=diskless,file",
+      "--file-storage-dir=%s" % _FILE_STORAGE, "--master-netdev=eth0",
+      "--no-etc-hosts", "--no-ssh-init",
+      "--nic-parameters=mode=routed,link=%s" % DEFAULT_LINK,
+      # As small as the tmpfs likes them
+      "--ipolicy-bounds-specs=min:memory-size=1,disk-size=1,disk-count=0,"
+      "cpu-count=1,nic-count=0,spindle-use=1/max:memory-size=4096,"
+      "disk-size=1024,disk-count=16,cpu-count=8,nic-count=8,spindle-use=12",
+      "--ipolicy-std-specs=memory-size=1,disk-size=1,disk-count=0,"
+      "cpu-count=1,nic-count=0,spindle-use=1",
+      CLUSTER_NAME)
+    for node in self.nodes[1:]:
+      self.master.Run("gnt-node", "add", "--no-ssh-key-check", node.name)
+
+  def StartDaemons(self):
+    """Starts on every node what belongs there, as ganeti-watcher would.
+
+    """
+    for node in self.nodes:
+      node.Run("/usr/lib/ganeti/daemon-util", "start-all", check=False)
+
+  def AddInstance(self, name, pnode, nics, *args, template="diskless"):
+    """Adds an instance.
+
+    @type pnode: L{Node}
+    @type nics: list of strings
+    @param nics: of each nic what gnt-instance's option C{--net} takes behind
+        the number
+
+    """
+    argv = ["gnt-instance", "add", "-t", template, "-o", "noop",
+            "--no-ip-check", "--no-name-check", "--no-wait-for-sync",
+            "-n", pnode.name]
+    for (idx, nic) in enumerate(nics):
+      argv.append("--net=%d:%s" % (idx, nic))
+    if not nics:
+      argv.append("--no-nics")
+    self.master.Run(*(argv + list(args) + [name]))
+
+  def Stop(self):
+    """Ends every process of the cluster; all else goes with them.
+
+    May be called at any time, and more than once.
+
+    """
+    processes = self._processes
+    self._processes = []
+    # The hub is the first; the kernel kills the others with it
+    for process in processes:
+      process.stdin.close()
+      if process is self._hub:
+        try:
+          process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+          process.kill()
+    for process in processes:
+      try:
+        process.wait(timeout=10)
+      except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+      process.stdout.close()
+    self.nodes = []
+    self._log.close()
