@@ -4,6 +4,8 @@
 
 """The daemon's counters, shared by its processes.
 
+A counter's name is its group and its own, with a space between.
+
 One anonymous shared mapping, made before the first fork, holds a row of 64 bit
 numbers per process, so that each number has one writer and needs no lock. Rows
 outlive the processes: who takes over a row goes on counting in it.
@@ -35,7 +37,8 @@ DROPPED_BUSY = DroppedName("busy")
 DROPPED_UNSENT = DroppedName("unsent")
 RELOADS = "reloads good"
 RELOADS_FAILED = "reloads failed"
-WORKER_RESTARTS = "worker restarts"
+WORKER_RESTARTS = "restarts workers"
+GENERATION_RESTARTS = "restarts generations"
 UNKNOWN_TYPE = QueryName("unknown")
 
 #: All counters, in the order in which they are shown
@@ -44,7 +47,7 @@ NAMES = (
   [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE] +
   [DroppedName(reason) for reason in wire.REJECT_REASONS] +
   [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_UNSENT, RELOADS,
-   RELOADS_FAILED, WORKER_RESTARTS])
+   RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS])
 
 #: Place of each counter in a row
 INDEX = {name: index for (index, name) in enumerate(NAMES)}

@@ -37,6 +37,7 @@ from ganeti.confd import node
 from ganeti.confd import process
 from ganeti.confd import server
 from ganeti.confd import snapshot
+from ganeti.confd import stats
 from ganeti.confd import watch
 
 
@@ -69,6 +70,8 @@ class Setup:
   @ivar sock: from L{server.OpenSocket}
   @ivar workers: number of workers
   @ivar counters: L{counters.Counters} with L{RowsNeeded} rows
+  @ivar supervisor: process id of the supervisor
+  @ivar started: monotonic time of the daemon's start
 
   """
   def __init__(self, config_file, key_file, sock, workers, shared):
@@ -77,6 +80,8 @@ class Setup:
     self.sock = sock
     self.workers = workers
     self.counters = shared
+    self.supervisor = os.getpid()
+    self.started = time.monotonic()
 
 
 def RowsNeeded(workers):
@@ -207,6 +212,7 @@ class _Loader:
     self._children = [_Child(index) for index in range(setup.workers + 1)]
     self._snapshot = None
     self._key = None
+    self._stats = None
     self._signals = None
     # Workers write to the first what the process for large answers reads from
     # the second
@@ -225,8 +231,8 @@ class _Loader:
       self._Serve()
 
   def _Report(self, **message):
-    os.write(self._status_fd,
-             simplejson.dumps(message).encode("ascii") + b"\n")
+    text = simplejson.dumps(message, namedtuple_as_object=False)
+    os.write(self._status_fd, text.encode("ascii") + b"\n")
 
   def _Load(self):
     """Reads files and builds the snapshot.
@@ -236,6 +242,7 @@ class _Loader:
 
     """
     path = self._setup.config_file
+    start = time.monotonic()
     state = [watch.FileState(path), watch.FileState(self._setup.key_file)]
     # Millions of objects are about to be made, and none to become garbage
     gc.disable()
@@ -255,6 +262,8 @@ class _Loader:
                    cpu=time.process_time())
       return False
     self._key = key
+    self._stats = stats.Stats(self._setup, self._snapshot.serial, state[0],
+                              time.monotonic() - start)
     # What was built stays as it is: the collector need not look at it, which
     # would also copy the pages that the workers share
     gc.freeze()
@@ -386,7 +395,7 @@ class _Loader:
     self._large_socks[1].close()
     for fd in self._large_pipe:
       os.close(fd)
-    responder = server.Responder(self._snapshot, self._key, row, False)
+    responder = server.Responder(self._snapshot, self._key, row, None)
     server.Server(self._setup.sock, responder, row).Serve(
       lambda: told or os.getppid() != self._pid, self._large_socks[0])
 
@@ -400,6 +409,6 @@ class _Loader:
     (alive_fd, writer_fd) = self._large_pipe
     os.close(writer_fd)
     process.DieWithWriter(alive_fd)
-    responder = server.Responder(self._snapshot, self._key, row, True)
+    responder = server.Responder(self._snapshot, self._key, row, self._stats)
     server.Server(self._setup.sock, responder, row).ServeLarge(
       self._large_socks[1])

@@ -12,6 +12,10 @@ and never goes there: on a Ganeti node that module is Ganeti's.
 from ganeti import constants
 
 
+#: Request types that only this project's daemon knows
+REQ_QUERY = 64
+REQ_STATS = 65
+
 #: Request types by the name that logs, counters and clients show
 REQUEST_TYPES = {
   "ping": constants.CONFD_REQ_PING,
@@ -26,14 +30,11 @@ REQUEST_TYPES = {
   "instance-disks": constants.CONFD_REQ_INSTANCE_DISKS,
   "config": constants.CONFD_REQ_CONFIG_QUERY,
   "collectors": constants.CONFD_REQ_DATA_COLLECTORS,
+  "stats": REQ_STATS,
   }
 
-#: Request types that only this project's daemon knows
-REQ_QUERY = 64
-REQ_STATS = 65
-
 #: All request types that may be asked
-ALL_REQUESTS = frozenset(REQUEST_TYPES.values()) | {REQ_QUERY, REQ_STATS}
+ALL_REQUESTS = frozenset(REQUEST_TYPES.values()) | {REQ_QUERY}
 
 #: The names of the roles of a node
 NODE_ROLES = {

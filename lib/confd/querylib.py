@@ -240,10 +240,6 @@ def Answer(snapshot, request):
   @return: status, one of C{constants.CONFD_REPL_STATUSES}, and answer
 
   """
-  if (not wire.IsPlainInt(request.protocol) or
-      request.protocol != constants.CONFD_PROTOCOL_VERSION or
-      not wire.IsPlainInt(request.type)):
-    return _NOT_IMPLEMENTED
   handler = _HANDLERS.get(request.type)
   if handler is None:
     return _NOT_IMPLEMENTED

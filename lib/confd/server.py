@@ -150,18 +150,18 @@ class Responder:
   No socket, no clock.
 
   """
-  def __init__(self, snapshot, key, row, take_large):
+  def __init__(self, snapshot, key, row, stats):
     """@type snapshot: L{snapshot.Snapshot}
     @type key: bytes
     @param row: counters to count in, from L{counters.Counters.Row}
-    @type take_large: bool
-    @param take_large: whether answers that take long are made here
+    @param stats: L{stats.Stats}, or None for a responder that leaves what
+      takes long to the one that has them
 
     """
     self._snapshot = snapshot
     self._key = key
     self._row = row
-    self._take_large = take_large
+    self._stats = stats
     self._cache = {}
     self._cache_size = 0
     self._too_large = self._Encode(_TOO_LARGE, True)
@@ -195,8 +195,7 @@ class Responder:
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
         return None
 
-    self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)
-              if wire.IsPlainInt(request.type) else _UNKNOWN_TYPE] += 1
+    self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)] += 1
     self._row[_STATUS_COUNTER[message.status]] += 1
     if message.too_large:
       self._row[_REPLY_TOO_LARGE] += 1
@@ -208,10 +207,15 @@ class Responder:
     @rtype: L{_Message}, or L{LATER}
 
     """
+    if request.type == protocol.REQ_STATS:
+      if not self._stats:
+        return LATER
+      return self._Encode((constants.CONFD_REPL_STATUS_OK,
+                           self._stats.Collect()))
+
     key = None
-    if ((request.query is None or isinstance(request.query, str)) and
-        wire.IsPlainInt(request.type) and wire.IsPlainInt(request.protocol)):
-      key = (request.protocol, request.type, request.query)
+    if request.query is None or isinstance(request.query, str):
+      key = (request.type, request.query)
       message = self._cache.get(key)
       if message is not None:
         return message
@@ -225,7 +229,7 @@ class Responder:
         logging.exception("Cannot answer a request of type %s because of a"
                           " programming error; please report it",
                           request.type)
-    if not self._take_large and _IsLarge(result[1]):
+    if not self._stats and _IsLarge(result[1]):
       return LATER
 
     message = self._Encode(result)

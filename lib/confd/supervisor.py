@@ -257,6 +257,7 @@ class Supervisor:
     (first, most) = _RESTART_DELAY
     self._restart_delay = min(most, max(first, 2 * self._restart_delay))
     if item is self._serving:
+      self._row[counters.INDEX[counters.GENERATION_RESTARTS]] += 1
       logging.error("The serving processes died; starting new ones")
       self._serving = None
       self._tried = None

@@ -11,6 +11,7 @@ each hint, and every L{POLL_INTERVAL} without one.
 
 """
 
+import collections
 import errno
 import logging
 import os
@@ -34,12 +35,18 @@ _EVENTS = (pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_TO |
 _EVENTS_SIZE = 1 << 20
 
 
+#: Differs when a file was replaced, written to or made accessible; times are
+#: in nanoseconds
+State = collections.namedtuple("State", ["device", "inode", "mtime_ns",
+                                         "ctime_ns", "size"])
+
+
 def FileState(path):
   """Tells which contents a file has, without reading them.
 
   @type path: string
-  @return: None if there is no such file, else a tuple that differs when the
-    file was replaced, written to or made accessible
+  @return: None if there is no such file, else a L{State}; a tuple of the
+    error's number if that cannot be told
 
   """
   try:
@@ -51,19 +58,18 @@ def FileState(path):
 
 
 def StateOf(status):
-  """Returns what L{FileState} does, for the result of C{os.stat}.
+  """Makes a L{State} of the result of C{os.stat}.
 
   """
-  return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns,
-          status.st_size)
+  return State(status.st_dev, status.st_ino, status.st_mtime_ns,
+               status.st_ctime_ns, status.st_size)
 
 
 def ReadFile(path):
   """Reads a regular file.
 
   @type path: string
-  @rtype: tuple of (bytes, tuple)
-  @return: contents and L{FileState} before reading
+  @rtype: tuple of (bytes, L{State})
   @raise errors.ConfigurationError: it cannot be read, or changed meanwhile
 
   """

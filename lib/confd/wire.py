@@ -42,11 +42,10 @@ REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
 _SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
 _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 
-#: What L{ParseRequest} returns. C{protocol}, C{type} and C{query} are as sent,
-#: of any JSON type, C{None} if missing; C{rsalt} is a string, usable as a
-#: reply's salt.
-Request = collections.namedtuple("Request", ["protocol", "type", "query",
-                                             "rsalt"])
+#: What L{ParseRequest} returns. C{type} is an integer, or C{None} if protocol
+#: or type are nothing that could be answered; C{query} is any JSON value,
+#: C{None} if missing; C{rsalt} is a string, usable as a reply's salt.
+Request = collections.namedtuple("Request", ["type", "query", "rsalt"])
 
 #: What L{ParseReply} returns: C{salt} a string; C{status} and C{serial} plain
 #: integers; C{answer} any JSON value; C{protocol} whatever was sent
@@ -63,6 +62,15 @@ class Rejected(errors.SignatureError):
   def __init__(self, reason, text):
     errors.SignatureError.__init__(self, text)
     self.reason = reason
+
+
+def IsPlainInt(value):
+  """Tells whether a JSON value is an integer, and no boolean.
+
+  @rtype: bool
+
+  """
+  return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _RefuseConstant(text):
@@ -209,17 +217,12 @@ def ParseRequest(datagram, key, now):
     rsalt.encode("utf-8")
   except UnicodeEncodeError:
     raise Rejected(BAD_RSALT, "rsalt is not Unicode text")
-  return Request(request.get("protocol"), request.get("type"),
-                 request.get("query"), rsalt)
-
-
-def IsPlainInt(value):
-  """Tells whether a JSON value is an integer, and no boolean.
-
-  @rtype: bool
-
-  """
-  return isinstance(value, int) and not isinstance(value, bool)
+  rtype = request.get("type")
+  version = request.get("protocol")
+  if not (IsPlainInt(rtype) and IsPlainInt(version) and
+          version == constants.CONFD_PROTOCOL_VERSION):
+    rtype = None
+  return Request(rtype, request.get("query"), rsalt)
 
 
 def EncodeReply(status, answer, serial):

@@ -1,0 +1,98 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What the daemon tells about itself: the answer to a STATS request.
+
+Facts: /proc/PID/smaps_rollup has a process's proportional share of memory:
+pages that several share are divided among them, so that the sum is what the
+daemon takes. /proc/PID/task/PID/children lists a process's children.
+
+"""
+
+import time
+
+from ganeti.confd import _version
+from ganeti.confd import watch
+
+
+def _Descendants(pid):
+  """Yields a process and all that descend from it.
+
+  """
+  yield pid
+  try:
+    with open("/proc/%d/task/%d/children" % (pid, pid),
+              encoding="ascii") as children:
+      pids = [int(child) for child in children.read().split()]
+  except OSError:
+    # It ended, or the kernel does not tell
+    return
+  for child in pids:
+    yield from _Descendants(child)
+
+
+def _Memory(pid):
+  """Returns the memory that a process and its descendants take, in bytes.
+
+  @return: None where the kernel does not tell
+
+  """
+  total = 0
+  for process in _Descendants(pid):
+    try:
+      with open("/proc/%d/smaps_rollup" % process, encoding="ascii") as rollup:
+        total += sum(int(line.split()[1]) for line in rollup
+                     if line.startswith("Pss:"))
+    except FileNotFoundError:
+      if process == pid:
+        return None
+    except OSError:
+      # Not ours to look at, any more
+      return None
+  return total * 1024
+
+
+class Stats:
+  """Collects what there is to tell.
+
+  """
+  def __init__(self, setup, serial, config_state, load_time):
+    """@type setup: L{generation.Setup}
+    @param serial: the loaded configuration's serial number
+    @param config_state: L{watch.FileState} of the loaded file
+    @type load_time: float
+    @param load_time: seconds that loading it took
+
+    """
+    self._setup = setup
+    self._config = {
+      "serial": serial,
+      "inode": config_state.inode,
+      "mtime": config_state.mtime_ns / 1e9,
+      "size": config_state.size,
+      "load_time": load_time,
+      }
+    self._loaded = time.monotonic()
+
+  def Collect(self):
+    """Returns the answer to a STATS request.
+
+    Times are in seconds, sizes in bytes; C{memory} is None where the system
+    does not tell. Counters are those of all processes since the start.
+
+    @rtype: dict
+
+    """
+    now = time.monotonic()
+    answer = {
+      "version": _version.VERSION,
+      "uptime": now - self._setup.started,
+      "workers": self._setup.workers,
+      "memory": _Memory(self._setup.supervisor),
+      "config": dict(self._config, age=now - self._loaded),
+      }
+    for (name, value) in self._setup.counters.Sum().items():
+      (group, _, item) = name.partition(" ")
+      answer.setdefault(group, {})[item] = value
+    return answer
