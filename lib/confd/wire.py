@@ -77,10 +77,15 @@ def _RefuseConstant(text):
   raise ValueError("%s is not JSON" % text)
 
 
+def _IgnoreNumber(_):
+  return None
+
+
 # NaN and Infinity, which simplejson would take, are not JSON. The envelope has
-# no number of use to us: leaving numbers as text keeps a forged datagram from
+# no number of use to us: not looking at them keeps a forged datagram from
 # buying the conversion of a 60,000 digit one.
-_ENVELOPE_DECODER = simplejson.JSONDecoder(parse_int=str, parse_float=str,
+_ENVELOPE_DECODER = simplejson.JSONDecoder(parse_int=_IgnoreNumber,
+                                           parse_float=_IgnoreNumber,
                                            parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = simplejson.JSONDecoder(parse_constant=_RefuseConstant)
 _ENCODER = simplejson.JSONEncoder(ignore_nan=True)
