@@ -1,0 +1,414 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests for ganeti.confd.wire"""
+
+import json
+import unittest
+
+import testutils
+from ganeti import errors
+from ganeti.confd import wire
+
+
+NOW = 1700000000
+KEY = testutils.KEY
+
+MESSAGE = {"protocol": 1, "type": 3, "query": None, "rsalt": "abc"}
+
+#: Replaced by the right signature
+SIGN = object()
+
+
+def Request(salt="%d" % NOW, **kwargs):
+  """Makes the datagram of a request.
+
+  @param kwargs: keys of the message
+
+  """
+  return testutils.PackMessage(KEY, dict(MESSAGE, **kwargs), salt=salt)
+
+
+def Envelope(msg=None, salt="%d" % NOW, signature=SIGN, **kwargs):
+  """Makes a datagram with anything in its envelope.
+
+  """
+  if msg is None:
+    msg = json.dumps(MESSAGE)
+  if signature is SIGN:
+    signature = testutils.Sign(KEY, "%s%s" % (salt, msg))
+  envelope = dict({"msg": msg, "salt": salt, "hmac": signature}, **kwargs)
+  return testutils.PackEnvelope({key: value for (key, value) in envelope.items()
+                                 if value is not testutils.MISSING})
+
+
+def Text(text):
+  """Makes a properly signed datagram with any text as its message.
+
+  """
+  return testutils.PackText(KEY, "%d" % NOW, text)
+
+
+def Parse(datagram, key=KEY, now=NOW):
+  """Parses a request.
+
+  @return: tuple of type, query and rsalt
+
+  """
+  request = wire.ParseRequest(datagram, key, now)
+  return (request.type, request.query, request.rsalt)
+
+
+class TestKnownDatagram(unittest.TestCase):
+  """One request and one reply, signed by other means.
+
+  The signatures were made with C{openssl dgst -sha1 -mac HMAC}.
+
+  """
+  KEY = b"a sixteen byte key\n"
+  REQUEST = (b'plj0{"msg": "{\\"protocol\\": 1, \\"type\\": 0, \\"query\\": '
+             b'null, \\"rsalt\\": \\"abc\\"}", "salt": "1700000000", "hmac": '
+             b'"56519c27bbc40a983060e5ca0cf7f3145e483ea1"}')
+  REPLY = (b'plj0{"msg": "{\\"status\\": 0, \\"answer\\": 3000000, '
+           b'\\"serial\\": 7, \\"protocol\\": 1}", "salt": "abc", "hmac": '
+           b'"8674bdeef7073533a17a7b418c6459a124ab51ce"}')
+
+  def testRequest(self):
+    self.assertEqual(Parse(self.REQUEST, key=self.KEY), (0, None, "abc"))
+
+  def testReply(self):
+    self.assertEqual(wire.ParseReply(self.REPLY, self.KEY),
+                     wire.Reply(1, 0, 3000000, 7, "abc"))
+
+
+class TestParseRequest(unittest.TestCase):
+  """What a request may look like."""
+
+  def _Check(self, datagram, expected=(3, None, "abc"), now=NOW):
+    self.assertEqual(Parse(datagram, now=now), expected)
+
+  def testPlain(self):
+    self._Check(Request())
+
+  def testQueryIsKept(self):
+    for value in [None, True, 0, -1, 1.5, 10 ** 400, "", "x", "\ud800", [],
+                  [[1]], {}, {"0": None}]:
+      with self.subTest(value=value):
+        query = Parse(Request(query=value))[1]
+        self.assertEqual(query, value)
+        self.assertIs(type(query), type(value))
+    self._Check(testutils.PackMessage(KEY, {"protocol": 1, "type": 5,
+                                            "rsalt": "x"}, salt="%d" % NOW),
+                (5, None, "x"))
+
+  def testTypeIsKept(self):
+    for value in [0, 11, 12, 64, -1, 10 ** 400]:
+      self._Check(Request(type=value), (value, None, "abc"))
+
+  def testOtherTypesAndProtocols(self):
+    # Authentic, so there is a reply, but nothing is implemented
+    for value in [None, True, False, 0.0, 1.0, 1.5, "", "0", "1", [], [1], {}]:
+      with self.subTest(value=value):
+        self._Check(Request(type=value), (None, None, "abc"))
+        self._Check(Request(protocol=value), (None, None, "abc"))
+    for value in [0, 2, -1, 10 ** 400]:
+      self._Check(Request(protocol=value), (None, None, "abc"))
+    for message in [{"rsalt": "x"}, {"rsalt": "x", "type": 0},
+                    {"rsalt": "x", "protocol": 1}]:
+      self._Check(testutils.PackMessage(KEY, message, salt="%d" % NOW),
+                  (None, None, "x"))
+
+  def testUnknownKeysAreIgnored(self):
+    self._Check(Request(part=3, more={"a": [1]}))
+    self._Check(Envelope(extra=[1, 2.5, None]))
+
+  def testHmacInEitherCase(self):
+    signature = testutils.Sign(KEY, "%d" % NOW + json.dumps(MESSAGE))
+    self._Check(Envelope(signature=signature.upper()))
+    self._Check(Envelope(signature=signature.capitalize()))
+
+  def testWhiteSpaceAroundJson(self):
+    datagram = Request()
+    self._Check(datagram + b"\n")
+    self._Check(datagram[:4] + b" \n" + datagram[4:])
+    self._Check(Text("  " + json.dumps(MESSAGE) + "\n"))
+
+  def testNonAscii(self):
+    for raw in [False, True]:
+      text = json.dumps(dict(MESSAGE, query="n\xf6de\U0001f600", rsalt="\xe9"),
+                        ensure_ascii=not raw)
+      self._Check(Text(text), (3, "n\xf6de\U0001f600", "\xe9"))
+
+  def testRawUtf8Envelope(self):
+    text = json.dumps(dict(MESSAGE, rsalt="\xe9"), ensure_ascii=False)
+    envelope = json.dumps({"msg": text, "salt": "%d" % NOW,
+                           "hmac": testutils.Sign(KEY, "%d" % NOW + text)},
+                          ensure_ascii=False)
+    self._Check(b"plj0" + envelope.encode("utf-8"),
+                (3, None, "\xe9"))
+
+  def testLongRsalt(self):
+    self._Check(Request(rsalt="x" * 50000),
+                (3, None, "x" * 50000))
+
+  def testClock(self):
+    for skew in [0, 1, -1, 299, -299, 300, -300]:
+      with self.subTest(skew=skew):
+        self._Check(Request(), now=NOW + skew)
+    # Fractions of a second are no reason
+    self._Check(Request(), now=NOW + 300.9)
+    self._Check(Request(), now=NOW - 299.5)
+
+  def testSaltWithZeros(self):
+    self._Check(Request(salt="00%d" % NOW))
+
+  def testLargestSize(self):
+    for (size, reason) in [(61439, None), (61440, None),
+                           (61441, wire.BAD_SIZE), (65507, wire.BAD_SIZE)]:
+      with self.subTest(size=size):
+        datagram = Request(query="")
+        datagram = Request(query="x" * (size - len(datagram)))
+        self.assertEqual(len(datagram), size)
+        if reason is None:
+          wire.ParseRequest(datagram, KEY, NOW)
+        else:
+          with self.assertRaises(wire.Rejected) as caught:
+            wire.ParseRequest(datagram, KEY, NOW)
+          self.assertEqual(caught.exception.reason, reason)
+
+  def testAnyKey(self):
+    for key in [b"k" * 16, b"\x00\xff" * 100, b"0123456789abcde\n"]:
+      datagram = testutils.PackMessage(key, MESSAGE, salt="%d" % NOW)
+      wire.ParseRequest(datagram, key, NOW)
+      # The newline is part of the key
+      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram,
+                        key + b"\n", NOW)
+      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram,
+                        key[:-1], NOW)
+
+
+SIGNATURE = testutils.Sign(KEY, "%d" % NOW + json.dumps(MESSAGE))
+
+
+class TestRejected(unittest.TestCase):
+  """What gets no reply."""
+
+  REQUESTS = [
+    (wire.BAD_FOURCC, [
+      b"", b"p", b"plj", b"plj1" + Request()[4:], b"PLJ0" + Request()[4:],
+      Request()[4:], b" " + Request(), b"\0" + Request()]),
+    (wire.BAD_JSON, [
+      b"plj0", b"plj0 ", b"plj0null", b"plj0[]", b"plj0\"x\"", b"plj0{}",
+      b"plj0{", b"plj0{]", Request()[:-1], Request() + b"x", Request() * 2,
+      Request() + b"\0", b"plj0\xff\xfe", Request().replace(b"abc", b"a\xffc"),
+      Request().replace(b"abc", b"a\xed\xa0\x80c"),
+      b"plj0" + Request()[4:].decode().encode("utf-16"), b"plj0" + b"[" * 50000,
+      b"plj0" + b"{\"a\":" * 10000, b"plj0{\"a\": NaN}",
+      b"plj0{\"a\": -Infinity}", b"plj0{\"a\": 1e5, \"hmac\": Infinity}",
+      Envelope(extra=float("nan")),
+      Envelope(msg=testutils.MISSING), Envelope(salt=testutils.MISSING),
+      Envelope(signature=testutils.MISSING),
+      Envelope(msg=None, signature=None), Envelope(msg=MESSAGE),
+      Envelope(msg=[]), Envelope(salt=NOW), Envelope(salt=None),
+      Envelope(salt=float(NOW)), Envelope(salt=True), Envelope(signature=5),
+      Envelope(signature=[SIGNATURE]), Envelope(signature=True)]),
+    (wire.BAD_HMAC, [
+      Envelope(signature=""), Envelope(signature=SIGNATURE[:-1]),
+      Envelope(signature=SIGNATURE + "0"), Envelope(signature=SIGNATURE + "\n"),
+      Envelope(signature=" " + SIGNATURE[1:]),
+      Envelope(signature="0x" + SIGNATURE[2:]),
+      Envelope(signature="\xe9" * 40),
+      Envelope(signature="\uff10" * 40), Envelope(signature="\u0130" * 40),
+      Envelope(signature="\ud800" * 40), Envelope(signature="g" * 40),
+      Envelope(signature=SIGNATURE[::-1]), Envelope(signature="0" * 40),
+      Envelope(salt="%d" % (NOW + 1), signature=SIGNATURE),
+      Envelope(msg=json.dumps(MESSAGE) + " ", signature=SIGNATURE),
+      Envelope(salt="", signature=SIGNATURE),
+      testutils.PackMessage(KEY + b"\n", MESSAGE, salt="%d" % NOW),
+      testutils.PackMessage(KEY.rstrip(), MESSAGE, salt="%d" % NOW),
+      # JSON can carry lone surrogates; nobody can have signed them
+      Envelope(msg="\ud800", signature=SIGNATURE),
+      Envelope(salt="\udfff", signature=SIGNATURE)]),
+    (wire.BAD_CLOCK, [
+      Request(salt=salt) for salt in [
+        "", " ", "x", "%d.0" % NOW, " %d" % NOW, "%d " % NOW, "%d\n" % NOW,
+        "+%d" % NOW, "-%d" % NOW, "1_700_000_000", "0x6553f100", "1.7e9",
+        "0000%d" % NOW, "1" * 13, "9" * 12, "9" * 5000, "0", "NaN",
+        "".join(chr(0xff10 + int(digit)) for digit in "%d" % NOW),
+        "%d" % (NOW + 301), "%d" % (NOW - 301)]]),
+    (wire.BAD_JSON, [
+      Text(text) for text in [
+        "", " ", "x", "null", "[]", "3", "\"x\"", "{", "{}x",
+        "{\"rsalt\": \"x\", \"query\": NaN}", "[" * 20000,
+        "{\"rsalt\": \"x\", \"query\": -Infinity}",
+        "{\"rsalt\": \"x\", \"query\": %s}" % ("[" * 20000),
+        "{\"rsalt\": \"x\", \"query\": %s%s}" % ("[" * 9000, "]" * 9000),
+        "{\"rsalt\": \"x\", \"query\": \"\n\"}",
+        "{'rsalt': 'x'}"]]),
+    (wire.BAD_RSALT, [
+      Request(rsalt=rsalt) for rsalt in [
+        None, "", 5, 0, True, 1.5, [], ["x"], {}, "\ud800", "x\udc00"]]),
+    (wire.BAD_RSALT, [Text("{}"), Text("{\"protocol\": 1, \"type\": 0}")]),
+    ]
+
+  def testRequests(self):
+    for (reason, datagrams) in self.REQUESTS:
+      for datagram in datagrams:
+        with self.subTest(datagram=datagram[:200]):
+          with self.assertRaises(wire.Rejected) as caught:
+            wire.ParseRequest(datagram, KEY, NOW)
+          self.assertEqual(caught.exception.reason, reason)
+          self.assertIn(reason, wire.REJECT_REASONS)
+
+  def testIsASignatureError(self):
+    # The class that Ganeti's own client raises
+    self.assertRaises(errors.SignatureError, wire.ParseRequest, b"", KEY, NOW)
+
+  def testEveryBitCounts(self):
+    datagram = Request()
+    start = len(b"plj0")
+    for index in range(start, len(datagram)):
+      for bit in (0, 3, 5):
+        changed = bytearray(datagram)
+        changed[index] ^= 1 << bit
+        try:
+          request = Parse(bytes(changed))
+        except wire.Rejected:
+          continue
+        # Only the case of the signature, and what JSON does not care for
+        self.assertEqual(request, (3, None, "abc"), changed)
+
+  def testHugeNumber(self):
+    # Whether such a number can be read depends on Python's limit
+    text = "{\"rsalt\": \"x\", \"type\": %s}" % ("9" * 50000)
+    try:
+      request = wire.ParseRequest(Text(text), KEY, NOW)
+    except wire.Rejected as err:
+      self.assertEqual(err.reason, wire.BAD_JSON)
+    else:
+      self.assertEqual(request.type, 10 ** 50000 - 1)
+
+  def testUnauthenticNumbersAreNotConverted(self):
+    for number in ["9" * 60000, "1e999999999", "-" + "9" * 60000]:
+      self.assertRaises(wire.Rejected, wire.ParseRequest,
+                        b"plj0{\"msg\": %s}" % number.encode(), KEY, NOW)
+
+
+class TestPackRequest(unittest.TestCase):
+  """What our client sends."""
+
+  def _Pack(self, *args):
+    datagram = wire.PackRequest(KEY, *args)
+    self.assertEqual(datagram[:4], b"plj0")
+    envelope = json.loads(datagram[4:].decode("ascii"))
+    self.assertEqual(sorted(envelope), ["hmac", "msg", "salt"])
+    self.assertEqual(envelope["hmac"],
+                     testutils.Sign(KEY, envelope["salt"] + envelope["msg"]))
+    return (envelope["salt"], json.loads(envelope["msg"]))
+
+  def testMessage(self):
+    for query in [None, "", "n\xf6de", {"0": None, "2": ["\ud800"]}, [1.5, {}],
+                  10 ** 30]:
+      (salt, message) = self._Pack(NOW, 2, query, "r\xe9")
+      self.assertEqual(salt, "%d" % NOW)
+      # No other key: the packaged daemon ignores requests that have any
+      self.assertEqual(message, {"protocol": 1, "type": 2, "query": query,
+                                 "rsalt": "r\xe9"})
+
+  def testTimeIsInWholeSeconds(self):
+    self.assertEqual(self._Pack(NOW + 0.75, 0, None, "x")[0], "%d" % NOW)
+
+  def testOwnDaemonReadsIt(self):
+    datagram = wire.PackRequest(KEY, NOW, 10, "/cluster", "\u2028")
+    self.assertEqual(Parse(datagram), (10, "/cluster", "\u2028"))
+
+
+class TestReply(unittest.TestCase):
+  """Replies, as the daemon makes and the client reads them."""
+
+  ANSWERS = [None, 0, 3000000, 10 ** 200, True, "", "n\xf6de", "\ud800",
+             "</script>\u2028", [], [[0, "192.0.2.1"], [1, 0]], {},
+             {"": {"\xe9": None}}, 1.5, -0.25]
+
+  def testRoundTrip(self):
+    for answer in self.ANSWERS:
+      for (status, serial) in [(0, 1), (1, 0), (2, 10 ** 12)]:
+        with self.subTest(answer=answer):
+          text = wire.EncodeReply(status, answer, serial)
+          datagram = wire.PackReply(KEY, "s\xe4lt", text)
+          (salt, message) = testutils.UnpackReply(KEY, datagram)
+          self.assertEqual(salt, "s\xe4lt")
+          self.assertEqual(message, {"protocol": 1, "status": status,
+                                     "answer": answer, "serial": serial})
+          self.assertEqual(wire.ParseReply(datagram, KEY),
+                           wire.Reply(1, status, answer, serial, "s\xe4lt"))
+
+  def testTuplesAreLists(self):
+    text = wire.EncodeReply(0, [(0, "x"), (1, 0)], 1)
+    self.assertEqual(json.loads(text)["answer"], [[0, "x"], [1, 0]])
+
+  def testNoNumberIsNull(self):
+    # JSON has neither; the configuration could, as some parsers take them
+    for value in [float("nan"), float("inf"), -float("inf")]:
+      self.assertIsNone(json.loads(wire.EncodeReply(0, value, 1))["answer"])
+
+  def testForeignReplies(self):
+    # As the packaged daemon writes them
+    text = '{"protocol":1,"status":0,"answer":[["x",1]],"serial":0}'
+    signature = testutils.Sign(KEY, "salt" + text)
+    datagram = (b'plj0{"hmac":"%s","msg":%s,"salt":"salt"}' %
+                (signature.encode(), json.dumps(text).encode()))
+    self.assertEqual(wire.ParseReply(datagram, KEY),
+                     wire.Reply(1, 0, [["x", 1]], 0, "salt"))
+
+  def testExtraKeysAreIgnored(self):
+    text = json.dumps({"protocol": 1, "status": 0, "answer": 1, "serial": 1,
+                       "part": 0})
+    self.assertEqual(wire.ParseReply(testutils.PackText(KEY, "s", text), KEY),
+                     wire.Reply(1, 0, 1, 1, "s"))
+
+  def testRejected(self):
+    def _Reply(**kwargs):
+      message = {"protocol": 1, "status": 0, "answer": 1, "serial": 1}
+      message.update(kwargs)
+      return testutils.PackMessage(KEY, {
+        key: value for (key, value) in message.items()
+        if value is not testutils.MISSING}, salt="s")
+
+    wire.ParseReply(_Reply(), KEY)
+    good = _Reply()
+    for (reason, datagram) in [
+      (wire.BAD_FOURCC, b""),
+      (wire.BAD_FOURCC, good[4:]),
+      (wire.BAD_JSON, good[:-1]),
+      # The packaged daemon cuts characters to one byte
+      (wire.BAD_JSON, b'plj0{"msg": "\xf6", "salt": "x", "hmac": ""}'),
+      (wire.BAD_HMAC, testutils.PackMessage(b"another key here", {}, salt="s")),
+      (wire.BAD_JSON, testutils.PackText(KEY, "s", "null")),
+      (wire.BAD_JSON, testutils.PackText(KEY, "s", "x")),
+      (wire.BAD_JSON, _Reply(status=testutils.MISSING)),
+      (wire.BAD_JSON, _Reply(status=None)),
+      (wire.BAD_JSON, _Reply(status="0")),
+      (wire.BAD_JSON, _Reply(status=False)),
+      (wire.BAD_JSON, _Reply(status=0.0)),
+      (wire.BAD_JSON, _Reply(serial=testutils.MISSING)),
+      (wire.BAD_JSON, _Reply(serial=True)),
+      (wire.BAD_JSON, _Reply(serial=1.0)),
+      ]:
+      with self.subTest(datagram=datagram):
+        with self.assertRaises(wire.Rejected) as caught:
+          wire.ParseReply(datagram, KEY)
+        self.assertEqual(caught.exception.reason, reason)
+
+
+class TestIsPlainInt(unittest.TestCase):
+  def test(self):
+    for value in [0, -1, 10 ** 30]:
+      self.assertTrue(wire.IsPlainInt(value))
+    for value in [True, False, None, 0.0, 1.0, "0", [], {}]:
+      self.assertFalse(wire.IsPlainInt(value))
+
+
+if __name__ == "__main__":
+  unittest.main()
