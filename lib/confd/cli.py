@@ -2,24 +2,32 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The command confd-client.
+"""The command confd-client: options, commands, exit codes.
 
-Exit codes: 0, else those of L{_EXIT_CODES}; 2 also for wrong usage. Whatever
-happens, the user reads a sentence and no traceback.
+Rule: whatever happens, the user reads a sentence that names what is wrong, and
+no traceback. Answers go to stdout, all else to stderr.
 
 """
 
+import collections
 import optparse
 import os
+import subprocess
 import sys
+import time
 
 import simplejson
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import _version
 from ganeti.confd import client as clientlib
 from ganeti.confd import commands
+from ganeti.confd import follow
+from ganeti.confd import node
 from ganeti.confd import peers
+from ganeti.confd import selftest
+from ganeti.confd import status
 from ganeti.confd import table
 
 
@@ -27,92 +35,39 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_NO_ANSWER = 3
 
-#: The first class that fits counts
+#: What a shell makes of a program that a signal has ended
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+#: Which error ends in which exit code; the first class that fits counts
 _EXIT_CODES = [
   (clientlib.NoAnswer, EXIT_NO_ANSWER),
   (errors.GenericError, EXIT_ERROR),
+  (OSError, EXIT_ERROR),
   ]
 
-#: What a shell makes of a program that a signal has ended
-_EXIT_INTERRUPTED = 130
-_EXIT_BROKEN_PIPE = 141
+_STATE_CODES = {
+  status.OK: constants.EXIT_SUCCESS,
+  status.WARNING: EXIT_ERROR,
+  status.CRITICAL: EXIT_NO_ANSWER,
+  }
+
+#: Longest time to wait for an answer, in seconds
+_MAX_TIMEOUT = 86400
+
+#: Where a command that C{watch} runs finds the new serial
+_SERIAL_VARIABLE = "CONFD_SERIAL"
 
 
-class _Parser(optparse.OptionParser):
-  """An option parser that lists the commands, too.
-
-  """
-  def format_epilog(self, formatter):
-    usages = [("%s %s" % (name, command.arguments)).strip()
-              for (name, command) in commands.COMMANDS.items()]
-    rows = [["  " + usage, command.text] for (usage, command) in
-            zip(usages, commands.COMMANDS.values())]
-    return "\nCommands:\n%s\n" % "\n".join(table.Format(None, rows))
+def _Say(text):
+  print("confd-client: %s" % text, file=sys.stderr, flush=True)
 
 
-def _BuildParser():
-  parser = _Parser(prog="confd-client",
-                   usage="%prog [OPTION...] COMMAND [ARGUMENT...]",
-                   version="%%prog (ganeti-confd) %s" %
-                   constants.RELEASE_VERSION)
-  parser.add_option("-a", "--address", dest="addresses",
-                    metavar="ADDRESS[,ADDRESS...]",
-                    help="whom to ask: names or addresses, each with :PORT or"
-                    " without (default: the master candidates that this node"
-                    " knows, else 127.0.0.1)")
-  parser.add_option("-p", "--port", dest="port", type="int", metavar="PORT",
-                    help="UDP port (default: the services database's, else %d)"
-                    % constants.DEFAULT_CONFD_PORT)
-  parser.add_option("--hmac-file", dest="hmac_file", metavar="FILE",
-                    help="file with the cluster's HMAC key (default: this"
-                    " node's)")
-  parser.add_option("--json", dest="json", action="store_true", default=False,
-                    help="print JSON")
-  return parser
+def _PrintJson(value):
+  print(simplejson.dumps(value, indent=2, sort_keys=True))
 
 
-def _CheckOptions(parser, opts):
-  """Refuses values that make no sense.
-
-  """
-  if opts.port is not None and not 0 < opts.port < 65536:
-    parser.error("not a port: %d" % opts.port)
-  if opts.addresses is None:
-    opts.peers = None
-    return
-  opts.peers = [text.strip() for text in opts.addresses.split(",")]
-  for peer in opts.peers:
-    try:
-      peers.Parse(peer, 0)
-    except errors.ConfdClientError as err:
-      parser.error(str(err))
-
-
-def _ParseArguments(parser, argv):
-  """Takes the command line apart; options may stand anywhere.
-
-  @rtype: tuple of (options, string, list)
-  @return: options, command and its arguments
-
-  """
-  (opts, args) = parser.parse_args(argv)
-  _CheckOptions(parser, opts)
-  if not args:
-    parser.error("no command")
-  (name, args) = (args[0], args[1:])
-  command = commands.COMMANDS.get(name)
-  if command is None:
-    parser.error("no such command: %s" % name)
-  if len(args) < command.minimum or (command.maximum is not None and
-                                     len(args) > command.maximum):
-    parser.error("usage: %s" % ("%s %s" % (name, command.arguments)).strip())
-  return (opts, name, args)
-
-
-def ReplyToDict(reply):
-  """Makes a reply fit for JSON.
-
-  """
+def _ReplyToDict(reply):
   return {
     "answer": reply.answer,
     "serial": reply.serial,
@@ -122,32 +77,261 @@ def ReplyToDict(reply):
     }
 
 
-def _Ask(opts, name, args):
-  """Asks a question and prints the answer.
+def _Printer(opts):
+  return table.Printer(sys.stdout, opts.headers, opts.separator)
+
+
+def _RunQuestion(asker, opts, name, args):
+  """Asks one of the questions of the protocol.
+
+  """
+  command = commands.COMMANDS[name]
+  reply = command.ask(asker, *args)
+  if opts.json:
+    _PrintJson(_ReplyToDict(reply))
+  else:
+    view = command.show(reply.answer, args)
+    _Printer(opts).Print(view.headers, view.rows, view.numeric)
+  return constants.EXIT_SUCCESS
+
+
+def _RunStatus(asker, opts, _name, _args):
+  """Shows how the master candidates are.
+
+  """
+  rows = status.Ask(asker)
+  state = status.State(rows)
+  if opts.nagios:
+    print(status.NagiosLine(rows))
+    return status.NAGIOS_CODES[state]
+  if opts.json:
+    _PrintJson([row._asdict() for row in rows])
+  else:
+    colours = ["red" if row.serial is None else
+               "yellow" if row.problem else None for row in rows]
+    _Printer(opts).Print(status.HEADERS, [status.Cells(row) for row in rows],
+                         status.NUMERIC, colours)
+  return _STATE_CODES[state]
+
+
+def _RunWatch(asker, opts, _name, args):
+  """Prints a line, or runs a command, each time the configuration changes.
+
+  """
+  def _Moved(old, new):
+    if args:
+      code = subprocess.call(args, env=dict(os.environ,
+                                            **{_SERIAL_VARIABLE: str(new)}))
+      if code != 0:
+        _Say("'%s' ended with exit code %d" % (" ".join(args), code))
+    elif opts.json:
+      print(simplejson.dumps({"time": int(time.time()), "old": old,
+                              "serial": new}), flush=True)
+    else:
+      print("%s serial %d (was %d)" %
+            (time.strftime("%Y-%m-%d %H:%M:%S"), new, old), flush=True)
+  follow.Follow(asker, _Moved, _Say)
+
+
+def _RunSelfTest(asker, opts, _name, _args):
+  """Does what Ganeti's command of this name does.
+
+  """
+  selftest.Check(asker)
+  selftest.Time(asker, opts.requests)
+  return constants.EXIT_SUCCESS
+
+
+#: A command that is no question of the protocol; C{run} called with the
+#: client, options, name and arguments, returns the exit code
+_Special = collections.namedtuple("_Special", ["arguments", "minimum",
+                                               "maximum", "run", "coverage",
+                                               "text"])
+
+_SPECIAL = {
+  "status": _Special("", 0, 0, _RunStatus, -1,
+                     "how the master candidates are"),
+  "watch": _Special("[COMMAND...]", 0, None, _RunWatch, -1,
+                    "print a line, or run a command, at each change"),
+  }
+
+#: Without a command
+_SELF_TEST = _Special("", 0, 0, _RunSelfTest, 0, "")
+
+#: The command that options of its own may follow
+_WATCH = "watch"
+
+
+class _Parser(optparse.OptionParser):
+  """An option parser that lists the commands, too.
+
+  """
+  def format_epilog(self, formatter):
+    rows = [["  %s %s" % (name, command.arguments), command.text]
+            for all_commands in (commands.COMMANDS, _SPECIAL)
+            for (name, command) in all_commands.items()]
+    return ("\nCommands (none: a self test, then timings):\n%s\n" %
+            "\n".join(table.Format(None, rows)))
+
+
+def _BuildParser():
+  parser = _Parser(prog="confd-client",
+                   usage="%prog [OPTION...] [COMMAND [ARGUMENT...]]",
+                   version="%%prog (ganeti-confd) %s" % _version.VERSION)
+  parser.add_option("-a", "--address", dest="addresses",
+                    metavar="ADDRESS[,ADDRESS...]",
+                    help="whom to ask: names or addresses, each with :PORT or"
+                    " without (default: the master candidates that this node"
+                    " knows, else 127.0.0.1)")
+  parser.add_option("-p", "--port", dest="port", type="int", metavar="PORT",
+                    help="UDP port (default: the services database's, else %d)"
+                    % constants.DEFAULT_CONFD_PORT)
+  parser.add_option("--hmac", dest="hmac", metavar="KEY",
+                    help="the cluster's HMAC key; others may see it in the"
+                    " list of processes")
+  parser.add_option("--hmac-file", dest="hmac_file", metavar="FILE",
+                    help="file with the cluster's HMAC key (default: this"
+                    " node's)")
+  parser.add_option("-t", "--timeout", dest="timeout", type="float",
+                    default=float(constants.CONFD_CLIENT_EXPIRE_TIMEOUT),
+                    metavar="SECONDS",
+                    help="how long to wait for an answer (default: %default)")
+  parser.add_option("--coverage", dest="coverage", type="int",
+                    metavar="NUMBER",
+                    help="how many candidates to ask, -1 for all (default:"
+                    " %d, or all if they are fewer)" %
+                    constants.CONFD_DEFAULT_REQ_COVERAGE)
+  parser.add_option("--json", dest="json", action="store_true", default=False,
+                    help="print JSON")
+  parser.add_option("--no-headers", dest="headers", action="store_false",
+                    default=True, help="print tables without headers")
+  parser.add_option("--separator", dest="separator", metavar="TEXT",
+                    help="print this between columns, and do not align them")
+  parser.add_option("--nagios", dest="nagios", action="store_true",
+                    default=False,
+                    help="status: print one line, and end as a Nagios plugin")
+  parser.add_option("-r", "--requests", dest="requests", type="int",
+                    default=100, metavar="NUMBER",
+                    help="without a command: how many requests to time"
+                    " (default: %default)")
+  return parser
+
+
+#: Options with numbers: what they are, from where to where
+_RANGES = [
+  ("port", "a port", 1, 65535),
+  ("timeout", "a number of seconds", 0.001, _MAX_TIMEOUT),
+  ("coverage", "a coverage", -1, 10000),
+  ("requests", "a number of requests", 0, 10 ** 9),
+  ]
+
+
+def _CheckOptions(parser, opts, name):
+  """Refuses values that make no sense.
+
+  """
+  for (option, what, least, most) in _RANGES:
+    value = getattr(opts, option)
+    if value is not None and not least <= value <= most:
+      parser.error("not %s: %s" % (what, value))
+  if opts.hmac is not None and opts.hmac_file is not None:
+    parser.error("--hmac and --hmac-file exclude each other")
+  if opts.nagios and name != "status":
+    parser.error("--nagios belongs to the command status")
+  opts.peers = None
+  if opts.addresses is not None:
+    opts.peers = [text.strip() for text in opts.addresses.split(",")]
+    for peer in opts.peers:
+      try:
+        peers.Parse(peer, 0)
+      except errors.ConfdClientError as err:
+        parser.error(str(err))
+
+
+def _ParseArguments(parser, argv):
+  """Takes the command line apart.
+
+  Options may stand before and after the command, but what follows the first
+  word after C{watch} is that command's.
+
+  @rtype: tuple of (options, string or None, list)
+  @return: options, command and its arguments
+
+  """
+  parser.disable_interspersed_args()
+  (opts, args) = parser.parse_args(argv)
+  name = args[0] if args else None
+  if name != _WATCH:
+    parser.enable_interspersed_args()
+  (opts, args) = parser.parse_args(args[1:], values=opts)
+  _CheckOptions(parser, opts, name)
+  if name is None:
+    return (opts, name, args)
+  command = commands.COMMANDS.get(name) or _SPECIAL.get(name)
+  if command is None:
+    parser.error("no such command: %s" % name)
+  if len(args) < command.minimum or (command.maximum is not None and
+                                     len(args) > command.maximum):
+    parser.error("usage: confd-client %s %s" % (name, command.arguments))
+  return (opts, name, args)
+
+
+def _Client(opts, coverage, key):
+  return clientlib.Client(peers=opts.peers, key=key, key_file=opts.hmac_file,
+                          port=opts.port, timeout=opts.timeout,
+                          coverage=coverage)
+
+
+def _FindKey(opts):
+  """Finds out what key the user means with --hmac.
+
+  Keys end in a newline, which "$(cat hmac.key)" takes away.
+
+  @rtype: bytes or None
+  @return: None for that of a file
+
+  """
+  if opts.hmac is None:
+    return None
+  key = os.fsencode(opts.hmac)
+  node.CheckKey(key, "--hmac")
+  if key.endswith(b"\n"):
+    return key
+  try:
+    with _Client(opts, 0, key) as asker:
+      asker.Ping()
+    return key
+  except clientlib.NoAnswer as err:
+    _Say("No answer with the key as it was given; trying once more with a"
+         " newline at its end")
+    with _Client(opts, 0, key + b"\n") as asker:
+      try:
+        asker.Ping()
+      except clientlib.NoAnswer:
+        raise err
+    return key + b"\n"
+
+
+def _Run(opts, name, args):
+  """Runs a command.
 
   @rtype: int
   @return: exit code
 
   """
-  command = commands.COMMANDS[name]
-  with clientlib.Client(peers=opts.peers, key_file=opts.hmac_file,
-                        port=opts.port) as asker:
-    reply = command.ask(asker, *args)
-  view = command.show(reply.answer, args)
-  if opts.json:
-    print(simplejson.dumps(ReplyToDict(reply), indent=2, sort_keys=True))
+  if name in commands.COMMANDS:
+    (run, coverage) = (_RunQuestion, 0)
   else:
-    for line in table.Format(view.headers, view.rows, numeric=view.numeric):
-      print(line)
-  return EXIT_ERROR if view.failed else constants.EXIT_SUCCESS
-
-
-def _Say(text):
-  print("confd-client: %s" % text, file=sys.stderr)
+    special = _SPECIAL.get(name, _SELF_TEST)
+    (run, coverage) = (special.run, special.coverage)
+  if opts.coverage is not None:
+    coverage = opts.coverage
+  with _Client(opts, coverage, _FindKey(opts)) as asker:
+    return run(asker, opts, name, args)
 
 
 def Main(argv=None):
-  """Runs the command.
+  """Runs the program.
 
   @type argv: list of strings or None
   @param argv: the arguments; None for those of the process
@@ -157,19 +341,27 @@ def Main(argv=None):
   """
   for stream in (sys.stdout, sys.stderr):
     stream.reconfigure(errors="backslashreplace")
+  opts = None
   try:
     (opts, name, args) = _ParseArguments(_BuildParser(), argv)
-    result = _Ask(opts, name, args)
+    result = _Run(opts, name, args)
     sys.stdout.flush()
     return result
   except SystemExit as err:
+    # optparse has said what there is to say
     return err.code
   except KeyboardInterrupt:
-    return _EXIT_INTERRUPTED
+    return EXIT_INTERRUPTED
   except BrokenPipeError:
-    # Python would try once more when it ends
+    # Python would try to write once more when it ends
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _EXIT_BROKEN_PIPE
-  except errors.GenericError as err:
-    _Say(err)
+    return EXIT_BROKEN_PIPE
+  except tuple(kind for (kind, _) in _EXIT_CODES) as err:
+    text = str(err)
+    if isinstance(err, OSError):
+      text = ": ".join(i for i in (err.filename, err.strerror) if i)
+    if opts.nagios:
+      print("CONFD %s - %s" % (status.UNKNOWN, text))
+      return status.NAGIOS_CODES[status.UNKNOWN]
+    _Say(text)
     return next(code for (kind, code) in _EXIT_CODES if isinstance(err, kind))

@@ -25,13 +25,12 @@ Command = collections.namedtuple("Command", ["arguments", "minimum", "maximum",
                                              "ask", "show", "text"])
 
 #: What is printed: C{headers} None for plain lines; C{numeric} the indexes of
-#: the columns with numbers; C{failed} whether an answer within the answer is
-#: an error
-View = collections.namedtuple("View", ["headers", "rows", "numeric", "failed"])
+#: the columns with numbers
+View = collections.namedtuple("View", ["headers", "rows", "numeric"])
 
 
 def _Table(headers, rows, numeric=()):
-  return View(headers, rows, numeric, False)
+  return View(headers, rows, numeric)
 
 
 def _ShowLines(answer, _):
@@ -63,19 +62,22 @@ def _ShowRole(answer, _):
   return _Table(None, [[protocol.NODE_ROLES.get(answer, answer)]])
 
 
+def _ShowMasterInfo(answer, _):
+  return _Table(["Node", "MasterIP", "NodeIP"], [answer])
+
+
 def _AskNodeOfIp(asker, *ips):
+  if len(ips) == 1:
+    return asker.NodeOfInstanceIp(*ips)
   return asker.NodesOfInstanceIps(ips)
 
 
 def _ShowNodeOfIp(answer, ips):
-  rows = []
-  failed = False
-  for (ip, (status, node_ip)) in zip(ips, answer):
-    if status != constants.CONFD_REPL_STATUS_OK:
-      failed = True
-      node_ip = None
-    rows.append([ip, node_ip])
-  return View(["IP", "Node"], rows, (), failed)
+  if len(ips) == 1:
+    return _ShowValue(answer, ips)
+  rows = [[ip, node_ip if status == constants.CONFD_REPL_STATUS_OK else None]
+          for (ip, (status, node_ip)) in zip(ips, answer)]
+  return _Table(["IP", "Node"], rows)
 
 
 def _ShowNodeInstances(answer, _):
@@ -118,6 +120,9 @@ COMMANDS = {
                   "see whether anybody answers"),
   "master": Command("", 0, 0, lambda asker: asker.MasterNode(), _ShowValue,
                     "name of the master node"),
+  "master-info": Command("", 0, 0, lambda asker: asker.MasterInfo(),
+                         _ShowMasterInfo, "the master node's name, the master"
+                         " IP, the node's own IP"),
   "node-role": Command("NODE", 1, 1, lambda asker, name: asker.NodeRole(name),
                        _ShowRole, "role of a node"),
   "node-ips": Command("", 0, 0, lambda asker: asker.NodeIps(), _ShowLines,
@@ -128,7 +133,7 @@ COMMANDS = {
                           lambda asker, *link: asker.InstanceIps(*link),
                           _ShowLines, "IPs of the instances on a link"),
   "node-of-ip": Command("IP...", 1, None, _AskNodeOfIp, _ShowNodeOfIp,
-                        "primary IPs of the nodes that instances' IPs are on"),
+                        "IPs of the nodes that instances' IPs are on"),
   "node-instances": Command("NODE", 1, 1,
                             lambda asker, name: asker.NodeInstances(name),
                             _ShowNodeInstances, "instances of a node"),
@@ -138,8 +143,8 @@ COMMANDS = {
                             lambda asker, name: asker.InstanceDisks(name),
                             _ShowDisks, "disks of an instance"),
   "config": Command("PATH", 1, 1, lambda asker, path: asker.Config(path),
-                    _ShowConfig, "any value of the configuration, by its JSON"
-                    " pointer (/cluster/cluster_name)"),
+                    _ShowConfig, "a value of the configuration, e.g."
+                    " /cluster/cluster_name"),
   "collectors": Command("", 0, 0, lambda asker: asker.Collectors(),
                         _ShowCollectors, "data collectors"),
   }

@@ -12,8 +12,8 @@ and C{aio} for asyncio.
 
 Facts about serials: this project's daemon puts the configuration's serial into
 each reply. The packaged daemon puts those of single objects there, and 0 into
-the reply to a ping, by which it is known; its serials tell nothing beyond one
-and the same question.
+the reply to a ping, by which it is known; whether a reply of it is old cannot
+be told.
 
 Rule 1: a serial that goes back is ignored, unless all candidates that answer
 say so for L{RESTORED_AFTER} seconds (a configuration was restored).
@@ -45,6 +45,9 @@ RESTORED_AFTER = 10.0
 _LEARN_MIN = 1.0
 _LEARN_MAX = 30.0
 
+#: Seconds that silent candidates get where each one's answer matters
+_SURVEY_PATIENCE = 3.0
+
 #: Seconds between asking candidates that are stale again, growing to a limit
 _STALE_PAUSE_FIRST = 0.1
 _STALE_PAUSE_MAX = 1.0
@@ -72,6 +75,12 @@ class Questions:
 
   def Query(self, rtype, query=None):
     raise NotImplementedError
+
+  def Serial(self):
+    """Asks for the serial number of the configuration.
+
+    """
+    return self.Query(*exchange.SERIAL_QUESTION)
 
   def Ping(self):
     """Asks for the version of the configuration, e.g. 3000000.
@@ -254,6 +263,12 @@ class Dialogue(Questions):
     """
     return self._Perform(self._Ask(rtype, query))
 
+  def Learn(self):
+    """Learns who the candidates are, which other calls do now and then.
+
+    """
+    return self._Perform(self._Learn())
+
   def Survey(self, rtype, query=None):
     """Asks all candidates, and waits for each of them.
 
@@ -325,7 +340,8 @@ class Dialogue(Questions):
     yield from self._Prepare()
     now = time.monotonic()
     current = exchange.Exchange(rtype, query, self._Everyone(), [], now,
-                                now + self._timeout, everybody=True)
+                                now + self._timeout, everybody=True,
+                                patience=_SURVEY_PATIENCE)
     yield current
     return (current.AllReplies(), current.Silent())
 
@@ -421,13 +437,11 @@ class Dialogue(Questions):
     best = current.Best()
     if best is None:
       return False
-    (candidate, serial) = best
-    if candidate.tells_serial:
+    (serial, counts) = best
+    if counts or self._serial is None:
       self._serial = serial
+    if counts:
       self._floor = max(serial, self._floor or 0)
-    elif self._serial is None:
-      self._serial = serial
-    if current.floor is not None:
       self._low_since = None
     return True
 
@@ -450,14 +464,21 @@ class Dialogue(Questions):
     self._learned_at = time.monotonic()
     self._learned_serial = self._serial
     yield self._Refresh
-    for rtype in (constants.CONFD_REQ_MC_PIP_LIST, constants.CONFD_REQ_PING):
-      now = time.monotonic()
-      current = exchange.Exchange(rtype, None, self._Everyone(), [], now,
-                                  now + exchange.PATIENCE, self._floor)
-      yield current
-      self._Judge(current, time.monotonic())
-      if rtype == constants.CONFD_REQ_MC_PIP_LIST:
-        self._TakeList(current)
+    listing = yield from self._AskEveryone(constants.CONFD_REQ_MC_PIP_LIST)
+    self._TakeList(listing)
+    if listing.AllReplies():
+      yield from self._AskEveryone(constants.CONFD_REQ_PING)
+
+  def _AskEveryone(self, rtype):
+    """The steps to as many answers as come quickly.
+
+    """
+    now = time.monotonic()
+    current = exchange.Exchange(rtype, None, self._Everyone(), [], now,
+                                now + exchange.PATIENCE, self._floor)
+    yield current
+    self._Judge(current, time.monotonic())
+    return current
 
   def _TakeList(self, current):
     """Takes over a list of master candidates.

@@ -18,7 +18,8 @@ first reply to a salt is the candidate's reply, further ones are duplicates.
 
 Rule 3: the best reply is the one with the highest serial. An error with a text
 is worse than any other reply. Replies below the floor (the serial that the
-asker knows to exist) are stale, and no answer.
+asker knows to exist) are stale, and no answer. The answer to
+L{SERIAL_QUESTION} is the serial that counts, whatever daemon it is from.
 
 Rule 4: enough is what L{NeededReplies} says of the candidates asked. Those
 that do not answer get L{PATIENCE} seconds, then any answer is enough. Without
@@ -34,6 +35,9 @@ from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd import wire
 
+
+#: The configuration's serial, asked for by name
+SERIAL_QUESTION = (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no")
 
 #: Seconds that silent candidates get, where another one has answered
 PATIENCE = 1.0
@@ -64,8 +68,8 @@ CandidateReply = collections.namedtuple("CandidateReply", [
 
 #: What a question came to: C{answer}; C{serial} of the configuration it is
 #: from; C{candidates} a list of L{CandidateReply}, the freshest first;
-#: C{silent} a dictionary: the addresses that did not answer in time, and why
-#: not as far as it is known, else None
+#: C{silent} a dictionary: the addresses that had not answered when the call
+#: returned, and why not as far as it is known, else None
 Reply = collections.namedtuple("Reply", ["answer", "serial", "candidates",
                                          "silent"])
 
@@ -145,8 +149,8 @@ class Candidate:
     be resolved
   @ivar trouble: why the last datagram could not be delivered, or None
   @ivar silent: whether it did not answer when it was last asked
-  @ivar tells_serial: whether it is known to put the configuration's serial
-    into its replies (the packaged daemon puts others there)
+  @ivar tells_serial: whether it puts the configuration's serial into its
+    replies (the packaged daemon puts others there); None if unknown
 
   """
   def __init__(self, name, addresses, trouble=None):
@@ -154,7 +158,7 @@ class Candidate:
     self.addresses = addresses
     self.trouble = trouble
     self.silent = False
-    self.tells_serial = False
+    self.tells_serial = None
 
 
 class _Asked:
@@ -188,7 +192,7 @@ class Exchange:
 
   """
   def __init__(self, rtype, query, candidates, reserve, now, deadline,
-               floor=None, everybody=False):
+               floor=None, everybody=False, patience=PATIENCE):
     """Initializes this class.
 
     @type rtype: int
@@ -202,6 +206,8 @@ class Exchange:
     @param floor: replies with a lower serial are stale
     @type everybody: bool
     @param everybody: whether to wait for all candidates, not just for enough
+    @type patience: float
+    @param patience: how long those that do not answer get, in seconds
 
     """
     self.floor = floor
@@ -211,7 +217,8 @@ class Exchange:
     self._reserve = list(reserve)
     self._started = now
     self._deadline = deadline
-    self._patience_ends = now + PATIENCE
+    self._patience = patience
+    self._patience_ends = now + patience
     self._asked = [_Asked(candidate, now) for candidate in candidates]
     self._everybody = everybody
     # Nobody waits for those that were silent before, if there are others
@@ -270,6 +277,9 @@ class Exchange:
     asked.candidate.trouble = None
     if asked.reply is not None:
       return
+    if (self._IsSerialQuestion() and wire.IsPlainInt(reply.answer) and
+        reply.status == constants.CONFD_REPL_STATUS_OK):
+      reply = reply._replace(serial=reply.answer)
     asked.reply = reply
     asked.server = server
     asked.round_trip = now - asked.started
@@ -278,6 +288,9 @@ class Exchange:
                               now + asked.round_trip)
     if self._rtype == constants.CONFD_REQ_PING:
       asked.candidate.tells_serial = reply.serial != 0
+
+  def _IsSerialQuestion(self):
+    return (self._rtype, self._query) == SERIAL_QUESTION
 
   def Undelivered(self, family, address, reason):
     """Takes note of an address that the question cannot be delivered to.
@@ -300,7 +313,9 @@ class Exchange:
             not IsUnusable(asked.reply.status, asked.reply.answer)]
 
   def _IsStale(self, asked):
-    return self.floor is not None and asked.reply.serial < self.floor
+    return (self.floor is not None and asked.reply.serial < self.floor and
+            (asked.candidate.tells_serial is not False or
+             self._IsSerialQuestion()))
 
   def Done(self, now):
     """Tells whether there is nothing more to wait for.
@@ -324,7 +339,7 @@ class Exchange:
                                         not waiting):
       self._asked.extend(_Asked(candidate, now) for candidate in self._reserve)
       self._reserve = []
-      self._patience_ends = now + PATIENCE
+      self._patience_ends = now + self._patience
       return False
     return not waiting or (now >= self._patience_ends and
                            (fresh or all(i.unreachable for i in waiting)))
@@ -347,17 +362,19 @@ class Exchange:
     return bool(replied) and all(self._IsStale(i) for i in replied)
 
   def Best(self):
-    """Returns who has given the best answer.
+    """Returns how fresh the best answer is.
 
-    @rtype: tuple of (L{Candidate}, int), or None
-    @return: the candidate, and the serial of its answer
+    @rtype: tuple of (int, bool), or None
+    @return: the serial of the best answer, and whether it is known to be the
+      configuration's
 
     """
     fresh = self._fresh
     if not fresh:
       return None
     best = max(fresh, key=self._Rank)
-    return (best.candidate, best.reply.serial)
+    return (best.reply.serial,
+            best.candidate.tells_serial or self._IsSerialQuestion())
 
   @staticmethod
   def _Rank(asked):
@@ -403,7 +420,7 @@ class Exchange:
       raise NoAnswer(self._DescribeSilence(now))
     reply = Reply(candidates[0].answer, candidates[0].serial, candidates,
                   self.Silent())
-    if self.floor is not None and reply.serial < self.floor:
+    if self.AllStale():
       raise StaleAnswer("Only old answers to %s: serial %d from %s, but serial"
                         " %d was seen before" %
                         (DescribeRequest(self._rtype, self._query), reply.serial,

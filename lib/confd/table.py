@@ -10,6 +10,20 @@ nothing is aligned.
 """
 
 
+#: ECMA-48, SGR
+COLOURS = {
+  "red": "\033[31m",
+  "yellow": "\033[33m",
+  }
+_PLAIN = "\033[0m"
+
+
+def _Paint(line, colour):
+  if colour is None:
+    return line
+  return COLOURS[colour] + line + _PLAIN
+
+
 def _Text(value):
   """Makes the text of a cell; what would break the line is escaped.
 
@@ -43,3 +57,32 @@ def Format(headers, rows, separator=None, numeric=()):
              for (i, (value, width)) in enumerate(zip(row, widths))]
     lines.append(" ".join(cells).rstrip())
   return lines
+
+
+class Printer:
+  """Prints tables the way the user wants them.
+
+  """
+  def __init__(self, stream, with_headers, separator):
+    self._stream = stream
+    self._with_headers = with_headers
+    self._separator = separator
+
+  def Print(self, headers, rows, numeric=(), colours=None):
+    """Prints a table.
+
+    @param headers: None for none
+    @type colours: list of strings or None
+    @param colours: for each row one of L{COLOURS} or None; used on a terminal
+      only
+
+    """
+    has_headers = headers is not None and self._with_headers
+    lines = Format(headers if has_headers else None, rows, self._separator,
+                   numeric)
+    if colours and self._stream.isatty():
+      first = len(lines) - len(rows)
+      lines[first:] = [_Paint(line, colour)
+                       for (line, colour) in zip(lines[first:], colours)]
+    for line in lines:
+      self._stream.write(line + "\n")
