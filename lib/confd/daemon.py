@@ -27,6 +27,7 @@ from ganeti.confd import node
 from ganeti.confd import pidfile
 from ganeti.confd import server
 from ganeti.confd import supervisor
+from ganeti.confd import systemd
 
 
 _MAX_DEFAULT_WORKERS = 4
@@ -262,7 +263,9 @@ def _Prepare(options):
       log.AddTerminal()
     logging.info("%s %s listens on %s, UDP port %d", constants.CONFD,
                  _version.VERSION, *sock.getsockname()[:2])
-    return (pid_file, supervisor.Supervisor(setup, keeper, log.Reopen))
+    notifier = systemd.Notifier(os.environ)
+    return (pid_file, supervisor.Supervisor(setup, keeper, notifier,
+                                            log.Reopen))
   except errors.GenericError:
     pid_file.Remove()
     raise

@@ -338,15 +338,15 @@ class _Loader:
 
     """
     now = time.monotonic()
-    for (pid, reason) in ended:
+    for (pid, code) in ended:
       for child in self._children:
         if child.pid == pid:
           child.pid = None
           if now - child.started > _RESPAWN_FORGET:
             child.delay = 0
           child.due = now + child.delay
-          logging.error("Worker %d died (%s); replaced in %.1f s", pid, reason,
-                        child.delay)
+          logging.error("Worker %d died (%s); replaced in %.1f s", pid,
+                        process.DescribeEnd(code), child.delay)
           (first, most) = _RESPAWN_DELAY
           child.delay = min(most, max(first, 2 * child.delay))
           self._Report(died=pid)

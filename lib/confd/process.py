@@ -122,8 +122,8 @@ def IgnoreTermination():
 def Reap():
   """Collects the children that have ended.
 
-  @rtype: list of (int, string)
-  @return: process ids, each with what it died of in words
+  @rtype: list of (int, int)
+  @return: process ids, each with its exit code, or minus the signal's number
 
   """
   ended = []
@@ -134,11 +134,20 @@ def Reap():
       return ended
     if pid == 0:
       return ended
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-      ended.append((pid, "killed by signal %d" % -code))
-    else:
-      ended.append((pid, "exit code %d" % code))
+    ended.append((pid, os.waitstatus_to_exitcode(status)))
+
+
+def DescribeEnd(code):
+  """Says in words how a process ended.
+
+  @type code: int
+  @param code: from L{Reap}
+  @rtype: string
+
+  """
+  if code < 0:
+    return "killed by signal %d" % -code
+  return "exit code %d" % code
 
 
 def PreferForOomKill(score):

@@ -19,9 +19,11 @@ import socket
 import time
 
 from ganeti import constants
+from ganeti import errors
 from ganeti.confd import counters
 from ganeti.confd import generation
 from ganeti.confd import process
+from ganeti.confd import systemd
 from ganeti.confd import watch
 
 
@@ -54,14 +56,16 @@ class Supervisor:
   """Sees to it that the newest usable configuration is served.
 
   """
-  def __init__(self, setup, keeper, reopen_logs):
+  def __init__(self, setup, keeper, notifier, reopen_logs):
     """@type setup: L{generation.Setup}
     @type keeper: L{pidfile.Keeper}
+    @type notifier: L{systemd.Notifier}
     @type reopen_logs: callable without arguments
 
     """
     self._setup = setup
     self._keeper = keeper
+    self._notifier = notifier
     self._reopen_logs = reopen_logs
     self._row = setup.counters.Row(0)
     self._watch = watch.Watch(os.path.dirname(setup.config_file))
@@ -86,6 +90,9 @@ class Supervisor:
     self._silent = False
     self._hangup = False
     self._stop = False
+    self._told_ready = False
+    self._next_trial = time.monotonic()
+    self._trial_pid = None
 
   def Run(self):
     """Runs the daemon until it is told to stop.
@@ -95,7 +102,9 @@ class Supervisor:
     while not self._stop:
       self._watch.Renew()
       self._CheckFiles()
+      self._Notify(time.monotonic())
       self._Wait()
+    self._notifier.Stopping()
     self._Shutdown()
 
   def _FileStates(self):
@@ -284,6 +293,32 @@ class Supervisor:
                     self._loading.pid, _LOAD_TIMEOUT)
       self._loading.Kill()
 
+  # systemd
+
+  def _Notify(self, now):
+    """Tells systemd how the daemon is.
+
+    A node that has nothing to serve is as well as one that serves: restarting
+    the daemon there would help nobody.
+
+    """
+    if not self._told_ready and (self._serving or not self._loading):
+      self._told_ready = True
+      self._notifier.Ready()
+    if self._notifier.interval and now >= self._next_trial:
+      self._next_trial = now + self._notifier.interval
+      if not self._serving:
+        self._notifier.Alive()
+      elif not self._trial_pid:
+        self._trial_pid = process.Fork(self._Trial, self._OwnFds())
+
+  def _Trial(self):
+    try:
+      systemd.Try(self._setup.sock, self._setup.key_file)
+    except errors.GenericError as err:
+      logging.warning("Asking myself for the watchdog: %s", err)
+      os._exit(os.EX_UNAVAILABLE)
+
   # The loop
 
   def _Wait(self):
@@ -340,11 +375,15 @@ class Supervisor:
 
   def _HandleChildren(self, ended):
     # Generations tell of their end by their pipes
-    for (pid, reason) in ended:
+    for (pid, code) in ended:
       if pid == self._keeper.pid:
         logging.error("Process %d, which keeps the pid file, died (%s);"
-                      " replaced", pid, reason)
+                      " replaced", pid, process.DescribeEnd(code))
         self._StartKeeper()
+      elif pid == self._trial_pid:
+        self._trial_pid = None
+        if code == os.EX_OK:
+          self._notifier.Alive()
 
   def _HandleHangup(self):
     self._reopen_logs()
