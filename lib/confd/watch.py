@@ -16,6 +16,7 @@ import errno
 import logging
 import os
 import stat
+import time
 
 import pyinotify
 
@@ -24,6 +25,10 @@ from ganeti import errors
 
 #: Seconds between two looks at the files where inotify is silent
 POLL_INTERVAL = 0.5
+
+#: Seconds between two tries to get inotify to work; each makes pyinotify run
+#: ldconfig, to find the C library
+_RETRY_INTERVAL = 5
 
 # IN_MODIFY is not among them: a file being written in place would be read
 # half. Its end comes with IN_CLOSE_WRITE, or with a look at its state.
@@ -100,6 +105,7 @@ class Watch:
     self._directory = directory
     self._manager = None
     self._watched = None
+    self._not_before = 0
     self._warned = False
 
   def fileno(self):
@@ -117,9 +123,11 @@ class Watch:
       directory = (status.st_dev, status.st_ino)
     except OSError:
       directory = None
-    if directory == self._watched and self._manager:
+    now = time.monotonic()
+    if now < self._not_before or (directory == self._watched and self._manager):
       return
     self.Close()
+    self._not_before = now + _RETRY_INTERVAL
     try:
       manager = pyinotify.WatchManager()
     except OSError as err:
@@ -133,6 +141,7 @@ class Watch:
       return
     self._manager = manager
     self._watched = directory
+    self._not_before = 0
     if self._warned:
       logging.info("inotify works again on %s", self._directory)
       self._warned = False
