@@ -601,6 +601,24 @@ class Daemon:
     shutil.rmtree(self.root, ignore_errors=True)
 
 
+def ProcessTree(pid):
+  """Lists a process and all that descend from it.
+
+  @rtype: list of ints
+  @return: process ids, parents before children
+
+  """
+  path = "/proc/%d/task/%d/children" % (pid, pid)
+  try:
+    children = ReadFile(path).split()
+  except (FileNotFoundError, ProcessLookupError):
+    return [pid]
+  tree = [pid]
+  for child in children:
+    tree.extend(ProcessTree(int(child)))
+  return tree
+
+
 def _LocalStateDir():
   """Returns what configure was told about the directory of changing files.
 
@@ -608,3 +626,165 @@ def _LocalStateDir():
   # Not at the head: not every test needs what make made
   from ganeti import _autoconf
   return _autoconf.LOCALSTATEDIR
+
+
+def Uuid(kind, index):
+  """Makes the same UUID again and again.
+
+  @param kind: a hexadecimal digit
+  @type index: int
+
+  """
+  return "%s0000000-0000-4000-8000-%012d" % (kind, index)
+
+
+def MakeNode(index, name=None, **kwargs):
+  """Makes a node as Ganeti 3.0 stores it.
+
+  Its UUID is C{Uuid("a", index)}, its address 192.0.2.INDEX.
+
+  @param kwargs: further keys, or other values of the usual ones
+
+  """
+  node = {
+    "name": name or "node%d.example.com" % index,
+    "uuid": Uuid("a", index),
+    "primary_ip": "192.0.2.%d" % index,
+    "secondary_ip": "10.0.0.%d" % index,
+    "master_candidate": False,
+    "offline": False,
+    "drained": False,
+    "master_capable": True,
+    "vm_capable": True,
+    "powered": True,
+    "ndparams": {},
+    "group": Uuid("c", 1),
+    "serial_no": 1,
+    "ctime": 1700000000.5,
+    "mtime": 1700000000.5,
+    "tags": [],
+    }
+  node.update(kwargs)
+  return node
+
+
+def MakeDisk(index, **kwargs):
+  """Makes a disk as Ganeti 3.0 stores it.
+
+  Its UUID is C{Uuid("d", index)}.
+
+  """
+  disk = {
+    "uuid": Uuid("d", index),
+    "dev_type": "plain",
+    "logical_id": ["xenvg", "disk%d" % index],
+    "iv_name": "disk/0",
+    "mode": "rw",
+    "size": 1024,
+    "params": {},
+    "children": [],
+    "serial_no": 1,
+    "ctime": 1700000000.5,
+    "mtime": 1700000000.5,
+    "nodes": [],
+    }
+  disk.update(kwargs)
+  return disk
+
+
+def MakeDrbd(index, node_a, node_b, minor_a=0, minor_b=0, secret="s3cret",
+             **kwargs):
+  """Makes a DRBD disk between two nodes, given by their index.
+
+  """
+  return MakeDisk(index, dev_type="drbd",
+                  logical_id=[Uuid("a", node_a), Uuid("a", node_b), 11000,
+                              minor_a, minor_b, secret], **kwargs)
+
+
+def MakeInstance(index, node, name=None, disks=(), nics=(), **kwargs):
+  """Makes an instance as Ganeti 3.0 stores it.
+
+  Its UUID is C{Uuid("b", index)}.
+
+  @param node: index of its primary node
+  @param disks: indexes of its disks
+  @param nics: for each nic its ip, or a pair of ip and link
+
+  """
+  instance = {
+    "name": name or "inst%d.example.com" % index,
+    "uuid": Uuid("b", index),
+    "primary_node": Uuid("a", node),
+    "os": "debootstrap+default",
+    "hypervisor": "kvm",
+    "hvparams": {},
+    "beparams": {},
+    "osparams": {},
+    "osparams_private": {},
+    "admin_state": "up",
+    "admin_state_source": "admin",
+    "disks": [Uuid("d", disk) for disk in disks],
+    "disks_active": True,
+    "nics": [],
+    "serial_no": 1,
+    "ctime": 1700000000.5,
+    "mtime": 1700000000.5,
+    "tags": [],
+    }
+  for (number, nic) in enumerate(nics):
+    (ip, link) = nic if isinstance(nic, tuple) else (nic, None)
+    instance["nics"].append({
+      "mac": "aa:00:00:00:%02x:%02x" % (index, number),
+      "uuid": Uuid("e", 1000 * index + number),
+      "ip": ip,
+      "nicparams": {} if link is None else {"link": link},
+      })
+  instance.update(kwargs)
+  return instance
+
+
+def MakeConfig(nodes=None, instances=(), disks=(), cluster=None, **kwargs):
+  """Makes a configuration as Ganeti 3.0 stores it.
+
+  The default link is br0.
+
+  @param nodes: list of nodes, the first one is the master; by default one node
+  @param instances: list of instances
+  @param disks: list of disks
+  @param cluster: dict, further keys of the cluster
+  @param kwargs: further keys of the top level
+
+  """
+  if nodes is None:
+    nodes = [MakeNode(1, master_candidate=True)]
+  config = {
+    "version": 3000000,
+    "serial_no": 17,
+    "ctime": 1700000000.5,
+    "mtime": 1700000000.5,
+    "cluster": {
+      "cluster_name": "cluster.example.com",
+      "uuid": Uuid("f", 1),
+      "serial_no": 5,
+      "master_node": nodes[0]["uuid"],
+      "master_ip": "192.0.2.100",
+      "enabled_hypervisors": ["kvm"],
+      "nicparams": {"default": {"mode": "bridged", "link": "br0",
+                                "vlan": ""}},
+      "osparams_private_cluster": {},
+      "tags": [],
+      },
+    "nodegroups": {
+      Uuid("c", 1): {"name": "default", "uuid": Uuid("c", 1), "serial_no": 1,
+                     "alloc_policy": "preferred", "networks": {}},
+      },
+    "networks": {},
+    "filters": {},
+    "nodes": {item["uuid"]: item for item in nodes},
+    "instances": {item["uuid"]: item for item in instances},
+    "disks": {item["uuid"]: item for item in disks},
+    }
+  config["cluster"].update(cluster or {})
+  config.update(kwargs)
+  return config
