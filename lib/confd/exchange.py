@@ -48,6 +48,9 @@ _RESEND_FIRST = 0.1
 _RESEND_FACTOR = 1.5
 _RESEND_MAX = 1.0
 
+#: Of a question, so much stands in a message (characters)
+_MAX_DESCRIPTION = 80
+
 _REQUEST_NAMES = dict((number, name)
                       for (name, number) in protocol.REQUEST_TYPES.items())
 
@@ -135,9 +138,11 @@ def DescribeRequest(rtype, query):
   name = _REQUEST_NAMES.get(rtype, "request type %s" % rtype)
   if query is None:
     return name
+  if isinstance(query, dict):
+    query = list(query.values())
   text = wire.EncodeJson(query)
-  if len(text) > 80:
-    text = text[:77] + "..."
+  if len(text) > _MAX_DESCRIPTION:
+    text = text[:_MAX_DESCRIPTION] + "..."
   return "%s %s" % (name, text)
 
 
