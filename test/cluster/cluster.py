@@ -25,6 +25,7 @@ namespace of its own; no packet can leave it.
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
@@ -47,8 +48,8 @@ _BASE = "/mnt"
 #: root does not reach
 _MOUNT_POINTS = ["/usr", "/var", "/opt", "/home", "/srv", "/root"]
 
-_TOOLS = ["unshare", "nsenter", "ip", "mount", "pivot_root", "timeout",
-          "ssh-keygen", "sshd", "gnt-cluster"]
+_TOOLS = ["unshare", "nsenter", "ip", "mount", "pivot_root", "setpriv",
+          "timeout", "ssh-keygen", "sshd", "gnt-cluster"]
 
 _ENVIRONMENT = {
   "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -93,19 +94,20 @@ for m in / @MOUNT_POINTS@; do
     -o lowerdir=$m,upperdir=$d/$n/upper,workdir=$d/$n/work $d/root$m
   n=$((n + 1))
 done
-for m in @SHARED@; do
-  mkdir -p $d/root$m
-  mount --rbind $m $d/root$m
-done
 cd $d/root
 mount --rbind /dev dev
 mount -t sysfs sysfs sys
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mkdir -p run/sshd run/lock mnt
+for m in @SHARED@; do
+  mkdir -p .$m
+  mount --bind -o ro $m .$m
+done
 rm -rf root/.ssh
 cp -r @BASE@/ssh root/.ssh
 pivot_root . mnt
+cd /
 mount -t proc proc /proc
 umount -l /mnt
 hostname node@INDEX@.@DOMAIN@
@@ -279,12 +281,13 @@ class Node(object):
   def _Command(self, argv, timeout):
     """Makes the command line that runs a command on the node.
 
-    The time limit is enforced inside, as a signal to nsenter would not reach
-    the command.
+    A signal to nsenter does not reach the command. So the time limit is
+    enforced inside, where setpriv also has the command ended with nsenter.
 
     """
     return ["nsenter", "-t", str(self.pid), "--mount", "--uts", "--ipc",
-            "--net", "--pid", "--wd=/",
+            "--net", "--pid", "--wd",
+            "setpriv", "--pdeathsig=TERM",
             "timeout", "--kill-after=2", str(timeout)] + list(argv)
 
   def Run(self, *argv, timeout=60, check=True, stdin="", env=None):
@@ -321,12 +324,31 @@ class Node(object):
     It ends with the cluster if not before.
 
     @rtype: C{subprocess.Popen}
-    @return: of the command's parent; C{terminate} ends both
+    @return: for L{Terminate}
 
     """
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.Popen(self._Command(argv, timeout),
                             env=dict(_ENVIRONMENT, **(env or {})), **kwargs)
+
+  @staticmethod
+  def Terminate(process, timeout=10):
+    """Ends a command that runs beside the caller.
+
+    @param process: from L{Popen}
+    @type timeout: number
+    @param timeout: seconds it may take to end
+    @rtype: int
+    @return: its exit code
+
+    """
+    # Its child passes the signal on, and ends when the command has ended
+    for pid in _Children(process.pid):
+      os.kill(pid, signal.SIGTERM)
+    try:
+      return process.wait(timeout=timeout)
+    except subprocess.TimeoutExpired:
+      raise ClusterError("%s does not end" % shlex.join(process.args))
 
 
 class Cluster(object):
@@ -342,14 +364,13 @@ class Cluster(object):
     """Initializes this class.
 
     @type shared: list of strings
-    @param shared: directories the nodes need to see as the caller does, if
-        they are not on the root file system
+    @param shared: directories the nodes need to see, and to read only, as the
+        caller does. All of the root file system they see anyhow, but it is
+        their own, and /tmp and /run are empty.
 
     """
     self._node_count = node_count
-    root_device = os.stat("/").st_dev
-    self._shared = sorted(set(i for i in shared
-                              if os.stat(i).st_dev != root_device))
+    self._shared = sorted(set(shared))
     self._hub = None
     self._hub_pid = None
     self._processes = []
@@ -452,7 +473,7 @@ class Cluster(object):
 
   def _HubCommand(self, *argv):
     return ["nsenter", "-t", str(self._hub_pid), "--net", "--mount", "--pid",
-            "--wd=/"] + list(argv)
+            "--wd"] + list(argv)
 
   def _Hub(self, *argv):
     """Runs a command where the nodes' cables come together.

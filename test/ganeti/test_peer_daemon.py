@@ -25,14 +25,12 @@ from cluster import shared
 (PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS, INSTANCE_IPS,
  NODE_DRBD, NODE_INSTANCES, INSTANCE_DISKS, CONFIG, COLLECTORS) = range(12)
 
-ALL_TYPES = range(12)
-
 #: Request types whose query is a node's or an instance's name
 NODE_TYPES = [NODE_ROLE, NODE_DRBD, NODE_INSTANCES]
 NAME_TYPES = NODE_TYPES + [INSTANCE_DISKS]
 
 (OK, ERROR, NOT_IMPLEMENTED) = range(3)
-(UNKNOWN_ENTRY, INTERNAL, ARGUMENT, TOO_LARGE) = range(4)
+(UNKNOWN_ENTRY, _, ARGUMENT, TOO_LARGE) = range(4)
 
 MISSING = testutils.MISSING
 
@@ -918,8 +916,8 @@ class TestDifferences(_PeerTestCase):
 
     """
     for form in (" %d", "(%d)", "0x%x"):
-      message = testutils.MakeMessage(PING)
-      datagram = testutils.PackMessage(KEY, message, salt=form % int(time.time()))
+      datagram = testutils.PackMessage(KEY, testutils.MakeMessage(PING),
+                                       salt=form % int(time.time()))
       self.assertIsNotNone(DEBIAN.AskRaw(datagram))
       self.assertTrue(OURS.IsIgnored(datagram))
 
@@ -1115,7 +1113,7 @@ class TestOtherConfigurations(unittest.TestCase):
     self.assertEqual(len(ours.Ask(*drbd)["answer"]), 3)
 
   def testDiffersAlmostTooLarge(self):
-    """Up to the kernel's limit Debian's sends what Ganeti's clients cannot read.
+    """Ganeti's clients read no more; Debian's sends what the kernel takes.
 
     """
     config = copy.deepcopy(CONFIG_DATA)

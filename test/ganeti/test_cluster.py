@@ -1,0 +1,235 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The cluster the other tests run on: its nodes, and what is left of them.
+
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+import testutils
+
+from cluster import cluster
+
+#: Starts a cluster, says which processes it has, and stays
+_HOLD_CLUSTER = """
+import sys, time
+from cluster import cluster
+clu = cluster.Cluster(node_count=2)
+clu.Start()
+process = clu.master.Popen("sleep", "600")
+while "sleep" not in clu.master.Run("ps", "-A").stdout:
+  pass
+print(" ".join(str(node.pid) for node in clu.nodes), flush=True)
+time.sleep(600)
+"""
+
+
+def setUpModule():
+  """Skips all where no cluster can be built.
+
+  """
+  reason = cluster.WhyNot()
+  if reason is not None:
+    raise unittest.SkipTest(reason)
+
+
+def _NamespaceOf(pid):
+  """Returns the process namespace a process is in, None if it is gone.
+
+  """
+  try:
+    return os.readlink("/proc/%s/ns/pid" % pid)
+  except OSError:
+    return None
+
+
+def _ProcessesIn(namespaces):
+  """Returns the numbers of all processes in some process namespaces.
+
+  """
+  return [pid for pid in os.listdir("/proc")
+          if pid.isdigit() and _NamespaceOf(pid) in namespaces]
+
+
+def _Mounts():
+  """Returns what is mounted where, as this process sees it.
+
+  """
+  with open("/proc/self/mounts") as mounts:
+    return mounts.read()
+
+
+class TestNodes(unittest.TestCase):
+  """Nodes, before there is Ganeti on them.
+
+  """
+  @classmethod
+  def setUpClass(cls):
+    cls.mounts = _Mounts()
+    cls.cluster = cluster.Cluster(node_count=2, shared=[testutils.SRCDIR])
+    try:
+      cls.cluster.Start()
+    except BaseException:
+      cls.cluster.Stop()
+      raise
+    (cls.node1, cls.node2) = cls.cluster.nodes
+
+  @classmethod
+  def tearDownClass(cls):
+    cls.cluster.Stop()
+
+  def testNames(self):
+    """Each has its own name, and is found under it.
+
+    """
+    for node in self.cluster.nodes:
+      self.assertEqual(node.Run("hostname").stdout.strip(), node.name)
+      self.assertEqual(self.node1.Run("getent", "hosts", node.name)
+                       .stdout.split()[0], node.address)
+
+  def testRun(self):
+    """Input, output, exit code, environment; a failure is an error.
+
+    """
+    result = self.node1.Run("sh", "-c", "cat; echo $MORE; pwd; exit 3",
+                            stdin="in", env={"MORE": "more"}, check=False)
+    self.assertEqual((result.returncode, result.stdout), (3, "inmore\n/\n"))
+    self.assertRaises(cluster.ClusterError, self.node1.Run, "false")
+
+  def testTimeLimit(self):
+    """A command that takes too long is ended.
+
+    """
+    result = self.node1.Run("sleep", "600", timeout=0.2, check=False)
+    self.assertEqual(result.returncode, 124)
+
+  def testSecureShell(self):
+    """The nodes let each other in.
+
+    """
+    self.assertEqual(self.node1.Run("ssh", self.node2.name, "hostname").stdout,
+                     self.node2.name + "\n")
+
+  def testCable(self):
+    """A node can be cut off.
+
+    """
+    ssh = ["ssh", "-o", "ConnectTimeout=1", self.node2.address, "true"]
+    self.cluster.SetCable(self.node2, False)
+    try:
+      self.assertEqual(self.node1.Run(*ssh, check=False).returncode, 255)
+    finally:
+      self.cluster.SetCable(self.node2, True)
+    testutils.WaitFor(lambda: self.node1.Run(*ssh, check=False)
+                      .returncode == 0, "the node is back")
+
+  def testNoWayOut(self):
+    """The nodes reach each other and nothing else.
+
+    """
+    for node in self.cluster.nodes:
+      self.assertEqual(node.Run("ip", "route", "show", "default").stdout, "")
+      self.assertEqual(node.Run("ip", "-6", "route", "show", "default").stdout,
+                       "")
+
+  def testFilesAreItsOwn(self):
+    """What a node writes is seen by nobody else, the package database too.
+
+    """
+    for directory in ("/var/lib/dpkg", "/usr/sbin", "/etc", "/srv", "/root",
+                      "/tmp"):
+      path = os.path.join(directory, "from-node1")
+      self.node1.Run("touch", path)
+      self.assertTrue(os.path.exists(self.node1.Path(path)))
+      self.assertFalse(os.path.exists(self.node2.Path(path)))
+      self.assertFalse(os.path.exists(path))
+
+  def testSharedIsReadOnly(self):
+    """The nodes read what is shared with them, and do not write to it.
+
+    """
+    name = os.path.join("test", "ganeti", os.path.basename(__file__))
+    path = os.path.join(testutils.SRCDIR, name)
+    self.assertEqual(self.node1.Read(path), testutils.ReadFile(path))
+    result = self.node1.Run("touch", path + ".new", check=False)
+    self.assertIn("Read-only", result.stderr)
+
+  def testTerminate(self):
+    """A command beside the caller is ended, and it is known when it has.
+
+    """
+    process = self.node1.Popen("sh", "-c",
+                               "trap 'touch /run/ended; exit 4' TERM;"
+                               "touch /run/started; while :; do sleep 0.05;"
+                               " done", stderr=subprocess.DEVNULL)
+    testutils.WaitFor(lambda: os.path.exists(self.node1.Path("/run/started")),
+                      "the command runs")
+    self.assertEqual(self.node1.Terminate(process), 4)
+    self.assertTrue(os.path.exists(self.node1.Path("/run/ended")))
+
+  def testMounts(self):
+    """The caller sees none of the nodes' mounts.
+
+    """
+    self.assertEqual(_Mounts(), self.mounts)
+
+
+class TestEnd(unittest.TestCase):
+  """Nothing is left of a cluster, however it ends.
+
+  """
+  def _CheckGone(self, namespaces):
+    testutils.WaitFor(lambda: not _ProcessesIn(namespaces),
+                      "all processes are gone")
+
+  def testStop(self):
+    """After an orderly end.
+
+    """
+    with cluster.Cluster(node_count=2) as clu:
+      process = clu.master.Popen("sleep", "600")
+      namespaces = [_NamespaceOf(node.pid) for node in clu.nodes]
+      self.assertGreaterEqual(len(_ProcessesIn(namespaces)), 2)
+    self.assertFalse(_ProcessesIn(namespaces))
+    process.wait(timeout=10)
+    clu.Stop()
+
+  def testFailure(self):
+    """After a failure in the middle, which says what went wrong.
+
+    """
+    clu = cluster.Cluster(node_count=2, shared=["/nonexistent/directory"])
+    with self.assertRaises(cluster.ClusterError) as caught:
+      clu.__enter__()
+    self.assertIn("/nonexistent/directory", str(caught.exception))
+
+  def testKilled(self):
+    """After the process that made it was killed.
+
+    """
+    mounts = _Mounts()
+    env = dict(os.environ, PYTHONPATH=os.path.join(testutils.SRCDIR, "test"))
+    process = subprocess.Popen([sys.executable, "-c", _HOLD_CLUSTER], env=env,
+                               stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
+    try:
+      pids = process.stdout.readline().split()
+      namespaces = [_NamespaceOf(int(pid)) for pid in pids]
+      self.assertEqual(len(namespaces), 2)
+      self.assertNotIn(None, namespaces)
+    finally:
+      process.send_signal(signal.SIGKILL)
+      process.wait()
+      process.stdout.close()
+    self._CheckGone(namespaces)
+    self.assertEqual(_Mounts(), mounts)
+
+
+if __name__ == "__main__":
+  unittest.main()
