@@ -53,6 +53,14 @@ _DEFAULT_LINK = "xen-br0"
 _XEN_HYPERVISORS = frozenset(["xen-pvm", "xen-hvm"])
 
 
+def _NoNumber(_):
+  return None
+
+
+# NaN and Infinity are not JSON, and some versions of simplejson refuse them
+_DECODER = simplejson.JSONDecoder(parse_constant=_NoNumber)
+
+
 def NaturalKey(name):
   """Returns what to sort names by, so that node2 comes before node10.
 
@@ -189,7 +197,7 @@ class _Directory:
 
     """
     self._by_uuid[key] = item
-    self._by_uuid[_Text(stored.get("uuid"), key)] = item
+    self._by_uuid[_Text(stored.get("uuid")) or key] = item
     self._by_name[item.name] = item
 
   def Close(self):
@@ -259,7 +267,10 @@ class Snapshot:
     self.warnings = []
     cluster = self.document["cluster"]
 
-    self._Redact()
+    try:
+      self._Redact()
+    except RecursionError:
+      raise errors.ConfigurationError("nested too deeply")
     (self._nodes, self.master) = self._IndexNodes(cluster)
     self.default_link = _DefaultLink(cluster)
     self.links = {}
@@ -269,7 +280,7 @@ class Snapshot:
   @staticmethod
   def _Parse(text):
     try:
-      document = simplejson.loads(text)
+      document = _DECODER.decode(text)
     except UnicodeDecodeError as err:
       raise errors.ConfigurationError("not UTF-8 at byte %d" % err.start)
     except simplejson.JSONDecodeError as err:
@@ -367,7 +378,7 @@ class Snapshot:
                                " left out" % name)
         continue
       disks = self._Disks(name, stored, stored_disks)
-      directory.Add(key, stored, Instance(name, disks))
+      directory.Add(key, stored, Instance(name, [disk for (_, disk) in disks]))
       primary.primary.append(stored)
       for node in self._IndexDisks(name, primary, disks):
         node.secondary.append(stored)
@@ -381,17 +392,17 @@ class Snapshot:
     @param name: the instance's name
     @param stored: the instance as stored
     @param stored_disks: the configuration's disks by UUID
-    @return: list of disks as stored
+    @return: list of (index, disk as stored)
 
     """
     disks = []
-    for item in _List(stored.get("disks")):
+    for (index, item) in enumerate(_List(stored.get("disks"))):
       disk = stored_disks.get(item) if isinstance(item, str) else item
       if isinstance(disk, dict):
-        disks.append(disk)
+        disks.append((index, disk))
       elif stored.get("forthcoming") is not True:
-        self.warnings.append("Instance %s: a disk is not there, left out" %
-                             name)
+        self.warnings.append("Instance %s: disk/%d is not there, left out" %
+                             (name, index))
     return disks
 
   def _IndexDisks(self, name, primary, disks):
@@ -399,17 +410,22 @@ class Snapshot:
 
     @param name: the instance's name
     @param primary: the instance's primary L{Node}
+    @param disks: list of (index, disk as stored)
     @return: its secondary nodes; nodes of a disk's children are none
 
     """
     secondaries = []
-    for (index, disk) in enumerate(disks):
+    for (index, disk) in disks:
       for part in _DiskTree(disk):
         if part.get("dev_type") not in _DRBD_TYPES:
           continue
         logical_id = _List(part.get("logical_id"))
         ends = [self._nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
         minors = logical_id[_DRBD_MINORS]
+        if part is disk:
+          for node in ends:
+            if node not in (None, primary) and node not in secondaries:
+              secondaries.append(node)
         if (len(ends) != 2 or None in ends or len(minors) != 2 or
             not all(wire.IsPlainInt(minor) for minor in minors)):
           if part.get("forthcoming") is not True:
@@ -422,8 +438,6 @@ class Snapshot:
           role = "primary" if node is primary else "secondary"
           node.drbd.append([node.name, minor, name, "disk/%d" % index, role,
                             peer.name])
-          if part is disk and node is not primary and node not in secondaries:
-            secondaries.append(node)
     return secondaries
 
   def _IndexNics(self, primary, stored):
@@ -493,8 +507,8 @@ def _Collectors(cluster):
       active = False
     interval = settings.get("interval")
     # Ganeti stores a float, which may be any that JSON can write
-    if (isinstance(interval, bool) or not isinstance(interval, (int, float)) or
-        not math.isfinite(interval)):
+    if not (wire.IsPlainInt(interval) or
+            (isinstance(interval, float) and math.isfinite(interval))):
       interval = constants.MOND_TIME_INTERVAL * 1000000
     collectors[name] = {"active": active, "interval": int(interval)}
   return collectors
