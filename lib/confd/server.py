@@ -39,7 +39,7 @@ _RECEIVE_BUFFER = 4 << 20
 #: this size takes less than 10 ms.
 _LARGE_ITEMS = 5000
 
-#: What a cache of serialised answers may hold (characters)
+#: What a cache of serialised answers may hold (bytes)
 _CACHE_SIZE = 16 << 20
 
 # Python has no name for it before 3.14 (linux/in.h)
@@ -72,7 +72,8 @@ _DROPPED_UNSENT = counters.INDEX[counters.DROPPED_UNSENT]
 #: What L{Responder.Respond} returns for an answer to be made elsewhere
 LATER = object()
 
-_Message = collections.namedtuple("_Message", ["status", "text", "too_large"])
+#: An answer, ready to be packed with any salt
+_Answer = collections.namedtuple("_Answer", ["status", "message", "too_large"])
 
 
 def OpenSocket(address, port):
@@ -183,28 +184,28 @@ class Responder:
       self._row[_DROPPED[err.reason]] += 1
       return None
 
-    message = self._Answer(request)
-    if message is LATER:
+    answer = self._Answer(request)
+    if answer is LATER:
       return LATER
-    reply = wire.PackReply(self._key, request.rsalt, message.text)
+    reply = wire.PackReply(self._key, request.rsalt, answer.message)
     if len(reply) > constants.MAX_UDP_DATA_SIZE:
-      message = self._too_large
-      reply = wire.PackReply(self._key, request.rsalt, message.text)
+      answer = self._too_large
+      reply = wire.PackReply(self._key, request.rsalt, answer.message)
       if len(reply) > constants.MAX_UDP_DATA_SIZE:
         # A salt that leaves no room for any reply at all
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
         return None
 
     self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)] += 1
-    self._row[_STATUS_COUNTER[message.status]] += 1
-    if message.too_large:
+    self._row[_STATUS_COUNTER[answer.status]] += 1
+    if answer.too_large:
       self._row[_REPLY_TOO_LARGE] += 1
     return reply
 
   def _Answer(self, request):
-    """Returns the message that answers a request, from the cache if it can.
+    """Returns the answer to a request, from the cache if it can.
 
-    @rtype: L{_Message}, or L{LATER}
+    @rtype: L{_Answer}, or L{LATER}
 
     """
     if request.type == protocol.REQ_STATS:
@@ -216,9 +217,9 @@ class Responder:
     key = None
     if request.query is None or isinstance(request.query, str):
       key = (request.type, request.query)
-      message = self._cache.get(key)
-      if message is not None:
-        return message
+      answer = self._cache.get(key)
+      if answer is not None:
+        return answer
 
     try:
       result = querylib.Answer(self._snapshot, request)
@@ -232,30 +233,31 @@ class Responder:
     if not self._stats and _IsLarge(result[1]):
       return LATER
 
-    message = self._Encode(result)
+    answer = self._Encode(result)
     if key:
-      self._Remember(key, message)
-    return message
+      self._Remember(key, answer)
+    return answer
 
   def _Encode(self, result, too_large=False):
     """Serialises an answer.
 
     @param result: tuple of status and answer
-    @rtype: L{_Message}
+    @rtype: L{_Answer}
 
     """
-    (status, answer) = result
-    text = wire.EncodeReply(status, answer, self._snapshot.serial)
+    (status, value) = result
+    text = wire.EncodeReply(status, value, self._snapshot.serial)
     if len(text) > constants.MAX_UDP_DATA_SIZE:
       return self._too_large
-    return _Message(status, text, too_large)
+    return _Answer(status, wire.Prepare(text), too_large)
 
-  def _Remember(self, key, message):
-    size = len(message.text) + len(key[-1] or "")
+  def _Remember(self, key, answer):
+    size = len(answer.message.data) + len(answer.message.head) + \
+      len(key[-1] or "")
     if self._cache_size + size > _CACHE_SIZE:
       self._cache.clear()
       self._cache_size = 0
-    self._cache[key] = message
+    self._cache[key] = answer
     self._cache_size += size
 
 

@@ -19,6 +19,8 @@ L{Rejected}, whose reason says which check failed, and gets no reply.
 """
 
 import collections
+import functools
+import hashlib
 import hmac
 import re
 
@@ -39,6 +41,7 @@ BAD_RSALT = "rsalt"
 REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
                   BAD_RSALT)
 
+_JSON_BLANKS = " \t\n\r"
 _SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
 _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 
@@ -46,6 +49,10 @@ _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 #: or type are nothing that could be answered; C{query} is any JSON value,
 #: C{None} if missing; C{rsalt} is a string, usable as a reply's salt.
 Request = collections.namedtuple("Request", ["type", "query", "rsalt"])
+
+#: A message that may be packed again and again; C{data} is what is signed,
+#: C{head} the beginning of the datagram
+Message = collections.namedtuple("Message", ["data", "head"])
 
 #: What L{ParseReply} returns: C{salt} a string; C{status} and C{serial} plain
 #: integers; C{answer} any JSON value; C{protocol} whatever was sent
@@ -102,12 +109,34 @@ def _ParseObject(decoder, text):
 
   """
   try:
-    value = decoder.decode(text)
+    # The scanner alone takes half the time of the decoder's own method
+    text = text.strip(_JSON_BLANKS)
+    (value, end) = decoder.scan_once(text, 0)
+    if end != len(text):
+      raise ValueError("something follows at character %d" % end)
   except (ValueError, RecursionError) as err:
     raise Rejected(BAD_JSON, "Not JSON: %s" % err)
   if not isinstance(value, dict):
     raise Rejected(BAD_JSON, "Not a JSON object")
   return value
+
+
+@functools.lru_cache(maxsize=8)
+def _KeyStates(key):
+  """Prepares a key: both hashes of HMAC (RFC 2104) with the key in them.
+
+  Going on from copies takes a third of the time of C{hmac.digest}.
+
+  @type key: bytes
+  @return: tuple of the inner and the outer hash
+
+  """
+  size = hashlib.sha1().block_size
+  if len(key) > size:
+    key = hashlib.sha1(key).digest()
+  key = key.ljust(size, b"\0")
+  return (hashlib.sha1(bytes(byte ^ 0x36 for byte in key)),
+          hashlib.sha1(bytes(byte ^ 0x5c for byte in key)))
 
 
 def _Sign(key, salt, msg):
@@ -120,20 +149,36 @@ def _Sign(key, salt, msg):
   @return: 40 lower case hex digits
 
   """
-  return hmac.digest(key, salt + msg, "sha1").hex()
+  (inner, outer) = _KeyStates(key)
+  inner = inner.copy()
+  inner.update(salt + msg)
+  outer = outer.copy()
+  outer.update(inner.digest())
+  return outer.hexdigest()
 
 
-def _Pack(key, salt, msg):
+def Prepare(msg):
+  """Does what can be done for a message before the salt is known.
+
+  @type msg: string
+  @rtype: L{Message}
+
+  """
+  head = "{\"msg\": %s, \"salt\": " % EncodeJson(msg)
+  return Message(msg.encode("utf-8"), confd.PackMagic(head.encode("ascii")))
+
+
+def _Pack(key, salt, message):
   """Makes a datagram.
 
   @type salt: string
-  @type msg: string
+  @type message: L{Message}
   @rtype: bytes
 
   """
-  signature = _Sign(key, salt.encode("utf-8"), msg.encode("utf-8"))
-  return confd.PackMagic(EncodeJson({"msg": msg, "salt": salt,
-                                     "hmac": signature}).encode("ascii"))
+  signature = _Sign(key, salt.encode("utf-8"), message.data)
+  tail = "%s, \"hmac\": \"%s\"}" % (EncodeJson(salt), signature)
+  return message.head + tail.encode("ascii")
 
 
 def _Unpack(datagram, key):
@@ -167,8 +212,7 @@ def _Unpack(datagram, key):
     # A lone surrogate, which JSON can carry and UTF-8 cannot: no bytes, so
     # nothing that could have been signed
     raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
-  if not hmac.compare_digest(signature.lower().encode("ascii"),
-                             expected.encode("ascii")):
+  if not hmac.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
   return (msg, salt)
 
@@ -191,7 +235,7 @@ def PackRequest(key, now, rtype, query, rsalt):
   """
   msg = EncodeJson({"protocol": constants.CONFD_PROTOCOL_VERSION,
                     "type": rtype, "query": query, "rsalt": rsalt})
-  return _Pack(key, "%d" % now, msg)
+  return _Pack(key, "%d" % now, Prepare(msg))
 
 
 def ParseRequest(datagram, key, now):
@@ -246,20 +290,20 @@ def EncodeReply(status, answer, serial):
                      "status": status, "answer": answer, "serial": serial})
 
 
-def PackReply(key, rsalt, msg):
+def PackReply(key, rsalt, message):
   """Makes the datagram of a reply.
 
   @type key: bytes
   @type rsalt: string
   @param rsalt: L{Request}'s
-  @type msg: string
-  @param msg: from L{EncodeReply}
+  @type message: L{Message}
+  @param message: what L{EncodeReply} made, prepared
   @rtype: bytes
   @return: of any length; what is longer than C{constants.MAX_UDP_DATA_SIZE}
     must not be sent
 
   """
-  return _Pack(key, rsalt, msg)
+  return _Pack(key, rsalt, message)
 
 
 def ParseReply(datagram, key):

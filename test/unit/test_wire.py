@@ -336,7 +336,7 @@ class TestReply(unittest.TestCase):
       for (status, serial) in [(0, 1), (1, 0), (2, 10 ** 12)]:
         with self.subTest(answer=answer):
           text = wire.EncodeReply(status, answer, serial)
-          datagram = wire.PackReply(KEY, "s\xe4lt", text)
+          datagram = wire.PackReply(KEY, "s\xe4lt", wire.Prepare(text))
           (salt, message) = testutils.UnpackReply(KEY, datagram)
           self.assertEqual(salt, "s\xe4lt")
           self.assertEqual(message, {"protocol": 1, "status": status,
