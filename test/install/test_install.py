@@ -62,6 +62,10 @@ class TestDestdir(unittest.TestCase):
               if not name.startswith("/usr/lib/python3/dist-packages/ganeti/")]
     self.assertEqual(others, ["/usr/bin/confd-client",
                               "/usr/sbin/ganeti-confd",
+                              "/usr/share/doc/ganeti-confd/examples/"
+                              "cluster.json",
+                              "/usr/share/doc/ganeti-confd/examples/"
+                              "ganeti-confd.service",
                               "/usr/share/man/man1/confd-client.1",
                               "/usr/share/man/man8/ganeti-confd.8"])
     for name in ["__init__.py", "_autoconf.py", "confd/_version.py",
