@@ -97,7 +97,9 @@ class Generation:
   """A generation, as the supervisor sees it.
 
   @ivar pid: process id of the loader
+  @ivar reaped: whether that process has ended and its id may be another's
   @ivar started: monotonic time of the start
+  @ivar told_to_serve: monotonic time of that, None before
   @ivar told_to_finish: monotonic time of that, None before
 
   """
@@ -108,16 +110,27 @@ class Generation:
     @type number: int
     @param number: generations are numbered through
     @param close_fds: descriptors of the supervisor's own
+    @raise OSError: there are too many processes, or the like
 
     """
-    (control_read, self._control_fd) = os.pipe2(os.O_CLOEXEC)
-    (self._status_fd, status_write) = os.pipe2(os.O_CLOEXEC)
     self.started = time.monotonic()
+    self.told_to_serve = None
     self.told_to_finish = None
+    self.reaped = False
+    self._killed = False
     self._buffer = b""
-    loader = _Loader(setup, number, control_read, status_write)
-    self.pid = process.Fork(loader.Run,
-                            close_fds + [self._control_fd, self._status_fd])
+    fds = []
+    try:
+      fds.extend(os.pipe2(os.O_CLOEXEC))
+      fds.extend(os.pipe2(os.O_CLOEXEC))
+      (control_read, self._control_fd, self._status_fd, status_write) = fds
+      loader = _Loader(setup, number, control_read, status_write)
+      self.pid = process.Fork(loader.Run,
+                              close_fds + [self._control_fd, self._status_fd])
+    except OSError:
+      for fd in fds:
+        os.close(fd)
+      raise
     os.close(control_read)
     os.close(status_write)
     os.set_blocking(self._status_fd, False)
@@ -149,6 +162,7 @@ class Generation:
     """Lets the generation serve.
 
     """
+    self.told_to_serve = time.monotonic()
     try:
       os.write(self._control_fd, _GO)
     except BrokenPipeError:
@@ -167,11 +181,15 @@ class Generation:
   def Kill(self):
     """Ends a loader that does not do as it was told; its children follow.
 
+    @rtype: bool
+    @return: False if there is nothing left to do
+
     """
-    try:
-      os.kill(self.pid, signal.SIGKILL)
-    except ProcessLookupError:
-      pass
+    if self._killed or self.reaped:
+      return False
+    self._killed = True
+    os.kill(self.pid, signal.SIGKILL)
+    return True
 
   def Close(self):
     """To be called when the generation is gone.
@@ -232,7 +250,11 @@ class _Loader:
 
   def _Report(self, **message):
     text = simplejson.dumps(message, namedtuple_as_object=False)
-    os.write(self._status_fd, text.encode("ascii") + b"\n")
+    try:
+      os.write(self._status_fd, text.encode("ascii") + b"\n")
+    except BrokenPipeError:
+      # The supervisor died; the end of file of the other pipe is there too
+      pass
 
   def _Load(self):
     """Reads files and builds the snapshot.
@@ -244,6 +266,8 @@ class _Loader:
     path = self._setup.config_file
     start = time.monotonic()
     state = [watch.FileState(path), watch.FileState(self._setup.key_file)]
+    # Loading may take long, and nobody may be waiting for it any more
+    process.DieWithWriter(self._control_fd)
     # Millions of objects are about to be made, and none to become garbage
     gc.disable()
     try:
@@ -271,6 +295,8 @@ class _Loader:
     # Names in them may be of any length, and hold anything
     warnings = [ascii(text)[1:-1][:_WARNING_LENGTH]
                 for text in self._snapshot.warnings]
+    # What is written to the pipe, after this, is for _AwaitGo
+    process.OutliveWriter(self._control_fd)
     self._Report(ready=self._snapshot.serial, state=state,
                  warnings=warnings[:_WARNINGS],
                  more_warnings=len(warnings[_WARNINGS:]),
@@ -329,7 +355,18 @@ class _Loader:
     close_fds = [self._control_fd] + self._signals.fds
     child.started = now
     row = self._setup.counters.Row(self._first_row + child.index)
-    child.pid = process.Fork(lambda: main(row), close_fds)
+    try:
+      child.pid = process.Fork(lambda: main(row), close_fds)
+    except OSError as err:
+      child.delay = self._NextDelay(child)
+      child.due = now + child.delay
+      logging.error("Cannot start a worker: %s; tried again in %.1f s",
+                    err.strerror, child.delay)
+
+  @staticmethod
+  def _NextDelay(child):
+    (first, most) = _RESPAWN_DELAY
+    return min(most, max(first, 2 * child.delay))
 
   def _Reaped(self, ended):
     """Plans the replacement of children that died.
@@ -347,8 +384,7 @@ class _Loader:
           child.due = now + child.delay
           logging.error("Worker %d died (%s); replaced in %.1f s", pid,
                         process.DescribeEnd(code), child.delay)
-          (first, most) = _RESPAWN_DELAY
-          child.delay = min(most, max(first, 2 * child.delay))
+          child.delay = self._NextDelay(child)
           self._Report(died=pid)
 
   def _Finish(self):
@@ -356,34 +392,36 @@ class _Loader:
 
     """
     (*workers, large) = self._children
-    pids = {child.pid for child in workers if child.pid}
-    for pid in pids:
-      os.kill(pid, signal.SIGTERM)
-    self._AwaitEnd(pids, _FINISH_TIME)
+    for child in workers:
+      if child.pid:
+        os.kill(child.pid, signal.SIGTERM)
+    self._AwaitEnd(workers, _FINISH_TIME)
     # With the last writer gone it finishes by itself
     for sock in self._large_socks:
       sock.close()
-    self._AwaitEnd({large.pid} if large.pid else set(), _FINISH_LARGE_TIME)
+    self._AwaitEnd([large], _FINISH_LARGE_TIME)
 
-  def _AwaitEnd(self, pids, seconds):
+  def _AwaitEnd(self, children, seconds):
     """Waits for children to end, and kills those left after a time.
-
-    @param pids: set of process ids
 
     """
     deadline = time.monotonic() + seconds
     while True:
       self._signals.Read()
-      pids.difference_update([pid for (pid, _) in process.Reap()])
-      if not pids:
+      # Any of them may have ended, not only those waited for
+      ended = {pid for (pid, _) in process.Reap()}
+      for child in self._children:
+        if child.pid in ended:
+          child.pid = None
+      left = [child for child in children if child.pid]
+      if not left:
         return
-      left = deadline - time.monotonic()
-      if left <= 0:
-        for pid in pids:
-          os.kill(pid, signal.SIGKILL)
-        left = seconds
-        deadline += seconds
-      select.select([self._signals], [], [], left)
+      now = time.monotonic()
+      if now >= deadline:
+        for child in left:
+          os.kill(child.pid, signal.SIGKILL)
+        deadline = now + seconds
+      select.select([self._signals], [], [], deadline - now)
 
   def _WorkerMain(self, row):
     """A worker's life.

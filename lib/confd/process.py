@@ -110,6 +110,14 @@ def DieWithWriter(fd):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def OutliveWriter(fd):
+  """Undoes L{DieWithWriter}.
+
+  """
+  flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+  fcntl.fcntl(fd, fcntl.F_SETFL, flags & ~os.O_ASYNC)
+
+
 def IgnoreTermination():
   """Lets this process go on when its group is told to end.
 
