@@ -19,6 +19,7 @@ import fcntl
 import logging
 import os
 import select
+import signal
 
 from ganeti import errors
 from ganeti.confd import process
@@ -42,11 +43,15 @@ class PidFile:
       written
 
     """
-    self._stream = self._OpenLocked()
-    os.fchmod(self._stream.fileno(), 0o644)
-    self._stream.truncate(0)
-    self._stream.write("%d\n" % os.getpid())
-    self._stream.flush()
+    self._stream = self._OpenLocked(os.O_CREAT)
+    try:
+      os.fchmod(self._stream.fileno(), 0o644)
+      self._stream.truncate(0)
+      self._stream.write("%d\n" % os.getpid())
+      self._stream.flush()
+    except OSError as err:
+      raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
+                                      (self._path, err.strerror))
 
   def Remove(self):
     """Removes the file, which this process holds.
@@ -66,27 +71,26 @@ class PidFile:
     @param pid: id of that process
 
     """
-    if not os.path.exists(self._path):
-      return
     try:
-      stream = self._OpenLocked()
+      stream = self._OpenLocked(0)
     except errors.ConfigurationError:
-      # A new daemon has it
+      # It is gone, or a new daemon has it
       return
     with stream:
       if stream.read().strip() == str(pid):
         self._stream = stream
         self.Remove()
 
-  def _OpenLocked(self):
+  def _OpenLocked(self, flags):
     """Opens and locks the file.
 
+    @param flags: more flags for C{os.open}
     @return: stream to read and write
 
     """
     while True:
       try:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | flags, 0o644)
         stream = open(fd, "r+", encoding="ascii", errors="replace")
       except OSError as err:
         raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
@@ -138,3 +142,12 @@ class Keeper:
       self._pid_file.RemoveOf(daemon)
 
     self.pid = process.Fork(_Main, close_fds + [self._write_fd])
+
+  def Stop(self):
+    """Ends the process, which would look at the file of the next daemon.
+
+    """
+    if self.pid:
+      os.kill(self.pid, signal.SIGKILL)
+      os.waitpid(self.pid, 0)
+      self.pid = None

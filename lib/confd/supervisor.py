@@ -39,14 +39,19 @@ _RETRY_INTERVAL = 10
 
 #: Seconds until a generation that died is replaced: doubled each time
 _RESTART_DELAY = (0.1, 10.0)
-#: Seconds that a generation has to live to have the delay forgotten
+#: Seconds that a generation has to serve to have the delay forgotten
 _RESTART_FORGET = 5.0
+
+#: Seconds until it is tried again to start the keeper of the pid file
+_KEEPER_INTERVAL = 5
 
 #: Seconds after which a loader that says nothing is killed
 _LOAD_TIMEOUT = 300
 
 #: Seconds after which a generation that was told to finish is killed
 _FINISH_TIMEOUT = 0.8
+#: Seconds within which the children of a loader that was killed are gone
+_ORPHANS_TIMEOUT = 0.1
 
 #: Datagrams thrown away at a time where there is nothing to answer with
 _DRAIN_BATCH = 1000
@@ -87,6 +92,7 @@ class Supervisor:
     self._not_before = 0
     self._retry_at = None
     self._restart_delay = 0
+    self._keeper_due = 0
     self._silent = False
     self._hangup = False
     self._stop = False
@@ -98,8 +104,9 @@ class Supervisor:
     """Runs the daemon until it is told to stop.
 
     """
-    self._StartKeeper()
     while not self._stop:
+      if not self._keeper.pid and time.monotonic() >= self._keeper_due:
+        self._StartKeeper()
       self._watch.Renew()
       self._CheckFiles()
       self._Notify(time.monotonic())
@@ -127,7 +134,16 @@ class Supervisor:
     return fds
 
   def _StartKeeper(self):
-    self._keeper.Start(self._OwnFds())
+    """Starts the process that keeps the pid file, or tries to.
+
+    """
+    # The port is free when nobody serves any more
+    try:
+      self._keeper.Start(self._OwnFds() + [self._setup.sock.fileno()])
+    except OSError as err:
+      self._keeper_due = time.monotonic() + _KEEPER_INTERVAL
+      logging.error("Cannot start the process that keeps the pid file: %s;"
+                    " tried again in %d s", err.strerror, _KEEPER_INTERVAL)
 
   # Files
 
@@ -154,6 +170,8 @@ class Supervisor:
     """Ends whatever serves, since there is nothing left to serve.
 
     """
+    if self._loading:
+      self._NoteLost(self._loading)
     for item in (self._serving, self._loading):
       if item:
         self._Leave(item)
@@ -179,8 +197,12 @@ class Supervisor:
     self._retry_at = None
     self._not_before = now + _RELOAD_INTERVAL
     self._ready = False
-    self._loading = generation.Generation(self._setup, self._number,
-                                          self._OwnFds())
+    try:
+      self._loading = generation.Generation(self._setup, self._number,
+                                            self._OwnFds())
+    except OSError as err:
+      self._Failed("No process to load it with: %s" % err.strerror)
+      self._RetrySoon()
 
   # Generations
 
@@ -212,6 +234,17 @@ class Supervisor:
                            _RELOAD_CPU_FACTOR * message["cpu"])
     self._tried = tuple(tuple(state) if state else None
                         for state in message["state"])
+
+  def _NoteLost(self, item):
+    """Spaces out the next load where a loader ended without a word.
+
+    It may have used all the time that passed.
+
+    """
+    now = time.monotonic()
+    cost = _RELOAD_CPU_FACTOR * (now - item.started)
+    self._not_before = max(self._not_before,
+                           min(item.started + cost, now + _RETRY_INTERVAL))
 
   def _HandleReady(self, item, message):
     if item is not self._loading:
@@ -259,19 +292,39 @@ class Supervisor:
     if item in self._leaving:
       self._leaving.remove(item)
       return
-    now = time.monotonic()
-    if now - item.started > _RESTART_FORGET:
-      self._restart_delay = 0
-    self._not_before = max(self._not_before, now + self._restart_delay)
-    (first, most) = _RESTART_DELAY
-    self._restart_delay = min(most, max(first, 2 * self._restart_delay))
+    if item is self._loading and not self._ready:
+      self._NoteLost(item)
+      self._Failed("The loading process, %d, died" % item.pid)
+      self._RetrySoon()
+      return
+    # It served, or was about to
+    self._row[counters.INDEX[counters.GENERATION_RESTARTS]] += 1
+    logging.error("The serving processes died; starting new ones")
     if item is self._serving:
-      self._row[counters.INDEX[counters.GENERATION_RESTARTS]] += 1
-      logging.error("The serving processes died; starting new ones")
       self._serving = None
-      self._tried = None
-    elif item is self._loading:
-      self._Failed("the loading process, %d, died" % item.pid)
+    else:
+      self._loading = None
+    self._tried = None
+    now = time.monotonic()
+    if item.told_to_serve and now - item.told_to_serve > _RESTART_FORGET:
+      self._restart_delay = 0
+    self._not_before = max(self._not_before, now + self._NextDelay())
+
+  def _NextDelay(self):
+    """Returns how long to wait before another generation is started.
+
+    """
+    delay = self._restart_delay
+    (first, most) = _RESTART_DELAY
+    self._restart_delay = min(most, max(first, 2 * delay))
+    return delay
+
+  def _RetrySoon(self):
+    """Has loading tried again soon if nobody answers meanwhile.
+
+    """
+    if not self._serving:
+      self._retry_at = time.monotonic() + self._NextDelay()
 
   def _HandOver(self):
     """Lets a generation that is ready serve, when the old one is gone.
@@ -284,14 +337,12 @@ class Supervisor:
 
   def _KillOverdue(self, now):
     for item in self._leaving:
-      if now - item.told_to_finish > _FINISH_TIMEOUT:
-        logging.error("Process %d did not finish, killing it", item.pid)
-        item.Kill()
+      if now - item.told_to_finish > _FINISH_TIMEOUT and item.Kill():
+        logging.error("Process %d did not finish and was killed", item.pid)
     if (self._loading and not self._ready and
-        now - self._loading.started > _LOAD_TIMEOUT):
-      logging.error("Process %d has been loading for %d s, killing it",
+        now - self._loading.started > _LOAD_TIMEOUT and self._loading.Kill()):
+      logging.error("Process %d had been loading for %d s and was killed",
                     self._loading.pid, _LOAD_TIMEOUT)
-      self._loading.Kill()
 
   # systemd
 
@@ -310,7 +361,11 @@ class Supervisor:
       if not self._serving:
         self._notifier.Alive()
       elif not self._trial_pid:
-        self._trial_pid = process.Fork(self._Trial, self._OwnFds())
+        try:
+          self._trial_pid = process.Fork(self._Trial, self._OwnFds())
+        except OSError as err:
+          logging.error("Cannot start a process for the watchdog: %s",
+                        err.strerror)
 
   def _Trial(self):
     try:
@@ -329,8 +384,9 @@ class Supervisor:
     # Between generations the queue is kept for the next one
     drain = not self._Generations()
     timeout = watch.POLL_INTERVAL
-    if now < self._not_before:
-      timeout = min(timeout, self._not_before - now)
+    for due in (self._not_before, self._retry_at or 0):
+      if now < due:
+        timeout = min(timeout, due - now)
     generations = self._Generations()
     sources = [self._signals] + generations
     # Hints are of no use while nothing can follow from them, and there may be
@@ -376,10 +432,13 @@ class Supervisor:
   def _HandleChildren(self, ended):
     # Generations tell of their end by their pipes
     for (pid, code) in ended:
+      for item in self._Generations():
+        if pid == item.pid:
+          item.reaped = True
       if pid == self._keeper.pid:
         logging.error("Process %d, which keeps the pid file, died (%s);"
                       " replaced", pid, process.DescribeEnd(code))
-        self._StartKeeper()
+        self._keeper.pid = None
       elif pid == self._trial_pid:
         self._trial_pid = None
         if code == os.EX_OK:
@@ -403,12 +462,21 @@ class Supervisor:
     for item in (self._serving, self._loading):
       if item:
         self._Leave(item)
-    deadline = time.monotonic() + _FINISH_TIMEOUT
+    self._AwaitEnd(_FINISH_TIMEOUT)
+    for item in self._leaving:
+      item.Kill()
+    self._AwaitEnd(_ORPHANS_TIMEOUT)
+    # Last, as what is killed before needs it
+    self._keeper.Stop()
+
+  def _AwaitEnd(self, seconds):
+    """Waits until the generations that were told to finish are gone.
+
+    """
+    deadline = time.monotonic() + seconds
     while self._leaving:
       left = deadline - time.monotonic()
       if left <= 0:
-        for item in self._leaving:
-          item.Kill()
         return
       (readable, _, _) = select.select(self._leaving, [], [], left)
       for item in readable:
