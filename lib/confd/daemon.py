@@ -125,6 +125,26 @@ def _CheckUser():
       ((constants.CONFD, ) + wanted + ids + (os.getuid(), os.getgid())))
 
 
+class _LogFile(logging.handlers.WatchedFileHandler):
+  """A log file, which may be renamed, removed or out of reach at any time.
+
+  """
+  def emit(self, record):
+    # The base class lets errors of opening it again through, and they would
+    # end whoever has something to say
+    try:
+      super().emit(record)
+    except OSError:
+      self.handleError(record)
+
+  def reopenIfNeeded(self):
+    try:
+      super().reopenIfNeeded()
+    except OSError:
+      # The next message tries again
+      pass
+
+
 class _Log:
   """Where log messages go.
 
@@ -135,8 +155,8 @@ class _Log:
     if options.syslog != _SYSLOG_ONLY:
       path = options.log_file or node.LogFile()
       try:
-        self._file_handler = logging.handlers.WatchedFileHandler(
-          path, encoding="utf-8", errors="backslashreplace")
+        self._file_handler = _LogFile(path, encoding="utf-8",
+                                      errors="backslashreplace")
       except OSError as err:
         raise errors.ConfigurationError("Cannot write the log file %s: %s" %
                                         (path, err.strerror))
@@ -197,9 +217,13 @@ def _Detach():
     os.close(null_fd)
 
   def _Report(error):
-    with open(write_fd, "w", encoding="utf-8",
-              errors="backslashreplace") as report:
-      report.write(_STARTED if error is None else error)
+    try:
+      with open(write_fd, "w", encoding="utf-8",
+                errors="backslashreplace") as report:
+        report.write(_STARTED if error is None else error)
+    except BrokenPipeError:
+      # Who started this did not wait for it
+      pass
 
   return _Report
 
@@ -266,7 +290,7 @@ def _Prepare(options):
     notifier = systemd.Notifier(os.environ)
     return (pid_file, supervisor.Supervisor(setup, keeper, notifier,
                                             log.Reopen))
-  except errors.GenericError:
+  except BaseException:
     pid_file.Remove()
     raise
 
@@ -298,9 +322,13 @@ def Main():
       logging.error("Cannot start: %s", err)
     report(str(err))
     return constants.EXIT_FAILURE
-  report(None)
   try:
+    report(None)
     master.Run()
+  except Exception: # pylint: disable=W0718
+    logging.exception("Stopping because of a programming error; please report"
+                      " it")
+    return constants.EXIT_FAILURE
   finally:
     pid_file.Remove()
     logging.info("Stopped")
