@@ -44,7 +44,8 @@ def _Memory(pid):
       with open("/proc/%d/smaps_rollup" % process, encoding="ascii") as rollup:
         total += sum(int(line.split()[1]) for line in rollup
                      if line.startswith("Pss:"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
+      # It ended meanwhile, or waits to be collected
       if process == pid:
         return None
     except OSError:

@@ -130,7 +130,7 @@ class Watch:
     self._not_before = now + _RETRY_INTERVAL
     try:
       manager = pyinotify.WatchManager()
-    except OSError as err:
+    except (OSError, pyinotify.PyinotifyError) as err:
       self._Warn(err)
       return
     try:
