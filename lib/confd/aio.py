@@ -21,13 +21,14 @@ from ganeti.confd import exchange
 class AsyncClient(dialogue.Dialogue):
   """Asks the master candidates, and returns the freshest answer or raises.
 
-  To be used within one event loop; close it there, or use C{async with}.
+  To be used within one event loop; has to be closed, as C{async with} does.
 
   """
   def __init__(self, *args, **kwargs):
     dialogue.Dialogue.__init__(self, *args, **kwargs)
     self._channel = channel.Channel(self._Watch)
     self._waiters = set()
+    self._loop = None
 
   async def __aenter__(self):
     return self
@@ -40,14 +41,16 @@ class AsyncClient(dialogue.Dialogue):
 
     """
     for sock in self._channel.Sockets():
-      asyncio.get_running_loop().remove_reader(sock)
+      if not self._loop.is_closed():
+        self._loop.remove_reader(sock)
     self._channel.Close()
 
   def _Watch(self, sock):
     """Has the event loop look after a socket.
 
     """
-    asyncio.get_running_loop().add_reader(sock, self._Readable, sock)
+    self._loop = asyncio.get_running_loop()
+    self._loop.add_reader(sock, self._Readable, sock)
 
   def _Readable(self, sock):
     self._Incoming(*self._channel.Receive(sock))

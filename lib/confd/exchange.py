@@ -42,6 +42,9 @@ SERIAL_QUESTION = (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no")
 #: Seconds that silent candidates get, where another one has answered
 PATIENCE = 1.0
 
+#: Seconds that they get on top where all answers are errors with a text
+_LAST_HOPE = 2.0
+
 #: Seconds from the first datagram to the second; from there on each pause is
 #: longer than the one before, up to a limit
 _RESEND_FIRST = 0.1
@@ -330,24 +333,27 @@ class Exchange:
     @rtype: bool
 
     """
-    fresh = len(self._fresh)
     waiting = [asked for asked in self._asked
                if asked.reply is None and asked.candidate.addresses]
-    if now >= self._deadline:
+    if now >= self._deadline or not (waiting or self._reserve):
       return True
-    if fresh >= self._needed and not self._everybody:
-      return True
-    if fresh and not self._everybody:
-      return (now >= self._patience_ends or
-              all(i.unreachable or i.candidate.silent for i in waiting))
-    if not fresh and self._reserve and (now >= self._patience_ends or
-                                        not waiting):
-      self._asked.extend(_Asked(candidate, now) for candidate in self._reserve)
-      self._reserve = []
-      self._patience_ends = now + self._patience
+    impatient = now >= self._patience_ends
+    fresh = len(self._fresh)
+    if fresh:
+      return impatient or (not self._everybody and (
+        fresh >= self._needed or
+        all(i.unreachable or i.candidate.silent for i in waiting)))
+    if self._reserve:
+      if impatient or not waiting:
+        self._asked.extend(_Asked(candidate, now)
+                           for candidate in self._reserve)
+        self._reserve = []
+        self._patience_ends = now + self._patience
       return False
-    return not waiting or (now >= self._patience_ends and
-                           (fresh or all(i.unreachable for i in waiting)))
+    if any(i.reply is not None for i in self._asked):
+      # Errors with a text: the others get longer to have a better answer
+      return now >= self._patience_ends + _LAST_HOPE
+    return impatient and all(i.unreachable for i in waiting)
 
   def Finish(self, now):
     """Ends the exchange: remembers who was silent.

@@ -1,0 +1,349 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One question to several candidates: no socket, and a clock of the test's own.
+
+"""
+
+import socket
+import unittest
+
+import testutils
+
+from ganeti import constants
+from ganeti.confd import exchange
+from ganeti.confd import wire
+
+
+def _Candidate(index, **kwargs):
+  candidate = exchange.Candidate(
+    "node%d" % index, [(socket.AF_INET, ("192.0.2.%d" % index, 1814))])
+  for (name, value) in kwargs.items():
+    setattr(candidate, name, value)
+  return candidate
+
+
+class _Run:
+  """An exchange, and a clock that the test moves.
+
+  """
+  def __init__(self, candidates, reserve=(), query=(0, None), timeout=10,
+               **kwargs):
+    self.now = 1000.0
+    self.candidates = candidates
+    self.exchange = exchange.Exchange(query[0], query[1], candidates, reserve,
+                                      self.now, self.now + timeout, **kwargs)
+    self.sent = []
+    self.Step()
+
+  def Step(self):
+    """Does what whoever runs an exchange does.
+
+    """
+    if not self.exchange.Done(self.now):
+      for (_, (host, _), datagram) in \
+          self.exchange.Outgoing(testutils.KEY, self.now, 1700000000):
+        request = wire.ParseRequest(datagram, testutils.KEY, 1700000000)
+        self.sent.append((self.now - 1000, host, request))
+
+  def Advance(self, seconds):
+    """Lets time pass.
+
+    @rtype: bool
+    @return: whether the exchange is done
+
+    """
+    end = self.now + seconds
+    while not self.done and self.exchange.wakeup <= end:
+      self.now = max(self.now, self.exchange.wakeup)
+      self.Step()
+    self.now = max(self.now, end)
+    return self.done
+
+  @property
+  def done(self):
+    return self.exchange.Done(self.now)
+
+  def Reply(self, index, serial, answer="x", status=0, delay=0.001):
+    """Hands a candidate's reply in.
+
+    """
+    self.now += delay
+    for asked in self.exchange.Salts().values():
+      if asked.candidate is self.candidates[index]:
+        self.exchange.Receive(asked,
+                              wire.Reply(1, status, answer, serial, asked.salt),
+                              "192.0.2.99", self.now)
+
+  def Result(self):
+    self.exchange.Finish(self.now)
+    return self.exchange.Result(self.now)
+
+
+def _Candidates(count):
+  return [_Candidate(i) for i in range(1, count + 1)]
+
+
+class TestSending(unittest.TestCase):
+  def testEachHasItsOwnSalt(self):
+    run = _Run(_Candidates(3))
+    self.assertEqual(len(run.sent), 3)
+    self.assertEqual(len(set(request.rsalt for (_, _, request) in run.sent)), 3)
+
+  def testResendsHaveTheSameSaltAndAreSpaced(self):
+    run = _Run(_Candidates(1))
+    self.assertFalse(run.Advance(9.9))
+    self.assertEqual(len(set(request.rsalt for (_, _, request) in run.sent)), 1)
+    times = [sent for (sent, _, _) in run.sent]
+    pauses = [b - a for (a, b) in zip(times, times[1:])]
+    self.assertAlmostEqual(pauses[0], 0.1)
+    self.assertEqual(pauses, sorted(pauses))
+    self.assertLessEqual(max(pauses), 1.0001)
+    # 20 % loss each way: 0.36 ** 11 fail
+    self.assertGreaterEqual(len(times), 11)
+    self.assertTrue(run.Advance(0.2))
+
+  def testResendsAreSignedAnew(self):
+    current = exchange.Exchange(0, None, _Candidates(1), [], 0.0, 10.0)
+    for (now, timestamp) in [(0.0, 1700000000), (0.2, 1700000600)]:
+      ((_, _, datagram), ) = current.Outgoing(testutils.KEY, now, timestamp)
+      wire.ParseRequest(datagram, testutils.KEY, timestamp)
+
+  def testWhoHasRepliedIsNotAskedAgain(self):
+    run = _Run(_Candidates(2))
+    run.Reply(0, 5)
+    run.Advance(0.5)
+    self.assertEqual([host for (_, host, _) in run.sent].count("192.0.2.1"), 1)
+
+  def testAllAddressesOfACandidate(self):
+    candidate = _Candidate(1)
+    candidate.addresses.append((socket.AF_INET6, ("::1", 1814)))
+    run = _Run([candidate])
+    self.assertEqual(sorted(host for (_, host, _) in run.sent),
+                     ["192.0.2.1", "::1"])
+    self.assertEqual(len(set(request.rsalt for (_, _, request) in run.sent)), 1)
+
+
+class TestEnough(unittest.TestCase):
+  def testNeededReplies(self):
+    self.assertEqual([exchange.NeededReplies(i) for i in range(1, 9)],
+                     [1, 2, 2, 3, 3, 4, 4, 5])
+
+  def testEnds(self):
+    for (count, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 4)]:
+      run = _Run(_Candidates(count))
+      for index in range(needed):
+        self.assertFalse(run.done)
+        run.Reply(index, 5)
+      self.assertTrue(run.done, count)
+
+  def testDuplicateCountsOnce(self):
+    run = _Run(_Candidates(3))
+    run.Reply(0, 5)
+    run.Reply(0, 6)
+    self.assertFalse(run.done)
+    run.Reply(1, 5)
+    reply = run.Result()
+    self.assertEqual(reply.serial, 5)
+    self.assertEqual(len(reply.candidates), 2)
+
+  def testPatience(self):
+    run = _Run(_Candidates(2))
+    run.Reply(0, 5)
+    self.assertFalse(run.Advance(0.9))
+    self.assertTrue(run.Advance(0.2))
+    reply = run.Result()
+    self.assertEqual(reply.silent, {"node2": None})
+    self.assertTrue(run.candidates[1].silent)
+
+  def testSlowAnswerGivesOthersAsLong(self):
+    run = _Run(_Candidates(2))
+    run.Advance(2)
+    run.Reply(0, 5)
+    self.assertFalse(run.Advance(1.9))
+    self.assertTrue(run.Advance(0.2))
+
+  def testNobodyWaitsForTheSilent(self):
+    run = _Run([_Candidate(1), _Candidate(2, silent=True)])
+    self.assertEqual(len(run.sent), 2)
+    run.Reply(0, 5)
+    self.assertTrue(run.done)
+
+  def testTheSilentAreWaitedForIfThereIsNobodyElse(self):
+    run = _Run([_Candidate(1, silent=True), _Candidate(2, silent=True)])
+    run.Reply(1, 5)
+    self.assertTrue(run.done)
+    self.assertFalse(run.candidates[1].silent)
+
+  def testUnreachableIsNotWaitedFor(self):
+    run = _Run(_Candidates(2))
+    run.exchange.Undelivered(*run.candidates[1].addresses[0], "refused")
+    self.assertFalse(run.done)
+    run.Reply(0, 5)
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().silent, {"node2": "refused"})
+
+  def testUnreachableMayComeBack(self):
+    run = _Run(_Candidates(1))
+    run.exchange.Undelivered(*run.candidates[0].addresses[0], "refused")
+    self.assertFalse(run.Advance(0.5))
+    run.Reply(0, 5)
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().serial, 5)
+
+  def testNothingListensAnywhere(self):
+    run = _Run(_Candidates(1))
+    run.exchange.Undelivered(*run.candidates[0].addresses[0], "refused")
+    self.assertTrue(run.Advance(1.01))
+    with self.assertRaisesRegex(exchange.NoAnswer, "node1: refused"):
+      run.Result()
+
+  def testReserve(self):
+    candidates = _Candidates(8)
+    run = _Run(candidates[:6], candidates[6:])
+    run.candidates = candidates
+    run.Advance(0.9)
+    self.assertNotIn("192.0.2.7", [host for (_, host, _) in run.sent])
+    run.Advance(0.2)
+    self.assertIn("192.0.2.7", [host for (_, host, _) in run.sent])
+    run.Reply(7, 5)
+    self.assertFalse(run.done)
+    self.assertTrue(run.Advance(1))
+    self.assertEqual(run.Result().serial, 5)
+
+  def testEverybody(self):
+    run = _Run(_Candidates(3), everybody=True, patience=3.0)
+    run.Reply(0, 5)
+    run.Reply(1, 5)
+    self.assertFalse(run.Advance(2.9))
+    self.assertTrue(run.Advance(0.2))
+
+
+class TestBest(unittest.TestCase):
+  def testHighestSerialWins(self):
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+      run = _Run(_Candidates(3))
+      for index in order:
+        run.Reply(index, 10 + index, "answer%d" % index)
+      reply = run.Result()
+      self.assertEqual((reply.answer, reply.serial), ("answer2", 12))
+      self.assertEqual([i.behind for i in reply.candidates], [0, 1, 2])
+      self.assertEqual([i.address for i in reply.candidates],
+                       ["node3", "node2", "node1"])
+
+  def testFreshErrorWinsOverOldAnswer(self):
+    run = _Run(_Candidates(2))
+    run.Reply(0, 10)
+    run.Reply(1, 11, constants.CONFD_ERROR_UNKNOWN_ENTRY, status=1)
+    with self.assertRaises(exchange.ErrorAnswer) as context:
+      run.Result()
+    self.assertEqual(context.exception.code, 0)
+    self.assertIn("unknown entry", str(context.exception))
+    self.assertIn("serial 11", str(context.exception))
+
+  def testTextNeverWins(self):
+    run = _Run(_Candidates(2))
+    run.Reply(0, 999, "Cannot load configuration", status=1)
+    self.assertFalse(run.done)
+    run.Reply(1, 3)
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().serial, 3)
+
+  def testTextIsNotEnough(self):
+    run = _Run(_Candidates(3))
+    run.Reply(0, 0, "Cannot load configuration", status=1)
+    run.Reply(1, 0, "Cannot load configuration", status=1)
+    self.assertFalse(run.done)
+    run.Reply(2, 3)
+    self.assertEqual(run.Result().serial, 3)
+
+  def testOnlyTexts(self):
+    run = _Run(_Candidates(2))
+    run.Reply(0, 0, "Cannot load configuration", status=1)
+    self.assertFalse(run.Advance(2.9))
+    self.assertTrue(run.Advance(0.2))
+    with self.assertRaisesRegex(exchange.ErrorAnswer, "Cannot load"):
+      run.Result()
+
+  def testTooLarge(self):
+    run = _Run(_Candidates(1), query=(10, "/instances"))
+    run.Reply(0, 3, 3, status=1)
+    with self.assertRaisesRegex(exchange.ErrorAnswer,
+                                'config "/instances": .* does not fit'):
+      run.Result()
+
+  def testNotImplemented(self):
+    run = _Run(_Candidates(1))
+    run.Reply(0, 3, None, status=2)
+    with self.assertRaisesRegex(exchange.ErrorAnswer, "not implemented"):
+      run.Result()
+
+  def testSerialQuestion(self):
+    """The packaged daemon says the cluster object's serial beside it.
+
+    """
+    run = _Run(_Candidates(2), query=exchange.SERIAL_QUESTION)
+    run.Reply(0, 400, 400)
+    run.Reply(1, 8, 500)
+    reply = run.Result()
+    self.assertEqual((reply.answer, reply.serial), (500, 500))
+
+
+class TestFloor(unittest.TestCase):
+  def testStaleIsNoAnswer(self):
+    run = _Run(_Candidates(3), floor=10)
+    run.Reply(0, 9)
+    run.Reply(1, 9)
+    self.assertFalse(run.done)
+    self.assertTrue(run.exchange.AllStale())
+    run.Reply(2, 10)
+    self.assertTrue(run.done)
+    self.assertFalse(run.exchange.AllStale())
+    self.assertEqual(run.Result().serial, 10)
+
+  def testOnlyStale(self):
+    run = _Run(_Candidates(2), floor=10)
+    run.Reply(0, 9)
+    run.Reply(1, 8)
+    self.assertTrue(run.done)
+    with self.assertRaisesRegex(exchange.StaleAnswer, "serial 9 .*serial 10"):
+      run.Result()
+
+  def testPackagedDaemonsSerialsTellNothing(self):
+    run = _Run([_Candidate(1, tells_serial=False)], query=(3, None), floor=10)
+    run.Reply(0, 2)
+    self.assertFalse(run.exchange.AllStale())
+    self.assertEqual(run.Result().serial, 2)
+
+  def testPingShowsWhoTells(self):
+    run = _Run(_Candidates(2))
+    run.Reply(0, 0, 3000000)
+    run.Reply(1, 7, 3000000)
+    self.assertEqual([i.tells_serial for i in run.candidates], [False, True])
+
+
+class TestNoAnswer(unittest.TestCase):
+  def testSaysWhoAndWhy(self):
+    run = _Run(_Candidates(2), query=(1, "node7"), timeout=5)
+    run.exchange.forged = 4
+    run.exchange.Undelivered(*run.candidates[1].addresses[0], "refused")
+    self.assertTrue(run.Advance(5))
+    with self.assertRaises(exchange.NoAnswer) as context:
+      run.Result()
+    for text in ["node1", "node2: refused", 'node-role "node7"', "5.0 seconds",
+                 "4 replies were not authentic", "300 seconds", "another key"]:
+      self.assertIn(text, str(context.exception))
+
+  def testNameWithoutAddress(self):
+    candidate = exchange.Candidate("nowhere", [], "cannot be resolved: x")
+    run = _Run([candidate])
+    self.assertTrue(run.done)
+    with self.assertRaisesRegex(exchange.NoAnswer,
+                                "nowhere: cannot be resolved: x"):
+      run.Result()
+    self.assertEqual(run.sent, [])
+
+
+if __name__ == "__main__":
+  unittest.main()
