@@ -55,6 +55,9 @@ _FINISH_LARGE_TIME = 0.1
 _LOADER_OOM_SCORE = 300
 _WORKER_OOM_SCORE = 500
 
+#: How much the process for large answers steps back
+_LARGE_NICE = 5
+
 #: How much of what is wrong with a configuration is logged
 _WARNINGS = 10
 _WARNING_LENGTH = 200
@@ -433,7 +436,7 @@ class _Loader:
     self._large_socks[1].close()
     for fd in self._large_pipe:
       os.close(fd)
-    responder = server.Responder(self._snapshot, self._key, row, None)
+    responder = server.Responder(self._snapshot, self._key, row)
     server.Server(self._setup.sock, responder, row).Serve(
       lambda: told or os.getppid() != self._pid, self._large_socks[0])
 
@@ -443,10 +446,13 @@ class _Loader:
     """
     process.PreferForOomKill(_WORKER_OOM_SCORE)
     process.IgnoreTermination()
+    # Workers go first
+    os.nice(_LARGE_NICE)
     self._large_socks[0].close()
     (alive_fd, writer_fd) = self._large_pipe
     os.close(writer_fd)
     process.DieWithWriter(alive_fd)
-    responder = server.Responder(self._snapshot, self._key, row, self._stats)
+    responder = server.LargeResponder(self._snapshot, self._key, row,
+                                      self._stats)
     server.Server(self._setup.sock, responder, row).ServeLarge(
       self._large_socks[1])

@@ -24,6 +24,7 @@ import time
 
 from ganeti import constants
 from ganeti.confd import counters
+from ganeti.confd import parts
 from ganeti.confd import protocol
 from ganeti.confd import querylib
 from ganeti.confd import wire
@@ -42,6 +43,9 @@ _LARGE_ITEMS = 5000
 #: What a cache of serialised answers may hold (bytes)
 _CACHE_SIZE = 16 << 20
 
+#: What is kept of answers cut into parts; at least the last one is (bytes)
+_PARTS_SIZE = 256 << 20
+
 # Python has no name for it before 3.14 (linux/in.h)
 _IP_PKTINFO = 8
 
@@ -52,6 +56,8 @@ _CONTROL_SIZE = socket.CMSG_SPACE(_PKTINFO4.size) + \
 
 _INTERNAL_ERROR = (constants.CONFD_REPL_STATUS_ERROR,
                    constants.CONFD_ERROR_INTERNAL)
+_BAD_ARGUMENT = (constants.CONFD_REPL_STATUS_ERROR,
+                 constants.CONFD_ERROR_ARGUMENT)
 _TOO_LARGE = (constants.CONFD_REPL_STATUS_ERROR, protocol.ERROR_TOO_LARGE)
 
 _STATUS_COUNTER = {
@@ -148,24 +154,22 @@ def _IsLarge(answer):
 class Responder:
   """Makes replies of datagrams, with one snapshot and one key.
 
-  No socket, no clock.
+  This one does so for a worker: it leaves to a L{LargeResponder} what would
+  keep the next datagram waiting. No socket, no clock.
 
   """
-  def __init__(self, snapshot, key, row, stats):
+  def __init__(self, snapshot, key, row):
     """@type snapshot: L{snapshot.Snapshot}
     @type key: bytes
     @param row: counters to count in, from L{counters.Counters.Row}
-    @param stats: L{stats.Stats}, or None for a responder that leaves what
-      takes long to the one that has them
 
     """
     self._snapshot = snapshot
     self._key = key
     self._row = row
-    self._stats = stats
     self._cache = {}
     self._cache_size = 0
-    self._too_large = self._Encode(_TOO_LARGE, True)
+    self._too_large = self._Encode(_TOO_LARGE)._replace(too_large=True)
     self._failed = set()
 
   def Respond(self, datagram, now):
@@ -175,7 +179,7 @@ class Responder:
     @type now: number
     @param now: the time, in seconds since the epoch
     @return: bytes to send; None for silence; L{LATER} for what has to be asked
-      of a responder that takes large answers
+      of a L{LargeResponder}
 
     """
     try:
@@ -208,11 +212,8 @@ class Responder:
     @rtype: L{_Answer}, or L{LATER}
 
     """
-    if request.type == protocol.REQ_STATS:
-      if not self._stats:
-        return LATER
-      return self._Encode((constants.CONFD_REPL_STATUS_OK,
-                           self._stats.Collect()))
+    if request.part is not None or request.type == protocol.REQ_STATS:
+      return self._AnswerSpecial(request)
 
     key = None
     if request.query is None or isinstance(request.query, str):
@@ -221,35 +222,57 @@ class Responder:
       if answer is not None:
         return answer
 
-    try:
-      result = querylib.Answer(self._snapshot, request)
-    except Exception: # pylint: disable=W0718
-      result = _INTERNAL_ERROR
-      if request.type not in self._failed:
-        self._failed.add(request.type)
-        logging.exception("Cannot answer a request of type %s because of a"
-                          " programming error; please report it",
-                          request.type)
-    if not self._stats and _IsLarge(result[1]):
+    result = self._Ask(request)
+    if self._IsLeft(result):
       return LATER
-
     answer = self._Encode(result)
     if key:
       self._Remember(key, answer)
     return answer
 
-  def _Encode(self, result, too_large=False):
+  def _AnswerSpecial(self, request):
+    """Answers what is no plain question about the configuration.
+
+    @rtype: as L{_Answer}'s
+
+    """
+    return LATER
+
+  def _IsLeft(self, result):
+    """Tells whether serialising an answer is left to the other responder.
+
+    """
+    return _IsLarge(result[1])
+
+  def _Ask(self, request):
+    """Asks the snapshot.
+
+    @rtype: tuple of status and answer
+
+    """
+    try:
+      return querylib.Answer(self._snapshot, request)
+    except Exception: # pylint: disable=W0718
+      if request.type not in self._failed:
+        self._failed.add(request.type)
+        logging.exception("Cannot answer a request of type %s because of a"
+                          " programming error; please report it",
+                          request.type)
+      return _INTERNAL_ERROR
+
+  def _Encode(self, result, part=None):
     """Serialises an answer.
 
     @param result: tuple of status and answer
+    @type part: L{wire.Part} or None
     @rtype: L{_Answer}
 
     """
     (status, value) = result
-    text = wire.EncodeReply(status, value, self._snapshot.serial)
+    text = wire.EncodeReply(status, value, self._snapshot.serial, part)
     if len(text) > constants.MAX_UDP_DATA_SIZE:
       return self._too_large
-    return _Answer(status, wire.Prepare(text), too_large)
+    return _Answer(status, wire.Prepare(text), False)
 
   def _Remember(self, key, answer):
     size = len(answer.message.data) + len(answer.message.head) + \
@@ -259,6 +282,55 @@ class Responder:
       self._cache_size = 0
     self._cache[key] = answer
     self._cache_size += size
+
+
+class LargeResponder(Responder):
+  """Makes the replies that take long, and those in parts.
+
+  It has a process of its own, so that the copy of a large answer that is kept
+  for its parts is the only one.
+
+  """
+  def __init__(self, snapshot, key, row, stats):
+    """@param stats: L{stats.Stats}
+
+    """
+    Responder.__init__(self, snapshot, key, row)
+    self._stats = stats
+    self._parts = collections.OrderedDict()
+    self._parts_size = 0
+
+  def _IsLeft(self, result):
+    return False
+
+  def _AnswerSpecial(self, request):
+    if request.part is None:
+      return self._Encode((constants.CONFD_REPL_STATUS_OK,
+                           self._stats.Collect()))
+    number = request.part
+    if (request.type == protocol.REQ_STATS or not wire.IsPlainInt(number) or
+        number < 0):
+      return self._Encode(_BAD_ARGUMENT)
+    key = (request.type, wire.EncodeJson(request.query))
+    cut = self._parts.get(key)
+    if cut is None:
+      result = self._Ask(request)
+      if result[0] != constants.CONFD_REPL_STATUS_OK:
+        return self._Encode(result)
+      cut = parts.Parts(wire.EncodeJson(result[1]))
+      self._RememberParts(key, cut)
+    self._parts.move_to_end(key)
+    if number >= len(cut):
+      return self._Encode(_BAD_ARGUMENT)
+    return self._Encode((constants.CONFD_REPL_STATUS_OK, cut.Get(number)),
+                        wire.Part(number, len(cut), cut.sha256))
+
+  def _RememberParts(self, key, cut):
+    self._parts[key] = cut
+    self._parts_size += cut.size + len(key[-1])
+    while self._parts_size > _PARTS_SIZE and len(self._parts) > 1:
+      ((_, query), old) = self._parts.popitem(last=False)
+      self._parts_size -= old.size + len(query)
 
 
 class Server:

@@ -47,17 +47,25 @@ _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 
 #: What L{ParseRequest} returns. C{type} is an integer, or C{None} if protocol
 #: or type are nothing that could be answered; C{query} is any JSON value,
-#: C{None} if missing; C{rsalt} is a string, usable as a reply's salt.
-Request = collections.namedtuple("Request", ["type", "query", "rsalt"])
+#: C{None} if missing; C{rsalt} is a string, usable as a reply's salt; C{part}
+#: is as sent, of any JSON type, C{None} if missing.
+Request = collections.namedtuple("Request", ["type", "query", "rsalt", "part"],
+                                 defaults=[None])
 
 #: A message that may be packed again and again; C{data} is what is signed,
 #: C{head} the beginning of the datagram
 Message = collections.namedtuple("Message", ["data", "head"])
 
 #: What L{ParseReply} returns: C{salt} a string; C{status} and C{serial} plain
-#: integers; C{answer} any JSON value; C{protocol} whatever was sent
+#: integers; C{answer} any JSON value; C{protocol} whatever was sent; C{part} a
+#: L{Part}, or C{None} where the answer is a whole one
 Reply = collections.namedtuple("Reply", ["protocol", "status", "answer",
-                                         "serial", "salt"])
+                                         "serial", "salt", "part"],
+                               defaults=[None])
+
+#: Which part of an answer a reply has: C{number}, from 0, of C{count}; and the
+#: hash of the whole, see L{parts}
+Part = collections.namedtuple("Part", ["number", "count", "sha256"])
 
 
 class Rejected(errors.SignatureError):
@@ -217,7 +225,7 @@ def _Unpack(datagram, key):
   return (msg, salt)
 
 
-def PackRequest(key, now, rtype, query, rsalt):
+def PackRequest(key, now, rtype, query, rsalt, part=None):
   """Makes the datagram of a request.
 
   @type key: bytes
@@ -230,12 +238,17 @@ def PackRequest(key, now, rtype, query, rsalt):
   @type rsalt: string
   @param rsalt: the salt that replies shall have; unguessable, or a replayed
     reply is taken for a new one
+  @type part: int or None
+  @param part: which part of the answer is wanted; only this project's daemon
+    knows parts
   @rtype: bytes
 
   """
-  msg = EncodeJson({"protocol": constants.CONFD_PROTOCOL_VERSION,
-                    "type": rtype, "query": query, "rsalt": rsalt})
-  return _Pack(key, "%d" % now, Prepare(msg))
+  request = {"protocol": constants.CONFD_PROTOCOL_VERSION, "type": rtype,
+             "query": query, "rsalt": rsalt}
+  if part is not None:
+    request["part"] = part
+  return _Pack(key, "%d" % now, Prepare(EncodeJson(request)))
 
 
 def ParseRequest(datagram, key, now):
@@ -271,10 +284,10 @@ def ParseRequest(datagram, key, now):
   if not (IsPlainInt(rtype) and IsPlainInt(version) and
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None
-  return Request(rtype, request.get("query"), rsalt)
+  return Request(rtype, request.get("query"), rsalt, request.get("part"))
 
 
-def EncodeReply(status, answer, serial):
+def EncodeReply(status, answer, serial, part=None):
   """Makes the message of a reply, which may be signed any number of times.
 
   @type status: int
@@ -282,12 +295,17 @@ def EncodeReply(status, answer, serial):
   @param answer: any JSON value
   @type serial: int
   @param serial: the configuration's serial number
+  @type part: L{Part} or None
+  @param part: which part of an answer this is
   @rtype: string
   @return: ASCII text
 
   """
-  return EncodeJson({"protocol": constants.CONFD_PROTOCOL_VERSION,
-                     "status": status, "answer": answer, "serial": serial})
+  reply = {"protocol": constants.CONFD_PROTOCOL_VERSION, "status": status,
+           "answer": answer, "serial": serial}
+  if part is not None:
+    reply.update(part=part.number, parts=part.count, sha256=part.sha256)
+  return EncodeJson(reply)
 
 
 def PackReply(key, rsalt, message):
@@ -323,5 +341,12 @@ def ParseReply(datagram, key):
   serial = reply.get("serial")
   if not (IsPlainInt(status) and IsPlainInt(serial)):
     raise Rejected(BAD_JSON, "Reply without status or serial")
+  part = None
+  if "part" in reply:
+    part = Part(reply["part"], reply.get("parts"), reply.get("sha256"))
+    if not (IsPlainInt(part.number) and IsPlainInt(part.count) and
+            isinstance(part.sha256, str) and
+            0 <= part.number < part.count):
+      raise Rejected(BAD_JSON, "Reply with a part that cannot be")
   return Reply(reply.get("protocol"), status, reply.get("answer"), serial,
-               salt)
+               salt, part)

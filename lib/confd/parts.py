@@ -1,0 +1,121 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Answers of any size: cut into parts by the daemon, put together by clients.
+
+An answer's JSON text is compressed (zlib) and cut. Each part travels in a reply
+of its own, small enough for any network to carry it in one piece, with the
+number of parts and the hash of the whole. No I/O, no clock.
+
+"""
+
+import base64
+import hashlib
+import zlib
+
+import simplejson
+
+from ganeti import errors
+
+
+#: Bytes of compressed text per part: what makes a datagram of at most 1,232
+#: bytes (IPv6's least packet size less headers), with a salt of up to 48
+#: characters
+PART_SIZE = 675
+
+#: Fast rather than small: a daemon compresses more than a client waits for
+_LEVEL = 1
+
+#: What a client unpacks at most (bytes)
+_MAX_TEXT = 1 << 30
+
+
+class Parts:
+  """An answer, cut.
+
+  @ivar sha256: hash of the compressed text, in hex
+  @ivar size: length of the compressed text, in bytes
+
+  """
+  def __init__(self, text):
+    """@type text: string
+    @param text: the answer's JSON text
+
+    """
+    self._data = zlib.compress(text.encode("ascii"), _LEVEL)
+    self.sha256 = hashlib.sha256(self._data).hexdigest()
+    self.size = len(self._data)
+
+  def __len__(self):
+    return (self.size + PART_SIZE - 1) // PART_SIZE
+
+  def Get(self, number):
+    """Returns one part, as it travels.
+
+    @type number: int
+    @param number: from 0 to the number of parts, less one
+    @rtype: string
+
+    """
+    data = self._data[number * PART_SIZE:(number + 1) * PART_SIZE]
+    return base64.b64encode(data).decode("ascii")
+
+
+class Assembly:
+  """An answer, being put together.
+
+  @ivar count: number of parts
+  @ivar sha256: hash of the compressed text, in hex
+
+  """
+  def __init__(self, count, sha256):
+    """@type count: int
+    @type sha256: string
+
+    """
+    self.count = count
+    self.sha256 = sha256
+    self._data = {}
+
+  def Add(self, number, text):
+    """Enters a part.
+
+    @type number: int
+    @type text: string
+    @param text: from L{Parts.Get}
+    @raise errors.ConfdClientError: it is no part of this answer
+
+    """
+    try:
+      self._data[number] = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+      raise errors.ConfdClientError("Part %s of the answer is no base64" %
+                                    number)
+
+  def __len__(self):
+    return len(self._data)
+
+  def Has(self, number):
+    return number in self._data
+
+  def Answer(self):
+    """Returns the answer, when all parts are there.
+
+    @return: any JSON value
+    @raise errors.ConfdClientError: they do not make what was promised
+
+    """
+    data = b"".join(self._data[number] for number in range(self.count))
+    if hashlib.sha256(data).hexdigest() != self.sha256:
+      raise errors.ConfdClientError("The parts of the answer do not have the"
+                                    " promised hash")
+    unpacker = zlib.decompressobj()
+    try:
+      text = unpacker.decompress(data, _MAX_TEXT)
+    except zlib.error as err:
+      raise errors.ConfdClientError("The answer cannot be unpacked: %s" % err)
+    if not unpacker.eof:
+      raise errors.ConfdClientError("The answer has more than %d bytes" %
+                                    _MAX_TEXT)
+    return simplejson.loads(text)
