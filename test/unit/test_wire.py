@@ -364,9 +364,26 @@ class TestReply(unittest.TestCase):
 
   def testExtraKeysAreIgnored(self):
     text = json.dumps({"protocol": 1, "status": 0, "answer": 1, "serial": 1,
-                       "part": 0})
+                       "other": 0})
     self.assertEqual(wire.ParseReply(testutils.PackText(KEY, "s", text), KEY),
                      wire.Reply(1, 0, 1, 1, "s"))
+
+  def testPart(self):
+    sha256 = "0" * 64
+    text = wire.EncodeReply(0, "YQ==", 1, wire.Part(2, 3, sha256))
+    datagram = wire.PackReply(KEY, "s", wire.Prepare(text))
+    self.assertEqual(wire.ParseReply(datagram, KEY),
+                     wire.Reply(1, 0, "YQ==", 1, "s",
+                                wire.Part(2, 3, sha256)))
+    for (part, parts, sha256) in [(3, 3, sha256), (-1, 3, sha256),
+                                  (None, 3, sha256), (0, True, sha256),
+                                  (0, 1.0, sha256), (0, 1, None)]:
+      with self.subTest(part=part, parts=parts, sha256=sha256):
+        text = json.dumps({"protocol": 1, "status": 0, "answer": "YQ==",
+                           "serial": 1, "part": part, "parts": parts,
+                           "sha256": sha256})
+        self.assertRaises(wire.Rejected, wire.ParseReply,
+                          testutils.PackText(KEY, "s", text), KEY)
 
   def testRejected(self):
     def _Reply(**kwargs):
