@@ -90,7 +90,12 @@ def _RunQuestion(asker, opts, name, args):
   if opts.json:
     _PrintJson(_ReplyToDict(reply))
   else:
-    view = command.show(reply.answer, args)
+    try:
+      view = command.show(reply.answer, args)
+    except (AttributeError, LookupError, TypeError, ValueError):
+      raise errors.ConfdClientError("The answer of %s does not have the form"
+                                    " that was expected; --json shows it" %
+                                    reply.candidates[0].address)
     _Printer(opts).Print(view.headers, view.rows, view.numeric)
   return constants.EXIT_SUCCESS
 

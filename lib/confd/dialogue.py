@@ -314,9 +314,17 @@ class Dialogue(Questions):
       reply = yield from self._Ask(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
                                    _IpQuery(constants.CONFD_REQQ_IPLIST,
                                             portion, link))
-      # The packaged daemon adds a third item, a serial
-      answers.append((reply.serial,
-                      [[row[0], row[1]] for row in reply.answer]))
+      try:
+        # The packaged daemon adds a third item, a serial
+        rows = [[row[0], row[1]] for row in reply.answer]
+      except (IndexError, KeyError, TypeError):
+        rows = []
+      if len(rows) != len(portion):
+        raise errors.ConfdClientError("%s answered %d IPs with something else"
+                                      " than %d pairs" %
+                                      (reply.candidates[0].address,
+                                       len(portion), len(portion)))
+      answers.append((reply.serial, rows))
     return reply._replace(serial=min(serial for (serial, _) in answers),
                           answer=[row for (_, rows) in answers
                                   for row in rows])

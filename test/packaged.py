@@ -1,0 +1,88 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A confd as strict as the packaged one, whose answers a test makes up.
+
+As that one does, it takes at most 4,096 bytes and exactly the four keys of a
+request, and is silent otherwise.
+
+"""
+
+import json
+import select
+import socket
+import threading
+
+import testutils
+
+
+_MAX_REQUEST = 4096
+
+
+class Confd:
+  """Answers in a thread of its own.
+
+  @ivar requests: list of (type, query), in the order they came
+  @ivar refused: list of datagrams that got no reply
+
+  """
+  def __init__(self, answer, key=testutils.KEY, address="127.0.0.1", port=0):
+    """Initializes this class and starts to answer.
+
+    @type answer: f(int, query)
+    @param answer: returns (status, answer, serial), or None for silence
+
+    """
+    self.requests = []
+    self.refused = []
+    self.key = key
+    self._answer = answer
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    self._sock = socket.socket(family, socket.SOCK_DGRAM)
+    self._sock.bind((address, port))
+    self.port = self._sock.getsockname()[1]
+    self.peer = ("[%s]:%d" if ":" in address else "%s:%d") % (address,
+                                                             self.port)
+    self._stop = False
+    self._thread = threading.Thread(target=self._Run, daemon=True)
+    self._thread.start()
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self.Stop()
+
+  def Stop(self):
+    self._stop = True
+    self._thread.join()
+    self._sock.close()
+
+  def _Run(self):
+    while not self._stop:
+      if select.select([self._sock], [], [], 0.05)[0]:
+        (datagram, client) = self._sock.recvfrom(65536)
+        message = self._Parse(datagram)
+        if message is None:
+          self.refused.append(datagram)
+          continue
+        self.requests.append((message["type"], message["query"]))
+        reply = self._answer(message["type"], message["query"])
+        if reply is not None:
+          self._sock.sendto(self._Pack(message["rsalt"], *reply), client)
+
+  def _Parse(self, datagram):
+    envelope = json.loads(datagram[4:].decode("ascii"))
+    message = json.loads(envelope["msg"])
+    if (len(datagram) <= _MAX_REQUEST and
+        sorted(envelope) == ["hmac", "msg", "salt"] and
+        sorted(message) == ["protocol", "query", "rsalt", "type"] and
+        envelope["hmac"] == testutils.Sign(self.key, envelope["salt"] +
+                                           envelope["msg"])):
+      return message
+    return None
+
+  def _Pack(self, rsalt, status, answer, serial):
+    return testutils.PackText(self.key, rsalt, json.dumps(
+      {"protocol": 1, "status": status, "answer": answer, "serial": serial}))

@@ -1,0 +1,322 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Ganeti's interface of the client: requests, callbacks, expiry.
+
+Ganeti's own unit tests of it run in test/ganeti.
+
+"""
+
+import inspect
+import json
+import select
+import socket
+import subprocess
+import sys
+import unittest
+from unittest import mock
+
+import testutils
+
+from ganeti import confd
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import client
+from ganeti.confd import wire
+
+
+class _Server:
+  """A socket that a test answers from as it likes.
+
+  """
+  def __init__(self, address="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    self.sock = socket.socket(family, socket.SOCK_DGRAM)
+    self.sock.bind((address, 0))
+    self.sock.settimeout(testutils.PATIENCE)
+    self.port = self.sock.getsockname()[1]
+
+  def Receive(self, key=testutils.KEY):
+    """Returns a request and where it is from.
+
+    """
+    (datagram, address) = self.sock.recvfrom(65536)
+    return (wire.ParseRequest(datagram, key, client.time.time()), address)
+
+  def Reply(self, address, rsalt, serial, answer="x", status=0,
+            key=testutils.KEY):
+    msg = json.dumps({"protocol": 1, "status": status, "answer": answer,
+                      "serial": serial})
+    self.sock.sendto(testutils.PackText(key, rsalt, msg), address)
+
+
+class _ClientTest(unittest.TestCase):
+  def setUp(self):
+    self.ups = []
+    self.server = _Server()
+    self.addCleanup(self.server.sock.close)
+
+  def _Client(self, callback=None, key=testutils.KEY, peers=("127.0.0.1", ),
+              **kwargs):
+    result = client.ConfdClient(key, list(peers), callback or self.ups.append,
+                                port=self.server.port, **kwargs)
+    self.addCleanup(result._socket.close)
+    return result
+
+
+class TestNames(unittest.TestCase):
+  def testSignatures(self):
+    for (function, names) in [
+      (client.ConfdClient.__init__,
+       "self hmac_key peers callback port logger"),
+      (client.ConfdClient.UpdatePeerList, "self peers"),
+      (client.ConfdClient.SendRequest, "self request args coverage async_"),
+      (client.ConfdClient.HandleResponse, "self payload ip port"),
+      (client.ConfdClient.FlushSendQueue, "self"),
+      (client.ConfdClient.ReceiveReply, "self timeout"),
+      (client.ConfdClient.WaitForReply, "self salt timeout"),
+      (client.ConfdClient.ExpireRequests, "self"),
+      (client.ConfdFilterCallback.__init__, "self callback logger"),
+      (client.ConfdCountingCallback.__init__, "self callback logger"),
+      (client.ConfdCountingCallback.RegisterQuery, "self salt"),
+      (client.StoreResultCallback.GetResponse, "self salt"),
+      (client.GetConfdClient, "callback"),
+      (client.ConfdAsyncUDPClient.__init__, "self client family"),
+      (client.ConfdAsyncUDPClient.enqueue_send, "self address port payload"),
+      ]:
+      self.assertEqual(list(inspect.signature(function).parameters),
+                       names.split(), function)
+
+  def testConstants(self):
+    self.assertEqual((client.UPCALL_REPLY, client.UPCALL_EXPIRE), (1, 2))
+    self.assertEqual(client.CONFD_UPCALL_TYPES, frozenset([1, 2]))
+
+  def testMagic(self):
+    self.assertEqual(confd.PackMagic(b"x"), b"plj0x")
+    self.assertEqual(confd.UnpackMagic(b"plj0x"), b"x")
+    for data in [b"", b"plj", b"plj1x"]:
+      self.assertRaises(errors.ConfdMagicError, confd.UnpackMagic, data)
+
+  def testAsyncioIsImportedLazily(self):
+    code = ("import sys; from ganeti.confd import client;"
+            "assert 'asyncio' not in sys.modules;"
+            "client.AsyncClient;"
+            "assert 'asyncio' in sys.modules;"
+            "from ganeti.confd.client import AsyncClient")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+  def testUnknownName(self):
+    with self.assertRaises(AttributeError):
+      client.NoSuchName # pylint: disable=E1101,W0104
+
+
+class TestRequest(unittest.TestCase):
+  def testDefaults(self):
+    request = client.ConfdClientRequest(type=0)
+    self.assertEqual(request.protocol, 1)
+    self.assertIsNone(request.query)
+    self.assertNotEqual(request.rsalt, client.ConfdClientRequest(type=0).rsalt)
+
+  def testTypes(self):
+    for rtype in list(range(12)) + [64, 65]:
+      client.ConfdClientRequest(type=rtype)
+    for rtype in [-1, 12, 63, "0", None]:
+      with self.assertRaisesRegex(errors.ConfdClientError, repr(rtype)):
+        client.ConfdClientRequest(type=rtype)
+
+  def testToDict(self):
+    request = client.ConfdClientRequest(type=1, query="node1", rsalt="abc")
+    self.assertEqual(request.ToDict(), {"protocol": 1, "type": 1,
+                                        "query": "node1", "rsalt": "abc"})
+
+  def testUnknownAttribute(self):
+    with self.assertRaisesRegex(errors.ProgrammerError, "colour"):
+      client.ConfdClientRequest(type=1, colour="red")
+
+
+class TestConfdClient(_ClientTest):
+  def testReply(self):
+    asker = self._Client()
+    request = client.ConfdClientRequest(type=1, query="node1")
+    asker.SendRequest(request, args=("a", 1), async_=False)
+    (received, address) = self.server.Receive()
+    self.assertEqual((received.type, received.query, received.rsalt),
+                     (1, "node1", request.rsalt))
+    self.server.Reply(address, request.rsalt, 7, [1, "y"])
+    self.assertTrue(asker.ReceiveReply())
+    (up, ) = self.ups
+    self.assertEqual((up.salt, up.type, up.orig_request, up.server_ip,
+                      up.server_port, up.extra_args, up.client),
+                     (request.rsalt, client.UPCALL_REPLY, request, "127.0.0.1",
+                      self.server.port, ("a", 1), asker))
+    reply = up.server_reply
+    self.assertEqual((reply.protocol, reply.status, reply.answer, reply.serial),
+                     (1, 0, [1, "y"], 7))
+    self.assertEqual(asker.WaitForReply(request.rsalt), (False, 1, 1))
+
+  def testKeyAsText(self):
+    asker = self._Client(key=testutils.KEY.decode("ascii"))
+    asker.SendRequest(client.ConfdClientRequest(type=0))
+    self.server.Receive()
+    asker = self._Client(key="schl\u00fcssel")
+    asker.SendRequest(client.ConfdClientRequest(type=0))
+    self.server.Receive(key="schl\u00fcssel".encode("utf-8"))
+
+  def testIpv6(self):
+    if not testutils.HasIpv6():
+      self.skipTest("no IPv6")
+    self.server = _Server("::1")
+    self.addCleanup(self.server.sock.close)
+    asker = self._Client(peers=["::1"])
+    request = client.ConfdClientRequest(type=0)
+    asker.SendRequest(request)
+    (_, address) = self.server.Receive()
+    self.server.Reply(address, request.rsalt, 7)
+    self.assertTrue(asker.ReceiveReply())
+    self.assertEqual(self.ups[0].server_ip, "::1")
+
+  def testAnyDatagramIsHandled(self):
+    asker = self._Client()
+    request = client.ConfdClientRequest(type=0)
+    asker.SendRequest(request)
+    (_, address) = self.server.Receive()
+    for datagram in [b"", b"nonsense", b"plj0{}"]:
+      self.server.sock.sendto(datagram, address)
+      self.assertTrue(asker.ReceiveReply())
+    self.server.Reply(address, request.rsalt, 7, key=b"a key of another one")
+    self.assertTrue(asker.ReceiveReply())
+    self.server.Reply(address, "unknown", 7)
+    self.assertTrue(asker.ReceiveReply())
+    self.assertFalse(asker.ReceiveReply(timeout=0))
+    self.assertEqual(self.ups, [])
+
+  def testFileno(self):
+    asker = self._Client()
+    request = client.ConfdClientRequest(type=0)
+    asker.SendRequest(request)
+    self.assertEqual(select.select([asker], [], [], 0)[0], [])
+    (_, address) = self.server.Receive()
+    self.server.Reply(address, request.rsalt, 7)
+    self.assertEqual(select.select([asker], [], [], 20)[0], [asker])
+
+  def testWaitForReply(self):
+    asker = self._Client()
+    self.assertEqual(asker.WaitForReply("unknown"), (True, 0, 0))
+    request = client.ConfdClientRequest(type=0)
+    asker.SendRequest(request)
+    self.assertEqual(asker.WaitForReply(request.rsalt, timeout=0.05),
+                     (True, 1, 0))
+
+  def testExpiry(self):
+    with mock.patch.object(client, "time") as clock:
+      clock.time.return_value = 1700000000.0
+      asker = self._Client()
+      request = client.ConfdClientRequest(type=0)
+      asker.SendRequest(request, args="extra")
+      clock.time.return_value += constants.CONFD_CLIENT_EXPIRE_TIMEOUT - 0.1
+      asker.ExpireRequests()
+      self.assertEqual(self.ups, [])
+      clock.time.return_value += 0.1
+      asker.ExpireRequests()
+    (up, ) = self.ups
+    self.assertEqual((up.type, up.salt, up.orig_request, up.extra_args,
+                      up.server_reply),
+                     (client.UPCALL_EXPIRE, request.rsalt, request, "extra",
+                      None))
+
+  def testRefusesWrongUse(self):
+    for (kwargs, kind, text) in [
+      ({"peers": []}, errors.ConfdClientError, "empty"),
+      ({"peers": ["node1"]}, errors.ConfdClientError, "node1"),
+      ({"peers": ["192.0.2.1", "::1"]}, errors.ConfdClientError, "both"),
+      ({"callback": 5}, errors.ProgrammerError, "5"),
+      ]:
+      with self.assertRaisesRegex(kind, text):
+        self._Client(**kwargs)
+    with self.assertRaises(errors.ProgrammerError):
+      client.ConfdClient(testutils.KEY, "192.0.2.1", self.ups.append)
+
+  def testRefusesWrongRequests(self):
+    asker = self._Client()
+    request = client.ConfdClientRequest(type=0)
+    with self.assertRaisesRegex(errors.ConfdClientError, "2"):
+      asker.SendRequest(request, coverage=2)
+    asker.SendRequest(request)
+    with self.assertRaisesRegex(errors.ConfdClientError, request.rsalt):
+      asker.SendRequest(request)
+    request = client.ConfdClientRequest(type=0)
+    request.rsalt = None
+    with self.assertRaises(errors.ConfdClientError):
+      asker.SendRequest(request)
+    request = client.ConfdClientRequest(type=0, query="x" * 70000)
+    with self.assertRaisesRegex(errors.ConfdClientError, "too big"):
+      asker.SendRequest(request)
+
+  def testSendingNeverRaises(self):
+    # No network, or nobody there: as good as lost
+    asker = self._Client(peers=["255.255.255.255"])
+    asker.SendRequest(client.ConfdClientRequest(type=0))
+
+
+def _Up(serial, answer, salt="s", status=0):
+  return client.ConfdUpcallPayload(
+    salt=salt, type=client.UPCALL_REPLY,
+    server_reply=wire.Reply(1, status, answer, serial, salt))
+
+
+class TestCallbacks(unittest.TestCase):
+  def setUp(self):
+    self.ups = []
+
+  def testFilter(self):
+    logger = mock.Mock()
+    callback = client.ConfdFilterCallback(self.ups.append, logger=logger)
+    for (serial, answer, passes, consistent) in [
+      (5, "a", True, True),
+      (5, "a", False, True),
+      (4, "b", False, True),
+      (6, "a", False, True),
+      (7, "b", True, True),
+      (7, "c", False, False),
+      (8, "d", True, False),
+      ]:
+      before = len(self.ups)
+      callback(_Up(serial, answer))
+      self.assertEqual(len(self.ups) - before, int(passes), (serial, answer))
+      self.assertEqual(callback.consistent["s"], consistent)
+    self.assertEqual(logger.warning.call_count, 1)
+    callback(client.ConfdUpcallPayload(salt="s", type=client.UPCALL_EXPIRE))
+    self.assertEqual(self.ups[-1].type, client.UPCALL_EXPIRE)
+    self.assertEqual(callback.consistent, {})
+
+  def testCounting(self):
+    callback = client.ConfdCountingCallback(self.ups.append)
+    callback.RegisterQuery("s")
+    callback.RegisterQuery("t")
+    with self.assertRaisesRegex(errors.ProgrammerError, "t"):
+      callback.RegisterQuery("t")
+    callback(_Up(1, "x"))
+    self.assertFalse(callback.AllAnswered())
+    callback(_Up(1, "x", salt="unregistered"))
+    self.assertFalse(callback.AllAnswered())
+    callback(client.ConfdUpcallPayload(salt="t", type=client.UPCALL_EXPIRE))
+    self.assertTrue(callback.AllAnswered())
+    self.assertEqual(len(self.ups), 3)
+
+  def testStore(self):
+    callback = client.StoreResultCallback()
+    self.assertEqual(callback.GetResponse("s"), (False, None))
+    (first, second) = (_Up(1, "x"), _Up(2, "y"))
+    callback(first)
+    callback(second)
+    callback(client.ConfdUpcallPayload(salt="s", type=client.UPCALL_EXPIRE))
+    self.assertEqual(callback.GetResponse("s"), (True, second))
+
+  def testCallbacksMustBeCallable(self):
+    for kind in [client.ConfdFilterCallback, client.ConfdCountingCallback]:
+      self.assertRaises(errors.ProgrammerError, kind, None)
+
+
+if __name__ == "__main__":
+  unittest.main()

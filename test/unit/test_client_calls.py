@@ -1,0 +1,409 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The client's calls, over real sockets, with daemons that a test makes up.
+
+"""
+
+import asyncio
+import inspect
+import os
+import socket
+import tempfile
+import time
+import unittest
+from unittest import mock
+
+import packaged
+import testutils
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import client
+from ganeti.confd import dialogue
+from ganeti.confd import node
+
+
+def _Fixed(status, answer, serial):
+  return lambda rtype, query: (status, answer, serial)
+
+
+class _Test(unittest.TestCase):
+  def _Confd(self, answer, **kwargs):
+    confd = packaged.Confd(answer, **kwargs)
+    self.addCleanup(confd.Stop)
+    return confd
+
+  def _Client(self, *confds, **kwargs):
+    arguments = {"peers": [i.peer for i in confds], "key": testutils.KEY,
+                 "timeout": 5}
+    arguments.update(kwargs)
+    asker = client.Client(**arguments)
+    self.addCleanup(asker.Close)
+    return asker
+
+
+class TestQuestions(_Test):
+  def testHelpers(self):
+    confd = self._Confd(lambda rtype, query: (0, [rtype, query], 5))
+    asker = self._Client(confd)
+    for (name, args, expected) in [
+      ("Ping", [], [0, None]),
+      ("NodeRole", ["node1"], [1, "node1"]),
+      ("NodeOfInstanceIp", ["192.0.2.1"], [2, {"1": "192.0.2.1"}]),
+      ("NodeOfInstanceIp", ["192.0.2.1", "br1"],
+       [2, {"1": "192.0.2.1", "0": "br1"}]),
+      ("MasterNode", [], [3, None]),
+      ("MasterInfo", [], [3, {"3": [0, 1, 2]}]),
+      ("NodeIps", [], [4, None]),
+      ("MasterCandidates", [], [5, None]),
+      ("InstanceIps", [], [6, None]),
+      ("InstanceIps", ["br1"], [6, "br1"]),
+      ("NodeDrbd", ["node1"], [7, "node1"]),
+      ("NodeInstances", ["node1"], [8, "node1"]),
+      ("InstanceDisks", ["inst1"], [9, "inst1"]),
+      ("Config", ["/cluster"], [10, "/cluster"]),
+      ("Collectors", [], [11, None]),
+      ]:
+      reply = getattr(asker, name)(*args)
+      self.assertEqual(reply.answer, expected, name)
+      self.assertEqual(reply.serial, 5)
+    self.assertEqual(confd.refused, [])
+
+  def testAsyncClientHasTheSame(self):
+    for (name, _) in inspect.getmembers(dialogue.Questions,
+                                        inspect.isfunction):
+      self.assertTrue(hasattr(client.AsyncClient, name), name)
+
+  def testNodesOfInstanceIpsInPortions(self):
+    """At most 4,096 bytes a request; the packaged daemon adds a third item.
+
+    """
+    def _Answer(rtype, query):
+      if rtype != constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP:
+        return (0, [], 0)
+      ips = query["2"]
+      return (0, [[0, "node of " + ip, 9] for ip in ips],
+              10 if "10.0.0.0" in ips else 12)
+    confd = self._Confd(_Answer)
+    asker = self._Client(confd)
+    ips = ["10.0.%d.%d" % (i // 250, i % 250) for i in range(3000)]
+    reply = asker.NodesOfInstanceIps(ips, link="br1")
+    self.assertEqual(reply.answer, [[0, "node of " + ip] for ip in ips])
+    self.assertEqual(reply.serial, 10)
+    lists = [query for (rtype, query) in confd.requests if rtype == 2]
+    self.assertGreater(len(lists), 10)
+    self.assertEqual(set(query["0"] for query in lists), {"br1"})
+    self.assertEqual(confd.refused, [])
+
+  def testNoIps(self):
+    asker = self._Client(self._Confd(_Fixed(0, [], 5)))
+    self.assertEqual(asker.NodesOfInstanceIps([]).answer, [])
+
+  def testMalformedAnswer(self):
+    for answer in [None, 5, "x", [5], [[0]], [[0, "x"], [0, "y"]], {"a": 1}]:
+      asker = self._Client(self._Confd(_Fixed(0, answer, 5)))
+      with self.assertRaisesRegex(errors.ConfdClientError, "1 pairs"):
+        asker.NodesOfInstanceIps(["192.0.2.1"])
+
+  def testRequestTooLarge(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    with self.assertRaisesRegex(errors.ConfdClientError, "more than 4096"):
+      self._Client(confd).NodeRole("x" * 5000)
+    self.assertEqual(confd.requests, [])
+
+
+class TestCandidates(_Test):
+  def testNoConfigurationNeverWins(self):
+    broken = self._Confd(_Fixed(1, "Cannot load configuration from x", 999))
+    good = self._Confd(lambda *_: (0, "good", 1))
+    asker = self._Client(broken, good)
+    for _ in range(10):
+      self.assertEqual(asker.MasterNode().answer, "good")
+
+  def testErrorAnswer(self):
+    asker = self._Client(self._Confd(_Fixed(1, 0, 5)))
+    with self.assertRaises(client.ErrorAnswer) as context:
+      asker.NodeRole("node7")
+    self.assertEqual((context.exception.status, context.exception.code), (1, 0))
+    self.assertEqual(context.exception.reply.serial, 5)
+    self.assertIn('node-role "node7": unknown entry', str(context.exception))
+    self.assertIsInstance(context.exception, errors.ConfdClientError)
+
+  def testNothingListens(self):
+    port = testutils.FreePort()
+    started = time.monotonic()
+    with self.assertRaisesRegex(client.NoAnswer, "nothing listens there"):
+      self._Client(peers=["127.0.0.1:%d" % port]).Ping()
+    self.assertLess(time.monotonic() - started, 3)
+
+  def testAnotherKey(self):
+    confd = self._Confd(_Fixed(0, "x", 5), key=b"another key, long enough\n")
+    with self.assertRaisesRegex(client.NoAnswer, "another key"):
+      self._Client(confd, timeout=0.3).Ping()
+
+  def testForgedRepliesAreNoted(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    pack = confd._Pack
+
+    def _Forge(*args):
+      confd.key = b"another key, long enough\n"
+      try:
+        return pack(*args)
+      finally:
+        confd.key = testutils.KEY
+    confd._Pack = _Forge
+    with self.assertRaisesRegex(client.NoAnswer, "not authentic"):
+      self._Client(confd, timeout=0.3).Ping()
+
+  def testBothFamiliesAtOnce(self):
+    if not testutils.HasIpv6():
+      self.skipTest("no IPv6")
+    four = self._Confd(_Fixed(0, "four", 4))
+    six = self._Confd(_Fixed(0, "six", 6), address="::1")
+    reply = self._Client(four, six).MasterNode()
+    self.assertEqual(reply.answer, "six")
+    self.assertEqual(sorted(i.address for i in reply.candidates),
+                     sorted([four.peer, six.peer]))
+
+  def testLocalhost(self):
+    for address in ["127.0.0.1", "::1"]:
+      if ":" in address and not testutils.HasIpv6():
+        continue
+      confd = self._Confd(_Fixed(0, "x", 5), address=address)
+      found = [(socket.AF_INET6, 2, 17, "", ("::1", confd.port, 0, 0)),
+               (socket.AF_INET, 2, 17, "", ("127.0.0.1", confd.port))]
+      with mock.patch.object(socket, "getaddrinfo", return_value=found):
+        asker = self._Client(peers=["localhost:%d" % confd.port])
+        started = time.monotonic()
+        self.assertEqual(asker.Ping().candidates[0].server, address)
+        self.assertLess(time.monotonic() - started, 0.5)
+
+  def testReplyFromAnotherAddress(self):
+    """What counts is HMAC and salt.
+
+    """
+    confd = self._Confd(_Fixed(0, "x", 5), address="0.0.0.0")
+    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    self.addCleanup(other.close)
+    other.bind(("127.0.0.3", 0))
+    confd._sock, first = mock.Mock(wraps=confd._sock), confd._sock
+    confd._sock.fileno = first.fileno
+    confd._sock.sendto = other.sendto
+    reply = self._Client(peers=["127.0.0.2:%d" % confd.port]).Ping()
+    self.assertEqual(reply.candidates[0].address, "127.0.0.2:%d" % confd.port)
+    self.assertEqual(reply.candidates[0].server, "127.0.0.3")
+
+  def testOneUnknownNameAmongOthers(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    reply = self._Client(peers=["no-such-host.invalid", confd.peer]).Ping()
+    self.assertIn("cannot be resolved", reply.silent["no-such-host.invalid"])
+
+  def testCoverage(self):
+    confds = [self._Confd(_Fixed(0, "x", 5)) for _ in range(8)]
+    for (coverage, asked) in [(0, 6), (-1, 8), (3, 3)]:
+      for confd in confds:
+        del confd.requests[:]
+      self._Client(*confds, coverage=coverage).Ping()
+      time.sleep(0.02)
+      self.assertEqual(sum(len(i.requests) for i in confds), asked)
+    with self.assertRaisesRegex(errors.ConfdClientError, "Coverage 9.* 8"):
+      self._Client(*confds, coverage=9).Ping()
+
+  def testWrongArguments(self):
+    for (kwargs, kind, text) in [
+      ({"peers": "node1"}, errors.ProgrammerError, "node1"),
+      ({"coverage": -2}, errors.ProgrammerError, "-2"),
+      ({"key": b"short"}, errors.ConfigurationError, "5 bytes"),
+      ({"key": None, "key_file": "/nonexistent"}, errors.ConfigurationError,
+       "/nonexistent"),
+      ]:
+      with self.assertRaisesRegex(kind, text):
+        self._Client(**kwargs)
+    with self.assertRaisesRegex(errors.ConfdClientError, "empty"):
+      self._Client(peers=[]).Ping()
+
+
+class TestLearning(_Test):
+  """Candidates that are learned have the same port, so addresses differ.
+
+  """
+  def setUp(self):
+    self.serial = 10
+    self.list = ["127.0.2.1", "127.0.2.2"]
+    self.port = testutils.FreePort("127.0.2.1")
+    self.confds = dict((address, self._Confd(self._Answer, address=address,
+                                             port=self.port))
+                       for address in ["127.0.2.1", "127.0.2.2", "127.0.2.3"])
+
+  def _Answer(self, rtype, _):
+    if rtype == constants.CONFD_REQ_MC_PIP_LIST:
+      return (0, self.list, self.serial)
+    return (0, 3000000, self.serial)
+
+  def _Answering(self, asker):
+    reply = asker.Ping()
+    time.sleep(0.05)
+    return sorted(set(i.address for i in asker.Survey(0)[0]) |
+                  set(i.address for i in reply.candidates))
+
+  def testLearnsAsTheSerialMoves(self):
+    asker = self._Client(peers=["127.0.2.1"], port=self.port)
+    asker.Ping()
+    self.assertEqual(self._Answering(asker), ["127.0.2.1", "127.0.2.2"])
+    self.list = ["127.0.2.2", "127.0.2.3"]
+    self.serial = 11
+    with mock.patch.object(dialogue, "_LEARN_MIN", 0):
+      asker.Ping()
+      # The one that was given stays
+      self.assertEqual(self._Answering(asker),
+                       ["127.0.2.1", "127.0.2.2", "127.0.2.3"])
+
+  def testSurvivesTheOneThatWasGiven(self):
+    asker = self._Client(peers=["127.0.2.1"], port=self.port)
+    asker.Ping()
+    asker.Ping()
+    self.confds["127.0.2.1"].Stop()
+    self.addCleanup(setattr, self.confds["127.0.2.1"], "Stop", lambda: None)
+    reply = asker.Ping()
+    self.assertEqual([i.address for i in reply.candidates], ["127.0.2.2"])
+
+  def testDoesNotWaitForLearnedOnesOutOfReach(self):
+    self.list = ["127.0.2.1", "127.0.2.9"]
+    asker = self._Client(peers=["127.0.2.1"], port=self.port)
+    started = time.monotonic()
+    for _ in range(5):
+      asker.Ping()
+    self.assertLess(time.monotonic() - started, 0.5)
+
+  def testRereadsSsconf(self):
+    with mock.patch.object(node, "ReadSsconf") as read:
+      read.return_value = ["127.0.2.1"]
+      self.list = []
+      asker = self._Client(peers=None, port=self.port)
+      asker.Ping()
+      read.return_value = ["127.0.2.3"]
+      self.serial = 11
+      with mock.patch.object(dialogue, "_LEARN_MIN", 0):
+        asker.Ping()
+      self.assertEqual(self._Answering(asker), ["127.0.2.3"])
+
+  def testRereadsTheKey(self):
+    with tempfile.TemporaryDirectory() as tmpdir:
+      path = os.path.join(tmpdir, "key")
+      testutils.WriteFile(path, testutils.KEY)
+      asker = self._Client(peers=["127.0.2.1"], port=self.port, key=None,
+                           key_file=path, timeout=0.3)
+      asker.Ping()
+      new_key = b"a new key, which is long enough\n"
+      for confd in self.confds.values():
+        confd.key = new_key
+      with self.assertRaises(client.NoAnswer):
+        asker.Ping()
+      testutils.WriteFile(path, b"short")
+      with self.assertRaises(client.NoAnswer):
+        asker.Ping()
+      testutils.WriteFile(path, new_key)
+      asker.Ping()
+
+  def testNonsenseForAListIsIgnored(self):
+    asker = self._Client(peers=["127.0.2.1"], port=self.port)
+    with mock.patch.object(dialogue, "_LEARN_MIN", 0):
+      for nonsense in [None, 5, "127.0.2.2", ["nonsense"], [None], {"a": 1}]:
+        self.list = nonsense
+        self.serial += 1
+        asker.Ping()
+        asker.Ping()
+
+
+class TestAsync(_Test):
+  def _Run(self, function, *confds, **kwargs):
+    async def _Main():
+      arguments = {"peers": [i.peer for i in confds], "key": testutils.KEY,
+                   "timeout": 5}
+      arguments.update(kwargs)
+      async with client.AsyncClient(**arguments) as asker:
+        return await function(asker)
+    return asyncio.run(_Main())
+
+  def testConcurrent(self):
+    confd = self._Confd(lambda rtype, query: (0, [rtype, query], 5))
+
+    async def _Ask(asker):
+      replies = await asyncio.gather(*[asker.NodeRole("node%d" % i)
+                                       for i in range(200)])
+      self.assertEqual([i.answer[1] for i in replies],
+                       ["node%d" % i for i in range(200)])
+      self.assertEqual(len(asker._channel.Sockets()), 1)
+    self._Run(_Ask, confd)
+
+  def testErrors(self):
+    confd = self._Confd(_Fixed(1, 0, 5))
+
+    async def _Ask(asker):
+      with self.assertRaises(client.ErrorAnswer):
+        await asker.NodeRole("node1")
+    self._Run(_Ask, confd)
+
+  def testNoAnswer(self):
+    confd = self._Confd(lambda *_: None)
+
+    async def _Ask(asker):
+      with self.assertRaises(client.NoAnswer):
+        await asker.Ping()
+    self._Run(_Ask, confd, timeout=0.2)
+
+  def testTimeoutOfAsyncio(self):
+    confd = self._Confd(lambda *_: None)
+
+    async def _Ask(asker):
+      started = time.monotonic()
+      with self.assertRaises(asyncio.TimeoutError):
+        await asyncio.wait_for(asker.Ping(), 0.2)
+      self.assertLess(time.monotonic() - started, 1)
+      self.assertEqual(asker._running, [])
+      self.assertEqual(asker._waiters, set())
+    self._Run(_Ask, confd)
+
+  def testCancelOneOfTwo(self):
+    confd = self._Confd(lambda rtype, query:
+                        None if query == "silent" else (0, query, 5))
+
+    async def _Ask(asker):
+      silent = asyncio.ensure_future(asker.NodeRole("silent"))
+      await asyncio.sleep(0.05)
+      other = asyncio.ensure_future(asker.NodeRole("other"))
+      silent.cancel()
+      with self.assertRaises(asyncio.CancelledError):
+        await silent
+      self.assertEqual((await other).answer, "other")
+      self.assertEqual(asker._running, [])
+    self._Run(_Ask, confd)
+
+  def testResolvesWithoutBlocking(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    real = socket.getaddrinfo
+
+    def _Slow(*args, **kwargs):
+      time.sleep(0.3)
+      return real(*args, **kwargs)
+
+    async def _Ask(asker):
+      question = asyncio.ensure_future(asker.Ping())
+      started = time.monotonic()
+      await asyncio.sleep(0.01)
+      self.assertLess(time.monotonic() - started, 0.2)
+      await question
+    with mock.patch.object(socket, "getaddrinfo", _Slow):
+      self._Run(_Ask, confd)
+
+  def testCloseAfterTheLoop(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    asker = client.AsyncClient([confd.peer], key=testutils.KEY)
+    asyncio.run(asker.Ping())
+    asker.Close()
+
+
+if __name__ == "__main__":
+  unittest.main()
