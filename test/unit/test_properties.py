@@ -1,0 +1,396 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What holds for any input: the pure core, fed by hypothesis"""
+
+import copy
+import json
+import unittest
+
+import oldconfigs
+import testutils
+from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
+from testutils import Uuid
+from ganeti import errors
+from ganeti.confd import querylib
+from ganeti.confd import snapshot
+from ganeti.confd import wire
+
+try:
+  import hypothesis
+  from hypothesis import strategies as st
+except ImportError:
+  raise unittest.SkipTest("hypothesis is not installed"
+                          " (Debian: python3-hypothesis)")
+
+
+KEY = testutils.KEY
+NOW = 1700000000
+
+hypothesis.settings.register_profile(
+  "ganeti-confd", deadline=None, database=None, max_examples=150,
+  suppress_health_check=list(hypothesis.HealthCheck))
+hypothesis.settings.load_profile("ganeti-confd")
+
+# Lone surrogates too, which JSON can carry
+TEXTS = st.text(st.characters(blacklist_categories=()), max_size=20)
+LEAVES = (st.none() | st.booleans() | st.integers() | st.floats() | TEXTS |
+          st.sampled_from(["node1", "inst1", "br0", "198.51.100.1", 10 ** 400,
+                           Uuid("a", 1), "0", "", "/cluster"]))
+JSON = st.recursive(
+  LEAVES, lambda items: (st.lists(items, max_size=4) |
+                         st.dictionaries(TEXTS | st.sampled_from("0123"),
+                                         items, max_size=4)),
+  max_leaves=8)
+NUMBERS = st.integers(-1, 13) | st.integers() | JSON
+
+
+def _Config():
+  """A configuration that has everything once.
+
+  """
+  return MakeConfig(
+    nodes=[MakeNode(1), MakeNode(2, offline=True), MakeNode(3, drained=True)],
+    instances=[
+      MakeInstance(1, 1, disks=[1, 2], nics=["198.51.100.1",
+                                             ("198.51.100.2", "br1")],
+                   osparams_private={"x": "secret"}),
+      MakeInstance(2, 2, forthcoming=True)],
+    disks=[MakeDrbd(1, 1, 2, children=[MakeDisk(3)]),
+           MakeDisk(2, forthcoming=True)],
+    cluster={"data_collectors": {"lv": {"active": True, "interval": 5.5}}})
+
+
+CONFIGS = [_Config(), oldconfigs.Make(1), oldconfigs.Make(6),
+           oldconfigs.MakeFrom20()]
+
+SNAPSHOT = snapshot.Snapshot(json.dumps(CONFIGS[0]).encode("ascii"))
+
+QUERIES = [None, "", "node1", "inst1", "web2", Uuid("a", 1), Uuid("b", 1),
+           "br0", "/", {"1": "198.51.100.1"}, {"2": ["198.51.100.1", "x"]},
+           {"3": [0, "1", 2]}]
+
+
+def Paths(value, path=()):
+  """Lists the places of a configuration.
+
+  """
+  yield path
+  items = (value.items() if isinstance(value, dict) else
+           enumerate(value) if isinstance(value, list) else [])
+  for (key, item) in list(items):
+    for found in Paths(item, path + (key, )):
+      yield found
+
+
+def Get(value, path):
+  for key in path:
+    value = value[key]
+  return value
+
+
+def PackReply(rsalt, *args):
+  """Makes the datagram of a reply.
+
+  """
+  return wire.PackReply(KEY, rsalt, wire.Prepare(wire.EncodeReply(*args)))
+
+
+def Ask(snap, message):
+  """Sends a message through all of the core, and checks the reply.
+
+  @return: status and answer, None for silence
+
+  """
+  salt = "%d" % NOW
+  text = json.dumps(message)
+  try:
+    request = wire.ParseRequest(testutils.PackText(KEY, salt, text), KEY, NOW)
+  except wire.Rejected as err:
+    assert err.reason in (wire.BAD_RSALT, wire.BAD_JSON), err
+    return None
+  (status, answer) = querylib.Answer(snap, request)
+  datagram = PackReply(request.rsalt, status, answer, snap.serial)
+  parsed = wire.ParseReply(datagram, KEY)
+  assert parsed.salt == message["rsalt"]
+  envelope = json.loads(datagram[4:].decode("ascii"))
+  assert envelope["hmac"] == testutils.Sign(KEY, envelope["salt"] +
+                                            envelope["msg"])
+  reply = json.loads(envelope["msg"], parse_constant=_NoConstant)
+  assert reply == {"protocol": 1, "status": status, "serial": snap.serial,
+                   "answer": reply["answer"]}
+  assert parsed.status == status
+  return (reply["status"], reply["answer"])
+
+
+def _NoConstant(text):
+  raise AssertionError("%s is not JSON" % text)
+
+
+class TestWire(unittest.TestCase):
+  """No other exception than Rejected; nothing unauthentic passes."""
+
+  def _Parse(self, datagram):
+    for parse in [lambda data: wire.ParseRequest(data, KEY, NOW),
+                  lambda data: wire.ParseReply(data, KEY)]:
+      try:
+        parse(datagram)
+      except wire.Rejected as err:
+        self.assertIn(err.reason, wire.REJECT_REASONS)
+
+  @hypothesis.given(st.binary(max_size=300))
+  def testBytes(self, data):
+    for datagram in [data, b"plj0" + data]:
+      self._Parse(datagram)
+
+  @hypothesis.given(JSON | st.fixed_dictionaries({
+    "msg": JSON, "salt": JSON, "hmac": JSON | st.text("0123456789abcdefABCDEF",
+                                                      min_size=39,
+                                                      max_size=41)}))
+  def testEnvelopes(self, value):
+    # Nothing of this is signed
+    datagram = testutils.PackEnvelope(value)
+    self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW)
+    self.assertRaises(wire.Rejected, wire.ParseReply, datagram, KEY)
+
+  @hypothesis.given(st.text(max_size=30) | st.just("%d" % NOW),
+                    st.text(max_size=200) | JSON.map(json.dumps))
+  def testSignedText(self, salt, msg):
+    self._Parse(testutils.PackText(KEY, salt, msg))
+
+  @hypothesis.given(st.data())
+  def testChangedBytes(self, data):
+    message = {"protocol": 1, "type": 3, "query": {"3": [0]}, "rsalt": "abc"}
+    good = testutils.PackMessage(KEY, message, salt="%d" % NOW)
+    changed = bytearray(good)
+    for _ in range(data.draw(st.integers(1, 3))):
+      index = data.draw(st.integers(4, len(good) - 1))
+      changed[index] = data.draw(st.integers(0, 255))
+    try:
+      request = wire.ParseRequest(bytes(changed), KEY, NOW)
+    except wire.Rejected:
+      return
+    # Then it still says what was signed
+    self.assertEqual((request.type, request.query, request.rsalt),
+                     (3, {"3": [0]}, "abc"))
+
+  @hypothesis.given(st.binary(min_size=16, max_size=80),
+                    st.binary(min_size=16, max_size=80))
+  def testKeys(self, one, two):
+    message = {"protocol": 1, "type": 0, "rsalt": "x"}
+    datagram = testutils.PackMessage(one, message, salt="%d" % NOW)
+    self.assertEqual(wire.ParseRequest(datagram, one, NOW).rsalt, "x")
+    if one != two:
+      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, two, NOW)
+
+  @hypothesis.given(st.integers(-10 ** 6, 10 ** 6))
+  def testClock(self, skew):
+    datagram = testutils.PackMessage(KEY, {"rsalt": "x"},
+                                     salt="%d" % (NOW + skew))
+    if abs(skew) <= 300:
+      wire.ParseRequest(datagram, KEY, NOW)
+    else:
+      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW)
+
+  @hypothesis.given(st.integers(0, 2), JSON, st.integers(0), st.text())
+  def testReplies(self, status, answer, serial, rsalt):
+    datagram = PackReply(rsalt, status, answer, serial)
+    (salt, message) = testutils.UnpackReply(KEY, datagram)
+    self.assertEqual((salt, message["status"], message["serial"]),
+                     (rsalt, status, serial))
+    self.assertEqual(json.dumps(message["answer"]),
+                     json.dumps(_WithoutNan(answer)))
+
+
+def _WithoutNan(value):
+  """What a value looks like in JSON, which has neither NaN nor Infinity.
+
+  """
+  if isinstance(value, float) and (value != value or abs(value) == 1e999):
+    return None
+  if isinstance(value, list):
+    return [_WithoutNan(item) for item in value]
+  if isinstance(value, dict):
+    return {key: _WithoutNan(item) for (key, item) in value.items()}
+  return value
+
+
+class TestQueries(unittest.TestCase):
+  """Every authentic request gets a proper reply."""
+
+  @hypothesis.given(st.dictionaries(
+    TEXTS | st.sampled_from(["protocol", "type", "query"]), JSON),
+    st.text(min_size=1))
+  def testAnyMessage(self, message, rsalt):
+    if "NaN" in json.dumps(message) or "Infinity" in json.dumps(message):
+      return
+    reply = Ask(SNAPSHOT, dict(message, rsalt=rsalt))
+    self.assertIsNotNone(reply)
+    if type(message.get("type")) is not int or message.get("protocol") != 1:
+      self.assertEqual(reply, (2, None))
+
+  @hypothesis.given(st.integers(0, 11), JSON |
+                    st.dictionaries(st.sampled_from("0123"), JSON))
+  def testAnyQuery(self, rtype, query):
+    reply = Ask(SNAPSHOT, {"protocol": 1, "type": rtype, "rsalt": "x",
+                           "query": _WithoutNan(query)})
+    self.assertIsNotNone(reply)
+    if reply[0] == 1:
+      self.assertIn(reply[1], [0, 2])
+    if rtype == 1:
+      # That would read "offline"
+      self.assertNotEqual(reply, (1, 2))
+    if rtype in (0, 4, 5, 11):
+      self.assertEqual(reply[0], 0)
+
+  @hypothesis.given(NUMBERS)
+  def testAnyType(self, rtype):
+    if type(rtype) is int and (0 <= rtype <= 11 or rtype in (64, 65)):
+      return
+    reply = Ask(SNAPSHOT, {"protocol": 1, "type": _WithoutNan(rtype),
+                           "rsalt": "x"})
+    self.assertEqual(reply, (2, None))
+
+  @hypothesis.given(st.recursive(
+    LEAVES.map(_WithoutNan), lambda items: (
+      st.lists(items, max_size=3) |
+      st.dictionaries(st.text("/~01ab\ud800", max_size=4), items,
+                      max_size=3)), max_leaves=10), st.data())
+  def testPointers(self, document, data):
+    snap = snapshot.Snapshot(json.dumps(MakeConfig(x=document)).encode("ascii"))
+    path = data.draw(st.sampled_from(list(Paths(document))))
+    pointer = "".join("/%s" % str(key).replace("~", "~0").replace("/", "~1")
+                      for key in ("x", ) + path)
+    reply = Ask(snap, {"protocol": 1, "type": 10, "query": pointer,
+                       "rsalt": "x"})
+    self.assertEqual(reply, (0, Get(document, path)))
+
+  @hypothesis.given(st.text("/~01289-+ abc", max_size=12))
+  def testPointersThatMayLeadNowhere(self, pointer):
+    document = MakeConfig(**{"0": {"1": [1, [2]], "": {"~": 3, "/": 4}},
+                             "a": 5, "~1": 6})
+    snap = snapshot.Snapshot(json.dumps(document).encode("ascii"))
+    reply = Ask(snap, {"protocol": 1, "type": 10, "query": pointer,
+                       "rsalt": "x"})
+    self.assertEqual(reply, _Pointer(document, pointer))
+
+
+def _Pointer(value, pointer):
+  """RFC 6901, the slow way.
+
+  """
+  if pointer and not pointer.startswith("/"):
+    return (1, 2)
+  for token in pointer.split("/")[1:]:
+    if any(item[:1] not in ("0", "1") for item in token.split("~")[1:]):
+      return (1, 2)
+    token = token.replace("~1", "/").replace("~0", "~")
+    try:
+      if isinstance(value, list):
+        if token != str(int(token)) or int(token) < 0:
+          return (1, 2)
+        value = value[int(token)]
+      elif isinstance(value, dict):
+        value = value[token]
+      else:
+        return (1, 2)
+    except (ValueError, IndexError, KeyError):
+      return (1, 2)
+  return (0, value)
+
+
+class TestConfigurations(unittest.TestCase):
+  """Any configuration serves, or is refused with the one error there is."""
+
+  def _Check(self, text):
+    try:
+      snap = snapshot.Snapshot(text)
+    except errors.ConfigurationError as err:
+      self.assertTrue(str(err))
+      return
+    for text in snap.warnings:
+      self.assertIsInstance(text, str)
+    for rtype in range(12):
+      for query in QUERIES:
+        reply = Ask(snap, {"protocol": 1, "type": rtype, "query": query,
+                           "rsalt": "x"})
+        self.assertIsNotNone(reply)
+
+  @hypothesis.given(st.binary(max_size=200))
+  def testBytes(self, text):
+    self._Check(text)
+
+  @hypothesis.given(JSON)
+  def testAnyJson(self, value):
+    self._Check(json.dumps(value).encode("ascii"))
+
+  @hypothesis.given(st.fixed_dictionaries({
+    "version": st.integers(), "serial_no": st.integers(),
+    "cluster": st.dictionaries(
+      st.sampled_from(["master_node", "nicparams", "data_collectors",
+                       "enabled_hypervisors", "osparams_private_cluster"]),
+      JSON),
+    "nodes": st.dictionaries(TEXTS, JSON, max_size=3),
+    "instances": JSON | st.dictionaries(TEXTS, st.fixed_dictionaries({
+      "name": TEXTS, "primary_node": TEXTS, "disks": JSON, "nics": JSON}),
+                                        max_size=3),
+    "disks": JSON}))
+  def testAnySections(self, value):
+    self._Check(json.dumps(value).encode("ascii"))
+
+  @hypothesis.given(st.data())
+  def testMutilated(self, data):
+    config = copy.deepcopy(data.draw(st.sampled_from(CONFIGS)))
+    for _ in range(data.draw(st.integers(1, 4))):
+      paths = [path for path in Paths(config) if path]
+      path = data.draw(st.sampled_from(paths))
+      parent = Get(config, path[:-1])
+      change = data.draw(st.sampled_from(["replace", "remove", "move",
+                                          "rename"]))
+      if change == "replace":
+        parent[path[-1]] = data.draw(JSON)
+      elif change == "remove":
+        del parent[path[-1]]
+      elif change == "move":
+        # A part of it in the place of another
+        parent[path[-1]] = copy.deepcopy(
+          Get(config, data.draw(st.sampled_from(paths))))
+      elif isinstance(parent, dict):
+        parent[data.draw(TEXTS)] = parent.pop(path[-1])
+      if len(list(Paths(config))) > 2000:
+        break
+    self._Check(json.dumps(config).encode("ascii"))
+
+  @hypothesis.given(st.data())
+  def testCutOff(self, data):
+    # As a file that is being written looks
+    text = json.dumps(CONFIGS[0]).encode("ascii")
+    size = data.draw(st.integers(0, len(text) - 1))
+    self.assertRaises(errors.ConfigurationError, snapshot.Snapshot,
+                      text[:size])
+
+  @hypothesis.given(st.recursive(
+    st.just("s3cret"), lambda items: st.lists(items, max_size=3) |
+    st.dictionaries(st.text("abc"), items, max_size=3)), st.integers(0, 3))
+  def testSecrets(self, params, place):
+    config = _Config()
+    if place == 0:
+      config["instances"][Uuid("b", 1)]["osparams_private"] = params
+    elif place == 1:
+      config["cluster"]["osparams_private_cluster"] = params
+    elif place == 2:
+      config["disks"][Uuid("d", 1)]["logical_id"][5] = params
+    else:
+      config["disks"][Uuid("d", 1)]["children"] = [
+        MakeDisk(9, physical_id=[0, 0, 0, 0, 0, params])]
+    snap = snapshot.Snapshot(json.dumps(config).encode("ascii"))
+    for (rtype, query) in [(8, "node1"), (9, "inst1"), (10, "")]:
+      reply = Ask(snap, {"protocol": 1, "type": rtype, "query": query,
+                         "rsalt": "x"})
+      self.assertEqual(reply[0], 0)
+      self.assertNotIn("s3cret", json.dumps(reply))
+
+
+if __name__ == "__main__":
+  unittest.main()
