@@ -234,7 +234,7 @@ def _FindInit(pid, depth):
   raise ClusterError("A namespace has no process")
 
 
-class Node(object):
+class Node:
   """One node: a machine as far as its processes can tell.
 
   @ivar index: its number, from 1
@@ -351,7 +351,7 @@ class Node(object):
       raise ClusterError("%s does not end" % shlex.join(process.args))
 
 
-class Cluster(object):
+class Cluster:
   """Some nodes on one network, and what Ganeti makes of them.
 
   Use it as a context manager, or call L{Stop} in any case.
