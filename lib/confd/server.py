@@ -188,7 +188,16 @@ class Responder:
       self._row[_DROPPED[err.reason]] += 1
       return None
 
-    answer = self._Answer(request)
+    try:
+      answer = self._Answer(request)
+    except Exception: # pylint: disable=W0718
+      # Also what is nested so deeply that it can just be read, not written
+      answer = self._Encode(_INTERNAL_ERROR)
+      if request.type not in self._failed:
+        self._failed.add(request.type)
+        logging.exception("Cannot answer a request of type %s because of a"
+                          " programming error; please report it",
+                          request.type)
     if answer is LATER:
       return LATER
     reply = wire.PackReply(self._key, request.rsalt, answer.message)
@@ -222,7 +231,7 @@ class Responder:
       if answer is not None:
         return answer
 
-    result = self._Ask(request)
+    result = querylib.Answer(self._snapshot, request)
     if self._IsLeft(result):
       return LATER
     answer = self._Encode(result)
@@ -243,22 +252,6 @@ class Responder:
 
     """
     return _IsLarge(result[1])
-
-  def _Ask(self, request):
-    """Asks the snapshot.
-
-    @rtype: tuple of status and answer
-
-    """
-    try:
-      return querylib.Answer(self._snapshot, request)
-    except Exception: # pylint: disable=W0718
-      if request.type not in self._failed:
-        self._failed.add(request.type)
-        logging.exception("Cannot answer a request of type %s because of a"
-                          " programming error; please report it",
-                          request.type)
-      return _INTERNAL_ERROR
 
   def _Encode(self, result, part=None):
     """Serialises an answer.
@@ -314,7 +307,7 @@ class LargeResponder(Responder):
     key = (request.type, wire.EncodeJson(request.query))
     cut = self._parts.get(key)
     if cut is None:
-      result = self._Ask(request)
+      result = querylib.Answer(self._snapshot, request)
       if result[0] != constants.CONFD_REPL_STATUS_OK:
         return self._Encode(result)
       cut = parts.Parts(wire.EncodeJson(result[1]))

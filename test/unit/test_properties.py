@@ -6,6 +6,7 @@
 
 import copy
 import json
+import logging
 import unittest
 
 import oldconfigs
@@ -13,7 +14,9 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
+from ganeti.confd import counters
 from ganeti.confd import querylib
+from ganeti.confd import server
 from ganeti.confd import snapshot
 from ganeti.confd import wire
 
@@ -390,6 +393,49 @@ class TestConfigurations(unittest.TestCase):
                          "rsalt": "x"})
       self.assertEqual(reply[0], 0)
       self.assertNotIn("s3cret", json.dumps(reply))
+
+
+class TestNesting(unittest.TestCase):
+  """What is nested so deeply that it can just be read, or not even that."""
+
+  # Around Python's usual limit
+  DEPTHS = list(range(930, 1010)) + [5000]
+
+  def _Responders(self, snap):
+    row = counters.Counters(1).Row(0)
+    yield server.Responder(snap, KEY, row)
+    yield server.LargeResponder(snap, KEY, row, None)
+
+  def _Check(self, responder, text):
+    reply = responder.Respond(testutils.PackText(KEY, "%d" % NOW, text), NOW)
+    if reply not in (None, server.LATER):
+      self.assertIn(wire.ParseReply(reply, KEY).status, (0, 1))
+
+  def testQueries(self):
+    logging.disable()
+    self.addCleanup(logging.disable, logging.NOTSET)
+    for responder in self._Responders(SNAPSHOT):
+      for depth in self.DEPTHS:
+        for part in ["", ", \"part\": 0"]:
+          self._Check(responder, "{\"protocol\": 1, \"type\": 10, \"rsalt\":"
+                      " \"x\", \"query\": %s%s%s}" %
+                      ("[" * depth, "]" * depth, part))
+
+  def testConfigurations(self):
+    logging.disable()
+    self.addCleanup(logging.disable, logging.NOTSET)
+    text = json.dumps(MakeConfig(x="x"))
+    for depth in self.DEPTHS:
+      try:
+        snap = snapshot.Snapshot(text.replace(
+          "\"x\": \"x\"", "\"x\": %s%s" % ("[" * depth, "]" * depth)).encode())
+      except errors.ConfigurationError:
+        continue
+      for responder in self._Responders(snap):
+        for part in [testutils.MISSING, 0]:
+          for path in ["", "/x"]:
+            self._Check(responder, json.dumps(testutils.MakeMessage(
+              10, path, part=part)))
 
 
 if __name__ == "__main__":
