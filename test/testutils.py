@@ -167,13 +167,14 @@ def MakeMessage(rtype, query=MISSING, rsalt=None, **kwargs):
           if value is not MISSING}
 
 
-def UnpackReply(key, datagram):
+def UnpackReply(key, datagram, more=()):
   """Verifies a reply and takes it apart.
 
   Everything that the protocol fixes is checked here, for every reply that any
   test sees.
 
   @type datagram: bytes
+  @param more: the keys that the message has beside the usual four
   @rtype: tuple of (string, dict)
   @return: salt and message
   @raise AssertionError: it is no proper reply
@@ -188,7 +189,7 @@ def UnpackReply(key, datagram):
   assert envelope["hmac"] == expected, "Wrong HMAC"
   envelope["msg"].encode("ascii")
   message = json.loads(envelope["msg"], parse_constant=_NoConstant)
-  assert sorted(message) == ["answer", "protocol", "serial", "status"], \
+  assert set(message) == {"answer", "protocol", "serial", "status", *more}, \
     sorted(message)
   for name in ["protocol", "serial", "status"]:
     assert type(message[name]) is int, "%s: %r" % (name, message[name])
@@ -225,6 +226,9 @@ class Asker:
 
   def Close(self):
     self._sock.close()
+
+  def fileno(self):
+    return self._sock.fileno()
 
   def Send(self, datagram):
     self._sock.send(datagram)

@@ -4,9 +4,12 @@
 
 """The protocol, asked of the real daemon over UDP"""
 
+import base64
+import hashlib
 import json
 import time
 import unittest
+import zlib
 
 import oldconfigs
 import reference
@@ -30,6 +33,9 @@ MAX_SIZE = 61440
 
 #: Length of a text of the configuration whose reply just fits
 LONG = 61000
+
+#: Text that cannot be compressed well
+NOISE = [hashlib.sha1(b"%d" % i).hexdigest() for i in range(2000)]
 
 
 def _Config():
@@ -76,7 +82,7 @@ class _Tests:
     cls.config = _Config()
     # For answers that do not fit
     stored = dict(cls.config, long="x" * LONG, longer="x" * (MAX_SIZE + 1),
-                  many=["item"] * 100000)
+                  many=["item"] * 100000, noise=NOISE)
     cls.daemon = testutils.Daemon(stored, address=cls.ADDRESS)
     cls.daemon.__enter__()
 
@@ -308,6 +314,64 @@ class _Tests:
     self.Check(2, [({"2": [""] * 9500}, TOO_LARGE)])
     # At once
     self.assertLess(time.monotonic() - start, 5)
+
+  def _AskPart(self, rtype, query, number, keys=("part", "parts", "sha256"),
+               **kwargs):
+    """Asks for a part of an answer.
+
+    @return: the length of the reply, and its message
+
+    """
+    data = self.daemon.AskRaw(testutils.PackMessage(
+      KEY, MakeMessage(rtype, query, part=number, **kwargs)))
+    (_, reply) = testutils.UnpackReply(KEY, data, more=keys)
+    self.assertEqual(reply["serial"], SERIAL)
+    return (len(data), reply)
+
+  def testParts(self):
+    for (rtype, query, expected) in [
+      (10, "/longer", "x" * (MAX_SIZE + 1)), (10, "/noise", NOISE),
+      (2, {"2": [""] * 9500}, [[1, 0]] * 9500), (0, None, 3000000),
+      (10, "/nodes", self.config["nodes"])]:
+      (_, first) = self._AskPart(rtype, query, 0)
+      self.assertEqual(first["part"], 0)
+      data = b""
+      for number in range(first["parts"]):
+        (size, reply) = self._AskPart(rtype, query, number)
+        # What any network carries in one piece
+        self.assertLessEqual(size, 1232)
+        self.assertEqual((reply["status"], reply["part"], reply["parts"],
+                          reply["sha256"]),
+                         (OK, number, first["parts"], first["sha256"]))
+        # The same question, the same bytes
+        self.assertEqual(self._AskPart(rtype, query, number)[1], reply)
+        data += base64.b64decode(reply["answer"], validate=True)
+      self.assertEqual(hashlib.sha256(data).hexdigest(), first["sha256"])
+      self.assertEqual(json.loads(zlib.decompress(data)), expected)
+      for number in [first["parts"], -1, "0", True, 0.0, [], {}, 10 ** 30]:
+        (_, reply) = self._AskPart(rtype, query, number, keys=())
+        self.assertEqual((reply["status"], reply["answer"]), BAD_ARGUMENT)
+
+  def testPartsOfErrors(self):
+    # The plain error
+    for (rtype, query, expected) in [
+      (1, "no", UNKNOWN), (10, "/no", BAD_ARGUMENT), (7, 5, BAD_ARGUMENT),
+      (1000, None, NOT_IMPLEMENTED), ("0", None, NOT_IMPLEMENTED),
+      # Counters do not stand still
+      (65, None, BAD_ARGUMENT)]:
+      (_, reply) = self._AskPart(rtype, query, 0, keys=())
+      self.assertEqual((reply["status"], reply["answer"]), expected)
+    (_, reply) = self._AskPart(10, "/many", 0, keys=(), protocol=2)
+    self.assertEqual((reply["status"], reply["answer"]), NOT_IMPLEMENTED)
+
+  def testNullIsNoPart(self):
+    self.assertEqual(self.daemon.Answer(0, part=None), (OK, 3000000))
+
+  def testStats(self):
+    for query in [MISSING, None, "x", [], 5]:
+      (status, answer) = self.daemon.Answer(65, query)
+      self.assertEqual(status, OK)
+      self.assertIsInstance(answer, dict)
 
   def _Silent(self):
     """Makes datagrams that get no reply.

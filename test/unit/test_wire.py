@@ -178,7 +178,9 @@ class TestParseRequest(unittest.TestCase):
           self.assertEqual(caught.exception.reason, reason)
 
   def testAnyKey(self):
-    for key in [b"k" * 16, b"\x00\xff" * 100, b"0123456789abcde\n"]:
+    # HMAC hashes keys of more than 64 bytes
+    for key in [b"k" * 16, b"\x00\xff" * 100, b"0123456789abcde\n", b"k" * 63,
+                b"k" * 64, b"k" * 65]:
       datagram = testutils.PackMessage(key, MESSAGE, salt="%d" % NOW)
       wire.ParseRequest(datagram, key, NOW)
       # The newline is part of the key
