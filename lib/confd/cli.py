@@ -92,11 +92,11 @@ def _RunQuestion(asker, opts, name, args):
   else:
     try:
       view = command.show(reply.answer, args)
+      _Printer(opts).Print(view.headers, view.rows, view.numeric)
     except (AttributeError, LookupError, TypeError, ValueError):
       raise errors.ConfdClientError("The answer of %s does not have the form"
                                     " that was expected; --json shows it" %
                                     reply.candidates[0].address)
-    _Printer(opts).Print(view.headers, view.rows, view.numeric)
   return constants.EXIT_SUCCESS
 
 

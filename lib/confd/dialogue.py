@@ -269,15 +269,17 @@ class Dialogue(Questions):
     """
     return self._Perform(self._Learn())
 
-  def Survey(self, rtype, query=None):
+  def Survey(self, rtype, query=None, only=None):
     """Asks all candidates, and waits for each of them.
 
+    @type only: list of strings or None
+    @param only: to ask no others; as in C{address} of a reply
     @rtype: tuple of (list of L{exchange.CandidateReply}, dict)
     @return: all replies, errors too, the freshest first; who was silent, with
       the reason or None
 
     """
-    return self._Perform(self._Survey(rtype, query))
+    return self._Perform(self._Survey(rtype, query, only))
 
   def _Ask(self, rtype, query):
     """The steps to one answer.
@@ -341,13 +343,14 @@ class Dialogue(Questions):
     return (self._Portions(ips[:middle], link) +
             self._Portions(ips[middle:], link))
 
-  def _Survey(self, rtype, query):
+  def _Survey(self, rtype, query, only):
     """The steps to all candidates' replies.
 
     """
     yield from self._Prepare()
     now = time.monotonic()
-    current = exchange.Exchange(rtype, query, self._Everyone(), [], now,
+    asked = [i for i in self._Everyone() if only is None or i.name in only]
+    current = exchange.Exchange(rtype, query, asked, [], now,
                                 now + self._timeout, everybody=True,
                                 patience=_SURVEY_PATIENCE)
     yield current

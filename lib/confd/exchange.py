@@ -338,11 +338,13 @@ class Exchange:
     if now >= self._deadline or not (waiting or self._reserve):
       return True
     impatient = now >= self._patience_ends
+    unreachable = all(i.unreachable for i in waiting)
+    if self._everybody:
+      return impatient or (unreachable and now >= self._started + PATIENCE)
     fresh = len(self._fresh)
     if fresh:
-      return impatient or (not self._everybody and (
-        fresh >= self._needed or
-        all(i.unreachable or i.candidate.silent for i in waiting)))
+      return (impatient or fresh >= self._needed or
+              all(i.unreachable or i.candidate.silent for i in waiting))
     if self._reserve:
       if impatient or not waiting:
         self._asked.extend(_Asked(candidate, now)
@@ -353,7 +355,7 @@ class Exchange:
     if any(i.reply is not None for i in self._asked):
       # Errors with a text: the others get longer to have a better answer
       return now >= self._patience_ends + _LAST_HOPE
-    return impatient and all(i.unreachable for i in waiting)
+    return impatient and unreachable
 
   def Finish(self, now):
     """Ends the exchange: remembers who was silent.

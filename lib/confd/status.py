@@ -108,11 +108,12 @@ def Ask(asker):
   """
   asker.Learn()
   (pings, silent) = asker.Survey(constants.CONFD_REQ_PING)
-  (serials, _) = asker.Survey(*exchange.SERIAL_QUESTION) if pings else ([], {})
+  answering = [i.address for i in pings]
+  (serials, _) = asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
   rows = Judge(pings, serials, silent)
   if any(row.behind for row in rows):
     time.sleep(_SETTLE)
-    (later, _) = asker.Survey(*exchange.SERIAL_QUESTION)
+    (later, _) = asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
     rows = Judge(pings, later, silent, max(row.serial or 0 for row in rows))
   return rows
 

@@ -1,0 +1,510 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-client, run as a user runs it, against the real daemon.
+
+"""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+import packaged
+import testutils
+
+
+CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
+
+_ADDRESSES = ["127.0.3.1", "127.0.3.2", "127.0.3.3"]
+
+
+def _Config(serial=17, **kwargs):
+  nodes = [testutils.MakeNode(i + 1, master_candidate=True, primary_ip=address)
+           for (i, address) in enumerate(_ADDRESSES)]
+  nodes.append(testutils.MakeNode(4, offline=True))
+  return testutils.MakeConfig(
+    nodes=nodes, serial_no=serial,
+    disks=[testutils.MakeDrbd(1, 1, 2, minor_a=4, minor_b=7)],
+    instances=[testutils.MakeInstance(1, 1, disks=[1], nics=["192.0.2.51"]),
+               testutils.MakeInstance(2, 2, nics=["192.0.2.52",
+                                                  ("192.0.2.53", "br7")])],
+    **kwargs)
+
+
+def _Environment(**kwargs):
+  env = dict((name, value) for (name, value) in os.environ.items()
+             if name not in ("PYTHONPATH", "GANETI_ROOTDIR"))
+  env.update(LC_ALL="C.UTF-8", **kwargs)
+  return env
+
+
+def _Run(*args, **kwargs):
+  """Runs confd-client.
+
+  @rtype: tuple of (int, string, string)
+  @return: exit code, stdout, stderr
+
+  """
+  kwargs.setdefault("env", _Environment())
+  result = subprocess.run([CLIENT] + list(args), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True, timeout=60, cwd="/",
+                          **kwargs)
+  return (result.returncode, result.stdout, result.stderr)
+
+
+class _Test(unittest.TestCase):
+  """Tests with as many daemons as there are addresses, all on one port.
+
+  """
+  def _Start(self, *configs):
+    self.daemons = []
+    self.port = testutils.FreePort(_ADDRESSES[0])
+    for (address, config) in zip(_ADDRESSES, configs):
+      daemon = testutils.Daemon(config, address=address, port=self.port)
+      self.daemons.append(daemon)
+      self.addCleanup(self._Stop, daemon)
+      daemon.Start()
+    self.arguments = ["-p", str(self.port),
+                      "--hmac-file", self.daemons[0].key_file]
+
+  def _Stop(self, daemon):
+    if daemon in self.daemons:
+      self.daemons.remove(daemon)
+      daemon.Stop()
+
+  def _Ask(self, *args, **kwargs):
+    return _Run(*(["-a", _ADDRESSES[0]] + self.arguments + list(args)),
+                **kwargs)
+
+
+class TestQuestions(_Test):
+  def setUp(self):
+    self._Start(_Config())
+
+  def testAnswers(self):
+    for (args, expected) in [
+      ("ping", "configuration version 3.0 (3000000)"),
+      ("master", "node1.example.com"),
+      ("master-info", "Node              MasterIP    NodeIP\n"
+       "node1.example.com 192.0.2.100 127.0.3.1"),
+      ("node-role node1", "master"),
+      ("node-role node2", "candidate"),
+      ("node-role node4", "offline"),
+      ("node-ips", "127.0.3.1\n127.0.3.2\n127.0.3.3\n192.0.2.4"),
+      ("mc-ips", "127.0.3.1\n127.0.3.2\n127.0.3.3"),
+      ("instance-ips", "192.0.2.51\n192.0.2.52"),
+      ("instance-ips br7", "192.0.2.53"),
+      ("instance-ips nolink", ""),
+      ("node-of-ip 192.0.2.52", "127.0.3.2"),
+      ("node-of-ip 192.0.2.52 192.0.2.99",
+       "IP         Node\n192.0.2.52 127.0.3.2\n192.0.2.99 -"),
+      ("node-instances node2",
+       "Instance          Role      State OS\n"
+       "inst2.example.com primary   up    debootstrap+default\n"
+       "inst1.example.com secondary up    debootstrap+default"),
+      ("node-drbd node2",
+       "Node              Minor Instance          Disk   Role      PeerNode\n"
+       "node2.example.com     7 inst1.example.com disk/0 secondary"
+       " node1.example.com"),
+      ("instance-disks inst1",
+       "Disk Type Size Mode Name UUID\n"
+       "   0 drbd 1024 rw   -    d0000000-0000-4000-8000-000000000001"),
+      ("config /cluster/cluster_name", "cluster.example.com"),
+      ("config /serial_no", "17"),
+      ("config /nodes/%s/tags" % testutils.Uuid("a", 1), "[]"),
+      ("--separator : --no-headers node-drbd node1",
+       "node1.example.com:4:inst1.example.com:disk/0:primary:"
+       "node2.example.com"),
+      ]:
+      (code, output, problems) = self._Ask(*args.split())
+      self.assertEqual((code, output, problems),
+                       (0, expected and expected + "\n", ""), args)
+
+  def testCollectors(self):
+    (code, output, _) = self._Ask("collectors")
+    self.assertEqual(code, 0)
+    self.assertIn("Collector        Active Seconds\n"
+                  "cpu-avg-load     yes          5\n", output)
+
+  def testJson(self):
+    (code, output, _) = self._Ask("--json", "master")
+    self.assertEqual(code, 0)
+    reply = json.loads(output)
+    self.assertEqual((reply["answer"], reply["serial"], reply["silent"]),
+                     ("node1.example.com", 17, {}))
+    (candidate, ) = reply["candidates"]
+    self.assertEqual((candidate["address"], candidate["behind"]),
+                     (_ADDRESSES[0], 0))
+
+  def testErrorAnswers(self):
+    for (args, text) in [
+      ("node-role nonode", 'node-role "nonode": unknown entry'),
+      ("node-of-ip 192.0.2.99", 'node-of-ip ["192.0.2.99"]: unknown entry'),
+      ("config /nothing", 'config "/nothing": wrong argument'),
+      ]:
+      (code, output, problems) = self._Ask(*args.split())
+      self.assertEqual((code, output), (1, ""), args)
+      self.assertIn(text, problems)
+
+  def testNoAnswer(self):
+    for (args, texts) in [
+      (["-a", "127.0.3.9"], ["127.0.3.9", "nothing listens there"]),
+      (["-a", "no-such-host.invalid"],
+       ["no-such-host.invalid: cannot be resolved"]),
+      (["-a", _ADDRESSES[0], "--hmac", "a key, but not the right one\n",
+        "-t", "0.3"], ["0.3 seconds", "another key"]),
+      ]:
+      if "--hmac" not in args:
+        args += self.arguments[2:]
+      (code, output, problems) = _Run("-p", str(self.port), "ping", *args)
+      self.assertEqual((code, output), (3, ""), problems)
+      for text in texts:
+        self.assertIn(text, problems)
+
+  def testNewlineOfTheKey(self):
+    key = testutils.KEY.decode("ascii").rstrip("\n")
+    (code, output, problems) = _Run("-a", _ADDRESSES[0], "-p", str(self.port),
+                                    "--hmac", key, "-t", "0.3", "master")
+    self.assertEqual((code, output), (0, "node1.example.com\n"))
+    self.assertIn("once more with a newline", problems)
+    (code, _, problems) = _Run("-a", _ADDRESSES[0], "-p", str(self.port),
+                               "--hmac", key + "\n", "master")
+    self.assertEqual((code, problems), (0, ""))
+
+  def testSelfTest(self):
+    (code, output, problems) = self._Ask("-r", "3")
+    self.assertEqual((code, problems), (0, ""))
+    for line in [r"- Ping: OK", r"- Master: OK \(node1.example.com\)",
+                 r"- Node role for master: OK", r"- Node primary ip query: OK",
+                 r"  \* 192.0.2.51", r"- Timing tests",
+                 r"  \* \d+\.\d{3}ms per ping request"]:
+      self.assertRegex(output, "(?m)^%s$" % line)
+
+  def testSelfTestWithoutTimings(self):
+    (code, output, _) = self._Ask("-r", "0")
+    self.assertEqual(code, 0)
+    self.assertNotIn("Timing", output)
+
+  def testDefaults(self):
+    """Key and candidates are found as on a node.
+
+    """
+    root = self.daemons[0].root
+    testutils.WriteFile(os.path.join(self.daemons[0].datadir,
+                                     "ssconf_master_candidates_ips"),
+                        b"127.0.3.1\n")
+    (code, output, problems) = _Run("-p", str(self.port), "master",
+                                    env=_Environment(GANETI_ROOTDIR=root))
+    self.assertEqual((code, output, problems), (0, "node1.example.com\n", ""))
+
+  def testNoTracebackEver(self):
+    with open("/dev/full", "w", encoding="ascii") as full:
+      result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+                              ["config", "/nodes"], stdout=full,
+                              stderr=subprocess.PIPE, universal_newlines=True,
+                              timeout=60, env=_Environment(), check=False)
+    self.assertEqual(result.returncode, 1)
+    self.assertEqual(result.stderr,
+                     "confd-client: No space left on device\n")
+    (reader, writer) = os.pipe()
+    os.close(reader)
+    result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+                            ["master"], stdout=writer, stderr=subprocess.PIPE,
+                            universal_newlines=True, timeout=60,
+                            env=_Environment(), check=False)
+    os.close(writer)
+    self.assertEqual((result.returncode, result.stderr), (141, ""))
+
+  def testArgumentsThatAreNoText(self):
+    (code, _, problems) = self._Ask("node-role", b"\xff\xfe")
+    self.assertEqual(code, 1)
+    self.assertIn("unknown entry", problems)
+
+  def testLocaleThatCannotWriteIt(self):
+    (code, output, problems) = self._Ask(
+      "config", "/cluster", env=dict(_Environment(), LC_ALL="C",
+                                     PYTHONIOENCODING="ascii"))
+    self.assertEqual((code, problems), (0, ""), output)
+
+  def testControlCharactersAreEscaped(self):
+    with packaged.Confd(lambda rtype, query:
+                        (0, ["\033[31mred", "a\nb"], 5)) as confd:
+      (code, output, _) = _Run("-a", confd.peer, *self.arguments[2:],
+                               "node-ips")
+    self.assertEqual((code, output), (0, "\\x1b[31mred\na\\nb\n"))
+
+  def testAnswersOfAnotherForm(self):
+    with packaged.Confd(lambda rtype, query: (0, [5, "x"], 5)) as confd:
+      for args in ["node-instances x", "node-drbd x", "instance-disks x",
+                   "collectors", "node-of-ip 192.0.2.1 192.0.2.2"]:
+        (code, _, problems) = _Run("-a", confd.peer, *self.arguments[2:],
+                                   *args.split())
+        self.assertEqual(code, 1, args)
+        self.assertNotIn("Traceback", problems)
+        self.assertIn("confd-client: ", problems)
+
+
+class TestUsage(unittest.TestCase):
+  def testErrors(self):
+    for (args, text) in [
+      ("nonsense", "no such command: nonsense"),
+      ("node-role", "node-role NODE"),
+      ("master extra", "usage: confd-client master"),
+      ("-p 0 ping", "not a port: 0"),
+      ("-p 70000 ping", "70000"),
+      ("-p x ping", "'x'"),
+      ("-t 0 ping", "0.0"),
+      ("-t nan ping", "nan"),
+      ("-t inf ping", "inf"),
+      ("--coverage -2 ping", "-2"),
+      ("-r -1", "-1"),
+      ("-a node1:x ping", "'x' in 'node1:x'"),
+      ("-a node1,,node2 ping", "''"),
+      ("--hmac x --hmac-file y ping", "exclude"),
+      ("--nagios ping", "--nagios"),
+      ("--no-such-option", "--no-such-option"),
+      ]:
+      (code, output, problems) = _Run(*args.split())
+      self.assertEqual((code, output), (2, ""), args)
+      self.assertIn(text, problems)
+
+  def testKeys(self):
+    for (args, text) in [
+      (["--hmac", "short"], "5 bytes"),
+      (["--hmac-file", "/nonexistent"], "/nonexistent"),
+      (["--hmac-file", "/"], "/"),
+      ]:
+      (code, output, problems) = _Run("ping", *args)
+      self.assertEqual((code, output), (1, ""), args)
+      self.assertIn(text, problems)
+      self.assertNotIn("Traceback", problems)
+
+  def testRootdir(self):
+    (code, _, problems) = _Run("ping",
+                               env=_Environment(GANETI_ROOTDIR="relative"))
+    self.assertEqual(code, 1)
+    self.assertIn("'relative'", problems)
+
+  def testHelpAndVersion(self):
+    (code, output, _) = _Run("--help")
+    self.assertEqual(code, 0)
+    for text in ["--hmac-file", "node-of-ip IP...", "watch [COMMAND...]"]:
+      self.assertIn(text, output)
+    (code, output, _) = _Run("--version")
+    self.assertEqual(code, 0)
+    self.assertRegex(output, r"^confd-client \(ganeti-confd\) \d")
+
+
+class TestStatus(_Test):
+  def _Status(self, *args):
+    return self._Ask("-t", "5", "status", *args)
+
+  def testAllIsWell(self):
+    self._Start(_Config(), _Config(), _Config())
+    (code, output, problems) = self._Status()
+    self.assertEqual((code, problems), (0, ""), output)
+    lines = output.splitlines()
+    self.assertEqual(lines[0].split(), ["Address", "Answers", "RTT", "Serial",
+                                        "Behind", "Version", "Problem"])
+    for (line, address) in zip(lines[1:], _ADDRESSES):
+      self.assertRegex(line, r"^%s +yes +[0-9.]+ms +17 +0 3\.0$" % address)
+    (code, output, _) = self._Status("--nagios")
+    self.assertEqual(code, 0)
+    self.assertRegex(output, r"\ACONFD OK - 3 of 3 master candidates answer,"
+                     r" serial 17 \| answering=3;;;0;3 behind=0;;;0"
+                     r" rtt=0\.\d+s;;;0\n\Z")
+
+  def testBehindAndGone(self):
+    self._Start(_Config(17), _Config(20))
+    (code, output, _) = self._Status("--no-headers")
+    self.assertEqual(code, 1)
+    (first, second, third) = output.splitlines()
+    self.assertRegex(first, r"^127\.0\.3\.2 +yes +[0-9.]+ms +20 +0 3\.0$")
+    self.assertRegex(second, r"^127\.0\.3\.1 +yes +[0-9.]+ms +17 +3 3\.0 +its"
+                     " configuration is 3 changes behind$")
+    self.assertRegex(third, r"^127\.0\.3\.3 +no .*nothing listens there$")
+    (code, output, _) = self._Status("--nagios")
+    self.assertEqual(code, 1)
+    self.assertIn("CONFD WARNING - 2 of 3 master candidates answer, serial 20;"
+                  " 127.0.3.1: its configuration is 3 changes behind;"
+                  " 127.0.3.3: nothing listens there |", output)
+    (code, output, _) = self._Status("--json")
+    self.assertEqual([(row["address"], row["answers"], row["behind"])
+                      for row in json.loads(output)],
+                     [("127.0.3.2", True, 0), ("127.0.3.1", True, 3),
+                      ("127.0.3.3", False, None)])
+
+  def testAChangeThatIsJustArriving(self):
+    """A candidate that has it a moment later is not behind.
+
+    """
+    self._Start(_Config(17), _Config(18), _Config(18))
+    timer = threading.Timer(0.6, self.daemons[0].WriteConfig, [_Config(18)])
+    timer.start()
+    self.addCleanup(timer.join)
+    (code, output, _) = self._Status()
+    self.assertEqual(code, 0, output)
+
+  def testNobody(self):
+    self._Start(_Config())
+    (code, output, _) = _Run("-a", "127.0.3.9", *self.arguments, "status")
+    self.assertEqual(code, 3)
+    self.assertIn("nothing listens there", output)
+    (code, output, _) = _Run("-a", "127.0.3.9", *self.arguments, "status",
+                             "--nagios")
+    self.assertEqual(code, 2)
+    self.assertTrue(output.startswith("CONFD CRITICAL - 0 of 1 "), output)
+
+  def testUnknown(self):
+    (code, output, problems) = _Run("status", "--nagios", "--hmac-file", "/x")
+    self.assertEqual((code, problems), (3, ""))
+    self.assertTrue(output.startswith("CONFD UNKNOWN - "), output)
+
+  def testPackagedDaemon(self):
+    """Its serials tell nothing, but the configuration's can be asked for.
+
+    """
+    def _Answer(rtype, query):
+      if rtype == 0:
+        return (0, 3000000, 0)
+      if rtype == 5:
+        return (0, ["127.0.0.1"], 8)
+      if (rtype, query) == (10, "/serial_no"):
+        return (0, 4711, 8)
+      return None
+    with packaged.Confd(_Answer) as confd:
+      (code, output, _) = _Run("-a", "127.0.0.1", "-p", str(confd.port),
+                               "--hmac", testutils.KEY.decode("ascii"),
+                               "status", "--no-headers")
+    self.assertEqual(code, 0, output)
+    self.assertRegex(output, r"^127\.0\.0\.1 +yes +[0-9.]+ms +4711 +0 3\.0\n$")
+
+  def testNoConfiguration(self):
+    text = "Cannot load configuration from /var/lib/ganeti/config.data: ..."
+    with packaged.Confd(lambda *_: (1, text, 0)) as confd:
+      (code, output, _) = _Run("-a", confd.peer, "--hmac",
+                               testutils.KEY.decode("ascii"), "status")
+    self.assertEqual(code, 3)
+    self.assertIn("has no usable configuration", output)
+
+
+class TestWatch(_Test):
+  def _Watch(self, *args):
+    proc = subprocess.Popen(
+      [CLIENT, "-a", ",".join(_ADDRESSES[:len(self.daemons)]), "-t", "1"] +
+      self.arguments + ["watch"] + list(args), env=_Environment(),
+      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      universal_newlines=True, bufsize=1)
+    self.lines = []
+    self.remarks = []
+    threads = [threading.Thread(target=self._Collect, args=pair, daemon=True)
+               for pair in [(proc.stdout, self.lines),
+                            (proc.stderr, self.remarks)]]
+    for thread in threads:
+      thread.start()
+
+    def _End():
+      if proc.poll() is None:
+        proc.kill()
+      proc.wait()
+      for thread in threads:
+        thread.join()
+      proc.stdout.close()
+      proc.stderr.close()
+    self.addCleanup(_End)
+    testutils.WaitFor(lambda: self.remarks, "watch has begun")
+    return proc
+
+  @staticmethod
+  def _Collect(stream, lines):
+    for line in stream:
+      lines.append(line.rstrip("\n"))
+
+  def _WriteAll(self, config):
+    for daemon in self.daemons:
+      daemon.WriteConfig(config)
+
+  def testLines(self):
+    self._Start(_Config(17))
+    proc = self._Watch()
+    self.assertEqual(self.remarks, ["confd-client: The serial is 17"])
+    for serial in [18, 25]:
+      self._WriteAll(_Config(serial))
+      testutils.WaitFor(lambda: self.lines and "serial %d " % serial in
+                        self.lines[-1], "serial %d" % serial)
+    self.assertRegex(self.lines[0],
+                     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d serial 18 \(was 17\)$")
+    self.assertEqual(len(self.lines), 2)
+    proc.send_signal(signal.SIGINT)
+    self.assertEqual(proc.wait(20), 130)
+    self.assertNotIn("Traceback", "\n".join(self.remarks))
+
+  def testJson(self):
+    self._Start(_Config(17))
+    self._Watch("--json")
+    self._WriteAll(_Config(18))
+    testutils.WaitFor(lambda: self.lines, "a line")
+    line = json.loads(self.lines[0])
+    self.assertEqual((line["old"], line["serial"]), (17, 18))
+
+  def testCommand(self):
+    self._Start(_Config(17))
+    self._Watch("sh", "-c", 'echo "changed to $CONFD_SERIAL"; exit 3')
+    self._WriteAll(_Config(18))
+    testutils.WaitFor(lambda: self.lines, "the command's output")
+    self.assertEqual(self.lines, ["changed to 18"])
+    testutils.WaitFor(lambda: any("ended with exit code 3" in line
+                                  for line in self.remarks), "the remark")
+
+  def testCommandThatIsNone(self):
+    self._Start(_Config(17))
+    proc = self._Watch("/no/such/command")
+    self._WriteAll(_Config(18))
+    self.assertEqual(proc.wait(20), 1)
+    testutils.WaitFor(lambda: "confd-client: /no/such/command: No such file or"
+                      " directory" in self.remarks, "the error")
+
+  def testSurvivesRestartsAndFailovers(self):
+    """One after the other goes, then all of them, then they come back.
+
+    """
+    self._Start(_Config(17), _Config(17))
+    proc = self._Watch()
+    (first, second) = self.daemons
+    self._Stop(first)
+    second.WriteConfig(_Config(18))
+    testutils.WaitFor(lambda: len(self.lines) == 1, "serial 18")
+    self._Stop(second)
+    testutils.WaitFor(lambda: any("trying on" in line for line in self.remarks),
+                      "nobody answers")
+    # An old one comes back first, and is not believed at once
+    self.daemons.append(testutils.Daemon(_Config(17), address=_ADDRESSES[0],
+                                         port=self.port))
+    self.addCleanup(self._Stop, self.daemons[-1])
+    self.daemons[-1].Start()
+    time.sleep(1.5)
+    self.assertEqual(len(self.lines), 1)
+    self.daemons[-1].WriteConfig(_Config(19))
+    testutils.WaitFor(lambda: len(self.lines) == 2, "serial 19")
+    self.assertIn("serial 19 (was 18)", self.lines[1])
+    self.assertIsNone(proc.poll())
+    self.assertTrue(any("answers again" in line for line in self.remarks))
+
+  def testRestoredConfiguration(self):
+    self._Start(_Config(17))
+    self._Watch()
+    started = time.monotonic()
+    self._WriteAll(_Config(9))
+    testutils.WaitFor(lambda: self.lines, "serial 9", timeout=30)
+    self.assertIn("serial 9 (was 17)", self.lines[0])
+    self.assertGreater(time.monotonic() - started, 9)
+
+
+if __name__ == "__main__":
+  unittest.main()
