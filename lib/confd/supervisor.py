@@ -304,11 +304,15 @@ class Supervisor:
       self._serving = None
     else:
       self._loading = None
+    if self._loading:
+      # That will serve
+      return
     self._tried = None
     now = time.monotonic()
     if item.told_to_serve and now - item.told_to_serve > _RESTART_FORGET:
       self._restart_delay = 0
-    self._not_before = max(self._not_before, now + self._NextDelay())
+    # Whatever the last load cost: nobody answers
+    self._not_before = now + self._NextDelay()
 
   def _NextDelay(self):
     """Returns how long to wait before another generation is started.
@@ -381,8 +385,9 @@ class Supervisor:
 
     """
     now = time.monotonic()
-    # Between generations the queue is kept for the next one
-    drain = not self._Generations()
+    # Between generations the queue is kept for the next one, if it is known
+    # what that could serve
+    drain = not self._Generations() and (self._silent or self._failure)
     timeout = watch.POLL_INTERVAL
     for due in (self._not_before, self._retry_at or 0):
       if now < due:

@@ -86,7 +86,10 @@ def ReadFile(path):
       if not stat.S_ISREG(status.st_mode):
         raise errors.ConfigurationError("%s is no regular file" % path)
       contents = stream.read()
-      if StateOf(os.fstat(fd)) != StateOf(status):
+      # Not the time of the last change of its status: a new file that is
+      # renamed over this one changes that, and no contents
+      now = os.fstat(fd)
+      if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
         raise errors.ConfigurationError("%s changed while it was read" % path)
   except OSError as err:
     raise errors.ConfigurationError("Cannot read %s: %s" %
