@@ -1,0 +1,483 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of reloads, and of processes that die.
+
+Real processes, sockets and signals. Times are goals, and tests assert ten times
+as much.
+
+"""
+
+import os
+import random
+import select
+import signal
+import threading
+import time
+import unittest
+
+import processes
+import testutils
+
+
+PING = 0
+STATS = 65
+
+#: Reloads under load, and questions that each client has under way
+RELOADS = 200
+CLIENTS = 6
+WINDOW = 3
+
+#: Seconds that a question waits at most for the hand-over
+GAP_GOAL = 0.06
+#: Seconds until all processes are gone when the supervisor was killed
+END_GOAL = 1.0
+
+
+def _Config(serial, instances=0):
+  return testutils.MakeConfig(
+    serial_no=serial,
+    instances=[testutils.MakeInstance(index, 1, nics=["10.%d.%d.%d" % (
+      index >> 16, index >> 8 & 255, index & 255)])
+               for index in range(instances)])
+
+
+class _Client:
+  """A client that always has some questions under way, and sends none twice.
+
+  """
+  def __init__(self, daemon):
+    self._asker = daemon.Asker()
+    self.fileno = self._asker.fileno
+    self._sent = {}
+    self.answered = 0
+    self.serial = 0
+    self.went_back = 0
+    self.worst = 0.0
+    for _ in range(WINDOW):
+      self._Send()
+
+  def _Send(self):
+    message = testutils.MakeMessage(random.choice([0, 3, 4, 5]))
+    self._sent[message["rsalt"]] = time.monotonic()
+    self._asker.Send(testutils.PackMessage(self._asker.key, message))
+
+  def Receive(self, again=True):
+    """Takes one reply.
+
+    @param again: whether to ask again
+
+    """
+    (salt, reply) = testutils.UnpackReply(self._asker.key,
+                                          self._asker.Receive())
+    self.worst = max(self.worst, time.monotonic() - self._sent.pop(salt))
+    self.answered += 1
+    if reply["serial"] < self.serial:
+      self.went_back += 1
+    self.serial = reply["serial"]
+    if again:
+      self._Send()
+
+  def Finish(self):
+    """Waits for the replies to all that was sent.
+
+    """
+    while self._sent:
+      (ready, _, _) = select.select([self], [], [], testutils.PATIENCE)
+      if not ready:
+        break
+      self.Receive(again=False)
+    self._asker.Close()
+    return len(self._sent)
+
+
+def _Turn(clients):
+  """Takes what has come in.
+
+  """
+  (ready, _, _) = select.select(clients, [], [], testutils.PATIENCE)
+  if not ready:
+    raise AssertionError("Nobody gets an answer any more")
+  for client in ready:
+    client.Receive()
+
+
+class ReloadTest(unittest.TestCase):
+  def testNoneLostAndNoSerialGoesBack(self):
+    with testutils.Daemon(_Config(1), args=["--workers=3"]) as daemon:
+      clients = [_Client(daemon) for _ in range(CLIENTS)]
+      for serial in range(2, 2 + RELOADS):
+        daemon.WriteConfig(_Config(serial))
+        # That does not wait for the 250 ms between two reloads
+        daemon.proc.send_signal(signal.SIGHUP)
+        while min(client.serial for client in clients) < serial:
+          _Turn(clients)
+      lost = sum(client.Finish() for client in clients)
+      reloads = daemon.Answer(STATS)[1]["reloads"]
+    worst = max(client.worst for client in clients)
+    answered = sum(client.answered for client in clients)
+    print("%d answers over %d reloads; longest wait %.1f ms" %
+          (answered, reloads["good"], 1000 * worst))
+    self.assertEqual(lost, 0)
+    self.assertEqual([client.went_back for client in clients], [0] * CLIENTS)
+    self.assertGreaterEqual(reloads["good"], RELOADS)
+    self.assertEqual(reloads["failed"], 0)
+    self.assertGreater(answered, 10 * RELOADS)
+    self.assertLess(worst, 10 * GAP_GOAL)
+
+  def testFirstChangeIsLoadedAtOnce(self):
+    with testutils.Daemon(_Config(1)) as daemon:
+      for serial in range(2, 7):
+        # A quiet time
+        time.sleep(0.3)
+        started = time.monotonic()
+        daemon.WriteConfig(_Config(serial))
+        daemon.WaitForSerial(serial)
+        self.assertLess(time.monotonic() - started, 10 * 0.1)
+
+  def testReloadsAreSpacedOut(self):
+    with testutils.Daemon(_Config(1)) as daemon:
+      before = daemon.Answer(STATS)[1]["reloads"]["good"]
+      started = time.monotonic()
+      serial = 1
+      while time.monotonic() - started < 2:
+        serial += 1
+        daemon.WriteConfig(_Config(serial))
+        time.sleep(0.005)
+      daemon.WaitForSerial(serial)
+      seconds = time.monotonic() - started
+      reloads = daemon.Answer(STATS)[1]["reloads"]["good"] - before
+      self.assertLessEqual(reloads, seconds / 0.25 + 1)
+      self.assertGreater(reloads, 1)
+
+  def testOldGenerationGoes(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      old = processes.Find(daemon, 2)
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+      new = processes.Find(daemon, 2)
+      self.assertEqual(new.keeper, old.keeper)
+      processes.WaitForEnd([old.loader, old.large] + old.workers)
+      self.assertFalse(set(new.workers + [new.loader, new.large]) &
+                       set(old.workers + [old.loader, old.large]))
+
+  def testStoppedWorkerDoesNotHoldUpTheNext(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      # It cannot finish, and is killed
+      old = processes.Find(daemon, 2)
+      os.kill(old.workers[0], signal.SIGSTOP)
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+      processes.WaitForEnd(old.workers)
+
+  def testStoppedLoaderDoesNotHoldUpTheNext(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      old = processes.Find(daemon, 2)
+      os.kill(old.loader, signal.SIGSTOP)
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+      processes.WaitForEnd([old.loader] + old.workers)
+      # Said once, however long it takes
+      self.assertEqual(daemon.Log().count("did not finish"), 1)
+
+
+class BoundTest(unittest.TestCase):
+  """What reloads cost, however fast files change.
+
+  """
+  INSTANCES = 30000
+  SECONDS = 6
+
+  def _Storm(self, daemon, change):
+    """Changes a file all the time, and measures.
+
+    @return: tuple of seconds of processor time, and of time that passed
+
+    """
+    generations = []
+    stop = threading.Event()
+
+    def _Count():
+      while not stop.wait(0.02):
+        generations.append(len(processes.Children(daemon.proc.pid)) - 1)
+
+    counter = threading.Thread(target=_Count)
+    counter.start()
+    try:
+      cpu = processes.CpuSeconds(daemon.proc.pid)
+      started = time.monotonic()
+      while time.monotonic() - started < self.SECONDS:
+        for _ in range(10):
+          change()
+        time.sleep(0.001)
+      seconds = time.monotonic() - started
+      cpu = processes.CpuSeconds(daemon.proc.pid) - cpu
+    finally:
+      stop.set()
+      counter.join()
+    # Only for a moment there are more than two
+    self.assertLess(sum(number > 2 for number in generations),
+                    len(generations) / 10)
+    return (cpu, seconds)
+
+  def testReloadsTakeAQuarterOfACore(self):
+    with testutils.Daemon(_Config(1, self.INSTANCES)) as daemon:
+      time.sleep(1)
+      load_time = daemon.Answer(STATS)[1]["config"]["load_time"]
+      before = daemon.Answer(STATS)[1]["reloads"]["good"]
+      # Two files by turns, which is cheap for who changes
+      names = [os.path.join(daemon.datadir, name) for name in ("even", "odd")]
+      for name in names:
+        testutils.WriteFile(name, testutils.ReadFile(daemon.config_file))
+      new = os.path.join(daemon.datadir, "new")
+
+      def _Replace():
+        names.reverse()
+        os.link(names[0], new)
+        os.rename(new, daemon.config_file)
+
+      (cpu, seconds) = self._Storm(daemon, _Replace)
+      reloads = daemon.Answer(STATS)[1]["reloads"]["good"] - before
+      print("%d reloads of %.2f s each took %.2f of a core" %
+            (reloads, load_time, cpu / seconds))
+      self.assertEqual(daemon.Answer(STATS)[1]["reloads"]["failed"], 0)
+      self.assertGreater(reloads, 1)
+      # One more may have begun than has been paid for
+      self.assertLess(cpu, 0.25 * seconds + 2 * load_time)
+
+  def testOtherFilesCostLittle(self):
+    with testutils.Daemon(_Config(1)) as daemon:
+      other = os.path.join(daemon.datadir, "other")
+      testutils.WriteFile(other, b"")
+      (cpu, seconds) = self._Storm(daemon, lambda: os.utime(other))
+      print("Changes of another file took %.2f of a core" % (cpu / seconds))
+      self.assertLess(cpu, 0.25 * seconds)
+
+
+class WorkersTest(unittest.TestCase):
+  def testLoadIsShared(self):
+    workers = 4
+    questions = 2000
+    with testutils.Daemon(_Config(1), args=["--workers=4"]) as daemon:
+      pids = processes.Find(daemon, workers).workers
+
+      def _Waits():
+        return [int(processes.Status(pid, "voluntary_ctxt_switches"))
+                for pid in pids]
+
+      before = _Waits()
+      for _ in range(questions):
+        daemon.Ask(PING)
+      # Each waits once per datagram, and now and then without one
+      for (first, last) in zip(before, _Waits()):
+        self.assertGreater(last - first, questions / workers / 2)
+
+  def testMemoryIsShared(self):
+    with testutils.Daemon(_Config(1, 10000), args=["--workers=4"]) as daemon:
+      found = processes.Find(daemon, 4)
+      for index in range(1000):
+        daemon.Ask(9, "inst%d" % index)
+      pids = testutils.ProcessTree(daemon.proc.pid)
+      total = sum(processes.Memory(pid, "Pss") for pid in pids)
+      one = processes.Memory(found.loader, "Rss")
+      print("%.1f MB for all processes, with a loader of %.1f MB" %
+            (total / 1e6, one / 1e6))
+      # Four workers without sharing would take more than four times as much
+      self.assertLess(total, 2 * one)
+      told = daemon.Answer(STATS)[1]["memory"]
+      self.assertLess(abs(told - total), 0.2 * total)
+
+  def testNames(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      processes.Find(daemon, 2)
+      tree = testutils.ProcessTree(daemon.proc.pid)
+      self.assertEqual(len(tree), 6)
+      for pid in tree:
+        self.assertEqual(testutils.ReadFile("/proc/%d/comm" % pid),
+                         b"ganeti-confd\n")
+
+  def testOomScores(self):
+    def _Score(pid):
+      return int(testutils.ReadFile("/proc/%d/oom_score_adj" % pid))
+
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon, 2)
+      own = _Score(os.getpid())
+      self.assertEqual(_Score(found.supervisor), own)
+      self.assertEqual(_Score(found.keeper), own)
+      self.assertGreater(_Score(found.loader), own)
+      for pid in found.workers + [found.large]:
+        self.assertGreater(_Score(pid), _Score(found.loader))
+
+
+class DeathTest(unittest.TestCase):
+  """kill -9 of each process.
+
+  """
+  def testWorker(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon, 2)
+      os.kill(found.workers[0], signal.SIGKILL)
+      processes.WaitForEnd(found.workers[:1])
+      # The other serves on
+      daemon.Ask(PING)
+      again = testutils.WaitFor(
+        lambda: len(set(processes.Find(daemon, 2).workers) -
+                    set(found.workers)) == 1, "the worker is replaced")
+      self.assertTrue(again)
+      self.assertEqual(processes.Find(daemon, 2).loader, found.loader)
+      self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
+                       {"workers": 1, "generations": 0})
+      self.assertIn("Worker %d died (killed by signal 9)" % found.workers[0],
+                    daemon.Log())
+
+  def testLarge(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon, 2)
+      os.kill(found.large, signal.SIGKILL)
+      testutils.WaitFor(
+        lambda: processes.Find(daemon, 2).large != found.large,
+        "the process for large answers is replaced")
+      daemon.Answer(STATS)
+      # And its successor goes with its generation
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+
+  def testBackOff(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      other = processes.Find(daemon, 2).workers[1]
+      for _ in range(5):
+        found = processes.Find(daemon, 2)
+        (pid, ) = set(found.workers) - {other}
+        os.kill(pid, signal.SIGKILL)
+        # What it has taken off the queue when it is killed is lost
+        processes.WaitForEnd([pid])
+        daemon.Ask(PING)
+      delays = testutils.WaitFor(
+        lambda: daemon.Log().count("replaced in") == 5 and
+        [line.split("replaced in ")[1] for line in daemon.Log().splitlines()
+         if "replaced in" in line], "five deaths are logged")
+      self.assertEqual(delays, ["0.0 s", "0.1 s", "0.2 s", "0.4 s", "0.8 s"])
+
+  def testLoader(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon, 2)
+      os.kill(found.loader, signal.SIGKILL)
+      started = time.monotonic()
+      processes.WaitForEnd(found.workers + [found.large])
+      daemon.Ask(PING)
+      self.assertLess(time.monotonic() - started, 10 * 0.2)
+      processes.Find(daemon, 2)
+      self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
+                       {"workers": 0, "generations": 1})
+      self.assertEqual(daemon.Log().count("The serving processes died"), 1)
+
+  def testLoaderAtAnyMomentOfAReload(self):
+    for milliseconds in range(0, 24, 2):
+      with self.subTest(milliseconds=milliseconds):
+        with testutils.Daemon(_Config(1), args=["--workers=1"]) as daemon:
+          processes.Find(daemon, 1)
+          daemon.WriteConfig(_Config(2))
+          daemon.proc.send_signal(signal.SIGHUP)
+          time.sleep(milliseconds / 1000)
+          # The last child is the loader of the newest generation
+          os.kill(processes.Children(daemon.proc.pid)[-1], signal.SIGKILL)
+          started = time.monotonic()
+          while daemon.AskRaw(testutils.PackMessage(
+              daemon.key, testutils.MakeMessage(PING)), timeout=0.2) is None:
+            pass
+          self.assertLess(time.monotonic() - started, 10 * 0.5)
+          daemon.WriteConfig(_Config(3))
+          daemon.WaitForSerial(3)
+
+  def testEverybodyButTheSupervisor(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon, 2)
+      victims = testutils.ProcessTree(daemon.proc.pid)[1:]
+      for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+      processes.WaitForEnd(victims)
+      daemon.Ask(PING)
+      self.assertNotEqual(processes.Find(daemon, 2).keeper, found.keeper)
+
+  def _KillSupervisor(self, daemon, tree):
+    daemon.proc.kill()
+    started = time.monotonic()
+    daemon.proc.wait()
+    processes.WaitForEnd(tree)
+    seconds = time.monotonic() - started
+    self.assertLess(seconds, 10 * END_GOAL)
+    self.assertFalse(os.path.exists(daemon.pid_file))
+    # Its port is free for the next
+    testutils.FreePort()
+    return seconds
+
+  def testSupervisor(self):
+    daemon = testutils.Daemon(_Config(1), args=["--workers=2"])
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    processes.Find(daemon, 2)
+    seconds = self._KillSupervisor(daemon,
+                                   testutils.ProcessTree(daemon.proc.pid))
+    print("All processes gone %.0f ms after the supervisor" % (1000 * seconds))
+    self.assertNotIn("Traceback", daemon.Log() + daemon.Output())
+    # The same directory, the same port
+    daemon.Start()
+    daemon.Ask(PING)
+
+  def testSupervisorWithoutConfiguration(self):
+    daemon = testutils.Daemon()
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    testutils.WaitFor(lambda: processes.Children(daemon.proc.pid), "the keeper")
+    self._KillSupervisor(daemon, testutils.ProcessTree(daemon.proc.pid))
+
+  def testSupervisorAfterKeeper(self):
+    daemon = testutils.Daemon(_Config(1), args=["--workers=1"])
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    found = processes.Find(daemon, 1)
+    os.kill(found.keeper, signal.SIGKILL)
+    testutils.WaitFor(
+      lambda: processes.Find(daemon, 1).keeper != found.keeper,
+      "the keeper is replaced")
+    self.assertIn("Process %d, which keeps the pid file, died" % found.keeper,
+                  daemon.Log())
+    self._KillSupervisor(daemon, testutils.ProcessTree(daemon.proc.pid))
+
+  def testSupervisorAtAnyMoment(self):
+    for milliseconds in range(0, 24, 3):
+      with self.subTest(milliseconds=milliseconds):
+        daemon = testutils.Daemon(_Config(1), args=["--workers=1"])
+        self.addCleanup(daemon.Kill)
+        daemon.Start()
+        processes.Find(daemon, 1)
+        daemon.WriteConfig(_Config(2))
+        daemon.proc.send_signal(signal.SIGHUP)
+        time.sleep(milliseconds / 1000)
+        os.kill(daemon.proc.pid, signal.SIGSTOP)
+        tree = testutils.ProcessTree(daemon.proc.pid)
+        self._KillSupervisor(daemon, tree)
+        self.assertNotIn("Traceback", daemon.Log() + daemon.Output())
+
+  def testSupervisorWhileALoaderIsBusy(self):
+    daemon = testutils.Daemon(_Config(1), args=["--workers=1"])
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    processes.Find(daemon, 1)
+    daemon.WriteConfig(_Config(2, 30000))
+    daemon.WaitForSerial(2)
+    load_time = daemon.Answer(STATS)[1]["config"]["load_time"]
+    daemon.proc.send_signal(signal.SIGHUP)
+    tree = testutils.WaitFor(
+      lambda: len(processes.Children(daemon.proc.pid)) == 3 and
+      testutils.ProcessTree(daemon.proc.pid), "a second loader")
+    seconds = self._KillSupervisor(daemon, tree)
+    print("All processes gone %.0f ms after the supervisor, amid a load of"
+          " %.0f ms" % (1000 * seconds, 1000 * load_time))
+    self.assertLess(seconds, load_time)
+
+
+if __name__ == "__main__":
+  unittest.main()
