@@ -184,7 +184,8 @@ class TestWire(unittest.TestCase):
     message = {"protocol": 1, "type": 0, "rsalt": "x"}
     datagram = testutils.PackMessage(one, message, salt="%d" % NOW)
     self.assertEqual(wire.ParseRequest(datagram, one, NOW).rsalt, "x")
-    if one != two:
+    # HMAC fills short keys up with zeros
+    if one.rstrip(b"\0") != two.rstrip(b"\0"):
       self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, two, NOW)
 
   @hypothesis.given(st.integers(-10 ** 6, 10 ** 6))

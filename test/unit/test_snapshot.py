@@ -528,6 +528,28 @@ class TestLenient(_TestCase):
     self.Check(config, [(1, "node2", (0, 4)), (1, "x", (0, 4)),
                         (4, None, (0, ["192.0.2.1", "192.0.2.2"]))])
 
+  def testNodeWithoutIp(self):
+    for wrong in [None, 5, []]:
+      config = MakeConfig(
+        nodes=[MakeNode(1), MakeNode(2, primary_ip=wrong,
+                                     master_candidate=True)],
+        instances=[MakeInstance(1, 2, nics=["198.51.100.1"])])
+      snap = self.Check(config, [
+        (1, "node2", (0, 1)), (4, None, (0, ["192.0.2.1"])),
+        (5, None, (0, ["192.0.2.1"])), (6, None, (0, ["198.51.100.1"])),
+        (2, {"1": "198.51.100.1"}, UNKNOWN),
+        (8, "node2", (0, [[config["instances"][Uuid("b", 1)]], []]))])
+      self.assertEqual(len(snap.warnings), 1)
+
+  def testNoDefaultLink(self):
+    # Ganeti's own default
+    for nicparams in [None, {}, {"default": {}}, {"default": {"link": ""}}]:
+      self.Check(MakeConfig(
+        instances=[MakeInstance(1, 1, nics=["198.51.100.1"])],
+        cluster={"nicparams": nicparams}), [
+          (6, None, (0, ["198.51.100.1"])),
+          (6, "xen-br0", (0, ["198.51.100.1"]))])
+
   def testDanglingPrimaryNode(self):
     disks = [MakeDrbd(1, 1, 2), MakeDrbd(2, 9, 1)]
     instances = [MakeInstance(1, 1, disks=[1], nics=["198.51.100.1"]),

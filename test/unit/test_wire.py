@@ -119,8 +119,15 @@ class TestParseRequest(unittest.TestCase):
       self._Check(testutils.PackMessage(KEY, message, salt="%d" % NOW),
                   (None, None, "x"))
 
+  def testPart(self):
+    for value in [None, 0, 3, -1, 10 ** 30, True, 1.5, "0", [], {}]:
+      request = wire.ParseRequest(Request(part=value), KEY, NOW)
+      self.assertIs(type(request.part), type(value))
+      self.assertEqual(request, wire.Request(3, None, "abc", value))
+    self.assertIsNone(wire.ParseRequest(Request(), KEY, NOW).part)
+
   def testUnknownKeysAreIgnored(self):
-    self._Check(Request(part=3, more={"a": [1]}))
+    self._Check(Request(more={"a": [1]}))
     self._Check(Envelope(extra=[1, 2.5, None]))
 
   def testHmacInEitherCase(self):
@@ -318,6 +325,13 @@ class TestPackRequest(unittest.TestCase):
       self.assertEqual(message, {"protocol": 1, "type": 2, "query": query,
                                  "rsalt": "r\xe9"})
 
+  def testPart(self):
+    for part in [0, 7]:
+      (_, message) = self._Pack(NOW, 2, "x", "r", part)
+      self.assertEqual(message, {"protocol": 1, "type": 2, "query": "x",
+                                 "rsalt": "r", "part": part})
+    self.assertNotIn("part", self._Pack(NOW, 2, "x", "r", None)[1])
+
   def testTimeIsInWholeSeconds(self):
     self.assertEqual(self._Pack(NOW + 0.75, 0, None, "x")[0], "%d" % NOW)
 
@@ -372,11 +386,12 @@ class TestReply(unittest.TestCase):
 
   def testPart(self):
     sha256 = "0" * 64
-    text = wire.EncodeReply(0, "YQ==", 1, wire.Part(2, 3, sha256))
-    datagram = wire.PackReply(KEY, "s", wire.Prepare(text))
-    self.assertEqual(wire.ParseReply(datagram, KEY),
-                     wire.Reply(1, 0, "YQ==", 1, "s",
-                                wire.Part(2, 3, sha256)))
+    for number in [0, 2]:
+      text = wire.EncodeReply(0, "YQ==", 1, wire.Part(number, 3, sha256))
+      datagram = wire.PackReply(KEY, "s", wire.Prepare(text))
+      self.assertEqual(wire.ParseReply(datagram, KEY),
+                       wire.Reply(1, 0, "YQ==", 1, "s",
+                                  wire.Part(number, 3, sha256)))
     for (part, parts, sha256) in [(3, 3, sha256), (-1, 3, sha256),
                                   (None, 3, sha256), (0, True, sha256),
                                   (0, 1.0, sha256), (0, 1, None)]:
