@@ -388,6 +388,10 @@ class TestNodeDrbd(_TestCase):
       ("node3", (0, [[n3, 10, name, "disk/0", "secondary", n1],
                      [n3, 2, name, "disk/1", "secondary", n2]])),
       ])
+    # Children make no node a secondary one of the instance
+    snap = Snapshot(config)
+    self.assertEqual([len(Answer(snap, 8, node)[1][1])
+                      for node in ["node1", "node2", "node3"]], [0, 0, 1])
 
   def testBadArguments(self):
     self.CheckBadArguments(7, NO_QUERIES + [None, {}, {"1": "node1"}])

@@ -505,7 +505,9 @@ class TestLenient(_TestCase):
         with self.subTest(kind=kind, wrong=wrong):
           config = copy.deepcopy(good)
           config.setdefault(kind, {})["broken"] = wrong
-          self.Check(config, expected)
+          snap = self.Check(config, expected)
+          self.assertEqual(len(snap.warnings),
+                           int(kind in ["nodes", "instances"]))
 
   def testMissingSections(self):
     for kind in ["instances", "disks", "nodegroups", "networks", "filters",
@@ -615,7 +617,7 @@ class TestLenient(_TestCase):
     del nameless["name"]
     homeless = MakeInstance(2, 1, disks=[2, 3], forthcoming=True)
     del homeless["primary_node"]
-    complete = MakeInstance(3, 1, disks=[4, 5], nics=["198.51.100.3"],
+    complete = MakeInstance(3, 1, disks=[4, 77, 5], nics=["198.51.100.3"],
                             forthcoming=True)
     disks = [MakeDisk(1), MakeDisk(2, forthcoming=True), MakeDrbd(3, 1, 2),
              MakeDrbd(4, 1, 2, 5, 6, forthcoming=True),
