@@ -399,44 +399,77 @@ class TestConfigurations(unittest.TestCase):
 class TestNesting(unittest.TestCase):
   """What is nested so deeply that it can just be read, or not even that."""
 
-  # Around Python's usual limit
-  DEPTHS = list(range(930, 1010)) + [5000]
+  def setUp(self):
+    logging.disable()
+    self.addCleanup(logging.disable, logging.NOTSET)
+
+  @staticmethod
+  def _Nested(depth):
+    return "[" * depth + "]" * depth
+
+  def _Depths(self, read):
+    """Returns depths around the limit, which is Python's.
+
+    @param read: function from a depth to whether that can be read
+
+    """
+    (low, high) = (1, 25000)
+    while high - low > 1:
+      middle = (low + high) // 2
+      if read(middle):
+        low = middle
+      else:
+        high = middle
+    return range(low - 40, low + 20)
 
   def _Responders(self, snap):
     row = counters.Counters(1).Row(0)
     yield server.Responder(snap, KEY, row)
     yield server.LargeResponder(snap, KEY, row, None)
 
-  def _Check(self, responder, text):
-    reply = responder.Respond(testutils.PackText(KEY, "%d" % NOW, text), NOW)
+  def _Check(self, responder, datagram):
+    reply = responder.Respond(datagram, NOW)
     if reply not in (None, server.LATER):
       self.assertIn(wire.ParseReply(reply, KEY).status, (0, 1))
 
   def testQueries(self):
-    logging.disable()
-    self.addCleanup(logging.disable, logging.NOTSET)
-    for responder in self._Responders(SNAPSHOT):
-      for depth in self.DEPTHS:
-        for part in ["", ", \"part\": 0"]:
-          self._Check(responder, "{\"protocol\": 1, \"type\": 10, \"rsalt\":"
-                      " \"x\", \"query\": %s%s%s}" %
-                      ("[" * depth, "]" * depth, part))
+    def _Request(depth, more=""):
+      text = ("{\"protocol\": 1, \"type\": 10, \"rsalt\": \"x\","
+              " \"query\": %s%s}" % (self._Nested(depth), more))
+      return testutils.PackText(KEY, "%d" % NOW, text)
+
+    def _Read(depth):
+      try:
+        wire.ParseRequest(_Request(depth), KEY, NOW)
+      except wire.Rejected:
+        return False
+      return True
+
+    for depth in self._Depths(_Read):
+      for responder in self._Responders(SNAPSHOT):
+        for more in ["", ", \"part\": 0"]:
+          self._Check(responder, _Request(depth, more))
 
   def testConfigurations(self):
-    logging.disable()
-    self.addCleanup(logging.disable, logging.NOTSET)
     text = json.dumps(MakeConfig(x="x"))
-    for depth in self.DEPTHS:
+
+    def _Snapshot(depth):
       try:
-        snap = snapshot.Snapshot(text.replace(
-          "\"x\": \"x\"", "\"x\": %s%s" % ("[" * depth, "]" * depth)).encode())
+        return snapshot.Snapshot(text.replace(
+          "\"x\": \"x\"", "\"x\": " + self._Nested(depth)).encode())
       except errors.ConfigurationError:
+        return None
+
+    for depth in self._Depths(_Snapshot):
+      snap = _Snapshot(depth)
+      if snap is None:
         continue
       for responder in self._Responders(snap):
         for part in [testutils.MISSING, 0]:
           for path in ["", "/x"]:
-            self._Check(responder, json.dumps(testutils.MakeMessage(
-              10, path, part=part)))
+            self._Check(responder, testutils.PackMessage(
+              KEY, testutils.MakeMessage(10, path, part=part),
+              salt="%d" % NOW))
 
 
 if __name__ == "__main__":
