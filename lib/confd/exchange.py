@@ -414,7 +414,8 @@ class Exchange:
 
     """
     replied = sorted((i for i in self._asked if i.reply is not None),
-                     key=self._Rank, reverse=True)
+                     key=lambda i: i.candidate.name)
+    replied.sort(key=self._Rank, reverse=True)
     return [CandidateReply(i.candidate.name, i.server, i.reply.status,
                            i.reply.answer, i.reply.serial, i.round_trip,
                            replied[0].reply.serial - i.reply.serial)
