@@ -1,0 +1,481 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is measured, and how.
+
+Facts: generator and daemons share the machine's cores, whose speed changes with
+what else runs there. So daemons take turns, round by round, and what counts is
+the ratio of medians. Requests are signed in advance, since signing costs as
+much as answering, but not long before: they are good for 300 seconds.
+
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+import sample
+import testutils
+
+from ganeti import constants
+from ganeti.confd import client
+from ganeti.confd import protocol
+
+
+#: Requests on their way at a time where it is about throughput
+_WINDOW = 64
+
+#: Seconds after which requests are signed again
+_MAX_AGE = 100
+
+#: Seconds that the first reply to a question may take
+_FIRST_REPLY = 5.0
+
+#: Seconds after which a request is lost, if it is not about latency
+_LOAD_TIMEOUT = 5.0
+
+#: Requests per second where it is about latency. Few enough for any daemon.
+LATENCY_RATE = 1000
+
+#: Seconds between two changes where changes never end
+_CHANGE_PAUSE = 0.1
+
+#: Seconds between two questions of whoever waits for a change to be seen
+_POLL_INTERVAL = 0.002
+
+#: Seconds within which a change has to be seen
+_RELOAD_TIMEOUT = 120
+
+#: Seconds that a client waits for an answer in parts
+_FETCH_TIMEOUT = 120
+
+
+class BenchmarkError(Exception):
+  """The benchmark cannot be run.
+
+  """
+
+
+class Generator:
+  """The load generator, compiled when it is needed first.
+
+  """
+  def __init__(self, workdir):
+    self._workdir = workdir
+    self._program = os.path.join(workdir, "load")
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+      raise BenchmarkError("No C compiler; on Debian: apt-get install gcc"
+                           " libc6-dev")
+    source = os.path.join(os.path.dirname(os.path.realpath(__file__)),
+                          "load.c")
+    result = subprocess.run([compiler, "-O2", "-o", self._program, source],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            check=False)
+    if result.returncode != 0:
+      raise BenchmarkError("Cannot compile the load generator; on Debian:"
+                           " apt-get install gcc libc6-dev\n%s" %
+                           result.stdout.decode("utf-8", "replace"))
+
+  @contextlib.contextmanager
+  def Running(self, server, requests, seconds, rate=0, timeout=_LOAD_TIMEOUT):
+    """Runs it beside the body of a C{with} statement.
+
+    @type requests: L{Requests}
+    @param rate: requests per second, 0 for as many as the server can do
+    @param timeout: seconds after which a request is lost
+    @return: a dict that has the outcome in the end
+
+    """
+    outcome = {}
+    cpu = server.Cpu()
+    with subprocess.Popen(
+        [self._program, server.address, str(server.port), requests.Path(),
+         str(seconds), str(_WINDOW), str(rate), str(timeout)],
+        stdout=subprocess.PIPE) as proc:
+      try:
+        yield outcome
+        (output, _) = proc.communicate(timeout=seconds + timeout + 60)
+      finally:
+        proc.kill()
+    if proc.returncode != 0:
+      raise BenchmarkError("The load generator failed")
+    outcome.update(json.loads(output))
+    if outcome["received"]:
+      outcome["cpu"] = (server.Cpu() - cpu) / outcome["received"] * 1e6
+
+  def Run(self, *args, **kwargs):
+    """Runs it.
+
+    @return: dict: C{rate} in replies per second, C{p50} to C{worst}
+      latencies and C{cpu} the server's CPU time per reply, in microseconds,
+      and what else it prints
+
+    """
+    with self.Running(*args, **kwargs) as outcome:
+      pass
+    return outcome
+
+
+class Requests:
+  """Signed requests of one kind.
+
+  """
+  def __init__(self, workdir, rtype, queries, count):
+    """@param queries: taken in turn
+    @type count: int
+
+    """
+    self._rtype = rtype
+    self._queries = queries
+    self._count = count
+    (fd, self._path) = tempfile.mkstemp(dir=workdir, prefix="requests.")
+    os.close(fd)
+    self._signed = None
+
+  def Query(self):
+    return self._queries[0]
+
+  def Type(self):
+    return self._rtype
+
+  def Path(self):
+    """Returns the path of a file with the requests, signed not long ago.
+
+    """
+    now = time.monotonic()
+    if self._signed is None or now - self._signed > _MAX_AGE:
+      with open(self._path, "wb") as fobj:
+        for number in range(self._count):
+          datagram = testutils.PackMessage(
+            testutils.KEY, testutils.MakeMessage(
+              self._rtype, self._queries[number % len(self._queries)],
+              rsalt="bench-%08x-0000-4000-8000-000000" % number))
+          fobj.write(struct.pack(">I", len(datagram)) + datagram)
+      self._signed = now
+    return self._path
+
+
+ROLE = "role of a node"
+NODE_OF_IP = "node of an instance's ip"
+MASTER = "master node"
+CANDIDATES = "ips of the master candidates"
+NODE_IPS = "ips of all nodes"
+INSTANCE_IPS = "ips of all instances"
+NODE_INSTANCES = "a node's instances"
+NODE_DRBD = "a node's DRBD disks"
+DISKS = "an instance's disks"
+
+#: Questions whose answers are as long in a large configuration
+SMALL_QUESTIONS = [ROLE, NODE_OF_IP, MASTER, DISKS]
+
+#: All questions, in the order in which they are shown
+QUESTIONS = [ROLE, NODE_OF_IP, MASTER, CANDIDATES, NODE_IPS, NODE_DRBD, DISKS,
+             INSTANCE_IPS, NODE_INSTANCES]
+
+
+def MakeRequests(workdir, nodes, instances, count):
+  """Makes requests for each question.
+
+  @rtype: dict from question to L{Requests}
+
+  """
+  node_names = [sample.NodeName(number) for number in range(nodes)]
+  kinds = {
+    ROLE: (constants.CONFD_REQ_NODE_ROLE_BYNAME, node_names),
+    NODE_OF_IP: (
+      constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
+      [{constants.CONFD_REQQ_IP: sample.InstanceIp(number)}
+       for number in range(min(instances, count))]),
+    MASTER: (constants.CONFD_REQ_CLUSTER_MASTER, [None]),
+    CANDIDATES: (constants.CONFD_REQ_MC_PIP_LIST, [None]),
+    NODE_IPS: (constants.CONFD_REQ_NODE_PIP_LIST, [None]),
+    INSTANCE_IPS: (constants.CONFD_REQ_INSTANCES_IPS_LIST, [None]),
+    NODE_INSTANCES: (constants.CONFD_REQ_NODE_INSTANCES, node_names),
+    NODE_DRBD: (constants.CONFD_REQ_NODE_DRBD, node_names),
+    DISKS: (constants.CONFD_REQ_INSTANCE_DISKS,
+            [sample.InstanceName(number)
+             for number in range(min(instances, count))]),
+    }
+  return {name: Requests(workdir, rtype, queries, count)
+          for (name, (rtype, queries)) in kinds.items()}
+
+
+ANSWERED = "answered"
+TOO_LARGE = "in parts"
+NEVER = "never"
+
+
+def Probe(server, requests):
+  """Asks once, and tells what comes back.
+
+  """
+  with server.Asker() as asker:
+    try:
+      reply = asker.Ask(requests.Type(), requests.Query(),
+                        timeout=_FIRST_REPLY)
+    except testutils.NoReply:
+      return NEVER
+  if reply["status"] == constants.CONFD_REPL_STATUS_OK:
+    return ANSWERED
+  if reply["answer"] == protocol.ERROR_TOO_LARGE:
+    return TOO_LARGE
+  raise BenchmarkError("An error as answer: %s" % reply)
+
+
+def Medians(outcomes):
+  """Returns the medians of what several runs measured.
+
+  """
+  return {name: statistics.median(outcome[name] for outcome in outcomes)
+          for name in outcomes[0] if all(name in i for i in outcomes)}
+
+
+def Throughput(generator, servers, questions, seconds, rounds, say):
+  """Measures how much each server can answer.
+
+  @param servers: dict from name to server
+  @param questions: dict from question to L{Requests}
+  @return: dict from question to dict from server's name to medians, or to
+    L{TOO_LARGE} or L{NEVER}
+
+  """
+  results = {}
+  for (question, requests) in questions.items():
+    outcomes = {}
+    results[question] = {}
+    for (name, server) in servers.items():
+      kind = Probe(server, requests)
+      if kind == ANSWERED:
+        outcomes[name] = []
+      else:
+        results[question][name] = kind
+        server.Settle()
+    for _ in range(rounds):
+      for (name, runs) in outcomes.items():
+        runs.append(generator.Run(servers[name], requests, seconds))
+        if runs[-1]["lost"]:
+          servers[name].Settle()
+    for (name, runs) in outcomes.items():
+      results[question][name] = Medians(runs)
+      say("%s, %s: %.0f/s" % (question, name, results[question][name]["rate"]))
+  return results
+
+
+def Compare(generator, servers, questions, seconds, rounds, say):
+  """Compares servers with different configurations.
+
+  @param servers: dict from name to server and dict of its L{Requests}
+  @param questions: the questions' names
+  @return: dict from question to dict from server's name to medians
+
+  """
+  results = {}
+  for question in questions:
+    runs = {name: [] for name in servers}
+    for _ in range(rounds):
+      for (name, (server, requests)) in servers.items():
+        runs[name].append(generator.Run(server, requests[question], seconds))
+    results[question] = {name: Medians(runs[name]) for name in servers}
+    say("%s: %s" % (question, ", ".join(
+      "%s %.0f/s" % (name, outcome["rate"])
+      for (name, outcome) in results[question].items())))
+  return results
+
+
+class Changes:
+  """A daemon's configuration, to be changed again and again.
+
+  Two of them take turns, which differ in the serial and in the role of the
+  second node. They are renamed into place as Ganeti does.
+
+  """
+  def __init__(self, server, nodes, instances):
+    self._server = server
+    self._turn = 0
+    self._count = 0
+    self._files = []
+    for drained in (True, False):
+      path = "%s.sample%d" % (server.config_file, len(self._files))
+      config = sample.Make(nodes, instances, serial=2 + len(self._files),
+                           drained=drained)
+      with open(path, "wb") as fobj:
+        fobj.write(sample.Write(config))
+      self._files.append(path)
+
+  def Change(self):
+    """Changes the configuration.
+
+    @return: the role that the second node has now
+
+    """
+    path = self._files[self._turn]
+    role = (constants.CONFD_NODE_ROLE_DRAINED if self._turn == 0 else
+            constants.CONFD_NODE_ROLE_CANDIDATE)
+    self._turn = 1 - self._turn
+    # Each time another file, as it is with Ganeti
+    self._count += 1
+    new = "%s.new%d" % (path, self._count)
+    shutil.copyfile(path, new)
+    os.rename(new, self._server.config_file)
+    return role
+
+  def TimeOne(self):
+    """Changes the configuration and waits until that is seen.
+
+    @return: seconds from the rename to the first new answer
+
+    """
+    role = self.Change()
+    start = time.monotonic()
+    message = testutils.MakeMessage(constants.CONFD_REQ_NODE_ROLE_BYNAME,
+                                    sample.NodeName(1))
+    with self._server.Asker() as asker:
+      while True:
+        asker.Send(testutils.PackMessage(testutils.KEY, message))
+        data = asker.Receive(_POLL_INTERVAL)
+        now = time.monotonic()
+        if data is not None:
+          (_, reply) = testutils.UnpackReply(testutils.KEY, data)
+          if (reply["status"], reply["answer"]) == (0, role):
+            return now - start
+          time.sleep(_POLL_INTERVAL)
+        if now - start > _RELOAD_TIMEOUT:
+          raise BenchmarkError("A change is not seen in %d s" %
+                               _RELOAD_TIMEOUT)
+
+  def WithoutPause(self, stop):
+    """Changes the configuration until an event is set.
+
+    @type stop: C{threading.Event}
+
+    """
+    while not stop.wait(_CHANGE_PAUSE):
+      self.Change()
+
+
+def Reloads(server, changes, timed, count, say, name):
+  """Measures how long changes take to be seen, and what they cost.
+
+  @param timed: the first so many come after a pause, and count
+  @param count: of how many in all
+  @return: dict: C{seconds} the median, C{start}, C{timed} and C{end} the
+    memory after so many reloads
+
+  """
+  times = []
+  memory = {"start": server.Memory()}
+  for number in range(count):
+    if number < timed:
+      # A daemon may space out changes that come at once
+      time.sleep(0.5 + 6 * max(times, default=0))
+    taken = changes.TimeOne()
+    if number < timed:
+      times.append(taken)
+    if number + 1 == timed:
+      server.Settle()
+      memory["timed"] = server.Memory()
+  server.Settle()
+  memory["end"] = server.Memory()
+  seconds = statistics.median(times)
+  say("%s: a change is seen after %.3f s; %d MB, in the end %d MB" %
+      (name, seconds, memory["start"] >> 20, memory["end"] >> 20))
+  return {"seconds": seconds, "times": times, "memory": memory}
+
+
+def WhileReloading(generator, server, changes, requests, seconds, say, name):
+  """Measures latencies while the configuration changes without pause.
+
+  @return: dict: C{idle} and C{reloading}
+
+  """
+  result = {"idle": generator.Run(server, requests, seconds,
+                                  rate=LATENCY_RATE)}
+  stop = threading.Event()
+  thread = threading.Thread(target=changes.WithoutPause, args=(stop, ))
+  thread.start()
+  try:
+    result["reloading"] = generator.Run(server, requests, seconds,
+                                        rate=LATENCY_RATE)
+  finally:
+    stop.set()
+    thread.join()
+  server.Settle()
+  say("%s: p99 %.1f ms, while reloading %.1f ms, worst %.1f ms, lost %d" %
+      (name, result["idle"]["p99"] / 1000, result["reloading"]["p99"] / 1000,
+       result["reloading"]["worst"] / 1000, result["reloading"]["lost"]))
+  return result
+
+
+def _Fetch(server, rtype, query):
+  """Has the client library fetch an answer of any size.
+
+  @return: tuple of the answer and seconds
+
+  """
+  start = time.monotonic()
+  with client.Client(peers=[server.address], port=server.port,
+                     key=testutils.KEY, timeout=_FETCH_TIMEOUT) as asker:
+    answer = asker.Query(rtype, query).answer
+  return (answer, time.monotonic() - start)
+
+
+CONFIG_INSTANCES = "config /instances"
+
+#: What is fetched in parts: question to type, query, and a function from the
+#: numbers of nodes and instances and the answer to the items that there should
+#: be, and are
+FETCHES = {
+  INSTANCE_IPS: (
+    constants.CONFD_REQ_INSTANCES_IPS_LIST, None,
+    lambda nodes, instances, answer: (instances, len(answer))),
+  CONFIG_INSTANCES: (
+    constants.CONFD_REQ_CONFIG_QUERY, "/instances",
+    lambda nodes, instances, answer: (instances, len(answer))),
+  NODE_INSTANCES: (
+    constants.CONFD_REQ_NODE_INSTANCES, sample.NodeName(0),
+    lambda nodes, instances, answer: (
+      sample.InstancesOf(0, nodes, instances), sum(map(len, answer)))),
+  }
+
+
+def Parts(generator, server, nodes, instances, requests, seconds, say):
+  """Measures answers in parts, and what they do to others meanwhile.
+
+  @return: dict from question to dict: C{first} and C{again}, in seconds;
+    C{items} and how many are C{expected}; C{idle} and C{meanwhile}, latencies
+    of other questions
+
+  """
+  results = {}
+  for (question, (rtype, query, count)) in FETCHES.items():
+    idle = generator.Run(server, requests, seconds, rate=LATENCY_RATE)
+    times = []
+    with generator.Running(server, requests, seconds,
+                           rate=LATENCY_RATE) as meanwhile:
+      start = time.monotonic()
+      # The first one makes the answer, which is kept
+      while len(times) < 2 or time.monotonic() < start + seconds:
+        (answer, taken) = _Fetch(server, rtype, query)
+        times.append(taken)
+    (expected, items) = count(nodes, instances, answer)
+    results[question] = {
+      "first": times[0],
+      "again": statistics.median(times[1:]),
+      "items": items,
+      "expected": expected,
+      "idle": idle,
+      "meanwhile": meanwhile,
+      }
+    say("%s: %.1f s, again %.1f s; p99 of others %.1f ms, meanwhile %.1f ms" %
+        (question, times[0], results[question]["again"], idle["p99"] / 1000,
+         meanwhile["p99"] / 1000))
+  return results

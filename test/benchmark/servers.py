@@ -1,0 +1,163 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is measured: our daemon, the packaged one, and an echo of datagrams.
+
+All have the same face: started and stopped as a context manager, asked at
+C{address} and C{port}, and their C{Cpu} and C{Memory} can be looked at.
+
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import testutils
+
+from cluster import debian
+
+
+#: Seconds until a daemon answers for the first time. The packaged one takes
+#: long with a large configuration.
+_START_TIME = 120
+
+_ECHO = """
+import socket, sys
+sock = socket.socket(fileno=%d)
+while True:
+  (data, address) = sock.recvfrom(65536)
+  sock.sendto(data, address)
+"""
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+class _Measured:
+  """What all have in common.
+
+  """
+  def Pid(self):
+    return self.proc.pid
+
+  def Cpu(self):
+    """Returns the CPU time of its processes so far, in seconds.
+
+    That of processes that have ended counts with those that waited for them.
+
+    """
+    total = 0
+    for pid in testutils.ProcessTree(self.Pid()):
+      try:
+        stat = testutils.ReadFile("/proc/%d/stat" % pid)
+      except (FileNotFoundError, ProcessLookupError):
+        continue
+      # After the name, which may have blanks in it: fields 14 to 17
+      fields = stat.rpartition(b")")[2].split()
+      total += sum(int(field) for field in fields[11:15])
+    return total / _TICK
+
+  def Memory(self):
+    """Returns the memory that its processes take, in bytes.
+
+    Pages that several of them share count once (PSS).
+
+    """
+    total = 0
+    for pid in testutils.ProcessTree(self.Pid()):
+      try:
+        rollup = testutils.ReadFile("/proc/%d/smaps_rollup" % pid)
+      except (FileNotFoundError, ProcessLookupError):
+        continue
+      total += sum(int(line.split()[1]) for line in rollup.splitlines()
+                   if line.startswith(b"Pss:"))
+    return total * 1024
+
+  def Settle(self, timeout=60):
+    """Waits until it has nothing more to do.
+
+    """
+    deadline = time.monotonic() + timeout
+    before = self.Cpu()
+    while time.monotonic() < deadline:
+      time.sleep(0.5)
+      now = self.Cpu()
+      if now - before < 0.1:
+        return
+      before = now
+
+
+class _Daemon(_Measured):
+  """A daemon on a configuration.
+
+  """
+  def Start(self, wait=True):
+    super().Start(wait=False)
+    if wait:
+      testutils.WaitFor(self._IsReady, "the daemon answers",
+                        timeout=_START_TIME)
+
+  def _IsReady(self):
+    """Tells whether the daemon answers from a configuration.
+
+    The packaged one answers with an error until it has one.
+
+    """
+    if not self._IsBound():
+      return False
+    with self.Asker() as asker:
+      try:
+        return asker.Ask(0, timeout=0.5)["status"] == 0
+      except testutils.NoReply:
+        return False
+
+
+class Ours(_Daemon, testutils.Daemon):
+  def __init__(self, config, workers=None):
+    """@type config: bytes
+    @param workers: number of workers, None for the default
+
+    """
+    args = [] if workers is None else ["--workers", str(workers)]
+    testutils.Daemon.__init__(self, config, args=args)
+
+
+class Debian(_Daemon, debian.Daemon):
+  def __init__(self, config):
+    """@type config: bytes
+
+    """
+    debian.Daemon.__init__(self, config)
+
+
+class Echo(_Measured):
+  """A Python program that only returns datagrams: what is out of reach.
+
+  """
+  def __init__(self):
+    self.address = "127.0.0.1"
+    self.port = None
+    self.proc = None
+
+  def __enter__(self):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+      sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+      sock.bind((self.address, 0))
+      self.port = sock.getsockname()[1]
+      self.proc = subprocess.Popen(
+        [sys.executable, "-c", _ECHO % sock.fileno()],
+        pass_fds=[sock.fileno()])
+    return self
+
+  def __exit__(self, *_):
+    self.proc.kill()
+    self.proc.wait()
+
+
+def HasDebian():
+  """Tells whether the packaged daemon is there to compare with.
+
+  """
+  return os.access(debian.CONFD, os.X_OK)
