@@ -495,6 +495,32 @@ class TestAddresses(unittest.TestCase):
       self.assertEqual(daemon.Answer(0), (OK, 3000000))
 
 
+class TestKeys(unittest.TestCase):
+  """The key is the file's bytes, at least 16 of them."""
+
+  def testBytes(self):
+    for key in [b"0123456789abcdef", b"0123456789abcde\n", b"\0\xff\r\n" * 4,
+                b" " * 20, b"k" * 64, b"k" * 65, b"k" * 5000 + b"\n\n"]:
+      with self.subTest(key=key[:20]):
+        with testutils.Daemon(_Config(), key=key) as daemon:
+          self.assertEqual(daemon.Answer(0), (OK, 3000000))
+          # Newlines count
+          for other in [key + b"\n", key[:-1]]:
+            self.assertTrue(daemon.IsIgnored(
+              testutils.PackMessage(other, MakeMessage(0))))
+
+  def testUnusable(self):
+    for key in [None, b"", b"\n", b"0123456789abcde"]:
+      with self.subTest(key=key):
+        daemon = testutils.Daemon(_Config(), key=key)
+        try:
+          daemon.Start(wait=False)
+          self.assertNotEqual(daemon.proc.wait(testutils.PATIENCE), 0)
+          self.assertIn("hmac.key", daemon.Output())
+        finally:
+          daemon.Kill()
+
+
 class TestConfigurations(unittest.TestCase):
   """Configurations of all releases, one after the other in one daemon."""
 
