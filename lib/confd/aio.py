@@ -16,6 +16,7 @@ import time
 from ganeti.confd import channel
 from ganeti.confd import dialogue
 from ganeti.confd import exchange
+from ganeti.confd import fetch
 
 
 class AsyncClient(dialogue.Dialogue):
@@ -62,7 +63,7 @@ class AsyncClient(dialogue.Dialogue):
     try:
       while True:
         step = next(steps)
-        if isinstance(step, exchange.Exchange):
+        if isinstance(step, (exchange.Exchange, fetch.Fetch)):
           await self._Run(step)
         elif callable(step):
           # It resolves names and reads files
@@ -73,7 +74,7 @@ class AsyncClient(dialogue.Dialogue):
       return stop.value
 
   async def _Run(self, current):
-    """Runs an exchange.
+    """Runs an exchange or a fetch.
 
     """
     self._running.append(current)

@@ -6,8 +6,8 @@
 
 What a question takes (reading files and resolving names, one exchange or
 several, pauses) is written once, as generators that yield one step after the
-other: an L{exchange.Exchange} to run, a callable that may block to call, or a
-number of seconds to let pass. C{sync} takes the steps for synchronous callers
+other: an L{exchange.Exchange} or L{fetch.Fetch} to run, a callable that may
+block to call, or a number of seconds to let pass. C{sync} takes the steps for synchronous callers
 and C{aio} for asyncio.
 
 Facts about serials: this project's daemon puts the configuration's serial into
@@ -32,6 +32,7 @@ import time
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import exchange
+from ganeti.confd import fetch
 from ganeti.confd import node
 from ganeti.confd import peers as peerslib
 from ganeti.confd import protocol
@@ -51,6 +52,8 @@ _SURVEY_PATIENCE = 3.0
 #: Seconds between asking candidates that are stale again, growing to a limit
 _STALE_PAUSE_FIRST = 0.1
 _STALE_PAUSE_MAX = 1.0
+
+_TOO_LARGE = (constants.CONFD_REPL_STATUS_ERROR, protocol.ERROR_TOO_LARGE)
 
 #: How many salts of past questions are kept: a late reply shows that its
 #: candidate lives
@@ -305,6 +308,15 @@ class Dialogue(Questions):
     except exchange.NoAnswer:
       self._refresh = True
       raise
+    except exchange.ErrorAnswer as err:
+      if (err.status, err.code) != _TOO_LARGE:
+        raise
+      reply = err.reply
+    parts = fetch.Fetch(rtype, query, current.Source(), reply.serial, now,
+                        self._timeout)
+    yield parts
+    yield parts.Unpack
+    return parts.Result(reply)
 
   def _AskIps(self, ips, link):
     """The steps to the nodes of any number of IPs.

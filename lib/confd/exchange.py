@@ -61,7 +61,7 @@ _ERRORS = {
   constants.CONFD_ERROR_UNKNOWN_ENTRY: "unknown entry",
   constants.CONFD_ERROR_INTERNAL: "internal error",
   constants.CONFD_ERROR_ARGUMENT: "wrong argument",
-  protocol.ERROR_TOO_LARGE: "the answer does not fit one datagram",
+  protocol.ERROR_TOO_LARGE: "the answer does not fit a datagram",
   }
 
 
@@ -149,6 +149,23 @@ def DescribeRequest(rtype, query):
   return "%s %s" % (name, text)
 
 
+def DescribeError(rtype, query, best):
+  """Says what error an answer is.
+
+  @type best: L{CandidateReply}
+  @rtype: string
+
+  """
+  if best.status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
+    text = "not implemented there"
+  elif wire.IsPlainInt(best.answer):
+    text = _ERRORS.get(best.answer, "error %d" % best.answer)
+  else:
+    text = "%s" % (best.answer, )
+  return ("%s: %s (%s, serial %d)" %
+          (DescribeRequest(rtype, query), text, best.address, best.serial))
+
+
 class Candidate:
   """One machine that may be asked.
 
@@ -169,6 +186,27 @@ class Candidate:
     self.tells_serial = None
 
 
+class Pace:
+  """When to send something, and when to send it again.
+
+  @ivar next: the next time to send
+
+  """
+  def __init__(self, now):
+    self.next = now
+    self._pause = _RESEND_FIRST
+
+  def IsDue(self, now):
+    """Tells whether it is time to send; if so, the next time is set.
+
+    """
+    if self.next > now:
+      return False
+    self.next = now + self._pause
+    self._pause = min(self._pause * _RESEND_FACTOR, _RESEND_MAX)
+    return True
+
+
 class _Asked:
   """How far one candidate is with the question.
 
@@ -177,8 +215,7 @@ class _Asked:
     self.candidate = candidate
     self.salt = str(uuid.uuid4())
     self.started = now
-    self.resend_at = now
-    self.pause = _RESEND_FIRST
+    self.pace = Pace(now)
     self.undelivered = set()
     self.reply = None
     self.server = None
@@ -251,14 +288,11 @@ class Exchange:
     """
     result = []
     for asked in self._asked:
-      if asked.reply is not None or asked.resend_at > now:
-        continue
-      datagram = wire.PackRequest(key, timestamp, self._rtype, self._query,
-                                  asked.salt)
-      result.extend((family, address, datagram)
-                    for (family, address) in asked.candidate.addresses)
-      asked.resend_at = now + asked.pause
-      asked.pause = min(asked.pause * _RESEND_FACTOR, _RESEND_MAX)
+      if asked.reply is None and asked.pace.IsDue(now):
+        datagram = wire.PackRequest(key, timestamp, self._rtype, self._query,
+                                    asked.salt)
+        result.extend((family, address, datagram)
+                      for (family, address) in asked.candidate.addresses)
     return result
 
   @property
@@ -266,7 +300,7 @@ class Exchange:
     """When L{Outgoing} and L{Done} want to be called again.
 
     """
-    times = [asked.resend_at for asked in self._asked if asked.reply is None]
+    times = [asked.pace.next for asked in self._asked if asked.reply is None]
     times.append(self._deadline)
     if self._reserve or self._fresh:
       times.append(self._patience_ends)
@@ -389,6 +423,18 @@ class Exchange:
     return (best.reply.serial,
             best.candidate.tells_serial or self._IsSerialQuestion())
 
+  def Source(self):
+    """Returns where the best answer is from.
+
+    @rtype: tuple of (L{Candidate}, list)
+    @return: the candidate, and those of its addresses that answer
+
+    """
+    best = max(self._fresh, key=self._Rank)
+    addresses = best.candidate.addresses
+    return (best.candidate,
+            [i for i in addresses if i[1][0] == best.server] or addresses)
+
   @staticmethod
   def _Rank(asked):
     """The key to sort replies by, the best one last.
@@ -435,25 +481,16 @@ class Exchange:
     reply = Reply(candidates[0].answer, candidates[0].serial, candidates,
                   self.Silent())
     if self.AllStale():
+      question = DescribeRequest(self._rtype, self._query)
       raise StaleAnswer("Only old answers to %s: serial %d from %s, but serial"
                         " %d was seen before" %
-                        (DescribeRequest(self._rtype, self._query), reply.serial,
+                        (question, reply.serial,
                          ", ".join(i.address for i in candidates),
                          self.floor))
     if candidates[0].status != constants.CONFD_REPL_STATUS_OK:
-      raise ErrorAnswer(self._DescribeError(candidates[0]), reply)
+      raise ErrorAnswer(DescribeError(self._rtype, self._query, candidates[0]),
+                        reply)
     return reply
-
-  def _DescribeError(self, best):
-    if best.status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
-      text = "not implemented there"
-    elif wire.IsPlainInt(best.answer):
-      text = _ERRORS.get(best.answer, "error %d" % best.answer)
-    else:
-      text = "%s" % (best.answer, )
-    return ("%s: %s (%s, serial %d)" %
-            (DescribeRequest(self._rtype, self._query), text, best.address,
-             best.serial))
 
   def _DescribeSilence(self, now):
     """Says who did not answer, and why as far as that can be told.

@@ -11,6 +11,7 @@ import time
 from ganeti.confd import channel
 from ganeti.confd import dialogue
 from ganeti.confd import exchange
+from ganeti.confd import fetch
 
 
 class Client(dialogue.Dialogue):
@@ -40,7 +41,7 @@ class Client(dialogue.Dialogue):
     try:
       while True:
         step = next(steps)
-        if isinstance(step, exchange.Exchange):
+        if isinstance(step, (exchange.Exchange, fetch.Fetch)):
           self._Run(step)
         elif callable(step):
           step()
@@ -50,7 +51,7 @@ class Client(dialogue.Dialogue):
       return stop.value
 
   def _Run(self, current):
-    """Runs an exchange.
+    """Runs an exchange or a fetch.
 
     """
     self._running = [current]

@@ -1,0 +1,97 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Answers that do not fit a datagram, from the real daemon.
+
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import threading
+import unittest
+
+import relay
+import testutils
+
+from ganeti.confd import client
+
+
+def _Config(serial, instances=600):
+  return testutils.MakeConfig(
+    serial_no=serial,
+    instances=[testutils.MakeInstance(i, 1, nics=["10.0.%d.%d" % divmod(i, 250)],
+                                      tags=["serial%d" % serial])
+               for i in range(1, instances + 1)])
+
+
+class TestParts(unittest.TestCase):
+  def setUp(self):
+    self.config = _Config(17)
+    self.daemon = testutils.Daemon(self.config)
+    self.addCleanup(self.daemon.Stop)
+    self.daemon.Start()
+
+  def _Peers(self):
+    return ["127.0.0.1:%d" % self.daemon.port]
+
+  def testFetchesIt(self):
+    with client.Client(self._Peers(), key=testutils.KEY) as asker:
+      reply = asker.Config("/instances")
+      self.assertEqual(reply.answer, self.config["instances"])
+      self.assertEqual(reply.serial, 17)
+      (primary, secondary) = asker.NodeInstances("node1").answer
+      self.assertEqual((len(primary), secondary), (600, []))
+
+  def testAsync(self):
+    async def _Run():
+      async with client.AsyncClient(self._Peers(),
+                                    key=testutils.KEY) as asker:
+        return await asyncio.gather(*(
+          [asker.Config("/instances") for _ in range(3)] +
+          [asker.MasterNode() for _ in range(50)]))
+    replies = asyncio.run(_Run())
+    for reply in replies[:3]:
+      self.assertEqual(reply.answer, self.config["instances"])
+    self.assertEqual(set(reply.answer for reply in replies[3:]),
+                     {"node1.example.com"})
+
+  def testCommand(self):
+    result = subprocess.run(
+      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-a",
+       self._Peers()[0], "--hmac-file", self.daemon.key_file, "config",
+       "/instances"], stdout=subprocess.PIPE, timeout=60, check=True)
+    self.assertEqual(json.loads(result.stdout), self.config["instances"])
+
+  def testChangesWhileItIsFetched(self):
+    front = ("127.0.1.9", testutils.FreePort("127.0.1.9"))
+    configs = dict((serial, _Config(serial)) for serial in range(18, 26))
+    stop = threading.Event()
+
+    def _Change():
+      for serial in sorted(configs):
+        if stop.wait(0.4):
+          return
+        self.daemon.WriteConfig(configs[serial])
+    configs[17] = self.config
+    changer = threading.Thread(target=_Change)
+    serials = []
+    with relay.Relay({front: ("127.0.0.1", self.daemon.port)}, loss=0.05,
+                     double=0.1, delay=0.02):
+      changer.start()
+      try:
+        with client.Client(["%s:%d" % front], key=testutils.KEY) as asker:
+          while not serials or serials[-1] < 21:
+            reply = asker.Config("/instances")
+            self.assertEqual(reply.answer, configs[reply.serial]["instances"])
+            serials.append(reply.serial)
+      finally:
+        stop.set()
+        changer.join()
+    self.assertEqual(serials, sorted(serials))
+
+
+if __name__ == "__main__":
+  unittest.main()
