@@ -1,0 +1,264 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of signals, logs and counters, with the real daemon.
+
+"""
+
+import os
+import signal
+import time
+import unittest
+
+import processes
+import testutils
+
+
+(PING, NODE_ROLE) = range(2)
+(MASTER, NODE_IPS) = (3, 4)
+STATS = 65
+
+#: Seconds that stopping takes at most
+STOP_GOAL = 1.0
+
+
+def _Config(serial=1, **kwargs):
+  return testutils.MakeConfig(serial_no=serial, **kwargs)
+
+
+class StopTest(unittest.TestCase):
+  def _Stop(self, daemon, signum):
+    tree = testutils.ProcessTree(daemon.proc.pid)
+    started = time.monotonic()
+    daemon.proc.send_signal(signum)
+    self.assertEqual(daemon.proc.wait(testutils.PATIENCE), 0)
+    seconds = time.monotonic() - started
+    # In order: none is left when the first process ends
+    self.assertEqual([pid for pid in tree if processes.IsAlive(pid)], [])
+    self.assertFalse(os.path.exists(daemon.pid_file))
+    self.assertLess(seconds, 10 * STOP_GOAL)
+    self.assertTrue(daemon.Log().endswith(" INFO Stopped\n"))
+    for word in ("Traceback", "ERROR", "WARNING"):
+      self.assertNotIn(word, daemon.Log() + daemon.Output())
+
+  def testSignals(self):
+    for signum in (signal.SIGTERM, signal.SIGINT):
+      for config in (_Config(), None):
+        with self.subTest(signum=signum, config=config is not None):
+          daemon = testutils.Daemon(config, args=["--workers=2"])
+          self.addCleanup(daemon.Kill)
+          daemon.Start()
+          if config:
+            processes.Find(daemon, 2)
+          self._Stop(daemon, signum)
+
+  def testAmidALoad(self):
+    daemon = testutils.Daemon(_Config(), args=["--workers=1"])
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    processes.Find(daemon, 1)
+    daemon.WriteConfig(_Config(2, instances=[
+      testutils.MakeInstance(index, 1) for index in range(20000)]))
+    testutils.WaitFor(lambda: len(processes.Children(daemon.proc.pid)) == 3,
+                      "a second loader")
+    self._Stop(daemon, signal.SIGTERM)
+
+  def testAtAnyMomentOfAReload(self):
+    for milliseconds in range(0, 20, 2):
+      with self.subTest(milliseconds=milliseconds):
+        daemon = testutils.Daemon(_Config(), args=["--workers=2"])
+        self.addCleanup(daemon.Kill)
+        daemon.Start()
+        daemon.WriteConfig(_Config(2))
+        daemon.proc.send_signal(signal.SIGHUP)
+        time.sleep(milliseconds / 1000)
+        self._Stop(daemon, signal.SIGTERM)
+
+  def testWholeGroup(self):
+    # As from a terminal, or from whoever stops all processes of a service
+    for signum in (signal.SIGINT, signal.SIGTERM):
+      with self.subTest(signum=signum):
+        daemon = testutils.Daemon(_Config(), args=["--workers=2"])
+        self.addCleanup(daemon.Kill)
+        daemon.Start()
+        tree = testutils.ProcessTree(daemon.proc.pid)
+        processes.Find(daemon, 2)
+        for pid in tree:
+          os.kill(pid, signum)
+        self.assertEqual(daemon.proc.wait(testutils.PATIENCE), 0)
+        processes.WaitForEnd(tree)
+        self.assertFalse(os.path.exists(daemon.pid_file))
+        self.assertNotIn("Traceback", daemon.Log() + daemon.Output())
+
+  def testManySignals(self):
+    with testutils.Daemon(_Config(), args=["--workers=1"]) as daemon:
+      for _ in range(300):
+        for signum in (signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
+          daemon.proc.send_signal(signum)
+      daemon.Ask(PING)
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+
+
+class LogTest(unittest.TestCase):
+  def testHangupReopensAndReloads(self):
+    with testutils.Daemon(_Config(), args=["--workers=1"]) as daemon:
+      old = processes.Find(daemon, 1)
+      reloads = daemon.Answer(STATS)[1]["reloads"]["good"]
+      os.rename(daemon.log_file, daemon.log_file + ".1")
+      daemon.proc.send_signal(signal.SIGHUP)
+      testutils.WaitFor(lambda: "Loaded" in daemon.Log(), "a new log")
+      # Nothing has changed, but the processes are new
+      testutils.WaitFor(
+        lambda: daemon.Answer(STATS)[1]["reloads"]["good"] == reloads + 1,
+        "a reload")
+      self.assertNotEqual(processes.Find(daemon, 1).loader, old.loader)
+      # Everybody writes to the new one
+      (worker, ) = processes.Find(daemon, 1).workers
+      os.kill(worker, signal.SIGKILL)
+      testutils.WaitFor(lambda: "Worker %d died" % worker in daemon.Log(),
+                        "the worker's death in the new log")
+
+  def testHangupWithoutConfiguration(self):
+    with testutils.Daemon() as daemon:
+      testutils.WaitFor(lambda: "silent until" in daemon.Log(), "the start")
+      os.rename(daemon.log_file, daemon.log_file + ".1")
+      daemon.proc.send_signal(signal.SIGHUP)
+      testutils.WaitFor(lambda: "Reopened the log" in daemon.Log(), "a new log")
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+
+  def testUsr1LogsCounters(self):
+    with testutils.Daemon(_Config()) as daemon:
+      for _ in range(7):
+        daemon.Ask(PING)
+      daemon.proc.send_signal(signal.SIGUSR1)
+      testutils.WaitFor(lambda: "Counter queries ping: " in daemon.Log() and
+                        "Counter restarts generations: " in daemon.Log(),
+                        "the counters in the log")
+      # One of the pings was that of who waited for the daemon
+      self.assertIn("Counter queries ping: 8\n", daemon.Log())
+      self.assertIn("Counter reloads good: 1\n", daemon.Log())
+
+  def testForm(self):
+    with testutils.Daemon(_Config()) as daemon:
+      for line in daemon.Log().splitlines():
+        self.assertRegex(line, r"\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}: "
+                         r"ganeti-confd pid=\d+ [A-Z]+ \S")
+      # In the foreground, the same on the terminal
+      self.assertEqual(daemon.Output(), daemon.Log())
+
+
+class CountersTest(unittest.TestCase):
+  """What was asked is counted exactly, whoever counted it.
+
+  """
+  def _Ask(self, asker, daemon):
+    """Asks some of each kind, and forges some of each kind.
+
+    @return: what has to be counted for it
+
+    """
+    counted = {"queries ping": 40, "queries node-role": 31,
+               "queries master": 20, "queries node-ips": 11,
+               "queries unknown": 5, "replies ok": 40 + 20 + 11 + 30,
+               "replies error": 1, "replies not-implemented": 5,
+               "dropped fourcc": 12, "dropped json": 13, "dropped hmac": 14,
+               "dropped clock": 15, "dropped rsalt": 16, "dropped size": 3}
+    for _ in range(40):
+      asker.Ask(PING)
+    for _ in range(30):
+      asker.Ask(NODE_ROLE, "node1.example.com")
+    asker.Ask(NODE_ROLE, "nobody")
+    for _ in range(20):
+      asker.Ask(MASTER, None)
+    for _ in range(11):
+      asker.Ask(NODE_IPS)
+    for _ in range(5):
+      asker.Ask(77)
+    good = testutils.PackMessage(daemon.key, testutils.MakeMessage(PING))
+    for _ in range(12):
+      asker.Send(b"plj1" + good[4:])
+    for _ in range(13):
+      asker.Send(b"plj0{")
+    for _ in range(14):
+      asker.Send(testutils.PackMessage(b"x" * 32, testutils.MakeMessage(PING)))
+    for _ in range(15):
+      asker.Send(testutils.PackMessage(
+        daemon.key, testutils.MakeMessage(PING), "%d" % (time.time() - 310)))
+    for _ in range(16):
+      asker.Send(testutils.PackMessage(daemon.key,
+                                       testutils.MakeMessage(PING, rsalt="")))
+    for _ in range(3):
+      asker.Send(b"plj0" + b" " * 61440)
+    return counted
+
+  def _Counters(self, daemon):
+    (_, stats) = daemon.Answer(STATS)
+    return {"%s %s" % (group, name): value
+            for group in ("queries", "replies", "dropped", "restarts")
+            for (name, value) in stats[group].items()}
+
+  def testSums(self):
+    with testutils.Daemon(_Config(), args=["--workers=3"]) as daemon:
+      before = self._Counters(daemon)
+      expected = {}
+      with daemon.Asker() as asker:
+        # With other processes each time
+        for serial in (2, 3, 4, 5):
+          for (name, number) in self._Ask(asker, daemon).items():
+            expected[name] = expected.get(name, 0) + number
+          # What was sent may still wait to be looked at
+          testutils.WaitFor(
+            lambda: (self._Counters(daemon)["dropped size"] -
+                     before["dropped size"] == expected["dropped size"]),
+            "all is counted")
+          daemon.WriteConfig(_Config(serial))
+          daemon.WaitForSerial(serial)
+        (worker, ) = processes.Find(daemon, 3).workers[:1]
+        os.kill(worker, signal.SIGKILL)
+        processes.WaitForEnd([worker])
+        processes.Find(daemon, 3)
+        for (name, number) in self._Ask(asker, daemon).items():
+          expected[name] += number
+        expected["restarts workers"] = 1
+        testutils.WaitFor(
+          lambda: (self._Counters(daemon)["dropped size"] -
+                   before["dropped size"] == expected["dropped size"]),
+          "all is counted")
+        after = self._Counters(daemon)
+      difference = {name: after[name] - before[name] for name in after
+                    if after[name] != before[name]}
+      # How often statistics were asked for and how often it was seen whether
+      # the serial has changed is nobody's business
+      asked = difference.pop("queries stats")
+      waited = difference["queries ping"] - expected["queries ping"]
+      self.assertGreaterEqual(waited, 4)
+      expected["queries ping"] += waited
+      expected["replies ok"] += waited + asked
+      self.assertEqual(difference, expected)
+
+  def testFileAndTimes(self):
+    with testutils.Daemon(_Config(41), args=["--workers=2"]) as daemon:
+      (status, stats) = daemon.Answer(STATS)
+      self.assertEqual(status, 0)
+      state = os.stat(daemon.config_file)
+      config = stats["config"]
+      self.assertEqual((config["serial"], config["inode"], config["size"]),
+                       (41, state.st_ino, state.st_size))
+      self.assertAlmostEqual(config["mtime"], state.st_mtime, places=3)
+      self.assertGreater(config["load_time"], 0)
+      self.assertLess(config["age"], stats["uptime"])
+      self.assertLess(stats["uptime"], 60)
+      self.assertEqual(stats["workers"], 2)
+      daemon.WriteConfig(_Config(42))
+      daemon.WaitForSerial(42)
+      (_, later) = daemon.Answer(STATS)
+      self.assertEqual(later["config"]["serial"], 42)
+      self.assertGreater(later["uptime"], stats["uptime"])
+      self.assertEqual(later["reloads"]["good"], stats["reloads"]["good"] + 1)
+
+
+if __name__ == "__main__":
+  unittest.main()
