@@ -102,6 +102,28 @@ class TestUsers(unittest.TestCase):
     for line in ["Ping: OK", "Master: OK", "Node role for master: OK"]:
       self.assertIn(line, output)
 
+  def testOurCommandOverTheirModules(self):
+    """As on a node, where no module of ours but C{ganeti.confd} is.
+
+    """
+    for (root, args, code, output, problem) in [
+      (self.root, ["master"], 0, "node1.example.com\n", ""),
+      (self.root, ["node-role", "node2"], 0, "offline\n", ""),
+      ("relative", ["master"], 1, "", "confd-client: .*relative"),
+      ]:
+      # The command looks for its modules there only if nobody has said where
+      env = dict(os.environ, GANETI_ROOTDIR=root, GANETI_HOSTNAME=_HOSTNAME,
+                 PYTHONPATH=os.pathsep.join([self.package_dir,
+                                             testutils.BUILDDIR]))
+      result = subprocess.run(
+        [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-p",
+         str(self.daemon.port)] + args, env=env, cwd="/", timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        universal_newlines=True, check=False)
+      self.assertEqual((result.returncode, result.stdout), (code, output))
+      self.assertNotIn("Traceback", result.stderr)
+      self.assertRegex(result.stderr, problem)
+
 
 if __name__ == "__main__":
   unittest.main()

@@ -1,0 +1,186 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Our client and confd-client against Debian's daemon, and against both.
+
+Debian's daemon runs on the configuration of a real cluster, with what such a
+cluster cannot have added.
+
+"""
+
+import os
+import re
+import subprocess
+import time
+import unittest
+
+import testutils
+
+from cluster import debian
+from cluster import grow
+from cluster import shared
+
+from ganeti.confd import client
+
+
+CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
+
+CONFIG_DATA = None
+KEY = None
+DEBIAN = None
+
+
+def setUpModule():
+  global CONFIG_DATA, KEY, DEBIAN # pylint: disable=W0603
+  shared.Require()
+  (real, KEY) = shared.Configuration()
+  CONFIG_DATA = grow.Grow(real, link=shared.LINKS[1])
+  DEBIAN = debian.Daemon(CONFIG_DATA, key=KEY)
+  DEBIAN.Start()
+
+
+def tearDownModule():
+  if DEBIAN is not None:
+    DEBIAN.Kill()
+
+
+def _Peer(daemon):
+  return "127.0.0.1:%d" % daemon.port
+
+
+def _Run(*args):
+  env = dict((name, value) for (name, value) in os.environ.items()
+             if name != "PYTHONPATH")
+  result = subprocess.run([CLIENT, "-a", _Peer(DEBIAN), "--hmac-file",
+                           DEBIAN.key_file] + list(args), env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True, timeout=60, check=False)
+  return (result.returncode, result.stdout, result.stderr)
+
+
+class TestCommand(unittest.TestCase):
+  def testQuestions(self):
+    for (args, pattern) in [
+      ("ping", r"configuration version 3\.\d \(3\d\d0000\)\n"),
+      ("master", r"node1\.example\.com\n"),
+      ("master-info", r"Node +MasterIP +NodeIP\nnode1\.example\.com"
+       r" 10\.77\.0\.100 10\.77\.0\.1\n"),
+      ("node-role node1.example.com", "master\n"),
+      ("node-role node4", "offline\n"),
+      ("node-role node5.example.com", "drained\n"),
+      ("node-ips", r"(?s).*10\.77\.0\.1\n.*"),
+      ("mc-ips", r"(?s).*10\.77\.0\.1\n.*"),
+      ("instance-ips", r"(?s).*10\.77\.1\.12\n.*"),
+      ("node-of-ip 10.77.1.12", r"10\.77\.0\.1\n"),
+      ("node-of-ip 10.77.1.12 192.0.2.99",
+       r"IP +Node\n10\.77\.1\.12 10\.77\.0\.1\n192\.0\.2\.99 +-\n"),
+      ("node-instances node1", r"(?s)Instance +Role.*inst12\.example\.com"
+       r" +primary .*"),
+      ("node-drbd node1", r"(?s)Node +Minor Instance.*node1\.example\.com"
+       r" +\d+ .*"),
+      ("instance-disks inst10", r"(?s)Disk Type .*   0 file .*"),
+      ("config /cluster/cluster_name", r"cluster\.example\.com\n"),
+      ("collectors", r"(?s).*\nlv +yes +5\n.*"),
+      ]:
+      (code, output, problems) = _Run(*args.split())
+      self.assertEqual((code, problems), (0, ""), args)
+      self.assertTrue(re.fullmatch(pattern, output), (args, output))
+
+  def testErrors(self):
+    (code, output, problems) = _Run("node-role", "node77")
+    self.assertEqual((code, output), (1, ""))
+    self.assertIn("node77 not found", problems)
+    (code, _, problems) = _Run("config", "/nothing")
+    self.assertEqual(code, 1)
+    self.assertIn("wrong argument", problems)
+
+  def testSelfTest(self):
+    (code, output, problems) = _Run("-r", "2")
+    self.assertEqual((code, problems), (0, ""))
+    self.assertIn("Instance IP to node IP query: OK", output)
+
+  def testStatus(self):
+    """It is asked for the configuration's serial by name.
+
+    """
+    (_, output, _) = _Run("--no-headers", "-t", "2", "status")
+    self.assertRegex(output, r"(?m)^127\.0\.0\.1:\d+ +yes +[0-9.]+ms +%d +0 " %
+                     CONFIG_DATA["serial_no"])
+
+  def testTooLargeForIt(self):
+    (code, _, problems) = _Run("-t", "0.5", "node-instances",
+                               grow.CROWDED_NODE)
+    self.assertEqual(code, 3)
+    self.assertIn("No answer", problems)
+
+
+class TestCalls(unittest.TestCase):
+  def _Client(self, *daemons, **kwargs):
+    asker = client.Client([_Peer(i) for i in daemons], key=KEY, **kwargs)
+    self.addCleanup(asker.Close)
+    return asker
+
+  def testManyIps(self):
+    ips = ["10.%d.%d.%d" % (i % 3, i // 250, i % 250) for i in range(2000)]
+    ips[1234] = "10.77.1.12"
+    answer = self._Client(DEBIAN).NodesOfInstanceIps(ips).answer
+    self.assertEqual(len(answer), 2000)
+    self.assertEqual([i for i in answer if i[0] == 0], [[0, "10.77.0.1"]])
+
+  def testManyQuestionsToOneClient(self):
+    """Serials that differ from question to question are no serials going back.
+
+    """
+    asker = self._Client(DEBIAN, timeout=3)
+    for _ in range(3):
+      self.assertGreater(asker.MasterNode().serial, 0)
+      asker.NodeInstances("node1")
+      self.assertEqual(asker.Ping().serial, 0)
+      self.assertEqual(asker.Serial().serial, CONFIG_DATA["serial_no"])
+
+  def testMixedCluster(self):
+    """Ours always looks fresher than the packaged one.
+
+    """
+    config = dict(CONFIG_DATA, serial_no=CONFIG_DATA["serial_no"] + 1)
+    config["cluster"] = dict(config["cluster"], cluster_name="new.example.com")
+    with testutils.Daemon(config, key=KEY) as ours:
+      asker = self._Client(DEBIAN, ours)
+      for _ in range(20):
+        reply = asker.Config("/cluster/cluster_name")
+        self.assertEqual(reply.answer, "new.example.com")
+      self.assertEqual(reply.serial, config["serial_no"])
+      # What is too large for the packaged one comes from ours
+      (primary, _) = asker.NodeInstances(grow.CROWDED_NODE).answer
+      self.assertGreaterEqual(len(primary), grow.CROWD)
+
+  def testWithoutConfiguration(self):
+    """It says so in an error with a text, which never wins.
+
+    """
+    with testutils.Daemon(CONFIG_DATA, key=KEY) as ours:
+      broken = debian.Daemon(b"nonsense", key=KEY)
+      self.addCleanup(broken.Kill)
+      broken.Start(wait=False)
+      testutils.WaitFor(lambda: self._IsBroken(broken), "an error with a text")
+      asker = self._Client(broken, ours)
+      for _ in range(10):
+        self.assertEqual(asker.MasterNode().answer, "node1.example.com")
+      with self.assertRaises(client.ErrorAnswer) as context:
+        self._Client(broken).MasterNode()
+      self.assertIsInstance(context.exception.code, str)
+
+  def _IsBroken(self, daemon):
+    try:
+      self._Client(daemon, timeout=0.5).Ping()
+    except client.ErrorAnswer:
+      return True
+    except client.NoAnswer:
+      pass
+    time.sleep(0.1)
+    return False
+
+
+if __name__ == "__main__":
+  unittest.main()
