@@ -14,9 +14,8 @@ import base64
 import hashlib
 import zlib
 
-import simplejson
-
 from ganeti import errors
+from ganeti.confd import wire
 
 
 #: Bytes of compressed text per part: what makes a datagram of at most 1,232
@@ -112,10 +111,16 @@ class Assembly:
                                     " promised hash")
     unpacker = zlib.decompressobj()
     try:
-      text = unpacker.decompress(data, _MAX_TEXT)
+      text = unpacker.decompress(data, _MAX_TEXT + 1)
     except zlib.error as err:
       raise errors.ConfdClientError("The answer cannot be unpacked: %s" % err)
-    if not unpacker.eof:
+    if len(text) > _MAX_TEXT:
       raise errors.ConfdClientError("The answer has more than %d bytes" %
                                     _MAX_TEXT)
-    return simplejson.loads(text)
+    if not unpacker.eof or unpacker.unused_data:
+      raise errors.ConfdClientError("The answer cannot be unpacked: its end is"
+                                    " not where it should be")
+    try:
+      return wire.DecodeJson(text)
+    except (ValueError, RecursionError) as err:
+      raise errors.ConfdClientError("The answer is not JSON: %s" % err)

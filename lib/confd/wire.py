@@ -108,6 +108,9 @@ _ENCODER = simplejson.JSONEncoder(ignore_nan=True)
 #: Serialises any JSON value; the text is ASCII
 EncodeJson = _ENCODER.encode
 
+#: Parses it; raises ValueError, and RecursionError for very deep nesting
+DecodeJson = _MESSAGE_DECODER.decode
+
 
 def _ParseObject(decoder, text):
   """Parses the text of a JSON object.
