@@ -34,6 +34,8 @@ EXIT_FAILURE = 1
 MAX_UDP_DATA_SIZE = 61440
 
 SS_MASTER_CANDIDATES_IPS = "master_candidates_ips"
+SS_MASTER_NODE = "master_node"
+SS_NODE_PRIMARY_IPS = "node_primary_ips"
 SS_PRIMARY_IP_FAMILY = "primary_ip_family"
 
 CONFD_MAGIC_FOURCC_BYTES = b"plj0"

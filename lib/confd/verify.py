@@ -1,0 +1,297 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is wrong with confd: a hook of "gnt-cluster verify".
+
+Facts: Ganeti runs the hook on all nodes of a group at once, as root and with
+no environment but its own variables. What a hook prints is shown only if it
+fails; then verify fails.
+
+Rule 1: each master candidate looks at itself: does its daemon answer with the
+node's key, and has it loaded the file that is there? STATS names that file as
+C{stat} does, so nothing is parsed. The packaged daemon has no STATS.
+
+Rule 2: only the master looks at others, or each fault would be reported by all
+nodes: does each candidate answer it, and with its own serial?
+
+Rule 3: the configuration may change at any moment, and loading it takes a
+while. So a difference counts only if it is still there some time later, and
+each side may have what the other had at any look so far.
+
+Nodes that are no candidates have nothing to answer with; on them there is
+nothing to check.
+
+"""
+
+import os
+import socket
+import time
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import exchange
+from ganeti.confd import node
+from ganeti.confd import protocol
+from ganeti.confd import sync
+from ganeti.confd import watch
+
+
+#: Seconds between two looks at what differs
+_PAUSE = 0.2
+
+#: Seconds until a difference counts: so long, and some times what the daemon
+#: takes to load a configuration (it spaces loads out by five times that), but
+#: not longer than the limit
+_SETTLE = 1.0
+_SETTLE_LOADS = 6
+_SETTLE_MAX = 60.0
+
+#: Seconds for an answer
+_TIMEOUT = 3.0
+
+
+def _IsOwnAddress(address):
+  """Tells whether an address is one of this machine.
+
+  To itself a machine talks from the address it talks to.
+
+  """
+  family = socket.AF_INET6 if ":" in address else socket.AF_INET
+  try:
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+      # Nothing is sent
+      sock.connect((address, constants.DEFAULT_CONFD_PORT))
+      return sock.getsockname()[0] == address
+  except OSError:
+    return False
+
+
+def _Identity(loaded):
+  """Returns what STATS and C{stat} both tell of a file.
+
+  @param loaded: C{config} of STATS
+
+  """
+  return (loaded["inode"], loaded["mtime"], loaded["size"])
+
+
+def _IdentityOf(state):
+  """Returns the same for a file.
+
+  @type state: L{watch.State}
+
+  """
+  return (state.inode, state.mtime_ns / 1e9, state.size)
+
+
+class Checker:
+  """Looks at the master candidates from one of them.
+
+  """
+  def __init__(self, asker, names, own):
+    """Initializes this class.
+
+    @type asker: L{sync.Client}
+    @type names: dict
+    @param names: the candidates, address to node name
+    @type own: string
+    @param own: the address of this node, one of those
+
+    """
+    self._asker = asker
+    self._names = names
+    self._own = own
+    self._settle = _SETTLE
+
+  def _Ask(self, addresses, rtype, query=None):
+    """Asks some candidates.
+
+    @rtype: tuple of (dict, dict)
+    @return: address to L{exchange.CandidateReply}; address of the silent to
+      reason or None
+
+    """
+    (replies, silent) = self._asker.Survey(rtype, query, only=addresses)
+    return (dict((i.address, i) for i in replies), silent)
+
+  def _Silence(self, address, reason, meaning):
+    """Says that a candidate does not answer.
+
+    @param reason: what the network said, or None
+    @param meaning: what it means if that said nothing
+
+    """
+    return ("%s: ganeti-confd does not answer at %s: %s" %
+            (self._names[address], address, reason or meaning))
+
+  def _Error(self, address, answer):
+    return ("%s: ganeti-confd answers with an error: %s" %
+            (self._names[address], answer))
+
+  def _AskOwn(self, rtype):
+    """Asks this node's daemon.
+
+    @rtype: tuple of (L{exchange.CandidateReply} or None, list)
+    @return: its reply if that is an answer, and what is wrong
+
+    """
+    (replies, silent) = self._Ask([self._own], rtype)
+    if self._own not in replies:
+      return (None, [self._Silence(
+        self._own, silent.get(self._own),
+        "another key than in %s, no configuration, or a firewall" %
+        node.HmacKeyFile())])
+    reply = replies[self._own]
+    if reply.status != constants.CONFD_REPL_STATUS_OK:
+      return (None, [self._Error(self._own, reply.answer)])
+    return (reply, [])
+
+  def CheckOwn(self):
+    """Looks at this node.
+
+    @rtype: list of strings
+    @return: what is wrong
+
+    """
+    config_file = node.ConfigFile()
+    seen = [watch.FileState(config_file)]
+    if not isinstance(seen[0], watch.State):
+      return ["%s: %s: %s" % (self._names[self._own], config_file,
+                              os.strerror(seen[0][0]) if seen[0] else
+                              "a master candidate, but there is no such file")]
+    (reply, faults) = self._AskOwn(constants.CONFD_REQ_PING)
+    if faults or reply.serial == 0:
+      # Only the packaged daemon has no serial there
+      return faults
+    deadline = None
+    while True:
+      (reply, faults) = self._AskOwn(protocol.REQ_STATS)
+      if faults:
+        return faults
+      loaded = reply.answer["config"]
+      self._settle = min(_SETTLE + _SETTLE_LOADS * loaded["load_time"],
+                         _SETTLE_MAX)
+      seen.append(watch.FileState(config_file))
+      if _Identity(loaded) in [_IdentityOf(i) for i in seen
+                               if isinstance(i, watch.State)]:
+        return []
+      deadline = deadline or time.monotonic() + self._settle
+      if time.monotonic() > deadline:
+        return ["%s: ganeti-confd answers from another configuration than %s:"
+                " from one with serial %s, last changed %s; see its log" %
+                (self._names[self._own], config_file, loaded["serial"],
+                 time.strftime("%F %T", time.localtime(loaded["mtime"])))]
+      time.sleep(_PAUSE)
+
+  def _Serials(self, addresses):
+    """Asks for serials.
+
+    @rtype: tuple of (dict, list)
+    @return: address to serial, and what is wrong
+
+    """
+    (replies, silent) = self._Ask(addresses, *exchange.SERIAL_QUESTION)
+    faults = [self._Silence(address, reason, "another key than the master, no"
+                            " configuration, or a firewall between them")
+              for (address, reason) in silent.items() if address != self._own]
+    serials = {}
+    for (address, reply) in replies.items():
+      if reply.status == constants.CONFD_REPL_STATUS_OK:
+        serials[address] = reply.serial
+      elif address != self._own:
+        faults.append(self._Error(address, reply.answer))
+    return (serials, faults)
+
+  def CheckOthers(self):
+    """Looks at the other candidates, from the master.
+
+    @rtype: list of strings
+    @return: what is wrong
+
+    """
+    (first, faults) = self._Serials(list(self._names))
+    deadline = time.monotonic() + self._settle
+    last = first
+    while self._Differ(first, last) and time.monotonic() < deadline:
+      time.sleep(_PAUSE)
+      last = dict(last, **self._Serials(list(first))[0])
+    return faults + [
+      "%s: ganeti-confd answers from a configuration that is %s than the"
+      " master's: serial %d, not %d" %
+      (self._names[address],
+       "older" if last[address] < last[self._own] else "newer",
+       last[address], last[self._own])
+      for address in self._Differ(first, last)]
+
+  def _Differ(self, first, last):
+    """Finds those that have another serial than the master.
+
+    Serials grow: a candidate that now has what the master had at first is only
+    late, and so is the master the other way round.
+
+    @param first: serials by address at the first look
+    @param last: those at the last look
+    @rtype: list
+    @return: addresses
+
+    """
+    if self._own not in first:
+      # That fault has been told
+      return []
+    return [address for address in first
+            if last[address] < first[self._own] or
+            first[address] > last[self._own]]
+
+
+def Check(master=None, port=None):
+  """Looks at this node, and from the master at all others.
+
+  @type master: string or None
+  @param master: the name of the master node; None for what this node knows
+  @type port: int or None
+  @param port: None for the default
+  @rtype: list of strings
+  @return: what is wrong, an item for each fault
+  @raise errors.GenericError: there is no telling
+
+  """
+  candidates = node.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS)
+  own = next((i for i in candidates if _IsOwnAddress(i)), None)
+  if own is None:
+    return []
+  addresses = [line.split() for line in
+               node.ReadSsconf(constants.SS_NODE_PRIMARY_IPS)]
+  names = dict((i[1], i[0]) for i in addresses if len(i) == 2)
+  names = dict((address, names.get(address, address))
+               for address in candidates)
+  if master is None:
+    master = "".join(node.ReadSsconf(constants.SS_MASTER_NODE))
+  try:
+    asker = sync.Client(peers=candidates, port=port, timeout=_TIMEOUT)
+  except errors.ConfigurationError as err:
+    return ["%s: %s" % (names[own], err)]
+  with asker:
+    checker = Checker(asker, names, own)
+    faults = checker.CheckOwn()
+    if names[own] == master:
+      faults.extend(checker.CheckOthers())
+    return faults
+
+
+def Main():
+  """Runs the hook.
+
+  @rtype: int
+  @return: exit code
+
+  """
+  try:
+    faults = Check(os.environ.get("GANETI_MASTER"))
+  except errors.GenericError as err:
+    faults = ["%s: %s" % (socket.gethostname(), err)]
+  for fault in faults:
+    # Ganeti makes one line of several, and escapes of other characters
+    text = " ".join(fault.split())
+    print(text.encode("ascii", "backslashreplace").decode("ascii"))
+  return constants.EXIT_FAILURE if faults else constants.EXIT_SUCCESS
