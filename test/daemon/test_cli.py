@@ -221,6 +221,17 @@ class TestQuestions(_Test):
     os.close(writer)
     self.assertEqual((result.returncode, result.stderr), (141, ""))
 
+  def testInterrupted(self):
+    with packaged.Confd(lambda *_: None) as silent:
+      with subprocess.Popen([CLIENT, "-a", silent.peer] + self.arguments[2:] +
+                            ["ping"], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, universal_newlines=True,
+                            env=_Environment()) as proc:
+        testutils.WaitFor(lambda: silent.requests, "a request")
+        proc.send_signal(signal.SIGINT)
+        self.assertEqual(proc.communicate(timeout=20), ("", ""))
+        self.assertEqual(proc.returncode, 130)
+
   def testArgumentsThatAreNoText(self):
     (code, _, problems) = self._Ask("node-role", b"\xff\xfe")
     self.assertEqual(code, 1)

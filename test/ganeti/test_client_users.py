@@ -107,8 +107,8 @@ class TestUsers(unittest.TestCase):
 
     """
     for (root, args, code, output, problem) in [
-      (self.root, ["master"], 0, "node1.example.com\n", ""),
-      (self.root, ["node-role", "node2"], 0, "offline\n", ""),
+      (self.root, ["master"], 0, "node1.example.com\n", r"\A\Z"),
+      (self.root, ["node-role", "node2"], 0, "offline\n", r"\A\Z"),
       ("relative", ["master"], 1, "", "confd-client: .*relative"),
       ]:
       # The command looks for its modules there only if nobody has said where
