@@ -28,8 +28,9 @@ class AsyncClient(dialogue.Dialogue):
   def __init__(self, *args, **kwargs):
     dialogue.Dialogue.__init__(self, *args, **kwargs)
     self._channel = channel.Channel(self._Watch)
-    self._waiters = set()
+    self._waiters = {}
     self._loop = None
+    self._lock = None
 
   async def __aenter__(self):
     return self
@@ -54,20 +55,22 @@ class AsyncClient(dialogue.Dialogue):
     self._loop.add_reader(sock, self._Readable, sock)
 
   def _Readable(self, sock):
-    self._Incoming(*self._channel.Receive(sock))
-    for waiter in self._waiters:
-      self._Wake(waiter)
+    for current in self._Incoming(*self._channel.Receive(sock)):
+      if current in self._waiters:
+        self._Wake(self._waiters[current])
 
   async def _Perform(self, steps):
-    loop = asyncio.get_running_loop()
+    if self._lock is None:
+      self._lock = asyncio.Lock()
     try:
       while True:
         step = next(steps)
         if isinstance(step, (exchange.Exchange, fetch.Fetch)):
           await self._Run(step)
         elif callable(step):
-          # It resolves names and reads files
-          await loop.run_in_executor(None, step)
+          # One at a time, as they change this object
+          async with self._lock:
+            await asyncio.get_running_loop().run_in_executor(None, step)
         else:
           await asyncio.sleep(step)
     except StopIteration as stop:
@@ -84,7 +87,7 @@ class AsyncClient(dialogue.Dialogue):
           reason = self._channel.Send(family, address, datagram)
           if reason is not None:
             self._Undelivered(family, address, reason)
-        await self._Sleep(current.wakeup - time.monotonic())
+        await self._Wait(current)
       # What has come in meanwhile counts
       for sock in self._channel.Sockets():
         self._Readable(sock)
@@ -92,19 +95,20 @@ class AsyncClient(dialogue.Dialogue):
       current.Finish(time.monotonic())
       self._running.remove(current)
 
-  async def _Sleep(self, seconds):
-    """Waits until something comes in, or time has passed.
+  async def _Wait(self, current):
+    """Waits until something comes in for an exchange, or it is time for it.
 
     """
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
-    self._waiters.add(waiter)
-    timer = loop.call_later(max(0, seconds), self._Wake, waiter)
+    self._waiters[current] = waiter
+    timer = loop.call_later(max(0, current.wakeup - time.monotonic()),
+                            self._Wake, waiter)
     try:
       await waiter
     finally:
       timer.cancel()
-      self._waiters.discard(waiter)
+      del self._waiters[current]
 
   @staticmethod
   def _Wake(waiter):

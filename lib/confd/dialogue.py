@@ -46,6 +46,9 @@ RESTORED_AFTER = 10.0
 _LEARN_MIN = 1.0
 _LEARN_MAX = 30.0
 
+#: How much of the time for an answer each question of it may take on top
+_LEARN_SHARE = 0.25
+
 #: Seconds that silent candidates get where each one's answer matters
 _SURVEY_PATIENCE = 3.0
 
@@ -289,8 +292,8 @@ class Dialogue(Questions):
 
     """
     self._CheckSize(rtype, query)
-    deadline = time.monotonic() + self._timeout
     yield from self._Prepare()
+    deadline = time.monotonic() + self._timeout
     pause = _STALE_PAUSE_FIRST
     while True:
       (asked, reserve) = self._Pick()
@@ -374,7 +377,6 @@ class Dialogue(Questions):
     """
     if self._refresh:
       yield self._Refresh
-      self._refresh = False
     if self._LearnDue():
       yield from self._Learn()
 
@@ -391,7 +393,11 @@ class Dialogue(Questions):
   def _Refresh(self):
     """Reads what may have changed: files on a node, and names' addresses.
 
+    Does nothing if somebody else has done it meanwhile.
+
     """
+    if not self._refresh:
+      return
     peers = self._given
     if peers is None:
       peers = node.MasterCandidates()
@@ -404,6 +410,7 @@ class Dialogue(Questions):
       except errors.ConfigurationError:
         # It is being replaced at this moment; the old one may still do
         pass
+    self._refresh = False
 
   def _Reuse(self, candidates):
     """Keeps what is known of candidates that are still the same.
@@ -486,6 +493,7 @@ class Dialogue(Questions):
     """
     self._learned_at = time.monotonic()
     self._learned_serial = self._serial
+    self._refresh = True
     yield self._Refresh
     listing = yield from self._AskEveryone(constants.CONFD_REQ_MC_PIP_LIST)
     self._TakeList(listing)
@@ -497,8 +505,9 @@ class Dialogue(Questions):
 
     """
     now = time.monotonic()
+    seconds = min(exchange.PATIENCE, self._timeout * _LEARN_SHARE)
     current = exchange.Exchange(rtype, None, self._Everyone(), [], now,
-                                now + exchange.PATIENCE, self._floor)
+                                now + seconds, self._floor)
     yield current
     self._Judge(current, time.monotonic())
     return current
@@ -534,7 +543,11 @@ class Dialogue(Questions):
   def _Incoming(self, received, undelivered):
     """Hands in what came from a socket.
 
+    @rtype: set
+    @return: the exchanges that something has come for
+
     """
+    concerned = set()
     for (datagram, address) in received:
       try:
         reply = wire.ParseReply(datagram, self._key)
@@ -545,8 +558,11 @@ class Dialogue(Questions):
       (current, asked) = self._salts.get(reply.salt, (None, None))
       if current is not None:
         current.Receive(asked, reply, address[0], time.monotonic())
+        concerned.add(current)
     for (family, address, reason) in undelivered:
       self._Undelivered(family, address, reason)
+      concerned.update(self._running)
+    return concerned
 
   def _Undelivered(self, family, address, reason):
     for current in self._running:

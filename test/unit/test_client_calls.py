@@ -363,7 +363,7 @@ class TestAsync(_Test):
         await asyncio.wait_for(asker.Ping(), 0.2)
       self.assertLess(time.monotonic() - started, 1)
       self.assertEqual(asker._running, [])
-      self.assertEqual(asker._waiters, set())
+      self.assertEqual(asker._waiters, {})
     self._Run(_Ask, confd)
 
   def testCancelOneOfTwo(self):
@@ -397,6 +397,21 @@ class TestAsync(_Test):
       await question
     with mock.patch.object(socket, "getaddrinfo", _Slow):
       self._Run(_Ask, confd)
+
+  def testManyAtOnceResolveOnce(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    calls = []
+    real = socket.getaddrinfo
+
+    def _Count(*args, **kwargs):
+      calls.append(args)
+      return real(*args, **kwargs)
+
+    async def _Ask(asker):
+      await asyncio.gather(*[asker.Ping() for _ in range(100)])
+    with mock.patch.object(socket, "getaddrinfo", _Count):
+      self._Run(_Ask, confd)
+    self.assertEqual(len(calls), 1)
 
   def testCloseAfterTheLoop(self):
     confd = self._Confd(_Fixed(0, "x", 5))
