@@ -115,15 +115,15 @@ class Checker:
     (replies, silent) = self._asker.Survey(rtype, query, only=addresses)
     return (dict((i.address, i) for i in replies), silent)
 
-  def _Silence(self, address, reason, meaning):
+  def _Silence(self, address, reason, meaning, whom=""):
     """Says that a candidate does not answer.
 
     @param reason: what the network said, or None
     @param meaning: what it means if that said nothing
 
     """
-    return ("%s: ganeti-confd does not answer at %s: %s" %
-            (self._names[address], address, reason or meaning))
+    return ("%s: ganeti-confd does not answer%s at %s: %s" %
+            (self._names[address], whom, address, reason or meaning))
 
   def _Error(self, address, answer):
     return ("%s: ganeti-confd answers with an error: %s" %
@@ -140,7 +140,7 @@ class Checker:
     if self._own not in replies:
       return (None, [self._Silence(
         self._own, silent.get(self._own),
-        "another key than in %s, no configuration, or a firewall" %
+        "it has another key than %s, or no configuration" %
         node.HmacKeyFile())])
     reply = replies[self._own]
     if reply.status != constants.CONFD_REPL_STATUS_OK:
@@ -192,8 +192,9 @@ class Checker:
 
     """
     (replies, silent) = self._Ask(addresses, *exchange.SERIAL_QUESTION)
-    faults = [self._Silence(address, reason, "another key than the master, no"
-                            " configuration, or a firewall between them")
+    faults = [self._Silence(address, reason, "it has another key or no"
+                            " configuration, or a firewall is between them",
+                            whom=" the master")
               for (address, reason) in silent.items() if address != self._own]
     serials = {}
     for (address, reply) in replies.items():

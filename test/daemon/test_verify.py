@@ -145,8 +145,8 @@ class TestOwn(_Test):
     testutils.WriteFile(self.daemon.key_file, b"0123456789abcdef0123456789\n")
     (fault, ) = self._Check()
     self.assertEqual(fault, "one.example.com: ganeti-confd does not answer at"
-                     " 127.0.0.1: another key than in %s, no configuration, or"
-                     " a firewall" % self.daemon.key_file)
+                     " 127.0.0.1: it has another key than %s, or no"
+                     " configuration" % self.daemon.key_file)
 
   def testNoKey(self):
     self.daemon.Start()
@@ -263,8 +263,8 @@ class TestOthers(_Test):
   def testStopped(self):
     self.candidates.append(OTHER)
     self.assertEqual(self._CheckMaster(), [
-      "two.example.com: ganeti-confd does not answer at 127.0.0.2: nothing"
-      " listens there"])
+      "two.example.com: ganeti-confd does not answer the master at 127.0.0.2:"
+      " nothing listens there"])
 
   def testSilent(self):
     """Another key looks no different from a firewall.
@@ -272,8 +272,8 @@ class TestOthers(_Test):
     """
     self._Other(_Packaged(lambda: SERIAL), key=b"0123456789abcdef\n")
     self.assertEqual(self._CheckMaster(), [
-      "two.example.com: ganeti-confd does not answer at 127.0.0.2: another key"
-      " than the master, no configuration, or a firewall between them"])
+      "two.example.com: ganeti-confd does not answer the master at 127.0.0.2: it"
+      " has another key or no configuration, or a firewall is between them"])
 
   def testOwnFaultIsToldOnce(self):
     """And what the others do is told nevertheless.
