@@ -29,6 +29,7 @@ import select
 import signal
 import socket
 import time
+import traceback
 
 import simplejson
 
@@ -220,6 +221,15 @@ class _Child:
     self.due = 0
 
 
+def _Describe(err):
+  """Says in one line what an exception is and where it was raised.
+
+  """
+  frame = traceback.extract_tb(err.__traceback__)[-1]
+  return "%r in %s, line %d" % (err, os.path.basename(frame.filename),
+                                frame.lineno)
+
+
 class _Loader:
   """A generation, as its first process sees it.
 
@@ -287,6 +297,11 @@ class _Loader:
     except MemoryError:
       self._Report(failed="%s: not enough memory" % path, state=state,
                    cpu=time.process_time())
+      return False
+    except Exception as err: # pylint: disable=W0718
+      # Said like any other failure, hence not again at each try
+      self._Report(failed="%s: programming error, please report it: %s" %
+                   (path, _Describe(err)), state=state, cpu=time.process_time())
       return False
     self._key = key
     self._stats = stats.Stats(self._setup, self._snapshot.serial, state[0],

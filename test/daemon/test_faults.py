@@ -197,6 +197,31 @@ class BrokenTest(_FaultTest):
     daemon.WriteConfig(_Text(1))
     self._AwaitSerial(daemon, 1)
 
+  def testProgrammingError(self):
+    # As if the snapshot could not cope with something
+    directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
+    self.addCleanup(shutil.rmtree, directory)
+    testutils.WriteFile(
+      os.path.join(directory, "sitecustomize.py"),
+      textwrap.dedent("""\
+        from ganeti.confd import snapshot
+
+        def _Snapshot(text, real=snapshot.Snapshot):
+          if b"poison" in text:
+            raise TypeError("not swallowed")
+          return real(text)
+
+        snapshot.Snapshot = _Snapshot
+        """).encode("ascii"))
+    path = os.pathsep.join([directory, testutils.BUILDDIR])
+    daemon = self._Daemon(env={"PYTHONPATH": path})
+    daemon.WriteConfig(_Text(2) + b"poison")
+    self._CheckServedOn(daemon, 1)
+    self.assertIn("programming error, please report it: TypeError('not"
+                  " swallowed') in sitecustomize.py, line 5", daemon.Log())
+    daemon.WriteConfig(_Text(3))
+    self._AwaitSerial(daemon, 3)
+
   def testTriedAgainByItself(self):
     daemon = self._Daemon()
     daemon.WriteConfig(b"{")
