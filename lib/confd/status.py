@@ -56,6 +56,21 @@ def _Problem(behind, version, freshest_version):
   return None
 
 
+def _Failure(ping, serial):
+  """Says why a candidate is of no use though it answers.
+
+  @type serial: L{exchange.CandidateReply} or None
+
+  """
+  for reply in (ping, serial):
+    if reply is None:
+      return "it has answered only one of two questions"
+    if exchange.IsUnusable(reply.status, reply.answer):
+      return "has no usable configuration"
+    if reply.status != constants.CONFD_REPL_STATUS_OK:
+      return "its answers are errors: %s" % (reply.answer, )
+
+
 def Judge(pings, serials, silent, expected=None):
   """Makes a table of what the candidates answered.
 
@@ -86,12 +101,8 @@ def Judge(pings, serials, silent, expected=None):
                     _Problem(behind, ping.answer, good[0].answer)))
   for ping in pings:
     if ping not in good:
-      reply = serial_of.get(ping.address, ping)
-      text = "has no usable configuration"
-      if not exchange.IsUnusable(reply.status, reply.answer):
-        text = "its answers are errors: %s" % (reply.answer, )
       rows.append(Row(ping.address, True, ping.round_trip, None, None, None,
-                      text))
+                      _Failure(ping, serial_of.get(ping.address))))
   for (address, reason) in sorted(silent.items()):
     rows.append(Row(address, False, None, None, None, None,
                     reason or "no answer: host or daemon down, another key,"

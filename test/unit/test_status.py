@@ -1,0 +1,103 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What confd-client's status makes of the candidates' answers.
+
+"""
+
+import unittest
+
+from ganeti.confd import exchange
+from ganeti.confd import status
+
+
+def _Replies(*rows):
+  """Makes replies of (address, answer, serial) or (address, text).
+
+  """
+  result = []
+  for row in rows:
+    (code, answer, serial) = (0, row[1], row[-1])
+    if isinstance(row[1], str):
+      (code, answer, serial) = (1, row[1], 0)
+    result.append(exchange.CandidateReply(row[0], row[0], code, answer, serial,
+                                          0.0012, 0))
+  return result
+
+
+def _Pings(*rows):
+  return _Replies(*[(row[0], row[1] if isinstance(row[1], str) else 3000000,
+                     row[1]) for row in rows])
+
+
+class TestJudge(unittest.TestCase):
+  def _Judge(self, *rows, silent=(), **kwargs):
+    return status.Judge(_Pings(*rows), _Replies(*rows), dict(silent), **kwargs)
+
+  def testWell(self):
+    rows = self._Judge(("a", 5), ("b", 5))
+    self.assertEqual([(i.address, i.serial, i.behind, i.problem) for i in rows],
+                     [("a", 5, 0, None), ("b", 5, 0, None)])
+    self.assertEqual(status.State(rows), status.OK)
+
+  def testFreshestFirstSilentLast(self):
+    rows = self._Judge(("a", 5), ("b", "Cannot load"), ("c", 7),
+                       silent={"d": None, "e": "nothing listens there"})
+    self.assertEqual([i.address for i in rows], ["c", "a", "b", "d", "e"])
+    self.assertEqual([i.behind for i in rows], [0, 2, None, None, None])
+    self.assertIn("2 changes behind", rows[1].problem)
+    self.assertIn("no usable configuration", rows[2].problem)
+    self.assertIn("no answer", rows[3].problem)
+    self.assertEqual(rows[4].problem, "nothing listens there")
+    self.assertEqual(status.State(rows), status.WARNING)
+
+  def testOneChange(self):
+    (_, row) = self._Judge(("a", 5), ("b", 4))
+    self.assertEqual(row.problem, "its configuration is 1 change behind")
+
+  def testExpected(self):
+    """All have moved on; one has what the freshest had at first.
+
+    """
+    rows = self._Judge(("a", 9), ("b", 7), ("c", 6), expected=7)
+    self.assertEqual([i.behind for i in rows], [0, 0, 1])
+
+  def testAnotherVersion(self):
+    pings = _Replies(("a", 3010000, 5), ("b", 3000000, 5))
+    (_, row) = status.Judge(pings, _Pings(("a", 5), ("b", 5)), {})
+    self.assertIn("another version", row.problem)
+
+  def testAnsweredOnlyOnce(self):
+    (row, ) = status.Judge(_Pings(("a", 5)), [], {})
+    self.assertTrue(row.answers)
+    self.assertIn("only one of two", row.problem)
+
+  def testErrors(self):
+    pings = _Replies(("a", 3000000, 5))
+    for (code, answer, text) in [(1, 1, "its answers are errors: 1"),
+                                 (2, None, "its answers are errors: None"),
+                                 (1, "Cannot", "no usable configuration")]:
+      serials = [_Replies(("a", 5, 5))[0]._replace(status=code, answer=answer)]
+      (row, ) = status.Judge(pings, serials, {})
+      self.assertIn(text, row.problem)
+
+  def testNobody(self):
+    rows = self._Judge(silent={"a": None})
+    self.assertEqual(status.State(rows), status.CRITICAL)
+    rows = self._Judge(("a", "Cannot load"))
+    self.assertEqual(status.State(rows), status.CRITICAL)
+
+
+class TestNagiosLine(unittest.TestCase):
+  def testIsOneLineWithOneBar(self):
+    rows = status.Judge(_Pings(("a", 5)), _Pings(("a", 5)),
+                        {"b": "some|thing\nelse"})
+    line = status.NagiosLine(rows)
+    self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
+                     " serial 5; b: some/thing else | answering=1;;;0;2"
+                     " behind=0;;;0 rtt=0.001200s;;;0")
+
+
+if __name__ == "__main__":
+  unittest.main()

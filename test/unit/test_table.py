@@ -1,0 +1,63 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tables as confd-client prints them.
+
+"""
+
+import io
+import unittest
+
+from ganeti.confd import table
+
+
+class _Terminal(io.StringIO):
+  def isatty(self):
+    return True
+
+
+class TestFormat(unittest.TestCase):
+  def testAligned(self):
+    self.assertEqual(table.Format(["Name", "Size"], [["a", 5], ["long", 1234]],
+                                  numeric=(1, )),
+                     ["Name Size",
+                      "a       5",
+                      "long 1234"])
+
+  def testNoBlanksAtTheEnd(self):
+    self.assertEqual(table.Format(["A", "Long"], [["x", ""]]), ["A Long", "x"])
+
+  def testSeparator(self):
+    self.assertEqual(table.Format(["A", "B"], [["x", None], [1, "y"]],
+                                  separator="::"),
+                     ["A::B", "x::-", "1::y"])
+
+  def testEmpty(self):
+    self.assertEqual(table.Format(["A", "B"], []), ["A B"])
+    self.assertEqual(table.Format(None, []), [])
+
+  def testControlCharacters(self):
+    self.assertEqual(table.Format(None, [["a\033[0m\n\u202eb \u00e9"]]),
+                     ["a\\x1b[0m\\n\\u202eb \u00e9"])
+
+
+class TestPrinter(unittest.TestCase):
+  def _Print(self, stream, headers=True):
+    table.Printer(stream, headers, None).Print(
+      ["A"], [["x"], ["y"], ["z"]], colours=["red", None, "yellow"])
+    return stream.getvalue()
+
+  def testColourOnATerminalOnly(self):
+    self.assertEqual(self._Print(io.StringIO()), "A\nx\ny\nz\n")
+    self.assertEqual(self._Print(_Terminal()),
+                     "A\n\033[31mx\033[0m\ny\n\033[33mz\033[0m\n")
+
+  def testNoHeaders(self):
+    self.assertEqual(self._Print(io.StringIO(), headers=False), "x\ny\nz\n")
+    self.assertEqual(self._Print(_Terminal(), headers=False),
+                     "\033[31mx\033[0m\ny\n\033[33mz\033[0m\n")
+
+
+if __name__ == "__main__":
+  unittest.main()
