@@ -25,6 +25,7 @@ from ganeti.confd import counters
 from ganeti.confd import generation
 from ganeti.confd import node
 from ganeti.confd import pidfile
+from ganeti.confd import process
 from ganeti.confd import server
 from ganeti.confd import supervisor
 from ganeti.confd import systemd
@@ -275,6 +276,7 @@ def _Prepare(options):
     raise errors.ConfigurationError("Cannot make the directory of the pid file"
                                     " %s: %s" % (path, err.strerror))
   pid_file = pidfile.PidFile(path)
+  process.HoldSignals()
   pid_file.Acquire()
   try:
     sock = _Listen(options)

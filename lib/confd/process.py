@@ -20,6 +20,16 @@ _SIGNALS = frozenset([signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
                       signal.SIGUSR1, signal.SIGCHLD, signal.SIGIO])
 
 
+def HoldSignals():
+  """Has signals wait for the first L{SignalQueue}.
+
+  From the moment on when their default, a sudden end, would leave something
+  behind.
+
+  """
+  signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
 class SignalQueue:
   """Signals as something to read.
 
@@ -33,6 +43,7 @@ class SignalQueue:
     signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
     for signum in signums:
       signal.signal(signum, lambda _signum, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
   def fileno(self):
     return self._read_fd
