@@ -139,6 +139,8 @@ ssh-keygen -A >/dev/null
 cat >/etc/ssh/sshd_config <<EOF
 HostKey /etc/ssh/ssh_host_rsa_key
 UsePAM no
+# For scp
+Subsystem sftp internal-sftp
 EOF
 /usr/sbin/sshd
 echo ready
