@@ -205,15 +205,18 @@ class Asker:
   """A socket to ask one daemon with.
 
   """
-  def __init__(self, key, address, port):
+  def __init__(self, key, address, port, source=None):
     """Initializes this class.
 
     @type key: bytes
+    @param source: address to ask from, by default what the system chooses
 
     """
     self.key = key
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     self._sock = socket.socket(family, socket.SOCK_DGRAM)
+    if source is not None:
+      self._sock.bind((source, 0))
     self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     # Connected, so that only replies that come from the address asked arrive
     self._sock.connect((address, port))

@@ -566,7 +566,8 @@ class LimitTest(_FaultTest):
     """
     command = ["sh", "-c", "echo %d >/proc/sys/user/%s" % (number, name)]
     if pid is not None:
-      command = ["nsenter", "-t", str(pid), "--user"] + command
+      command = ["nsenter", "-t", str(pid), "--user",
+                 "--preserve-credentials"] + command
     subprocess.run(command, check=True)
 
   def testInotify(self):

@@ -20,7 +20,7 @@ CONFIG = 10
 
 TOO_LARGE = 3
 
-INSTANCES = 30000
+INSTANCES = 20000
 
 
 class LargeTest(unittest.TestCase):
@@ -39,26 +39,32 @@ class LargeTest(unittest.TestCase):
       testutils.MakeInstance(index, 1, nics=["10.0.0.1"])
       for index in range(INSTANCES)])
     # Each takes long to make, the first time
-    questions = [testutils.MakeMessage(CONFIG, "", part=0),
+    questions = [testutils.MakeMessage(CONFIG, ""),
+                 testutils.MakeMessage(CONFIG, "", part=0),
                  testutils.MakeMessage(CONFIG, "/instances", part=0),
                  testutils.MakeMessage(NODE_INSTANCES, "node1", part=0)]
-    with testutils.Daemon(config, args=["--workers=2"]) as daemon:
-      processes.Find(daemon, 2)
+    # One worker: it would have to do both
+    with testutils.Daemon(config, args=["--workers=1"]) as daemon:
+      processes.Find(daemon, 1)
       with daemon.Asker() as small, daemon.Asker() as large:
         alone = [self._Time(small) for _ in range(500)]
         beside = []
         for message in questions:
+          before = len(beside)
           started = time.perf_counter()
           large.Send(testutils.PackMessage(daemon.key, message))
           while True:
             beside.append(self._Time(small))
+            # A processor is for those who work
+            time.sleep(0.001)
             reply = large.Receive(timeout=0)
             if reply is not None:
               break
           seconds = time.perf_counter() - started
           self.assertIn(message["rsalt"].encode("ascii"), reply)
           # There was something to be delayed by
-          self.assertGreater(seconds, 0.05)
+          self.assertGreater(seconds, 0.03)
+          self.assertGreater(len(beside) - before, 20)
         # Too large is said at once, after the first time
         large.Ask(CONFIG, "")
         self.assertEqual(large.Answer(CONFIG, ""), (1, TOO_LARGE))
@@ -69,7 +75,6 @@ class LargeTest(unittest.TestCase):
           (len(beside),
            1000 * statistics.median(beside), 1000 * _Percentile(beside, 99),
            1000 * statistics.median(alone), 1000 * _Percentile(alone, 99)))
-    self.assertGreater(len(beside), 100)
     self.assertLess(statistics.median(beside), 10 * statistics.median(alone))
     self.assertLess(_Percentile(beside, 99), 0.05)
 

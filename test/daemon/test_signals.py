@@ -53,6 +53,18 @@ class StopTest(unittest.TestCase):
             processes.Find(daemon, 2)
           self._Stop(daemon, signum)
 
+  def testAmidTheStart(self):
+    for _ in range(10):
+      daemon = testutils.Daemon(_Config())
+      self.addCleanup(daemon.Kill)
+      daemon.Start(wait=False)
+      deadline = time.monotonic() + testutils.PATIENCE
+      # At once when somebody can find it by its pid file
+      while not (os.path.exists(daemon.pid_file) and
+                 os.stat(daemon.pid_file).st_size):
+        self.assertLess(time.monotonic(), deadline)
+      self._Stop(daemon, signal.SIGTERM)
+
   def testAmidALoad(self):
     daemon = testutils.Daemon(_Config(), args=["--workers=1"])
     self.addCleanup(daemon.Kill)
