@@ -214,8 +214,14 @@ def _Detach():
   null_fd = os.open(os.devnull, os.O_RDWR)
   for fd in range(3):
     os.dup2(null_fd, fd)
-  if null_fd > 2:
-    os.close(null_fd)
+  # Locks and pipes of who started this would live as long as the daemon
+  for name in os.listdir("/proc/self/fd"):
+    if int(name) not in (0, 1, 2, write_fd):
+      try:
+        os.close(int(name))
+      except OSError:
+        # That of the directory itself
+        pass
 
   def _Report(error):
     try:
@@ -238,7 +244,20 @@ def _ReportInForeground(error):
 
 
 def _Complain(text):
-  sys.stderr.write("%s: %s\n" % (constants.CONFD, text))
+  if sys.stderr:
+    sys.stderr.write("%s: %s\n" % (constants.CONFD, text))
+
+
+def _TakeStandardStreams():
+  """Opens those of the descriptors 0 to 2 that are closed.
+
+  Else the next files would be opened there.
+
+  """
+  fd = 0
+  while fd <= 2:
+    fd = os.open(os.devnull, os.O_RDWR)
+  os.close(fd)
 
 
 def _Listen(options):
@@ -304,6 +323,7 @@ def Main():
   @return: exit code
 
   """
+  _TakeStandardStreams()
   options = _ParseArguments(sys.argv[1:])
   for name in ("pid_file", "log_file"):
     # The daemon changes to another directory

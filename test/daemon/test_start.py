@@ -207,6 +207,34 @@ class DetachTest(_StartTest):
     self.daemon.Ask(PING)
     self._StopDetached()
 
+  def testInheritsNothing(self):
+    # As from a script that holds a lock
+    (read_fd, write_fd) = os.pipe()
+    self.addCleanup(os.close, read_fd)
+    subprocess.run(self.daemon.CommandLine(self._Args()), check=True,
+                   env=self.daemon.Environment(), pass_fds=[write_fd])
+    os.close(write_fd)
+    self.assertEqual(os.read(read_fd, 1), b"")
+    self.daemon.Ask(PING)
+    self._StopDetached()
+
+  def testClosedStandardStreams(self):
+    for redirection in ("<&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"):
+      with self.subTest(redirection=redirection):
+        argv = ["sh", "-c", "exec \"$@\" " + redirection, "sh"]
+        subprocess.run(argv + self.daemon.CommandLine(self._Args()), check=True,
+                       env=self.daemon.Environment())
+        for fd in range(3):
+          self.assertEqual(os.readlink("/proc/%d/fd/%d" % (self._Pid(), fd)),
+                           "/dev/null")
+        self.daemon.Ask(PING)
+        self._StopDetached()
+        # And without anybody to tell what is wrong
+        code = subprocess.run(argv + self.daemon.CommandLine(
+          self._Args("-b", "192.0.2.77")), env=self.daemon.Environment(),
+                              check=False, stderr=subprocess.DEVNULL).returncode
+        self.assertEqual(code, 1)
+
   def testStartsWithoutConfiguration(self):
     os.unlink(self.daemon.config_file)
     (code, out, err) = self._Run(*self._Args())
