@@ -1,0 +1,211 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One cluster for all tests of a process that change something on it.
+
+This project's confd runs on all nodes, started by Ganeti. Each test finds the
+cluster as L{_Build} left it, and leaves it so: three master candidates, the
+first of them the master, and one instance on it.
+
+"""
+
+import atexit
+import ctypes
+import json
+import os
+import threading
+import unittest
+
+import testutils
+
+from cluster import cluster
+from cluster import ours
+
+DATA_DIR = "/var/lib/ganeti"
+
+PORT = 1814
+
+(PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS,
+ INSTANCE_IPS) = range(7)
+
+(ROLE_MASTER, ROLE_CANDIDATE, ROLE_OFFLINE, ROLE_DRAINED,
+ ROLE_REGULAR) = range(5)
+
+#: The instance
+INSTANCE = "inst1.example.com"
+INSTANCE_IP = "10.77.1.1"
+
+#: Of "gnt-cluster verify" in namespaces: their /proc lacks what it looks for
+VERIFY_IGNORES = ["--ignore-errors=ENODESETUP", "--ignore-errors=ENODENET"]
+
+#: From linux/sched.h
+_CLONE_NEWNET = 0x40000000
+
+#: Seconds until a daemon that does not answer counts as silent
+_SILENCE = 0.5
+
+_cluster = None
+_failure = None
+
+
+def _Build(clu):
+  """Builds the cluster.
+
+  """
+  clu.Start()
+  for node in clu.nodes:
+    ours.Put(node)
+  clu.Init()
+  clu.StartDaemons()
+  clu.AddInstance(INSTANCE, clu.master, ["ip=" + INSTANCE_IP])
+
+
+def Get():
+  """Returns the cluster.
+
+  @rtype: L{cluster.Cluster}
+  @raise unittest.SkipTest: none can be built here
+
+  """
+  global _cluster, _failure # pylint: disable=W0603
+  reason = cluster.WhyNot()
+  if reason is not None:
+    raise unittest.SkipTest(reason)
+  if _failure is not None:
+    raise _failure
+  if _cluster is None:
+    clu = cluster.Cluster(shared=[testutils.BUILDDIR, testutils.SRCDIR])
+    atexit.register(clu.Stop)
+    try:
+      _Build(clu)
+    except BaseException as err:
+      _failure = err
+      clu.Stop()
+      raise
+    _cluster = clu
+  return _cluster
+
+
+def _InNetwork(node, function):
+  """Calls a function in a node's network; sockets made there stay there.
+
+  """
+  result = []
+
+  def _Run():
+    # A thread may change to a network by itself
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/%d/ns/net" % node.pid, "rb") as namespace:
+      if libc.setns(namespace.fileno(), _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+    result.append(function())
+
+  thread = threading.Thread(target=_Run)
+  thread.start()
+  thread.join()
+  return result[0]
+
+
+def Key(node):
+  return node.Read(DATA_DIR + "/hmac.key")
+
+
+def Config(node):
+  """Reads a node's copy of the configuration.
+
+  """
+  return json.loads(node.Read(DATA_DIR + "/config.data").decode("utf-8"))
+
+
+def Ask(node, rtype, query=None, source=None, key=None, port=PORT,
+        timeout=_SILENCE):
+  """Asks a node's daemon.
+
+  @param source: the node to ask from; by default itself
+  @type key: bytes or None
+  @param key: by default the node's own
+  @rtype: dict or None
+  @return: the reply's message; None if there is none
+
+  """
+  asker = _InNetwork(source or node, lambda: testutils.Asker(
+    Key(node) if key is None else key, node.address, port))
+  with asker:
+    try:
+      return asker.Ask(rtype, query, timeout=timeout)
+    except (testutils.NoReply, OSError):
+      return None
+
+
+class TestCase(unittest.TestCase):
+  """A test on the cluster.
+
+  """
+  def setUp(self):
+    self.cluster = Get()
+    self.nodes = self.cluster.nodes
+    (self.node1, self.node2, self.node3) = self.nodes
+    self.master = self.node1
+    self.CheckFollow()
+
+  def Gnt(self, command, *args, **kwargs):
+    """Runs one of Ganeti's commands on the master.
+
+    """
+    return self.master.Run(command, *args, **kwargs)
+
+  def CheckAnswer(self, answer, rtype, query=None, nodes=None):
+    """Checks that nodes give an answer, from the newest configuration.
+
+    Soon; and asked from another machine.
+
+    @param answer: what they are to answer
+    @param nodes: by default all
+
+    """
+    for node in nodes or self.nodes:
+      source = self.node2 if node is self.node1 else self.node1
+
+      def _Expected():
+        # pylint: disable=W0640
+        serial = Config(self.master)["serial_no"]
+        reply = Ask(node, rtype, query, source=source)
+        return reply is not None and (reply["status"], reply["answer"],
+                                      reply["serial"]) == (0, answer, serial)
+
+      try:
+        testutils.WaitFor(_Expected, "the answer of %s" % node.name)
+      except AssertionError as err:
+        self.fail("%s; %r of %r is %r, expected %r and serial %s" %
+                  (err, rtype, query, Ask(node, rtype, query), answer,
+                   Config(self.master)["serial_no"]))
+
+  def CheckFollow(self, nodes=None):
+    """Checks that nodes answer from the newest configuration.
+
+    @param nodes: the master candidates; by default all nodes
+
+    """
+    candidates = nodes or self.nodes
+    self.CheckAnswer([node.address for node in candidates], MC_IPS,
+                     nodes=candidates)
+    # And with the key that is in the others' files
+    self.assertEqual(len(set(Key(node) for node in candidates)), 1)
+
+  def CheckSilent(self, node, **kwargs):
+    """Checks that a node's daemon runs, and falls silent.
+
+    """
+    testutils.WaitFor(lambda: Ask(node, PING, **kwargs) is None,
+                      "%s is silent" % node.name)
+    ours.Util(node, "check", ours.NAME)
+
+  def CheckOurs(self, nodes=None):
+    """Checks that it is ours that answers.
+
+    """
+    for node in nodes or self.nodes:
+      reply = testutils.WaitFor(lambda: Ask(node, 65), # pylint: disable=W0640
+                                "%s has statistics" % node.name)
+      self.assertIn("version", reply["answer"])
