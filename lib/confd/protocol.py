@@ -30,11 +30,12 @@ REQUEST_TYPES = {
   "instance-disks": constants.CONFD_REQ_INSTANCE_DISKS,
   "config": constants.CONFD_REQ_CONFIG_QUERY,
   "collectors": constants.CONFD_REQ_DATA_COLLECTORS,
+  "query": REQ_QUERY,
   "stats": REQ_STATS,
   }
 
 #: All request types that may be asked
-ALL_REQUESTS = frozenset(REQUEST_TYPES.values()) | {REQ_QUERY}
+ALL_REQUESTS = frozenset(REQUEST_TYPES.values())
 
 #: The names of the roles of a node
 NODE_ROLES = {

@@ -13,6 +13,8 @@ serialising, not for changing.
 import re
 
 from ganeti import constants
+from ganeti.confd import inventory
+from ganeti.confd import protocol
 from ganeti.confd import wire
 
 
@@ -228,7 +230,19 @@ _HANDLERS = {
   constants.CONFD_REQ_INSTANCE_DISKS: _InstanceDisks,
   constants.CONFD_REQ_CONFIG_QUERY: _ConfigQuery,
   constants.CONFD_REQ_DATA_COLLECTORS: _DataCollectors,
+  protocol.REQ_QUERY: inventory.Answer,
   }
+
+
+def TakesLong(request):
+  """Tells whether finding an answer takes long, whatever its size.
+
+  @type request: L{wire.Request}
+  @rtype: bool
+
+  """
+  return (request.type == protocol.REQ_QUERY and
+          inventory.TakesLong(request.query))
 
 
 def Answer(snapshot, request):

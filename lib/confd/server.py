@@ -221,7 +221,8 @@ class Responder:
     @rtype: L{_Answer}, or L{LATER}
 
     """
-    if request.part is not None or request.type == protocol.REQ_STATS:
+    if (request.part is not None or request.type == protocol.REQ_STATS or
+        querylib.TakesLong(request)):
       return self._AnswerSpecial(request)
 
     key = None
@@ -240,7 +241,7 @@ class Responder:
     return answer
 
   def _AnswerSpecial(self, request):
-    """Answers what is no plain question about the configuration.
+    """Answers what is no plain question about the configuration, or a long one.
 
     @rtype: as L{_Answer}'s
 
@@ -298,13 +299,15 @@ class LargeResponder(Responder):
 
   def _AnswerSpecial(self, request):
     if request.part is None:
+      if request.type != protocol.REQ_STATS:
+        return self._AnswerLong(request)
       return self._Encode((constants.CONFD_REPL_STATUS_OK,
                            self._stats.Collect()))
     number = request.part
     if (request.type == protocol.REQ_STATS or not wire.IsPlainInt(number) or
         number < 0):
       return self._Encode(_BAD_ARGUMENT)
-    key = (request.type, wire.EncodeJson(request.query))
+    key = self._Key(request)
     cut = self._parts.get(key)
     if cut is None:
       result = querylib.Answer(self._snapshot, request)
@@ -317,6 +320,33 @@ class LargeResponder(Responder):
       return self._Encode(_BAD_ARGUMENT)
     return self._Encode((constants.CONFD_REPL_STATUS_OK, cut.Get(number)),
                         wire.Part(number, len(cut), cut.sha256))
+
+  @staticmethod
+  def _Key(request):
+    return (request.type, wire.EncodeJson(request.query))
+
+  def _AnswerLong(self, request):
+    """Answers what takes long to find, and keeps it, cut if it has to be.
+
+    @rtype: L{_Answer}
+
+    """
+    key = self._Key(request)
+    answer = self._cache.get(key)
+    if answer is not None:
+      return answer
+    if key in self._parts:
+      return self._too_large
+    result = querylib.Answer(self._snapshot, request)
+    if result[0] != constants.CONFD_REPL_STATUS_OK:
+      return self._Encode(result)
+    text = wire.EncodeJson(result[1])
+    if len(text) > constants.MAX_UDP_DATA_SIZE:
+      self._RememberParts(key, parts.Parts(text))
+      return self._too_large
+    answer = self._Encode(result)
+    self._Remember(key, answer)
+    return answer
 
   def _RememberParts(self, key, cut):
     self._parts[key] = cut

@@ -85,6 +85,10 @@ def _Text(value, default=None):
   return value if isinstance(value, str) else default
 
 
+def _Uuid(stored, key):
+  return _Text(stored.get("uuid")) or key
+
+
 def _Redacted(value):
   """Replaces the innermost values of a structure; keys and shape stay.
 
@@ -135,6 +139,9 @@ class Node:
   """A node, and what is asked about it.
 
   @ivar name: string
+  @ivar uuid: string; before Ganeti 2.9 perhaps its name
+  @ivar stored: the node as stored
+  @ivar group: its L{Group}, None if the configuration has no such
   @ivar primary_ip: string, or None if the configuration has none
   @ivar role: C{constants.CONFD_NODE_ROLE_*}
   @ivar candidate: whether it is a master candidate (the master is one)
@@ -144,11 +151,14 @@ class Node:
     "secondary", peer node name], by instance name, then disk
 
   """
-  __slots__ = ["name", "primary_ip", "role", "candidate", "primary",
-               "secondary", "drbd"]
+  __slots__ = ["name", "uuid", "stored", "group", "primary_ip", "role",
+               "candidate", "primary", "secondary", "drbd"]
 
-  def __init__(self, name, stored, is_master):
+  def __init__(self, name, key, stored, is_master):
     self.name = name
+    self.uuid = _Uuid(stored, key)
+    self.stored = stored
+    self.group = None
     self.primary_ip = _Text(stored.get("primary_ip"))
     self.candidate = is_master or stored.get("master_candidate") is True
     self.primary = []
@@ -170,35 +180,111 @@ class Instance:
   """An instance, and what is asked about it.
 
   @ivar name: string
+  @ivar uuid: string; before Ganeti 2.9 perhaps its name
+  @ivar stored: the instance as stored
   @ivar disks: list of its disks as stored, by index
+  @ivar primary: its primary L{Node}
+  @ivar mirrors: list of the other L{Node}s that its disks and their children
+    are on
 
   """
-  __slots__ = ["name", "disks"]
+  __slots__ = ["name", "uuid", "stored", "disks", "primary", "mirrors"]
 
-  def __init__(self, name, disks):
+  def __init__(self, name, key, stored, disks, primary):
     self.name = name
+    self.uuid = _Uuid(stored, key)
+    self.stored = stored
     self.disks = disks
+    self.primary = primary
+    self.mirrors = []
+
+
+class Group:
+  """A node group.
+
+  @ivar name: string
+  @ivar uuid: string
+  @ivar stored: the group as stored
+  @ivar nodes: list of its L{Node}s, by name
+  @ivar instances: list of the names of its nodes' primary instances, by name
+
+  """
+  __slots__ = ["name", "uuid", "stored", "nodes", "instances"]
+
+  def __init__(self, name, key, stored):
+    self.name = name
+    self.uuid = _Uuid(stored, key)
+    self.stored = stored
+    self.nodes = []
+    self.instances = []
+
+
+class Network:
+  """A network that nics may be on.
+
+  @ivar name: string
+  @ivar uuid: string
+  @ivar stored: the network as stored
+  @ivar groups: list of (L{Group}, how it is connected, as stored), by name
+  @ivar instances: list of the names of the instances on it, by name
+
+  """
+  __slots__ = ["name", "uuid", "stored", "groups", "instances"]
+
+  def __init__(self, name, key, stored):
+    self.name = name
+    self.uuid = _Uuid(stored, key)
+    self.stored = stored
+    self.groups = []
+    self.instances = []
+
+
+class Disk:
+  """A disk, and where it belongs.
+
+  @ivar name: string or None
+  @ivar uuid: string; before Ganeti 2.9 None
+  @ivar stored: the disk as stored
+  @ivar instance: its L{Instance}, None if it is attached to none
+  @ivar index: its number in its instance, or None
+
+  """
+  __slots__ = ["name", "uuid", "stored", "instance", "index"]
+
+  def __init__(self, key, stored, instance=None, index=None):
+    self.name = _Text(stored.get("name"))
+    self.uuid = _Text(stored.get("uuid"), key)
+    self.stored = stored
+    self.instance = instance
+    self.index = index
 
 
 class _Directory:
   """Objects by UUID, name and short name.
 
+  @ivar items: list of all objects, in the order in which they were added
+
   """
   def __init__(self):
+    self.items = []
     self._by_uuid = {}
     self._by_name = {}
     self._names = []
 
-  def Add(self, key, stored, item):
+  def Add(self, key, item):
     """Enters an object.
 
-    @param key: the key it is stored under, which references to it use
-    @param stored: the object as stored
+    @param key: the key it is stored under, which references to it use; None
+      where it has none
 
     """
-    self._by_uuid[key] = item
-    self._by_uuid[_Text(stored.get("uuid")) or key] = item
-    self._by_name[item.name] = item
+    self.items.append(item)
+    if key is not None:
+      self._by_uuid[key] = item
+    if item.uuid is not None:
+      self._by_uuid[item.uuid] = item
+    if item.name is not None:
+      self._by_name[item.name] = item
 
   def Close(self):
     """Has to be called once after the last L{Add}.
@@ -250,6 +336,12 @@ class Snapshot:
   @ivar links: by link, a dict from ip to the primary ip of the node where that
     ip's instance lives, by instance name, then nic
   @ivar collectors: the answer to DATA_COLLECTORS
+  @ivar nodes: L{_Directory} of L{Node}s, by name
+  @ivar instances: L{_Directory} of L{Instance}s, by name
+  @ivar groups: L{_Directory} of L{Group}s, by name
+  @ivar networks: L{_Directory} of L{Network}s, by name
+  @ivar disks: L{_Directory} of L{Disk}s, by instance, then index; at the end
+    those of no instance
 
   """
   def __init__(self, text):
@@ -271,10 +363,14 @@ class Snapshot:
       self._Redact()
     except RecursionError:
       raise errors.ConfigurationError("nested too deeply")
-    (self._nodes, self.master) = self._IndexNodes(cluster)
+    self.groups = self._Directory("nodegroups", Group)
+    (self.nodes, self.master) = self._IndexNodes(cluster)
+    self.networks = self._IndexNetworks()
     self.default_link = _DefaultLink(cluster)
     self.links = {}
-    self._instances = self._IndexInstances()
+    self.disks = _Directory()
+    self.instances = self._IndexInstances()
+    self._IndexDetachedDisks()
     self.collectors = _Collectors(cluster)
 
   @staticmethod
@@ -323,7 +419,10 @@ class Snapshot:
     master = None
     for (name, key, stored) in self._ByName("nodes"):
       is_master = cluster.get("master_node") == key
-      node = Node(name, stored, is_master)
+      node = Node(name, key, stored, is_master)
+      node.group = self.groups.Resolve(stored.get("group"))
+      if node.group is not None:
+        node.group.nodes.append(node)
       if is_master:
         master = node
       if node.primary_ip is None:
@@ -332,11 +431,37 @@ class Snapshot:
         self.node_ips.append(node.primary_ip)
         if node.candidate:
           self.candidate_ips.append(node.primary_ip)
-      directory.Add(key, stored, node)
+      directory.Add(key, node)
     directory.Close()
     if master is None:
       self.warnings.append("The cluster's master node is none of its nodes")
     return (directory, master)
+
+  def _Directory(self, kind, make):
+    """Makes a directory of a section of the document.
+
+    @param make: called with name, key and object as stored
+
+    """
+    directory = _Directory()
+    for (name, key, stored) in self._ByName(kind):
+      directory.Add(key, make(name, key, stored))
+    directory.Close()
+    return directory
+
+  def _IndexNetworks(self):
+    """Makes the networks.
+
+    @rtype: L{_Directory}
+
+    """
+    directory = self._Directory("networks", Network)
+    for group in self.groups.items:
+      for (key, how) in _Dict(group.stored.get("networks")).items():
+        network = directory.Resolve(key)
+        if network is not None:
+          network.groups.append((group, _Dict(how)))
+    return directory
 
   def _ByName(self, kind):
     """Lists the named objects of a section of the document.
@@ -344,7 +469,7 @@ class Snapshot:
     Forthcoming objects (Ganeti 2.16 and later) may still lack a name.
 
     @type kind: string
-    @param kind: "nodes" or "instances"
+    @param kind: "nodes", "instances", "nodegroups" or "networks"
     @return: list of (name, key, object as stored), by name
 
     """
@@ -371,20 +496,33 @@ class Snapshot:
     directory = _Directory()
     stored_disks = _Dict(self.document.get("disks"))
     for (name, key, stored) in self._ByName("instances"):
-      primary = self._nodes.Resolve(stored.get("primary_node"))
+      primary = self.nodes.Resolve(stored.get("primary_node"))
       if primary is None:
         if stored.get("forthcoming") is not True:
           self.warnings.append("Instance %s: its primary node is not there,"
                                " left out" % name)
         continue
       disks = self._Disks(name, stored, stored_disks)
-      directory.Add(key, stored, Instance(name, [disk for (_, disk) in disks]))
+      instance = Instance(name, key, stored, [disk for (_, disk) in disks],
+                          primary)
+      directory.Add(key, instance)
       primary.primary.append(stored)
-      for node in self._IndexDisks(name, primary, disks):
+      if primary.group is not None:
+        primary.group.instances.append(name)
+      for node in self._IndexDisks(instance, disks):
         node.secondary.append(stored)
-      self._IndexNics(primary, stored)
+      self._IndexNics(instance)
     directory.Close()
     return directory
+
+  def _IndexDetachedDisks(self):
+    """Enters the disks that are attached to no instance.
+
+    """
+    for (key, stored) in sorted(_Dict(self.document.get("disks")).items()):
+      if isinstance(stored, dict) and self.disks.Resolve(key) is None:
+        self.disks.Add(key, Disk(key, stored))
+    self.disks.Close()
 
   def _Disks(self, name, stored, stored_disks):
     """Collects the disks of an instance.
@@ -405,26 +543,30 @@ class Snapshot:
                              (name, index))
     return disks
 
-  def _IndexDisks(self, name, primary, disks):
-    """Enters the DRBD disks of an instance at their nodes.
+  def _IndexDisks(self, instance, disks):
+    """Enters the disks of an instance, the DRBD ones at their nodes too.
 
-    @param name: the instance's name
-    @param primary: the instance's primary L{Node}
+    @type instance: L{Instance}
     @param disks: list of (index, disk as stored)
     @return: its secondary nodes; nodes of a disk's children are none
 
     """
+    (name, primary) = (instance.name, instance.primary)
     secondaries = []
     for (index, disk) in disks:
+      key = _Text(disk.get("uuid"))
+      self.disks.Add(key, Disk(key, disk, instance, index))
       for part in _DiskTree(disk):
         if part.get("dev_type") not in _DRBD_TYPES:
           continue
         logical_id = _List(part.get("logical_id"))
-        ends = [self._nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
+        ends = [self.nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
         minors = logical_id[_DRBD_MINORS]
-        if part is disk:
-          for node in ends:
-            if node not in (None, primary) and node not in secondaries:
+        for node in ends:
+          if node not in (None, primary):
+            if node not in instance.mirrors:
+              instance.mirrors.append(node)
+            if part is disk and node not in secondaries:
               secondaries.append(node)
         if (len(ends) != 2 or None in ends or len(minors) != 2 or
             not all(wire.IsPlainInt(minor) for minor in minors)):
@@ -440,15 +582,19 @@ class Snapshot:
                             peer.name])
     return secondaries
 
-  def _IndexNics(self, primary, stored):
-    """Enters the ips of an instance.
+  def _IndexNics(self, instance):
+    """Enters the ips of an instance, and itself at its networks.
 
-    @param primary: the instance's primary L{Node}
-    @param stored: the instance as stored
+    @type instance: L{Instance}
 
     """
-    for nic in _List(stored.get("nics")):
+    primary = instance.primary
+    for nic in _List(instance.stored.get("nics")):
       nic = _Dict(nic)
+      network = self.networks.Resolve(nic.get("network"))
+      # One after the other, so the last one shows whether it is there
+      if network is not None and network.instances[-1:] != [instance.name]:
+        network.instances.append(instance.name)
       ip = nic.get("ip")
       if isinstance(ip, str) and ip:
         link = (_Text(_Dict(nic.get("nicparams")).get("link")) or
@@ -462,7 +608,7 @@ class Snapshot:
     @rtype: L{Node} or None
 
     """
-    return self._nodes.Find(name)
+    return self.nodes.Find(name)
 
   def FindInstance(self, name):
     """Finds an instance by UUID, name or short name.
@@ -471,7 +617,7 @@ class Snapshot:
     @rtype: L{Instance} or None
 
     """
-    return self._instances.Find(name)
+    return self.instances.Find(name)
 
 
 def _DefaultLink(cluster):

@@ -507,7 +507,8 @@ class TestLenient(_TestCase):
           config.setdefault(kind, {})["broken"] = wrong
           snap = self.Check(config, expected)
           self.assertEqual(len(snap.warnings),
-                           int(kind in ["nodes", "instances"]))
+                           int(kind in ["nodes", "instances", "networks",
+                                        "nodegroups"]))
 
   def testMissingSections(self):
     for kind in ["instances", "disks", "nodegroups", "networks", "filters",

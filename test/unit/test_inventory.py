@@ -1,0 +1,300 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tables of instances, nodes, groups, networks and disks.
+
+That the values are Ganeti's is for test/ganeti to see; here it is the query's
+form, old configurations, and what stays hidden.
+
+"""
+
+import json
+import unittest
+
+import oldconfigs
+import testutils
+
+from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
+from testutils import Uuid
+
+from ganeti.confd import inventory
+from ganeti.confd import protocol
+from ganeti.confd import querylib
+from ganeti.confd import server
+from ganeti.confd import snapshot
+from ganeti.confd import wire
+
+QUERY = 64
+(OK, ERROR) = range(2)
+(UNKNOWN_ENTRY, _, ARGUMENT) = range(3)
+
+
+def _Snapshot(config):
+  return snapshot.Snapshot(json.dumps(config).encode("ascii"))
+
+
+def _Config():
+  """A configuration with something of everything.
+
+  """
+  nodes = [MakeNode(1, master_candidate=True), MakeNode(2, offline=True),
+           MakeNode(10, drained=True, group=Uuid("c", 2))]
+  instances = [
+    MakeInstance(1, 1, disks=[1, 2], nics=["198.51.100.1"], tags=["b", "a"],
+                 osparams_private={"password": "s3cret"},
+                 hvparams={"kernel_path": "/own"}, beparams={"vcpus": 2}),
+    MakeInstance(10, 2, nics=[("198.51.100.10", "br9"), None]),
+    MakeInstance(2, 1, name="inst2.example.org", hypervisor="xen-pvm"),
+    ]
+  instances[1]["nics"][1]["network"] = Uuid("9", 1)
+  config = MakeConfig(nodes, instances,
+                      [MakeDrbd(1, 1, 2), MakeDisk(2, name="data", size=512),
+                       MakeDisk(3)],
+                      cluster={
+                        "beparams": {"default": {"maxmem": 128, "vcpus": 1}},
+                        "hvparams": {
+                          "kvm": {"kernel_path": "/cluster", "acpi": True,
+                                  "speed": 9, "migration_mode": "live"},
+                          "xen-pvm": {"xen_cmd": "xl"}},
+                        "os_hvp": {"debootstrap+default": {
+                          "kvm": {"acpi": False, "kernel_path": "/os"}}},
+                        "osparams": {"debootstrap": {"dhcp": "yes"}},
+                        "ndparams": {"ssh_port": 22, "oob_program": ""}},
+                      networks={Uuid("9", 1): {
+                        "name": "net1", "uuid": Uuid("9", 1),
+                        "network": "10.0.0.0/29",
+                        "reservations": "11000001",
+                        "ext_reservations": "10000001"}})
+  config["nodegroups"][Uuid("c", 2)] = {
+    "name": "rack2", "uuid": Uuid("c", 2), "ndparams": {"ssh_port": 2222},
+    "networks": {Uuid("9", 1): {"mode": "routed", "link": "r1"}}}
+  return config
+
+
+class TestQuery(unittest.TestCase):
+  def setUp(self):
+    self.snap = _Snapshot(_Config())
+
+  def _Ask(self, what, fields, **kwargs):
+    query = dict({"what": what, "fields": fields}, **kwargs)
+    return querylib.Answer(self.snap, wire.Request(QUERY, query, "salt"))
+
+  def _Rows(self, *args, **kwargs):
+    (status, answer) = self._Ask(*args, **kwargs)
+    self.assertEqual(status, OK, answer)
+    self.assertEqual(sorted(answer), ["fields", "rows"])
+    return answer["rows"]
+
+  def testWholeTable(self):
+    self.assertEqual(
+      self._Ask("instance", ["name", "pnode"]),
+      (OK, {"fields": ["name", "pnode"],
+            "rows": [["inst1.example.com", "node1.example.com"],
+                     ["inst2.example.org", "node1.example.com"],
+                     ["inst10.example.com", "node2.example.com"]]}))
+    self.assertEqual(self._Rows("node", ["name", "role"]),
+                     [["node1.example.com", "M"], ["node2.example.com", "O"],
+                      ["node10.example.com", "D"]])
+    self.assertEqual(self._Rows("group", ["name", "node_cnt", "pinst_list"]),
+                     [["default", 2, ["inst1.example.com", "inst2.example.org",
+                                      "inst10.example.com"]],
+                      ["rack2", 1, []]])
+    self.assertEqual(self._Rows("network", ["name", "map", "inst_list",
+                                            "external_reservations",
+                                            "group_list"]),
+                     [["net1", "XX.....X", ["inst10.example.com"],
+                       "10.0.0.0, 10.0.0.7", [["rack2", "routed", "r1",
+                                               "-"]]]])
+
+  def testDisks(self):
+    fields = ["uuid", "name", "instance", "index", "dev_type", "size", "mode",
+              "nodes", "spindles", "serial_no"]
+    both = ["node1.example.com", "node2.example.com"]
+    self.assertEqual(self._Rows("disk", fields), [
+      [Uuid("d", 1), None, "inst1.example.com", 0, "drbd", 1024, "rw", both,
+       None, 1],
+      [Uuid("d", 2), "data", "inst1.example.com", 1, "plain", 512, "rw",
+       ["node1.example.com"], None, 1],
+      [Uuid("d", 3), None, None, None, "plain", 1024, "rw", [], None, 1]])
+    self.assertEqual(self._Rows("disk", ["index"],
+                                names=[Uuid("d", 1), "data"]), [[0], [1]])
+
+  def testNames(self):
+    # UUID, name and short name, in the order asked, as often as asked
+    names = [Uuid("b", 10), "inst1", "inst2.example.org", "inst1"]
+    self.assertEqual(self._Rows("instance", ["name"], names=names),
+                     [["inst10.example.com"], ["inst1.example.com"],
+                      ["inst2.example.org"], ["inst1.example.com"]])
+    self.assertEqual(self._Rows("instance", ["name"], names=[]), [])
+    self.assertEqual(self._Rows("group", ["uuid"], names=["rack2"]),
+                     [[Uuid("c", 2)]])
+
+  def testFilled(self):
+    self.assertEqual(
+      self._Rows("instance", ["hv/kernel_path", "hv/acpi", "hv/speed",
+                              "be/vcpus", "be/maxmem", "vcpus", "be/memory"]),
+      [["/own", False, 9, 2, 128, 2, 128],
+       [None, None, None, 1, 128, 1, 128],
+       ["/os", False, 9, 1, 128, 1, 128]])
+    self.assertEqual(
+      self._Rows("instance", ["hvparams", "beparams", "osparams"],
+                 names=["inst1"]),
+      [[{"acpi": False, "kernel_path": "/own", "speed": 9},
+        {"maxmem": 128, "vcpus": 2}, {"dhcp": "yes"}]])
+    self.assertEqual(self._Rows("node", ["ndp/ssh_port", "powered"]),
+                     [[22, None], [22, None], [2222, None]])
+
+  def testUnknown(self):
+    self.assertEqual(self._Ask("instances", ["name"]),
+                     (ERROR, {"error": ARGUMENT, "unknown": "what",
+                              "value": "instances"}))
+    for field in ["nosuch", "hv/nosuch", "hv/xen_cmd", "hv/migration_mode",
+                  "be/", "nic.ip/8", "disk.size/16", "oper_ram", "status", "",
+                  "osparams_private", "console"]:
+      self.assertEqual(self._Ask("instance", ["name", field]),
+                       (ERROR, {"error": ARGUMENT, "unknown": "field",
+                                "value": field}))
+    for name in ["inst", "", "inst3", "INST1"]:
+      self.assertEqual(self._Ask("instance", ["name"], names=["inst1", name]),
+                       (ERROR, {"error": UNKNOWN_ENTRY, "unknown": "name",
+                                "value": name}))
+
+  def testMalformed(self):
+    for query in [None, "instance", [], 1, {}, {"what": None}, {"what": 1},
+                  {"what": "node", "fields": "name"},
+                  {"what": "node", "fields": [1]},
+                  {"what": "node", "fields": ["name"], "names": "node1"},
+                  {"what": "node", "fields": ["name"], "names": [None]}]:
+      self.assertEqual(inventory.Answer(self.snap, query), (ERROR, ARGUMENT))
+
+  def testFields(self):
+    for what in inventory.KINDS:
+      (status, answer) = self._Ask(what, None)
+      self.assertEqual(status, OK)
+      rows = answer["fields"]
+      names = [row[0] for row in rows]
+      self.assertEqual(names, sorted(set(names)))
+      self.assertGreater(len(self._Rows(what, names)), 0)
+      for (name, title, kind, text) in rows:
+        self.assertRegex(name, r"^[a-z0-9/._]+$")
+        self.assertNotIn(" ", title)
+        self.assertIn(kind, ["text", "number", "float", "unit", "bool",
+                             "timestamp", "other"])
+        self.assertRegex(text, r"^[A-Z].*[^.]$")
+        described = inventory.Describe(what, name)
+        self.assertEqual((described.name, described.title), (name, title))
+        self.assertIn(described.kind, [kind, None])
+      # It goes into one datagram, with room for more parameters
+      self.assertLess(len(json.dumps(json.dumps(answer))), 45000)
+
+  def testHidden(self):
+    for what in inventory.KINDS:
+      names = [row[0] for row in self._Ask(what, None)[1]["fields"]]
+      text = json.dumps(self._Rows(what, names))
+      self.assertNotIn("s3cret", text)
+      self.assertNotIn("password", text)
+
+  def testNameOfType(self):
+    self.assertEqual(protocol.REQUEST_TYPES["query"], QUERY)
+
+
+class TestOldConfigurations(unittest.TestCase):
+  """All fields can be asked of each release's configuration.
+
+  """
+  def _Check(self, config):
+    snap = snapshot.Snapshot(config if isinstance(config, bytes) else
+                             json.dumps(config).encode("ascii"))
+    rows = {}
+    for what in inventory.KINDS:
+      (status, answer) = inventory.Answer(snap, {"what": what})
+      self.assertEqual(status, OK)
+      names = [row[0] for row in answer["fields"]]
+      (status, answer) = inventory.Answer(snap, {"what": what,
+                                                 "fields": names})
+      self.assertEqual(status, OK)
+      json.dumps(answer)
+      rows[what] = [dict(zip(names, row)) for row in answer["rows"]]
+    return rows
+
+  def testOldReleases(self):
+    for release in oldconfigs.RELEASES:
+      with self.subTest(release):
+        rows = self._Check(oldconfigs.Make(release))
+        self.assertTrue(rows["node"])
+        for row in rows["instance"]:
+          for field in ["name", "pnode", "admin_state", "be/maxmem",
+                        "disk_template", "os", "hypervisor"]:
+            self.assertIsNotNone(row[field], field)
+        for row in rows["disk"]:
+          self.assertIsNotNone(row["instance"])
+          self.assertGreater(row["size"], 0)
+          self.assertTrue(row["nodes"])
+
+  def testSamples(self):
+    for (version, path) in testutils.Samples():
+      with self.subTest(version):
+        rows = self._Check(testutils.ReadFile(path))
+        self.assertTrue(rows["instance"])
+        for row in rows["instance"]:
+          self.assertIsNotNone(row["pnode.group"])
+          self.assertIsNotNone(row["be/maxmem"])
+          self.assertIsNotNone(row["disk_template"])
+
+
+class TestLong(unittest.TestCase):
+  """Which queries are answered outside the workers.
+
+  """
+  def setUp(self):
+    self.snap = _Snapshot(_Config())
+
+  def testTakesLong(self):
+    for (query, expected) in [
+        ({"what": "node", "fields": ["name"]}, True),
+        ({"what": "node", "fields": ["name"], "names": None}, True),
+        ({"what": "node", "fields": ["name"], "names": ["a"]}, False),
+        ({"what": "node", "fields": ["name"] * 40, "names": ["a"] * 40}, True),
+        ({"what": "node"}, False), (None, False), ([], False),
+        ({"fields": 1, "names": 1}, False)]:
+      self.assertEqual(inventory.TakesLong(query), expected, query)
+    request = wire.Request(0, {"what": "node", "fields": ["name"]}, "salt")
+    self.assertFalse(querylib.TakesLong(request))
+
+  def testResponders(self):
+    """A worker leaves a whole table to the other process, which keeps it.
+
+    """
+    row = [0] * 100
+    worker = server.Responder(self.snap, testutils.KEY, row)
+    large = server.LargeResponder(self.snap, testutils.KEY, row, None)
+    now = 1700000000
+    query = {"what": "node", "fields": ["name"]}
+
+    def _Ask(responder, query, **kwargs):
+      message = testutils.MakeMessage(QUERY, query, **kwargs)
+      reply = responder.Respond(
+        testutils.PackMessage(testutils.KEY, message, str(now)), now)
+      if reply is server.LATER:
+        return reply
+      (_, reply) = testutils.UnpackReply(
+        testutils.KEY, reply,
+        more=("part", "parts", "sha256") if "part" in kwargs else ())
+      return reply
+
+    self.assertIs(_Ask(worker, query), server.LATER)
+    self.assertEqual(_Ask(worker, dict(query, names=["node1"]))["answer"],
+                     {"fields": ["name"], "rows": [["node1.example.com"]]})
+    for _ in range(2):
+      self.assertEqual(len(_Ask(large, query)["answer"]["rows"]), 3)
+    many = {"what": "node", "fields": ["uuid", "name"] * 1000}
+    for _ in range(2):
+      self.assertEqual(_Ask(large, many)["answer"], protocol.ERROR_TOO_LARGE)
+    self.assertEqual(_Ask(large, many, part=0)["part"], 0)
+    self.assertEqual(_Ask(large, {"what": "node", "fields": ["x"]})["answer"],
+                     {"error": ARGUMENT, "unknown": "field", "value": "x"})
+
+
+if __name__ == "__main__":
+  unittest.main()
