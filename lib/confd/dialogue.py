@@ -204,6 +204,10 @@ def _IpQuery(key, value, link):
 class Dialogue(Questions):
   """A client: whom it asks, with which key, and what it knows by now.
 
+  @ivar progress: None, or a function that is called now and then while an
+    answer comes in parts, with how many have come and of how many (None while
+    that is not known)
+
   """
   def __init__(self, peers=None, key=None, key_file=None, port=None,
                timeout=constants.CONFD_CLIENT_EXPIRE_TIMEOUT, coverage=0):
@@ -232,6 +236,7 @@ class Dialogue(Questions):
       raise errors.ProgrammerError("peers must be a list, not %r" % (peers, ))
     if coverage < -1:
       raise errors.ProgrammerError("Not a coverage: %r" % (coverage, ))
+    self.progress = None
     self._given = peers
     self._port = node.DefaultPort() if port is None else port
     self._timeout = timeout
@@ -533,6 +538,8 @@ class Dialogue(Questions):
     """Returns what an exchange wants to send now.
 
     """
+    if self.progress is not None and isinstance(current, fetch.Fetch):
+      self.progress(*current.Progress())
     datagrams = current.Outgoing(self._key, time.monotonic(), time.time())
     for (salt, asked) in current.Salts().items():
       self._salts[salt] = (current, asked)

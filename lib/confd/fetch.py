@@ -106,6 +106,19 @@ class Fetch:
     return min([asked.pace.next for asked in self._asked.values()] +
                [self._deadline])
 
+  def _Have(self):
+    return 0 if self._assembly is None else len(self._assembly)
+
+  def Progress(self):
+    """Tells how far it is.
+
+    @rtype: tuple of (int, int or None)
+    @return: how many parts have come, and of how many as far as is known
+
+    """
+    return (self._Have(), None if self._assembly is None else
+            self._assembly.count)
+
   def Receive(self, asked, reply, _server, now):
     """Takes note of an authentic reply.
 
@@ -116,7 +129,20 @@ class Fetch:
     if (self._asked.get(asked.number) is not asked or
         reply.serial < self._serial or self.Done(now)):
       return
-    self._deadline = now + self._timeout
+    (restarts, have) = (self._restarts, self._Have())
+    try:
+      self._Take(asked, reply, now)
+    except errors.ConfdClientError as err:
+      self._broken = err
+    if (self._restarts, self._Have()) != (restarts, have):
+      self._deadline = now + self._timeout
+
+  def _Take(self, asked, reply, now):
+    """Takes a reply that is not old.
+
+    @raise errors.ConfdClientError: it cannot be one of ours
+
+    """
     newer = reply.serial > self._serial
     self._serial = reply.serial
     if reply.part is None:
@@ -133,10 +159,7 @@ class Fetch:
           reply.part.count != self._assembly.count):
       self._Restart(parts.Assembly(reply.part.count, reply.part.sha256))
     if reply.part.number == asked.number:
-      try:
-        self._assembly.Add(asked.number, reply.answer)
-      except errors.ConfdClientError as err:
-        self._broken = err
+      self._assembly.Add(asked.number, reply.answer)
       self._asked.pop(asked.number, None)
 
   def _Restart(self, assembly):
@@ -214,10 +237,9 @@ class Fetch:
                                     " was fetched from %s" %
                                     (question, self._restarts, best.address))
     if not self._IsComplete():
-      have = len(self._assembly) if self._assembly is not None else 0
       raise exchange.NoAnswer("No further part of the answer to %s from %s in"
                               " %.1f seconds, after %d%s" %
-                              (question, best.address, self._timeout, have,
+                              (question, best.address, self._timeout, self._Have(),
                                self._candidate.trouble and
                                " (%s)" % self._candidate.trouble or ""))
     best = best._replace(status=constants.CONFD_REPL_STATUS_OK,

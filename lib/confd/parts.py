@@ -29,6 +29,9 @@ _LEVEL = 1
 #: What a client unpacks at most (bytes)
 _MAX_TEXT = 1 << 30
 
+#: So many parts would be more than that
+_MAX_PARTS = _MAX_TEXT // PART_SIZE
+
 
 class Parts:
   """An answer, cut.
@@ -71,8 +74,12 @@ class Assembly:
   def __init__(self, count, sha256):
     """@type count: int
     @type sha256: string
+    @raise errors.ConfdClientError: it would be too large
 
     """
+    if count > _MAX_PARTS:
+      raise errors.ConfdClientError("An answer of %d parts is too large" %
+                                    count)
     self.count = count
     self.sha256 = sha256
     self._data = {}

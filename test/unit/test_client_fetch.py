@@ -179,6 +179,37 @@ class TestFetch(unittest.TestCase):
     with self.assertRaisesRegex(errors.ConfdClientError, "hash"):
       self._Run(lambda reply: [reply._replace(part=part)])
 
+  def testTooManyParts(self):
+    part = wire.Part(0, 10 ** 12, "0" * 64)
+    with self.assertRaisesRegex(errors.ConfdClientError, "too large"):
+      self._Run(lambda reply: [reply._replace(part=part)])
+
+  def testOtherPartThanAsked(self):
+    """A part that lies is no progress.
+
+    """
+    started = self.now
+
+    def _Meddle(reply):
+      part = reply.part._replace(
+        number=(reply.part.number + 1) % reply.part.count)
+      return [reply._replace(part=part)]
+    with self.assertRaisesRegex(exchange.NoAnswer, "after 0"):
+      self._Run(_Meddle)
+    self.assertLess(self.now - started, 11)
+
+  def testProgress(self):
+    self.assertEqual(self.fetch.Progress(), (0, None))
+    seen = []
+
+    def _Meddle(reply):
+      seen.append(self.fetch.Progress())
+      return [reply]
+    self._Run(_Meddle)
+    count = len(self.daemon.cut)
+    self.assertEqual(seen, [(0, None)] + [(i, count) for i in range(1, count)])
+    self.assertEqual(self.fetch.Progress(), (count, count))
+
   def testNoBase64(self):
     with self.assertRaisesRegex(errors.ConfdClientError, "base64"):
       self._Run(lambda reply: [reply._replace(answer="\u00fc")])
