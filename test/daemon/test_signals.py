@@ -7,7 +7,11 @@
 """
 
 import os
+import select
+import shutil
 import signal
+import socket
+import tempfile
 import time
 import unittest
 
@@ -160,6 +164,44 @@ class LogTest(unittest.TestCase):
                          r"ganeti-confd pid=\d+ [A-Z]+ \S")
       # In the foreground, the same on the terminal
       self.assertEqual(daemon.Output(), daemon.Log())
+
+
+class SyslogTest(unittest.TestCase):
+  """A socket in the place of /dev/log.
+
+  """
+  def setUp(self):
+    directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
+    self.addCleanup(shutil.rmtree, directory)
+    path = os.path.join(directory, "log")
+    self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    self.addCleanup(self.sock.close)
+    self.sock.bind(path)
+    self.sock.settimeout(testutils.PATIENCE)
+    testutils.WriteFile(os.path.join(directory, "sitecustomize.py"), (
+      "from ganeti.confd import daemon\n"
+      "daemon._SYSLOG_SOCKET = %r\n" % path).encode("ascii"))
+    self.env = {"PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])}
+
+  def testForms(self):
+    for (args, told, has_file) in [([], False, True),
+                                   (["--syslog=no"], False, True),
+                                   (["--syslog"], True, True),
+                                   (["--syslog=yes"], True, True),
+                                   (["--syslog=only"], True, False)]:
+      with self.subTest(args=args):
+        with testutils.Daemon(_Config(), args=args, env=self.env) as daemon:
+          if told:
+            # Facility "daemon", level "info"
+            self.assertRegex(self.sock.recv(4096).decode("ascii"),
+                             r"\A<30>ganeti-confd\[%d\]: INFO ganeti-confd .*"
+                             r" listens on 127\.0\.0\.1, UDP port %d\0?\Z" %
+                             (daemon.proc.pid, daemon.port))
+            self.assertIn(b": INFO Loaded ", self.sock.recv(4096))
+          self.assertEqual(os.path.exists(daemon.log_file), has_file)
+        if told:
+          self.assertIn(b": INFO Stopped", self.sock.recv(4096))
+        self.assertFalse(select.select([self.sock], [], [], 0)[0])
 
 
 class CountersTest(unittest.TestCase):
