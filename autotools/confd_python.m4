@@ -64,6 +64,53 @@ print('\\\${prefix}/' + os.path.relpath(path, prefix))
   AM_PATH_PYTHON([$1])
 ])
 
+# CONFD_WITH_GANETI
+# -----------------
+# The option --with-ganeti: users, groups and paths are those of an installed
+# Ganeti, and what is built takes the place of a part of it. What was given to
+# configure and says otherwise is a mistake.
+AC_DEFUN([CONFD_WITH_GANETI], [
+  AC_REQUIRE([CONFD_PROG_PYTHON])
+  AC_ARG_WITH([ganeti],
+    [AS_HELP_STRING([--with-ganeti@<:@=DIR@:>@],
+       [install into the Ganeti whose package "ganeti" is in DIR @<:@default: without Ganeti; without DIR: the one that is found@:>@])],
+    [], [with_ganeti=no])
+  if test "x$with_ganeti" != xno; then
+    AC_MSG_CHECKING([for Ganeti])
+    AS_IF([test -n "$with_ganeti"], [], [AC_MSG_ERROR([--with-ganeti= has no directory])])
+    AS_IF([test "x$prefix" = xNONE], [confd_prefix=$ac_default_prefix],
+          [confd_prefix=$prefix])
+    if confd_found=`"$PYTHON" -B "$srcdir/autotools/find-ganeti" \
+        --prefix="$confd_prefix" "$with_ganeti" 2>conftest.err`; then
+      eval "$confd_found"
+    else
+      confd_found=`cat conftest.err`
+      rm -f conftest.err
+      AC_MSG_RESULT([no])
+      AC_MSG_ERROR([$confd_found])
+    fi
+    rm -f conftest.err
+    AC_MSG_RESULT([$GANETI_VERSION in $GANETI_DIR])
+    AS_IF([test -n "$with_user_prefix$with_group_prefix"],
+      [AC_MSG_ERROR([--with-ganeti and --with-user-prefix or --with-group-prefix exclude each other])])
+    AS_CASE([$localstatedir],
+      ["$confd_localstatedir" | '${prefix}/var'], [],
+      [AC_MSG_ERROR([this Ganeti has --localstatedir=$confd_localstatedir])])
+    AS_CASE([$sysconfdir],
+      ["$confd_sysconfdir" | '${prefix}/etc'], [],
+      [AC_MSG_ERROR([this Ganeti has --sysconfdir=$confd_sysconfdir])])
+    localstatedir=$confd_localstatedir
+    sysconfdir=$confd_sysconfdir
+    # Where the daemon is run from; the file itself may be elsewhere
+    sbindir=$confd_sbindir
+  fi
+  AC_SUBST([GANETI_DIR])
+  AC_SUBST([GANETI_LINK])
+  AC_SUBST([GANETI_CONFD])
+  AC_SUBST([GANETI_PTHDIR])
+  AM_CONDITIONAL([WITH_GANETI], [test "x$with_ganeti" != xno])
+])
+
 # CONFD_PYTHON_MODULE(MODULE, DEBIAN-PACKAGE, "required" or what needs it)
 # -----------------------------------------------------------------------
 # Tries to import a module. CONFD_PYTHON_MODULES_DONE tells of all the missing

@@ -406,7 +406,7 @@ class Daemon:
     self._env = env or {}
     self._asker = None
     self.root = tempfile.mkdtemp(prefix="ganeti-confd-test.")
-    statedir = self.root + _LocalStateDir()
+    statedir = self.root + LocalStateDir()
     self.datadir = os.path.join(statedir, "lib", "ganeti")
     self.rundir = os.path.join(statedir, "run", "ganeti")
     self.logdir = os.path.join(statedir, "log", "ganeti")
@@ -461,7 +461,7 @@ class Daemon:
     # The program finds its modules by itself
     env = {name: value for (name, value) in os.environ.items()
            if name != "PYTHONPATH"}
-    env["GANETI_ROOTDIR"] = self.root
+    env.update(InRoot(self.root))
     env.update(self._env)
     return env
 
@@ -626,13 +626,33 @@ def ProcessTree(pid):
   return tree
 
 
-def _LocalStateDir():
-  """Returns what configure was told about the directory of changing files.
+def InRoot(root):
+  """Makes environment variables that put a directory before Ganeti's paths.
+
+  Ganeti's own modules insist on the second of them.
+
+  """
+  return {"GANETI_ROOTDIR": root, "GANETI_HOSTNAME": os.path.basename(root)}
+
+
+def LocalStateDir():
+  """Returns the directory of changing files, as configure knows it.
 
   """
   # Not at the head: not every test needs what make made
-  from ganeti import _autoconf
-  return _autoconf.LOCALSTATEDIR
+  from ganeti import pathutils
+  (statedir, found, rest) = pathutils.DATA_DIR.rpartition("/lib/ganeti")
+  assert found and not rest, pathutils.DATA_DIR
+  return statedir
+
+
+def HasSeam():
+  """Tells whether the modules over C{ganeti.confd} are this project's own.
+
+  Else they are those of an installed Ganeti: C{./configure --with-ganeti}.
+
+  """
+  return os.path.exists(os.path.join(BUILDDIR, "ganeti", "_autoconf.py"))
 
 
 def Uuid(kind, index):

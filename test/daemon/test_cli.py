@@ -38,7 +38,8 @@ def _Config(serial=17, **kwargs):
 
 def _Environment(**kwargs):
   env = dict((name, value) for (name, value) in os.environ.items()
-             if name not in ("PYTHONPATH", "GANETI_ROOTDIR"))
+             if name not in ("PYTHONPATH", "GANETI_ROOTDIR",
+                             "GANETI_HOSTNAME"))
   env.update(LC_ALL="C.UTF-8", **kwargs)
   return env
 
@@ -200,7 +201,8 @@ class TestQuestions(_Test):
                                      "ssconf_master_candidates_ips"),
                         b"127.0.3.1\n")
     (code, output, problems) = _Run("-p", str(self.port), "master",
-                                    env=_Environment(GANETI_ROOTDIR=root))
+                                    env=_Environment(
+                                      **testutils.InRoot(root)))
     self.assertEqual((code, output, problems), (0, "node1.example.com\n", ""))
 
   def testNoTracebackEver(self):
@@ -300,7 +302,7 @@ class TestUsage(unittest.TestCase):
     (code, _, problems) = _Run("ping",
                                env=_Environment(GANETI_ROOTDIR="relative"))
     self.assertEqual(code, 1)
-    self.assertIn("'relative'", problems)
+    self.assertRegex(problems, "GANETI_ROOTDIR.*relative")
 
   def testHelpAndVersion(self):
     (code, output, _) = _Run("--help")

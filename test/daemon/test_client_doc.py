@@ -105,7 +105,7 @@ class TestPage(unittest.TestCase):
         testutils.WriteFile(path, program.encode("utf-8"))
         result = subprocess.run(
           [sys.executable, runner, path, str(daemon.port), daemon.key_file],
-          env=dict(os.environ, GANETI_ROOTDIR=daemon.root), timeout=60,
+          env=dict(os.environ, **testutils.InRoot(daemon.root)), timeout=60,
           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
           universal_newlines=True, check=False)
         with self.subTest(program=program):

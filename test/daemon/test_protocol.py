@@ -101,7 +101,7 @@ class _Tests:
 
     """
     for (query, answer) in expected:
-      with self.subTest(rtype=rtype, query=query):
+      with self.subTest(rtype=rtype, query=repr(query)[:80]):
         reply = self.daemon.Ask(rtype, query)
         self.assertEqual((reply["status"], reply["answer"]), answer)
         self.assertEqual(reply["serial"], SERIAL)

@@ -17,8 +17,6 @@ import unittest
 
 import testutils
 
-from ganeti import _autoconf
-
 from cluster import debian
 from cluster import grow
 from cluster import shared
@@ -210,7 +208,7 @@ class TestOnNodes(unittest.TestCase):
     config = json.dumps(CONFIG_DATA).encode("ascii")
     for node in cls.nodes:
       node.Run("/usr/lib/ganeti/daemon-util", "stop", "ganeti-confd")
-      for statedir in set(["/var", _autoconf.LOCALSTATEDIR]):
+      for statedir in set(["/var", testutils.LocalStateDir()]):
         node.Run("mkdir", "-p", *[ROOT + statedir + i for i in
                                   ("/lib/ganeti", "/run/ganeti",
                                    "/log/ganeti")])
@@ -246,7 +244,7 @@ class TestOnNodes(unittest.TestCase):
 
     """
     return node.Popen(executable, "-f", "--no-user-checks",
-                      env={"GANETI_ROOTDIR": ROOT},
+                      env=testutils.InRoot(ROOT),
                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
   @staticmethod

@@ -62,6 +62,8 @@ class TestDestdir(unittest.TestCase):
               if not name.startswith("/usr/lib/python3/dist-packages/ganeti/")]
     self.assertEqual(others, ["/usr/bin/confd-client",
                               "/usr/sbin/ganeti-confd",
+                              "/usr/share/bash-completion/completions/"
+                              "confd-client",
                               "/usr/share/doc/ganeti-confd/examples/"
                               "cluster.json",
                               "/usr/share/doc/ganeti-confd/examples/"

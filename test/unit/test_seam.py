@@ -97,6 +97,10 @@ def FindGaneti():
   return None
 
 
+_NO_SEAM = "built --with-ganeti: Ganeti's own modules are in its place"
+
+
+@unittest.skipUnless(testutils.HasSeam(), _NO_SEAM)
 class TestAgainstGaneti(unittest.TestCase):
   """Names and values are those of Ganeti."""
 
@@ -158,6 +162,7 @@ class TestAgainstGaneti(unittest.TestCase):
       self.assertEqual(ours[name], rootdir + statedir + suffix)
 
 
+@unittest.skipUnless(testutils.HasSeam(), _NO_SEAM)
 class TestPathutils(unittest.TestCase):
   """Paths, and the directory that stands before them."""
 
