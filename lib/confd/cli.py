@@ -55,12 +55,54 @@ _STATE_CODES = {
 #: Longest time to wait for an answer, in seconds
 _MAX_TIMEOUT = 86400
 
+#: Seconds after which it is shown how far an answer in parts is, and how often
+_PROGRESS_AFTER = 2.0
+_PROGRESS_INTERVAL = 0.2
+
 #: Where a command that C{watch} runs finds the new serial
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 
 
 def _Say(text):
   print("confd-client: %s" % text, file=sys.stderr, flush=True)
+
+
+class _Progress:
+  """A line on the terminal about an answer that is long in coming.
+
+  """
+  def __init__(self, asker, stream):
+    self._asker = asker
+    self._stream = stream
+    self._show_at = None
+    self._shown = False
+
+  def __enter__(self):
+    if self._stream.isatty():
+      self._show_at = time.monotonic() + _PROGRESS_AFTER
+      self._asker.progress = self._Show
+    return self
+
+  def __exit__(self, *_):
+    self._asker.progress = None
+    if self._shown:
+      self._Write("")
+
+  def _Show(self, have, count):
+    now = time.monotonic()
+    if now < self._show_at:
+      return
+    self._show_at = now + _PROGRESS_INTERVAL
+    self._shown = True
+    if count is None:
+      self._Write("The answer is long; waiting for it")
+    else:
+      self._Write("The answer is long: part %d of %d" % (have, count))
+
+  def _Write(self, text):
+    # Back to the first column, and away with what is there
+    self._stream.write("\r%s\033[K" % text)
+    self._stream.flush()
 
 
 def _PrintJson(value):
@@ -86,7 +128,8 @@ def _RunQuestion(asker, opts, name, args):
 
   """
   command = commands.COMMANDS[name]
-  reply = command.ask(asker, *args)
+  with _Progress(asker, sys.stderr):
+    reply = command.ask(asker, *args)
   if opts.json:
     _PrintJson(_ReplyToDict(reply))
   else:

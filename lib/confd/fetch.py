@@ -239,8 +239,8 @@ class Fetch:
     if not self._IsComplete():
       raise exchange.NoAnswer("No further part of the answer to %s from %s in"
                               " %.1f seconds, after %d%s" %
-                              (question, best.address, self._timeout, self._Have(),
-                               self._candidate.trouble and
+                              (question, best.address, self._timeout,
+                               self._Have(), self._candidate.trouble and
                                " (%s)" % self._candidate.trouble or ""))
     best = best._replace(status=constants.CONFD_REPL_STATUS_OK,
                          answer=self._answer)

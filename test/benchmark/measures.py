@@ -212,6 +212,8 @@ def MakeRequests(workdir, nodes, instances, count):
 ANSWERED = "answered"
 TOO_LARGE = "in parts"
 NEVER = "never"
+#: Longer than Ganeti's clients read
+TOO_LONG = "too long"
 
 
 def Probe(server, requests):
@@ -219,11 +221,14 @@ def Probe(server, requests):
 
   """
   with server.Asker() as asker:
-    try:
-      reply = asker.Ask(requests.Type(), requests.Query(),
+    data = asker.AskRaw(testutils.PackMessage(
+      testutils.KEY, testutils.MakeMessage(requests.Type(), requests.Query())),
                         timeout=_FIRST_REPLY)
-    except testutils.NoReply:
-      return NEVER
+  if data is None:
+    return NEVER
+  if len(data) > constants.MAX_UDP_DATA_SIZE:
+    return TOO_LONG
+  reply = json.loads(json.loads(data[4:])["msg"])
   if reply["status"] == constants.CONFD_REPL_STATUS_OK:
     return ANSWERED
   if reply["answer"] == protocol.ERROR_TOO_LARGE:
@@ -245,7 +250,7 @@ def Throughput(generator, servers, questions, seconds, rounds, say):
   @param servers: dict from name to server
   @param questions: dict from question to L{Requests}
   @return: dict from question to dict from server's name to medians, or to
-    L{TOO_LARGE} or L{NEVER}
+    what L{Probe} returned
 
   """
   results = {}
