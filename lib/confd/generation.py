@@ -437,6 +437,8 @@ class _Loader:
       now = time.monotonic()
       if now >= deadline:
         for child in left:
+          logging.info("Process %d did not finish in %.1f s and is killed",
+                       child.pid, seconds)
           os.kill(child.pid, signal.SIGKILL)
         deadline = now + seconds
       select.select([self._signals], [], [], deadline - now)

@@ -473,6 +473,8 @@ class Supervisor:
     self._AwaitEnd(_ORPHANS_TIMEOUT)
     # Last, as what is killed before needs it
     self._keeper.Stop()
+    # Free for the next daemon before the pid file goes
+    self._setup.sock.close()
 
   def _AwaitEnd(self, seconds):
     """Waits until the generations that were told to finish are gone.
