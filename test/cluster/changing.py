@@ -20,6 +20,7 @@ import unittest
 import testutils
 
 from cluster import cluster
+from cluster import debian
 from cluster import ours
 
 DATA_DIR = "/var/lib/ganeti"
@@ -35,6 +36,10 @@ PORT = 1814
 #: The instance
 INSTANCE = "inst1.example.com"
 INSTANCE_IP = "10.77.1.1"
+
+#: Copies of the package's program and modules, made before ours took their
+#: place
+PACKAGED_DIR = "/var/tmp/packaged"
 
 #: Of "gnt-cluster verify" in namespaces: their /proc lacks what it looks for
 VERIFY_IGNORES = ["--ignore-errors=ENODESETUP", "--ignore-errors=ENODENET"]
@@ -55,6 +60,9 @@ def _Build(clu):
   """
   clu.Start()
   for node in clu.nodes:
+    node.Run("mkdir", PACKAGED_DIR)
+    node.Run("cp", "-L", debian.CONFD, PACKAGED_DIR)
+    node.Run("cp", "-R", debian.PYTHON_DIR + "/ganeti/confd", PACKAGED_DIR)
     ours.Put(node)
   clu.Init()
   clu.StartDaemons()
@@ -75,7 +83,7 @@ def Get():
   if _failure is not None:
     raise _failure
   if _cluster is None:
-    clu = cluster.Cluster(shared=[testutils.BUILDDIR, testutils.SRCDIR])
+    clu = cluster.Cluster(shared=[ours.Build(), testutils.SRCDIR])
     atexit.register(clu.Stop)
     try:
       _Build(clu)

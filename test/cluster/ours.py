@@ -4,14 +4,18 @@
 
 """This project's confd in place of the packaged one, on a test cluster's node.
 
-The files go where an installation with Ganeti puts them; those of the package
-are set aside, as a node may get them back.
+It is built once, as for an installation with Ganeti, and installed into nodes
+with C{make install}.
 
 """
 
-import testutils
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
 
-from cluster import debian
+import testutils
 
 DAEMON_UTIL = "/usr/lib/ganeti/daemon-util"
 NAME = "ganeti-confd"
@@ -19,56 +23,47 @@ PID_FILE = "/run/ganeti/ganeti-confd.pid"
 LOG_FILE = "/var/log/ganeti/conf-daemon.log"
 HOOK = "/etc/ganeti/hooks/cluster-verify-post.d/confd"
 
-#: As they are in the build tree, the scripts look for their modules there
-_PUT = r"""
-set -e
-modules=$(readlink -f @PYTHON_DIR@)/ganeti/confd
-script() {
-  sed 's|@BUILDDIR@|@PYTHON_DIR@|g' @BUILDDIR@/$1 >$2.new
-  chmod 755 $2.new
-  mv $2.new $2
-}
-cp -R $modules /var/tmp/packaged-confd
-cp -P @CONFD@ /var/tmp/packaged-ganeti-confd
-cp -L @BUILDDIR@/ganeti/confd/*.py $modules
-rm @CONFD@
-script daemons/ganeti-confd @CONFD@
-mkdir -p $(dirname @HOOK@)
-script tools/hooks/confd @HOOK@
-"""
-
-_TAKE_AWAY = r"""
-set -e
-modules=$(readlink -f @PYTHON_DIR@)/ganeti/confd
-rm -r $modules @CONFD@ @HOOK@
-mv /var/tmp/packaged-confd $modules
-mv /var/tmp/packaged-ganeti-confd @CONFD@
-"""
+_build_dir = None
 
 
-def _Run(node, script):
-  for (name, value) in [
-    ("BUILDDIR", testutils.BUILDDIR),
-    ("PYTHON_DIR", debian.PYTHON_DIR),
-    ("CONFD", debian.CONFD),
-    ("HOOK", HOOK),
-    ]:
-    script = script.replace("@%s@" % name, value)
-  node.Run("sh", "-c", script)
+def Build():
+  """Builds it, the first time; nodes need to share the directory.
+
+  @rtype: string
+  @return: the directory
+
+  """
+  global _build_dir # pylint: disable=W0603
+  if _build_dir is None:
+    path = tempfile.mkdtemp(prefix="ganeti-confd-test.", dir="/var/tmp")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    # Nodes have other users
+    os.chmod(path, 0o755)
+    for argv in ([os.path.join(testutils.SRCDIR, "configure"), "--prefix=/usr",
+                  "--sysconfdir=/etc", "--localstatedir=/var",
+                  "--with-ganeti"],
+                 ["make", "-s"]):
+      result = subprocess.run(argv, cwd=path, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              universal_newlines=True)
+      if result.returncode != 0:
+        raise AssertionError("%s: %s" % (argv[0], result.stdout))
+    _build_dir = path
+  return _build_dir
 
 
 def Put(node):
-  """Puts ours in place; a daemon that runs already goes on running.
+  """Installs ours; a daemon that runs already goes on running.
 
   """
-  _Run(node, _PUT)
+  node.Run("make", "-s", "-C", Build(), "install")
 
 
 def TakeAway(node):
-  """Puts the packaged one in place again.
+  """Uninstalls ours, so that the packaged one is in place again.
 
   """
-  _Run(node, _TAKE_AWAY)
+  node.Run("make", "-s", "-C", Build(), "uninstall")
 
 
 def Util(node, action, *args, **kwargs):
