@@ -33,6 +33,8 @@ TOO_LARGE = "replies too-large"
 #: Authentic, but answered by nobody: no configuration, or too much to do
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
 DROPPED_BUSY = DroppedName("busy")
+#: Copies of a request that was answered often enough, see L{replay}
+DROPPED_REPLAYED = DroppedName("replayed")
 #: Replies that the system would not send
 DROPPED_UNSENT = DroppedName("unsent")
 RELOADS = "reloads good"
@@ -46,8 +48,8 @@ NAMES = (
   [QueryName(kind) for kind in protocol.REQUEST_TYPES] +
   [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE] +
   [DroppedName(reason) for reason in wire.REJECT_REASONS] +
-  [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_UNSENT, RELOADS,
-   RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS])
+  [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_REPLAYED, DROPPED_UNSENT,
+   RELOADS, RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS])
 
 #: Place of each counter in a row
 INDEX = {name: index for (index, name) in enumerate(NAMES)}

@@ -36,6 +36,7 @@ import simplejson
 from ganeti import errors
 from ganeti.confd import node
 from ganeti.confd import process
+from ganeti.confd import replay
 from ganeti.confd import server
 from ganeti.confd import snapshot
 from ganeti.confd import stats
@@ -74,6 +75,7 @@ class Setup:
   @ivar sock: from L{server.OpenSocket}
   @ivar workers: number of workers
   @ivar counters: L{counters.Counters} with L{RowsNeeded} rows
+  @ivar replays: L{replay.ReplayTable}
   @ivar supervisor: process id of the supervisor
   @ivar started: monotonic time of the daemon's start
 
@@ -84,6 +86,7 @@ class Setup:
     self.sock = sock
     self.workers = workers
     self.counters = shared
+    self.replays = replay.ReplayTable()
     self.supervisor = os.getpid()
     self.started = time.monotonic()
 
@@ -453,7 +456,8 @@ class _Loader:
     self._large_socks[1].close()
     for fd in self._large_pipe:
       os.close(fd)
-    responder = server.Responder(self._snapshot, self._key, row)
+    responder = server.Responder(self._snapshot, self._key, row,
+                                 self._setup.replays)
     server.Server(self._setup.sock, responder, row).Serve(
       lambda: told or os.getppid() != self._pid, self._large_socks[0])
 
@@ -470,6 +474,6 @@ class _Loader:
     os.close(writer_fd)
     process.DieWithWriter(alive_fd)
     responder = server.LargeResponder(self._snapshot, self._key, row,
-                                      self._stats)
+                                      self._setup.replays, self._stats)
     server.Server(self._setup.sock, responder, row).ServeLarge(
       self._large_socks[1])

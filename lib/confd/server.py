@@ -27,6 +27,7 @@ from ganeti.confd import counters
 from ganeti.confd import parts
 from ganeti.confd import protocol
 from ganeti.confd import querylib
+from ganeti.confd import replay
 from ganeti.confd import wire
 
 
@@ -73,6 +74,7 @@ _REPLY_TOO_LARGE = counters.INDEX[counters.TOO_LARGE]
 _DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
             for reason in wire.REJECT_REASONS}
 _DROPPED_BUSY = counters.INDEX[counters.DROPPED_BUSY]
+_DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 _DROPPED_UNSENT = counters.INDEX[counters.DROPPED_UNSENT]
 
 #: What L{Responder.Respond} returns for an answer to be made elsewhere
@@ -158,15 +160,17 @@ class Responder:
   keep the next datagram waiting. No socket, no clock.
 
   """
-  def __init__(self, snapshot, key, row):
+  def __init__(self, snapshot, key, row, replays):
     """@type snapshot: L{snapshot.Snapshot}
     @type key: bytes
     @param row: counters to count in, from L{counters.Counters.Row}
+    @type replays: L{replay.ReplayTable}
 
     """
     self._snapshot = snapshot
     self._key = key
     self._row = row
+    self._replays = replays
     self._cache = {}
     self._cache_size = 0
     self._too_large = self._Encode(_TOO_LARGE)._replace(too_large=True)
@@ -208,6 +212,10 @@ class Responder:
         # A salt that leaves no room for any reply at all
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
         return None
+    if (len(reply) > replay.FREE_SIZE and
+        not self._replays.Allows(request.signature, now)):
+      self._row[_DROPPED_REPLAYED] += 1
+      return None
 
     self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)] += 1
     self._row[_STATUS_COUNTER[answer.status]] += 1
@@ -285,11 +293,11 @@ class LargeResponder(Responder):
   for its parts is the only one.
 
   """
-  def __init__(self, snapshot, key, row, stats):
+  def __init__(self, snapshot, key, row, replays, stats):
     """@param stats: L{stats.Stats}
 
     """
-    Responder.__init__(self, snapshot, key, row)
+    Responder.__init__(self, snapshot, key, row, replays)
     self._stats = stats
     self._parts = collections.OrderedDict()
     self._parts_size = 0

@@ -48,9 +48,11 @@ _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 #: What L{ParseRequest} returns. C{type} is an integer, or C{None} if protocol
 #: or type are nothing that could be answered; C{query} is any JSON value,
 #: C{None} if missing; C{rsalt} is a string, usable as a reply's salt; C{part}
-#: is as sent, of any JSON type, C{None} if missing.
-Request = collections.namedtuple("Request", ["type", "query", "rsalt", "part"],
-                                 defaults=[None])
+#: is as sent, of any JSON type, C{None} if missing; C{signature} is 40 lower
+#: case hex digits, the same for each copy of a request.
+Request = collections.namedtuple("Request", ["type", "query", "rsalt", "part",
+                                             "signature"],
+                                 defaults=[None, None])
 
 #: A message that may be packed again and again; C{data} is what is signed,
 #: C{head} the beginning of the datagram
@@ -197,8 +199,8 @@ def _Unpack(datagram, key):
 
   @type datagram: bytes
   @type key: bytes
-  @rtype: tuple of (string, string)
-  @return: msg and salt
+  @rtype: tuple of (string, string, string)
+  @return: msg, salt and signature
   @raise Rejected: the datagram is malformed or not authentic
 
   """
@@ -225,7 +227,7 @@ def _Unpack(datagram, key):
     raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
   if not hmac.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
-  return (msg, salt)
+  return (msg, salt, expected)
 
 
 def PackRequest(key, now, rtype, query, rsalt, part=None):
@@ -268,7 +270,7 @@ def ParseRequest(datagram, key, now):
   if len(datagram) > constants.MAX_UDP_DATA_SIZE:
     raise Rejected(BAD_SIZE, "Datagram of more than %d bytes" %
                    constants.MAX_UDP_DATA_SIZE)
-  (msg, salt) = _Unpack(datagram, key)
+  (msg, salt, signature) = _Unpack(datagram, key)
   if not _TIMESTAMP_RE.fullmatch(salt):
     raise Rejected(BAD_CLOCK, "salt is not a time")
   if abs(int(now) - int(salt)) > constants.CONFD_MAX_CLOCK_SKEW:
@@ -287,7 +289,8 @@ def ParseRequest(datagram, key, now):
   if not (IsPlainInt(rtype) and IsPlainInt(version) and
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None
-  return Request(rtype, request.get("query"), rsalt, request.get("part"))
+  return Request(rtype, request.get("query"), rsalt, request.get("part"),
+                 signature)
 
 
 def EncodeReply(status, answer, serial, part=None):
@@ -338,7 +341,7 @@ def ParseReply(datagram, key):
   @raise Rejected: the datagram is malformed or not authentic
 
   """
-  (msg, salt) = _Unpack(datagram, key)
+  (msg, salt, _) = _Unpack(datagram, key)
   reply = _ParseObject(_MESSAGE_DECODER, msg)
   status = reply.get("status")
   serial = reply.get("serial")

@@ -21,6 +21,7 @@ from testutils import Uuid
 from ganeti.confd import inventory
 from ganeti.confd import protocol
 from ganeti.confd import querylib
+from ganeti.confd import replay
 from ganeti.confd import server
 from ganeti.confd import snapshot
 from ganeti.confd import wire
@@ -267,8 +268,10 @@ class TestLong(unittest.TestCase):
 
     """
     row = [0] * 100
-    worker = server.Responder(self.snap, testutils.KEY, row)
-    large = server.LargeResponder(self.snap, testutils.KEY, row, None)
+    replays = replay.ReplayTable()
+    worker = server.Responder(self.snap, testutils.KEY, row, replays)
+    large = server.LargeResponder(self.snap, testutils.KEY, row, replays,
+                                  None)
     now = 1700000000
     query = {"what": "node", "fields": ["name"]}
 

@@ -17,6 +17,7 @@ from testutils import Uuid
 from ganeti import errors
 from ganeti.confd import counters
 from ganeti.confd import querylib
+from ganeti.confd import replay
 from ganeti.confd import server
 from ganeti.confd import snapshot
 from ganeti.confd import wire
@@ -434,8 +435,9 @@ class TestNesting(unittest.TestCase):
 
   def _Responders(self, snap):
     row = counters.Counters(1).Row(0)
-    yield server.Responder(snap, KEY, row)
-    yield server.LargeResponder(snap, KEY, row, None)
+    replays = replay.ReplayTable()
+    yield server.Responder(snap, KEY, row, replays)
+    yield server.LargeResponder(snap, KEY, row, replays, None)
 
   def _Check(self, responder, datagram):
     reply = responder.Respond(datagram, NOW)
