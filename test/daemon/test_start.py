@@ -199,9 +199,8 @@ class DetachTest(_StartTest):
         self.assertEqual(os.readlink("/proc/%d/fd/%d" % (process, fd)),
                          "/dev/null")
       # No terminal, nor could it get one: it is not the session's leader
-      fields = testutils.ReadFile("/proc/%d/stat" % process).decode().rpartition(
-        ")")[2].split()
-      self.assertEqual(fields[4], "0")
+      stat = testutils.ReadFile("/proc/%d/stat" % process).decode("ascii")
+      self.assertEqual(stat.rpartition(")")[2].split()[4], "0")
       self.assertNotEqual(os.getsid(process), process)
       self.assertEqual(os.getsid(process), os.getsid(pid))
     self.daemon.Ask(PING)
