@@ -273,9 +273,10 @@ def ParseRequest(datagram, key, now):
   (msg, salt, signature) = _Unpack(datagram, key)
   if not _TIMESTAMP_RE.fullmatch(salt):
     raise Rejected(BAD_CLOCK, "salt is not a time")
-  if abs(int(now) - int(salt)) > constants.CONFD_MAX_CLOCK_SKEW:
+  skew = abs(int(now) - int(salt))
+  if skew > constants.CONFD_MAX_CLOCK_SKEW:
     raise Rejected(BAD_CLOCK, "Clocks are %d seconds apart, more than %d" %
-                   (abs(int(now) - int(salt)), constants.CONFD_MAX_CLOCK_SKEW))
+                   (skew, constants.CONFD_MAX_CLOCK_SKEW))
   request = _ParseObject(_MESSAGE_DECODER, msg)
   rsalt = request.get("rsalt")
   if not (isinstance(rsalt, str) and rsalt):

@@ -7,7 +7,9 @@
 Facts: generator and daemons share the machine's cores, whose speed changes with
 what else runs there. So daemons take turns, round by round, and what counts is
 the ratio of medians. Requests are signed in advance, since signing costs as
-much as answering, but not long before: they are good for 300 seconds.
+much as answering, but not long before: they are good for 300 seconds, and our
+daemon answers copies of one only a few times if the answer is long. So there
+are many, new ones for each round.
 
 """
 
@@ -139,6 +141,7 @@ class Requests:
     self._count = count
     (fd, self._path) = tempfile.mkstemp(dir=workdir, prefix="requests.")
     os.close(fd)
+    self._turn = 0
     self._signed = None
 
   def Query(self):
@@ -147,20 +150,27 @@ class Requests:
   def Type(self):
     return self._rtype
 
+  def Renew(self):
+    """Makes new requests.
+
+    """
+    self._turn += 1
+    with open(self._path, "wb") as fobj:
+      for number in range(self._count):
+        datagram = testutils.PackMessage(
+          testutils.KEY, testutils.MakeMessage(
+            self._rtype, self._queries[number % len(self._queries)],
+            # As long as a UUID
+            rsalt="bench-%08x-0000-4000-8000-%06x" % (number, self._turn)))
+        fobj.write(struct.pack(">I", len(datagram)) + datagram)
+    self._signed = time.monotonic()
+
   def Path(self):
     """Returns the path of a file with the requests, signed not long ago.
 
     """
-    now = time.monotonic()
-    if self._signed is None or now - self._signed > _MAX_AGE:
-      with open(self._path, "wb") as fobj:
-        for number in range(self._count):
-          datagram = testutils.PackMessage(
-            testutils.KEY, testutils.MakeMessage(
-              self._rtype, self._queries[number % len(self._queries)],
-              rsalt="bench-%08x-0000-4000-8000-000000" % number))
-          fobj.write(struct.pack(">I", len(datagram)) + datagram)
-      self._signed = now
+    if self._signed is None or time.monotonic() - self._signed > _MAX_AGE:
+      self.Renew()
     return self._path
 
 
@@ -265,6 +275,8 @@ def Throughput(generator, servers, questions, seconds, rounds, say):
         results[question][name] = kind
         server.Settle()
     for _ in range(rounds):
+      if outcomes:
+        requests.Renew()
       for (name, runs) in outcomes.items():
         runs.append(generator.Run(servers[name], requests, seconds))
         if runs[-1]["lost"]:
@@ -288,6 +300,7 @@ def Compare(generator, servers, questions, seconds, rounds, say):
     runs = {name: [] for name in servers}
     for _ in range(rounds):
       for (name, (server, requests)) in servers.items():
+        requests[question].Renew()
         runs[name].append(generator.Run(server, requests[question], seconds))
     results[question] = {name: Medians(runs[name]) for name in servers}
     say("%s: %s" % (question, ", ".join(
