@@ -119,13 +119,17 @@ class Keeper:
   A process that waits for all others of the daemon to end. It is told by a
   pipe that everybody but itself may write to, and nobody does.
 
+  @ivar pid: process id, None while there is no process
+  @ivar write_fd: the end of the pipe that is to write to; for a process that
+    shall not be waited for to close
+
   """
   def __init__(self, pid_file):
     """@type pid_file: L{PidFile}
 
     """
     self._pid_file = pid_file
-    (self._read_fd, self._write_fd) = os.pipe2(os.O_CLOEXEC)
+    (self._read_fd, self.write_fd) = os.pipe2(os.O_CLOEXEC)
     self.pid = None
 
   def Start(self, close_fds):
@@ -141,7 +145,7 @@ class Keeper:
       select.select([self._read_fd], [], [])
       self._pid_file.RemoveOf(daemon)
 
-    self.pid = process.Fork(_Main, close_fds + [self._write_fd])
+    self.pid = process.Fork(_Main, close_fds + [self.write_fd])
 
   def Stop(self):
     """Ends the process, which would look at the file of the next daemon.

@@ -365,15 +365,20 @@ class Supervisor:
       if not self._serving:
         self._notifier.Alive()
       elif not self._trial_pid:
+        address = self._setup.sock.getsockname()
+        # A trial may take long: it must not keep the port, nor the keeper
+        close_fds = self._OwnFds() + [self._setup.sock.fileno(),
+                                      self._keeper.write_fd]
         try:
-          self._trial_pid = process.Fork(self._Trial, self._OwnFds())
+          self._trial_pid = process.Fork(lambda: self._Trial(address),
+                                         close_fds)
         except OSError as err:
           logging.error("Cannot start a process for the watchdog: %s",
                         err.strerror)
 
-  def _Trial(self):
+  def _Trial(self, address):
     try:
-      systemd.Try(self._setup.sock, self._setup.key_file)
+      systemd.Try(address, self._setup.key_file)
     except errors.GenericError as err:
       logging.warning("Asking myself for the watchdog: %s", err)
       os._exit(os.EX_UNAVAILABLE)

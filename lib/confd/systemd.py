@@ -72,10 +72,10 @@ class Notifier:
                       self._socket, err.strerror)
 
 
-def Try(sock, key_file):
+def Try(socket_address, key_file):
   """Asks this daemon a question as any client would.
 
-  @param sock: the daemon's socket
+  @param socket_address: that of the daemon's socket
   @type key_file: string
   @raise errors.GenericError: it does not answer
 
@@ -83,7 +83,7 @@ def Try(sock, key_file):
   # Here only, as the daemon itself has no use for it
   from ganeti.confd import client
 
-  (address, port) = sock.getsockname()[:2]
+  (address, port) = socket_address[:2]
   with client.Client([_LOOPBACK.get(address, address)], port=port,
                      key_file=key_file, timeout=_TRIAL_TIMEOUT) as asker:
     asker.Ping()
