@@ -23,7 +23,9 @@ from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import client as clientlib
 from ganeti.confd import commands
+from ganeti.confd import drawing
 from ganeti.confd import follow
+from ganeti.confd import listing
 from ganeti.confd import node
 from ganeti.confd import peers
 from ganeti.confd import selftest
@@ -181,6 +183,51 @@ def _RunWatch(asker, opts, _name, args):
   follow.Follow(asker, _Moved, _Say)
 
 
+def _RunList(asker, opts, _name, args):
+  """Lists objects.
+
+  """
+  what = listing.KINDS[args[0]]
+  fields = listing.ParseFields(opts.output, what)
+  with _Progress(asker, sys.stderr):
+    reply = listing.Ask(asker, what, fields, args[1:], opts.filter, opts.sort)
+  found = reply.answer
+  unit = opts.units or ("h" if opts.separator is None and not opts.csv else "m")
+  if opts.json:
+    _PrintJson(_ReplyToDict(reply._replace(answer=found.ToDicts())))
+  elif opts.csv:
+    found.PrintCsv(sys.stdout, opts.headers, unit)
+  else:
+    found.Print(_Printer(opts), unit)
+  return constants.EXIT_SUCCESS
+
+
+def _RunListFields(asker, opts, _name, args):
+  """Lists the fields that objects have.
+
+  """
+  reply = asker.Fields(listing.KINDS[args[0]])
+  if opts.json:
+    _PrintJson(_ReplyToDict(reply))
+    return constants.EXIT_SUCCESS
+  unknown = listing.PrintFields(_Printer(opts), reply.answer, args[1:])
+  if unknown:
+    _Say("no such field: %s" % ", ".join(unknown))
+    return EXIT_ERROR
+  return constants.EXIT_SUCCESS
+
+
+def _RunMap(asker, opts, _name, _args):
+  """Draws the cluster.
+
+  """
+  with _Progress(asker, sys.stderr):
+    found = drawing.Ask(asker)
+  lines = (drawing.Dot if opts.dot else drawing.Text)(*found)
+  _Printer(opts).Print(None, [[line] for line in lines])
+  return constants.EXIT_SUCCESS
+
+
 def _RunSelfTest(asker, opts, _name, _args):
   """Does what Ganeti's command of this name does.
 
@@ -197,6 +244,11 @@ _Special = collections.namedtuple("_Special", ["arguments", "minimum",
                                                "text"])
 
 _SPECIAL = {
+  "list": _Special("WHAT [NAME...]", 1, None, _RunList, 0,
+                   "instances, nodes, groups, networks or disks"),
+  "list-fields": _Special("WHAT [FIELD...]", 1, None, _RunListFields, 0,
+                          "fields that they have"),
+  "map": _Special("", 0, 0, _RunMap, 0, "the cluster as a drawing"),
   "status": _Special("", 0, 0, _RunStatus, -1,
                      "how the master candidates are"),
   "watch": _Special("[COMMAND...]", 0, None, _RunWatch, -1,
@@ -255,6 +307,23 @@ def _BuildParser():
                     default=True, help="print tables without headers")
   parser.add_option("--separator", dest="separator", metavar="TEXT",
                     help="print this between columns, and do not align them")
+  parser.add_option("-o", "--output", dest="output",
+                    metavar="[+]FIELD[,FIELD...]",
+                    help="list: print these fields, with + beside the usual"
+                    " ones")
+  parser.add_option("-F", "--filter", dest="filter", metavar="FILTER",
+                    help="list: only what meets this condition; see ganeti(7),"
+                    " \"Query filters\"")
+  parser.add_option("--sort", dest="sort", metavar="FIELD",
+                    help="list: sort by this field")
+  parser.add_option("--units", dest="units", type="choice",
+                    choices=listing.UNITS, metavar="UNIT",
+                    help="list: print sizes in MiB (m), GiB (g), TiB (t), or"
+                    " what fits (h, the default without a separator)")
+  parser.add_option("--csv", dest="csv", action="store_true", default=False,
+                    help="list: print comma-separated values")
+  parser.add_option("--dot", dest="dot", action="store_true", default=False,
+                    help="map: print a graph for Graphviz")
   parser.add_option("--nagios", dest="nagios", action="store_true",
                     default=False,
                     help="status: print one line, and end as a Nagios plugin")
@@ -274,18 +343,33 @@ _RANGES = [
   ]
 
 
+#: Options that belong to one command, as the user writes them
+_OF_COMMAND = [
+  ("nagios", "--nagios", "status"),
+  ("output", "--output", "list"),
+  ("filter", "--filter", "list"),
+  ("sort", "--sort", "list"),
+  ("units", "--units", "list"),
+  ("csv", "--csv", "list"),
+  ("dot", "--dot", "map"),
+  ]
+
+
 def _CheckOptions(parser, opts, name):
   """Refuses values that make no sense.
 
   """
+  for (option, text, command) in _OF_COMMAND:
+    if getattr(opts, option) not in (None, False) and name != command:
+      parser.error("%s belongs to the command %s" % (text, command))
+  if opts.json and (opts.csv or opts.dot):
+    parser.error("--json, --csv and --dot exclude each other")
   for (option, what, least, most) in _RANGES:
     value = getattr(opts, option)
     if value is not None and not least <= value <= most:
       parser.error("not %s: %s" % (what, value))
   if opts.hmac is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
-  if opts.nagios and name != "status":
-    parser.error("--nagios belongs to the command status")
   opts.peers = None
   if opts.addresses is not None:
     opts.peers = [text.strip() for text in opts.addresses.split(",")]
@@ -321,6 +405,8 @@ def _ParseArguments(parser, argv):
   if len(args) < command.minimum or (command.maximum is not None and
                                      len(args) > command.maximum):
     parser.error("usage: confd-client %s %s" % (name, command.arguments))
+  if name in ("list", "list-fields") and args[0] not in listing.KINDS:
+    parser.error("not one of %s: %s" % (", ".join(listing.KINDS), args[0]))
   return (opts, name, args)
 
 

@@ -33,6 +33,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import exchange
 from ganeti.confd import fetch
+from ganeti.confd import inventory
 from ganeti.confd import node
 from ganeti.confd import peers as peerslib
 from ganeti.confd import protocol
@@ -193,12 +194,91 @@ class Questions:
     """
     return self.Query(constants.CONFD_REQ_DATA_COLLECTORS)
 
+  def List(self, what, fields, filter=None, names=None):
+    """Asks for a table; only this project's daemon has them.
+
+    The answer is a list of rows, each a list of values in the order of the
+    fields, None where there is none.
+
+    @type what: string
+    @param what: one of L{inventory.KINDS}
+    @type fields: list of strings
+    @param fields: names as in C{gnt-instance list-fields} and its like
+    @type filter: string, L{filters.Filter}, or None
+    @param filter: which rows to return (ganeti(7), "Query filters")
+    @type names: list of strings or None
+    @param names: of which objects, in this order: UUIDs, names or short
+      names; None for all of them, by name
+    @raise filters.FilterError: the filter cannot be parsed or applied
+
+    """
+    # pylint: disable=W0622
+    return self._Perform(self._AskList(what, list(fields), filter, names))
+
+  def _AskList(self, what, fields, condition, names):
+    raise NotImplementedError
+
+  def Fields(self, what):
+    """Asks which fields a table has: rows of [name, title, type, text].
+
+    """
+    return self._Perform(self._AskFields(what))
+
+  def _AskFields(self, what):
+    raise NotImplementedError
+
+  def OfflineNodes(self):
+    """Asks for the names of the nodes that are offline.
+
+    """
+    return self._Perform(self._AskColumn("node", "offline"))
+
+  def Instances(self):
+    """Asks for the names of all instances.
+
+    """
+    return self._Perform(self._AskColumn("instance", None))
+
+  def _AskColumn(self, what, condition):
+    raise NotImplementedError
+
+  def PrimaryNodes(self):
+    """Asks for the primary nodes: a dict from instance name to node name.
+
+    """
+    return self._Perform(self._AskPrimaryNodes())
+
+  def _AskPrimaryNodes(self):
+    raise NotImplementedError
+
 
 def _IpQuery(key, value, link):
   query = {key: value}
   if link is not None:
     query[constants.CONFD_REQQ_LINK] = link
   return query
+
+
+def _MaxRequest(rtype):
+  """Returns the size of the largest request that a daemon takes.
+
+  One that knows this project's own requests takes larger ones, too.
+
+  """
+  if rtype == protocol.REQ_QUERY:
+    return constants.MAX_UDP_DATA_SIZE
+  return protocol.MAX_PORTABLE_REQUEST
+
+
+def _Joined(reply, answers):
+  """Makes one reply of the answers to parts of a question.
+
+  @param reply: the last one
+  @param answers: list of (serial, list)
+
+  """
+  return reply._replace(serial=min(serial for (serial, _) in answers),
+                        answer=[row for (_, rows) in answers for row in rows])
 
 
 class Dialogue(Questions):
@@ -332,10 +412,12 @@ class Dialogue(Questions):
     """
     answers = []
     reply = None
-    for portion in self._Portions(ips, link):
+    key = constants.CONFD_REQQ_IPLIST
+    for query in self._Portions(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
+                                _IpQuery(key, [], link), key, ips):
+      portion = query[key]
       reply = yield from self._Ask(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
-                                   _IpQuery(constants.CONFD_REQQ_IPLIST,
-                                            portion, link))
+                                   query)
       try:
         # The packaged daemon adds a third item, a serial
         rows = [[row[0], row[1]] for row in reply.answer]
@@ -347,21 +429,87 @@ class Dialogue(Questions):
                                       (reply.candidates[0].address,
                                        len(portion), len(portion)))
       answers.append((reply.serial, rows))
-    return reply._replace(serial=min(serial for (serial, _) in answers),
-                          answer=[row for (_, rows) in answers
-                                  for row in rows])
+    return _Joined(reply, answers)
 
-  def _Portions(self, ips, link):
-    """Cuts a list of IPs into such that each fits a request.
+  def _AskList(self, what, fields, condition, names):
+    """The steps to a table.
 
     """
-    query = _IpQuery(constants.CONFD_REQQ_IPLIST, ips, link)
-    size = self._Size(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP, query)
-    if len(ips) < 2 or size <= protocol.MAX_PORTABLE_REQUEST:
-      return [ips]
-    middle = len(ips) // 2
-    return (self._Portions(ips[:middle], link) +
-            self._Portions(ips[middle:], link))
+    wanted = len(fields)
+    if condition is not None:
+      from ganeti.confd import filters
+      if isinstance(condition, str):
+        condition = filters.Parse(condition,
+                                  inventory.HOSTNAMES.get(what, frozenset()))
+      if names is None:
+        names = condition.Names()
+        if names is not None:
+          condition = None
+    if condition is not None:
+      fields = fields + [i for i in condition.fields if i not in fields]
+    query = {"what": what, "fields": fields}
+    answers = []
+    for portion in self._Portions(protocol.REQ_QUERY, query, "names", names):
+      reply = yield from self._Ask(protocol.REQ_QUERY, portion)
+      answers.append((reply.serial, self._Rows(reply, "rows", len(fields))))
+    reply = _Joined(reply, answers)
+    if condition is not None:
+      # It may take long, and asyncio has others to serve
+      selected = []
+      yield lambda: selected.extend(
+        row[:wanted] for row in condition.Select(fields, reply.answer))
+      reply = reply._replace(answer=selected)
+    return reply
+
+  def _AskFields(self, what):
+    """The steps to the list of a table's fields.
+
+    """
+    reply = yield from self._Ask(protocol.REQ_QUERY, {"what": what})
+    return reply._replace(answer=self._Rows(reply, "fields", 4))
+
+  def _AskColumn(self, what, condition):
+    """The steps to the names of a table's objects.
+
+    """
+    reply = yield from self._AskList(what, ["name"], condition, None)
+    return reply._replace(answer=[name for (name, ) in reply.answer])
+
+  def _AskPrimaryNodes(self):
+    """The steps to the primary node of each instance.
+
+    """
+    reply = yield from self._AskList("instance", ["name", "pnode"], None, None)
+    return reply._replace(answer=dict(reply.answer))
+
+  @staticmethod
+  def _Rows(reply, key, width):
+    """Takes the rows out of an answer.
+
+    """
+    rows = reply.answer.get(key) if isinstance(reply.answer, dict) else None
+    if not (isinstance(rows, list) and
+            all(isinstance(row, list) and len(row) == width for row in rows)):
+      raise errors.ConfdClientError("%s answered with something else than a"
+                                    " table" % reply.candidates[0].address)
+    return rows
+
+  def _Portions(self, rtype, query, key, items):
+    """Cuts a list of arguments into such that each fits a request.
+
+    @type items: list or None
+    @param items: to go under C{key} into the query; None for not at all
+    @return: list of queries
+
+    """
+    if items is None:
+      return [query]
+    whole = dict(query, **{key: items})
+    if len(items) < 2 or self._Size(rtype, whole) <= _MaxRequest(rtype):
+      return [whole]
+    middle = len(items) // 2
+    return (self._Portions(rtype, query, key, items[:middle]) +
+            self._Portions(rtype, query, key, items[middle:]))
 
   def _Survey(self, rtype, query, only):
     """The steps to all candidates' replies.
@@ -390,10 +538,10 @@ class Dialogue(Questions):
 
   def _CheckSize(self, rtype, query):
     size = self._Size(rtype, query)
-    if size > protocol.MAX_PORTABLE_REQUEST:
+    if size > _MaxRequest(rtype):
       raise errors.ConfdClientError("The request %s has %d bytes, more than %d"
                                     % (exchange.DescribeRequest(rtype, query),
-                                       size, protocol.MAX_PORTABLE_REQUEST))
+                                       size, _MaxRequest(rtype)))
 
   def _Refresh(self):
     """Reads what may have changed: files on a node, and names' addresses.

@@ -160,6 +160,10 @@ def DescribeError(rtype, query, best):
     text = "not implemented there"
   elif wire.IsPlainInt(best.answer):
     text = _ERRORS.get(best.answer, "error %d" % best.answer)
+  elif isinstance(best.answer, dict) and "unknown" in best.answer:
+    # See the inventory
+    text = "unknown %s '%s'" % (best.answer["unknown"],
+                                best.answer.get("value"))
   else:
     text = "%s" % (best.answer, )
   return ("%s: %s (%s, serial %d)" %

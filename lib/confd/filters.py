@@ -330,13 +330,15 @@ def _BuildParser(hostnames):
   # there, and nothing else is tried
   pyp = pyparsing
   field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
-  number = pyp.Regex(r"[-+]?[0-9]{1,1000}")
+  # Which of a choice is named in an error depends on pyparsing's version
+  what = "text in quotes, or an integer"
+  number = pyp.Regex(r"[-+]?[0-9]{1,1000}").set_name(what)
   number.set_parse_action(lambda tokens: int(tokens[0]))
   text = pyp.Regex(r'"(?:[^"\n\r\\]|\\.|"")*"|' r"'(?:[^'\n\r\\]|\\.|'')*'",
                    re.DOTALL)
   text.set_name("text in quotes")
   text.set_parse_action(lambda tokens: tokens[0][1:-1])
-  value = (number | text).set_name("text in quotes, or an integer")
+  value = (number | text.copy().set_name(what)).set_name(what)
 
   delimited = "|".join(r"%s(?:[^%s\\\n\r]|\\.)+%s" % (3 * (re.escape(i), ))
                        for i in _DELIMITERS)
@@ -455,13 +457,14 @@ def Parse(text, hostnames=frozenset()):
     raise FilterError("The filter is nested too deeply")
 
 
-def ParseArguments(names):
+def ParseArguments(names, field=NAME):
   """Makes a filter of names some of which are patterns.
 
   @type names: list of strings
+  @param field: the field that holds the names
   @rtype: L{Filter}
 
   """
   return Filter(_Any([
-    _Matches(NAME, GlobRegexp(name)) if IsGlob(name) else
-    _Compare(NAME, "==", name, True) for name in names]))
+    _Matches(field, GlobRegexp(name)) if IsGlob(name) else
+    _Compare(field, "==", name, True) for name in names]))

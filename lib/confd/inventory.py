@@ -55,6 +55,13 @@ DISK = "disk"
 #: What may be asked for
 KINDS = (INSTANCE, NODE, GROUP, NETWORK, DISK)
 
+#: Fields that hold host names, which a filter compares by their beginning
+HOSTNAMES = {
+  INSTANCE: frozenset(["name", "pnode"]),
+  NODE: frozenset(["name"]),
+  DISK: frozenset(["instance"]),
+  }
+
 #: A query for more cells than this takes long
 _MANY_CELLS = 1000
 

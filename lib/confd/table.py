@@ -29,6 +29,8 @@ def _Text(value):
 
   """
   text = "-" if value is None else str(value)
+  if text.isprintable():
+    return text
   return "".join(char if char.isprintable() else
                  char.encode("unicode_escape").decode("ascii")
                  for char in text)
