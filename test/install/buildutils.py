@@ -22,14 +22,14 @@ PYTHON = "/usr/bin/python3"
 BUILDDIR = os.environ["CONFD_BUILDDIR"]
 SRCDIR = os.environ["CONFD_SRCDIR"]
 
-#: Commands that make /usr and /opt writable in a private mount namespace, and
+#: Commands that make directories writable in a private mount namespace, and
 #: the rest of the system stay as it is. What was written is in /run/upper.
 _OVERLAY = """
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
-mkdir -p /run/upper/usr /run/upper/opt /run/work/usr /run/work/opt
-for dir in usr opt; do
+for dir in %s; do
+  mkdir -p /run/upper/$dir /run/work/$dir
   mount -t overlay overlay /$dir \
     -o lowerdir=/$dir,upperdir=/run/upper/$dir,workdir=/run/work/$dir
 done
@@ -76,21 +76,31 @@ def Run(args, cwd="/", env=None, **kwargs):
   return output
 
 
-def TryInPrivate(script):
+def TryInPrivate(script, directories=("usr", "opt"), namespaces=("--mount", )):
   """Runs a shell script to which /usr and /opt are its own.
 
+  @param directories: others instead of these
+  @param namespaces: options of unshare
   @rtype: tuple of (int, string)
   @return: exit code and output
 
   """
-  return Try(["unshare", "--mount", "bash", "-c", _OVERLAY + script])
+  return Try(["unshare"] + list(namespaces) +
+             ["bash", "-c", _OVERLAY % " ".join(directories) + script])
 
 
-def RunInPrivate(script):
+def RunInPrivate(script, **kwargs):
   """Likewise, for a script that must succeed.
 
+  @rtype: string
+  @return: its output
+
   """
-  return Run(["unshare", "--mount", "bash", "-c", _OVERLAY + script])
+  (exit_code, output) = TryInPrivate(script, **kwargs)
+  if exit_code != 0:
+    raise AssertionError("It ended with %s:\n%s\nThe script:\n%s" %
+                         (exit_code, output, script))
+  return output
 
 
 class Workdir:
