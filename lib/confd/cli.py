@@ -24,10 +24,13 @@ from ganeti.confd import _version
 from ganeti.confd import client as clientlib
 from ganeti.confd import commands
 from ganeti.confd import drawing
+from ganeti.confd import exchange
 from ganeti.confd import follow
 from ganeti.confd import listing
+from ganeti.confd import metrics
 from ganeti.confd import node
 from ganeti.confd import peers
+from ganeti.confd import protocol
 from ganeti.confd import selftest
 from ganeti.confd import status
 from ganeti.confd import table
@@ -164,6 +167,33 @@ def _RunStatus(asker, opts, _name, _args):
   return _STATE_CODES[state]
 
 
+def _RunStats(asker, opts, _name, _args):
+  """Shows what the daemons tell about themselves.
+
+  """
+  (replies, silent) = asker.Survey(protocol.REQ_STATS)
+  answers = {}
+  for reply in sorted(replies, key=lambda i: i.address):
+    if (reply.status == constants.CONFD_REPL_STATUS_OK and
+        isinstance(reply.answer, dict)):
+      answers[reply.address] = reply.answer
+    else:
+      _Say(exchange.DescribeError(protocol.REQ_STATS, None, reply))
+  for (address, reason) in sorted(silent.items()):
+    _Say("%s: %s" % (address, reason or "no answer: as from a daemon without"
+                     " these counters, or see the command status"))
+  if not answers:
+    raise clientlib.NoAnswer("No answer to stats from anybody")
+  if opts.prometheus:
+    sys.stdout.write(metrics.Prometheus(answers))
+  elif opts.json:
+    _PrintJson(answers)
+  else:
+    (headers, rows) = metrics.Table(answers)
+    _Printer(opts).Print(headers, rows, range(1, len(headers)))
+  return constants.EXIT_ERROR if silent else constants.EXIT_SUCCESS
+
+
 def _RunWatch(asker, opts, _name, args):
   """Prints a line, or runs a command, each time the configuration changes.
 
@@ -251,6 +281,8 @@ _SPECIAL = {
   "map": _Special("", 0, 0, _RunMap, 0, "the cluster as a drawing"),
   "status": _Special("", 0, 0, _RunStatus, -1,
                      "how the master candidates are"),
+  "stats": _Special("", 0, 0, _RunStats, -1,
+                    "what the daemons have done, and with what"),
   "watch": _Special("[COMMAND...]", 0, None, _RunWatch, -1,
                     "print a line, or run a command, at each change"),
   }
@@ -327,6 +359,10 @@ def _BuildParser():
   parser.add_option("--nagios", dest="nagios", action="store_true",
                     default=False,
                     help="status: print one line, and end as a Nagios plugin")
+  parser.add_option("--prometheus", dest="prometheus", action="store_true",
+                    default=False,
+                    help="stats: print it for Prometheus, as for node_exporter"
+                    " to collect from a text file")
   parser.add_option("-r", "--requests", dest="requests", type="int",
                     default=100, metavar="NUMBER",
                     help="without a command: how many requests to time"
@@ -346,6 +382,7 @@ _RANGES = [
 #: Options that belong to one command, as the user writes them
 _OF_COMMAND = [
   ("nagios", "--nagios", "status"),
+  ("prometheus", "--prometheus", "stats"),
   ("output", "--output", "list"),
   ("filter", "--filter", "list"),
   ("sort", "--sort", "list"),

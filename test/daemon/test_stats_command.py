@@ -1,0 +1,81 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of "confd-client stats" with real daemons.
+
+"""
+
+import json
+import os
+import subprocess
+import unittest
+
+import testutils
+
+
+PING = 0
+
+
+class StatsCommandTest(unittest.TestCase):
+  def setUp(self):
+    self.daemon = testutils.Daemon(testutils.MakeConfig())
+    self.daemon.__enter__()
+    self.addCleanup(self.daemon.Kill)
+
+  def _Run(self, *args, addresses=None):
+    return subprocess.run(
+      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
+       "-a", addresses or self.daemon.address, "-p", str(self.daemon.port),
+       "--hmac-file", self.daemon.key_file, "stats"] + list(args),
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+      check=False, timeout=testutils.PATIENCE)
+
+  def testTable(self):
+    for _ in range(3):
+      self.daemon.Ask(PING)
+    result = self._Run("--no-headers", "--separator=|")
+    self.assertEqual((result.returncode, result.stderr), (0, ""))
+    rows = dict(line.split("|") for line in result.stdout.splitlines())
+    # One of the pings was the question whether the daemon is up
+    self.assertGreaterEqual(int(rows["queries ping"]), 4)
+    self.assertEqual(rows["config serial"], "17")
+    self.assertEqual(rows["config inode"],
+                     str(os.stat(self.daemon.config_file).st_ino))
+
+  def testJson(self):
+    result = self._Run("--json")
+    answer = json.loads(result.stdout)[self.daemon.address]
+    status = os.stat(self.daemon.config_file)
+    self.assertEqual(answer["config"]["size"], status.st_size)
+    self.assertAlmostEqual(answer["config"]["mtime"], status.st_mtime, 3)
+
+  def testPrometheus(self):
+    result = self._Run("--prometheus")
+    self.assertEqual((result.returncode, result.stderr), (0, ""))
+    self.assertIn("ganeti_confd_config_serial{candidate=\"%s\"} 17.0\n" %
+                  self.daemon.address, result.stdout)
+
+  def testSomeAreSilent(self):
+    result = self._Run(addresses="%s,127.0.0.1:%d" %
+                       (self.daemon.address, testutils.FreePort()))
+    self.assertEqual(result.returncode, 1)
+    self.assertIn("nothing listens there", result.stderr)
+    self.assertIn("queries ping", result.stdout)
+
+  def testAllAreSilent(self):
+    result = self._Run(addresses="127.0.0.1:%d" % testutils.FreePort())
+    self.assertEqual((result.returncode, result.stdout), (3, ""))
+
+  def testWrongUse(self):
+    result = subprocess.run(
+      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
+       "--prometheus", "ping"], stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE, encoding="utf-8", check=False,
+      timeout=testutils.PATIENCE)
+    self.assertEqual(result.returncode, 2)
+    self.assertIn("--prometheus belongs to the command stats", result.stderr)
+
+
+if __name__ == "__main__":
+  unittest.main()
