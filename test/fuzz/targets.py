@@ -1,0 +1,583 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is fuzzed: functions of bytes that raise where a promise is broken.
+
+Each of L{TARGETS} takes any bytes at all. What it raises is a finding; so is an
+input that takes long. L{Seeds} gives a fuzzer something to begin with, L{TOKENS}
+what to put together; C{corpus/TARGET} has inputs that were worth keeping, one
+to a line, as JSON texts whose characters are the bytes.
+
+Nothing here needs a fuzzer: the normal suite runs all that is known through it.
+
+"""
+
+import base64
+import copy
+import functools
+import hashlib
+import json
+import os
+import socket
+import zlib
+from unittest import mock
+
+import testutils
+from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
+from testutils import Uuid
+from ganeti import errors
+from ganeti.confd import counters
+from ganeti.confd import exchange
+from ganeti.confd import fetch
+from ganeti.confd import filters
+from ganeti.confd import parts
+from ganeti.confd import replay
+from ganeti.confd import server
+from ganeti.confd import snapshot
+from ganeti.confd import stats
+from ganeti.confd import watch
+from ganeti.confd import wire
+
+
+KEY = testutils.KEY
+NOW = 1700000000
+
+_CORPUS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "corpus")
+
+#: What JSON, the protocol, configurations and filters are made of
+TOKENS = [
+  "plj0", "{\"msg\": \"", "\", \"salt\": \"", "\", \"hmac\": \"", "1700000000",
+  "{\"protocol\": 1, \"type\": ", ", \"query\": ", ", \"rsalt\": \"x\"",
+  ", \"part\": 0", "null", "true", "false", "NaN", "Infinity", "-1", "1e999",
+  "1e-7", "\\ud800", "\\u0000", "[[[[[[[[", "]]]]]]]]", "{\"\":", "[]", "{}",
+  "99999999999999999999", "{\"what\": \"instance\"", "\"what\": \"node\"",
+  "\"what\": \"disk\"", "\"what\": \"group\"", "\"what\": \"network\"",
+  "\"fields\": [\"name\"", "\"disk.size/0\"", "\"nic.ip/1\"", "\"be/memory\"",
+  "\"custom_hvparams\"", "\"names\": [\"inst1\"", "node1", "inst1", "br0",
+  "198.51.100.1", "/cluster", "/instances/", "~0", "~1", "\"osparams_private\"",
+  "\"logical_id\"", "\"children\"", "\"disks\"", "\"nics\"", "\"nicparams\"",
+  "\"nodes\"", "\"cluster\"", "\"serial_no\"", "\"version\"", "\"primary_node\"",
+  "not ", " and ", " or ", " in ", "==", "!=", "<=", "=~ m/", "/i", "!~ /",
+  "=* \"", "!* '", "name", "(", ")", "\"", "'", "#", "^", "|", "\\",
+  ]
+
+
+def Config():
+  """A configuration that has everything once.
+
+  """
+  return MakeConfig(
+    nodes=[MakeNode(1), MakeNode(2, offline=True), MakeNode(3, drained=True)],
+    instances=[
+      MakeInstance(1, 1, disks=[1, 2], nics=["198.51.100.1",
+                                             ("198.51.100.2", "br1")],
+                   hvparams={"kernel_path": "/k"}, beparams={"maxmem": 512},
+                   osparams_private={"x": "secret"}, tags=["a"]),
+      MakeInstance(2, 2, forthcoming=True)],
+    disks=[MakeDrbd(1, 1, 2, children=[MakeDisk(3), MakeDisk(4)]),
+           MakeDisk(2, forthcoming=True)],
+    cluster={"data_collectors": {"lv": {"active": True, "interval": 5.5}},
+             "hvparams": {"kvm": {"acpi": True}},
+             "beparams": {"default": {"vcpus": 2}}},
+    networks={Uuid("9", 1): {"name": "net1", "uuid": Uuid("9", 1),
+                             "network": "198.51.100.0/24",
+                             "reservations": "1" * 8, "tags": []}})
+
+
+class Finding(Exception):
+  """A promise is broken.
+
+  """
+
+
+def _Expect(condition, text):
+  if not condition:
+    raise Finding(text)
+
+
+# The wire
+
+def _IsSigned(datagram):
+  """Tells whether a datagram is authentic, by means of the tests' own.
+
+  """
+  try:
+    envelope = json.loads(datagram[4:].decode("utf-8"))
+    return envelope["hmac"].lower() == testutils.Sign(
+      KEY, envelope["salt"] + envelope["msg"])
+  except (ValueError, RecursionError):
+    return False
+
+
+def _ParseAll(datagram):
+  for parse in [lambda: wire.ParseRequest(datagram, KEY, NOW),
+                lambda: wire.ParseReply(datagram, KEY)]:
+    try:
+      parse()
+    except wire.Rejected as err:
+      _Expect(err.reason in wire.REJECT_REASONS, "unknown reason")
+    else:
+      _Expect(_IsSigned(datagram), "taken for authentic")
+
+
+def Wire(data):
+  """The parsers of datagrams.
+
+  The first byte says what the rest is: a datagram; its envelope; or, after the
+  salt and a line feed, a message that is then signed.
+
+  """
+  (mode, rest) = (data[:1], data[1:])
+  if mode == b"d":
+    _ParseAll(rest)
+  elif mode == b"e":
+    _ParseAll(b"plj0" + rest)
+  else:
+    (salt, _, msg) = rest.decode("utf-8", "replace").partition("\n")
+    _ParseAll(testutils.PackText(KEY, salt, msg))
+
+
+def _WireSeeds():
+  message = testutils.MakeMessage(2, {"1": "198.51.100.1"}, rsalt="x")
+  good = testutils.PackMessage(KEY, message, "%d" % NOW)
+  yield b"d" + good
+  yield b"e" + good[4:]
+  yield b"m%d\n%s" % (NOW, json.dumps(message).encode("ascii"))
+  yield b"m%d\n%s" % (NOW, json.dumps(dict(message, part=0)).encode("ascii"))
+  yield (b"mx\n{\"protocol\": 1, \"status\": 0, \"answer\": \"QQ==\","
+         b" \"serial\": 5, \"part\": 0, \"parts\": 1, \"sha256\": \"00\"}")
+
+
+# The dispatcher
+
+class _Setup:
+  """As much of L{generation.Setup} as statistics look at.
+
+  """
+  def __init__(self):
+    self.started = 0
+    self.workers = 1
+    self.supervisor = os.getpid()
+    self.sock = None
+    self.counters = counters.Counters(1)
+
+
+def _Raise(*_, **__):
+  """In the place of logging a programming error.
+
+  What is nested so deeply that it can just be read is no such error.
+
+  """
+  try:
+    raise # pylint: disable=E0704
+  except RecursionError:
+    pass
+
+
+def _Respond(responder, datagram):
+  """Asks such that a programming error comes out.
+
+  """
+  with mock.patch.object(server.logging, "exception", _Raise):
+    return responder.Respond(datagram, NOW)
+
+
+def MakeResponders(snap):
+  """Makes both kinds of responder.
+
+  """
+  setup = _Setup()
+  row = setup.counters.Row(0)
+  replays = replay.ReplayTable()
+  state = watch.State(1, 2, 3, 4, 5)
+  return [server.Responder(snap, KEY, row, replays),
+          server.LargeResponder(snap, KEY, row, replays,
+                                stats.Stats(setup, snap.serial, state, 0.5))]
+
+
+def _CheckReply(reply, snap, rsalt):
+  """Checks all that the protocol says of every reply.
+
+  """
+  more = (("part", "parts", "sha256") if b"\\\"part\\\"" in reply and
+          b"\\\"sha256\\\"" in reply else ())
+  try:
+    (salt, message) = testutils.UnpackReply(KEY, reply, more)
+  except AssertionError:
+    # An answer may have these words in it
+    (salt, message) = testutils.UnpackReply(KEY, reply)
+  parsed = wire.ParseReply(reply, KEY)
+  _Expect(salt == parsed.salt == rsalt, "another salt")
+  _Expect(message["status"] == parsed.status and parsed.status in (0, 1, 2),
+          "another status")
+  _Expect(message["serial"] == snap.serial, "another serial")
+  return message
+
+
+@functools.lru_cache(maxsize=1)
+def _Served():
+  snap = snapshot.Snapshot(json.dumps(Config()).encode("ascii"))
+  return (snap, MakeResponders(snap))
+
+
+_TYPES = list(range(13)) + [64, 64, 64, 64, 65]
+
+
+def Requests(data):
+  """The dispatcher: what is signed gets a reply, whatever it says.
+
+  An "m" before it makes the rest a message. Else the first byte says which
+  type of request it is, the second which part is wanted, and the rest is the
+  query, as JSON if it is any, else a text.
+
+  """
+  (snap, responders) = _Served()
+  if data[:1] == b"m":
+    text = data[1:].decode("utf-8", "replace")
+  else:
+    query = data[2:].decode("utf-8", "replace")
+    try:
+      json.loads(query)
+    except (ValueError, RecursionError):
+      query = json.dumps(query)
+    part = ["", ", \"part\": 0", ", \"part\": 1"][
+      data[1] % 3 if len(data) > 1 else 0]
+    rtype = _TYPES[data[0] % len(_TYPES)] if data else 0
+    text = ("{\"protocol\": 1, \"type\": %d, \"query\": %s, \"rsalt\": \"x\"%s}"
+            % (rtype, query, part))
+  datagram = testutils.PackText(KEY, "%d" % NOW, text)
+  try:
+    request = wire.ParseRequest(datagram, KEY, NOW)
+  except wire.Rejected as err:
+    _Expect(err.reason in (wire.BAD_JSON, wire.BAD_RSALT, wire.BAD_SIZE),
+            "refused: %s" % err)
+    request = None
+  for responder in responders:
+    # A second time it may come from a cache
+    replies = [_Respond(responder, datagram) for _ in range(2)]
+    if request is None:
+      _Expect(replies == [None, None], "answered without reason")
+    elif replies[0] is server.LATER:
+      _Expect(responder is responders[0], "later than never")
+    elif replies[0] is not None:
+      message = _CheckReply(replies[0], snap, request.rsalt)
+      if request.type != 65 and replies[1] is not None:
+        _Expect(replies == replies[:1] * 2, "not the same answer twice")
+      if request.type is None:
+        _Expect((message["status"], message["answer"]) == (2, None),
+                "answered without type")
+      if request.type == 1 and message["status"] == 1:
+        _Expect(message["answer"] != 2, "would read: offline")
+      _Expect("secret" not in json.dumps(message["answer"]) or
+              "secret" in text, "the secret is out")
+    else:
+      # Too often, or a salt that leaves no room
+      _Expect(len(datagram) > 30000 or
+              responder._row[server._DROPPED_REPLAYED], "silent") # pylint: disable=W0212
+
+
+def _RequestsSeeds():
+  queries = [
+    None, "", "node1", "inst1", Uuid("a", 1), "/cluster", {"1": "198.51.100.1"},
+    {"2": ["198.51.100.1", "x"], "0": "br1"}, {"3": [0, "1", 2]},
+    {"what": "instance", "fields": ["name", "disk.size/0", "be/memory"]},
+    {"what": "node", "fields": ["name", "role"], "names": ["node1"]},
+    {"what": "disk"}, {"what": "network", "fields": ["name", "map"]},
+    ]
+  for query in queries:
+    for index in range(len(_TYPES)):
+      yield bytes([index, 0]) + json.dumps(query).encode("ascii")
+  yield bytes([10, 1]) + b"\"\""
+  yield b"m" + json.dumps(testutils.MakeMessage(3, rsalt="x")).encode("ascii")
+
+
+# Configurations
+
+_LEAVES = [None, True, 0, -1, 1.5, 10 ** 30, "", "x", "node1", Uuid("a", 1),
+           Uuid("d", 1), [], {}, [[]], [None], {"": None}, [{}], "\ud800",
+           {"name": "x"}, [1, 2, 3, 4, 5, 6]]
+
+_QUESTIONS = ([(rtype, query) for rtype in range(12)
+               for query in (None, "node1", "inst1", "", {"3": [0, 1, 2]})] +
+              [(2, {"2": ["198.51.100.1"]})])
+_TABLES = ["instance", "node", "group", "network", "disk"]
+
+
+def Places(value, path=()):
+  """Lists the places of a configuration.
+
+  """
+  yield path
+  items = (value.items() if isinstance(value, dict) else
+           enumerate(value) if isinstance(value, list) else [])
+  for (key, item) in list(items):
+    yield from Places(item, path + (key, ))
+
+
+def _Get(value, path):
+  for key in path:
+    value = value[key]
+  return value
+
+
+def Mutilate(config, data):
+  """Changes a configuration as bytes say, four of them for each change.
+
+  """
+  for at in range(0, min(len(data), 40) - 3, 4):
+    (high, low, kind, which) = data[at:at + 4]
+    places = list(Places(config))[1:]
+    if not places or len(places) > 3000:
+      return
+    path = places[(high << 8 | low) % len(places)]
+    parent = _Get(config, path[:-1])
+    if kind % 4 == 0:
+      parent[path[-1]] = copy.deepcopy(_LEAVES[which % len(_LEAVES)])
+    elif kind % 4 == 1:
+      del parent[path[-1]]
+    elif kind % 4 == 2:
+      # A part of it in the place of another
+      other = places[(which << 2 | kind >> 2) * 7 % len(places)]
+      parent[path[-1]] = copy.deepcopy(_Get(config, other))
+    elif isinstance(parent, dict):
+      parent[str(_LEAVES[which % len(_LEAVES)])] = parent.pop(path[-1])
+
+
+def Configuration(data):
+  """The loader: a configuration serves, or is refused with the one error.
+
+  A "t" before it makes the rest its text; else the bytes say how to change a
+  good one.
+
+  """
+  if data[:1] == b"t":
+    text = data[1:]
+  else:
+    config = Config()
+    Mutilate(config, data[1:])
+    text = json.dumps(config).encode("ascii")
+  try:
+    snap = snapshot.Snapshot(text)
+  except errors.ConfigurationError as err:
+    _Expect("\n" not in str(err) and len(str(err)) < 200, "more than one line")
+    return
+  responders = MakeResponders(snap)
+  for (rtype, query) in _QUESTIONS:
+    _AskAll(responders, snap, rtype, query)
+  for kind in _TABLES:
+    _AskAll(responders, snap, 64, {"what": kind, "fields": _Fields(kind)})
+
+
+@functools.lru_cache(maxsize=None)
+def _Fields(kind):
+  """Lists the fields of a kind of object.
+
+  """
+  (snap, responders) = _Served()
+  datagram = testutils.PackMessage(
+    KEY, testutils.MakeMessage(64, {"what": kind}, rsalt="x"), "%d" % NOW)
+  for responder in responders:
+    reply = _Respond(responder, datagram)
+    if reply is not server.LATER:
+      return [row[0] for row in
+              _CheckReply(reply, snap, "x")["answer"]["fields"]]
+  raise Finding("no fields of %s" % kind)
+
+
+def _AskAll(responders, snap, rtype, query):
+  datagram = testutils.PackMessage(
+    KEY, testutils.MakeMessage(rtype, query, rsalt="x"), "%d" % NOW)
+  for responder in responders:
+    reply = _Respond(responder, datagram)
+    _Expect(reply is not None, "silent")
+    if reply is not server.LATER:
+      _CheckReply(reply, snap, "x")
+
+
+def _ConfigurationSeeds():
+  text = json.dumps(MakeConfig()).encode("ascii")
+  yield b"t" + text
+  yield b"t" + text.replace(b"1700000000.5", b"NaN")
+  yield b"t{\"version\":1,\"serial_no\":1,\"cluster\":{},\"nodes\":{}}"
+  for kind in range(4):
+    yield bytes([0, 0, 30 * kind, kind, kind, 1, 80, kind, 7])
+
+
+# Parts
+
+_ANSWER = ["%04d" % (number * 7919 % 10007) for number in range(800)]
+
+
+def Fetched(data):
+  """An answer being fetched: nothing but the truth comes out.
+
+  Each byte says what becomes of a reply; what comes after them is taken for
+  parts.
+
+  """
+  cut = parts.Parts(wire.EncodeJson(_ANSWER))
+  _Assemble(data)
+  (now, serial, used) = (100.0, 5, 0)
+  candidate = exchange.Candidate(
+    "node1", [(socket.AF_INET, ("192.0.2.1", 1814))])
+  run = fetch.Fetch(10, "/x", (candidate, candidate.addresses), serial, now,
+                    2.0)
+  first = exchange.CandidateReply("node1", "192.0.2.1", 1, 3, 5, 0.001, 0)
+  rounds = 0
+  while not run.Done(now):
+    rounds += 1
+    _Expect(rounds < 5000, "never ends")
+    for (_, _, datagram) in run.Outgoing(KEY, now, NOW):
+      request = wire.ParseRequest(datagram, KEY, NOW)
+      asked = run.Salts().get(request.rsalt)
+      if asked is None:
+        # It has begun again
+        continue
+      what = data[used] if used < len(data) else 0
+      used += 1
+      number = request.part
+      part = wire.Part(number, len(cut), cut.sha256)
+      reply = wire.Reply(1, 0, cut.Get(number), serial, request.rsalt, part)
+      run.Receive(asked, _Meddle(reply, what), "192.0.2.1", now)
+    _Expect(run.wakeup >= 0, "no next time")
+    (have, count) = run.Progress()
+    _Expect(count is None or 0 <= have <= count, "more than there is")
+    now += 0.1
+  run.Finish(now)
+  try:
+    run.Unpack()
+    answer = run.Result(exchange.Reply(3, 5, [first], {})).answer
+  except errors.ConfdClientError:
+    return
+  _Expect(answer == _ANSWER, "another answer")
+
+
+def _Meddle(reply, what):
+  """Changes a reply, as only somebody who has the key could, or a reload.
+
+  """
+  (kind, how) = (what >> 4, what & 15)
+  changes = {
+    1: {"serial": reply.serial + how - 8},
+    2: {"part": reply.part._replace(number=how)},
+    3: {"part": reply.part._replace(count=how + 1)},
+    4: {"part": reply.part._replace(sha256="%064x" % how)},
+    5: {"answer": [None, 1, "", "=", "A", "QQ==", [], {}, "\ud800", "Q Q=",
+                   "\0", "-_==", True, 1.5, "QQ==QQ==", "é"][how]},
+    6: {"part": None, "status": 1, "answer": how},
+    7: {"part": None, "serial": reply.serial + how},
+    8: {"part": reply.part._replace(count=10 ** how)},
+    }
+  return reply._replace(**changes.get(kind, {}))
+
+
+def _Assemble(data):
+  """Puts arbitrary bytes together, as if each were a whole answer.
+
+  """
+  assembly = parts.Assembly(1, hashlib.sha256(data).hexdigest())
+  assembly.Add(0, base64.b64encode(data).decode("ascii"))
+  try:
+    assembly.Answer()
+  except errors.ConfdClientError:
+    pass
+
+
+def _FetchedSeeds():
+  yield b""
+  yield b"\x00\x12\x00\x25\x41"
+  yield bytes(range(0, 256, 5))
+  yield zlib.compress(b"[1, {\"a\": null}]")
+
+
+# Filters
+
+_FIELDS = ["name", "a", "b", "admin_state", "disk.size/0", "tags"]
+_ROWS = [
+  ["inst1.example.com", True, 5, "up", 1024, ["x", "y"]],
+  ["inst2.example.com", False, None, "down", None, []],
+  ["a" * 20, None, -1.5, "", 0, [1, 2]],
+  ]
+
+
+def Filters(data):
+  """Filters: applied, or refused with the one error.
+
+  """
+  text = data.decode("utf-8", "replace")
+  filters.IsFilter(text)
+  filters.IsGlob(text)
+  # What is tried in many ways may take as long as there are ways
+  if len(text) > 200:
+    return
+  try:
+    filters.ParseArguments(text.split() or [""]).Select(["name"],
+                                                       [row[:1] for row
+                                                        in _ROWS])
+    found = filters.Parse(text, frozenset(["name"]))
+    names = found.Names()
+    _Expect(names is None or all(isinstance(name, str) for name in names),
+            "a name that is none")
+    rows = [[row[_FIELDS.index(field)] if field in _FIELDS else None
+             for field in found.fields] for row in _ROWS]
+    selected = found.Select(found.fields, rows)
+    _Expect(all(row in rows for row in selected), "a row from nowhere")
+  except filters.FilterError as err:
+    _Expect(str(err), "no message")
+
+
+def _FiltersSeeds():
+  for text in ["name == \"inst1\"", "not (a and b < 5) or 'x' in tags",
+               "name =~ m/^inst[0-9]/i and b != -1", "name =* \"inst*\"",
+               "'y' not in tags", "name !~ #x\\#|y#s", "a", "(((a)))",
+               "disk.size/0 >= 1024", "name !* '?nst1*'"]:
+    yield text.encode("ascii")
+
+
+TARGETS = {
+  "wire": Wire,
+  "requests": Requests,
+  "configuration": Configuration,
+  "parts": Fetched,
+  "filters": Filters,
+  }
+
+_SEEDS = {
+  "wire": _WireSeeds,
+  "requests": _RequestsSeeds,
+  "configuration": _ConfigurationSeeds,
+  "parts": _FetchedSeeds,
+  "filters": _FiltersSeeds,
+  }
+
+
+def Seeds(name):
+  """Lists inputs of a target to begin with.
+
+  @rtype: list of bytes
+
+  """
+  return list(_SEEDS[name]())
+
+
+def ReadCorpus(name):
+  """Lists the inputs of a target that were worth keeping.
+
+  @rtype: list of bytes
+
+  """
+  try:
+    text = testutils.ReadFile(os.path.join(_CORPUS, name)).decode("ascii")
+  except FileNotFoundError:
+    return []
+  return [json.loads(line).encode("latin-1") for line in text.splitlines()]
+
+
+def WriteCorpus(name, inputs):
+  """Keeps inputs of a target.
+
+  """
+  lines = [json.dumps(item.decode("latin-1")) + "\n" for item in inputs]
+  testutils.WriteFile(os.path.join(_CORPUS, name),
+                      "".join(sorted(lines)).encode("ascii"), mode=0o644)
