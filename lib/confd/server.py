@@ -42,8 +42,9 @@ _RECEIVE_BUFFER = 4 << 20
 #: this size takes less than 10 ms.
 _LARGE_ITEMS = 5000
 
-#: What a cache of serialised answers may hold (bytes)
-_CACHE_SIZE = 16 << 20
+#: What a cache of serialised answers may hold (bytes): enough for the disks of
+#: 10,000 instances
+_CACHE_SIZE = 32 << 20
 
 #: What is kept of answers cut into parts; at least the last one is (bytes)
 _PARTS_SIZE = 256 << 20
@@ -255,6 +256,9 @@ class Responder:
       if answer is not None:
         return answer
     if self._IsLeft(result):
+      if key:
+        # Such questions are few, and finding out takes long
+        self._cache[key] = LATER
       return LATER
     answer = self._Encode(result)
     if key:
