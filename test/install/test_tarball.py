@@ -123,8 +123,8 @@ class TestBuild(unittest.TestCase):
     kwargs = {"cwd": self.srcdir, "env": env, "user": "nobody",
               "group": "nogroup", "extra_groups": []}
     buildutils.Run(["./configure", "-q"], **kwargs)
-    # All suites run elsewhere; here it is seen that tests can run in this place,
-    # and so can the daemon
+    # All suites run elsewhere; here it is seen that tests and the daemon can
+    # run in such a place
     output = buildutils.Run(
       ["make", "distcheck", "SUITES=test/unit test/daemon/test_systemd.py"],
       **kwargs)

@@ -510,8 +510,9 @@ SHIM
       cp -a %(build)s /run/older
       cp /run/src/lib/confd/node.py /run/src/lib/confd/older.py
       tree save $ganetis
+      modules=$(cd /run/src; echo lib/confd/*.py)
       make -s -C /run/older install bindir=/opt/bin srcdir=/run/src \
-        abs_srcdir=/run/src confd_modules="$(cd /run/src; echo lib/confd/*.py)" >/dev/null
+        abs_srcdir=/run/src confd_modules="$modules" >/dev/null
       test -e %(dir)s/ganeti/confd/older.py
       test -e /opt/bin/confd-client
       @MAKE@ install >/dev/null
