@@ -44,7 +44,8 @@ class TestCompletion(unittest.TestCase):
     self.assertGreater(len(commands), 10)
     self.assertEqual(sorted(self._Complete("")), sorted(commands))
     self.assertEqual(self._Complete("-p", "1814", "node-o"), ["node-of-ip"])
-    self.assertEqual(self._Complete("--port", "=", "1814", "st"), ["status"])
+    self.assertEqual(self._Complete("--port", "=", "1814", "stat"),
+                     ["stats", "status"])
 
   def testOptions(self):
     parser = cli._BuildParser()
