@@ -16,7 +16,8 @@ The grammar (ganeti(7), "Query filters"), loosest first::
   VALUE      TEXT in single or double quotes, or an integer
 
 Facts, as Ganeti's commands behave:
-  - A condition on a value that an object does not have holds.
+  - A condition on a value that an object does not have holds. Those with "!",
+    and "not in", are negations: they do not.
   - A value of another type than the condition is about is an error, once it
     is come to: C{a and b} does not look at b where a does not hold.
   - A host name is equal to its beginning up to a dot.
@@ -153,17 +154,18 @@ def _TypeName(value):
 _COMPARISONS = {
   "==": lambda value, other: value == other,
   "=": lambda value, other: value == other,
-  "!=": lambda value, other: value != other,
   "<": lambda value, other: value < other,
   "<=": lambda value, other: value <= other,
   ">": lambda value, other: value > other,
   ">=": lambda value, other: value >= other,
   }
 
-_EQUALITY = {
-  "==": True,
-  "=": True,
-  "!=": False,
+_EQUALITY = frozenset(["==", "="])
+
+_NEGATED = {
+  "!=": "==",
+  "!~": "=~",
+  "!*": "=*",
   }
 
 
@@ -182,8 +184,7 @@ class _Compare(_Condition):
     if _TypeName(value) != kind:
       self._Refuse(value, kind)
     if self._is_hostname and self.operator in _EQUALITY and kind == "a text":
-      equal = (value + ".").startswith(self.other + ".")
-      return equal is _EQUALITY[self.operator]
+      return (value + ".").startswith(self.other + ".")
     return _COMPARISONS[self.operator](value, self.other)
 
 
@@ -304,10 +305,10 @@ def _FieldCondition(tokens, hostnames):
   if len(tokens) == 1:
     return _IsTrue(tokens[0])
   (field, operator, value) = tokens
+  if operator in _NEGATED:
+    return _Not(_FieldCondition([field, _NEGATED[operator], value], hostnames))
   if operator in ("=~", "=*"):
     return _Matches(field, value)
-  if operator in ("!~", "!*"):
-    return _Not(_Matches(field, value))
   return _Compare(field, operator, value, field in hostnames)
 
 
@@ -353,7 +354,7 @@ def _BuildParser(hostnames):
 
   by_field = field + pyp.Optional(
     pyp.one_of("=~ !~") - regexp | pyp.one_of("=* !*") - glob |
-    pyp.one_of(list(_COMPARISONS)) - value)
+    pyp.one_of(list(_COMPARISONS) + ["!="]) - value)
   by_field.set_parse_action(lambda tokens: _FieldCondition(tokens, hostnames))
   by_value = (value - pyp.Optional(pyp.Literal("not")) -
               pyp.Literal("in").suppress() - field)
@@ -414,7 +415,7 @@ class Filter:
       if isinstance(part, _Any):
         parts.extend(reversed(part.parts))
       elif (isinstance(part, _Compare) and part.field == NAME and
-            _EQUALITY.get(part.operator) and isinstance(part.other, str)):
+            part.operator in _EQUALITY and isinstance(part.other, str)):
         names.append(part.other)
       else:
         return None

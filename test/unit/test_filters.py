@@ -58,6 +58,8 @@ SELECTED = [
   ('pnode =* "node?"', [0, 1]), ('pnode =* "node*.example"', [0, 1, 2]),
   # A missing value meets every condition
   ('ip == "192.0.2.3"', [1, 2]), ('not ip == "192.0.2.3"', [0]),
+  ('ip != "192.0.2.3"', [0]), ('ip !~ m/x/', [0, 2]), ('ip !* "x"', [0, 2]),
+  ('vcpus == 2 and "x" not in ip', []),
   ('ip', None), ('ip < "192.0.2.1"', [1]), ('"x" in ip', None),
   # Types that do not go together
   ('vcpus', None), ('tags', None), ('name', None), ('vcpus == "2"', None),

@@ -1,0 +1,246 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A configuration with something of everything, and Ganeti's lists of it.
+
+Ganeti's query daemon runs on any configuration, in a directory of its own, and
+C{gnt-instance list} and its like ask it as they would on a master. Nothing is
+asked of nodes, so none have to be there.
+
+"""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+
+import testutils
+
+from cluster import debian
+from cluster import grow
+
+#: Where C{gnt-instance} and its like are told what host they are on
+HOST = "node1.example.com"
+
+_LUXID = "/usr/sbin/ganeti-luxid"
+
+
+def _Group(config, name, **kwargs):
+  group = copy.deepcopy(next(iter(config["nodegroups"].values())))
+  group.update({"name": name, "uuid": grow.Uuid("group " + name),
+                "networks": {}, "serial_no": 4}, **kwargs)
+  config["nodegroups"][group["uuid"]] = group
+  return group
+
+
+def _Network(config, name, network, taken, **kwargs):
+  result = {"name": name, "uuid": grow.Uuid("network " + name),
+            "network": network, "reservations": taken, "ext_reservations":
+            taken[0] + "0" * (len(taken) - 2) + taken[-1],
+            "serial_no": 3, "ctime": config["ctime"],
+            "mtime": config["mtime"], "tags": []}
+  result.update(kwargs)
+  config["networks"][result["uuid"]] = result
+  return result
+
+
+def _Nic(index, ip=None, nicparams=None, **kwargs):
+  nic = {"mac": "aa:00:00:fe:00:%02x" % index, "nicparams": nicparams or {},
+         "uuid": grow.Uuid("variety nic %d" % index)}
+  if ip is not None:
+    nic["ip"] = ip
+  nic.update(kwargs)
+  return nic
+
+
+def _Disk(config, index, dev_type, logical_id, **kwargs):
+  disk = {"uuid": grow.Uuid("variety disk %d" % index), "dev_type": dev_type,
+          "logical_id": logical_id, "children": [], "nodes": [],
+          "iv_name": "disk/%d" % index, "mode": "rw", "params": {},
+          "serial_no": index, "ctime": config["ctime"],
+          "mtime": config["mtime"]}
+  disk.update(kwargs)
+  return disk
+
+
+def Vary(config):
+  """Returns a grown copy of a configuration, with more in it still.
+
+  The keys of all objects are in the order in which Ganeti writes them.
+
+  @type config: dict
+  @param config: as for L{grow.Grow}
+
+  """
+  config = grow.Grow(config)
+  cluster = config["cluster"]
+  rack1 = _Group(config, "rack1", tags=["x", "y"], alloc_policy="last_resort",
+                 ndparams={"oob_program": "/bin/true", "spindle_count": 3},
+                 diskparams={"drbd": {"resync-rate": 1}},
+                 ipolicy={"std": {"cpu-count": 2}, "spindle-ratio": 5,
+                          "vcpu-ratio": 2.5, "disk-templates": ["plain"]})
+  rack10 = _Group(config, "rack10", alloc_policy="unallocable",
+                  ipolicy={"minmax": cluster["ipolicy"]["minmax"] * 2})
+  _Group(config, "empty")
+  for (name, group) in [("node2.example.com", rack1),
+                        ("node4.example.com", rack1),
+                        ("node10.example.com", rack10)]:
+    grow.FindNode(config, name)["group"] = group["uuid"]
+  grow.FindNode(config, "node3.example.com").update(
+    ndparams={"oob_program": "/bin/false", "ovs": True, "ssh_port": 2222},
+    tags=["b", "a"], powered=False)
+  grow.FindNode(config, "node5.example.com").update(
+    ndparams={"exclusive_storage": True}, vm_capable=False,
+    master_capable=False)
+
+  wide = _Network(config, "wide", "10.9.0.0/28", "1111000000000001",
+                  gateway="10.9.0.1", network6="2001:db8::/64",
+                  gateway6="2001:db8::1", mac_prefix="aa:bb:cc",
+                  tags=["net", "big"])
+  bare = _Network(config, "bare10", "10.10.0.0/29", "10000001")
+  rack1["networks"] = {
+    wide["uuid"]: {"mode": "bridged", "link": "br7", "vlan": ""},
+    bare["uuid"]: {"mode": "openvswitch", "link": "sw1", "vlan": ".7"}}
+  rack10["networks"] = {wide["uuid"]: {"mode": "routed", "link": "r7"}}
+
+  grow.AddInstance(
+    config, "nets.example.com", "node2.example.com",
+    nics=[_Nic(0, "10.9.0.2", {"mode": "bridged", "link": "br7"},
+               network=wide["uuid"], name="eth0"),
+          _Nic(1, "10.10.0.2",
+               {"mode": "openvswitch", "link": "sw1", "vlan": ".7"},
+               network=bare["uuid"]),
+          _Nic(2, None, {"mode": "bridged"}),
+          _Nic(3, "10.9.0.3", network=wide["uuid"])],
+    hypervisor="kvm", os="debootstrap+sid",
+    hvparams={"vnc_bind_address": "0.0.0.0", "vga": "", "cpu_cores": 4,
+              "acpi": False, "migration_mode": "non-live"},
+    beparams={"minmem": 512, "maxmem": 4096, "vcpus": 4, "auto_balance": False,
+              "always_failover": True, "spindle_use": 3},
+    osparams={"a": "1"}, network_port=11023, tags=["b", "a", "zz top"],
+    admin_state="offline", admin_state_source="user")
+  grow.AddInstance(
+    config, "xen1.example.com", "node10.example.com", hypervisor="xen-pvm",
+    os="debootstrap+sid", beparams={"maxmem": 1536},
+    hvparams={"cpu_weight": 17}, admin_state="down", ctime=0,
+    mtime=1234567890.123456,
+    disks=[_Disk(config, 0, "file", ["loop", "/srv/f"], size=1536, mode="ro",
+                 name="root", spindles=2),
+           _Disk(config, 1, "plain", ["xenvg", "xen1"], size=2000000)])
+  for instance in config["instances"].values():
+    for nic in instance["nics"]:
+      nic["nicparams"] = {key: nic["nicparams"][key]
+                          for key in ("mode", "link", "vlan")
+                          if key in nic["nicparams"]}
+  cluster["os_hvp"] = {
+    "debootstrap+sid": {"kvm": {"kernel_path": "/os/kernel", "vga": "std"},
+                        "xen-pvm": {"kernel_args": "single"}},
+    "noop": {"kvm": {}}}
+  cluster["osparams"] = {"debootstrap": {"a": "0", "b": "2"},
+                         "noop": {"release": "oldstable"}}
+  cluster["beparams"]["default"]["minmem"] = 64
+  cluster["ndparams"]["spindle_count"] = 2
+  config["serial_no"] += 1
+  return config
+
+
+#: Applies filters to a table as C{gnt-instance list} does, all in one process:
+#: prints a JSON list with the names, or null, for each
+_FILTERS = r"""
+import json
+import sys
+from ganeti import cli
+from ganeti import errors
+from ganeti import qlang
+from ganeti.rpc import errors as rpcerr
+
+(what, texts) = json.load(sys.stdin)
+client = cli.GetClient()
+result = []
+for text in texts:
+  try:
+    parsed = qlang.MakeFilter([text], True)
+    rows = client.Query(what, ["name"], parsed).data
+    result.append([name for ((_, name), ) in rows])
+  except (errors.GenericError, rpcerr.ProtocolError):
+    result.append(None)
+print(json.dumps(result))
+"""
+
+
+class Lists:
+  """Ganeti's query daemon on a configuration, and its commands.
+
+  """
+  def __init__(self, config_data):
+    """@type config_data: bytes
+
+    """
+    self._base = tempfile.mkdtemp(prefix="ganeti-confd-test.")
+    # Ganeti wants its virtual hosts' directories to have their names
+    root = os.path.join(self._base, HOST)
+    for path in ["lib/ganeti/queue/archive", "log/ganeti",
+                 "run/ganeti/livelocks", "run/ganeti/socket"]:
+      os.makedirs(os.path.join(root, "var", path))
+    datadir = os.path.join(root, "var/lib/ganeti")
+    testutils.WriteFile(os.path.join(datadir, "config.data"), config_data)
+    testutils.WriteFile(os.path.join(datadir, "ssconf_master_node"),
+                        HOST.encode("ascii") + b"\n")
+    self._env = {name: value for (name, value) in os.environ.items()
+                 if name != "PYTHONPATH"}
+    self._env.update({"GANETI_ROOTDIR": root, "GANETI_HOSTNAME": HOST,
+                      "TZ": "UTC"})
+    self._socket = os.path.join(root, "var/run/ganeti/socket/ganeti-query")
+    self._log = os.path.join(self._base, "output")
+    self._process = None
+
+  def Start(self):
+    with open(self._log, "wb") as output:
+      self._process = subprocess.Popen(
+        ["unshare", "--uts", "sh", "-c", "hostname %s; exec %s -f"
+         " --no-user-checks --no-voting --yes-do-it" % (HOST, _LUXID)],
+        env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    testutils.WaitFor(
+      lambda: self.Run("gnt-node", "list", "-o", "name")[0] == 0,
+      "Ganeti's query daemon answers")
+
+  def Run(self, *argv):
+    """Runs one of Ganeti's commands.
+
+    @rtype: tuple of (int, string)
+    @return: exit code and output
+
+    """
+    if not os.path.exists(self._socket):
+      return (None, "")
+    result = subprocess.run(argv, env=self._env, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            timeout=60, universal_newlines=True)
+    return (result.returncode, result.stdout)
+
+  def Filter(self, what, texts):
+    """Applies filters to all objects of a kind.
+
+    @param what: "instance" or "node"
+    @type texts: list of strings
+    @return: for each filter the names of the objects, None for an error
+
+    """
+    result = subprocess.run(
+      ["/usr/bin/python3", "-c", _FILTERS],
+      env=dict(self._env, PYTHONPATH=debian.PYTHON_DIR),
+      input=json.dumps([what, texts]), stdout=subprocess.PIPE, check=True,
+      timeout=60, universal_newlines=True)
+    return json.loads(result.stdout)
+
+  def Stop(self):
+    """Ends the daemon, and removes its directory.
+
+    """
+    if self._process is not None:
+      self._process.kill()
+      self._process.wait()
+    shutil.rmtree(self._base, ignore_errors=True)
