@@ -468,7 +468,7 @@ class _Loader:
     process.PreferForOomKill(_WORKER_OOM_SCORE)
     process.IgnoreTermination()
     # Workers go first
-    os.nice(_LARGE_NICE)
+    process.StepBack(_LARGE_NICE)
     self._large_socks[0].close()
     (alive_fd, writer_fd) = self._large_pipe
     os.close(writer_fd)

@@ -169,6 +169,19 @@ def DescribeEnd(code):
   return "exit code %d" % code
 
 
+def StepBack(niceness):
+  """Lets other processes go first.
+
+  @type niceness: int
+
+  """
+  try:
+    os.nice(niceness)
+  except OSError as err:
+    # Filters of system calls may forbid it
+    logging.debug("Cannot set the niceness: %s", err)
+
+
 def PreferForOomKill(score):
   """Makes this process a better choice when memory runs out.
 
