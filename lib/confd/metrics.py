@@ -124,5 +124,8 @@ class _Collector:
                                                labels=["candidate", label])
       for (address, answer) in self._answers.items():
         for (item, value) in answer.get(group, {}).items():
+          if value is None:
+            # The system does not tell
+            continue
           counter.add_metric([address, item], value)
       yield counter

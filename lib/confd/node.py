@@ -11,6 +11,7 @@ node most of them are missing, and each function says so in its own way.
 
 import os
 import socket
+import stat
 
 from ganeti import constants
 from ganeti import errors
@@ -85,6 +86,26 @@ def CheckKey(key, origin):
     raise errors.ConfigurationError("The HMAC key in %s has %d bytes, at least"
                                     " %d are needed" %
                                     (origin, len(key), protocol.MIN_KEY_SIZE))
+
+
+def KeyWarning(path):
+  """Tells who else than should might read or change a cluster's HMAC key.
+
+  Ganeti gives it to its owner and a group to read (0400, 0440), and the owner
+  may write to it.
+
+  @type path: string
+  @return: None if all is well, or that cannot be told
+
+  """
+  try:
+    mode = stat.S_IMODE(os.stat(path).st_mode)
+  except OSError:
+    return None
+  if mode & (stat.S_IRWXO | stat.S_IWGRP):
+    return ("The HMAC key %s has mode %04o: others may read it, or more than"
+            " its owner write to it; 0440 is enough" % (path, mode))
+  return None
 
 
 def ReadSsconf(name):

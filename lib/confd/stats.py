@@ -7,9 +7,14 @@
 Facts: /proc/PID/smaps_rollup has a process's proportional share of memory:
 pages that several share are divided among them, so that the sum is what the
 daemon takes. /proc/PID/task/PID/children lists a process's children.
+/proc/net/udp has for each socket how many datagrams the kernel has dropped,
+nearly always because its queue was full; to be told with each datagram
+(SO_RXQ_OVFL) would cost each datagram something.
 
 """
 
+import os
+import socket
 import time
 
 from ganeti.confd import _version
@@ -54,6 +59,30 @@ def _Memory(pid):
   return total * 1024
 
 
+#: Where the columns are in /proc/net/udp
+_INODE_COLUMN = 9
+_DROPS_COLUMN = -1
+
+
+def _Overflow(sock):
+  """Returns how many datagrams the kernel has dropped that were for a socket.
+
+  @return: None where the kernel does not tell
+
+  """
+  name = "udp6" if sock.family == socket.AF_INET6 else "udp"
+  inode = str(os.fstat(sock.fileno()).st_ino)
+  try:
+    with open("/proc/net/" + name, encoding="ascii") as table:
+      for line in table:
+        columns = line.split()
+        if columns[_INODE_COLUMN] == inode:
+          return int(columns[_DROPS_COLUMN])
+  except OSError:
+    pass
+  return None
+
+
 class Stats:
   """Collects what there is to tell.
 
@@ -79,8 +108,9 @@ class Stats:
   def Collect(self):
     """Returns the answer to a STATS request.
 
-    Times are in seconds, sizes in bytes; C{memory} is None where the system
-    does not tell. Counters are those of all processes since the start.
+    Times are in seconds, sizes in bytes; C{memory} and what was dropped by an
+    C{overflow} of the socket's queue are None where the system does not tell.
+    Counters are those of all processes since the start.
 
     @rtype: dict
 
@@ -96,4 +126,5 @@ class Stats:
     for (name, value) in self._setup.counters.Sum().items():
       (group, _, item) = name.partition(" ")
       answer.setdefault(group, {})[item] = value
+    answer["dropped"]["overflow"] = _Overflow(self._setup.sock)
     return answer

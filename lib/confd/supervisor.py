@@ -22,6 +22,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import counters
 from ganeti.confd import generation
+from ganeti.confd import node
 from ganeti.confd import process
 from ganeti.confd import systemd
 from ganeti.confd import watch
@@ -89,6 +90,9 @@ class Supervisor:
     self._tried = None
     self._failure = None
     self._warnings = []
+    #: The key's file when its mode was looked at, and what was said of that
+    self._key_state = None
+    self._key_warning = None
     self._not_before = 0
     self._retry_at = None
     self._restart_delay = 0
@@ -152,6 +156,9 @@ class Supervisor:
 
     """
     states = self._FileStates()
+    if states[1] != self._key_state:
+      self._key_state = states[1]
+      self._CheckKeyMode()
     if None in states:
       self._FallSilent(states)
       return
@@ -165,6 +172,15 @@ class Supervisor:
         (self._retry_at is not None and now >= self._retry_at)):
       if now >= self._not_before:
         self._Load(states, now)
+
+  def _CheckKeyMode(self):
+    """Says who else can get at the key, once.
+
+    """
+    warning = node.KeyWarning(self._setup.key_file)
+    if warning and warning != self._key_warning:
+      logging.warning(warning)
+    self._key_warning = warning
 
   def _FallSilent(self, states):
     """Ends whatever serves, since there is nothing left to serve.

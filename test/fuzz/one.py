@@ -8,6 +8,7 @@
 
 """
 
+import hashlib
 import os
 import sys
 
@@ -19,8 +20,25 @@ with atheris.instrument_imports(include=["ganeti", "pyparsing"]):
   from fuzz import targets
 
 
+def _Keeping(function):
+  """Makes a function that keeps the input over which it raises.
+
+  The fuzzer does so itself where an input takes too long or too much.
+
+  """
+  def _Function(data):
+    try:
+      function(data)
+    except BaseException:
+      name = "crash-" + hashlib.sha1(data).hexdigest()
+      with open(name, "wb") as stream:
+        stream.write(data)
+      raise
+  return _Function
+
+
 def Main():
-  function = targets.TARGETS[sys.argv[1]]
+  function = _Keeping(targets.TARGETS[sys.argv[1]])
   # What a target keeps is made before memory is watched
   for data in targets.Seeds(sys.argv[1]):
     function(data)

@@ -267,7 +267,8 @@ def Requests(data):
       if request.type is None:
         _Expect((message["status"], message["answer"]) == (2, None),
                 "answered without type")
-      if request.type == 1 and message["status"] == 1:
+      if (request.type == 1 and message["status"] == 1 and
+          request.part is None):
         _Expect(message["answer"] != 2, "would read: offline")
       _Expect("secret" not in json.dumps(message["answer"]) or
               "secret" in text, "the secret is out")

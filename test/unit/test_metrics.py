@@ -29,7 +29,7 @@ ANSWERS = {
     "memory": None,
     "config": {"serial": 17, "size": 1000, "inode": 5},
     "queries": {"ping": 3, "master": 0},
-    "dropped": {"hmac": 1},
+    "dropped": {"hmac": 1, "overflow": None},
     },
   "192.0.2.2": {
     "version": "0.2.0",
@@ -54,6 +54,7 @@ class TestTable(unittest.TestCase):
       ["queries ping", 3, 4],
       ["queries master", 0, None],
       ["dropped hmac", 1, None],
+      ["dropped overflow", None, None],
       ["queries other", None, 1],
       ])
 

@@ -6,6 +6,7 @@
 
 import json
 import unittest
+from unittest import mock
 
 import testutils
 from ganeti import errors
@@ -312,6 +313,34 @@ class TestRejected(unittest.TestCase):
     for number in ["9" * 60000, "1e999999999", "-" + "9" * 60000]:
       self.assertRaises(wire.Rejected, wire.ParseRequest,
                         b"plj0{\"msg\": %s}" % number.encode(), KEY, NOW)
+
+
+class TestCost(unittest.TestCase):
+  """What a forged datagram costs."""
+
+  def _Signatures(self, datagram):
+    """Counts the signatures that are computed for a datagram.
+
+    """
+    with mock.patch.object(wire, "_Sign", side_effect=wire._Sign) as sign: # pylint: disable=W0212
+      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW)
+    return sign.call_count
+
+  def testForged(self):
+    forged = testutils.PackMessage(b"x" * 32, MESSAGE, salt="%d" % NOW)
+    self.assertEqual(self._Signatures(forged), 1)
+    old = testutils.PackMessage(b"x" * 32, MESSAGE, salt="5")
+    self.assertEqual(self._Signatures(old), 1)
+
+  def testGarbage(self):
+    for datagram in [b"", b"x" * 60000, b"plj0", b"plj0{}", b"plj0" + b"[" * 9,
+                     Envelope(signature="x" * 40), Envelope(signature=""),
+                     Request()[:-1], b"plj0" + b" " * 61440]:
+      with self.subTest(datagram=datagram[:50]):
+        self.assertEqual(self._Signatures(datagram), 0)
+
+  def testStale(self):
+    self.assertEqual(self._Signatures(Request(salt="5")), 1)
 
 
 class TestPackRequest(unittest.TestCase):
