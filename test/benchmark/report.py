@@ -270,8 +270,10 @@ def Plot(results, path):
   questions = [question for question in measures.QUESTIONS
                if any(question in size["throughput"]
                       for size in sizes.values())]
+  # One scale for all, so that they compare
   (figure, plots) = pyplot.subplots(
-    len(questions), 1, figsize=(7, 2.2 * len(questions)), squeeze=False)
+    len(questions), 1, figsize=(7, 2.2 * len(questions)), squeeze=False,
+    sharex=True, sharey=True)
   for (question, plot) in zip(questions, plots[:, 0]):
     for name in (OURS, ONE_WORKER, DEBIAN):
       points = [(instances, size["throughput"][question][name]["rate"])
@@ -283,8 +285,9 @@ def Plot(results, path):
     plot.set_title(question)
     plot.set_xscale("log")
     plot.set_yscale("log")
-    plot.set_xlabel("instances")
     plot.set_ylabel("replies/s")
-    plot.legend()
+    plot.grid(alpha=0.3)
+  plots[0, 0].legend()
+  plots[-1, 0].set_xlabel("instances")
   figure.tight_layout()
   figure.savefig(path)
