@@ -151,6 +151,11 @@ def _WireSeeds():
 
 # The dispatcher
 
+@functools.lru_cache(maxsize=1)
+def _Socket():
+  return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
 class _Setup:
   """As much of L{generation.Setup} as statistics look at.
 
@@ -159,7 +164,7 @@ class _Setup:
     self.started = 0
     self.workers = 1
     self.supervisor = os.getpid()
-    self.sock = None
+    self.sock = _Socket()
     self.counters = counters.Counters(1)
 
 
@@ -440,7 +445,9 @@ def Fetched(data):
       number = request.part
       part = wire.Part(number, len(cut), cut.sha256)
       reply = wire.Reply(1, 0, cut.Get(number), serial, request.rsalt, part)
-      run.Receive(asked, _Meddle(reply, what), "192.0.2.1", now)
+      reply = _Travelled(_Meddle(reply, what))
+      if reply is not None:
+        run.Receive(asked, reply, "192.0.2.1", now)
     _Expect(run.wakeup >= 0, "no next time")
     (have, count) = run.Progress()
     _Expect(count is None or 0 <= have <= count, "more than there is")
@@ -471,6 +478,19 @@ def _Meddle(reply, what):
     8: {"part": reply.part._replace(count=10 ** how)},
     }
   return reply._replace(**changes.get(kind, {}))
+
+
+def _Travelled(reply):
+  """Returns a reply as it is read, None if it is refused.
+
+  """
+  message = wire.EncodeReply(reply.status, reply.answer, reply.serial,
+                             reply.part)
+  try:
+    return wire.ParseReply(wire.PackReply(KEY, reply.salt,
+                                          wire.Prepare(message)), KEY)
+  except wire.Rejected:
+    return None
 
 
 def _Assemble(data):
