@@ -1,0 +1,294 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tables of the inventory: the client's calls, and confd-client's commands.
+
+"""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import subprocess
+import unittest
+
+import testutils
+
+from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
+from testutils import Uuid
+
+from ganeti.confd import client
+from ganeti.confd import filters
+
+_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
+
+
+def _Config(instances=12):
+  nodes = [MakeNode(1, master_candidate=True), MakeNode(2, offline=True),
+           MakeNode(10, group=Uuid("c", 2))]
+  made = [MakeInstance(i, (1, 10)[i % 2], beparams={"maxmem": 512 * i},
+                       tags=["odd"] if i % 2 else [],
+                       nics=["198.51.100.%d" % (i % 250)])
+          for i in range(1, instances + 1)]
+  made[0]["disks"] = [Uuid("d", 1), Uuid("d", 2)]
+  config = MakeConfig(nodes, made, [MakeDrbd(1, 10, 2), MakeDisk(2)])
+  config["nodegroups"][Uuid("c", 2)] = {"name": "rack \"2\"",
+                                        "uuid": Uuid("c", 2)}
+  return config
+
+
+def _Name(index):
+  return "inst%d.example.com" % index
+
+
+class _TestCase(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    cls.daemon = testutils.Daemon(_Config())
+    try:
+      cls.daemon.Start()
+    except BaseException:
+      cls.daemon.Kill()
+      raise
+    cls.peers = ["127.0.0.1:%d" % cls.daemon.port]
+
+  @classmethod
+  def tearDownClass(cls):
+    cls.daemon.Stop()
+
+
+class TestCalls(_TestCase):
+  def setUp(self):
+    self.asker = client.Client(self.peers, key=testutils.KEY)
+    self.addCleanup(self.asker.Close)
+
+  def testList(self):
+    reply = self.asker.List("instance", ["name", "be/maxmem"],
+                            names=["inst10", "inst2"])
+    self.assertEqual(reply.answer, [[_Name(10), 5120], [_Name(2), 1024]])
+    self.assertEqual(reply.serial, 17)
+    rows = self.asker.List("instance", ["name"]).answer
+    self.assertEqual(rows, [[_Name(i)] for i in range(1, 13)])
+
+  def testFilter(self):
+    """What the filter needs is fetched, and not returned.
+
+    """
+    rows = self.asker.List("instance", ["name"],
+                           filter="be/maxmem > 5000 and \"odd\" in tags").answer
+    self.assertEqual(rows, [[_Name(11)]])
+    rows = self.asker.List("instance", ["uuid"], filter="name == \"inst3\" or"
+                           " name == \"inst1\"").answer
+    self.assertEqual(rows, [[Uuid("b", 3)], [Uuid("b", 1)]])
+    rows = self.asker.List("instance", ["name"], names=["inst2", "inst1"],
+                           filter="not \"odd\" in tags").answer
+    self.assertEqual(rows, [[_Name(2)]])
+    rows = self.asker.List("disk", ["index"], filter="instance == \"inst1\" and"
+                           " dev_type == \"drbd\"").answer
+    self.assertEqual(rows, [[0]])
+    parsed = filters.Parse("be/maxmem == 512")
+    self.assertEqual(self.asker.List("instance", ["name"],
+                                     filter=parsed).answer, [[_Name(1)]])
+
+  def testErrors(self):
+    for (args, kwargs, text) in [
+        (("instances", []), {}, "unknown what 'instances'"),
+        (("instance", ["nosuch"]), {}, "unknown field 'nosuch'"),
+        (("instance", ["name"]), {"filter": "nosuch"},
+         "unknown field 'nosuch'"),
+        (("instance", ["name"]), {"names": ["inst1", "nosuch"]},
+         "unknown name 'nosuch'"),
+        (("instance", ["name"]), {"filter": "name == \"nosuch\""},
+         "unknown name 'nosuch'")]:
+      with self.assertRaises(client.ErrorAnswer) as caught:
+        self.asker.List(*args, **kwargs)
+      self.assertIn(text, str(caught.exception))
+    for text in ["name ==", "name", "be/maxmem == \"1\""]:
+      self.assertRaises(filters.FilterError, self.asker.List, "instance",
+                        ["name"], filter=text)
+
+  def testHelpers(self):
+    self.assertEqual(self.asker.OfflineNodes().answer, ["node2.example.com"])
+    self.assertEqual(self.asker.Instances().answer,
+                     [_Name(i) for i in range(1, 13)])
+    self.assertEqual(self.asker.PrimaryNodes().answer[_Name(1)],
+                     "node10.example.com")
+    self.assertIn(["uuid", "UUID", "text", "UUID of the node"],
+                  self.asker.Fields("node").answer)
+
+  def testManyNames(self):
+    """They do not fit one request, nor their rows one reply.
+
+    """
+    names = [_Name(i % 12 + 1) for i in range(5000)]
+    rows = self.asker.List("instance", ["name"], names=names).answer
+    self.assertEqual(rows, [[name] for name in names])
+
+  def testAsyncio(self):
+    async def _Ask():
+      async with client.AsyncClient(self.peers, key=testutils.KEY) as asker:
+        return await asyncio.gather(
+          asker.List("node", ["name", "role"], filter="role != \"M\""),
+          asker.List("instance", ["name"], names=["inst5"]),
+          asker.PrimaryNodes(), asker.OfflineNodes())
+    (nodes, named, primary, offline) = asyncio.run(_Ask())
+    self.assertEqual(nodes.answer, [["node2.example.com", "O"],
+                                    ["node10.example.com", "R"]])
+    self.assertEqual(named.answer, [[_Name(5)]])
+    self.assertEqual(len(primary.answer), 12)
+    self.assertEqual(offline.answer, ["node2.example.com"])
+
+
+class TestLarge(unittest.TestCase):
+  def testLarge(self):
+    """A table in parts.
+
+    """
+    with testutils.Daemon(_Config(3000)) as daemon:
+      with client.Client(["127.0.0.1:%d" % daemon.port],
+                         key=testutils.KEY) as asker:
+        rows = asker.List("instance", ["name", "uuid", "be/maxmem"]).answer
+        self.assertEqual(rows, [[_Name(i), Uuid("b", i), 512 * i]
+                                for i in range(1, 3001)])
+        rows = asker.List("instance", ["name"],
+                          filter="be/maxmem > 1535000").answer
+        self.assertEqual(rows, [[_Name(2999)], [_Name(3000)]])
+
+
+class TestCommands(_TestCase):
+  def _Run(self, *args, code=0):
+    env = {name: value for (name, value) in os.environ.items()
+           if name != "PYTHONPATH"}
+    result = subprocess.run(
+      [_PROGRAM, "-a", self.peers[0], "--hmac-file", self.daemon.key_file] +
+      list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      env=dict(env, TZ="UTC"), timeout=60, universal_newlines=True)
+    self.assertEqual(result.returncode, code, result.stderr)
+    self.assertNotIn("Traceback", result.stderr)
+    return result.stderr if code else result.stdout
+
+  def testDefaults(self):
+    for (what, first) in [
+        ("instances", "Instance Hypervisor OS Primary_node InstanceState"
+         " ConfigMaxMem"),
+        ("nodes", "Node Role Group Pinst Sinst"),
+        ("groups", "Group Nodes Instances AllocPolicy NDParams"),
+        ("networks", "Network Subnet Gateway MacPrefix GroupList Tags"),
+        ("disks", "UUID Instance Type Size Nodes")]:
+      self.assertEqual(self._Run("list", what).split("\n")[0].split(),
+                       first.split())
+    self.assertEqual(self._Run("list", "nodes").splitlines()[1:], [
+      "node1.example.com  M    default      6     0",
+      "node2.example.com  O    default      0     1",
+      "node10.example.com R    rack \"2\"     6     0"])
+    self.assertEqual(self._Run("list", "nodes", "-o", "+serial_no", "node1",
+                               "--no-headers", "--separator", ","),
+                     "node1.example.com,M,default,6,0,1\n")
+    self.assertEqual(self._Run("list", "networks", "--no-headers"), "")
+
+  def testSort(self):
+    lines = self._Run("list", "instances", "-o", "name", "--sort", "be/maxmem",
+                      "--no-headers", "-F", "be/maxmem > 4000").splitlines()
+    self.assertEqual(lines, [_Name(i) for i in range(8, 13)])
+    lines = self._Run("list", "nodes", "-o", "name", "--sort", "group", "node*",
+                      "--no-headers").splitlines()
+    self.assertEqual(lines, ["node1.example.com", "node2.example.com",
+                             "node10.example.com"])
+    lines = self._Run("list", "disks", "-o", "dev_type,index", "--sort", "name",
+                      "--no-headers", "--separator", "|").splitlines()
+    self.assertEqual(lines, ["drbd|0", "plain|1"])
+
+  def testPatterns(self):
+    for (args, expected) in [
+        (["inst1*"], [1, 10, 11, 12]), (["inst?"], list(range(1, 10))),
+        (["inst1?", "inst3"], [3, 10, 11, 12]),
+        (["inst12", "inst3"], [12, 3]),
+        (["be/maxmem<1000"], [1]),
+        (["inst1*", "-F", "be/maxmem<1000"], [1])]:
+      lines = self._Run("list", "instances", "-o", "name", "--no-headers",
+                        *args).splitlines()
+      self.assertEqual(lines, [_Name(i) for i in expected], args)
+    lines = self._Run("list", "disks", "-o", "uuid", "--no-headers",
+                      Uuid("d", 1)[:20] + "*1").splitlines()
+    self.assertEqual(lines, [Uuid("d", 1)])
+
+  def testUnits(self):
+    args = ["list", "instances", "-o", "be/maxmem", "--no-headers", "inst3"]
+    for (more, expected) in [
+        ([], "1.5G"), (["--units", "m"], "1536"), (["--units", "g"], "1.5"),
+        (["--units", "t"], "0.0"), (["--separator", ","], "1536"),
+        (["--separator", ",", "--units", "h"], "1.5G"), (["--csv"], "1536")]:
+      self.assertEqual(self._Run(*(args + more)).strip(), expected)
+
+  def testCsv(self):
+    output = self._Run("list", "groups", "-o", "name,node_list,alloc_policy",
+                       "--csv")
+    self.assertEqual(list(csv.reader(io.StringIO(output))), [
+      ["name", "node_list", "alloc_policy"],
+      ["default", "node1.example.com,node2.example.com", "preferred"],
+      ["rack \"2\"", "node10.example.com", ""]])
+    self.assertEqual(self._Run("list", "nodes", "-o", "role", "--csv",
+                               "--no-headers"), "M\nO\nR\n")
+
+  def testJson(self):
+    reply = json.loads(self._Run("list", "instances", "-o", "name,tags,nic.ips",
+                                 "--json", "inst1"))
+    self.assertEqual(reply["answer"], [
+      {"name": _Name(1), "tags": ["odd"], "nic.ips": ["198.51.100.1"]}])
+    self.assertEqual(reply["serial"], 17)
+
+  def testListFields(self):
+    lines = self._Run("list-fields", "disks").splitlines()
+    self.assertEqual(lines[0].split(), ["Name", "Type", "Title",
+                                        "Description"])
+    self.assertEqual(len(lines), 13)
+    self.assertEqual(self._Run("list-fields", "nodes", "role", "--separator",
+                               "|", "--no-headers").split("|")[:3],
+                     ["role", "Text", "Role"])
+    self.assertIn("no such field: x", self._Run("list-fields", "nodes", "x",
+                                                code=1))
+
+  def testErrors(self):
+    for (code, args, text) in [
+        (2, ["list"], "usage: confd-client list"),
+        (2, ["list", "things"], "not one of instances"),
+        (2, ["list-fields", "thing"], "not one of instances"),
+        (2, ["ping", "-o", "name"], "--output belongs to the command list"),
+        (2, ["list", "nodes", "--dot"], "--dot belongs to the command map"),
+        (2, ["list", "nodes", "--csv", "--json"], "exclude each other"),
+        (2, ["list", "nodes", "--units", "k"], "invalid choice"),
+        (1, ["list", "nodes", "-o", "nosuch"], "unknown field 'nosuch'"),
+        (1, ["list", "nodes", "--sort", "nosuch"], "unknown field 'nosuch'"),
+        (1, ["list", "nodes", "nosuch"], "unknown name 'nosuch'"),
+        (1, ["list", "nodes", "-F", "name =="],
+         "at column 8\nname ==\n       ^\n")]:
+      self.assertIn(text, self._Run(*args, code=code), args)
+
+  def testMap(self):
+    lines = self._Run("map").splitlines()
+    self.assertEqual(lines[:5], [
+      "default: 2 nodes, 6 instances",
+      "  node1.example.com  master  6+0 [####################] 21.0G"
+      " [####################]",
+      "  node2.example.com  offline 0+1 [....................]    0M"
+      " [....................]",
+      "rack \"2\": 1 node, 6 instances",
+      "  node10.example.com regular 6+0 [####################] 18.0G"
+      " [##################..]"])
+
+  def testDot(self):
+    output = self._Run("map", "--dot")
+    self.assertTrue(output.startswith("digraph cluster {\n"))
+    self.assertTrue(output.endswith("\n}\n"))
+    self.assertIn("    label=\"rack \\\"2\\\"\";\n", output)
+    self.assertIn("  \"instance inst1.example.com\" ->"
+                  " \"node node10.example.com\";\n", output)
+    self.assertIn("  \"instance inst1.example.com\" ->"
+                  " \"node node2.example.com\" [style=dashed];\n", output)
+    self.assertEqual(output.count("{"), output.count("}"))
+
+
+if __name__ == "__main__":
+  unittest.main()
