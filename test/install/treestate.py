@@ -8,9 +8,9 @@
   treestate.py compare FILE DIRECTORY...
 
 Of everything: kind, mode, owner, group, and where links lead; of files also
-size and time, and of those whose path has "ganeti" in it the contents. The
-diversions belong to it; the lists that dpkg keeps of them do not, as their
-order may change.
+size and time, and of those whose path has "ganeti" in it the contents, except
+of Ganeti's other large programs. The diversions belong to it; the lists that
+dpkg keeps of them do not, as their order may change.
 
 """
 
@@ -20,6 +20,9 @@ import os
 import stat
 import subprocess
 import sys
+
+
+_LARGE = 1 << 20
 
 
 def _State(path):
@@ -32,7 +35,7 @@ def _State(path):
     state.append(os.readlink(path))
   elif stat.S_ISREG(status.st_mode):
     state += [status.st_size, status.st_mtime_ns]
-    if "ganeti" in path:
+    if "ganeti" in path and (status.st_size < _LARGE or "confd" in path):
       with open(path, "rb") as fd:
         state.append(hashlib.sha256(fd.read()).hexdigest())
   return state
