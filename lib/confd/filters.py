@@ -61,7 +61,8 @@ _ESCAPES = {
 _FILTER_CHARS = frozenset("()\"'<>=!~/\\ \t\n\r\f\v")
 _GLOB_CHARS = frozenset("*?")
 
-_GLOB_RE = re.compile(r"[*?]|[^*?]+")
+# Several asterisks are one: each of them would try all that the others could be
+_GLOB_RE = re.compile(r"\*+|\?|[^*?]+")
 _GLOB = {
   "*": "[^.]*",
   "?": "[^.]",
@@ -288,7 +289,7 @@ def GlobRegexp(pattern):
   @type pattern: string
 
   """
-  parts = [_GLOB.get(part) or re.escape(part)
+  parts = [_GLOB.get(part[0]) or re.escape(part)
            for part in _GLOB_RE.findall(pattern)]
   return re.compile(r"^%s(\..*)?$" % "".join(parts), re.DOTALL)
 

@@ -144,6 +144,14 @@ class TestFilters(unittest.TestCase):
       self.assertEqual(parsed.Select(FIELDS, ROWS), [ROWS[i] for i in expected])
       self.assertEqual(parsed.fields, ["name"])
 
+  def testManyAsterisks(self):
+    # Found by fuzzing: one after the other, it took forever
+    name = "a" * 60
+    pattern = "*" * 80
+    self.assertIsNone(filters.GlobRegexp(pattern + "(").search(name))
+    self.assertIsNotNone(filters.GlobRegexp(pattern).search(name + ".b"))
+    self.assertIsNotNone(filters.GlobRegexp("a**?**").search(name))
+
   def testArgumentKinds(self):
     for text in ["web", "web.example.com", "a_b-c"]:
       self.assertFalse(filters.IsFilter(text) or filters.IsGlob(text))
