@@ -97,7 +97,8 @@ class ErrorAnswer(errors.ConfdClientError):
 
   @ivar status: C{constants.CONFD_REPL_STATUS_*}
   @ivar code: C{constants.CONFD_ERROR_*}, L{protocol.ERROR_TOO_LARGE}, a text,
-    or None with the status "not implemented"
+    what L{inventory} says of a word, or None with the status "not
+    implemented"
   @ivar reply: the L{Reply}
 
   """
