@@ -13,6 +13,7 @@ Graphviz: groups with their nodes, an edge from each instance to its nodes.
 import collections
 
 from ganeti.confd import listing
+from ganeti.confd import snapshot
 
 
 #: Characters of the longest bar
@@ -65,7 +66,7 @@ def _ByGroup(nodes):
   groups = {}
   for node in nodes:
     groups.setdefault(node.group or "-", []).append(node)
-  return sorted(groups.items())
+  return sorted(groups.items(), key=lambda item: snapshot.NaturalKey(item[0]))
 
 
 def _Bar(value, most):

@@ -103,10 +103,7 @@ def _FormatBool(value):
 
 
 def _FormatTime(value):
-  try:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
-  except (OSError, OverflowError, TypeError, ValueError):
-    return str(value)
+  return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
 
 
 def _JoinItems(value):
@@ -150,6 +147,20 @@ def _FormatAny(value):
   return _FormatBool(value) if isinstance(value, bool) else str(value)
 
 
+def _Leniently(write):
+  """Makes a function that writes any value, also of another type.
+
+  A broken configuration is served, and can be looked at.
+
+  """
+  def _Write(value):
+    try:
+      return write(value)
+    except (AttributeError, OSError, OverflowError, TypeError, ValueError):
+      return str(value)
+  return _Write
+
+
 class Table:
   """A table, ready to be printed.
 
@@ -169,20 +180,13 @@ class Table:
     """Returns the function that writes the values of a field.
 
     """
-    shape = self._shapes.get(field.name)
-    if shape is not None:
-      def _Shape(value):
-        try:
-          return shape(value)
-        except (AttributeError, TypeError, ValueError):
-          return str(value)
-      return _Shape
-    return {
+    write = self._shapes.get(field.name) or {
       inventory.BOOL: _FormatBool,
       inventory.UNIT: lambda size: FormatUnit(size, unit),
       inventory.TIMESTAMP: _FormatTime,
       None: _FormatAny,
-      }.get(field.kind, str)
+      }.get(field.kind)
+    return str if write is None else _Leniently(write)
 
   def _Cells(self, unit, missing):
     columns = []

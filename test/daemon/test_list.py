@@ -157,6 +157,32 @@ class TestLarge(unittest.TestCase):
         self.assertEqual(rows, [[_Name(2999)], [_Name(3000)]])
 
 
+class TestBroken(unittest.TestCase):
+  """What is stored need not make sense to be looked at.
+
+  """
+  def testFormats(self):
+    config = _Config(2)
+    (inst1, inst2) = config["instances"].values()
+    inst1.update(beparams={"maxmem": "much"}, nics=[{"ip": 5}], tags=[1, "a"],
+                 ctime=10 ** 20)
+    inst2.update(beparams={"maxmem": [10 ** 400]}, nics="none", tags={},
+                 ctime="now", os=["\n"])
+    config["nodegroups"][Uuid("c", 2)].update(ndparams=5, networks=[1])
+    with testutils.Daemon(config) as daemon:
+      for args in [["list", "instances", "-o", "+nic.ips,tags,ctime,mtime"],
+                   ["list", "instances", "--sort", "be/maxmem"],
+                   ["list", "instances", "--csv"],
+                   ["list", "groups"], ["list", "disks"], ["map"],
+                   ["map", "--dot"]]:
+        result = subprocess.run(
+          [_PROGRAM, "-a", "127.0.0.1:%d" % daemon.port, "--hmac-file",
+           daemon.key_file] + args, stdout=subprocess.PIPE,
+          stderr=subprocess.PIPE, timeout=60, universal_newlines=True)
+        self.assertEqual((result.returncode, result.stderr), (0, ""), args)
+        self.assertGreater(len(result.stdout.splitlines()), 2)
+
+
 class TestCommands(_TestCase):
   def _Run(self, *args, code=0):
     env = {name: value for (name, value) in os.environ.items()
