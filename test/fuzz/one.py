@@ -10,6 +10,7 @@
 
 import hashlib
 import os
+import shlex
 import sys
 
 import atheris
@@ -42,7 +43,9 @@ def Main():
   # What a target keeps is made before memory is watched
   for data in targets.Seeds(sys.argv[1]):
     function(data)
-  atheris.Setup(sys.argv[:1] + sys.argv[2:], function)
+  # By this the fuzzer starts itself when it merges
+  command = " ".join(map(shlex.quote, [sys.executable] + sys.argv[:2]))
+  atheris.Setup([command] + sys.argv[2:], function)
   atheris.Fuzz()
 
 

@@ -343,6 +343,18 @@ class TestCost(unittest.TestCase):
     self.assertEqual(self._Signatures(Request(salt="5")), 1)
 
 
+class TestLoops(unittest.TestCase):
+  """Two daemons cannot be made to talk to each other."""
+
+  def testReplyIsNoRequest(self):
+    # Whatever salt was asked for, and whatever is in the answer
+    for salt in ["%d" % NOW, "x"]:
+      for answer in [None, MESSAGE, json.dumps(MESSAGE)]:
+        message = wire.Prepare(wire.EncodeReply(0, answer, 5))
+        reply = wire.PackReply(KEY, salt, message)
+        self.assertRaises(wire.Rejected, wire.ParseRequest, reply, KEY, NOW)
+
+
 class TestPackRequest(unittest.TestCase):
   """What our client sends."""
 

@@ -1,0 +1,23 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Load and faults at the same time: the short form, see test/soak/run"""
+
+import unittest
+
+from soak import soak
+
+
+class SoakTest(unittest.TestCase):
+  def testShort(self):
+    # Less than the machine could do: it may have other tests to run
+    figures = soak.Run(seconds=60, clients=2, window=4, pause=0.01,
+                       kill_interval=5)
+    for (name, value) in figures.items():
+      print("%-28s %s" % (name, value))
+    self.assertEqual(soak.Problems(figures), [])
+
+
+if __name__ == "__main__":
+  unittest.main()

@@ -1,0 +1,558 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A daemon under load and faults, and what has to hold of it.
+
+Right answers change with each configuration, so that an answer of one with the
+serial number of another is seen: instances move to another node with each
+serial number.
+
+Clients send again as the client library does: the same question until there is
+a reply, each time signed with the key and the time of the moment. One of the
+clients is the library itself, which asks for answers in parts too.
+
+"""
+
+import collections
+import heapq
+import json
+import multiprocessing
+import os
+import random
+import select
+import signal
+import statistics
+import time
+import traceback
+
+import processes
+import testutils
+
+from ganeti import errors
+from ganeti.confd import sync
+
+
+_NODES = 10
+_INSTANCES = 100
+
+_PING = 0
+_ROLE = 1
+_NODE_OF_IP = 2
+_MASTER = 3
+_NODE_IPS = 4
+_DISKS = 9
+_CONFIG = 10
+_STATS = 65
+
+#: Which part of what a client sends is of each bad kind
+_BAD_SHARE = 0.01
+
+#: Seconds from the first datagram to the second, what each further pause is
+#: longer by, and the longest, as the client library has them
+_RESEND = (0.1, 1.5, 1.0)
+
+#: Seconds after which a question is lost
+_PATIENCE = 20.0
+
+#: Seconds between two changes of the configuration
+_CHANGE_INTERVAL = 1.0
+
+#: Seconds that a client takes to see that the key has changed
+_KEY_INTERVAL = 0.1
+
+#: Seconds that are not looked at when it comes to growth, at most
+_WARM_UP = 20
+
+#: What may be more in the last third than in the first: a part, and bytes
+_GROWTH = (0.1, 8 << 20)
+
+#: How exactly latencies are known (seconds)
+_LATENCY_UNIT = 0.0001
+
+#: Kinds of bad datagrams
+_FORGED = "forged"
+_GARBAGE = "garbage"
+_STALE = "stale"
+
+
+def _NodeOf(instance, serial):
+  """Tells on which node an instance is.
+
+  """
+  return 1 + (instance + serial) % _NODES
+
+
+def _Config(serial):
+  return testutils.MakeConfig(
+    nodes=[testutils.MakeNode(index, master_candidate=index < 4,
+                              drained=(index == 5 and serial % 2 == 0))
+           for index in range(1, _NODES + 1)],
+    instances=[testutils.MakeInstance(
+      index, _NodeOf(index, serial), disks=[index],
+      nics=["198.51.100.%d" % index]) for index in range(_INSTANCES)],
+    disks=[testutils.MakeDisk(index) for index in range(_INSTANCES)],
+    filler=["%d-%d" % (serial, index) for index in range(10000)],
+    serial_no=serial)
+
+
+def _NodeIp(index):
+  return "192.0.2.%d" % index
+
+
+#: Functions that make (type, query, function from serial to right answer) of
+#: a random number
+_QUESTIONS = [
+  lambda number: (_PING, None, lambda serial: 3000000),
+  lambda number: (_ROLE, "node5.example.com",
+                  lambda serial: 3 if serial % 2 == 0 else 4),
+  lambda number: (_NODE_OF_IP, {"1": "198.51.100.%d" % number},
+                  lambda serial: _NodeIp(_NodeOf(number, serial))),
+  lambda number: (_NODE_OF_IP, {"2": ["198.51.100.%d" % number, "x"]},
+                  lambda serial: [[0, _NodeIp(_NodeOf(number, serial))],
+                                  [1, 0]]),
+  lambda number: (_MASTER, {"3": [0, "2"]},
+                  lambda serial: ["node1.example.com", _NodeIp(1)]),
+  lambda number: (_NODE_IPS, None,
+                  lambda serial: [_NodeIp(index)
+                                  for index in range(1, _NODES + 1)]),
+  lambda number: (_DISKS, "inst%d" % number,
+                  lambda serial: [testutils.MakeDisk(number)]),
+  lambda number: (_CONFIG, "/serial_no", lambda serial: serial),
+  lambda number: (_CONFIG, "/instances/%s/primary_node" %
+                  testutils.Uuid("b", number),
+                  lambda serial: testutils.Uuid("a", _NodeOf(number, serial))),
+  ]
+
+
+class _Question:
+  """A question under way.
+
+  """
+  def __init__(self, chance, now, floor):
+    (self.rtype, query, self.right) = chance.choice(_QUESTIONS)(
+      chance.randrange(_INSTANCES))
+    self.rsalt = "%032x" % chance.getrandbits(128)
+    self.text = json.dumps({"protocol": 1, "type": self.rtype, "query": query,
+                            "rsalt": self.rsalt})
+    self.asked = now
+    self.floor = floor
+    self.pause = _RESEND[0]
+
+
+class _Client:
+  """A client, in a process of its own.
+
+  """
+  def __init__(self, daemon, window, pause, seed):
+    self._asker = daemon.Asker()
+    self._key_file = daemon.key_file
+    self._window = window
+    self._pause = pause
+    self._chance = random.Random(seed)
+    self._keys = [daemon.key]
+    self._keys_due = 0
+    self._open = {}
+    # Times to send again, with the salts
+    self._due = []
+    self._bad = set()
+    self._highest = 0
+    self.counts = collections.Counter()
+    self.latencies = collections.Counter()
+    self.problems = []
+
+  def _ReadKey(self, now):
+    if now < self._keys_due:
+      return
+    self._keys_due = now + _KEY_INTERVAL
+    key = testutils.ReadFile(self._key_file)
+    if key != self._keys[0]:
+      # A reply may have been signed with the old one
+      self._keys = [key] + self._keys[:1]
+
+  def _Send(self, datagram):
+    try:
+      self._asker.Send(datagram)
+    except OSError:
+      # The interface's queue is full: as good as lost
+      self.counts["unsent"] += 1
+
+  def _SendBad(self, kind):
+    rsalt = "%032x" % self._chance.getrandbits(128)
+    self._bad.add(rsalt)
+    message = testutils.MakeMessage(_PING, rsalt=rsalt)
+    if kind == _FORGED:
+      datagram = testutils.PackMessage(b"not-the-key-at-all", message)
+    elif kind == _STALE:
+      datagram = testutils.PackMessage(self._keys[0], message,
+                                       "%d" % (time.time() - 400))
+    else:
+      datagram = bytearray(testutils.PackMessage(self._keys[0], message))
+      for _ in range(20):
+        datagram[self._chance.randrange(len(datagram))] = \
+          self._chance.randrange(256)
+      datagram = bytes(datagram[:self._chance.randrange(len(datagram))])
+    self.counts[kind] += 1
+    self._Send(datagram)
+
+  def _SendQuestion(self, question, now):
+    self._Send(testutils.PackText(self._keys[0], "%d" % time.time(),
+                                  question.text))
+    heapq.heappush(self._due, (now + question.pause, question.rsalt))
+    question.pause = min(question.pause * _RESEND[1], _RESEND[2])
+
+  def _Ask(self, now):
+    question = _Question(self._chance, now, self._highest)
+    self._open[question.rsalt] = question
+    self.counts["asked"] += 1
+    self._SendQuestion(question, now)
+
+  def _Resend(self, now):
+    while self._due and self._due[0][0] <= now:
+      (_, rsalt) = heapq.heappop(self._due)
+      question = self._open.get(rsalt)
+      if question is None:
+        continue
+      if now - question.asked > _PATIENCE:
+        self._Complain("unanswered: %s" % question.text)
+        self.counts["lost"] += 1
+        del self._open[rsalt]
+        continue
+      self.counts["resent"] += 1
+      self._SendQuestion(question, now)
+
+  def _Complain(self, text):
+    if len(self.problems) < 10:
+      self.problems.append(text)
+
+  def _Unpack(self, datagram):
+    for key in self._keys:
+      try:
+        return testutils.UnpackReply(key, datagram)
+      except AssertionError as err:
+        text = str(err)
+    # The key may just have changed
+    self._keys_due = 0
+    self._ReadKey(time.monotonic())
+    try:
+      return testutils.UnpackReply(self._keys[0], datagram)
+    except AssertionError:
+      self.counts["wrong"] += 1
+      self._Complain("no proper reply: %s" % text)
+      return None
+
+  def _Take(self, datagram, now):
+    unpacked = self._Unpack(datagram)
+    if unpacked is None:
+      return
+    (rsalt, reply) = unpacked
+    if rsalt in self._bad:
+      self.counts["bad answered"] += 1
+      self._Complain("an answer to a bad datagram: %s" % reply)
+      return
+    question = self._open.pop(rsalt, None)
+    if question is None:
+      self.counts["duplicates"] += 1
+      return
+    self.counts["answered"] += 1
+    self.latencies[int((now - question.asked) / _LATENCY_UNIT)] += 1
+    serial = reply["serial"]
+    right = question.right(serial)
+    if (reply["status"], reply["answer"]) != (0, right):
+      self.counts["wrong"] += 1
+      self._Complain("%s: %s, not %s" % (question.text, reply, right))
+    if serial < question.floor:
+      self.counts["older"] += 1
+      self._Complain("serial %d after %d" % (serial, question.floor))
+    self._highest = max(self._highest, serial)
+
+  def _Receive(self, timeout):
+    while True:
+      datagram = self._asker.Receive(timeout)
+      if datagram is None:
+        return
+      self._Take(datagram, time.monotonic())
+      timeout = 0
+
+  def Run(self, seconds):
+    """Asks for a time, then waits for what is left.
+
+    """
+    end = time.monotonic() + seconds
+    while True:
+      now = time.monotonic()
+      self._ReadKey(now)
+      if now >= end and not self._open:
+        return
+      while now < end and len(self._open) < self._window:
+        self._Ask(now)
+        for kind in (_FORGED, _GARBAGE, _STALE):
+          if self._chance.random() < _BAD_SHARE:
+            self._SendBad(kind)
+      self._Resend(now)
+      if self._pause:
+        time.sleep(self._pause)
+      self._Receive(0.02)
+
+
+class _LibraryClient:
+  """The client library, which also fetches answers in parts.
+
+  """
+  def __init__(self, daemon, pause):
+    self._peers = ["%s:%d" % (daemon.address, daemon.port)]
+    self._key_file = daemon.key_file
+    self._pause = pause
+    self.counts = collections.Counter()
+    self.latencies = collections.Counter()
+    self.problems = []
+
+  def Run(self, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+      # A new one each time reads the key, and a key may change meanwhile
+      for rest in (1, 0):
+        try:
+          with sync.Client(peers=self._peers, key_file=self._key_file,
+                           timeout=10.0) as client:
+            self._AskOnce(client)
+          break
+        except errors.ConfdClientError as err:
+          if not rest:
+            self.counts["lost"] += 1
+            self.problems.append("library: %s" % err)
+          self.counts["library asked again"] += 1
+      time.sleep(max(0.05, self._pause))
+
+  def _AskOnce(self, client):
+    self.counts["library asked"] += 1
+    reply = client.Config("/filler")
+    if (len(reply.answer), reply.answer[0]) != (10000, "%d-0" % reply.serial):
+      self.counts["wrong"] += 1
+      self.problems.append("library: another answer")
+    if client.Ping().answer != 3000000:
+      self.counts["wrong"] += 1
+    self.counts["library answered"] += 1
+
+
+def _RunClient(client, seconds, pipe):
+  """What a client's process does.
+
+  """
+  try:
+    client.Run(seconds)
+  except Exception: # pylint: disable=W0718
+    client.problems.append(traceback.format_exc())
+  pipe.send((client.counts, client.latencies, client.problems[:10]))
+  pipe.close()
+
+
+class _Faults:
+  """What happens to the daemon meanwhile.
+
+  """
+  def __init__(self, daemon, workers, seconds, kill_interval):
+    self._daemon = daemon
+    self._workers = workers
+    self._kill_interval = kill_interval
+    self._started = now = time.monotonic()
+    self._change_due = now + _CHANGE_INTERVAL
+    self._kill_due = now + kill_interval
+    self._key_due = [now + seconds / 3, now + 2 * seconds / 3]
+    self._sample_due = now
+    self.serial = 1
+    self.changes = 0
+    self.kills = 0
+    self.samples = []
+
+  def Next(self):
+    """Does what is due.
+
+    """
+    now = time.monotonic()
+    if now >= self._change_due:
+      self._change_due += _CHANGE_INTERVAL
+      self.serial += 1
+      self.changes += 1
+      self._daemon.WriteConfig(_Config(self.serial))
+    if now >= self._kill_due:
+      self._kill_due += self._kill_interval
+      self._KillWorker()
+    if self._key_due and now >= self._key_due[0]:
+      self._key_due.pop(0)
+      self._daemon.key = os.urandom(20).hex().encode("ascii") + b"\n"
+      testutils.WriteFile(self._daemon.key_file, self._daemon.key)
+    if now >= self._sample_due:
+      self._sample_due = now + 1
+      self._Sample(now)
+
+  def _KillWorker(self):
+    try:
+      found = processes.Find(self._daemon, self._workers)
+      os.kill(random.choice(found.workers), signal.SIGKILL)
+      self.kills += 1
+    except (AssertionError, ProcessLookupError):
+      # It went by itself, with its generation
+      pass
+
+  def _Sample(self, now):
+    memory = 0
+    pids = testutils.ProcessTree(self._daemon.proc.pid)
+    for pid in pids:
+      try:
+        memory += processes.Memory(pid, "Pss")
+      except (OSError, AssertionError):
+        # It ended meanwhile
+        pass
+    try:
+      files = len(os.listdir("/proc/%d/fd" % self._daemon.proc.pid))
+    except OSError:
+      return
+    self.samples.append((now - self._started, memory, files, len(pids)))
+
+  def Growth(self, seconds):
+    """Compares the first third with the last.
+
+    @return: dict of figures
+
+    """
+    warm = min(_WARM_UP, seconds / 10)
+    samples = [sample for sample in self.samples if sample[0] >= warm]
+    third = max(1, len(samples) // 3)
+    figures = {}
+    for (name, index) in [("memory", 1), ("descriptors", 2), ("processes", 3)]:
+      for (when, chosen) in [("first", samples[:third]),
+                             ("last", samples[-third:])]:
+        # Two generations overlap for a moment: the middle is what it has
+        figures["%s, %s third" % (name, when)] = statistics.median(
+          sample[index] for sample in chosen)
+      figures["%s, most" % name] = max(sample[index] for sample in samples)
+    return figures
+
+
+def Run(seconds, clients, window, pause, kill_interval):
+  """Runs clients and faults against a daemon.
+
+  @type seconds: number
+  @param clients: how many processes ask
+  @param window: how many questions each has under way
+  @param pause: seconds between two looks of a client
+  @param kill_interval: seconds between two deaths of workers
+  @rtype: dict
+  @return: figures, for L{Problems}
+
+  """
+  workers = 2
+  with testutils.Daemon(_Config(1), args=["--workers=%d" % workers]) as daemon:
+    people = [_Client(daemon, window, pause, seed) for seed in range(clients)]
+    people.append(_LibraryClient(daemon, pause))
+    context = multiprocessing.get_context("fork")
+    running = []
+    for client in people:
+      (here, there) = context.Pipe(duplex=False)
+      proc = context.Process(target=_RunClient, args=(client, seconds, there),
+                             daemon=True)
+      proc.start()
+      there.close()
+      running.append((proc, here))
+    faults = _Faults(daemon, workers, seconds, kill_interval)
+    started = time.monotonic()
+    counts = collections.Counter()
+    latencies = collections.Counter()
+    problems = []
+    waiting = [here for (_, here) in running]
+    while waiting:
+      if time.monotonic() - started < seconds:
+        faults.Next()
+      (ready, _, _) = select.select(waiting, [], [], 0.05)
+      for here in ready:
+        (some, more, texts) = here.recv()
+        counts.update(some)
+        latencies.update(more)
+        problems.extend(texts)
+        waiting.remove(here)
+      if time.monotonic() - started > seconds + 3 * _PATIENCE:
+        problems.append("clients do not end")
+        break
+    for (proc, _) in running:
+      proc.join(1)
+      proc.kill()
+    # With the last key, and the last configuration
+    asker = daemon.Asker()
+    stats = testutils.WaitFor(lambda: _Stats(asker, faults.serial),
+                              "the last configuration")
+    asker.Close()
+    return _Figures(seconds, counts, latencies, problems, faults, stats,
+                    daemon.Log())
+
+
+def _Stats(asker, serial):
+  try:
+    reply = asker.Ask(_STATS, timeout=2)
+  except (testutils.NoReply, AssertionError):
+    return None
+  return reply["answer"] if reply["serial"] == serial else None
+
+
+def _Figures(seconds, counts, latencies, problems, faults, stats, log):
+  total = sum(latencies.values())
+
+  def _Percentile(part):
+    seen = 0
+    for (latency, count) in sorted(latencies.items()):
+      seen += count
+      if seen >= part * total:
+        return round(1000 * _LATENCY_UNIT * latency, 1)
+    return None
+
+  figures = {"seconds": seconds}
+  for name in ["asked", "answered", "lost", "wrong", "older", "resent",
+               "duplicates", "unsent", "library asked", "library answered",
+               "library asked again", _FORGED, _GARBAGE, _STALE,
+               "bad answered"]:
+    figures[name] = counts[name]
+  figures["answers per second"] = round(counts["answered"] / seconds)
+  figures["latency ms, median"] = _Percentile(0.5)
+  figures["latency ms, 99 %"] = _Percentile(0.99)
+  figures["latency ms, worst"] = _Percentile(1)
+  figures["configurations written"] = faults.changes
+  figures["configurations loaded"] = stats["reloads"]["good"]
+  figures["loads failed"] = stats["reloads"]["failed"]
+  figures["workers killed"] = faults.kills
+  figures["workers replaced"] = stats["restarts"]["workers"]
+  figures["generations replaced"] = stats["restarts"]["generations"]
+  figures.update(faults.Growth(seconds))
+  for (name, value) in stats["dropped"].items():
+    figures["dropped %s" % name] = value
+  figures["log bytes"] = len(log)
+  figures["tracebacks"] = log.count("Traceback")
+  figures["problems"] = problems[:10]
+  return figures
+
+
+def Problems(figures):
+  """Tells what is not as it has to be.
+
+  @rtype: list of strings
+
+  """
+  problems = list(figures["problems"])
+  for name in ["lost", "wrong", "older", "bad answered", "tracebacks",
+               "loads failed", "generations replaced"]:
+    if figures[name]:
+      problems.append("%s: %s" % (name, figures[name]))
+  if figures["answered"] != figures["asked"] or not figures["asked"]:
+    problems.append("%s asked, %s answered" % (figures["asked"],
+                                               figures["answered"]))
+  if figures["library answered"] < 1:
+    problems.append("nothing for the client library")
+  if not (figures["workers killed"] and figures["configurations loaded"] > 3):
+    problems.append("too few faults")
+  (part, size) = _GROWTH
+  first = figures["memory, first third"]
+  if figures["memory, last third"] > first * (1 + part) + size:
+    problems.append("memory grows")
+  for name in ("descriptors", "processes"):
+    if figures["%s, last third" % name] > figures["%s, first third" % name] + 1:
+      problems.append("%s grow" % name)
+  return problems
