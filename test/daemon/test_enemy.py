@@ -130,8 +130,9 @@ _UNUSABLE = {
   "NaN for a serial": (_Text().replace(b"\"serial_no\": 17",
                                        b"\"serial_no\": NaN"),
                        "\"serial_no\" is missing or"),
-  "nodes in a list": (json.dumps(dict(_Config(),
-                                      nodes=[SECRET])).encode("ascii"), "\"nodes\" is missing or"),
+  "nodes in a list": (
+    json.dumps(dict(_Config(), nodes=[SECRET])).encode("ascii"),
+    "\"nodes\" is missing or"),
   "a text": (json.dumps(SECRET).encode("ascii"), "no JSON object"),
   "a control character": (_Text().replace(SECRET.encode("ascii"), b"\n", 1),
                           "not JSON"),

@@ -6,7 +6,8 @@
 
 Secrets are planted in every place where a configuration holds them. Then all
 there is to ask is asked, in every form, and every byte that comes out is looked
-through: datagrams, what is in them, answers put together from their parts, logs.
+through: datagrams, what is in them, answers put together from their parts, and
+logs.
 
 """
 

@@ -5,9 +5,9 @@
 """What is fuzzed: functions of bytes that raise where a promise is broken.
 
 Each of L{TARGETS} takes any bytes at all. What it raises is a finding; so is an
-input that takes long. L{Seeds} gives a fuzzer something to begin with, L{TOKENS}
-what to put together; C{corpus/TARGET} has inputs that were worth keeping, one
-to a line, as JSON texts whose characters are the bytes.
+input that takes long. L{Seeds} gives a fuzzer something to begin with,
+L{TOKENS} what to put together; C{corpus/TARGET} has inputs that were worth
+keeping, one to a line, as JSON texts whose characters are the bytes.
 
 Nothing here needs a fuzzer: the normal suite runs all that is known through it.
 
@@ -57,7 +57,8 @@ TOKENS = [
   "\"custom_hvparams\"", "\"names\": [\"inst1\"", "node1", "inst1", "br0",
   "198.51.100.1", "/cluster", "/instances/", "~0", "~1", "\"osparams_private\"",
   "\"logical_id\"", "\"children\"", "\"disks\"", "\"nics\"", "\"nicparams\"",
-  "\"nodes\"", "\"cluster\"", "\"serial_no\"", "\"version\"", "\"primary_node\"",
+  "\"nodes\"", "\"cluster\"", "\"serial_no\"", "\"version\"",
+  "\"primary_node\"",
   "not ", " and ", " or ", " in ", "==", "!=", "<=", "=~ m/", "/i", "!~ /",
   "=* \"", "!* '", "name", "(", ")", "\"", "'", "#", "^", "|", "\\",
   ]
@@ -279,8 +280,9 @@ def Requests(data):
               "secret" in text, "the secret is out")
     else:
       # Too often, or a salt that leaves no room
-      _Expect(len(datagram) > 30000 or
-              responder._row[server._DROPPED_REPLAYED], "silent") # pylint: disable=W0212
+      row = responder._row # pylint: disable=W0212
+      _Expect(row[server._DROPPED_REPLAYED] or # pylint: disable=W0212
+              len(datagram) > 30000, "silent")
 
 
 def _RequestsSeeds():
