@@ -184,7 +184,15 @@ class EnemyTest(unittest.TestCase):
     self.daemon.Start()
 
   def _Reloads(self):
-    return self.daemon.Answer(STATS)[1]["reloads"]
+    def _Ask():
+      # Who makes such answers may go with its generation
+      with self.daemon.Asker() as asker:
+        try:
+          return asker.Ask(STATS, timeout=1)["answer"]["reloads"]
+        except testutils.NoReply:
+          return None
+
+    return testutils.WaitFor(_Ask, "statistics", timeout=_LOAD_TIME)
 
   def _Load(self, text):
     """Has a text loaded.

@@ -37,14 +37,16 @@ def _Forged(count):
           for _ in range(count)]
 
 
-def _Dropped(daemon):
-  """Asks what was dropped, until there is an answer: the queue may be full.
+def _Stats(daemon):
+  """Asks for statistics until there is an answer.
+
+  The queue may be full, and who makes such answers may go with its generation.
 
   """
   def _Ask():
     with daemon.Asker() as asker:
       try:
-        return asker.Ask(STATS, timeout=0.5)["answer"]["dropped"]
+        return asker.Ask(STATS, timeout=0.5)["answer"]
       except testutils.NoReply:
         return None
 
@@ -116,7 +118,7 @@ class FloodTest(unittest.TestCase):
         for flood in floods:
           flood.Stop()
       worst = max(seconds for (_, seconds) in asked)
-      dropped = _Dropped(daemon)
+      dropped = _Stats(daemon)["dropped"]
       print("%d datagrams sent, dropped: %s; 15 questions: at most %d tries,"
             " %.0f ms" % (sum(flood.sent for flood in floods), dropped,
                           max(tries for (tries, _) in asked), 1000 * worst))
@@ -167,7 +169,7 @@ class FloodTest(unittest.TestCase):
       finally:
         os.kill(found.workers[0], signal.SIGCONT)
 
-      dropped = _Dropped(daemon)
+      dropped = _Stats(daemon)["dropped"]
       self.assertGreater(dropped["overflow"], 0)
       self.assertEqual(dropped["fourcc"] + dropped["overflow"], 40000)
 
@@ -193,16 +195,15 @@ class KeyModeTest(unittest.TestCase):
                         (0o600, False), (0o604, True), (0o640, False),
                         (0o601, True)]:
       with self.subTest(mode="%o" % mode):
+        reloads = _Stats(daemon)["reloads"]["good"]
         os.chmod(daemon.key_file, mode)
         if bad:
           expected.append("%04o" % mode)
           testutils.WaitFor(lambda: self._Warnings(daemon) == expected,
                             "a warning of mode %04o" % mode)
         else:
-          reloads = daemon.Answer(STATS)[1]["reloads"]["good"]
           testutils.WaitFor(
-            lambda: daemon.Answer(STATS)[1]["reloads"]["good"] > reloads,
-            "it is seen")
+            lambda: _Stats(daemon)["reloads"]["good"] > reloads, "it is seen")
     # Written again, it is as bad as before
     testutils.WriteFile(daemon.key_file, b"0123456789abcdef\n", mode=0o601)
     daemon.key = b"0123456789abcdef\n"
