@@ -34,12 +34,6 @@ class SignatureError(GenericError):
   """
 
 
-class IPAddressError(GenericError):
-  """Text that should be an IP address is none.
-
-  """
-
-
 class UdpDataSizeError(GenericError):
   """A payload is too large for a datagram.
 

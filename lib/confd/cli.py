@@ -37,7 +37,6 @@ from ganeti.confd import table
 
 
 EXIT_ERROR = 1
-EXIT_USAGE = 2
 EXIT_NO_ANSWER = 3
 
 #: What a shell makes of a program that a signal has ended
@@ -200,8 +199,13 @@ def _RunWatch(asker, opts, _name, args):
   """
   def _Moved(old, new):
     if args:
-      code = subprocess.call(args, env=dict(os.environ,
-                                            **{_SERIAL_VARIABLE: str(new)}))
+      try:
+        code = subprocess.call(args, env=dict(os.environ,
+                                              **{_SERIAL_VARIABLE: str(new)}))
+      except OSError as err:
+        # It may be there again at the next change
+        _Say("Cannot run '%s': %s" % (args[0], err.strerror))
+        return
       if code != 0:
         _Say("'%s' ended with exit code %d" % (" ".join(args), code))
     elif opts.json:

@@ -254,35 +254,43 @@ class ConfdClient:
     @raise errors.ConfdClientError: the request cannot be sent
 
     """
-    if coverage == 0:
-      coverage = min(len(self._peers), constants.CONFD_DEFAULT_REQ_COVERAGE)
-    elif coverage == -1:
-      coverage = len(self._peers)
-    if coverage > len(self._peers):
-      raise errors.ConfdClientError("Coverage %d, but there are only %d peers" %
-                                    (coverage, len(self._peers)))
-    if not request.rsalt:
-      raise errors.ConfdClientError("The request has no rsalt")
-    self.ExpireRequests()
-    if request.rsalt in self._requests:
-      raise errors.ConfdClientError("A request with rsalt %s is under way" %
-                                    request.rsalt)
     _CheckType(request.type)
+    chosen = self._Choose(coverage)
+    self.ExpireRequests()
+    salt = request.rsalt
+    if not salt:
+      raise errors.ConfdClientError("The request has no rsalt")
+    if salt in self._requests:
+      raise errors.ConfdClientError("A request with rsalt %s is under way" %
+                                    salt)
 
-    random.shuffle(self._peers)
-    targets = self._peers[:coverage]
     now = time.time()
-    payload = wire.PackRequest(self._hmac_key, now, request.type, request.query,
-                               request.rsalt)
-    try:
-      for target in targets:
-        self._socket.enqueue_send(target, self._confd_port, payload)
-    except errors.UdpDataSizeError as err:
-      raise errors.ConfdClientError("Request too big: %s" % err)
-    self._requests[request.rsalt] = _Request(
-      request, args, now + constants.CONFD_CLIENT_EXPIRE_TIMEOUT, targets)
-    if not async_:
-      self.FlushSendQueue()
+    datagram = wire.PackRequest(self._hmac_key, now, request.type,
+                                request.query, salt)
+    for address in chosen:
+      try:
+        self._socket.enqueue_send(address, self._confd_port, datagram)
+      except errors.UdpDataSizeError as err:
+        raise errors.ConfdClientError("Request too big: %s" % err)
+    expiry = now + constants.CONFD_CLIENT_EXPIRE_TIMEOUT
+    self._requests[salt] = _Request(request, args, expiry, chosen)
+
+  def _Choose(self, coverage):
+    """Chooses peers at random.
+
+    @param coverage: see L{SendRequest}
+    @rtype: list of strings
+
+    """
+    known = len(self._peers)
+    count = {
+      0: min(known, constants.CONFD_DEFAULT_REQ_COVERAGE),
+      -1: known,
+      }.get(coverage, coverage)
+    if count > known:
+      raise errors.ConfdClientError("Coverage %d, but there are only %d peers" %
+                                    (count, known))
+    return random.sample(self._peers, count)
 
   def HandleResponse(self, payload, ip, port):
     """Handles a datagram that came in.
@@ -291,24 +299,27 @@ class ConfdClient:
 
     """
     try:
-      try:
-        reply = wire.ParseReply(payload, self._hmac_key)
-      except errors.SignatureError as err:
-        self._Debug("Discarding datagram from %s: %s", ip, err)
-        return
-      sent = self._requests.get(reply.salt)
-      if sent is None:
-        self._Debug("Discarding reply from %s to unknown or expired request %s",
-                    ip, reply.salt)
-        return
-      sent.rcvd.add(ip)
-      self._callback(ConfdUpcallPayload(salt=reply.salt, type=UPCALL_REPLY,
-                                        server_reply=reply,
-                                        orig_request=sent.request,
-                                        server_ip=ip, server_port=port,
-                                        extra_args=sent.args, client=self))
-    finally:
-      self.ExpireRequests()
+      reply = wire.ParseReply(payload, self._hmac_key)
+    except wire.Rejected as err:
+      self._Debug("Datagram from %s not taken: %s", ip, err)
+    else:
+      self._Deliver(reply, ip, port)
+    self.ExpireRequests()
+
+  def _Deliver(self, reply, ip, port):
+    """Hands a reply to the callback, if somebody waits for it.
+
+    """
+    sent = self._requests.get(reply.salt)
+    if sent is None:
+      self._Debug("Nobody waits, or waits still, for the reply from %s with"
+                  " salt %s", ip, reply.salt)
+      return
+    sent.rcvd.add(ip)
+    self._callback(ConfdUpcallPayload(
+      type=UPCALL_REPLY, client=self, salt=reply.salt,
+      orig_request=sent.request, extra_args=sent.args,
+      server_reply=reply, server_ip=ip, server_port=port))
 
   def FlushSendQueue(self):
     """Sends what waits to be sent; nothing ever does.

@@ -51,8 +51,8 @@ def _Address(text):
 
 def _Number(least, most):
   def _Parse(text):
-    if not (text.isascii() and text.isdigit() and
-            least <= int(text[:9]) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and
+            least <= int(text) <= most):
       raise argparse.ArgumentTypeError("%r is no number from %d to %d" %
                                        (text, least, most))
     return int(text)
@@ -283,10 +283,10 @@ def _Prepare(options):
   @return: tuple of pid file and supervisor
 
   """
+  log = _Log(options)
   key_file = node.HmacKeyFile()
   # A generation reads it again; without a key there is no use in starting
   node.ReadKey(key_file)
-  log = _Log(options)
   path = options.pid_file or node.PidFile()
   try:
     # It is on a file system that is empty after a reboot

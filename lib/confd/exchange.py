@@ -435,7 +435,7 @@ class Exchange:
     @return: the candidate, and those of its addresses that answer
 
     """
-    best = max(self._fresh, key=self._Rank)
+    best = self._Ranked(self._fresh)[0]
     addresses = best.candidate.addresses
     return (best.candidate,
             [i for i in addresses if i[1][0] == best.server] or addresses)
@@ -448,6 +448,14 @@ class Exchange:
     reply = asked.reply
     return (not IsUnusable(reply.status, reply.answer), reply.serial,
             reply.status == constants.CONFD_REPL_STATUS_OK)
+
+  def _Ranked(self, asked):
+    """Sorts who has replied by the reply, the best one first.
+
+    """
+    result = sorted(asked, key=lambda i: i.candidate.name)
+    result.sort(key=self._Rank, reverse=True)
+    return result
 
   def Silent(self):
     """Returns who did not answer.
@@ -464,9 +472,7 @@ class Exchange:
     @rtype: list of L{CandidateReply}
 
     """
-    replied = sorted((i for i in self._asked if i.reply is not None),
-                     key=lambda i: i.candidate.name)
-    replied.sort(key=self._Rank, reverse=True)
+    replied = self._Ranked(i for i in self._asked if i.reply is not None)
     return [CandidateReply(i.candidate.name, i.server, i.reply.status,
                            i.reply.answer, i.reply.serial, i.round_trip,
                            replied[0].reply.serial - i.reply.serial)

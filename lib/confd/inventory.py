@@ -33,7 +33,6 @@ import collections
 import ipaddress
 
 from ganeti import constants
-from ganeti.confd import wire
 
 
 #: Types of values, by Ganeti's names for them. A "unit" is a size in MiB,

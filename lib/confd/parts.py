@@ -94,10 +94,14 @@ class Assembly:
 
     """
     try:
-      self._data[number] = base64.b64decode(text, validate=True)
+      data = base64.b64decode(text, validate=True)
     except (TypeError, ValueError):
       raise errors.ConfdClientError("Part %s of the answer is no base64" %
                                     number)
+    if len(data) > PART_SIZE:
+      raise errors.ConfdClientError("Part %s of the answer has %d bytes, more"
+                                    " than %d" % (number, len(data), PART_SIZE))
+    self._data[number] = data
 
   def __len__(self):
     return len(self._data)

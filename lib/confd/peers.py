@@ -17,7 +17,8 @@ from ganeti.confd import exchange
 
 
 def _ParsePort(text, peer):
-  if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536):
+  if not (text.isascii() and text.isdigit() and len(text) < 10 and
+          0 < int(text) < 65536):
     raise errors.ConfdClientError("Not a port: '%s' in '%s'" % (text, peer))
   return int(text)
 
@@ -32,7 +33,8 @@ def Parse(peer, port):
   @raise errors.ConfdClientError: it does not have one of the forms
 
   """
-  (host, colon, rest) = peer.strip().rpartition(":")
+  peer = peer.strip()
+  (host, colon, rest) = peer.rpartition(":")
   if peer.startswith("["):
     (host, bracket, rest) = peer[1:].partition("]")
     if not bracket or (rest and not rest.startswith(":")):
@@ -42,7 +44,7 @@ def Parse(peer, port):
   elif colon and ":" not in host:
     port = _ParsePort(rest, peer)
   else:
-    host = peer.strip()
+    host = peer
   if not host:
     raise errors.ConfdClientError("Not an address: '%s'" % peer)
   return (host, port)

@@ -19,7 +19,6 @@ import fcntl
 import logging
 import os
 import select
-import signal
 
 from ganeti import errors
 from ganeti.confd import process
@@ -152,6 +151,5 @@ class Keeper:
 
     """
     if self.pid:
-      os.kill(self.pid, signal.SIGKILL)
-      os.waitpid(self.pid, 0)
+      process.End(self.pid)
       self.pid = None

@@ -138,6 +138,17 @@ def IgnoreTermination():
   signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def End(pid):
+  """Kills a child and collects it.
+
+  @type pid: int
+  @param pid: of a child that was not collected yet
+
+  """
+  os.kill(pid, signal.SIGKILL)
+  os.waitpid(pid, 0)
+
+
 def Reap():
   """Collects the children that have ended.
 

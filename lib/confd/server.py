@@ -255,11 +255,12 @@ class Responder:
       answer = self._cache.get(key)
       if answer is not None:
         return answer
-    if self._IsLeft(result):
-      if key:
+    if _IsLarge(result[1]):
+      answer = self._AnswerLong(request)
+      if key and answer is LATER:
         # Such questions are few, and finding out takes long
         self._cache[key] = LATER
-      return LATER
+      return answer
     answer = self._Encode(result)
     if key:
       self._Remember(key, answer)
@@ -273,11 +274,13 @@ class Responder:
     """
     return LATER
 
-  def _IsLeft(self, result):
-    """Tells whether serialising an answer is left to the other responder.
+  def _AnswerLong(self, request):
+    """Answers what takes long to find or to write.
+
+    @rtype: as L{_Answer}'s
 
     """
-    return _IsLarge(result[1])
+    return LATER
 
   def _Encode(self, result, part=None):
     """Serialises an answer.
@@ -319,9 +322,6 @@ class LargeResponder(Responder):
     self._parts = collections.OrderedDict()
     self._parts_size = 0
 
-  def _IsLeft(self, result):
-    return False
-
   def _AnswerSpecial(self, request):
     if request.part is None:
       if request.type != protocol.REQ_STATS:
@@ -351,7 +351,7 @@ class LargeResponder(Responder):
     return (request.type, wire.EncodeJson(request.query))
 
   def _AnswerLong(self, request):
-    """Answers what takes long to find, and keeps it, cut if it has to be.
+    """Answers what takes long, and keeps it, cut if it has to be.
 
     @rtype: L{_Answer}
 

@@ -18,7 +18,6 @@ import socket
 import time
 
 from ganeti.confd import _version
-from ganeti.confd import watch
 
 
 def _Descendants(pid):

@@ -378,7 +378,9 @@ class Supervisor:
       self._notifier.Ready()
     if self._notifier.interval and now >= self._next_trial:
       self._next_trial = now + self._notifier.interval
-      if not self._serving:
+      # Where the files cannot be used it is not the key's on disk that serves,
+      # and what serves must not be restarted
+      if not self._serving or self._failure:
         self._notifier.Alive()
       elif not self._trial_pid:
         address = self._setup.sock.getsockname()
@@ -492,6 +494,8 @@ class Supervisor:
     for item in self._leaving:
       item.Kill()
     self._AwaitEnd(_ORPHANS_TIMEOUT)
+    if self._trial_pid:
+      process.End(self._trial_pid)
     # Last, as what is killed before needs it
     self._keeper.Stop()
     # Free for the next daemon before the pid file goes

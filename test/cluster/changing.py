@@ -13,7 +13,6 @@ first of them the master, and one instance on it.
 import atexit
 import ctypes
 import json
-import os
 import threading
 import unittest
 

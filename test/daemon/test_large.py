@@ -40,7 +40,6 @@ class LargeTest(unittest.TestCase):
       for index in range(INSTANCES)])
     # Each takes long to make, the first time
     questions = [testutils.MakeMessage(CONFIG, ""),
-                 testutils.MakeMessage(CONFIG, "", part=0),
                  testutils.MakeMessage(CONFIG, "/instances", part=0),
                  testutils.MakeMessage(NODE_INSTANCES, "node1", part=0)]
     # One worker: it would have to do both

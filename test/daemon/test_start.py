@@ -120,10 +120,14 @@ class ErrorTest(_StartTest):
 
   def testUnreadableKey(self):
     os.chmod(self.daemon.root, 0o755)
+    os.chmod(self.daemon.logdir, 0o777)
     os.chmod(self.daemon.key_file, 0)
     self._Check("Cannot read the HMAC key %s: Permission denied" %
                 self.daemon.key_file, *self._Args(),
                 as_nobody=os.geteuid() == 0)
+    # For whom nobody's standard error is
+    self.assertIn("ERROR Cannot start: Cannot read the HMAC key",
+                  self.daemon.Log())
 
   def testPortTaken(self):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

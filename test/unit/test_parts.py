@@ -65,8 +65,11 @@ def _Made(data, sha256=None):
   """
   if sha256 is None:
     sha256 = hashlib.sha256(data).hexdigest()
-  assembly = parts.Assembly(1, sha256)
-  assembly.Add(0, base64.b64encode(data).decode("ascii"))
+  size = parts.PART_SIZE
+  pieces = [data[i:i + size] for i in range(0, len(data), size)] or [b""]
+  assembly = parts.Assembly(len(pieces), sha256)
+  for (number, piece) in enumerate(pieces):
+    assembly.Add(number, base64.b64encode(piece).decode("ascii"))
   return assembly
 
 
@@ -184,6 +187,11 @@ class TestAssembly(unittest.TestCase):
     for text in [b"", b"{", b"5 6", b"\xff", b"NaN", b"[" * 100000]:
       with self.subTest(text=text[:10]):
         self._Refused(_Made(zlib.compress(text)), "JSON")
+
+  def testPartTooLong(self):
+    text = base64.b64encode(b"x" * (parts.PART_SIZE + 1)).decode("ascii")
+    with self.assertRaisesRegex(errors.ConfdClientError, "676 bytes"):
+      parts.Assembly(1, "0" * 64).Add(0, text)
 
   def testMoreThanFitsMemory(self):
     with mock.patch.object(parts, "_MAX_TEXT", 1000):
