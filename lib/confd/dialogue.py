@@ -7,8 +7,8 @@
 What a question takes (reading files and resolving names, one exchange or
 several, pauses) is written once, as generators that yield one step after the
 other: an L{exchange.Exchange} or L{fetch.Fetch} to run, a callable that may
-block to call, or a number of seconds to let pass. C{sync} takes the steps for synchronous callers
-and C{aio} for asyncio.
+block to call, or a number of seconds to let pass. C{sync} takes the steps for
+synchronous callers and C{aio} for asyncio.
 
 Facts about serials: this project's daemon puts the configuration's serial into
 each reply. The packaged daemon puts those of single objects there, and 0 into

@@ -423,13 +423,11 @@ def _NicParam(key, builtin):
 
 
 _NicMode = _NicParam("mode", "bridged")
-_NicOwnLink = _NicParam("link", None)
 _NicOwnVlan = _NicParam("vlan", "")
 
 
 def _NicLink(snapshot, nic):
-  return (_NicOwnLink(snapshot, nic) or _Text(nic.get("bridge")) or
-          snapshot.default_link)
+  return snapshot.NicLink(nic)
 
 
 def _NicBridge(snapshot, nic):

@@ -597,9 +597,18 @@ class Snapshot:
         network.instances.append(instance.name)
       ip = nic.get("ip")
       if isinstance(ip, str) and ip:
-        link = (_Text(_Dict(nic.get("nicparams")).get("link")) or
-                _Text(nic.get("bridge")) or self.default_link)
+        link = self.NicLink(nic)
         self.links.setdefault(link, {}).setdefault(ip, primary.primary_ip)
+
+  def NicLink(self, nic):
+    """Returns the link of a nic; up to Ganeti 2.0 it is its bridge.
+
+    @param nic: as stored
+    @rtype: string
+
+    """
+    return (_Text(_Dict(nic.get("nicparams")).get("link")) or
+            _Text(nic.get("bridge")) or self.default_link)
 
   def FindNode(self, name):
     """Finds a node by UUID, name or short name.
