@@ -12,6 +12,7 @@ no traceback. Answers go to stdout, all else to stderr.
 import collections
 import optparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -197,6 +198,9 @@ def _RunWatch(asker, opts, _name, args):
   """Prints a line, or runs a command, each time the configuration changes.
 
   """
+  if args and shutil.which(args[0]) is None:
+    raise errors.ConfdClientError("No such command: '%s'" % args[0])
+
   def _Moved(old, new):
     if args:
       try:

@@ -477,11 +477,26 @@ class TestWatch(_Test):
 
   def testCommandThatIsNone(self):
     self._Start(_Config(17))
-    proc = self._Watch("/no/such/command")
+    (code, _, text) = _Run(*(self.arguments + ["watch", "/no/such/command"]))
+    self.assertEqual((code, text),
+                     (1, "confd-client: No such command: '/no/such/command'\n"))
+
+  def testCommandThatGoes(self):
+    """It may be back at the next change.
+
+    """
+    self._Start(_Config(17))
+    command = os.path.join(self.daemons[0].root, "command")
+    testutils.WriteFile(command, b"#!/bin/sh\necho back\n", mode=0o755)
+    self._Watch(command)
+    os.rename(command, command + ".away")
     self._WriteAll(_Config(18))
-    self.assertEqual(proc.wait(20), 1)
-    testutils.WaitFor(lambda: "confd-client: /no/such/command: No such file or"
-                      " directory" in self.remarks, "the error")
+    testutils.WaitFor(lambda: any("Cannot run" in line
+                                  for line in self.remarks), "the remark")
+    os.rename(command + ".away", command)
+    self._WriteAll(_Config(19))
+    testutils.WaitFor(lambda: self.lines, "the command's output")
+    self.assertEqual(self.lines, ["back"])
 
   def testSurvivesRestartsAndFailovers(self):
     """One after the other goes, then all of them, then they come back.

@@ -411,7 +411,9 @@ class TestAsync(_Test):
       await asyncio.gather(*[asker.Ping() for _ in range(100)])
     with mock.patch.object(socket, "getaddrinfo", _Count):
       self._Run(_Ask, confd)
-    self.assertEqual(len(calls), 1)
+    # Once, and once more if a question begins after another one's answer: it
+    # learns the candidates
+    self.assertIn(len(calls), [1, 2])
 
   def testCloseAfterTheLoop(self):
     confd = self._Confd(_Fixed(0, "x", 5))
