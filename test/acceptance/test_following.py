@@ -53,15 +53,19 @@ class TestInstances(changing.TestCase):
       self.Gnt("gnt-instance", "migrate", "-f", "-n", self.node1.name, INSTANCE)
     self._CheckIsOn(self.node1)
 
+  def _ModifyNet(self, ip):
+    # Without --force, Ganeti 3.1 asks
+    self.Gnt("gnt-instance", "modify", "--force", "--net=0:modify,ip=" + ip,
+             INSTANCE)
+
   def testModifyNet(self):
     ip = "10.77.1.3"
-    self.Gnt("gnt-instance", "modify", "--net=0:modify,ip=" + ip, INSTANCE)
+    self._ModifyNet(ip)
     try:
       self._CheckIsOn(self.node1, ip)
       self._CheckIsUnknown(INSTANCE_IP)
     finally:
-      self.Gnt("gnt-instance", "modify", "--net=0:modify,ip=" + INSTANCE_IP,
-               INSTANCE)
+      self._ModifyNet(INSTANCE_IP)
     self._CheckIsOn(self.node1)
 
 

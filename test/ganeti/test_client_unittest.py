@@ -20,8 +20,17 @@ import testutils
 from cluster import debian
 from cluster import overlay
 
-_TEST_DIR = "/usr/share/ganeti/testsuite/test/py"
-_TEST = os.path.join(_TEST_DIR, "ganeti.confd.client_unittest.py")
+_TEST_NAME = "ganeti.confd.client_unittest.py"
+
+#: Where packages of Ganeti 3.0 and of 3.1 have it
+_TEST_DIRS = ["/usr/share/ganeti/testsuite/test/py",
+              "/usr/share/ganeti-testsuite/test/py",
+              "/usr/share/ganeti/testsuite/test/py/legacy",
+              "/usr/share/ganeti-testsuite/test/py/legacy"]
+_TEST_DIR = next((i for i in _TEST_DIRS
+                  if os.path.exists(os.path.join(i, _TEST_NAME))),
+                 _TEST_DIRS[0])
+_TEST = os.path.join(_TEST_DIR, _TEST_NAME)
 
 #: How many tests Ganeti 3.0 has there
 _AT_LEAST = 12

@@ -1,0 +1,114 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Each command line in doc/admin.rst runs as it stands there, one by one.
+
+From a cluster with the packaged daemon to one with it again.
+
+"""
+
+import os
+import re
+import unittest
+
+import testutils
+
+from cluster import changing
+from cluster import ours
+
+_GUIDE = os.path.join(testutils.SRCDIR, "doc", "admin.rst")
+_SOURCES = "/root/ganeti-confd"
+
+_COMMAND_RE = re.compile(r" +(master|node2)# (.*)")
+
+
+def _Commands():
+  """Reads the guide.
+
+  @rtype: list of (string, list)
+  @return: blocks of commands: where they run, and of each (command, lines of
+    output)
+
+  """
+  blocks = []
+  in_block = False
+  for line in testutils.ReadFile(_GUIDE).decode("utf-8").splitlines():
+    match = _COMMAND_RE.match(line)
+    if match:
+      (where, command) = match.groups()
+      if not in_block or blocks[-1][0] != where:
+        blocks.append((where, []))
+      blocks[-1][1].append((command, []))
+      in_block = True
+    elif in_block and line.startswith("  "):
+      blocks[-1][1][-1][1].append(line.strip())
+    else:
+      in_block = False
+  return blocks
+
+
+class TestGuide(changing.TestCase):
+  def setUp(self):
+    changing.TestCase.setUp(self)
+    self.addCleanup(self.CheckOurs)
+    for node in self.nodes:
+      ours.TakeAway(node)
+      self.addCleanup(ours.Restart, node)
+      self.addCleanup(ours.Put, node)
+      self.addCleanup(node.Run, "sh", "-c",
+                      "if test -e %s/Makefile; then make -s -C %s uninstall; fi"
+                      % (_SOURCES, _SOURCES))
+      ours.Restart(node)
+    self.master.Run("cp", "-R", testutils.SRCDIR, _SOURCES)
+
+  def _Run(self, node, block):
+    """Runs commands as one types them, in one shell.
+
+    """
+    directory = "/root"
+    for (command, output) in block:
+      if command.startswith("cd "):
+        directory = command[3:]
+        continue
+      result = node.Run("bash", "-c", "cd %s && %s" % (directory, command),
+                        check=False, timeout=120)
+      what = "%s: %s" % (command, result)
+      if command == "gnt-cluster verify":
+        # In namespaces it has other complaints
+        self.assertNotIn("ganeti-confd", result.stdout, what)
+        continue
+      self.assertEqual(result.returncode, 0, what)
+      if command.startswith("gnt-cluster command"):
+        self.assertEqual(result.stdout.count("return code = 0"),
+                         len(self.nodes), what)
+      for line in output:
+        self.assertIn(line, result.stdout.splitlines(), what)
+
+  def testCommands(self):
+    blocks = _Commands()
+    self.assertGreater(len(blocks), 20)
+    defaults = self.node2.Read("/etc/default/ganeti")
+    self.addCleanup(self.node2.Write, "/etc/default/ganeti", defaults)
+    before = self._Executables()
+    for (where, block) in blocks:
+      node = self.master if where == "master" else self.node2
+      self._Run(node, block)
+      if ("make", []) in block:
+        self.assertEqual(self._Executables(), before)
+      if "gnt-cluster verify" in [command for (command, _) in block]:
+        # Ours in the middle of the guide, the packaged one at its end
+        expected = 0 if block is blocks[-1][1] else 1
+        for i in self.nodes:
+          reply = testutils.WaitFor(lambda: changing.Ask(i, 0), # pylint: disable=W0640
+                                    "%s answers" % i.name)
+          self.assertEqual(int(reply["serial"] != 0), expected)
+    self.assertEqual(self._Executables(), before)
+
+  def _Executables(self):
+    return [node.Run("sha1sum", "/usr/sbin/ganeti-confd").stdout
+            for node in self.nodes]
+
+
+if __name__ == "__main__":
+  unittest.main()
