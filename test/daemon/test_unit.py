@@ -137,7 +137,10 @@ class FilterTest(unittest.TestCase):
       os.kill(found.keeper, 9)
       testutils.WaitFor(lambda: processes.Find(daemon, 2).keeper !=
                         found.keeper, "the keeper is replaced")
-      os.kill(processes.Find(daemon, 2).workers[0], 9)
+      (worker, _) = processes.Find(daemon, 2).workers
+      os.kill(worker, 9)
+      # What it has taken off the queue when it is killed is lost
+      processes.WaitForEnd([worker])
       testutils.WaitFor(
         lambda: daemon.Answer(65)[1]["restarts"]["workers"] == 1,
         "the worker is replaced")

@@ -24,9 +24,7 @@ _TEST_NAME = "ganeti.confd.client_unittest.py"
 
 #: Where packages of Ganeti 3.0 and of 3.1 have it
 _TEST_DIRS = ["/usr/share/ganeti/testsuite/test/py",
-              "/usr/share/ganeti-testsuite/test/py",
-              "/usr/share/ganeti/testsuite/test/py/legacy",
-              "/usr/share/ganeti-testsuite/test/py/legacy"]
+              "/usr/share/ganeti/testsuite/test/py/legacy"]
 _TEST_DIR = next((i for i in _TEST_DIRS
                   if os.path.exists(os.path.join(i, _TEST_NAME))),
                  _TEST_DIRS[0])
