@@ -105,7 +105,8 @@ _ENVELOPE_DECODER = simplejson.JSONDecoder(parse_int=_IgnoreNumber,
                                            parse_float=_IgnoreNumber,
                                            parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = simplejson.JSONDecoder(parse_constant=_RefuseConstant)
-_ENCODER = simplejson.JSONEncoder(ignore_nan=True)
+# No answer has named tuples; looking for them takes a quarter of the time
+_ENCODER = simplejson.JSONEncoder(ignore_nan=True, namedtuple_as_object=False)
 
 #: Serialises any JSON value; the text is ASCII
 EncodeJson = _ENCODER.encode
@@ -152,19 +153,21 @@ def _KeyStates(key):
           hashlib.sha1(bytes(byte ^ 0x5c for byte in key)))
 
 
-def _Sign(key, salt, msg):
+def _Sign(key, salt, data):
   """Computes a signature.
 
   @type key: bytes
-  @type salt: bytes
-  @type msg: bytes
+  @type salt: string
+  @type data: bytes
+  @param data: the message
   @rtype: string
   @return: 40 lower case hex digits
+  @raise UnicodeEncodeError: the salt is no Unicode text
 
   """
   (inner, outer) = _KeyStates(key)
   inner = inner.copy()
-  inner.update(salt + msg)
+  inner.update(salt.encode("utf-8") + data)
   outer = outer.copy()
   outer.update(inner.digest())
   return outer.hexdigest()
@@ -189,7 +192,7 @@ def _Pack(key, salt, message):
   @rtype: bytes
 
   """
-  signature = _Sign(key, salt.encode("utf-8"), message.data)
+  signature = _Sign(key, salt, message.data)
   tail = "%s, \"hmac\": \"%s\"}" % (EncodeJson(salt), signature)
   return message.head + tail.encode("ascii")
 
@@ -220,7 +223,7 @@ def _Unpack(datagram, key):
   if not _SIGNATURE_RE.fullmatch(signature):
     raise Rejected(BAD_HMAC, "hmac is not 40 hex digits")
   try:
-    expected = _Sign(key, salt.encode("utf-8"), msg.encode("utf-8"))
+    expected = _Sign(key, salt, msg.encode("utf-8"))
   except UnicodeEncodeError:
     # A lone surrogate, which JSON can carry and UTF-8 cannot: no bytes, so
     # nothing that could have been signed
@@ -287,7 +290,8 @@ def ParseRequest(datagram, key, now):
     raise Rejected(BAD_RSALT, "rsalt is not Unicode text")
   rtype = request.get("type")
   version = request.get("protocol")
-  if not (IsPlainInt(rtype) and IsPlainInt(version) and
+  # JSON's integers are of no subclass, except for bool
+  if not (type(rtype) is int and type(version) is int and
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None
   return Request(rtype, request.get("query"), rsalt, request.get("part"),
