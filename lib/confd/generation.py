@@ -11,7 +11,8 @@ forked after it was built.
 
 The supervisor's end is L{Generation}. Two pipes tie them together::
 
-  control   supervisor -> loader   b"g" (go); end of file: finish
+  control   supervisor -> loader   b"g" (go); b"k" (read the key again); end of
+                                   file: finish
   status    loader -> supervisor   one JSON object per line; end of file when
                                    the last process of the generation is gone
 
@@ -65,6 +66,7 @@ _WARNINGS = 10
 _WARNING_LENGTH = 200
 
 _GO = b"g"
+_RENEW_KEY = b"k"
 
 
 class Setup:
@@ -104,6 +106,7 @@ class Generation:
   """A generation, as the supervisor sees it.
 
   @ivar pid: process id of the loader
+  @ivar key_state: L{watch.FileState} of the key that it serves with
   @ivar reaped: whether that process has ended and its id may be another's
   @ivar started: monotonic time of the start
   @ivar told_to_serve: monotonic time of that, None before
@@ -123,6 +126,7 @@ class Generation:
     self.started = time.monotonic()
     self.told_to_serve = None
     self.told_to_finish = None
+    self.key_state = None
     self.reaped = False
     self._killed = False
     self._buffer = b""
@@ -170,8 +174,20 @@ class Generation:
 
     """
     self.told_to_serve = time.monotonic()
+    self._Tell(_GO)
+
+  def RenewKey(self, state):
+    """Lets a generation that serves go on with the key that is on disk.
+
+    @param state: L{watch.FileState} of that
+
+    """
+    self.key_state = state
+    self._Tell(_RENEW_KEY)
+
+  def _Tell(self, command):
     try:
-      os.write(self._control_fd, _GO)
+      os.write(self._control_fd, command)
     except BrokenPipeError:
       # It died; its end of file is on its way
       pass
@@ -262,7 +278,8 @@ class _Loader:
     process.PreferForOomKill(_LOADER_OOM_SCORE)
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGCHLD])
     if self._Load() and self._AwaitGo():
-      self._Serve()
+      while self._Serve():
+        logging.info("The last good configuration is served with the new key")
 
   def _Report(self, **message):
     text = simplejson.dumps(message, namedtuple_as_object=False)
@@ -339,8 +356,30 @@ class _Loader:
       if self._control_fd in readable:
         return os.read(self._control_fd, len(_GO)) == _GO
 
+  def _RenewKey(self):
+    """Reads the key again.
+
+    One that is of no use has already been reported, by the loader that was to
+    replace this one.
+
+    @rtype: bool
+    @return: whether there is another one
+
+    """
+    try:
+      (key, _) = watch.ReadFile(self._setup.key_file)
+      node.CheckKey(key, self._setup.key_file)
+    except errors.ConfigurationError:
+      return False
+    changed = key != self._key
+    self._key = key
+    return changed
+
   def _Serve(self):
-    """Has children serve until the generation is told to finish.
+    """Has children serve until the generation is told something.
+
+    @rtype: bool
+    @return: whether to go on, with another key; False is to finish
 
     """
     self._large_socks = socket.socketpair(socket.AF_UNIX,
@@ -348,8 +387,8 @@ class _Loader:
     # Workers never wait for it
     self._large_socks[0].setblocking(False)
     self._large_pipe = os.pipe2(os.O_CLOEXEC)
-    finish = False
-    while not finish:
+    told = None
+    while told is None:
       now = time.monotonic()
       for child in self._children:
         if child.pid is None and child.due <= now:
@@ -359,10 +398,16 @@ class _Loader:
       (readable, _, _) = select.select([self._control_fd, self._signals], [],
                                        [], timeout)
       signums = self._signals.Read()
-      finish = self._control_fd in readable or signal.SIGTERM in signums
-      if signal.SIGCHLD in signums and not finish:
+      if signal.SIGTERM in signums:
+        told = b""
+      elif self._control_fd in readable:
+        told = os.read(self._control_fd, len(_RENEW_KEY))
+        if told == _RENEW_KEY and not self._RenewKey():
+          told = None
+      elif signal.SIGCHLD in signums:
         self._Reaped(process.Reap())
     self._Finish()
+    return told == _RENEW_KEY
 
   def _Start(self, child, now):
     """Starts a child.
@@ -421,6 +466,8 @@ class _Loader:
     for sock in self._large_socks:
       sock.close()
     self._AwaitEnd([large], _FINISH_LARGE_TIME)
+    for fd in self._large_pipe:
+      os.close(fd)
 
   def _AwaitEnd(self, children, seconds):
     """Waits for children to end, and kills those left after a time.

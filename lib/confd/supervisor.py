@@ -266,6 +266,7 @@ class Supervisor:
     if item is not self._loading:
       return
     self._NoteCost(item, message)
+    (_, item.key_state) = self._tried
     self._ready = True
     self._failure = None
     self._row[counters.INDEX[counters.RELOADS]] += 1
@@ -302,6 +303,11 @@ class Supervisor:
                     " it changes, and every %d s.", text,
                     "The last good one is served on" if self._serving else
                     "Nothing is served", _RETRY_INTERVAL)
+    # The old key may be known to the wrong people: a new one counts whatever
+    # the configuration looks like
+    (_, key_state) = self._tried
+    if self._serving and self._serving.key_state != key_state:
+      self._serving.RenewKey(key_state)
 
   def _HandleGone(self, item):
     item.Close()

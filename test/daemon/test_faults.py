@@ -486,6 +486,34 @@ class KeyTest(_FaultTest):
     testutils.WriteFile(daemon.key_file, NEW_KEY)
     self._CheckChanged(daemon)
 
+  def testBesideABrokenConfiguration(self):
+    daemon = self._Daemon(_Text(5), args=["--workers=2"])
+    workers = processes.Find(daemon, 2).workers
+    testutils.WriteFile(daemon.config_file, b"{")
+    self._WaitForLog(daemon, "Cannot load the configuration")
+    # Neither half a key nor the same once more
+    for key in (b"short", testutils.KEY):
+      testutils.WriteFile(daemon.key_file, key)
+      time.sleep(2 * GOAL)
+      self.assertTrue(self._Replies(daemon, testutils.KEY))
+    self.assertEqual(processes.Find(daemon, 2).workers, workers)
+    testutils.WriteFile(daemon.key_file, NEW_KEY)
+    self._CheckChanged(daemon)
+    self._WaitForLog(daemon, "served with the new key")
+    daemon.key = NEW_KEY
+    with daemon.Asker() as asker:
+      self.assertEqual(asker.Ask(PING)["serial"], 5)
+      self.assertEqual(asker.Answer(65)[1]["restarts"],
+                       {"workers": 0, "generations": 0})
+    # A new worker has it, too
+    os.kill(processes.Find(daemon, 2).workers[0], signal.SIGKILL)
+    self._WaitForLog(daemon, "replaced in")
+    processes.Find(daemon, 2)
+    self.assertFalse(self._Replies(daemon, testutils.KEY))
+    testutils.WriteFile(daemon.config_file, _Text(6))
+    testutils.WaitFor(lambda: "serial number 6," in daemon.Log(), "6 is loaded")
+    self._CheckChanged(daemon)
+
   def testLongerThanABlock(self):
     # HMAC takes the digest of such keys
     key = NEW_KEY * 10
