@@ -50,6 +50,9 @@ _SETTLE_MAX = 60.0
 #: Seconds for an answer
 _TIMEOUT = 3.0
 
+#: Seconds that a daemon may be busy with large answers
+_BUSY = 10.0
+
 
 def _IsOwnAddress(address):
   """Tells whether an address is one of this machine.
@@ -129,19 +132,17 @@ class Checker:
     return ("%s: ganeti-confd answers with an error: %s" %
             (self._names[address], answer))
 
-  def _AskOwn(self, rtype):
+  def _AskOwn(self, rtype, meaning):
     """Asks this node's daemon.
 
+    @param meaning: as L{_Silence}'s
     @rtype: tuple of (L{exchange.CandidateReply} or None, list)
     @return: its reply if that is an answer, and what is wrong
 
     """
     (replies, silent) = self._Ask([self._own], rtype)
     if self._own not in replies:
-      return (None, [self._Silence(
-        self._own, silent.get(self._own),
-        "it has another key than %s, or no configuration" %
-        node.HmacKeyFile())])
+      return (None, [self._Silence(self._own, silent.get(self._own), meaning)])
     reply = replies[self._own]
     if reply.status != constants.CONFD_REPL_STATUS_OK:
       return (None, [self._Error(self._own, reply.answer)])
@@ -160,14 +161,22 @@ class Checker:
       return ["%s: %s: %s" % (self._names[self._own], config_file,
                               os.strerror(seen[0][0]) if seen[0] else
                               "a master candidate, but there is no such file")]
-    (reply, faults) = self._AskOwn(constants.CONFD_REQ_PING)
+    (reply, faults) = self._AskOwn(
+      constants.CONFD_REQ_PING,
+      "it has another key than %s, or no configuration" % node.HmacKeyFile())
     if faults or reply.serial == 0:
       # Only the packaged daemon has no serial there
       return faults
     deadline = None
+    # STATS waits behind large answers
+    patience = time.monotonic() + _BUSY
     while True:
-      (reply, faults) = self._AskOwn(protocol.REQ_STATS)
+      (reply, faults) = self._AskOwn(
+        protocol.REQ_STATS, "it does answer short questions, but is busy with"
+        " large ones")
       if faults:
+        if time.monotonic() < patience:
+          continue
         return faults
       loaded = reply.answer["config"]
       self._settle = min(_SETTLE + _SETTLE_LOADS * loaded["load_time"],

@@ -13,11 +13,14 @@ import contextlib
 import io
 import os
 import re
+import signal
+import threading
 import time
 import unittest
 from unittest import mock
 
 import packaged
+import processes
 import testutils
 
 from ganeti import constants
@@ -53,7 +56,7 @@ def _Packaged(serial):
 class _Test(unittest.TestCase):
   def setUp(self):
     self.candidates = [OWN]
-    self.daemon = testutils.Daemon(CONFIG)
+    self.daemon = testutils.Daemon(CONFIG, args=["--workers=2"])
     self.addCleanup(self._Stop)
     ssconf = {
       constants.SS_NODE_PRIMARY_IPS: ["one.example.com 127.0.0.1",
@@ -165,6 +168,24 @@ class TestOwn(_Test):
       r"one.example.com: ganeti-confd answers from another configuration than"
       r" \S+/config.data: from one with serial %d, last changed 20\d\d-[-0-9]+"
       r" [0-9:]+; see its log\Z" % SERIAL, fault), fault)
+
+  def testBusy(self):
+    """Statistics wait behind large answers.
+
+    """
+    self.daemon.Start()
+    large = processes.Find(self.daemon, 2).large
+    os.kill(large, signal.SIGSTOP)
+    self.addCleanup(os.kill, large, signal.SIGCONT)
+    with mock.patch.object(verify, "_TIMEOUT", 0.5):
+      with mock.patch.object(verify, "_BUSY", 0):
+        self.assertEqual(self._Check(), [
+          "one.example.com: ganeti-confd does not answer at 127.0.0.1: it does"
+          " answer short questions, but is busy with large ones"])
+      timer = threading.Timer(1, os.kill, [large, signal.SIGCONT])
+      timer.start()
+      self.addCleanup(timer.join)
+      self.assertEqual(self._Check(), [])
 
   def testNoConfiguration(self):
     self.daemon.Start()
