@@ -57,6 +57,10 @@ _SURVEY_PATIENCE = 3.0
 _STALE_PAUSE_FIRST = 0.1
 _STALE_PAUSE_MAX = 1.0
 
+#: How many candidates an answer in parts is fetched from until one of them
+#: does not fall silent meanwhile
+_MAX_SOURCES = 5
+
 _TOO_LARGE = (constants.CONFD_REPL_STATUS_ERROR, protocol.ERROR_TOO_LARGE)
 
 #: How many salts of past questions are kept: a late reply shows that its
@@ -373,11 +377,44 @@ class Dialogue(Questions):
     return self._Perform(self._Survey(rtype, query, only))
 
   def _Ask(self, rtype, query):
-    """The steps to one answer.
+    """The steps to one answer, however long.
 
     """
     self._CheckSize(rtype, query)
     yield from self._Prepare()
+    for tries in range(1, _MAX_SOURCES + 1):
+      current = yield from self._AskFresh(rtype, query)
+      now = time.monotonic()
+      try:
+        return current.Result(now)
+      except exchange.NoAnswer:
+        self._refresh = True
+        raise
+      except exchange.ErrorAnswer as err:
+        if (err.status, err.code) != _TOO_LARGE:
+          raise
+        reply = err.reply
+      source = current.Source()
+      parts = fetch.Fetch(rtype, query, source, reply.serial, now,
+                          self._timeout)
+      yield parts
+      yield parts.Unpack
+      try:
+        return parts.Result(reply)
+      except exchange.NoAnswer:
+        # It fell silent in the middle; whoever is left begins again
+        (candidate, _) = source
+        candidate.silent = True
+        if tries == _MAX_SOURCES or all(i.silent for i in self._Everyone()):
+          self._refresh = True
+          raise
+
+  def _AskFresh(self, rtype, query):
+    """The steps to answers of which one is not stale, if there is time.
+
+    @return: the exchange
+
+    """
     deadline = time.monotonic() + self._timeout
     pause = _STALE_PAUSE_FIRST
     while True:
@@ -388,23 +425,9 @@ class Dialogue(Questions):
       now = time.monotonic()
       if (self._Judge(current, now) or not current.AllStale() or
           now + pause >= deadline):
-        break
+        return current
       yield pause
       pause = min(pause * 2, _STALE_PAUSE_MAX)
-    try:
-      return current.Result(now)
-    except exchange.NoAnswer:
-      self._refresh = True
-      raise
-    except exchange.ErrorAnswer as err:
-      if (err.status, err.code) != _TOO_LARGE:
-        raise
-      reply = err.reply
-    parts = fetch.Fetch(rtype, query, current.Source(), reply.serial, now,
-                        self._timeout)
-    yield parts
-    yield parts.Unpack
-    return parts.Result(reply)
 
   def _AskIps(self, ips, link):
     """The steps to the nodes of any number of IPs.

@@ -65,6 +65,32 @@ class TestParts(unittest.TestCase):
        "/instances"], stdout=subprocess.PIPE, timeout=60, check=True)
     self.assertEqual(json.loads(result.stdout), self.config["instances"])
 
+  def testDiesWhileItIsFetched(self):
+    daemons = [testutils.Daemon(self.config) for _ in range(2)]
+    for daemon in daemons:
+      self.addCleanup(daemon.Kill)
+      daemon.Start()
+    peers = ["127.0.0.1:%d" % i.port for i in daemons]
+    killed = []
+
+    def _KillSource(have, _):
+      if have and not killed:
+        (port, ) = [i[1][1] for current in asker._running # pylint: disable=W0212
+                    for i in current._addresses] # pylint: disable=W0212
+        (daemon, ) = [i for i in daemons if i.port == port]
+        daemon.Kill()
+        killed.append(daemon)
+
+    with client.Client(peers, key=testutils.KEY, timeout=1) as asker:
+      asker.progress = _KillSource
+      reply = asker.Config("/instances")
+      self.assertEqual(len(killed), 1)
+      self.assertEqual(reply.answer, self.config["instances"])
+      # When nobody is left
+      asker.progress = lambda _have, _count: [i.Kill() for i in daemons]
+      with self.assertRaises(client.NoAnswer):
+        asker.Config("/instances")
+
   def testChangesWhileItIsFetched(self):
     front = ("127.0.1.9", testutils.FreePort("127.0.1.9"))
     configs = dict((serial, _Config(serial)) for serial in range(18, 26))
