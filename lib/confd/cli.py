@@ -10,6 +10,7 @@ no traceback. Answers go to stdout, all else to stderr.
 """
 
 import collections
+import contextlib
 import optparse
 import os
 import shutil
@@ -128,6 +129,18 @@ def _Printer(opts):
   return table.Printer(sys.stdout, opts.headers, opts.separator)
 
 
+@contextlib.contextmanager
+def _Expecting(whose):
+  """Makes a clear error of an answer with another form than all have.
+
+  """
+  try:
+    yield
+  except (AttributeError, LookupError, TypeError, ValueError):
+    raise errors.ConfdClientError("The answer of %s does not have the form that"
+                                  " was expected; --json shows it" % whose)
+
+
 def _RunQuestion(asker, opts, name, args):
   """Asks one of the questions of the protocol.
 
@@ -138,13 +151,9 @@ def _RunQuestion(asker, opts, name, args):
   if opts.json:
     _PrintJson(_ReplyToDict(reply))
   else:
-    try:
+    with _Expecting(reply.candidates[0].address):
       view = command.show(reply.answer, args)
       _Printer(opts).Print(view.headers, view.rows, view.numeric)
-    except (AttributeError, LookupError, TypeError, ValueError):
-      raise errors.ConfdClientError("The answer of %s does not have the form"
-                                    " that was expected; --json shows it" %
-                                    reply.candidates[0].address)
   return constants.EXIT_SUCCESS
 
 
@@ -184,13 +193,15 @@ def _RunStats(asker, opts, _name, _args):
                      " these counters, or see the command status"))
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from anybody")
-  if opts.prometheus:
-    sys.stdout.write(metrics.Prometheus(answers))
-  elif opts.json:
+  if opts.json:
     _PrintJson(answers)
   else:
-    (headers, rows) = metrics.Table(answers)
-    _Printer(opts).Print(headers, rows, range(1, len(headers)))
+    with _Expecting(", ".join(answers)):
+      if opts.prometheus:
+        sys.stdout.write(metrics.Prometheus(answers))
+      else:
+        (headers, rows) = metrics.Table(answers)
+        _Printer(opts).Print(headers, rows, range(1, len(headers)))
   return constants.EXIT_ERROR if silent else constants.EXIT_SUCCESS
 
 
@@ -407,8 +418,9 @@ def _CheckOptions(parser, opts, name):
   for (option, text, command) in _OF_COMMAND:
     if getattr(opts, option) not in (None, False) and name != command:
       parser.error("%s belongs to the command %s" % (text, command))
-  if opts.json and (opts.csv or opts.dot):
-    parser.error("--json, --csv and --dot exclude each other")
+  if opts.json + opts.csv + opts.dot + opts.prometheus + opts.nagios > 1:
+    parser.error("--json, --csv, --dot, --prometheus and --nagios exclude each"
+                 " other")
   for (option, what, least, most) in _RANGES:
     value = getattr(opts, option)
     if value is not None and not least <= value <= most:
@@ -528,6 +540,9 @@ def Main(argv=None):
     return result
   except SystemExit as err:
     # optparse has said what there is to say
+    if err.code and "--nagios" in (sys.argv[1:] if argv is None else argv):
+      print("CONFD %s - wrong usage" % status.UNKNOWN)
+      return status.NAGIOS_CODES[status.UNKNOWN]
     return err.code
   except KeyboardInterrupt:
     return EXIT_INTERRUPTED

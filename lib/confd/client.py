@@ -288,7 +288,8 @@ class ConfdClient:
       -1: known,
       }.get(coverage, coverage)
     if count > known:
-      raise errors.ConfdClientError("Coverage %d, but there are only %d peers" %
+      raise errors.ConfdClientError("Coverage %d is more than the number of"
+                                    " peers, %d" %
                                     (count, known))
     return random.sample(self._peers, count)
 

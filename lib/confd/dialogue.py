@@ -618,8 +618,9 @@ class Dialogue(Questions):
     everyone = self._Everyone()
     coverage = self._coverage
     if coverage > len(everyone):
-      raise errors.ConfdClientError("Coverage %d, but there are only %d"
-                                    " candidates" % (coverage, len(everyone)))
+      raise errors.ConfdClientError("Coverage %d is more than the number of"
+                                    " candidates, %d" %
+                                    (coverage, len(everyone)))
     if coverage == 0:
       coverage = constants.CONFD_DEFAULT_REQ_COVERAGE
     elif coverage == -1:

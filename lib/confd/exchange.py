@@ -143,7 +143,8 @@ def DescribeRequest(rtype, query):
   if query is None:
     return name
   if isinstance(query, dict):
-    query = list(query.values())
+    # Tables may be asked for with any number of names
+    query = query["what"] if "what" in query else list(query.values())
   text = wire.EncodeJson(query)
   if len(text) > _MAX_DESCRIPTION:
     text = text[:_MAX_DESCRIPTION] + "..."
@@ -159,6 +160,11 @@ def DescribeError(rtype, query, best):
   """
   if best.status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
     text = "not implemented there"
+  elif (rtype == constants.CONFD_REQ_CONFIG_QUERY and
+        best.answer == constants.CONFD_ERROR_ARGUMENT):
+    text = "no such place in the configuration"
+    if not str(query).startswith("/"):
+      text += "; one begins with a slash, like /cluster/cluster_name"
   elif wire.IsPlainInt(best.answer):
     text = _ERRORS.get(best.answer, "error %d" % best.answer)
   elif isinstance(best.answer, dict) and "unknown" in best.answer:

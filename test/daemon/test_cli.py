@@ -147,7 +147,13 @@ class TestQuestions(_Test):
     for (args, text) in [
       ("node-role nonode", 'node-role "nonode": unknown entry'),
       ("node-of-ip 192.0.2.99", 'node-of-ip ["192.0.2.99"]: unknown entry'),
-      ("config /nothing", 'config "/nothing": wrong argument'),
+      ("config /nothing",
+       'config "/nothing": no such place in the configuration (127'),
+      ("config nothing",
+       'config "nothing": no such place in the configuration; one begins with a'
+       ' slash, like /cluster/cluster_name (127'),
+      ("list instances -o name,no_such", "query \"instance\": unknown field"
+       " 'no_such'"),
       ]:
       (code, output, problems) = self._Ask(*args.split())
       self.assertEqual((code, output), (1, ""), args)
@@ -280,7 +286,6 @@ class TestUsage(unittest.TestCase):
       ("-a node1:x ping", "'x' in 'node1:x'"),
       ("-a node1,,node2 ping", "''"),
       ("--hmac x --hmac-file y ping", "exclude"),
-      ("--nagios ping", "--nagios"),
       ("--no-such-option", "--no-such-option"),
       ]:
       (code, output, problems) = _Run(*args.split())
@@ -375,6 +380,9 @@ class TestStatus(_Test):
     self.assertTrue(output.startswith("CONFD CRITICAL - 0 of 1 "), output)
 
   def testUnknown(self):
+    for args in [("--nagios", "ping"), ("status", "--nagios", "-t", "x")]:
+      (code, output, _) = _Run(*args)
+      self.assertEqual((code, output), (3, "CONFD UNKNOWN - wrong usage\n"))
     (code, output, problems) = _Run("status", "--nagios", "--hmac-file", "/x")
     self.assertEqual((code, problems), (3, ""))
     self.assertTrue(output.startswith("CONFD UNKNOWN - "), output)

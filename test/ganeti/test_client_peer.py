@@ -93,7 +93,7 @@ class TestCommand(unittest.TestCase):
     self.assertIn("node77 not found", problems)
     (code, _, problems) = _Run("config", "/nothing")
     self.assertEqual(code, 1)
-    self.assertIn("wrong argument", problems)
+    self.assertIn("no such place in the configuration", problems)
 
   def testSelfTest(self):
     (code, output, problems) = _Run("-r", "2")
