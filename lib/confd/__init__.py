@@ -4,9 +4,11 @@
 
 """Confd: questions about a cluster's configuration, answered over UDP.
 
-The package is in two halves. Pure code (C{protocol}, C{wire}, C{snapshot},
-C{querylib}) knows bytes and values, and no socket, clock, file or log. The
-rest (C{server}, C{client}, ...) meets the world.
+The package is in two halves. Pure code (C{wire}, C{parts}, C{replay},
+C{snapshot}, C{querylib}, C{inventory} and C{fields} of the daemon's;
+C{exchange}, C{fetch}, C{filters} and what makes tables of answers of the
+client's) knows bytes and values, and no socket, clock, file or log. The rest
+(C{server}, C{client}, ...) meets the world.
 
 """
 

@@ -33,7 +33,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import exchange
 from ganeti.confd import fetch
-from ganeti.confd import inventory
+from ganeti.confd import fields as fieldslib
 from ganeti.confd import node
 from ganeti.confd import peers as peerslib
 from ganeti.confd import protocol
@@ -205,7 +205,7 @@ class Questions:
     fields, None where there is none.
 
     @type what: string
-    @param what: one of L{inventory.KINDS}
+    @param what: one of L{fields.KINDS}
     @type fields: list of strings
     @param fields: names as in C{gnt-instance list-fields} and its like
     @type filter: string, L{filters.Filter}, or None
@@ -463,7 +463,7 @@ class Dialogue(Questions):
       from ganeti.confd import filters
       if isinstance(condition, str):
         condition = filters.Parse(condition,
-                                  inventory.HOSTNAMES.get(what, frozenset()))
+                                  fieldslib.HOSTNAMES.get(what, frozenset()))
       if names is None:
         names = condition.Names()
         if names is not None:

@@ -14,47 +14,47 @@ prints it.
 import csv
 import time
 
-from ganeti.confd import inventory
+from ganeti.confd import fields as fieldslib
 from ganeti.confd import snapshot
 
 
 #: What to list by the word that the user says
 KINDS = {
-  "instances": inventory.INSTANCE,
-  "nodes": inventory.NODE,
-  "groups": inventory.GROUP,
-  "networks": inventory.NETWORK,
-  "disks": inventory.DISK,
+  "instances": fieldslib.INSTANCE,
+  "nodes": fieldslib.NODE,
+  "groups": fieldslib.GROUP,
+  "networks": fieldslib.NETWORK,
+  "disks": fieldslib.DISK,
   }
 
 #: The columns if none are named
 _DEFAULT_FIELDS = {
-  inventory.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
+  fieldslib.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
                        "be/maxmem"],
-  inventory.NODE: ["name", "role", "group", "pinst_cnt", "sinst_cnt"],
-  inventory.GROUP: ["name", "node_cnt", "pinst_cnt", "alloc_policy",
+  fieldslib.NODE: ["name", "role", "group", "pinst_cnt", "sinst_cnt"],
+  fieldslib.GROUP: ["name", "node_cnt", "pinst_cnt", "alloc_policy",
                     "ndparams"],
-  inventory.NETWORK: ["name", "network", "gateway", "mac_prefix",
+  fieldslib.NETWORK: ["name", "network", "gateway", "mac_prefix",
                       "group_list", "tags"],
-  inventory.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
+  fieldslib.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
   }
 
 #: The field that patterns for names are about
 NAME_FIELDS = {
-  inventory.DISK: "uuid",
+  fieldslib.DISK: "uuid",
   }
 
-_NUMERIC = frozenset([inventory.NUMBER, inventory.FLOAT, inventory.UNIT])
+_NUMERIC = frozenset([fieldslib.NUMBER, fieldslib.FLOAT, fieldslib.UNIT])
 
 #: What list-fields calls the types
 _TYPE_NAMES = {
-  inventory.TEXT: "Text",
-  inventory.NUMBER: "Number",
-  inventory.FLOAT: "Floating-point number",
-  inventory.UNIT: "Storage size",
-  inventory.BOOL: "Boolean",
-  inventory.TIMESTAMP: "Timestamp",
-  inventory.OTHER: "Custom",
+  fieldslib.TEXT: "Text",
+  fieldslib.NUMBER: "Number",
+  fieldslib.FLOAT: "Floating-point number",
+  fieldslib.UNIT: "Storage size",
+  fieldslib.BOOL: "Boolean",
+  fieldslib.TIMESTAMP: "Timestamp",
+  fieldslib.OTHER: "Custom",
   }
 
 #: --units: number of times that 1024 MiB are divided, and suffix
@@ -121,23 +121,23 @@ def _JoinConnections(value):
 
 #: How the fields with structures are written that are not as in Python
 _SHAPES = {
-  inventory.INSTANCE: dict.fromkeys(
+  fieldslib.INSTANCE: dict.fromkeys(
     ["tags", "disk.sizes", "nic.macs", "nic.ips", "nic.modes", "nic.links",
      "nic.bridges", "nic.networks", "snodes", "snodes.group",
      "snodes.group.uuid"], _JoinItems),
-  inventory.NODE: dict.fromkeys(["pinst_list", "sinst_list", "tags"],
+  fieldslib.NODE: dict.fromkeys(["pinst_list", "sinst_list", "tags"],
                                 _JoinItems),
-  inventory.GROUP: {
+  fieldslib.GROUP: {
     "node_list": _JoinItems,
     "pinst_list": _JoinItems,
     "ndparams": _JoinParams,
     },
-  inventory.NETWORK: {
+  fieldslib.NETWORK: {
     "group_list": _JoinConnections,
     "inst_list": _JoinItems,
     "tags": _JoinItems,
     },
-  inventory.DISK: {
+  fieldslib.DISK: {
     "nodes": _JoinItems,
     },
   }
@@ -166,7 +166,7 @@ class Table:
 
   """
   def __init__(self, what, fields, rows):
-    """@param what: one of L{inventory.KINDS}
+    """@param what: one of L{fields.KINDS}
     @type fields: list of strings
     @type rows: list of lists
 
@@ -174,16 +174,16 @@ class Table:
     self.fields = fields
     self.rows = rows
     self._shapes = _SHAPES[what]
-    self._described = [inventory.Describe(what, name) for name in fields]
+    self._described = [fieldslib.Describe(what, name) for name in fields]
 
   def _Formatter(self, field, unit):
     """Returns the function that writes the values of a field.
 
     """
     write = self._shapes.get(field.name) or {
-      inventory.BOOL: _FormatBool,
-      inventory.UNIT: lambda size: FormatUnit(size, unit),
-      inventory.TIMESTAMP: _FormatTime,
+      fieldslib.BOOL: _FormatBool,
+      fieldslib.UNIT: lambda size: FormatUnit(size, unit),
+      fieldslib.TIMESTAMP: _FormatTime,
       None: _FormatAny,
       }.get(field.kind)
     return str if write is None else _Leniently(write)
@@ -245,7 +245,7 @@ def Ask(asker, what, fields, names, condition=None, sort=None):
   """Asks for a table.
 
   @type asker: L{sync.Client}
-  @param what: one of L{inventory.KINDS}
+  @param what: one of L{fields.KINDS}
   @type names: list of strings
   @param names: names, or patterns; a single one may be a filter
   @type condition: string or None

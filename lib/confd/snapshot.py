@@ -29,6 +29,7 @@ import simplejson
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import protocol
+from ganeti.confd import typed
 from ganeti.confd import wire
 
 
@@ -73,20 +74,8 @@ def NaturalKey(name):
   return parts
 
 
-def _Dict(value):
-  return value if isinstance(value, dict) else {}
-
-
-def _List(value):
-  return value if isinstance(value, list) else []
-
-
-def _Text(value, default=None):
-  return value if isinstance(value, str) else default
-
-
 def _Uuid(stored, key):
-  return _Text(stored.get("uuid")) or key
+  return typed.Text(stored.get("uuid")) or key
 
 
 def _Redacted(value):
@@ -132,7 +121,7 @@ def _DiskTree(disk):
     part = todo.pop()
     if isinstance(part, dict):
       yield part
-      todo.extend(reversed(_List(part.get("children"))))
+      todo.extend(reversed(typed.List(part.get("children"))))
 
 
 class Node:
@@ -159,7 +148,7 @@ class Node:
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.group = None
-    self.primary_ip = _Text(stored.get("primary_ip"))
+    self.primary_ip = typed.Text(stored.get("primary_ip"))
     self.candidate = is_master or stored.get("master_candidate") is True
     self.primary = []
     self.secondary = []
@@ -252,8 +241,8 @@ class Disk:
   __slots__ = ["name", "uuid", "stored", "instance", "index"]
 
   def __init__(self, key, stored, instance=None, index=None):
-    self.name = _Text(stored.get("name"))
-    self.uuid = _Text(stored.get("uuid"), key)
+    self.name = typed.Text(stored.get("name"))
+    self.uuid = typed.Text(stored.get("uuid"), key)
     self.stored = stored
     self.instance = instance
     self.index = index
@@ -399,12 +388,12 @@ class Snapshot:
 
   def _Redact(self):
     _RedactParams(self.document["cluster"])
-    for disk in _Dict(self.document.get("disks")).values():
+    for disk in typed.Dict(self.document.get("disks")).values():
       _RedactDisk(disk)
-    for instance in _Dict(self.document.get("instances")).values():
+    for instance in typed.Dict(self.document.get("instances")).values():
       if isinstance(instance, dict):
         _RedactParams(instance)
-        for disk in _List(instance.get("disks")):
+        for disk in typed.List(instance.get("disks")):
           _RedactDisk(disk)
 
   def _IndexNodes(self, cluster):
@@ -457,10 +446,10 @@ class Snapshot:
     """
     directory = self._Directory("networks", Network)
     for group in self.groups.items:
-      for (key, how) in _Dict(group.stored.get("networks")).items():
+      for (key, how) in typed.Dict(group.stored.get("networks")).items():
         network = directory.Resolve(key)
         if network is not None:
-          network.groups.append((group, _Dict(how)))
+          network.groups.append((group, typed.Dict(how)))
     return directory
 
   def _ByName(self, kind):
@@ -474,7 +463,7 @@ class Snapshot:
 
     """
     found = []
-    for (key, stored) in _Dict(self.document.get(kind)).items():
+    for (key, stored) in typed.Dict(self.document.get(kind)).items():
       if not isinstance(stored, dict):
         self.warnings.append("%s: %s is no JSON object, left out" %
                              (kind, key))
@@ -494,7 +483,7 @@ class Snapshot:
 
     """
     directory = _Directory()
-    stored_disks = _Dict(self.document.get("disks"))
+    stored_disks = typed.Dict(self.document.get("disks"))
     for (name, key, stored) in self._ByName("instances"):
       primary = self.nodes.Resolve(stored.get("primary_node"))
       if primary is None:
@@ -519,7 +508,7 @@ class Snapshot:
     """Enters the disks that are attached to no instance.
 
     """
-    for (key, stored) in sorted(_Dict(self.document.get("disks")).items()):
+    for (key, stored) in sorted(typed.Dict(self.document.get("disks")).items()):
       if isinstance(stored, dict) and self.disks.Resolve(key) is None:
         self.disks.Add(key, Disk(key, stored))
     self.disks.Close()
@@ -534,7 +523,7 @@ class Snapshot:
 
     """
     disks = []
-    for (index, item) in enumerate(_List(stored.get("disks"))):
+    for (index, item) in enumerate(typed.List(stored.get("disks"))):
       disk = stored_disks.get(item) if isinstance(item, str) else item
       if isinstance(disk, dict):
         disks.append((index, disk))
@@ -554,12 +543,12 @@ class Snapshot:
     (name, primary) = (instance.name, instance.primary)
     secondaries = []
     for (index, disk) in disks:
-      key = _Text(disk.get("uuid"))
+      key = typed.Text(disk.get("uuid"))
       self.disks.Add(key, Disk(key, disk, instance, index))
       for part in _DiskTree(disk):
         if part.get("dev_type") not in _DRBD_TYPES:
           continue
-        logical_id = _List(part.get("logical_id"))
+        logical_id = typed.List(part.get("logical_id"))
         ends = [self.nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
         minors = logical_id[_DRBD_MINORS]
         for node in ends:
@@ -589,8 +578,8 @@ class Snapshot:
 
     """
     primary = instance.primary
-    for nic in _List(instance.stored.get("nics")):
-      nic = _Dict(nic)
+    for nic in typed.List(instance.stored.get("nics")):
+      nic = typed.Dict(nic)
       network = self.networks.Resolve(nic.get("network"))
       # One after the other, so the last one shows whether it is there
       if network is not None and network.instances[-1:] != [instance.name]:
@@ -607,8 +596,8 @@ class Snapshot:
     @rtype: string
 
     """
-    return (_Text(_Dict(nic.get("nicparams")).get("link")) or
-            _Text(nic.get("bridge")) or self.default_link)
+    return (typed.Text(typed.Dict(nic.get("nicparams")).get("link")) or
+            typed.Text(nic.get("bridge")) or self.default_link)
 
   def FindNode(self, name):
     """Finds a node by UUID, name or short name.
@@ -635,9 +624,9 @@ def _DefaultLink(cluster):
   Up to Ganeti 2.0 it is the cluster's default_bridge.
 
   """
-  nicparams = _Dict(_Dict(cluster.get("nicparams")).get("default"))
-  return (_Text(nicparams.get("link")) or
-          _Text(cluster.get("default_bridge")) or _DEFAULT_LINK)
+  nicparams = typed.Dict(typed.Dict(cluster.get("nicparams")).get("default"))
+  return (typed.Text(nicparams.get("link")) or
+          typed.Text(cluster.get("default_bridge")) or _DEFAULT_LINK)
 
 
 def _Collectors(cluster):
@@ -650,12 +639,12 @@ def _Collectors(cluster):
   @return: dict from name to {"active": bool, "interval": microseconds}
 
   """
-  stored = _Dict(cluster.get("data_collectors"))
-  hypervisors = [item for item in _List(cluster.get("enabled_hypervisors"))
+  stored = typed.Dict(cluster.get("data_collectors"))
+  hypervisors = [item for item in typed.List(cluster.get("enabled_hypervisors"))
                  if isinstance(item, str)]
   collectors = {}
   for name in sorted(constants.DATA_COLLECTOR_NAMES.union(stored)):
-    settings = _Dict(stored.get(name))
+    settings = typed.Dict(stored.get(name))
     active = settings.get("active", True) is True
     if (name == constants.DATA_COLLECTOR_INST_STATUS and
         _XEN_HYPERVISORS.isdisjoint(hypervisors)):

@@ -18,6 +18,7 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
+from ganeti.confd import fields as fieldslib
 from ganeti.confd import inventory
 from ganeti.confd import protocol
 from ganeti.confd import querylib
@@ -170,7 +171,7 @@ class TestQuery(unittest.TestCase):
       self.assertEqual(inventory.Answer(self.snap, query), (ERROR, ARGUMENT))
 
   def testFields(self):
-    for what in inventory.KINDS:
+    for what in fieldslib.KINDS:
       (status, answer) = self._Ask(what, None)
       self.assertEqual(status, OK)
       rows = answer["fields"]
@@ -183,14 +184,14 @@ class TestQuery(unittest.TestCase):
         self.assertIn(kind, ["text", "number", "float", "unit", "bool",
                              "timestamp", "other"])
         self.assertRegex(text, r"^[A-Z].*[^.]$")
-        described = inventory.Describe(what, name)
+        described = fieldslib.Describe(what, name)
         self.assertEqual((described.name, described.title), (name, title))
         self.assertIn(described.kind, [kind, None])
       # It goes into one datagram, with room for more parameters
       self.assertLess(len(json.dumps(json.dumps(answer))), 45000)
 
   def testHidden(self):
-    for what in inventory.KINDS:
+    for what in fieldslib.KINDS:
       names = [row[0] for row in self._Ask(what, None)[1]["fields"]]
       text = json.dumps(self._Rows(what, names))
       self.assertNotIn("s3cret", text)
@@ -208,7 +209,7 @@ class TestOldConfigurations(unittest.TestCase):
     snap = snapshot.Snapshot(config if isinstance(config, bytes) else
                              json.dumps(config).encode("ascii"))
     rows = {}
-    for what in inventory.KINDS:
+    for what in fieldslib.KINDS:
       (status, answer) = inventory.Answer(snap, {"what": what})
       self.assertEqual(status, OK)
       names = [row[0] for row in answer["fields"]]
