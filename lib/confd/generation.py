@@ -59,7 +59,7 @@ _LOADER_OOM_SCORE = 300
 _WORKER_OOM_SCORE = 500
 
 #: How much the process for large answers steps back
-_LARGE_NICE = 5
+_LARGE_NICE = 10
 
 #: How much of what is wrong with a configuration is logged
 _WARNINGS = 10

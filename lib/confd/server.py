@@ -42,9 +42,9 @@ _RECEIVE_BUFFER = 4 << 20
 #: this size takes less than 10 ms.
 _LARGE_ITEMS = 5000
 
-#: What a cache of serialised answers may hold (bytes): enough for the disks of
-#: 10,000 instances
-_CACHE_SIZE = 32 << 20
+#: What a cache of serialised answers may hold (bytes): so much, or as much as
+#: the configuration's file has, which is enough for the disks of all instances
+_CACHE_SIZE = 16 << 20
 #: What an answer takes in it besides its text
 _CACHE_OVERHEAD = 500
 
@@ -185,6 +185,7 @@ class Responder:
     self._replays = replays
     self._cache = {}
     self._cache_size = 0
+    self._cache_limit = max(_CACHE_SIZE, snapshot.size)
     self._too_large = self._Encode(_TOO_LARGE)._replace(too_large=True)
     self._failed = set()
 
@@ -322,7 +323,7 @@ class Responder:
   def _Remember(self, key, answer):
     size = _CACHE_OVERHEAD + len(answer.message.data) + \
       len(answer.message.head) + len(key[-1] or "")
-    if self._cache_size + size > _CACHE_SIZE:
+    if self._cache_size + size > self._cache_limit:
       self._cache.clear()
       self._cache_size = 0
     self._cache[key] = answer

@@ -314,6 +314,7 @@ class _Directory:
 class Snapshot:
   """One configuration, ready to be asked.
 
+  @ivar size: bytes of its text
   @ivar document: the whole configuration as stored, without its secrets
   @ivar serial: the configuration's serial number
   @ivar version: its format's version, e.g. 3000000
@@ -342,6 +343,7 @@ class Snapshot:
       quotes nothing of it, which could be a secret
 
     """
+    self.size = len(text)
     self.document = self._Parse(text)
     self.serial = self.document["serial_no"]
     self.version = self.document["version"]

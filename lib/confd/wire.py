@@ -105,8 +105,10 @@ _ENVELOPE_DECODER = simplejson.JSONDecoder(parse_int=_IgnoreNumber,
                                            parse_float=_IgnoreNumber,
                                            parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = simplejson.JSONDecoder(parse_constant=_RefuseConstant)
-# No answer has named tuples; looking for them takes a quarter of the time
-_ENCODER = simplejson.JSONEncoder(ignore_nan=True, namedtuple_as_object=False)
+# No answer has named tuples, and looking for them takes a quarter of the time.
+# Blanks would be a tenth of what is hashed, copied and sent.
+_ENCODER = simplejson.JSONEncoder(ignore_nan=True, namedtuple_as_object=False,
+                                  separators=(",", ":"))
 
 #: Serialises any JSON value; the text is ASCII
 EncodeJson = _ENCODER.encode
@@ -180,7 +182,7 @@ def Prepare(msg):
   @rtype: L{Message}
 
   """
-  head = "{\"msg\": %s, \"salt\": " % EncodeJson(msg)
+  head = "{\"msg\":%s,\"salt\":" % EncodeJson(msg)
   return Message(msg.encode("utf-8"), confd.PackMagic(head.encode("ascii")))
 
 
@@ -193,7 +195,7 @@ def _Pack(key, salt, message):
 
   """
   signature = _Sign(key, salt, message.data)
-  tail = "%s, \"hmac\": \"%s\"}" % (EncodeJson(salt), signature)
+  tail = "%s,\"hmac\":\"%s\"}" % (EncodeJson(salt), signature)
   return message.head + tail.encode("ascii")
 
 
