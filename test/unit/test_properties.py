@@ -4,9 +4,11 @@
 
 """What holds for any input: the pure core, fed by hypothesis"""
 
+import base64
 import copy
 import json
 import logging
+import socket
 import unittest
 from unittest import mock
 
@@ -14,8 +16,12 @@ import oldconfigs
 import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
+from fuzz import targets
+
 from ganeti import errors
 from ganeti.confd import counters
+from ganeti.confd import exchange
+from ganeti.confd import parts
 from ganeti.confd import querylib
 from ganeti.confd import replay
 from ganeti.confd import server
@@ -405,6 +411,77 @@ class TestConfigurations(unittest.TestCase):
                          "rsalt": "x"})
       self.assertEqual(reply[0], 0)
       self.assertNotIn("s3cret", json.dumps(reply))
+
+
+@needs_hypothesis
+class TestClient(unittest.TestCase):
+  """The client's end: whatever comes back, one answer or one clear error.
+
+  """
+  @hypothesis.given(JSON, st.randoms())
+  def testParts(self, value, chance):
+    text = wire.EncodeJson(value)
+    cut = parts.Parts(text)
+    assembly = parts.Assembly(len(cut), cut.sha256)
+    numbers = list(range(len(cut))) * 2
+    chance.shuffle(numbers)
+    for number in numbers:
+      assembly.Add(number, cut.Get(number))
+    self.assertEqual(wire.EncodeJson(assembly.Answer()), text)
+
+  @hypothesis.given(st.lists(JSON | st.binary().map(
+    lambda data: base64.b64encode(data).decode("ascii")), min_size=1,
+                             max_size=4), TEXTS)
+  def testAnyParts(self, texts, sha256):
+    assembly = parts.Assembly(len(texts), sha256)
+    try:
+      for (number, text) in enumerate(texts):
+        assembly.Add(number, text)
+    except errors.ConfdClientError:
+      return
+    self.assertRaises(errors.ConfdClientError, assembly.Answer)
+
+  @hypothesis.given(st.binary(max_size=200))
+  def testFetch(self, data):
+    targets.Fetched(data)
+
+  @hypothesis.given(st.lists(st.tuples(
+    st.integers(0, 2), st.integers(-1, 3), JSON, st.integers(1, 9),
+    st.booleans()), max_size=8), st.none() | st.integers(1, 9))
+  def testExchange(self, replies, floor):
+    candidates = [
+      exchange.Candidate(name, [(socket.AF_INET, (name, 1814))])
+      for name in ("192.0.2.1", "192.0.2.2", "192.0.2.3")]
+    (now, deadline) = (100.0, 110.0)
+    run = exchange.Exchange(0, None, candidates[:2], candidates[2:], now,
+                            deadline, floor)
+    run.Outgoing(KEY, now, NOW)
+    answers = []
+    for (who, status, answer, serial, later) in replies:
+      if run.Done(now):
+        break
+      for asked in run.Salts().values():
+        if asked.candidate is candidates[who]:
+          run.Receive(asked, wire.Reply(1, status, answer, serial, "x"),
+                      candidates[who].name, now)
+          answers.append((status, answer, serial))
+      now += 1.0 * later
+      run.Outgoing(KEY, now, NOW)
+    now = deadline
+    self.assertTrue(run.Done(now))
+    run.Finish(now)
+    try:
+      reply = run.Result(now)
+    except exchange.NoAnswer:
+      return
+    except exchange.ErrorAnswer as err:
+      self.assertNotEqual(err.status, 0)
+      reply = err.reply
+    else:
+      self.assertEqual(reply.candidates[0].status, 0)
+    best = reply.candidates[0]
+    self.assertIn((best.status, best.answer, best.serial), answers)
+    self.assertLessEqual(floor or 0, reply.serial)
 
 
 class TestNesting(unittest.TestCase):
