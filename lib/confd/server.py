@@ -42,9 +42,9 @@ _RECEIVE_BUFFER = 4 << 20
 #: this size takes less than 10 ms.
 _LARGE_ITEMS = 5000
 
-#: What a cache of serialised answers may hold (bytes): so much, or as much as
-#: the configuration's file has, which is enough for the disks of all instances
-_CACHE_SIZE = 16 << 20
+#: What a cache of serialised answers may hold (bytes): so much, which is enough
+#: for the disks of 10,000 instances, or as much as the configuration's file has
+_CACHE_SIZE = 32 << 20
 #: What an answer takes in it besides its text
 _CACHE_OVERHEAD = 500
 
