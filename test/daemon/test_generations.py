@@ -308,7 +308,9 @@ class WorkersTest(unittest.TestCase):
       self.assertEqual(_Score(found.keeper), own)
       self.assertGreater(_Score(found.loader), own)
       for pid in found.workers + [found.large]:
-        self.assertGreater(_Score(pid), _Score(found.loader))
+        # It has the loader's until it sets its own
+        testutils.WaitFor(lambda: _Score(pid) > _Score(found.loader), # pylint: disable=W0640
+                          "the score of %d" % pid)
 
 
 class DeathTest(unittest.TestCase):
