@@ -282,15 +282,7 @@ class ConfdClient:
     @rtype: list of strings
 
     """
-    known = len(self._peers)
-    count = {
-      0: min(known, constants.CONFD_DEFAULT_REQ_COVERAGE),
-      -1: known,
-      }.get(coverage, coverage)
-    if count > known:
-      raise errors.ConfdClientError("Coverage %d is more than the number of"
-                                    " peers, %d" %
-                                    (count, known))
+    count = exchange.CountToAsk(coverage, len(self._peers), "peers")
     return random.sample(self._peers, count)
 
   def HandleResponse(self, payload, ip, port):

@@ -616,16 +616,8 @@ class Dialogue(Questions):
 
     """
     everyone = self._Everyone()
-    coverage = self._coverage
-    if coverage > len(everyone):
-      raise errors.ConfdClientError("Coverage %d is more than the number of"
-                                    " candidates, %d" %
-                                    (coverage, len(everyone)))
-    if coverage == 0:
-      coverage = constants.CONFD_DEFAULT_REQ_COVERAGE
-    elif coverage == -1:
-      coverage = len(everyone)
-    return (everyone[:coverage], everyone[coverage:])
+    count = exchange.CountToAsk(self._coverage, len(everyone), "candidates")
+    return (everyone[:count], everyone[count:])
 
   def _Judge(self, current, now):
     """Weighs the outcome of an exchange against what is known.

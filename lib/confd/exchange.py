@@ -109,6 +109,29 @@ class ErrorAnswer(errors.ConfdClientError):
     self.code = reply.candidates[0].answer
 
 
+def CountToAsk(coverage, known, whom):
+  """Tells how many to ask.
+
+  @type coverage: int
+  @param coverage: a number; 0 for C{constants.CONFD_DEFAULT_REQ_COVERAGE} or
+    all if they are fewer, -1 for all
+  @type known: int
+  @param known: how many there are
+  @type whom: string
+  @param whom: what they are, for the message
+  @raise errors.ConfdClientError: there are not so many
+
+  """
+  count = {
+    0: min(known, constants.CONFD_DEFAULT_REQ_COVERAGE),
+    -1: known,
+    }.get(coverage, coverage)
+  if count > known:
+    raise errors.ConfdClientError("Coverage %d is more than the number of %s,"
+                                  " %d" % (count, whom, known))
+  return count
+
+
 def NeededReplies(count):
   """Tells how many of the candidates asked have to answer.
 
