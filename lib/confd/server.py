@@ -260,14 +260,14 @@ class Responder:
       return self._Encode(_INTERNAL_ERROR)
 
   def _Answer(self, request):
-    """Returns the answer to a request that is not in the cache, or not as such.
+    """Makes an answer that is not in the cache under its question.
 
     @rtype: L{_Answer}, or L{LATER}
 
     """
     if (request.part is not None or request.type == protocol.REQ_STATS or
         querylib.TakesLong(request)):
-      return self._AnswerSpecial(request)
+      return LATER
 
     result = querylib.Answer(self._snapshot, request)
     key = None
@@ -280,31 +280,14 @@ class Responder:
       if answer is not None:
         return answer
     if _IsLarge(result[1]):
-      answer = self._AnswerLong(request)
-      if key and answer is LATER:
+      if key:
         # Such questions are few, and finding out takes long
         self._cache[key] = LATER
-      return answer
+      return LATER
     answer = self._Encode(result)
     if key:
       self._Remember(key, answer)
     return answer
-
-  def _AnswerSpecial(self, request):
-    """Answers what is no plain question about the configuration, or a long one.
-
-    @rtype: as L{_Answer}'s
-
-    """
-    return LATER
-
-  def _AnswerLong(self, request):
-    """Answers what takes long to find or to write.
-
-    @rtype: as L{_Answer}'s
-
-    """
-    return LATER
 
   def _Encode(self, result, part=None):
     """Serialises an answer.
@@ -346,7 +329,12 @@ class LargeResponder(Responder):
     self._parts = collections.OrderedDict()
     self._parts_size = 0
 
-  def _AnswerSpecial(self, request):
+  def _Answer(self, request):
+    """Makes any answer that workers leave to this one.
+
+    @rtype: L{_Answer}
+
+    """
     if request.part is None:
       if request.type != protocol.REQ_STATS:
         return self._AnswerLong(request)
