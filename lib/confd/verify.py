@@ -176,6 +176,7 @@ class Checker:
         " large ones")
       if faults:
         if time.monotonic() < patience:
+          time.sleep(_PAUSE)
           continue
         return faults
       loaded = reply.answer["config"]
