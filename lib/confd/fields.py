@@ -111,11 +111,19 @@ def _Tags(_, item):
   return _SortedTexts(item.stored.get("tags"))
 
 
-def _Own(key):
+def _OwnDict(item, key):
   """What an object itself has of parameters.
 
   """
-  return lambda _, item: _SortedDict(typed.Dict(item.stored.get(key)))
+  return typed.Dict(item.stored.get(key))
+
+
+def _Own(key):
+  return lambda _, item: _SortedDict(_OwnDict(item, key))
+
+
+def _OwnUnsorted(key):
+  return lambda _, item: _OwnDict(item, key)
 
 
 def _Common(what):
@@ -162,7 +170,7 @@ def _Cluster(snapshot, key):
 
 
 def _BeLayers(snapshot, item):
-  return [typed.Dict(item.stored.get("beparams")),
+  return [_OwnDict(item, "beparams"),
           typed.Dict(_Cluster(snapshot, "beparams").get("default"))]
 
 
@@ -170,24 +178,24 @@ def _HvLayers(snapshot, item):
   hypervisor = typed.Text(item.stored.get("hypervisor"))
   os_name = typed.Text(item.stored.get("os"))
   by_os = typed.Dict(_Cluster(snapshot, "os_hvp").get(os_name))
-  return [typed.Dict(item.stored.get("hvparams")),
+  return [_OwnDict(item, "hvparams"),
           typed.Dict(by_os.get(hypervisor)),
           typed.Dict(_Cluster(snapshot, "hvparams").get(hypervisor))]
 
 
 def _OsLayers(snapshot, item):
   (name, _, _) = typed.Text(item.stored.get("os"), "").partition("+")
-  return [typed.Dict(item.stored.get("osparams")),
+  return [_OwnDict(item, "osparams"),
           typed.Dict(_Cluster(snapshot, "osparams").get(name))]
 
 
 def _GroupNdLayers(snapshot, item):
-  return [typed.Dict(item.stored.get("ndparams")),
+  return [_OwnDict(item, "ndparams"),
           _Cluster(snapshot, "ndparams")]
 
 
 def _NodeNdLayers(snapshot, item):
-  layers = [typed.Dict(item.stored.get("ndparams"))]
+  layers = [_OwnDict(item, "ndparams")]
   if item.group is not None:
     layers.append(typed.Dict(item.group.stored.get("ndparams")))
   return layers + [_Cluster(snapshot, "ndparams")]
@@ -512,7 +520,7 @@ _INSTANCE_FIELDS = [
         lambda snapshot, item: _Filled(_BeLayers(snapshot, item))),
   Field("custom_beparams", "CustomBackendParameters", OTHER,
         "Backend parameters of its own",
-        lambda _, item: typed.Dict(item.stored.get("beparams"))),
+        _OwnUnsorted("beparams")),
   Field("hvparams", "HypervisorParameters", OTHER,
         "All hypervisor parameters", _HvParams),
   Field("custom_hvparams", "CustomHypervisorParameters", OTHER,
@@ -613,7 +621,7 @@ _NODE_FIELDS = [
         lambda snapshot, item: _Filled(_NodeNdLayers(snapshot, item))),
   Field("custom_ndparams", "CustomNodeParameters", OTHER,
         "Node parameters of its own",
-        lambda _, item: typed.Dict(item.stored.get("ndparams"))),
+        _OwnUnsorted("ndparams")),
   Field("pinst_cnt", "Pinst", NUMBER, "Number of primary instances",
         _InstanceCount("primary")),
   Field("pinst_list", "PriInstances", OTHER, "Names of primary instances",
@@ -633,7 +641,7 @@ def _GroupPolicy(snapshot, item):
 
   """
   default = _Cluster(snapshot, "ipolicy")
-  own = typed.Dict(item.stored.get("ipolicy"))
+  own = _OwnDict(item, "ipolicy")
   policy = _Filled([own, default])
   if "std" in own and "std" in default:
     policy["std"] = _Filled([typed.Dict(own["std"]),
@@ -649,10 +657,10 @@ _GROUP_FIELDS = [
         _GroupPolicy),
   Field("custom_ipolicy", "CustomInstancePolicy", OTHER,
         "Policy about instances of its own",
-        lambda _, item: typed.Dict(item.stored.get("ipolicy"))),
+        _OwnUnsorted("ipolicy")),
   Field("diskparams", "DiskParameters", OTHER, "All disk parameters",
         lambda snapshot, item: _SortedDict(_Filled(
-          [typed.Dict(item.stored.get("diskparams")),
+          [_OwnDict(item, "diskparams"),
            _Cluster(snapshot, "diskparams")]))),
   Field("custom_diskparams", "CustomDiskParameters", OTHER,
         "Disk parameters of its own", _Own("diskparams")),
@@ -660,7 +668,7 @@ _GROUP_FIELDS = [
         lambda snapshot, item: _Filled(_GroupNdLayers(snapshot, item))),
   Field("custom_ndparams", "CustomNDParams", OTHER,
         "Node parameters of its own",
-        lambda _, item: typed.Dict(item.stored.get("ndparams"))),
+        _OwnUnsorted("ndparams")),
   Field("node_cnt", "Nodes", NUMBER, "Number of nodes",
         lambda _, item: len(item.nodes)),
   Field("node_list", "NodeList", OTHER, "Names of the nodes",
