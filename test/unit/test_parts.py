@@ -19,12 +19,6 @@ from ganeti import errors
 from ganeti.confd import parts
 from ganeti.confd import wire
 
-try:
-  import hypothesis
-  from hypothesis import strategies as st
-except ImportError:
-  hypothesis = None
-
 
 #: What any network carries in one piece
 _MAX_DATAGRAM = 1232
@@ -93,21 +87,6 @@ class TestRoundTrip(unittest.TestCase):
     self.assertEqual([cut.Get(i) for i in range(len(cut))],
                      [other.Get(i) for i in range(len(other))])
     self.assertEqual(cut.sha256, other.sha256)
-
-  @unittest.skipUnless(hypothesis, "hypothesis is not installed"
-                       " (Debian: python3-hypothesis)")
-  def testAnyJson(self):
-    values = st.recursive(
-      st.none() | st.booleans() | st.integers() | st.text() |
-      st.floats(allow_nan=False, allow_infinity=False),
-      lambda items: (st.lists(items) | st.dictionaries(st.text(), items)))
-
-    @hypothesis.settings(deadline=None, database=None)
-    @hypothesis.given(values)
-    def _Check(value):
-      cut = parts.Parts(wire.EncodeJson(value))
-      self.assertEqual(_Assemble(cut), value)
-    _Check()
 
 
 class TestCut(unittest.TestCase):
