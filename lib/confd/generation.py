@@ -7,7 +7,8 @@
 A generation is a loader, which reads the configuration and the key and builds
 the snapshot, and its children: the workers, which answer, and one process for
 the answers that take long. They share the snapshot's memory, since they are
-forked after it was built.
+forked after it was built. The loader then has little to do, and answers what
+is asked about the daemon itself.
 
 The supervisor's end is L{Generation}. Two pipes tie them together::
 
@@ -51,8 +52,8 @@ _RESPAWN_FORGET = 5.0
 
 #: Seconds that the children have to finish
 _FINISH_TIME = 0.5
-#: Seconds that a large answer in the making has to be finished
-_FINISH_LARGE_TIME = 0.1
+#: Seconds for what workers have left to other processes, at the end
+_FINISH_FORWARDED_TIME = 0.1
 
 #: See L{process.PreferForOomKill}; the supervisor stays at 0
 _LOADER_OOM_SCORE = 300
@@ -99,7 +100,24 @@ def RowsNeeded(workers):
   The supervisor has the first; two generations may exist at a time.
 
   """
-  return 1 + 2 * (workers + 1)
+  return 1 + 2 * _RowsOfGeneration(workers)
+
+
+def _RowsOfGeneration(workers):
+  # The last two are those of the process for large answers and the loader
+  return workers + 2
+
+
+def _ForwardingSockets():
+  """Makes a way for what workers leave to another process.
+
+  @return: the workers' end and the other's
+
+  """
+  socks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+  # Workers never wait for it
+  socks[0].setblocking(False)
+  return socks
 
 
 class Generation:
@@ -255,7 +273,7 @@ class _Loader:
   """
   def __init__(self, setup, number, control_fd, status_fd):
     self._setup = setup
-    self._first_row = 1 + (number % 2) * (setup.workers + 1)
+    self._first_row = 1 + (number % 2) * _RowsOfGeneration(setup.workers)
     self._control_fd = control_fd
     self._status_fd = status_fd
     self._pid = None
@@ -264,9 +282,9 @@ class _Loader:
     self._key = None
     self._stats = None
     self._signals = None
-    # Workers write to the first what the process for large answers reads from
-    # the second
+    # See _ForwardingSockets: to the process for large answers, and to this one
     self._large_socks = None
+    self._stats_socks = None
     # The process for large answers dies with the writer of this pipe
     self._large_pipe = None
 
@@ -382,11 +400,12 @@ class _Loader:
     @return: whether to go on, with another key; False is to finish
 
     """
-    self._large_socks = socket.socketpair(socket.AF_UNIX,
-                                          socket.SOCK_SEQPACKET)
-    # Workers never wait for it
-    self._large_socks[0].setblocking(False)
+    self._large_socks = _ForwardingSockets()
+    self._stats_socks = _ForwardingSockets()
     self._large_pipe = os.pipe2(os.O_CLOEXEC)
+    row = self._Row(len(self._children))
+    about_itself = server.Server(self._setup.sock, server.StatsResponder(
+      self._snapshot, self._key, row, self._setup.replays, self._stats), row)
     told = None
     while told is None:
       now = time.monotonic()
@@ -395,8 +414,8 @@ class _Loader:
           self._Start(child, now)
       due = [child.due for child in self._children if child.pid is None]
       timeout = max(0, min(due) - now) if due else None
-      (readable, _, _) = select.select([self._control_fd, self._signals], [],
-                                       [], timeout)
+      (readable, _, _) = select.select([self._control_fd, self._signals,
+                                        self._stats_socks[1]], [], [], timeout)
       signums = self._signals.Read()
       if signal.SIGTERM in signums:
         told = b""
@@ -406,8 +425,13 @@ class _Loader:
           told = None
       elif signal.SIGCHLD in signums:
         self._Reaped(process.Reap())
-    self._Finish()
+      elif self._stats_socks[1] in readable:
+        about_itself.ServeForwarded(self._stats_socks[1])
+    self._Finish(about_itself)
     return told == _RENEW_KEY
+
+  def _Row(self, index):
+    return self._setup.counters.Row(self._first_row + index)
 
   def _Start(self, child, now):
     """Starts a child.
@@ -420,7 +444,7 @@ class _Loader:
       main = self._WorkerMain
     close_fds = [self._control_fd] + self._signals.fds
     child.started = now
-    row = self._setup.counters.Row(self._first_row + child.index)
+    row = self._Row(child.index)
     try:
       child.pid = process.Fork(lambda: main(row), close_fds)
     except OSError as err:
@@ -453,8 +477,11 @@ class _Loader:
           child.delay = self._NextDelay(child)
           self._Report(died=pid)
 
-  def _Finish(self):
+  def _Finish(self, about_itself):
     """Lets the children finish, and ends those that do not.
+
+    @type about_itself: L{server.Server}
+    @param about_itself: this process's own
 
     """
     (*workers, large) = self._children
@@ -465,7 +492,13 @@ class _Loader:
     # With the last writer gone it finishes by itself
     for sock in self._large_socks:
       sock.close()
-    self._AwaitEnd([large], _FINISH_LARGE_TIME)
+    self._stats_socks[0].close()
+    deadline = time.monotonic() + _FINISH_FORWARDED_TIME
+    while (about_itself.ServeForwarded(self._stats_socks[1]) and
+           time.monotonic() < deadline):
+      pass
+    self._stats_socks[1].close()
+    self._AwaitEnd([large], _FINISH_FORWARDED_TIME)
     for fd in self._large_pipe:
       os.close(fd)
 
@@ -500,13 +533,17 @@ class _Loader:
     process.PreferForOomKill(_WORKER_OOM_SCORE)
     told = []
     signal.signal(signal.SIGTERM, lambda _signum, _frame: told.append(True))
-    self._large_socks[1].close()
+    for sock in (self._large_socks[1], self._stats_socks[1]):
+      sock.close()
     for fd in self._large_pipe:
       os.close(fd)
     responder = server.Responder(self._snapshot, self._key, row,
                                  self._setup.replays)
     server.Server(self._setup.sock, responder, row).Serve(
-      lambda: told or os.getppid() != self._pid, self._large_socks[0])
+      lambda: told or os.getppid() != self._pid, {
+        server.LARGE: self._large_socks[0],
+        server.STATS: self._stats_socks[0],
+        })
 
   def _LargeMain(self, row):
     """The life of the process that makes large answers.
@@ -516,11 +553,13 @@ class _Loader:
     process.IgnoreTermination()
     # Workers go first
     process.StepBack(_LARGE_NICE)
-    self._large_socks[0].close()
+    for sock in (self._large_socks[0], *self._stats_socks):
+      sock.close()
     (alive_fd, writer_fd) = self._large_pipe
     os.close(writer_fd)
     process.DieWithWriter(alive_fd)
     responder = server.LargeResponder(self._snapshot, self._key, row,
-                                      self._setup.replays, self._stats)
-    server.Server(self._setup.sock, responder, row).ServeLarge(
-      self._large_socks[1])
+                                      self._setup.replays)
+    forwarded = server.Server(self._setup.sock, responder, row)
+    while forwarded.ServeForwarded(self._large_socks[1]):
+      pass

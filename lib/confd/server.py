@@ -81,8 +81,10 @@ _DROPPED_BUSY = counters.INDEX[counters.DROPPED_BUSY]
 _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 _DROPPED_UNSENT = counters.INDEX[counters.DROPPED_UNSENT]
 
-#: What L{Responder.Respond} returns for an answer to be made elsewhere
-LATER = object()
+#: What L{Responder.Respond} returns for an answer to be made elsewhere: by a
+#: L{LargeResponder}, or by a L{StatsResponder}
+LARGE = object()
+STATS = object()
 
 #: An answer, ready to be packed with any salt
 _Answer = collections.namedtuple("_Answer", ["status", "message", "too_large"])
@@ -168,8 +170,8 @@ def _IsLarge(answer):
 class Responder:
   """Makes replies of datagrams, with one snapshot and one key.
 
-  This one does so for a worker: it leaves to a L{LargeResponder} what would
-  keep the next datagram waiting. No socket, no clock.
+  This one does so for a worker: it leaves to others what would keep the next
+  datagram waiting. No socket, no clock.
 
   """
   def __init__(self, snapshot, key, row, replays):
@@ -199,8 +201,8 @@ class Responder:
     @type datagram: bytes
     @type now: number
     @param now: the time, in seconds since the epoch
-    @return: bytes to send; None for silence; L{LATER} for what has to be asked
-      of a L{LargeResponder}
+    @return: bytes to send; None for silence; L{LARGE} or L{STATS} for what
+      has to be asked of another responder
 
     """
     try:
@@ -217,8 +219,8 @@ class Responder:
       answer = self._cache.get((request.type, query))
     if answer is None:
       answer = self._MakeAnswer(request)
-    if answer is LATER:
-      return LATER
+    if answer is LARGE or answer is STATS:
+      return answer
 
     # The key and most of the message are prepared: only the salt is new
     reply = wire.PackReply(self._key, request.rsalt, answer.message)
@@ -245,7 +247,7 @@ class Responder:
   def _MakeAnswer(self, request):
     """Returns the answer to a request, whatever happens.
 
-    @rtype: L{_Answer}, or L{LATER}
+    @rtype: L{_Answer}, or L{LARGE}, or L{STATS}
 
     """
     try:
@@ -262,12 +264,13 @@ class Responder:
   def _Answer(self, request):
     """Makes an answer that is not in the cache under its question.
 
-    @rtype: L{_Answer}, or L{LATER}
+    @rtype: L{_Answer}, or L{LARGE}, or L{STATS}
 
     """
-    if (request.part is not None or request.type == protocol.REQ_STATS or
-        querylib.TakesLong(request)):
-      return LATER
+    if request.type == protocol.REQ_STATS:
+      return STATS
+    if request.part is not None or querylib.TakesLong(request):
+      return LARGE
 
     result = querylib.Answer(self._snapshot, request)
     key = None
@@ -282,8 +285,8 @@ class Responder:
     if _IsLarge(result[1]):
       if key:
         # Such questions are few, and finding out takes long
-        self._cache[key] = LATER
-      return LATER
+        self._cache[key] = LARGE
+      return LARGE
     answer = self._Encode(result)
     if key:
       self._Remember(key, answer)
@@ -320,12 +323,8 @@ class LargeResponder(Responder):
   for its parts is the only one.
 
   """
-  def __init__(self, snapshot, key, row, replays, stats):
-    """@param stats: L{stats.Stats}
-
-    """
+  def __init__(self, snapshot, key, row, replays):
     Responder.__init__(self, snapshot, key, row, replays)
-    self._stats = stats
     self._parts = collections.OrderedDict()
     self._parts_size = 0
 
@@ -336,13 +335,9 @@ class LargeResponder(Responder):
 
     """
     if request.part is None:
-      if request.type != protocol.REQ_STATS:
-        return self._AnswerLong(request)
-      return self._Encode((constants.CONFD_REPL_STATUS_OK,
-                           self._stats.Collect()))
+      return self._AnswerLong(request)
     number = request.part
-    if (request.type == protocol.REQ_STATS or not wire.IsPlainInt(number) or
-        number < 0):
+    if not wire.IsPlainInt(number) or number < 0:
       return self._Encode(_BAD_ARGUMENT)
     key = self._Key(request)
     cut = self._parts.get(key)
@@ -394,6 +389,28 @@ class LargeResponder(Responder):
       self._parts_size -= old.size + len(old_key[-1])
 
 
+class StatsResponder(Responder):
+  """Makes the replies about the daemon itself.
+
+  Looking at the memory of processes takes long. Yet whoever watches the daemon
+  must not wait for large answers as well.
+
+  """
+  def __init__(self, snapshot, key, row, replays, stats):
+    """@param stats: L{stats.Stats}
+
+    """
+    Responder.__init__(self, snapshot, key, row, replays)
+    self._stats = stats
+
+  def _Answer(self, request):
+    if request.part is not None:
+      # It would be another one for each part
+      return self._Encode(_BAD_ARGUMENT)
+    return self._Encode((constants.CONFD_REPL_STATUS_OK,
+                         self._stats.Collect()))
+
+
 class Server:
   """Serves datagrams until it is told to finish.
 
@@ -408,12 +425,14 @@ class Server:
     self._responder = responder
     self._row = row
 
-  def Serve(self, finished, large_sock):
+  def Serve(self, finished, elsewhere):
     """Answers what comes in on the shared socket.
 
     @type finished: callable without arguments
     @param finished: asked between datagrams; True ends this
-    @param large_sock: where to send what L{ServeLarge} reads
+    @type elsewhere: dict
+    @param elsewhere: from L{LARGE} and L{STATS} to the sockets that
+      L{ServeForwarded} reads at their other ends
 
     """
     while not finished():
@@ -424,27 +443,30 @@ class Server:
         continue
       control = _FromAddressAsked(*ancillary)
       reply = self._responder.Respond(datagram, time.time())
-      if reply is LATER:
+      if type(reply) is bytes:
+        self._Send(reply, control, address)
+      elif reply is not None:
         try:
-          large_sock.send(pickle.dumps((datagram, control, address)))
+          elsewhere[reply].send(pickle.dumps((datagram, control, address)))
         except OSError:
           # Its queue is full; the client asks again
           self._row[_DROPPED_BUSY] += 1
-      elif reply:
-        self._Send(reply, control, address)
 
-  def ServeLarge(self, large_sock):
-    """Answers what workers leave to this process, until they are gone.
+  def ServeForwarded(self, sock):
+    """Answers one of those that workers leave to this process.
+
+    @rtype: bool
+    @return: False if the workers are gone
 
     """
-    while True:
-      message = large_sock.recv(1 << 17)
-      if not message:
-        return
-      (datagram, control, address) = pickle.loads(message)
-      reply = self._responder.Respond(datagram, time.time())
-      if reply:
-        self._Send(reply, control, address)
+    message = sock.recv(1 << 17)
+    if not message:
+      return False
+    (datagram, control, address) = pickle.loads(message)
+    reply = self._responder.Respond(datagram, time.time())
+    if reply:
+      self._Send(reply, control, address)
+    return True
 
   def _Send(self, reply, control, address):
     try:

@@ -50,9 +50,6 @@ _SETTLE_MAX = 60.0
 #: Seconds for an answer
 _TIMEOUT = 3.0
 
-#: Seconds that a daemon may be busy with large answers
-_BUSY = 10.0
-
 
 def _IsOwnAddress(address):
   """Tells whether an address is one of this machine.
@@ -168,16 +165,11 @@ class Checker:
       # Only the packaged daemon has no serial there
       return faults
     deadline = None
-    # STATS waits behind large answers
-    patience = time.monotonic() + _BUSY
     while True:
-      (reply, faults) = self._AskOwn(
-        protocol.REQ_STATS, "it does answer short questions, but is busy with"
-        " large ones")
+      (reply, faults) = self._AskOwn(protocol.REQ_STATS,
+                                     "it does answer other questions; see its"
+                                     " log")
       if faults:
-        if time.monotonic() < patience:
-          time.sleep(_PAUSE)
-          continue
         return faults
       loaded = reply.answer["config"]
       self._settle = min(_SETTLE + _SETTLE_LOADS * loaded["load_time"],

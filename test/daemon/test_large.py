@@ -6,6 +6,8 @@
 
 """
 
+import os
+import signal
 import statistics
 import time
 import unittest
@@ -17,6 +19,7 @@ import testutils
 NODE_ROLE = 1
 NODE_INSTANCES = 8
 CONFIG = 10
+STATS = 65
 
 TOO_LARGE = 3
 
@@ -76,6 +79,26 @@ class LargeTest(unittest.TestCase):
            1000 * statistics.median(alone), 1000 * _Percentile(alone, 99)))
     self.assertLess(statistics.median(beside), 10 * statistics.median(alone))
     self.assertLess(_Percentile(beside, 99), 0.05)
+
+  def testStatisticsDoNotWait(self):
+    """Whoever watches the daemon is answered whatever else it has to do.
+
+    """
+    with testutils.Daemon(testutils.MakeConfig(),
+                          args=["--workers=1"]) as daemon:
+      large = processes.Find(daemon, 1).large
+      os.kill(large, signal.SIGSTOP)
+      try:
+        with daemon.Asker() as asker:
+          asker.Send(testutils.PackMessage(
+            daemon.key, testutils.MakeMessage(CONFIG, "", part=0)))
+          (status, stats) = daemon.Answer(STATS)
+          self.assertEqual((status, stats["workers"]), (0, 1))
+          self.assertIsNone(asker.Receive(timeout=0.2))
+          os.kill(large, signal.SIGCONT)
+          self.assertIsNotNone(asker.Receive())
+      finally:
+        os.kill(large, signal.SIGCONT)
 
 
 def _Percentile(values, percent):

@@ -190,16 +190,21 @@ def _Respond(responder, datagram):
 
 
 def MakeResponders(snap):
-  """Makes both kinds of responder.
+  """Makes each kind of responder.
+
+  @return: function from a type of request to the responders that may get it,
+    a worker's first
 
   """
   setup = _Setup()
   row = setup.counters.Row(0)
   replays = replay.ReplayTable()
   state = watch.State(1, 2, 3, 4, 5)
-  return [server.Responder(snap, KEY, row, replays),
-          server.LargeResponder(snap, KEY, row, replays,
-                                stats.Stats(setup, snap.serial, state, 0.5))]
+  worker = server.Responder(snap, KEY, row, replays)
+  large = server.LargeResponder(snap, KEY, row, replays)
+  about_itself = server.StatsResponder(
+    snap, KEY, row, replays, stats.Stats(setup, snap.serial, state, 0.5))
+  return lambda rtype: [worker, about_itself if rtype == 65 else large]
 
 
 def _CheckReply(reply, snap, rsalt):
@@ -259,13 +264,13 @@ def Requests(data):
     _Expect(err.reason in (wire.BAD_JSON, wire.BAD_RSALT, wire.BAD_SIZE),
             "refused: %s" % err)
     request = None
-  for responder in responders:
+  for responder in responders(request and request.type):
     # A second time it may come from a cache
     replies = [_Respond(responder, datagram) for _ in range(2)]
     if request is None:
       _Expect(replies == [None, None], "answered without reason")
-    elif replies[0] is server.LATER:
-      _Expect(responder is responders[0], "later than never")
+    elif replies[0] in (server.LARGE, server.STATS):
+      _Expect(responder is responders(request.type)[0], "later than never")
     elif replies[0] is not None:
       message = _CheckReply(replies[0], snap, request.rsalt)
       if request.type != 65 and replies[1] is not None:
@@ -385,9 +390,9 @@ def _Fields(kind):
   (snap, responders) = _Served()
   datagram = testutils.PackMessage(
     KEY, testutils.MakeMessage(64, {"what": kind}, rsalt="x"), "%d" % NOW)
-  for responder in responders:
+  for responder in responders(64):
     reply = _Respond(responder, datagram)
-    if reply is not server.LATER:
+    if reply is not server.LARGE:
       return [row[0] for row in
               _CheckReply(reply, snap, "x")["answer"]["fields"]]
   raise Finding("no fields of %s" % kind)
@@ -396,10 +401,10 @@ def _Fields(kind):
 def _AskAll(responders, snap, rtype, query):
   datagram = testutils.PackMessage(
     KEY, testutils.MakeMessage(rtype, query, rsalt="x"), "%d" % NOW)
-  for responder in responders:
+  for responder in responders(rtype):
     reply = _Respond(responder, datagram)
     _Expect(reply is not None, "silent")
-    if reply is not server.LATER:
+    if reply not in (server.LARGE, server.STATS):
       _CheckReply(reply, snap, "x")
 
 

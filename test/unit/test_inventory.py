@@ -271,8 +271,7 @@ class TestLong(unittest.TestCase):
     row = [0] * 100
     replays = replay.ReplayTable()
     worker = server.Responder(self.snap, testutils.KEY, row, replays)
-    large = server.LargeResponder(self.snap, testutils.KEY, row, replays,
-                                  None)
+    large = server.LargeResponder(self.snap, testutils.KEY, row, replays)
     now = 1700000000
     query = {"what": "node", "fields": ["name"]}
 
@@ -280,14 +279,14 @@ class TestLong(unittest.TestCase):
       message = testutils.MakeMessage(QUERY, query, **kwargs)
       reply = responder.Respond(
         testutils.PackMessage(testutils.KEY, message, str(now)), now)
-      if reply is server.LATER:
+      if reply is server.LARGE:
         return reply
       (_, reply) = testutils.UnpackReply(
         testutils.KEY, reply,
         more=("part", "parts", "sha256") if "part" in kwargs else ())
       return reply
 
-    self.assertIs(_Ask(worker, query), server.LATER)
+    self.assertIs(_Ask(worker, query), server.LARGE)
     self.assertEqual(_Ask(worker, dict(query, names=["node1"]))["answer"],
                      {"fields": ["name"], "rows": [["node1.example.com"]]})
     for _ in range(2):

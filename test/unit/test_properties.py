@@ -528,11 +528,11 @@ class TestNesting(unittest.TestCase):
     row = counters.Counters(1).Row(0)
     replays = replay.ReplayTable()
     yield server.Responder(snap, KEY, row, replays)
-    yield server.LargeResponder(snap, KEY, row, replays, None)
+    yield server.LargeResponder(snap, KEY, row, replays)
 
   def _Check(self, responder, datagram):
     reply = responder.Respond(datagram, NOW)
-    if reply not in (None, server.LATER):
+    if reply not in (None, server.LARGE):
       self.assertIn(wire.ParseReply(reply, KEY).status, (0, 1))
 
   def testQueries(self):
