@@ -42,7 +42,7 @@ REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
                   BAD_RSALT)
 
 _JSON_BLANKS = " \t\n\r"
-_SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
+_SIGNATURE_LENGTH = 40
 _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 
 #: What L{ParseRequest} returns. C{type} is an integer, or C{None} if protocol
@@ -222,7 +222,7 @@ def _Unpack(datagram, key):
   if not (isinstance(msg, str) and isinstance(salt, str) and
           isinstance(signature, str)):
     raise Rejected(BAD_JSON, "msg, salt or hmac missing, or not a string")
-  if not _SIGNATURE_RE.fullmatch(signature):
+  if len(signature) != _SIGNATURE_LENGTH or not signature.isascii():
     raise Rejected(BAD_HMAC, "hmac is not 40 hex digits")
   try:
     expected = _Sign(key, salt, msg.encode("utf-8"))
@@ -261,6 +261,20 @@ def PackRequest(key, now, rtype, query, rsalt, part=None):
   return _Pack(key, "%d" % now, Prepare(EncodeJson(request)))
 
 
+@functools.lru_cache(maxsize=64)
+def _ParseTime(salt):
+  """Reads the time that a request was sent at.
+
+  The requests of one second have the same.
+
+  @type salt: string
+  @rtype: int or None
+  @return: seconds since the epoch
+
+  """
+  return int(salt) if _TIMESTAMP_RE.fullmatch(salt) else None
+
+
 def ParseRequest(datagram, key, now):
   """Proves a request authentic and takes it apart.
 
@@ -276,9 +290,10 @@ def ParseRequest(datagram, key, now):
     raise Rejected(BAD_SIZE, "Datagram of more than %d bytes" %
                    constants.MAX_UDP_DATA_SIZE)
   (msg, salt, signature) = _Unpack(datagram, key)
-  if not _TIMESTAMP_RE.fullmatch(salt):
+  sent = _ParseTime(salt)
+  if sent is None:
     raise Rejected(BAD_CLOCK, "salt is not a time")
-  skew = abs(int(now) - int(salt))
+  skew = abs(int(now) - sent)
   if skew > constants.CONFD_MAX_CLOCK_SKEW:
     raise Rejected(BAD_CLOCK, "Clocks are %d seconds apart, more than %d" %
                    (skew, constants.CONFD_MAX_CLOCK_SKEW))
