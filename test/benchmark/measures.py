@@ -9,7 +9,8 @@ what else runs there. So daemons take turns, round by round, and what counts is
 the ratio of medians. Requests are signed in advance, since signing costs as
 much as answering, but not long before: they are good for 300 seconds, and our
 daemon answers copies of one only a few times if the answer is long. So there
-are many, new ones for each round.
+are many, new ones for each round. The first round is for warming up, and does
+not count: until then our daemon has no answers prepared.
 
 """
 
@@ -254,6 +255,16 @@ def Medians(outcomes):
           for name in outcomes[0] if all(name in i for i in outcomes)}
 
 
+def _SettledMedians(runs):
+  """Returns the medians of all runs but the first.
+
+  @rtype: dict
+  @return: with the rate of the first, too, as C{first_rate}
+
+  """
+  return dict(Medians(runs[1:]), first_rate=runs[0]["rate"])
+
+
 def Throughput(generator, servers, questions, seconds, rounds, say):
   """Measures how much each server can answer.
 
@@ -274,7 +285,7 @@ def Throughput(generator, servers, questions, seconds, rounds, say):
       else:
         results[question][name] = kind
         server.Settle()
-    for _ in range(rounds):
+    for _ in range(1 + rounds):
       if outcomes:
         requests.Renew()
       for (name, runs) in outcomes.items():
@@ -282,7 +293,7 @@ def Throughput(generator, servers, questions, seconds, rounds, say):
         if runs[-1]["lost"]:
           servers[name].Settle()
     for (name, runs) in outcomes.items():
-      results[question][name] = Medians(runs)
+      results[question][name] = _SettledMedians(runs)
       say("%s, %s: %.0f/s" % (question, name, results[question][name]["rate"]))
   return results
 
@@ -298,11 +309,12 @@ def Compare(generator, servers, questions, seconds, rounds, say):
   results = {}
   for question in questions:
     runs = {name: [] for name in servers}
-    for _ in range(rounds):
+    for _ in range(1 + rounds):
       for (name, (server, requests)) in servers.items():
         requests[question].Renew()
         runs[name].append(generator.Run(server, requests[question], seconds))
-    results[question] = {name: Medians(runs[name]) for name in servers}
+    results[question] = {name: _SettledMedians(runs[name])
+                         for name in servers}
     say("%s: %s" % (question, ", ".join(
       "%s %.0f/s" % (name, outcome["rate"])
       for (name, outcome) in results[question].items())))

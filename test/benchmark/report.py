@@ -190,8 +190,9 @@ def _SizeTables(instances, size):
   lines.extend(_Table(["Question", "Daemon", "Replies/s", "Ratio", "p50 (ms)",
                        "p99 (ms)", "CPU (us)"], _ThroughputRows(size)))
   lines.extend(_Table(
-    ["Rate against 3 nodes", "Ratio"],
-    [[question, "%.2f" % (outcome[OURS]["rate"] / outcome[SMALL]["rate"])]
+    ["Rate against 3 nodes", "Ratio", "At first"],
+    [[question, *("%.2f" % (outcome[OURS][rate] / outcome[SMALL][rate])
+                  for rate in ("rate", "first_rate"))]
      for (question, outcome) in size.get("constant", {}).items()]))
   lines.extend(_Table(
     ["Reloads", "Rename to answer (s)", "Memory at start",
