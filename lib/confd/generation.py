@@ -417,14 +417,14 @@ class _Loader:
       (readable, _, _) = select.select([self._control_fd, self._signals,
                                         self._stats_socks[1]], [], [], timeout)
       signums = self._signals.Read()
+      if signal.SIGCHLD in signums:
+        self._Reaped(process.Reap())
       if signal.SIGTERM in signums:
         told = b""
       elif self._control_fd in readable:
         told = os.read(self._control_fd, len(_RENEW_KEY))
         if told == _RENEW_KEY and not self._RenewKey():
           told = None
-      elif signal.SIGCHLD in signums:
-        self._Reaped(process.Reap())
       elif self._stats_socks[1] in readable:
         about_itself.ServeForwarded(self._stats_socks[1])
     self._Finish(about_itself)

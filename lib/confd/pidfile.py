@@ -46,9 +46,9 @@ class PidFile:
     try:
       os.fchmod(self._stream.fileno(), 0o644)
       self._stream.truncate(0)
-      self._stream.write("%d\n" % os.getpid())
-      self._stream.flush()
+      os.write(self._stream.fileno(), b"%d\n" % os.getpid())
     except OSError as err:
+      self.Remove()
       raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
                                       (self._path, err.strerror))
 
@@ -56,11 +56,7 @@ class PidFile:
     """Removes the file, which this process holds.
 
     """
-    try:
-      os.unlink(self._path)
-    except OSError as err:
-      logging.error("Cannot remove the pid file %s: %s", self._path,
-                    err.strerror)
+    self._Unlink()
     self._stream.close()
 
   def RemoveOf(self, pid):
@@ -77,8 +73,16 @@ class PidFile:
       return
     with stream:
       if stream.read().strip() == str(pid):
-        self._stream = stream
-        self.Remove()
+        # Before any stream of this file is closed, and be it an inherited one:
+        # the lock goes with the first
+        self._Unlink()
+
+  def _Unlink(self):
+    try:
+      os.unlink(self._path)
+    except OSError as err:
+      logging.error("Cannot remove the pid file %s: %s", self._path,
+                    err.strerror)
 
   def _OpenLocked(self, flags):
     """Opens and locks the file.

@@ -8,7 +8,8 @@ Whoever sees an authentic request on the wire can send it again, from an address
 that is not his, for as long as its time is accepted: the daemon would send its
 reply to a victim. Where the reply is hardly longer than the request that gains
 nothing. Where it is long, the request is remembered here, and answered
-L{LIMIT} times.
+L{LIMIT} times. So are short replies, for as long as too many cannot be
+delivered.
 
 Honest clients are never refused: a client that asks again signs with the time
 again, which makes it another request at the latest after a second, and none
@@ -36,7 +37,7 @@ LIMIT = 16
 FREE_SIZE = 1232
 
 #: Seconds for which a request may be accepted, by this or another's clock
-_WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
+WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
 
 #: Requests remembered. If there are more, the oldest of those that could be in
 #: its place is forgotten.
@@ -76,7 +77,7 @@ class ReplayTable:
     for probe in range(_PROBES):
       index = 2 * ((mark + probe) % _SLOTS)
       (since, count) = divmod(cells[index + 1], 1 << _COUNT_BITS)
-      if count == 0 or abs(now - since) > _WINDOW:
+      if count == 0 or abs(now - since) > WINDOW:
         since = -1
       elif cells[index] == mark:
         if count >= LIMIT:

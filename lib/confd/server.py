@@ -11,7 +11,9 @@ lives.
 Facts: several processes block in recvmsg on one socket; the kernel wakes one
 of them per datagram, in turn. Modes of the socket (O_NONBLOCK, time-outs) are
 everybody's, so it is never set non-blocking: it has a receive time-out, after
-which each process looks around.
+which each process looks around. What is sent to an address on the local network that
+nobody has stays in the socket's queue for three seconds; where that is full,
+sendmsg would wait, and everybody with it, so it never waits.
 
 """
 
@@ -35,8 +37,9 @@ from ganeti.confd import wire
 #: Seconds that a process waits for a datagram before it looks around
 RECEIVE_TIMEOUT = 0.05
 
-#: Kernel's queue of datagrams, as far as the system allows (bytes)
-_RECEIVE_BUFFER = 4 << 20
+#: The kernel's queues of datagrams, each way, as far as the system allows
+#: (bytes)
+_QUEUE_SIZE = 4 << 20
 
 #: Answers of more items than this are made outside the workers. Making one of
 #: this size takes less than 10 ms.
@@ -111,7 +114,8 @@ def OpenSocket(address, port):
       sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
       sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_SIZE)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE_SIZE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
                     struct.pack("@ll", 0, int(RECEIVE_TIMEOUT * 1000000)))
     sock.bind((address, port))
@@ -190,6 +194,18 @@ class Responder:
     self._cache_limit = max(_CACHE_SIZE, snapshot.size)
     self._too_large = self._Encode(_TOO_LARGE)._replace(too_large=True)
     self._failed = set()
+    self._wary_until = 0
+
+  def BeWary(self, now):
+    """Has copies of a request answered only a few times, be the reply short.
+
+    For as long as the requests seen so far are good.
+
+    @type now: number
+    @param now: the time, in seconds since the epoch
+
+    """
+    self._wary_until = now + replay.WINDOW
 
   def Respond(self, datagram, now):
     """Makes the reply to a datagram.
@@ -224,7 +240,7 @@ class Responder:
 
     # The key and most of the message are prepared: only the salt is new
     reply = wire.PackReply(self._key, request.rsalt, answer.message)
-    if len(reply) > replay.FREE_SIZE:
+    if len(reply) > replay.FREE_SIZE or now < self._wary_until:
       if len(reply) > constants.MAX_UDP_DATA_SIZE:
         answer = self._too_large
         reply = wire.PackReply(self._key, request.rsalt, answer.message)
@@ -232,7 +248,7 @@ class Responder:
           # A salt that leaves no room for any reply at all
           self._row[_DROPPED[wire.BAD_RSALT]] += 1
           return None
-      # Short ones are no use to whoever replays, and need no looking up
+      # Short ones are little use to whoever replays, and need no looking up
       if not self._replays.Allows(request.signature, now):
         self._row[_DROPPED_REPLAYED] += 1
         return None
@@ -470,7 +486,12 @@ class Server:
 
   def _Send(self, reply, control, address):
     try:
-      self._sock.sendmsg([reply], control, 0, address)
+      self._sock.sendmsg([reply], control, socket.MSG_DONTWAIT, address)
+    except BlockingIOError:
+      # Full of replies that cannot be delivered; they were asked for by somebody
+      # who can make up addresses, but no requests
+      self._row[_DROPPED_UNSENT] += 1
+      self._responder.BeWary(time.time())
     except OSError as err:
       # Unreachable clients and firewalls are nobody's fault here
       self._row[_DROPPED_UNSENT] += 1

@@ -6,7 +6,12 @@
 
 """
 
+import json
+import os
+import shutil
 import signal
+import subprocess
+import sys
 import unittest
 
 import testutils
@@ -18,6 +23,66 @@ STATS = 65
 
 #: Replies to one request, as the manual says
 LIMIT = 16
+
+
+#: To be run in a network of its own. Nobody answers at the other end of its one
+#: cable: the kernel keeps what is sent there for three seconds. The system lets
+#: root send from any address.
+_UNREACHABLE = """
+import json
+import socket
+import subprocess
+import threading
+import testutils
+
+PING = 0
+STATS = 65
+IP_TRANSPARENT = 19
+
+for command in ["link set lo up", "link add out type veth peer name nowhere",
+                "addr add 10.99.0.1/24 dev out", "link set out up",
+                "link set nowhere up"]:
+  subprocess.run(["ip"] + command.split(), check=True)
+
+ended = threading.Event()
+
+def Attack(daemon):
+  captured = testutils.PackMessage(daemon.key, testutils.MakeMessage(PING))
+  socks = []
+  for number in range(2, 200):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+    sock.bind(("10.99.0.%d" % number, 0))
+    sock.connect((daemon.address, daemon.port))
+    socks.append(sock)
+  while not ended.wait(0.01):
+    for sock in socks:
+      sock.send(captured)
+
+def Dropped(daemon):
+  with daemon.Asker() as asker:
+    try:
+      return asker.Ask(STATS, timeout=0.5)["answer"]["dropped"]
+    except testutils.NoReply:
+      return None
+
+with testutils.Daemon(testutils.MakeConfig(), address="10.99.0.1",
+                      args=["--workers=2"]) as daemon:
+  attacker = threading.Thread(target=Attack, args=(daemon, ))
+  attacker.start()
+  try:
+    # Its queue is full until the first replies are three seconds old
+    testutils.WaitFor(lambda: (Dropped(daemon) or {}).get("replayed"),
+                      "copies of a short request are noticed")
+    for _ in range(200):
+      daemon.Ask(PING)
+    dropped = Dropped(daemon)
+  finally:
+    ended.set()
+    attacker.join()
+  assert "did not finish" not in daemon.Log(), daemon.Log()
+print(json.dumps(dropped))
+"""
 
 
 class AmplificationTest(unittest.TestCase):
@@ -65,6 +130,28 @@ class AmplificationTest(unittest.TestCase):
     captured = testutils.PackMessage(testutils.KEY,
                                      testutils.MakeMessage(PING))
     self.assertEqual(self._Replay(captured, 3 * LIMIT), 3 * LIMIT)
+
+  @unittest.skipUnless(shutil.which("ip"), "there is no ip (Debian package"
+                       " iproute2)")
+  def testAddressesThatNobodyHas(self):
+    """Replies that cannot be delivered keep nobody waiting.
+
+    """
+    unshare = ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run(unshare + ["true"], check=False,
+                      stderr=subprocess.DEVNULL).returncode:
+      self.skipTest("user namespaces are not permitted")
+    path = os.pathsep.join([os.path.dirname(testutils.__file__),
+                            testutils.BUILDDIR])
+    result = subprocess.run(unshare + [sys.executable, "-c", _UNREACHABLE],
+                            check=False, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            env=dict(os.environ, PYTHONPATH=path),
+                            encoding="utf-8", timeout=3 * testutils.PATIENCE)
+    self.assertEqual(result.returncode, 0, result.stdout)
+    dropped = json.loads(result.stdout)
+    self.assertGreater(dropped["unsent"], 0)
+    self.assertGreater(dropped["replayed"], 0)
 
   def testNewRequestsAreNot(self):
     for _ in range(3 * LIMIT):

@@ -446,6 +446,30 @@ class KeyTest(_FaultTest):
       stream.write(NEW_KEY)
     self._CheckChanged(daemon)
 
+  def testTouchedWhileAWorkerDies(self):
+    """The loader learns of both at once.
+
+    """
+    daemon = self._Daemon(args=["--workers=1"])
+    found = processes.Find(daemon, 1)
+    daemon.WriteConfig(b"broken")
+    self._WaitForLog(daemon, "not JSON")
+    os.kill(found.loader, signal.SIGSTOP)
+    try:
+      testutils.WriteFile(daemon.key_file, testutils.KEY)
+      daemon.WriteConfig(b"[]")
+      self._WaitForLog(daemon, "no JSON object")
+      # The supervisor tells it of the key after that line
+      time.sleep(0.2)
+      os.kill(found.workers[0], signal.SIGKILL)
+      processes.WaitForEnd(found.workers)
+    finally:
+      os.kill(found.loader, signal.SIGCONT)
+    testutils.WaitFor(
+      lambda: processes.Find(daemon, 1).workers != found.workers,
+      "the worker is replaced")
+    daemon.Ask(PING)
+
   def testHalfWritten(self):
     daemon = self._Daemon()
     with open(daemon.key_file, "wb", buffering=0) as stream:

@@ -22,6 +22,7 @@ import testutils
 
 
 PING = 0
+QUERY = 64
 STATS = 65
 
 #: Reloads under load, and questions that each client has under way
@@ -341,7 +342,7 @@ class DeathTest(unittest.TestCase):
       testutils.WaitFor(
         lambda: processes.Find(daemon, 2).large != found.large,
         "the process for large answers is replaced")
-      daemon.Answer(STATS)
+      daemon.Answer(QUERY, {"what": "node", "fields": ["name"]})
       # And its successor goes with its generation
       daemon.WriteConfig(_Config(2))
       daemon.WaitForSerial(2)

@@ -12,7 +12,7 @@ from soak import soak
 class SoakTest(unittest.TestCase):
   def testShort(self):
     # Less than the machine could do: it may have other tests to run
-    figures = soak.Run(seconds=60, clients=2, window=4, pause=0.01,
+    figures = soak.Run(seconds=120, clients=2, window=4, pause=0.01,
                        kill_interval=5)
     for (name, value) in figures.items():
       print("%-28s %s" % (name, value))
