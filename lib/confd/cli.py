@@ -61,6 +61,9 @@ _STATE_CODES = {
 #: Longest time to wait for an answer, in seconds
 _MAX_TIMEOUT = 86400
 
+#: Seconds to find out whether a key is the right one
+_KEY_TIMEOUT = 3.0
+
 #: Seconds after which it is shown how far an answer in parts is, and how often
 _PROGRESS_AFTER = 2.0
 _PROGRESS_INTERVAL = 0.2
@@ -136,7 +139,7 @@ def _Expecting(whose):
   """
   try:
     yield
-  except (AttributeError, LookupError, TypeError, ValueError):
+  except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
     raise errors.ConfdClientError("The answer of %s does not have the form that"
                                   " was expected; --json shows it" % whose)
 
@@ -256,10 +259,11 @@ def _RunListFields(asker, opts, _name, args):
 
   """
   reply = asker.Fields(listing.KINDS[args[0]])
+  (shown, unknown) = listing.SelectFields(reply.answer, args[1:])
   if opts.json:
-    _PrintJson(_ReplyToDict(reply))
-    return constants.EXIT_SUCCESS
-  unknown = listing.PrintFields(_Printer(opts), reply.answer, args[1:])
+    _PrintJson(_ReplyToDict(reply._replace(answer=shown)))
+  else:
+    listing.PrintFields(_Printer(opts), shown)
   if unknown:
     _Say("no such field: %s" % ", ".join(unknown))
     return EXIT_ERROR
@@ -467,10 +471,24 @@ def _ParseArguments(parser, argv):
   return (opts, name, args)
 
 
-def _Client(opts, coverage, key):
+def _Client(opts, coverage, key, timeout):
   return clientlib.Client(peers=opts.peers, key=key, key_file=opts.hmac_file,
-                          port=opts.port, timeout=opts.timeout,
-                          coverage=coverage)
+                          port=opts.port, timeout=timeout, coverage=coverage)
+
+
+def _IsAnswered(opts, key):
+  """Tells whether there is an answer with a key.
+
+  """
+  with _Client(opts, 0, key, min(opts.timeout, _KEY_TIMEOUT)) as asker:
+    try:
+      asker.Ping()
+    except clientlib.NoAnswer:
+      return False
+    except clientlib.ErrorAnswer:
+      # That is one
+      pass
+  return True
 
 
 def _FindKey(opts):
@@ -486,21 +504,14 @@ def _FindKey(opts):
     return None
   key = os.fsencode(opts.hmac)
   node.CheckKey(key, "--hmac")
-  if key.endswith(b"\n"):
+  if key.endswith(b"\n") or _IsAnswered(opts, key):
     return key
-  try:
-    with _Client(opts, 0, key) as asker:
-      asker.Ping()
-    return key
-  except clientlib.NoAnswer as err:
-    _Say("No answer with the key as it was given; trying once more with a"
-         " newline at its end")
-    with _Client(opts, 0, key + b"\n") as asker:
-      try:
-        asker.Ping()
-      except clientlib.NoAnswer:
-        raise err
+  _Say("No answer with the key as it was given; trying once more with a newline"
+       " at its end")
+  if _IsAnswered(opts, key + b"\n"):
     return key + b"\n"
+  # What that means is the command's to say
+  return key
 
 
 def _Run(opts, name, args):
@@ -517,8 +528,53 @@ def _Run(opts, name, args):
     (run, coverage) = (special.run, special.coverage)
   if opts.coverage is not None:
     coverage = opts.coverage
-  with _Client(opts, coverage, _FindKey(opts)) as asker:
+  with _Client(opts, coverage, _FindKey(opts), opts.timeout) as asker:
     return run(asker, opts, name, args)
+
+
+def _OpenStreams():
+  """Makes sure that there is something to write to, and that it takes any text.
+
+  Whoever closes a stream does not want to know.
+
+  """
+  for name in ("stdout", "stderr"):
+    if getattr(sys, name) is None:
+      setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+    getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def _CloseOutput():
+  """Has nothing more written to standard output.
+
+  Python would try once more when it ends, where that has failed.
+
+  """
+  os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _FailAsPlugin(text):
+  """Says what is wrong as a Nagios plugin does.
+
+  @rtype: int
+  @return: exit code
+
+  """
+  try:
+    print("CONFD %s - %s" % (status.UNKNOWN, text), flush=True)
+  except OSError:
+    _CloseOutput()
+    _Say(text)
+  return status.NAGIOS_CODES[status.UNKNOWN]
+
+
+def _IsPlugin(argv):
+  """Tells whether to act as a Nagios plugin, where options cannot be parsed.
+
+  """
+  # It may be abbreviated
+  return any(len(arg) > len("--n") and
+             "--nagios".startswith(arg.partition("=")[0]) for arg in argv)
 
 
 def Main(argv=None):
@@ -530,9 +586,10 @@ def Main(argv=None):
   @return: exit code
 
   """
-  for stream in (sys.stdout, sys.stderr):
-    stream.reconfigure(errors="backslashreplace")
+  if argv is None:
+    argv = sys.argv[1:]
   opts = None
+  _OpenStreams()
   try:
     (opts, name, args) = _ParseArguments(_BuildParser(), argv)
     result = _Run(opts, name, args)
@@ -540,22 +597,19 @@ def Main(argv=None):
     return result
   except SystemExit as err:
     # optparse has said what there is to say
-    if err.code and "--nagios" in (sys.argv[1:] if argv is None else argv):
-      print("CONFD %s - wrong usage" % status.UNKNOWN)
-      return status.NAGIOS_CODES[status.UNKNOWN]
+    if err.code and _IsPlugin(argv):
+      return _FailAsPlugin("wrong usage")
     return err.code
   except KeyboardInterrupt:
     return EXIT_INTERRUPTED
   except BrokenPipeError:
-    # Python would try to write once more when it ends
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _CloseOutput()
     return EXIT_BROKEN_PIPE
   except tuple(kind for (kind, _) in _EXIT_CODES) as err:
     text = str(err)
     if isinstance(err, OSError):
       text = ": ".join(i for i in (err.filename, err.strerror) if i)
-    if opts.nagios:
-      print("CONFD %s - %s" % (status.UNKNOWN, text))
-      return status.NAGIOS_CODES[status.UNKNOWN]
+    if opts is not None and opts.nagios:
+      return _FailAsPlugin(text)
     _Say(text)
     return next(code for (kind, code) in _EXIT_CODES if isinstance(err, kind))

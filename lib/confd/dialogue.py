@@ -34,6 +34,7 @@ from ganeti import errors
 from ganeti.confd import exchange
 from ganeti.confd import fetch
 from ganeti.confd import fields as fieldslib
+from ganeti.confd import filters
 from ganeti.confd import node
 from ganeti.confd import peers as peerslib
 from ganeti.confd import protocol
@@ -460,11 +461,11 @@ class Dialogue(Questions):
     """
     wanted = len(fields)
     if condition is not None:
-      from ganeti.confd import filters
       if isinstance(condition, str):
         condition = filters.Parse(condition,
                                   fieldslib.HOSTNAMES.get(what, frozenset()))
-      if names is None:
+      if names is None and what != fieldslib.DISK:
+        # Several disks may have a name
         names = condition.Names()
         if names is not None:
           condition = None

@@ -69,6 +69,9 @@ def _ByGroup(nodes):
   return sorted(groups.items(), key=lambda item: snapshot.NaturalKey(item[0]))
 
 
+_FormatMemory = listing.Leniently(lambda size: listing.FormatUnit(size, "h"))
+
+
 def _Bar(value, most):
   """Draws a bar; what is not nothing can be seen.
 
@@ -97,7 +100,7 @@ def Text(nodes, instances):
       rows.append([node.name, _ROLES.get(node.role, node.role),
                    str(counts[node.name]), "+%s" % node.secondary,
                    _Bar(counts[node.name], most_instances),
-                   listing.FormatUnit(memory[node.name], "h"),
+                   _FormatMemory(memory[node.name]),
                    _Bar(memory[node.name], most_memory)])
   widths = [max((len(row[i]) for row in rows), default=0) for i in range(7)]
   lines = []

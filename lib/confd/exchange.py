@@ -469,13 +469,13 @@ class Exchange:
     return (best.candidate,
             [i for i in addresses if i[1][0] == best.server] or addresses)
 
-  @staticmethod
-  def _Rank(asked):
+  def _Rank(self, asked):
     """The key to sort replies by, the best one last.
 
     """
     reply = asked.reply
-    return (not IsUnusable(reply.status, reply.answer), reply.serial,
+    return (not IsUnusable(reply.status, reply.answer),
+            not self._IsStale(asked), reply.serial,
             reply.status == constants.CONFD_REPL_STATUS_OK)
 
   def _Ranked(self, asked):
@@ -504,7 +504,7 @@ class Exchange:
     replied = self._Ranked(i for i in self._asked if i.reply is not None)
     return [CandidateReply(i.candidate.name, i.server, i.reply.status,
                            i.reply.answer, i.reply.serial, i.round_trip,
-                           replied[0].reply.serial - i.reply.serial)
+                           max(0, replied[0].reply.serial - i.reply.serial))
             for i in replied]
 
   def Result(self, now):

@@ -35,8 +35,6 @@ import functools
 import re
 import warnings
 
-import pyparsing
-
 from ganeti import errors
 
 
@@ -295,6 +293,7 @@ def GlobRegexp(pattern):
 
 
 def _FindRegexp(text, position, tokens):
+  import pyparsing
   (regexp, flags) = tokens
   try:
     return _CompileRegexp(_UnescapeRegexp(regexp[1:-1]), flags)
@@ -328,9 +327,10 @@ def _BuildParser(hostnames):
   """Makes the parser; what it returns is one condition.
 
   """
+  import pyparsing as pyp
+
   # Where "-" stands instead of "+", what follows must come: the error is
   # there, and nothing else is tried
-  pyp = pyparsing
   field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
   # Which of a choice is named in an error depends on pyparsing's version
   what = "text in quotes, or an integer"
@@ -450,6 +450,12 @@ def Parse(text, hostnames=frozenset()):
   @raise FilterError: it is none; the message shows the place
 
   """
+  # Not above: it takes a while, and names and patterns do without
+  try:
+    import pyparsing
+  except ImportError:
+    raise FilterError("Filters need the Python module pyparsing (Debian package"
+                      " python3-pyparsing)")
   try:
     (condition, ) = _BuildParser(hostnames).parse_string(text)
     return Filter(condition)

@@ -15,6 +15,7 @@ import csv
 import time
 
 from ganeti.confd import fields as fieldslib
+from ganeti.confd import filters
 from ganeti.confd import snapshot
 
 
@@ -147,7 +148,7 @@ def _FormatAny(value):
   return _FormatBool(value) if isinstance(value, bool) else str(value)
 
 
-def _Leniently(write):
+def Leniently(write):
   """Makes a function that writes any value, also of another type.
 
   A broken configuration is served, and can be looked at.
@@ -186,7 +187,7 @@ class Table:
       fieldslib.TIMESTAMP: _FormatTime,
       None: _FormatAny,
       }.get(field.kind)
-    return str if write is None else _Leniently(write)
+    return str if write is None else Leniently(write)
 
   def _Cells(self, unit, missing):
     columns = []
@@ -257,14 +258,11 @@ def Ask(asker, what, fields, names, condition=None, sort=None):
 
   """
   if condition is None and len(names) == 1:
-    from ganeti.confd import filters
     if filters.IsFilter(names[0]):
       (condition, names) = (names[0], [])
-  if names:
-    from ganeti.confd import filters
-    if any(filters.IsGlob(name) for name in names):
-      # One filter can be asked for; the other one is done here
-      return _AskPatterns(asker, what, fields, names, condition, sort)
+  if any(filters.IsGlob(name) for name in names):
+    # One filter can be asked for; the other one is done here
+    return _AskPatterns(asker, what, fields, names, condition, sort)
   columns = fields + [sort] if sort and sort not in fields else fields
   reply = asker.List(what, columns, filter=condition, names=names or None)
   return _Finish(reply, what, fields, columns, reply.answer, sort)
@@ -274,7 +272,6 @@ def _AskPatterns(asker, what, fields, names, condition, sort):
   """Asks for the objects whose names match patterns.
 
   """
-  from ganeti.confd import filters
   patterns = filters.ParseArguments(names, NAME_FIELDS.get(what,
                                                            filters.NAME))
   needed = dict.fromkeys(patterns.fields + ([sort] if sort else []))
@@ -293,18 +290,26 @@ def _Finish(reply, what, fields, columns, rows, sort):
   return reply._replace(answer=Table(what, fields, rows))
 
 
-def PrintFields(printer, rows, names):
-  """Prints which fields there are.
+def SelectFields(rows, names):
+  """Selects some of the fields that there are.
 
   @param rows: from L{dialogue.Questions.Fields}
   @type names: list of strings
   @param names: only these; none for all
-  @return: list of names that are no fields
+  @return: tuple of rows, and list of names that are no fields
 
   """
   known = {row[0]: row for row in rows}
-  shown = [known[name] for name in names if name in known] if names else rows
+  return ([known[name] for name in names if name in known] if names else rows,
+          [name for name in names if name not in known])
+
+
+def PrintFields(printer, rows):
+  """Prints which fields there are.
+
+  @param rows: from L{dialogue.Questions.Fields}
+
+  """
   printer.Print(["Name", "Type", "Title", "Description"],
                 [[name, _TYPE_NAMES.get(kind, kind), title, text]
-                 for (name, title, kind, text) in shown])
-  return [name for name in names if name not in known]
+                 for (name, title, kind, text) in rows])

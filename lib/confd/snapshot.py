@@ -251,6 +251,8 @@ class Disk:
 class _Directory:
   """Objects by UUID, name and short name.
 
+  Ganeti lets disks have the same name; who asks for that means none of them.
+
   @ivar items: list of all objects, in the order in which they were added
 
   """
@@ -273,7 +275,7 @@ class _Directory:
     if item.uuid is not None:
       self._by_uuid[item.uuid] = item
     if item.name is not None:
-      self._by_name[item.name] = item
+      self._by_name[item.name] = None if item.name in self._by_name else item
 
   def Close(self):
     """Has to be called once after the last L{Add}.
@@ -301,7 +303,7 @@ class _Directory:
 
     """
     found = self.Resolve(name)
-    if found is None:
+    if found is None and name not in self._by_name:
       prefix = name + "."
       index = bisect.bisect_left(self._names, prefix)
       matches = [full for full in self._names[index:index + 2]

@@ -183,6 +183,16 @@ class TestQuestions(_Test):
     (code, _, problems) = _Run("-a", _ADDRESSES[0], "-p", str(self.port),
                                "--hmac", key + "\n", "master")
     self.assertEqual((code, problems), (0, ""))
+    # Where nobody answers, the command says what it always says
+    (code, output, problems) = _Run("-a", "127.0.3.9", "--hmac", key, "-t",
+                                    "0.3", "status", "--nagios")
+    self.assertEqual(code, 2, problems)
+    self.assertTrue(output.startswith("CONFD CRITICAL - 0 of 1 "), output)
+    # An error is an answer
+    with packaged.Confd(lambda *_: (1, "no config", 0), key.encode()) as confd:
+      (code, output, problems) = _Run("-a", confd.peer, "--hmac", key, "status")
+      self.assertEqual((code, problems), (3, ""))
+      self.assertIn("has no usable configuration", output)
 
   def testSelfTest(self):
     (code, output, problems) = self._Ask("-r", "3")
@@ -220,6 +230,16 @@ class TestQuestions(_Test):
     self.assertEqual(result.returncode, 1)
     self.assertEqual(result.stderr,
                      "confd-client: No space left on device\n")
+    # A plugin has nothing to say it with, but its exit code
+    for (args, code) in [(["status", "--nagios"], 3), (["--help"], 1)]:
+      with open("/dev/full", "w", encoding="ascii") as full:
+        result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] +
+                                self.arguments + args, stdout=full,
+                                stderr=subprocess.PIPE, timeout=60,
+                                universal_newlines=True, env=_Environment(),
+                                check=False)
+      self.assertEqual((result.returncode, result.stderr),
+                       (code, "confd-client: No space left on device\n"))
     (reader, writer) = os.pipe()
     os.close(reader)
     result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
@@ -228,6 +248,17 @@ class TestQuestions(_Test):
                             env=_Environment(), check=False)
     os.close(writer)
     self.assertEqual((result.returncode, result.stderr), (141, ""))
+
+  def testClosedStreams(self):
+    for (closed, output) in [(">&-", ""), ("2>&-", "node1.example.com\n")]:
+      command = " ".join([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+                         ["master", closed])
+      result = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60,
+                              universal_newlines=True, env=_Environment(),
+                              check=False)
+      self.assertEqual((result.returncode, result.stdout, result.stderr),
+                       (0, output, ""))
 
   def testInterrupted(self):
     with packaged.Confd(lambda *_: None) as silent:
@@ -380,7 +411,8 @@ class TestStatus(_Test):
     self.assertTrue(output.startswith("CONFD CRITICAL - 0 of 1 "), output)
 
   def testUnknown(self):
-    for args in [("--nagios", "ping"), ("status", "--nagios", "-t", "x")]:
+    for args in [("--nagios", "ping"), ("status", "--nagios", "-t", "x"),
+                 ("status", "--nag", "--csv")]:
       (code, output, _) = _Run(*args)
       self.assertEqual((code, output), (3, "CONFD UNKNOWN - wrong usage\n"))
     (code, output, problems) = _Run("status", "--nagios", "--hmac-file", "/x")

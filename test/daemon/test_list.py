@@ -169,6 +169,7 @@ class TestBroken(unittest.TestCase):
     inst2.update(beparams={"maxmem": [10 ** 400]}, nics="none", tags={},
                  ctime="now", os=["\n"])
     config["nodegroups"][Uuid("c", 2)].update(ndparams=5, networks=[1])
+    config["cluster"]["beparams"] = {"default": {"maxmem": 10 ** 400}}
     with testutils.Daemon(config) as daemon:
       for args in [["list", "instances", "-o", "+nic.ips,tags,ctime,mtime"],
                    ["list", "instances", "--sort", "be/maxmem"],
@@ -181,6 +182,32 @@ class TestBroken(unittest.TestCase):
           stderr=subprocess.PIPE, timeout=60, universal_newlines=True)
         self.assertEqual((result.returncode, result.stderr), (0, ""), args)
         self.assertGreater(len(result.stdout.splitlines()), 2)
+
+
+class TestDisksOfOneName(unittest.TestCase):
+  """Ganeti has nothing against them.
+
+  """
+  def test(self):
+    names = ["data", "data", "data.1", None]
+    config = testutils.MakeConfig(
+      disks=[testutils.MakeDisk(index, name=name)
+             for (index, name) in enumerate(names, 1)],
+      instances=[testutils.MakeInstance(index, 1, disks=[index])
+                 for index in range(1, 5)])
+    with testutils.Daemon(config) as daemon:
+      with client.Client(["127.0.0.1:%d" % daemon.port],
+                         key=testutils.KEY) as asker:
+        def _List(**kwargs):
+          return [uuid for (uuid, ) in
+                  asker.List("disk", ["uuid"], **kwargs).answer]
+        # Without name, there is nothing to compare: the condition holds
+        self.assertEqual(_List(filter="name == \"data\""),
+                         [Uuid("d", 1), Uuid("d", 2), Uuid("d", 4)])
+        self.assertEqual(_List(names=["data.1", Uuid("d", 2)]),
+                         [Uuid("d", 3), Uuid("d", 2)])
+        with self.assertRaisesRegex(client.ErrorAnswer, "unknown name 'data'"):
+          _List(names=["data"])
 
 
 class TestCommands(_TestCase):

@@ -302,6 +302,20 @@ class TestFloor(unittest.TestCase):
     self.assertFalse(run.exchange.AllStale())
     self.assertEqual(run.Result().serial, 10)
 
+  def testStaleWithTheHigherSerial(self):
+    """Those of the packaged daemon's replies tell nothing.
+
+    """
+    run = _Run([_Candidate(1), _Candidate(2, tells_serial=False)],
+               query=(1, "node1"), floor=100)
+    run.Reply(0, 90, answer="old")
+    run.Reply(1, 5, answer="new")
+    self.assertTrue(run.Advance(2))
+    reply = run.Result()
+    self.assertEqual(reply.answer, "new")
+    self.assertEqual([(i.answer, i.behind) for i in reply.candidates],
+                     [("new", 0), ("old", 0)])
+
   def testOnlyStale(self):
     run = _Run(_Candidates(2), floor=10)
     run.Reply(0, 9)

@@ -8,13 +8,10 @@ That Ganeti selects the same is for test/ganeti to see.
 
 """
 
+import subprocess
+import sys
 import unittest
-
-try:
-  import hypothesis
-  from hypothesis import strategies
-except ImportError:
-  hypothesis = None
+from unittest import mock
 
 from ganeti.confd import filters
 
@@ -170,50 +167,18 @@ class TestFilters(unittest.TestCase):
     many = " or ".join(["vcpus == 2"] * 2000)
     self.assertEqual(_Parse(many).Select(FIELDS, ROWS), [ROWS[1]])
 
+  def testWithoutPyparsing(self):
+    """Only filters need it.
 
-if hypothesis:
-  _WORDS = strategies.sampled_from(
-    ["not", "and", "or", "in", "(", ")", "==", "!=", "<", ">=", "=~", "!~",
-     "=*", "!*", "m/", "/", "/i", "#", "|", "^", "\"", "'", "\\", "*", "?", "[",
-     "{2}", "(?", "1", "-1", "1e9", "\n", "\t", "\0", "\ud800"] + FIELDS)
-  _TEXTS = (strategies.lists(_WORDS, max_size=12).map(" ".join) |
-            strategies.lists(_WORDS, max_size=12).map("".join) |
-            strategies.text(max_size=20))
-  _VALUES = strategies.recursive(
-    strategies.none() | strategies.booleans() | strategies.integers() |
-    strategies.floats() | strategies.text(max_size=5),
-    lambda i: strategies.lists(i, max_size=3) |
-    strategies.dictionaries(strategies.text(max_size=3), i, max_size=3),
-    max_leaves=5)
-  _CONDITIONS = strategies.sampled_from([text for (text, _) in SELECTED])
-
-  class TestAnything(unittest.TestCase):
-    @hypothesis.settings(deadline=None, max_examples=300)
-    @hypothesis.given(_TEXTS)
-    def testAnyText(self, text):
-      try:
-        parsed = _Parse(text)
-      except filters.FilterError as err:
-        self.assertTrue(str(err))
-        return
-      parsed.Names()
-      if set(parsed.fields) <= set(FIELDS):
-        try:
-          parsed.Select(FIELDS, ROWS)
-        except filters.FilterError:
-          pass
-
-    @hypothesis.settings(deadline=None, max_examples=200)
-    @hypothesis.given(strategies.lists(_CONDITIONS, min_size=1, max_size=4),
-                      strategies.sampled_from([" and ", " or ", " and not "]),
-                      strategies.lists(_VALUES, min_size=len(FIELDS),
-                                       max_size=len(FIELDS)))
-    def testAnyValues(self, texts, joint, row):
-      parsed = _Parse(joint.join("(%s)" % text for text in texts))
-      try:
-        self.assertIn(parsed.Select(FIELDS, [row]), [[], [row]])
-      except filters.FilterError as err:
-        self.assertTrue(str(err))
+    """
+    with mock.patch.dict(sys.modules, pyparsing=None):
+      with self.assertRaisesRegex(filters.FilterError, "python3-pyparsing"):
+        _Parse("up")
+      patterns = filters.ParseArguments(["web*", "db"])
+      self.assertEqual(patterns.Select(FIELDS, ROWS), ROWS)
+    script = ("import sys\nsys.modules['pyparsing'] = None\n"
+              "import ganeti.confd.cli")
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 if __name__ == "__main__":

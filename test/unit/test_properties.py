@@ -19,6 +19,7 @@ import unittest
 from unittest import mock
 
 import oldconfigs
+import test_filters
 import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
@@ -27,6 +28,7 @@ from fuzz import targets
 from ganeti import errors
 from ganeti.confd import counters
 from ganeti.confd import exchange
+from ganeti.confd import filters
 from ganeti.confd import parts
 from ganeti.confd import querylib
 from ganeti.confd import replay
@@ -496,6 +498,50 @@ class TestClient(unittest.TestCase):
                           for (status, answer, _) in answers))
     else:
       self.assertLessEqual(floor or 0, reply.serial)
+
+
+_WORDS = st.sampled_from(
+  ["not", "and", "or", "in", "(", ")", "==", "!=", "<", ">=", "=~", "!~", "=*",
+   "!*", "m/", "/", "/i", "#", "|", "^", "\"", "'", "\\", "*", "?", "[", "{2}",
+   "(?", "1", "-1", "1e9", "\n", "\t", "\0", "\ud800"] + test_filters.FIELDS)
+_CONDITIONS = st.sampled_from([text for (text, _) in test_filters.SELECTED])
+
+
+@needs_hypothesis
+class TestFilters(unittest.TestCase):
+  """Whatever the filter, and whatever the rows: a selection or a clear error.
+
+  """
+  @staticmethod
+  def _Parse(text):
+    return filters.Parse(text, frozenset(["name", "pnode"]))
+
+  @hypothesis.given(st.lists(_WORDS, max_size=12).map(" ".join) |
+                    st.lists(_WORDS, max_size=12).map("".join) | TEXTS)
+  def testAnyText(self, text):
+    fields = test_filters.FIELDS
+    try:
+      parsed = self._Parse(text)
+    except filters.FilterError as err:
+      self.assertTrue(str(err))
+      return
+    parsed.Names()
+    if set(parsed.fields) <= set(fields):
+      try:
+        parsed.Select(fields, test_filters.ROWS)
+      except filters.FilterError:
+        pass
+
+  @hypothesis.given(st.lists(_CONDITIONS, min_size=1, max_size=4),
+                    st.sampled_from([" and ", " or ", " and not "]),
+                    st.lists(JSON, min_size=len(test_filters.FIELDS),
+                             max_size=len(test_filters.FIELDS)))
+  def testAnyValues(self, texts, joint, row):
+    parsed = self._Parse(joint.join("(%s)" % text for text in texts))
+    try:
+      self.assertIn(parsed.Select(test_filters.FIELDS, [row]), [[], [row]])
+    except filters.FilterError as err:
+      self.assertTrue(str(err))
 
 
 class TestNesting(unittest.TestCase):
