@@ -2,44 +2,29 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The command confd-client: options, commands, exit codes.
+"""The command confd-client: options, the key, exit codes.
 
 Rule: whatever happens, the user reads a sentence that names what is wrong, and
-no traceback. Answers go to stdout, all else to stderr.
+no traceback.
 
 """
 
-import collections
-import contextlib
 import optparse
 import os
-import shutil
-import subprocess
 import sys
-import time
-
-import simplejson
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import _version
+from ganeti.confd import actions
 from ganeti.confd import client as clientlib
 from ganeti.confd import commands
-from ganeti.confd import drawing
-from ganeti.confd import exchange
-from ganeti.confd import follow
 from ganeti.confd import listing
-from ganeti.confd import metrics
 from ganeti.confd import node
 from ganeti.confd import peers
-from ganeti.confd import protocol
-from ganeti.confd import selftest
 from ganeti.confd import status
 from ganeti.confd import table
 
-
-EXIT_ERROR = 1
-EXIT_NO_ANSWER = 3
 
 #: What a shell makes of a program that a signal has ended
 EXIT_INTERRUPTED = 130
@@ -47,271 +32,16 @@ EXIT_BROKEN_PIPE = 141
 
 #: Which error ends in which exit code; the first class that fits counts
 _EXIT_CODES = [
-  (clientlib.NoAnswer, EXIT_NO_ANSWER),
-  (errors.GenericError, EXIT_ERROR),
-  (OSError, EXIT_ERROR),
+  (clientlib.NoAnswer, actions.EXIT_NO_ANSWER),
+  (errors.GenericError, constants.EXIT_FAILURE),
+  (OSError, constants.EXIT_FAILURE),
   ]
-
-_STATE_CODES = {
-  status.OK: constants.EXIT_SUCCESS,
-  status.WARNING: EXIT_ERROR,
-  status.CRITICAL: EXIT_NO_ANSWER,
-  }
 
 #: Longest time to wait for an answer, in seconds
 _MAX_TIMEOUT = 86400
 
 #: Seconds to find out whether a key is the right one
 _KEY_TIMEOUT = 3.0
-
-#: Seconds after which it is shown how far an answer in parts is, and how often
-_PROGRESS_AFTER = 2.0
-_PROGRESS_INTERVAL = 0.2
-
-#: Where a command that C{watch} runs finds the new serial
-_SERIAL_VARIABLE = "CONFD_SERIAL"
-
-
-def _Say(text):
-  print("confd-client: %s" % text, file=sys.stderr, flush=True)
-
-
-class _Progress:
-  """A line on the terminal about an answer that is long in coming.
-
-  """
-  def __init__(self, asker, stream):
-    self._asker = asker
-    self._stream = stream
-    self._show_at = None
-    self._shown = False
-
-  def __enter__(self):
-    if self._stream.isatty():
-      self._show_at = time.monotonic() + _PROGRESS_AFTER
-      self._asker.progress = self._Show
-    return self
-
-  def __exit__(self, *_):
-    self._asker.progress = None
-    if self._shown:
-      self._Write("")
-
-  def _Show(self, have, count):
-    now = time.monotonic()
-    if now < self._show_at:
-      return
-    self._show_at = now + _PROGRESS_INTERVAL
-    self._shown = True
-    if count is None:
-      self._Write("The answer is long; waiting for it")
-    else:
-      self._Write("The answer is long: part %d of %d" % (have, count))
-
-  def _Write(self, text):
-    # Back to the first column, and away with what is there
-    self._stream.write("\r%s\033[K" % text)
-    self._stream.flush()
-
-
-def _PrintJson(value):
-  print(simplejson.dumps(value, indent=2, sort_keys=True))
-
-
-def _ReplyToDict(reply):
-  return {
-    "answer": reply.answer,
-    "serial": reply.serial,
-    "candidates": [dict((name, value) for (name, value) in i._asdict().items()
-                        if name != "answer") for i in reply.candidates],
-    "silent": reply.silent,
-    }
-
-
-def _Printer(opts):
-  return table.Printer(sys.stdout, opts.headers, opts.separator)
-
-
-@contextlib.contextmanager
-def _Expecting(whose):
-  """Makes a clear error of an answer with another form than all have.
-
-  """
-  try:
-    yield
-  except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-    raise errors.ConfdClientError("The answer of %s does not have the form that"
-                                  " was expected; --json shows it" % whose)
-
-
-def _RunQuestion(asker, opts, name, args):
-  """Asks one of the questions of the protocol.
-
-  """
-  command = commands.COMMANDS[name]
-  with _Progress(asker, sys.stderr):
-    reply = command.ask(asker, *args)
-  if opts.json:
-    _PrintJson(_ReplyToDict(reply))
-  else:
-    with _Expecting(reply.candidates[0].address):
-      view = command.show(reply.answer, args)
-      _Printer(opts).Print(view.headers, view.rows, view.numeric)
-  return constants.EXIT_SUCCESS
-
-
-def _RunStatus(asker, opts, _name, _args):
-  """Shows how the master candidates are.
-
-  """
-  rows = status.Ask(asker)
-  state = status.State(rows)
-  if opts.nagios:
-    print(status.NagiosLine(rows))
-    return status.NAGIOS_CODES[state]
-  if opts.json:
-    _PrintJson([row._asdict() for row in rows])
-  else:
-    colours = ["red" if row.serial is None else
-               "yellow" if row.problem else None for row in rows]
-    _Printer(opts).Print(status.HEADERS, [status.Cells(row) for row in rows],
-                         status.NUMERIC, colours)
-  return _STATE_CODES[state]
-
-
-def _RunStats(asker, opts, _name, _args):
-  """Shows what the daemons tell about themselves.
-
-  """
-  (replies, silent) = asker.Survey(protocol.REQ_STATS)
-  answers = {}
-  for reply in sorted(replies, key=lambda i: i.address):
-    if (reply.status == constants.CONFD_REPL_STATUS_OK and
-        isinstance(reply.answer, dict)):
-      answers[reply.address] = reply.answer
-    else:
-      _Say(exchange.DescribeError(protocol.REQ_STATS, None, reply))
-  for (address, reason) in sorted(silent.items()):
-    _Say("%s: %s" % (address, reason or "no answer: as from a daemon without"
-                     " these counters, or see the command status"))
-  if not answers:
-    raise clientlib.NoAnswer("No answer to stats from anybody")
-  if opts.json:
-    _PrintJson(answers)
-  else:
-    with _Expecting(", ".join(answers)):
-      if opts.prometheus:
-        sys.stdout.write(metrics.Prometheus(answers))
-      else:
-        (headers, rows) = metrics.Table(answers)
-        _Printer(opts).Print(headers, rows, range(1, len(headers)))
-  return constants.EXIT_ERROR if silent else constants.EXIT_SUCCESS
-
-
-def _RunWatch(asker, opts, _name, args):
-  """Prints a line, or runs a command, each time the configuration changes.
-
-  """
-  if args and shutil.which(args[0]) is None:
-    raise errors.ConfdClientError("No such command: '%s'" % args[0])
-
-  def _Moved(old, new):
-    if args:
-      try:
-        code = subprocess.call(args, env=dict(os.environ,
-                                              **{_SERIAL_VARIABLE: str(new)}))
-      except OSError as err:
-        # It may be there again at the next change
-        _Say("Cannot run '%s': %s" % (args[0], err.strerror))
-        return
-      if code != 0:
-        _Say("'%s' ended with exit code %d" % (" ".join(args), code))
-    elif opts.json:
-      print(simplejson.dumps({"time": int(time.time()), "old": old,
-                              "serial": new}), flush=True)
-    else:
-      print("%s serial %d (was %d)" %
-            (time.strftime("%Y-%m-%d %H:%M:%S"), new, old), flush=True)
-  follow.Follow(asker, _Moved, _Say)
-
-
-def _RunList(asker, opts, _name, args):
-  """Lists objects.
-
-  """
-  what = listing.KINDS[args[0]]
-  fields = listing.ParseFields(opts.output, what)
-  with _Progress(asker, sys.stderr):
-    reply = listing.Ask(asker, what, fields, args[1:], opts.filter, opts.sort)
-  found = reply.answer
-  unit = opts.units or ("h" if opts.separator is None and not opts.csv else "m")
-  if opts.json:
-    _PrintJson(_ReplyToDict(reply._replace(answer=found.ToDicts())))
-  elif opts.csv:
-    found.PrintCsv(sys.stdout, opts.headers, unit)
-  else:
-    found.Print(_Printer(opts), unit)
-  return constants.EXIT_SUCCESS
-
-
-def _RunListFields(asker, opts, _name, args):
-  """Lists the fields that objects have.
-
-  """
-  reply = asker.Fields(listing.KINDS[args[0]])
-  (shown, unknown) = listing.SelectFields(reply.answer, args[1:])
-  if opts.json:
-    _PrintJson(_ReplyToDict(reply._replace(answer=shown)))
-  else:
-    listing.PrintFields(_Printer(opts), shown)
-  if unknown:
-    _Say("no such field: %s" % ", ".join(unknown))
-    return EXIT_ERROR
-  return constants.EXIT_SUCCESS
-
-
-def _RunMap(asker, opts, _name, _args):
-  """Draws the cluster.
-
-  """
-  with _Progress(asker, sys.stderr):
-    found = drawing.Ask(asker)
-  lines = (drawing.Dot if opts.dot else drawing.Text)(*found)
-  _Printer(opts).Print(None, [[line] for line in lines])
-  return constants.EXIT_SUCCESS
-
-
-def _RunSelfTest(asker, opts, _name, _args):
-  """Does what Ganeti's command of this name does.
-
-  """
-  selftest.Check(asker)
-  selftest.Time(asker, opts.requests)
-  return constants.EXIT_SUCCESS
-
-
-#: A command that is no question of the protocol; C{run} called with the
-#: client, options, name and arguments, returns the exit code
-_Special = collections.namedtuple("_Special", ["arguments", "minimum",
-                                               "maximum", "run", "coverage",
-                                               "text"])
-
-_SPECIAL = {
-  "list": _Special("WHAT [NAME...]", 1, None, _RunList, 0,
-                   "instances, nodes, groups, networks or disks"),
-  "list-fields": _Special("WHAT [FIELD...]", 1, None, _RunListFields, 0,
-                          "fields that they have"),
-  "map": _Special("", 0, 0, _RunMap, 0, "the cluster as a drawing"),
-  "status": _Special("", 0, 0, _RunStatus, -1,
-                     "how the master candidates are"),
-  "stats": _Special("", 0, 0, _RunStats, -1,
-                    "what the daemons have done, and with what"),
-  "watch": _Special("[COMMAND...]", 0, None, _RunWatch, -1,
-                    "print a line, or run a command, at each change"),
-  }
-
-#: Without a command
-_SELF_TEST = _Special("", 0, 0, _RunSelfTest, 0, "")
 
 #: The command that options of its own may follow
 _WATCH = "watch"
@@ -323,7 +53,7 @@ class _Parser(optparse.OptionParser):
   """
   def format_epilog(self, formatter):
     rows = [["  %s %s" % (name, command.arguments), command.text]
-            for all_commands in (commands.COMMANDS, _SPECIAL)
+            for all_commands in (commands.COMMANDS, actions.SPECIAL)
             for (name, command) in all_commands.items()]
     return ("\nCommands (none: a self test, then timings):\n%s\n" %
             "\n".join(table.Format(None, rows)))
@@ -460,7 +190,7 @@ def _ParseArguments(parser, argv):
   _CheckOptions(parser, opts, name)
   if name is None:
     return (opts, name, args)
-  command = commands.COMMANDS.get(name) or _SPECIAL.get(name)
+  command = commands.COMMANDS.get(name) or actions.SPECIAL.get(name)
   if command is None:
     parser.error("no such command: %s" % name)
   if len(args) < command.minimum or (command.maximum is not None and
@@ -506,8 +236,8 @@ def _FindKey(opts):
   node.CheckKey(key, "--hmac")
   if key.endswith(b"\n") or _IsAnswered(opts, key):
     return key
-  _Say("No answer with the key as it was given; trying once more with a newline"
-       " at its end")
+  actions.Say("No answer with the key as it was given; trying once more with a"
+              " newline at its end")
   if _IsAnswered(opts, key + b"\n"):
     return key + b"\n"
   # What that means is the command's to say
@@ -522,9 +252,9 @@ def _Run(opts, name, args):
 
   """
   if name in commands.COMMANDS:
-    (run, coverage) = (_RunQuestion, 0)
+    (run, coverage) = (actions.RunQuestion, 0)
   else:
-    special = _SPECIAL.get(name, _SELF_TEST)
+    special = actions.SPECIAL.get(name, actions.SELF_TEST)
     (run, coverage) = (special.run, special.coverage)
   if opts.coverage is not None:
     coverage = opts.coverage
@@ -564,7 +294,7 @@ def _FailAsPlugin(text):
     print("CONFD %s - %s" % (status.UNKNOWN, text), flush=True)
   except OSError:
     _CloseOutput()
-    _Say(text)
+    actions.Say(text)
   return status.NAGIOS_CODES[status.UNKNOWN]
 
 
@@ -611,5 +341,5 @@ def Main(argv=None):
       text = ": ".join(i for i in (err.filename, err.strerror) if i)
     if opts is not None and opts.nagios:
       return _FailAsPlugin(text)
-    _Say(text)
+    actions.Say(text)
     return next(code for (kind, code) in _EXIT_CODES if isinstance(err, kind))

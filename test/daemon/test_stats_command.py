@@ -60,7 +60,7 @@ class StatsCommandTest(unittest.TestCase):
     result = self._Run(addresses="%s,127.0.0.1:%d" %
                        (self.daemon.address, testutils.FreePort()))
     self.assertEqual(result.returncode, 1)
-    self.assertIn("nothing listens there", result.stderr)
+    self.assertRegex(result.stderr, r"\A.*: nothing listens there\n\Z")
     self.assertIn("queries ping", result.stdout)
 
   def testAllAreSilent(self):
