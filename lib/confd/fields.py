@@ -18,7 +18,6 @@ object of it, and returns a JSON value; it never raises, whatever is stored.
 import collections
 import ipaddress
 
-from ganeti import constants
 from ganeti.confd import typed
 
 
