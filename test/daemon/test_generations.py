@@ -9,6 +9,7 @@ as much.
 
 """
 
+import contextlib
 import os
 import random
 import select
@@ -384,8 +385,10 @@ class DeathTest(unittest.TestCase):
           daemon.WriteConfig(_Config(2))
           daemon.proc.send_signal(signal.SIGHUP)
           time.sleep(milliseconds / 1000)
-          # The last child is the loader of the newest generation
-          os.kill(processes.Children(daemon.proc.pid)[-1], signal.SIGKILL)
+          # The last child is the loader of the newest generation, which may
+          # just take the place of another one
+          with contextlib.suppress(ProcessLookupError):
+            os.kill(processes.Children(daemon.proc.pid)[-1], signal.SIGKILL)
           started = time.monotonic()
           while daemon.AskRaw(testutils.PackMessage(
               daemon.key, testutils.MakeMessage(PING)), timeout=0.2) is None:
@@ -399,7 +402,9 @@ class DeathTest(unittest.TestCase):
       found = processes.Find(daemon, 2)
       victims = testutils.ProcessTree(daemon.proc.pid)[1:]
       for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+        # Some go with the loader
+        with contextlib.suppress(ProcessLookupError):
+          os.kill(pid, signal.SIGKILL)
       processes.WaitForEnd(victims)
       daemon.Ask(PING)
       self.assertNotEqual(processes.Find(daemon, 2).keeper, found.keeper)

@@ -6,6 +6,7 @@
 
 """
 
+import contextlib
 import os
 import select
 import shutil
@@ -98,10 +99,12 @@ class StopTest(unittest.TestCase):
         daemon = testutils.Daemon(_Config(), args=["--workers=2"])
         self.addCleanup(daemon.Kill)
         daemon.Start()
-        tree = testutils.ProcessTree(daemon.proc.pid)
         processes.Find(daemon, 2)
+        tree = testutils.ProcessTree(daemon.proc.pid)
         for pid in tree:
-          os.kill(pid, signum)
+          # The first one ends the others
+          with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signum)
         self.assertEqual(daemon.proc.wait(testutils.PATIENCE), 0)
         processes.WaitForEnd(tree)
         self.assertFalse(os.path.exists(daemon.pid_file))
