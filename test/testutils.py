@@ -24,8 +24,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import textwrap
 import time
+import unittest
 import uuid
 
 
@@ -318,6 +321,33 @@ class Asker:
     except AssertionError:
       return False
     return True
+
+
+def RunInNetwork(script):
+  """Runs a Python program as root of a network of its own, where nothing is up.
+
+  @param script: the program; it can import this module and what it tests
+  @rtype: string
+  @return: what it has printed
+  @raise unittest.SkipTest: there are no such networks here
+
+  """
+  unshare = ["unshare", "--user", "--map-root-user", "--net"]
+  if shutil.which("ip") is None:
+    raise unittest.SkipTest("there is no ip (Debian package iproute2)")
+  if subprocess.run(unshare + ["true"], check=False,
+                    stderr=subprocess.DEVNULL).returncode:
+    raise unittest.SkipTest("user namespaces are not permitted")
+  path = os.pathsep.join([os.path.dirname(__file__), BUILDDIR])
+  result = subprocess.run(unshare + [sys.executable, "-c",
+                                     textwrap.dedent(script)],
+                          check=False, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=dict(os.environ, PYTHONPATH=path),
+                          encoding="utf-8", timeout=3 * PATIENCE)
+  if result.returncode:
+    raise AssertionError(result.stdout)
+  return result.stdout
 
 
 def FreePort(address="127.0.0.1"):

@@ -7,11 +7,7 @@
 """
 
 import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import unittest
 
 import testutils
@@ -131,25 +127,11 @@ class AmplificationTest(unittest.TestCase):
                                      testutils.MakeMessage(PING))
     self.assertEqual(self._Replay(captured, 3 * LIMIT), 3 * LIMIT)
 
-  @unittest.skipUnless(shutil.which("ip"), "there is no ip (Debian package"
-                       " iproute2)")
   def testAddressesThatNobodyHas(self):
     """Replies that cannot be delivered keep nobody waiting.
 
     """
-    unshare = ["unshare", "--user", "--map-root-user", "--net"]
-    if subprocess.run(unshare + ["true"], check=False,
-                      stderr=subprocess.DEVNULL).returncode:
-      self.skipTest("user namespaces are not permitted")
-    path = os.pathsep.join([os.path.dirname(testutils.__file__),
-                            testutils.BUILDDIR])
-    result = subprocess.run(unshare + [sys.executable, "-c", _UNREACHABLE],
-                            check=False, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            env=dict(os.environ, PYTHONPATH=path),
-                            encoding="utf-8", timeout=3 * testutils.PATIENCE)
-    self.assertEqual(result.returncode, 0, result.stdout)
-    dropped = json.loads(result.stdout)
+    dropped = json.loads(testutils.RunInNetwork(_UNREACHABLE))
     self.assertGreater(dropped["unsent"], 0)
     self.assertGreater(dropped["replayed"], 0)
 
