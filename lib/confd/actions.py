@@ -171,7 +171,7 @@ def _RunStats(asker, opts, _name, _args):
       Say(exchange.DescribeError(protocol.REQ_STATS, None, reply))
   for (address, reason) in sorted(silent.items()):
     Say("%s: %s" % (address, reason or "no answer: as from a daemon without"
-                     " these counters, or see the command status"))
+                    " these counters, or see the command status"))
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from anybody")
   if opts.json:

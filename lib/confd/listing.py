@@ -257,9 +257,8 @@ def Ask(asker, what, fields, names, condition=None, sort=None):
   @return: the answer is a L{Table}
 
   """
-  if condition is None and len(names) == 1:
-    if filters.IsFilter(names[0]):
-      (condition, names) = (names[0], [])
+  if condition is None and len(names) == 1 and filters.IsFilter(names[0]):
+    (condition, names) = (names[0], [])
   if any(filters.IsGlob(name) for name in names):
     # One filter can be asked for; the other one is done here
     return _AskPatterns(asker, what, fields, names, condition, sort)

@@ -11,9 +11,9 @@ lives.
 Facts: several processes block in recvmsg on one socket; the kernel wakes one
 of them per datagram, in turn. Modes of the socket (O_NONBLOCK, time-outs) are
 everybody's, so it is never set non-blocking: it has a receive time-out, after
-which each process looks around. What is sent to an address on the local network that
-nobody has stays in the socket's queue for three seconds; where that is full,
-sendmsg would wait, and everybody with it, so it never waits.
+which each process looks around. What is sent to an address on the local network
+that nobody has stays in the socket's queue for three seconds; where that is
+full, sendmsg would wait, and everybody with it, so it never waits.
 
 """
 

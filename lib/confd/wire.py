@@ -42,7 +42,7 @@ REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
                   BAD_RSALT)
 
 _JSON_BLANKS = " \t\n\r"
-_SIGNATURE_LENGTH = 40
+_SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
 _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 
 #: What L{ParseRequest} returns. C{type} is an integer, or C{None} if protocol
@@ -222,7 +222,7 @@ def _Unpack(datagram, key):
   if not (isinstance(msg, str) and isinstance(salt, str) and
           isinstance(signature, str)):
     raise Rejected(BAD_JSON, "msg, salt or hmac missing, or not a string")
-  if len(signature) != _SIGNATURE_LENGTH or not signature.isascii():
+  if not _SIGNATURE_RE.fullmatch(signature):
     raise Rejected(BAD_HMAC, "hmac is not 40 hex digits")
   try:
     expected = _Sign(key, salt, msg.encode("utf-8"))

@@ -222,16 +222,9 @@ class TestQuestions(_Test):
     self.assertEqual((code, output, problems), (0, "node1.example.com\n", ""))
 
   def testNoTracebackEver(self):
-    with open("/dev/full", "w", encoding="ascii") as full:
-      result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
-                              ["config", "/nodes"], stdout=full,
-                              stderr=subprocess.PIPE, universal_newlines=True,
-                              timeout=60, env=_Environment(), check=False)
-    self.assertEqual(result.returncode, 1)
-    self.assertEqual(result.stderr,
-                     "confd-client: No space left on device\n")
     # A plugin has nothing to say it with, but its exit code
-    for (args, code) in [(["status", "--nagios"], 3), (["--help"], 1)]:
+    for (args, code) in [(["config", "/nodes"], 1), (["--help"], 1),
+                         (["status", "--nagios"], 3)]:
       with open("/dev/full", "w", encoding="ascii") as full:
         result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] +
                                 self.arguments + args, stdout=full,

@@ -343,7 +343,8 @@ class DeathTest(unittest.TestCase):
       testutils.WaitFor(
         lambda: processes.Find(daemon, 2).large != found.large,
         "the process for large answers is replaced")
-      daemon.Answer(QUERY, {"what": "node", "fields": ["name"]})
+      query = {"what": "node", "fields": ["name"]}
+      self.assertEqual(daemon.Answer(QUERY, query)[0], 0)
       # And its successor goes with its generation
       daemon.WriteConfig(_Config(2))
       daemon.WaitForSerial(2)

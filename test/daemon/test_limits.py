@@ -278,7 +278,9 @@ class PrivilegeTest(unittest.TestCase):
       with testutils.Daemon(testutils.MakeConfig(),
                             env={"PYTHONPATH": directory}) as daemon:
         # What the process makes that steps back
-        daemon.Answer(QUERY, {"what": "node", "fields": ["name"]})
+        query = {"what": "node", "fields": ["name"]}
+        self.assertEqual(daemon.Answer(QUERY, query)[0], 0)
+        self.assertEqual(daemon.Answer(STATS)[0], 0)
         self.assertEqual(daemon.Answer(STATS)[1]["restarts"]["workers"], 0)
 
   def testFilesAreOnlyRead(self):

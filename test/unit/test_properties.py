@@ -57,7 +57,7 @@ _EXAMPLES = os.environ.get("CONFD_EXAMPLES")
 
 hypothesis.settings.register_profile(
   "ganeti-confd", deadline=None, database=None,
-  derandomize=_EXAMPLES is None, max_examples=int(_EXAMPLES or 150),
+  derandomize=_EXAMPLES is None, max_examples=int(_EXAMPLES or 300),
   suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("ganeti-confd")
 

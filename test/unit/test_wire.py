@@ -334,7 +334,7 @@ class TestCost(unittest.TestCase):
 
   def testGarbage(self):
     for datagram in [b"", b"x" * 60000, b"plj0", b"plj0{}", b"plj0" + b"[" * 9,
-                     Envelope(signature="x" * 39), Envelope(signature=""),
+                     Envelope(signature="x" * 40), Envelope(signature=""),
                      Envelope(signature="\xe4" * 40),
                      Request()[:-1], b"plj0" + b" " * 61440]:
       with self.subTest(datagram=datagram[:50]):
