@@ -4,11 +4,21 @@
 
 """Confd: questions about a cluster's configuration, answered over UDP.
 
-The package is in two halves. Pure code (C{wire}, C{parts}, C{replay},
-C{snapshot}, C{querylib}, C{inventory} and C{fields} of the daemon's;
-C{exchange}, C{fetch}, C{filters} and what makes tables of answers of the
-client's) knows bytes and values, and no socket, clock, file or log. The rest
-(C{server}, C{client}, ...) meets the world.
+The map of the house. In this room is what daemon and clients share: the wire
+(C{protocol}, C{wire}, C{parts}, C{replay}, C{counters}), what a node has in
+files (C{localnode}, C{filestate}), and the three modules that the package
+promises: C{client}, C{server} and C{querylib}. The other rooms:
+
+  - C{config}: what the cluster is. The configuration, read and indexed, and
+    the tables that are made of it.
+  - C{daemon}: the processes of ganeti-confd, and what they share with the
+    system.
+  - C{clientlib}: what asking takes. C{client} is its door.
+  - C{command}: the command confd-client, and the hook of "gnt-cluster verify".
+
+Pure code (the wire, C{config}, C{querylib}, C{clientlib.exchange}, C{fetch} and
+C{filters}) knows bytes and values, and no socket, clock, file or log. The rest
+meets the world. What may import what is in test/unit/test_rooms.py.
 
 """
 

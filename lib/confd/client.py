@@ -32,18 +32,19 @@ import uuid
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import exchange
-from ganeti.confd import node
+from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd import wire
+from ganeti.confd.clientlib import exchange
 
 # The rest of the public interface
 # pylint: disable=W0611
-from ganeti.confd.exchange import CandidateReply, ErrorAnswer, NoAnswer, \
-  Reply, StaleAnswer
-from ganeti.confd.node import ReadKey
+from ganeti.confd.clientlib.exchange import CandidateReply, ErrorAnswer, \
+  NoAnswer, Reply, StaleAnswer
+from ganeti.confd.clientlib.filters import FilterError
+from ganeti.confd.clientlib.sync import Client
+from ganeti.confd.localnode import ReadKey
 from ganeti.confd.protocol import NODE_ROLES
-from ganeti.confd.sync import Client
 
 
 #: A reply has come: all attributes of L{ConfdUpcallPayload} are set
@@ -69,7 +70,7 @@ def __getattr__(name):
   """
   if name == "AsyncClient":
     # pylint: disable=C0415
-    from ganeti.confd import aio
+    from ganeti.confd.clientlib import aio
     return aio.AsyncClient
   raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
@@ -184,7 +185,7 @@ class ConfdClient:
     self._hmac_key = hmac_key
     self._socket = ConfdAsyncUDPClient(self, self._family)
     self._callback = callback
-    self._confd_port = node.DefaultPort() if port is None else port
+    self._confd_port = localnode.DefaultPort() if port is None else port
     self._logger = logger
     self._requests = {}
 
@@ -562,6 +563,6 @@ def GetConfdClient(callback):
   @raise errors.ConfdClientError: there is no list of master candidates
 
   """
-  return ConfdClient(node.ReadKey(node.HmacKeyFile()),
-                     node.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS),
+  return ConfdClient(localnode.ReadKey(localnode.HmacKeyFile()),
+                     localnode.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS),
                      callback)

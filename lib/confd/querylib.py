@@ -13,9 +13,9 @@ serialising, not for changing.
 import re
 
 from ganeti import constants
-from ganeti.confd import inventory
 from ganeti.confd import protocol
 from ganeti.confd import wire
+from ganeti.confd.config import inventory
 
 
 _INDEX_RE = re.compile("0|[1-9][0-9]*")

@@ -22,7 +22,7 @@ import logging
 import sys
 
 # pylint: disable=C0413
-import ganeti.confd.node
+import ganeti.confd.localnode
 from ganeti import netutils
 from ganeti.client import gnt_node
 from ganeti.tools import burnin
@@ -74,7 +74,7 @@ def Main():
   logging.basicConfig(stream=sys.stdout, level=logging.INFO)
   spec = json.load(sys.stdin)
   # Debian's code has no way to ask at another port
-  ganeti.confd.node.DefaultPort = lambda: spec["port"]
+  ganeti.confd.localnode.DefaultPort = lambda: spec["port"]
   result = {
     "list_drbd": _ListDrbd(spec),
     "roles": _NodeMaintenance(spec),

@@ -19,7 +19,7 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
-from ganeti.confd import snapshot
+from ganeti.confd.config import snapshot
 
 
 PING = 0

@@ -204,7 +204,7 @@ class BrokenTest(_FaultTest):
     testutils.WriteFile(
       os.path.join(directory, "sitecustomize.py"),
       textwrap.dedent("""\
-        from ganeti.confd import snapshot
+        from ganeti.confd.config import snapshot
 
         def _Snapshot(text, real=snapshot.Snapshot):
           if b"poison" in text:

@@ -20,7 +20,7 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
 from ganeti.confd import client
-from ganeti.confd import filters
+from ganeti.confd.clientlib import filters
 
 _PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 

@@ -182,7 +182,7 @@ class SyslogTest(unittest.TestCase):
     self.sock.bind(path)
     self.sock.settimeout(testutils.PATIENCE)
     testutils.WriteFile(os.path.join(directory, "sitecustomize.py"), (
-      "from ganeti.confd import daemon\n"
+      "from ganeti.confd.daemon import main\n"
       "daemon._SYSLOG_SOCKET = %r\n" % path).encode("ascii"))
     self.env = {"PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])}
 

@@ -24,9 +24,10 @@ import testutils
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import exchange
-from ganeti.confd import node
-from ganeti.confd import verify
+from ganeti.confd import filestate
+from ganeti.confd import localnode
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.command import verifyhook
 
 
 OWN = "127.0.0.1"
@@ -73,10 +74,10 @@ class _Test(unittest.TestCase):
       ("ConfigFile", lambda: self.daemon.config_file),
       ("HmacKeyFile", lambda: self.daemon.key_file),
       ]:
-      patch = mock.patch.object(node, name, function)
+      patch = mock.patch.object(localnode, name, function)
       patch.start()
       self.addCleanup(patch.stop)
-    patch = mock.patch.object(verify, "_IsOwnAddress", lambda ip: ip == OWN)
+    patch = mock.patch.object(verifyhook, "_IsOwnAddress", lambda ip: ip == OWN)
     patch.start()
     self.addCleanup(patch.stop)
 
@@ -87,7 +88,7 @@ class _Test(unittest.TestCase):
       self.daemon.Kill()
 
   def _Check(self, master=None):
-    return verify.Check(master, port=self.daemon.port)
+    return verifyhook.Check(master, port=self.daemon.port)
 
   def _Other(self, answer, **kwargs):
     """Adds another candidate.
@@ -125,14 +126,14 @@ class TestOwn(_Test):
     """
     self.daemon.Start()
     deadline = time.monotonic() + 1
-    real = verify.watch.FileState
+    real = filestate.FileState
 
     def _ChangeAndLook(path):
       if time.monotonic() < deadline:
         self.daemon.WriteConfig(dict(CONFIG, serial_no=SERIAL + 1))
       return real(path)
 
-    with mock.patch.object(verify.watch, "FileState", _ChangeAndLook):
+    with mock.patch.object(filestate, "FileState", _ChangeAndLook):
       self.assertEqual(self._Check(), [])
 
   def testStopped(self):
@@ -176,7 +177,7 @@ class TestOwn(_Test):
     loader = processes.Find(self.daemon, 2).loader
     os.kill(loader, signal.SIGSTOP)
     self.addCleanup(os.kill, loader, signal.SIGCONT)
-    with mock.patch.object(verify, "_TIMEOUT", 0.5):
+    with mock.patch.object(verifyhook, "_TIMEOUT", 0.5):
       self.assertEqual(self._Check(), [
         "one.example.com: ganeti-confd does not answer at 127.0.0.1: it does"
         " answer other questions; see its log"])
@@ -241,7 +242,7 @@ class TestOthers(_Test):
     """
     self._Other(_Packaged(lambda: 1))
     self.assertEqual(self._Check(), [])
-    with mock.patch.object(verify, "_IsOwnAddress", lambda ip: ip == OTHER):
+    with mock.patch.object(verifyhook, "_IsOwnAddress", lambda ip: ip == OTHER):
       self.assertIn("one.example.com: ganeti-confd answers from a configuration"
                     " that is newer than the master's: serial %d, not 1" %
                     SERIAL, self._Check())
@@ -310,9 +311,9 @@ class TestMain(unittest.TestCase):
   """
   def _Run(self, check):
     output = io.StringIO()
-    with mock.patch.object(verify, "Check", check):
+    with mock.patch.object(verifyhook, "Check", check):
       with contextlib.redirect_stdout(output):
-        code = verify.Main()
+        code = verifyhook.Main()
     return (code, output.getvalue())
 
   def testWell(self):
@@ -339,14 +340,14 @@ class TestMain(unittest.TestCase):
 
 class TestOwnAddress(unittest.TestCase):
   def testLoopback(self):
-    self.assertTrue(verify._IsOwnAddress("127.0.0.1"))
+    self.assertTrue(verifyhook._IsOwnAddress("127.0.0.1"))
     if testutils.HasIpv6():
-      self.assertTrue(verify._IsOwnAddress("::1"))
+      self.assertTrue(verifyhook._IsOwnAddress("::1"))
 
   def testOthers(self):
     # From documentation's range; with or without a way to get there
     for address in ("192.0.2.1", "2001:db8::1", "name.example.com", ""):
-      self.assertFalse(verify._IsOwnAddress(address), address)
+      self.assertFalse(verifyhook._IsOwnAddress(address), address)
 
 
 if __name__ == "__main__":

@@ -28,16 +28,16 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
 from ganeti.confd import counters
-from ganeti.confd import exchange
-from ganeti.confd import fetch
-from ganeti.confd import filters
+from ganeti.confd import filestate
 from ganeti.confd import parts
 from ganeti.confd import replay
 from ganeti.confd import server
-from ganeti.confd import snapshot
-from ganeti.confd import stats
-from ganeti.confd import watch
 from ganeti.confd import wire
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import fetch
+from ganeti.confd.clientlib import filters
+from ganeti.confd.config import snapshot
+from ganeti.confd.daemon import stats
 
 
 KEY = testutils.KEY
@@ -199,7 +199,7 @@ def MakeResponders(snap):
   setup = _Setup()
   row = setup.counters.Row(0)
   replays = replay.ReplayTable()
-  state = watch.State(1, 2, 3, 4, 5)
+  state = filestate.State(1, 2, 3, 4, 5)
   worker = server.Responder(snap, KEY, row, replays)
   large = server.LargeResponder(snap, KEY, row, replays)
   about_itself = server.StatsResponder(

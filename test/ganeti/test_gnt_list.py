@@ -22,7 +22,7 @@ from cluster import shared
 from cluster import variety
 
 from ganeti.confd import client
-from ganeti.confd import filters
+from ganeti.confd.clientlib import filters
 
 _PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 

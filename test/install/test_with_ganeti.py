@@ -521,9 +521,9 @@ SHIM
     self._Run("""
       cp -a %(src)s /run/src
       cp -a %(build)s /run/older
-      cp /run/src/lib/confd/node.py /run/src/lib/confd/older.py
+      cp /run/src/lib/confd/localnode.py /run/src/lib/confd/older.py
       tree save $ganetis
-      modules=$(cd /run/src; echo lib/confd/*.py)
+      modules=$(cd /run/src; echo lib/confd/*.py lib/confd/*/*.py)
       make -s -C /run/older install bindir=/opt/bin srcdir=/run/src \
         abs_srcdir=/run/src confd_modules="$modules" >/dev/null
       test -e %(dir)s/ganeti/confd/older.py

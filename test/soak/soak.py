@@ -30,7 +30,7 @@ import processes
 import testutils
 
 from ganeti import errors
-from ganeti.confd import sync
+from ganeti.confd.clientlib import sync
 
 
 _NODES = 10

@@ -21,8 +21,8 @@ import testutils
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
-from ganeti.confd import dialogue
-from ganeti.confd import node
+from ganeti.confd import localnode
+from ganeti.confd.clientlib import dialogue
 
 
 def _Fixed(status, answer, serial):
@@ -278,7 +278,7 @@ class TestLearning(_Test):
     self.assertLess(time.monotonic() - started, 0.5)
 
   def testRereadsSsconf(self):
-    with mock.patch.object(node, "ReadSsconf") as read:
+    with mock.patch.object(localnode, "ReadSsconf") as read:
       read.return_value = ["127.0.2.1"]
       self.list = []
       asker = self._Client(peers=None, port=self.port)

@@ -12,8 +12,8 @@ import unittest
 import testutils
 
 from ganeti import constants
-from ganeti.confd import exchange
 from ganeti.confd import wire
+from ganeti.confd.clientlib import exchange
 
 
 def _Candidate(index, **kwargs):

@@ -14,10 +14,10 @@ import unittest
 import testutils
 
 from ganeti import errors
-from ganeti.confd import exchange
-from ganeti.confd import fetch
 from ganeti.confd import parts
 from ganeti.confd import wire
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import fetch
 
 
 def _Answer(seed, size=60000):

@@ -11,7 +11,7 @@ import unittest
 from unittest import mock
 
 from ganeti import errors
-from ganeti.confd import peers
+from ganeti.confd.clientlib import peers
 
 
 class TestParse(unittest.TestCase):

@@ -14,7 +14,7 @@ import unittest
 
 import testutils
 
-from ganeti.confd import cli
+from ganeti.confd.command import cli
 
 
 _SCRIPT = os.path.join(testutils.BUILDDIR, "completion", "confd-client")

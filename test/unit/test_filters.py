@@ -13,7 +13,7 @@ import sys
 import unittest
 from unittest import mock
 
-from ganeti.confd import filters
+from ganeti.confd.clientlib import filters
 
 
 FIELDS = ["name", "pnode", "vcpus", "up", "tags", "sizes", "ip"]
@@ -177,7 +177,7 @@ class TestFilters(unittest.TestCase):
       patterns = filters.ParseArguments(["web*", "db"])
       self.assertEqual(patterns.Select(FIELDS, ROWS), ROWS)
     script = ("import sys\nsys.modules['pyparsing'] = None\n"
-              "import ganeti.confd.cli")
+              "import ganeti.confd.command.cli")
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

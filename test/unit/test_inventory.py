@@ -18,14 +18,14 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
-from ganeti.confd import fields as fieldslib
-from ganeti.confd import inventory
 from ganeti.confd import protocol
 from ganeti.confd import querylib
 from ganeti.confd import replay
 from ganeti.confd import server
-from ganeti.confd import snapshot
 from ganeti.confd import wire
+from ganeti.confd.config import fields as fieldslib
+from ganeti.confd.config import inventory
+from ganeti.confd.config import snapshot
 
 QUERY = 64
 (OK, ERROR) = range(2)

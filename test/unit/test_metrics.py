@@ -11,7 +11,7 @@ import unittest
 from unittest import mock
 
 from ganeti import errors
-from ganeti.confd import metrics
+from ganeti.confd.command import metrics
 
 try:
   import prometheus_client

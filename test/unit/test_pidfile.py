@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.pidfile; all else of it is tested with the daemon"""
+"""Tests for ganeti.confd.daemon.pidfile; all else of it is tested with the daemon"""
 
 import os
 import resource
@@ -15,7 +15,7 @@ from unittest import mock
 import testutils
 
 from ganeti import errors
-from ganeti.confd import pidfile
+from ganeti.confd.daemon import pidfile
 
 
 _TRY_LOCK = """

@@ -27,14 +27,14 @@ from fuzz import targets
 
 from ganeti import errors
 from ganeti.confd import counters
-from ganeti.confd import exchange
-from ganeti.confd import filters
 from ganeti.confd import parts
 from ganeti.confd import querylib
 from ganeti.confd import replay
 from ganeti.confd import server
-from ganeti.confd import snapshot
 from ganeti.confd import wire
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import filters
+from ganeti.confd.config import snapshot
 
 try:
   import hypothesis

@@ -206,9 +206,9 @@ class TestPathutils(unittest.TestCase):
                      "  print('refused: %s' % err)\n")
           if module == "confd.node":
             program = ("from ganeti import errors\n"
-                       "from ganeti.confd import node\n"
+                       "from ganeti.confd import localnode\n"
                        "try:\n"
-                       "  print(node.ConfigFile())\n"
+                       "  print(localnode.ConfigFile())\n"
                        "except errors.ConfigurationError as err:\n"
                        "  print('refused: %s' % err)\n")
           result = Run(program, testutils.BUILDDIR, GANETI_ROOTDIR=rootdir)

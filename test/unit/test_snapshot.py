@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.snapshot"""
+"""Tests for ganeti.confd.config.snapshot"""
 
 import copy
 import json
@@ -15,8 +15,9 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
 from ganeti.confd import querylib
-from ganeti.confd import snapshot
 from ganeti.confd import wire
+from ganeti.confd.config import naturalorder
+from ganeti.confd.config import snapshot
 
 
 UNKNOWN = (1, 0)
@@ -754,11 +755,11 @@ class TestNaturalKey(unittest.TestCase):
   def test(self):
     names = ["", "0", "1", "2", "10", "10a", "a", "a1", "a2", "a10", "a10b1",
              "a10b02", "a10b3", "ab", "b", "b9", "b10.x", "\xe9"]
-    self.assertEqual(sorted(names[::-1], key=snapshot.NaturalKey), names)
+    self.assertEqual(sorted(names[::-1], key=naturalorder.NaturalKey), names)
 
   def testOnlyAsciiDigits(self):
     for name in ["\uff11", "\xb2", "\u0661", "1" * 10000, "a" + "9" * 5000]:
-      snapshot.NaturalKey(name)
+      naturalorder.NaturalKey(name)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@
 
 import unittest
 
-from ganeti.confd import exchange
-from ganeti.confd import status
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.command import status
 
 
 def _Replies(*rows):

@@ -9,7 +9,7 @@
 import io
 import unittest
 
-from ganeti.confd import table
+from ganeti.confd.command import table
 
 
 class _Terminal(io.StringIO):

@@ -18,7 +18,7 @@ object of it, and returns a JSON value; it never raises, whatever is stored.
 import collections
 import ipaddress
 
-from ganeti.confd import typed
+from ganeti.confd.config import lenient
 
 
 #: Types of values, by Ganeti's names for them. A "unit" is a size in MiB,
@@ -89,12 +89,12 @@ def _SortedDict(value):
 
 
 def _SortedTexts(value):
-  return sorted(item for item in typed.List(value) if isinstance(item, str))
+  return sorted(item for item in lenient.List(value) if isinstance(item, str))
 
 
 # Functions that make the functions of the tables
 
-def _Stored(key, check=typed.Text, default=None):
+def _Stored(key, check=lenient.Text, default=None):
   return lambda _, item: check(item.stored.get(key), default)
 
 
@@ -114,7 +114,7 @@ def _OwnDict(item, key):
   """What an object itself has of parameters.
 
   """
-  return typed.Dict(item.stored.get(key))
+  return lenient.Dict(item.stored.get(key))
 
 
 def _Own(key):
@@ -133,11 +133,11 @@ def _Common(what):
     Field("uuid", "UUID", TEXT, "UUID of the %s" % what, _Uuid),
     Field("serial_no", "SerialNo", NUMBER,
           "Number of changes of the %s" % what,
-          _Stored("serial_no", typed.Number)),
+          _Stored("serial_no", lenient.Number)),
     Field("ctime", "CTime", TIMESTAMP, "Time of creation",
-          _Stored("ctime", typed.Number)),
+          _Stored("ctime", lenient.Number)),
     Field("mtime", "MTime", TIMESTAMP, "Time of the last change",
-          _Stored("mtime", typed.Number)),
+          _Stored("mtime", lenient.Number)),
     ]
 
 
@@ -165,27 +165,27 @@ def _Lookup(layers, key):
 
 
 def _Cluster(snapshot, key):
-  return typed.Dict(snapshot.document["cluster"].get(key))
+  return lenient.Dict(snapshot.document["cluster"].get(key))
 
 
 def _BeLayers(snapshot, item):
   return [_OwnDict(item, "beparams"),
-          typed.Dict(_Cluster(snapshot, "beparams").get("default"))]
+          lenient.Dict(_Cluster(snapshot, "beparams").get("default"))]
 
 
 def _HvLayers(snapshot, item):
-  hypervisor = typed.Text(item.stored.get("hypervisor"))
-  os_name = typed.Text(item.stored.get("os"))
-  by_os = typed.Dict(_Cluster(snapshot, "os_hvp").get(os_name))
+  hypervisor = lenient.Text(item.stored.get("hypervisor"))
+  os_name = lenient.Text(item.stored.get("os"))
+  by_os = lenient.Dict(_Cluster(snapshot, "os_hvp").get(os_name))
   return [_OwnDict(item, "hvparams"),
-          typed.Dict(by_os.get(hypervisor)),
-          typed.Dict(_Cluster(snapshot, "hvparams").get(hypervisor))]
+          lenient.Dict(by_os.get(hypervisor)),
+          lenient.Dict(_Cluster(snapshot, "hvparams").get(hypervisor))]
 
 
 def _OsLayers(snapshot, item):
-  (name, _, _) = typed.Text(item.stored.get("os"), "").partition("+")
+  (name, _, _) = lenient.Text(item.stored.get("os"), "").partition("+")
   return [_OwnDict(item, "osparams"),
-          typed.Dict(_Cluster(snapshot, "osparams").get(name))]
+          lenient.Dict(_Cluster(snapshot, "osparams").get(name))]
 
 
 def _GroupNdLayers(snapshot, item):
@@ -196,7 +196,7 @@ def _GroupNdLayers(snapshot, item):
 def _NodeNdLayers(snapshot, item):
   layers = [_OwnDict(item, "ndparams")]
   if item.group is not None:
-    layers.append(typed.Dict(item.group.stored.get("ndparams")))
+    layers.append(lenient.Dict(item.group.stored.get("ndparams")))
   return layers + [_Cluster(snapshot, "ndparams")]
 
 
@@ -227,7 +227,8 @@ _Params = collections.namedtuple("_Params", ["prefix", "word", "layers",
 
 _BE_PARAMS = _Params(
   "be/", "Backend", _BeLayers,
-  lambda snapshot: [typed.Dict(_Cluster(snapshot, "beparams").get("default"))],
+  lambda snapshot: [
+    lenient.Dict(_Cluster(snapshot, "beparams").get("default"))],
   {
     "always_failover": (None, BOOL),
     "auto_balance": ("Auto_balance", BOOL),
@@ -241,7 +242,7 @@ _BE_PARAMS = _Params(
 
 _HV_PARAMS = _Params(
   "hv/", "Hypervisor", _HvLayers,
-  lambda snapshot: [typed.Dict(item)
+  lambda snapshot: [lenient.Dict(item)
                     for item in _Cluster(snapshot, "hvparams").values()],
   {
     "acpi": ("ACPI", BOOL),
@@ -304,9 +305,9 @@ def _AdminState(_, item):
   """The state wanted; up to Ganeti 2.5 it is a boolean.
 
   """
-  state = typed.Text(item.stored.get("admin_state"))
+  state = lenient.Text(item.stored.get("admin_state"))
   if state is None:
-    admin_up = typed.Bool(item.stored.get("admin_up"))
+    admin_up = lenient.Bool(item.stored.get("admin_up"))
     state = {True: "up", False: "down"}.get(admin_up)
   return state
 
@@ -317,7 +318,7 @@ def _AdminUp(snapshot, item):
 
 
 def _DisksActive(snapshot, item):
-  return typed.Bool(item.stored.get("disks_active"), _AdminUp(snapshot, item))
+  return lenient.Bool(item.stored.get("disks_active"), _AdminUp(snapshot, item))
 
 
 def _PrimaryNode(_, item):
@@ -338,7 +339,7 @@ def _SecondaryGroups(attribute):
 
 
 def _DiskType(disk):
-  kind = typed.Text(disk.get("dev_type"))
+  kind = lenient.Text(disk.get("dev_type"))
   return _DISK_TYPES.get(kind, kind)
 
 
@@ -346,7 +347,7 @@ def _DiskTemplate(_, item):
   """The type of the disks, which the instance says before Ganeti 2.14.
 
   """
-  stored = typed.Text(item.stored.get("disk_template"))
+  stored = lenient.Text(item.stored.get("disk_template"))
   if stored is not None:
     return stored
   kinds = set(_DiskType(disk) for disk in item.disks)
@@ -360,14 +361,14 @@ def _DiskUsage(_, item):
   for disk in item.disks:
     kind = _DiskType(disk)
     if kind not in _NO_USAGE:
-      usage += typed.Number(disk.get("size"), 0)
+      usage += lenient.Number(disk.get("size"), 0)
     if kind == "drbd":
       usage += _DRBD_META_SIZE
   return usage
 
 
 def _DiskCount(_, item):
-  return len(typed.List(item.stored.get("disks")))
+  return len(lenient.List(item.stored.get("disks")))
 
 
 def _DiskList(key, check):
@@ -376,19 +377,19 @@ def _DiskList(key, check):
 
 def _DiskAt(key, check):
   def _Make(index):
-    return lambda _, item: check(typed.Dict(_At(item.disks, index)).get(key))
+    return lambda _, item: check(lenient.Dict(_At(item.disks, index)).get(key))
   return _Make
 
 
 def _Nics(item):
-  return [typed.Dict(nic) for nic in typed.List(item.stored.get("nics"))]
+  return [lenient.Dict(nic) for nic in lenient.List(item.stored.get("nics"))]
 
 
 def _NicParam(key, builtin):
   def _Get(snapshot, nic):
-    layers = [typed.Dict(nic.get("nicparams")),
-              typed.Dict(_Cluster(snapshot, "nicparams").get("default"))]
-    return typed.Text(_Lookup(layers, key), builtin)
+    layers = [lenient.Dict(nic.get("nicparams")),
+              lenient.Dict(_Cluster(snapshot, "nicparams").get("default"))]
+    return lenient.Text(_Lookup(layers, key), builtin)
   return _Get
 
 
@@ -416,7 +417,7 @@ def _NicNetworkName(snapshot, nic):
 
 
 def _NicStored(key):
-  return lambda _, nic: typed.Text(nic.get(key))
+  return lambda _, nic: lenient.Text(nic.get(key))
 
 
 #: What a nic has: name of the numbered field, its title, name and title of the
@@ -443,13 +444,13 @@ _NIC_FIELDS = [
 #: The same of a disk, with its type, key as stored and that value's check
 _DISK_FIELDS = [
   ("disk.size", "Disk", "disk.sizes", "Disk_sizes", "Size", UNIT, "size",
-   typed.Number),
+   lenient.Number),
   ("disk.spindles", "DiskSpindles", "disk.spindles", "Disk_spindles",
-   "Number of spindles", NUMBER, "spindles", typed.Number),
+   "Number of spindles", NUMBER, "spindles", lenient.Number),
   ("disk.name", "DiskName", "disk.names", "Disk_names", "Name", TEXT, "name",
-   typed.Text),
+   lenient.Text),
   ("disk.uuid", "DiskUUID", "disk.uuids", "Disk_UUIDs", "UUID", TEXT, "uuid",
-   typed.Text),
+   lenient.Text),
   ]
 
 
@@ -497,13 +498,13 @@ _INSTANCE_FIELDS = [
         "Whether the disks shall be active", _DisksActive),
   Field("forthcoming", "Forthcoming", BOOL,
         "Whether the instance is only planned",
-        _Stored("forthcoming", typed.Bool, False)),
+        _Stored("forthcoming", lenient.Bool, False)),
   Field("hypervisor", "Hypervisor", TEXT, "Name of the hypervisor",
         _Stored("hypervisor")),
   Field("os", "OS", TEXT, "Operating system", _Stored("os")),
   Field("network_port", "Network_port", OTHER,
         "TCP port of the console, where there is one",
-        _Stored("network_port", typed.Number)),
+        _Stored("network_port", lenient.Number)),
   Field("pnode", "Primary_node", TEXT, "Primary node", _PrimaryNode),
   Field("pnode.group", "PrimaryNodeGroup", TEXT,
         "Name of the primary node's group", _PrimaryGroup("name")),
@@ -533,7 +534,7 @@ _INSTANCE_FIELDS = [
         _Own("osparams")),
   Field("custom_nicparams", "CustomNicParameters", OTHER,
         "Own parameters of each network interface",
-        lambda _, item: [typed.Dict(nic.get("nicparams"))
+        lambda _, item: [lenient.Dict(nic.get("nicparams"))
                          for nic in _Nics(item)]),
   Field("disk_template", "Disk_template", TEXT, "Type of the disks",
         _DiskTemplate),
@@ -575,7 +576,7 @@ def _Powered(snapshot, item):
   """
   if not _Lookup(_NodeNdLayers(snapshot, item), "oob_program"):
     return None
-  return typed.Bool(item.stored.get("powered"), True)
+  return lenient.Bool(item.stored.get("powered"), True)
 
 
 def _Role(snapshot, item):
@@ -600,16 +601,16 @@ _NODE_FIELDS = [
         lambda snapshot, item: item is snapshot.master),
   Field("master_candidate", "MasterC", BOOL,
         "Whether it is a master candidate",
-        _Stored("master_candidate", typed.Bool, False)),
+        _Stored("master_candidate", lenient.Bool, False)),
   Field("master_capable", "MasterCapable", BOOL,
         "Whether it may become a master candidate",
-        _Stored("master_capable", typed.Bool, True)),
+        _Stored("master_capable", lenient.Bool, True)),
   Field("vm_capable", "VMCapable", BOOL, "Whether it may have instances",
-        _Stored("vm_capable", typed.Bool, True)),
+        _Stored("vm_capable", lenient.Bool, True)),
   Field("drained", "Drained", BOOL, "Whether it is drained",
-        _Stored("drained", typed.Bool, False)),
+        _Stored("drained", lenient.Bool, False)),
   Field("offline", "Offline", BOOL, "Whether it is offline",
-        _Stored("offline", typed.Bool, False)),
+        _Stored("offline", lenient.Bool, False)),
   Field("powered", "Powered", BOOL, "Whether it is powered on, as far as known",
         _Powered),
   Field("group", "Group", TEXT, "Name of its group",
@@ -643,8 +644,8 @@ def _GroupPolicy(snapshot, item):
   own = _OwnDict(item, "ipolicy")
   policy = _Filled([own, default])
   if "std" in own and "std" in default:
-    policy["std"] = _Filled([typed.Dict(own["std"]),
-                             typed.Dict(default["std"])])
+    policy["std"] = _Filled([lenient.Dict(own["std"]),
+                             lenient.Dict(default["std"])])
   return policy
 
 
@@ -691,7 +692,7 @@ def _Reservations(item, *keys):
   @return: "X" for each address that is taken, "." for the others
 
   """
-  texts = [typed.Text(item.stored.get(key)) or "" for key in keys]
+  texts = [lenient.Text(item.stored.get(key)) or "" for key in keys]
   size = max(len(text) for text in texts)
   taken = ["X" if "1" in both else "."
            for both in zip(*[text.ljust(size, "0") for text in texts])]
@@ -704,7 +705,7 @@ def _Map(_, item):
 
 def _ExternalReservations(_, item):
   try:
-    subnet = ipaddress.ip_network(typed.Text(item.stored.get("network"), ""))
+    subnet = ipaddress.ip_network(lenient.Text(item.stored.get("network"), ""))
   except ValueError:
     return None
   marks = _Reservations(item, "ext_reservations")[:subnet.num_addresses]
@@ -716,7 +717,7 @@ def _Connections(_, item):
   """How groups are connected: name, mode, link, VLAN.
 
   """
-  return [[group.name] + [typed.Text(how.get(key), "-")
+  return [[group.name] + [lenient.Text(how.get(key), "-")
                           for key in ("mode", "link", "vlan")]
           for (group, how) in item.groups]
 
@@ -758,9 +759,9 @@ def _DiskNodes(snapshot, item):
 
   """
   stored = item.stored
-  references = typed.List(stored.get("nodes"))
+  references = lenient.List(stored.get("nodes"))
   if _DiskType(stored) == "drbd":
-    references = typed.List(stored.get("logical_id"))[:2]
+    references = lenient.List(stored.get("logical_id"))[:2]
   nodes = [snapshot.nodes.Resolve(reference) for reference in references]
   names = [node.name for node in nodes if node is not None]
   if not names and item.instance is not None:
@@ -775,11 +776,11 @@ _DISK_TABLE_FIELDS = [
   Field("index", "Index", NUMBER, "Its number in that instance",
         lambda _, item: item.index),
   Field("dev_type", "Type", TEXT, "Type", _Stored("dev_type")),
-  Field("size", "Size", UNIT, "Size", _Stored("size", typed.Number)),
+  Field("size", "Size", UNIT, "Size", _Stored("size", lenient.Number)),
   Field("mode", "Mode", TEXT, "Mode: rw or ro", _Stored("mode")),
   Field("nodes", "Nodes", OTHER, "Nodes that it is on", _DiskNodes),
   Field("spindles", "Spindles", NUMBER, "Number of spindles",
-        _Stored("spindles", typed.Number)),
+        _Stored("spindles", lenient.Number)),
   ] + _Common(DISK)
 
 

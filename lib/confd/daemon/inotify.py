@@ -6,21 +6,16 @@
 
 Fact: inotify only hints. It says nothing of a symbolic link's target or of a
 directory that was moved away, and it may be unavailable. The truth is the
-state of the files (L{FileState}), which whoever uses a L{Watch} compares at
-each hint, and every L{POLL_INTERVAL} without one.
+state of the files (L{filestate.FileState}), which whoever uses a L{Watch}
+compares at each hint, and every L{POLL_INTERVAL} without one.
 
 """
 
-import collections
-import errno
 import logging
 import os
-import stat
 import time
 
 import pyinotify
-
-from ganeti import errors
 
 
 #: Seconds between two looks at the files where inotify is silent
@@ -38,63 +33,6 @@ _EVENTS = (pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_TO |
 
 #: More than the kernel's default limit of 16,384 events takes (bytes)
 _EVENTS_SIZE = 1 << 20
-
-
-#: Differs when a file was replaced, written to or made accessible; times are
-#: in nanoseconds
-State = collections.namedtuple("State", ["device", "inode", "mtime_ns",
-                                         "ctime_ns", "size"])
-
-
-def FileState(path):
-  """Tells which contents a file has, without reading them.
-
-  @type path: string
-  @return: None if there is no such file, else a L{State}; a tuple of the
-    error's number if that cannot be told
-
-  """
-  try:
-    return StateOf(os.stat(path))
-  except OSError as err:
-    if err.errno in (errno.ENOENT, errno.ENOTDIR):
-      return None
-    return (err.errno, )
-
-
-def StateOf(status):
-  """Makes a L{State} of the result of C{os.stat}.
-
-  """
-  return State(status.st_dev, status.st_ino, status.st_mtime_ns,
-               status.st_ctime_ns, status.st_size)
-
-
-def ReadFile(path):
-  """Reads a regular file.
-
-  @type path: string
-  @rtype: tuple of (bytes, L{State})
-  @raise errors.ConfigurationError: it cannot be read, or changed meanwhile
-
-  """
-  try:
-    # A FIFO in the file's place would block
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb") as stream:
-      status = os.fstat(fd)
-      if not stat.S_ISREG(status.st_mode):
-        raise errors.ConfigurationError("%s is no regular file" % path)
-      contents = stream.read()
-      # Not the time of the last change of its status: a new file that is
-      # renamed over this one changes that, and no contents
-      now = os.fstat(fd)
-      if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-        raise errors.ConfigurationError("%s changed while it was read" % path)
-  except OSError as err:
-    raise errors.ConfigurationError("Cannot read %s: %s" %
-                                    (path, err.strerror))
-  return (contents, StateOf(status))
 
 
 class Watch:

@@ -89,7 +89,7 @@ class Stats:
   def __init__(self, setup, serial, config_state, load_time):
     """@type setup: L{generation.Setup}
     @param serial: the loaded configuration's serial number
-    @param config_state: L{watch.FileState} of the loaded file
+    @param config_state: L{filestate.FileState} of the loaded file
     @type load_time: float
     @param load_time: seconds that loading it took
 

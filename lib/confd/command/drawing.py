@@ -12,8 +12,8 @@ Graphviz: groups with their nodes, an edge from each instance to its nodes.
 
 import collections
 
-from ganeti.confd import listing
-from ganeti.confd import snapshot
+from ganeti.confd.command import listing
+from ganeti.confd.config import naturalorder
 
 
 #: Characters of the longest bar
@@ -66,7 +66,8 @@ def _ByGroup(nodes):
   groups = {}
   for node in nodes:
     groups.setdefault(node.group or "-", []).append(node)
-  return sorted(groups.items(), key=lambda item: snapshot.NaturalKey(item[0]))
+  return sorted(groups.items(),
+                key=lambda item: naturalorder.NaturalKey(item[0]))
 
 
 _FormatMemory = listing.Leniently(lambda size: listing.FormatUnit(size, "h"))

@@ -8,10 +8,10 @@
 
 import time
 
-from ganeti.confd import channel
-from ganeti.confd import dialogue
-from ganeti.confd import exchange
-from ganeti.confd import fetch
+from ganeti.confd.clientlib import channel
+from ganeti.confd.clientlib import dialogue
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import fetch
 
 
 class Client(dialogue.Dialogue):

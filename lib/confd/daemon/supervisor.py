@@ -21,11 +21,12 @@ import time
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import counters
-from ganeti.confd import generation
-from ganeti.confd import node
-from ganeti.confd import process
-from ganeti.confd import systemd
-from ganeti.confd import watch
+from ganeti.confd import filestate
+from ganeti.confd import localnode
+from ganeti.confd.daemon import generation
+from ganeti.confd.daemon import inotify
+from ganeti.confd.daemon import process
+from ganeti.confd.daemon import systemd
 
 
 #: Seconds between the starts of two generations
@@ -74,7 +75,7 @@ class Supervisor:
     self._notifier = notifier
     self._reopen_logs = reopen_logs
     self._row = setup.counters.Row(0)
-    self._watch = watch.Watch(os.path.dirname(setup.config_file))
+    self._watch = inotify.Watch(os.path.dirname(setup.config_file))
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGINT,
                                          signal.SIGHUP, signal.SIGUSR1,
                                          signal.SIGCHLD])
@@ -119,8 +120,8 @@ class Supervisor:
     self._Shutdown()
 
   def _FileStates(self):
-    return (watch.FileState(self._setup.config_file),
-            watch.FileState(self._setup.key_file))
+    return (filestate.FileState(self._setup.config_file),
+            filestate.FileState(self._setup.key_file))
 
   def _Generations(self):
     return [item for item in [self._serving, self._loading] + self._leaving
@@ -177,7 +178,7 @@ class Supervisor:
     """Says who else can get at the key, once.
 
     """
-    warning = node.KeyWarning(self._setup.key_file)
+    warning = localnode.KeyWarning(self._setup.key_file)
     if warning and warning != self._key_warning:
       logging.warning(warning)
     self._key_warning = warning
@@ -417,7 +418,7 @@ class Supervisor:
     # Between generations the queue is kept for the next one, if it is known
     # what that could serve
     drain = not self._Generations() and (self._silent or self._failure)
-    timeout = watch.POLL_INTERVAL
+    timeout = inotify.POLL_INTERVAL
     for due in (self._not_before, self._retry_at or 0):
       if now < due:
         timeout = min(timeout, due - now)

@@ -14,9 +14,9 @@ prints it.
 import csv
 import time
 
-from ganeti.confd import fields as fieldslib
-from ganeti.confd import filters
-from ganeti.confd import snapshot
+from ganeti.confd.clientlib import filters
+from ganeti.confd.config import fields as fieldslib
+from ganeti.confd.config import naturalorder
 
 
 #: What to list by the word that the user says
@@ -239,7 +239,7 @@ def _SortKey(value):
   if isinstance(value, (bool, int, float)):
     return (1, value)
   text = value if isinstance(value, str) else str(value)
-  return (2, snapshot.NaturalKey(text))
+  return (2, naturalorder.NaturalKey(text))
 
 
 def Ask(asker, what, fields, names, condition=None, sort=None):

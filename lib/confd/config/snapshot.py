@@ -22,19 +22,16 @@ Rule 2: secrets are taken out of the document before anything else sees it.
 
 import bisect
 import math
-import re
 
 import simplejson
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import protocol
-from ganeti.confd import typed
 from ganeti.confd import wire
+from ganeti.confd.config import lenient
+from ganeti.confd.config import naturalorder
 
-
-# Bounded, since converting a very long number fails
-_DIGITS_RE = re.compile("([0-9]{1,18})")
 
 #: Names of DRBD's disk type before and since Ganeti 2.12
 _DRBD_TYPES = ("drbd8", "drbd")
@@ -62,20 +59,8 @@ def _NoNumber(_):
 _DECODER = simplejson.JSONDecoder(parse_constant=_NoNumber)
 
 
-def NaturalKey(name):
-  """Returns what to sort names by, so that node2 comes before node10.
-
-  @type name: string
-  @rtype: list
-
-  """
-  parts = _DIGITS_RE.split(name)
-  parts[1::2] = map(int, parts[1::2])
-  return parts
-
-
 def _Uuid(stored, key):
-  return typed.Text(stored.get("uuid")) or key
+  return lenient.Text(stored.get("uuid")) or key
 
 
 def _Redacted(value):
@@ -121,7 +106,7 @@ def _DiskTree(disk):
     part = todo.pop()
     if isinstance(part, dict):
       yield part
-      todo.extend(reversed(typed.List(part.get("children"))))
+      todo.extend(reversed(lenient.List(part.get("children"))))
 
 
 class Node:
@@ -148,7 +133,7 @@ class Node:
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.group = None
-    self.primary_ip = typed.Text(stored.get("primary_ip"))
+    self.primary_ip = lenient.Text(stored.get("primary_ip"))
     self.candidate = is_master or stored.get("master_candidate") is True
     self.primary = []
     self.secondary = []
@@ -241,8 +226,8 @@ class Disk:
   __slots__ = ["name", "uuid", "stored", "instance", "index"]
 
   def __init__(self, key, stored, instance=None, index=None):
-    self.name = typed.Text(stored.get("name"))
-    self.uuid = typed.Text(stored.get("uuid"), key)
+    self.name = lenient.Text(stored.get("name"))
+    self.uuid = lenient.Text(stored.get("uuid"), key)
     self.stored = stored
     self.instance = instance
     self.index = index
@@ -392,12 +377,12 @@ class Snapshot:
 
   def _Redact(self):
     _RedactParams(self.document["cluster"])
-    for disk in typed.Dict(self.document.get("disks")).values():
+    for disk in lenient.Dict(self.document.get("disks")).values():
       _RedactDisk(disk)
-    for instance in typed.Dict(self.document.get("instances")).values():
+    for instance in lenient.Dict(self.document.get("instances")).values():
       if isinstance(instance, dict):
         _RedactParams(instance)
-        for disk in typed.List(instance.get("disks")):
+        for disk in lenient.List(instance.get("disks")):
           _RedactDisk(disk)
 
   def _IndexNodes(self, cluster):
@@ -450,10 +435,10 @@ class Snapshot:
     """
     directory = self._Directory("networks", Network)
     for group in self.groups.items:
-      for (key, how) in typed.Dict(group.stored.get("networks")).items():
+      for (key, how) in lenient.Dict(group.stored.get("networks")).items():
         network = directory.Resolve(key)
         if network is not None:
-          network.groups.append((group, typed.Dict(how)))
+          network.groups.append((group, lenient.Dict(how)))
     return directory
 
   def _ByName(self, kind):
@@ -467,7 +452,7 @@ class Snapshot:
 
     """
     found = []
-    for (key, stored) in typed.Dict(self.document.get(kind)).items():
+    for (key, stored) in lenient.Dict(self.document.get(kind)).items():
       if not isinstance(stored, dict):
         self.warnings.append("%s: %s is no JSON object, left out" %
                              (kind, key))
@@ -477,7 +462,8 @@ class Snapshot:
         found.append((name, key, stored))
       elif stored.get("forthcoming") is not True:
         self.warnings.append("%s: %s has no name, left out" % (kind, key))
-    found.sort(key=lambda item: (NaturalKey(item[0]), item[0], item[1]))
+    found.sort(key=lambda item: (naturalorder.NaturalKey(item[0]), item[0],
+                                 item[1]))
     return found
 
   def _IndexInstances(self):
@@ -487,7 +473,7 @@ class Snapshot:
 
     """
     directory = _Directory()
-    stored_disks = typed.Dict(self.document.get("disks"))
+    stored_disks = lenient.Dict(self.document.get("disks"))
     for (name, key, stored) in self._ByName("instances"):
       primary = self.nodes.Resolve(stored.get("primary_node"))
       if primary is None:
@@ -512,7 +498,8 @@ class Snapshot:
     """Enters the disks that are attached to no instance.
 
     """
-    for (key, stored) in sorted(typed.Dict(self.document.get("disks")).items()):
+    disks = lenient.Dict(self.document.get("disks"))
+    for (key, stored) in sorted(disks.items()):
       if isinstance(stored, dict) and self.disks.Resolve(key) is None:
         self.disks.Add(key, Disk(key, stored))
     self.disks.Close()
@@ -527,7 +514,7 @@ class Snapshot:
 
     """
     disks = []
-    for (index, item) in enumerate(typed.List(stored.get("disks"))):
+    for (index, item) in enumerate(lenient.List(stored.get("disks"))):
       disk = stored_disks.get(item) if isinstance(item, str) else item
       if isinstance(disk, dict):
         disks.append((index, disk))
@@ -547,12 +534,12 @@ class Snapshot:
     (name, primary) = (instance.name, instance.primary)
     secondaries = []
     for (index, disk) in disks:
-      key = typed.Text(disk.get("uuid"))
+      key = lenient.Text(disk.get("uuid"))
       self.disks.Add(key, Disk(key, disk, instance, index))
       for part in _DiskTree(disk):
         if part.get("dev_type") not in _DRBD_TYPES:
           continue
-        logical_id = typed.List(part.get("logical_id"))
+        logical_id = lenient.List(part.get("logical_id"))
         ends = [self.nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
         minors = logical_id[_DRBD_MINORS]
         for node in ends:
@@ -582,8 +569,8 @@ class Snapshot:
 
     """
     primary = instance.primary
-    for nic in typed.List(instance.stored.get("nics")):
-      nic = typed.Dict(nic)
+    for nic in lenient.List(instance.stored.get("nics")):
+      nic = lenient.Dict(nic)
       network = self.networks.Resolve(nic.get("network"))
       # One after the other, so the last one shows whether it is there
       if network is not None and network.instances[-1:] != [instance.name]:
@@ -600,8 +587,8 @@ class Snapshot:
     @rtype: string
 
     """
-    return (typed.Text(typed.Dict(nic.get("nicparams")).get("link")) or
-            typed.Text(nic.get("bridge")) or self.default_link)
+    return (lenient.Text(lenient.Dict(nic.get("nicparams")).get("link")) or
+            lenient.Text(nic.get("bridge")) or self.default_link)
 
   def FindNode(self, name):
     """Finds a node by UUID, name or short name.
@@ -628,9 +615,10 @@ def _DefaultLink(cluster):
   Up to Ganeti 2.0 it is the cluster's default_bridge.
 
   """
-  nicparams = typed.Dict(typed.Dict(cluster.get("nicparams")).get("default"))
-  return (typed.Text(nicparams.get("link")) or
-          typed.Text(cluster.get("default_bridge")) or _DEFAULT_LINK)
+  nicparams = lenient.Dict(
+    lenient.Dict(cluster.get("nicparams")).get("default"))
+  return (lenient.Text(nicparams.get("link")) or
+          lenient.Text(cluster.get("default_bridge")) or _DEFAULT_LINK)
 
 
 def _Collectors(cluster):
@@ -643,12 +631,13 @@ def _Collectors(cluster):
   @return: dict from name to {"active": bool, "interval": microseconds}
 
   """
-  stored = typed.Dict(cluster.get("data_collectors"))
-  hypervisors = [item for item in typed.List(cluster.get("enabled_hypervisors"))
+  stored = lenient.Dict(cluster.get("data_collectors"))
+  enabled = lenient.List(cluster.get("enabled_hypervisors"))
+  hypervisors = [item for item in enabled
                  if isinstance(item, str)]
   collectors = {}
   for name in sorted(constants.DATA_COLLECTOR_NAMES.union(stored)):
-    settings = typed.Dict(stored.get(name))
+    settings = lenient.Dict(stored.get(name))
     active = settings.get("active", True) is True
     if (name == constants.DATA_COLLECTOR_INST_STATUS and
         _XEN_HYPERVISORS.isdisjoint(hypervisors)):

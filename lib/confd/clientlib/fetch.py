@@ -21,9 +21,9 @@ import uuid
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import exchange
 from ganeti.confd import parts
 from ganeti.confd import wire
+from ganeti.confd.clientlib import exchange
 
 
 #: How many parts are under way at a time: they fit a socket's usual buffer

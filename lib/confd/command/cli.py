@@ -16,14 +16,14 @@ import sys
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import _version
-from ganeti.confd import actions
 from ganeti.confd import client as clientlib
-from ganeti.confd import commands
-from ganeti.confd import listing
-from ganeti.confd import node
-from ganeti.confd import peers
-from ganeti.confd import status
-from ganeti.confd import table
+from ganeti.confd import localnode
+from ganeti.confd.clientlib import peers
+from ganeti.confd.command import actions
+from ganeti.confd.command import commands
+from ganeti.confd.command import listing
+from ganeti.confd.command import status
+from ganeti.confd.command import table
 
 
 #: What a shell makes of a program that a signal has ended
@@ -233,7 +233,7 @@ def _FindKey(opts):
   if opts.hmac is None:
     return None
   key = os.fsencode(opts.hmac)
-  node.CheckKey(key, "--hmac")
+  localnode.CheckKey(key, "--hmac")
   if key.endswith(b"\n") or _IsAnswered(opts, key):
     return key
   actions.Say("No answer with the key as it was given; trying once more with a"

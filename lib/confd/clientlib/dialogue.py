@@ -31,14 +31,14 @@ import time
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import exchange
-from ganeti.confd import fetch
-from ganeti.confd import fields as fieldslib
-from ganeti.confd import filters
-from ganeti.confd import node
-from ganeti.confd import peers as peerslib
+from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd import wire
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import fetch
+from ganeti.confd.clientlib import filters
+from ganeti.confd.clientlib import peers as peerslib
+from ganeti.confd.config import fields as fieldslib
 
 
 #: Seconds after which all candidates' word is taken for a lower serial
@@ -323,16 +323,16 @@ class Dialogue(Questions):
       raise errors.ProgrammerError("Not a coverage: %r" % (coverage, ))
     self.progress = None
     self._given = peers
-    self._port = node.DefaultPort() if port is None else port
+    self._port = localnode.DefaultPort() if port is None else port
     self._timeout = timeout
     self._coverage = coverage
     self._key_file = None
     if key is None:
-      self._key_file = key_file or node.HmacKeyFile()
-      self._key = node.ReadKey(self._key_file)
+      self._key_file = key_file or localnode.HmacKeyFile()
+      self._key = localnode.ReadKey(self._key_file)
     else:
       self._key = key.encode("utf-8") if isinstance(key, str) else key
-      node.CheckKey(self._key, "the argument")
+      localnode.CheckKey(self._key, "the argument")
     self._configured = []
     self._learned = []
     self._refresh = True
@@ -577,13 +577,13 @@ class Dialogue(Questions):
       return
     peers = self._given
     if peers is None:
-      peers = node.MasterCandidates()
+      peers = localnode.MasterCandidates()
     if not peers:
       raise errors.ConfdClientError("Nobody to ask: the list is empty")
     self._configured = self._Reuse(peerslib.ResolveAll(peers, self._port))
     if self._key_file is not None:
       try:
-        self._key = node.ReadKey(self._key_file)
+        self._key = localnode.ReadKey(self._key_file)
       except errors.ConfigurationError:
         # It is being replaced at this moment; the old one may still do
         pass

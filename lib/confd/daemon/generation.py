@@ -36,13 +36,13 @@ import traceback
 import simplejson
 
 from ganeti import errors
-from ganeti.confd import node
-from ganeti.confd import process
+from ganeti.confd import filestate
+from ganeti.confd import localnode
 from ganeti.confd import replay
 from ganeti.confd import server
-from ganeti.confd import snapshot
-from ganeti.confd import stats
-from ganeti.confd import watch
+from ganeti.confd.config import snapshot
+from ganeti.confd.daemon import process
+from ganeti.confd.daemon import stats
 
 
 #: Seconds until a worker that died young is replaced: doubled each time
@@ -124,7 +124,7 @@ class Generation:
   """A generation, as the supervisor sees it.
 
   @ivar pid: process id of the loader
-  @ivar key_state: L{watch.FileState} of the key that it serves with
+  @ivar key_state: L{filestate.FileState} of the key that it serves with
   @ivar reaped: whether that process has ended and its id may be another's
   @ivar started: monotonic time of the start
   @ivar told_to_serve: monotonic time of that, None before
@@ -197,7 +197,7 @@ class Generation:
   def RenewKey(self, state):
     """Lets a generation that serves go on with the key that is on disk.
 
-    @param state: L{watch.FileState} of that
+    @param state: L{filestate.FileState} of that
 
     """
     self.key_state = state
@@ -316,15 +316,16 @@ class _Loader:
     """
     path = self._setup.config_file
     start = time.monotonic()
-    state = [watch.FileState(path), watch.FileState(self._setup.key_file)]
+    state = [filestate.FileState(path),
+             filestate.FileState(self._setup.key_file)]
     # Loading may take long, and nobody may be waiting for it any more
     process.DieWithWriter(self._control_fd)
     # Millions of objects are about to be made, and none to become garbage
     gc.disable()
     try:
-      (key, state[1]) = watch.ReadFile(self._setup.key_file)
-      node.CheckKey(key, self._setup.key_file)
-      (text, state[0]) = watch.ReadFile(path)
+      (key, state[1]) = filestate.ReadFile(self._setup.key_file)
+      localnode.CheckKey(key, self._setup.key_file)
+      (text, state[0]) = filestate.ReadFile(path)
       try:
         self._snapshot = snapshot.Snapshot(text)
       except errors.ConfigurationError as err:
@@ -385,8 +386,8 @@ class _Loader:
 
     """
     try:
-      (key, _) = watch.ReadFile(self._setup.key_file)
-      node.CheckKey(key, self._setup.key_file)
+      (key, _) = filestate.ReadFile(self._setup.key_file)
+      localnode.CheckKey(key, self._setup.key_file)
     except errors.ConfigurationError:
       return False
     changed = key != self._key

@@ -30,11 +30,11 @@ import time
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import exchange
-from ganeti.confd import node
+from ganeti.confd import filestate
+from ganeti.confd import localnode
 from ganeti.confd import protocol
-from ganeti.confd import sync
-from ganeti.confd import watch
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import sync
 
 
 #: Seconds between two looks at what differs
@@ -79,7 +79,7 @@ def _Identity(loaded):
 def _IdentityOf(state):
   """Returns the same for a file.
 
-  @type state: L{watch.State}
+  @type state: L{filestate.State}
 
   """
   return (state.inode, state.mtime_ns / 1e9, state.size)
@@ -152,15 +152,16 @@ class Checker:
     @return: what is wrong
 
     """
-    config_file = node.ConfigFile()
-    seen = [watch.FileState(config_file)]
-    if not isinstance(seen[0], watch.State):
+    config_file = localnode.ConfigFile()
+    seen = [filestate.FileState(config_file)]
+    if not isinstance(seen[0], filestate.State):
       return ["%s: %s: %s" % (self._names[self._own], config_file,
                               os.strerror(seen[0][0]) if seen[0] else
                               "a master candidate, but there is no such file")]
     (reply, faults) = self._AskOwn(
       constants.CONFD_REQ_PING,
-      "it has another key than %s, or no configuration" % node.HmacKeyFile())
+      "it has another key than %s, or no configuration" %
+      localnode.HmacKeyFile())
     if faults or reply.serial == 0:
       # Only the packaged daemon has no serial there
       return faults
@@ -174,9 +175,9 @@ class Checker:
       loaded = reply.answer["config"]
       self._settle = min(_SETTLE + _SETTLE_LOADS * loaded["load_time"],
                          _SETTLE_MAX)
-      seen.append(watch.FileState(config_file))
+      seen.append(filestate.FileState(config_file))
       if _Identity(loaded) in [_IdentityOf(i) for i in seen
-                               if isinstance(i, watch.State)]:
+                               if isinstance(i, filestate.State)]:
         return []
       deadline = deadline or time.monotonic() + self._settle
       if time.monotonic() > deadline:
@@ -259,17 +260,17 @@ def Check(master=None, port=None):
   @raise errors.GenericError: there is no telling
 
   """
-  candidates = node.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS)
+  candidates = localnode.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS)
   own = next((i for i in candidates if _IsOwnAddress(i)), None)
   if own is None:
     return []
   addresses = [line.split() for line in
-               node.ReadSsconf(constants.SS_NODE_PRIMARY_IPS)]
+               localnode.ReadSsconf(constants.SS_NODE_PRIMARY_IPS)]
   names = dict((i[1], i[0]) for i in addresses if len(i) == 2)
   names = dict((address, names.get(address, address))
                for address in candidates)
   if master is None:
-    master = "".join(node.ReadSsconf(constants.SS_MASTER_NODE))
+    master = "".join(localnode.ReadSsconf(constants.SS_MASTER_NODE))
   try:
     asker = sync.Client(peers=candidates, port=port, timeout=_TIMEOUT)
   except errors.ConfigurationError as err:

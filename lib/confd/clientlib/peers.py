@@ -13,7 +13,7 @@ stands for all its addresses; they are those of one machine, and all are tried.
 import socket
 
 from ganeti import errors
-from ganeti.confd import exchange
+from ganeti.confd.clientlib import exchange
 
 
 def _ParsePort(text, peer):

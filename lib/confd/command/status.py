@@ -17,8 +17,8 @@ import collections
 import time
 
 from ganeti import constants
-from ganeti.confd import commands
-from ganeti.confd import exchange
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.command import commands
 
 
 #: Seconds

@@ -21,8 +21,8 @@ with that last number alone, as all malformed queries are.
 """
 
 from ganeti import constants
-from ganeti.confd import fields as fieldslib
-from ganeti.confd import typed
+from ganeti.confd.config import fields as fieldslib
+from ganeti.confd.config import lenient
 
 
 #: A query for more cells than this takes long
@@ -53,12 +53,12 @@ def TakesLong(query):
   @rtype: bool
 
   """
-  query = typed.Dict(query)
+  query = lenient.Dict(query)
   if query.get("fields") is None:
     return False
   names = query.get("names")
   return names is None or \
-    len(typed.List(names)) * len(typed.List(query["fields"])) > _MANY_CELLS
+    len(lenient.List(names)) * len(lenient.List(query["fields"])) > _MANY_CELLS
 
 
 def Answer(snapshot, query):

@@ -13,10 +13,10 @@ cancelled is forgotten, and nothing of it is left in the event loop.
 import asyncio
 import time
 
-from ganeti.confd import channel
-from ganeti.confd import dialogue
-from ganeti.confd import exchange
-from ganeti.confd import fetch
+from ganeti.confd.clientlib import channel
+from ganeti.confd.clientlib import dialogue
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import fetch
 
 
 class AsyncClient(dialogue.Dialogue):

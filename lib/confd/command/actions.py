@@ -21,16 +21,16 @@ import simplejson
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import commands
-from ganeti.confd import drawing
-from ganeti.confd import exchange
-from ganeti.confd import follow
-from ganeti.confd import listing
-from ganeti.confd import metrics
 from ganeti.confd import protocol
-from ganeti.confd import selftest
-from ganeti.confd import status
-from ganeti.confd import table
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.command import commands
+from ganeti.confd.command import drawing
+from ganeti.confd.command import follow
+from ganeti.confd.command import listing
+from ganeti.confd.command import metrics
+from ganeti.confd.command import selftest
+from ganeti.confd.command import status
+from ganeti.confd.command import table
 
 
 #: Exit code of a question that nobody has answered

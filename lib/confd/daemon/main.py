@@ -22,13 +22,13 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import counters
-from ganeti.confd import generation
-from ganeti.confd import node
-from ganeti.confd import pidfile
-from ganeti.confd import process
+from ganeti.confd import localnode
 from ganeti.confd import server
-from ganeti.confd import supervisor
-from ganeti.confd import systemd
+from ganeti.confd.daemon import generation
+from ganeti.confd.daemon import pidfile
+from ganeti.confd.daemon import process
+from ganeti.confd.daemon import supervisor
+from ganeti.confd.daemon import systemd
 
 
 _MAX_DEFAULT_WORKERS = 4
@@ -154,7 +154,7 @@ class _Log:
     self._handlers = []
     self._file_handler = None
     if options.syslog != _SYSLOG_ONLY:
-      path = options.log_file or node.LogFile()
+      path = options.log_file or localnode.LogFile()
       try:
         self._file_handler = _LogFile(path, encoding="utf-8",
                                       errors="backslashreplace")
@@ -268,8 +268,8 @@ def _Listen(options):
   """
   address = options.bind
   if address is None:
-    address = node.AnyAddress()
-  port = options.port or node.DefaultPort()
+    address = localnode.AnyAddress()
+  port = options.port or localnode.DefaultPort()
   try:
     return server.OpenSocket(address, port)
   except OSError as err:
@@ -284,10 +284,10 @@ def _Prepare(options):
 
   """
   log = _Log(options)
-  key_file = node.HmacKeyFile()
+  key_file = localnode.HmacKeyFile()
   # A generation reads it again; without a key there is no use in starting
-  node.ReadKey(key_file)
-  path = options.pid_file or node.PidFile()
+  localnode.ReadKey(key_file)
+  path = options.pid_file or localnode.PidFile()
   try:
     # It is on a file system that is empty after a reboot
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -300,7 +300,7 @@ def _Prepare(options):
   try:
     sock = _Listen(options)
     shared = counters.Counters(generation.RowsNeeded(options.workers))
-    setup = generation.Setup(node.ConfigFile(), key_file, sock,
+    setup = generation.Setup(localnode.ConfigFile(), key_file, sock,
                              options.workers, shared)
     keeper = pidfile.Keeper(pid_file)
     if options.foreground:
@@ -335,7 +335,7 @@ def Main():
   try:
     if not options.no_user_checks:
       _CheckUser()
-    node.ConfigFile()
+    localnode.ConfigFile()
     if not options.foreground:
       report = _Detach()
     (pid_file, master) = _Prepare(options)

@@ -21,7 +21,7 @@ import os
 import select
 
 from ganeti import errors
-from ganeti.confd import process
+from ganeti.confd.daemon import process
 
 
 class PidFile:

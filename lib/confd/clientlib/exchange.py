@@ -30,8 +30,8 @@ an answer by then, the candidates in reserve are asked as well.
 import collections
 import uuid
 
-from ganeti import errors
 from ganeti import constants
+from ganeti import errors
 from ganeti.confd import protocol
 from ganeti.confd import wire
 

@@ -1,0 +1,478 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Ganeti's filter language: text to conditions, and which rows meet them.
+
+The grammar (ganeti(7), "Query filters"), loosest first::
+
+  filter     alternative { "or" alternative }
+  ...        term { "and" term }
+  term       "not" term | "(" filter ")" | condition
+  condition  FIELD [ { "==" | "=" | "!=" | "<" | "<=" | ">" | ">=" } VALUE
+                   | { "=~" | "!~" } [m]/REGEXP/[is]
+                   | { "=*" | "!*" } TEXT ]
+           | VALUE [ "not" ] "in" FIELD
+  VALUE      TEXT in single or double quotes, or an integer
+
+Facts, as Ganeti's commands behave:
+  - A condition on a value that an object does not have holds. Those with "!",
+    and "not in", are negations: they do not.
+  - A value of another type than the condition is about is an error, once it
+    is come to: C{a and b} does not look at b where a does not hold.
+  - A host name is equal to its beginning up to a dot.
+  - A regular expression is delimited by one of / # ^ |. A backslash makes the
+    next character an ordinary one of it: m/a\\/b/ is a/b, m/\\\\d/ is \\d.
+  - In a glob neither * nor ? stands for a dot, and it may end before one.
+  - If names are all that a filter compares, it finds them as arguments do:
+    short names too, and one that is not there is an error.
+
+No I/O; L{FilterError} is all that is raised, whatever the text.
+
+"""
+
+import functools
+import re
+import warnings
+
+from ganeti import errors
+
+
+#: The field that holds an object's name
+NAME = "name"
+
+_DELIMITERS = "/#^|"
+_FLAGS = {
+  "i": re.IGNORECASE,
+  "s": re.DOTALL,
+  }
+
+#: What a backslash makes of a letter, which stays itself else
+_ESCAPES = {
+  "t": "\t",
+  "n": "\n",
+  "f": "\f",
+  "r": "\r",
+  }
+
+#: What shows that an argument is a filter, or a pattern, and no name
+_FILTER_CHARS = frozenset("()\"'<>=!~/\\ \t\n\r\f\v")
+_GLOB_CHARS = frozenset("*?")
+
+# Several asterisks are one: each of them would try all that the others could be
+_GLOB_RE = re.compile(r"\*+|\?|[^*?]+")
+_GLOB = {
+  "*": "[^.]*",
+  "?": "[^.]",
+  }
+
+
+class FilterError(errors.GenericError):
+  """A filter that cannot be parsed, or not be applied.
+
+  """
+
+
+def _PointAt(text, position, why):
+  """Makes the error of a place in a filter.
+
+  @param position: index of a character
+
+  """
+  start = text.rfind("\n", 0, position) + 1
+  (line, _, _) = text[start:].partition("\n")
+  # A tab stays one, so that the caret is below its place
+  blanks = "".join(char if char == "\t" else " "
+                   for char in text[start:position])
+  return FilterError("The filter cannot be understood: %s, at column %d\n%s\n"
+                     "%s^" % (why, position - start + 1, line, blanks))
+
+
+def _Describe(value):
+  """Names a value in an error.
+
+  """
+  text = repr(value)
+  return text if len(text) < 60 else text[:60] + "..."
+
+
+# Conditions: classes with the fields they need, and Holds(get), where get
+# returns a field's value. None is the value that an object does not have.
+
+class _Condition:
+  """A condition on one field.
+
+  """
+  def __init__(self, field):
+    self.field = field
+
+  def Fields(self):
+    return [self.field]
+
+  def Holds(self, get):
+    """Tells whether the condition holds.
+
+    @type get: callable
+    @param get: returns the value of the field whose name it gets
+    @raise FilterError: the value has another type
+
+    """
+    value = get(self.field)
+    return value is None or self._Test(value)
+
+  def _Test(self, value):
+    raise NotImplementedError
+
+  def _Refuse(self, value, what):
+    raise FilterError("The filter cannot be applied: %s is %s, not %s" %
+                      (self.field, _Describe(value), what))
+
+
+class _IsTrue(_Condition):
+  """A field alone.
+
+  """
+  def _Test(self, value):
+    if not isinstance(value, bool):
+      self._Refuse(value, "true or false")
+    return value
+
+
+def _TypeName(value):
+  """Returns what two values must have in common to be compared.
+
+  """
+  if isinstance(value, str):
+    return "a text"
+  if isinstance(value, (int, float)) and not isinstance(value, bool):
+    return "a number"
+  return None
+
+
+#: What an operator makes of a value and the one it is compared with
+_COMPARISONS = {
+  "==": lambda value, other: value == other,
+  "=": lambda value, other: value == other,
+  "<": lambda value, other: value < other,
+  "<=": lambda value, other: value <= other,
+  ">": lambda value, other: value > other,
+  ">=": lambda value, other: value >= other,
+  }
+
+_EQUALITY = frozenset(["==", "="])
+
+_NEGATED = {
+  "!=": "==",
+  "!~": "=~",
+  "!*": "=*",
+  }
+
+
+class _Compare(_Condition):
+  """A field compared with a value.
+
+  """
+  def __init__(self, field, operator, other, is_hostname):
+    _Condition.__init__(self, field)
+    self._is_hostname = is_hostname
+    self.operator = operator
+    self.other = other
+
+  def _Test(self, value):
+    kind = _TypeName(self.other)
+    if _TypeName(value) != kind:
+      self._Refuse(value, kind)
+    if self._is_hostname and self.operator in _EQUALITY and kind == "a text":
+      return (value + ".").startswith(self.other + ".")
+    return _COMPARISONS[self.operator](value, self.other)
+
+
+class _Contains(_Condition):
+  """A list has an item.
+
+  """
+  def __init__(self, field, item):
+    _Condition.__init__(self, field)
+    self._item = item
+
+  def _Test(self, value):
+    if not isinstance(value, list):
+      self._Refuse(value, "a list")
+    kind = _TypeName(self._item)
+    for item in value:
+      if item is not None and _TypeName(item) != kind:
+        self._Refuse(value, "a list of items each of which is %s" % kind)
+    return self._item in value
+
+
+class _Matches(_Condition):
+  """A text matches a regular expression.
+
+  """
+  def __init__(self, field, regexp):
+    _Condition.__init__(self, field)
+    self._search = regexp.search
+
+  def _Test(self, value):
+    if not isinstance(value, str):
+      self._Refuse(value, "a text")
+    return self._search(value) is not None
+
+
+class _Not:
+  def __init__(self, part):
+    self._part = part
+
+  def Fields(self):
+    return self._part.Fields()
+
+  def Holds(self, get):
+    return not self._part.Holds(get)
+
+
+class _Several:
+  """Conditions joined.
+
+  @ivar parts: list of conditions
+
+  """
+  def __init__(self, parts):
+    self.parts = parts
+
+  def Fields(self):
+    return [field for part in self.parts for field in part.Fields()]
+
+
+class _All(_Several):
+  def Holds(self, get):
+    return all(part.Holds(get) for part in self.parts)
+
+
+class _Any(_Several):
+  def Holds(self, get):
+    return any(part.Holds(get) for part in self.parts)
+
+
+# The parser
+
+def _UnescapeRegexp(text):
+  return re.sub(r"\\(.)",
+                lambda match: _ESCAPES.get(match.group(1), match.group(1)),
+                text, flags=re.DOTALL)
+
+
+def _CompileRegexp(text, flags):
+  """Compiles a regular expression.
+
+  @type flags: string
+  @raise ValueError: it is none; the message says why
+
+  """
+  value = 0
+  for flag in flags:
+    if flag not in _FLAGS:
+      raise ValueError("unknown modifier '%s' of the regular expression" % flag)
+    value |= _FLAGS[flag]
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter("ignore")
+      return re.compile(text, value)
+  except (re.error, OverflowError, RecursionError) as err:
+    raise ValueError("not a regular expression (%s)" % err)
+
+
+def GlobRegexp(pattern):
+  """Makes a regular expression of a pattern for host names.
+
+  @type pattern: string
+
+  """
+  parts = [_GLOB.get(part[0]) or re.escape(part)
+           for part in _GLOB_RE.findall(pattern)]
+  return re.compile(r"^%s(\..*)?$" % "".join(parts), re.DOTALL)
+
+
+def _FindRegexp(text, position, tokens):
+  import pyparsing
+  (regexp, flags) = tokens
+  try:
+    return _CompileRegexp(_UnescapeRegexp(regexp[1:-1]), flags)
+  except ValueError as err:
+    raise pyparsing.ParseFatalException(text, position, str(err))
+
+
+def _FieldCondition(tokens, hostnames):
+  if len(tokens) == 1:
+    return _IsTrue(tokens[0])
+  (field, operator, value) = tokens
+  if operator in _NEGATED:
+    return _Not(_FieldCondition([field, _NEGATED[operator], value], hostnames))
+  if operator in ("=~", "=*"):
+    return _Matches(field, value)
+  return _Compare(field, operator, value, field in hostnames)
+
+
+def _InCondition(tokens):
+  (value, *negated, field) = tokens
+  condition = _Contains(field, value)
+  return _Not(condition) if negated else condition
+
+
+def _Join(make):
+  return lambda tokens: tokens[0] if len(tokens) == 1 else make(list(tokens))
+
+
+@functools.lru_cache(maxsize=8)
+def _BuildParser(hostnames):
+  """Makes the parser; what it returns is one condition.
+
+  """
+  import pyparsing as pyp
+
+  # Where "-" stands instead of "+", what follows must come: the error is
+  # there, and nothing else is tried
+  field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
+  # Which of a choice is named in an error depends on pyparsing's version
+  what = "text in quotes, or an integer"
+  number = pyp.Regex(r"[-+]?[0-9]{1,1000}").set_name(what)
+  number.set_parse_action(lambda tokens: int(tokens[0]))
+  text = pyp.Regex(r'"(?:[^"\n\r\\]|\\.|"")*"|' r"'(?:[^'\n\r\\]|\\.|'')*'",
+                   re.DOTALL)
+  text.set_name("text in quotes")
+  text.set_parse_action(lambda tokens: tokens[0][1:-1])
+  value = (number | text.copy().set_name(what)).set_name(what)
+
+  delimited = "|".join(r"%s(?:[^%s\\\n\r]|\\.)+%s" % (3 * (re.escape(i), ))
+                       for i in _DELIMITERS)
+  joint = pyp.Keyword("and") | pyp.Keyword("or")
+  flags = pyp.Optional(~joint + pyp.Word(pyp.alphas), default="")
+  regexp = (pyp.Optional(pyp.Literal("m")).suppress() +
+            pyp.Regex(delimited).set_name("a regular expression as in m/.../")
+            + flags)
+  regexp.set_parse_action(_FindRegexp)
+  glob = text.copy().add_parse_action(lambda tokens: GlobRegexp(tokens[0]))
+  glob.set_name("a pattern in quotes")
+
+  by_field = field + pyp.Optional(
+    pyp.one_of("=~ !~") - regexp | pyp.one_of("=* !*") - glob |
+    pyp.one_of(list(_COMPARISONS) + ["!="]) - value)
+  by_field.set_parse_action(lambda tokens: _FieldCondition(tokens, hostnames))
+  by_value = (value - pyp.Optional(pyp.Literal("not")) -
+              pyp.Literal("in").suppress() - field)
+  by_value.set_parse_action(_InCondition)
+
+  whole = pyp.Forward()
+  term = pyp.Forward()
+  # A field may have the name of an operator
+  term <<= ((pyp.Keyword("not").suppress() + term).set_parse_action(
+              lambda tokens: _Not(tokens[0])) |
+            pyp.Literal("(").suppress() - whole -
+            pyp.Literal(")").suppress().set_name("\")\"") |
+            by_field | by_value).set_name("a condition")
+  conjunction = term + (pyp.Keyword("and").suppress() - term)[...]
+  conjunction.set_parse_action(_Join(_All))
+  whole <<= (conjunction +
+             (pyp.Keyword("or").suppress() - conjunction)[...]
+             ).set_parse_action(_Join(_Any))
+  parser = whole + pyp.StringEnd().set_name("\"and\", \"or\" or the end")
+  return parser.parse_with_tabs()
+
+
+def IsFilter(text):
+  """Tells whether an argument is a filter, and no name.
+
+  """
+  return not _FILTER_CHARS.isdisjoint(text)
+
+
+def IsGlob(text):
+  """Tells whether an argument is a pattern, and no name.
+
+  """
+  return not _GLOB_CHARS.isdisjoint(text)
+
+
+class Filter:
+  """A filter, ready to be applied.
+
+  @ivar fields: list of the names of the fields it needs, each once
+
+  """
+  def __init__(self, condition):
+    self._condition = condition
+    self.fields = list(dict.fromkeys(condition.Fields()))
+
+  def Names(self):
+    """Returns the names that the filter consists of.
+
+    @rtype: list of strings, or None
+    @return: None if there is more to it than names to be equal to
+
+    """
+    parts = [self._condition]
+    names = []
+    while parts:
+      part = parts.pop()
+      if isinstance(part, _Any):
+        parts.extend(reversed(part.parts))
+      elif (isinstance(part, _Compare) and part.field == NAME and
+            part.operator in _EQUALITY and isinstance(part.other, str)):
+        names.append(part.other)
+      else:
+        return None
+    return names
+
+  def Select(self, fields, rows):
+    """Returns those of some rows that meet the filter.
+
+    @type fields: list of strings
+    @param fields: what the rows consist of; those of the filter are among it
+    @type rows: list of lists
+    @raise FilterError: a value has another type than is needed
+
+    """
+    columns = {name: index for (index, name) in enumerate(fields)}
+    holds = self._condition.Holds
+    try:
+      return [row for row in rows
+              if holds(lambda name, row=row: row[columns[name]])]
+    except RecursionError:
+      raise FilterError("The filter is nested too deeply")
+
+
+def Parse(text, hostnames=frozenset()):
+  """Parses a filter.
+
+  @type text: string
+  @type hostnames: frozenset of strings
+  @param hostnames: names of the fields that hold host names
+  @rtype: L{Filter}
+  @raise FilterError: it is none; the message shows the place
+
+  """
+  # Not above: it takes a while, and names and patterns do without
+  try:
+    import pyparsing
+  except ImportError:
+    raise FilterError("Filters need the Python module pyparsing (Debian package"
+                      " python3-pyparsing)")
+  try:
+    (condition, ) = _BuildParser(hostnames).parse_string(text)
+    return Filter(condition)
+  except pyparsing.ParseBaseException as err:
+    raise _PointAt(text, err.loc, err.msg)
+  except RecursionError:
+    raise FilterError("The filter is nested too deeply")
+
+
+def ParseArguments(names, field=NAME):
+  """Makes a filter of names some of which are patterns.
+
+  @type names: list of strings
+  @param field: the field that holds the names
+  @rtype: L{Filter}
+
+  """
+  return Filter(_Any([
+    _Matches(field, GlobRegexp(name)) if IsGlob(name) else
+    _Compare(field, "==", name, True) for name in names]))

@@ -1,0 +1,120 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests that the rooms of lib/confd import one way only"""
+
+import ast
+import os
+import unittest
+
+import testutils
+
+
+_CONFD = os.path.join(testutils.SRCDIR, "lib", "confd")
+
+#: What daemon and clients share
+_SHARED = "shared"
+
+#: The modules at the top that are doors to other rooms
+_DOORS = {
+  "client": "client",
+  "filters": "client",
+  "querylib": "server",
+  "server": "server",
+  }
+
+#: Room to the rooms that its modules may import from, beside itself
+_MAY_IMPORT = {
+  _SHARED: [],
+  "config": [_SHARED],
+  "server": [_SHARED, "config"],
+  "daemon": [_SHARED, "config", "server"],
+  "clientlib": [_SHARED],
+  "client": [_SHARED, "clientlib"],
+  "command": [_SHARED, "clientlib", "client"],
+  }
+
+#: (module, what it imports beyond that): each with its reason
+_MORE = frozenset([
+  # The watchdog asks the daemon as any client would, in a process of its own
+  ("daemon.systemd", "client"),
+  # Names and titles of fields and the order of names, without the parser
+  ("clientlib.dialogue", "config.fields"),
+  ("command.listing", "config.fields"),
+  ("command.listing", "config.naturalorder"),
+  ("command.drawing", "config.naturalorder"),
+  ])
+
+#: What of the package "ganeti" may be used: each Ganeti 3.x has it
+_SEAM = frozenset(["confd", "constants", "errors", "pathutils"])
+
+
+def _Modules():
+  """Yields each module's name below C{ganeti.confd}, and its path.
+
+  """
+  for (directory, _, names) in os.walk(_CONFD):
+    for name in names:
+      if name.endswith(".py"):
+        path = os.path.join(directory, name)
+        module = os.path.relpath(path, _CONFD)[:-len(".py")]
+        yield (module.replace(os.sep, "."), path)
+
+
+def _Room(module):
+  (room, dot, _) = module.partition(".")
+  return room if dot else _DOORS.get(module, _SHARED)
+
+
+def _Imports(path):
+  """Lists what a module imports, wherever in it.
+
+  @return: full names, "ganeti.confd.wire" for "from ganeti.confd import wire"
+
+  """
+  with open(path, encoding="utf-8") as source:
+    tree = ast.parse(source.read())
+  for item in ast.walk(tree):
+    if isinstance(item, ast.Import):
+      yield from (alias.name for alias in item.names)
+    elif isinstance(item, ast.ImportFrom):
+      assert item.level == 0, "%s: relative import" % path
+      yield from ("%s.%s" % (item.module, alias.name) for alias in item.names)
+
+
+class TestRooms(unittest.TestCase):
+  def testOneWay(self):
+    modules = dict(_Modules())
+    used = set()
+    for (module, path) in modules.items():
+      for name in _Imports(path):
+        if not name.startswith("ganeti."):
+          continue
+        parts = name.split(".")
+        self.assertIn(parts[1], _SEAM, "%s imports %s" % (module, name))
+        if parts[1] != "confd" or len(parts) == 2:
+          continue
+        target = ".".join(parts[2:])
+        # The last part may be something in a module
+        if target not in modules:
+          target = target.rpartition(".")[0]
+        if target in ("", "_version"):
+          continue
+        self.assertIn(target, modules, "%s imports %s" % (module, name))
+        allowed = [_Room(module)] + _MAY_IMPORT[_Room(module)]
+        if _Room(target) in allowed:
+          continue
+        self.assertIn((module, target), _MORE,
+                      "%s (%s) imports %s (%s)" %
+                      (module, _Room(module), target, _Room(target)))
+        used.add((module, target))
+    self.assertEqual(used, _MORE, "exceptions that nobody needs")
+
+  def testEveryRoomIsThere(self):
+    rooms = {_Room(module) for (module, _) in _Modules()}
+    self.assertEqual(rooms, set(_MAY_IMPORT))
+
+
+if __name__ == "__main__":
+  unittest.main()
