@@ -49,6 +49,16 @@ NODE_ROLES = {
 #: The answer does not fit a datagram (beside constants.CONFD_ERROR_*)
 ERROR_TOO_LARGE = 3
 
+# Whole answers, as (status, answer)
+UNKNOWN_ENTRY = (constants.CONFD_REPL_STATUS_ERROR,
+                 constants.CONFD_ERROR_UNKNOWN_ENTRY)
+INTERNAL_ERROR = (constants.CONFD_REPL_STATUS_ERROR,
+                  constants.CONFD_ERROR_INTERNAL)
+BAD_ARGUMENT = (constants.CONFD_REPL_STATUS_ERROR,
+                constants.CONFD_ERROR_ARGUMENT)
+TOO_LARGE = (constants.CONFD_REPL_STATUS_ERROR, ERROR_TOO_LARGE)
+NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
+
 #: A shorter key is not used, by the daemon or by our client calls (bytes)
 MIN_KEY_SIZE = 16
 

@@ -26,13 +26,6 @@ def _Ok(answer):
   return (constants.CONFD_REPL_STATUS_OK, answer)
 
 
-_UNKNOWN_ENTRY = (constants.CONFD_REPL_STATUS_ERROR,
-                  constants.CONFD_ERROR_UNKNOWN_ENTRY)
-_BAD_ARGUMENT = (constants.CONFD_REPL_STATUS_ERROR,
-                 constants.CONFD_ERROR_ARGUMENT)
-_NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
-
-
 def _Ping(snapshot, _):
   return _Ok(snapshot.version)
 
@@ -47,7 +40,7 @@ def _NodeRole(snapshot, query):
   """
   node = snapshot.FindNode(query) if isinstance(query, str) else None
   if node is None:
-    return _UNKNOWN_ENTRY
+    return protocol.UNKNOWN_ENTRY
   return _Ok(node.role)
 
 
@@ -58,28 +51,28 @@ def _NodeOfIp(snapshot, query):
   if isinstance(query, str):
     query = {constants.CONFD_REQQ_IP: query}
   elif not isinstance(query, dict):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
 
   link = query.get(constants.CONFD_REQQ_LINK)
   if link is None:
     link = snapshot.default_link
   elif not isinstance(link, str):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   nodes = snapshot.links.get(link, {})
 
   def _Lookup(ip):
     node_ip = nodes.get(ip)
-    return _UNKNOWN_ENTRY if node_ip is None else _Ok(node_ip)
+    return protocol.UNKNOWN_ENTRY if node_ip is None else _Ok(node_ip)
 
   ip = query.get(constants.CONFD_REQQ_IP)
   if ip is not None:
-    return _Lookup(ip) if isinstance(ip, str) else _BAD_ARGUMENT
+    return _Lookup(ip) if isinstance(ip, str) else protocol.BAD_ARGUMENT
 
   ips = query.get(constants.CONFD_REQQ_IPLIST)
   if ips is None:
     ips = []
   if not (isinstance(ips, list) and all(isinstance(ip, str) for ip in ips)):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   return _Ok([_Lookup(ip) for ip in ips])
 
 
@@ -113,19 +106,19 @@ def _ClusterMaster(snapshot, query):
   if query is None or query == "":
     return _MasterField(snapshot, _MasterName)
   if not isinstance(query, dict):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
 
   fields = query.get(constants.CONFD_REQQ_FIELDS)
   if fields is None:
     fields = []
   if not isinstance(fields, list):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   values = []
   for field in fields:
     if not (isinstance(field, str) or wire.IsPlainInt(field)):
-      return _BAD_ARGUMENT
+      return protocol.BAD_ARGUMENT
     if field not in _MASTER_FIELDS:
-      return _BAD_ARGUMENT
+      return protocol.BAD_ARGUMENT
     (status, value) = _MasterField(snapshot, _MASTER_FIELDS[field])
     if status != constants.CONFD_REPL_STATUS_OK:
       return (status, value)
@@ -135,7 +128,7 @@ def _ClusterMaster(snapshot, query):
 
 def _MasterField(snapshot, function):
   value = function(snapshot)
-  return _UNKNOWN_ENTRY if value is None else _Ok(value)
+  return protocol.UNKNOWN_ENTRY if value is None else _Ok(value)
 
 
 def _NodeIps(snapshot, _):
@@ -153,34 +146,34 @@ def _InstanceIps(snapshot, query):
   if query is None:
     query = snapshot.default_link
   elif not isinstance(query, str):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   return _Ok(list(snapshot.links.get(query, [])))
 
 
 def _NodeDrbd(snapshot, query):
   if not isinstance(query, str):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   node = snapshot.FindNode(query)
   if node is None:
-    return _UNKNOWN_ENTRY
+    return protocol.UNKNOWN_ENTRY
   return _Ok(node.drbd)
 
 
 def _NodeInstances(snapshot, query):
   if not isinstance(query, str):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   node = snapshot.FindNode(query)
   if node is None:
-    return _UNKNOWN_ENTRY
+    return protocol.UNKNOWN_ENTRY
   return _Ok([node.primary, node.secondary])
 
 
 def _InstanceDisks(snapshot, query):
   if not isinstance(query, str):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   instance = snapshot.FindInstance(query)
   if instance is None:
-    return _UNKNOWN_ENTRY
+    return protocol.UNKNOWN_ENTRY
   return _Ok(instance.disks)
 
 
@@ -191,25 +184,25 @@ def _ConfigQuery(snapshot, query):
 
   """
   if not isinstance(query, str) or _BAD_ESCAPE_RE.search(query):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   (before, *tokens) = query.split("/")
   if before:
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   value = snapshot.document
   for token in tokens:
     if isinstance(value, dict):
       key = token.replace("~1", "/").replace("~0", "~")
       if key not in value:
-        return _BAD_ARGUMENT
+        return protocol.BAD_ARGUMENT
       value = value[key]
     elif isinstance(value, list):
       # Comparing lengths first: converting a long number takes long
       if (not _INDEX_RE.fullmatch(token) or
           len(token) > len(str(len(value))) or int(token) >= len(value)):
-        return _BAD_ARGUMENT
+        return protocol.BAD_ARGUMENT
       value = value[int(token)]
     else:
-      return _BAD_ARGUMENT
+      return protocol.BAD_ARGUMENT
   return _Ok(value)
 
 
@@ -256,5 +249,5 @@ def Answer(snapshot, request):
   """
   handler = _HANDLERS.get(request.type)
   if handler is None:
-    return _NOT_IMPLEMENTED
+    return protocol.NOT_IMPLEMENTED
   return handler(snapshot, request.query)

@@ -47,6 +47,19 @@ HOSTNAMES = {
   DISK: frozenset(["instance"]),
   }
 
+#: Fields whose values take more than what is stored of their own object: how
+#: much, depends on the rest of the configuration. Queries for them are never
+#: answered by a worker.
+WIDE = {
+  INSTANCE: frozenset(["beparams", "hvparams", "osparams"]),
+  NODE: frozenset(["ndparams", "pinst_list", "sinst_list"]),
+  GROUP: frozenset(["diskparams", "ipolicy", "ndparams", "node_list",
+                    "pinst_list"]),
+  NETWORK: frozenset(["external_reservations", "free_count", "group_list",
+                      "inst_list", "map", "reserved_count"]),
+  DISK: frozenset(),
+  }
+
 #: How many numbered fields of disks and nics there are (Ganeti's limits)
 _MAX_DISKS = 16
 _MAX_NICS = 8

@@ -21,6 +21,7 @@ with that last number alone, as all malformed queries are.
 """
 
 from ganeti import constants
+from ganeti.confd import protocol
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import lenient
 
@@ -36,10 +37,6 @@ def _Ok(answer):
 def _Unknown(code, what, value):
   return (constants.CONFD_REPL_STATUS_ERROR,
           {"error": code, "unknown": what, "value": value})
-
-
-_BAD_ARGUMENT = (constants.CONFD_REPL_STATUS_ERROR,
-                 constants.CONFD_ERROR_ARGUMENT)
 
 
 def _IsTexts(value):
@@ -71,12 +68,12 @@ def Answer(snapshot, query):
 
   """
   if not isinstance(query, dict):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   (what, names, fields) = (query.get("what"), query.get("names"),
                            query.get("fields"))
   if not (isinstance(what, str) and (names is None or _IsTexts(names)) and
           (fields is None or _IsTexts(fields))):
-    return _BAD_ARGUMENT
+    return protocol.BAD_ARGUMENT
   if what not in fieldslib.KINDS:
     return _Unknown(constants.CONFD_ERROR_ARGUMENT, "what", what)
   if fields is None:
