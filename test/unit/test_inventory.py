@@ -23,6 +23,7 @@ from ganeti.confd import querylib
 from ganeti.confd import replay
 from ganeti.confd import server
 from ganeti.confd import wire
+from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import inventory
 from ganeti.confd.config import snapshot
@@ -72,6 +73,28 @@ def _Config():
     "name": "rack2", "uuid": Uuid("c", 2), "ndparams": {"ssh_port": 2222},
     "networks": {Uuid("9", 1): {"mode": "routed", "link": "r1"}}}
   return config
+
+
+class TestTables(unittest.TestCase):
+  """What is said of fields, and how their values are had, fit together.
+
+  """
+  def testSameNames(self):
+    self.assertEqual(set(columns.TABLES), set(columns.KINDS))
+    self.assertEqual(set(fieldslib.TABLES), set(columns.KINDS))
+    for what in columns.KINDS:
+      described = columns.TABLES[what]
+      table = fieldslib.TABLES[what]
+      self.assertEqual(set(described.columns), set(table.getters), what)
+      self.assertEqual(described.params,
+                       [params.params for params in table.params], what)
+      self.assertLessEqual(columns.HOSTNAMES[what], set(described.columns))
+
+  def testEachNameOnce(self):
+    for (what, table) in columns.TABLES.items():
+      self.assertTrue(set(table.columns).isdisjoint(table.aliases), what)
+      for name in table.aliases.values():
+        self.assertNotEqual(columns.Describe(what, name).text, "", name)
 
 
 class TestQuery(unittest.TestCase):
@@ -171,7 +194,7 @@ class TestQuery(unittest.TestCase):
       self.assertEqual(inventory.Answer(self.snap, query), (ERROR, ARGUMENT))
 
   def testFields(self):
-    for what in fieldslib.KINDS:
+    for what in columns.KINDS:
       (status, answer) = self._Ask(what, None)
       self.assertEqual(status, OK)
       rows = answer["fields"]
@@ -184,14 +207,14 @@ class TestQuery(unittest.TestCase):
         self.assertIn(kind, ["text", "number", "float", "unit", "bool",
                              "timestamp", "other"])
         self.assertRegex(text, r"^[A-Z].*[^.]$")
-        described = fieldslib.Describe(what, name)
+        described = columns.Describe(what, name)
         self.assertEqual((described.name, described.title), (name, title))
         self.assertIn(described.kind, [kind, None])
       # It goes into one datagram, with room for more parameters
       self.assertLess(len(json.dumps(json.dumps(answer))), 45000)
 
   def testHidden(self):
-    for what in fieldslib.KINDS:
+    for what in columns.KINDS:
       names = [row[0] for row in self._Ask(what, None)[1]["fields"]]
       text = json.dumps(self._Rows(what, names))
       self.assertNotIn("s3cret", text)
@@ -209,7 +232,7 @@ class TestOldConfigurations(unittest.TestCase):
     snap = snapshot.Snapshot(config if isinstance(config, bytes) else
                              json.dumps(config).encode("ascii"))
     rows = {}
-    for what in fieldslib.KINDS:
+    for what in columns.KINDS:
       (status, answer) = inventory.Answer(snap, {"what": what})
       self.assertEqual(status, OK)
       names = [row[0] for row in answer["fields"]]

@@ -39,9 +39,9 @@ _MAY_IMPORT = {
 _MORE = frozenset([
   # The watchdog asks the daemon as any client would, in a process of its own
   ("daemon.systemd", "client"),
-  # Names and titles of fields and the order of names, without the parser
-  ("clientlib.dialogue", "config.fields"),
-  ("command.listing", "config.fields"),
+  # Names and titles of fields, and the order of names: neither imports more
+  ("clientlib.dialogue", "config.columns"),
+  ("command.listing", "config.columns"),
   ("command.listing", "config.naturalorder"),
   ("command.drawing", "config.naturalorder"),
   ])

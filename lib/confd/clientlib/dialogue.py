@@ -38,7 +38,7 @@ from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import fetch
 from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import peers as peerslib
-from ganeti.confd.config import fields as fieldslib
+from ganeti.confd.config import columns as columnlib
 
 
 #: Seconds after which all candidates' word is taken for a lower serial
@@ -206,7 +206,7 @@ class Questions:
     fields, None where there is none.
 
     @type what: string
-    @param what: one of L{fields.KINDS}
+    @param what: one of L{columns.KINDS}
     @type fields: list of strings
     @param fields: names as in C{gnt-instance list-fields} and its like
     @type filter: string, L{filters.Filter}, or None
@@ -463,8 +463,8 @@ class Dialogue(Questions):
     if condition is not None:
       if isinstance(condition, str):
         condition = filters.Parse(condition,
-                                  fieldslib.HOSTNAMES.get(what, frozenset()))
-      if names is None and what != fieldslib.DISK:
+                                  columnlib.HOSTNAMES.get(what, frozenset()))
+      if names is None and what != columnlib.DISK:
         # Several disks may have a name
         names = condition.Names()
         if names is not None:

@@ -15,47 +15,47 @@ import csv
 import time
 
 from ganeti.confd.clientlib import filters
-from ganeti.confd.config import fields as fieldslib
+from ganeti.confd.config import columns as columnlib
 from ganeti.confd.config import naturalorder
 
 
 #: What to list by the word that the user says
 KINDS = {
-  "instances": fieldslib.INSTANCE,
-  "nodes": fieldslib.NODE,
-  "groups": fieldslib.GROUP,
-  "networks": fieldslib.NETWORK,
-  "disks": fieldslib.DISK,
+  "instances": columnlib.INSTANCE,
+  "nodes": columnlib.NODE,
+  "groups": columnlib.GROUP,
+  "networks": columnlib.NETWORK,
+  "disks": columnlib.DISK,
   }
 
 #: The columns if none are named
 _DEFAULT_FIELDS = {
-  fieldslib.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
+  columnlib.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
                        "be/maxmem"],
-  fieldslib.NODE: ["name", "role", "group", "pinst_cnt", "sinst_cnt"],
-  fieldslib.GROUP: ["name", "node_cnt", "pinst_cnt", "alloc_policy",
+  columnlib.NODE: ["name", "role", "group", "pinst_cnt", "sinst_cnt"],
+  columnlib.GROUP: ["name", "node_cnt", "pinst_cnt", "alloc_policy",
                     "ndparams"],
-  fieldslib.NETWORK: ["name", "network", "gateway", "mac_prefix",
+  columnlib.NETWORK: ["name", "network", "gateway", "mac_prefix",
                       "group_list", "tags"],
-  fieldslib.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
+  columnlib.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
   }
 
 #: The field that patterns for names are about
 NAME_FIELDS = {
-  fieldslib.DISK: "uuid",
+  columnlib.DISK: "uuid",
   }
 
-_NUMERIC = frozenset([fieldslib.NUMBER, fieldslib.FLOAT, fieldslib.UNIT])
+_NUMERIC = frozenset([columnlib.NUMBER, columnlib.FLOAT, columnlib.UNIT])
 
 #: What list-fields calls the types
 _TYPE_NAMES = {
-  fieldslib.TEXT: "Text",
-  fieldslib.NUMBER: "Number",
-  fieldslib.FLOAT: "Floating-point number",
-  fieldslib.UNIT: "Storage size",
-  fieldslib.BOOL: "Boolean",
-  fieldslib.TIMESTAMP: "Timestamp",
-  fieldslib.OTHER: "Custom",
+  columnlib.TEXT: "Text",
+  columnlib.NUMBER: "Number",
+  columnlib.FLOAT: "Floating-point number",
+  columnlib.UNIT: "Storage size",
+  columnlib.BOOL: "Boolean",
+  columnlib.TIMESTAMP: "Timestamp",
+  columnlib.OTHER: "Custom",
   }
 
 #: --units: number of times that 1024 MiB are divided, and suffix
@@ -122,23 +122,23 @@ def _JoinConnections(value):
 
 #: How the fields with structures are written that are not as in Python
 _SHAPES = {
-  fieldslib.INSTANCE: dict.fromkeys(
+  columnlib.INSTANCE: dict.fromkeys(
     ["tags", "disk.sizes", "nic.macs", "nic.ips", "nic.modes", "nic.links",
      "nic.bridges", "nic.networks", "snodes", "snodes.group",
      "snodes.group.uuid"], _JoinItems),
-  fieldslib.NODE: dict.fromkeys(["pinst_list", "sinst_list", "tags"],
+  columnlib.NODE: dict.fromkeys(["pinst_list", "sinst_list", "tags"],
                                 _JoinItems),
-  fieldslib.GROUP: {
+  columnlib.GROUP: {
     "node_list": _JoinItems,
     "pinst_list": _JoinItems,
     "ndparams": _JoinParams,
     },
-  fieldslib.NETWORK: {
+  columnlib.NETWORK: {
     "group_list": _JoinConnections,
     "inst_list": _JoinItems,
     "tags": _JoinItems,
     },
-  fieldslib.DISK: {
+  columnlib.DISK: {
     "nodes": _JoinItems,
     },
   }
@@ -167,7 +167,7 @@ class Table:
 
   """
   def __init__(self, what, fields, rows):
-    """@param what: one of L{fields.KINDS}
+    """@param what: one of L{columns.KINDS}
     @type fields: list of strings
     @type rows: list of lists
 
@@ -175,16 +175,16 @@ class Table:
     self.fields = fields
     self.rows = rows
     self._shapes = _SHAPES[what]
-    self._described = [fieldslib.Describe(what, name) for name in fields]
+    self._described = [columnlib.Describe(what, name) for name in fields]
 
   def _Formatter(self, field, unit):
     """Returns the function that writes the values of a field.
 
     """
     write = self._shapes.get(field.name) or {
-      fieldslib.BOOL: _FormatBool,
-      fieldslib.UNIT: lambda size: FormatUnit(size, unit),
-      fieldslib.TIMESTAMP: _FormatTime,
+      columnlib.BOOL: _FormatBool,
+      columnlib.UNIT: lambda size: FormatUnit(size, unit),
+      columnlib.TIMESTAMP: _FormatTime,
       None: _FormatAny,
       }.get(field.kind)
     return str if write is None else Leniently(write)
@@ -246,7 +246,7 @@ def Ask(asker, what, fields, names, condition=None, sort=None):
   """Asks for a table.
 
   @type asker: L{sync.Client}
-  @param what: one of L{fields.KINDS}
+  @param what: one of L{columns.KINDS}
   @type names: list of strings
   @param names: names, or patterns; a single one may be a filter
   @type condition: string or None

@@ -5,7 +5,7 @@
 """Tables of instances, nodes, groups, networks and disks: request QUERY.
 
 A query is C{{"what": W, "fields": [NAME, ...], "names": [NAME, ...]}}, W one
-of L{fields.KINDS}. The answer is C{{"fields": [NAME, ...], "rows": [[VALUE,
+of L{columns.KINDS}. The answer is C{{"fields": [NAME, ...], "rows": [[VALUE,
 ...], ...]}}: one row per name, in the order asked, or without C{names} one for
 each object there is, by name. A value that an object does not have is null.
 
@@ -22,6 +22,7 @@ with that last number alone, as all malformed queries are.
 
 from ganeti import constants
 from ganeti.confd import protocol
+from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import lenient
 
@@ -74,17 +75,17 @@ def Answer(snapshot, query):
   if not (isinstance(what, str) and (names is None or _IsTexts(names)) and
           (fields is None or _IsTexts(fields))):
     return protocol.BAD_ARGUMENT
-  if what not in fieldslib.KINDS:
+  if what not in columns.KINDS:
     return _Unknown(constants.CONFD_ERROR_ARGUMENT, "what", what)
   if fields is None:
     return _Ok({"fields": fieldslib.All(snapshot, what)})
 
   functions = []
   for name in fields:
-    field = fieldslib.Find(snapshot, what, name)
-    if field is None:
+    getter = fieldslib.Find(snapshot, what, name)
+    if getter is None:
       return _Unknown(constants.CONFD_ERROR_ARGUMENT, "field", name)
-    functions.append(field.get)
+    functions.append(getter.get)
 
   directory = fieldslib.Directory(snapshot, what)
   if names is None:

@@ -9,27 +9,45 @@ another type than it should counts as missing.
 
 """
 
+from __future__ import annotations
 
-def Dict(value):
+from typing import Any, Optional, Protocol, TypeVar, Union, overload
+
+
+_Value = TypeVar("_Value", covariant=True)
+_Default = TypeVar("_Default")
+
+
+class Check(Protocol[_Value]):
+  """A function that passes on values of one type only, else a default.
+
+  """
+  @overload
+  def __call__(self, value: Any) -> Optional[_Value]: ...
+
+  @overload
+  def __call__(self, value: Any,
+               default: _Default) -> Union[_Value, _Default]: ...
+
+
+def Dict(value: Any) -> dict[str, Any]:
   return value if isinstance(value, dict) else {}
 
 
-def List(value):
+def List(value: Any) -> list[Any]:
   return value if isinstance(value, list) else []
 
 
-def Typed(kind):
-  """Returns a function that passes on values of one type only.
-
-  """
-  def _Check(value, default=None):
-    if isinstance(value, kind) and (kind is bool or
-                                    not isinstance(value, bool)):
+def _Typed(*kinds: type) -> Check[Any]:
+  def _Check(value: Any, default: Any = None) -> Any:
+    # A boolean is an integer, too, and is meant where it alone is asked for
+    if isinstance(value, kinds) and (kinds == (bool, ) or
+                                     not isinstance(value, bool)):
       return value
     return default
   return _Check
 
 
-Text = Typed(str)
-Bool = Typed(bool)
-Number = Typed((int, float))
+Text: Check[str] = _Typed(str)
+Bool: Check[bool] = _Typed(bool)
+Number: Check[Union[int, float]] = _Typed(int, float)

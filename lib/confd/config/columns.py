@@ -1,0 +1,397 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The fields of the inventory's tables: names, titles and types.
+
+Here is what can be said of a field without a configuration, which is all that
+a client needs; how the daemon gets a field's values is in C{fields}.
+
+Facts: names, titles and types are those of Ganeti's C{gnt-instance list-fields}
+and its like. Values that only the nodes themselves could tell have no field.
+
+Rule: each field has one entry in a table here, and one in C{fields}. A unit
+test sees to it that both have the same names.
+
+"""
+
+from __future__ import annotations
+
+from typing import Iterable, NamedTuple, Optional
+
+
+#: Types of values, by Ganeti's names for them. A "unit" is a size in MiB,
+#: "other" is a list, an object, or text that may be missing.
+TEXT = "text"
+NUMBER = "number"
+FLOAT = "float"
+UNIT = "unit"
+BOOL = "bool"
+TIMESTAMP = "timestamp"
+OTHER = "other"
+
+INSTANCE = "instance"
+NODE = "node"
+GROUP = "group"
+NETWORK = "network"
+DISK = "disk"
+
+#: What may be asked for
+KINDS = (INSTANCE, NODE, GROUP, NETWORK, DISK)
+
+#: Fields that hold host names, which a filter compares by their beginning
+HOSTNAMES: dict[str, frozenset[str]] = {
+  INSTANCE: frozenset(["name", "pnode"]),
+  NODE: frozenset(["name"]),
+  GROUP: frozenset(),
+  NETWORK: frozenset(),
+  DISK: frozenset(["instance"]),
+  }
+
+#: How many numbered fields of disks and nics there are (Ganeti's limits)
+MAX_DISKS = 16
+MAX_NICS = 8
+
+
+class Column(NamedTuple):
+  """What can be said of a field without a configuration.
+
+  @ivar title: heads its column
+  @ivar kind: one of the types above; None where each value shows its own
+  @ivar text: tells what the field is
+
+  """
+  name: str
+  title: str
+  kind: Optional[str]
+  text: str
+
+
+class Numbered(NamedTuple):
+  """Something that each disk or network interface of an instance has.
+
+  There is a field for each number, NAME/0 and so on, and one for the list of
+  all, whose name and title are C{names} and C{titles}.
+
+  @ivar kind: type of each number's field
+
+  """
+  name: str
+  title: str
+  names: str
+  titles: str
+  kind: str
+  text: str
+
+
+class Params(NamedTuple):
+  """Fields named after parameters, of which each configuration has its own.
+
+  @ivar prefix: what their names begin with
+  @ivar word: whose parameters they are, for texts
+  @ivar known: title and type of some parameters; None where the name serves as
+    the title
+
+  """
+  prefix: str
+  word: str
+  known: dict[str, tuple[Optional[str], str]]
+
+  def Describe(self, key: str, kind: Optional[str] = None) -> Column:
+    """Describes the field of a parameter.
+
+    @param kind: its type, unless it is a known one
+
+    """
+    name = self.prefix + key
+    (title, known_kind) = self.known.get(key, (None, None))
+    return Column(name, title or name, known_kind or kind,
+                  "%s parameter \"%s\"" % (self.word, key))
+
+
+class Table(NamedTuple):
+  """The fields of one kind of objects.
+
+  @ivar columns: by name
+  @ivar aliases: further names, and which fields they mean
+
+  """
+  columns: dict[str, Column]
+  params: list[Params]
+  aliases: dict[str, str]
+
+
+def _Common(what: str) -> list[Column]:
+  """The fields that all objects have.
+
+  """
+  return [
+    Column("uuid", "UUID", TEXT, "UUID of the %s" % what),
+    Column("serial_no", "SerialNo", NUMBER,
+           "Number of changes of the %s" % what),
+    Column("ctime", "CTime", TIMESTAMP, "Time of creation"),
+    Column("mtime", "MTime", TIMESTAMP, "Time of the last change"),
+    ]
+
+
+def _Tags(what: str) -> Column:
+  return Column("tags", "Tags", OTHER, "Tags of the %s" % what)
+
+
+# Instances
+
+BE_PARAMS = Params("be/", "Backend", {
+  "always_failover": (None, BOOL),
+  "auto_balance": ("Auto_balance", BOOL),
+  "maxmem": ("ConfigMaxMem", UNIT),
+  "minmem": ("ConfigMinMem", UNIT),
+  "spindle_use": (None, NUMBER),
+  "vcpus": ("ConfigVCPUs", NUMBER),
+  })
+
+HV_PARAMS = Params("hv/", "Hypervisor", {
+  "acpi": ("ACPI", BOOL),
+  "boot_order": ("Boot_order", OTHER),
+  "cdrom_image_path": ("CDROM_image_path", OTHER),
+  "cpu_type": ("cpu_type", OTHER),
+  "disk_type": ("Disk_type", OTHER),
+  "initrd_path": ("Initrd_path", OTHER),
+  "kernel_path": ("Kernel_path", OTHER),
+  "nic_type": ("NIC_type", OTHER),
+  "pae": ("PAE", BOOL),
+  "pci_pass": ("pci_pass", OTHER),
+  "vnc_bind_address": ("VNC_bind_address", OTHER),
+  })
+
+NICS = [
+  Numbered("nic.ip", "NicIP", "nic.ips", "NIC_IPs", TEXT, "IP address"),
+  Numbered("nic.uuid", "NicUUID", "nic.uuids", "NIC_UUIDs", TEXT, "UUID"),
+  Numbered("nic.mac", "NicMAC", "nic.macs", "NIC_MACs", TEXT, "MAC address"),
+  Numbered("nic.name", "NicName", "nic.names", "NIC_Names", TEXT, "Name"),
+  Numbered("nic.network", "NicNetwork", "nic.networks", "NIC_networks", TEXT,
+           "UUID of the network"),
+  Numbered("nic.network.name", "NicNetworkName", "nic.networks.names",
+           "NIC_networks_names", TEXT, "Name of the network"),
+  Numbered("nic.mode", "NicMode", "nic.modes", "NIC_modes", TEXT, "Mode"),
+  Numbered("nic.link", "NicLink", "nic.links", "NIC_links", TEXT, "Link"),
+  Numbered("nic.vlan", "NicVLAN", "nic.vlans", "NIC_VLANs", TEXT, "VLAN"),
+  Numbered("nic.bridge", "NicBridge", "nic.bridges", "NIC_bridges", TEXT,
+           "Bridge"),
+  ]
+
+DISKS = [
+  Numbered("disk.size", "Disk", "disk.sizes", "Disk_sizes", UNIT, "Size"),
+  Numbered("disk.spindles", "DiskSpindles", "disk.spindles", "Disk_spindles",
+           NUMBER, "Number of spindles"),
+  Numbered("disk.name", "DiskName", "disk.names", "Disk_names", TEXT, "Name"),
+  Numbered("disk.uuid", "DiskUUID", "disk.uuids", "Disk_UUIDs", TEXT, "UUID"),
+  ]
+
+
+def _Number(items: list[Numbered], what: str, count: int) -> Iterable[Column]:
+  for item in items:
+    yield Column(item.names, item.titles, OTHER,
+                 "%s of each %s" % (item.text, what))
+    for i in range(count):
+      yield Column("%s/%d" % (item.name, i), "%s/%d" % (item.title, i),
+                   item.kind, "%s of %s %d" % (item.text, what, i))
+
+
+_INSTANCE_COLUMNS = [
+  Column("name", "Instance", TEXT, "Name"),
+  Column("admin_state", "InstanceState", TEXT,
+         "State the instance shall be in"),
+  Column("admin_state_source", "InstanceStateSource", TEXT,
+         "Who set that state"),
+  Column("admin_up", "Autostart", BOOL, "Whether the instance shall be up"),
+  Column("disks_active", "DisksActive", BOOL,
+         "Whether the disks shall be active"),
+  Column("forthcoming", "Forthcoming", BOOL,
+         "Whether the instance is only planned"),
+  Column("hypervisor", "Hypervisor", TEXT, "Name of the hypervisor"),
+  Column("os", "OS", TEXT, "Operating system"),
+  Column("network_port", "Network_port", OTHER,
+         "TCP port of the console, where there is one"),
+  Column("pnode", "Primary_node", TEXT, "Primary node"),
+  Column("pnode.group", "PrimaryNodeGroup", TEXT,
+         "Name of the primary node's group"),
+  Column("pnode.group.uuid", "PrimaryNodeGroupUUID", TEXT,
+         "UUID of the primary node's group"),
+  Column("snodes", "Secondary_Nodes", OTHER, "Secondary nodes"),
+  Column("snodes.group", "SecondaryNodesGroups", OTHER,
+         "Names of the secondary nodes' groups"),
+  Column("snodes.group.uuid", "SecondaryNodesGroupsUUID", OTHER,
+         "UUIDs of the secondary nodes' groups"),
+  Column("beparams", "BackendParameters", OTHER, "All backend parameters"),
+  Column("custom_beparams", "CustomBackendParameters", OTHER,
+         "Backend parameters of its own"),
+  Column("hvparams", "HypervisorParameters", OTHER,
+         "All hypervisor parameters"),
+  Column("custom_hvparams", "CustomHypervisorParameters", OTHER,
+         "Hypervisor parameters of its own"),
+  Column("osparams", "OpSysParameters", OTHER,
+         "All operating system parameters, but for private ones"),
+  Column("custom_osparams", "CustomOpSysParameters", OTHER,
+         "Operating system parameters of its own, but for private ones"),
+  Column("custom_nicparams", "CustomNicParameters", OTHER,
+         "Own parameters of each network interface"),
+  Column("nic.count", "NICs", NUMBER, "Number of network interfaces"),
+  Column("disk_template", "Disk_template", TEXT, "Type of the disks"),
+  Column("disk_usage", "DiskUsage", UNIT,
+         "Space that the disks take on each of their nodes"),
+  Column("disk.count", "Disks", NUMBER, "Number of disks"),
+  _Tags(INSTANCE),
+  *_Common(INSTANCE),
+  *_Number(NICS, "network interface", MAX_NICS),
+  *_Number(DISKS, "disk", MAX_DISKS),
+  ]
+
+_INSTANCE_ALIASES = {
+  "be/memory": "be/maxmem",
+  "bridge": "nic.bridge/0",
+  "ip": "nic.ip/0",
+  "mac": "nic.mac/0",
+  "nic_link": "nic.link/0",
+  "nic_mode": "nic.mode/0",
+  "nic_network": "nic.network/0",
+  "sda_size": "disk.size/0",
+  "sdb_size": "disk.size/1",
+  "vcpus": "be/vcpus",
+  }
+
+
+# Nodes
+
+ND_PARAMS = Params("ndp/", "Node", {
+  "cpu_speed": (None, FLOAT),
+  "exclusive_storage": ("ExclusiveStorage", BOOL),
+  "oob_program": ("OutOfBandProgram", OTHER),
+  "ovs": ("OpenvSwitch", BOOL),
+  "ovs_link": ("OpenvSwitchLink", OTHER),
+  "ovs_name": ("OpenvSwitchName", OTHER),
+  "spindle_count": ("SpindleCount", NUMBER),
+  "ssh_port": (None, NUMBER),
+  })
+
+_NODE_COLUMNS = [
+  Column("name", "Node", TEXT, "Name"),
+  Column("pip", "PrimaryIP", TEXT, "Primary IP address"),
+  Column("sip", "SecondaryIP", TEXT, "Secondary IP address"),
+  Column("role", "Role", TEXT,
+         "Role: M master, C master candidate, R regular, D drained, O offline"),
+  Column("master", "IsMaster", BOOL, "Whether it is the master"),
+  Column("master_candidate", "MasterC", BOOL,
+         "Whether it is a master candidate"),
+  Column("master_capable", "MasterCapable", BOOL,
+         "Whether it may become a master candidate"),
+  Column("vm_capable", "VMCapable", BOOL, "Whether it may have instances"),
+  Column("drained", "Drained", BOOL, "Whether it is drained"),
+  Column("offline", "Offline", BOOL, "Whether it is offline"),
+  Column("powered", "Powered", BOOL,
+         "Whether it is powered on, as far as known"),
+  Column("group", "Group", TEXT, "Name of its group"),
+  Column("group.uuid", "GroupUUID", TEXT, "UUID of its group"),
+  Column("ndparams", "NodeParameters", OTHER, "All node parameters"),
+  Column("custom_ndparams", "CustomNodeParameters", OTHER,
+         "Node parameters of its own"),
+  Column("pinst_cnt", "Pinst", NUMBER, "Number of primary instances"),
+  Column("pinst_list", "PriInstances", OTHER, "Names of primary instances"),
+  Column("sinst_cnt", "Sinst", NUMBER, "Number of secondary instances"),
+  Column("sinst_list", "SecInstances", OTHER, "Names of secondary instances"),
+  _Tags(NODE),
+  *_Common(NODE),
+  ]
+
+
+_GROUP_COLUMNS = [
+  Column("name", "Group", TEXT, "Name"),
+  Column("alloc_policy", "AllocPolicy", TEXT,
+         "How readily instances are put here"),
+  Column("ipolicy", "InstancePolicy", OTHER, "Whole policy about instances"),
+  Column("custom_ipolicy", "CustomInstancePolicy", OTHER,
+         "Policy about instances of its own"),
+  Column("diskparams", "DiskParameters", OTHER, "All disk parameters"),
+  Column("custom_diskparams", "CustomDiskParameters", OTHER,
+         "Disk parameters of its own"),
+  Column("ndparams", "NDParams", OTHER, "All node parameters"),
+  Column("custom_ndparams", "CustomNDParams", OTHER,
+         "Node parameters of its own"),
+  Column("node_cnt", "Nodes", NUMBER, "Number of nodes"),
+  Column("node_list", "NodeList", OTHER, "Names of the nodes"),
+  Column("pinst_cnt", "Instances", NUMBER, "Number of primary instances"),
+  Column("pinst_list", "InstanceList", OTHER, "Names of primary instances"),
+  _Tags(GROUP),
+  *_Common(GROUP),
+  ]
+
+
+_NETWORK_COLUMNS = [
+  Column("name", "Network", TEXT, "Name"),
+  Column("network", "Subnet", TEXT, "IPv4 subnet"),
+  Column("gateway", "Gateway", OTHER, "IPv4 gateway"),
+  Column("network6", "IPv6Subnet", OTHER, "IPv6 subnet"),
+  Column("gateway6", "IPv6Gateway", OTHER, "IPv6 gateway"),
+  Column("mac_prefix", "MacPrefix", OTHER, "First half of MAC addresses"),
+  Column("free_count", "FreeCount", NUMBER, "Number of free addresses"),
+  Column("reserved_count", "ReservedCount", NUMBER,
+         "Number of addresses that are taken"),
+  Column("map", "Map", TEXT, "An X for each address that is taken"),
+  Column("external_reservations", "ExternalReservations", TEXT,
+         "Addresses that are taken by others than instances"),
+  Column("group_cnt", "NodeGroups", NUMBER, "Number of groups on it"),
+  Column("group_list", "GroupList", OTHER,
+         "Groups on it, each with mode, link and VLAN"),
+  Column("inst_cnt", "Instances", NUMBER, "Number of instances on it"),
+  Column("inst_list", "InstanceList", OTHER, "Names of the instances on it"),
+  _Tags(NETWORK),
+  *_Common(NETWORK),
+  ]
+
+
+_DISK_COLUMNS = [
+  Column("name", "Name", TEXT, "Name, where it has one"),
+  Column("instance", "Instance", TEXT, "Instance that has it"),
+  Column("index", "Index", NUMBER, "Its number in that instance"),
+  Column("dev_type", "Type", TEXT, "Type"),
+  Column("size", "Size", UNIT, "Size"),
+  Column("mode", "Mode", TEXT, "Mode: rw or ro"),
+  Column("nodes", "Nodes", OTHER, "Nodes that it is on"),
+  Column("spindles", "Spindles", NUMBER, "Number of spindles"),
+  *_Common(DISK),
+  ]
+
+
+def _MakeTable(columns: list[Column], params: Iterable[Params] = (),
+               aliases: Optional[dict[str, str]] = None) -> Table:
+  return Table({column.name: column for column in columns}, list(params),
+               aliases or {})
+
+
+#: The tables by what may be asked for
+TABLES = {
+  INSTANCE: _MakeTable(_INSTANCE_COLUMNS, [BE_PARAMS, HV_PARAMS],
+                       _INSTANCE_ALIASES),
+  NODE: _MakeTable(_NODE_COLUMNS, [ND_PARAMS]),
+  GROUP: _MakeTable(_GROUP_COLUMNS, [ND_PARAMS]),
+  NETWORK: _MakeTable(_NETWORK_COLUMNS),
+  DISK: _MakeTable(_DISK_COLUMNS),
+  }
+
+
+def Describe(what: str, name: str) -> Column:
+  """Describes a field of any name.
+
+  @param what: one of L{KINDS}
+  @return: with C{kind} None for a field that is not known here
+
+  """
+  table = TABLES[what]
+  real = table.aliases.get(name, name)
+  column = table.columns.get(real)
+  if column is None:
+    for params in table.params:
+      if real.startswith(params.prefix):
+        column = params.Describe(real[len(params.prefix):])
+  if column is None:
+    return Column(name, name, None, "")
+  return column._replace(name=name)
