@@ -1,0 +1,252 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Each example in doc/protocol.rst is what the page says, and the daemon too.
+
+The page's datagrams are verified with the page's key. Each request is signed
+again with the time of now, since a request is good for a while only, and sent
+to a real daemon on the example configuration.
+
+Rule: what reads the page and its datagrams is written after the page alone and
+uses nothing of the package's; so does the program on the page.
+
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import zlib
+
+import testutils
+
+
+_PAGE = os.path.join(testutils.SRCDIR, "doc", "protocol.rst")
+_CONFIG = os.path.join(testutils.SRCDIR, "doc", "examples", "cluster.json")
+
+_BLOCK_RE = re.compile(r"^( *)\.\. code-block:: (\w+)\n\n((?:\1  .*\n|\n)+)",
+                       re.MULTILINE)
+_ARROW_RE = re.compile("^(->|<-) ", re.MULTILINE)
+_KEY_RE = re.compile("the key is the 33 bytes ::\n\n  ([0-9a-f]{32})\n")
+_TIME_RE = re.compile(r"sent at the time ([0-9]+) \(")
+_SIGNED_RE = re.compile(r"these ([0-9]+) bytes are signed::\n\n  (.*)\n")
+
+#: An answer that does not fit a datagram
+_TOO_LARGE = (1, 3)
+
+_STATS = 65
+
+
+def _Words(text):
+  """Joins the lines of a text, but for those that are set apart.
+
+  """
+  return re.sub(r"(?<=\S)\n(?=\S)", " ", text)
+
+
+def _Blocks(text, kind):
+  for (indent, found, block) in _BLOCK_RE.findall(text):
+    if found == kind:
+      yield re.sub("^" + indent + "  ", "", block.rstrip("\n") + "\n",
+                   flags=re.MULTILINE)
+
+
+def _Examples(text):
+  """Lists the examples of the page.
+
+  @return: list of (request, reply), bytes; None for no reply
+
+  """
+  found = []
+  for block in _Blocks(text, "text"):
+    (before, *marked) = _ARROW_RE.split(block)
+    if before:
+      raise AssertionError("No example: %s" % block)
+    datagrams = ["".join(line.strip(" ") for line in lines.splitlines())
+                 .encode("ascii") for lines in marked[1::2]]
+    if marked[::2] not in (["->"], ["->", "<-"]):
+      raise AssertionError("Neither request nor request and reply: %s" % block)
+    found.append((datagrams + [None])[:2])
+  return found
+
+
+def _Sign(key, salt, msg):
+  return hmac.new(key, (salt + msg).encode("utf-8"), hashlib.sha1).hexdigest()
+
+
+def _Pack(key, salt, msg):
+  envelope = {"msg": msg, "salt": salt, "hmac": _Sign(key, salt, msg)}
+  return b"plj0" + json.dumps(envelope).encode("ascii")
+
+
+def _Unpack(key, datagram):
+  """Verifies a datagram and takes it apart.
+
+  @return: tuple of salt and msg, two strings
+
+  """
+  if datagram[:4] != b"plj0":
+    raise AssertionError("Begins with %r" % datagram[:4])
+  envelope = json.loads(datagram[4:])
+  (salt, msg) = (envelope["salt"], envelope["msg"])
+  expected = _Sign(key, salt, msg)
+  if envelope["hmac"].lower() != expected:
+    raise AssertionError("Signature %s, not %s: %s" %
+                         (envelope["hmac"], expected, msg))
+  return (salt, msg)
+
+
+def _Shape(value):
+  """Replaces all values but keys by their types.
+
+  """
+  if isinstance(value, dict):
+    return {key: _Shape(item) for (key, item) in value.items()}
+  return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def _Uncompressed(reply):
+  """Replaces a part by what is in it, which two zlibs may have compressed in
+  two ways.
+
+  """
+  data = base64.b64decode(reply["answer"], validate=True)
+  if hashlib.sha256(data).hexdigest() != reply["sha256"]:
+    raise AssertionError("Another hash: %s" % reply)
+  if len(data) > 675 or reply["parts"] != 1:
+    raise AssertionError("Examples are small: %s" % reply)
+  return dict(reply, answer=json.loads(zlib.decompress(data)), sha256="")
+
+
+class TestPage(unittest.TestCase):
+  maxDiff = None
+
+  @classmethod
+  def setUpClass(cls):
+    with open(_PAGE, encoding="utf-8") as page:
+      cls.page = page.read()
+    words = _Words(cls.page)
+    cls.key = _KEY_RE.search(words).group(1).encode("ascii") + b"\n"
+    cls.time = _TIME_RE.search(words).group(1)
+    cls.examples = _Examples(cls.page)
+    config = json.loads(testutils.ReadFile(_CONFIG))
+    cls.daemon = testutils.Daemon(config, key=cls.key)
+    cls.addClassCleanup(cls.daemon.Kill)
+    cls.daemon.Start()
+    # See "Answers in parts"
+    config["cluster"]["tags"].append("x" * 70000)
+    cls.large = testutils.Daemon(config, key=cls.key)
+    cls.addClassCleanup(cls.large.Kill)
+    cls.large.Start()
+
+  def testRequests(self):
+    """Each request is well made, and of its time.
+
+    """
+    rsalts = set()
+    for (request, _) in self.examples:
+      (salt, msg) = _Unpack(self.key, request)
+      self.assertEqual(salt, self.time)
+      rsalts.add(json.loads(msg)["rsalt"])
+    self.assertEqual(len(rsalts), len(self.examples))
+
+  def testReplies(self):
+    """Each reply is what the daemon answers.
+
+    """
+    for (request, expected) in self.examples:
+      (_, msg) = _Unpack(self.key, request)
+      again = _Pack(self.key, "%d" % time.time(), msg)
+      with self.subTest(msg=msg):
+        if expected is None:
+          self.assertTrue(self.daemon.IsIgnored(again))
+          continue
+        (salt, expected) = _Unpack(self.key, expected)
+        self.assertEqual(salt, json.loads(msg)["rsalt"])
+        expected = json.loads(expected)
+        daemon = self.daemon
+        if (expected["status"], expected["answer"]) == _TOO_LARGE:
+          daemon = self.large
+        (salt, got) = _Unpack(self.key, daemon.AskRaw(again))
+        self.assertEqual(salt, json.loads(msg)["rsalt"])
+        got = json.loads(got)
+        if json.loads(msg)["type"] == _STATS:
+          (got, expected) = (_Shape(got), _Shape(expected))
+        elif "part" in expected:
+          (got, expected) = (_Uncompressed(got), _Uncompressed(expected))
+        self.assertEqual(got, expected)
+
+  def testSilenceForOldRequests(self):
+    """Each request as it stands there is too old.
+
+    """
+    for (request, _) in self.examples:
+      self.assertTrue(self.daemon.IsIgnored(request))
+
+  def testEachType(self):
+    """Each type of request has an example, and a section.
+
+    """
+    asked = {json.loads(_Unpack(self.key, request)[1])["type"]
+             for (request, reply) in self.examples if reply is not None}
+    self.assertLessEqual(set(range(12)) | {64, 65}, asked)
+    sections = re.findall(r"^([0-9]+): [A-Z0-9_]+\n-+$", self.page,
+                          re.MULTILINE)
+    self.assertEqual([int(number) for number in sections],
+                     list(range(12)) + [64, 65])
+
+  def testSigned(self):
+    """What is signed in the first example.
+
+    """
+    (size, text) = _SIGNED_RE.search(_Words(self.page)).groups()
+    (salt, msg) = _Unpack(self.key, self.examples[0][0])
+    self.assertEqual(text, salt + msg)
+    self.assertEqual(int(size), len(text))
+
+  def testFields(self):
+    """The fields that the page has are those that there are.
+
+    """
+    (_, section) = self.page.split("\nFields\n======\n")
+    section = section.split("\n\n\n")[0]
+    for what in ["instance", "node", "group", "network", "disk"]:
+      (status, answer) = self.daemon.Answer(64, {"what": what})
+      self.assertEqual(status, 0)
+      names = {re.sub("/[0-9]+$", "/N",
+                      re.sub("^(be|hv|ndp)/.*", r"\1/PARAMETER", name))
+               for (name, *_) in answer["fields"]}
+      block = re.search(r"^%s\n((?:  .*\n?)+)" % what, section, re.MULTILINE)
+      self.assertEqual(re.findall("``([^`]+)``", block.group(1)),
+                       sorted(names), what)
+
+  def testProgram(self):
+    """The program on the page runs, in parts and without.
+
+    """
+    (program, ) = _Blocks(self.page, "python")
+    with tempfile.TemporaryDirectory() as tmpdir:
+      path = os.path.join(tmpdir, "program")
+      testutils.WriteFile(path, program.encode("ascii"))
+      for daemon in [self.daemon, self.large]:
+        # Isolated: it sees neither this package nor the tests
+        result = subprocess.run([sys.executable, "-I", path, daemon.address,
+                                 str(daemon.port), daemon.key_file],
+                                stdin=subprocess.DEVNULL, encoding="utf-8",
+                                stdout=subprocess.PIPE, check=False,
+                                stderr=subprocess.STDOUT,
+                                timeout=3 * testutils.PATIENCE)
+        self.assertEqual((result.returncode, result.stdout),
+                         (0, "192.0.2.1\ncluster.example.com\n"))
+
+
+if __name__ == "__main__":
+  unittest.main()
