@@ -14,10 +14,12 @@ configurations in.
 
 """
 
+import errno
 import hashlib
 import hmac
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -350,14 +352,56 @@ def RunInNetwork(script):
   return result.stdout
 
 
+#: Where the system takes no ports from for those who do not ask for one, as
+#: clients do: see ip_local_port_range in ip(7)
+_PORTS = range(10240, 32704)
+
+#: How many of them a process takes for itself at a time
+_PORT_BLOCK = 64
+
+_free_ports = []
+
+
+def _TakePorts():
+  """Takes a block of ports that no other process of tests has taken.
+
+  Who has a block also has the abstract Unix socket that is called after it. The
+  kernel closes that with the process, however it ends.
+
+  """
+  blocks = list(range(_PORTS.start, _PORTS.stop, _PORT_BLOCK))
+  random.shuffle(blocks)
+  for first in blocks:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+      sock.bind("\0ganeti-confd-test-ports-%d" % first)
+    except OSError:
+      sock.close()
+    else:
+      # Open as long as the process lives
+      sock.detach()
+      _free_ports.extend(range(first, first + _PORT_BLOCK))
+      return
+  raise AssertionError("All ports are taken")
+
+
 def FreePort(address="127.0.0.1"):
-  """Finds a UDP port that is free now.
+  """Finds a UDP port that is free, and that nobody else will be given.
 
   """
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
-  with socket.socket(family, socket.SOCK_DGRAM) as sock:
-    sock.bind((address, 0))
-    return sock.getsockname()[1]
+  while True:
+    if not _free_ports:
+      _TakePorts()
+    port = _free_ports.pop()
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+      try:
+        sock.bind((address, port))
+      except OSError as err:
+        if err.errno != errno.EADDRINUSE:
+          raise
+      else:
+        return port
 
 
 def HasIpv6():

@@ -14,6 +14,7 @@ import os
 import random
 import select
 import signal
+import socket
 import threading
 import time
 import unittest
@@ -419,7 +420,8 @@ class DeathTest(unittest.TestCase):
     self.assertLess(seconds, 10 * END_GOAL)
     self.assertFalse(os.path.exists(daemon.pid_file))
     # Its port is free for the next
-    testutils.FreePort()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+      sock.bind((daemon.address, daemon.port))
     return seconds
 
   def testSupervisor(self):

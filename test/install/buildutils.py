@@ -9,6 +9,8 @@ a user would.
 
 """
 
+import atexit
+import fcntl
 import functools
 import os
 import shlex
@@ -135,16 +137,33 @@ def Version():
               " print(v.VERSION)"], env={"PYTHONPATH": BUILDDIR}).strip()
 
 
-def MakeTarball(workdir):
-  """Makes a tarball of the tree under test.
+@functools.lru_cache(maxsize=None)
+def _Tarball():
+  """Makes a tarball of the tree under test, which goes with the process.
 
   @rtype: string
   @return: its path
 
   """
+  directory = tempfile.TemporaryDirectory(prefix="ganeti-confd-install.",
+                                          dir="/var/tmp")
+  atexit.register(directory.cleanup)
   name = "ganeti-confd-%s.tar.gz" % Version()
-  Run(["make", "-s", "dist"], cwd=BUILDDIR)
-  return shutil.move(os.path.join(BUILDDIR, name), workdir.Path(name))
+  # One at a time: make has its files in the build directory
+  with open(os.path.join(BUILDDIR, "Makefile"), encoding="utf-8") as makefile:
+    fcntl.flock(makefile, fcntl.LOCK_EX)
+    Run(["make", "-s", "dist"], cwd=BUILDDIR)
+    return shutil.move(os.path.join(BUILDDIR, name), directory.name)
+
+
+def MakeTarball(workdir):
+  """Puts a tarball of the tree under test into a directory.
+
+  @rtype: string
+  @return: its path
+
+  """
+  return shutil.copy(_Tarball(), workdir.path)
 
 
 def Unpack(tarball, where):

@@ -1,0 +1,118 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Says which tests run side by side, for test/run-tests.
+
+A job is what one process runs: a file of tests, or several that have to be
+together. Tests mostly wait, for time-outs and for other processes, and do not
+disturb each other: they use ports, directories and namespaces of their own.
+What must be otherwise is said in the tables here, and only here.
+
+"""
+
+import os
+import typing
+
+
+#: Twice as many jobs as processors keep these busy
+DEFAULT_JOBS = 2 * (os.cpu_count() or 1)
+
+#: Files that one process runs: suite -> lists of modules; None stands for all
+#: that no list names
+_TOGETHER = {
+  # Starting takes longer than most of them
+  "unit": [None],
+  # They share a Ganeti cluster, which takes half a minute to build
+  "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
+              "test_peer_daemon"]],
+  }
+
+#: Jobs that run with no other beside them, and why
+_ALONE: typing.Dict[str, str] = {
+  }
+
+#: Seconds that the longest jobs take. They start first, so that none is left
+#: over when all others are done. Only the order matters; see the times that a
+#: run tells.
+_SECONDS = {
+  "daemon test_soak": 120,
+  "daemon test_cli": 54,
+  "daemon test_faults": 44,
+  "unit": 43,
+  "daemon test_client_lossy": 38,
+  "daemon test_generations": 33,
+  "daemon test_enemy": 33,
+  "daemon test_verify": 22,
+  "daemon test_benchmark": 22,
+  "daemon test_parts": 17,
+  }
+
+
+class Job(typing.NamedTuple):
+  """What one process runs.
+
+  """
+  #: Directory of the tests
+  suite: str
+  #: Names of modules or tests as nose2 takes them, or empty for all
+  names: typing.Tuple[str, ...]
+  #: Whether it has to run with no other beside it
+  alone: bool
+  #: About how long it takes; 0 if that is not long
+  seconds: float
+  #: How it is called in what is printed
+  title: str
+
+
+def _MakeJob(srcdir, suite, names):
+  """Makes a job, with what the tables know about it.
+
+  """
+  key = " ".join([os.path.basename(suite)] + names[:1])
+  return Job(suite, tuple(names), key in _ALONE, _SECONDS.get(key, 0),
+             " ".join([os.path.relpath(suite, srcdir)] + names))
+
+
+def _SuiteJobs(srcdir, suite):
+  """Makes the jobs of a whole directory.
+
+  """
+  modules = sorted(name[:-len(".py")] for name in os.listdir(suite)
+                   if name.startswith("test_") and name.endswith(".py"))
+  jobs = []
+  for group in _TOGETHER.get(os.path.basename(suite), []):
+    if group is None:
+      return jobs + [_MakeJob(srcdir, suite, [])]
+    jobs.append(_MakeJob(srcdir, suite, group))
+    modules = [name for name in modules if name not in group]
+  return jobs + [_MakeJob(srcdir, suite, [name]) for name in modules]
+
+
+def Jobs(srcdir, args):
+  """Finds out what to run.
+
+  @param args: directories of tests, files, or names of tests as nose2 prints
+    them (test_wire.TestPack.testEmpty)
+  @rtype: list of L{Job}
+  @return: in the order to start them, those to run alone last
+
+  """
+  jobs = []
+  for arg in args:
+    path = arg if os.path.exists(arg) else os.path.join(srcdir, arg)
+    if os.path.isdir(path):
+      jobs += _SuiteJobs(srcdir, os.path.abspath(path))
+    elif os.path.isfile(path):
+      (suite, module) = os.path.split(os.path.abspath(path))
+      jobs.append(_MakeJob(srcdir, suite, [os.path.splitext(module)[0]]))
+    else:
+      top = os.path.join(srcdir, "test")
+      found = [os.path.join(top, suite) for suite in sorted(os.listdir(top))
+               if os.path.exists(os.path.join(top, suite,
+                                              arg.split(".")[0] + ".py"))]
+      if len(found) != 1:
+        raise SystemExit("%s: %s of that name" %
+                         (arg, "several tests" if found else "no test"))
+      jobs.append(_MakeJob(srcdir, found[0], [arg]))
+  return sorted(jobs, key=lambda job: (job.alone, -job.seconds))
