@@ -49,10 +49,11 @@ _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 #: or type are nothing that could be answered; C{query} is any JSON value,
 #: C{None} if missing; C{rsalt} is a string, usable as a reply's salt; C{part}
 #: is as sent, of any JSON type, C{None} if missing; C{signature} is 40 lower
-#: case hex digits, the same for each copy of a request.
+#: case hex digits, and C{sent} the time it was sent at, in seconds since the
+#: epoch: both are the same for each copy of a request.
 Request = collections.namedtuple("Request", ["type", "query", "rsalt", "part",
-                                             "signature"],
-                                 defaults=[None, None])
+                                             "signature", "sent"],
+                                 defaults=[None, None, 0])
 
 #: A message that may be packed again and again; C{data} is what is signed,
 #: C{head} the beginning of the datagram
@@ -312,7 +313,7 @@ def ParseRequest(datagram, key, now):
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None
   return Request(rtype, request.get("query"), rsalt, request.get("part"),
-                 signature)
+                 signature, sent)
 
 
 def EncodeReply(status, answer, serial, part=None):
