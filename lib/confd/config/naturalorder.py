@@ -6,20 +6,21 @@
 
 """
 
+from __future__ import annotations
+
 import re
+
+from typing import Union
 
 
 # Bounded, since converting a very long number fails
 _DIGITS_RE = re.compile("([0-9]{1,18})")
 
 
-def NaturalKey(name):
+def NaturalKey(name: str) -> list[Union[str, int]]:
   """Returns what to sort names by, so that node2 comes before node10.
 
-  @type name: string
-  @rtype: list
-
   """
-  parts = _DIGITS_RE.split(name)
+  parts: list[Union[str, int]] = [*_DIGITS_RE.split(name)]
   parts[1::2] = map(int, parts[1::2])
   return parts
