@@ -26,6 +26,10 @@ from ganeti import constants
 from ganeti import errors
 
 
+#: Where to report faults of our own, in words for the log
+PLEASE_REPORT = "please report it, as ganeti-confd(8) says"
+
+
 def PackMagic(payload):
   """Puts confd's fourcc before a payload.
 

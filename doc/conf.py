@@ -1,0 +1,113 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""How Sphinx makes HTML of this directory: see the target "html" of make.
+
+The pages are written to be read as they are, too: file names stand in them for
+links, and docstrings are in epytext. Both are converted here.
+
+"""
+
+import re
+
+
+project = "ganeti-confd"
+copyright = "2026 the ganeti-confd authors" # pylint: disable=W0622
+extensions = ["sphinx.ext.autodoc"]
+exclude_patterns = ["html"]
+html_theme = "alabaster"
+html_theme_options = {"page_width": "60em", "font_family": "sans-serif"}
+html_show_sourcelink = False
+html_copy_source = False
+autodoc_member_order = "bysource"
+
+#: doc/NAME.rst or NAME.rst, as a literal or emphasized
+_PAGE_RE = re.compile(r"(``|\*)(?:doc/)?([a-z-]+)\.rst\1")
+
+#: Epytext's markup, innermost first; C{{"a": 1}} has balanced braces in it
+_MARKUP_RE = re.compile(
+  r"\b([A-Z])\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
+
+#: What would be markup in reST
+_SPECIAL_RE = re.compile(r"([\\*`|]|_\b)")
+
+#: Epytext's fields that have another name in reST; the others keep theirs
+_FIELDS = {
+  "return": "returns",
+  "raise": "raises",
+  }
+_FIELD_RE = re.compile(r"( *)@([a-z]+)(?: +([^:\n]+))?:")
+
+
+def _Inline(text):
+  """Converts what is within lines.
+
+  """
+  result = []
+  end = 0
+  for match in _MARKUP_RE.finditer(text):
+    result.append(_SPECIAL_RE.sub(r"\\\1", text[end:match.start()]))
+    result.append("``%s``" % " ".join(match.group(2).split()))
+    # Before reST a literal has to end where a word does
+    if re.match(r"\w", text[match.end():]):
+      result.append("\\ ")
+    end = match.end()
+  result.append(_SPECIAL_RE.sub(r"\\\1", text[end:]))
+  return "".join(result)
+
+
+def FromEpytext(text):
+  """Converts a docstring from epytext to reST.
+
+  """
+  result = []
+  for paragraph in re.split(r"(\n[ \t]*\n)", text):
+    # A literal block, after the paragraph that announces it
+    if (paragraph.startswith(" ") and
+        "".join(result).rstrip().endswith("::")):
+      result.append(paragraph)
+      continue
+    (head, *fields) = re.split(r"^(?= *@[a-z]+[ :])", paragraph,
+                               flags=re.MULTILINE)
+    result.append(_Inline(head))
+    for field in fields:
+      match = _FIELD_RE.match(field)
+      if match is None:
+        result.append(_Inline(field))
+        continue
+      (indent, name, argument) = match.groups()
+      name = _FIELDS.get(name, name)
+      if argument:
+        name += " " + _Inline(argument)
+      result.append("%s:%s:%s" % (indent, name, _Inline(field[match.end():])))
+  return "".join(result)
+
+
+def WithLinks(text, pages):
+  """Makes links of the names of pages.
+
+  @param pages: the names of those there are
+
+  """
+  def _Link(match):
+    name = match.group(2)
+    return ":doc:`%s`" % name if name in pages else match.group(0)
+
+  return _PAGE_RE.sub(_Link, text)
+
+
+def _ProcessDocstring(_app, _what, _name, _obj, _options, lines):
+  lines[:] = FromEpytext("\n".join(lines)).split("\n")
+
+
+def _ReadSource(app, page, source):
+  source[0] = WithLinks(source[0], app.env.found_docs - {page})
+
+
+def setup(app):
+  """Called by Sphinx.
+
+  """
+  app.connect("autodoc-process-docstring", _ProcessDocstring)
+  app.connect("source-read", _ReadSource)

@@ -1,0 +1,62 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of "make html", from a tarball.
+
+"""
+
+import os
+import shutil
+import unittest
+
+import buildutils
+
+
+class TestHtml(unittest.TestCase):
+  def setUp(self):
+    self.workdir = buildutils.Workdir()
+    self.addCleanup(self.workdir.Remove)
+    self.srcdir = buildutils.Unpack(buildutils.MakeTarball(self.workdir),
+                                    self.workdir.Path("src"))
+    self.builddir = self.workdir.Path("build")
+    buildutils.Configure(self.srcdir, self.builddir)
+
+  def _Make(self, *args):
+    return buildutils.Try(["make", "-s", "html"] + list(args),
+                          cwd=self.builddir)
+
+  @unittest.skipIf(shutil.which("sphinx-build") is None, "no Sphinx")
+  def testPages(self):
+    """All pages are made; a warning would be an error.
+
+    """
+    (exit_code, output) = self._Make()
+    self.assertEqual(exit_code, 0, output)
+    html = os.path.join(self.builddir, "doc", "html")
+    for name in os.listdir(os.path.join(self.srcdir, "doc")):
+      (page, extension) = os.path.splitext(name)
+      if extension == ".rst":
+        self.assertIn(page + ".html", os.listdir(html))
+    with open(os.path.join(html, "api.html"), encoding="utf-8") as fobj:
+      api = fobj.read()
+    for name in ["Client", "Client.NodeRole", "AsyncClient", "NoAnswer",
+                 "ConfdClient.SendRequest"]:
+      self.assertIn("id=\"ganeti.confd.client.%s\"" % name, api)
+    # No markup of docstrings is left
+    for mark in ["C{", "L{", "@param", "@return"]:
+      self.assertNotIn(mark, api)
+    buildutils.Run(["make", "-s", "clean"], cwd=self.builddir)
+    self.assertFalse(os.path.exists(html))
+
+  def testWithoutSphinx(self):
+    """Nothing else needs it, and the message says what to install.
+
+    """
+    (exit_code, output) = self._Make("SPHINX_BUILD=")
+    self.assertNotEqual(exit_code, 0)
+    self.assertIn("apt-get install python3-sphinx", output)
+
+
+if __name__ == "__main__":
+  unittest.main()

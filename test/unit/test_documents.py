@@ -1,0 +1,130 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What the documents name is there; and how docstrings become pages."""
+
+import importlib.util
+import os
+import re
+import unittest
+
+import testutils
+
+import ganeti.confd
+
+
+_DOC = os.path.join(testutils.SRCDIR, "doc")
+
+#: Documents that speak of the tree as it is; NEWS speaks of the past as well
+_TEXTS = ["README", "INSTALL", "CONTRIBUTING.rst"]
+
+#: Files of the tree, by their places, as they stand in the documents
+_PLACE_RE = re.compile(
+  r"(?<![\w/.-])((?:autotools|daemons|devel|doc|lib|test|tools)/"
+  r"[\w/.-]*[A-Za-z0-9])(?![\w<{(-])")
+
+#: Made by make
+_MADE = frozenset(["daemons/ganeti-confd", "tools/confd-client",
+                   "tools/hooks/confd", "doc/html", "doc/html/index.html"])
+
+
+def _Read(*path):
+  return testutils.ReadFile(os.path.join(*path)).decode("utf-8")
+
+
+def _Pages():
+  return sorted(name for name in os.listdir(_DOC) if name.endswith(".rst"))
+
+
+class TestNames(unittest.TestCase):
+  def testFilesAreThere(self):
+    found = 0
+    for (name, text) in (
+        [(name, _Read(testutils.SRCDIR, name)) for name in _TEXTS] +
+        [("doc/" + name, _Read(_DOC, name)) for name in _Pages()]):
+      for place in _PLACE_RE.findall(text):
+        found += 1
+        if place not in _MADE:
+          self.assertTrue(os.path.exists(os.path.join(testutils.SRCDIR, place)),
+                          "%s names %s" % (name, place))
+    self.assertGreater(found, 50)
+
+  def testTestsAreThere(self):
+    """Some pages name tests by their files below test.
+
+    """
+    found = 0
+    for name in _Pages():
+      for place in re.findall(r"\*([a-z]+/test_\w+\.py)\*", _Read(_DOC, name)):
+        found += 1
+        self.assertTrue(os.path.exists(os.path.join(testutils.SRCDIR, "test",
+                                                    place)),
+                        "%s names %s" % (name, place))
+    self.assertGreater(found, 30)
+
+  def testPagesAreThere(self):
+    for name in _Pages():
+      for page in re.findall(r"(?:``|\*)([a-z-]+\.rst)(?:``|\*)",
+                             _Read(_DOC, name)):
+        self.assertIn(page, _Pages(), name)
+
+  def testEveryPageIsLinked(self):
+    index = _Read(_DOC, "index.rst")
+    for name in _Pages():
+      if name != "index.rst":
+        self.assertIn("   %s\n" % name[:-len(".rst")], index)
+
+  def testWhereToReport(self):
+    """One constant says where; the place it names is there.
+
+    """
+    self.assertIn("ganeti-confd(8)", ganeti.confd.PLEASE_REPORT)
+    self.assertIn("\nREPORTING FAULTS\n", _Read(_DOC, "ganeti-confd.rst"))
+
+
+def _LoadConf():
+  """Loads Sphinx's configuration.
+
+  """
+  spec = importlib.util.spec_from_file_location(
+    "documents_conf", os.path.join(_DOC, "conf.py"))
+  conf = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(conf)
+  return conf
+
+
+class TestConversion(unittest.TestCase):
+  conf = _LoadConf()
+
+  def testFromEpytext(self):
+    for (text, expected) in [
+      ("Asks.", "Asks."),
+      ("A C{b} and L{c.D}s.", "A ``b`` and ``c.D``\\ s."),
+      ("Sends C{{\"what\": {\"a\": W}}} on.",
+       "Sends ``{\"what\": {\"a\": W}}`` on."),
+      ("A C{name that\ngoes on}.", "A ``name that goes on``."),
+      ("Takes *args | `x` and async_, no_such.",
+       "Takes \\*args \\| \\`x\\` and async\\_, no_such."),
+      ("One.\n\n@type a: int\n@param a: see\n  L{B}\n@return: C{c}\n"
+       "@raise d.E: no\n@rtype: int",
+       "One.\n\n:type a: int\n:param a: see\n  ``B``\n:returns: ``c``\n"
+       ":raises d.E: no\n:rtype: int"),
+      ("@param async_: x", ":param async\\_: x"),
+      ("@ivar salt: x", ":ivar salt: x"),
+      ("Thus::\n\n  C{x} *y*\n\nL{z}", "Thus::\n\n  C{x} *y*\n\n``z``"),
+      ]:
+      self.assertEqual(self.conf.FromEpytext(text), expected)
+
+  def testWithLinks(self):
+    for (text, expected) in [
+      ("see ``doc/client.rst``.", "see :doc:`client`."),
+      ("see *client.rst*.", "see :doc:`client`."),
+      ("see *doc/other.rst*.", "see *doc/other.rst*."),
+      ("see client.rst", "see client.rst"),
+      ]:
+      self.assertEqual(self.conf.WithLinks(text, {"client", "api"}), expected)
+
+
+if __name__ == "__main__":
+  unittest.main()
