@@ -23,7 +23,7 @@ html_copy_source = False
 autodoc_member_order = "bysource"
 
 #: doc/NAME.rst or NAME.rst, as a literal or emphasized
-_PAGE_RE = re.compile(r"(``|\*)(?:doc/)?([a-z-]+)\.rst\1")
+_PAGE_RE = re.compile(r"(``|\*)(?:doc/)?([A-Za-z-]+)\.rst\1")
 
 #: Epytext's markup, innermost first; C{{"a": 1}} has balanced braces in it
 _MARKUP_RE = re.compile(
@@ -91,7 +91,7 @@ def WithLinks(text, pages):
 
   """
   def _Link(match):
-    name = match.group(2)
+    name = match.group(2).lower()
     return ":doc:`%s`" % name if name in pages else match.group(0)
 
   return _PAGE_RE.sub(_Link, text)

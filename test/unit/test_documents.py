@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import unittest
+import xml.etree.ElementTree
 
 import testutils
 
@@ -75,6 +76,21 @@ class TestNames(unittest.TestCase):
       if name != "index.rst":
         self.assertIn("   %s\n" % name[:-len(".rst")], index)
 
+  def testDrawings(self):
+    """Each is there, and has a text for those who do not see it.
+
+    """
+    found = 0
+    for name in _Pages():
+      for (drawing, options) in re.findall(
+          r"^\.\. (?:figure|image):: (\S+)\n((?: +\S.*\n)*)",
+          _Read(_DOC, name), re.MULTILINE):
+        found += 1
+        root = xml.etree.ElementTree.fromstring(_Read(_DOC, drawing))
+        self.assertTrue(root.tag.endswith("svg"), drawing)
+        self.assertRegex(options, r"^ +:alt: \w+", drawing)
+    self.assertGreater(found, 3)
+
   def testWhereToReport(self):
     """One constant says where; the place it names is there.
 
@@ -122,8 +138,10 @@ class TestConversion(unittest.TestCase):
       ("see *client.rst*.", "see :doc:`client`."),
       ("see *doc/other.rst*.", "see *doc/other.rst*."),
       ("see client.rst", "see client.rst"),
+      ("see *CONTRIBUTING.rst*.", "see :doc:`contributing`."),
       ]:
-      self.assertEqual(self.conf.WithLinks(text, {"client", "api"}), expected)
+      self.assertEqual(self.conf.WithLinks(text, {"client", "contributing"}),
+                       expected)
 
 
 if __name__ == "__main__":
