@@ -6,6 +6,7 @@
 
 """
 
+import glob
 import os
 import re
 import site
@@ -28,6 +29,37 @@ def IsMarked(path):
       return _OURS.search(fd.read()) is not None
   except OSError:
     return False
+
+
+def CompiledModules(path, suffix=""):
+  """Lists the files that interpreters made of a module.
+
+  @param suffix: what their names end in after C{.pyc}
+  @rtype: list of strings
+
+  """
+  if not path.endswith(".py"):
+    return []
+  (directory, name) = os.path.split(path)
+  return glob.glob(os.path.join(
+    glob.escape(os.path.join(directory, "__pycache__", name[:-len("py")])) +
+    "*.pyc" + suffix))
+
+
+def RemoveIfEmpty(path):
+  """Removes a directory, unless there is something in it.
+
+  @rtype: bool
+  @return: whether it is gone
+
+  """
+  try:
+    os.rmdir(path)
+  except FileNotFoundError:
+    pass
+  except OSError:
+    return False
+  return True
 
 
 def AskDpkg(args):

@@ -17,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import unittest
 
 
 PYTHON = "/usr/bin/python3"
@@ -24,10 +25,17 @@ PYTHON = "/usr/bin/python3"
 BUILDDIR = os.environ["CONFD_BUILDDIR"]
 SRCDIR = os.environ["CONFD_SRCDIR"]
 
+#: All modules lay in confd/ itself
+_LAST_FLAT = "28ff476"
+
 #: Commands that make directories writable in a private mount namespace, and
 #: the rest of the system stay as it is. What was written is in /run/upper.
 _OVERLAY = """
 set -e
+# "set -e" does not end the script for "! command"
+fails() {
+  ! "$@" || { echo "This did not fail: $*"; exit 1; }
+}
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
 for dir in %s; do
@@ -177,6 +185,26 @@ def Unpack(tarball, where):
   Run(["tar", "-x", "--no-same-owner", "-f", tarball, "-C", where])
   (name, ) = os.listdir(where)
   return os.path.join(where, name)
+
+
+def FlatTree(where):
+  """Makes a source tree of the last version without sub-packages.
+
+  @param where: the directory to make
+  @rtype: string
+  @return: that directory
+  @raise unittest.SkipTest: git does not have it (tarball, shallow clone)
+
+  """
+  os.makedirs(where)
+  git = subprocess.run(["git", "-c", "safe.directory=*", "archive",
+                        _LAST_FLAT], cwd=SRCDIR, check=False,
+                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+  if git.returncode:
+    raise unittest.SkipTest("git does not have the commit %s" % _LAST_FLAT)
+  subprocess.run(["tar", "-x", "-C", where], input=git.stdout, check=True)
+  Run(["./autogen.sh"], cwd=where)
+  return where
 
 
 def Configure(srcdir, builddir, *args, **kwargs):

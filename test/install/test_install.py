@@ -26,6 +26,9 @@ _GONE = """
 cd /
 if /usr/bin/python3 -c 'import ganeti' 2>/dev/null; then exit 1; fi
 if find /run/upper -type f | grep -E 'ganeti|confd'; then exit 1; fi
+for dir in $(find /run/upper/ -type d -path '*ganeti*' | cut -c 11-); do
+  test ! -d $dir -o -n "$(ls -A $dir)" || { echo $dir is empty; exit 1; }
+done
 """
 
 
@@ -237,6 +240,59 @@ class TestInstall(unittest.TestCase):
       make -s -C %s install
       /usr/sbin/ganeti-confd --version | grep -F %s
       """ % (builddir, buildutils.Version()))
+
+
+@unittest.skipIf(os.getuid() != 0, "mounting needs root")
+class TestOverFlat(unittest.TestCase):
+  """Over a version without sub-packages.
+
+  """
+  @classmethod
+  def setUpClass(cls):
+    cls.workdir = buildutils.Workdir()
+    cls.addClassCleanup(cls.workdir.Remove)
+    cls.flat = cls.workdir.Path("flat-build")
+    buildutils.Configure(buildutils.FlatTree(cls.workdir.Path("flat")),
+                         cls.flat)
+    cls.builddir = cls.workdir.Path("b")
+    buildutils.Configure(
+      buildutils.Unpack(buildutils.MakeTarball(cls.workdir),
+                        cls.workdir.Path("src")), cls.builddir)
+
+  def _Run(self, script):
+    return buildutils.RunInPrivate("""
+      confd=$(/usr/bin/python3 -c 'import site
+      print(site.getsitepackages()[0])')/ganeti/confd
+      # In the real directory, not in an overlay of it
+      make -s -C %s install >/dev/null
+      test -e $confd/daemon.py
+      # As another interpreter or option may have
+      touch $confd/__pycache__/daemon.cpython-399.pyc
+      """.replace("\n      print", "\nprint") % self.flat +
+      script.replace("@MAKE@", "make -s -C %s" % self.builddir))
+
+  def testInstalled(self):
+    self._Run("""
+      # Somebody else's in the package stays
+      echo '# theirs' >$confd/theirs.py
+      @MAKE@ install >/dev/null
+      (cd $confd; find . -name '*.py') | sort >/run/is
+      (cd %s/ganeti/confd; find . -name '*.py'; echo ./theirs.py) |
+        sort >/run/wanted
+      diff /run/is /run/wanted
+      find $confd/__pycache__ -name 'daemon.*' | fails grep .
+      /usr/local/sbin/ganeti-confd --version
+      rm $confd/theirs.py
+      @MAKE@ uninstall >/dev/null
+      %s
+      """ % (self.builddir, _GONE))
+
+  def testUninstalled(self):
+    # By this version, which was never installed
+    self._Run("""
+      @MAKE@ uninstall >/dev/null
+      %s
+      """ % _GONE)
 
 
 def _PythonMinor():

@@ -92,6 +92,32 @@ class TestBuild(unittest.TestCase):
     self.assertEqual([files for (_, _, files) in os.walk(builddir) if files],
                      [])
 
+  def testOverFlat(self):
+    # The source was updated under a build tree, to have sub-packages
+    srcdir = buildutils.FlatTree(self.workdir.Path("flat"))
+    builddir = self.workdir.Path("b")
+    buildutils.Configure(srcdir, builddir)
+    self.assertTrue(os.path.exists(os.path.join(builddir,
+                                                "ganeti/confd/daemon.py")))
+    buildutils.Run([buildutils.PYTHON, "-m", "compileall", "-q",
+                    builddir + "/ganeti"])
+    shutil.rmtree(srcdir)
+    shutil.move(self.srcdir, srcdir)
+    # All are new, and none newer than what is made of it
+    buildutils.Run(["sh", "-c", "touch now; find flat | xargs touch -r now"],
+                   cwd=self.workdir.path)
+    buildutils.Run(["make", "-s"], cwd=builddir)
+    self._CheckRuns(builddir)
+    links = set(name for (_, _, files) in os.walk(builddir + "/ganeti")
+                for name in files if name.endswith(".py"))
+    self.assertIn("verifyhook.py", links)
+    self.assertNotIn("verify.py", links)
+    # A sub-package that is no more
+    room = os.path.join(builddir, "ganeti/confd/lost/__pycache__")
+    os.makedirs(room)
+    buildutils.Run(["make", "-s"], cwd=builddir)
+    self.assertFalse(os.path.exists(os.path.dirname(room)))
+
   def testVersionManager(self):
     # A "python3" that comes first in PATH is not what is used
     bindir = self.workdir.Path("bin")

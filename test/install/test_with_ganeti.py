@@ -241,7 +241,7 @@ class TestDestdir(_Test):
       test -x $dest%(hook)s
       test -f $dest$site/ganeti-confd.pth
       test -x $dest/usr/local/bin/confd-client
-      ! grep -r %(workdir)s $dest
+      fails grep -r %(workdir)s $dest
       @MAKE@ uninstall DESTDIR=$dest
       rmdir $dest
       tree compare $ganetis
@@ -261,7 +261,7 @@ class TestInstall(_Test):
       # What Debian has beside it
       test -L %(confd)s
       dpkg --verify ganeti ganeti-3.0 ganeti-haskell-3.0
-      ! grep -r %(workdir)s $(sed -n 's/^file //p' \
+      fails grep -r %(workdir)s $(sed -n 's/^file //p' \
         %(dir)s/ganeti/confd/ganeti-confd.installed)
       # Once more, over our own files
       @MAKE@ install
@@ -302,8 +302,8 @@ class TestInstall(_Test):
       ps -C ganeti-confd -o user:20=,args= | sort -u
       cat /run/ganeti/ganeti-confd.pid
       $util stop ganeti-confd
-      ! $util check ganeti-confd
-      ! ps -C ganeti-confd -o args=
+      fails $util check ganeti-confd
+      fails ps -C ganeti-confd -o args=
       """ % {"script": _SCRIPT, "srcdir": self.srcdir},
       namespaces=("--mount", "--net", "--pid", "--fork", "--kill-child",
                   "--mount-proc"))
@@ -321,14 +321,14 @@ class TestInstall(_Test):
       from ganeti.confd import client
       print(client.__file__, constants.CONFD_USER)'
       script=$(echo "$script" | sed 's/^ *//')
-      ! /usr/bin/python3 -c "$script" 2>/dev/null
+      fails /usr/bin/python3 -c "$script" 2>/dev/null
       @MAKE@ install >/dev/null
       for dir in / /tmp /usr/share/ganeti; do
         (cd $dir; setpriv --reuid nobody --clear-groups \
           /usr/bin/python3 -c "$script")
       done
       @MAKE@ uninstall
-      ! /usr/bin/python3 -c "$script" 2>/dev/null
+      fails /usr/bin/python3 -c "$script" 2>/dev/null
       """)
     self.assertEqual(output, ("%s/ganeti/confd/client.py gnt-confd\n" %
                               GANETI_LINK) * 3)
@@ -397,7 +397,7 @@ SHIM
       chmod +x /run/bin/dpkg-divert
       failing() {
         rm -f /run/count
-        ! PATH=/run/bin:$PATH @MAKE@ "$@" >/run/output 2>&1
+        PATH=/run/bin:$PATH fails @MAKE@ "$@" >/run/output 2>&1
         grep -q 'This can be repeated, or undone' /run/output
       }
       count=$(ls %(build)s/ganeti/confd/*.py | wc -l)
@@ -429,7 +429,7 @@ SHIM
         mkdir -p $(dirname $path)
         echo theirs >$path
         tree save $ganetis
-        ! @MAKE@ install 2>&1
+        fails @MAKE@ install 2>&1
         @MAKE@ uninstall 2>/dev/null || :
         tree compare $ganetis
         rm $path
@@ -446,7 +446,7 @@ SHIM
       dpkg-divert --quiet --local --rename --divert %(confd)s.mine \
         --add %(confd)s
       tree save $ganetis
-      ! @MAKE@ install 2>&1
+      fails @MAKE@ install 2>&1
       @MAKE@ uninstall
       tree compare $ganetis
       """ % {"confd": CONFD})
@@ -530,11 +530,38 @@ SHIM
       test -e /opt/bin/confd-client
       @MAKE@ install >/dev/null
       test ! -e %(dir)s/ganeti/confd/older.py
-      ! dpkg-divert --list | grep older
+      dpkg-divert --list | fails grep older
       test ! -e /opt/bin/confd-client
       @MAKE@ uninstall
       tree compare $ganetis
       """ % {"build": self.builddir, "src": self.srcdir, "dir": GANETI_DIR})
+
+  def testOverFlat(self):
+    # A version without sub-packages, then this one, and without it
+    flat = self.workdir.Path("flat")
+    buildutils.Configure(buildutils.FlatTree(flat), flat, "--with-ganeti")
+    self._Run("""
+      tree save $ganetis
+      make -s -C %(flat)s install >/dev/null
+      test -e %(confd)s/daemon.py
+      @MAKE@ install >/dev/null
+      %(sbin)s --version >/dev/null
+      (cd %(confd)s; find . -name '*.py') | sort >/run/is
+      (cd %(build)s/ganeti/confd; find . -name '*.py') | sort >/run/wanted
+      diff /run/is /run/wanted
+      # Nothing compiled, diverted or recorded either
+      for name in daemon verify watch; do
+        find %(confd)s/__pycache__ -name "$name.*" | fails grep .
+        dpkg-divert --list | fails grep confd/$name.py
+        fails grep confd/$name.py %(confd)s/ganeti-confd.installed
+      done
+      @MAKE@ uninstall
+      tree compare $ganetis
+      make -s -C %(flat)s install >/dev/null
+      @MAKE@ uninstall
+      tree compare $ganetis
+      """ % {"flat": flat, "build": self.builddir, "sbin": SBIN_CONFD,
+             "confd": GANETI_DIR + "/ganeti/confd"})
 
   def testBesidePlain(self):
     # Whichever comes second: it would hide the other from scripts
@@ -542,12 +569,12 @@ SHIM
     output = self._Run("""
       make -s -C %(plain)s install >/dev/null
       tree save $ganetis
-      ! @MAKE@ install 2>&1
+      fails @MAKE@ install 2>&1
       tree compare $ganetis
       make -s -C %(plain)s uninstall
       @MAKE@ install >/dev/null
       tree save $ganetis
-      ! make -s -C %(plain)s install 2>&1
+      fails make -s -C %(plain)s install 2>&1
       tree compare $ganetis
       """ % {"plain": plain})
     self.assertIn("/ganeti instead of Ganeti's", output)
