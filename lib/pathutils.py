@@ -16,10 +16,9 @@ import os
 from ganeti import _autoconf
 
 
-def _RootDir():
+def _RootDir() -> str:
   """Returns what stands before every path.
 
-  @rtype: string
   @return: empty, or a normalized absolute directory
   @raise RuntimeError: the variable holds a relative path (the class that
     Ganeti's module raises)

@@ -22,6 +22,8 @@ meets the world. What may import what is in test/unit/test_rooms.py.
 
 """
 
+from __future__ import annotations
+
 from ganeti import constants
 from ganeti import errors
 
@@ -30,21 +32,16 @@ from ganeti import errors
 PLEASE_REPORT = "please report it, as ganeti-confd(8) says"
 
 
-def PackMagic(payload):
+def PackMagic(payload: bytes) -> bytes:
   """Puts confd's fourcc before a payload.
-
-  @type payload: bytes
-  @rtype: bytes
 
   """
   return constants.CONFD_MAGIC_FOURCC_BYTES + payload
 
 
-def UnpackMagic(payload):
+def UnpackMagic(payload: bytes) -> bytes:
   """Checks and removes confd's fourcc.
 
-  @type payload: bytes
-  @rtype: bytes
   @raise errors.ConfdMagicError: the payload does not begin with the fourcc
 
   """
@@ -58,13 +55,11 @@ def UnpackMagic(payload):
 _DRBD_ROW = (str, int, str, str, str, str)
 
 
-def HTNodeDrbd(value):
+def HTNodeDrbd(value: object) -> bool:
   """Tells whether a value has the form of an answer to a NODE_DRBD query.
 
   That is a list of rows [node name, minor, instance name, disk name, role,
   peer node name].
-
-  @rtype: bool
 
   """
   return (isinstance(value, list) and

@@ -6,26 +6,42 @@
 
 """
 
-import collections
+from __future__ import annotations
+
 import errno
 import os
 import stat
 
+from typing import NamedTuple, Optional, Union
+
 from ganeti import errors
 
 
-#: Differs when a file was replaced, written to or made accessible; times are
-#: in nanoseconds
-State = collections.namedtuple("State", ["device", "inode", "mtime_ns",
-                                         "ctime_ns", "size"])
+class State(NamedTuple):
+  """Which contents a file has.
+
+  Differs when the file was replaced, written to or made accessible. Times are
+  in nanoseconds.
+
+  """
+  device: int
+  inode: int
+  mtime_ns: int
+  ctime_ns: int
+  size: int
 
 
-def FileState(path):
+class Inaccessible(NamedTuple):
+  """Why the system does not say which contents a file has.
+
+  """
+  errno: Optional[int]
+
+
+def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
   """Tells which contents a file has, without reading them.
 
-  @type path: string
-  @return: None if there is no such file, else a L{State}; a tuple of the
-    error's number if that cannot be told
+  @return: None if there is no such file
 
   """
   try:
@@ -33,22 +49,17 @@ def FileState(path):
   except OSError as err:
     if err.errno in (errno.ENOENT, errno.ENOTDIR):
       return None
-    return (err.errno, )
+    return Inaccessible(err.errno)
 
 
-def StateOf(status):
-  """Makes a L{State} of the result of C{os.stat}.
-
-  """
+def StateOf(status: os.stat_result) -> State:
   return State(status.st_dev, status.st_ino, status.st_mtime_ns,
                status.st_ctime_ns, status.st_size)
 
 
-def ReadFile(path):
+def ReadFile(path: str) -> tuple[bytes, State]:
   """Reads a regular file.
 
-  @type path: string
-  @rtype: tuple of (bytes, L{State})
   @raise errors.ConfigurationError: it cannot be read, or changed meanwhile
 
   """

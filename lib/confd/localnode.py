@@ -9,16 +9,21 @@ node most of them are missing, and each function says so in its own way.
 
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import stat
+
+from types import ModuleType
+from typing import Optional
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import protocol
 
 
-def _Paths():
+def _Paths() -> ModuleType:
   """Imports C{ganeti.pathutils}.
 
   Not at the head of this module: Ganeti's raises RuntimeError over a wrong
@@ -35,28 +40,26 @@ def _Paths():
   return pathutils
 
 
-def ConfigFile():
-  return _Paths().CLUSTER_CONF_FILE
+def ConfigFile() -> str:
+  return str(_Paths().CLUSTER_CONF_FILE)
 
 
-def HmacKeyFile():
-  return _Paths().CONFD_HMAC_KEY
+def HmacKeyFile() -> str:
+  return str(_Paths().CONFD_HMAC_KEY)
 
 
-def PidFile():
+def PidFile() -> str:
   return os.path.join(_Paths().RUN_DIR, constants.CONFD + ".pid")
 
 
-def LogFile():
+def LogFile() -> str:
   return os.path.join(_Paths().LOG_DIR,
                       constants.DAEMONS_LOGBASE[constants.CONFD] + ".log")
 
 
-def ReadKey(path):
+def ReadKey(path: str) -> bytes:
   """Reads a cluster's HMAC key.
 
-  @type path: string
-  @rtype: bytes
   @return: the file's bytes, a newline at the end included: Ganeti's keys have
     one, and it is part of the key
   @raise errors.ConfigurationError: the file cannot be read, or holds less than
@@ -73,11 +76,9 @@ def ReadKey(path):
   return key
 
 
-def CheckKey(key, origin):
+def CheckKey(key: bytes, origin: str) -> None:
   """Refuses a key that is too short to be one.
 
-  @type key: bytes
-  @type origin: string
   @param origin: where the key is from, for the message
   @raise errors.ConfigurationError: the key is too short
 
@@ -88,14 +89,13 @@ def CheckKey(key, origin):
                                     (origin, len(key), protocol.MIN_KEY_SIZE))
 
 
-def KeyWarning(path):
-  """Tells who else than should might read or change a cluster's HMAC key.
+def KeyWarning(path: str) -> Optional[str]:
+  """Looks whether too many may read or change a cluster's HMAC key.
 
-  Ganeti gives it to its owner and a group to read (0400, 0440), and the owner
-  may write to it.
+  Ganeti lets its owner and a group read it (0400, 0440). That the owner may
+  write to it is fine, too.
 
-  @type path: string
-  @return: None if all is well, or that cannot be told
+  @return: None if all is well, or the file's mode cannot be read
 
   """
   try:
@@ -108,14 +108,13 @@ def KeyWarning(path):
   return None
 
 
-def ReadSsconf(name):
+def ReadSsconf(name: str) -> list[str]:
   """Reads one of the values that Ganeti keeps on every node.
 
-  @type name: string
   @param name: C{constants.SS_*}
-  @rtype: list of strings
   @return: the lines that are not empty; no line where there is no such file,
     as on a machine that is no node
+  @raise errors.ConfigurationError: the file cannot be read
 
   """
   path = os.path.join(_Paths().DATA_DIR, "ssconf_" + name)
@@ -128,20 +127,18 @@ def ReadSsconf(name):
     raise errors.ConfigurationError("Cannot read %s: %s" % (path, err))
 
 
-def MasterCandidates():
+def MasterCandidates() -> list[str]:
   """Returns the addresses of the master candidates.
 
-  @rtype: list of strings
   @return: this machine's own address where it is no node
 
   """
   return ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS) or ["127.0.0.1"]
 
 
-def AnyAddress():
+def AnyAddress() -> str:
   """Returns the address that stands for all of this node.
 
-  @rtype: string
   @return: of the address family of the cluster's nodes
 
   """
@@ -150,7 +147,7 @@ def AnyAddress():
   return constants.IP4_ADDRESS_ANY
 
 
-def DefaultPort():
+def DefaultPort() -> int:
   """Returns the UDP port of confd.
 
   @return: what the services database says, else

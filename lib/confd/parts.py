@@ -10,6 +10,8 @@ number of parts and the hash of the whole. No I/O, no clock.
 
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import zlib
@@ -40,24 +42,21 @@ class Parts:
   @ivar size: length of the compressed text, in bytes
 
   """
-  def __init__(self, text):
-    """@type text: string
-    @param text: the answer's JSON text
+  def __init__(self, text: str) -> None:
+    """@param text: the answer's JSON text
 
     """
     self._data = zlib.compress(text.encode("ascii"), _LEVEL)
     self.sha256 = hashlib.sha256(self._data).hexdigest()
     self.size = len(self._data)
 
-  def __len__(self):
+  def __len__(self) -> int:
     return (self.size + PART_SIZE - 1) // PART_SIZE
 
-  def Get(self, number):
+  def Get(self, number: int) -> str:
     """Returns one part, as it travels.
 
-    @type number: int
     @param number: from 0 to the number of parts, less one
-    @rtype: string
 
     """
     data = self._data[number * PART_SIZE:(number + 1) * PART_SIZE]
@@ -71,10 +70,8 @@ class Assembly:
   @ivar sha256: hash of the compressed text, in hex
 
   """
-  def __init__(self, count, sha256):
-    """@type count: int
-    @type sha256: string
-    @raise errors.ConfdClientError: it would be too large
+  def __init__(self, count: int, sha256: str) -> None:
+    """@raise errors.ConfdClientError: it would be too large
 
     """
     if count > _MAX_PARTS:
@@ -82,13 +79,11 @@ class Assembly:
                                     count)
     self.count = count
     self.sha256 = sha256
-    self._data = {}
+    self._data: dict[int, bytes] = {}
 
-  def Add(self, number, text):
+  def Add(self, number: int, text: wire.Json) -> None:
     """Enters a part.
 
-    @type number: int
-    @type text: string
     @param text: from L{Parts.Get}
     @raise errors.ConfdClientError: it is no part of this answer
 
@@ -103,16 +98,15 @@ class Assembly:
                                     " than %d" % (number, len(data), PART_SIZE))
     self._data[number] = data
 
-  def __len__(self):
+  def __len__(self) -> int:
     return len(self._data)
 
-  def Has(self, number):
+  def Has(self, number: int) -> bool:
     return number in self._data
 
-  def Answer(self):
+  def Answer(self) -> wire.Json:
     """Returns the answer, when all parts are there.
 
-    @return: any JSON value
     @raise errors.ConfdClientError: they do not make what was promised
 
     """

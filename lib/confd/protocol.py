@@ -9,6 +9,8 @@ and never goes there: on a Ganeti node that module is Ganeti's.
 
 """
 
+from __future__ import annotations
+
 from ganeti import constants
 
 

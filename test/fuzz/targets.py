@@ -451,7 +451,7 @@ def Fetched(data):
       used += 1
       number = request.part
       part = wire.Part(number, len(cut), cut.sha256)
-      reply = wire.Reply(1, 0, cut.Get(number), serial, request.rsalt, part)
+      reply = wire.ParsedReply(1, 0, cut.Get(number), serial, request.rsalt, part)
       reply = _Travelled(_Meddle(reply, what))
       if reply is not None:
         run.Receive(asked, reply, "192.0.2.1", now)
@@ -476,13 +476,13 @@ def _Meddle(reply, what):
   changes = {
     1: {"serial": reply.serial + how - 8},
     2: {"part": reply.part._replace(number=how)},
-    3: {"part": reply.part._replace(count=how + 1)},
+    3: {"part": reply.part._replace(total=how + 1)},
     4: {"part": reply.part._replace(sha256="%064x" % how)},
     5: {"answer": [None, 1, "", "=", "A", "QQ==", [], {}, "\ud800", "Q Q=",
                    "\0", "-_==", True, 1.5, "QQ==QQ==", "é"][how]},
     6: {"part": None, "status": 1, "answer": how},
     7: {"part": None, "serial": reply.serial + how},
-    8: {"part": reply.part._replace(count=10 ** how)},
+    8: {"part": reply.part._replace(total=10 ** how)},
     }
   return reply._replace(**changes.get(kind, {}))
 

@@ -262,7 +262,7 @@ class TestConfdClient(_ClientTest):
 def _Up(serial, answer, salt="s", status=0):
   return client.ConfdUpcallPayload(
     salt=salt, type=client.UPCALL_REPLY,
-    server_reply=wire.Reply(1, status, answer, serial, salt))
+    server_reply=wire.ParsedReply(1, status, answer, serial, salt))
 
 
 class TestCallbacks(unittest.TestCase):

@@ -73,7 +73,7 @@ class _Run:
     for asked in self.exchange.Salts().values():
       if asked.candidate is self.candidates[index]:
         self.exchange.Receive(asked,
-                              wire.Reply(1, status, answer, serial, asked.salt),
+                              wire.ParsedReply(1, status, answer, serial, asked.salt),
                               "192.0.2.99", self.now)
 
   def Result(self):

@@ -39,13 +39,13 @@ class _Daemon:
     self.cut = parts.Parts(wire.EncodeJson(answer))
 
   def Reply(self, request):
-    """@return: L{wire.Reply}
+    """@return: L{wire.ParsedReply}
 
     """
     if request.part >= len(self.cut):
-      return wire.Reply(1, 1, 2, self.serial, request.rsalt)
+      return wire.ParsedReply(1, 1, 2, self.serial, request.rsalt)
     part = wire.Part(request.part, len(self.cut), self.cut.sha256)
-    return wire.Reply(1, 0, self.cut.Get(request.part), self.serial,
+    return wire.ParsedReply(1, 0, self.cut.Get(request.part), self.serial,
                       request.rsalt, part)
 
 
@@ -148,7 +148,7 @@ class TestFetch(unittest.TestCase):
   def testBecomesAnError(self):
     def _Meddle(reply):
       if self.sent > 30:
-        return [wire.Reply(1, 1, 0, 6, reply.salt)]
+        return [wire.ParsedReply(1, 1, 0, 6, reply.salt)]
       return [reply]
     with self.assertRaises(exchange.ErrorAnswer) as context:
       self._Run(_Meddle)
@@ -192,7 +192,7 @@ class TestFetch(unittest.TestCase):
 
     def _Meddle(reply):
       part = reply.part._replace(
-        number=(reply.part.number + 1) % reply.part.count)
+        number=(reply.part.number + 1) % reply.part.total)
       return [reply._replace(part=part)]
     with self.assertRaisesRegex(exchange.NoAnswer, "after 0"):
       self._Run(_Meddle)

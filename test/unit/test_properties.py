@@ -473,7 +473,7 @@ class TestClient(unittest.TestCase):
         break
       for asked in run.Salts().values():
         if asked.candidate is candidates[who]:
-          run.Receive(asked, wire.Reply(1, status, answer, serial, "x"),
+          run.Receive(asked, wire.ParsedReply(1, status, answer, serial, "x"),
                       candidates[who].name, now)
           answers.append((status, answer, serial))
       now += 1.0 * later

@@ -80,7 +80,7 @@ class TestKnownDatagram(unittest.TestCase):
 
   def testReply(self):
     self.assertEqual(wire.ParseReply(self.REPLY, self.KEY),
-                     wire.Reply(1, 0, 3000000, 7, "abc"))
+                     wire.ParsedReply(1, 0, 3000000, 7, "abc"))
 
 
 class TestParseRequest(unittest.TestCase):
@@ -410,7 +410,7 @@ class TestReply(unittest.TestCase):
           self.assertEqual(message, {"protocol": 1, "status": status,
                                      "answer": answer, "serial": serial})
           self.assertEqual(wire.ParseReply(datagram, KEY),
-                           wire.Reply(1, status, answer, serial, "s\xe4lt"))
+                           wire.ParsedReply(1, status, answer, serial, "s\xe4lt"))
 
   def testTuplesAreLists(self):
     text = wire.EncodeReply(0, [(0, "x"), (1, 0)], 1)
@@ -428,13 +428,13 @@ class TestReply(unittest.TestCase):
     datagram = (b'plj0{"hmac":"%s","msg":%s,"salt":"salt"}' %
                 (signature.encode(), json.dumps(text).encode()))
     self.assertEqual(wire.ParseReply(datagram, KEY),
-                     wire.Reply(1, 0, [["x", 1]], 0, "salt"))
+                     wire.ParsedReply(1, 0, [["x", 1]], 0, "salt"))
 
   def testExtraKeysAreIgnored(self):
     text = json.dumps({"protocol": 1, "status": 0, "answer": 1, "serial": 1,
                        "other": 0})
     self.assertEqual(wire.ParseReply(testutils.PackText(KEY, "s", text), KEY),
-                     wire.Reply(1, 0, 1, 1, "s"))
+                     wire.ParsedReply(1, 0, 1, 1, "s"))
 
   def testPart(self):
     sha256 = "0" * 64
@@ -442,7 +442,7 @@ class TestReply(unittest.TestCase):
       text = wire.EncodeReply(0, "YQ==", 1, wire.Part(number, 3, sha256))
       datagram = wire.PackReply(KEY, "s", wire.Prepare(text))
       self.assertEqual(wire.ParseReply(datagram, KEY),
-                       wire.Reply(1, 0, "YQ==", 1, "s",
+                       wire.ParsedReply(1, 0, "YQ==", 1, "s",
                                   wire.Part(number, 3, sha256)))
     for (part, parts, sha256) in [(3, 3, sha256), (-1, 3, sha256),
                                   (None, 3, sha256), (0, True, sha256),

@@ -344,7 +344,7 @@ class Exchange:
     """Takes note of an authentic reply.
 
     @param asked: of L{Salts}, by the reply's salt
-    @type reply: L{wire.Reply}
+    @type reply: L{wire.ParsedReply}
     @type server: string
     @param server: the IP address it is from
 

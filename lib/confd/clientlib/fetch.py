@@ -123,7 +123,7 @@ class Fetch:
     """Takes note of an authentic reply.
 
     @param asked: of L{Salts}, by the reply's salt
-    @type reply: L{wire.Reply}
+    @type reply: L{wire.ParsedReply}
 
     """
     if (self._asked.get(asked.number) is not asked or
@@ -154,10 +154,10 @@ class Fetch:
         self._error = reply
       return
     if self._assembly is None:
-      self._assembly = parts.Assembly(reply.part.count, reply.part.sha256)
+      self._assembly = parts.Assembly(reply.part.total, reply.part.sha256)
     elif (newer or reply.part.sha256 != self._assembly.sha256 or
-          reply.part.count != self._assembly.count):
-      self._Restart(parts.Assembly(reply.part.count, reply.part.sha256))
+          reply.part.total != self._assembly.count):
+      self._Restart(parts.Assembly(reply.part.total, reply.part.sha256))
     if reply.part.number == asked.number:
       self._assembly.Add(asked.number, reply.answer)
       self._asked.pop(asked.number, None)
