@@ -74,7 +74,7 @@ def _At(items: list[Any], index: int) -> Any:
   return items[index] if index < len(items) else None
 
 
-def _SortedDict(value: dict[str, Any]) -> dict[str, Any]:
+def _SortedDict(value: lenient.Stored) -> lenient.Stored:
   return dict(sorted(value.items()))
 
 
@@ -82,7 +82,7 @@ def _SortedTexts(value: Any) -> list[str]:
   return sorted(item for item in lenient.List(value) if isinstance(item, str))
 
 
-def _OwnDict(item: Any, key: str) -> dict[str, Any]:
+def _OwnDict(item: Any, key: str) -> lenient.Stored:
   """What an object itself has of parameters.
 
   """
@@ -125,14 +125,14 @@ _TAGS = Getter(lambda _, item: _SortedTexts(item.stored.get("tags")))
 
 # Parameters in layers: the first that has one counts
 
-_Layers = list[dict[str, Any]]
+_Layers = list[lenient.Stored]
 
 
-def _Filled(layers: _Layers) -> dict[str, Any]:
+def _Filled(layers: _Layers) -> lenient.Stored:
   """Merges layers of parameters.
 
   """
-  result: dict[str, Any] = {}
+  result: lenient.Stored = {}
   for layer in reversed(layers):
     result.update(layer)
   return result
@@ -145,7 +145,7 @@ def _Lookup(layers: _Layers, key: str) -> Any:
   return None
 
 
-def _Cluster(snapshot: _Snapshot, key: str) -> dict[str, Any]:
+def _Cluster(snapshot: _Snapshot, key: str) -> lenient.Stored:
   return lenient.Dict(snapshot.document["cluster"].get(key))
 
 
@@ -181,7 +181,7 @@ def _NodeNdLayers(snapshot: _Snapshot, item: _Node) -> _Layers:
   return layers + [_Cluster(snapshot, "ndparams")]
 
 
-def _HvParams(snapshot: _Snapshot, item: _Instance) -> dict[str, Any]:
+def _HvParams(snapshot: _Snapshot, item: _Instance) -> lenient.Stored:
   params = _Filled(_HvLayers(snapshot, item))
   return _SortedDict({key: value for (key, value) in params.items()
                       if key not in _HV_GLOBALS})
@@ -282,7 +282,7 @@ def _SecondaryGroups(attribute: str) -> Getter:
                                  if node.group is not None])
 
 
-def _DiskType(disk: dict[str, Any]) -> Optional[str]:
+def _DiskType(disk: lenient.Stored) -> Optional[str]:
   kind = lenient.Text(disk.get("dev_type"))
   return kind if kind is None else _DISK_TYPES.get(kind, kind)
 
@@ -311,14 +311,18 @@ def _DiskUsage(_: _Snapshot, item: _Instance) -> Union[int, float]:
   return usage
 
 
-def _Nics(item: _Instance) -> list[dict[str, Any]]:
+def _Disks(item: _Instance) -> list[lenient.Stored]:
+  return item.disks
+
+
+def _Nics(item: _Instance) -> list[lenient.Stored]:
   return [lenient.Dict(nic) for nic in lenient.List(item.stored.get("nics"))]
 
 
 # What a nic or a disk has: functions of a snapshot and the nic or disk as
 # stored
 
-_PartFunction = Callable[[_Snapshot, dict[str, Any]], Any]
+_PartFunction = Callable[[_Snapshot, lenient.Stored], Any]
 
 
 def _PartStored(key: str,
@@ -326,33 +330,33 @@ def _PartStored(key: str,
   return lambda _, part: check(part.get(key))
 
 
-def _NicParam(snapshot: _Snapshot, nic: dict[str, Any], key: str,
+def _NicParam(snapshot: _Snapshot, nic: lenient.Stored, key: str,
               builtin: str) -> str:
   layers = [lenient.Dict(nic.get("nicparams")),
             lenient.Dict(_Cluster(snapshot, "nicparams").get("default"))]
   return lenient.Text(_Lookup(layers, key), builtin)
 
 
-def _NicMode(snapshot: _Snapshot, nic: dict[str, Any]) -> str:
+def _NicMode(snapshot: _Snapshot, nic: lenient.Stored) -> str:
   return _NicParam(snapshot, nic, "mode", "bridged")
 
 
-def _NicLink(snapshot: _Snapshot, nic: dict[str, Any]) -> str:
+def _NicLink(snapshot: _Snapshot, nic: lenient.Stored) -> str:
   return snapshot.NicLink(nic)
 
 
-def _NicBridge(snapshot: _Snapshot, nic: dict[str, Any]) -> Optional[str]:
+def _NicBridge(snapshot: _Snapshot, nic: lenient.Stored) -> Optional[str]:
   return (_NicLink(snapshot, nic) if _NicMode(snapshot, nic) == "bridged"
           else None)
 
 
-def _NicVlan(snapshot: _Snapshot, nic: dict[str, Any]) -> Optional[str]:
+def _NicVlan(snapshot: _Snapshot, nic: lenient.Stored) -> Optional[str]:
   return (_NicParam(snapshot, nic, "vlan", "")
           if _NicMode(snapshot, nic) == "openvswitch" else None)
 
 
 def _NicNetworkName(snapshot: _Snapshot,
-                    nic: dict[str, Any]) -> Optional[str]:
+                    nic: lenient.Stored) -> Optional[str]:
   network = snapshot.networks.Resolve(nic.get("network"))
   return None if network is None else network.name
 
@@ -380,7 +384,7 @@ _DISKS = {
 
 def _Numbered(described: list[columns.Numbered],
               functions: dict[str, _PartFunction],
-              parts: Callable[[_Instance], list[dict[str, Any]]],
+              parts: Callable[[_Instance], list[lenient.Stored]],
               count: int) -> dict[str, Getter]:
   """Makes the getters of all numbered fields, and those of the lists.
 
@@ -442,8 +446,7 @@ _INSTANCE_GETTERS = {
   "tags": _TAGS,
   **_COMMON,
   **_Numbered(columns.NICS, _NICS, _Nics, columns.MAX_NICS),
-  **_Numbered(columns.DISKS, _DISKS, lambda item: item.disks,
-              columns.MAX_DISKS),
+  **_Numbered(columns.DISKS, _DISKS, _Disks, columns.MAX_DISKS),
   }
 
 
@@ -501,7 +504,7 @@ _NODE_GETTERS = {
 
 # Groups
 
-def _GroupPolicy(snapshot: _Snapshot, item: _Group) -> dict[str, Any]:
+def _GroupPolicy(snapshot: _Snapshot, item: _Group) -> lenient.Stored:
   """The policy about instances: the group's over the cluster's.
 
   """
@@ -637,7 +640,7 @@ class Table(NamedTuple):
   """
   getters: dict[str, Getter]
   params: list[_ParamGetters]
-  directory: Callable[[_Snapshot], Any]
+  directory: Callable[[_Snapshot], snapshotlib.Directory[Any]]
 
 
 #: The tables by what may be asked for
@@ -662,11 +665,10 @@ WIDE = {
   }
 
 
-def Directory(snapshot: _Snapshot, what: str) -> Any:
+def Objects(snapshot: _Snapshot, what: str) -> snapshotlib.Directory[Any]:
   """Returns where a configuration's objects of a kind are.
 
   @param what: one of L{columns.KINDS}
-  @return: with C{items}, by name, and C{Find}
 
   """
   return TABLES[what].directory(snapshot)

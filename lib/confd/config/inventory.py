@@ -87,7 +87,7 @@ def Answer(snapshot, query):
       return _Unknown(constants.CONFD_ERROR_ARGUMENT, "field", name)
     functions.append(getter.get)
 
-  directory = fieldslib.Directory(snapshot, what)
+  directory = fieldslib.Objects(snapshot, what)
   if names is None:
     items = directory.items
   else:

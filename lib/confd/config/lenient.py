@@ -14,6 +14,9 @@ from __future__ import annotations
 from typing import Any, Optional, Protocol, TypeVar, Union, overload
 
 
+#: A JSON object as it is stored
+Stored = dict[str, Any]
+
 _Value = TypeVar("_Value", covariant=True)
 _Default = TypeVar("_Default")
 
@@ -30,7 +33,7 @@ class Check(Protocol[_Value]):
                default: _Default) -> Union[_Value, _Default]: ...
 
 
-def Dict(value: Any) -> dict[str, Any]:
+def Dict(value: Any) -> Stored:
   return value if isinstance(value, dict) else {}
 
 

@@ -20,8 +20,12 @@ Rule 2: secrets are taken out of the document before anything else sees it.
 
 """
 
+from __future__ import annotations
+
 import bisect
 import math
+
+from typing import Any, Callable, Generic, Iterator, Optional, TypeVar, Union
 
 import simplejson
 
@@ -32,6 +36,8 @@ from ganeti.confd import wire
 from ganeti.confd.config import lenient
 from ganeti.confd.config import naturalorder
 
+
+_Stored = lenient.Stored
 
 #: Names of DRBD's disk type before and since Ganeti 2.12
 _DRBD_TYPES = ("drbd8", "drbd")
@@ -51,7 +57,7 @@ _DEFAULT_LINK = "xen-br0"
 _XEN_HYPERVISORS = frozenset(["xen-pvm", "xen-hvm"])
 
 
-def _NoNumber(_):
+def _NoNumber(_: str) -> None:
   return None
 
 
@@ -59,11 +65,11 @@ def _NoNumber(_):
 _DECODER = simplejson.JSONDecoder(parse_constant=_NoNumber)
 
 
-def _Uuid(stored, key):
+def _Uuid(stored: _Stored, key: str) -> str:
   return lenient.Text(stored.get("uuid")) or key
 
 
-def _Redacted(value):
+def _Redacted(value: wire.Json) -> wire.Json:
   """Replaces the innermost values of a structure; keys and shape stay.
 
   """
@@ -74,7 +80,7 @@ def _Redacted(value):
   return protocol.REDACTED
 
 
-def _RedactParams(item):
+def _RedactParams(item: _Stored) -> None:
   """Takes the private OS parameters out of an instance or the cluster.
 
   """
@@ -83,7 +89,7 @@ def _RedactParams(item):
       item[key] = _Redacted(item[key])
 
 
-def _RedactDisk(disk):
+def _RedactDisk(disk: wire.Json) -> None:
   """Takes the shared secrets out of a disk and its children.
 
   The type is not looked at: no other disk type has so many items, and a secret
@@ -97,7 +103,7 @@ def _RedactDisk(disk):
         items[_DRBD_SECRET:] = _Redacted(items[_DRBD_SECRET:])
 
 
-def _DiskTree(disk):
+def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
   """Yields a disk and all disks below it, parents first.
 
   """
@@ -112,15 +118,13 @@ def _DiskTree(disk):
 class Node:
   """A node, and what is asked about it.
 
-  @ivar name: string
-  @ivar uuid: string; before Ganeti 2.9 perhaps its name
-  @ivar stored: the node as stored
-  @ivar group: its L{Group}, None if the configuration has no such
-  @ivar primary_ip: string, or None if the configuration has none
+  @ivar uuid: before Ganeti 2.9 perhaps its name
+  @ivar group: None if the configuration does not have it
+  @ivar primary_ip: None if the configuration has none
   @ivar role: C{constants.CONFD_NODE_ROLE_*}
   @ivar candidate: whether it is a master candidate (the master is one)
-  @ivar primary: the instances as stored whose primary node it is, by name
-  @ivar secondary: likewise, those whose disks are mirrored to it
+  @ivar primary: the instances whose primary node it is, by name
+  @ivar secondary: the instances whose disks are mirrored to it, by name
   @ivar drbd: rows [node name, minor, instance name, "disk/N", "primary" or
     "secondary", peer node name], by instance name, then disk
 
@@ -128,16 +132,17 @@ class Node:
   __slots__ = ["name", "uuid", "stored", "group", "primary_ip", "role",
                "candidate", "primary", "secondary", "drbd"]
 
-  def __init__(self, name, key, stored, is_master):
+  def __init__(self, name: str, key: str, stored: _Stored,
+               is_master: bool) -> None:
     self.name = name
     self.uuid = _Uuid(stored, key)
     self.stored = stored
-    self.group = None
+    self.group: Optional[Group] = None
     self.primary_ip = lenient.Text(stored.get("primary_ip"))
     self.candidate = is_master or stored.get("master_candidate") is True
-    self.primary = []
-    self.secondary = []
-    self.drbd = []
+    self.primary: list[_Stored] = []
+    self.secondary: list[_Stored] = []
+    self.drbd: list[list[wire.Json]] = []
     if is_master:
       self.role = constants.CONFD_NODE_ROLE_MASTER
     elif stored.get("drained") is True:
@@ -153,79 +158,71 @@ class Node:
 class Instance:
   """An instance, and what is asked about it.
 
-  @ivar name: string
-  @ivar uuid: string; before Ganeti 2.9 perhaps its name
-  @ivar stored: the instance as stored
-  @ivar disks: list of its disks as stored, by index
-  @ivar primary: its primary L{Node}
-  @ivar mirrors: list of the other L{Node}s that its disks and their children
-    are on
+  @ivar uuid: before Ganeti 2.9 perhaps its name
+  @ivar disks: its disks, by index
+  @ivar primary: its primary node
+  @ivar mirrors: the other nodes that its disks and their children are on
 
   """
   __slots__ = ["name", "uuid", "stored", "disks", "primary", "mirrors"]
 
-  def __init__(self, name, key, stored, disks, primary):
+  def __init__(self, name: str, key: str, stored: _Stored,
+               disks: list[_Stored], primary: Node) -> None:
     self.name = name
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.disks = disks
     self.primary = primary
-    self.mirrors = []
+    self.mirrors: list[Node] = []
 
 
 class Group:
   """A node group.
 
-  @ivar name: string
-  @ivar uuid: string
-  @ivar stored: the group as stored
-  @ivar nodes: list of its L{Node}s, by name
-  @ivar instances: list of the names of its nodes' primary instances, by name
+  @ivar nodes: by name
+  @ivar instances: names of its nodes' primary instances, by name
 
   """
   __slots__ = ["name", "uuid", "stored", "nodes", "instances"]
 
-  def __init__(self, name, key, stored):
+  def __init__(self, name: str, key: str, stored: _Stored) -> None:
     self.name = name
     self.uuid = _Uuid(stored, key)
     self.stored = stored
-    self.nodes = []
-    self.instances = []
+    self.nodes: list[Node] = []
+    self.instances: list[str] = []
 
 
 class Network:
   """A network that nics may be on.
 
-  @ivar name: string
-  @ivar uuid: string
-  @ivar stored: the network as stored
-  @ivar groups: list of (L{Group}, how it is connected, as stored), by name
-  @ivar instances: list of the names of the instances on it, by name
+  @ivar groups: the groups connected to it, and how, by name
+  @ivar instances: names of the instances on it, by name
 
   """
   __slots__ = ["name", "uuid", "stored", "groups", "instances"]
 
-  def __init__(self, name, key, stored):
+  def __init__(self, name: str, key: str, stored: _Stored) -> None:
     self.name = name
     self.uuid = _Uuid(stored, key)
     self.stored = stored
-    self.groups = []
-    self.instances = []
+    self.groups: list[tuple[Group, _Stored]] = []
+    self.instances: list[str] = []
 
 
 class Disk:
   """A disk, and where it belongs.
 
-  @ivar name: string or None
-  @ivar uuid: string; before Ganeti 2.9 None
-  @ivar stored: the disk as stored
-  @ivar instance: its L{Instance}, None if it is attached to none
-  @ivar index: its number in its instance, or None
+  @ivar uuid: before Ganeti 2.9 None
+  @ivar instance: None if it is attached to none
+  @ivar index: its number in its instance
 
   """
   __slots__ = ["name", "uuid", "stored", "instance", "index"]
 
-  def __init__(self, key, stored, instance=None, index=None):
+  def __init__(self, key: Optional[str], stored: _Stored,
+               instance: Optional[Instance] = None,
+               index: Optional[int] = None) -> None:
     self.name = lenient.Text(stored.get("name"))
     self.uuid = lenient.Text(stored.get("uuid"), key)
     self.stored = stored
@@ -233,25 +230,28 @@ class Disk:
     self.index = index
 
 
-class _Directory:
-  """Objects by UUID, name and short name.
+_Item = TypeVar("_Item", bound=Union[Node, Instance, Group, Network, Disk])
 
-  Ganeti lets disks have the same name; who asks for that means none of them.
 
-  @ivar items: list of all objects, in the order in which they were added
+class Directory(Generic[_Item]):
+  """Objects of one kind by UUID, name and short name.
+
+  Ganeti lets several disks have one name. That name finds none of them.
+
+  @ivar items: all objects, in the order in which they were added
 
   """
-  def __init__(self):
-    self.items = []
-    self._by_uuid = {}
-    self._by_name = {}
-    self._names = []
+  def __init__(self) -> None:
+    self.items: list[_Item] = []
+    self._by_uuid: dict[str, _Item] = {}
+    #: None where several have the name
+    self._by_name: dict[str, Optional[_Item]] = {}
+    self._names: list[str] = []
 
-  def Add(self, key, item):
+  def Add(self, key: Optional[str], item: _Item) -> None:
     """Enters an object.
 
-    @param key: the key it is stored under, which references to it use; None
-      where it has none
+    @param key: the key it is stored under, by which others refer to it
 
     """
     self.items.append(item)
@@ -262,29 +262,25 @@ class _Directory:
     if item.name is not None:
       self._by_name[item.name] = None if item.name in self._by_name else item
 
-  def Close(self):
-    """Has to be called once after the last L{Add}.
+  def Close(self) -> None:
+    """Makes short names known; to be called once, after the last L{Add}.
 
     """
     self._names = sorted(self._by_name)
 
-  def Resolve(self, reference):
+  def Resolve(self, reference: wire.Json) -> Optional[_Item]:
     """Finds what a reference inside the configuration points at.
-
-    @return: the object or None
 
     """
     if not isinstance(reference, str):
       return None
     return self._by_uuid.get(reference) or self._by_name.get(reference)
 
-  def Find(self, name):
+  def Find(self, name: str) -> Optional[_Item]:
     """Finds what a query means.
 
-    @type name: string
     @param name: UUID, else exact name, else the beginning of exactly one name
       up to a dot
-    @return: the object or None
 
     """
     found = self.Resolve(name)
@@ -301,30 +297,26 @@ class _Directory:
 class Snapshot:
   """One configuration, ready to be asked.
 
+  Nodes, instances, groups and networks are in the order of their names.
+
   @ivar size: bytes of its text
   @ivar document: the whole configuration as stored, without its secrets
   @ivar serial: the configuration's serial number
   @ivar version: its format's version, e.g. 3000000
-  @ivar warnings: list of strings, what was left out and why
-  @ivar master: the master's L{Node}, or None if the configuration names none
-  @ivar node_ips: list of the primary ips of all nodes, by node name
-  @ivar candidate_ips: likewise, of the master candidates
+  @ivar warnings: what was left out and why
+  @ivar master: None if the configuration names none of its nodes
+  @ivar node_ips: the primary ips of all nodes, by node name
+  @ivar candidate_ips: the primary ips of the master candidates, by node name
   @ivar default_link: the link of nics that name none
   @ivar links: by link, a dict from ip to the primary ip of the node where that
     ip's instance lives, by instance name, then nic
   @ivar collectors: the answer to DATA_COLLECTORS
-  @ivar nodes: L{_Directory} of L{Node}s, by name
-  @ivar instances: L{_Directory} of L{Instance}s, by name
-  @ivar groups: L{_Directory} of L{Group}s, by name
-  @ivar networks: L{_Directory} of L{Network}s, by name
-  @ivar disks: L{_Directory} of L{Disk}s, by instance, then index; at the end
-    those of no instance
+  @ivar disks: by instance, then index; at the end those of no instance
 
   """
-  def __init__(self, text):
+  def __init__(self, text: bytes) -> None:
     """Parses and indexes a configuration.
 
-    @type text: bytes
     @param text: contents of C{config.data}
     @raise errors.ConfigurationError: it is unusable; the message says why, and
       quotes nothing of it, which could be a secret
@@ -332,27 +324,30 @@ class Snapshot:
     """
     self.size = len(text)
     self.document = self._Parse(text)
-    self.serial = self.document["serial_no"]
-    self.version = self.document["version"]
-    self.warnings = []
-    cluster = self.document["cluster"]
+    self.serial: int = self.document["serial_no"]
+    self.version: int = self.document["version"]
+    self.warnings: list[str] = []
+    cluster: _Stored = self.document["cluster"]
 
     try:
       self._Redact()
     except RecursionError:
       raise errors.ConfigurationError("nested too deeply")
-    self.groups = self._Directory("nodegroups", Group)
-    (self.nodes, self.master) = self._IndexNodes(cluster)
+    self.groups = self._IndexSection("nodegroups", Group)
+    self.master: Optional[Node] = None
+    self.node_ips: list[str] = []
+    self.candidate_ips: list[str] = []
+    self.nodes = self._IndexNodes(cluster)
     self.networks = self._IndexNetworks()
     self.default_link = _DefaultLink(cluster)
-    self.links = {}
-    self.disks = _Directory()
+    self.links: dict[str, dict[str, Optional[str]]] = {}
+    self.disks: Directory[Disk] = Directory()
     self.instances = self._IndexInstances()
     self._IndexDetachedDisks()
     self.collectors = _Collectors(cluster)
 
   @staticmethod
-  def _Parse(text):
+  def _Parse(text: bytes) -> _Stored:
     try:
       document = _DECODER.decode(text)
     except UnicodeDecodeError as err:
@@ -375,7 +370,7 @@ class Snapshot:
                                         (key, what))
     return document
 
-  def _Redact(self):
+  def _Redact(self) -> None:
     _RedactParams(self.document["cluster"])
     for disk in lenient.Dict(self.document.get("disks")).values():
       _RedactDisk(disk)
@@ -385,16 +380,11 @@ class Snapshot:
         for disk in lenient.List(instance.get("disks")):
           _RedactDisk(disk)
 
-  def _IndexNodes(self, cluster):
-    """Makes the nodes.
-
-    @return: tuple of their directory and the master
+  def _IndexNodes(self, cluster: _Stored) -> Directory[Node]:
+    """Makes the nodes, and enters the master and the ips.
 
     """
-    directory = _Directory()
-    self.node_ips = []
-    self.candidate_ips = []
-    master = None
+    directory: Directory[Node] = Directory()
     for (name, key, stored) in self._ByName("nodes"):
       is_master = cluster.get("master_node") == key
       node = Node(name, key, stored, is_master)
@@ -402,7 +392,7 @@ class Snapshot:
       if node.group is not None:
         node.group.nodes.append(node)
       if is_master:
-        master = node
+        self.master = node
       if node.primary_ip is None:
         self.warnings.append("Node %s has no primary ip" % name)
       else:
@@ -411,29 +401,29 @@ class Snapshot:
           self.candidate_ips.append(node.primary_ip)
       directory.Add(key, node)
     directory.Close()
-    if master is None:
+    if self.master is None:
       self.warnings.append("The cluster's master node is none of its nodes")
-    return (directory, master)
+    return directory
 
-  def _Directory(self, kind, make):
-    """Makes a directory of a section of the document.
+  def _IndexSection(self, section: str,
+                    make: Callable[[str, str, _Stored], _Item]
+                    ) -> Directory[_Item]:
+    """Makes the objects of a section of the document.
 
     @param make: called with name, key and object as stored
 
     """
-    directory = _Directory()
-    for (name, key, stored) in self._ByName(kind):
+    directory: Directory[_Item] = Directory()
+    for (name, key, stored) in self._ByName(section):
       directory.Add(key, make(name, key, stored))
     directory.Close()
     return directory
 
-  def _IndexNetworks(self):
-    """Makes the networks.
-
-    @rtype: L{_Directory}
+  def _IndexNetworks(self) -> Directory[Network]:
+    """Makes the networks, and connects the groups to them.
 
     """
-    directory = self._Directory("networks", Network)
+    directory = self._IndexSection("networks", Network)
     for group in self.groups.items:
       for (key, how) in lenient.Dict(group.stored.get("networks")).items():
         network = directory.Resolve(key)
@@ -441,38 +431,35 @@ class Snapshot:
           network.groups.append((group, lenient.Dict(how)))
     return directory
 
-  def _ByName(self, kind):
+  def _ByName(self, section: str) -> list[tuple[str, str, _Stored]]:
     """Lists the named objects of a section of the document.
 
     Forthcoming objects (Ganeti 2.16 and later) may still lack a name.
 
-    @type kind: string
-    @param kind: "nodes", "instances", "nodegroups" or "networks"
-    @return: list of (name, key, object as stored), by name
+    @param section: "nodes", "instances", "nodegroups" or "networks"
+    @return: name, key and object as stored, by name
 
     """
     found = []
-    for (key, stored) in lenient.Dict(self.document.get(kind)).items():
+    for (key, stored) in lenient.Dict(self.document.get(section)).items():
       if not isinstance(stored, dict):
         self.warnings.append("%s: %s is no JSON object, left out" %
-                             (kind, key))
+                             (section, key))
         continue
       name = stored.get("name")
       if isinstance(name, str) and name:
         found.append((name, key, stored))
       elif stored.get("forthcoming") is not True:
-        self.warnings.append("%s: %s has no name, left out" % (kind, key))
+        self.warnings.append("%s: %s has no name, left out" % (section, key))
     found.sort(key=lambda item: (naturalorder.NaturalKey(item[0]), item[0],
                                  item[1]))
     return found
 
-  def _IndexInstances(self):
+  def _IndexInstances(self) -> Directory[Instance]:
     """Makes the instances, and enters them where they are asked for.
 
-    @rtype: L{_Directory}
-
     """
-    directory = _Directory()
+    directory: Directory[Instance] = Directory()
     stored_disks = lenient.Dict(self.document.get("disks"))
     for (name, key, stored) in self._ByName("instances"):
       primary = self.nodes.Resolve(stored.get("primary_node"))
@@ -494,7 +481,7 @@ class Snapshot:
     directory.Close()
     return directory
 
-  def _IndexDetachedDisks(self):
+  def _IndexDetachedDisks(self) -> None:
     """Enters the disks that are attached to no instance.
 
     """
@@ -504,13 +491,14 @@ class Snapshot:
         self.disks.Add(key, Disk(key, stored))
     self.disks.Close()
 
-  def _Disks(self, name, stored, stored_disks):
+  def _Disks(self, name: str, stored: _Stored,
+             stored_disks: _Stored) -> list[tuple[int, _Stored]]:
     """Collects the disks of an instance.
 
     @param name: the instance's name
     @param stored: the instance as stored
     @param stored_disks: the configuration's disks by UUID
-    @return: list of (index, disk as stored)
+    @return: index and disk as stored
 
     """
     disks = []
@@ -523,16 +511,16 @@ class Snapshot:
                              (name, index))
     return disks
 
-  def _IndexDisks(self, instance, disks):
+  def _IndexDisks(self, instance: Instance,
+                  disks: list[tuple[int, _Stored]]) -> list[Node]:
     """Enters the disks of an instance, the DRBD ones at their nodes too.
 
-    @type instance: L{Instance}
-    @param disks: list of (index, disk as stored)
+    @param disks: from L{_Disks}
     @return: its secondary nodes; nodes of a disk's children are none
 
     """
     (name, primary) = (instance.name, instance.primary)
-    secondaries = []
+    secondaries: list[Node] = []
     for (index, disk) in disks:
       key = lenient.Text(disk.get("uuid"))
       self.disks.Add(key, Disk(key, disk, instance, index))
@@ -540,15 +528,16 @@ class Snapshot:
         if part.get("dev_type") not in _DRBD_TYPES:
           continue
         logical_id = lenient.List(part.get("logical_id"))
-        ends = [self.nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
+        nodes = [self.nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
+        ends = [node for node in nodes if node is not None]
         minors = logical_id[_DRBD_MINORS]
         for node in ends:
-          if node not in (None, primary):
+          if node is not primary:
             if node not in instance.mirrors:
               instance.mirrors.append(node)
             if part is disk and node not in secondaries:
               secondaries.append(node)
-        if (len(ends) != 2 or None in ends or len(minors) != 2 or
+        if (len(ends) != 2 or len(minors) != 2 or
             not all(wire.IsPlainInt(minor) for minor in minors)):
           if part.get("forthcoming") is not True:
             self.warnings.append("Instance %s: disk/%d has no two nodes and"
@@ -562,10 +551,8 @@ class Snapshot:
                             peer.name])
     return secondaries
 
-  def _IndexNics(self, instance):
+  def _IndexNics(self, instance: Instance) -> None:
     """Enters the ips of an instance, and itself at its networks.
-
-    @type instance: L{Instance}
 
     """
     primary = instance.primary
@@ -580,36 +567,29 @@ class Snapshot:
         link = self.NicLink(nic)
         self.links.setdefault(link, {}).setdefault(ip, primary.primary_ip)
 
-  def NicLink(self, nic):
+  def NicLink(self, nic: _Stored) -> str:
     """Returns the link of a nic; up to Ganeti 2.0 it is its bridge.
 
     @param nic: as stored
-    @rtype: string
 
     """
     return (lenient.Text(lenient.Dict(nic.get("nicparams")).get("link")) or
             lenient.Text(nic.get("bridge")) or self.default_link)
 
-  def FindNode(self, name):
+  def FindNode(self, name: str) -> Optional[Node]:
     """Finds a node by UUID, name or short name.
-
-    @type name: string
-    @rtype: L{Node} or None
 
     """
     return self.nodes.Find(name)
 
-  def FindInstance(self, name):
+  def FindInstance(self, name: str) -> Optional[Instance]:
     """Finds an instance by UUID, name or short name.
-
-    @type name: string
-    @rtype: L{Instance} or None
 
     """
     return self.instances.Find(name)
 
 
-def _DefaultLink(cluster):
+def _DefaultLink(cluster: _Stored) -> str:
   """Returns the link of nics that name none.
 
   Up to Ganeti 2.0 it is the cluster's default_bridge.
@@ -621,14 +601,14 @@ def _DefaultLink(cluster):
           lenient.Text(cluster.get("default_bridge")) or _DEFAULT_LINK)
 
 
-def _Collectors(cluster):
+def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
   """Makes the settings of the monitoring daemon's data collectors.
 
   Those that Ganeti 3.0 knows are always there, whatever is stored. One that
   reads Xen's instance list is off where Xen is not enabled, as Ganeti's own
   daemon decides; the one that reads Xen's CPU load is not asked for that.
 
-  @return: dict from name to {"active": bool, "interval": microseconds}
+  @return: by name {"active": bool, "interval": microseconds}
 
   """
   stored = lenient.Dict(cluster.get("data_collectors"))
@@ -642,7 +622,7 @@ def _Collectors(cluster):
     if (name == constants.DATA_COLLECTOR_INST_STATUS and
         _XEN_HYPERVISORS.isdisjoint(hypervisors)):
       active = False
-    interval = settings.get("interval")
+    interval: Any = settings.get("interval")
     # Ganeti stores a float, which may be any that JSON can write
     if not (wire.IsPlainInt(interval) or
             (isinstance(interval, float) and math.isfinite(interval))):
