@@ -25,6 +25,9 @@ autodoc_member_order = "bysource"
 #: doc/NAME.rst or NAME.rst, as a literal or emphasized
 _PAGE_RE = re.compile(r"(``|\*)(?:doc/)?([A-Za-z-]+)\.rst\1")
 
+#: NAME(SECTION), the name in bold type: one of our manual pages
+_MANUAL_RE = re.compile(r"\*\*([a-z-]+)\*\*\\?\(([0-9])\)")
+
 #: Epytext's markup, innermost first; C{{"a": 1}} has balanced braces in it
 _MARKUP_RE = re.compile(
   r"\b([A-Z])\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
@@ -85,7 +88,7 @@ def FromEpytext(text):
 
 
 def WithLinks(text, pages):
-  """Makes links of the names of pages.
+  """Makes links of the names of pages, and of manual pages.
 
   @param pages: the names of those there are
 
@@ -94,7 +97,13 @@ def WithLinks(text, pages):
     name = match.group(2).lower()
     return ":doc:`%s`" % name if name in pages else match.group(0)
 
-  return _PAGE_RE.sub(_Link, text)
+  def _ManualLink(match):
+    (name, section) = match.groups()
+    if name not in pages:
+      return match.group(0)
+    return ":doc:`%s(%s) <%s>`" % (name, section, name)
+
+  return _MANUAL_RE.sub(_ManualLink, _PAGE_RE.sub(_Link, text))
 
 
 def _ProcessDocstring(_app, _what, _name, _obj, _options, lines):

@@ -139,9 +139,13 @@ class TestConversion(unittest.TestCase):
       ("see *doc/other.rst*.", "see *doc/other.rst*."),
       ("see client.rst", "see client.rst"),
       ("see *CONTRIBUTING.rst*.", "see :doc:`contributing`."),
+      ("see **confd-client**\\(1).",
+       "see :doc:`confd-client(1) <confd-client>`."),
+      ("see **ganeti**\\(7).", "see **ganeti**\\(7)."),
       ]:
-      self.assertEqual(self.conf.WithLinks(text, {"client", "contributing"}),
-                       expected)
+      self.assertEqual(
+        self.conf.WithLinks(text, {"client", "contributing", "confd-client"}),
+        expected)
 
 
 if __name__ == "__main__":
