@@ -19,13 +19,17 @@ import typing
 DEFAULT_JOBS = 2 * (os.cpu_count() or 1)
 
 #: Files that one process runs: suite -> lists of modules; None stands for all
-#: that no list names
+#: that no list before it names
 _TOGETHER = {
   # Starting takes longer than most of them
   "unit": [None],
-  # They share a Ganeti cluster, which takes half a minute to build
+  # They share a Ganeti cluster, and to build one takes half a minute, of both
+  # processors
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
               "test_peer_daemon"]],
+  # Likewise, but they take too long for one cluster
+  "acceptance": [["test_following", "test_gnt_cluster_verify", "test_users"],
+                 None],
   }
 
 #: Jobs that run with no other beside them, and why
@@ -36,7 +40,11 @@ _ALONE: typing.Dict[str, str] = {
 #: over when all others are done. Only the order matters; see the times that a
 #: run tells.
 _SECONDS = {
+  "acceptance test_following": 230,
+  "acceptance test_admin_guide": 220,
   "daemon test_soak": 120,
+  "ganeti test_client_peer": 80,
+  "install test_with_ganeti": 80,
   "daemon test_cli": 54,
   "daemon test_faults": 44,
   "unit": 43,
@@ -82,8 +90,9 @@ def _SuiteJobs(srcdir, suite):
                    if name.startswith("test_") and name.endswith(".py"))
   jobs = []
   for group in _TOGETHER.get(os.path.basename(suite), []):
-    if group is None:
-      return jobs + [_MakeJob(srcdir, suite, [])]
+    if group is None and not jobs:
+      return [_MakeJob(srcdir, suite, [])]
+    group = group or modules
     jobs.append(_MakeJob(srcdir, suite, group))
     modules = [name for name in modules if name not in group]
   return jobs + [_MakeJob(srcdir, suite, [name]) for name in modules]

@@ -48,7 +48,8 @@ class TestStale(changing.TestCase):
                               for i in ("run", "log")])
     node.Run("mkdir", "-p", _ROOT + "/var/lib")
     node.Run("ln", "-sfn", changing.DATA_DIR, _ROOT + changing.DATA_DIR)
-    return node.Popen(changing.PACKAGED_DIR + "/ganeti-confd", "-f", "--no-user-checks",
+    return node.Popen(changing.PACKAGED_DIR + "/ganeti-confd", "-f",
+                      "--no-user-checks",
                       "-p", str(_PACKAGED_PORT), env={"GANETI_ROOTDIR": _ROOT},
                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

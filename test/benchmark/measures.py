@@ -493,7 +493,7 @@ def Parts(generator, server, nodes, instances, requests, seconds, say):
   for (question, (rtype, query, count)) in FETCHES.items():
     idle = generator.Run(server, requests, seconds, rate=LATENCY_RATE)
     times = []
-    # The client stands for one elsewhere: it leaves the processors to the daemon
+    # The client stands for one elsewhere: it leaves processors to the daemon
     with futures.ThreadPoolExecutor(1, "fetch", os.nice, (_FETCH_NICE, )) as \
         pool, generator.Running(server, requests, seconds,
                                 rate=LATENCY_RATE) as meanwhile:
@@ -502,6 +502,7 @@ def Parts(generator, server, nodes, instances, requests, seconds, say):
       while len(times) < 2 or time.monotonic() < start + seconds:
         (answer, taken) = pool.submit(_Fetch, server, rtype, query).result()
         times.append(taken)
+    # pylint: disable=E1102
     (expected, items) = count(nodes, instances, answer)
     results[question] = {
       "first": times[0],

@@ -21,7 +21,8 @@ import json
 import logging
 import sys
 
-# pylint: disable=C0413
+# Ganeti's own modules are there where it runs
+# pylint: disable=C0413,E0401,E0611,I1101
 import ganeti.confd.localnode
 from ganeti import netutils
 from ganeti.client import gnt_node

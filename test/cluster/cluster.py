@@ -203,7 +203,8 @@ def _Children(pid):
 
   """
   try:
-    with open("/proc/%d/task/%d/children" % (pid, pid)) as children:
+    with open("/proc/%d/task/%d/children" % (pid, pid),
+              encoding="ascii") as children:
       return [int(i) for i in children.read().split()]
   except OSError:
     return []
@@ -213,7 +214,7 @@ def _NamespaceDepth(pid):
   """Returns in how many nested process namespaces a process is.
 
   """
-  with open("/proc/%d/status" % pid) as status:
+  with open("/proc/%d/status" % pid, encoding="ascii") as status:
     for line in status:
       if line.startswith("NSpid:"):
         return len(line.split()) - 1
@@ -311,7 +312,8 @@ class Node:
       result = subprocess.run(self._Command(argv, timeout), input=stdin,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=dict(_ENVIRONMENT, **(env or {})),
-                              timeout=timeout + 5, universal_newlines=True)
+                              timeout=timeout + 5, universal_newlines=True,
+                              check=False)
     except subprocess.TimeoutExpired:
       raise ClusterError("%s: %s does not end" % (self.name, shlex.join(argv)))
     if check and result.returncode != 0:
@@ -483,7 +485,7 @@ class Cluster:
     """
     result = subprocess.run(self._HubCommand(*argv), stdin=subprocess.DEVNULL,
                             stdout=self._log, stderr=self._log,
-                            env=_ENVIRONMENT, timeout=10)
+                            env=_ENVIRONMENT, timeout=10, check=False)
     if result.returncode != 0:
       self._Fail("%s failed" % shlex.join(argv))
 
@@ -492,7 +494,7 @@ class Cluster:
     """Returns a node process' number as the hub's namespace counts.
 
     """
-    with open("/proc/%d/status" % pid) as status:
+    with open("/proc/%d/status" % pid, encoding="ascii") as status:
       for line in status:
         if line.startswith("NSpid:"):
           return int(line.split()[-2])

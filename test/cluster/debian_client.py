@@ -24,7 +24,8 @@ PYTHON_DIR = "/usr/share/ganeti/default"
 
 sys.path.insert(0, PYTHON_DIR)
 
-# pylint: disable=C0413
+# Ganeti's own modules are there where it runs
+# pylint: disable=C0413,E0401,E0611,I1101
 import ganeti
 from ganeti import errors
 from ganeti import utils

@@ -218,7 +218,7 @@ class Lists:
       return (None, "")
     result = subprocess.run(argv, env=self._env, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            timeout=600, universal_newlines=True)
+                            timeout=600, universal_newlines=True, check=False)
     return (result.returncode, result.stdout)
 
   def Filter(self, what, texts):

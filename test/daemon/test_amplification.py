@@ -85,7 +85,7 @@ class AmplificationTest(unittest.TestCase):
   def setUp(self):
     self.daemon = testutils.Daemon(
       testutils.MakeConfig(filler=["x" * 4000]), args=["--workers=2"])
-    self.daemon.__enter__()
+    self.daemon.__enter__() # pylint: disable=C2801
     self.addCleanup(self.daemon.Kill)
 
   def _Replay(self, datagram, times):

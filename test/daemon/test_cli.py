@@ -55,7 +55,7 @@ def _Run(*args, **kwargs):
   result = subprocess.run([CLIENT] + list(args), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           universal_newlines=True, timeout=60, cwd="/",
-                          **kwargs)
+                          **kwargs, check=False)
   return (result.returncode, result.stdout, result.stderr)
 
 
@@ -447,6 +447,7 @@ class TestWatch(_Test):
       self.arguments + ["watch"] + list(args), env=_Environment(),
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
       universal_newlines=True, bufsize=1)
+    # pylint: disable=W0201
     self.lines = []
     self.remarks = []
     threads = [threading.Thread(target=self._Collect, args=pair, daemon=True)
@@ -482,7 +483,7 @@ class TestWatch(_Test):
     self.assertEqual(self.remarks, ["confd-client: The serial is 17"])
     for serial in [18, 25]:
       self._WriteAll(_Config(serial))
-      testutils.WaitFor(lambda: self.lines and "serial %d " % serial in
+      testutils.WaitFor(lambda: self.lines and "serial %d " % serial in # pylint: disable=W0640
                         self.lines[-1], "serial %d" % serial)
     self.assertRegex(self.lines[0],
                      r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d serial 18 \(was 17\)$")

@@ -10,6 +10,9 @@ the master candidates.
 
 """
 
+# Looks into what it tests
+# pylint: disable=W0212
+
 import asyncio
 import collections
 import threading

@@ -22,7 +22,8 @@ from ganeti.confd import client
 def _Config(serial, instances=600):
   return testutils.MakeConfig(
     serial_no=serial,
-    instances=[testutils.MakeInstance(i, 1, nics=["10.0.%d.%d" % divmod(i, 250)],
+    instances=[testutils.MakeInstance(i, 1,
+                                      nics=["10.0.%d.%d" % divmod(i, 250)],
                                       tags=["serial%d" % serial])
                for i in range(1, instances + 1)])
 

@@ -179,7 +179,8 @@ class TestBroken(unittest.TestCase):
         result = subprocess.run(
           [_PROGRAM, "-a", "127.0.0.1:%d" % daemon.port, "--hmac-file",
            daemon.key_file] + args, stdout=subprocess.PIPE,
-          stderr=subprocess.PIPE, timeout=60, universal_newlines=True)
+          stderr=subprocess.PIPE, timeout=60, universal_newlines=True,
+          check=False)
         self.assertEqual((result.returncode, result.stderr), (0, ""), args)
         self.assertGreater(len(result.stdout.splitlines()), 2)
 
@@ -217,7 +218,7 @@ class TestCommands(_TestCase):
     result = subprocess.run(
       [_PROGRAM, "-a", self.peers[0], "--hmac-file", self.daemon.key_file] +
       list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      env=dict(env, TZ="UTC"), timeout=60, universal_newlines=True)
+      env=dict(env, TZ="UTC"), timeout=60, universal_newlines=True, check=False)
     self.assertEqual(result.returncode, code, result.stderr)
     self.assertNotIn("Traceback", result.stderr)
     return result.stderr if code else result.stdout

@@ -77,14 +77,14 @@ class _Tests:
 
   @classmethod
   def setUpClass(cls):
-    if ":" in cls.ADDRESS and not testutils.HasIpv6():
+    if ":" in cls.ADDRESS and not testutils.HasIpv6(): # pylint: disable=E1135
       raise unittest.SkipTest("this machine has no IPv6")
     cls.config = _Config()
     # For answers that do not fit
     stored = dict(cls.config, long="x" * LONG, longer="x" * (MAX_SIZE + 1),
                   many=["item"] * 100000, noise=NOISE)
     cls.daemon = testutils.Daemon(stored, address=cls.ADDRESS)
-    cls.daemon.__enter__()
+    cls.daemon.__enter__() # pylint: disable=C2801
 
   @classmethod
   def tearDownClass(cls):
@@ -561,7 +561,7 @@ class TestConfigurations(unittest.TestCase):
       daemon = testutils.Daemon(text)
       try:
         daemon.Start(wait=False)
-        testutils.WaitFor(lambda: daemon.Log(), "the daemon writes its log")
+        testutils.WaitFor(daemon.Log, "the daemon writes its log")
         with daemon.Asker() as asker:
           try:
             self.assertIsNone(asker.AskRaw(

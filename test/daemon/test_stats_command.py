@@ -20,7 +20,7 @@ PING = 0
 class StatsCommandTest(unittest.TestCase):
   def setUp(self):
     self.daemon = testutils.Daemon(testutils.MakeConfig())
-    self.daemon.__enter__()
+    self.daemon.__enter__() # pylint: disable=C2801
     self.addCleanup(self.daemon.Kill)
 
   def _Run(self, *args, addresses=None):

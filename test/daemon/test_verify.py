@@ -9,6 +9,9 @@ such addresses. On a real cluster it is tested in test/acceptance.
 
 """
 
+# Looks into what it tests
+# pylint: disable=W0212
+
 import contextlib
 import io
 import os
@@ -288,8 +291,8 @@ class TestOthers(_Test):
     """
     self._Other(_Packaged(lambda: SERIAL), key=b"0123456789abcdef\n")
     self.assertEqual(self._CheckMaster(), [
-      "two.example.com: ganeti-confd does not answer the master at 127.0.0.2: it"
-      " has another key or no configuration, or a firewall is between them"])
+      "two.example.com: ganeti-confd does not answer the master at 127.0.0.2:"
+      " it has another key or no configuration, or a firewall is between them"])
 
   def testOwnFaultIsToldOnce(self):
     """And what the others do is told nevertheless.

@@ -73,7 +73,7 @@ class TestUsers(unittest.TestCase):
     result = subprocess.run(["/usr/bin/python3", _SCRIPT], env=env, cwd="/",
                             input=json.dumps(spec), timeout=120,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            universal_newlines=True)
+                            universal_newlines=True, check=False)
     (output, _, result_text) = result.stdout.rpartition("RESULT ")
     self.assertEqual(result.returncode, 0, result.stdout)
     return (output, json.loads(result_text))

@@ -61,7 +61,7 @@ def _Mounts():
   """Returns what is mounted where, as this process sees it.
 
   """
-  with open("/proc/self/mounts") as mounts:
+  with open("/proc/self/mounts", encoding="utf-8") as mounts:
     return mounts.read()
 
 
@@ -164,8 +164,11 @@ class TestNodes(unittest.TestCase):
     """A command beside the caller is ended, and it is known when it has.
 
     """
+    # A signal to "timeout" before it waits would end it alone
     process = self.node1.Popen("sh", "-c",
                                "trap 'touch /run/ended; exit 4' TERM;"
+                               "until grep -q '^State:.S' /proc/$PPID/status;"
+                               "do :; done;"
                                "touch /run/started; while :; do sleep 0.05;"
                                " done", stderr=subprocess.DEVNULL)
     testutils.WaitFor(lambda: os.path.exists(self.node1.Path("/run/started")),
@@ -206,7 +209,7 @@ class TestEnd(unittest.TestCase):
     """
     clu = cluster.Cluster(node_count=2, shared=["/nonexistent/directory"])
     with self.assertRaises(cluster.ClusterError) as caught:
-      clu.__enter__()
+      clu.__enter__() # pylint: disable=C2801
     self.assertIn("/nonexistent/directory", str(caught.exception))
 
   def testKilled(self):

@@ -40,6 +40,9 @@ mv $d/ganeti-confd /usr/sbin/ganeti-confd
 rm -f @LOG_FILE@
 """
 
+#: Made by L{setUpModule}
+CLUSTER = NODE = None
+
 
 def setUpModule():
   """Makes a cluster of one node, with this daemon in place of the packaged one.

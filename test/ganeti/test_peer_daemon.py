@@ -11,6 +11,9 @@ testDiffers..., which shows both sides.
 
 """
 
+# In many places "debian" is what Debian's daemon answers
+# pylint: disable=W0621
+
 import copy
 import json
 import os
@@ -45,6 +48,9 @@ REDACTED = "<redacted>"
 #: What rounding may do to a time in seconds
 TIME_DEVIATION = 2e-6
 
+#: Made by L{setUpModule}
+CONFIG_DATA = KEY = DEBIAN = OURS = None
+
 
 def setUpModule():
   """Makes the configuration and starts both daemons on it.
@@ -52,7 +58,6 @@ def setUpModule():
   """
   # pylint: disable=W0603
   global CONFIG_DATA, KEY, DEBIAN, OURS
-  DEBIAN = OURS = None
   shared.Require()
   (real, KEY) = shared.Configuration()
   CONFIG_DATA = grow.Grow(real, link=shared.LINKS[1])
@@ -464,8 +469,8 @@ class TestConfigQuery(_PeerTestCase):
         for i in self._Paths(value[key], ours[key], "%s/%s" % (path, name)):
           yield i
     elif isinstance(value, list):
-      for idx in range(len(value)):
-        for i in self._Paths(value[idx], ours[idx], "%s/%d" % (path, idx)):
+      for (idx, item) in enumerate(value):
+        for i in self._Paths(item, ours[idx], "%s/%d" % (path, idx)):
           yield i
 
   def testEveryValue(self):
@@ -540,7 +545,7 @@ class TestConfigQuery(_PeerTestCase):
     """
     for path in ("/version~", "/version~x/y", "/cluster/cluster_name~2",
                  "/nodes//x", "/filters//"):
-      cut = self._Ours(CONFIG, path.split("~")[0].split("//")[0])
+      cut = self._Ours(CONFIG, path.partition("~")[0].partition("//")[0])
       (status, answer) = self._Debian(CONFIG, path)
       self.assertEqual((status, _Settle(_Redact(answer), cut[1])), cut)
       self.assertEqual(status, OK)

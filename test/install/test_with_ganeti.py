@@ -368,8 +368,8 @@ class TestInstall(_Test):
       ["3", "ganeti-confd %s" % buildutils.Version()], output)
     self.assertEqual(
       sorted(name.rpartition("/")[2] for name in output.splitlines()[2:]),
-      sorted(["__init__.py", "client.py"] + [
-        name for name in os.listdir(GANETI_DIR + "/ganeti/confd/__pycache__")]),
+      sorted(["__init__.py", "client.py"] +
+             os.listdir(GANETI_DIR + "/ganeti/confd/__pycache__")),
       output)
 
 

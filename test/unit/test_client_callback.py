@@ -8,6 +8,9 @@ Ganeti's own unit tests of it run in test/ganeti.
 
 """
 
+# Looks into what it tests
+# pylint: disable=W0212
+
 import inspect
 import json
 import select
@@ -115,7 +118,7 @@ class TestRequest(unittest.TestCase):
   def testDefaults(self):
     request = client.ConfdClientRequest(type=0)
     self.assertEqual(request.protocol, 1)
-    self.assertIsNone(request.query)
+    self.assertIsNone(request.query) # pylint: disable=E1101
     self.assertNotEqual(request.rsalt, client.ConfdClientRequest(type=0).rsalt)
 
   def testTypes(self):

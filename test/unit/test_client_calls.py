@@ -6,6 +6,9 @@
 
 """
 
+# Looks into what it tests
+# pylint: disable=W0212
+
 import asyncio
 import inspect
 import os
@@ -153,7 +156,7 @@ class TestCandidates(_Test):
         return pack(*args)
       finally:
         confd.key = testutils.KEY
-    confd._Pack = _Forge
+    confd._Pack = _Forge # pylint: disable=C0103
     with self.assertRaisesRegex(client.NoAnswer, "not authentic"):
       self._Client(confd, timeout=0.3).Ping()
 

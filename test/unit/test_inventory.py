@@ -109,7 +109,7 @@ class TestQuery(unittest.TestCase):
     (status, answer) = self._Ask(*args, **kwargs)
     self.assertEqual(status, OK, answer)
     self.assertEqual(sorted(answer), ["fields", "rows"])
-    return answer["rows"]
+    return answer["rows"] # pylint: disable=E1136
 
   def testWholeTable(self):
     self.assertEqual(
@@ -197,7 +197,7 @@ class TestQuery(unittest.TestCase):
     for what in columns.KINDS:
       (status, answer) = self._Ask(what, None)
       self.assertEqual(status, OK)
-      rows = answer["fields"]
+      rows = answer["fields"] # pylint: disable=E1136
       names = [row[0] for row in rows]
       self.assertEqual(names, sorted(set(names)))
       self.assertGreater(len(self._Rows(what, names)), 0)

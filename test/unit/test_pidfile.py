@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.daemon.pidfile; all else of it is tested with the daemon"""
+"""Tests for ganeti.confd.daemon.pidfile; the rest is tested with the daemon"""
 
 import os
 import resource

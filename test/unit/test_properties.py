@@ -13,6 +13,7 @@ import base64
 import copy
 import json
 import logging
+import math
 import os
 import socket
 import unittest
@@ -237,7 +238,7 @@ def _WithoutNan(value):
   """What a value looks like in JSON, which has neither NaN nor Infinity.
 
   """
-  if isinstance(value, float) and (value != value or abs(value) == 1e999):
+  if isinstance(value, float) and not math.isfinite(value):
     return None
   if isinstance(value, list):
     return [_WithoutNan(item) for item in value]
@@ -341,8 +342,8 @@ class TestConfigurations(unittest.TestCase):
     except errors.ConfigurationError as err:
       self.assertTrue(str(err))
       return
-    for text in snap.warnings:
-      self.assertIsInstance(text, str)
+    for warning in snap.warnings:
+      self.assertIsInstance(warning, str)
     for rtype in range(12):
       for query in QUERIES:
         reply = Ask(snap, {"protocol": 1, "type": rtype, "query": query,

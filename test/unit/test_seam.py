@@ -65,7 +65,7 @@ def Run(program, path, **kwargs):
   env.update(kwargs, PYTHONPATH=path)
   return subprocess.run([sys.executable, "-c", program], env=env,
                         stdin=subprocess.DEVNULL, capture_output=True,
-                        text=True, timeout=60)
+                        text=True, timeout=60, check=False)
 
 
 def Dump(module, path, **kwargs):

@@ -145,7 +145,7 @@ class TestOldReleases(_TestCase):
     instances = config["instances"]
     for (name, role) in oldconfigs.ROLES.items():
       yield (1, name, (0, role))
-      yield (1, name.split(".")[0], (0, role))
+      yield (1, name.partition(".")[0], (0, role))
     yield (4, None, (0, oldconfigs.NODE_IPS))
     yield (5, None, (0, oldconfigs.CANDIDATE_IPS))
     yield (3, None, (0, oldconfigs.MASTER))
