@@ -18,33 +18,45 @@ that was written for it. Here it rests on nothing but a socket, whose
 C{fileno()} lets it live in any event loop.
 
 Facts of that interface: a request expires by C{time.time()}; all peers are IP
-addresses of one family; C{async_} changes nothing, since sending never waits.
-The key may be of any length.
+addresses of one family; C{async_} changes nothing, since sending never waits;
+every authentic reply counts, whatever address it is from. The key may be of
+any length.
 
 """
 
+import collections
 import ipaddress
 import random
 import select
 import socket
 import time
 import uuid
+# Ganeti's unit tests replace "time" here with an object that only has time()
+from time import monotonic as _Monotonic
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, FrozenSet, \
+  Iterable, List, Optional, Set, Tuple, Type, Union
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd import wire
+from ganeti.confd._version import VERSION as __version__
+from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import exchange
 
 # The rest of the public interface
 # pylint: disable=W0611
-from ganeti.confd.clientlib.exchange import CandidateReply, ErrorAnswer, \
-  NoAnswer, Reply, StaleAnswer
-from ganeti.confd.clientlib.filters import FilterError
-from ganeti.confd.clientlib.sync import Client
-from ganeti.confd.localnode import ReadKey
-from ganeti.confd.protocol import NODE_ROLES
+from ganeti.confd.clientlib.exchange import CandidateReply as CandidateReply, \
+  ErrorAnswer as ErrorAnswer, NoAnswer as NoAnswer, Reply as Reply, \
+  StaleAnswer as StaleAnswer
+from ganeti.confd.clientlib.filters import FilterError as FilterError
+from ganeti.confd.clientlib.sync import Client as Client
+from ganeti.confd.localnode import ReadKey as ReadKey
+from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
+
+if TYPE_CHECKING:
+  from ganeti.confd.clientlib.aio import AsyncClient as AsyncClient
 
 
 #: A reply has come: all attributes of L{ConfdUpcallPayload} are set
@@ -61,10 +73,13 @@ _FAMILIES = {
   6: socket.AF_INET6,
   }
 
-_REQUEST_TYPES = constants.CONFD_REQS | protocol.ALL_REQUESTS
+#: Seconds that poll is given at most
+_MAX_WAIT = 3600.0
+
+_REQUEST_TYPES: FrozenSet[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
   """Imports what needs asyncio not before it is used (PEP 562).
 
   """
@@ -75,44 +90,68 @@ def __getattr__(name):
   raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 
-class ConfdAsyncUDPClient:
-  """The socket of a L{ConfdClient}.
+class UDPClient:
+  """The socket of a L{ConfdClient}, as Ganeti's main branch has it: datagrams
+  wait in a queue until they are flushed.
 
   """
-  def __init__(self, client, family):
-    """Initializes this class.
+  def __init__(self, client: "ConfdClient", family: int) -> None:
+    """Opens a socket.
 
-    @type client: L{ConfdClient}
     @param client: whom to hand what comes in to
     @param family: C{socket.AF_INET} or C{socket.AF_INET6}
 
     """
     self.client = client
     self.socket = socket.socket(family, socket.SOCK_DGRAM)
+    self._queue: Deque[Tuple[str, int, bytes]] = collections.deque()
 
-  def fileno(self):
+  def fileno(self) -> int:
     return self.socket.fileno()
 
-  def close(self):
+  def close(self) -> None:
+    self._queue.clear()
     self.socket.close()
 
-  def enqueue_send(self, address, port, payload):
-    """Sends a datagram.
+  def enqueue_send(self, address: str, port: int, payload: Union[str, bytes]
+                   ) -> None:
+    """Puts a datagram into the queue.
 
+    @param payload: text is sent as UTF-8
     @raise errors.UdpDataSizeError: it is too large
 
     """
-    if len(payload) > constants.MAX_UDP_DATA_SIZE:
+    data = payload.encode("utf-8") if isinstance(payload, str) else payload
+    if len(data) > constants.MAX_UDP_DATA_SIZE:
       raise errors.UdpDataSizeError("Datagram of %d bytes, more than %d" %
-                                    (len(payload),
-                                     constants.MAX_UDP_DATA_SIZE))
+                                    (len(data), constants.MAX_UDP_DATA_SIZE))
+    self._queue.append((address, port, data))
+
+  def writable(self) -> bool:
+    """Tells whether there is something to send.
+
+    """
+    return bool(self._queue)
+
+  def handle_write(self) -> None:
+    """Sends one datagram of the queue, which must have one.
+
+    """
+    (address, port, data) = self._queue.popleft()
     try:
-      self.socket.sendto(payload, (address, port))
+      self.socket.sendto(data, (address, port))
     except OSError:
       # As good as lost on the way, which the protocol reckons with
       pass
 
-  def handle_read(self):
+  def flush_send_queue(self) -> None:
+    """Sends all that is in the queue.
+
+    """
+    while self.writable():
+      self.handle_write()
+
+  def handle_read(self) -> None:
     """Takes one datagram from the socket, which must have one.
 
     """
@@ -124,24 +163,51 @@ class ConfdAsyncUDPClient:
       return
     self.handle_datagram(payload, address[0], address[1])
 
-  def handle_datagram(self, payload, ip, port):
+  def handle_datagram(self, payload: bytes, ip: str, port: int) -> None:
     self.client.HandleResponse(payload, ip, port)
 
-  def process_next_packet(self, timeout=0):
+  def process_next_packet(self, timeout: float = 0) -> bool:
     """Waits for a datagram, and handles it.
 
-    @type timeout: float
     @param timeout: seconds
-    @rtype: bool
     @return: whether one came
 
     """
     poller = select.poll()
     poller.register(self.socket, select.POLLIN)
-    if not poller.poll(max(0, timeout) * 1000):
+    if not poller.poll(min(max(0.0, timeout), _MAX_WAIT) * 1000):
       return False
     self.handle_read()
     return True
+
+
+class ConfdAsyncUDPClient(UDPClient):
+  """The same under the name that it has up to Ganeti 3.1. Here nothing waits:
+  a program need not write to the socket, only read from it.
+
+  """
+  def enqueue_send(self, address: str, port: int, payload: Union[str, bytes]
+                   ) -> None:
+    """Sends a datagram.
+
+    @raise errors.UdpDataSizeError: it is too large
+
+    """
+    UDPClient.enqueue_send(self, address, port, payload)
+    self.flush_send_queue()
+
+
+_UDP_CLIENT = UDPClient
+
+
+def _SocketClass() -> Type[UDPClient]:
+  """Returns what a L{ConfdClient} sends and receives with.
+
+  Both classes may be replaced in this module, as Ganeti's own unit tests do;
+  which one they replace depends on the release.
+
+  """
+  return ConfdAsyncUDPClient if UDPClient is _UDP_CLIENT else UDPClient
 
 
 class _Request:
@@ -152,44 +218,45 @@ class _Request:
   @ivar rcvd: the addresses that replied
 
   """
-  def __init__(self, request, args, expiry, sent):
+  def __init__(self, request: "ConfdClientRequest", args: Any, expiry: float,
+               sent: Iterable[str]) -> None:
     self.request = request
     self.args = args
     self.expiry = expiry
-    self.sent = frozenset(sent)
-    self.rcvd = set()
+    self.sent: FrozenSet[str] = frozenset(sent)
+    self.rcvd: Set[str] = set()
 
 
 class ConfdClient:
   """Sends requests to master candidates, and hands replies to a callback.
 
   """
-  def __init__(self, hmac_key, peers, callback, port=None, logger=None):
-    """Initializes this class.
+  def __init__(self, hmac_key: Union[str, bytes], peers: List[str],
+               callback: "Callable[[ConfdUpcallPayload], Any]",
+               port: Optional[int] = None, logger: Any = None) -> None:
+    """Makes a client, which asks nobody yet.
 
-    @type hmac_key: string or bytes
-    @type peers: list of strings
     @param peers: IP addresses of master candidates, all of one family
-    @type callback: f(L{ConfdUpcallPayload})
-    @type port: int or None
     @param port: None for the default
-    @type logger: logging.Logger or None
+    @param logger: None, or what has C{debug} as C{logging.Logger} has
     @raise errors.ConfdClientError: no peer, or not addresses of one family
+    @raise errors.ProgrammerError: an argument has the wrong type
 
     """
     _CheckCallback(callback)
+    self._peers: List[str] = []
+    self._family = 0
     self.UpdatePeerList(peers)
     self._SetPeersAddressFamily()
-    if isinstance(hmac_key, str):
-      hmac_key = hmac_key.encode("utf-8")
-    self._hmac_key = hmac_key
-    self._socket = ConfdAsyncUDPClient(self, self._family)
+    self._hmac_key = arguments.Key("hmac_key", hmac_key)
+    self._confd_port = (localnode.DefaultPort() if port is None else
+                        arguments.Port("port", port))
+    self._socket = _SocketClass()(self, self._family)
     self._callback = callback
-    self._confd_port = localnode.DefaultPort() if port is None else port
     self._logger = logger
-    self._requests = {}
+    self._requests: Dict[str, _Request] = {}
 
-  def fileno(self):
+  def fileno(self) -> int:
     """Returns the socket's descriptor.
 
     When it is readable, L{ReceiveReply} has something to do.
@@ -197,27 +264,27 @@ class ConfdClient:
     """
     return self._socket.fileno()
 
-  def _Debug(self, *args):
+  def _Debug(self, *args: Any) -> None:
     if self._logger:
       self._logger.debug(*args)
 
-  def UpdatePeerList(self, peers):
+  def UpdatePeerList(self, peers: List[str]) -> None:
     """Replaces the list of peers.
 
-    @type peers: list of strings
+    @raise errors.ProgrammerError: it is no list of texts
 
     """
     if not isinstance(peers, list):
-      raise errors.ProgrammerError("peers must be a list, not %r" % (peers, ))
-    self._peers = list(peers)
+      raise arguments.Refuse("peers", "a list", peers)
+    self._peers = arguments.Texts("peers", peers)
 
-  def _SetPeersAddressFamily(self):
+  def _SetPeersAddressFamily(self) -> None:
     """Finds the family of the peers' addresses.
 
     @raise errors.ConfdClientError: no peer, or not addresses of one family
 
     """
-    families = set()
+    families: Set[int] = set()
     for peer in self._peers:
       try:
         families.add(_FAMILIES[ipaddress.ip_address(peer).version])
@@ -230,7 +297,7 @@ class ConfdClient:
                                     ", ".join(self._peers))
     (self._family, ) = families
 
-  def ExpireRequests(self):
+  def ExpireRequests(self) -> None:
     """Forgets the requests whose time is over, and tells the callback.
 
     """
@@ -242,25 +309,30 @@ class ConfdClient:
                                           orig_request=sent.request,
                                           extra_args=sent.args, client=self))
 
-  def SendRequest(self, request, args=None, coverage=0, async_=True):
+  def SendRequest(self, request: "ConfdClientRequest", args: Any = None,
+                  coverage: int = 0, async_: Any = True) -> None:
     """Sends a request to peers chosen at random.
 
-    @type request: L{ConfdClientRequest}
     @param args: handed to the callback
-    @type coverage: int
     @param coverage: to how many peers; 0 for
       C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
       all
     @param async_: changes nothing
     @raise errors.ConfdClientError: the request cannot be sent
+    @raise errors.ProgrammerError: an argument has the wrong type
 
     """
+    if not isinstance(request, ConfdClientRequest):
+      raise arguments.Refuse("request", "a ConfdClientRequest", request)
+    arguments.Json("query", request.query)
+    arguments.Integer("coverage", coverage, -1)
     _CheckType(request.type)
     chosen = self._Choose(coverage)
     self.ExpireRequests()
     salt = request.rsalt
     if not salt:
       raise errors.ConfdClientError("The request has no rsalt")
+    arguments.Text("rsalt", salt)
     if salt in self._requests:
       raise errors.ConfdClientError("A request with rsalt %s is under way" %
                                     salt)
@@ -276,22 +348,23 @@ class ConfdClient:
     expiry = now + constants.CONFD_CLIENT_EXPIRE_TIMEOUT
     self._requests[salt] = _Request(request, args, expiry, chosen)
 
-  def _Choose(self, coverage):
+  def _Choose(self, coverage: int) -> List[str]:
     """Chooses peers at random.
 
     @param coverage: see L{SendRequest}
-    @rtype: list of strings
 
     """
     count = exchange.CountToAsk(coverage, len(self._peers), "peers")
     return random.sample(self._peers, count)
 
-  def HandleResponse(self, payload, ip, port):
+  def HandleResponse(self, payload: bytes, ip: str, port: int) -> None:
     """Handles a datagram that came in.
 
-    @type payload: bytes
-
     """
+    if not isinstance(payload, bytes):
+      raise arguments.Refuse("payload", "bytes", payload)
+    arguments.Text("ip", ip)
+    arguments.Integer("port", port, 0)
     try:
       reply = wire.ParseReply(payload, self._hmac_key)
     except wire.Rejected as err:
@@ -300,7 +373,7 @@ class ConfdClient:
       self._Deliver(reply, ip, port)
     self.ExpireRequests()
 
-  def _Deliver(self, reply, ip, port):
+  def _Deliver(self, reply: wire.ParsedReply, ip: str, port: int) -> None:
     """Hands a reply to the callback, if somebody waits for it.
 
     """
@@ -315,44 +388,44 @@ class ConfdClient:
       orig_request=sent.request, extra_args=sent.args,
       server_reply=reply, server_ip=ip, server_port=port))
 
-  def FlushSendQueue(self):
+  def FlushSendQueue(self) -> None:
     """Sends what waits to be sent; nothing ever does.
 
     """
 
-  def ReceiveReply(self, timeout=1):
+  def ReceiveReply(self, timeout: float = 1) -> bool:
     """Waits for a datagram, and handles it.
 
-    @type timeout: float
     @param timeout: seconds
-    @rtype: bool
     @return: whether one came, be it a reply or not
 
     """
-    return self._socket.process_next_packet(timeout=timeout)
+    return self._socket.process_next_packet(
+      timeout=arguments.Seconds("timeout", timeout))
 
   _NeededReplies = staticmethod(exchange.NeededReplies)
 
-  def WaitForReply(self, salt, timeout=constants.CONFD_CLIENT_EXPIRE_TIMEOUT):
+  def WaitForReply(self, salt: str,
+                   timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT
+                   ) -> Tuple[bool, int, int]:
     """Waits until enough peers have replied to a request.
 
-    @type salt: string
     @param salt: the request's C{rsalt}
-    @type timeout: float
     @param timeout: seconds; the request will expire later by so many
-    @rtype: tuple of (bool, int, int)
     @return: whether the time was over first; to how many peers it was sent;
       how many replied. (True, 0, 0) for an unknown request
 
     """
+    arguments.Text("salt", salt)
+    arguments.Seconds("timeout", timeout)
     if salt not in self._requests:
       return (True, 0, 0)
     self._requests[salt].expiry += timeout
-    deadline = time.time() + timeout
+    deadline = _Monotonic() + timeout
     while salt in self._requests:
       sent = self._requests[salt]
       enough = len(sent.rcvd) >= self._NeededReplies(len(sent.sent))
-      left = deadline - time.time()
+      left = deadline - _Monotonic()
       if enough or left <= 0:
         return (not enough, len(sent.sent), len(sent.rcvd))
       self.ReceiveReply(min(left, 1))
@@ -363,25 +436,23 @@ class _Record:
   """An object with the attributes that are named, None if they are not given.
 
   """
-  __slots__ = []
+  __slots__: List[str] = []
 
-  def __init__(self, **kwargs):
+  def __init__(self, **kwargs: Any) -> None:
     for name in self.__slots__:
       setattr(self, name, kwargs.pop(name, None))
     if kwargs:
       raise errors.ProgrammerError("%s has no %s" % (self.__class__.__name__,
                                                      ", ".join(sorted(kwargs))))
 
-  def ToDict(self):
+  def ToDict(self) -> Dict[str, Any]:
     """Returns the attributes that are set.
-
-    @rtype: dict
 
     """
     return dict((name, getattr(self, name)) for name in self.__slots__
                 if getattr(self, name) is not None)
 
-  def __repr__(self):
+  def __repr__(self) -> str:
     return "%s(%s)" % (self.__class__.__name__,
                        ", ".join("%s=%r" % item
                                  for item in self.ToDict().items()))
@@ -404,6 +475,15 @@ class ConfdUpcallPayload(_Record):
   __slots__ = ["salt", "type", "orig_request", "server_reply", "server_ip",
                "server_port", "extra_args", "client"]
 
+  salt: Any
+  type: Any
+  orig_request: Any
+  server_reply: Any
+  server_ip: Any
+  server_port: Any
+  extra_args: Any
+  client: Any
+
 
 class ConfdClientRequest(_Record):
   """A request.
@@ -416,24 +496,32 @@ class ConfdClientRequest(_Record):
   """
   __slots__ = ["protocol", "type", "query", "rsalt"]
 
-  def __init__(self, **kwargs):
-    """Initializes this class.
+  protocol: Any
+  type: Any
+  query: Any
+  rsalt: Any
+
+  def __init__(self, **kwargs: Any) -> None:
+    """Makes a request of the attributes that are named.
 
     @raise errors.ConfdClientError: there is no such type
+    @raise errors.ProgrammerError: an attribute has the wrong type
 
     """
     _Record.__init__(self, **kwargs)
     self.protocol = self.protocol or constants.CONFD_PROTOCOL_VERSION
     self.rsalt = self.rsalt or str(uuid.uuid4())
     _CheckType(self.type)
+    arguments.Text("rsalt", self.rsalt)
+    arguments.Json("query", self.query)
 
 
-def _CheckType(rtype):
-  if rtype not in _REQUEST_TYPES:
+def _CheckType(rtype: Any) -> None:
+  if not wire.IsPlainInt(rtype) or rtype not in _REQUEST_TYPES:
     raise errors.ConfdClientError("No such request type: %r" % (rtype, ))
 
 
-def _CheckCallback(callback):
+def _CheckCallback(callback: Any) -> None:
   if not callable(callback):
     raise errors.ProgrammerError("Not callable: %r" % (callback, ))
 
@@ -445,21 +533,21 @@ class ConfdFilterCallback:
     same serial and different answers
 
   """
-  def __init__(self, callback, logger=None):
-    """Initializes this class.
+  def __init__(self, callback: Callable[[ConfdUpcallPayload], Any],
+               logger: Any = None) -> None:
+    """Makes a callback.
 
-    @type callback: f(L{ConfdUpcallPayload})
     @param callback: called with what passes
-    @type logger: logging.Logger or None
+    @param logger: None, or what has C{warning} as C{logging.Logger} has
 
     """
     _CheckCallback(callback)
     self._callback = callback
     self._logger = logger
-    self._answers = {}
-    self.consistent = {}
+    self._answers: Dict[str, Any] = {}
+    self.consistent: Dict[str, bool] = {}
 
-  def _Passes(self, up):
+  def _Passes(self, up: ConfdUpcallPayload) -> bool:
     """Tells whether a reply is to be passed on, and remembers it.
 
     """
@@ -469,7 +557,7 @@ class ConfdFilterCallback:
     if old is None:
       self._answers[up.salt] = new
       return True
-    same = new.answer == old.answer
+    same: bool = new.answer == old.answer
     if new.serial > old.serial:
       self._answers[up.salt] = new
       return not same
@@ -480,7 +568,7 @@ class ConfdFilterCallback:
                              " serial %s", up.salt, new.serial)
     return False
 
-  def __call__(self, up):
+  def __call__(self, up: ConfdUpcallPayload) -> None:
     if up.type == UPCALL_REPLY and not self._Passes(up):
       return
     if up.type == UPCALL_EXPIRE:
@@ -493,10 +581,10 @@ class ConfdCountingCallback:
   """Passes everything on, and knows whether all requests were answered.
 
   """
-  def __init__(self, callback, logger=None):
-    """Initializes this class.
+  def __init__(self, callback: Callable[[ConfdUpcallPayload], Any],
+               logger: Any = None) -> None:
+    """Makes a callback.
 
-    @type callback: f(L{ConfdUpcallPayload})
     @param callback: called with everything
     @param logger: not used
 
@@ -504,26 +592,27 @@ class ConfdCountingCallback:
     _CheckCallback(callback)
     self._callback = callback
     self._logger = logger
-    self._answers = {}
+    self._answers: Dict[str, int] = {}
 
-  def RegisterQuery(self, salt):
+  def RegisterQuery(self, salt: str) -> None:
     """Starts counting the replies to a request.
 
-    @type salt: string
     @param salt: its C{rsalt}
+    @raise errors.ProgrammerError: it is counted already
 
     """
+    arguments.Text("salt", salt)
     if salt in self._answers:
       raise errors.ProgrammerError("Request %s is registered already" % salt)
     self._answers[salt] = 0
 
-  def AllAnswered(self):
+  def AllAnswered(self) -> bool:
     """Tells whether there is a reply to each request that has not expired.
 
     """
     return all(self._answers.values())
 
-  def __call__(self, up):
+  def __call__(self, up: ConfdUpcallPayload) -> None:
     if up.type == UPCALL_REPLY and up.salt in self._answers:
       self._answers[up.salt] += 1
     elif up.type == UPCALL_EXPIRE:
@@ -537,28 +626,27 @@ class StoreResultCallback:
   """
   _NO_KEY = (False, None)
 
-  def __init__(self):
-    self._answers = {}
+  def __init__(self) -> None:
+    self._answers: Dict[str, Tuple[bool, Optional[ConfdUpcallPayload]]] = {}
 
-  def GetResponse(self, salt):
+  def GetResponse(self, salt: str) -> Tuple[bool, Optional[ConfdUpcallPayload]]:
     """Returns the latest reply to a request.
 
-    @rtype: tuple of (bool, L{ConfdUpcallPayload})
-    @return: (False, None) if there is none
+    @return: whether there is one, and that
 
     """
+    arguments.Text("salt", salt)
     return self._answers.get(salt, self._NO_KEY)
 
-  def __call__(self, up):
+  def __call__(self, up: ConfdUpcallPayload) -> None:
     if up.type == UPCALL_REPLY:
       self._answers[up.salt] = (True, up)
 
 
-def GetConfdClient(callback):
+def GetConfdClient(callback: Callable[[ConfdUpcallPayload], Any]
+                   ) -> ConfdClient:
   """Returns a client for the cluster that this machine is a node of.
 
-  @type callback: f(L{ConfdUpcallPayload})
-  @rtype: L{ConfdClient}
   @raise errors.ConfigurationError: the key cannot be read
   @raise errors.ConfdClientError: there is no list of master candidates
 

@@ -76,8 +76,10 @@ class TestParts(unittest.TestCase):
 
     def _KillSource(have, _):
       if have and not killed:
-        (port, ) = [i[1][1] for current in asker._running # pylint: disable=W0212
-                    for i in current._addresses] # pylint: disable=W0212
+        # pylint: disable=W0212
+        (port, ) = [i.address[1]
+                    for current in asker._questions._post.talks.values()
+                    for i in current._addresses]
         (daemon, ) = [i for i in daemons if i.port == port]
         daemon.Kill()
         killed.append(daemon)

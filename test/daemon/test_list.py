@@ -94,7 +94,7 @@ class TestCalls(_TestCase):
 
   def testErrors(self):
     for (args, kwargs, text) in [
-        (("instances", []), {}, "unknown what 'instances'"),
+        (("people", []), {}, "unknown what 'people'"),
         (("instance", ["nosuch"]), {}, "unknown field 'nosuch'"),
         (("instance", ["name"]), {"filter": "nosuch"},
          "unknown field 'nosuch'"),
@@ -108,6 +108,13 @@ class TestCalls(_TestCase):
     for text in ["name ==", "name", "be/maxmem == \"1\""]:
       self.assertRaises(filters.FilterError, self.asker.List, "instance",
                         ["name"], filter=text)
+
+  def testPlurals(self):
+    for kind in ["instance", "node", "group", "network", "disk"]:
+      self.assertEqual(self.asker.List(kind + "s", ["name"]).answer,
+                       self.asker.List(kind, ["name"]).answer)
+      self.assertEqual(self.asker.Fields(kind + "s").answer,
+                       self.asker.Fields(kind).answer)
 
   def testHelpers(self):
     self.assertEqual(self.asker.OfflineNodes().answer, ["node2.example.com"])

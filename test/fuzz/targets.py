@@ -454,7 +454,7 @@ def Fetched(data):
       reply = wire.ParsedReply(1, 0, cut.Get(number), serial, request.rsalt, part)
       reply = _Travelled(_Meddle(reply, what))
       if reply is not None:
-        run.Receive(asked, reply, "192.0.2.1", now)
+        run.Receive(asked, reply, ("192.0.2.1", 1814), now)
     _Expect(run.wakeup >= 0, "no next time")
     (have, count) = run.Progress()
     _Expect(count is None or 0 <= have <= count, "more than there is")
@@ -462,7 +462,7 @@ def Fetched(data):
   run.Finish(now)
   try:
     run.Unpack()
-    answer = run.Result(exchange.Reply(3, 5, [first], {})).answer
+    answer = run.Result(exchange.Reply(3, 5, [first], {}), now).answer
   except errors.ConfdClientError:
     return
   _Expect(answer == _ANSWER, "another answer")

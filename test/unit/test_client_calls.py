@@ -25,7 +25,8 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
 from ganeti.confd import localnode
-from ganeti.confd.clientlib import dialogue
+from ganeti.confd.clientlib import candidates
+from ganeti.confd.clientlib import questions
 
 
 def _Fixed(status, answer, serial):
@@ -74,10 +75,25 @@ class TestQuestions(_Test):
       self.assertEqual(reply.serial, 5)
     self.assertEqual(confd.refused, [])
 
-  def testAsyncClientHasTheSame(self):
-    for (name, _) in inspect.getmembers(dialogue.Questions,
-                                        inspect.isfunction):
-      self.assertTrue(hasattr(client.AsyncClient, name), name)
+  def testBothClientsHaveTheSame(self):
+    for (name, question) in inspect.getmembers(questions.Questions,
+                                               inspect.iscoroutinefunction):
+      if name.startswith("_"):
+        continue
+      blocking = getattr(client.Client, name)
+      self.assertFalse(inspect.iscoroutinefunction(blocking))
+      self.assertTrue(inspect.iscoroutinefunction(getattr(client.AsyncClient,
+                                                          name)))
+      self.assertEqual(inspect.signature(blocking),
+                       inspect.signature(question))
+      self.assertEqual(blocking.__doc__, question.__doc__)
+      # What it returns, and what it raises
+      self.assertIn("@return", blocking.__doc__, name)
+      self.assertIn("@raise", blocking.__doc__, name)
+      self.assertTrue(inspect.signature(question).return_annotation is None or
+                      inspect.signature(question).return_annotation)
+    self.assertEqual(inspect.signature(client.Client),
+                     inspect.signature(client.AsyncClient))
 
   def testNodesOfInstanceIpsInPortions(self):
     """At most 4,096 bytes a request; the packaged daemon adds a third item.
@@ -183,21 +199,6 @@ class TestCandidates(_Test):
         self.assertEqual(asker.Ping().candidates[0].server, address)
         self.assertLess(time.monotonic() - started, 0.5)
 
-  def testReplyFromAnotherAddress(self):
-    """What counts is HMAC and salt.
-
-    """
-    confd = self._Confd(_Fixed(0, "x", 5), address="0.0.0.0")
-    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    self.addCleanup(other.close)
-    other.bind(("127.0.0.3", 0))
-    confd._sock, first = mock.Mock(wraps=confd._sock), confd._sock
-    confd._sock.fileno = first.fileno
-    confd._sock.sendto = other.sendto
-    reply = self._Client(peers=["127.0.0.2:%d" % confd.port]).Ping()
-    self.assertEqual(reply.candidates[0].address, "127.0.0.2:%d" % confd.port)
-    self.assertEqual(reply.candidates[0].server, "127.0.0.3")
-
   def testOneUnknownNameAmongOthers(self):
     confd = self._Confd(_Fixed(0, "x", 5))
     reply = self._Client(peers=["no-such-host.invalid", confd.peer]).Ping()
@@ -218,6 +219,7 @@ class TestCandidates(_Test):
     for (kwargs, kind, text) in [
       ({"peers": "node1"}, errors.ProgrammerError, "node1"),
       ({"coverage": -2}, errors.ProgrammerError, "-2"),
+      ({"max_memory": 0}, errors.ProgrammerError, "max_memory"),
       ({"key": b"short"}, errors.ConfigurationError, "5 bytes"),
       ({"key": None, "key_file": "/nonexistent"}, errors.ConfigurationError,
        "/nonexistent"),
@@ -257,7 +259,7 @@ class TestLearning(_Test):
     self.assertEqual(self._Answering(asker), ["127.0.2.1", "127.0.2.2"])
     self.list = ["127.0.2.2", "127.0.2.3"]
     self.serial = 11
-    with mock.patch.object(dialogue, "_LEARN_MIN", 0):
+    with mock.patch.object(candidates, "_LEARN_MIN", 0):
       asker.Ping()
       # The one that was given stays
       self.assertEqual(self._Answering(asker),
@@ -288,7 +290,7 @@ class TestLearning(_Test):
       asker.Ping()
       read.return_value = ["127.0.2.3"]
       self.serial = 11
-      with mock.patch.object(dialogue, "_LEARN_MIN", 0):
+      with mock.patch.object(candidates, "_LEARN_MIN", 0):
         asker.Ping()
       self.assertEqual(self._Answering(asker), ["127.0.2.3"])
 
@@ -312,7 +314,7 @@ class TestLearning(_Test):
 
   def testNonsenseForAListIsIgnored(self):
     asker = self._Client(peers=["127.0.2.1"], port=self.port)
-    with mock.patch.object(dialogue, "_LEARN_MIN", 0):
+    with mock.patch.object(candidates, "_LEARN_MIN", 0):
       for nonsense in [None, 5, "127.0.2.2", ["nonsense"], [None], {"a": 1}]:
         self.list = nonsense
         self.serial += 1
@@ -338,7 +340,7 @@ class TestAsync(_Test):
                                        for i in range(200)])
       self.assertEqual([i.answer[1] for i in replies],
                        ["node%d" % i for i in range(200)])
-      self.assertEqual(len(asker._channel.Sockets()), 1)
+      self.assertEqual(len(asker._post.channel.Sockets()), 1)
     self._Run(_Ask, confd)
 
   def testErrors(self):
@@ -365,8 +367,8 @@ class TestAsync(_Test):
       with self.assertRaises(asyncio.TimeoutError):
         await asyncio.wait_for(asker.Ping(), 0.2)
       self.assertLess(time.monotonic() - started, 1)
-      self.assertEqual(asker._running, [])
-      self.assertEqual(asker._waiters, {})
+      self.assertEqual(asker._post.talks, {})
+      self.assertEqual(asker._driver._waiters, {})
     self._Run(_Ask, confd)
 
   def testCancelOneOfTwo(self):
@@ -381,7 +383,7 @@ class TestAsync(_Test):
       with self.assertRaises(asyncio.CancelledError):
         await silent
       self.assertEqual((await other).answer, "other")
-      self.assertEqual(asker._running, [])
+      self.assertEqual(asker._post.talks, {})
     self._Run(_Ask, confd)
 
   def testResolvesWithoutBlocking(self):

@@ -42,7 +42,7 @@ class _Run:
 
     """
     if not self.exchange.Done(self.now):
-      for (_, (host, _), datagram) in \
+      for (_, (host, *_), datagram) in \
           self.exchange.Outgoing(testutils.KEY, self.now, 1700000000):
         request = wire.ParseRequest(datagram, testutils.KEY, 1700000000)
         self.sent.append((self.now - 1000, host, request))
@@ -70,11 +70,19 @@ class _Run:
 
     """
     self.now += delay
-    for asked in self.exchange.Salts().values():
+    for asked in list(self.exchange.Salts().values()):
       if asked.candidate is self.candidates[index]:
         self.exchange.Receive(asked,
                               wire.ParsedReply(1, status, answer, serial, asked.salt),
-                              "192.0.2.99", self.now)
+                              asked.candidate.addresses[0].address, self.now)
+
+  def Refuse(self, index):
+    """Has the network say that nothing listens at a candidate.
+
+    """
+    candidate = self.candidates[index]
+    for source in candidate.sources:
+      candidate.Refuse(source, "refused", self.now)
 
   def Result(self):
     self.exchange.Finish(self.now)
@@ -117,9 +125,9 @@ class TestSending(unittest.TestCase):
     self.assertEqual([host for (_, host, _) in run.sent].count("192.0.2.1"), 1)
 
   def testAllAddressesOfACandidate(self):
-    candidate = _Candidate(1)
-    candidate.addresses.append((socket.AF_INET6, ("::1", 1814)))
-    run = _Run([candidate])
+    run = _Run([exchange.Candidate("node1", [
+      (socket.AF_INET, ("192.0.2.1", 1814)),
+      (socket.AF_INET6, ("::1", 1814, 0, 0))])])
     self.assertEqual(sorted(host for (_, host, _) in run.sent),
                      ["192.0.2.1", "::1"])
     self.assertEqual(len(set(request.rsalt for (_, _, request) in run.sent)), 1)
@@ -176,17 +184,43 @@ class TestEnough(unittest.TestCase):
     self.assertTrue(run.done)
     self.assertFalse(run.candidates[1].silent)
 
-  def testUnreachableIsNotWaitedFor(self):
+  def testAnErrorEndsNoPatience(self):
+    """Whoever can send us a datagram can forge it.
+
+    """
     run = _Run(_Candidates(2))
-    run.exchange.Undelivered(*run.candidates[1].addresses[0], "refused")
+    run.Refuse(1)
     self.assertFalse(run.done)
     run.Reply(0, 5)
+    self.assertFalse(run.Advance(0.9))
+    run.Reply(1, 6)
     self.assertTrue(run.done)
+    self.assertEqual(run.Result().serial, 6)
+    self.assertFalse(run.candidates[1].silent)
+
+  def testAnErrorExplainsSilence(self):
+    run = _Run(_Candidates(2))
+    run.Refuse(1)
+    run.Reply(0, 5)
+    self.assertTrue(run.Advance(1.01))
     self.assertEqual(run.Result().silent, {"node2": "refused"})
+    self.assertTrue(run.candidates[1].silent)
+
+  def testAnErrorMakesResendsRarer(self):
+    counts = []
+    for refused in (False, True):
+      run = _Run(_Candidates(2))
+      if refused:
+        run.Refuse(1)
+      run.Advance(1)
+      counts.append([host for (_, host, _) in run.sent].count("192.0.2.2"))
+    self.assertLess(counts[1], counts[0])
+    # One of them was lost, another one comes within patience
+    self.assertGreaterEqual(counts[1], 2)
 
   def testUnreachableMayComeBack(self):
     run = _Run(_Candidates(1))
-    run.exchange.Undelivered(*run.candidates[0].addresses[0], "refused")
+    run.Refuse(0)
     self.assertFalse(run.Advance(0.5))
     run.Reply(0, 5)
     self.assertTrue(run.done)
@@ -194,7 +228,7 @@ class TestEnough(unittest.TestCase):
 
   def testNothingListensAnywhere(self):
     run = _Run(_Candidates(1))
-    run.exchange.Undelivered(*run.candidates[0].addresses[0], "refused")
+    run.Refuse(0)
     self.assertTrue(run.Advance(1.01))
     with self.assertRaisesRegex(exchange.NoAnswer, "node1: refused"):
       run.Result()
@@ -218,6 +252,71 @@ class TestEnough(unittest.TestCase):
     run.Reply(1, 5)
     self.assertFalse(run.Advance(2.9))
     self.assertTrue(run.Advance(0.2))
+
+
+class TestSource(unittest.TestCase):
+  """Whose a reply is says the address that it is from.
+
+  """
+  def _Receive(self, run, asked, address, serial):
+    """Hands in a reply to what one candidate was asked, from somewhere.
+
+    """
+    salts = run.exchange.Salts()
+    (salt, ) = [salt for (salt, item) in salts.items()
+                if item.candidate is run.candidates[asked]]
+    run.exchange.Receive(salts[salt], wire.ParsedReply(1, 0, "x", serial, salt),
+                         address, run.now)
+
+  def testFromElsewhere(self):
+    run = _Run(_Candidates(1))
+    for address in [("192.0.2.9", 1814), ("192.0.2.1", 1815),
+                    ("::ffff:192.0.2.9", 1814, 0, 0)]:
+      self._Receive(run, 0, address, 4)
+      self.assertFalse(run.done)
+    self.assertTrue(run.Advance(10))
+    with self.assertRaisesRegex(exchange.NoAnswer, "replies from 192.0.2.1,"
+                                " 192.0.2.9, where nobody was asked"):
+      run.Result()
+
+  def testAnyAddressOfTheCandidate(self):
+    candidate = exchange.Candidate("node1", [
+      (socket.AF_INET, ("192.0.2.1", 1814)),
+      (socket.AF_INET, ("192.0.2.100", 1814))])
+    run = _Run([candidate])
+    self._Receive(run, 0, ("192.0.2.100", 1814), 5)
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().candidates[0].server, "192.0.2.100")
+    (found, addresses) = run.exchange.Source()
+    self.assertIs(found, candidate)
+    self.assertEqual([i.address[0] for i in addresses], ["192.0.2.100"])
+
+  def testAnotherCandidatesAddress(self):
+    """It is that one's reply, and counts once.
+
+    """
+    run = _Run(_Candidates(3))
+    self._Receive(run, 0, ("192.0.2.2", 1814), 4)
+    self._Receive(run, 1, ("192.0.2.2", 1814), 4)
+    self.assertFalse(run.done)
+    run.Reply(0, 5)
+    self.assertTrue(run.done)
+    self.assertEqual([(i.address, i.server, i.serial)
+                      for i in run.Result().candidates],
+                     [("node1", "192.0.2.1", 5), ("node2", "192.0.2.2", 4)])
+
+  def testIpv6(self):
+    for (asked, other, same) in [
+      (("2001:db8::1", 1814, 0, 0), ("2001:DB8:0::1", 1814, 7, 0), True),
+      (("2001:db8::1", 1814, 0, 2), ("2001:db8::1", 1814, 0, 0), True),
+      (("2001:db8::1", 1814, 0, 0), ("2001:db8::1", 1815, 0, 0), False),
+      (("fe80::1", 1814, 0, 2), ("fe80::1", 1814, 0, 2), True),
+      (("fe80::1", 1814, 0, 2), ("fe80::1%eth0", 1814, 0, 2), True),
+      (("fe80::1", 1814, 0, 2), ("fe80::1", 1814, 0, 3), False),
+      (("::ffff:192.0.2.1", 1814, 0, 0), ("192.0.2.1", 1814), True),
+      ]:
+      self.assertEqual(exchange.SourceOf(asked) == exchange.SourceOf(other),
+                       same, (asked, other))
 
 
 class TestBest(unittest.TestCase):
@@ -341,7 +440,7 @@ class TestNoAnswer(unittest.TestCase):
   def testSaysWhoAndWhy(self):
     run = _Run(_Candidates(2), query=(1, "node7"), timeout=5)
     run.exchange.forged = 4
-    run.exchange.Undelivered(*run.candidates[1].addresses[0], "refused")
+    run.Refuse(1)
     self.assertTrue(run.Advance(5))
     with self.assertRaises(exchange.NoAnswer) as context:
       run.Result()

@@ -56,12 +56,15 @@ class TestFetch(unittest.TestCase):
     self.daemon = _Daemon(5, self.answer)
     self.candidate = exchange.Candidate(
       "node1", [(socket.AF_INET, ("192.0.2.1", 1814))])
-    self.fetch = fetch.Fetch(10, "/x", (self.candidate,
-                                        self.candidate.addresses), 5,
-                             self.now, 10.0)
+    self.fetch = self._Fetch()
+    self.address = ("192.0.2.1", 1814)
     first = exchange.CandidateReply("node1", "192.0.2.1", 1, 3, 5, 0.001, 0)
     self.first = exchange.Reply(3, 5, [first], {})
     self.sent = 0
+
+  def _Fetch(self, timeout=10.0):
+    return fetch.Fetch(10, "/x", (self.candidate, self.candidate.addresses), 5,
+                       self.now, timeout)
 
   def _Run(self, meddle=lambda reply: [reply]):
     """Runs it to its end.
@@ -77,11 +80,11 @@ class TestFetch(unittest.TestCase):
         for reply in meddle(self.daemon.Reply(request)):
           asked = self.fetch.Salts().get(reply.salt)
           if asked is not None:
-            self.fetch.Receive(asked, reply, "192.0.2.1", self.now)
+            self.fetch.Receive(asked, reply, self.address, self.now)
       self.now = max(self.now + 0.001, min(self.fetch.wakeup, self.now + 0.1))
     self.fetch.Finish(self.now)
     self.fetch.Unpack()
-    return self.fetch.Result(self.first)
+    return self.fetch.Result(self.first, self.now)
 
   def testAll(self):
     reply = self._Run()
@@ -157,22 +160,39 @@ class TestFetch(unittest.TestCase):
 
   def testStops(self):
     started = self.now
-    with self.assertRaisesRegex(exchange.NoAnswer, "node1 in 10.0 seconds,"
-                                " after 30"):
+    with self.assertRaisesRegex(exchange.NoAnswer, "node1 is incomplete after"
+                                " 1[01].. seconds: 30 of "):
       self._Run(lambda reply: [reply] if self.sent <= 30 else [])
     self.assertLess(self.now - started, 11)
 
-  def testTimeStartsAgainWithEachPart(self):
+  def _Trickle(self, pause):
+    """Lets one part come in so many seconds.
+
+    """
     last = []
 
     def _Meddle(reply):
-      if not last or self.now - last[-1] > 1:
+      if not last or self.now - last[-1] > pause:
         last.append(self.now)
         return [reply]
       return []
+    return _Meddle
+
+  def testTimeStartsAgainWithEachPart(self):
+    self.fetch = self._Fetch(timeout=20.0)
     started = self.now
-    self.assertEqual(self._Run(_Meddle).answer, self.answer)
-    self.assertGreater(self.now - started, 20)
+    self.assertEqual(self._Run(self._Trickle(0.2)).answer, self.answer)
+    self.assertGreater(self.now - started, 21)
+
+  def testATrickleIsGivenUp(self):
+    """One part in nine seconds would take ten minutes, or days.
+
+    """
+    started = self.now
+    with self.assertRaisesRegex(exchange.NoAnswer, "incomplete after 2.* of 70"
+                                " parts came"):
+      self._Run(self._Trickle(9))
+    self.assertLess(self.now - started, 25)
 
   def testWrongHash(self):
     part = wire.Part(0, 1, "0" * 40)
@@ -183,6 +203,7 @@ class TestFetch(unittest.TestCase):
     part = wire.Part(0, 10 ** 12, "0" * 64)
     with self.assertRaisesRegex(errors.ConfdClientError, "too large"):
       self._Run(lambda reply: [reply._replace(part=part)])
+    self.assertEqual(self.sent, 1)
 
   def testOtherPartThanAsked(self):
     """A part that lies is no progress.
@@ -194,7 +215,7 @@ class TestFetch(unittest.TestCase):
       part = reply.part._replace(
         number=(reply.part.number + 1) % reply.part.total)
       return [reply._replace(part=part)]
-    with self.assertRaisesRegex(exchange.NoAnswer, "after 0"):
+    with self.assertRaisesRegex(exchange.NoAnswer, "0 of"):
       self._Run(_Meddle)
     self.assertLess(self.now - started, 11)
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 import string
+import tracemalloc
 import unittest
 import zlib
 from unittest import mock
@@ -50,7 +51,7 @@ def _Assemble(cut, order=None):
   return assembly.Answer()
 
 
-def _Made(data, sha256=None):
+def _Made(data, sha256=None, max_memory=parts.MAX_MEMORY):
   """Makes an assembly that is complete.
 
   @param data: bytes of what should be compressed text
@@ -61,7 +62,7 @@ def _Made(data, sha256=None):
     sha256 = hashlib.sha256(data).hexdigest()
   size = parts.PART_SIZE
   pieces = [data[i:i + size] for i in range(0, len(data), size)] or [b""]
-  assembly = parts.Assembly(len(pieces), sha256)
+  assembly = parts.Assembly(len(pieces), sha256, max_memory)
   for (number, piece) in enumerate(pieces):
     assembly.Add(number, base64.b64encode(piece).decode("ascii"))
   return assembly
@@ -173,9 +174,38 @@ class TestAssembly(unittest.TestCase):
       parts.Assembly(1, "0" * 64).Add(0, text)
 
   def testMoreThanFitsMemory(self):
-    with mock.patch.object(parts, "_MAX_TEXT", 1000):
-      good = json.dumps("x" * 998)
-      self.assertEqual(_Made(zlib.compress(good.encode("ascii"))).Answer(),
-                       "x" * 998)
-      # Not unpacked first and measured then
-      self._Refused(_Made(zlib.compress(b" " * 10 ** 7)), "more than 1000")
+    # Not unpacked first and measured then
+    data = zlib.compress(b" " * 10 ** 7)
+    limit = 3 * 10 ** 6
+    with self.assertRaisesRegex(errors.ConfdClientError,
+                                "has more than 2.* the limit is 3 MB"
+                                " .*max_memory"):
+      _Made(data, max_memory=limit).Answer()
+    good = zlib.compress(json.dumps("x" * 10 ** 6).encode("ascii"))
+    self.assertEqual(_Made(good, max_memory=limit).Answer(), "x" * 10 ** 6)
+
+  def testManyValuesInAShortText(self):
+    """64 MB of such a text would make 1.8 GB of objects.
+
+    """
+    for item in [b"[]", b"{}", b"[1]", b"{\"a\":1}", b"\"abc\"", b"1234567"]:
+      text = b"[%s1]" % ((item + b",") * (1 << 17))
+      data = zlib.compress(text)
+      tracemalloc.start()
+      try:
+        value = json.loads(text.decode("ascii"))
+        (_, peak) = tracemalloc.get_traced_memory()
+      finally:
+        tracemalloc.stop()
+      self.assertEqual(len(value), (1 << 17) + 1)
+      # What it will take is not taken for less, nor for very much more
+      with self.assertRaisesRegex(errors.ConfdClientError, "max_memory"):
+        _Made(data, max_memory=peak).Answer()
+      self.assertEqual(_Made(data, max_memory=4 * peak).Answer(), value)
+
+  def testManyParts(self):
+    limit = 1000 * parts.PART_SIZE
+    parts.Assembly(1000, "0" * 64, limit)
+    with self.assertRaisesRegex(errors.ConfdClientError,
+                                "has 1001 parts, .* max_memory"):
+      parts.Assembly(1001, "0" * 64, limit)

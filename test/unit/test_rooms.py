@@ -40,7 +40,7 @@ _MORE = frozenset([
   # The watchdog asks the daemon as any client would, in a process of its own
   ("daemon.systemd", "client"),
   # Names and titles of fields, and the order of names: neither imports more
-  ("clientlib.dialogue", "config.columns"),
+  ("clientlib.questions", "config.columns"),
   ("command.listing", "config.columns"),
   ("command.listing", "config.naturalorder"),
   ("command.drawing", "config.naturalorder"),

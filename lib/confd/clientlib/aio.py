@@ -8,109 +8,230 @@ Any number of questions may be under way at once, over one socket for each
 address family; replies find theirs by their salts. A question that is
 cancelled is forgotten, and nothing of it is left in the event loop.
 
+Fact: thousands of datagrams sent at once do not fit the queues of kernels and
+daemons. What is lost there is sent again, which makes it more. So questions
+wait for their turn, see L{_Gate}.
+
 """
 
 import asyncio
+import collections
+import socket
 import time
+from typing import Any, Callable, Deque, Dict, Optional, Sequence, TypeVar, \
+  Union
 
-from ganeti.confd.clientlib import channel
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import parts
 from ganeti.confd.clientlib import dialogue
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import fetch
+from ganeti.confd.clientlib import post as postlib
+from ganeti.confd.clientlib import questions
+from ganeti.confd.clientlib import talk
 
 
-class AsyncClient(dialogue.Dialogue):
-  """Asks the master candidates, and returns the freshest answer or raises.
+#: How many questions wait for their first replies at a time, and how long one
+#: is counted that gets none (seconds)
+_AT_ONCE = 64
+_COUNTED = 0.1
 
-  To be used within one event loop; has to be closed, as C{async with} does.
+_Value = TypeVar("_Value")
+_Talk = TypeVar("_Talk", bound=talk.Talk)
+
+
+class _Gate:
+  """Lets some in at a time, the others in their order.
 
   """
-  def __init__(self, *args, **kwargs):
-    dialogue.Dialogue.__init__(self, *args, **kwargs)
-    self._channel = channel.Channel(self._Watch)
-    self._waiters = {}
-    self._loop = None
-    self._lock = None
+  def __init__(self, places: int) -> None:
+    self._free = places
+    self._queue: "Deque[asyncio.Future[bool]]" = collections.deque()
 
-  async def __aenter__(self):
-    return self
+  async def Enter(self, loop: asyncio.AbstractEventLoop, deadline: float
+                  ) -> bool:
+    """Waits for a place.
 
-  async def __aexit__(self, *_):
-    self.Close()
-
-  def Close(self):
-    """Closes the sockets.
+    @param deadline: until when, by C{time.monotonic}
+    @return: whether there was one in time, to be given back by L{Leave}
 
     """
-    for sock in self._channel.Sockets():
-      if not self._loop.is_closed():
-        self._loop.remove_reader(sock)
-    self._channel.Close()
-
-  def _Watch(self, sock):
-    """Has the event loop look after a socket.
-
-    """
-    self._loop = asyncio.get_running_loop()
-    self._loop.add_reader(sock, self._Readable, sock)
-
-  def _Readable(self, sock):
-    for current in self._Incoming(*self._channel.Receive(sock)):
-      if current in self._waiters:
-        self._Wake(self._waiters[current])
-
-  async def _Perform(self, steps):
-    if self._lock is None:
-      self._lock = asyncio.Lock()
+    if self._free and not self._queue:
+      self._free -= 1
+      return True
+    turn: "asyncio.Future[bool]" = loop.create_future()
+    self._queue.append(turn)
+    timer = loop.call_later(max(0, deadline - time.monotonic()), _Resolve, turn,
+                            False)
     try:
-      while True:
-        step = next(steps)
-        if isinstance(step, (exchange.Exchange, fetch.Fetch)):
-          await self._Run(step)
-        elif callable(step):
-          # One at a time, as they change this object
-          async with self._lock:
-            await asyncio.get_running_loop().run_in_executor(None, step)
-        else:
-          await asyncio.sleep(step)
-    except StopIteration as stop:
-      return stop.value
-
-  async def _Run(self, current):
-    """Runs an exchange or a fetch.
-
-    """
-    self._running.append(current)
-    try:
-      while not current.Done(time.monotonic()):
-        for (family, address, datagram) in self._Outgoing(current):
-          reason = self._channel.Send(family, address, datagram)
-          if reason is not None:
-            self._Undelivered(family, address, reason)
-        await self._Wait(current)
-      # What has come in meanwhile counts
-      for sock in self._channel.Sockets():
-        self._Readable(sock)
+      return await turn
+    except asyncio.CancelledError:
+      if turn.done() and not turn.cancelled() and turn.result():
+        self.Leave()
+      raise
     finally:
-      current.Finish(time.monotonic())
-      self._running.remove(current)
+      timer.cancel()
 
-  async def _Wait(self, current):
-    """Waits until something comes in for an exchange, or it is time for it.
+  def Leave(self) -> None:
+    """Gives a place back.
+
+    """
+    while self._queue:
+      turn = self._queue.popleft()
+      if not turn.done():
+        turn.set_result(True)
+        return
+    self._free += 1
+
+
+def _Resolve(future: "asyncio.Future[_Value]", value: _Value) -> None:
+  if not future.done():
+    future.set_result(value)
+
+
+class _Place:
+  """A place within the gate, given back once.
+
+  """
+  def __init__(self, gate: _Gate, loop: asyncio.AbstractEventLoop) -> None:
+    self._gate: Optional[_Gate] = gate
+    self._timer = loop.call_later(_COUNTED, self.Leave)
+
+  def Leave(self) -> None:
+    self._timer.cancel()
+    if self._gate is not None:
+      self._gate.Leave()
+      self._gate = None
+
+
+class _Driver(dialogue.Driver):
+  """Leaves the waiting to an event loop.
+
+  """
+  def __init__(self, post: postlib.Post) -> None:
+    dialogue.Driver.__init__(self, post)
+    post.channel.on_socket = self._Watch
+    self._loop: Optional[asyncio.AbstractEventLoop] = None
+    self._gate = _Gate(_AT_ONCE)
+    self._waiters: "Dict[talk.Talk, asyncio.Future[None]]" = {}
+    self._calls: "Dict[Callable[..., Any], asyncio.Future[Any]]" = {}
+
+  def _Loop(self) -> asyncio.AbstractEventLoop:
+    """Returns the event loop.
+
+    @raise errors.ProgrammerError: it is another one than before
 
     """
     loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
+    if self._loop is None:
+      self._loop = loop
+    elif self._loop is not loop:
+      raise errors.ProgrammerError("This client belongs to another event loop:"
+                                   " each needs one of its own")
+    return loop
+
+  def _Watch(self, sock: socket.socket) -> None:
+    self._Loop().add_reader(sock, self._Readable, sock)
+
+  def _Readable(self, sock: socket.socket) -> None:
+    for current in self._post.Receive(sock):
+      waiter = self._waiters.get(current)
+      if waiter is not None:
+        _Resolve(waiter, None)
+
+  async def Run(self, make: Callable[[float], _Talk], deadline: float) -> _Talk:
+    loop = self._Loop()
+    place = None
+    if await self._gate.Enter(loop, deadline):
+      place = _Place(self._gate, loop)
+    try:
+      # It may have been closed meanwhile
+      self._post.channel.CheckOpen()
+      current = make(time.monotonic())
+      await self._Run(loop, current)
+    finally:
+      if place is not None:
+        place.Leave()
+    return current
+
+  async def _Run(self, loop: asyncio.AbstractEventLoop, current: talk.Talk
+                 ) -> None:
+    self._post.Begin(current)
+    try:
+      while not current.Done(time.monotonic()):
+        self._post.Send(current)
+        await self._Wait(loop, current)
+        self._post.channel.CheckOpen()
+      # What has come in meanwhile counts
+      for sock in self._post.channel.Sockets():
+        self._Readable(sock)
+    finally:
+      self._post.End(current)
+
+  async def _Wait(self, loop: asyncio.AbstractEventLoop, current: talk.Talk
+                  ) -> None:
+    """Waits until something comes in for a talk, or it is time for it.
+
+    """
+    waiter: "asyncio.Future[None]" = loop.create_future()
     self._waiters[current] = waiter
-    timer = loop.call_later(max(0, current.wakeup - time.monotonic()),
-                            self._Wake, waiter)
+    timer = loop.call_later(max(0, current.wakeup - time.monotonic()), _Resolve,
+                            waiter, None)
     try:
       await waiter
     finally:
       timer.cancel()
       del self._waiters[current]
 
-  @staticmethod
-  def _Wake(waiter):
-    if not waiter.done():
-      waiter.set_result(None)
+  async def Pause(self, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+  async def Call(self, function: Callable[[], _Value]) -> _Value:
+    return await self._Loop().run_in_executor(None, function)
+
+  async def CallOnce(self, function: Callable[[float], None], deadline: float
+                     ) -> None:
+    loop = self._Loop()
+    call = self._calls.get(function)
+    if call is None:
+      call = loop.run_in_executor(None, function, deadline)
+      self._calls[function] = call
+      call.add_done_callback(lambda _: self._calls.pop(function, None))
+    await asyncio.wait([call], timeout=max(0, deadline - time.monotonic()))
+    if call.done():
+      call.result()
+
+  def Close(self) -> None:
+    for sock in self._post.channel.Sockets():
+      if self._loop is not None and not self._loop.is_closed():
+        self._loop.remove_reader(sock)
+    self._post.channel.Close()
+    for waiter in self._waiters.values():
+      if not waiter.get_loop().is_closed():
+        _Resolve(waiter, None)
+
+
+class AsyncClient(questions.Questions):
+  """Asks the master candidates, and returns the freshest answer or raises.
+
+  To be used within one event loop; has to be closed, as C{async with} does.
+
+  """
+  def __init__(self, peers: Optional[Sequence[str]] = None,
+               key: Union[bytes, str, None] = None,
+               key_file: Optional[str] = None,
+               port: Optional[int] = None,
+               timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT,
+               coverage: int = 0,
+               max_memory: int = parts.MAX_MEMORY) -> None:
+    """Makes a client; the arguments are those of L{sync.Client}.
+
+    """
+    questions.Questions.__init__(
+      self, _Driver, peers=peers, key=key, key_file=key_file, port=port,
+      timeout=timeout, coverage=coverage, max_memory=max_memory)
+
+  async def __aenter__(self) -> "AsyncClient":
+    return self
+
+  async def __aexit__(self, *_: object) -> None:
+    self.Close()

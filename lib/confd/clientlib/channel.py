@@ -4,10 +4,12 @@
 
 """The client's sockets, one for each address family in use.
 
-Facts: the sockets are not connected, since a reply from another address of the
-machine that was asked is as good as one from the address asked. A socket that
-is not connected hears that nothing listens at a port only through its error
-queue (ip(7), IP_RECVERR), which returns the address the datagram was sent to.
+Facts: the sockets are not connected, since one of them asks all candidates. A
+socket that is not connected hears that nothing listens at a port only through
+its error queue (ip(7), IP_RECVERR), which returns the address the datagram was
+sent to.
+
+Rule: each call does a bounded amount of work, whatever comes in.
 
 """
 
@@ -16,128 +18,163 @@ import os
 import select
 import socket
 import sys
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from ganeti import errors
+from ganeti.confd.clientlib import talk
 
 # Linux's numbers; Python's socket module lacks them before 3.14
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 
 _RECVERR = {
-  socket.AF_INET: (socket.IPPROTO_IP, _IP_RECVERR),
-  socket.AF_INET6: (socket.IPPROTO_IPV6, _IPV6_RECVERR),
+  int(socket.AF_INET): (socket.IPPROTO_IP, _IP_RECVERR),
+  int(socket.AF_INET6): (socket.IPPROTO_IPV6, _IPV6_RECVERR),
   }
 
 _MAX_DATAGRAM = 65536
 
+#: What is asked for to hold replies until they are read, in bytes; the kernel
+#: may grant less
+_RECEIVE_BUFFER = 1 << 20
+
+#: Seconds that L{Channel.Wait} takes at most, so that poll can count them
+_MAX_WAIT = 3600.0
+
 _REFUSED = "nothing listens there"
 
 
-def _Describe(number):
+class Undelivered(NamedTuple):
+  """A datagram that did not arrive, by the network's word.
+
+  """
+  address: talk.SocketAddress
+  reason: str
+
+
+def _Describe(number: Optional[int]) -> str:
   if number == errno.ECONNREFUSED:
     return _REFUSED
-  return os.strerror(number)
+  return os.strerror(number or 0)
 
 
 class Channel:
   """Sends to and receives from addresses of any family; never blocks.
 
+  @ivar on_socket: None, or a function that is called with each new socket
+  @ivar closed: whether L{Close} was called
+
   """
-  def __init__(self, on_socket=None):
-    """Initializes this class.
+  def __init__(self) -> None:
+    self.on_socket: Optional[Callable[[socket.socket], None]] = None
+    self.closed = False
+    self._sockets: Dict[int, socket.socket] = {}
 
-    @type on_socket: f(socket)
-    @param on_socket: called with each socket that is opened
-
-    """
-    self._sockets = {}
-    self._on_socket = on_socket
-
-  def Sockets(self):
+  def Sockets(self) -> List[socket.socket]:
     """Returns the sockets that are open.
 
     """
     return list(self._sockets.values())
 
-  def _Socket(self, family):
+  def CheckOpen(self) -> None:
+    """@raise errors.ProgrammerError: L{Close} was called
+
+    """
+    if self.closed:
+      raise errors.ProgrammerError("This client is closed: nothing can be asked"
+                                   " with it after Close() or the end of its"
+                                   " \"with\"")
+
+  def _Socket(self, family: int) -> socket.socket:
+    self.CheckOpen()
     sock = self._sockets.get(family)
     if sock is None:
       sock = socket.socket(family, socket.SOCK_DGRAM)
       sock.setblocking(False)
       (level, option) = _RECVERR[family]
       sock.setsockopt(level, option, 1)
+      sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
       self._sockets[family] = sock
-      if self._on_socket:
-        self._on_socket(sock)
+      if self.on_socket is not None:
+        self.on_socket(sock)
     return sock
 
-  def Send(self, family, address, datagram):
+  def Send(self, datagram: talk.Datagram) -> Optional[str]:
     """Sends a datagram.
 
-    @rtype: string or None
     @return: why it cannot be sent there; a datagram that is lost for another
       reason is no error, it will be sent again
 
     """
     try:
-      sock = self._Socket(family)
+      sock = self._Socket(datagram.family)
     except OSError as err:
-      return err.strerror
+      return _Describe(err.errno)
     # The first error may be that of a datagram sent before
     for last in (False, True):
       try:
-        sock.sendto(datagram, address)
+        sock.sendto(datagram.data, datagram.address)
       except (BlockingIOError, InterruptedError):
         pass
       except OSError as err:
         if last:
           return _Describe(err.errno)
         continue
-      return None
+      break
+    return None
 
-  def Receive(self, sock):
-    """Takes what has come in from a socket.
+  @staticmethod
+  def Next(sock: socket.socket) -> Optional[Tuple[bytes, talk.SocketAddress]]:
+    """Takes one datagram from a socket.
 
-    @rtype: tuple of (list, list)
-    @return: the replies as (datagram, socket address); the datagrams that
-      were not delivered as (family, socket address, reason)
+    @return: the datagram and where it is from; None if there is no more
 
     """
-    received = []
-    while True:
+    # The first error may be that of a datagram sent before, which is in the
+    # error queue too
+    for _ in range(2):
       try:
-        received.append(sock.recvfrom(_MAX_DATAGRAM))
-      except OSError:
-        # Nothing more, or the error of a datagram sent before, which is in
-        # the error queue too
+        return sock.recvfrom(_MAX_DATAGRAM)
+      except BlockingIOError:
         break
-    undelivered = []
-    while True:
-      try:
-        (_, control, _, address) = sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)
       except OSError:
-        break
-      for (_, _, data) in control:
-        number = int.from_bytes(data[:4], sys.byteorder)
-        undelivered.append((sock.family, address, _Describe(number)))
-    return (received, undelivered)
+        pass
+    return None
 
-  def Wait(self, timeout):
+  @staticmethod
+  def NextUndelivered(sock: socket.socket) -> Optional[Undelivered]:
+    """Takes one error from a socket.
+
+    @return: None if there is no more
+
+    """
+    try:
+      (_, control, _, address) = sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+    except OSError:
+      return None
+    number = errno.EHOSTUNREACH
+    for (_, _, data) in control:
+      number = int.from_bytes(data[:4], sys.byteorder)
+    return Undelivered(address, _Describe(number))
+
+  def Wait(self, timeout: float) -> List[socket.socket]:
     """Waits until something comes in.
 
-    @type timeout: float
     @param timeout: seconds
-    @rtype: list of sockets
 
     """
     poller = select.poll()
-    sockets = dict((sock.fileno(), sock) for sock in self.Sockets())
+    sockets = {sock.fileno(): sock for sock in self.Sockets()}
     for fd in sockets:
       poller.register(fd, select.POLLIN)
-    return [sockets[fd] for (fd, _) in poller.poll(max(0, timeout) * 1000)]
+    ready = poller.poll(min(max(0.0, timeout), _MAX_WAIT) * 1000)
+    return [sockets[fd] for (fd, _) in ready]
 
-  def Close(self):
+  def Close(self) -> None:
     """Closes all sockets.
 
     """
+    self.closed = True
     for sock in self.Sockets():
       sock.close()
     self._sockets.clear()

@@ -7,14 +7,17 @@
 Facts: datagrams get lost, come twice and out of order, and a candidate may
 hold an older configuration than another. A candidate without a usable
 configuration is silent; the packaged daemon sends an error with a text
-instead, which it also does for some questions it cannot answer.
+instead, which it also does for some questions it cannot answer. Whoever can
+send us a datagram can forge an ICMP error ("nothing listens there"), and
+whoever sees a request can carry a copy of it to a daemon that nobody asked.
 
 Rule 1: no socket and no clock here; time is passed in, in seconds, from a
 clock that does not jump (except for the time in a request's salt).
 
 Rule 2: each candidate has a salt of its own, the same in all resends of the
-question. What counts is HMAC and salt, not the address a reply is from; the
-first reply to a salt is the candidate's reply, further ones are duplicates.
+question. A reply is that of the candidate whose address it is from: the one
+that its salt was sent to, or else another one that was asked. Replies from
+anywhere else do not count. A candidate's first reply is the one that counts.
 
 Rule 3: the best reply is the one with the highest serial. An error with a text
 is worse than any other reply. Replies below the floor (the serial that the
@@ -25,15 +28,21 @@ Rule 4: enough is what L{NeededReplies} says of the candidates asked. Those
 that do not answer get L{PATIENCE} seconds, then any answer is enough. Without
 an answer by then, the candidates in reserve are asked as well.
 
+Rule 5: an ICMP error shortens no patience. It makes resends to its address
+rarer, explains silence, and ends the wait for a first answer when patience is
+over, if there was one for each address.
+
 """
 
-import collections
-import uuid
+import ipaddress
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, \
+  Sequence, Set, Tuple
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import protocol
 from ganeti.confd import wire
+from ganeti.confd.clientlib import talk
 
 
 #: The configuration's serial, asked for by name
@@ -45,11 +54,11 @@ PATIENCE = 1.0
 #: Seconds that they get on top where all answers are errors with a text
 _LAST_HOPE = 2.0
 
-#: Seconds from the first datagram to the second; from there on each pause is
-#: longer than the one before, up to a limit
-_RESEND_FIRST = 0.1
-_RESEND_FACTOR = 1.5
-_RESEND_MAX = 1.0
+#: Seconds without a resend to an address after an ICMP error for it
+_REFUSED_PAUSE = 0.5
+
+#: How many addresses that were not asked are remembered, for a message
+_MAX_STRANGERS = 3
 
 #: Of a question, so much stands in a message (characters)
 _MAX_DESCRIPTION = 80
@@ -65,19 +74,39 @@ _ERRORS = {
   }
 
 
-#: What one candidate replied: C{address} as it was given or learned; C{server}
-#: the IP address the reply is from; C{status}, C{answer} and C{serial} as on
-#: the wire; C{round_trip} the seconds from the first datagram to the reply;
-#: C{behind} how much lower than the freshest reply's the serial is
-CandidateReply = collections.namedtuple("CandidateReply", [
-  "address", "server", "status", "answer", "serial", "round_trip", "behind"])
+class CandidateReply(NamedTuple):
+  """What one candidate replied.
 
-#: What a question came to: C{answer}; C{serial} of the configuration it is
-#: from; C{candidates} a list of L{CandidateReply}, the freshest first;
-#: C{silent} a dictionary: the addresses that had not answered when the call
-#: returned, and why not as far as it is known, else None
-Reply = collections.namedtuple("Reply", ["answer", "serial", "candidates",
-                                         "silent"])
+  """
+  #: as it was given or learned
+  address: str
+  #: the IP address that the reply is from
+  server: str
+  #: C{constants.CONFD_REPL_STATUS_*}
+  status: int
+  #: any JSON value
+  answer: Any
+  #: of the configuration, but for those of the packaged daemon
+  serial: int
+  #: seconds from the first datagram to the reply
+  round_trip: float
+  #: how much lower than the freshest reply's the serial is
+  behind: int
+
+
+class Reply(NamedTuple):
+  """What a question came to.
+
+  """
+  #: any JSON value
+  answer: Any
+  #: of the configuration that the answer is from
+  serial: int
+  #: who replied, the freshest first
+  candidates: List[CandidateReply]
+  #: who had not answered when the call returned, and why as far as that is
+  #: known, else None
+  silent: Dict[str, Optional[str]]
 
 
 class NoAnswer(errors.ConfdClientError):
@@ -102,44 +131,38 @@ class ErrorAnswer(errors.ConfdClientError):
   @ivar reply: the L{Reply}
 
   """
-  def __init__(self, text, reply):
+  def __init__(self, text: str, reply: Reply) -> None:
     errors.ConfdClientError.__init__(self, text)
     self.reply = reply
     self.status = reply.candidates[0].status
     self.code = reply.candidates[0].answer
 
 
-def CountToAsk(coverage, known, whom):
+def CountToAsk(coverage: int, known: int, whom: str) -> int:
   """Tells how many to ask.
 
-  @type coverage: int
   @param coverage: a number; 0 for C{constants.CONFD_DEFAULT_REQ_COVERAGE} or
     all if they are fewer, -1 for all
-  @type known: int
   @param known: how many there are
-  @type whom: string
   @param whom: what they are, for the message
   @raise errors.ConfdClientError: there are not so many
 
   """
-  count = {
-    0: min(known, constants.CONFD_DEFAULT_REQ_COVERAGE),
-    -1: known,
-    }.get(coverage, coverage)
-  if count > known:
+  if coverage == -1:
+    return known
+  if coverage == 0:
+    return min(known, int(constants.CONFD_DEFAULT_REQ_COVERAGE))
+  if coverage > known:
     raise errors.ConfdClientError("Coverage %d is more than the number of %s,"
-                                  " %d" % (count, whom, known))
-  return count
+                                  " %d" % (coverage, whom, known))
+  return coverage
 
 
-def NeededReplies(count):
+def NeededReplies(count: int) -> int:
   """Tells how many of the candidates asked have to answer.
 
   All of one or two, all but one of three or four, more than half of more: the
   freshest of so many is unlikely to be old.
-
-  @type count: int
-  @rtype: int
 
   """
   if count < 3:
@@ -149,17 +172,16 @@ def NeededReplies(count):
   return count // 2 + 1
 
 
-def IsUnusable(status, answer):
+def IsUnusable(status: int, answer: Any) -> bool:
   """Tells whether a reply only says that its candidate cannot answer.
 
   """
-  return status == constants.CONFD_REPL_STATUS_ERROR and isinstance(answer, str)
+  return (isinstance(answer, str) and
+          status == int(constants.CONFD_REPL_STATUS_ERROR))
 
 
-def DescribeRequest(rtype, query):
+def DescribeRequest(rtype: int, query: Any) -> str:
   """Names a question in a message.
-
-  @rtype: string
 
   """
   name = _REQUEST_NAMES.get(rtype, "request type %s" % rtype)
@@ -174,11 +196,8 @@ def DescribeRequest(rtype, query):
   return "%s %s" % (name, text)
 
 
-def DescribeError(rtype, query, best):
+def DescribeError(rtype: int, query: Any, best: CandidateReply) -> str:
   """Says what error an answer is.
-
-  @type best: L{CandidateReply}
-  @rtype: string
 
   """
   if best.status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
@@ -200,97 +219,135 @@ def DescribeError(rtype, query, best):
           (DescribeRequest(rtype, query), text, best.address, best.serial))
 
 
+class Source(NamedTuple):
+  """What is compared of a socket's address, of either family.
+
+  """
+  #: as text; that of IPv4 in IPv6 (::ffff:192.0.2.1) is the IPv4 one
+  ip: str
+  port: int
+  #: the interface of a link-local address, which is unique on its link only;
+  #: else 0
+  scope: int
+
+
+def SourceOf(address: talk.SocketAddress) -> Source:
+  """Takes what counts from a socket's address.
+
+  """
+  (host, port) = address[:2]
+  if len(address) == 2:
+    return Source(host, port, 0)
+  ip = ipaddress.IPv6Address(host.partition("%")[0])
+  if ip.ipv4_mapped is not None:
+    return Source(str(ip.ipv4_mapped), port, 0)
+  return Source(str(ip), port, address[3] if ip.is_link_local else 0)
+
+
 class Candidate:
   """One machine that may be asked.
 
   @ivar name: the address as it was given
-  @ivar addresses: list of (family, socket address); none if the name cannot
-    be resolved
+  @ivar addresses: where it is reached; nowhere if the name cannot be resolved
+  @ivar sources: what they are compared by
   @ivar trouble: why the last datagram could not be delivered, or None
   @ivar silent: whether it did not answer when it was last asked
   @ivar tells_serial: whether it puts the configuration's serial into its
     replies (the packaged daemon puts others there); None if unknown
 
   """
-  def __init__(self, name, addresses, trouble=None):
+  def __init__(self, name: str, addresses: Iterable[Tuple[int, Any]],
+               trouble: Optional[str] = None) -> None:
     self.name = name
-    self.addresses = addresses
+    self.addresses = [talk.Address(*item) for item in addresses]
+    self.sources = frozenset(SourceOf(i.address) for i in self.addresses)
     self.trouble = trouble
     self.silent = False
-    self.tells_serial = None
+    self.tells_serial: Optional[bool] = None
+    self._refused: Dict[Source, float] = {}
 
-
-class Pace:
-  """When to send something, and when to send it again.
-
-  @ivar next: the next time to send
-
-  """
-  def __init__(self, now):
-    self.next = now
-    self._pause = _RESEND_FIRST
-
-  def IsDue(self, now):
-    """Tells whether it is time to send; if so, the next time is set.
+  def IsAt(self, source: Source) -> bool:
+    """Tells whether an address is one of the candidate's.
 
     """
-    if self.next > now:
-      return False
-    self.next = now + self._pause
-    self._pause = min(self._pause * _RESEND_FACTOR, _RESEND_MAX)
-    return True
+    return source in self.sources
+
+  def Refuse(self, source: Source, reason: str, now: float) -> None:
+    """Takes note of an address that a datagram was not delivered to.
+
+    """
+    self._refused[source] = now
+    self.trouble = reason
+
+  def RefusedSince(self, source: Source, since: float) -> bool:
+    """Tells whether L{Refuse} was called for an address lately.
+
+    """
+    return self._refused.get(source, since - 1) >= since
 
 
-class _Asked:
+class _Asked(talk.Asked):
   """How far one candidate is with the question.
 
   """
-  def __init__(self, candidate, now):
+  def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
+    talk.Asked.__init__(self, salt, now)
     self.candidate = candidate
-    self.salt = str(uuid.uuid4())
-    self.started = now
-    self.pace = Pace(now)
-    self.undelivered = set()
-    self.reply = None
-    self.server = None
-    self.round_trip = None
+    self.reply: Optional[wire.ParsedReply] = None
+    self.source: Optional[Source] = None
+    self.round_trip = 0.0
 
   @property
-  def unreachable(self):
-    """Whether it is known that the question did not arrive.
+  def unreachable(self) -> bool:
+    """Whether the question is said not to have arrived anywhere.
 
     """
-    return self.undelivered.issuperset(self.candidate.addresses)
+    return all(self.candidate.RefusedSince(source, self.started)
+               for source in self.candidate.sources)
 
 
-class Exchange:
-  """One question to several candidates.
-
-  Whoever runs it sends what L{Outgoing} returns, hands in what comes back, and
-  calls L{Outgoing} again at the time L{wakeup}, until L{Done}.
+class _Late(talk.Late):
+  """Late replies show that their candidates live.
 
   """
-  def __init__(self, rtype, query, candidates, reserve, now, deadline,
-               floor=None, everybody=False, patience=PATIENCE):
-    """Initializes this class.
+  def __init__(self, asked: Iterable[_Asked]) -> None:
+    self._candidates = {i.salt: i.candidate for i in asked}
 
-    @type rtype: int
+  def Receive(self, salt: str, address: talk.SocketAddress) -> None:
+    candidate = self._candidates.get(salt)
+    if candidate is not None and candidate.IsAt(SourceOf(address)):
+      candidate.silent = False
+      candidate.trouble = None
+
+
+class _Replied(NamedTuple):
+  """Who has replied what.
+
+  """
+  asked: _Asked
+  reply: wire.ParsedReply
+
+
+class Exchange(talk.Talk):
+  """One question to several candidates.
+
+  """
+  def __init__(self, rtype: int, query: Any, candidates: Sequence[Candidate],
+               reserve: Iterable[Candidate], now: float, deadline: float,
+               floor: Optional[int] = None, everybody: bool = False,
+               patience: float = PATIENCE) -> None:
+    """Initializes an exchange.
+
     @param query: any JSON value
-    @type candidates: list of L{Candidate}
     @param candidates: who is asked at once
-    @type reserve: list of L{Candidate}
     @param reserve: who is asked if none of those answers
-    @type deadline: float
-    @type floor: int or None
     @param floor: replies with a lower serial are stale
-    @type everybody: bool
     @param everybody: whether to wait for all candidates, not just for enough
-    @type patience: float
     @param patience: how long those that do not answer get, in seconds
 
     """
+    talk.Talk.__init__(self)
     self.floor = floor
-    self.forged = 0
     self._rtype = rtype
     self._query = query
     self._reserve = list(reserve)
@@ -298,89 +355,88 @@ class Exchange:
     self._deadline = deadline
     self._patience = patience
     self._patience_ends = now + patience
-    self._asked = [_Asked(candidate, now) for candidate in candidates]
+    self._asked: List[_Asked] = []
+    self._by_salt: Dict[str, _Asked] = {}
+    self._Ask(candidates, now)
     self._everybody = everybody
+    self._sent = False
+    self._strangers: Set[str] = set()
     # Nobody waits for those that were silent before, if there are others
     self._needed = NeededReplies(
       len([i for i in candidates if not i.silent]) or len(candidates))
 
-  def Salts(self):
-    """Returns the salts of the candidates asked so far.
+  def _Ask(self, candidates: Iterable[Candidate], now: float) -> None:
+    for candidate in candidates:
+      asked = _Asked(candidate, self._NewSalt(), now)
+      self._asked.append(asked)
+      self._by_salt[asked.salt] = asked
 
-    """
-    return dict((asked.salt, asked) for asked in self._asked)
+  def Salts(self) -> Dict[str, _Asked]:
+    return self._by_salt
 
-  def Outgoing(self, key, now, timestamp):
-    """Returns what is to be sent at this moment.
-
-    @type key: bytes
-    @type timestamp: number
-    @param timestamp: seconds since the epoch, by which the receiver proves
-      that the request is new
-    @rtype: list of (family, socket address, datagram)
-
-    """
-    result = []
+  def Outgoing(self, key: bytes, now: float, timestamp: float
+               ) -> List[talk.Datagram]:
+    result: List[talk.Datagram] = []
     for asked in self._asked:
       if asked.reply is None and asked.pace.IsDue(now):
         datagram = wire.PackRequest(key, timestamp, self._rtype, self._query,
                                     asked.salt)
-        result.extend((family, address, datagram)
-                      for (family, address) in asked.candidate.addresses)
+        candidate = asked.candidate
+        result.extend(
+          talk.Datagram(family, address, datagram)
+          for (family, address) in candidate.addresses
+          if not candidate.RefusedSince(SourceOf(address),
+                                        max(asked.started,
+                                            now - _REFUSED_PAUSE)))
+    self._sent = self._sent or bool(result)
     return result
 
   @property
-  def wakeup(self):
-    """When L{Outgoing} and L{Done} want to be called again.
-
-    """
+  def wakeup(self) -> float:
     times = [asked.pace.next for asked in self._asked if asked.reply is None]
     times.append(self._deadline)
-    if self._reserve or self._fresh:
+    if self._reserve or self._everybody or self._fresh:
       times.append(self._patience_ends)
     return min(times)
 
-  def Receive(self, asked, reply, server, now):
-    """Takes note of an authentic reply.
-
-    @param asked: of L{Salts}, by the reply's salt
-    @type reply: L{wire.ParsedReply}
-    @type server: string
-    @param server: the IP address it is from
-
-    """
-    asked.candidate.silent = False
-    asked.candidate.trouble = None
-    if asked.reply is not None:
-      return
+  def Receive(self, asked: _Asked, reply: wire.ParsedReply,
+              address: talk.SocketAddress, now: float) -> bool:
+    source = SourceOf(address)
+    owner = self._Owner(asked, source)
+    if owner is None:
+      if len(self._strangers) < _MAX_STRANGERS:
+        self._strangers.add(source.ip)
+      return False
+    owner.candidate.silent = False
+    owner.candidate.trouble = None
+    if owner.reply is not None:
+      return False
     if (self._IsSerialQuestion() and wire.IsPlainInt(reply.answer) and
         reply.status == constants.CONFD_REPL_STATUS_OK):
       reply = reply._replace(serial=reply.answer)
-    asked.reply = reply
-    asked.server = server
-    asked.round_trip = now - asked.started
+    owner.reply = reply
+    owner.source = source
+    owner.round_trip = now - owner.started
     # An answer that took long gives the others as long again
     self._patience_ends = max(self._patience_ends,
-                              now + asked.round_trip)
+                              now + owner.round_trip)
     if self._rtype == constants.CONFD_REQ_PING:
-      asked.candidate.tells_serial = reply.serial != 0
+      owner.candidate.tells_serial = reply.serial != 0
+    return self.Done(now)
 
-  def _IsSerialQuestion(self):
-    return (self._rtype, self._query) == SERIAL_QUESTION
-
-  def Undelivered(self, family, address, reason):
-    """Takes note of an address that the question cannot be delivered to.
-
-    @type reason: string
+  def _Owner(self, asked: _Asked, source: Source) -> Optional[_Asked]:
+    """Finds whose reply it is that came from an address.
 
     """
-    for asked in self._asked:
-      if (family, address) in asked.candidate.addresses:
-        asked.undelivered.add((family, address))
-        asked.candidate.trouble = reason
+    if asked.candidate.IsAt(source):
+      return asked
+    return next((i for i in self._asked if i.candidate.IsAt(source)), None)
+
+  def _IsSerialQuestion(self) -> bool:
+    return (self._rtype, self._query) == SERIAL_QUESTION
 
   @property
-  def _fresh(self):
+  def _fresh(self) -> List[_Asked]:
     """The candidates asked whose replies are answers.
 
     """
@@ -388,17 +444,16 @@ class Exchange:
             if asked.reply is not None and not self._IsStale(asked) and
             not IsUnusable(asked.reply.status, asked.reply.answer)]
 
-  def _IsStale(self, asked):
-    return (self.floor is not None and asked.reply.serial < self.floor and
+  def _IsStale(self, asked: _Asked) -> bool:
+    return (self.floor is not None and asked.reply is not None and
+            asked.reply.serial < self.floor and
             (asked.candidate.tells_serial is not False or
              self._IsSerialQuestion()))
 
-  def Done(self, now):
+  def Done(self, now: float) -> bool:
     """Tells whether there is nothing more to wait for.
 
     Calls the reserve in when it is time to.
-
-    @rtype: bool
 
     """
     waiting = [asked for asked in self._asked
@@ -406,35 +461,36 @@ class Exchange:
     if now >= self._deadline or not (waiting or self._reserve):
       return True
     impatient = now >= self._patience_ends
-    unreachable = all(i.unreachable for i in waiting)
     if self._everybody:
-      return impatient or (unreachable and now >= self._started + PATIENCE)
+      return impatient or (now >= self._started + PATIENCE and
+                           all(i.unreachable for i in waiting))
     fresh = len(self._fresh)
     if fresh:
       return (impatient or fresh >= self._needed or
-              all(i.unreachable or i.candidate.silent for i in waiting))
+              all(i.candidate.silent for i in waiting))
     if self._reserve:
       if impatient or not waiting:
-        self._asked.extend(_Asked(candidate, now)
-                           for candidate in self._reserve)
+        self._Ask(self._reserve, now)
         self._reserve = []
         self._patience_ends = now + self._patience
       return False
     if any(i.reply is not None for i in self._asked):
       # Errors with a text: the others get longer to have a better answer
       return now >= self._patience_ends + _LAST_HOPE
-    return impatient and unreachable
+    return impatient and all(i.unreachable for i in waiting)
 
-  def Finish(self, now):
+  def Finish(self, now: float) -> None:
     """Ends the exchange: remembers who was silent.
 
     """
     for asked in self._asked:
-      if asked.reply is None and (asked.unreachable or
-                                  now - asked.started >= PATIENCE):
+      if asked.reply is None and now - asked.started >= PATIENCE:
         asked.candidate.silent = True
 
-  def AllStale(self):
+  def Late(self) -> talk.Late:
+    return _Late(self._asked)
+
+  def AllStale(self) -> bool:
     """Tells whether there are answers, all of them stale.
 
     """
@@ -442,10 +498,9 @@ class Exchange:
                not IsUnusable(i.reply.status, i.reply.answer)]
     return bool(replied) and all(self._IsStale(i) for i in replied)
 
-  def Best(self):
+  def Best(self) -> Optional[Tuple[int, bool]]:
     """Returns how fresh the best answer is.
 
-    @rtype: tuple of (int, bool), or None
     @return: the serial of the best answer, and whether it is known to be the
       configuration's
 
@@ -453,64 +508,63 @@ class Exchange:
     fresh = self._fresh
     if not fresh:
       return None
-    best = max(fresh, key=self._Rank)
+    best = self._Ranked(fresh)[0]
     return (best.reply.serial,
-            best.candidate.tells_serial or self._IsSerialQuestion())
+            bool(best.asked.candidate.tells_serial) or self._IsSerialQuestion())
 
-  def Source(self):
+  def Source(self) -> Tuple[Candidate, List[talk.Address]]:
     """Returns where the best answer is from.
 
-    @rtype: tuple of (L{Candidate}, list)
     @return: the candidate, and those of its addresses that answer
 
     """
     best = self._Ranked(self._fresh)[0]
-    addresses = best.candidate.addresses
-    return (best.candidate,
-            [i for i in addresses if i[1][0] == best.server] or addresses)
+    return (best.asked.candidate,
+            [i for i in best.asked.candidate.addresses
+             if SourceOf(i.address) == best.asked.source])
 
-  def _Rank(self, asked):
-    """The key to sort replies by, the best one last.
-
-    """
-    reply = asked.reply
-    return (not IsUnusable(reply.status, reply.answer),
-            not self._IsStale(asked), reply.serial,
-            reply.status == constants.CONFD_REPL_STATUS_OK)
-
-  def _Ranked(self, asked):
+  def _Ranked(self, asked: Iterable[_Asked]) -> List["_Replied"]:
     """Sorts who has replied by the reply, the best one first.
 
     """
-    result = sorted(asked, key=lambda i: i.candidate.name)
-    result.sort(key=self._Rank, reverse=True)
-    return result
+    replied = [_Replied(i, i.reply) for i in asked if i.reply is not None]
+    replied.sort(key=lambda i: i.asked.candidate.name)
+    replied.sort(key=self._Rank, reverse=True)
+    return replied
 
-  def Silent(self):
+  def _Rank(self, replied: "_Replied") -> Tuple[bool, bool, int, bool]:
+    """The key to sort replies by, the best one last.
+
+    """
+    reply = replied.reply
+    return (not IsUnusable(reply.status, reply.answer),
+            not self._IsStale(replied.asked), reply.serial,
+            reply.status == int(constants.CONFD_REPL_STATUS_OK))
+
+  def Silent(self) -> Dict[str, Optional[str]]:
     """Returns who did not answer.
 
-    @rtype: dict; address to reason or None
+    @return: address to reason or None
 
     """
     return dict((i.candidate.name, i.candidate.trouble)
                 for i in self._asked if i.reply is None)
 
-  def AllReplies(self):
+  def AllReplies(self) -> List[CandidateReply]:
     """Returns all replies that came, the best one first.
 
-    @rtype: list of L{CandidateReply}
-
     """
-    replied = self._Ranked(i for i in self._asked if i.reply is not None)
-    return [CandidateReply(i.candidate.name, i.server, i.reply.status,
-                           i.reply.answer, i.reply.serial, i.round_trip,
-                           max(0, replied[0].reply.serial - i.reply.serial))
-            for i in replied]
+    ranked = self._Ranked(self._asked)
+    return [CandidateReply(asked.candidate.name,
+                           asked.source.ip if asked.source else "",
+                           reply.status, reply.answer, reply.serial,
+                           asked.round_trip,
+                           max(0, ranked[0].reply.serial - reply.serial))
+            for (asked, reply) in ranked]
 
-  def Result(self, now):
+  def Result(self, now: float) -> Reply:
     """Returns what the question came to.
 
-    @rtype: L{Reply}
     @raise NoAnswer: none that counts
     @raise ErrorAnswer: the best reply is an error
 
@@ -523,7 +577,7 @@ class Exchange:
     if self.AllStale():
       question = DescribeRequest(self._rtype, self._query)
       raise StaleAnswer("Only old answers to %s: serial %d from %s, but serial"
-                        " %d was seen before" %
+                        " %s was seen before" %
                         (question, reply.serial,
                          ", ".join(i.address for i in candidates),
                          self.floor))
@@ -532,19 +586,25 @@ class Exchange:
                         reply)
     return reply
 
-  def _DescribeSilence(self, now):
+  def _DescribeSilence(self, now: float) -> str:
     """Says who did not answer, and why as far as that can be told.
 
     """
     text = ("No answer to %s from %s in %.1f seconds" %
             (DescribeRequest(self._rtype, self._query),
-             ", ".join(i.candidate.name for i in self._asked),
+             ", ".join(i.candidate.name for i in self._asked) or "anybody",
              now - self._started))
     reasons = ["%s: %s" % item for item in self.Silent().items() if item[1]]
     if self.forged:
       reasons.append("%d replies were not authentic (another key?)" %
                      self.forged)
-    if not all(i.unreachable for i in self._asked):
+    if self._strangers:
+      reasons.append("there were replies from %s, where nobody was asked: they"
+                     " count if that is among the candidates' addresses" %
+                     ", ".join(sorted(self._strangers)))
+    if not self._sent and any(i.candidate.addresses for i in self._asked):
+      reasons.append("nothing could be sent in time")
+    elif not all(i.unreachable for i in self._asked):
       reasons.append("silence means another key, clocks more than %d seconds"
                      " apart, no master candidate, a firewall, or no such host"
                      % constants.CONFD_MAX_CLOCK_SKEW)

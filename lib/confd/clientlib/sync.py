@@ -6,68 +6,180 @@
 
 """
 
+import functools
+import threading
 import time
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Optional, \
+  Sequence, TypeVar, Union
 
-from ganeti.confd.clientlib import channel
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import parts
 from ganeti.confd.clientlib import dialogue
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import fetch
+from ganeti.confd.clientlib import questions
+from ganeti.confd.clientlib import talk
+
+if TYPE_CHECKING:
+  from typing_extensions import Concatenate, ParamSpec
+  _Arguments = ParamSpec("_Arguments")
+
+_Value = TypeVar("_Value")
+_Talk = TypeVar("_Talk", bound=talk.Talk)
 
 
-class Client(dialogue.Dialogue):
-  """Asks the master candidates, and returns the freshest answer or raises.
-
-  One object may ask any number of questions, one after the other; it learns
-  which candidates there are as time goes by. To be used by one thread.
+class _Driver(dialogue.Driver):
+  """Takes each step at once: no coroutine is ever suspended.
 
   """
-  def __init__(self, *args, **kwargs):
-    dialogue.Dialogue.__init__(self, *args, **kwargs)
-    self._channel = channel.Channel()
-
-  def __enter__(self):
-    return self
-
-  def __exit__(self, *_):
-    self.Close()
-
-  def Close(self):
-    """Closes the sockets.
-
-    """
-    self._channel.Close()
-
-  def _Perform(self, steps):
-    try:
-      while True:
-        step = next(steps)
-        if isinstance(step, (exchange.Exchange, fetch.Fetch)):
-          self._Run(step)
-        elif callable(step):
-          step()
-        else:
-          time.sleep(step)
-    except StopIteration as stop:
-      return stop.value
-
-  def _Run(self, current):
-    """Runs an exchange or a fetch.
-
-    """
-    self._running = [current]
+  async def Run(self, make: Callable[[float], _Talk], deadline: float) -> _Talk:
+    current = make(time.monotonic())
+    self._post.Begin(current)
     try:
       while not current.Done(time.monotonic()):
-        for (family, address, datagram) in self._Outgoing(current):
-          reason = self._channel.Send(family, address, datagram)
-          if reason is not None:
-            self._Undelivered(family, address, reason)
+        self._post.Send(current)
         self._Receive(current.wakeup - time.monotonic())
       # What has come in meanwhile counts
       self._Receive(0)
     finally:
-      current.Finish(time.monotonic())
-      self._running = []
+      self._post.End(current)
+    return current
 
-  def _Receive(self, timeout):
-    for sock in self._channel.Wait(timeout):
-      self._Incoming(*self._channel.Receive(sock))
+  def _Receive(self, timeout: float) -> None:
+    for sock in self._post.channel.Wait(timeout):
+      self._post.Receive(sock)
+
+  async def Pause(self, seconds: float) -> None:
+    time.sleep(seconds)
+
+  async def Call(self, function: Callable[[], _Value]) -> _Value:
+    return function()
+
+  async def CallOnce(self, function: Callable[[float], None], deadline: float
+                     ) -> None:
+    function(deadline)
+
+  def Close(self) -> None:
+    self._post.channel.Close()
+
+
+def _Blocking(question: "Callable[Concatenate[questions.Questions, _Arguments],"
+                        " Coroutine[Any, Any, _Value]]"
+              ) -> "Callable[Concatenate[Client, _Arguments], _Value]":
+  """Makes a call that blocks of a question that is awaited.
+
+  """
+  @functools.wraps(question)
+  def _Call(self: "Client", *args: "_Arguments.args",
+            **kwargs: "_Arguments.kwargs") -> _Value:
+    # pylint: disable=W0212
+    return self._Perform(question(self._questions, *args, **kwargs))
+  return _Call
+
+
+class Client:
+  """Asks the master candidates, and returns the freshest answer or raises.
+
+  One object may ask any number of questions, one after the other; it learns
+  which candidates there are as time goes by. It may go from thread to thread,
+  but is used by one at a time.
+
+  What questions raise stands with each, and for all of them with L{Query}.
+
+  """
+  def __init__(self, peers: Optional[Sequence[str]] = None,
+               key: Union[bytes, str, None] = None,
+               key_file: Optional[str] = None,
+               port: Optional[int] = None,
+               timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT,
+               coverage: int = 0,
+               max_memory: int = parts.MAX_MEMORY) -> None:
+    """Makes a client, which asks nobody yet.
+
+    @param peers: names or addresses of the master candidates, with or without
+      a port; None for those that this node knows
+    @param key: the cluster's HMAC key
+    @param key_file: where the key is if it is not given; None for where a node
+      has it
+    @param port: where C{peers} do not say; None for the default
+    @param timeout: how long to wait for an answer, in seconds; where one comes
+      in parts, for the next part
+    @param coverage: how many candidates to ask; 0 for
+      C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
+      all
+    @param max_memory: how much memory an answer that comes in parts may take,
+      in bytes (about); 1.6 GB by default
+    @raise errors.ConfigurationError: there is no usable key
+    @raise errors.ProgrammerError: an argument is wrong
+
+    """
+    self._questions = questions.Questions(
+      _Driver, peers=peers, key=key, key_file=key_file, port=port,
+      timeout=timeout, coverage=coverage, max_memory=max_memory)
+    self._busy = threading.Lock()
+
+  def __enter__(self) -> "Client":
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.Close()
+
+  def Close(self) -> None:
+    """Closes the sockets. Nothing can be asked any more.
+
+    """
+    self._questions.Close()
+
+  @property
+  def progress(self) -> Optional[Callable[[int, Optional[int]], None]]:
+    """None, or a function that is called now and then while an answer comes in
+    parts, with how many have come and of how many (None while that is not
+    known).
+
+    """
+    return self._questions.progress
+
+  @progress.setter
+  def progress(self, function: Optional[Callable[[int, Optional[int]], None]]
+               ) -> None:
+    self._questions.progress = function
+
+  def _Perform(self, question: Coroutine[Any, Any, _Value]) -> _Value:
+    """Runs a coroutine to its end.
+
+    """
+    if not self._busy.acquire(blocking=False):
+      question.close()
+      raise errors.ProgrammerError("This client is asking already: each thread"
+                                   " needs one of its own")
+    try:
+      question.send(None)
+    except StopIteration as stop:
+      result: _Value = stop.value
+      return result
+    finally:
+      self._busy.release()
+    raise AssertionError("a step was left to an event loop")
+
+  Query = _Blocking(questions.Questions.Query)
+  Learn = _Blocking(questions.Questions.Learn)
+  Survey = _Blocking(questions.Questions.Survey)
+  Serial = _Blocking(questions.Questions.Serial)
+  Ping = _Blocking(questions.Questions.Ping)
+  NodeRole = _Blocking(questions.Questions.NodeRole)
+  MasterNode = _Blocking(questions.Questions.MasterNode)
+  MasterInfo = _Blocking(questions.Questions.MasterInfo)
+  NodeIps = _Blocking(questions.Questions.NodeIps)
+  MasterCandidates = _Blocking(questions.Questions.MasterCandidates)
+  InstanceIps = _Blocking(questions.Questions.InstanceIps)
+  NodeOfInstanceIp = _Blocking(questions.Questions.NodeOfInstanceIp)
+  NodesOfInstanceIps = _Blocking(questions.Questions.NodesOfInstanceIps)
+  NodeDrbd = _Blocking(questions.Questions.NodeDrbd)
+  NodeInstances = _Blocking(questions.Questions.NodeInstances)
+  InstanceDisks = _Blocking(questions.Questions.InstanceDisks)
+  Config = _Blocking(questions.Questions.Config)
+  Collectors = _Blocking(questions.Questions.Collectors)
+  List = _Blocking(questions.Questions.List)
+  Fields = _Blocking(questions.Questions.Fields)
+  OfflineNodes = _Blocking(questions.Questions.OfflineNodes)
+  Instances = _Blocking(questions.Questions.Instances)
+  PrimaryNodes = _Blocking(questions.Questions.PrimaryNodes)

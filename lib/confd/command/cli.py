@@ -18,7 +18,7 @@ from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
-from ganeti.confd.clientlib import peers
+from ganeti.confd.clientlib import candidates
 from ganeti.confd.command import actions
 from ganeti.confd.command import commands
 from ganeti.confd.command import listing
@@ -166,7 +166,7 @@ def _CheckOptions(parser, opts, name):
     opts.peers = [text.strip() for text in opts.addresses.split(",")]
     for peer in opts.peers:
       try:
-        peers.Parse(peer, 0)
+        candidates.Parse(peer, 0)
       except errors.ConfdClientError as err:
         parser.error(str(err))
 

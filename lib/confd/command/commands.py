@@ -18,7 +18,7 @@ from ganeti.confd import protocol
 
 
 #: A command: C{arguments} for its usage; C{minimum} and C{maximum} number of
-#: arguments (None: any); C{ask} called with a L{dialogue.Questions} and the
+#: arguments (None: any); C{ask} called with a L{questions.Questions} and the
 #: arguments; C{show} called with the answer and the arguments, returns a
 #: L{View}; C{text} one line about it
 Command = collections.namedtuple("Command", ["arguments", "minimum", "maximum",

@@ -292,7 +292,7 @@ def _Finish(reply, what, fields, columns, rows, sort):
 def SelectFields(rows, names):
   """Selects some of the fields that there are.
 
-  @param rows: from L{dialogue.Questions.Fields}
+  @param rows: from L{questions.Questions.Fields}
   @type names: list of strings
   @param names: only these; none for all
   @return: tuple of rows, and list of names that are no fields
@@ -306,7 +306,7 @@ def SelectFields(rows, names):
 def PrintFields(printer, rows):
   """Prints which fields there are.
 
-  @param rows: from L{dialogue.Questions.Fields}
+  @param rows: from L{questions.Questions.Fields}
 
   """
   printer.Print(["Name", "Type", "Title", "Description"],

@@ -1,0 +1,428 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The questions of the protocol by name, and those that take several.
+
+Each is written once, as a coroutine. C{aio.AsyncClient} has them as they are;
+C{sync.Client} has the same ones, each run to its end.
+
+"""
+
+import time
+import typing
+from typing import Any, Dict, Iterable, Optional, Tuple, Union
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import arguments
+from ganeti.confd.clientlib import dialogue
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import filters
+from ganeti.confd.config import columns as columnlib
+
+
+# The questions have one called List
+_List = typing.List
+
+#: Tables by other words for them
+_PLURALS = {kind + "s": kind for kind in columnlib.KINDS}
+
+
+def _IpQuery(key: str, value: Any, link: Optional[str]) -> Dict[str, Any]:
+  query = {key: value}
+  if link is not None:
+    query[constants.CONFD_REQQ_LINK] = link
+  return query
+
+
+def _Joined(reply: exchange.Reply, answers: _List[Tuple[int, _List[Any]]]
+            ) -> exchange.Reply:
+  """Makes one reply of the answers to parts of a question.
+
+  @param reply: the last one
+  @param answers: list of (serial, list)
+
+  """
+  return reply._replace(serial=min(serial for (serial, _) in answers),
+                        answer=[row for (_, rows) in answers for row in rows])
+
+
+def _Rows(reply: exchange.Reply, key: str, width: int) -> _List[_List[Any]]:
+  """Takes the rows out of an answer.
+
+  """
+  rows = reply.answer.get(key) if isinstance(reply.answer, dict) else None
+  if not (isinstance(rows, list) and
+          all(isinstance(row, list) and len(row) == width for row in rows)):
+    raise errors.ConfdClientError("%s answered with something else than a"
+                                  " table" % reply.candidates[0].address)
+  return rows
+
+
+def _Kind(what: str) -> str:
+  """Names a table as it goes over the wire.
+
+  @param what: singular or plural
+
+  """
+  arguments.Text("what", what)
+  return _PLURALS.get(what, what)
+
+
+class Questions(dialogue.Dialogue):
+  """The questions of the protocol, by name.
+
+  Whatever is asked may raise, beside what stands with each question:
+    - C{errors.ProgrammerError}: an argument has the wrong type, or the client
+      is closed; nothing was sent
+    - L{exchange.NoAnswer}: nobody answered in time
+    - L{exchange.StaleAnswer}, which is a C{NoAnswer}: all answers are older
+      than one that was seen before
+    - L{exchange.ErrorAnswer}: the freshest answer is an error
+    - C{errors.ConfdClientError}, which these three are, too: the question is
+      too large, the answer is too large or malformed, there is nobody to ask
+    - C{errors.ConfigurationError}: a file of the node is unusable
+
+  """
+  async def Query(self, rtype: int, query: Any = None) -> exchange.Reply:
+    """Asks a question by the number of its type.
+
+    @param rtype: C{constants.CONFD_REQ_*}
+    @param query: its argument, any JSON value
+    @return: the answer has the form that the protocol gives the type
+    @raise exchange.NoAnswer: nobody answered in time
+    @raise exchange.ErrorAnswer: the freshest answer is an error
+    @raise errors.ConfdClientError: the question cannot be asked, or the answer
+      is too large
+    @raise errors.ConfigurationError: a file of the node is unusable
+    @raise errors.ProgrammerError: wrong arguments, or the client is closed
+
+    """
+    return await self._Ask(arguments.Integer("rtype", rtype, 0),
+                           arguments.Json("query", query))
+
+  async def Learn(self) -> None:
+    """Learns who the candidates are, which other calls do now and then.
+
+    @return: nothing; what cannot be learned stays as it is
+    @raise errors.ConfdClientError: there is nobody to ask
+
+    """
+    self._post.channel.CheckOpen()
+    await self._LearnCandidates(time.monotonic() + self._timeout)
+
+  async def Survey(self, rtype: int, query: Any = None,
+                   only: Optional[Iterable[str]] = None
+                   ) -> Tuple[_List[exchange.CandidateReply],
+                              Dict[str, Optional[str]]]:
+    """Asks all candidates, and waits for each of them.
+
+    @param rtype: C{constants.CONFD_REQ_*}
+    @param query: its argument, any JSON value
+    @param only: to ask no others; as in C{address} of a reply
+    @return: all replies, errors too, the freshest first; who was silent, with
+      the reason or None
+    @raise errors.ConfdClientError: the question cannot be asked
+
+    """
+    return await self._AskAll(arguments.Integer("rtype", rtype, 0),
+                              arguments.Json("query", query),
+                              arguments.OptionalTexts("only", only))
+
+  async def Serial(self) -> exchange.Reply:
+    """Asks for the serial number of the configuration.
+
+    @return: the answer is the number, as C{serial} is
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(*exchange.SERIAL_QUESTION)
+
+  async def Ping(self) -> exchange.Reply:
+    """Asks for the version of the configuration.
+
+    @return: the answer is a number, e.g. 3000000
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_PING, None)
+
+  async def NodeRole(self, name: str) -> exchange.Reply:
+    """Asks for a node's role.
+
+    @param name: as for all questions about nodes and instances: its UUID, its
+      name, or the first part of that up to a dot
+    @return: the answer is one of C{client.NODE_ROLES}
+    @raise exchange.ErrorAnswer: there is no such node
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_NODE_ROLE_BYNAME,
+                           arguments.Text("name", name))
+
+  async def MasterNode(self) -> exchange.Reply:
+    """Asks for the master node.
+
+    @return: the answer is its name
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, None)
+
+  async def MasterInfo(self) -> exchange.Reply:
+    """Asks for all about the master.
+
+    @return: the answer is [node name, master IP, the node's primary IP]
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, {
+      constants.CONFD_REQQ_FIELDS: [constants.CONFD_REQFIELD_NAME,
+                                    constants.CONFD_REQFIELD_IP,
+                                    constants.CONFD_REQFIELD_MNODE_PIP]})
+
+  async def NodeIps(self) -> exchange.Reply:
+    """Asks for the primary IPs of all nodes.
+
+    @return: the answer is a list of them, in the order of the nodes' names
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_NODE_PIP_LIST, None)
+
+  async def MasterCandidates(self) -> exchange.Reply:
+    """Asks for the primary IPs of the master candidates.
+
+    @return: the answer is a list of them, in the order of the nodes' names
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_MC_PIP_LIST, None)
+
+  async def InstanceIps(self, link: Optional[str] = None) -> exchange.Reply:
+    """Asks for the IPs of all instances on a link.
+
+    @param link: None for the cluster's default link
+    @return: the answer is a list of them, in the order of the instances' names
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_INSTANCES_IPS_LIST,
+                           arguments.OptionalText("link", link))
+
+  async def NodeOfInstanceIp(self, ip: str, link: Optional[str] = None
+                             ) -> exchange.Reply:
+    """Asks for the node that an instance's IP is on.
+
+    @param link: None for the cluster's default link
+    @return: the answer is the node's primary IP
+    @raise exchange.ErrorAnswer: there is no such IP on this link
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(
+      constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
+      _IpQuery(constants.CONFD_REQQ_IP, arguments.Text("ip", ip),
+               arguments.OptionalText("link", link)))
+
+  async def NodesOfInstanceIps(self, ips: Iterable[str],
+                               link: Optional[str] = None) -> exchange.Reply:
+    """Asks for the nodes of many IPs, any number of them.
+
+    @param link: None for the cluster's default link
+    @return: the answer is a list of [status, answer] in the order of the IPs:
+      [0, the node's primary IP], or [1, an error]. It is at least as fresh as
+      the reply's serial.
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    addresses = arguments.Texts("ips", ips)
+    arguments.OptionalText("link", link)
+    key = constants.CONFD_REQQ_IPLIST
+    answers = []
+    reply = None
+    for query in dialogue.Portions(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
+                                   _IpQuery(key, [], link), key, addresses):
+      portion = query[key]
+      reply = await self._Ask(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
+                              query)
+      try:
+        # The packaged daemon adds a third item, a serial
+        rows = [[row[0], row[1]] for row in reply.answer]
+      except (IndexError, KeyError, TypeError):
+        rows = []
+      if len(rows) != len(portion):
+        raise errors.ConfdClientError("%s answered %d IPs with something else"
+                                      " than %d pairs" %
+                                      (reply.candidates[0].address,
+                                       len(portion), len(portion)))
+      answers.append((reply.serial, rows))
+    assert reply is not None
+    return _Joined(reply, answers)
+
+  async def NodeDrbd(self, name: str) -> exchange.Reply:
+    """Asks for a node's DRBD minors.
+
+    @return: the answer is a list of [node name, minor, instance name, disk
+      name, "primary" or "secondary", peer node name]
+    @raise exchange.ErrorAnswer: there is no such node
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_NODE_DRBD,
+                           arguments.Text("name", name))
+
+  async def NodeInstances(self, name: str) -> exchange.Reply:
+    """Asks for a node's instances.
+
+    @return: the answer is [primary ones, secondary ones], both lists of
+      instances as the configuration has them
+    @raise exchange.ErrorAnswer: there is no such node
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_NODE_INSTANCES,
+                           arguments.Text("name", name))
+
+  async def InstanceDisks(self, name: str) -> exchange.Reply:
+    """Asks for an instance's disks.
+
+    @return: the answer is a list of disks as the configuration has them
+    @raise exchange.ErrorAnswer: there is no such instance
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_INSTANCE_DISKS,
+                           arguments.Text("name", name))
+
+  async def Config(self, path: str) -> exchange.Reply:
+    """Asks for any part of the configuration.
+
+    @param path: a JSON pointer (RFC 6901), e.g. "/cluster/cluster_name"
+    @return: the answer is what stands there
+    @raise exchange.ErrorAnswer: there is no such place
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_CONFIG_QUERY,
+                           arguments.Text("path", path))
+
+  async def Collectors(self) -> exchange.Reply:
+    """Asks which data collectors are active, and how often.
+
+    @return: the answer is a dictionary of collectors by name, each
+      {"active": bool, "interval": microseconds}
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._Ask(constants.CONFD_REQ_DATA_COLLECTORS, None)
+
+  async def List(self, what: str, fields: Iterable[str],
+                 filter: Union[str, filters.Filter, None] = None,
+                 names: Optional[Iterable[str]] = None) -> exchange.Reply:
+    """Asks for a table; only this project's daemon has them.
+
+    @param what: "instance", "node", "group", "network" or "disk", or the
+      plural of it
+    @param fields: names as in C{gnt-instance list-fields} and its like
+    @param filter: which rows to return (ganeti(7), "Query filters")
+    @param names: of which objects, in this order: UUIDs, names or short
+      names; None for all of them, by name
+    @return: the answer is a list of rows, each a list of values in the order
+      of the fields, None where there is none
+    @raise client.FilterError: the filter cannot be parsed or applied
+    @raise exchange.ErrorAnswer: there is no such table, field or name
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    # pylint: disable=W0622
+    if not (filter is None or isinstance(filter, (str, filters.Filter))):
+      raise arguments.Refuse("filter", "a text", filter)
+    return await self._AskTable(_Kind(what),
+                                arguments.Texts("fields", fields), filter,
+                                arguments.OptionalTexts("names", names))
+
+  async def _AskTable(self, what: str, fields: _List[str],
+                      condition: Union[str, filters.Filter, None],
+                      names: Optional[_List[str]]) -> exchange.Reply:
+    """Asks for a table.
+
+    """
+    wanted = len(fields)
+    if isinstance(condition, str):
+      condition = filters.Parse(condition,
+                                columnlib.HOSTNAMES.get(what, frozenset()))
+    if (condition is not None and names is None and
+        # Several disks may have a name
+        what != columnlib.DISK):
+      names = condition.Names()
+      if names is not None:
+        condition = None
+    if condition is not None:
+      fields = fields + [i for i in condition.fields if i not in fields]
+    query = {"what": what, "fields": fields}
+    answers = []
+    reply = None
+    for portion in dialogue.Portions(protocol.REQ_QUERY, query, "names",
+                                     names):
+      reply = await self._Ask(protocol.REQ_QUERY, portion)
+      answers.append((reply.serial, _Rows(reply, "rows", len(fields))))
+    assert reply is not None
+    reply = _Joined(reply, answers)
+    if condition is not None:
+      # It may take long, and asyncio has others to serve
+      rows = await self._driver.Call(
+        lambda: condition.Select(fields, reply.answer))
+      reply = reply._replace(answer=[row[:wanted] for row in rows])
+    return reply
+
+  async def Fields(self, what: str) -> exchange.Reply:
+    """Asks which fields a table has.
+
+    @param what: as in L{List}
+    @return: the answer is a list of [name, title, type, text]
+    @raise exchange.ErrorAnswer: there is no such table
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    reply = await self._Ask(protocol.REQ_QUERY, {"what": _Kind(what)})
+    return reply._replace(answer=_Rows(reply, "fields", 4))
+
+  async def OfflineNodes(self) -> exchange.Reply:
+    """Asks for the nodes that are offline.
+
+    @return: the answer is a list of their names
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._AskNames(columnlib.NODE, "offline")
+
+  async def Instances(self) -> exchange.Reply:
+    """Asks for all instances.
+
+    @return: the answer is a list of their names
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    return await self._AskNames(columnlib.INSTANCE, None)
+
+  async def _AskNames(self, what: str, condition: Optional[str]
+                      ) -> exchange.Reply:
+    """Asks for the names of a table's objects.
+
+    """
+    reply = await self._AskTable(what, ["name"], condition, None)
+    return reply._replace(answer=[name for (name, ) in reply.answer])
+
+  async def PrimaryNodes(self) -> exchange.Reply:
+    """Asks for the primary node of each instance.
+
+    @return: the answer is a dictionary from instance name to node name
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    reply = await self._AskTable(columnlib.INSTANCE, ["name", "pnode"], None,
+                                 None)
+    return reply._replace(answer=dict(reply.answer))
