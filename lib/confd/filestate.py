@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 
@@ -55,6 +56,13 @@ def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
 def StateOf(status: os.stat_result) -> State:
   return State(status.st_dev, status.st_ino, status.st_mtime_ns,
                status.st_ctime_ns, status.st_size)
+
+
+def Digest(contents: bytes) -> str:
+  """Returns what tells contents apart, whatever the file's times are.
+
+  """
+  return hashlib.blake2b(contents, digest_size=16).hexdigest()
 
 
 def ReadFile(path: str) -> tuple[bytes, State]:

@@ -19,6 +19,8 @@ import unittest
 import processes
 import testutils
 
+from ganeti.confd import filestate
+
 
 (PING, NODE_ROLE) = range(2)
 (MASTER, NODE_IPS) = (3, 4)
@@ -305,6 +307,8 @@ class CountersTest(unittest.TestCase):
       self.assertEqual((config["serial"], config["inode"], config["size"]),
                        (41, state.st_ino, state.st_size))
       self.assertAlmostEqual(config["mtime"], state.st_mtime, places=3)
+      self.assertEqual(config["digest"],
+                       filestate.Digest(testutils.ReadFile(daemon.config_file)))
       self.assertGreater(config["load_time"], 0)
       self.assertLess(config["age"], stats["uptime"])
       self.assertLess(stats["uptime"], 60)

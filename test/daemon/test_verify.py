@@ -17,8 +17,10 @@ import io
 import os
 import re
 import signal
+import threading
 import time
 import unittest
+from concurrent import futures
 from unittest import mock
 
 import packaged
@@ -27,7 +29,6 @@ import testutils
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import filestate
 from ganeti.confd import localnode
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.command import verifyhook
@@ -54,6 +55,44 @@ def _Packaged(serial):
       return (0, serial(), 5)
     return None
   return _Answer
+
+
+#: How often verify runs while the configuration changes
+_MANY = 12
+
+
+def _ManyTimes(function):
+  """Calls a function several times, some of them at once.
+
+  @return: list of what it returned
+
+  """
+  with futures.ThreadPoolExecutor(4) as pool:
+    return [future.result()
+            for future in [pool.submit(function) for _ in range(_MANY)]]
+
+
+@contextlib.contextmanager
+def _Changing(daemons, rate):
+  """Changes configurations all the time, as often a second as is said.
+
+  """
+  done = threading.Event()
+
+  def _Change():
+    serial = SERIAL
+    while not done.wait(1 / rate):
+      serial += 1
+      for daemon in daemons:
+        daemon.WriteConfig(dict(CONFIG, serial_no=serial))
+
+  thread = threading.Thread(target=_Change)
+  thread.start()
+  try:
+    yield
+  finally:
+    done.set()
+    thread.join()
 
 
 class _Test(unittest.TestCase):
@@ -124,20 +163,13 @@ class TestOwn(_Test):
       self.assertEqual(self._Check(), [])
 
   def testWellWhileChanging(self):
-    """Changes all the time are no fault.
+    """Changes all the time are no fault, be they ten or thirty a second.
 
     """
     self.daemon.Start()
-    deadline = time.monotonic() + 1
-    real = filestate.FileState
-
-    def _ChangeAndLook(path):
-      if time.monotonic() < deadline:
-        self.daemon.WriteConfig(dict(CONFIG, serial_no=SERIAL + 1))
-      return real(path)
-
-    with mock.patch.object(filestate, "FileState", _ChangeAndLook):
-      self.assertEqual(self._Check(), [])
+    for rate in (10, 30):
+      with _Changing([self.daemon], rate):
+        self.assertEqual(_ManyTimes(self._Check), [[]] * _MANY)
 
   def testStopped(self):
     self.daemon.port = testutils.FreePort()
@@ -171,6 +203,72 @@ class TestOwn(_Test):
       r"one.example.com: ganeti-confd answers from another configuration than"
       r" \S+/config.data: from one with serial %d, last changed 20\d\d-[-0-9]+"
       r" [0-9:]+; see its log\Z" % SERIAL, fault), fault)
+
+  def testStaleWithSameTimes(self):
+    """The file looks as before, but something else is in it.
+
+    """
+    self.daemon.Start()
+    # What does not notice changes of the file
+    self.daemon.proc.send_signal(signal.SIGSTOP)
+    self.addCleanup(self.daemon.proc.send_signal, signal.SIGCONT)
+    self.assertEqual(self._Check(), [])
+    path = self.daemon.config_file
+    before = os.stat(path)
+    text = testutils.ReadFile(path)
+    with open(path, "r+b") as config:
+      config.write(text.replace(b"node1.example.com", b"node2.example.com"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = os.stat(path)
+    self.assertEqual((before.st_ino, before.st_mtime_ns, before.st_size),
+                     (after.st_ino, after.st_mtime_ns, after.st_size))
+    (fault, ) = self._Check()
+    self.assertIn("ganeti-confd answers from another configuration", fault)
+
+  def testStaleWhileChanging(self):
+    """The daemon has stopped to follow a file that changes all the time.
+
+    """
+    self.daemon.Start()
+    self.daemon.proc.send_signal(signal.SIGSTOP)
+    self.addCleanup(self.daemon.proc.send_signal, signal.SIGCONT)
+    self.daemon.WriteConfig(dict(CONFIG, serial_no=SERIAL - 1))
+    with _Changing([self.daemon], 30):
+      (fault, ) = self._Check()
+    self.assertIn("ganeti-confd answers from another configuration", fault)
+
+  def testSilentOnce(self):
+    """Who answers when asked once more is not silent.
+
+    """
+    self.daemon.Start()
+    silent = []
+    real = verifyhook.Checker._AskOnce
+
+    def _Ask(checker, addresses, *args):
+      if not silent:
+        silent.append(True)
+        return ({}, {address: None for address in addresses})
+      return real(checker, addresses, *args)
+
+    with mock.patch.object(verifyhook.Checker, "_AskOnce", _Ask):
+      self.assertEqual(self._Check(), [])
+
+  def testOlderDaemon(self):
+    """One that was not restarted after an upgrade; its STATS tell less.
+
+    """
+    def _Answer(rtype, _):
+      if rtype == constants.CONFD_REQ_PING:
+        return (0, 3000000, SERIAL)
+      return (0, {"version": "0.0.9", "config": {"serial": SERIAL,
+                                                 "load_time": 0.1}}, SERIAL)
+
+    with packaged.Confd(_Answer) as confd:
+      self.daemon.port = confd.port
+      self.assertEqual(self._Check(), [
+        "one.example.com: ganeti-confd is of an older version than what is"
+        " installed (it says 0.0.9); restart it"])
 
   def testNoStatistics(self):
     """Not taken for another key.
@@ -278,6 +376,17 @@ class TestOthers(_Test):
     self.assertEqual(self._CheckMaster(), [
       "two.example.com: ganeti-confd answers from a configuration that is newer"
       " than the master's: serial %d, not %d" % (SERIAL + 1, SERIAL)])
+
+  def testWellWhileChanging(self):
+    """Serials differ at each look.
+
+    """
+    other = testutils.Daemon(CONFIG, address=OTHER, port=self.daemon.port,
+                             args=["--workers=2"])
+    self.candidates.append(OTHER)
+    with other:
+      with _Changing([self.daemon, other], 30):
+        self.assertEqual(_ManyTimes(self._CheckMaster), [[]] * _MANY)
 
   def testStopped(self):
     self.candidates.append(OTHER)

@@ -9,24 +9,32 @@ no environment but its own variables. What a hook prints is shown only if it
 fails; then verify fails.
 
 Rule 1: each master candidate looks at itself: does its daemon answer with the
-node's key, and has it loaded the file that is there? STATS names that file as
-C{stat} does, so nothing is parsed. The packaged daemon has no STATS.
+node's key, and from the file that is there? The daemon follows the file if it
+has loaded contents that were in the file during this look, or if it began to
+load after this look had begun, so that what it has is no older. Contents are
+compared by their digest, as the times of a file may be the same for different
+contents. The packaged daemon does not tell (it has no STATS).
 
 Rule 2: only the master looks at others, or each fault would be reported by all
 nodes: does each candidate answer it, and with its own serial?
 
-Rule 3: the configuration may change at any moment, and loading it takes a
-while. So a difference counts only if it is still there some time later, and
-each side may have what the other had at any look so far.
+Rule 3: look again before you speak. The configuration may change at any moment,
+many times a second, and loading it takes a while. So a difference counts only
+if it is still there some time later, and each side may have what the other had
+at any look so far. Who does not answer, or with an error, is asked once more.
 
 Nodes that are no candidates have nothing to answer with; on them there is
 nothing to check.
 
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import time
+
+from typing import Any, Optional
 
 from ganeti import constants
 from ganeti import errors
@@ -43,15 +51,18 @@ _PAUSE = 0.2
 #: Seconds until a difference counts: so long, and some times what the daemon
 #: takes to load a configuration (it spaces loads out by five times that), but
 #: not longer than the limit
-_SETTLE = 1.0
+_SETTLE = 3.0
 _SETTLE_LOADS = 6
 _SETTLE_MAX = 60.0
+
+#: Seconds that an answer to STATS may be old
+_STATS_AGE = 1.0
 
 #: Seconds for an answer
 _TIMEOUT = 3.0
 
 
-def _IsOwnAddress(address):
+def _IsOwnAddress(address: str) -> bool:
   """Tells whether an address is one of this machine.
 
   To itself a machine talks from the address it talks to.
@@ -67,35 +78,23 @@ def _IsOwnAddress(address):
     return False
 
 
-def _Identity(loaded):
-  """Returns what STATS and C{stat} both tell of a file.
-
-  @param loaded: C{config} of STATS
+def _Digest(path: str) -> Optional[str]:
+  """Returns the digest of what is in a file; None if it cannot be read now.
 
   """
-  return (loaded["inode"], loaded["mtime"], loaded["size"])
-
-
-def _IdentityOf(state):
-  """Returns the same for a file.
-
-  @type state: L{filestate.State}
-
-  """
-  return (state.inode, state.mtime_ns / 1e9, state.size)
+  try:
+    (contents, _) = filestate.ReadFile(path)
+  except errors.ConfigurationError:
+    return None
+  return filestate.Digest(contents)
 
 
 class Checker:
   """Looks at the master candidates from one of them.
 
   """
-  def __init__(self, asker, names, own):
-    """Initializes this class.
-
-    @type asker: L{sync.Client}
-    @type names: dict
-    @param names: the candidates, address to node name
-    @type own: string
+  def __init__(self, asker: sync.Client, names: dict[str, str], own: str):
+    """@param names: the candidates, address to node name
     @param own: the address of this node, one of those
 
     """
@@ -104,36 +103,52 @@ class Checker:
     self._own = own
     self._settle = _SETTLE
 
-  def _Ask(self, addresses, rtype, query=None):
-    """Asks some candidates.
+  def _AskOnce(self, addresses: list[str], rtype: int, query: Any
+               ) -> tuple[dict[str, exchange.CandidateReply],
+                          dict[str, Optional[str]]]:
+    (replies, silent) = self._asker.Survey(rtype, query, only=addresses)
+    return ({i.address: i for i in replies}, silent)
 
-    @rtype: tuple of (dict, dict)
-    @return: address to L{exchange.CandidateReply}; address of the silent to
-      reason or None
+  def _Ask(self, addresses: list[str], rtype: int, query: Any = None
+           ) -> tuple[dict[str, exchange.CandidateReply],
+                      dict[str, Optional[str]]]:
+    """Asks some candidates, and once more those that do not answer.
+
+    @return: replies by address; of the silent, address to what the network
+      said, if it did
 
     """
-    (replies, silent) = self._asker.Survey(rtype, query, only=addresses)
-    return (dict((i.address, i) for i in replies), silent)
+    (replies, silent) = self._AskOnce(addresses, rtype, query)
+    again = [i for i in addresses if i not in replies or
+             replies[i].status != constants.CONFD_REPL_STATUS_OK]
+    if again:
+      time.sleep(_PAUSE)
+      (more, silent) = self._AskOnce(again, rtype, query)
+      replies.update(more)
+      # Who has answered once is not silent
+      silent = {i: reason for (i, reason) in silent.items() if i not in replies}
+    return (replies, silent)
 
-  def _Silence(self, address, reason, meaning, whom=""):
+  def _Silence(self, address: str, reason: Optional[str], meaning: str,
+               whom: str = "") -> str:
     """Says that a candidate does not answer.
 
-    @param reason: what the network said, or None
+    @param reason: what the network said
     @param meaning: what it means if that said nothing
 
     """
     return ("%s: ganeti-confd does not answer%s at %s: %s" %
             (self._names[address], whom, address, reason or meaning))
 
-  def _Error(self, address, answer):
+  def _Error(self, address: str, answer: Any) -> str:
     return ("%s: ganeti-confd answers with an error: %s" %
             (self._names[address], answer))
 
-  def _AskOwn(self, rtype, meaning):
+  def _AskOwn(self, rtype: int, meaning: str
+              ) -> tuple[Optional[exchange.CandidateReply], list[str]]:
     """Asks this node's daemon.
 
     @param meaning: as L{_Silence}'s
-    @rtype: tuple of (L{exchange.CandidateReply} or None, list)
     @return: its reply if that is an answer, and what is wrong
 
     """
@@ -145,52 +160,64 @@ class Checker:
       return (None, [self._Error(self._own, reply.answer)])
     return (reply, [])
 
-  def CheckOwn(self):
+  def CheckOwn(self) -> list[str]:
     """Looks at this node.
 
-    @rtype: list of strings
     @return: what is wrong
 
     """
     config_file = localnode.ConfigFile()
-    seen = [filestate.FileState(config_file)]
-    if not isinstance(seen[0], filestate.State):
+    state = filestate.FileState(config_file)
+    if not isinstance(state, filestate.State):
       return ["%s: %s: %s" % (self._names[self._own], config_file,
-                              os.strerror(seen[0][0]) if seen[0] else
+                              os.strerror(state[0]) if state else
                               "a master candidate, but there is no such file")]
     (reply, faults) = self._AskOwn(
       constants.CONFD_REQ_PING,
       "it has another key than %s, or no configuration" %
       localnode.HmacKeyFile())
-    if faults or reply.serial == 0:
+    if reply is None or reply.serial == 0:
       # Only the packaged daemon has no serial there
       return faults
-    deadline = None
+    return self._CheckOwnContents(config_file)
+
+  def _CheckOwnContents(self, config_file: str) -> list[str]:
+    """Looks whether the daemon follows this node's file.
+
+    @return: what is wrong
+
+    """
+    started = time.monotonic()
+    seen = {_Digest(config_file)}
     while True:
+      asked = time.monotonic()
       (reply, faults) = self._AskOwn(protocol.REQ_STATS,
                                      "it does answer other questions; see its"
                                      " log")
-      if faults:
+      if reply is None:
         return faults
       loaded = reply.answer["config"]
+      if "digest" not in loaded:
+        return ["%s: ganeti-confd is of an older version than what is installed"
+                " (it says %s); restart it" %
+                (self._names[self._own], reply.answer["version"])]
       self._settle = min(_SETTLE + _SETTLE_LOADS * loaded["load_time"],
                          _SETTLE_MAX)
-      seen.append(filestate.FileState(config_file))
-      if _Identity(loaded) in [_IdentityOf(i) for i in seen
-                               if isinstance(i, filestate.State)]:
+      seen.add(_Digest(config_file))
+      began = asked - _STATS_AGE - loaded["age"] - loaded["load_time"]
+      if loaded["digest"] in seen or began > started:
         return []
-      deadline = deadline or time.monotonic() + self._settle
-      if time.monotonic() > deadline:
+      if asked > started + self._settle:
         return ["%s: ganeti-confd answers from another configuration than %s:"
                 " from one with serial %s, last changed %s; see its log" %
                 (self._names[self._own], config_file, loaded["serial"],
                  time.strftime("%F %T", time.localtime(loaded["mtime"])))]
       time.sleep(_PAUSE)
 
-  def _Serials(self, addresses):
+  def _Serials(self, addresses: list[str]
+               ) -> tuple[dict[str, int], list[str]]:
     """Asks for serials.
 
-    @rtype: tuple of (dict, list)
     @return: address to serial, and what is wrong
 
     """
@@ -207,10 +234,9 @@ class Checker:
         faults.append(self._Error(address, reply.answer))
     return (serials, faults)
 
-  def CheckOthers(self):
+  def CheckOthers(self) -> list[str]:
     """Looks at the other candidates, from the master.
 
-    @rtype: list of strings
     @return: what is wrong
 
     """
@@ -228,7 +254,7 @@ class Checker:
        last[address], last[self._own])
       for address in self._Differ(first, last)]
 
-  def _Differ(self, first, last):
+  def _Differ(self, first: dict[str, int], last: dict[str, int]) -> list[str]:
     """Finds those that have another serial than the master.
 
     Serials grow: a candidate that now has what the master had at first is only
@@ -236,7 +262,6 @@ class Checker:
 
     @param first: serials by address at the first look
     @param last: those at the last look
-    @rtype: list
     @return: addresses
 
     """
@@ -244,20 +269,19 @@ class Checker:
       # That fault has been told
       return []
     return [address for address in first
-            if last[address] < first[self._own] or
-            first[address] > last[self._own]]
+            if last[address] != last[self._own] and
+            (last[address] < first[self._own] or
+             first[address] > last[self._own])]
 
 
-def Check(master=None, port=None):
+def Check(master: Optional[str] = None,
+          port: Optional[int] = None) -> list[str]:
   """Looks at this node, and from the master at all others.
 
-  @type master: string or None
   @param master: the name of the master node; None for what this node knows
-  @type port: int or None
   @param port: None for the default
-  @rtype: list of strings
   @return: what is wrong, an item for each fault
-  @raise errors.GenericError: there is no telling
+  @raise errors.GenericError: the node's own files cannot be read
 
   """
   candidates = localnode.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS)
@@ -283,10 +307,9 @@ def Check(master=None, port=None):
     return faults
 
 
-def Main():
+def Main() -> int:
   """Runs the hook.
 
-  @rtype: int
   @return: exit code
 
   """

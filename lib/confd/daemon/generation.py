@@ -344,7 +344,7 @@ class _Loader:
       return False
     self._key = key
     self._stats = stats.Stats(self._setup, self._snapshot.serial, state[0],
-                              time.monotonic() - start)
+                              filestate.Digest(text), time.monotonic() - start)
     # What was built stays as it is: the collector need not look at it, which
     # would also copy the pages that the workers share
     gc.freeze()

@@ -86,10 +86,12 @@ class Stats:
   """Collects what there is to tell.
 
   """
-  def __init__(self, setup, serial, config_state, load_time):
+  def __init__(self, setup, serial, config_state, digest, load_time):
     """@type setup: L{generation.Setup}
     @param serial: the loaded configuration's serial number
     @param config_state: L{filestate.FileState} of the loaded file
+    @type digest: string
+    @param digest: L{filestate.Digest} of what was in it
     @type load_time: float
     @param load_time: seconds that loading it took
 
@@ -100,6 +102,7 @@ class Stats:
       "inode": config_state.inode,
       "mtime": config_state.mtime_ns / 1e9,
       "size": config_state.size,
+      "digest": digest,
       "load_time": load_time,
       }
     self._loaded = time.monotonic()
