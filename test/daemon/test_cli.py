@@ -32,7 +32,8 @@ def _Config(serial=17, **kwargs):
     disks=[testutils.MakeDrbd(1, 1, 2, minor_a=4, minor_b=7)],
     instances=[testutils.MakeInstance(1, 1, disks=[1], nics=["192.0.2.51"]),
                testutils.MakeInstance(2, 2, nics=["192.0.2.52",
-                                                  ("192.0.2.53", "br7")])],
+                                                  ("192.0.2.53", "br7"),
+                                                  (None, "br8")])],
     **kwargs)
 
 
@@ -101,7 +102,6 @@ class TestQuestions(_Test):
       ("mc-ips", "127.0.3.1\n127.0.3.2\n127.0.3.3"),
       ("instance-ips", "192.0.2.51\n192.0.2.52"),
       ("instance-ips br7", "192.0.2.53"),
-      ("instance-ips nolink", ""),
       ("node-of-ip 192.0.2.52", "127.0.3.2"),
       ("node-of-ip 192.0.2.52 192.0.2.99",
        "IP         Node\n192.0.2.52 127.0.3.2\n192.0.2.99 -"),
@@ -125,7 +125,40 @@ class TestQuestions(_Test):
       ]:
       (code, output, problems) = self._Ask(*args.split())
       self.assertEqual((code, output, problems),
-                       (0, expected and expected + "\n", ""), args)
+                       (0, expected + "\n", ""), args)
+
+  def testLinkWithoutIps(self):
+    """It is another thing than no link.
+
+    """
+    self.assertEqual(self._Ask("instance-ips", "br8"), (0, "", ""))
+    (code, output, problems) = self._Ask("instance-ips", "nolink")
+    self.assertEqual((code, output), (1, ""))
+    self.assertIn("no instance has an IP on the link 'nolink'", problems)
+    (code, output, problems) = self._Ask("instance-ips", "nolink", "--json")
+    self.assertEqual((code, json.loads(output)["answer"]), (1, []))
+
+  def testLinkWithoutIpsOfThePackagedDaemon(self):
+    """It does not know tables, and is not asked for one.
+
+    """
+    def _Answer(rtype, _):
+      return {0: (0, 3000000, 0), 6: (0, [], 8)}.get(rtype)
+    with packaged.Confd(_Answer) as confd:
+      (code, output, problems) = _Run("-a", confd.peer, *self.arguments[2:],
+                                      "instance-ips", "nolink")
+    self.assertEqual((code, output), (1, ""))
+    self.assertIn("no instance has an IP on the link 'nolink'", problems)
+
+  def testNoInstanceAtAll(self):
+    """That is no error where no link is named.
+
+    """
+    config = testutils.MakeConfig(instances=[], disks=[])
+    with testutils.Daemon(config) as daemon:
+      self.assertEqual(_Run("-a", "127.0.0.1", "-p", str(daemon.port),
+                            "--hmac-file", daemon.key_file, "instance-ips"),
+                       (0, "", ""))
 
   def testCollectors(self):
     (code, output, _) = self._Ask("collectors")
@@ -152,12 +185,30 @@ class TestQuestions(_Test):
       ("config nothing",
        'config "nothing": no such place in the configuration; one begins with a'
        ' slash, like /cluster/cluster_name (127'),
+      ("config /", "; all of the configuration is config \"\""),
       ("list instances -o name,no_such", "query \"instance\": unknown field"
        " 'no_such'"),
+      ("list instances -o name,be/vcpu", "; did you mean 'be/vcpus'?"),
+      ("list-fields nodes pinst_count", "'pinst_count'; did you mean"
+       " 'pinst_cnt'?"),
       ]:
       (code, output, problems) = self._Ask(*args.split())
-      self.assertEqual((code, output), (1, ""), args)
+      self.assertEqual((code, output if "list-fields" not in args else ""),
+                       (1, ""), args)
       self.assertIn(text, problems)
+
+  def testErrorsInJson(self):
+    for (args, code, text) in [
+      ("node-role nonode", 1, 'node-role "nonode": unknown entry'),
+      ("ping --hmac-file /nonexistent", 1, "/nonexistent"),
+      ("ping -a 127.0.3.9 -t 0.2", 3, "nothing listens there"),
+      ("node-role", 2, "NODE"),
+      ]:
+      result = self._Ask("--json", *args.split())
+      self.assertEqual(result[0], code)
+      error = json.loads(result[1])
+      self.assertEqual(list(error), ["error"])
+      self.assertIn(text, error["error"])
 
   def testNoAnswer(self):
     for (args, texts) in [
@@ -165,7 +216,8 @@ class TestQuestions(_Test):
       (["-a", "no-such-host.invalid"],
        ["no-such-host.invalid: cannot be resolved"]),
       (["-a", _ADDRESSES[0], "--hmac", "a key, but not the right one\n",
-        "-t", "0.3"], ["0.3 seconds", "another key"]),
+        "-t", "0.3"], ["0.3 seconds", "another key",
+                              "no configuration that can be used"]),
       ]:
       if "--hmac" not in args:
         args += self.arguments[2:]
@@ -296,13 +348,18 @@ class TestQuestions(_Test):
 class TestUsage(unittest.TestCase):
   def testErrors(self):
     for (args, text) in [
-      ("nonsense", "no such command: nonsense"),
-      ("node-role", "node-role NODE"),
-      ("master extra", "usage: confd-client master"),
-      ("-p 0 ping", "not a port: 0"),
+      ("nonsense", "no such command: 'nonsense'\n"),
+      ("statu", "no such command: 'statu'; did you mean 'status'?"),
+      ("list instanzes", "did you mean 'instances'?"),
+      ("ping --jso", "no such option: --jso; did you mean '--json'?"),
+      ("--requests 5 ping", "--requests belongs to confd-client without a"),
+      ("node-role", "node-role [OPTION...] NODE"),
+      ("master extra", "usage: confd-client master [OPTION...]\n"),
+      ("master extra", "too many arguments: 'extra'"),
+      ("-p 0 ping", "not a port: '0'"),
       ("-p 70000 ping", "70000"),
       ("-p x ping", "'x'"),
-      ("-t 0 ping", "0.0"),
+      ("-t 0 ping", "not a number of seconds: '0'"),
       ("-t nan ping", "nan"),
       ("-t inf ping", "inf"),
       ("--coverage -2 ping", "-2"),
@@ -315,6 +372,7 @@ class TestUsage(unittest.TestCase):
       (code, output, problems) = _Run(*args.split())
       self.assertEqual((code, output), (2, ""), args)
       self.assertIn(text, problems)
+      self.assertEqual(problems.count("usage: "), 2, problems)
 
   def testKeys(self):
     for (args, text) in [
@@ -338,6 +396,12 @@ class TestUsage(unittest.TestCase):
     self.assertEqual(code, 0)
     for text in ["--hmac-file", "node-of-ip IP...", "watch [COMMAND...]"]:
       self.assertIn(text, output)
+    (code, output, _) = _Run("list", "--help")
+    self.assertEqual(code, 0)
+    self.assertIn("usage: confd-client list [OPTION...] WHAT [NAME...]\n",
+                  output)
+    self.assertIn("--units", output)
+    self.assertNotIn("--nagios", output)
     (code, output, _) = _Run("--version")
     self.assertEqual(code, 0)
     self.assertRegex(output, r"^confd-client \(ganeti-confd\) \d")
@@ -378,7 +442,7 @@ class TestStatus(_Test):
                   " 127.0.3.3: nothing listens there |", output)
     (code, output, _) = self._Status("--json")
     self.assertEqual([(row["address"], row["answers"], row["behind"])
-                      for row in json.loads(output)],
+                      for row in json.loads(output)["answer"]],
                      [("127.0.3.2", True, 0), ("127.0.3.1", True, 3),
                       ("127.0.3.3", False, None)])
 
@@ -407,7 +471,9 @@ class TestStatus(_Test):
     for args in [("--nagios", "ping"), ("status", "--nagios", "-t", "x"),
                  ("status", "--nag", "--csv")]:
       (code, output, _) = _Run(*args)
-      self.assertEqual((code, output), (3, "CONFD UNKNOWN - wrong usage\n"))
+      self.assertEqual(code, 3)
+      self.assertTrue(output.startswith("CONFD UNKNOWN - wrong usage: "),
+                      output)
     (code, output, problems) = _Run("status", "--nagios", "--hmac-file", "/x")
     self.assertEqual((code, problems), (3, ""))
     self.assertTrue(output.startswith("CONFD UNKNOWN - "), output)
@@ -498,7 +564,10 @@ class TestWatch(_Test):
     self._WriteAll(_Config(18))
     testutils.WaitFor(lambda: self.lines, "a line")
     line = json.loads(self.lines[0])
-    self.assertEqual((line["old"], line["serial"]), (17, 18))
+    self.assertEqual((line["answer"]["old"], line["answer"]["serial"],
+                      line["serial"]), (17, 18, 18))
+    self.assertEqual([i["address"] for i in line["candidates"]],
+                     _ADDRESSES[:1])
 
   def testCommand(self):
     self._Start(_Config(17))

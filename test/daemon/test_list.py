@@ -192,6 +192,31 @@ class TestBroken(unittest.TestCase):
         self.assertGreater(len(result.stdout.splitlines()), 2)
 
 
+class TestValuesInCsv(unittest.TestCase):
+  """They are for programs, in whatever language.
+
+  """
+  def test(self):
+    fields = ["nic.ips", "nic.names", "admin_up", "osparams", "nic.networks",
+              "os", "network_port"]
+    config = MakeConfig(instances=[
+      MakeInstance(1, 1, nics=["192.0.2.1", None], osparams={"a": 1, "b": None},
+                   os=None)])
+    with testutils.Daemon(config) as daemon:
+      output = subprocess.run(
+        [_PROGRAM, "-a", "127.0.0.1:%d" % daemon.port, "--hmac-file",
+         daemon.key_file, "list", "instances", "--csv", "-o",
+         ",".join(fields)], stdout=subprocess.PIPE, timeout=60, check=True,
+        encoding="ascii").stdout
+    (headers, row) = csv.reader(io.StringIO(output))
+    self.assertEqual(headers, fields)
+    values = dict(zip(headers, row))
+    self.assertEqual(json.loads(values.pop("osparams")), {"a": 1, "b": None})
+    self.assertEqual(values, {
+      "nic.ips": "192.0.2.1,", "nic.names": ",", "admin_up": "true",
+      "nic.networks": ",", "os": "", "network_port": ""})
+
+
 class TestDisksOfOneName(unittest.TestCase):
   """Ganeti has nothing against them.
 
@@ -228,7 +253,7 @@ class TestCommands(_TestCase):
       env=dict(env, TZ="UTC"), timeout=60, universal_newlines=True, check=False)
     self.assertEqual(result.returncode, code, result.stderr)
     self.assertNotIn("Traceback", result.stderr)
-    return result.stderr if code else result.stdout
+    return result.stdout + result.stderr if code else result.stdout
 
   def testDefaults(self):
     for (what, first) in [
@@ -253,6 +278,12 @@ class TestCommands(_TestCase):
     lines = self._Run("list", "instances", "-o", "name", "--sort", "be/maxmem",
                       "--no-headers", "-F", "be/maxmem > 4000").splitlines()
     self.assertEqual(lines, [_Name(i) for i in range(8, 13)])
+    lines = self._Run("list", "instances", "-o", "name", "--sort", "be/maxmem",
+                      "--no-headers", "--reverse", "inst1*").splitlines()
+    self.assertEqual(lines, [_Name(i) for i in (12, 11, 10, 1)])
+    lines = self._Run("list", "instances", "-o", "name", "--reverse",
+                      "--no-headers", "inst2", "inst1").splitlines()
+    self.assertEqual(lines, [_Name(1), _Name(2)])
     lines = self._Run("list", "nodes", "-o", "name", "--sort", "group", "node*",
                       "--no-headers").splitlines()
     self.assertEqual(lines, ["node1.example.com", "node2.example.com",
@@ -308,7 +339,7 @@ class TestCommands(_TestCase):
     self.assertEqual(self._Run("list-fields", "nodes", "role", "--separator",
                                "|", "--no-headers").split("|")[:3],
                      ["role", "Text", "Role"])
-    self.assertIn("no such field: x", self._Run("list-fields", "nodes", "x",
+    self.assertIn("no such field: 'x'", self._Run("list-fields", "nodes", "x",
                                                 code=1))
 
   def testErrors(self):

@@ -20,8 +20,8 @@ PING = 0
 class StatsCommandTest(unittest.TestCase):
   def setUp(self):
     self.daemon = testutils.Daemon(testutils.MakeConfig())
-    self.daemon.__enter__() # pylint: disable=C2801
-    self.addCleanup(self.daemon.Kill)
+    self.addCleanup(self.daemon.Stop)
+    self.daemon.Start()
 
   def _Run(self, *args, addresses=None):
     return subprocess.run(
@@ -45,7 +45,11 @@ class StatsCommandTest(unittest.TestCase):
 
   def testJson(self):
     result = self._Run("--json")
-    answer = json.loads(result.stdout)[self.daemon.address]
+    reply = json.loads(result.stdout)
+    self.assertEqual((reply["serial"], reply["silent"]), (17, {}))
+    self.assertEqual([i["address"] for i in reply["candidates"]],
+                     [self.daemon.address])
+    answer = reply["answer"][self.daemon.address]
     status = os.stat(self.daemon.config_file)
     self.assertEqual(answer["config"]["size"], status.st_size)
     self.assertAlmostEqual(answer["config"]["mtime"], status.st_mtime, 3)
@@ -57,15 +61,39 @@ class StatsCommandTest(unittest.TestCase):
                   self.daemon.address, result.stdout)
 
   def testSomeAreSilent(self):
-    result = self._Run(addresses="%s,127.0.0.1:%d" %
-                       (self.daemon.address, testutils.FreePort()))
+    silent = "127.0.0.1:%d" % testutils.FreePort()
+    addresses = "%s,%s" % (self.daemon.address, silent)
+    result = self._Run(addresses=addresses)
     self.assertEqual(result.returncode, 1)
     self.assertRegex(result.stderr, r"\A.*: nothing listens there\n\Z")
     self.assertIn("queries ping", result.stdout)
+    result = self._Run("--json", addresses=addresses)
+    self.assertEqual(result.returncode, 1)
+    self.assertEqual(json.loads(result.stdout)["silent"],
+                     {silent: "nothing listens there"})
+
+  def testPrometheusWhileSomeAreSilent(self):
+    """A series that vanishes is no alarm, and exit code 1 drops the others.
+
+    """
+    silent = "127.0.0.1:%d" % testutils.FreePort()
+    result = self._Run("--prometheus",
+                       addresses="%s,%s" % (self.daemon.address, silent))
+    self.assertEqual(result.returncode, 0)
+    self.assertIn("nothing listens there", result.stderr)
+    for line in ["up{candidate=\"%s\"} 0.0" % silent,
+                 "up{candidate=\"%s\"} 1.0" % self.daemon.address,
+                 "config_serial{candidate=\"%s\"} 17.0" % self.daemon.address]:
+      self.assertIn("ganeti_confd_%s\n" % line, result.stdout)
 
   def testAllAreSilent(self):
-    result = self._Run(addresses="127.0.0.1:%d" % testutils.FreePort())
+    silent = "127.0.0.1:%d" % testutils.FreePort()
+    result = self._Run(addresses=silent)
     self.assertEqual((result.returncode, result.stdout), (3, ""))
+    result = self._Run("--prometheus", addresses=silent)
+    self.assertEqual(result.returncode, 0)
+    self.assertIn("ganeti_confd_up{candidate=\"%s\"} 0.0\n" % silent,
+                  result.stdout)
 
   def testWrongUse(self):
     result = subprocess.run(

@@ -13,11 +13,12 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import testutils
 
-from ganeti.confd.command import cli
+from ganeti.confd.command import commandline
 
 
 _SCRIPT = os.path.join(testutils.BUILDDIR, "completion", "confd-client")
@@ -25,15 +26,15 @@ _SCRIPT = os.path.join(testutils.BUILDDIR, "completion", "confd-client")
 
 @unittest.skipUnless(shutil.which("bash"), "no bash")
 class TestCompletion(unittest.TestCase):
-  def _Complete(self, *words):
+  def _Complete(self, *words, script=_SCRIPT):
     """Completes the last word.
 
     @rtype: list of strings
 
     """
-    script = ('. "$1"; shift; COMP_WORDS=(confd-client "$@"); COMP_CWORD=$#;'
-              '_confd_client; printf "%s\\n" "${COMPREPLY[@]}"')
-    result = subprocess.run(["bash", "-c", script, "bash", _SCRIPT] +
+    commands = ('. "$1"; shift; COMP_WORDS=(confd-client "$@"); COMP_CWORD=$#;'
+                '_confd_client; printf "%s\\n" "${COMPREPLY[@]}"')
+    result = subprocess.run(["bash", "-c", commands, "bash", script] +
                             list(words), stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, universal_newlines=True,
                             timeout=60, check=True)
@@ -41,31 +42,82 @@ class TestCompletion(unittest.TestCase):
     return result.stdout.split()
 
   def testCommands(self):
-    parser = cli._BuildParser()
-    commands = re.findall("^  ([a-z-]+)", parser.format_epilog(None),
-                          re.MULTILINE)
-    self.assertGreater(len(commands), 10)
-    self.assertEqual(sorted(self._Complete("")), sorted(commands))
+    self.assertEqual(sorted(self._Complete("")), sorted(commandline.COMMANDS))
     self.assertEqual(self._Complete("-p", "1814", "node-o"), ["node-of-ip"])
     self.assertEqual(self._Complete("--port", "=", "1814", "stat"),
                      ["stats", "status"])
 
+  @staticmethod
+  def _Options(name):
+    """Returns the options that the parser of a command has.
+
+    """
+    # There is no other way to ask a parser for them
+    # pylint: disable=W0212
+    return commandline.MakeParser(name)._option_string_actions
+
   def testOptions(self):
-    parser = cli._BuildParser()
-    options = [text for option in parser.option_list
-               for text in option._short_opts + option._long_opts]
-    self.assertEqual(sorted(self._Complete("-")), sorted(options))
+    """Before the command all, after it those that it has.
+
+    """
+    everything = set()
+    for name in [None, *commandline.COMMANDS]:
+      options = self._Options(name)
+      everything.update(options)
+      # What follows "watch" may be a command, too
+      if name not in (None, commandline.WATCH):
+        self.assertEqual(sorted(self._Complete(name, "-")), sorted(options))
+    self.assertEqual(sorted(self._Complete("-")), sorted(everything))
     self.assertEqual(self._Complete("status", "--na"), ["--nagios"])
 
   def testOptionsWithArguments(self):
     """After each of them the next word is its argument, and no command.
 
     """
-    for option in cli._BuildParser().option_list:
-      if option.takes_value():
-        for text in option._short_opts + option._long_opts:
+    for name in [None, *commandline.COMMANDS]:
+      for (text, action) in self._Options(name).items():
+        if action.nargs is None:
           self.assertNotIn("ping", self._Complete(text, "pin"), text)
           self.assertEqual(self._Complete(text, "x", "pin"), ["ping"], text)
+
+  def testArguments(self):
+    self.assertEqual(self._Complete("list", ""), list(commandline.KINDS))
+    self.assertEqual(self._Complete("list-fields", "d"), ["disks"])
+    self.assertEqual(self._Complete("list", "disks", "d"), [])
+    self.assertEqual(self._Complete("list", "nodes", "--units", ""),
+                     list(commandline.UNITS))
+    self.assertEqual(self._Complete("config", "/"), [])
+    self.assertEqual(self._Complete("ping", ""), [])
+
+  def testNames(self):
+    """Those that a node has in its files.
+
+    """
+    with tempfile.TemporaryDirectory() as directory:
+      for (name, text) in [("node_list", "node1\nnode2\n"),
+                           ("instance_list", "web\ndb\n"),
+                           ("master_candidates_ips", "192.0.2.1\n")]:
+        testutils.WriteFile(os.path.join(directory, "ssconf_" + name),
+                            text.encode("ascii"))
+      with open(_SCRIPT, encoding="ascii") as script:
+        (text, count) = re.subn("local data=.*", "local data=" + directory,
+                                script.read())
+      self.assertEqual(count, 1)
+      here = os.path.join(directory, "completion")
+      testutils.WriteFile(here, text.encode("ascii"))
+      for (words, expected) in [
+        (["-a", ""], ["192.0.2.1"]),
+        (["--address", "=", "192"], ["192.0.2.1"]),
+        (["node-role", "n"], ["node1", "node2"]),
+        (["-p", "5", "node-drbd", "--json", "node1"], ["node1"]),
+        (["node-role", "node1", ""], []),
+        (["instance-disks", "w"], ["web"]),
+        (["list", "nodes", ""], ["node1", "node2"]),
+        (["list", "node", "node1", "n"], ["node1", "node2"]),
+        (["list", "instances", "-o", "name", "d"], ["db"]),
+        (["list", "networks", ""], []),
+        ]:
+        self.assertEqual(self._Complete(*words, script=here), expected, words)
 
   def testArgumentBehindAnEqualsSign(self):
     self.assertIn("/etc/passwd",

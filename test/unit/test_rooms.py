@@ -41,9 +41,14 @@ _MORE = frozenset([
   ("daemon.systemd", "client"),
   # Names and titles of fields, and the order of names: neither imports more
   ("clientlib.questions", "config.columns"),
-  ("command.listing", "config.columns"),
-  ("command.listing", "config.naturalorder"),
-  ("command.drawing", "config.naturalorder"),
+  ("command.list", "config.columns"),
+  ("command.list", "config.naturalorder"),
+  ("command.list_fields", "config.columns"),
+  ("command.map", "config.columns"),
+  ("command.map", "config.naturalorder"),
+  ("command.stats", "config.naturalorder"),
+  ("command.status", "config.naturalorder"),
+  ("command.values", "config.columns"),
   ])
 
 #: What of the package "ganeti" may be used: each Ganeti 3.x has it

@@ -52,6 +52,18 @@ class TestJudge(unittest.TestCase):
     self.assertEqual(rows[4].problem, "nothing listens there")
     self.assertEqual(status.State(rows), status.WARNING)
 
+  def testAddressesInTheirOrder(self):
+    """10.80.0.2 comes before 10.80.0.10.
+
+    """
+    rows = self._Judge(("10.80.0.10", 5), ("10.80.0.2", 5),
+                       ("10.80.0.12", "Cannot load"),
+                       ("10.80.0.3", "Cannot load"),
+                       silent={"10.80.0.11": None, "10.80.0.1": None})
+    self.assertEqual([i.address for i in rows],
+                     ["10.80.0.2", "10.80.0.10", "10.80.0.3", "10.80.0.12",
+                      "10.80.0.1", "10.80.0.11"])
+
   def testOneChange(self):
     (_, row) = self._Judge(("a", 5), ("b", 4))
     self.assertEqual(row.problem, "its configuration is 1 change behind")

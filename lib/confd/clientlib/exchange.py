@@ -606,6 +606,7 @@ class Exchange(talk.Talk):
       reasons.append("nothing could be sent in time")
     elif not all(i.unreachable for i in self._asked):
       reasons.append("silence means another key, clocks more than %d seconds"
-                     " apart, no master candidate, a firewall, or no such host"
+                     " apart, no master candidate, no configuration that can be"
+                     " used, a firewall, or no such host"
                      % constants.CONFD_MAX_CLOCK_SKEW)
     return "%s (%s)" % (text, "; ".join(reasons))

@@ -9,71 +9,113 @@ the same name, whose output scripts may look at.
 
 """
 
+from __future__ import annotations
+
+import argparse
 import time
+
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import client as clientlib
+from ganeti.confd import command
+from ganeti.confd.command import output
 
 
 #: How many items of a list are printed
 _MAX_ITEMS = 5
 
 
-def _Log(text):
-  print("- %s" % text, flush=True)
+class _Report:
+  """Prints what is found as it is found, or keeps it for --json.
 
-
-def _LogItems(items):
-  for item in items[:_MAX_ITEMS]:
-    print("  * %s" % (item, ), flush=True)
-  if len(items) > _MAX_ITEMS:
-    print("  * ...", flush=True)
-
-
-def Check(asker):
-  """Asks the questions that every cluster has an answer to.
-
-  @type asker: L{sync.Client}
-  @raise errors.ConfdClientError: one of them has none, or a wrong one
+  @ivar found: what was found, by the names that it has in JSON
 
   """
-  _Log("Checking confd results")
-  asker.Ping()
-  _Log("Ping: OK")
-  master = asker.MasterNode().answer
-  _Log("Master: OK (%s)" % (master, ))
-  _Log("Master: OK (%s)" % (asker.MasterInfo().answer, ))
+  def __init__(self, is_quiet: bool) -> None:
+    self._is_quiet = is_quiet
+    self.found: Dict[str, Any] = {}
+
+  def _Print(self, text: str) -> None:
+    if not self._is_quiet:
+      print(text, flush=True)
+
+  def Heading(self, text: str) -> None:
+    self._Print("- %s" % text)
+
+  def Items(self, items: Sequence[Any]) -> None:
+    for item in items[:_MAX_ITEMS]:
+      self._Print("  * %s" % (item, ))
+    if len(items) > _MAX_ITEMS:
+      self._Print("  * ...")
+
+
+def Check(asker: clientlib.Client, report: _Report) -> clientlib.Reply:
+  """Asks the questions that every cluster has an answer to.
+
+  @return: the last reply
+  @raise errors.ConfdClientError: one of them has no answer, or a wrong one
+
+  """
+  found = report.found
+  report.Heading("Checking confd results")
+  found["version"] = asker.Ping().answer
+  report.Heading("Ping: OK")
+  master = found["master"] = asker.MasterNode().answer
+  report.Heading("Master: OK (%s)" % (master, ))
+  found["master_info"] = asker.MasterInfo().answer
+  report.Heading("Master: OK (%s)" % (found["master_info"], ))
   role = asker.NodeRole(master).answer
   if role != constants.CONFD_NODE_ROLE_MASTER:
     raise errors.ConfdClientError("Node role for master: wrong: %s" % (role, ))
-  _Log("Node role for master: OK")
-  _Log("Node primary ip query: OK")
-  _LogItems(asker.NodeIps().answer)
-  _Log("Master candidates primary IP query: OK")
-  _LogItems(asker.MasterCandidates().answer)
-  ips = asker.InstanceIps().answer
-  _Log("Instance primary IP query: OK")
-  _LogItems(ips or ["no IPs received"])
-  mapping = asker.NodesOfInstanceIps(ips).answer
-  _Log("Instance IP to node IP query: OK")
-  _LogItems(mapping or ["no mapping received"])
+  report.Heading("Node role for master: OK")
+  found["node_ips"] = asker.NodeIps().answer
+  report.Heading("Node primary ip query: OK")
+  report.Items(found["node_ips"])
+  found["mc_ips"] = asker.MasterCandidates().answer
+  report.Heading("Master candidates primary IP query: OK")
+  report.Items(found["mc_ips"])
+  ips = found["instance_ips"] = asker.InstanceIps().answer
+  report.Heading("Instance primary IP query: OK")
+  report.Items(ips or ["no IPs received"])
+  reply = asker.NodesOfInstanceIps(ips)
+  found["nodes_of_ips"] = reply.answer
+  report.Heading("Instance IP to node IP query: OK")
+  report.Items(reply.answer or ["no mapping received"])
+  return reply
 
 
-def Time(asker, requests):
+def Time(asker: clientlib.Client, requests: int, report: _Report) -> None:
   """Measures how long answers take.
 
-  @type asker: L{sync.Client}
-  @type requests: int
   @param requests: how many to measure; 0 for none
 
   """
   if not requests:
     return
-  _Log("Timing tests")
-  for (name, ask) in [("ping", asker.Ping),
-                      ("instance ips", asker.InstanceIps)]:
+  report.Heading("Timing tests")
+  questions: List[Tuple[str, Callable[[], Any]]] = [
+    ("ping", asker.Ping),
+    ("instance ips", asker.InstanceIps),
+    ]
+  milliseconds = report.found["milliseconds"] = {}
+  for (name, ask) in questions:
     started = time.monotonic()
     for _ in range(requests):
       ask()
-    seconds = time.monotonic() - started
-    _LogItems(["%.3fms per %s request" % (1000 * seconds / requests, name)])
+    each = 1000 * (time.monotonic() - started) / requests
+    milliseconds[name] = each
+    report.Items(["%.3fms per %s request" % (each, name)])
+
+
+def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Does what Ganeti's command of this name does.
+
+  """
+  report = _Report(opts.json)
+  reply = Check(asker, report)
+  Time(asker, opts.requests, report)
+  if opts.json:
+    output.PrintJson(report.found, *reply[1:])
+  return command.EXIT_SUCCESS

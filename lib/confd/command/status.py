@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""How the master candidates are: confd-client's command "status".
+"""confd-client's command "status": how the master candidates are.
 
 All master candidates are asked, those that the cluster itself lists and those
 that were given. What they answer is judged by L{Judge}, which does no I/O.
@@ -13,12 +13,20 @@ freshest one had at first.
 
 """
 
-import collections
+from __future__ import annotations
+
+import argparse
 import time
 
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
 from ganeti import constants
+from ganeti.confd import client as clientlib
+from ganeti.confd import command
 from ganeti.confd.clientlib import exchange
-from ganeti.confd.command import commands
+from ganeti.confd.command import output
+from ganeti.confd.command import questions
+from ganeti.confd.config import naturalorder
 
 
 #: Seconds
@@ -37,60 +45,94 @@ NAGIOS_CODES = {
   UNKNOWN: 3,
   }
 
-#: One candidate: C{round_trip} in seconds, C{serial}, C{behind} (changes) and
-#: C{version}, None if it does not answer; C{problem} in words, or None
-Row = collections.namedtuple("Row", ["address", "answers", "round_trip",
-                                     "serial", "behind", "version", "problem"])
-
-HEADERS = ["Address", "Answers", "RTT", "Serial", "Behind", "Version",
-           "Problem"]
-NUMERIC = (2, 3, 4)
+_EXIT_CODES = {
+  OK: command.EXIT_SUCCESS,
+  WARNING: command.EXIT_FAILURE,
+  CRITICAL: command.EXIT_NO_ANSWER,
+  }
 
 
-def _Problem(behind, version, freshest_version):
+class Row(NamedTuple):
+  """One candidate.
+
+  """
+  address: str
+  answers: bool
+  #: Seconds
+  round_trip: Optional[float]
+  serial: Optional[int]
+  #: How many changes
+  behind: Optional[int]
+  #: Of the configuration's format
+  version: Any
+  #: In words; None where there is none
+  problem: Optional[str]
+
+
+_HEADERS = ["Address", "Answers", "RTT", "Serial", "Behind", "Version",
+            "Problem"]
+_NUMERIC = (2, 3, 4)
+
+_Replies = Sequence[clientlib.CandidateReply]
+
+
+def _Problem(behind: int, version: Any, freshest_version: Any
+             ) -> Optional[str]:
+  if behind == 1:
+    return "its configuration is 1 change behind"
   if behind:
-    return "its configuration is %d change%s behind" % (behind,
-                                                        "s"[behind == 1:])
+    return "its configuration is %d changes behind" % behind
   if version != freshest_version:
     return "its configuration is of another version"
   return None
 
 
-def _Failure(ping, serial):
+def _Failure(ping: clientlib.CandidateReply,
+             serial: Optional[clientlib.CandidateReply]) -> str:
   """Says why a candidate is of no use though it answers.
 
-  @type serial: L{exchange.CandidateReply} or None
+  @param serial: its reply to the question for the serial
 
   """
-  for reply in (ping, serial):
-    if reply is None:
-      return "it has answered only one of two questions"
-    if exchange.IsUnusable(reply.status, reply.answer):
-      return "has no usable configuration"
-    if reply.status != constants.CONFD_REPL_STATUS_OK:
-      return "its answers are errors: %s" % (reply.answer, )
+  if serial is None:
+    return "it has answered only one of two questions"
+  # The first one that is an error says why
+  reply = ping if ping.status != constants.CONFD_REPL_STATUS_OK else serial
+  if exchange.IsUnusable(reply.status, reply.answer):
+    return "has no usable configuration"
+  return "its answers are errors: %s" % (reply.answer, )
 
 
-def Judge(pings, serials, silent, expected=None):
+def _Order(address: str) -> List[Any]:
+  """Returns what to sort addresses by: 192.0.2.2 comes before 192.0.2.10.
+
+  """
+  return naturalorder.NaturalKey(address)
+
+
+def Judge(pings: _Replies, serials: _Replies,
+          silent: Mapping[str, Optional[str]],
+          expected: Optional[int] = None) -> List[Row]:
   """Makes a table of what the candidates answered.
 
-  @type pings: list of L{exchange.CandidateReply}
   @param pings: what they said about the version
-  @type serials: list of L{exchange.CandidateReply}
   @param serials: what they said about the serial
-  @type silent: dict
-  @param silent: who has not answered, and why not or None
-  @type expected: int or None
+  @param silent: who has not answered, and why not if that is known
   @param expected: the serial they should have by now; None for the highest
-  @rtype: list of L{Row}
   @return: the freshest first, those without an answer last
 
   """
-  serial_of = dict((i.address, i) for i in serials)
-  good = [i for i in pings if i.address in serial_of and
-          constants.CONFD_REPL_STATUS_OK ==
-          i.status == serial_of[i.address].status]
-  good.sort(key=lambda i: (-serial_of[i.address].serial, i.address))
+  serial_of = {i.address: i for i in serials}
+
+  def _IsGood(ping: clientlib.CandidateReply) -> bool:
+    serial = serial_of.get(ping.address)
+    return (serial is not None and
+            ping.status == constants.CONFD_REPL_STATUS_OK and
+            serial.status == constants.CONFD_REPL_STATUS_OK)
+
+  pings = sorted(pings, key=lambda i: _Order(i.address))
+  good = [i for i in pings if _IsGood(i)]
+  good.sort(key=lambda i: serial_of[i.address].serial, reverse=True)
   rows = []
   for ping in good:
     serial = serial_of[ping.address].serial
@@ -103,18 +145,25 @@ def Judge(pings, serials, silent, expected=None):
     if ping not in good:
       rows.append(Row(ping.address, True, ping.round_trip, None, None, None,
                       _Failure(ping, serial_of.get(ping.address))))
-  for (address, reason) in sorted(silent.items()):
+  for address in sorted(silent, key=_Order):
     rows.append(Row(address, False, None, None, None, None,
-                    reason or "no answer: host or daemon down, another key,"
-                    " wrong clock, or no configuration"))
+                    silent[address] or "no answer: host or daemon down, another"
+                    " key, wrong clock, or no configuration"))
   return rows
 
 
-def Ask(asker):
-  """Asks all candidates how they are.
+class Answer(NamedTuple):
+  """What the candidates have answered.
 
-  @type asker: L{sync.Client}
-  @rtype: list of L{Row}
+  """
+  rows: List[Row]
+  #: To the question for the serial
+  replies: _Replies
+  silent: Dict[str, Optional[str]]
+
+
+def Ask(asker: clientlib.Client) -> Answer:
+  """Asks all candidates how they are.
 
   """
   asker.Learn()
@@ -124,15 +173,15 @@ def Ask(asker):
   rows = Judge(pings, serials, silent)
   if any(row.behind for row in rows):
     time.sleep(_SETTLE)
-    (later, _) = asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
-    rows = Judge(pings, later, silent, max(row.serial or 0 for row in rows))
-  return rows
+    expected = max(row.serial for row in rows if row.serial is not None)
+    (serials, _) = asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
+    rows = Judge(pings, serials, silent, expected)
+  return Answer(rows, serials, silent)
 
 
-def State(rows):
+def State(rows: Sequence[Row]) -> str:
   """Sums a table up.
 
-  @rtype: string
   @return: L{OK}; L{WARNING} if something is wrong; L{CRITICAL} if nobody has
     an answer
 
@@ -144,35 +193,51 @@ def State(rows):
   return OK
 
 
-def NagiosLine(rows):
+def NagiosLine(rows: Sequence[Row]) -> str:
   """Makes the line that a Nagios plugin prints.
-
-  @rtype: string
 
   """
   good = [row for row in rows if row.serial is not None]
   text = "%d of %d master candidates answer" % (len(good), len(rows))
-  if good:
-    text += ", serial %d" % good[0].serial
-  problems = ["%s: %s" % (row.address, row.problem)
-              for row in rows if row.problem]
   numbers = "answering=%d;;;0;%d" % (len(good), len(rows))
   if good:
+    text += ", serial %s" % good[0].serial
     numbers += (" behind=%d;;;0 rtt=%.6fs;;;0" %
-                (max(row.behind for row in good),
-                 max(row.round_trip for row in good)))
+                (max(row.behind or 0 for row in good),
+                 max(row.round_trip or 0.0 for row in good)))
+  problems = ["%s: %s" % (row.address, row.problem)
+              for row in rows if row.problem]
   line = "; ".join(["CONFD %s - %s" % (State(rows), text)] + problems)
   return "%s | %s" % (line.replace("|", "/").replace("\n", " "), numbers)
 
 
-def Cells(row):
-  """Makes the cells of a printed table.
+def _Cells(row: Row) -> List[Any]:
+  round_trip = None
+  if row.round_trip is not None:
+    round_trip = "%.1fms" % (row.round_trip * 1000)
+  return [row.address, "yes" if row.answers else "no", round_trip, row.serial,
+          row.behind, questions.FormatVersion(row.version), row.problem or ""]
 
-  @rtype: list
+
+def _Colour(row: Row) -> Optional[str]:
+  if row.serial is None:
+    return "red"
+  return "yellow" if row.problem else None
+
+
+def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Shows how the master candidates are.
 
   """
-  return [row.address, "yes" if row.answers else "no",
-          None if row.round_trip is None else
-          "%.1fms" % (row.round_trip * 1000),
-          row.serial, row.behind, commands.FormatVersion(row.version),
-          row.problem or ""]
+  (rows, replies, silent) = Ask(asker)
+  state = State(rows)
+  if opts.nagios:
+    print(NagiosLine(rows))
+    return NAGIOS_CODES[state]
+  if opts.json:
+    output.PrintJson([row._asdict() for row in rows], rows[0].serial, replies,
+                     silent)
+  else:
+    output.Printer(opts).Print(_HEADERS, [_Cells(row) for row in rows],
+                               _NUMERIC, [_Colour(row) for row in rows])
+  return _EXIT_CODES[state]

@@ -9,6 +9,10 @@ nothing is aligned.
 
 """
 
+from __future__ import annotations
+
+from typing import Any, Collection, List, Optional, Sequence, TextIO
+
 
 #: ECMA-48, SGR
 COLOURS = {
@@ -18,13 +22,13 @@ COLOURS = {
 _PLAIN = "\033[0m"
 
 
-def _Paint(line, colour):
+def _Paint(line: str, colour: Optional[str]) -> str:
   if colour is None:
     return line
   return COLOURS[colour] + line + _PLAIN
 
 
-def _Text(value):
+def _Text(value: Any) -> str:
   """Makes the text of a cell; what would break the line is escaped.
 
   """
@@ -36,28 +40,26 @@ def _Text(value):
                  for char in text)
 
 
-def Format(headers, rows, separator=None, numeric=()):
+def Format(headers: Optional[Sequence[str]], rows: Sequence[Sequence[Any]],
+           separator: Optional[str] = None,
+           numeric: Collection[int] = ()) -> List[str]:
   """Formats a table.
 
-  @type headers: list of strings, or None
-  @type rows: list of lists
-  @type separator: string or None
   @param numeric: the indexes of the columns that hold numbers
-  @rtype: list of strings
   @return: the lines
 
   """
-  rows = [[_Text(value) for value in row] for row in rows]
+  cells = [[_Text(value) for value in row] for row in rows]
   if headers is not None:
-    rows.insert(0, list(headers))
+    cells.insert(0, list(headers))
   if separator is not None:
-    return [separator.join(row) for row in rows]
-  widths = [max(len(value) for value in column) for column in zip(*rows)]
+    return [separator.join(row) for row in cells]
+  widths = [max(len(value) for value in column) for column in zip(*cells)]
   lines = []
-  for row in rows:
-    cells = [value.rjust(width) if i in numeric else value.ljust(width)
-             for (i, (value, width)) in enumerate(zip(row, widths))]
-    lines.append(" ".join(cells).rstrip())
+  for row in cells:
+    aligned = [value.rjust(width) if i in numeric else value.ljust(width)
+               for (i, (value, width)) in enumerate(zip(row, widths))]
+    lines.append(" ".join(aligned).rstrip())
   return lines
 
 
@@ -65,16 +67,18 @@ class Printer:
   """Prints tables the way the user wants them.
 
   """
-  def __init__(self, stream, with_headers, separator):
+  def __init__(self, stream: TextIO, with_headers: bool,
+               separator: Optional[str]) -> None:
     self._stream = stream
     self._with_headers = with_headers
     self._separator = separator
 
-  def Print(self, headers, rows, numeric=(), colours=None):
+  def Print(self, headers: Optional[Sequence[str]],
+            rows: Sequence[Sequence[Any]], numeric: Collection[int] = (),
+            colours: Sequence[Optional[str]] = ()) -> None:
     """Prints a table.
 
     @param headers: None for none
-    @type colours: list of strings or None
     @param colours: for each row one of L{COLOURS} or None; used on a terminal
       only
 

@@ -11,7 +11,7 @@ import unittest
 from unittest import mock
 
 from ganeti import errors
-from ganeti.confd.command import metrics
+from ganeti.confd.command import stats
 
 try:
   import prometheus_client
@@ -41,7 +41,7 @@ ANSWERS = {
 
 class TestTable(unittest.TestCase):
   def testTable(self):
-    (headers, rows) = metrics.Table(ANSWERS)
+    (headers, rows) = stats.Table(ANSWERS)
     self.assertEqual(headers, ["Value", "192.0.2.1", "192.0.2.2"])
     self.assertEqual(rows, [
       ["version", "0.1.0", "0.2.0"],
@@ -63,7 +63,7 @@ class TestTable(unittest.TestCase):
                      " python3-prometheus-client)")
 class TestPrometheus(unittest.TestCase):
   def testSamples(self):
-    text = metrics.Prometheus(ANSWERS)
+    text = stats.Prometheus(ANSWERS, ["192.0.2.3"])
     samples = {(sample.name, tuple(sorted(sample.labels.items()))):
                sample.value
                for family in parser.text_string_to_metric_families(text)
@@ -71,6 +71,9 @@ class TestPrometheus(unittest.TestCase):
     first = ("candidate", "192.0.2.1")
     second = ("candidate", "192.0.2.2")
     for (name, labels, value) in [
+      ("up", [first], 1),
+      ("up", [second], 1),
+      ("up", [("candidate", "192.0.2.3")], 0),
       ("info", [first, ("version", "0.1.0")], 1),
       ("uptime_seconds", [first], 12.34567),
       ("config_serial", [second], 18),
@@ -88,7 +91,7 @@ class TestWithoutPrometheus(unittest.TestCase):
     with mock.patch.dict(sys.modules, {"prometheus_client": None}):
       self.assertRaisesRegex(errors.ConfdClientError,
                              "python3-prometheus-client",
-                             metrics.Prometheus, ANSWERS)
+                             stats.Prometheus, ANSWERS)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,509 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The command line of confd-client: which commands and options there are.
+
+L{COMMANDS} is the table: a new command or option goes in there, and is known to
+the parser, to --help and to the completion of the shell.
+
+Options may stand before and after the command, but what follows the first word
+after C{watch} is that command's. So the words are sorted first, and a parser is
+made of the one command that is asked for.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+
+from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, \
+  Sequence, Tuple
+
+from ganeti import constants
+from ganeti.confd import _version
+
+# What few need is imported when it is needed
+# pylint: disable=C0415
+
+
+PROGRAM = "confd-client"
+
+#: The command whose arguments are a command line
+WATCH = "watch"
+
+#: The module that serves where there is no command
+SELF_TEST = "selftest"
+
+#: What "list" and "list-fields" know; the singular does, too
+KINDS = ("instances", "nodes", "groups", "networks", "disks")
+
+#: Units of sizes: what fits, MiB, GiB, TiB
+UNITS = ("h", "m", "g", "t")
+
+#: Longest time to wait for an answer, in seconds
+_MAX_TIMEOUT = 86400
+
+
+class UsageError(Exception):
+  """The command line is wrong.
+
+  @ivar usage: how it should look
+
+  """
+  def __init__(self, text: str, usage: str) -> None:
+    Exception.__init__(self, text)
+    self.usage = usage
+
+
+class Argument(NamedTuple):
+  """An argument of a command.
+
+  """
+  #: Its name among the options
+  name: str
+  #: How the usage shows it
+  shown: str
+  #: How often it may stand there, as argparse says it: None for once
+  repeats: Optional[str] = None
+  #: What completes it, one of the words of tools/completion.in
+  completion: Optional[str] = None
+  #: Makes the value of the word
+  convert: Callable[[str], str] = str
+
+  def Usage(self) -> str:
+    form = {
+      None: "%s",
+      "?": "[%s]",
+      "+": "%s...",
+      "*": "[%s...]",
+      }[self.repeats]
+    return form % self.shown
+
+
+class Option(NamedTuple):
+  """An option.
+
+  """
+  #: The long form last
+  flags: Tuple[str, ...]
+  #: For argparse
+  settings: Dict[str, Any]
+  #: What completes its value, as of L{Argument}
+  completion: Optional[str] = None
+
+  @property
+  def takes_value(self) -> bool:
+    return "action" not in self.settings
+
+
+class Command(NamedTuple):
+  """A command.
+
+  """
+  #: Which module of this room runs it
+  module: str
+  #: One line about it
+  text: str
+  arguments: Tuple[Argument, ...] = ()
+  #: Beside those that all have
+  options: Tuple[Option, ...] = ()
+  #: How many candidates to ask, as C{client.Client} takes it; None if all are
+  #: asked in any case
+  coverage: Optional[int] = 0
+
+  def Options(self) -> Tuple[Option, ...]:
+    """Returns all options that the command has.
+
+    """
+    coverage = (_COVERAGE, ) if self.coverage is not None else ()
+    return _EVERYWHERE + coverage + self.options
+
+  def Usage(self, name: Optional[str]) -> str:
+    if name is None:
+      return PROGRAM + " [OPTION...] [COMMAND [ARGUMENT...]]"
+    return " ".join([PROGRAM, name, "[OPTION...]"] +
+                    [i.Usage() for i in self.arguments])
+
+
+def _Number(what: str, make: Callable[[str], float], least: float,
+            most: float) -> Callable[[str], float]:
+  """Makes a function that reads a number within limits.
+
+  """
+  def _Read(text: str) -> float:
+    try:
+      value = make(text)
+    except ValueError:
+      value = None
+    # Nothing is within limits for what is no number
+    if value is None or not least <= value <= most:
+      raise argparse.ArgumentTypeError("not %s: '%s'" % (what, text))
+    return value
+  return _Read
+
+
+def DidYouMean(word: str, known: Sequence[str]) -> str:
+  """Proposes a word that is there for one that is not.
+
+  @return: the end of a sentence; empty where nothing is like it
+
+  """
+  # Who types well need not wait for it
+  import difflib
+  found = difflib.get_close_matches(word, known, 1)
+  return "; did you mean '%s'?" % found[0] if found else ""
+
+
+def _Kind(text: str) -> str:
+  """Makes a word of C{columns.KINDS} of one of L{KINDS}.
+
+  """
+  for kind in KINDS:
+    singular = kind[:-1]
+    if text in (kind, singular):
+      return singular
+  raise argparse.ArgumentTypeError("not one of %s: '%s'%s" %
+                                   (", ".join(KINDS), text,
+                                    DidYouMean(text, KINDS)))
+
+
+_ADDRESS = Option(
+  ("-a", "--address"),
+  {"dest": "addresses", "metavar": "ADDRESS[,ADDRESS...]",
+   "help": "whom to ask: names or addresses, each with :PORT or without"
+           " (default: the master candidates that this node knows, else"
+           " 127.0.0.1)"},
+  "candidates")
+_PORT = Option(
+  ("-p", "--port"),
+  {"metavar": "PORT", "type": _Number("a port", int, 1, 65535),
+   "help": "UDP port (default: the services database's, else %d)" %
+           constants.DEFAULT_CONFD_PORT})
+_HMAC = Option(
+  ("--hmac", ),
+  {"metavar": "KEY",
+   "help": "the cluster's HMAC key; others may see it in the list of"
+           " processes"})
+_HMAC_FILE = Option(
+  ("--hmac-file", ),
+  {"metavar": "FILE",
+   "help": "file with the cluster's HMAC key (default: this node's)"},
+  "files")
+_TIMEOUT = Option(
+  ("-t", "--timeout"),
+  {"metavar": "SECONDS",
+   "default": float(constants.CONFD_CLIENT_EXPIRE_TIMEOUT),
+   "type": _Number("a number of seconds", float, 0.001, _MAX_TIMEOUT),
+   "help": "how long to wait for an answer (default: %(default)s)"})
+_JSON = Option(
+  ("--json", ),
+  {"action": "store_true", "help": "print JSON"})
+_VERSION = Option(
+  ("--version", ),
+  {"action": "version", "help": "print the version",
+   "version": "%s (ganeti-confd) %s" % (PROGRAM, _version.VERSION)})
+_HELP = Option(
+  ("-h", "--help"),
+  {"action": "help", "help": "print this"})
+
+_COVERAGE = Option(
+  ("--coverage", ),
+  {"metavar": "NUMBER", "type": _Number("a coverage", int, -1, 10000),
+   "help": "how many candidates to ask, -1 for all"})
+
+_NO_HEADERS = Option(
+  ("--no-headers", ),
+  {"dest": "headers", "action": "store_false", "default": True,
+   "help": "print tables without headers"})
+_SEPARATOR = Option(
+  ("--separator", ),
+  {"metavar": "TEXT",
+   "help": "print this between columns, and do not align them"})
+
+_OUTPUT = Option(
+  ("-o", "--output"),
+  {"metavar": "[+]FIELD[,FIELD...]",
+   "help": "print these fields, with + beside the usual ones"})
+_FILTER = Option(
+  ("-F", "--filter"),
+  {"metavar": "FILTER",
+   "help": "only what meets this condition; see ganeti(7), \"Query filters\""})
+_SORT = Option(
+  ("--sort", ),
+  {"metavar": "FIELD", "help": "sort by this field"})
+_REVERSE = Option(
+  ("--reverse", ),
+  {"action": "store_true", "help": "the last one first"})
+_UNITS = Option(
+  ("--units", ),
+  {"metavar": "UNIT", "choices": UNITS,
+   "help": "print sizes in MiB (m), GiB (g), TiB (t), or what fits (h, the"
+           " default without --separator or --csv)"},
+  "units")
+_CSV = Option(
+  ("--csv", ),
+  {"action": "store_true", "help": "print comma-separated values"})
+_DOT = Option(
+  ("--dot", ),
+  {"action": "store_true", "help": "print a graph for Graphviz"})
+_NAGIOS = Option(
+  ("--nagios", ),
+  {"action": "store_true",
+   "help": "print one line, and end as a Nagios plugin"})
+_PROMETHEUS = Option(
+  ("--prometheus", ),
+  {"action": "store_true",
+   "help": "print it for Prometheus, as node_exporter collects it from a text"
+           " file"})
+_REQUESTS = Option(
+  ("-r", "--requests"),
+  {"metavar": "NUMBER", "default": 100,
+   "type": _Number("a number of requests", int, 0, 10 ** 9),
+   "help": "how many requests to time (default: %(default)s)"})
+
+#: Options that all commands have
+_EVERYWHERE = (_HELP, _VERSION, _ADDRESS, _PORT, _HMAC, _HMAC_FILE, _TIMEOUT,
+               _JSON)
+
+#: Options of the commands that print a table
+_TABLE = (_NO_HEADERS, _SEPARATOR)
+
+#: Forms of output, of which there is one at a time
+_FORMS = ("json", "csv", "dot", "nagios", "prometheus")
+
+#: Options about the looks of a table (name, as it is typed, and value that it
+#: has by itself), and the forms other than a table that they hold for
+_LOOKS: Tuple[Tuple[str, str, Any, Tuple[str, ...]], ...] = (
+  ("headers", "--no-headers", True, ("csv", )),
+  ("separator", "--separator", None, ()),
+  ("units", "--units", None, ("csv", )),
+  )
+
+_NODE = Argument("node", "NODE", completion="nodes")
+_KIND = Argument("kind", "WHAT", completion="kinds", convert=_Kind)
+
+
+def _Question(text: str, *arguments: Argument,
+              options: Tuple[Option, ...] = ()) -> Command:
+  return Command("questions", text, arguments, options)
+
+
+COMMANDS: Dict[str, Command] = {
+  "ping": _Question("see whether anybody answers"),
+  "master": _Question("name of the master node"),
+  "master-info": _Question(
+    "the master: node name, master IP, node's own IP",
+    options=_TABLE),
+  "node-role": _Question("role of a node", _NODE),
+  "node-ips": _Question("primary IPs of all nodes"),
+  "mc-ips": _Question("primary IPs of the master candidates"),
+  "instance-ips": _Question("IPs of the instances on a link",
+                            Argument("link", "LINK", "?")),
+  "node-of-ip": _Question("IPs of the nodes that instances' IPs are on",
+                          Argument("ips", "IP", "+"), options=_TABLE),
+  "node-instances": _Question("instances of a node", _NODE, options=_TABLE),
+  "node-drbd": _Question("DRBD minors of a node", _NODE, options=_TABLE),
+  "instance-disks": _Question(
+    "disks of an instance",
+    Argument("instance", "INSTANCE", completion="instances"), options=_TABLE),
+  "config": _Question(
+    "a value of the configuration by its JSON pointer",
+    Argument("path", "PATH")),
+  "collectors": _Question("data collectors", options=_TABLE),
+  "list": Command(
+    "list", "instances, nodes, groups, networks or disks",
+    (_KIND, Argument("names", "NAME", "*", "names")),
+    (_OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE),
+  "list-fields": Command(
+    "list_fields", "fields that they have",
+    (_KIND, Argument("fields", "FIELD", "*")), _TABLE),
+  "map": Command("map", "the cluster as a drawing", options=(_DOT, )),
+  "status": Command("status", "how the master candidates are",
+                    options=(_NAGIOS, ) + _TABLE, coverage=None),
+  "stats": Command("stats", "what the daemons have done, and with what",
+                   options=(_PROMETHEUS, ) + _TABLE, coverage=None),
+  WATCH: Command(
+    "watch", "print a line, or run a command, at each change",
+    (Argument("command_line", "COMMAND", "*", "commands"), ), coverage=-1),
+  }
+
+#: What there is without a command
+NO_COMMAND = Command(SELF_TEST, "a self test, then timings",
+                     options=(_REQUESTS, ))
+
+
+def Find(name: Optional[str]) -> Command:
+  """Returns a command, or what there is without one.
+
+  """
+  return NO_COMMAND if name is None else COMMANDS[name]
+
+
+def AllOptions() -> Dict[str, Option]:
+  """Returns all options that there are, by each form that they have.
+
+  """
+  return {flag: option
+          for command in (NO_COMMAND, *COMMANDS.values())
+          for option in command.Options() for flag in option.flags}
+
+
+def _Sort(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
+  """Sorts the words of a command line.
+
+  A value is joined to its option, so that it may begin with a dash.
+
+  @return: options, and the other words in their order
+
+  """
+  known = AllOptions()
+  options: List[str] = []
+  words: List[str] = []
+  rest = list(argv)
+  while rest:
+    word = rest.pop(0)
+    if word == "--":
+      words.extend(rest)
+      break
+    if not word.startswith("-") or word == "-":
+      words.append(word)
+      if len(words) == 2 and words[0] == WATCH:
+        words.extend(rest)
+        break
+      continue
+    (flag, value) = (word, None)
+    if word.startswith("--"):
+      (flag, equals, text) = word.partition("=")
+      value = text if equals else None
+    elif len(word) > 2:
+      # -p1814
+      (flag, value) = (word[:2], word[2:])
+    option = known.get(flag)
+    if option is None or not option.takes_value:
+      options.append(word)
+      continue
+    if value is None and rest:
+      value = rest.pop(0)
+    options.append(flag if value is None else
+                   "%s=%s" % (option.flags[-1], value))
+  return (options, words)
+
+
+class _Parser(argparse.ArgumentParser):
+  """A parser that raises an exception of our own.
+
+  """
+  def error(self, message: str) -> NoReturn:
+    raise UsageError(message, str(self.usage))
+
+
+def _CommandList() -> str:
+  from ganeti.confd.command import table
+  rows = [["  " + " ".join([name] + [i.Usage() for i in command.arguments]),
+           command.text] for (name, command) in COMMANDS.items()]
+  return ("Commands (none: %s):\n%s\n\n\"%s COMMAND --help\" tells more about"
+          " one." % (NO_COMMAND.text, "\n".join(table.Format(None, rows)),
+                    PROGRAM))
+
+
+def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
+  """Makes the parser of one command.
+
+  @param name: None for where there is no command
+
+  """
+  command = Find(name)
+  # With a width argparse need not look for one, which takes a while
+  parser = _Parser(prog=PROGRAM, usage=command.Usage(name), add_help=False,
+                   allow_abbrev=False,
+                   formatter_class=functools.partial(
+                     argparse.RawDescriptionHelpFormatter, width=79))
+  if name is None:
+    parser.epilog = _CommandList()
+  else:
+    parser.description = command.text[0].upper() + command.text[1:] + "."
+  for option in command.Options():
+    parser.add_argument(*option.flags, **option.settings)
+  for argument in command.arguments:
+    settings: Dict[str, Any] = {}
+    if argument.repeats is not None:
+      settings["nargs"] = argument.repeats
+    if argument.repeats == "*":
+      settings["default"] = []
+    parser.add_argument(argument.name, metavar=argument.shown,
+                        type=argument.convert, help=argparse.SUPPRESS,
+                        **settings)
+  return parser
+
+
+def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
+  """Says what is wrong with an option that a command does not have.
+
+  """
+  known = AllOptions()
+  if flag not in known:
+    parser.error("no such option: %s%s" %
+                 (flag, DidYouMean(flag, list(known))))
+  where = ["the command " + i for (i, command) in COMMANDS.items()
+           if known[flag] in command.Options()]
+  if known[flag] in NO_COMMAND.Options():
+    where.append("%s without a command" % PROGRAM)
+  parser.error("%s belongs to %s" % (flag, ", ".join(where)))
+
+
+def _CheckForms(parser: argparse.ArgumentParser,
+                opts: argparse.Namespace) -> None:
+  """Refuses options that would be without effect beside others.
+
+  """
+  forms = [i for i in _FORMS if getattr(opts, i, False)]
+  if len(forms) > 1:
+    parser.error("--%s and --%s exclude each other" % (forms[0], forms[1]))
+  for (name, text, default, suitable) in _LOOKS:
+    if getattr(opts, name, default) == default:
+      continue
+    for form in forms:
+      if form not in suitable:
+        parser.error("%s and --%s exclude each other" % (text, form))
+  if opts.hmac is not None and opts.hmac_file is not None:
+    parser.error("--hmac and --hmac-file exclude each other")
+  if opts.json and getattr(opts, "command_line", None):
+    parser.error("--json and a command to run exclude each other")
+
+
+def Parse(argv: Sequence[str]) -> argparse.Namespace:
+  """Takes a command line apart.
+
+  @return: the options and arguments of L{COMMANDS}, those of the command
+    asked for; and C{command}, its name or None
+  @raise UsageError: it is wrong
+  @raise SystemExit: help or version was asked for, and is printed
+
+  """
+  (options, words) = _Sort(argv)
+  name = words[0] if words else None
+  if name is not None and name not in COMMANDS:
+    MakeParser(None).error("no such command: '%s'%s" %
+                           (name, DidYouMean(name, list(COMMANDS))))
+  parser = MakeParser(name)
+  known = {flag for option in Find(name).Options() for flag in option.flags}
+  for text in options:
+    # argparse would take it for an argument where there is a blank in its value
+    flag = text.partition("=")[0]
+    if flag not in known:
+      _RefuseOption(parser, flag)
+  (opts, unknown) = parser.parse_known_args(options + ["--"] + words[1:])
+  for word in unknown:
+    # Where no arguments are expected, argparse leaves its "--"
+    if word != "--":
+      parser.error("too many arguments: '%s'" % word)
+  arguments = [i.name for i in Find(name).arguments]
+  for (option, value) in vars(opts).items():
+    # Before Python 3.13 argparse takes a "--" away even where it is a value
+    if value == [] and option not in arguments:
+      setattr(opts, option, "--")
+  opts.command = name
+  _CheckForms(parser, opts)
+  return opts

@@ -1,0 +1,187 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-client's command "list": tables as C{gnt-instance list} prints them.
+
+Facts: with a separator sizes are in MiB, else in a unit that fits them; a value
+that an object does not have is "-".
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from typing import Any, List, Optional, Sequence, Tuple
+
+from ganeti.confd import client as clientlib
+from ganeti.confd import command
+from ganeti.confd.clientlib import filters
+from ganeti.confd.command import commandline
+from ganeti.confd.command import output
+from ganeti.confd.command import values
+from ganeti.confd.config import columns
+from ganeti.confd.config import naturalorder
+
+# What few need is imported when it is needed
+# pylint: disable=C0415
+
+
+#: The columns if none are named
+_DEFAULT_FIELDS = {
+  columns.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
+                     "be/maxmem"],
+  columns.NODE: ["name", "role", "group", "pinst_cnt", "sinst_cnt"],
+  columns.GROUP: ["name", "node_cnt", "pinst_cnt", "alloc_policy",
+                  "ndparams"],
+  columns.NETWORK: ["name", "network", "gateway", "mac_prefix",
+                    "group_list", "tags"],
+  columns.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
+  }
+
+#: The field that patterns for names are about, where it is not the name
+_NAME_FIELDS = {
+  columns.DISK: "uuid",
+  }
+
+_NUMERIC = (columns.NUMBER, columns.FLOAT, columns.UNIT)
+
+_Rows = Sequence[Sequence[Any]]
+
+
+class _Table:
+  """A table, ready to be printed.
+
+  """
+  def __init__(self, what: str, fields: List[str], rows: _Rows) -> None:
+    self._what = what
+    self._fields = fields
+    self._rows = rows
+    self._columns = [columns.Describe(what, name) for name in fields]
+
+  def _Cells(self, writers: Sequence[values.Writer],
+             missing: Optional[str]) -> List[List[Optional[str]]]:
+    return [[missing if value is None else write(value)
+             for (write, value) in zip(writers, row)]
+            for row in self._rows]
+
+  def _IsNumeric(self, index: int) -> bool:
+    kind = self._columns[index].kind
+    if kind is not None:
+      return kind in _NUMERIC
+    present = [row[index] for row in self._rows if row[index] is not None]
+    return bool(present) and all(
+      isinstance(value, (int, float)) and not isinstance(value, bool)
+      for value in present)
+
+  def Print(self, opts: argparse.Namespace) -> None:
+    """Prints the table for people.
+
+    """
+    unit = opts.units or ("h" if opts.separator is None else "m")
+    writers = [values.TableWriter(self._what, column, unit)
+               for column in self._columns]
+    numeric = [i for i in range(len(self._columns)) if self._IsNumeric(i)]
+    output.Printer(opts).Print([column.title for column in self._columns],
+                               self._Cells(writers, None), numeric)
+
+  def PrintCsv(self, opts: argparse.Namespace) -> None:
+    import csv
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    if opts.headers:
+      out.writerow(self._fields)
+    writers = [values.CsvWriter(column, opts.units or "m")
+               for column in self._columns]
+    out.writerows(self._Cells(writers, ""))
+
+
+def _ParseFields(text: Optional[str], what: str) -> List[str]:
+  """Takes the option --output apart.
+
+  """
+  if text is None:
+    return list(_DEFAULT_FIELDS[what])
+  if text.startswith("+"):
+    return _DEFAULT_FIELDS[what] + text[1:].split(",")
+  return text.split(",")
+
+
+def _SortKey(value: Any) -> Tuple[int, Any]:
+  """Returns what to sort any values by: missing ones first, texts naturally.
+
+  """
+  if value is None:
+    return (0, 0)
+  if isinstance(value, (bool, int, float)):
+    return (1, value)
+  text = value if isinstance(value, str) else str(value)
+  return (2, naturalorder.NaturalKey(text))
+
+
+def Ask(asker: clientlib.Client, opts: argparse.Namespace,
+        fields: List[str]) -> clientlib.Reply:
+  """Asks for a table.
+
+  @return: its answer are the rows
+
+  """
+  (condition, names) = (opts.filter, opts.names)
+  if condition is None and len(names) == 1 and filters.IsFilter(names[0]):
+    (condition, names) = (names[0], [])
+  patterns = None
+  needed = [opts.sort] if opts.sort else []
+  if any(filters.IsGlob(name) for name in names):
+    # One filter can be asked for; the other one is applied here
+    patterns = filters.ParseArguments(
+      names, _NAME_FIELDS.get(opts.kind, filters.NAME))
+    needed.extend(patterns.fields)
+    names = []
+  asked = list(dict.fromkeys(fields + needed))
+  # A field may be named twice
+  asked = fields + [name for name in asked if name not in fields]
+  reply = asker.List(opts.kind, asked, filter=condition, names=names or None)
+  rows = reply.answer
+  if patterns is not None:
+    rows = patterns.Select(asked, rows)
+  if opts.sort:
+    index = asked.index(opts.sort)
+    rows = sorted(rows, key=lambda row: _SortKey(row[index]))
+  if opts.reverse:
+    rows = rows[::-1]
+  return reply._replace(answer=[row[:len(fields)] for row in rows])
+
+
+def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
+                         err: clientlib.ErrorAnswer) -> clientlib.ErrorAnswer:
+  """Proposes a field where there is none of a name.
+
+  """
+  code = err.code
+  if not (isinstance(code, dict) and code.get("unknown") == "field"):
+    return err
+  known = [row[0] for row in asker.Fields(opts.kind).answer]
+  return clientlib.ErrorAnswer(
+    "%s%s" % (err, commandline.DidYouMean(str(code.get("value")), known)),
+    err.reply)
+
+
+def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Lists objects.
+
+  """
+  fields = _ParseFields(opts.output, opts.kind)
+  with output.Progress(asker):
+    try:
+      reply = Ask(asker, opts, fields)
+    except clientlib.ErrorAnswer as err:
+      raise _ExplainUnknownField(asker, opts, err) from err
+  rows = reply.answer
+  if opts.json:
+    output.PrintJson([dict(zip(fields, row)) for row in rows], *reply[1:])
+  elif opts.csv:
+    _Table(opts.kind, fields, rows).PrintCsv(opts)
+  else:
+    _Table(opts.kind, fields, rows).Print(opts)
+  return command.EXIT_SUCCESS

@@ -1,0 +1,53 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-client's command "list-fields": which fields "list" has.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ganeti.confd import client as clientlib
+from ganeti.confd import command
+from ganeti.confd.command import commandline
+from ganeti.confd.command import output
+from ganeti.confd.config import columns
+
+
+#: What the types are called
+_TYPE_NAMES = {
+  columns.TEXT: "Text",
+  columns.NUMBER: "Number",
+  columns.FLOAT: "Floating-point number",
+  columns.UNIT: "Storage size",
+  columns.BOOL: "Boolean",
+  columns.TIMESTAMP: "Timestamp",
+  columns.OTHER: "Custom",
+  }
+
+
+def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Lists the fields that objects have.
+
+  """
+  reply = asker.Fields(opts.kind)
+  known = {row[0]: row for row in reply.answer}
+  names = opts.fields or list(known)
+  shown = [known[name] for name in names if name in known]
+  if opts.json:
+    answer = [{"name": name, "title": title, "type": kind, "text": text}
+              for (name, title, kind, text) in shown]
+    output.PrintJson(answer, *reply[1:])
+  else:
+    output.Printer(opts).Print(
+      ["Name", "Type", "Title", "Description"],
+      [[name, _TYPE_NAMES.get(kind, kind), title, text]
+       for (name, title, kind, text) in shown])
+  unknown = [name for name in names if name not in known]
+  for name in unknown:
+    output.Say("no such field: '%s'%s" %
+               (name, commandline.DidYouMean(name, list(known))))
+  return command.EXIT_FAILURE if unknown else command.EXIT_SUCCESS

@@ -1,0 +1,206 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-client's command "map": the cluster to look at.
+
+As text: the nodes by group, what each is, and a bar each for how many
+instances and how much memory it carries; bars of one kind have one scale. For
+Graphviz: groups with their nodes, an edge from each instance to its nodes.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+
+from typing import Any, Counter, Dict, List, NamedTuple, Tuple
+
+from ganeti.confd import client as clientlib
+from ganeti.confd import command
+from ganeti.confd.command import output
+from ganeti.confd.command import values
+from ganeti.confd.config import columns
+from ganeti.confd.config import naturalorder
+
+
+#: Characters of the longest bar
+_BAR = 20
+
+_ROLES = {
+  "M": "master",
+  "C": "candidate",
+  "R": "regular",
+  "D": "drained",
+  "O": "offline",
+  }
+
+_COLOURS = {
+  "M": "gold",
+  "C": "palegreen",
+  "R": "white",
+  "D": "orange",
+  "O": "grey",
+  }
+
+_NODE_FIELDS = ["name", "role", "group", "sinst_cnt"]
+_INSTANCE_FIELDS = ["name", "pnode", "snodes", "admin_state", "be/maxmem"]
+
+
+class Node(NamedTuple):
+  """A node; the types are those of a configuration that is whole.
+
+  """
+  name: str
+  role: str
+  group: str
+  secondary: int
+
+
+class Instance(NamedTuple):
+  """An instance; the types are those of a configuration that is whole.
+
+  """
+  name: str
+  primary: str
+  secondaries: List[str]
+  state: str
+  memory: int
+
+
+def Ask(asker: clientlib.Client
+        ) -> Tuple[List[Node], List[Instance], clientlib.Reply]:
+  """Asks for all that is drawn.
+
+  @return: the last one is a reply whose answer is for --json
+
+  """
+  first = asker.List(columns.NODE, _NODE_FIELDS)
+  second = asker.List(columns.INSTANCE, _INSTANCE_FIELDS)
+  answer = {
+    "nodes": [dict(zip(_NODE_FIELDS, row)) for row in first.answer],
+    "instances": [dict(zip(_INSTANCE_FIELDS, row)) for row in second.answer],
+    }
+  return ([Node(*row) for row in first.answer],
+          [Instance(*row) for row in second.answer],
+          second._replace(answer=answer,
+                          serial=min(first.serial, second.serial)))
+
+
+def _ByGroup(nodes: List[Node]) -> List[Tuple[str, List[Node]]]:
+  """Sorts nodes by group; those without one come under "-".
+
+  """
+  groups: Dict[str, List[Node]] = {}
+  for node in nodes:
+    groups.setdefault(node.group or "-", []).append(node)
+  return sorted(groups.items(),
+                key=lambda item: naturalorder.NaturalKey(item[0]))
+
+
+def _FormatMemory(size: Any) -> str:
+  return values.FormatUnit(size, "h")
+
+
+def _Bar(value: int, most: int) -> str:
+  """Draws a bar; what is not nothing can be seen.
+
+  """
+  length = 0
+  if most > 0:
+    # Rounded up
+    length = (value * _BAR + most - 1) // most
+  return "#" * length + "." * (_BAR - length)
+
+
+def _Count(number: int, what: str) -> str:
+  return "%d %s%s" % (number, what, "" if number == 1 else "s")
+
+
+def Text(nodes: List[Node], instances: List[Instance]) -> List[str]:
+  """Draws the cluster.
+
+  @return: the lines
+
+  """
+  counts: Counter[str] = collections.Counter(i.primary for i in instances)
+  memory: Counter[str] = collections.Counter()
+  for instance in instances:
+    if instance.state != "offline" and isinstance(instance.memory, int):
+      memory[instance.primary] += instance.memory
+  most_instances = max(counts.values(), default=0)
+  most_memory = max(memory.values(), default=0)
+
+  cells = {}
+  for node in nodes:
+    count = counts[node.name]
+    size = memory[node.name]
+    cells[node.name] = [node.name, _ROLES.get(node.role, node.role),
+                        str(count), "+%s" % node.secondary,
+                        _Bar(count, most_instances),
+                        values.Leniently(_FormatMemory)(size),
+                        _Bar(size, most_memory)]
+  widths = [max(len(cell) for cell in column)
+            for column in zip(*cells.values())]
+
+  lines = []
+  for (group, members) in _ByGroup(nodes):
+    count = sum(counts[node.name] for node in members)
+    lines.append("%s: %s, %s" % (group, _Count(len(members), "node"),
+                                 _Count(count, "instance")))
+    for node in members:
+      (name, role, number, secondary, bar, text, size_bar) = cells[node.name]
+      lines.append("  %s %s %s%s [%s] %s [%s]" %
+                   (name.ljust(widths[0]), role.ljust(widths[1]),
+                    number.rjust(widths[2]), secondary.ljust(widths[3]), bar,
+                    text.rjust(widths[5]), size_bar))
+  lines.append("Per node: role, primary+secondary instances, their configured"
+               " memory")
+  return lines
+
+
+def _Quote(text: str) -> str:
+  return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def Dot(nodes: List[Node], instances: List[Instance]) -> List[str]:
+  """Writes the cluster for Graphviz.
+
+  @return: the lines
+
+  """
+  lines = ["digraph cluster {", "  rankdir=LR;", "  node [style=filled];"]
+  for (number, (group, members)) in enumerate(_ByGroup(nodes)):
+    lines.append("  subgraph cluster_%d {" % number)
+    lines.append("    label=%s;" % _Quote(group))
+    for node in members:
+      lines.append("    %s [label=%s, shape=box, fillcolor=%s];" %
+                   (_Quote("node " + node.name), _Quote(node.name),
+                    _COLOURS.get(node.role, "white")))
+    lines.append("  }")
+  for instance in instances:
+    # A node and an instance may have the same name
+    me = _Quote("instance " + instance.name)
+    lines.append("  %s [label=%s, fillcolor=%s];" %
+                 (me, _Quote(instance.name),
+                  "lightblue" if instance.state == "up" else "white"))
+    lines.append("  %s -> %s;" % (me, _Quote("node " + instance.primary)))
+    lines.extend("  %s -> %s [style=dashed];" % (me, _Quote("node " + node))
+                 for node in instance.secondaries)
+  return lines + ["}"]
+
+
+def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Draws the cluster.
+
+  """
+  with output.Progress(asker):
+    (nodes, instances, reply) = Ask(asker)
+  if opts.json:
+    output.PrintJson(*reply)
+  else:
+    with output.Expecting(reply.candidates[0].address):
+      lines = (Dot if opts.dot else Text)(nodes, instances)
+      output.Printer(opts).Print(None, [[line] for line in lines])
+  return command.EXIT_SUCCESS

@@ -1,0 +1,142 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What confd-client prints, and where.
+
+Answers go to standard output, all else to standard error.
+
+With --json each command prints one object, and L{FormatReply} is its form: the
+answer, the serial of the configuration that it is from, who has answered, and
+who has not. An error is C{{"error": TEXT}}, see L{cli}.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+
+from typing import Any, Dict, Iterator, Optional, Sequence, TextIO
+
+from ganeti import errors
+from ganeti.confd import client as clientlib
+from ganeti.confd.command import commandline
+from ganeti.confd.command import table
+
+# What few need is imported when it is needed
+# pylint: disable=C0415
+
+
+#: Seconds after which it is shown how far an answer in parts is, and how often
+_PROGRESS_AFTER = 2.0
+_PROGRESS_INTERVAL = 0.2
+
+
+def Say(text: str) -> None:
+  """Tells the user something that is no answer.
+
+  """
+  print("%s: %s" % (commandline.PROGRAM, text), file=sys.stderr, flush=True)
+
+
+def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
+  # Most commands do without
+  import json
+  return json.dumps(value, indent=indent, sort_keys=True)
+
+
+def FormatReply(answer: Any, serial: Optional[int],
+                candidates: Sequence[clientlib.CandidateReply],
+                silent: Dict[str, Optional[str]]) -> Dict[str, Any]:
+  """Makes what is printed with --json.
+
+  @param answer: for people the same is printed as text or a table
+  @param serial: of the configuration; None where nobody tells it
+  @param candidates: what each of them has replied; their answers are left out
+  @param silent: who has not replied, and why not if that is known
+
+  """
+  described = []
+  for candidate in candidates:
+    row = candidate._asdict()
+    del row["answer"]
+    described.append(row)
+  return {
+    "answer": answer,
+    "serial": serial,
+    "candidates": described,
+    "silent": silent,
+    }
+
+
+def PrintJson(*reply: Any) -> None:
+  """Prints what L{FormatReply} makes of its arguments.
+
+  """
+  print(FormatJson(FormatReply(*reply)))
+
+
+def Printer(opts: argparse.Namespace) -> table.Printer:
+  """Makes a printer of tables as the options have it.
+
+  """
+  return table.Printer(sys.stdout, getattr(opts, "headers", True),
+                       getattr(opts, "separator", None))
+
+
+@contextlib.contextmanager
+def Expecting(whose: str) -> Iterator[None]:
+  """Makes a clear error of an answer with another form than all have.
+
+  @param whose: who has given the answer
+
+  """
+  try:
+    yield
+  except (ArithmeticError, AttributeError, LookupError, TypeError,
+          ValueError) as err:
+    raise errors.ConfdClientError("The answer of %s does not have the form that"
+                                  " was expected; --json shows it" %
+                                  whose) from err
+
+
+class Progress:
+  """A line on the terminal about an answer that is long in coming.
+
+  """
+  def __init__(self, asker: clientlib.Client,
+               stream: Optional[TextIO] = None) -> None:
+    self._asker = asker
+    self._stream = sys.stderr if stream is None else stream
+    self._show_at = 0.0
+    self._is_shown = False
+
+  def __enter__(self) -> Progress:
+    if self._stream.isatty():
+      self._show_at = time.monotonic() + _PROGRESS_AFTER
+      self._asker.progress = self._Show
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self._asker.progress = None
+    if self._is_shown:
+      self._Write("")
+
+  def _Show(self, have: int, count: Optional[int]) -> None:
+    now = time.monotonic()
+    if now < self._show_at:
+      return
+    self._show_at = now + _PROGRESS_INTERVAL
+    self._is_shown = True
+    if count is None:
+      self._Write("The answer is long; waiting for it")
+    else:
+      self._Write("The answer is long: part %d of %d" % (have, count))
+
+  def _Write(self, text: str) -> None:
+    # Back to the first column, and away with what is there
+    self._stream.write("\r%s\033[K" % text)
+    self._stream.flush()

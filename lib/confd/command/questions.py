@@ -1,0 +1,194 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The commands that are one question of the protocol: what each asks and shows.
+
+Rule: one entry of L{QUESTIONS} for each; what it asks is a call of the client
+library, what it shows is made from the answer alone.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+from ganeti import constants
+from ganeti.confd import client as clientlib
+from ganeti.confd import command
+from ganeti.confd.command import output
+
+
+class View(NamedTuple):
+  """What is printed.
+
+  """
+  #: None for plain lines
+  headers: Optional[List[str]]
+  rows: Sequence[Sequence[Any]]
+  #: The indexes of the columns with numbers
+  numeric: Sequence[int] = ()
+
+
+class Question(NamedTuple):
+  """A question of the protocol.
+
+  C{show} is called with the answer, of which nothing is certain, and may raise
+  what L{output.Expecting} catches.
+
+  """
+  ask: Callable[[clientlib.Client, argparse.Namespace], clientlib.Reply]
+  show: Callable[[Any, argparse.Namespace], View]
+
+
+def _Lines(answer: Any, _: argparse.Namespace) -> View:
+  return View(None, [[line] for line in answer])
+
+
+def _Value(answer: Any, _: argparse.Namespace) -> View:
+  return View(None, [[answer]])
+
+
+def FormatVersion(number: Any) -> Any:
+  """Writes the version of a configuration as Ganeti's releases are called.
+
+  @param number: e.g. 3010000 for 3.1; what is no number stays as it is
+
+  """
+  if not isinstance(number, int):
+    return number
+  return "%d.%d" % (number // 1000000, number // 10000 % 100)
+
+
+def _ShowPing(answer: Any, _: argparse.Namespace) -> View:
+  return View(None, [["configuration version %s (%s)" %
+                      (FormatVersion(answer), answer)]])
+
+
+def _ShowRole(answer: Any, _: argparse.Namespace) -> View:
+  return View(None, [[clientlib.NODE_ROLES.get(answer, answer)]])
+
+
+def _ShowMasterInfo(answer: Any, _: argparse.Namespace) -> View:
+  return View(["Node", "MasterIP", "NodeIP"], [answer])
+
+
+def _AskNodeOfIp(asker: clientlib.Client,
+                 opts: argparse.Namespace) -> clientlib.Reply:
+  if len(opts.ips) == 1:
+    return asker.NodeOfInstanceIp(opts.ips[0])
+  return asker.NodesOfInstanceIps(opts.ips)
+
+
+def _ShowNodeOfIp(answer: Any, opts: argparse.Namespace) -> View:
+  if len(opts.ips) == 1:
+    return _Value(answer, opts)
+  rows = [[ip, node_ip if status == constants.CONFD_REPL_STATUS_OK else None]
+          for (ip, (status, node_ip)) in zip(opts.ips, answer)]
+  return View(["IP", "Node"], rows)
+
+
+def _ShowNodeInstances(answer: Any, _: argparse.Namespace) -> View:
+  rows = [[instance.get("name"), role, instance.get("admin_state"),
+           instance.get("os")]
+          for (role, instances) in zip(["primary", "secondary"], answer)
+          for instance in instances]
+  return View(["Instance", "Role", "State", "OS"], rows)
+
+
+def _ShowNodeDrbd(answer: Any, _: argparse.Namespace) -> View:
+  return View(["Node", "Minor", "Instance", "Disk", "Role", "PeerNode"],
+              answer, numeric=[1])
+
+
+def _ShowDisks(answer: Any, _: argparse.Namespace) -> View:
+  rows = [[index, disk.get("dev_type"), disk.get("size"), disk.get("mode"),
+           disk.get("name"), disk.get("uuid")]
+          for (index, disk) in enumerate(answer)]
+  return View(["Disk", "Type", "Size", "Mode", "Name", "UUID"], rows,
+              numeric=[0, 2])
+
+
+def _AskConfig(asker: clientlib.Client,
+               opts: argparse.Namespace) -> clientlib.Reply:
+  try:
+    return asker.Config(opts.path)
+  except clientlib.ErrorAnswer as err:
+    if opts.path == "/":
+      raise clientlib.ErrorAnswer("%s; all of the configuration is config \"\""
+                                  % err, err.reply) from err
+    raise
+
+
+def _ShowConfig(answer: Any, opts: argparse.Namespace) -> View:
+  if isinstance(answer, str):
+    return _Value(answer, opts)
+  return _Lines(output.FormatJson(answer).splitlines(), opts)
+
+
+def _ShowCollectors(answer: Any, _: argparse.Namespace) -> View:
+  rows = [[name, "yes" if entry.get("active") else "no",
+           "%g" % (entry.get("interval", 0) / 1e6)]
+          for (name, entry) in sorted(answer.items())]
+  return View(["Collector", "Active", "Seconds"], rows, numeric=[2])
+
+
+QUESTIONS: Dict[str, Question] = {
+  "ping": Question(lambda asker, _: asker.Ping(), _ShowPing),
+  "master": Question(lambda asker, _: asker.MasterNode(), _Value),
+  "master-info": Question(lambda asker, _: asker.MasterInfo(),
+                          _ShowMasterInfo),
+  "node-role": Question(lambda asker, opts: asker.NodeRole(opts.node),
+                        _ShowRole),
+  "node-ips": Question(lambda asker, _: asker.NodeIps(), _Lines),
+  "mc-ips": Question(lambda asker, _: asker.MasterCandidates(), _Lines),
+  "instance-ips": Question(lambda asker, opts: asker.InstanceIps(opts.link),
+                           _Lines),
+  "node-of-ip": Question(_AskNodeOfIp, _ShowNodeOfIp),
+  "node-instances": Question(
+    lambda asker, opts: asker.NodeInstances(opts.node), _ShowNodeInstances),
+  "node-drbd": Question(lambda asker, opts: asker.NodeDrbd(opts.node),
+                        _ShowNodeDrbd),
+  "instance-disks": Question(
+    lambda asker, opts: asker.InstanceDisks(opts.instance), _ShowDisks),
+  "config": Question(_AskConfig, _ShowConfig),
+  "collectors": Question(lambda asker, _: asker.Collectors(),
+                         _ShowCollectors),
+  }
+
+
+def _IsOnNoNic(asker: clientlib.Client, link: str) -> bool:
+  """Tells whether there is no NIC on a link on which there are no IPs.
+
+  The answer to C{instance-ips} is an empty list for that, and for a link whose
+  NICs have no IPs. Only this project's daemon, which puts the serial into its
+  reply to a ping, can tell the two apart.
+
+  """
+  if asker.Ping().serial == 0:
+    return True
+  rows = asker.List("instance", ["nic.links"]).answer
+  return not any(link in links for (links, ) in rows
+                 if isinstance(links, list))
+
+
+def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Asks one of the questions, and prints the answer.
+
+  """
+  question = QUESTIONS[opts.command]
+  with output.Progress(asker):
+    reply = question.ask(asker, opts)
+  if opts.json:
+    output.PrintJson(*reply)
+  else:
+    with output.Expecting(reply.candidates[0].address):
+      view = question.show(reply.answer, opts)
+      output.Printer(opts).Print(view.headers, view.rows, view.numeric)
+  link = getattr(opts, "link", None)
+  if link is not None and not reply.answer and _IsOnNoNic(asker, link):
+    output.Say("no instance has an IP on the link '%s'" % link)
+    return command.EXIT_FAILURE
+  return command.EXIT_SUCCESS

@@ -1,0 +1,302 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Each option of confd-client works or is refused, with each command.
+
+What there is to be tested is taken from the table that the parsers are made
+of. The program runs in this process, since starting it some four hundred times
+takes long; the daemon is the real one.
+
+"""
+
+import contextlib
+import io
+import itertools
+import json
+import typing
+import unittest
+
+from unittest import mock
+
+import testutils
+
+from ganeti.confd.command import cli
+from ganeti.confd.command import commandline
+from ganeti.confd.command import watch
+
+
+#: Arguments with which each command has something to print
+_ARGUMENTS = {
+  "node-role": ["node1"],
+  "node-of-ip": ["192.0.2.51", "192.0.2.52"],
+  "node-instances": ["node1"],
+  "node-drbd": ["node1"],
+  "instance-disks": ["inst1"],
+  "config": ["/cluster"],
+  "list": ["instances"],
+  "list-fields": ["nodes"],
+  }
+
+#: A value for each option that takes one
+_VALUES = {
+  "--address": "127.0.3.9",
+  "--port": "1",
+  "--hmac": "another key than the cluster's\n",
+  "--hmac-file": "/nonexistent",
+  "--timeout": "0.01",
+  "--coverage": "99",
+  "--separator": "|",
+  "--output": "name",
+  "--filter": "name == \"inst2\"",
+  "--sort": "pnode",
+  "--units": "m",
+  "--requests": "1",
+  }
+
+
+class _Streams:
+  """Standard output and standard error of the program.
+
+  """
+  def __init__(self):
+    self._bytes = (io.BytesIO(), io.BytesIO())
+    self.streams = [io.TextIOWrapper(i, encoding="utf-8") for i in self._bytes]
+
+  def Texts(self):
+    for stream in self.streams:
+      stream.flush()
+    return [i.getvalue().decode("utf-8") for i in self._bytes]
+
+
+class _Result(typing.NamedTuple):
+  """What the program has done.
+
+  """
+  code: int
+  output: str
+  problems: str
+
+
+def _Run(argv):
+  """Runs the program.
+
+  """
+  streams = _Streams()
+  with contextlib.redirect_stdout(streams.streams[0]), \
+      contextlib.redirect_stderr(streams.streams[1]):
+    code = cli.Main(argv)
+  return _Result(code, *streams.Texts())
+
+
+class _TestCase(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    cls.config = testutils.MakeConfig(
+      nodes=[testutils.MakeNode(1, master_candidate=True,
+                                primary_ip="127.0.3.1"),
+             testutils.MakeNode(2)],
+      disks=[testutils.MakeDrbd(1, 1, 2)],
+      instances=[testutils.MakeInstance(1, 1, disks=[1], nics=["192.0.2.51"]),
+                 testutils.MakeInstance(2, 2, nics=["192.0.2.52"],
+                                        beparams={"maxmem": 2048}),
+                 testutils.MakeInstance(3, 1)])
+    cls.daemon = testutils.Daemon(cls.config, address="127.0.3.1")
+    cls.addClassCleanup(cls.daemon.Stop)
+    cls.daemon.Start()
+
+  def _CommandLine(self, name, options):
+    """Makes a command line that can be answered, but for the options.
+
+    """
+    flags = {option.partition("=")[0] for option in options}
+    words = []
+    if "--address" not in flags:
+      words.append("--address=127.0.3.1")
+    if "--port" not in flags:
+      words.append("--port=%d" % self.daemon.port)
+    if "--hmac" not in flags and "--hmac-file" not in flags:
+      words.append("--hmac-file=" + self.daemon.key_file)
+    if flags & {"--address", "--port", "--hmac"}:
+      words.append("--timeout=0.1")
+    if name is None:
+      if "--requests" not in flags:
+        words.append("--requests=0")
+    else:
+      words.extend([name] + _ARGUMENTS.get(name, []))
+    # Before the command and after it
+    return words[:1] + options[:1] + words[1:] + options[1:]
+
+  def _Ask(self, name, *options):
+    with contextlib.ExitStack() as stack:
+      if name == commandline.WATCH:
+        self._Interrupt(stack)
+      return _Run(self._CommandLine(name, list(options)))
+
+  def _Interrupt(self, stack):
+    """Has "watch" see one change, and then a user's C-c.
+
+    """
+    serials = itertools.count(self.daemon.Ask(0)["serial"] + 1)
+
+    def _Follow(asker, moved):
+      reply = asker.Serial()
+      moved(next(serials), reply)
+      raise KeyboardInterrupt
+    stack.enter_context(mock.patch.object(watch, "Follow", _Follow))
+
+
+class TestEachOption(_TestCase):
+  def testAll(self):
+    flags = {option.flags[-1]: option
+             for option in commandline.AllOptions().values()}
+    self.assertEqual(set(flags), set(self._CHECKS))
+    for (flag, option) in flags.items():
+      for name in [None, *commandline.COMMANDS]:
+        with self.subTest(option=flag, command=name):
+          self._Check(name, flag, option)
+
+  def _Check(self, name, flag, option):
+    """Checks that an option has the effect that it is there for.
+
+    """
+    text = "%s=%s" % (flag, _VALUES[flag]) if option.takes_value else flag
+    result = self._Ask(name, text)
+    if option in commandline.Find(name).Options():
+      self._CHECKS[flag](self, name, result)
+      return
+    self.assertEqual(result.code, 3 if flag == "--nagios" else 2)
+    self.assertIn("%s belongs to " % flag, result.output + result.problems)
+
+  def _Usual(self, name):
+    result = self._Ask(name)
+    self.assertEqual(result.code, 130 if name == commandline.WATCH else 0)
+    self.assertTrue(result.output)
+    return result.output
+
+  def _CheckHelp(self, name, result):
+    self.assertEqual(result.code, 0)
+    self.assertTrue(result.output.startswith("usage: confd-client %s" %
+                                             ("[" if name is None else name)))
+
+  def _CheckVersion(self, _, result):
+    self.assertEqual(result.code, 0)
+    self.assertTrue(result.output.startswith("confd-client (ganeti-confd) "))
+
+  def _CheckNobody(self, _, result):
+    """Checks that nobody is where the option says, or has the key.
+
+    """
+    self.assertEqual(result.code, 3)
+    self.assertRegex(result.output + result.problems,
+                     "[Nn]o answer|nothing listens there")
+
+  def _CheckKeyFile(self, _, result):
+    self.assertEqual((result.code, result.output), (1, ""))
+    self.assertIn("/nonexistent", result.problems)
+
+  def _CheckTimeout(self, name, _):
+    with mock.patch.object(cli.clientlib, "Client",
+                           side_effect=KeyboardInterrupt) as made:
+      self._Ask(name, "--timeout=0.01")
+    self.assertEqual(made.call_args[1]["timeout"], 0.01)
+
+  def _CheckCoverage(self, _, result):
+    self.assertEqual(result.code, 1)
+    self.assertIn("Coverage 99 is more", result.problems)
+
+  def _CheckJson(self, name, result):
+    self.assertEqual(result.code, 130 if name == commandline.WATCH else 0)
+    reply = json.loads(result.output)
+    self.assertEqual(sorted(reply), ["answer", "candidates", "serial",
+                                     "silent"])
+    self.assertEqual(reply["serial"], 17)
+    self.assertEqual([i["address"] for i in reply["candidates"]], ["127.0.3.1"])
+    self.assertEqual(reply["silent"], {})
+
+  def _CheckHeaders(self, name, result):
+    self.assertEqual(result.code, 0)
+    self.assertEqual(len(result.output.splitlines()),
+                     len(self._Usual(name).splitlines()) - 1)
+
+  def _CheckSeparator(self, name, result):
+    self.assertEqual(result.code, 0)
+    self.assertIn("|", result.output)
+    self.assertNotIn("|", self._Usual(name))
+
+  def _CheckOther(self, name, result):
+    """Checks that something else is printed than without the option.
+
+    """
+    self.assertEqual(result.code, 0)
+    self.assertNotEqual(result.output, self._Usual(name))
+
+  def _CheckDot(self, _, result):
+    self.assertEqual(result.code, 0)
+    self.assertTrue(result.output.startswith("digraph "))
+
+  def _CheckNagios(self, _, result):
+    self.assertEqual(result.code, 0)
+    self.assertTrue(result.output.startswith("CONFD OK "))
+
+  def _CheckPrometheus(self, _, result):
+    self.assertEqual(result.code, 0, result.problems)
+    self.assertIn("ganeti_confd_up{", result.output)
+
+  def _CheckRequests(self, _, result):
+    self.assertEqual(result.code, 0)
+    self.assertIn("ms per ping request", result.output)
+
+  _CHECKS = {
+    "--help": _CheckHelp,
+    "--version": _CheckVersion,
+    "--address": _CheckNobody,
+    "--port": _CheckNobody,
+    "--hmac": _CheckNobody,
+    "--hmac-file": _CheckKeyFile,
+    "--timeout": _CheckTimeout,
+    "--coverage": _CheckCoverage,
+    "--json": _CheckJson,
+    "--no-headers": _CheckHeaders,
+    "--separator": _CheckSeparator,
+    "--output": _CheckOther,
+    "--filter": _CheckOther,
+    "--sort": _CheckOther,
+    "--reverse": _CheckOther,
+    "--units": _CheckOther,
+    "--csv": _CheckOther,
+    "--dot": _CheckDot,
+    "--nagios": _CheckNagios,
+    "--prometheus": _CheckPrometheus,
+    "--requests": _CheckRequests,
+    }
+
+
+class TestOptionsTogether(_TestCase):
+  """What would be without effect beside another option is refused.
+
+  """
+  def test(self):
+    forms = ["--json", "--csv", "--dot", "--nagios", "--prometheus"]
+    looks = ["--no-headers", "--separator=|", "--units=g"]
+    fine = [("--csv", "--no-headers"), ("--csv", "--units=g")]
+    count = 0
+    for (name, command) in commandline.COMMANDS.items():
+      has = {flag for option in command.Options() for flag in option.flags}
+      for (form, other) in itertools.product(forms, forms + looks):
+        if form == other or not {form, other.partition("=")[0]} <= has:
+          continue
+        count += 1
+        with self.subTest(command=name, options=[form, other]):
+          result = self._Ask(name, form, other)
+          if (form, other) in fine:
+            self.assertEqual(result.code, 0)
+            continue
+          self.assertEqual(result.code,
+                           3 if "--nagios" in (form, other) else 2)
+          self.assertIn("exclude each other", result.output + result.problems)
+    self.assertGreater(count, 20)
+
+
+if __name__ == "__main__":
+  unittest.main()

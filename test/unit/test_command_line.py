@@ -1,0 +1,164 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The command line of confd-client, and the table that it is made from.
+
+"""
+
+import importlib
+import subprocess
+import sys
+import unittest
+
+from ganeti.confd.command import commandline
+from ganeti.confd.command import questions
+from ganeti.confd.config import columns
+
+
+def _Parse(*argv):
+  return commandline.Parse(argv)
+
+
+class TestOrder(unittest.TestCase):
+  """Options may stand anywhere.
+
+  """
+  def testBeforeAndAfter(self):
+    for argv in [["--json", "-a", "x", "list", "nodes", "-p5", "n1", "n2"],
+                 ["list", "nodes", "n1", "n2", "--json", "-ax", "--port=5"],
+                 ["list", "--json", "nodes", "--address", "x", "n1", "-p", "5",
+                  "n2"]]:
+      opts = _Parse(*argv)
+      self.assertEqual((opts.command, opts.kind, opts.names),
+                       ("list", "node", ["n1", "n2"]), argv)
+      self.assertEqual((opts.json, opts.addresses, opts.port),
+                       (True, "x", 5), argv)
+
+  def testCommandsOwnOptionsBefore(self):
+    self.assertTrue(_Parse("--nagios", "status").nagios)
+    self.assertEqual(_Parse("-o", "name", "list", "disks").output, "name")
+
+  def testNoCommand(self):
+    opts = _Parse("-r", "5")
+    self.assertEqual((opts.command, opts.requests), (None, 5))
+
+  def testValuesThatLookLikeOptions(self):
+    opts = _Parse("list", "nodes", "--separator", "--", "-F", "-1 in x",
+                  "--hmac", "-key", "--sort", "-x")
+    self.assertEqual((opts.separator, opts.filter, opts.hmac, opts.sort),
+                     ("--", "-1 in x", "-key", "-x"))
+    self.assertEqual(_Parse("--separator=", "stats").separator, "")
+    self.assertEqual(_Parse("--separator", "a=b", "stats").separator, "a=b")
+    self.assertEqual(_Parse("ping", "--coverage", "-1").coverage, -1)
+
+  def testArgumentsThatLookLikeOptions(self):
+    self.assertEqual(_Parse("node-role", "--", "-x").node, "-x")
+    self.assertEqual(_Parse("--json", "--", "node-role", "--json").node,
+                     "--json")
+    self.assertEqual(_Parse("config", "").path, "")
+    self.assertEqual(_Parse("config", "-").path, "-")
+
+  def testCommandOfWatch(self):
+    """What follows its first word is not for us.
+
+    """
+    opts = _Parse("-p", "5", "watch", "-t", "3", "sh", "-c", "x", "--json",
+                  "--", "-p", "7")
+    self.assertEqual((opts.port, opts.timeout), (5, 3))
+    self.assertEqual(opts.command_line,
+                     ["sh", "-c", "x", "--json", "--", "-p", "7"])
+    self.assertEqual(_Parse("watch", "--", "sh", "-c").command_line,
+                     ["sh", "-c"])
+    self.assertEqual(_Parse("watch").command_line, [])
+
+  def testSingularsAndPlurals(self):
+    for (plural, singular) in zip(commandline.KINDS, columns.KINDS):
+      for text in (plural, singular):
+        self.assertEqual(_Parse("list", text).kind, singular)
+        self.assertEqual(_Parse("list-fields", text).kind, singular)
+
+
+class TestErrors(unittest.TestCase):
+  def testErrors(self):
+    for (argv, text) in [
+      (["ping", "-p"], "expected one argument"),
+      (["ping", "--json=yes"], "--json"),
+      (["ping", "--jso"], "no such option: --jso; did you mean '--json'?"),
+      (["ping", "-x"], "no such option: -x"),
+      (["ping", "x"], "too many arguments: 'x'"),
+      (["ping", "--", "--json"], "too many arguments: '--json'"),
+      (["list", "nodes", "--units", "k"], "invalid choice: 'k'"),
+      (["watch", "--json", "sh"], "exclude each other"),
+      (["list", "nodes", "--coverage", "x"], "not a coverage: 'x'"),
+      ([""], "no such command: ''"),
+      ]:
+      with self.assertRaises(commandline.UsageError, msg=argv) as caught:
+        _Parse(*argv)
+      self.assertIn(text, str(caught.exception))
+      self.assertTrue(caught.exception.usage.startswith("confd-client "))
+
+
+class TestTable(unittest.TestCase):
+  def testEachCommandCanBeRun(self):
+    for command in [commandline.NO_COMMAND, *commandline.COMMANDS.values()]:
+      module = importlib.import_module("ganeti.confd.command." +
+                                       command.module)
+      self.assertTrue(callable(module.Run))
+
+  def testQuestions(self):
+    self.assertEqual([name for (name, command) in commandline.COMMANDS.items()
+                      if command.module == "questions"],
+                     list(questions.QUESTIONS))
+
+  def testModulesHaveTheNamesOfCommands(self):
+    for (name, command) in commandline.COMMANDS.items():
+      self.assertIn(command.module, [name.replace("-", "_"), "questions"])
+
+  def testEachOptionIsWhatItIsEverywhere(self):
+    """Whether it takes a value is known before the command is.
+
+    """
+    known = commandline.AllOptions()
+    for command in [commandline.NO_COMMAND, *commandline.COMMANDS.values()]:
+      for option in command.Options():
+        for flag in option.flags:
+          self.assertIs(known[flag], option)
+        self.assertTrue(option.flags[-1].startswith("--"))
+
+  def testHelp(self):
+    """Of each command, in the width of a terminal.
+
+    """
+    for name in [None, *commandline.COMMANDS]:
+      text = commandline.MakeParser(name).format_help()
+      self.assertLessEqual(max(map(len, text.splitlines())), 80, text)
+      for option in commandline.Find(name).Options():
+        self.assertIn(option.flags[-1], text)
+
+
+class TestImports(unittest.TestCase):
+  """A small question is answered without all that others need.
+
+  """
+  def testPing(self):
+    script = ("import sys\n"
+              "from ganeti.confd.command import cli\n"
+              "code = cli.Main(['ping', '-a', '127.0.0.1', '-p', '1',"
+              " '-t', '0.01', '--hmac', '0123456789abcdef\\n'])\n"
+              "assert code == 3, code\n"
+              "print(*sys.modules)\n")
+    modules = subprocess.run([sys.executable, "-c", script], check=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             encoding="ascii").stdout.split()
+    room = [name.rpartition(".")[2] for name in modules
+            if name.startswith("ganeti.confd.command.")]
+    self.assertEqual(sorted(room), ["cli", "commandline", "output", "questions",
+                                    "table"])
+    for name in ["asyncio", "csv", "difflib", "logging", "optparse",
+                 "pyparsing", "shutil", "subprocess"]:
+      self.assertNotIn(name, modules)
+
+
+if __name__ == "__main__":
+  unittest.main()
