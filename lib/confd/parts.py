@@ -15,8 +15,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from typing import Iterable, Union
 
 from ganeti import errors
+from ganeti.confd import protocol
 from ganeti.confd import wire
 
 
@@ -44,23 +46,48 @@ _WEIGHTS = {
 _CHUNK = 1 << 20
 
 
+class TooLarge(Exception):
+  """An answer that is longer than L{protocol.MAX_ANSWER}.
+
+  """
+
+
 class Parts:
   """An answer, cut.
 
   @ivar sha256: hash of the compressed text, in hex
   @ivar size: length of the compressed text, in bytes
+  @ivar text_size: length of the text, in bytes
 
   """
-  def __init__(self, text: str) -> None:
-    """@param text: the answer's JSON text
+  def __init__(self, text: Union[str, Iterable[str]]) -> None:
+    """@param text: the answer's JSON text, whole or in pieces
+    @raise TooLarge: there is no end to it
 
     """
-    self._data = zlib.compress(text.encode("ascii"), _LEVEL)
+    if isinstance(text, str):
+      text = [text]
+    packer = zlib.compressobj(_LEVEL)
+    packed = []
+    self.text_size = 0
+    for piece in text:
+      self.text_size += len(piece)
+      if self.text_size > protocol.MAX_ANSWER:
+        raise TooLarge()
+      packed.append(packer.compress(piece.encode("ascii")))
+    packed.append(packer.flush())
+    self._data = b"".join(packed)
     self.sha256 = hashlib.sha256(self._data).hexdigest()
     self.size = len(self._data)
 
   def __len__(self) -> int:
     return (self.size + PART_SIZE - 1) // PART_SIZE
+
+  def Text(self) -> str:
+    """Returns the whole text.
+
+    """
+    return zlib.decompress(self._data).decode("ascii")
 
   def Get(self, number: int) -> str:
     """Returns one part, as it travels.

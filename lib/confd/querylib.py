@@ -11,26 +11,32 @@ serialising, not for changing.
 """
 
 import re
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple, Union
 
 from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd import wire
 from ganeti.confd.config import inventory
+from ganeti.confd.config import snapshot as snapshotlib
+
+
+#: Status, one of C{constants.CONFD_REPL_STATUSES}, and answer, a JSON value
+Result = Tuple[int, Any]
 
 
 _INDEX_RE = re.compile("0|[1-9][0-9]*")
 _BAD_ESCAPE_RE = re.compile("~(?![01])")
 
 
-def _Ok(answer):
+def _Ok(answer: Any) -> Result:
   return (constants.CONFD_REPL_STATUS_OK, answer)
 
 
-def _Ping(snapshot, _):
+def _Ping(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
   return _Ok(snapshot.version)
 
 
-def _NodeRole(snapshot, query):
+def _NodeRole(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   """Answers the role of a node.
 
   Never answers that the argument is bad: that error's number is also that of
@@ -44,7 +50,7 @@ def _NodeRole(snapshot, query):
   return _Ok(node.role)
 
 
-def _NodeOfIp(snapshot, query):
+def _NodeOfIp(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   """Answers the primary ip of the node where an instance's ip lives.
 
   """
@@ -60,7 +66,7 @@ def _NodeOfIp(snapshot, query):
     return protocol.BAD_ARGUMENT
   nodes = snapshot.links.get(link, {})
 
-  def _Lookup(ip):
+  def _Lookup(ip: str) -> Result:
     node_ip = nodes.get(ip)
     return protocol.UNKNOWN_ENTRY if node_ip is None else _Ok(node_ip)
 
@@ -76,21 +82,21 @@ def _NodeOfIp(snapshot, query):
   return _Ok([_Lookup(ip) for ip in ips])
 
 
-def _MasterName(snapshot):
+def _MasterName(snapshot: snapshotlib.Snapshot) -> Any:
   return snapshot.master.name if snapshot.master else None
 
 
-def _MasterIp(snapshot):
+def _MasterIp(snapshot: snapshotlib.Snapshot) -> Any:
   return snapshot.document["cluster"].get("master_ip")
 
 
-def _MasterNodeIp(snapshot):
+def _MasterNodeIp(snapshot: snapshotlib.Snapshot) -> Any:
   return snapshot.master.primary_ip if snapshot.master else None
 
 
 #: What a CLUSTER_MASTER query may ask for. Ganeti's own confd-client sends the
 #: numbers as text.
-_MASTER_FIELDS = {
+_MASTER_FIELDS: Dict[Any, Callable[[snapshotlib.Snapshot], Any]] = {
   constants.CONFD_REQFIELD_NAME: _MasterName,
   constants.CONFD_REQFIELD_IP: _MasterIp,
   constants.CONFD_REQFIELD_MNODE_PIP: _MasterNodeIp,
@@ -99,7 +105,7 @@ _MASTER_FIELDS.update([(str(number), function)
                        for (number, function) in _MASTER_FIELDS.items()])
 
 
-def _ClusterMaster(snapshot, query):
+def _ClusterMaster(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   """Answers the master node's name, or the fields asked for.
 
   """
@@ -126,20 +132,21 @@ def _ClusterMaster(snapshot, query):
   return _Ok(values)
 
 
-def _MasterField(snapshot, function):
+def _MasterField(snapshot: snapshotlib.Snapshot,
+                 function: Callable[[snapshotlib.Snapshot], Any]) -> Result:
   value = function(snapshot)
   return protocol.UNKNOWN_ENTRY if value is None else _Ok(value)
 
 
-def _NodeIps(snapshot, _):
+def _NodeIps(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
   return _Ok(snapshot.node_ips)
 
 
-def _CandidateIps(snapshot, _):
+def _CandidateIps(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
   return _Ok(snapshot.candidate_ips)
 
 
-def _InstanceIps(snapshot, query):
+def _InstanceIps(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   """Answers the ips of all instances on a link.
 
   """
@@ -150,7 +157,7 @@ def _InstanceIps(snapshot, query):
   return _Ok(list(snapshot.links.get(query, [])))
 
 
-def _NodeDrbd(snapshot, query):
+def _NodeDrbd(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   if not isinstance(query, str):
     return protocol.BAD_ARGUMENT
   node = snapshot.FindNode(query)
@@ -159,7 +166,7 @@ def _NodeDrbd(snapshot, query):
   return _Ok(node.drbd)
 
 
-def _NodeInstances(snapshot, query):
+def _NodeInstances(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   if not isinstance(query, str):
     return protocol.BAD_ARGUMENT
   node = snapshot.FindNode(query)
@@ -168,7 +175,7 @@ def _NodeInstances(snapshot, query):
   return _Ok([node.primary, node.secondary])
 
 
-def _InstanceDisks(snapshot, query):
+def _InstanceDisks(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   if not isinstance(query, str):
     return protocol.BAD_ARGUMENT
   instance = snapshot.FindInstance(query)
@@ -177,7 +184,7 @@ def _InstanceDisks(snapshot, query):
   return _Ok(instance.disks)
 
 
-def _ConfigQuery(snapshot, query):
+def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   """Answers the value at a place of the configuration.
 
   The place is a JSON pointer (RFC 6901).
@@ -206,11 +213,11 @@ def _ConfigQuery(snapshot, query):
   return _Ok(value)
 
 
-def _DataCollectors(snapshot, _):
+def _DataCollectors(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
   return _Ok(snapshot.collectors)
 
 
-_HANDLERS = {
+_HANDLERS: Dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
   constants.CONFD_REQ_PING: _Ping,
   constants.CONFD_REQ_NODE_ROLE_BYNAME: _NodeRole,
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _NodeOfIp,
@@ -227,27 +234,70 @@ _HANDLERS = {
   }
 
 
-def TakesLong(request):
-  """Tells whether finding an answer takes long, whatever its size.
+#: Types of requests that are answered
+KNOWN_TYPES = frozenset(_HANDLERS)
 
-  @type request: L{wire.Request}
-  @rtype: bool
+#: Those whose answer is the same whatever the query is
+IGNORES_QUERY = frozenset([
+  constants.CONFD_REQ_PING,
+  constants.CONFD_REQ_NODE_PIP_LIST,
+  constants.CONFD_REQ_MC_PIP_LIST,
+  constants.CONFD_REQ_DATA_COLLECTORS,
+  ])
+
+
+class Pieces(NamedTuple):
+  """A good answer as JSON, each piece made when it is asked for.
+
+  """
+  texts: Iterator[str]
+
+
+def IsOneAddress(request: wire.Request) -> bool:
+  """Tells whether a request asks for the node of one instance's ip.
+
+  Such questions are many, and answered in less time than it takes to make their
+  JSON text.
+
+  """
+  return (request.type == constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP and
+          type(request.query) is dict and
+          type(request.query.get(constants.CONFD_REQQ_IP)) is str)
+
+
+def TakesLong(request: wire.Request) -> bool:
+  """Tells whether finding an answer takes long, whatever its size.
 
   """
   return (request.type == protocol.REQ_QUERY and
           inventory.TakesLong(request.query))
 
 
-def Answer(snapshot, request):
+def Answer(snapshot: snapshotlib.Snapshot, request: wire.Request) -> Result:
   """Answers an authentic request.
-
-  @type snapshot: L{snapshot.Snapshot}
-  @type request: L{wire.Request}
-  @rtype: tuple of (int, any JSON value)
-  @return: status, one of C{constants.CONFD_REPL_STATUSES}, and answer
 
   """
   handler = _HANDLERS.get(request.type)
   if handler is None:
     return protocol.NOT_IMPLEMENTED
   return handler(snapshot, request.query)
+
+
+def AnswerInPieces(snapshot: snapshotlib.Snapshot,
+                   request: wire.Request) -> Union[Pieces, Result]:
+  """Answers an authentic request without having all of a table at a time.
+
+  @return: an error is a result
+
+  """
+  if request.type == protocol.REQ_QUERY:
+    table = inventory.Select(snapshot, request.query)
+    if isinstance(table, inventory.Table):
+      return Pieces(table.Texts())
+    result = table
+  else:
+    result = Answer(snapshot, request)
+  (status, answer) = result
+  if status != constants.CONFD_REPL_STATUS_OK:
+    return result
+  return Pieces(iter([wire.EncodeJson(answer)]))

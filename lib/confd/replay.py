@@ -2,14 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Limits how often one and the same request is answered at length.
+"""Limits how often one and the same request is worked for.
 
 Whoever sees an authentic request on the wire can send it again, from an address
-that is not his, for as long as its time is accepted: the daemon would send its
-reply to a victim. Where the reply is hardly longer than the request that gains
-nothing. Where it is long, the request is remembered here, and answered
-L{LIMIT} times. So are short replies, for as long as too many cannot be
-delivered.
+that is not his, for as long as its time is accepted. The daemon would do the
+work again, and send its reply to a victim. So what costs more than a look-up,
+or is answered at length, is remembered here and done L{LIMIT} times. So are
+short replies, for as long as too many of them cannot be delivered.
 
 Honest clients are never refused: a client that asks again signs with the time
 again, which makes it another request at the latest after a second, and none
@@ -17,10 +16,17 @@ sends more than a few in a second.
 
 Facts: the signature is what two copies of a request have in common; all else
 in a datagram may be written in another way. It is as good as random, so that
-some of its bits are a hash of it. Requests are remembered in memory that all
-workers share, since a captured request meets each of them, and that outlives
-generations, since reloads are frequent. It has no lock: two workers at the same
-moment may count one where there were two.
+some of its bits are a hash of it. The time that a request was sent at is signed
+too: copies that come later look where the first one looked. Requests are
+remembered in memory that all workers share, since a captured request meets each
+of them, and that outlives generations, since reloads are frequent. It has no
+lock: two workers at the same moment may count one where there were two.
+
+The memory is divided by the time that requests were sent at, a division for ten
+seconds. So a request can only be forgotten for others that were sent in the
+same ten seconds; and a division's memory goes back to the system when the next
+ten seconds need it. A request that was seen once makes room for another one
+before one that was seen more often does.
 
 """
 
@@ -29,63 +35,102 @@ import mmap
 from ganeti import constants
 
 
-#: Replies to one request, within the time that the request is accepted
+#: How often a request is worked for
 LIMIT = 16
 
-#: Replies up to this size are not limited (bytes): a captured request has 200
-#: or more, and each costs the sender as much as the victim
+#: Replies up to this size cost the sender of a copy as much as the victim: a
+#: captured request has 200 or more (bytes)
 FREE_SIZE = 1232
 
 #: Seconds for which a request may be accepted, by this or another's clock
 WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
 
-#: Requests remembered. If there are more, the oldest of those that could be in
-#: its place is forgotten.
-_SLOTS = 1 << 16
-_PROBES = 8
+#: Seconds that share a division, and the number of divisions: more than the
+#: window needs
+_PERIOD = 10
+_DIVISIONS = 64
+#: Places of a division, and of a bucket: a request has one of its bucket's
+PLACES = 1 << 14
+_BUCKET = 8
 
 _ITEM = 8
-_SIGNATURE_DIGITS = 16
-_COUNT_BITS = 8
+#: A place is 0, or the first 59 bits of a signature and the number of answers
+_COUNT_MASK = (1 << 5) - 1
+_MARK_DIGITS = 16
+_MARK_MASK = (1 << 64) - 1 - _COUNT_MASK
+#: Other bits of the signature say which bucket
+_BUCKET_DIGITS = slice(_MARK_DIGITS, _MARK_DIGITS + 8)
+
+#: The first page says what the divisions are for, then until when to be wary
+_HEAD = mmap.PAGESIZE // _ITEM
+_WARY = _DIVISIONS
+_DIVISION_SIZE = PLACES * _ITEM
 
 
 class ReplayTable:
-  """The requests that were answered at length.
+  """The requests that were worked for.
 
-  Each has two cells: a part of its signature, and the time of its first answer
-  with the number of answers.
+  @ivar wary_until: a single item, the time until which short replies are
+    limited too (seconds since the epoch)
 
   """
-  def __init__(self):
-    size = 2 * _SLOTS * _ITEM
-    self._cells = memoryview(mmap.mmap(-1, size)).cast("Q")
+  def __init__(self) -> None:
+    self._memory = mmap.mmap(-1, (_HEAD + _DIVISIONS * PLACES) * _ITEM)
+    self._cells = memoryview(self._memory).cast("Q")
+    self.wary_until = self._cells[_WARY:_WARY + 1]
 
-  def Allows(self, signature, now):
-    """Tells whether a request may be answered at length once more.
+  def BeWary(self, now: float) -> None:
+    """Has short replies limited too.
 
-    @type signature: string
+    For as long as the requests seen so far are good.
+
+    """
+    self._cells[_WARY] = int(now) + WINDOW + 1
+
+  def Allows(self, signature: str, sent: int) -> bool:
+    """Tells whether a request may be worked for once more.
+
     @param signature: the request's, in hex
-    @type now: number
-    @param now: the time, in seconds since the epoch
-    @rtype: bool
+    @param sent: the time in the request, in seconds since the epoch
 
     """
     cells = self._cells
-    mark = int(signature[:_SIGNATURE_DIGITS], 16)
-    now = int(now)
-    (oldest, oldest_time) = (None, None)
-    for probe in range(_PROBES):
-      index = 2 * ((mark + probe) % _SLOTS)
-      (since, count) = divmod(cells[index + 1], 1 << _COUNT_BITS)
-      if count == 0 or abs(now - since) > WINDOW:
-        since = -1
-      elif cells[index] == mark:
+    # Not 0, as in what is not used yet
+    period = 1 + sent // _PERIOD
+    division = period % _DIVISIONS
+    if cells[division] != period:
+      self._Clear(division)
+      cells[division] = period
+
+    mark = int(signature[:_MARK_DIGITS], 16) & _MARK_MASK
+    bucket = int(signature[_BUCKET_DIGITS], 16) % (PLACES // _BUCKET)
+    first = _HEAD + division * PLACES + bucket * _BUCKET
+    least = LIMIT + 1
+    place = first
+    for index in range(first, first + _BUCKET):
+      cell = cells[index]
+      count = cell & _COUNT_MASK
+      if count < least:
+        (place, least) = (index, count)
+      if count == 0:
+        # They are filled from the first on
+        break
+      if cell & _MARK_MASK == mark:
         if count >= LIMIT:
           return False
-        cells[index + 1] += 1
+        cells[index] = cell + 1
         return True
-      if oldest is None or since < oldest_time:
-        (oldest, oldest_time) = (index, since)
-    cells[oldest] = mark
-    cells[oldest + 1] = (now << _COUNT_BITS) | 1
+    cells[place] = mark | 1
     return True
+
+  def _Clear(self, division: int) -> None:
+    """Forgets a division, and gives its memory back.
+
+    """
+    start = (_HEAD + division * PLACES) * _ITEM
+    try:
+      self._memory.madvise(mmap.MADV_REMOVE, start, _DIVISION_SIZE)
+    except (AttributeError, OSError):
+      # The system cannot give it back
+      self._cells[start // _ITEM:start // _ITEM + PLACES] = \
+        memoryview(bytes(_DIVISION_SIZE)).cast("Q")

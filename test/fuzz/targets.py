@@ -27,11 +27,12 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
+from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import filestate
 from ganeti.confd import parts
 from ganeti.confd import replay
-from ganeti.confd import server
+from ganeti.confd import responder
 from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import fetch
@@ -181,12 +182,12 @@ def _Raise(*_, **__):
     pass
 
 
-def _Respond(responder, datagram):
+def _Respond(asked, datagram):
   """Asks such that a programming error comes out.
 
   """
-  with mock.patch.object(server.logging, "exception", _Raise):
-    return responder.Respond(datagram, NOW)
+  with mock.patch.object(responder.logging, "exception", _Raise):
+    return asked.Respond(datagram, NOW)
 
 
 def MakeResponders(snap):
@@ -200,10 +201,11 @@ def MakeResponders(snap):
   row = setup.counters.Row(0)
   replays = replay.ReplayTable()
   state = filestate.State(1, 2, 3, 4, 5)
-  worker = server.Responder(snap, KEY, row, replays)
-  large = server.LargeResponder(snap, KEY, row, replays)
-  about_itself = server.StatsResponder(
-    snap, KEY, row, replays, stats.Stats(setup, snap.serial, state, 0.5))
+  about_daemon = stats.Stats(setup, snap.serial, state, 0.5)
+  (worker, large, about_itself) = [
+    responder.Responder(source, KEY, row, replays) for source in (
+      answers.Quick(snap), answers.Large(snap),
+      answers.Statistics(snap.serial, about_daemon.Collect))]
   return lambda rtype: [worker, about_itself if rtype == 65 else large]
 
 
@@ -264,13 +266,13 @@ def Requests(data):
     _Expect(err.reason in (wire.BAD_JSON, wire.BAD_RSALT, wire.BAD_SIZE),
             "refused: %s" % err)
     request = None
-  for responder in responders(request and request.type):
+  for asked in responders(request and request.type):
     # A second time it may come from a cache
-    replies = [_Respond(responder, datagram) for _ in range(2)]
+    replies = [_Respond(asked, datagram) for _ in range(2)]
     if request is None:
       _Expect(replies == [None, None], "answered without reason")
-    elif replies[0] in (server.LARGE, server.STATS):
-      _Expect(responder is responders(request.type)[0], "later than never")
+    elif isinstance(replies[0], answers.Elsewhere):
+      _Expect(asked is responders(request.type)[0], "later than never")
     elif replies[0] is not None:
       message = _CheckReply(replies[0], snap, request.rsalt)
       if request.type != 65 and replies[1] is not None:
@@ -285,8 +287,8 @@ def Requests(data):
               "secret" in text, "the secret is out")
     else:
       # Too often, or a salt that leaves no room
-      row = responder._row # pylint: disable=W0212
-      _Expect(row[server._DROPPED_REPLAYED] or # pylint: disable=W0212
+      row = asked._row # pylint: disable=W0212
+      _Expect(row[responder._DROPPED_REPLAYED] or # pylint: disable=W0212
               len(datagram) > 30000, "silent")
 
 
@@ -390,9 +392,9 @@ def _Fields(kind):
   (snap, responders) = _Served()
   datagram = testutils.PackMessage(
     KEY, testutils.MakeMessage(64, {"what": kind}, rsalt="x"), "%d" % NOW)
-  for responder in responders(64):
-    reply = _Respond(responder, datagram)
-    if reply is not server.LARGE:
+  for asked in responders(64):
+    reply = _Respond(asked, datagram)
+    if reply is not answers.Elsewhere.LARGE:
       return [row[0] for row in
               _CheckReply(reply, snap, "x")["answer"]["fields"]]
   raise Finding("no fields of %s" % kind)
@@ -401,10 +403,10 @@ def _Fields(kind):
 def _AskAll(responders, snap, rtype, query):
   datagram = testutils.PackMessage(
     KEY, testutils.MakeMessage(rtype, query, rsalt="x"), "%d" % NOW)
-  for responder in responders(rtype):
-    reply = _Respond(responder, datagram)
+  for asked in responders(rtype):
+    reply = _Respond(asked, datagram)
     _Expect(reply is not None, "silent")
-    if reply not in (server.LARGE, server.STATS):
+    if not isinstance(reply, answers.Elsewhere):
       _CheckReply(reply, snap, "x")
 
 

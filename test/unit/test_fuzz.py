@@ -65,7 +65,7 @@ class TestFinding(unittest.TestCase):
     self.assertTrue(answers)
 
   def testProgrammingError(self):
-    with mock.patch.object(targets.server.querylib, "Answer",
+    with mock.patch.object(targets.answers.querylib, "Answer",
                                     side_effect=KeyError):
       self.assertRaises(KeyError, targets.TARGETS["requests"], b"\x0c\x00")
 

@@ -11,6 +11,7 @@ form, old configurations, and what stays hidden.
 
 import json
 import unittest
+from unittest import mock
 
 import oldconfigs
 import testutils
@@ -20,8 +21,6 @@ from testutils import Uuid
 
 from ganeti.confd import protocol
 from ganeti.confd import querylib
-from ganeti.confd import replay
-from ganeti.confd import server
 from ganeti.confd import wire
 from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
@@ -146,8 +145,8 @@ class TestQuery(unittest.TestCase):
                                 names=[Uuid("d", 1), "data"]), [[0], [1]])
 
   def testNames(self):
-    # UUID, name and short name, in the order asked, as often as asked
-    names = [Uuid("b", 10), "inst1", "inst2.example.org", "inst1"]
+    # UUID, name and short name, in the order asked
+    names = [Uuid("b", 10), "inst1", "inst2.example.org", "inst1.example.com"]
     self.assertEqual(self._Rows("instance", ["name"], names=names),
                      [["inst10.example.com"], ["inst1.example.com"],
                       ["inst2.example.org"], ["inst1.example.com"]])
@@ -169,6 +168,36 @@ class TestQuery(unittest.TestCase):
         {"maxmem": 128, "vcpus": 2}, {"dhcp": "yes"}]])
     self.assertEqual(self._Rows("node", ["ndp/ssh_port", "powered"]),
                      [[22, None], [22, None], [2222, None]])
+
+  def testDuplicates(self):
+    """Nothing stands twice: an answer would be longer than the tables are."""
+    for (fields, names, what, word) in [
+        (["name", "uuid", "name"], None, "field", "name"),
+        (["name", "no", "no"], None, "field", "no"),
+        (["name"], ["inst1", "inst2.example.org", "inst1"], "name", "inst1"),
+        (["uuid", "uuid"], ["inst1", "inst1"], "field", "uuid")]:
+      self.assertEqual(self._Ask("instance", fields, names=names),
+                       (ERROR, {"error": ARGUMENT, "duplicate": what,
+                                "value": word}))
+
+  def testTooManyCells(self):
+    """Where there are so many that a table would be too large, none is made.
+
+    """
+    query = {"what": "instance", "fields": ["name", "uuid"]}
+    count = len(self.snap.instances.items)
+    with mock.patch.object(inventory, "_MAX_CELLS", 2 * count):
+      self.assertEqual(inventory.Answer(self.snap, query)[0], OK)
+    with mock.patch.object(inventory, "_MAX_CELLS", 2 * count - 1):
+      self.assertEqual(inventory.Answer(self.snap, query), protocol.TOO_LARGE)
+
+  def testTexts(self):
+    """The text made row by row is that of the whole answer."""
+    for names in (None, [], ["inst1"]):
+      query = {"what": "instance", "fields": ["name", "tags"], "names": names}
+      table = inventory.Select(self.snap, query)
+      self.assertEqual("".join(table.Texts()),
+                       wire.EncodeJson(inventory.Answer(self.snap, query)[1]))
 
   def testUnknown(self):
     self.assertEqual(self._Ask("instances", ["name"]),
@@ -281,45 +310,16 @@ class TestLong(unittest.TestCase):
         ({"what": "node", "fields": ["name"], "names": None}, True),
         ({"what": "node", "fields": ["name"], "names": ["a"]}, False),
         ({"what": "node", "fields": ["name"] * 40, "names": ["a"] * 40}, True),
+        ({"what": "node", "fields": ["pinst_cnt"], "names": ["a"]}, False),
+        ({"what": "node", "fields": ["pinst_list"], "names": ["a"]}, True),
+        ({"what": "network", "fields": ["name", "map"], "names": ["a"]}, True),
+        ({"what": "disk", "fields": ["name", "map"], "names": ["a"]}, False),
+        ({"what": [], "fields": [[]], "names": ["a"]}, False),
         ({"what": "node"}, False), (None, False), ([], False),
         ({"fields": 1, "names": 1}, False)]:
       self.assertEqual(inventory.TakesLong(query), expected, query)
     request = wire.Request(0, {"what": "node", "fields": ["name"]}, "salt")
     self.assertFalse(querylib.TakesLong(request))
-
-  def testResponders(self):
-    """A worker leaves a whole table to the other process, which keeps it.
-
-    """
-    row = [0] * 100
-    replays = replay.ReplayTable()
-    worker = server.Responder(self.snap, testutils.KEY, row, replays)
-    large = server.LargeResponder(self.snap, testutils.KEY, row, replays)
-    now = 1700000000
-    query = {"what": "node", "fields": ["name"]}
-
-    def _Ask(responder, query, **kwargs):
-      message = testutils.MakeMessage(QUERY, query, **kwargs)
-      reply = responder.Respond(
-        testutils.PackMessage(testutils.KEY, message, str(now)), now)
-      if reply is server.LARGE:
-        return reply
-      (_, reply) = testutils.UnpackReply(
-        testutils.KEY, reply,
-        more=("part", "parts", "sha256") if "part" in kwargs else ())
-      return reply
-
-    self.assertIs(_Ask(worker, query), server.LARGE)
-    self.assertEqual(_Ask(worker, dict(query, names=["node1"]))["answer"],
-                     {"fields": ["name"], "rows": [["node1.example.com"]]})
-    for _ in range(2):
-      self.assertEqual(len(_Ask(large, query)["answer"]["rows"]), 3)
-    many = {"what": "node", "fields": ["uuid", "name"] * 1000}
-    for _ in range(2):
-      self.assertEqual(_Ask(large, many)["answer"], protocol.ERROR_TOO_LARGE)
-    self.assertEqual(_Ask(large, many, part=0)["part"], 0)
-    self.assertEqual(_Ask(large, {"what": "node", "fields": ["x"]})["answer"],
-                     {"error": ARGUMENT, "unknown": "field", "value": "x"})
 
 
 if __name__ == "__main__":

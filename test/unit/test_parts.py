@@ -18,6 +18,7 @@ import testutils
 
 from ganeti import errors
 from ganeti.confd import parts
+from ganeti.confd import protocol
 from ganeti.confd import wire
 
 
@@ -90,6 +91,32 @@ class TestRoundTrip(unittest.TestCase):
     self.assertEqual(cut.sha256, other.sha256)
 
 
+class TestPieces(unittest.TestCase):
+  """The text comes in pieces."""
+
+  def testSameAsWhole(self):
+    texts = ["[", "1", ",", "\"" + 5000 * "x" + "\"", "", "]"]
+    whole = parts.Parts("".join(texts))
+    cut = parts.Parts(iter(texts))
+    self.assertEqual(cut.Text(), "".join(texts))
+    self.assertEqual((whole.Text(), whole.text_size),
+                     (cut.Text(), cut.text_size))
+
+  def testTooLarge(self):
+    """What has no end is given up as soon as that is known."""
+    made = []
+
+    def _Endless():
+      while True:
+        made.append(1)
+        yield "x" * 1000
+
+    with mock.patch.object(protocol, "MAX_ANSWER", 10000):
+      self.assertRaises(parts.TooLarge, parts.Parts, _Endless())
+      self.assertEqual(len(made), 11)
+      self.assertEqual(parts.Parts("x" * 10000).text_size, 10000)
+
+
 class TestCut(unittest.TestCase):
   def testBounds(self):
     """No part is empty, none is longer than it may be, none is missing.
@@ -99,7 +126,9 @@ class TestCut(unittest.TestCase):
                  parts.PART_SIZE + 1, 2 * parts.PART_SIZE - 1,
                  2 * parts.PART_SIZE, 2 * parts.PART_SIZE + 1):
       data = bytes(i % 256 for i in range(size))
-      with mock.patch("zlib.compress", return_value=data):
+      with mock.patch("zlib.compressobj") as packer:
+        packer.return_value.compress.return_value = b""
+        packer.return_value.flush.return_value = data
         cut = parts.Parts("")
       pieces = [base64.b64decode(cut.Get(i)) for i in range(len(cut))]
       self.assertEqual(b"".join(pieces), data)

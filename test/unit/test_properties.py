@@ -27,11 +27,12 @@ from testutils import Uuid
 from fuzz import targets
 
 from ganeti import errors
+from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import parts
 from ganeti.confd import querylib
 from ganeti.confd import replay
-from ganeti.confd import server
+from ganeti.confd import responder
 from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
@@ -575,12 +576,12 @@ class TestNesting(unittest.TestCase):
   def _Responders(self, snap):
     row = counters.Counters(1).Row(0)
     replays = replay.ReplayTable()
-    yield server.Responder(snap, KEY, row, replays)
-    yield server.LargeResponder(snap, KEY, row, replays)
+    for source in (answers.Quick(snap), answers.Large(snap)):
+      yield responder.Responder(source, KEY, row, replays)
 
-  def _Check(self, responder, datagram):
-    reply = responder.Respond(datagram, NOW)
-    if reply not in (None, server.LARGE):
+  def _Check(self, asked, datagram):
+    reply = asked.Respond(datagram, NOW)
+    if reply not in (None, answers.Elsewhere.LARGE):
       self.assertIn(wire.ParseReply(reply, KEY).status, (0, 1))
 
   def testQueries(self):
@@ -597,9 +598,9 @@ class TestNesting(unittest.TestCase):
       return True
 
     for depth in self._Depths(_Read):
-      for responder in self._Responders(SNAPSHOT):
+      for asked in self._Responders(SNAPSHOT):
         for more in ["", ", \"part\": 0"]:
-          self._Check(responder, _Request(depth, more))
+          self._Check(asked, _Request(depth, more))
 
   def testConfigurations(self):
     text = json.dumps(MakeConfig(x="x"))
@@ -615,10 +616,10 @@ class TestNesting(unittest.TestCase):
       snap = _Snapshot(depth)
       if snap is None:
         continue
-      for responder in self._Responders(snap):
+      for asked in self._Responders(snap):
         for part in [testutils.MISSING, 0]:
           for path in ["", "/x"]:
-            self._Check(responder, testutils.PackMessage(
+            self._Check(asked, testutils.PackMessage(
               KEY, testutils.MakeMessage(10, path, part=part),
               salt="%d" % NOW))
 

@@ -20,7 +20,9 @@ _SHARED = "shared"
 _DOORS = {
   "client": "client",
   "filters": "client",
+  "answers": "server",
   "querylib": "server",
+  "responder": "server",
   "server": "server",
   }
 

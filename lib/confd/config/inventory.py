@@ -15,57 +15,117 @@ Without C{fields} the answer is C{{"fields": [[NAME, TITLE, TYPE, TEXT],
 An error that is about one word of the query names it: status 1, answer
 C{{"error": E, "unknown": "what", "field" or "name", "value": WORD}}, where E
 is C{constants.CONFD_ERROR_UNKNOWN_ENTRY} for a name and
-C{constants.CONFD_ERROR_ARGUMENT} else. Any other malformed query is answered
-with that last number alone, as all malformed queries are.
+C{constants.CONFD_ERROR_ARGUMENT} else. A word that stands twice is one, too:
+C{"duplicate"} takes the place of C{"unknown"} then. Any other malformed query
+is answered with that last number alone, as all malformed queries are.
 
 """
 
+from __future__ import annotations
+
+from typing import Any, Iterator, NamedTuple, Optional, Union
+
 from ganeti import constants
 from ganeti.confd import protocol
+from ganeti.confd import wire
 from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import lenient
+from ganeti.confd.config import snapshot as snapshotlib
 
 
 #: A query for more cells than this takes long
 _MANY_CELLS = 1000
 
+#: A table of more cells is not made at all. All fields of 100,000 instances
+#: are less than half of that.
+_MAX_CELLS = 1 << 26
 
-def _Ok(answer):
-  return (constants.CONFD_REPL_STATUS_OK, answer)
 
+def _WrongWord(code: int, how: str, what: str,
+               word: str) -> tuple[int, dict[str, Any]]:
+  """Makes the error about one word of a query.
 
-def _Unknown(code, what, value):
+  @param code: C{constants.CONFD_ERROR_*}
+  @param how: "unknown" or "duplicate"
+  @param what: "what", "field" or "name"
+
+  """
   return (constants.CONFD_REPL_STATUS_ERROR,
-          {"error": code, "unknown": what, "value": value})
+          {"error": code, how: what, "value": word})
 
 
-def _IsTexts(value):
+def _IsTexts(value: Any) -> bool:
   return isinstance(value, list) and all(isinstance(i, str) for i in value)
 
 
-def TakesLong(query):
+def _Duplicate(words: list[str]) -> Optional[str]:
+  """Returns the first word that has stood before, None if there is none.
+
+  """
+  seen = set()
+  for word in words:
+    if word in seen:
+      return word
+    seen.add(word)
+  return None
+
+
+class Table(NamedTuple):
+  """A table that was asked for, before its cells are made.
+
+  """
+  snapshot: snapshotlib.Snapshot
+  fields: list[str]
+  getters: list[fieldslib.Getter]
+  #: Objects of the snapshot
+  items: list[Any]
+
+  def Rows(self) -> Iterator[list[Any]]:
+    """Makes the rows.
+
+    """
+    for item in self.items:
+      yield [getter.get(self.snapshot, item) for getter in self.getters]
+
+  def Texts(self) -> Iterator[str]:
+    """Makes the JSON text of the answer, a piece for each row.
+
+    """
+    yield "{\"fields\":%s,\"rows\":[" % wire.EncodeJson(self.fields)
+    separator = ""
+    for row in self.Rows():
+      yield separator + wire.EncodeJson(row)
+      separator = ","
+    yield "]}"
+
+
+def TakesLong(query: Any) -> bool:
   """Tells whether a query asks for so much that it takes long.
 
   @param query: any JSON value
-  @rtype: bool
 
   """
   query = lenient.Dict(query)
-  if query.get("fields") is None:
+  fields = query.get("fields")
+  if fields is None:
     return False
   names = query.get("names")
-  return names is None or \
-    len(lenient.List(names)) * len(lenient.List(query["fields"])) > _MANY_CELLS
+  if names is None:
+    return True
+  fields = lenient.List(fields)
+  if len(lenient.List(names)) * len(fields) > _MANY_CELLS:
+    return True
+  wide = fieldslib.WIDE.get(lenient.Text(query.get("what"), ""), frozenset())
+  return any(isinstance(field, str) and field in wide for field in fields)
 
 
-def Answer(snapshot, query):
-  """Answers a query.
+def Select(snapshot: snapshotlib.Snapshot,
+           query: Any) -> Union[Table, tuple[int, Any]]:
+  """Finds what a query asks for.
 
-  @type snapshot: L{snapshot.Snapshot}
   @param query: any JSON value
-  @rtype: tuple of (int, any JSON value)
-  @return: status and answer, see the head of this module
+  @return: a table; or status and answer where there is none to be made
 
   """
   if not isinstance(query, dict):
@@ -76,16 +136,23 @@ def Answer(snapshot, query):
           (fields is None or _IsTexts(fields))):
     return protocol.BAD_ARGUMENT
   if what not in columns.KINDS:
-    return _Unknown(constants.CONFD_ERROR_ARGUMENT, "what", what)
+    return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "unknown", "what", what)
   if fields is None:
-    return _Ok({"fields": fieldslib.All(snapshot, what)})
+    return (constants.CONFD_REPL_STATUS_OK,
+            {"fields": fieldslib.All(snapshot, what)})
+  for (kind, words) in [("field", fields), ("name", names or [])]:
+    twice = _Duplicate(words)
+    if twice is not None:
+      return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "duplicate", kind,
+                        twice)
 
-  functions = []
+  getters = []
   for name in fields:
     getter = fieldslib.Find(snapshot, what, name)
     if getter is None:
-      return _Unknown(constants.CONFD_ERROR_ARGUMENT, "field", name)
-    functions.append(getter.get)
+      return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "unknown", "field",
+                        name)
+    getters.append(getter)
 
   directory = fieldslib.Objects(snapshot, what)
   if names is None:
@@ -95,8 +162,23 @@ def Answer(snapshot, query):
     for name in names:
       item = directory.Find(name)
       if item is None:
-        return _Unknown(constants.CONFD_ERROR_UNKNOWN_ENTRY, "name", name)
+        return _WrongWord(constants.CONFD_ERROR_UNKNOWN_ENTRY, "unknown",
+                          "name", name)
       items.append(item)
-  return _Ok({"fields": fields,
-              "rows": [[get(snapshot, item) for get in functions]
-                       for item in items]})
+  if len(items) * len(getters) > _MAX_CELLS:
+    return protocol.TOO_LARGE
+  return Table(snapshot, fields, getters, items)
+
+
+def Answer(snapshot: snapshotlib.Snapshot, query: Any) -> tuple[int, Any]:
+  """Answers a query.
+
+  @param query: any JSON value
+  @return: status and answer, see the head of this module
+
+  """
+  table = Select(snapshot, query)
+  if not isinstance(table, Table):
+    return table
+  return (constants.CONFD_REPL_STATUS_OK,
+          {"fields": table.fields, "rows": list(table.Rows())})

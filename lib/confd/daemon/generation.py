@@ -36,6 +36,7 @@ import traceback
 import simplejson
 
 from ganeti import errors
+from ganeti.confd import answers
 from ganeti.confd import filestate
 from ganeti.confd import localnode
 from ganeti.confd import replay
@@ -405,8 +406,10 @@ class _Loader:
     self._stats_socks = _ForwardingSockets()
     self._large_pipe = os.pipe2(os.O_CLOEXEC)
     row = self._Row(len(self._children))
-    about_itself = server.Server(self._setup.sock, server.StatsResponder(
-      self._snapshot, self._key, row, self._setup.replays, self._stats), row)
+    about_itself = server.Server(
+      self._setup.sock,
+      answers.Statistics(self._snapshot.serial, self._stats.Collect), self._key,
+      row, self._setup.replays)
     told = None
     while told is None:
       now = time.monotonic()
@@ -538,12 +541,11 @@ class _Loader:
       sock.close()
     for fd in self._large_pipe:
       os.close(fd)
-    responder = server.Responder(self._snapshot, self._key, row,
-                                 self._setup.replays)
-    server.Server(self._setup.sock, responder, row).Serve(
+    server.Server(self._setup.sock, answers.Quick(self._snapshot), self._key,
+                  row, self._setup.replays).Serve(
       lambda: told or os.getppid() != self._pid, {
-        server.LARGE: self._large_socks[0],
-        server.STATS: self._stats_socks[0],
+        answers.Elsewhere.LARGE: self._large_socks[0],
+        answers.Elsewhere.STATS: self._stats_socks[0],
         })
 
   def _LargeMain(self, row):
@@ -559,8 +561,7 @@ class _Loader:
     (alive_fd, writer_fd) = self._large_pipe
     os.close(writer_fd)
     process.DieWithWriter(alive_fd)
-    responder = server.LargeResponder(self._snapshot, self._key, row,
-                                      self._setup.replays)
-    forwarded = server.Server(self._setup.sock, responder, row)
+    forwarded = server.Server(self._setup.sock, answers.Large(self._snapshot),
+                              self._key, row, self._setup.replays)
     while forwarded.ServeForwarded(self._large_socks[1]):
       pass

@@ -13,14 +13,21 @@ nearly always because its queue was full; to be told with each datagram
 
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import time
+from typing import Any, Iterator, Optional, TYPE_CHECKING
 
 from ganeti.confd import _version
+from ganeti.confd import filestate
+
+if TYPE_CHECKING:
+  from ganeti.confd.daemon import generation
 
 
-def _Descendants(pid):
+def _Descendants(pid: int) -> Iterator[int]:
   """Yields a process and all that descend from it.
 
   """
@@ -36,7 +43,7 @@ def _Descendants(pid):
     yield from _Descendants(child)
 
 
-def _Memory(pid):
+def _Memory(pid: int) -> Optional[int]:
   """Returns the memory that a process and its descendants take, in bytes.
 
   @return: None where the kernel does not tell
@@ -58,12 +65,16 @@ def _Memory(pid):
   return total * 1024
 
 
+#: Seconds for which what the system was asked for is kept: it may take
+#: milliseconds to tell
+_KEEP = 1.0
+
 #: Where the columns are in /proc/net/udp
 _INODE_COLUMN = 9
 _DROPS_COLUMN = -1
 
 
-def _Overflow(sock):
+def _Overflow(sock: socket.socket) -> Optional[int]:
   """Returns how many datagrams the kernel has dropped that were for a socket.
 
   @return: None where the kernel does not tell
@@ -86,13 +97,12 @@ class Stats:
   """Collects what there is to tell.
 
   """
-  def __init__(self, setup, serial, config_state, digest, load_time):
-    """@type setup: L{generation.Setup}
-    @param serial: the loaded configuration's serial number
-    @param config_state: L{filestate.FileState} of the loaded file
-    @type digest: string
+  def __init__(self, setup: generation.Setup, serial: int,
+               config_state: filestate.State, digest: str,
+               load_time: float) -> None:
+    """@param serial: the loaded configuration's serial number
+    @param config_state: that of the loaded file
     @param digest: L{filestate.Digest} of what was in it
-    @type load_time: float
     @param load_time: seconds that loading it took
 
     """
@@ -106,27 +116,33 @@ class Stats:
       "load_time": load_time,
       }
     self._loaded = time.monotonic()
+    self._looked = self._loaded - 2 * _KEEP
+    self._memory: Optional[int] = None
+    self._overflow: Optional[int] = None
 
-  def Collect(self):
+  def Collect(self) -> dict[str, Any]:
     """Returns the answer to a STATS request.
 
     Times are in seconds, sizes in bytes; C{memory} and what was dropped by an
-    C{overflow} of the socket's queue are None where the system does not tell.
-    Counters are those of all processes since the start.
-
-    @rtype: dict
+    C{overflow} of the socket's queue are None where the system does not tell,
+    and may be a second old. Counters are those of all processes since the
+    start, and of this moment.
 
     """
     now = time.monotonic()
-    answer = {
+    if now - self._looked > _KEEP:
+      self._looked = now
+      self._memory = _Memory(self._setup.supervisor)
+      self._overflow = _Overflow(self._setup.sock)
+    answer: dict[str, Any] = {
       "version": _version.VERSION,
       "uptime": now - self._setup.started,
       "workers": self._setup.workers,
-      "memory": _Memory(self._setup.supervisor),
+      "memory": self._memory,
       "config": dict(self._config, age=now - self._loaded),
       }
     for (name, value) in self._setup.counters.Sum().items():
       (group, _, item) = name.partition(" ")
       answer.setdefault(group, {})[item] = value
-    answer["dropped"]["overflow"] = _Overflow(self._setup.sock)
+    answer["dropped"]["overflow"] = self._overflow
     return answer

@@ -1,0 +1,337 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Where answers come from: three sources, each with a process of its own.
+
+L{Quick} is a worker's: it makes what takes less than 10 ms, and says of
+anything else who has to make it. L{Large} makes what takes longer, and answers
+in parts. L{Statistics} tells about the daemon itself.
+
+A source has two methods, and L{responder.Responder} calls them in this order:
+C{Known} costs a look-up at most, C{Make} may cost more. No socket, no clock.
+
+"""
+
+import collections
+import enum
+import sys
+from typing import Any, Callable, Dict, Hashable, NamedTuple, Optional, Union
+
+from ganeti import constants
+from ganeti.confd import parts
+from ganeti.confd import protocol
+from ganeti.confd import querylib
+from ganeti.confd import replay
+from ganeti.confd import wire
+from ganeti.confd.config import snapshot as snapshotlib
+
+
+#: Answers of more items than this are made outside the workers. Making one of
+#: this size takes less than 10 ms.
+_LARGE_ITEMS = 5000
+
+#: What a cache of serialised answers may hold (bytes): so much, which is enough
+#: for the disks of 10,000 instances, or as much as the configuration's file has
+_CACHE_SIZE = 32 << 20
+#: What an answer takes in it besides its text and its question
+_CACHE_OVERHEAD = 500
+
+#: What is kept of answers cut into parts; at least the last one is (bytes)
+_PARTS_SIZE = 256 << 20
+
+
+class Answer(NamedTuple):
+  """An answer, ready to be packed with any salt.
+
+  """
+  status: int
+  message: wire.Message
+  #: Whether it says that the answer is too large
+  too_large: bool
+  #: Whether a reply with it may be short, see L{replay.FREE_SIZE}
+  may_be_short: bool
+
+
+class Elsewhere(enum.Enum):
+  """Who else makes an answer.
+
+  """
+  LARGE = "large"
+  STATS = "stats"
+
+  @property
+  def may_be_short(self) -> bool:
+    """That of any other outcome.
+
+    """
+    return False
+
+
+Outcome = Union[Answer, Elsewhere]
+
+
+def Encode(result: "querylib.Result", serial: int,
+           part: Optional[wire.Part] = None) -> Answer:
+  """Serialises an answer.
+
+  @param result: status and answer
+  @param serial: the configuration's serial number
+
+  """
+  (status, value) = result
+  text = wire.EncodeReply(status, value, serial, part)
+  if len(text) > constants.MAX_UDP_DATA_SIZE:
+    return Encode(protocol.TOO_LARGE, serial)
+  return Answer(status, wire.Prepare(text), result == protocol.TOO_LARGE,
+                len(text) <= replay.FREE_SIZE)
+
+
+class _Key(NamedTuple):
+  """A question, as caches know it.
+
+  """
+  type: Optional[int]
+  #: Bytes are the JSON text of any other query than a text
+  query: Union[str, bytes, None]
+
+
+class _Cache:
+  """Outcomes by question, within a bound in bytes.
+
+  @ivar Get: returns the outcome of a question, or None
+
+  """
+  def __init__(self, limit: int) -> None:
+    self._limit = limit
+    self._size = 0
+    self._outcomes: Dict[Hashable, Outcome] = {}
+    self.Get: Callable[[Hashable], Optional[Outcome]] = self._outcomes.get
+
+  def Put(self, key: _Key, outcome: Outcome) -> None:
+    size = _CACHE_OVERHEAD + sys.getsizeof(key.query)
+    if isinstance(outcome, Answer):
+      size += len(outcome.message.data) + len(outcome.message.head)
+    if self._size + size > self._limit:
+      self._outcomes.clear()
+      self._size = 0
+    if key not in self._outcomes:
+      self._size += size
+    self._outcomes[key] = outcome
+
+
+def _KeyOf(request: wire.Request) -> _Key:
+  """Makes the key of a question.
+
+  @raise RecursionError: it is nested so deeply that it can just be read
+
+  """
+  if request.type not in querylib.KNOWN_TYPES:
+    return _Key(None, None)
+  query = request.query
+  if query is None or request.type in querylib.IGNORES_QUERY:
+    return _Key(request.type, None)
+  if isinstance(query, str):
+    return _Key(request.type, query)
+  return _Key(request.type, wire.EncodeJson(query).encode("ascii"))
+
+
+def _IsLarge(answer: Any) -> bool:
+  """Tells whether an answer has more than L{_LARGE_ITEMS} items.
+
+  A long text counts as several.
+
+  """
+  items = 0
+  # It grows on the way
+  todo = [[answer]]
+  for value in todo:
+    # No isinstance: every new answer comes through here, and JSON has no
+    # subclasses
+    if type(value) is dict:
+      value = value.values()
+    items += len(value)
+    if items > _LARGE_ITEMS:
+      return True
+    for item in value:
+      kind = type(item)
+      if kind is str:
+        items += len(item) >> 6
+      elif kind is dict or kind is list or kind is tuple:
+        todo.append(item)
+  return items > _LARGE_ITEMS
+
+
+class Quick:
+  """What a worker answers itself.
+
+  """
+  def __init__(self, snapshot: snapshotlib.Snapshot) -> None:
+    self.serial = snapshot.serial
+    self._snapshot = snapshot
+    self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
+    self._get = self._cache.Get
+    # By the address itself: instances' are many, their nodes' are few
+    self._addresses: Dict[querylib.Result, Answer] = {}
+
+  def Known(self, request: wire.Request) -> Optional[Outcome]:
+    """Returns what is known without work.
+
+    """
+    (rtype, query, _, part, _, _) = request
+    if part is not None:
+      return None
+    if query is None or type(query) is str:
+      # Most questions are, and need no more than this
+      outcome = self._get((rtype, query))
+      if outcome is not None:
+        return outcome
+    elif querylib.IsOneAddress(request):
+      # As quick as a look-up
+      return self._AnswerAddress(request)
+    return self._get(_KeyOf(request))
+
+  def _AnswerAddress(self, request: wire.Request) -> Answer:
+    result = querylib.Answer(self._snapshot, request)
+    answer = self._addresses.get(result)
+    if answer is None:
+      answer = self._addresses[result] = Encode(result, self.serial)
+    return answer
+
+  def Make(self, request: wire.Request) -> Outcome:
+    """Makes an answer, or says who does.
+
+    """
+    if request.type == protocol.REQ_STATS:
+      return Elsewhere.STATS
+    if request.part is not None:
+      return Elsewhere.LARGE
+    outcome = self._Make(request)
+    self._cache.Put(_KeyOf(request), outcome)
+    return outcome
+
+  def _Make(self, request: wire.Request) -> Outcome:
+    if querylib.TakesLong(request):
+      return Elsewhere.LARGE
+    result = querylib.Answer(self._snapshot, request)
+    if _IsLarge(result[1]):
+      return Elsewhere.LARGE
+    return Encode(result, self.serial)
+
+
+class Large:
+  """What takes long, and answers in parts.
+
+  There is one process for these, so that the copy of a large answer that is
+  kept for its parts is the only one. An answer is made in pieces, of which each
+  is compressed before the next one is made.
+
+  """
+  def __init__(self, snapshot: snapshotlib.Snapshot) -> None:
+    self.serial = snapshot.serial
+    self._snapshot = snapshot
+    # Errors, and answers that fit into a datagram
+    self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
+    self._parts: "collections.OrderedDict[_Key, parts.Parts]" = \
+      collections.OrderedDict()
+    self._parts_size = 0
+
+  def Known(self, request: wire.Request) -> Optional[Outcome]:
+    """Returns what is known without work.
+
+    """
+    if request.part is not None:
+      return None
+    return self._cache.Get(_KeyOf(request))
+
+  def Make(self, request: wire.Request) -> Outcome:
+    """Makes any answer that workers leave to this source.
+
+    """
+    number = request.part
+    if not (number is None or wire.IsPlainInt(number) and number >= 0):
+      return Encode(protocol.BAD_ARGUMENT, self.serial)
+    key = _KeyOf(request)
+    cut = self._Cut(request, key)
+    if isinstance(cut, Answer):
+      return cut
+    if number is None:
+      return self._Whole(cut, key)
+    if number >= len(cut):
+      return Encode(protocol.BAD_ARGUMENT, self.serial)
+    return Encode((constants.CONFD_REPL_STATUS_OK, cut.Get(number)),
+                  self.serial, wire.Part(number, len(cut), cut.sha256))
+
+  def _Cut(self, request: wire.Request,
+           key: _Key) -> Union[parts.Parts, Answer]:
+    """Returns an answer, cut, or an error.
+
+    """
+    cut = self._parts.get(key)
+    if cut is not None:
+      self._parts.move_to_end(key)
+      return cut
+    known = self._cache.Get(key)
+    if (isinstance(known, Answer) and
+        known.status != constants.CONFD_REPL_STATUS_OK):
+      return known
+    result = querylib.AnswerInPieces(self._snapshot, request)
+    if isinstance(result, querylib.Pieces):
+      try:
+        cut = parts.Parts(result.texts)
+      except parts.TooLarge:
+        result = protocol.TOO_LARGE
+      else:
+        self._Keep(key, cut)
+        return cut
+    answer = Encode(result, self.serial)
+    self._cache.Put(key, answer)
+    return answer
+
+  def _Whole(self, cut: parts.Parts, key: _Key) -> Answer:
+    """Returns an answer in one datagram, or that it is too large for that.
+
+    """
+    if cut.text_size > constants.MAX_UDP_DATA_SIZE:
+      return Encode(protocol.TOO_LARGE, self.serial)
+    answer = Encode((constants.CONFD_REPL_STATUS_OK,
+                     wire.DecodeJson(cut.Text())), self.serial)
+    if not answer.too_large:
+      self._cache.Put(key, answer)
+    return answer
+
+  def _Keep(self, key: _Key, cut: parts.Parts) -> None:
+    self._parts[key] = cut
+    self._parts_size += self._SizeOf(key, cut)
+    while self._parts_size > _PARTS_SIZE and len(self._parts) > 1:
+      self._parts_size -= self._SizeOf(*self._parts.popitem(last=False))
+
+  @staticmethod
+  def _SizeOf(key: _Key, cut: parts.Parts) -> int:
+    return _CACHE_OVERHEAD + sys.getsizeof(key.query) + cut.size
+
+
+class Statistics:
+  """What the daemon tells about itself.
+
+  Looking at the memory of processes takes long. Yet whoever watches the daemon
+  must not wait for large answers as well.
+
+  """
+  def __init__(self, serial: int,
+               collect: Callable[[], Dict[str, Any]]) -> None:
+    """@param collect: makes the answer
+
+    """
+    self.serial = serial
+    self._collect = collect
+
+  def Known(self, _: wire.Request) -> Optional[Outcome]:
+    return None
+
+  def Make(self, request: wire.Request) -> Outcome:
+    if request.part is not None:
+      # It would be another answer for each part
+      return Encode(protocol.BAD_ARGUMENT, self.serial)
+    return Encode((constants.CONFD_REPL_STATUS_OK, self._collect()),
+                  self.serial)

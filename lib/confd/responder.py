@@ -1,0 +1,156 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""From a datagram to its reply: proved authentic, looked up, signed.
+
+Rule: a copy of a request costs its HMAC and a look-up. What is not known yet,
+and what is answered at length, asks L{replay} first, before anything is made or
+left to another process.
+
+"""
+
+import logging
+from typing import MutableSequence, Optional, Protocol, Set, Tuple, Union
+
+from ganeti import constants
+from ganeti.confd import answers
+from ganeti.confd import counters
+from ganeti.confd import protocol
+from ganeti.confd import replay
+from ganeti.confd import wire
+
+
+_STATUS_COUNTER = {
+  constants.CONFD_REPL_STATUS_OK: counters.INDEX[counters.OK],
+  constants.CONFD_REPL_STATUS_ERROR: counters.INDEX[counters.ERROR],
+  constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
+    counters.INDEX[counters.NOT_IMPLEMENTED],
+  }
+_QUERY_COUNTER = {number: counters.INDEX[counters.QueryName(kind)]
+                  for (kind, number) in protocol.REQUEST_TYPES.items()}
+_UNKNOWN_TYPE = counters.INDEX[counters.UNKNOWN_TYPE]
+_REPLY_TOO_LARGE = counters.INDEX[counters.TOO_LARGE]
+_DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
+            for reason in wire.REJECT_REASONS}
+_FREE_SIZE = replay.FREE_SIZE
+_DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
+
+
+class Source(Protocol):
+  """Where answers come from, see L{answers}.
+
+  """
+  serial: int
+
+  def Known(self, request: wire.Request) -> Optional[answers.Outcome]:
+    """Returns what is known without work.
+
+    """
+
+  def Make(self, request: wire.Request) -> answers.Outcome:
+    """Makes an answer, or says who does.
+
+    """
+
+
+class Responder:
+  """Makes replies of datagrams, with one source of answers and one key.
+
+  No socket, no clock.
+
+  """
+  def __init__(self, source: Source, key: bytes, row: MutableSequence[int],
+               replays: replay.ReplayTable) -> None:
+    """@param row: counters to count in, from L{counters.Counters.Row}
+
+    """
+    self._source = source
+    self._known = source.Known
+    self._key = key
+    self._row = row
+    self._replays = replays
+    self._wary_until = replays.wary_until
+    self._too_large = answers.Encode(protocol.TOO_LARGE, source.serial)
+    self._failed: Set[Optional[int]] = set()
+
+  def Respond(self, datagram: bytes, now: float, forwarded: bool = False
+              ) -> Union[bytes, answers.Elsewhere, None]:
+    """Makes the reply to a datagram.
+
+    What a question asked before costs is all in here and in L{wire}: half of
+    it is taking the request apart and proving it authentic, a quarter signing
+    the reply.
+
+    @param now: the time, in seconds since the epoch
+    @param forwarded: whether it comes from a worker, which has asked L{replay}
+    @return: bytes to send; None for silence; or who else makes the answer
+
+    """
+    try:
+      request = wire.ParseRequest(datagram, self._key, now)
+    except wire.Rejected as err:
+      # Not a word: neither to whoever sent it nor in the log
+      self._row[_DROPPED[err.reason]] += 1
+      return None
+
+    reply = None
+    try:
+      outcome = self._known(request)
+    except Exception: # pylint: disable=W0718
+      # The source will say so again when it has to make the answer
+      outcome = None
+    if outcome is not None and outcome.may_be_short:
+      reply = wire.PackReply(self._key, request.rsalt, outcome.message)
+    if reply is None or len(reply) > _FREE_SIZE or now < self._wary_until[0]:
+      # It costs more, or is of more use to whoever sends copies
+      if not (forwarded or
+              self._replays.Allows(request.signature, request.sent)):
+        self._row[_DROPPED_REPLAYED] += 1
+        return None
+      if outcome is None:
+        outcome = self._Make(request)
+      if isinstance(outcome, answers.Elsewhere):
+        return outcome
+      (outcome, reply) = self._Pack(outcome, request.rsalt)
+      if reply is None:
+        self._row[_DROPPED[wire.BAD_RSALT]] += 1
+        return None
+
+    # Nobody else writes to this row: no lock
+    self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)] += 1
+    self._row[_STATUS_COUNTER[outcome.status]] += 1
+    if outcome.too_large:
+      self._row[_REPLY_TOO_LARGE] += 1
+    return reply
+
+  def _Pack(self, answer: answers.Answer, rsalt: str
+            ) -> Tuple[answers.Answer, Optional[bytes]]:
+    """Makes the reply with an answer, or that it is too large.
+
+    @return: the answer in the reply, and the reply; None for a salt that leaves
+      no room for any reply at all
+
+    """
+    reply = wire.PackReply(self._key, rsalt, answer.message)
+    if len(reply) > constants.MAX_UDP_DATA_SIZE:
+      answer = self._too_large
+      reply = wire.PackReply(self._key, rsalt, answer.message)
+      if len(reply) > constants.MAX_UDP_DATA_SIZE:
+        return (answer, None)
+    return (answer, reply)
+
+  def _Make(self, request: wire.Request) -> answers.Outcome:
+    """Has an answer made, whatever happens.
+
+    """
+    try:
+      return self._source.Make(request)
+    except Exception: # pylint: disable=W0718
+      # Also what is nested so deeply that it can just be read, not written
+      if request.type not in self._failed:
+        self._failed.add(request.type)
+        logging.exception("Cannot answer a request of type %s because of a"
+                          " programming error; please report it",
+                          request.type)
+      return answers.Encode(protocol.INTERNAL_ERROR, self._source.serial)

@@ -1,0 +1,426 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of the responder with each source of answers, without sockets.
+
+"""
+
+import json
+import logging
+import sys
+import unittest
+from unittest import mock
+
+import testutils
+
+from ganeti.confd import answers
+from ganeti.confd import counters
+from ganeti.confd import parts
+from ganeti.confd import protocol
+from ganeti.confd import querylib
+from ganeti.confd import replay
+from ganeti.confd import responder
+from ganeti.confd.config import snapshot
+
+
+KEY = testutils.KEY
+NOW = 1700000000
+
+PING = 0
+ROLE = 1
+NODE_OF_IP = 2
+MASTER = 3
+NODE_IPS = 4
+NODE_INSTANCES = 8
+CONFIG = 10
+QUERY = 64
+STATS = 65
+
+LIMIT = 16
+
+LARGE = answers.Elsewhere.LARGE
+
+
+def _Snapshot(**kwargs):
+  config = testutils.MakeConfig(
+    nodes=[testutils.MakeNode(index, master_candidate=index == 1)
+           for index in range(1, 4)],
+    instances=[testutils.MakeInstance(
+      index, 1 + index % 3, nics=["198.51.100.%d" % index])
+               for index in range(30)], **kwargs)
+  return snapshot.Snapshot(json.dumps(config).encode("ascii"))
+
+
+class _Test(unittest.TestCase):
+  def setUp(self):
+    self.snap = _Snapshot(filler=["x" * 4000], many=[0] * 6000)
+    self.replays = replay.ReplayTable()
+    self.row = counters.Counters(1).Row(0)
+    self.sent = 0
+
+  def Responder(self, source):
+    return responder.Responder(source, KEY, self.row, self.replays)
+
+  def Worker(self):
+    return self.Responder(answers.Quick(self.snap))
+
+  def Large(self):
+    return self.Responder(answers.Large(self.snap))
+
+  def Pack(self, rtype, query=None, **kwargs):
+    """Makes another request each time."""
+    self.sent += 1
+    kwargs.setdefault("rsalt", "salt%d" % self.sent)
+    return testutils.PackMessage(
+      KEY, testutils.MakeMessage(rtype, query, **kwargs), str(NOW))
+
+  def Ask(self, asked, rtype, query=None, **kwargs):
+    """Returns the message of the reply, or what came in its place."""
+    reply = asked.Respond(self.Pack(rtype, query, **kwargs), NOW)
+    if not isinstance(reply, bytes):
+      return reply
+    more = ("part", "parts", "sha256") if "part" in kwargs else ()
+    try:
+      return testutils.UnpackReply(KEY, reply, more=more)[1]
+    except AssertionError:
+      return testutils.UnpackReply(KEY, reply)[1]
+
+  def Count(self, name):
+    return self.row[counters.INDEX[name]]
+
+
+class TestReplies(_Test):
+  def testOk(self):
+    worker = self.Worker()
+    for _ in range(2):
+      self.assertEqual(self.Ask(worker, PING),
+                       {"protocol": 1, "status": 0, "answer": 3000000,
+                        "serial": 17})
+    self.assertEqual(self.Count("queries ping"), 2)
+    self.assertEqual(self.Count("replies ok"), 2)
+
+  def testErrors(self):
+    worker = self.Worker()
+    for (rtype, query, status, answer, name) in [
+        (ROLE, "nobody", 1, 0, "replies error"),
+        (CONFIG, "/nothing", 1, 2, "replies error"),
+        (12, None, 2, None, "replies not-implemented")]:
+      for count in (1, 2):
+        before = self.Count(name)
+        reply = self.Ask(worker, rtype, query)
+        self.assertEqual((reply["status"], reply["answer"]), (status, answer))
+        self.assertEqual(self.Count(name), before + 1, count)
+    self.assertEqual(self.Count("queries unknown"), 2)
+
+  def testSilence(self):
+    worker = self.Worker()
+    for (datagram, reason) in [
+        (b"x", "fourcc"), (b"plj0{", "json"),
+        (testutils.PackMessage(b"k" * 20, testutils.MakeMessage(PING)), "hmac"),
+        (testutils.PackMessage(KEY, testutils.MakeMessage(PING),
+                               str(NOW - 301)), "clock")]:
+      self.assertIsNone(worker.Respond(datagram, NOW))
+      self.assertEqual(self.Count("dropped %s" % reason), 1)
+
+  def testProgrammingError(self):
+    """One is logged once, and gets an answer."""
+    worker = self.Worker()
+    with mock.patch.object(answers.querylib, "Answer", side_effect=KeyError), \
+         self.assertLogs(level=logging.ERROR) as logs:
+      for query in ["/cluster", "/nodes", {"1": "198.51.100.1"}]:
+        reply = self.Ask(worker, CONFIG, query)
+        self.assertEqual((reply["status"], reply["answer"]), (1, 1))
+      self.assertEqual(len(logs.output), 1)
+      # Also where an answer is looked up
+      self.assertEqual(self.Ask(worker, NODE_OF_IP,
+                                {"1": "198.51.100.1"})["answer"], 1)
+
+  def _Unescaped(self, rtype, query, rsalt):
+    """Makes a request that is shorter than a client would make it."""
+    text = json.dumps(testutils.MakeMessage(rtype, query, rsalt=rsalt),
+                      ensure_ascii=False)
+    return b"plj0" + json.dumps(
+      {"msg": text, "salt": str(NOW),
+       "hmac": testutils.Sign(KEY, str(NOW) + text)},
+      ensure_ascii=False).encode("utf-8")
+
+  def testSaltWithoutRoom(self):
+    worker = self.Worker()
+    for rtype in (PING, CONFIG):
+      self.assertIsNone(worker.Respond(
+        self._Unescaped(rtype, "/filler", 10300 * "\xe9"), NOW))
+    self.assertEqual(self.Count("dropped rsalt"), 2)
+    # Room for the error only
+    (_, message) = testutils.UnpackReply(KEY, worker.Respond(
+      self._Unescaped(CONFIG, "/filler", 10000 * "\xe9"), NOW))
+    self.assertEqual(message["answer"], protocol.ERROR_TOO_LARGE)
+
+
+class TestCopies(_Test):
+  """What is done for copies of a request."""
+
+  def _Copies(self, asked, datagram, count=100, **kwargs):
+    """Returns how many copies got something else than silence."""
+    return sum(asked.Respond(datagram, NOW, **kwargs) is not None
+               for _ in range(count))
+
+  def testShortAndKnown(self):
+    worker = self.Worker()
+    self.assertEqual(self._Copies(worker, self.Pack(PING)), 100)
+    self.assertEqual(self.Count("dropped replayed"), 0)
+
+  def testLong(self):
+    worker = self.Worker()
+    self.assertEqual(self._Copies(worker, self.Pack(CONFIG, "/filler")), LIMIT)
+    self.assertEqual(self.Count("dropped replayed"), 100 - LIMIT)
+
+  def testElsewhere(self):
+    """What another process would make is not left to it more often."""
+    worker = self.Worker()
+    network = {"what": "network", "fields": ["map"], "names": ["a"]}
+    for (rtype, query, part) in [
+        (QUERY, {"what": "node", "fields": ["name"]}, None),
+        (QUERY, network, None), (STATS, None, None), (CONFIG, "/many", None),
+        (PING, None, 0)]:
+      datagram = self.Pack(rtype, query,
+                           part=testutils.MISSING if part is None else part)
+      self.assertIsInstance(worker.Respond(datagram, NOW), answers.Elsewhere)
+      self.assertEqual(self._Copies(worker, datagram), LIMIT - 1)
+
+  def testForwarded(self):
+    """A worker has asked already, so the other process does not."""
+    large = self.Large()
+    datagram = self.Pack(QUERY, {"what": "node", "fields": ["uuid"]})
+    self.assertEqual(self._Copies(large, datagram, forwarded=True), 100)
+    # What it makes is the same
+    self.assertEqual(self._Copies(large, datagram, LIMIT), LIMIT)
+
+  def testNothingIsMadeAgain(self):
+    """Copies cost a look-up, whatever was asked, also once it is answered.
+
+    """
+    worker = self.Worker()
+    questions = [
+      (ROLE, "nobody"), (CONFIG, "/filler"), (CONFIG, "/many"),
+      (CONFIG, "/nothing"), (NODE_OF_IP, {"2": ["198.51.100.1"]}),
+      (NODE_OF_IP, {"2": 5}), (MASTER, {"3": [0, "1"]}), (MASTER, [[]]),
+      (QUERY, {"what": "node", "fields": ["name"], "names": ["node1"]}),
+      (QUERY, {"what": "node", "fields": ["name"], "names": ["x"]}),
+      (QUERY, {"what": "instance", "fields": ["hvparams"], "names": ["x"]}),
+      (QUERY, {"what": "node"}), (12, {"x": 1}), (PING, ["x"])]
+    for (rtype, query) in questions:
+      datagram = self.Pack(rtype, query)
+      first = worker.Respond(datagram, NOW)
+      self.assertIsNotNone(first)
+      with mock.patch.object(worker._source, "Make") as make:
+        for _ in range(2):
+          self.assertEqual(worker.Respond(datagram, NOW), first)
+        # Somebody else asks the same
+        self.assertIsNotNone(self.Ask(worker, rtype, query))
+        self.assertFalse(make.called, (rtype, query))
+
+  def testNothingIsMadeForCopies(self):
+    """What is not kept is not made more often than it may be."""
+    worker = self.Worker()
+    datagram = self.Pack(CONFIG, "/filler")
+    with mock.patch.object(worker._source, "Known", return_value=None), \
+         mock.patch.object(worker._source, "Make",
+                           wraps=worker._source.Make) as make:
+      worker._known = worker._source.Known
+      self._Copies(worker, datagram)
+      self.assertEqual(make.call_count, LIMIT)
+
+  def testWary(self):
+    """Where replies cannot be delivered, short ones are limited too.
+
+    In all processes, and in those that come after them.
+
+    """
+    (worker, other) = (self.Worker(), self.Worker())
+    self.Ask(worker, PING)
+    self.replays.BeWary(NOW)
+    datagram = self.Pack(PING)
+    self.assertEqual(self._Copies(worker, datagram), LIMIT)
+    self.assertEqual(self._Copies(other, datagram), 0)
+    self.assertEqual(self._Copies(self.Worker(), datagram), 0)
+
+  def testPartsAreNotLimitedToEachOther(self):
+    large = self.Large()
+    for _ in range(50):
+      self.assertEqual(self.Ask(large, CONFIG, "/many", part=0)["part"], 0)
+
+
+class TestQuick(_Test):
+  """Which answers a worker makes, and what it keeps of them."""
+
+  def testElsewhere(self):
+    worker = self.Worker()
+    for (rtype, query, expected) in [
+        (STATS, None, answers.Elsewhere.STATS), (CONFIG, "/many", LARGE),
+        (QUERY, {"what": "node", "fields": ["name"]}, LARGE)]:
+      self.assertIs(self.Ask(worker, rtype, query), expected)
+    self.assertIs(self.Ask(worker, PING, part=0), LARGE)
+    reply = self.Ask(worker, QUERY, {"what": "node", "fields": ["name"],
+                                     "names": ["node1"]})
+    self.assertEqual(reply["answer"],
+                     {"fields": ["name"], "rows": [["node1.example.com"]]})
+
+  def _Sizes(self, source):
+    cache = source._cache
+    return (len(cache._outcomes), cache._size)
+
+  def testMadeUpArguments(self):
+    """Questions that ignore their argument leave one entry in the cache."""
+    source = answers.Quick(self.snap)
+    worker = self.Responder(source)
+    for rtype in (PING, NODE_IPS, 5, 11, 77):
+      (before, _) = self._Sizes(source)
+      for query in [None, "", "x", 1, 1.5, {}, [], {"a": "b"}] + list(range(9)):
+        self.Ask(worker, rtype, query)
+      (after, _) = self._Sizes(source)
+      self.assertEqual(after, before + 1, rtype)
+    for rtype in range(1000, 1020):
+      self.Ask(worker, rtype)
+    self.assertEqual(self._Sizes(source)[0], after)
+
+  def testBound(self):
+    """Whatever is asked, no more is kept than there may be."""
+    with mock.patch.object(answers, "_CACHE_SIZE", 100000):
+      source = answers.Quick(_Snapshot(many=[0] * 6000))
+    source._cache._limit = 100000
+    worker = self.Responder(source)
+    smile = "\U0001f600"
+    for index in range(300):
+      for (rtype, query) in [
+          (ROLE, "x%d" % index), (ROLE, "%d" % index + 100 * smile),
+          (MASTER, {"3": [index]}), (CONFIG, "/many/" + "0" * index),
+          (QUERY, {"what": "node", "fields": ["name"],
+                   "names": None, "x": index})]:
+        self.Ask(worker, rtype, query)
+        cache = source._cache
+        size = sum(sys.getsizeof(key.query) + answers._CACHE_OVERHEAD +
+                   (len(outcome.message.data) + len(outcome.message.head)
+                    if isinstance(outcome, answers.Answer) else 0)
+                   for (key, outcome) in cache._outcomes.items())
+        self.assertEqual(cache._size, size)
+        self.assertLessEqual(size, 100000)
+
+  def testAddresses(self):
+    """Questions for one address leave nothing behind but their few answers.
+
+    """
+    source = answers.Quick(self.snap)
+    worker = self.Responder(source)
+    for index in range(30):
+      reply = self.Ask(worker, NODE_OF_IP, {"1": "198.51.100.%d" % index})
+      self.assertEqual((reply["status"], reply["answer"]),
+                       (0, "192.0.2.%d" % (1 + index % 3)))
+      for query in [{"1": "x%d" % index}, {"1": "x", "0": index}]:
+        self.assertEqual(self.Ask(worker, NODE_OF_IP, query)["status"], 1)
+    self.assertEqual(self._Sizes(source), (0, 0))
+    self.assertEqual(len(source._addresses), 5)
+
+  def testLikeTheUncached(self):
+    """A question is never taken for another one."""
+    worker = self.Worker()
+    for query in [{"3": [0]}, {"3": ["0"]}, {"3": [True]}, {"3": [0.0]},
+                  "{\"3\":[0]}", {"3": []}, {"3": None}, {}, "", None, "x"]:
+      for _ in range(2):
+        message = self.Ask(worker, MASTER, query)
+        self.assertEqual(
+          (message["status"], message["answer"]),
+          querylib.Answer(self.snap, mock.Mock(type=MASTER, query=query)))
+
+
+class TestLarge(_Test):
+  def testWholeAndParts(self):
+    large = self.Large()
+    query = {"what": "instance", "fields": ["name", "uuid"]}
+    expected = querylib.Answer(self.snap, mock.Mock(type=QUERY, query=query))
+    with mock.patch.object(answers.querylib, "AnswerInPieces",
+                           wraps=querylib.AnswerInPieces) as make:
+      for _ in range(3):
+        self.assertEqual(self.Ask(large, QUERY, query)["answer"], expected[1])
+        reply = self.Ask(large, QUERY, query, part=0)
+        self.assertEqual((reply["part"], reply["parts"]), (0, 1))
+      self.assertEqual(make.call_count, 1)
+    assembly = parts.Assembly(1, reply["sha256"])
+    assembly.Add(0, reply["answer"])
+    self.assertEqual(assembly.Answer(), expected[1])
+
+  def testTooLargeForOneDatagram(self):
+    self.snap = _Snapshot(filler=["%d" % index for index in range(20000)])
+    large = self.Large()
+    with mock.patch.object(answers.querylib, "AnswerInPieces",
+                           wraps=querylib.AnswerInPieces) as make:
+      for _ in range(2):
+        reply = self.Ask(large, CONFIG, "/filler")
+        self.assertEqual((reply["status"], reply["answer"]), (1, 3))
+      count = self.Ask(large, CONFIG, "/filler", part=0)["parts"]
+      self.assertGreater(count, 10)
+      self.assertEqual(self.Ask(large, CONFIG, "/filler", part=count)["answer"],
+                       2)
+      self.assertEqual(make.call_count, 1)
+    self.assertEqual(self.Count("replies too-large"), 2)
+
+  def testBadParts(self):
+    large = self.Large()
+    for part in (-1, True, "0", 1.0, [], 10 ** 30):
+      reply = self.Ask(large, CONFIG, "/cluster", part=part)
+      self.assertEqual((reply["status"], reply["answer"]), (1, 2), part)
+
+  def testTooLargeForParts(self):
+    """What has no end is not made to the end, and said of parts too."""
+    large = self.Large()
+    query = {"what": "instance", "fields": ["name", "uuid"]}
+    with mock.patch.object(protocol, "MAX_ANSWER", 1000), \
+         mock.patch.object(answers.querylib, "AnswerInPieces",
+                           wraps=querylib.AnswerInPieces) as make:
+      for part in (testutils.MISSING, 0, 1):
+        reply = self.Ask(large, QUERY, query, part=part)
+        self.assertEqual((reply["status"], reply["answer"]), (1, 3))
+      self.assertEqual(make.call_count, 1)
+
+  def testErrorsAreKept(self):
+    large = self.Large()
+    query = {"what": "instance", "fields": ["no"]}
+    with mock.patch.object(answers.querylib, "AnswerInPieces",
+                           wraps=querylib.AnswerInPieces) as make:
+      for part in (testutils.MISSING, 0, testutils.MISSING):
+        reply = self.Ask(large, QUERY, query, part=part)
+        self.assertEqual(reply["answer"],
+                         {"error": 2, "unknown": "field", "value": "no"})
+      self.assertEqual(make.call_count, 1)
+
+  def testBound(self):
+    """Of answers in parts the last ones are kept, and always one."""
+    source = answers.Large(self.snap)
+    large = self.Responder(source)
+    with mock.patch.object(answers, "_PARTS_SIZE", 3000):
+      for index in range(20):
+        self.Ask(large, CONFIG, "/instances/%s" % testutils.Uuid("b", index))
+        self.assertLessEqual(source._parts_size, 3000)
+        self.assertEqual(source._parts_size, sum(
+          source._SizeOf(*item) for item in source._parts.items()))
+      self.assertGreater(len(source._parts), 1)
+      self.Ask(large, CONFIG, "/instances/" + 5000 * "0")
+      self.Ask(large, CONFIG, "")
+    with mock.patch.object(answers, "_PARTS_SIZE", 10):
+      self.Ask(large, CONFIG, "/cluster")
+      self.assertEqual(len(source._parts), 1)
+
+
+class TestStatistics(_Test):
+  def test(self):
+    collect = mock.Mock(return_value={"x": 1})
+    asked = self.Responder(answers.Statistics(17, collect))
+    for _ in range(2):
+      reply = self.Ask(asked, STATS)
+      self.assertEqual((reply["answer"], reply["serial"]), ({"x": 1}, 17))
+    self.assertEqual(self.Ask(asked, STATS, part=0)["answer"], 2)
+    self.assertEqual(collect.call_count, 2)
+
+
+if __name__ == "__main__":
+  unittest.main()
