@@ -126,7 +126,7 @@ def _KeyOf(request: wire.Request) -> _Key:
   @raise RecursionError: it is nested so deeply that it can just be read
 
   """
-  if request.type not in querylib.KNOWN_TYPES:
+  if request.type not in protocol.ALL_REQUESTS:
     return _Key(None, None)
   query = request.query
   if query is None or request.type in querylib.IGNORES_QUERY:

@@ -234,9 +234,6 @@ _HANDLERS: Dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
   }
 
 
-#: Types of requests that are answered
-KNOWN_TYPES = frozenset(_HANDLERS)
-
 #: Those whose answer is the same whatever the query is
 IGNORES_QUERY = frozenset([
   constants.CONFD_REQ_PING,

@@ -256,6 +256,8 @@ class TestQuick(_Test):
 
   def testElsewhere(self):
     worker = self.Worker()
+    # A type that nobody knows is none of those that others answer
+    self.assertEqual(self.Ask(worker, 12)["status"], 2)
     for (rtype, query, expected) in [
         (STATS, None, answers.Elsewhere.STATS), (CONFIG, "/many", LARGE),
         (QUERY, {"what": "node", "fields": ["name"]}, LARGE)]:
