@@ -28,7 +28,7 @@ class TestHtml(unittest.TestCase):
 
   @unittest.skipIf(shutil.which("sphinx-build") is None, "no Sphinx")
   def testPages(self):
-    """All pages are made; a warning would be an error.
+    """All pages are made.
 
     """
     (exit_code, output) = self._Make()
@@ -48,6 +48,19 @@ class TestHtml(unittest.TestCase):
       self.assertNotIn(mark, api)
     buildutils.Run(["make", "-s", "clean"], cwd=self.builddir)
     self.assertFalse(os.path.exists(html))
+
+  @unittest.skipIf(shutil.which("sphinx-build") is None, "no Sphinx")
+  def testWarning(self):
+    """A warning is an error, and is so again the next time.
+
+    """
+    with open(os.path.join(self.srcdir, "doc", "design.rst"), "a",
+              encoding="utf-8") as page:
+      page.write("\nSee `what is not there`_.\n")
+    for _ in range(2):
+      (exit_code, output) = self._Make()
+      self.assertNotEqual(exit_code, 0)
+      self.assertIn("what is not there", output)
 
   def testWithoutSphinx(self):
     """Nothing else needs it, and the message says what to install.
