@@ -74,7 +74,7 @@ class TestDestdir(unittest.TestCase):
                               "/usr/share/man/man1/confd-client.1",
                               "/usr/share/man/man8/ganeti-confd.8"])
     for name in ["__init__.py", "_autoconf.py", "confd/_version.py",
-                 "confd/client.py", "confd/server.py"]:
+                 "confd/client.py", "confd/server.py", "confd/py.typed"]:
       self.assertIn("/usr/lib/python3/dist-packages/ganeti/" + name, files)
     for name in files:
       with open(self.destdir + name, encoding="utf-8") as fd:
