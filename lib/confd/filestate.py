@@ -36,7 +36,7 @@ class Inaccessible(NamedTuple):
   """Why the system does not say which contents a file has.
 
   """
-  errno: Optional[int]
+  errno: int
 
 
 def FileState(path: str) -> Optional[Union[State, Inaccessible]]:

@@ -34,7 +34,7 @@ def _Paths() -> ModuleType:
 
   """
   try:
-    from ganeti import pathutils
+    from ganeti import pathutils # pylint: disable=import-outside-toplevel
   except RuntimeError as err:
     raise errors.ConfigurationError(str(err))
   return pathutils
@@ -142,7 +142,7 @@ def AnyAddress() -> str:
   @return: of the address family of the cluster's nodes
 
   """
-  if ReadSsconf(constants.SS_PRIMARY_IP_FAMILY) == [str(socket.AF_INET6.value)]:
+  if ReadSsconf(constants.SS_PRIMARY_IP_FAMILY) == [str(int(socket.AF_INET6))]:
     return constants.IP6_ADDRESS_ANY
   return constants.IP4_ADDRESS_ANY
 

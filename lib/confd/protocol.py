@@ -64,8 +64,8 @@ NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
 #: A shorter key is not used, by the daemon or by our client calls (bytes)
 MIN_KEY_SIZE = 16
 
-#: Longest answer that is cut into parts (bytes of JSON text); one that is longer
-#: is too large for parts, too. All fields of 100,000 instances are half of it.
+#: Longest answer that is cut into parts (bytes of JSON text); a longer one is
+#: too large for parts, too. All fields of 100,000 instances are half of it.
 MAX_ANSWER = 1 << 30
 
 #: Largest request that every daemon in the field takes (bytes)

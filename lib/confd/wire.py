@@ -73,7 +73,7 @@ class Request(NamedTuple):
   query: Json
   rsalt: str
   part: Json = None
-  signature: Optional[str] = None
+  signature: str = ""
   sent: int = 0
 
 

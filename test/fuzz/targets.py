@@ -453,7 +453,8 @@ def Fetched(data):
       used += 1
       number = request.part
       part = wire.Part(number, len(cut), cut.sha256)
-      reply = wire.ParsedReply(1, 0, cut.Get(number), serial, request.rsalt, part)
+      reply = wire.ParsedReply(1, 0, cut.Get(number), serial, request.rsalt,
+                               part)
       reply = _Travelled(_Meddle(reply, what))
       if reply is not None:
         run.Receive(asked, reply, ("192.0.2.1", 1814), now)

@@ -73,7 +73,8 @@ class _Run:
     for asked in list(self.exchange.Salts().values()):
       if asked.candidate is self.candidates[index]:
         self.exchange.Receive(asked,
-                              wire.ParsedReply(1, status, answer, serial, asked.salt),
+                              wire.ParsedReply(1, status, answer, serial,
+                                               asked.salt),
                               asked.candidate.addresses[0].address, self.now)
 
   def Refuse(self, index):

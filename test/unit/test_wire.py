@@ -410,7 +410,8 @@ class TestReply(unittest.TestCase):
           self.assertEqual(message, {"protocol": 1, "status": status,
                                      "answer": answer, "serial": serial})
           self.assertEqual(wire.ParseReply(datagram, KEY),
-                           wire.ParsedReply(1, status, answer, serial, "s\xe4lt"))
+                           wire.ParsedReply(1, status, answer, serial,
+                                            "s\xe4lt"))
 
   def testTuplesAreLists(self):
     text = wire.EncodeReply(0, [(0, "x"), (1, 0)], 1)

@@ -17,20 +17,20 @@ from typing import Any, Optional, Protocol, TypeVar, Union, overload
 #: A JSON object as it is stored
 Stored = dict[str, Any]
 
-_Value = TypeVar("_Value", covariant=True)
+_Value_co = TypeVar("_Value_co", covariant=True)
 _Default = TypeVar("_Default")
 
 
-class Check(Protocol[_Value]):
+class Check(Protocol[_Value_co]):
   """A function that passes on values of one type only, else a default.
 
   """
   @overload
-  def __call__(self, value: Any) -> Optional[_Value]: ...
+  def __call__(self, value: Any) -> Optional[_Value_co]: ...
 
   @overload
   def __call__(self, value: Any,
-               default: _Default) -> Union[_Value, _Default]: ...
+               default: _Default) -> Union[_Value_co, _Default]: ...
 
 
 def Dict(value: Any) -> Stored:
