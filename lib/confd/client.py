@@ -52,7 +52,6 @@ from ganeti.confd.clientlib.exchange import CandidateReply as CandidateReply, \
   StaleAnswer as StaleAnswer
 from ganeti.confd.clientlib.filters import FilterError as FilterError
 from ganeti.confd.clientlib.sync import Client as Client
-from ganeti.confd.localnode import ReadKey as ReadKey
 from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
 
 if TYPE_CHECKING:
@@ -643,6 +642,21 @@ class StoreResultCallback:
       self._answers[up.salt] = (True, up)
 
 
+def ReadKey(path: str) -> bytes:
+  """Reads a cluster's HMAC key.
+
+  @return: the file's bytes; a newline at the end is part of the key
+  @raise errors.ConfigurationError: the file cannot be read, or is too short to
+    be a key
+  @raise errors.ProgrammerError: the path is no text
+
+  """
+  checked = arguments.OptionalPath("path", path)
+  if checked is None:
+    raise arguments.Refuse("path", "a path", path)
+  return localnode.ReadKey(checked)
+
+
 def GetConfdClient(callback: Callable[[ConfdUpcallPayload], Any]
                    ) -> ConfdClient:
   """Returns a client for the cluster that this machine is a node of.
@@ -651,6 +665,7 @@ def GetConfdClient(callback: Callable[[ConfdUpcallPayload], Any]
   @raise errors.ConfdClientError: there is no list of master candidates
 
   """
+  _CheckCallback(callback)
   return ConfdClient(localnode.ReadKey(localnode.HmacKeyFile()),
                      localnode.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS),
                      callback)

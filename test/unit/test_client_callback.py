@@ -17,6 +17,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 from unittest import mock
 
@@ -108,6 +109,9 @@ class TestNames(unittest.TestCase):
             "assert 'asyncio' in sys.modules;"
             "from ganeti.confd.client import AsyncClient")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+  def testVersion(self):
+    self.assertRegex(client.__version__, r"^\d+\.\d+")
 
   def testUnknownName(self):
     with self.assertRaises(AttributeError):
@@ -228,6 +232,22 @@ class TestConfdClient(_ClientTest):
                      (client.UPCALL_EXPIRE, request.rsalt, request, "extra",
                       None))
 
+  def testWaitsByAClockThatNobodySets(self):
+    """Ganeti's unit tests replace C{time} by something without monotonic().
+
+    """
+    asker = self._Client()
+    request = client.ConfdClientRequest(type=0)
+    with mock.patch.object(client, "time", mock.Mock(spec=["time"])) as clock:
+      # It is set back again and again
+      clock.time.side_effect = range(1700000000, 0, -3600)
+      asker.SendRequest(request)
+      waiting = threading.Thread(target=asker.WaitForReply, daemon=True,
+                                 args=(request.rsalt, 0.05))
+      waiting.start()
+      waiting.join(testutils.PATIENCE)
+      self.assertFalse(waiting.is_alive())
+
   def testRefusesWrongUse(self):
     for (kwargs, kind, text) in [
       ({"peers": []}, errors.ConfdClientError, "empty"),
@@ -260,6 +280,78 @@ class TestConfdClient(_ClientTest):
     # No network, or nobody there: as good as lost
     asker = self._Client(peers=["255.255.255.255"])
     asker.SendRequest(client.ConfdClientRequest(type=0))
+
+
+class TestUdpClient(unittest.TestCase):
+  """The socket under the name, and with the methods, of Ganeti's main branch.
+
+  """
+  def setUp(self):
+    self.got = []
+    handler = mock.Mock(spec=["HandleResponse"])
+    handler.HandleResponse = lambda *args: self.got.append(args)
+    self.handler = handler
+    self.server = _Server()
+    self.addCleanup(self.server.sock.close)
+
+  def _Open(self, kind):
+    result = kind(self.handler, socket.AF_INET)
+    self.addCleanup(result.close)
+    return result
+
+  def _Received(self):
+    return self.server.sock.recvfrom(65536)[0]
+
+  def _Nothing(self):
+    return not select.select([self.server.sock], [], [], 0)[0]
+
+  def testQueue(self):
+    udp = self._Open(client.UDPClient)
+    self.assertFalse(udp.writable())
+    for payload in ["t\u00e4xt", b"\0\1", b"third"]:
+      udp.enqueue_send("127.0.0.1", self.server.port, payload)
+    self.assertTrue(udp.writable())
+    self.assertTrue(self._Nothing())
+    udp.handle_write()
+    self.assertEqual(self._Received(), "t\u00e4xt".encode("utf-8"))
+    self.assertTrue(self._Nothing())
+    udp.flush_send_queue()
+    self.assertFalse(udp.writable())
+    self.assertEqual([self._Received(), self._Received()], [b"\0\1", b"third"])
+
+  def testOldNameSendsAtOnce(self):
+    udp = self._Open(client.ConfdAsyncUDPClient)
+    udp.enqueue_send("127.0.0.1", self.server.port, b"x")
+    self.assertFalse(udp.writable())
+    self.assertEqual(self._Received(), b"x")
+
+  def testTooLarge(self):
+    for kind in (client.UDPClient, client.ConfdAsyncUDPClient):
+      udp = self._Open(kind)
+      udp.enqueue_send("127.0.0.1", self.server.port,
+                       b"x" * constants.MAX_UDP_DATA_SIZE)
+      for payload in ("x", b"x", "\u00fc"):
+        with self.assertRaises(errors.UdpDataSizeError):
+          udp.enqueue_send("127.0.0.1", self.server.port,
+                           payload * (constants.MAX_UDP_DATA_SIZE + 1))
+
+  def testReceives(self):
+    udp = self._Open(client.UDPClient)
+    self.assertIs(udp.process_next_packet(timeout=0), False)
+    udp.enqueue_send("127.0.0.1", self.server.port, b"x")
+    udp.flush_send_queue()
+    (_, address) = self.server.sock.recvfrom(10)
+    self.server.sock.sendto(b"y", address)
+    self.assertIs(udp.process_next_packet(timeout=testutils.PATIENCE), True)
+    self.assertEqual(self.got, [(b"y", "127.0.0.1", self.server.port)])
+
+  def testEitherNameCanBeReplaced(self):
+    for name in ("UDPClient", "ConfdAsyncUDPClient"):
+      with mock.patch.object(client, name) as kind:
+        asker = client.ConfdClient(testutils.KEY, ["127.0.0.1"], len)
+        self.assertIs(asker._socket, kind.return_value)
+        asker.SendRequest(client.ConfdClientRequest(type=0))
+        self.assertEqual(kind.return_value.enqueue_send.call_count, 1)
 
 
 def _Up(serial, answer, salt="s", status=0):

@@ -230,6 +230,83 @@ class TestCandidates(_Test):
       self._Client(peers=[]).Ping()
 
 
+class TestClosed(_Test):
+  def _Descriptors(self):
+    return len(os.listdir("/proc/self/fd"))
+
+  def testNothingCanBeAsked(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    for used in (False, True):
+      before = self._Descriptors()
+      with client.Client([confd.peer], key=testutils.KEY) as asker:
+        if used:
+          asker.Ping()
+      asker.Close()
+      del confd.requests[:]
+      for call in (asker.Ping, asker.Learn, lambda: asker.Survey(0),
+                   lambda: asker.List("node", ["name"]),
+                   lambda: asker.NodesOfInstanceIps([])):
+        with self.assertRaisesRegex(errors.ProgrammerError, "is closed"):
+          call()
+      self.assertEqual(self._Descriptors(), before)
+    time.sleep(0.1)
+    self.assertEqual(confd.requests, [])
+
+  def testNothingCanBeAskedInAsyncio(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+
+    async def _Ask():
+      before = self._Descriptors()
+      async with client.AsyncClient([confd.peer], key=testutils.KEY) as asker:
+        await asker.Ping()
+      for call in (asker.Ping, asker.Learn, lambda: asker.Survey(0)):
+        with self.assertRaisesRegex(errors.ProgrammerError, "is closed"):
+          await call()
+      self.assertEqual(self._Descriptors(), before)
+    asyncio.run(_Ask())
+
+  def testQuestionsUnderWayEnd(self):
+    silent = self._Confd(lambda *_: None)
+
+    async def _Ask():
+      asker = client.AsyncClient([silent.peer], key=testutils.KEY, timeout=600)
+      # More than are let in at a time
+      asking = [asyncio.ensure_future(asker.Ping()) for _ in range(200)]
+      await asyncio.sleep(0.05)
+      before = self._Descriptors()
+      asker.Close()
+      results = await asyncio.wait_for(
+        asyncio.gather(*asking, return_exceptions=True), testutils.PATIENCE)
+      self.assertEqual({type(i) for i in results}, {errors.ProgrammerError})
+      self.assertLess(self._Descriptors(), before)
+      self.assertEqual(asker._post.talks, {})
+    asyncio.run(_Ask())
+
+  def testOneLoop(self):
+    confd = self._Confd(_Fixed(0, "x", 5))
+    asker = client.AsyncClient([confd.peer], key=testutils.KEY)
+    asyncio.run(asker.Ping())
+    with self.assertRaisesRegex(errors.ProgrammerError, "another event loop"):
+      asyncio.run(asker.Ping())
+    asker.Close()
+
+  def testOneThreadAtATime(self):
+    problems = []
+
+    def _Answer(*_):
+      try:
+        asker.Ping()
+      except errors.ProgrammerError as err:
+        problems.append(str(err))
+      return (0, "x", 5)
+    confd = self._Confd(_Answer)
+    asker = self._Client(confd)
+    asker.Ping()
+    self.assertIn("each thread needs one of its own", problems[0])
+    # It goes on working
+    asker.Ping()
+
+
 class TestLearning(_Test):
   """Candidates that are learned have the same port, so addresses differ.
 
