@@ -6,18 +6,25 @@
 
 """
 
+import itertools
 import json
 import signal
+import threading
+import time
 import unittest
 
 import testutils
 
 
 PING = 0
+NODE_ROLE = 1
+NODE_OF_IP = 2
+MASTER = 3
 CONFIG = 10
+QUERY = 64
 STATS = 65
 
-#: Replies to one request, as the manual says
+#: How often one request is worked for, as the manual says
 LIMIT = 16
 
 
@@ -138,6 +145,152 @@ class AmplificationTest(unittest.TestCase):
   def testNewRequestsAreNot(self):
     for _ in range(3 * LIMIT):
       self.assertEqual(self.daemon.Answer(CONFIG, "/filler")[0], 0)
+
+
+#: Copies a second, and from how many addresses
+_COPIES = 400
+_ADDRESSES = 8
+
+#: Seconds after which a client that asks again and again has given up
+_GIVEN_UP = 10.0
+
+
+class _Copies(threading.Thread):
+  """Sends copies of captured requests, in turn, from several addresses.
+
+  @ivar sent: how many
+
+  """
+  def __init__(self, daemon, captured):
+    threading.Thread.__init__(self, daemon=True)
+    self._askers = [testutils.Asker(daemon.key, daemon.address, daemon.port,
+                                    source="127.0.0.%d" % (2 + number))
+                    for number in range(_ADDRESSES)]
+    self._captured = captured
+    self._ended = threading.Event()
+    self.sent = 0
+
+  def run(self):
+    begin = time.monotonic()
+    askers = itertools.cycle(self._askers)
+    for datagram in itertools.cycle(self._captured):
+      # Sleeping is not exact, so it is made up for
+      while (time.monotonic() - begin) * _COPIES > self.sent:
+        try:
+          next(askers).Send(datagram)
+        except OSError:
+          # The interface's queue is full
+          pass
+        self.sent += 1
+      if self._ended.wait(1 / _COPIES):
+        return
+
+  def Stop(self):
+    self._ended.set()
+    self.join()
+    for asker in self._askers:
+      asker.Close()
+
+
+class FloodOfCopiesTest(unittest.TestCase):
+  """Copies of what takes long, while others ask."""
+
+  def setUp(self):
+    networks = {
+      testutils.Uuid("1", number): {
+        "name": "net%d" % number, "uuid": testutils.Uuid("1", number),
+        "network": "10.%d.0.0/16" % number, "reservations": "0" * 65536,
+        "ext_reservations": "1" * 65536}
+      for number in range(2)}
+    nodes = [testutils.MakeNode(number, master_candidate=number == 1)
+             for number in range(1, 41)]
+    instances = [testutils.MakeInstance(number, 1 + number % 40,
+                                        nics=["10.0.%d.%d" % divmod(number,
+                                                                    250)])
+                 for number in range(4000)]
+    self.daemon = testutils.Daemon(
+      testutils.MakeConfig(nodes, instances, networks=networks,
+                           filler=["x" * 4000]), args=["--workers=2"])
+    self.daemon.Start()
+    self.addCleanup(self.daemon.Stop)
+
+  def _Ask(self, rtype, query):
+    """Asks as clients do: again and again until there is a reply.
+
+    @return: seconds that it took, and the answer
+
+    """
+    begin = time.monotonic()
+    with self.daemon.Asker() as asker:
+      while time.monotonic() - begin < _GIVEN_UP:
+        try:
+          reply = asker.Ask(rtype, query, timeout=0.3)
+        except testutils.NoReply:
+          continue
+        except AssertionError:
+          # The reply to an earlier one
+          continue
+        return (time.monotonic() - begin, (reply["status"], reply["answer"]))
+    raise AssertionError("No answer to %s %s in %.1f s" %
+                         (rtype, query, _GIVEN_UP))
+
+  def _Flood(self, questions, seconds=3.0):
+    """Sends copies of questions while others ask."""
+    captured = [testutils.PackMessage(self.daemon.key,
+                                      testutils.MakeMessage(rtype, query))
+                for (rtype, query) in questions]
+    before = self._Ask(STATS, None)[1][1]["dropped"]["replayed"]
+    copies = _Copies(self.daemon, captured)
+    copies.start()
+    took = []
+    try:
+      begin = time.monotonic()
+      while time.monotonic() - begin < seconds:
+        for (rtype, query, expected) in [
+            (PING, None, 3000000), (NODE_ROLE, "node7", 4),
+            (NODE_OF_IP, {"1": "10.0.1.5"}, "192.0.2.16")]:
+          (more, answer) = self._Ask(rtype, query)
+          self.assertEqual(answer, (0, expected))
+          took.append(more)
+        (more, (status, stats)) = self._Ask(STATS, None)
+        took.append(more)
+        self.assertEqual(status, 0)
+        time.sleep(0.02)
+    finally:
+      copies.Stop()
+    (after, _) = self._Ask(PING, None)
+    # Somebody else asks the same
+    (again, _) = self._Ask(*questions[0])
+    print("%d copies; %d answers, %.0f ms at most; %.0f and %.0f ms after them" %
+          (copies.sent, len(took), 1000 * max(took), 1000 * after,
+           1000 * again))
+    # A machine with other things to do has other figures
+    self.assertLess(after, 5 * 1.0)
+    dropped = self._Ask(STATS, None)[1][1]["dropped"]["replayed"] - before
+    # Each but the first ones; some may have been lost on the way
+    self.assertGreater(dropped, (copies.sent - LIMIT * len(captured)) / 2)
+
+  def testTables(self):
+    nodes = ["node%d" % number for number in range(1, 41)]
+    self._Flood([
+      (QUERY, {"what": "network", "names": ["net1"],
+               "fields": ["external_reservations"]}),
+      (QUERY, {"what": "network", "names": ["net0"], "fields": ["map"]}),
+      (QUERY, {"what": "node", "names": nodes,
+               "fields": ["pinst_list", "sinst_list"]}),
+      (QUERY, {"what": "instance", "fields": ["name", "hvparams"]})])
+
+  def testObjects(self):
+    """Questions that are objects, as long as they may be."""
+    self._Flood([
+      (NODE_OF_IP, {"2": ["10.0.1.%d" % (number % 250)
+                          for number in range(3000)]}),
+      (MASTER, {"3": [0, "1", 2] * 2000}),
+      (QUERY, {"what": "instance", "fields": ["name", "be/vcpus", "tags"],
+               "names": ["inst%d" % number for number in range(300)]})])
+
+  def testStatistics(self):
+    self._Flood([(STATS, None)])
 
 
 if __name__ == "__main__":

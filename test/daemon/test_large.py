@@ -6,6 +6,7 @@
 
 """
 
+import json
 import os
 import signal
 import statistics
@@ -19,7 +20,10 @@ import testutils
 NODE_ROLE = 1
 NODE_INSTANCES = 8
 CONFIG = 10
+QUERY = 64
 STATS = 65
+
+ARGUMENT = 2
 
 TOO_LARGE = 3
 
@@ -99,6 +103,68 @@ class LargeTest(unittest.TestCase):
           self.assertIsNotNone(asker.Receive())
       finally:
         os.kill(large, signal.SIGCONT)
+
+
+class GreedyTest(unittest.TestCase):
+  """Whoever has the key asks for as much as goes into a request."""
+
+  def testNothingTwice(self):
+    """What is small as long as nothing stands twice stays small."""
+    networks = {testutils.Uuid("1", 1): {
+      "name": "net1", "uuid": testutils.Uuid("1", 1), "network": "10.1.0.0/16",
+      "ext_reservations": "1" * 65536}}
+    with testutils.Daemon(testutils.MakeConfig(networks=networks),
+                          args=["--workers=1"]) as daemon:
+      found = processes.Find(daemon, 1)
+      daemon.Ask(QUERY, {"what": "group", "fields": ["name"]})
+      before = _Peaks(found)
+      for (what, fields, names, answer) in [
+          ("group", ["ipolicy"] * 2350, ["default"] * 2600, "ipolicy"),
+          ("group", ["ipolicy"], ["default"] * 2600, "default"),
+          ("network", ["external_reservations"] * 990, ["net1"],
+           "external_reservations"),
+          ("network", ["external_reservations"] * 990, None,
+           "external_reservations")]:
+        query = {"what": what, "fields": fields}
+        if names is not None:
+          query["names"] = names
+        # As short as a request can be
+        text = json.dumps(testutils.MakeMessage(QUERY, query),
+                          separators=(",", ":"))
+        for _ in range(2):
+          reply = daemon.AskRaw(testutils.PackText(
+            daemon.key, "%d" % time.time(), text))
+          (_, message) = testutils.UnpackReply(daemon.key, reply)
+          self.assertEqual(message["status"], 1)
+          self.assertEqual(message["answer"].get("value"), answer)
+          self.assertEqual(message["answer"]["error"], ARGUMENT)
+        daemon.Ask(STATS)
+      self.assertLess(_Peaks(found) - before, 16 << 20)
+
+  def testTableInPieces(self):
+    """A table of 100 MB does not take as much to make."""
+    params = {"p%d" % number: "v" * 100 for number in range(400)}
+    config = testutils.MakeConfig(
+      instances=[testutils.MakeInstance(number, 1) for number in range(2200)],
+      cluster={"hvparams": {"kvm": params}})
+    with testutils.Daemon(config, args=["--workers=1"]) as daemon:
+      found = processes.Find(daemon, 1)
+      before = _Peaks(found)
+      query = {"what": "instance", "fields": ["name", "hvparams"]}
+      self.assertEqual(daemon.Answer(QUERY, query), (1, TOO_LARGE))
+      grown = _Peaks(found) - before
+      print("made a table of 100 MB with %.1f MB" % (grown / 1e6))
+      self.assertLess(grown, 40 << 20)
+
+
+def _Peaks(found):
+  """Returns the most memory that workers and the like ever had, in bytes.
+
+  @type found: L{processes.Processes}
+
+  """
+  return 1024 * sum(int(processes.Status(pid, "VmHWM").split()[0])
+                    for pid in found.workers + [found.large])
 
 
 def _Percentile(values, percent):
