@@ -40,6 +40,8 @@ _FIELDS = {
   "return": "returns",
   "raise": "raises",
   }
+#: Errors have their place in the pages where programs find them
+_OUR_ERROR_RE = re.compile(r"\b(?:client|exchange)\.")
 _FIELD_RE = re.compile(r"( *)@([a-z]+)(?: +([^:\n]+))?:")
 
 
@@ -82,6 +84,8 @@ def FromEpytext(text):
       (indent, name, argument) = match.groups()
       name = _FIELDS.get(name, name)
       if argument:
+        if name == "raises":
+          argument = _OUR_ERROR_RE.sub("~ganeti.confd.client.", argument)
         name += " " + _Inline(argument)
       result.append("%s:%s:%s" % (indent, name, _Inline(field[match.end():])))
   return "".join(result)

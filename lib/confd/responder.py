@@ -13,6 +13,7 @@ left to another process.
 import logging
 from typing import MutableSequence, Optional, Protocol, Set, Tuple, Union
 
+from ganeti import confd
 from ganeti import constants
 from ganeti.confd import answers
 from ganeti.confd import counters
@@ -151,6 +152,6 @@ class Responder:
       if request.type not in self._failed:
         self._failed.add(request.type)
         logging.exception("Cannot answer a request of type %s because of a"
-                          " programming error; please report it",
-                          request.type)
+                          " programming error; %s", request.type,
+                          confd.PLEASE_REPORT)
       return answers.Encode(protocol.INTERNAL_ERROR, self._source.serial)
