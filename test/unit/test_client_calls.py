@@ -172,7 +172,7 @@ class TestCandidates(_Test):
         return pack(*args)
       finally:
         confd.key = testutils.KEY
-    confd._Pack = _Forge # pylint: disable=C0103
+    setattr(confd, "_Pack", _Forge)
     with self.assertRaisesRegex(client.NoAnswer, "not authentic"):
       self._Client(confd, timeout=0.3).Ping()
 
