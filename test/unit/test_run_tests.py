@@ -1,0 +1,211 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests for test/run-tests, on suites that are made for it.
+
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+
+import testutils
+
+
+_RUN_TESTS = os.path.join(testutils.SRCDIR, "test", "run-tests")
+
+_HEAD = """
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+class Test(unittest.TestCase):
+"""
+
+
+class TestRunTests(unittest.TestCase):
+  def setUp(self):
+    workdir = tempfile.TemporaryDirectory()
+    self.addCleanup(workdir.cleanup)
+    self.srcdir = workdir.name
+    self.suite = os.path.join(self.srcdir, "test", "suite")
+    os.makedirs(self.suite)
+
+  def _Write(self, name, text):
+    """Writes a file of tests, the methods of one class.
+
+    """
+    testutils.WriteFile(
+      os.path.join(self.suite, "test_%s.py" % name),
+      (_HEAD + textwrap.indent(textwrap.dedent(text), "  ")).encode("ascii"))
+
+  def _Run(self, *args):
+    """Runs the suite.
+
+    @rtype: tuple of (int, string)
+    @return: exit code and output
+
+    """
+    result = subprocess.run(
+      [sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
+       "--srcdir", self.srcdir, *args, "test/suite"],
+      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT, timeout=3 * testutils.PATIENCE, check=False,
+      encoding="utf-8")
+    return (result.returncode, result.stdout)
+
+  def testCounts(self):
+    self._Write("good", """
+      def testGood(self):
+        pass
+      @unittest.skip("no reason")
+      def testSkipped(self):
+        self.fail()
+      @unittest.expectedFailure
+      def testExpected(self):
+        self.fail()
+      """)
+    self._Write("bad", """
+      def testSub(self):
+        for i in range(3):
+          with self.subTest(i=i):
+            self.assertNotEqual(i, 1)
+      def testError(self):
+        raise KeyError("x")
+      """)
+    (code, output) = self._Run()
+    self.assertEqual(code, 1)
+    self.assertEqual(output.splitlines()[-1], "2 passed, 2 failed, 1 skipped")
+    self.assertIn("\n== Failed\ntest_bad.Test.testError\n"
+                  "test_bad.Test.testSub\n", output)
+    self.assertIn("test_good.Test.testSkipped: no reason", output)
+
+  def testSkipsAreRefused(self):
+    self._Write("skips", """
+      @unittest.skip("no reason")
+      def testSkipped(self):
+        pass
+      """)
+    self.assertEqual(self._Run()[0], 0)
+    self.assertEqual(self._Run("--no-skips")[0], 1)
+
+  def testNoTest(self):
+    self._Write("empty", "pass")
+    (code, output) = self._Run()
+    self.assertEqual(code, 1)
+    self.assertEqual(output.splitlines()[-1], "0 passed, 1 failed, 0 skipped")
+
+  def testSideBySide(self):
+    # Each waits for the other
+    for (name, other) in [("one", "two"), ("two", "one")]:
+      self._Write(name, """
+        def testMeets(self):
+          for i in range(20):
+            print("%(name)s", i, flush=True)
+          open(os.path.join(os.environ["CONFD_SRCDIR"], "%(name)s"), "w")
+          while not os.path.exists(
+              os.path.join(os.environ["CONFD_SRCDIR"], "%(other)s")):
+            time.sleep(0.01)
+        """ % {"name": name, "other": other})
+    (code, output) = self._Run("--jobs=2")
+    self.assertEqual(code, 0, output)
+    # What they print does not mix
+    printed = re.findall("(?m)^(one|two) [0-9]+$", output)
+    self.assertIn(printed, [["one"] * 20 + ["two"] * 20,
+                            ["two"] * 20 + ["one"] * 20])
+
+  def testHangs(self):
+    self._Write("hangs", """
+      def testHangs(self):
+        time.sleep(1000)
+      """)
+    self._Write("works", """
+      def testWorks(self):
+        pass
+      """)
+    (code, output) = self._Run("--timeout=3")
+    self.assertEqual(code, 1, output)
+    self.assertIn("test/suite test_hangs: was killed as it took too long, in"
+                  " test_hangs.Test.testHangs\n", output)
+    self.assertRegex(output, 'test_hangs.py", line [0-9]+ in testHangs')
+    self.assertEqual(output.splitlines()[-1], "1 passed, 1 failed, 0 skipped")
+
+  def testDies(self):
+    self._Write("dies", """
+      def testDies(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+      """)
+    (code, output) = self._Run()
+    self.assertEqual(code, 1)
+    self.assertIn("test/suite test_dies: broke off with exit code -9, in"
+                  " test_dies.Test.testDies\n", output)
+
+  def testLeavesProcess(self):
+    # It detaches, as a daemon does
+    self._Write("leaves", """
+      def testLeaves(self):
+        subprocess.Popen(["sh", "-c", "setsid sleep 1234 &"]).wait()
+      """)
+    # Meanwhile it is nobody else's
+    self._Write("other", """
+      def testOther(self):
+        time.sleep(1)
+      """)
+    (code, output) = self._Run("--jobs=2")
+    self.assertEqual(code, 0, output)
+    self.assertEqual(re.findall("(?m)^.* left a process.*$", output), [
+      "test/suite test_leaves left a process behind: sleep 1234"])
+
+  def testIsEnded(self):
+    self._Write("waits", """
+      def testWaits(self):
+        subprocess.Popen(["sleep", "1235"])
+        open(os.path.join(os.environ["CONFD_SRCDIR"], "pids"), "w").write(
+          "%d" % os.getpid())
+        time.sleep(1000)
+      """)
+    with subprocess.Popen(
+        [sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
+         "--srcdir", self.srcdir, "test/suite"], stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as proc:
+      self.addCleanup(proc.kill)
+      path = os.path.join(self.srcdir, "pids")
+      pid = int(testutils.WaitFor(
+        lambda: os.path.exists(path) and testutils.ReadFile(path),
+        "the test runs"))
+      pids = testutils.ProcessTree(proc.pid)
+      self.assertIn(pid, pids)
+      self.assertGreaterEqual(len(pids), 4)
+      proc.terminate()
+      self.assertEqual(proc.wait(testutils.PATIENCE), 1)
+    self.assertEqual([i for i in pids if os.path.exists("/proc/%d" % i)], [])
+
+
+class TestFreePort(unittest.TestCase):
+  def testNobodyElseGetsIt(self):
+    # Each process takes all it is given from a block of its own
+    script = ("import testutils; print([testutils.FreePort()"
+              " for _ in range(100)], flush=True); input()")
+    procs = []
+    for _ in range(3):
+      proc = subprocess.Popen([sys.executable, "-c", script],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              encoding="ascii")
+      self.addCleanup(proc.stdout.close)
+      self.addCleanup(proc.communicate, "\n")
+      procs.append(proc)
+    ports = [int(port) for proc in procs
+             for port in re.findall("[0-9]+", proc.stdout.readline())]
+    self.assertEqual((len(ports), len(set(ports))), (300, 300))
+
+
+if __name__ == "__main__":
+  unittest.main()
