@@ -261,7 +261,7 @@ class FloodOfCopiesTest(unittest.TestCase):
     (after, _) = self._Ask(PING, None)
     # Somebody else asks the same
     (again, _) = self._Ask(*questions[0])
-    print("%d copies; %d answers, %.0f ms at most; %.0f and %.0f ms after them" %
+    print("%d copies; %d answers, %.0f ms at most; %.0f and %.0f ms after" %
           (copies.sent, len(took), 1000 * max(took), 1000 * after,
            1000 * again))
     # A machine with other things to do has other figures

@@ -72,6 +72,20 @@ class TestCalls(_TestCase):
     rows = self.asker.List("instance", ["name"]).answer
     self.assertEqual(rows, [[_Name(i)] for i in range(1, 13)])
 
+  def testTwice(self):
+    """What is asked twice is answered twice, though not by the daemon."""
+    rows = self.asker.List("instance", ["be/maxmem", "name", "name"],
+                           names=["inst2", "inst1", "inst2"]).answer
+    (one, two) = ([512 * i, _Name(i), _Name(i)] for i in (1, 2))
+    self.assertEqual(rows, [two, one, two])
+    rows = self.asker.List("instance", ["name", "name"],
+                           names=["inst1", "inst1"],
+                           filter="be/maxmem == 512").answer
+    self.assertEqual(rows, 2 * [[_Name(1), _Name(1)]])
+    rows = self.asker.List("instance", ["name", "name"],
+                           filter="be/maxmem < 1024").answer
+    self.assertEqual(rows, [[_Name(1), _Name(1)]])
+
   def testFilter(self):
     """What the filter needs is fetched, and not returned.
 

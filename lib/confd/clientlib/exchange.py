@@ -213,6 +213,9 @@ def DescribeError(rtype: int, query: Any, best: CandidateReply) -> str:
     # See the inventory
     text = "unknown %s '%s'" % (best.answer["unknown"],
                                 best.answer.get("value"))
+  elif isinstance(best.answer, dict) and "duplicate" in best.answer:
+    text = "%s '%s' twice" % (best.answer["duplicate"],
+                              best.answer.get("value"))
   else:
     text = "%s" % (best.answer, )
   return ("%s: %s (%s, serial %d)" %

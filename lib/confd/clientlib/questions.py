@@ -350,7 +350,6 @@ class Questions(dialogue.Dialogue):
     """Asks for a table.
 
     """
-    wanted = len(fields)
     if isinstance(condition, str):
       condition = filters.Parse(condition,
                                 columnlib.HOSTNAMES.get(what, frozenset()))
@@ -360,23 +359,31 @@ class Questions(dialogue.Dialogue):
       names = condition.Names()
       if names is not None:
         condition = None
-    if condition is not None:
-      fields = fields + [i for i in condition.fields if i not in fields]
-    query = {"what": what, "fields": fields}
+    # Nothing may stand twice in a query
+    asked = list(dict.fromkeys(
+      fields + (condition.fields if condition is not None else [])))
+    asked_names = names and list(dict.fromkeys(names))
+    query = {"what": what, "fields": asked}
     answers = []
     reply = None
     for portion in dialogue.Portions(protocol.REQ_QUERY, query, "names",
-                                     names):
+                                     asked_names):
       reply = await self._Ask(protocol.REQ_QUERY, portion)
-      answers.append((reply.serial, _Rows(reply, "rows", len(fields))))
+      answers.append((reply.serial, _Rows(reply, "rows", len(asked))))
     assert reply is not None
     reply = _Joined(reply, answers)
+    rows = reply.answer
+    if names and asked_names != names:
+      by_name = dict(zip(asked_names, rows))
+      rows = [by_name[name] for name in names if name in by_name]
     if condition is not None:
       # It may take long, and asyncio has others to serve
-      rows = await self._driver.Call(
-        lambda: condition.Select(fields, reply.answer))
-      reply = reply._replace(answer=[row[:wanted] for row in rows])
-    return reply
+      found = rows
+      rows = await self._driver.Call(lambda: condition.Select(asked, found))
+    if asked != fields:
+      columns = [asked.index(field) for field in fields]
+      rows = [[row[column] for column in columns] for row in rows]
+    return reply._replace(answer=rows)
 
   async def Fields(self, what: str) -> exchange.Reply:
     """Asks which fields a table has.
