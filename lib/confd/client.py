@@ -25,12 +25,11 @@ any length.
 """
 
 import collections
-import ipaddress
+import os
 import random
 import select
 import socket
 import time
-import uuid
 # Ganeti's unit tests replace "time" here with an object that only has time()
 from time import monotonic as _Monotonic
 from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, FrozenSet, \
@@ -283,6 +282,8 @@ class ConfdClient:
     @raise errors.ConfdClientError: no peer, or not addresses of one family
 
     """
+    # Only this interface needs it
+    import ipaddress # pylint: disable=C0415
     families: Set[int] = set()
     for peer in self._peers:
       try:
@@ -509,7 +510,7 @@ class ConfdClientRequest(_Record):
     """
     _Record.__init__(self, **kwargs)
     self.protocol = self.protocol or constants.CONFD_PROTOCOL_VERSION
-    self.rsalt = self.rsalt or str(uuid.uuid4())
+    self.rsalt = self.rsalt or os.urandom(16).hex()
     _CheckType(self.type)
     arguments.Text("rsalt", self.rsalt)
     arguments.Json("query", self.query)

@@ -14,7 +14,6 @@ were given stay, since the learned addresses may be out of reach from here.
 
 """
 
-import ipaddress
 import random
 import socket
 import threading
@@ -296,6 +295,8 @@ class Candidates:
     @param answer: of any form
 
     """
+    # A single question does not come here
+    import ipaddress # pylint: disable=C0415
     try:
       ips = [str(ipaddress.ip_address(ip)) for ip in answer]
     except (TypeError, ValueError):

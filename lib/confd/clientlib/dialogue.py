@@ -37,7 +37,6 @@ from ganeti.confd import wire
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import fetch
 from ganeti.confd.clientlib import post as postlib
 from ganeti.confd.clientlib import talk
 
@@ -269,6 +268,9 @@ class Dialogue:
     @param reply: the one that said that it is too large
 
     """
+    # Few answers are that long
+    # pylint: disable=C0415
+    from ganeti.confd.clientlib import fetch
     now = time.monotonic()
     parts = await self._driver.Run(
       lambda now: fetch.Fetch(rtype, query, source, reply.serial, now,

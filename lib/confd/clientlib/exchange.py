@@ -34,7 +34,6 @@ over, if there was one for each address.
 
 """
 
-import ipaddress
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, \
   Sequence, Set, Tuple
 
@@ -241,6 +240,8 @@ def SourceOf(address: talk.SocketAddress) -> Source:
   (host, port) = address[:2]
   if len(address) == 2:
     return Source(host, port, 0)
+  # For IPv4 it is not needed
+  import ipaddress # pylint: disable=C0415
   ip = ipaddress.IPv6Address(host.partition("%")[0])
   if ip.ipv4_mapped is not None:
     return Source(str(ip.ipv4_mapped), port, 0)

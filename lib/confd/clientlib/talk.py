@@ -14,7 +14,7 @@ and are passed in.
 """
 
 import abc
-import uuid
+import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ganeti.confd import wire
@@ -95,7 +95,7 @@ class Talk(abc.ABC):
 
   """
   def __init__(self) -> None:
-    self.id = uuid.uuid4().hex
+    self.id = os.urandom(16).hex()
     self.forged = 0
     self._salts_made = 0
 
