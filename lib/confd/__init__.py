@@ -5,12 +5,14 @@
 """Confd: questions about a cluster's configuration, answered over UDP.
 
 The map of the house. In this room is what daemon and clients share: the wire
-(C{protocol}, C{wire}, C{parts}, C{replay}, C{counters}), what a node has in
-files (C{localnode}, C{filestate}), and the three modules that the package
-promises: C{client}, C{server} and C{querylib}. The other rooms:
+(C{protocol}, C{wire}, C{parts}, C{replay}, C{counters}), and what a node has in
+files (C{localnode}, C{filestate}). Here are, too, the three modules that the
+package promises: C{client}, and C{server} and C{querylib} with C{responder} and
+C{answers} between them. The other rooms:
 
   - C{config}: what the cluster is. The configuration, read and indexed, and
-    the tables that are made of it.
+    the tables that are made of it. What a client has to know of tables is in
+    C{config.columns}, without the rest.
   - C{daemon}: the processes of ganeti-confd, and what they share with the
     system.
   - C{clientlib}: what asking takes. C{client} is its door.

@@ -237,6 +237,7 @@ class TestDestdir(_Test):
       @MAKE@ install DESTDIR=$dest
       test -x $dest%(confd)s
       test -f $dest%(dir)s/ganeti/confd/client.py
+      test -f $dest%(dir)s/ganeti/confd/py.typed
       test ! -e $dest%(dir)s/ganeti/constants.py
       test -x $dest%(hook)s
       test -f $dest$site/ganeti-confd.pth
