@@ -13,7 +13,7 @@ class SoakTest(unittest.TestCase):
   def testShort(self):
     # Less than the machine could do: it may have other tests to run
     figures = soak.Run(seconds=120, clients=2, window=4, pause=0.01,
-                       kill_interval=5)
+                       kill_interval=5, copies=200)
     for (name, value) in figures.items():
       print("%-28s %s" % (name, value))
     self.assertEqual(soak.Problems(figures), [])

@@ -12,6 +12,9 @@ Clients send again as the client library does: the same question until there is
 a reply, each time signed with the key and the time of the moment. One of the
 clients is the library itself, which asks for answers in parts too.
 
+Somebody else sends copies of captured requests all the time, short ones, long
+ones, and such that take much work.
+
 """
 
 import collections
@@ -43,6 +46,7 @@ _MASTER = 3
 _NODE_IPS = 4
 _DISKS = 9
 _CONFIG = 10
+_QUERY = 64
 _STATS = 65
 
 #: Which part of what a client sends is of each bad kind
@@ -70,6 +74,18 @@ _GROWTH = (0.1, 8 << 20)
 #: How exactly latencies are known (seconds)
 _LATENCY_UNIT = 0.0001
 
+#: Of whoever captures requests: seconds between two captures, how many of them
+#: are sent again and again, and from how many addresses
+_CAPTURE_INTERVAL = 2.0
+_CAPTURES = 10
+_ADDRESSES = 8
+
+#: Answers to one captured request that is not answered from what is known at
+#: once, as the manual says; and how many more there may be, as processes may
+#: count one at the same moment where there were two
+_LIMIT = 16
+_MORE = 4
+
 #: Kinds of bad datagrams
 _FORGED = "forged"
 _GARBAGE = "garbage"
@@ -93,6 +109,10 @@ def _Config(serial):
       nics=["198.51.100.%d" % index]) for index in range(_INSTANCES)],
     disks=[testutils.MakeDisk(index) for index in range(_INSTANCES)],
     filler=["%d-%d" % (serial, index) for index in range(10000)],
+    long=["x" * 4000],
+    networks={testutils.Uuid("1", 1): {
+      "name": "net1", "uuid": testutils.Uuid("1", 1), "network": "10.1.0.0/16",
+      "ext_reservations": "1" * 65536}},
     serial_no=serial)
 
 
@@ -335,6 +355,104 @@ class _LibraryClient:
     self.counts["library answered"] += 1
 
 
+#: What is captured: type, query and part; a short answer that is known at once
+#: has no limit
+_UNLIMITED = [
+  (_PING, None, testutils.MISSING),
+  (_ROLE, "node5", testutils.MISSING),
+  ]
+_LIMITED = [
+  (_CONFIG, "/long", testutils.MISSING),
+  (_CONFIG, "/filler", 3),
+  (_QUERY, {"what": "network", "names": ["net1"],
+            "fields": ["external_reservations"]}, testutils.MISSING),
+  (_QUERY, {"what": "instance", "fields": ["name", "pnode", "hvparams"]},
+   testutils.MISSING),
+  (_STATS, None, testutils.MISSING),
+  ]
+
+
+class _Captor:
+  """Somebody who captures requests and sends copies of them all the time.
+
+  """
+  def __init__(self, daemon, rate, seed):
+    """@param rate: copies a second
+
+    """
+    self._askers = [testutils.Asker(daemon.key, daemon.address, daemon.port,
+                                    source="127.0.0.%d" % (2 + number))
+                    for number in range(_ADDRESSES)]
+    self._key_file = daemon.key_file
+    self._rate = rate
+    self._chance = random.Random(seed)
+    # Lists of datagrams, the oldest first
+    self._captured = collections.deque(maxlen=_CAPTURES)
+    self._answers = {}
+    self.counts = collections.Counter()
+    self.latencies = collections.Counter()
+    self.problems = []
+
+  def _Capture(self):
+    key = testutils.ReadFile(self._key_file)
+    datagrams = []
+    for (limited, questions) in [(True, _LIMITED), (False, _UNLIMITED)]:
+      for (rtype, query, part) in questions:
+        message = testutils.MakeMessage(
+          rtype, query, rsalt="%032x" % self._chance.getrandbits(128),
+          part=part)
+        if limited:
+          self._answers[message["rsalt"].encode("ascii")] = 0
+        datagrams.append(testutils.PackMessage(key, message))
+    self._captured.append(datagrams)
+
+  def _Send(self):
+    datagram = self._chance.choice(self._chance.choice(self._captured))
+    self.counts["copies"] += 1
+    try:
+      self._chance.choice(self._askers).Send(datagram)
+    except OSError:
+      self.counts["unsent"] += 1
+
+  def _Receive(self):
+    """Takes what has come.
+
+    """
+    for asker in self._askers:
+      while True:
+        reply = asker.Receive(timeout=0)
+        if reply is None:
+          break
+        self.counts["copies answered"] += 1
+        (_, _, rest) = reply.rpartition(b"\"salt\":\"")
+        salt = rest.partition(b"\"")[0]
+        if salt in self._answers:
+          self._answers[salt] += 1
+
+  def Run(self, seconds):
+    begin = time.monotonic()
+    capture_due = begin
+    sent = 0
+    while True:
+      now = time.monotonic()
+      if now - begin >= seconds:
+        break
+      if now >= capture_due:
+        capture_due += _CAPTURE_INTERVAL
+        self._Capture()
+      # Not more at a time than a busy machine can make up for
+      for _ in range(min(100, int((now - begin) * self._rate) - sent)):
+        self._Send()
+      sent = int((now - begin) * self._rate)
+      self._Receive()
+      time.sleep(0.005)
+    time.sleep(1)
+    self._Receive()
+    self.counts["copies, most answers"] = max(self._answers.values())
+    for asker in self._askers:
+      asker.Close()
+
+
 def _RunClient(client, seconds, pipe):
   """What a client's process does.
 
@@ -430,7 +548,7 @@ class _Faults:
     return figures
 
 
-def Run(seconds, clients, window, pause, kill_interval):
+def Run(seconds, clients, window, pause, kill_interval, copies):
   """Runs clients and faults against a daemon.
 
   @type seconds: number
@@ -438,6 +556,7 @@ def Run(seconds, clients, window, pause, kill_interval):
   @param window: how many questions each has under way
   @param pause: seconds between two looks of a client
   @param kill_interval: seconds between two deaths of workers
+  @param copies: how many copies of captured requests are sent in a second
   @rtype: dict
   @return: figures, for L{Problems}
 
@@ -446,6 +565,8 @@ def Run(seconds, clients, window, pause, kill_interval):
   with testutils.Daemon(_Config(1), args=["--workers=%d" % workers]) as daemon:
     people = [_Client(daemon, window, pause, seed) for seed in range(clients)]
     people.append(_LibraryClient(daemon, pause))
+    if copies:
+      people.append(_Captor(daemon, copies, clients))
     context = multiprocessing.get_context("fork")
     running = []
     for client in people:
@@ -509,7 +630,8 @@ def _Figures(seconds, counts, latencies, problems, faults, stats, log):
   for name in ["asked", "answered", "lost", "wrong", "older", "resent",
                "duplicates", "unsent", "library asked", "library answered",
                "library asked again", _FORGED, _GARBAGE, _STALE,
-               "bad answered"]:
+               "bad answered", "copies", "copies answered",
+               "copies, most answers"]:
     figures[name] = counts[name]
   figures["answers per second"] = round(counts["answered"] / seconds)
   figures["latency ms, median"] = _Percentile(0.5)
@@ -544,6 +666,11 @@ def Problems(figures):
   if figures["answered"] != figures["asked"] or not figures["asked"]:
     problems.append("%s asked, %s answered" % (figures["asked"],
                                                figures["answered"]))
+  if figures["copies, most answers"] > _LIMIT + _MORE:
+    problems.append("%d answers to copies of one request" %
+                    figures["copies, most answers"])
+  if figures["copies"] and not figures["dropped replayed"]:
+    problems.append("no copies for the daemon")
   if figures["library answered"] < 1:
     problems.append("nothing for the client library")
   if not (figures["workers killed"] and figures["configurations loaded"] > 3):
