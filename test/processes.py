@@ -6,16 +6,20 @@
 
 The daemon's processes, as the tests name them: the supervisor has the keeper of
 the pid file and a loader as its children; the loader's children are the
-workers and, last, the process for large answers. (The keeper has no children,
-and nobody else is without when the daemon serves.)
+workers and the process for large answers. At first there is one worker; the
+others come when there is much to do.
 
 """
 
 import collections
 import os
+import socket
 
 import testutils
 
+
+#: Request type
+QUERY = 64
 
 #: The processes of a daemon that serves; C{workers} is a list
 Processes = collections.namedtuple("Processes", ["supervisor", "keeper",
@@ -51,11 +55,26 @@ def WaitForEnd(pids):
                     "processes %s end" % pids)
 
 
-def Find(daemon, workers):
+def _MakeBusy(daemon):
+  """Gives a daemon much to do, but nothing to answer, and a long question.
+
+  """
+  family = socket.AF_INET6 if ":" in daemon.address else socket.AF_INET
+  with socket.socket(family, socket.SOCK_DGRAM) as sock:
+    for _ in range(2000):
+      sock.sendto(b"x", (daemon.address, daemon.port))
+  with daemon.Asker() as asker:
+    asker.Send(testutils.PackMessage(daemon.key, testutils.MakeMessage(
+      QUERY, {"what": "node", "fields": ["name"]})))
+
+
+def Find(daemon, workers=None):
   """Finds a daemon's processes, once they are all there.
 
   @param daemon: a L{testutils.Daemon}, or the supervisor's process id
-  @param workers: how many workers it has
+  @param workers: how many workers it may have: it gets so much to do that all
+    of them come, and the process for large answers too; None for those that
+    there are
   @rtype: L{Processes}
 
   """
@@ -63,42 +82,56 @@ def Find(daemon, workers):
 
   def _Find():
     children = Children(pid)
+    keepers = [child for child in children if IsKeeper(child)]
     loaders = [child for child in children if Children(child)]
-    if len(children) != 2 or len(loaders) != 1:
+    if len(children) != 2 or len(keepers) != 1 or len(loaders) != 1:
       return None
     serving = Children(loaders[0])
-    if len(serving) != workers + 1:
-      return None
-    children.remove(loaders[0])
-    # The one that makes large answers leaves the receiving to the others
-    large = [child for child in serving if OpenPipes(child) == _LARGE_PIPES]
-    if len(large) != 1:
-      return None
-    serving.remove(large[0])
-    return Processes(pid, children[0], loaders[0], serving, large[0])
+    found = [child for child in serving if _IsWorker(child)]
+    large = [child for child in serving if child not in found]
+    if workers is None and found:
+      return Processes(pid, keepers[0], loaders[0], found,
+                       large[0] if large else None)
+    if len(large) == 1 and len(found) == workers:
+      return Processes(pid, keepers[0], loaders[0], found, large[0])
+    if workers is not None:
+      _MakeBusy(daemon)
+    return None
 
   return testutils.WaitFor(_Find, "all processes of %s" % pid)
 
 
-#: The status pipe, the keeper's, and the one it dies with; workers lack the
-#: last
-_LARGE_PIPES = 3
-
-
-def OpenPipes(pid):
-  """Counts the pipes that a process has open.
+def IsKeeper(pid):
+  """Tells whether a process is one that keeps a pid file.
 
   """
-  pipes = set()
+  try:
+    return testutils.ReadFile("/proc/%d/comm" % pid) == b"pid-keeper\n"
+  except (FileNotFoundError, ProcessLookupError):
+    return False
+
+
+def _IsWorker(pid):
+  """Tells whether a process waits for datagrams.
+
+  The one that makes large answers leaves the receiving to the others.
+
+  """
+  return "anon_inode:[eventpoll]" in OpenFiles(pid)
+
+
+def OpenFiles(pid):
+  """Returns the names of what a process has open, as the kernel has them.
+
+  """
+  names = []
   path = "/proc/%d/fd" % pid
   try:
     for name in os.listdir(path):
-      target = os.readlink(os.path.join(path, name))
-      if target.startswith("pipe:"):
-        pipes.add(target)
+      names.append(os.readlink(os.path.join(path, name)))
   except (FileNotFoundError, ProcessLookupError):
-    return 0
-  return len(pipes)
+    pass
+  return names
 
 
 def Children(pid):

@@ -41,6 +41,8 @@ RELOADS = "reloads good"
 RELOADS_FAILED = "reloads failed"
 WORKER_RESTARTS = "restarts workers"
 GENERATION_RESTARTS = "restarts generations"
+#: Messages that could not be written to a log, or not without waiting
+LOG_LOST = "log lost"
 UNKNOWN_TYPE = QueryName("unknown")
 
 #: All counters, in the order in which they are shown
@@ -49,7 +51,7 @@ NAMES = (
   [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE] +
   [DroppedName(reason) for reason in wire.REJECT_REASONS] +
   [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_REPLAYED, DROPPED_UNSENT,
-   RELOADS, RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS])
+   RELOADS, RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS, LOG_LOST])
 
 #: Place of each counter in a row
 INDEX = {name: index for (index, name) in enumerate(NAMES)}

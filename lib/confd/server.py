@@ -8,12 +8,10 @@ A datagram comes in, is proved authentic, looked up, signed, sent. What serves
 a snapshot never sees another one: whatever is kept here is right as long as it
 lives.
 
-Facts: several processes block in recvmsg on one socket; the kernel wakes one
-of them per datagram, in turn. Modes of the socket (O_NONBLOCK, time-outs) are
-everybody's, so it is never set non-blocking: it has a receive time-out, after
-which each process looks around. What is sent to an address on the local network
-that nobody has stays in the socket's queue for three seconds; where that is
-full, sendmsg would wait, and everybody with it, so it never waits.
+Facts: modes of the socket (O_NONBLOCK, time-outs) are everybody's, so it is
+never set non-blocking. What is sent to an address on the local network that
+nobody has stays in the socket's queue for three seconds; where that is full,
+sendmsg would wait, and everybody with it, so it never waits.
 
 """
 
@@ -22,7 +20,7 @@ import logging
 import socket
 import struct
 import time
-from typing import Any, Callable, List, Mapping, MutableSequence, Tuple
+from typing import Any, List, Mapping, MutableSequence, Tuple
 
 from ganeti import constants
 from ganeti.confd import answers
@@ -30,9 +28,6 @@ from ganeti.confd import counters
 from ganeti.confd import replay
 from ganeti.confd import responder
 
-
-#: Seconds that a process waits for a datagram before it looks around
-RECEIVE_TIMEOUT = 0.05
 
 #: The kernel's queues of datagrams, each way, as far as the system allows
 #: (bytes)
@@ -79,13 +74,21 @@ def OpenSocket(address: str, port: int) -> socket.socket:
       sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_SIZE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE_SIZE)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
-                    struct.pack("@ll", 0, int(RECEIVE_TIMEOUT * 1000000)))
     sock.bind((address, port))
   except OSError:
     sock.close()
     raise
   return sock
+
+
+def SetReceiveTimeout(sock: socket.socket, seconds: float) -> None:
+  """Sets how long recvmsg waits for a datagram, in all processes.
+
+  @param seconds: more than 0
+
+  """
+  sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
+                  struct.pack("@ll", 0, int(seconds * 1000000)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -146,7 +149,7 @@ def _UnpackForwarded(message: bytes, family: int
 
 
 class Server:
-  """Serves datagrams until it is told to finish.
+  """Receives datagrams, and sends the replies.
 
   """
   def __init__(self, sock: socket.socket, source: responder.Source, key: bytes,
@@ -160,31 +163,32 @@ class Server:
     self._row = row
     self._replays = replays
 
-  def Serve(self, finished: Callable[[], Any],
-            elsewhere: Mapping[answers.Elsewhere, socket.socket]) -> None:
-    """Answers what comes in on the shared socket.
+  def ServeOne(self, elsewhere: Mapping[answers.Elsewhere, socket.socket],
+               flags: int = 0) -> bool:
+    """Answers one datagram of the shared socket.
 
-    @param finished: asked between datagrams; something true ends this
     @param elsewhere: the sockets that L{ServeForwarded} reads at their other
       ends
+    @param flags: for recvmsg
+    @return: False if there was none for as long as the socket waits
 
     """
-    while not finished():
+    try:
+      (datagram, ancillary, _, address) = self._sock.recvmsg(
+        constants.MAX_UDP_DATA_SIZE + 1, _CONTROL_SIZE, flags)
+    except BlockingIOError:
+      return False
+    control = _FromAddressAsked(*ancillary)
+    reply = self._responder.Respond(datagram, time.time())
+    if type(reply) is bytes:
+      self._Send(reply, control, address)
+    elif type(reply) is answers.Elsewhere:
       try:
-        (datagram, ancillary, _, address) = \
-          self._sock.recvmsg(constants.MAX_UDP_DATA_SIZE + 1, _CONTROL_SIZE)
-      except BlockingIOError:
-        continue
-      control = _FromAddressAsked(*ancillary)
-      reply = self._responder.Respond(datagram, time.time())
-      if type(reply) is bytes:
-        self._Send(reply, control, address)
-      elif type(reply) is answers.Elsewhere:
-        try:
-          elsewhere[reply].send(_PackForwarded(datagram, control, address))
-        except OSError:
-          # Its queue is full; the client asks again
-          self._row[_DROPPED_BUSY] += 1
+        elsewhere[reply].send(_PackForwarded(datagram, control, address))
+      except OSError:
+        # Its queue is full; the client asks again
+        self._row[_DROPPED_BUSY] += 1
+    return True
 
   def ServeForwarded(self, sock: socket.socket) -> bool:
     """Answers one of those that workers leave to this process.

@@ -297,23 +297,34 @@ class WorkersTest(unittest.TestCase):
       tree = testutils.ProcessTree(daemon.proc.pid)
       self.assertEqual(len(tree), 6)
       for pid in tree:
+        name = b"ganeti-confd"
+        if processes.IsKeeper(pid):
+          # Who kills all by that name needs it
+          name = b"pid-keeper"
+          self.assertNotIn(b"ganeti-confd",
+                           testutils.ReadFile("/proc/%d/cmdline" % pid))
         self.assertEqual(testutils.ReadFile("/proc/%d/comm" % pid),
-                         b"ganeti-confd\n")
+                         name + b"\n")
 
   def testOomScores(self):
     def _Score(pid):
       return int(testutils.ReadFile("/proc/%d/oom_score_adj" % pid))
 
+    own = _Score(os.getpid())
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
       found = processes.Find(daemon, 2)
-      own = _Score(os.getpid())
-      self.assertEqual(_Score(found.supervisor), own)
-      self.assertEqual(_Score(found.keeper), own)
-      self.assertGreater(_Score(found.loader), own)
-      for pid in found.workers + [found.large]:
-        # It has the loader's until it sets its own
-        testutils.WaitFor(lambda: _Score(pid) > _Score(found.loader), # pylint: disable=W0640
-                          "the score of %d" % pid)
+      for pid in (found.supervisor, found.keeper, found.loader, *found.workers):
+        self.assertEqual(_Score(pid), own)
+      # It can be replaced without anybody noticing
+      testutils.WaitFor(lambda: _Score(found.large) > own, "its score")
+      # Whoever loads goes before all others
+      daemon.WriteConfig(_Config(2, 20000))
+      loader = testutils.WaitFor(
+        lambda: set(processes.Children(found.supervisor)) -
+        {found.keeper, found.loader}, "another loader").pop()
+      testutils.WaitFor(lambda: _Score(loader) == 1000, "its score")
+      daemon.WaitForSerial(2)
+      testutils.WaitFor(lambda: _Score(loader) == own, "its score")
 
 
 class DeathTest(unittest.TestCase):

@@ -184,8 +184,8 @@ class SyslogTest(unittest.TestCase):
     self.sock.bind(path)
     self.sock.settimeout(testutils.PATIENCE)
     testutils.WriteFile(os.path.join(directory, "sitecustomize.py"), (
-      "from ganeti.confd.daemon import main\n"
-      "daemon._SYSLOG_SOCKET = %r\n" % path).encode("ascii"))
+      "from ganeti.confd.daemon import log\n"
+      "log._SYSLOG_SOCKET = %r\n" % path).encode("ascii"))
     self.env = {"PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])}
 
   def testForms(self):
@@ -275,10 +275,11 @@ class CountersTest(unittest.TestCase):
             "all is counted")
           daemon.WriteConfig(_Config(serial))
           daemon.WaitForSerial(serial)
-        (worker, ) = processes.Find(daemon, 3).workers[:1]
+        (worker, ) = processes.Find(daemon).workers[:1]
         os.kill(worker, signal.SIGKILL)
         processes.WaitForEnd([worker])
-        processes.Find(daemon, 3)
+        testutils.WaitFor(lambda: processes.Find(daemon).workers != [worker],
+                          "the worker is replaced")
         for (name, number) in self._Ask(asker, daemon).items():
           expected[name] += number
         expected["restarts workers"] = 1

@@ -196,7 +196,7 @@ class DetachTest(_StartTest):
       self.assertEqual(os.read(read_fd, 1000), b"")
       pid = self._Pid()
       self.assertNotEqual(os.getsid(pid), proc.pid)
-    processes.Find(pid, 1)
+    processes.Find(pid)
     for process in testutils.ProcessTree(pid):
       self.assertEqual(os.readlink("/proc/%d/cwd" % process), "/")
       for fd in range(3):

@@ -506,7 +506,7 @@ class _Faults:
 
   def _KillWorker(self):
     try:
-      found = processes.Find(self._daemon, self._workers)
+      found = processes.Find(self._daemon)
       os.kill(random.choice(found.workers), signal.SIGKILL)
       self.kills += 1
     except (AssertionError, ProcessLookupError):

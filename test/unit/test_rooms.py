@@ -40,7 +40,7 @@ _MAY_IMPORT = {
 #: (module, what it imports beyond that): each with its reason
 _MORE = frozenset([
   # The watchdog asks the daemon as any client would, in a process of its own
-  ("daemon.systemd", "client"),
+  ("daemon.watchdog", "client"),
   # Names and titles of fields, and the order of names: neither imports more
   ("clientlib.questions", "config.columns"),
   ("command.list", "config.columns"),

@@ -4,31 +4,39 @@
 
 """Notices that a file has changed.
 
-Fact: inotify only hints. It says nothing of a symbolic link's target or of a
-directory that was moved away, and it may be unavailable. The truth is the
-state of the files (L{filestate.FileState}), which whoever uses a L{Watch}
-compares at each hint, and every L{POLL_INTERVAL} without one.
+Fact: inotify only hints. It says nothing of a symbolic link's target, and it
+may be unavailable. The truth is the state of the files
+(L{filestate.FileState}), which whoever uses a L{Watch} compares at each hint,
+and every L{Watch.interval} seconds without one.
 
 """
+
+from __future__ import annotations
 
 import logging
 import os
 import time
+from typing import Any, Optional, Tuple
 
 import pyinotify
 
+from ganeti.confd.daemon import backoff
 
-#: Seconds between two looks at the files where inotify is silent
-POLL_INTERVAL = 0.5
 
-#: Seconds between two tries to get inotify to work; each makes pyinotify run
-#: ldconfig, to find the C library
-_RETRY_INTERVAL = 5
+#: Seconds between two looks at the files where inotify does not work, and where
+#: it does
+_POLL_INTERVAL = 0.5
+_SAFETY_INTERVAL = 5.0
+
+#: Delays before inotify is tried again; each time pyinotify runs ldconfig, to
+#: find the C library
+_RETRY_DELAY = (5.0, 5.0, 5.0)
 
 # IN_MODIFY is not among them: a file being written in place would be read
 # half. Its end comes with IN_CLOSE_WRITE, or with a look at its state.
 _EVENTS = (pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_TO |
            pyinotify.IN_MOVED_FROM | pyinotify.IN_DELETE | pyinotify.IN_ATTRIB |
+           pyinotify.IN_MOVE_SELF | pyinotify.IN_DELETE_SELF |
            pyinotify.IN_ONLYDIR)
 
 #: More than the kernel's default limit of 16,384 events takes (bytes)
@@ -39,55 +47,61 @@ class Watch:
   """Watches a directory for changes of its files.
 
   """
-  def __init__(self, directory):
-    """@type directory: string
-
-    """
+  def __init__(self, directory: str) -> None:
     self._directory = directory
-    self._manager = None
-    self._watched = None
-    self._not_before = 0
+    self._manager: Any = None
+    #: The directory that is watched: device and inode
+    self._watched: Optional[Tuple[int, int]] = None
+    self._backoff = backoff.Backoff(*_RETRY_DELAY)
+    self._not_before = 0.0
     self._warned = False
 
-  def fileno(self):
+  def fileno(self) -> int:
     """Returns the descriptor to wait for, or -1 if there is none.
 
     """
     return self._manager.get_fd() if self._manager else -1
 
-  def Renew(self):
+  @property
+  def interval(self) -> float:
+    """Seconds after which the files have to be looked at without a hint.
+
+    """
+    return _SAFETY_INTERVAL if self._manager else _POLL_INTERVAL
+
+  def Renew(self) -> None:
     """Begins to watch, if need be again; to be called now and then.
 
     """
     try:
       status = os.stat(self._directory)
-      directory = (status.st_dev, status.st_ino)
+      directory: Optional[Tuple[int, int]] = (status.st_dev, status.st_ino)
     except OSError:
       directory = None
+    if directory == self._watched and self._manager:
+      return
     now = time.monotonic()
-    if now < self._not_before or (directory == self._watched and self._manager):
+    if now < self._not_before and self._watched is None:
       return
     self.Close()
-    self._not_before = now + _RETRY_INTERVAL
     try:
       manager = pyinotify.WatchManager()
     except (OSError, pyinotify.PyinotifyError) as err:
-      self._Warn(err)
+      self._NoteFailure(err, now)
       return
     try:
       manager.add_watch(self._directory, _EVENTS, quiet=False)
     except pyinotify.WatchManagerError as err:
       manager.close()
-      self._Warn(err)
+      self._NoteFailure(err, now)
       return
     self._manager = manager
     self._watched = directory
-    self._not_before = 0
     if self._warned:
       logging.info("inotify works again on %s", self._directory)
       self._warned = False
 
-  def Read(self):
+  def Read(self) -> None:
     """Takes the events that have come.
 
     Not through pyinotify's notifier: what they say is not needed, and there
@@ -96,14 +110,16 @@ class Watch:
     """
     os.read(self._manager.get_fd(), _EVENTS_SIZE)
 
-  def Close(self):
+  def Close(self) -> None:
     if self._manager:
       self._manager.close()
       self._manager = None
+      self._watched = None
 
-  def _Warn(self, reason):
+  def _NoteFailure(self, reason: Exception, now: float) -> None:
+    self._not_before = now + self._backoff.Failed(now)
     if not self._warned:
       logging.warning("inotify does not work on %s (%s); looking every %s"
                       " seconds instead. See fs.inotify in sysctl(8).",
-                      self._directory, reason, POLL_INTERVAL)
+                      self._directory, reason, _POLL_INTERVAL)
       self._warned = True

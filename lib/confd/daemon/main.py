@@ -13,7 +13,6 @@ import argparse
 import grp
 import ipaddress
 import logging
-import logging.handlers
 import os
 import pwd
 import sys
@@ -24,7 +23,9 @@ from ganeti.confd import _version
 from ganeti.confd import counters
 from ganeti.confd import localnode
 from ganeti.confd import server
-from ganeti.confd.daemon import generation
+from ganeti.confd.daemon import detach
+from ganeti.confd.daemon import loader
+from ganeti.confd.daemon import log
 from ganeti.confd.daemon import pidfile
 from ganeti.confd.daemon import process
 from ganeti.confd.daemon import supervisor
@@ -32,12 +33,6 @@ from ganeti.confd.daemon import systemd
 
 
 _MAX_DEFAULT_WORKERS = 4
-
-_LOG_FORMAT = "%(asctime)s: " + constants.CONFD + \
-  " pid=%(process)d %(levelname)s %(message)s"
-_SYSLOG_FORMAT = constants.CONFD + \
-  "[%(process)d]: %(levelname)s %(message)s"
-_SYSLOG_SOCKET = "/dev/log"
 
 (_SYSLOG_NO, _SYSLOG_YES, _SYSLOG_ONLY) = ("no", "yes", "only")
 
@@ -126,138 +121,9 @@ def _CheckUser():
       ((constants.CONFD, ) + wanted + ids + (os.getuid(), os.getgid())))
 
 
-class _LogFile(logging.handlers.WatchedFileHandler):
-  """A log file, which may be renamed, removed or out of reach at any time.
-
-  """
-  def emit(self, record):
-    # The base class lets errors of opening it again through, and they would
-    # end whoever has something to say
-    try:
-      super().emit(record)
-    except OSError:
-      self.handleError(record)
-
-  def reopenIfNeeded(self):
-    try:
-      super().reopenIfNeeded()
-    except OSError:
-      # The next message tries again
-      pass
-
-
-class _Log:
-  """Where log messages go.
-
-  """
-  def __init__(self, options):
-    self._handlers = []
-    self._file_handler = None
-    if options.syslog != _SYSLOG_ONLY:
-      path = options.log_file or localnode.LogFile()
-      try:
-        self._file_handler = _LogFile(path, encoding="utf-8",
-                                      errors="backslashreplace")
-      except OSError as err:
-        raise errors.ConfigurationError("Cannot write the log file %s: %s" %
-                                        (path, err.strerror))
-      self._Add(self._file_handler, _LOG_FORMAT)
-    if options.syslog != _SYSLOG_NO:
-      try:
-        self._Add(logging.handlers.SysLogHandler(
-          _SYSLOG_SOCKET, logging.handlers.SysLogHandler.LOG_DAEMON),
-                  _SYSLOG_FORMAT)
-      except OSError as err:
-        raise errors.ConfigurationError("Cannot log to syslog (%s): %s" %
-                                        (_SYSLOG_SOCKET, err.strerror))
-    # A full disk shall not make messages to a stderr nobody reads
-    logging.raiseExceptions = False
-    logging.getLogger().setLevel(logging.DEBUG if options.debug else
-                                 logging.INFO)
-
-  @staticmethod
-  def _Add(handler, text_format):
-    handler.setFormatter(logging.Formatter(text_format))
-    logging.getLogger().addHandler(handler)
-
-  def AddTerminal(self):
-    self._Add(logging.StreamHandler(), _LOG_FORMAT)
-
-  def Reopen(self):
-    if self._file_handler:
-      self._file_handler.reopenIfNeeded()
-
-
-def _Detach():
-  """Goes on in a process without a terminal.
-
-  @rtype: callable with one argument
-  @return: to be called once: with None when the daemon runs, or with the text
-    of what is wrong. The process that was started exits accordingly.
-
-  """
-  (read_fd, write_fd) = os.pipe2(os.O_CLOEXEC)
-  if os.fork():
-    os.close(write_fd)
-    with open(read_fd, encoding="utf-8", errors="replace") as report:
-      text = report.read()
-    # Without a word it died
-    if text != _STARTED:
-      _Complain(text or "The daemon died while it started; see its log")
-      os._exit(constants.EXIT_FAILURE)
-    os._exit(constants.EXIT_SUCCESS)
-  os.close(read_fd)
-  os.setsid()
-  if os.fork():
-    os._exit(constants.EXIT_SUCCESS)
-  os.chdir("/")
-  null_fd = os.open(os.devnull, os.O_RDWR)
-  for fd in range(3):
-    os.dup2(null_fd, fd)
-  # Locks and pipes of who started this would live as long as the daemon
-  for name in os.listdir("/proc/self/fd"):
-    if int(name) not in (0, 1, 2, write_fd):
-      try:
-        os.close(int(name))
-      except OSError:
-        # That of the directory itself
-        pass
-
-  def _Report(error):
-    try:
-      with open(write_fd, "w", encoding="utf-8",
-                errors="backslashreplace") as report:
-        report.write(_STARTED if error is None else error)
-    except BrokenPipeError:
-      # Who started this did not wait for it
-      pass
-
-  return _Report
-
-
-_STARTED = "started"
-
-
 def _ReportInForeground(error):
   if error is not None:
-    _Complain(error)
-
-
-def _Complain(text):
-  if sys.stderr:
-    sys.stderr.write("%s: %s\n" % (constants.CONFD, text))
-
-
-def _TakeStandardStreams():
-  """Opens those of the descriptors 0 to 2 that are closed.
-
-  Else the next files would be opened there.
-
-  """
-  fd = 0
-  while fd <= 2:
-    fd = os.open(os.devnull, os.O_RDWR)
-  os.close(fd)
+    detach.Complain(error)
 
 
 def _Listen(options):
@@ -283,7 +149,10 @@ def _Prepare(options):
   @return: tuple of pid file and supervisor
 
   """
-  log = _Log(options)
+  path = None
+  if options.syslog != _SYSLOG_ONLY:
+    path = options.log_file or localnode.LogFile()
+  daemon_log = log.Log(path, options.syslog != _SYSLOG_NO, options.debug)
   key_file = localnode.HmacKeyFile()
   # A generation reads it again; without a key there is no use in starting
   localnode.ReadKey(key_file)
@@ -299,18 +168,19 @@ def _Prepare(options):
   pid_file.Acquire()
   try:
     sock = _Listen(options)
-    shared = counters.Counters(generation.RowsNeeded(options.workers))
-    setup = generation.Setup(localnode.ConfigFile(), key_file, sock,
-                             options.workers, shared)
+    shared = counters.Counters(loader.RowsNeeded(options.workers))
+    setup = loader.Setup(localnode.ConfigFile(), key_file, sock,
+                         options.workers, shared, daemon_log)
     keeper = pidfile.Keeper(pid_file)
     if options.foreground:
       # What is wrong before this is told without it
-      log.AddTerminal()
+      daemon_log.AddTerminal()
+    daemon_log.CountIn(shared.Row(0), counters.INDEX[counters.LOG_LOST])
     logging.info("%s %s listens on %s, UDP port %d", constants.CONFD,
                  _version.VERSION, *sock.getsockname()[:2])
     notifier = systemd.Notifier(os.environ)
     return (pid_file, supervisor.Supervisor(setup, keeper, notifier,
-                                            log.Reopen))
+                                            daemon_log.Reopen))
   except BaseException:
     pid_file.Remove()
     raise
@@ -323,7 +193,7 @@ def Main():
   @return: exit code
 
   """
-  _TakeStandardStreams()
+  detach.TakeStandardStreams()
   options = _ParseArguments(sys.argv[1:])
   for name in ("pid_file", "log_file"):
     # The daemon changes to another directory
@@ -337,7 +207,7 @@ def Main():
       _CheckUser()
     localnode.ConfigFile()
     if not options.foreground:
-      report = _Detach()
+      report = detach.Detach()
     (pid_file, master) = _Prepare(options)
   except errors.GenericError as err:
     if logging.getLogger().hasHandlers():

@@ -2,155 +2,188 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The daemon's pid file.
+"""The daemon's pid file, and the process that removes it.
 
 Facts: Ganeti's daemon-util starts and stops daemons by it. One left behind by
 a process that died, and not owned by root, makes start-stop-daemon refuse, and
 with it the start of all of Ganeti's daemons. So it has to go with the daemon,
 however that ends.
 
-The lock on it is a POSIX one: it is the process's own, and ends with it. (An
-flock would be inherited, and a child that lives on would keep a new daemon
-from starting.)
+Its lock (flock) is that of the open file, which the daemon's first process and
+the keeper share and nobody else: a new daemon can start as soon as both have
+closed it, be other processes left or not.
 
 """
+
+from __future__ import annotations
 
 import fcntl
 import logging
 import os
-import select
+import stat
+import time
+from typing import IO, Iterable, Optional
 
 from ganeti import errors
 from ganeti.confd.daemon import process
+
+
+#: Seconds for which another daemon's keeper may take to remove the file
+_PATIENCE = 1.0
+_PAUSE = 0.02
+
+#: The keeper's descriptors: a pipe that ends with the daemon, and the file
+_PIPE_FD = 3
+_FILE_FD = 4
+
+#: What the keeper does. The file may be another daemon's by now, if somebody
+#: has removed ours; while it is ours, nobody else can lock it. There is no word
+#: of the daemon's name in its command line: who kills all processes by that
+#: name (pkill) still needs the keeper.
+_SHELL = "/bin/sh"
+_NAME = "pid-keeper"
+_SCRIPT = """
+printf %s >/proc/$$/comm
+read -r line <&%d
+[ /proc/$$/fd/%d -ef "$PIDFILE" ] && exec rm -f -- "$PIDFILE"
+""" % (_NAME, _PIPE_FD, _FILE_FD)
 
 
 class PidFile:
   """A locked file with the process id of the daemon.
 
   """
-  def __init__(self, path):
-    """@type path: string
+  def __init__(self, path: str) -> None:
+    self.path = path
+    self._stream: Optional[IO[str]] = None
+
+  def fileno(self) -> int:
+    """Returns the descriptor of the file that this process holds.
 
     """
-    self._path = path
-    self._stream = None
+    assert self._stream is not None
+    return self._stream.fileno()
 
-  def Acquire(self):
+  def Acquire(self) -> None:
     """Locks the file and writes this process's id into it.
 
     @raise errors.ConfigurationError: another process holds it, or it cannot be
       written
 
     """
-    self._stream = self._OpenLocked(os.O_CREAT)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+      try:
+        self._stream = self._OpenLocked()
+        break
+      except BlockingIOError:
+        # Perhaps the keeper of a daemon that was killed is about to go
+        if time.monotonic() > deadline:
+          raise errors.ConfigurationError("The daemon is running already, as"
+                                          " process %s (%s is locked)" %
+                                          (self._ReadPid(), self.path))
+        time.sleep(_PAUSE)
+      except OSError as err:
+        raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
+                                        (self.path, err.strerror))
     try:
-      os.fchmod(self._stream.fileno(), 0o644)
-      self._stream.truncate(0)
-      os.write(self._stream.fileno(), b"%d\n" % os.getpid())
+      os.fchmod(self.fileno(), 0o644)
+      os.ftruncate(self.fileno(), 0)
+      os.write(self.fileno(), b"%d\n" % os.getpid())
     except OSError as err:
       self.Remove()
       raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
-                                      (self._path, err.strerror))
+                                      (self.path, err.strerror))
 
-  def Remove(self):
-    """Removes the file, which this process holds.
-
-    """
-    self._Unlink()
-    self._stream.close()
-
-  def RemoveOf(self, pid):
-    """Removes the file if it is that of a process that is dead.
-
-    @type pid: int
-    @param pid: id of that process
+  def Remove(self) -> None:
+    """Removes the file, which this process holds, and lets go of it.
 
     """
     try:
-      stream = self._OpenLocked(0)
-    except errors.ConfigurationError:
-      # It is gone, or a new daemon has it
-      return
-    with stream:
-      if stream.read().strip() == str(pid):
-        # Before any stream of this file is closed, and be it an inherited one:
-        # the lock goes with the first
-        self._Unlink()
-
-  def _Unlink(self):
-    try:
-      os.unlink(self._path)
+      os.unlink(self.path)
     except OSError as err:
-      logging.error("Cannot remove the pid file %s: %s", self._path,
+      logging.error("Cannot remove the pid file %s: %s", self.path,
                     err.strerror)
+    if self._stream is not None:
+      self._stream.close()
+      self._stream = None
 
-  def _OpenLocked(self, flags):
+  def _ReadPid(self) -> str:
+    try:
+      with open(self.path, encoding="ascii", errors="replace") as stream:
+        return stream.read(20).strip() or "unknown"
+    except OSError:
+      return "unknown"
+
+  def _OpenLocked(self) -> IO[str]:
     """Opens and locks the file.
 
-    @param flags: more flags for C{os.open}
-    @return: stream to read and write
+    @raise BlockingIOError: another process has it locked
 
     """
     while True:
+      # A symbolic link's target may be anybody's
+      fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC |
+                   os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+      stream = open(fd, "r+", encoding="ascii", errors="replace")
       try:
-        fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | flags, 0o644)
-        stream = open(fd, "r+", encoding="ascii", errors="replace")
-      except OSError as err:
-        raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
-                                        (self._path, err.strerror))
-      try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        status = os.stat(self._path)
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+          raise OSError(0, "It is no regular file")
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.stat(self.path), status):
+          return stream
       except FileNotFoundError:
-        # Its last owner removed it between our two steps
+        # Its last owner has removed it meanwhile
+        pass
+      except BaseException:
         stream.close()
-        continue
-      except OSError:
-        pid = stream.read().strip()
-        stream.close()
-        raise errors.ConfigurationError("The daemon is running already, as"
-                                        " process %s (%s is locked)" %
-                                        (pid or "unknown", self._path))
-      if os.path.samestat(status, os.fstat(fd)):
-        return stream
+        raise
       stream.close()
 
 
 class Keeper:
   """Removes the pid file of a daemon that was killed.
 
-  A process that waits for all others of the daemon to end. It is told by a
-  pipe that everybody but itself may write to, and nobody does.
+  A small process that waits for all others of the daemon to end. It is told by
+  a pipe that all of them may write to, and nobody does.
 
   @ivar pid: process id, None while there is no process
-  @ivar write_fd: the end of the pipe that is to write to; for a process that
-    shall not be waited for to close
+  @ivar write_fd: the pipe's write end; to be closed by a process that shall not
+    be waited for
 
   """
-  def __init__(self, pid_file):
-    """@type pid_file: L{PidFile}
-
-    """
+  def __init__(self, pid_file: PidFile) -> None:
     self._pid_file = pid_file
     (self._read_fd, self.write_fd) = os.pipe2(os.O_CLOEXEC)
-    self.pid = None
+    self.pid: Optional[int] = None
 
-  def Start(self, close_fds):
-    """Starts the process, the first time or again.
-
-    @param close_fds: descriptors of this process that it must not hold
+  def OpenFds(self) -> Iterable[int]:
+    """Returns the descriptors that no other process must hold.
 
     """
-    daemon = os.getpid()
+    return [self._read_fd, self._pid_file.fileno()]
 
-    def _Main():
+  def Start(self) -> None:
+    """Starts the process, the first time or again.
+
+    @raise OSError: there are too many processes, or the like
+
+    """
+    def _Main() -> None:
       process.IgnoreTermination()
-      select.select([self._read_fd], [], [])
-      self._pid_file.RemoveOf(daemon)
+      # Out of each other's way; all but these two are closed by execve
+      fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FILE_FD + 1)
+             for fd in (self._read_fd, self._pid_file.fileno())]
+      os.dup2(fds[0], _PIPE_FD)
+      os.dup2(fds[1], _FILE_FD)
+      os.chdir("/")
+      os.execve(_SHELL, [_NAME, "-c", _SCRIPT],
+                {"PIDFILE": self._pid_file.path, "PATH": "/usr/bin:/bin"})
 
-    self.pid = process.Fork(_Main, close_fds + [self.write_fd])
+    self.pid = process.Fork(_Main, [], new_group=True)
 
-  def Stop(self):
+  def Stop(self) -> None:
     """Ends the process, which would look at the file of the next daemon.
 
     """

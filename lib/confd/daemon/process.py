@@ -8,19 +8,64 @@ Rule: signals only queue; whoever waits in its one loop acts on them.
 
 """
 
+from __future__ import annotations
+
+import contextlib
 import fcntl
 import logging
+import math
 import os
 import select
 import signal
+from typing import Callable, Iterable, List, Optional, Protocol, Set, Tuple, \
+  TypeVar, Union
 
 
 #: Signals that mean something to one of our processes
 _SIGNALS = frozenset([signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
                       signal.SIGUSR1, signal.SIGCHLD, signal.SIGIO])
 
+#: Signals for the process group in the terminal's foreground, which are the
+#: supervisor's to act on; and the one for writing to it from another group
+_IGNORED_BY_CHILDREN = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1,
+                        signal.SIGTTOU)
 
-def HoldSignals():
+_OOM_SCORE_FILE = "/proc/self/oom_score_adj"
+
+#: The score of a process that is to go first when memory runs out
+OOM_FIRST = 1000
+
+
+class _HasFileno(Protocol):
+  def fileno(self) -> int:
+    """Returns a descriptor."""
+
+
+_Source = TypeVar("_Source", bound=Union[int, _HasFileno])
+
+
+def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> List[_Source]:
+  """Waits until something can be read, or has come to its end.
+
+  Unlike C{select.select}, with descriptors of any number.
+
+  @param timeout: seconds; None for any time
+  @return: those of the sources of which that is so
+
+  """
+  poller = select.poll()
+  by_fd = {}
+  for source in sources:
+    fd = source if isinstance(source, int) else source.fileno()
+    by_fd[fd] = source
+    poller.register(fd, select.POLLIN)
+  # Up, so that what is due is due afterwards
+  ready = poller.poll(None if timeout is None else
+                      max(0, math.ceil(timeout * 1000)))
+  return [by_fd[fd] for (fd, _) in ready]
+
+
+def HoldSignals() -> None:
   """Has signals wait for the first L{SignalQueue}.
 
   From the moment on when their default, a sudden end, would leave something
@@ -34,10 +79,7 @@ class SignalQueue:
   """Signals as something to read.
 
   """
-  def __init__(self, signums):
-    """@param signums: the signals to queue
-
-    """
+  def __init__(self, signums: Iterable[int]) -> None:
     (self._read_fd, self._write_fd) = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     self.fds = [self._read_fd, self._write_fd]
     signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
@@ -45,13 +87,11 @@ class SignalQueue:
       signal.signal(signum, lambda _signum, _frame: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
-  def fileno(self):
+  def fileno(self) -> int:
     return self._read_fd
 
-  def Read(self):
+  def Read(self) -> Set[int]:
     """Takes all signals out of the queue.
-
-    @rtype: set of ints
 
     """
     try:
@@ -60,32 +100,39 @@ class SignalQueue:
       return set()
 
 
-def Fork(function, close_fds):
+def Fork(function: Callable[[], None], close_fds: Iterable[int],
+         new_group: bool = False) -> int:
   """Runs a function in a new process, which ends with it.
 
   The child starts with every signal at its default, but those for the process
-  group's foreground, which are the supervisor's to act on, ignored.
+  group's foreground ignored.
 
-  @type function: callable without arguments
-  @type close_fds: list of ints
   @param close_fds: descriptors of the parent that the child must not hold
-  @rtype: int
+  @param new_group: whether it is to be the first of a new process group, for
+    L{KillGroup}
   @return: the child's process id
+  @raise OSError: there are too many processes, or the like
 
   """
-  # A signal between the fork and the child's own dispositions would be queued
+  # A signal between fork and the child's own dispositions would be queued
   # with the parent's
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
   try:
     pid = os.fork()
     if pid:
+      if new_group:
+        # Whoever of the two comes first
+        with contextlib.suppress(OSError):
+          os.setpgid(pid, pid)
       return pid
     status = os.EX_SOFTWARE
     try:
+      if new_group:
+        os.setpgid(0, 0)
       signal.set_wakeup_fd(-1)
       for signum in _SIGNALS:
         signal.signal(signum, signal.SIG_DFL)
-      for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+      for signum in _IGNORED_BY_CHILDREN:
         signal.signal(signum, signal.SIG_IGN)
       for fd in close_fds:
         os.close(fd)
@@ -103,25 +150,23 @@ def Fork(function, close_fds):
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def DieWithWriter(fd):
+def DieWithWriter(fd: int) -> None:
   """Has this process killed when the last writer of a pipe is gone.
 
   Unlike a look at the pipe now and then, this ends a computation that takes
   long. Anything written to the pipe has the same effect.
 
-  @type fd: int
-  @param fd: the pipe's end to read from, this process being its only reader
+  @param fd: the pipe's read end, this process being its only reader
 
   """
   fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
   flags = fcntl.fcntl(fd, fcntl.F_GETFL)
   fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_ASYNC)
-  (gone, _, _) = select.select([fd], [], [], 0)
-  if gone:
+  if Wait([fd], 0):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def OutliveWriter(fd):
+def OutliveWriter(fd: int) -> None:
   """Undoes L{DieWithWriter}.
 
   """
@@ -129,7 +174,7 @@ def OutliveWriter(fd):
   fcntl.fcntl(fd, fcntl.F_SETFL, flags & ~os.O_ASYNC)
 
 
-def IgnoreTermination():
+def IgnoreTermination() -> None:
   """Lets this process go on when its group is told to end.
 
   For one that ends by itself, when the others have.
@@ -138,10 +183,22 @@ def IgnoreTermination():
   signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def End(pid):
+def KillGroup(pid: int) -> None:
+  """Kills all processes of a group that L{Fork} has made.
+
+  Stopped ones, too. To be called only while one of them is known to be there:
+  then the number is not another group's.
+
+  @param pid: the process id of its first process
+
+  """
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(pid, signal.SIGKILL)
+
+
+def End(pid: int) -> None:
   """Kills a child and collects it.
 
-  @type pid: int
   @param pid: of a child that was not collected yet
 
   """
@@ -149,10 +206,9 @@ def End(pid):
   os.waitpid(pid, 0)
 
 
-def Reap():
+def Reap() -> List[Tuple[int, int]]:
   """Collects the children that have ended.
 
-  @rtype: list of (int, int)
   @return: process ids, each with its exit code, or minus the signal's number
 
   """
@@ -167,23 +223,21 @@ def Reap():
     ended.append((pid, os.waitstatus_to_exitcode(status)))
 
 
-def DescribeEnd(code):
+def DescribeEnd(code: Optional[int]) -> str:
   """Says in words how a process ended.
 
-  @type code: int
-  @param code: from L{Reap}
-  @rtype: string
+  @param code: from L{Reap}; None if that is not known
 
   """
+  if code is None:
+    return "for an unknown reason"
   if code < 0:
     return "killed by signal %d" % -code
   return "exit code %d" % code
 
 
-def StepBack(niceness):
+def StepBack(niceness: int) -> None:
   """Lets other processes go first.
-
-  @type niceness: int
 
   """
   try:
@@ -193,15 +247,33 @@ def StepBack(niceness):
     logging.debug("Cannot set the niceness: %s", err)
 
 
-def PreferForOomKill(score):
-  """Makes this process a better choice when memory runs out.
+def ReadOomScore() -> Optional[int]:
+  """Returns how readily this process is killed when memory runs out.
 
-  @type score: int
-  @param score: 0 (as any other) to 1000 (first of all)
+  @return: -1000 (never) to 1000 (first of all); None where the kernel does not
+    tell
 
   """
   try:
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as adjust:
-      adjust.write(str(score))
+    with open(_OOM_SCORE_FILE, encoding="ascii") as score:
+      return int(score.read())
+  except (OSError, ValueError) as err:
+    logging.debug("Cannot read %s: %s", _OOM_SCORE_FILE, err)
+    return None
+
+
+def SetOomScore(score: Optional[int]) -> None:
+  """Says how readily this process is to be killed when memory runs out.
+
+  A process may raise its score, and go back to what it had before.
+
+  @param score: as from L{ReadOomScore}
+
+  """
+  if score is None:
+    return
+  try:
+    with open(_OOM_SCORE_FILE, "w", encoding="ascii") as stream:
+      stream.write(str(score))
   except OSError as err:
-    logging.debug("Cannot set oom_score_adj: %s", err)
+    logging.debug("Cannot set %s: %s", _OOM_SCORE_FILE, err)

@@ -9,51 +9,45 @@ holds the socket, which every generation inherits: a new one starts to read when
 the old one is gone, and what comes in between waits in the socket's queue. So
 no request is lost, and the serial number never goes back.
 
+What has to be done is L{policy}'s to say; here it is found out what has
+happened, and done. The loop waits in one place (L{Supervisor._Wait}) only.
+
 """
+
+from __future__ import annotations
 
 import logging
 import os
-import select
 import signal
 import socket
 import time
+from typing import Any, Callable, Dict, List, Optional
 
-from ganeti import constants
 from ganeti import errors
 from ganeti.confd import counters
 from ganeti.confd import filestate
 from ganeti.confd import localnode
+from ganeti.confd.daemon import backoff
 from ganeti.confd.daemon import generation
 from ganeti.confd.daemon import inotify
+from ganeti.confd.daemon import loader
+from ganeti.confd.daemon import messages
+from ganeti.confd.daemon import pidfile
+from ganeti.confd.daemon import policy
 from ganeti.confd.daemon import process
 from ganeti.confd.daemon import systemd
+from ganeti.confd.daemon import watchdog
 
 
-#: Seconds between the starts of two generations
-_RELOAD_INTERVAL = constants.CONFD_CONFIG_RELOAD_RATELIMIT / 1000000
+#: Delays before the keeper of the pid file is started again
+_KEEPER_DELAY = (5.0, 5.0, 5.0)
 
-#: Reloading takes at most a quarter of a core. What the loader reports is
-#: without the forks and the end of its generation, hence more than four.
-_RELOAD_CPU_FACTOR = 5
+#: Seconds that the end of the daemon may take; then what is left is left
+_STOP_TIMEOUT = 3.0
 
-#: Seconds until files that could not be loaded are tried again, unchanged
-_RETRY_INTERVAL = 10
-
-#: Seconds until a generation that died is replaced: doubled each time
-_RESTART_DELAY = (0.1, 10.0)
-#: Seconds that a generation has to serve to have the delay forgotten
-_RESTART_FORGET = 5.0
-
-#: Seconds until it is tried again to start the keeper of the pid file
-_KEEPER_INTERVAL = 5
-
-#: Seconds after which a loader that says nothing is killed
-_LOAD_TIMEOUT = 300
-
-#: Seconds after which a generation that was told to finish is killed
-_FINISH_TIMEOUT = 0.8
-#: Seconds within which the children of a loader that was killed are gone
-_ORPHANS_TIMEOUT = 0.1
+#: How often, and how many seconds apart, it is asked how a loader ended
+_EXIT_TRIES = 20
+_EXIT_PAUSE = 0.001
 
 #: Datagrams thrown away at a time where there is nothing to answer with
 _DRAIN_BATCH = 1000
@@ -63,49 +57,33 @@ class Supervisor:
   """Sees to it that the newest usable configuration is served.
 
   """
-  def __init__(self, setup, keeper, notifier, reopen_logs):
-    """@type setup: L{generation.Setup}
-    @type keeper: L{pidfile.Keeper}
-    @type notifier: L{systemd.Notifier}
-    @type reopen_logs: callable without arguments
-
-    """
+  def __init__(self, setup: loader.Setup, keeper: pidfile.Keeper,
+               notifier: systemd.Notifier,
+               reopen_logs: Callable[[], None]) -> None:
     self._setup = setup
     self._keeper = keeper
     self._notifier = notifier
     self._reopen_logs = reopen_logs
     self._row = setup.counters.Row(0)
+    self._policy = policy.Policy(setup.config_file, setup.key_file)
     self._watch = inotify.Watch(os.path.dirname(setup.config_file))
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGINT,
                                          signal.SIGHUP, signal.SIGUSR1,
                                          signal.SIGCHLD])
-    self._number = 0
-    #: The generation that answers, and the one that is to replace it
-    self._serving = None
-    self._loading = None
-    #: Whether the one that is loading has said that it is ready
-    self._ready = False
-    #: Generations that were told to finish
-    self._leaving = []
-    #: What was loaded last, or tried to be, as from _FileStates
-    self._tried = None
-    self._failure = None
-    self._warnings = []
+    #: Generations by their numbers, those that are leaving too
+    self._generations: Dict[int, generation.Generation] = {}
     #: The key's file when its mode was looked at, and what was said of that
-    self._key_state = None
-    self._key_warning = None
-    self._not_before = 0
-    self._retry_at = None
-    self._restart_delay = 0
-    self._keeper_due = 0
-    self._silent = False
-    self._hangup = False
+    self._key_state: Any = None
+    self._key_warning: Optional[str] = None
+    self._keeper_backoff = backoff.Backoff(*_KEEPER_DELAY)
+    self._keeper_due = 0.0
     self._stop = False
     self._told_ready = False
-    self._next_trial = time.monotonic()
-    self._trial_pid = None
+    #: The process that asks for the watchdog, and when the next one is due
+    self._trial_pid: Optional[int] = None
+    self._trial_due = time.monotonic()
 
-  def Run(self):
+  def Run(self) -> None:
     """Runs the daemon until it is told to stop.
 
     """
@@ -113,68 +91,24 @@ class Supervisor:
       if not self._keeper.pid and time.monotonic() >= self._keeper_due:
         self._StartKeeper()
       self._watch.Renew()
-      self._CheckFiles()
+      self._LookAtFiles()
+      self._Act()
       self._Notify(time.monotonic())
       self._Wait()
     self._notifier.Stopping()
     self._Shutdown()
 
-  def _FileStates(self):
-    return (filestate.FileState(self._setup.config_file),
-            filestate.FileState(self._setup.key_file))
-
-  def _Generations(self):
-    return [item for item in [self._serving, self._loading] + self._leaving
-            if item]
-
-  def _OwnFds(self):
-    """Returns the descriptors that a new process must not inherit.
-
-    """
-    fds = list(self._signals.fds)
-    if self._watch.fileno() >= 0:
-      fds.append(self._watch.fileno())
-    for item in self._Generations():
-      fds.extend(item.OpenFds())
-    return fds
-
-  def _StartKeeper(self):
-    """Starts the process that keeps the pid file, or tries to.
-
-    """
-    # The port is free when nobody serves any more
-    try:
-      self._keeper.Start(self._OwnFds() + [self._setup.sock.fileno()])
-    except OSError as err:
-      self._keeper_due = time.monotonic() + _KEEPER_INTERVAL
-      logging.error("Cannot start the process that keeps the pid file: %s;"
-                    " tried again in %d s", err.strerror, _KEEPER_INTERVAL)
-
   # Files
 
-  def _CheckFiles(self):
-    """Compares the files with what is served, and acts on it.
-
-    """
-    states = self._FileStates()
-    if states[1] != self._key_state:
-      self._key_state = states[1]
+  def _LookAtFiles(self) -> None:
+    files = messages.Files(filestate.FileState(self._setup.config_file),
+                           filestate.FileState(self._setup.key_file))
+    if files.key != self._key_state:
+      self._key_state = files.key
       self._CheckKeyMode()
-    if None in states:
-      self._FallSilent(states)
-      return
-    if self._silent:
-      self._silent = False
-      logging.info("Configuration and key are there again")
-    now = time.monotonic()
-    if self._loading:
-      return
-    if (states != self._tried or self._hangup or
-        (self._retry_at is not None and now >= self._retry_at)):
-      if now >= self._not_before:
-        self._Load(states, now)
+    self._policy.FilesSeen(files, time.monotonic())
 
-  def _CheckKeyMode(self):
+  def _CheckKeyMode(self) -> None:
     """Says who else can get at the key, once.
 
     """
@@ -183,266 +117,177 @@ class Supervisor:
       logging.warning(warning)
     self._key_warning = warning
 
-  def _FallSilent(self, states):
-    """Ends whatever serves, since there is nothing left to serve.
+  # What is to be done
+
+  def _Act(self) -> None:
+    """Does what the policy says.
 
     """
-    if self._loading:
-      self._NoteLost(self._loading)
-    for item in (self._serving, self._loading):
-      if item:
-        self._Leave(item)
-    self._serving = None
-    self._loading = None
-    self._tried = None
-    self._retry_at = None
-    self._failure = None
-    if not self._silent:
-      self._silent = True
-      paths = [self._setup.config_file, self._setup.key_file]
-      missing = [path for (path, state) in zip(paths, states) if state is None]
-      logging.info("No %s: this node is no master candidate; silent until it"
-                   " is there", " and no ".join(missing))
+    actions = self._policy.TakeActions()
+    while actions:
+      for action in actions:
+        self._Do(action)
+      # What was done may have had consequences
+      actions = self._policy.TakeActions()
 
-  def _Load(self, states, now):
-    """Starts a generation.
-
-    """
-    self._number += 1
-    self._hangup = False
-    self._tried = states
-    self._retry_at = None
-    self._not_before = now + _RELOAD_INTERVAL
-    self._ready = False
-    try:
-      self._loading = generation.Generation(self._setup, self._number,
-                                            self._OwnFds())
-    except OSError as err:
-      self._Failed("No process to load it with: %s" % err.strerror)
-      self._RetrySoon()
-
-  # Generations
-
-  def _Leave(self, item):
-    item.Finish()
-    self._leaving.append(item)
-
-  def _HandleGeneration(self, item):
-    """Acts on what a generation says, or on its end.
-
-    """
-    (messages, gone) = item.Read()
-    for message in messages:
-      if "ready" in message:
-        self._HandleReady(item, message)
-      elif "failed" in message:
-        self._HandleFailed(item, message)
-      elif "died" in message:
-        self._row[counters.INDEX[counters.WORKER_RESTARTS]] += 1
-    if gone:
-      self._HandleGone(item)
-    self._HandOver()
-
-  def _NoteCost(self, item, message):
-    """Spaces out the next load by what this one cost.
-
-    """
-    self._not_before = max(self._not_before, item.started +
-                           _RELOAD_CPU_FACTOR * message["cpu"])
-    self._tried = tuple(tuple(state) if state else None
-                        for state in message["state"])
-
-  def _NoteLost(self, item):
-    """Spaces out the next load where a loader ended without a word.
-
-    It may have used all the time that passed.
-
-    """
-    now = time.monotonic()
-    cost = _RELOAD_CPU_FACTOR * (now - item.started)
-    self._not_before = max(self._not_before,
-                           min(item.started + cost, now + _RETRY_INTERVAL))
-
-  def _HandleReady(self, item, message):
-    if item is not self._loading:
-      return
-    self._NoteCost(item, message)
-    (_, item.key_state) = self._tried
-    self._ready = True
-    self._failure = None
-    self._row[counters.INDEX[counters.RELOADS]] += 1
-    logging.info("Loaded %s: serial number %d, %.3f s of CPU time",
-                 self._setup.config_file, message["ready"], message["cpu"])
-    if message["warnings"] != self._warnings:
-      self._warnings = message["warnings"]
-      for text in self._warnings:
-        logging.warning("%s: %s", self._setup.config_file, text)
-      if message["more_warnings"]:
-        logging.warning("%s: %d more like these", self._setup.config_file,
-                        message["more_warnings"])
-    if self._serving:
-      self._Leave(self._serving)
-      self._serving = None
-
-  def _HandleFailed(self, item, message):
-    if item is not self._loading:
-      return
-    self._NoteCost(item, message)
-    self._Leave(item)
-    self._Failed(message["failed"])
-
-  def _Failed(self, text):
-    """Notes that the files could not be loaded; logged once per reason.
-
-    """
-    self._row[counters.INDEX[counters.RELOADS_FAILED]] += 1
-    self._retry_at = time.monotonic() + _RETRY_INTERVAL
-    self._loading = None
-    if text != self._failure:
-      self._failure = text
-      logging.error("Cannot load the configuration: %s. %s; tried again when"
-                    " it changes, and every %d s.", text,
-                    "The last good one is served on" if self._serving else
-                    "Nothing is served", _RETRY_INTERVAL)
-    # The old key may be known to the wrong people: a new one counts whatever
-    # the configuration looks like
-    (_, key_state) = self._tried
-    if self._serving and self._serving.key_state != key_state:
-      self._serving.RenewKey(key_state)
-
-  def _HandleGone(self, item):
-    item.Close()
-    if item in self._leaving:
-      self._leaving.remove(item)
-      return
-    if item is self._loading and not self._ready:
-      self._NoteLost(item)
-      self._Failed("The loading process, %d, died" % item.pid)
-      self._RetrySoon()
-      return
-    # It served, or was about to
-    self._row[counters.INDEX[counters.GENERATION_RESTARTS]] += 1
-    logging.error("The serving processes died; starting new ones")
-    if item is self._serving:
-      self._serving = None
+  def _Do(self, action: policy.Action) -> None:
+    if isinstance(action, policy.Say):
+      logging.log(action.level, "%s", action.text)
+    elif isinstance(action, policy.Count):
+      self._row[counters.INDEX[action.counter]] += 1
+    elif isinstance(action, policy.Start):
+      self._Start(action.number)
     else:
-      self._loading = None
-    if self._loading:
-      # That will serve
-      return
-    self._tried = None
-    now = time.monotonic()
-    if item.told_to_serve and now - item.told_to_serve > _RESTART_FORGET:
-      self._restart_delay = 0
-    # Whatever the last load cost: nobody answers
-    self._not_before = now + self._NextDelay()
+      item = self._generations[action.number]
+      if isinstance(action, policy.Order):
+        item.Order(action.order)
+      elif isinstance(action, policy.Finish):
+        item.Finish()
+      elif isinstance(action, policy.Kill):
+        item.Kill()
+      else:
+        self._Close(item)
 
-  def _NextDelay(self):
-    """Returns how long to wait before another generation is started.
+  def _Start(self, number: int) -> None:
+    try:
+      item = generation.Generation(self._setup, number, self._OwnFds())
+    except OSError as err:
+      self._policy.CannotStart(number, str(err.strerror), time.monotonic())
+    else:
+      self._generations[number] = item
+      self._policy.Started(number, item.pid)
 
-    """
-    delay = self._restart_delay
-    (first, most) = _RESTART_DELAY
-    self._restart_delay = min(most, max(first, 2 * delay))
-    return delay
+  def _Close(self, item: generation.Generation) -> None:
+    item.Close()
+    del self._generations[item.number]
 
-  def _RetrySoon(self):
-    """Has loading tried again soon if nobody answers meanwhile.
-
-    """
-    if not self._serving:
-      self._retry_at = time.monotonic() + self._NextDelay()
-
-  def _HandOver(self):
-    """Lets a generation that is ready serve, when the old one is gone.
+  def _OwnFds(self) -> List[int]:
+    """Returns the descriptors that a new process must not inherit.
 
     """
-    if self._loading and self._ready and not self._leaving:
-      self._serving = self._loading
-      self._loading = None
-      self._serving.Go()
+    fds = [*self._signals.fds, *self._keeper.OpenFds()]
+    if self._watch.fileno() >= 0:
+      fds.append(self._watch.fileno())
+    for item in self._generations.values():
+      fds.extend(item.OpenFds())
+    return fds
 
-  def _KillOverdue(self, now):
-    for item in self._leaving:
-      if now - item.told_to_finish > _FINISH_TIMEOUT and item.Kill():
-        logging.error("Process %d did not finish and was killed", item.pid)
-    if (self._loading and not self._ready and
-        now - self._loading.started > _LOAD_TIMEOUT and self._loading.Kill()):
-      logging.error("Process %d had been loading for %d s and was killed",
-                    self._loading.pid, _LOAD_TIMEOUT)
+  def _StartKeeper(self) -> None:
+    """Starts the process that keeps the pid file, or tries to.
+
+    """
+    try:
+      self._keeper.Start()
+    except OSError as err:
+      now = time.monotonic()
+      delay = self._keeper_backoff.Failed(now)
+      self._keeper_due = now + delay
+      logging.error("Cannot start the process that keeps the pid file: %s;"
+                    " tried again in %d s", err.strerror, delay)
 
   # systemd
 
-  def _Notify(self, now):
+  def _Notify(self, now: float) -> None:
     """Tells systemd how the daemon is.
 
     A node that has nothing to serve is as well as one that serves: restarting
     the daemon there would help nobody.
 
     """
-    if not self._told_ready and (self._serving or not self._loading):
+    if not self._told_ready and not self._policy.starting:
       self._told_ready = True
       self._notifier.Ready()
-    if self._notifier.interval and now >= self._next_trial:
-      self._next_trial = now + self._notifier.interval
-      # Where the files cannot be used it is not the key's on disk that serves,
-      # and what serves must not be restarted
-      if not self._serving or self._failure:
-        self._notifier.Alive()
-      elif not self._trial_pid:
-        address = self._setup.sock.getsockname()
-        # A trial may take long: it must not keep the port, nor the keeper
-        close_fds = self._OwnFds() + [self._setup.sock.fileno(),
-                                      self._keeper.write_fd]
-        try:
-          self._trial_pid = process.Fork(lambda: self._Trial(address),
-                                         close_fds)
-        except OSError as err:
-          logging.error("Cannot start a process for the watchdog: %s",
-                        err.strerror)
+    if self._notifier.interval is None or now < self._trial_due:
+      return
+    self._trial_due = now + self._notifier.interval
+    key = self._policy.served_key
+    if key is not None:
+      if self._trial_pid is None:
+        self._StartTrial(bytes.fromhex(key))
+    elif self._policy.silence_is_right:
+      self._notifier.Alive()
 
-  def _Trial(self, address):
+  def _StartTrial(self, key: bytes) -> None:
+    """Starts a process that asks this daemon a question.
+
+    """
+    address = self._setup.sock.getsockname()
+
+    def _Main() -> None:
+      try:
+        watchdog.Ask(address, key)
+      except errors.GenericError as err:
+        logging.warning("Asking myself for the watchdog: %s", err)
+        os._exit(os.EX_UNAVAILABLE)
+
     try:
-      systemd.Try(address, self._setup.key_file)
-    except errors.GenericError as err:
-      logging.warning("Asking myself for the watchdog: %s", err)
-      os._exit(os.EX_UNAVAILABLE)
+      # It may take long: it must not keep the port, nor the keeper
+      self._trial_pid = process.Fork(
+        _Main, [*self._OwnFds(), self._setup.sock.fileno(),
+                self._keeper.write_fd])
+    except OSError as err:
+      logging.error("Cannot start a process for the watchdog: %s",
+                    err.strerror)
 
-  # The loop
+  # What happens
 
-  def _Wait(self):
-    """Waits for something to happen, and acts on it.
+  def _Wait(self) -> None:
+    """Waits for something to happen, and tells the policy.
 
     """
     now = time.monotonic()
-    # Between generations the queue is kept for the next one, if it is known
-    # what that could serve
-    drain = not self._Generations() and (self._silent or self._failure)
-    timeout = inotify.POLL_INTERVAL
-    for due in (self._not_before, self._retry_at or 0):
-      if now < due:
+    timeout = self._watch.interval
+    for due in (self._policy.Wakeup(now), self._keeper_due,
+                self._trial_due if self._notifier.interval else None):
+      if due is not None and now < due:
         timeout = min(timeout, due - now)
-    generations = self._Generations()
-    sources = [self._signals] + generations
+    generations = list(self._generations.values())
+    sources: List[Any] = [self._signals, *generations]
     # Hints are of no use while nothing can follow from them, and there may be
     # many
-    if self._watch.fileno() >= 0 and not (
-        self._loading or now < self._not_before):
+    if self._watch.fileno() >= 0 and self._policy.CanLoad(now):
       sources.append(self._watch)
-    if drain:
+    if self._policy.discards:
       sources.append(self._setup.sock)
-    (readable, _, _) = select.select(sources, [], [], timeout)
+    readable = process.Wait(sources, timeout)
     for item in generations:
       if item in readable:
-        self._HandleGeneration(item)
+        self._ReadMessages(item)
     if self._watch in readable:
       self._watch.Read()
     if self._setup.sock in readable:
       self._Drain()
     self._HandleSignals()
-    self._KillOverdue(time.monotonic())
+    self._policy.TimePassed(time.monotonic())
+    self._Act()
 
-  def _Drain(self):
+  def _ReadMessages(self, item: generation.Generation) -> None:
+    """Passes on what a generation says, or that it is gone.
+
+    """
+    (found, gone) = item.Read()
+    now = time.monotonic()
+    for message in found:
+      self._policy.Said(item.number, message, now)
+    if gone:
+      if not item.finishing:
+        self._AwaitExit(item)
+      how = process.DescribeEnd(item.exit_code)
+      self._Close(item)
+      self._policy.Gone(item.number, how, now)
+    self._Act()
+
+  def _AwaitExit(self, item: generation.Generation) -> None:
+    """Waits for a loader that has closed all it had, to know how it ends.
+
+    """
+    for _ in range(_EXIT_TRIES):
+      self._HandleEnds(process.Reap())
+      if item.exit_code is not None:
+        return
+      time.sleep(_EXIT_PAUSE)
+
+  def _Drain(self) -> None:
     """Throws away what nobody can answer.
 
     """
@@ -453,23 +298,31 @@ class Supervisor:
         return
       self._row[counters.INDEX[counters.DROPPED_UNCONFIGURED]] += 1
 
-  def _HandleSignals(self):
+  def _HandleSignals(self) -> None:
     signums = self._signals.Read()
     if signal.SIGCHLD in signums:
-      self._HandleChildren(process.Reap())
+      self._HandleEnds(process.Reap())
+      self._FindLostLoaders()
     if signal.SIGUSR1 in signums:
       self._LogCounters()
     if signal.SIGHUP in signums:
-      self._HandleHangup()
+      self._reopen_logs()
+      # Also where nothing has changed: that makes processes with the new log
+      logging.info("Reopened the log; loading the configuration again")
+      self._policy.Hangup()
     if signums & {signal.SIGTERM, signal.SIGINT}:
       self._stop = True
 
-  def _HandleChildren(self, ended):
-    # Generations tell of their end by their pipes
+  def _HandleEnds(self, ended: List[Any]) -> None:
+    """Takes note of children that have ended.
+
+    @param ended: from L{process.Reap}
+
+    """
     for (pid, code) in ended:
-      for item in self._Generations():
+      for item in self._generations.values():
         if pid == item.pid:
-          item.reaped = True
+          item.exit_code = code
       if pid == self._keeper.pid:
         logging.error("Process %d, which keeps the pid file, died (%s);"
                       " replaced", pid, process.DescribeEnd(code))
@@ -479,46 +332,38 @@ class Supervisor:
         if code == os.EX_OK:
           self._notifier.Alive()
 
-  def _HandleHangup(self):
-    self._reopen_logs()
-    logging.info("Reopened the log; loading the configuration again")
-    # Also where nothing has changed: that makes processes with the new log
-    self._hangup = True
-    self._not_before = 0
+  def _FindLostLoaders(self) -> None:
+    """Looks for loaders that died while a child of theirs lives.
 
-  def _LogCounters(self):
+    A child that is stopped or cannot end would hold the status pipe for ever.
+
+    """
+    for item in list(self._generations.values()):
+      if item.exit_code is None:
+        continue
+      # Most often all of them are gone, and the pipe says so
+      self._ReadMessages(item)
+      if item.number in self._generations:
+        self._policy.LoaderDied(item.number,
+                                process.DescribeEnd(item.exit_code),
+                                time.monotonic())
+
+  def _LogCounters(self) -> None:
     for (name, value) in self._setup.counters.Sum().items():
       logging.info("Counter %s: %d", name, value)
 
-  def _Shutdown(self):
+  def _Shutdown(self) -> None:
     """Ends all generations.
 
     """
-    for item in (self._serving, self._loading):
-      if item:
-        self._Leave(item)
-    self._AwaitEnd(_FINISH_TIMEOUT)
-    for item in self._leaving:
-      item.Kill()
-    self._AwaitEnd(_ORPHANS_TIMEOUT)
+    deadline = time.monotonic() + _STOP_TIMEOUT
+    self._policy.Stop(time.monotonic())
+    self._Act()
+    while self._policy.busy and time.monotonic() < deadline:
+      self._Wait()
     if self._trial_pid:
       process.End(self._trial_pid)
     # Last, as what is killed before needs it
     self._keeper.Stop()
     # Free for the next daemon before the pid file goes
     self._setup.sock.close()
-
-  def _AwaitEnd(self, seconds):
-    """Waits until the generations that were told to finish are gone.
-
-    """
-    deadline = time.monotonic() + seconds
-    while self._leaving:
-      left = deadline - time.monotonic()
-      if left <= 0:
-        return
-      (readable, _, _) = select.select(self._leaving, [], [], left)
-      for item in readable:
-        if item.Read()[1]:
-          item.Close()
-          self._leaving.remove(item)

@@ -11,23 +11,16 @@ restarts the service (sd_watchdog_enabled(3)). Without them, nothing is told.
 
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import socket
-
-from ganeti import constants
+from typing import Mapping, Optional
 
 
 #: How many times per watchdog period the daemon is tried: one trial may fail
 _TRIALS = 3
-
-#: Seconds that a trial may take
-_TRIAL_TIMEOUT = 2
-
-_LOOPBACK = {
-  constants.IP4_ADDRESS_ANY: "127.0.0.1",
-  constants.IP6_ADDRESS_ANY: "::1",
-  }
 
 
 class Notifier:
@@ -37,53 +30,39 @@ class Notifier:
     where there is no watchdog
 
   """
-  def __init__(self, environ):
+  def __init__(self, environ: Mapping[str, str]) -> None:
     """@param environ: environment variables
 
     """
-    self._socket = environ.get("NOTIFY_SOCKET", "")
-    self.interval = None
+    self._address = environ.get("NOTIFY_SOCKET", "")
+    # A name that begins with @ is one of the abstract namespace
+    if self._address.startswith("@"):
+      self._address = "\0" + self._address[1:]
+    # Opened now: later there may be no descriptor left
+    self._socket: Optional[socket.socket] = None
+    if self._address:
+      self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    self.interval: Optional[float] = None
     usec = environ.get("WATCHDOG_USEC", "")
     pid = environ.get("WATCHDOG_PID", str(os.getpid()))
-    if self._socket and usec.isdigit() and pid == str(os.getpid()):
+    if self._address and usec.isdigit() and pid == str(os.getpid()):
       self.interval = int(usec) / 1000000 / _TRIALS
 
-  def Ready(self):
+  def Ready(self) -> None:
     self._Send("READY=1")
 
-  def Stopping(self):
+  def Stopping(self) -> None:
     self._Send("STOPPING=1")
 
-  def Alive(self):
+  def Alive(self) -> None:
     self._Send("WATCHDOG=1")
 
-  def _Send(self, text):
-    if not self._socket:
+  def _Send(self, text: str) -> None:
+    if self._socket is None:
       return
-    # A name that begins with @ is one of the abstract namespace
-    address = self._socket
-    if address.startswith("@"):
-      address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-      try:
-        sock.sendto(text.encode("ascii"), socket.MSG_DONTWAIT, address)
-      except OSError as err:
-        logging.error("Cannot tell systemd %s over %s: %s", text,
-                      self._socket, err.strerror)
-
-
-def Try(socket_address, key_file):
-  """Asks this daemon a question as any client would.
-
-  @param socket_address: that of the daemon's socket
-  @type key_file: string
-  @raise errors.GenericError: it does not answer
-
-  """
-  # Here only, as the daemon itself has no use for it
-  from ganeti.confd import client
-
-  (address, port) = socket_address[:2]
-  with client.Client([_LOOPBACK.get(address, address)], port=port,
-                     key_file=key_file, timeout=_TRIAL_TIMEOUT) as asker:
-    asker.Ping()
+    try:
+      self._socket.sendto(text.encode("ascii"), socket.MSG_DONTWAIT,
+                          self._address)
+    except OSError as err:
+      logging.error("Cannot tell systemd %s over %s: %s", text,
+                    self._address.replace("\0", "@"), err.strerror)

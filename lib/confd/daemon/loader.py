@@ -1,0 +1,548 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A generation, as its own processes see it: they live with one snapshot.
+
+A generation is a loader, which reads the configuration and the key and builds
+the snapshot, and its children: the workers, which answer, and one process for
+the answers that take long. They share the snapshot's memory, since they are
+forked after it was built. The loader then has little to do, and answers what
+is asked about the daemon itself.
+
+There is one worker at first. Further ones come when a worker has much to do,
+and go after a quiet time; so does the process for large answers.
+
+Rule: whatever happens to one of them, the others notice. A worker sees its
+parent change and reads end of file from a pipe of the loader's, the process
+for large answers dies with the same pipe, the loader reads end of file where
+the supervisor was. Whoever forks closes in the child what would keep such a
+pipe open.
+
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+import time
+import traceback
+from typing import Any, Callable, List, Optional, Tuple
+
+from ganeti import errors
+from ganeti.confd import counters
+from ganeti.confd import filestate
+from ganeti.confd import localnode
+from ganeti.confd import replay
+from ganeti.confd import server
+from ganeti.confd.config import snapshot
+from ganeti.confd.daemon import backoff
+from ganeti.confd.daemon import log
+from ganeti.confd.daemon import messages
+from ganeti.confd.daemon import process
+from ganeti.confd.daemon import stats
+from ganeti.confd.daemon import worker
+
+
+#: Delays before a child that died is replaced, see L{backoff.Backoff}
+_RESPAWN_DELAY = (0.1, 10.0, 5.0)
+
+#: Seconds that the children have to finish
+_FINISH_TIME = 0.5
+#: Seconds for what workers have left to other processes, at the end
+_FINISH_FORWARDED_TIME = 0.1
+
+#: How much the process for large answers steps back
+_LARGE_NICE = 10
+#: How much more readily it is killed when memory runs out
+_LARGE_OOM_SCORE = 100
+#: Seconds without a question after which it goes
+_LARGE_IDLE = 60.0
+
+#: How much of what is wrong with a configuration is logged
+_WARNINGS = 10
+_WARNING_LENGTH = 200
+
+#: What is read of requests for another worker at a time (bytes)
+_HELP_SIZE = 4096
+
+#: How long two changes of a file may have the same time stamp (seconds): where
+#: stamps have whole seconds (or two, on some file systems), and elsewhere,
+#: where the kernel's clock for stamps ticks at least so often
+_COARSE_GRAIN = 2.1
+_FINE_GRAIN = 0.05
+
+
+class Setup:
+  """What all generations of a daemon have in common.
+
+  @ivar sock: from L{server.OpenSocket}
+  @ivar counters: with L{RowsNeeded} rows
+  @ivar supervisor: process id of the supervisor
+  @ivar started: monotonic time of the daemon's start
+  @ivar oom_score: how readily the daemon is killed when memory runs out
+
+  """
+  def __init__(self, config_file: str, key_file: str, sock: socket.socket,
+               workers: int, shared: counters.Counters,
+               daemon_log: log.Log) -> None:
+    self.config_file = config_file
+    self.key_file = key_file
+    self.sock = sock
+    self.workers = workers
+    self.counters = shared
+    self.log = daemon_log
+    self.replays = replay.ReplayTable()
+    self.supervisor = os.getpid()
+    self.started = time.monotonic()
+    self.oom_score = process.ReadOomScore()
+
+
+def RowsNeeded(workers: int) -> int:
+  """Returns how many rows of counters a daemon needs.
+
+  The supervisor has the first; two generations may exist at a time.
+
+  """
+  return 1 + 2 * _RowsOfGeneration(workers)
+
+
+def _RowsOfGeneration(workers: int) -> int:
+  # The last two are those of the process for large answers and the loader
+  return workers + 2
+
+
+def _ForwardingSockets() -> Tuple[socket.socket, socket.socket]:
+  """Makes a way for what workers leave to another process.
+
+  @return: the workers' end and the other's
+
+  """
+  socks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+  # Workers never wait for it
+  socks[0].setblocking(False)
+  return socks
+
+
+class _Child:
+  """A place for a child of the loader.
+
+  @ivar index: which of the counters' rows of its generation it has
+  @ivar pid: process id, None while there is no process
+  @ivar wanted: whether there should be one
+  @ivar due: monotonic time before which none may be started
+
+  """
+  def __init__(self, index: int) -> None:
+    self.index = index
+    self.pid: Optional[int] = None
+    self.wanted = False
+    self.due = 0.0
+    self.backoff = backoff.Backoff(*_RESPAWN_DELAY)
+
+
+def _Describe(err: Exception) -> str:
+  """Says in one line what an exception is and where it was raised.
+
+  """
+  frame = traceback.extract_tb(err.__traceback__)[-1]
+  return "%r in %s, line %d" % (err, os.path.basename(frame.filename),
+                                frame.lineno or 0)
+
+
+def _YoungFor(files: messages.Files, now: float) -> float:
+  """Tells how long the states of files may still hide a change.
+
+  Two changes within a tick of the clock that stamps are taken from may leave
+  the same state. A stamp of whole seconds is from a file system that knows no
+  others.
+
+  @param now: the time, in seconds since the epoch
+  @return: seconds
+
+  """
+  young = 0.0
+  for state in files:
+    grain = _FINE_GRAIN if state.ctime_ns % 10 ** 9 else _COARSE_GRAIN
+    age = max(0.0, now - state.ctime_ns / 1e9)
+    young = max(young, grain - age)
+  return young
+
+
+class Loader:
+  """A generation's first process.
+
+  """
+  def __init__(self, setup: Setup, number: int, control_fd: int,
+               status_fd: int) -> None:
+    """@param number: of the generation
+    @param control_fd: where the supervisor's orders come from
+    @param status_fd: where messages go to, see L{messages}
+
+    """
+    self._setup = setup
+    self._first_row = 1 + (number % 2) * _RowsOfGeneration(setup.workers)
+    self._control_fd = control_fd
+    self._status_fd = status_fd
+    self._workers = [_Child(index) for index in range(setup.workers)]
+    self._large = _Child(setup.workers)
+    # Set when the files were loaded
+    self._snapshot: Any = None
+    self._key = b""
+    self._digest = b""
+    self._stats: Any = None
+
+  def Run(self) -> None:
+    """Does all the loader does; returns when the generation is to end.
+
+    """
+    # Whatever else runs on the machine: loading can be tried again
+    process.SetOomScore(process.OOM_FIRST)
+    self._pid = os.getpid()
+    self._CountLost(self._Row(len(self._workers) + 1))
+    self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGCHLD])
+    if not (self._Load() and self._AwaitOrder()):
+      return
+    process.SetOomScore(self._setup.oom_score)
+    while self._Serve():
+      logging.info("The last good configuration is served with the new key")
+
+  def _Tell(self, message: messages.Message) -> None:
+    try:
+      os.write(self._status_fd, messages.Encode(message))
+    except BrokenPipeError:
+      # The supervisor died; the end of file of the other pipe is there too
+      pass
+
+  def _ReadFiles(self) -> Tuple[bytes, bytes, messages.Files]:
+    """Reads both files.
+
+    @return: configuration, key, and their states
+    @raise errors.ConfigurationError: one of them cannot be read, or is no key
+
+    """
+    (key, key_state) = filestate.ReadFile(self._setup.key_file)
+    localnode.CheckKey(key, self._setup.key_file)
+    (text, state) = filestate.ReadFile(self._setup.config_file)
+    return (text, key, messages.Files(state, key_state))
+
+  def _Load(self) -> bool:
+    """Reads the files and builds the snapshot.
+
+    @return: whether that succeeded; the supervisor was told
+
+    """
+    path = self._setup.config_file
+    start = time.monotonic()
+    files = messages.Files(filestate.FileState(path),
+                           filestate.FileState(self._setup.key_file))
+    # Loading may take long, and nobody may be waiting for it any more
+    process.DieWithWriter(self._control_fd)
+    # Millions of objects are about to be made, and none to become garbage
+    gc.disable()
+    try:
+      (text, self._key, files) = self._ReadFiles()
+      young = _YoungFor(files, time.time())
+      try:
+        self._snapshot = snapshot.Snapshot(text)
+      except errors.ConfigurationError as err:
+        raise errors.ConfigurationError("%s: %s" % (path, err))
+      self._digest = filestate.Digest(text)
+    except errors.ConfigurationError as err:
+      reason = str(err)
+    except MemoryError:
+      reason = "%s: not enough memory" % path
+    except Exception as err: # pylint: disable=W0718
+      # Said like any other failure, hence not again at each try
+      reason = ("%s: programming error, please report it: %s" %
+                (path, _Describe(err)))
+    else:
+      reason = ""
+      del text
+    if reason:
+      self._Tell(messages.Failed(reason, files, time.process_time()))
+      return False
+    self._stats = stats.Stats(self._setup, self._snapshot.serial, files.config,
+                              time.monotonic() - start)
+    # What was built stays as it is: the collector need not look at it, which
+    # would also copy the pages that the workers share
+    gc.freeze()
+    gc.enable()
+    # Names in them may be of any length, and hold anything
+    warnings = [ascii(warning)[1:-1][:_WARNING_LENGTH]
+                for warning in self._snapshot.warnings]
+    # What is written to the pipe, after this, is for _AwaitOrder
+    process.OutliveWriter(self._control_fd)
+    self._Tell(messages.Ready(self._snapshot.serial, files, self._key.hex(),
+                              time.process_time(), young, warnings[:_WARNINGS],
+                              len(warnings[_WARNINGS:])))
+    return True
+
+  def _AwaitOrder(self) -> bool:
+    """Waits until the generation may serve.
+
+    @return: False if it shall not
+
+    """
+    while True:
+      readable = process.Wait([self._control_fd, self._signals.fileno()], None)
+      if signal.SIGTERM in self._signals.Read():
+        return False
+      if self._control_fd in readable:
+        return os.read(self._control_fd, 1) == messages.SERVE
+
+  def _RenewKey(self) -> bool:
+    """Reads the key again.
+
+    One that is of no use has already been reported, by the loader that was to
+    replace this one.
+
+    @return: whether there is another one
+
+    """
+    try:
+      (key, _) = filestate.ReadFile(self._setup.key_file)
+      localnode.CheckKey(key, self._setup.key_file)
+    except errors.ConfigurationError:
+      return False
+    changed = key != self._key
+    self._key = key
+    if changed:
+      self._Tell(messages.KeyRenewed(key.hex()))
+    return changed
+
+  def _CheckFiles(self) -> None:
+    """Tells whether the files still hold what was loaded from them.
+
+    """
+    try:
+      (text, key, _) = self._ReadFiles()
+    except errors.ConfigurationError:
+      # Loading says what is wrong with them
+      same = False
+    else:
+      same = key == self._key and filestate.Digest(text) == self._digest
+    self._Tell(messages.Checked(same))
+
+  def _Serve(self) -> bool:
+    """Has children serve until the generation is told something.
+
+    @return: whether to go on, with another key; False is to finish
+
+    """
+    self._large_socks = _ForwardingSockets()
+    self._stats_socks = _ForwardingSockets()
+    # Nothing is written to these two: their ends are what matters
+    self._alive_pipe = os.pipe2(os.O_CLOEXEC)
+    self._large_pipe = os.pipe2(os.O_CLOEXEC)
+    self._help_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    row = self._Row(len(self._workers) + 1)
+    about_itself = server.Server(self._setup.sock, server.StatsResponder(
+      self._snapshot, self._key, row, self._setup.replays, self._stats), row)
+    self._workers[0].wanted = True
+    order: Optional[bytes] = None
+    while order is None:
+      now = time.monotonic()
+      for child in [*self._workers, self._large]:
+        if child.wanted and child.pid is None and child.due <= now:
+          self._Start(child, now)
+      readable = process.Wait(self._Sources(), self._Timeout(now))
+      signums = self._signals.Read()
+      if signal.SIGCHLD in signums:
+        self._HandleEnds(process.Reap())
+      if self._help_pipe[0] in readable:
+        self._AddWorker()
+      if self._large_socks[1].fileno() in readable:
+        self._large.wanted = True
+      if signal.SIGTERM in signums:
+        order = b""
+      elif self._control_fd in readable:
+        order = self._HandleOrder(os.read(self._control_fd, 1))
+      elif self._stats_socks[1].fileno() in readable:
+        about_itself.ServeForwarded(self._stats_socks[1])
+    self._Finish(about_itself)
+    return order == messages.RENEW_KEY
+
+  def _Sources(self) -> List[int]:
+    """Returns the descriptors to wait for.
+
+    """
+    fds = [self._control_fd, self._signals.fileno(), self._help_pipe[0],
+           self._stats_socks[1].fileno()]
+    if not self._large.wanted:
+      fds.append(self._large_socks[1].fileno())
+    return fds
+
+  def _Timeout(self, now: float) -> Optional[float]:
+    """Returns how long nothing is due.
+
+    """
+    due = [child.due for child in [*self._workers, self._large]
+           if child.wanted and child.pid is None]
+    return max(0.0, min(due) - now) if due else None
+
+  def _HandleOrder(self, order: bytes) -> Optional[bytes]:
+    """Does what does not end serving.
+
+    @return: None to go on, else the order
+
+    """
+    if order == messages.CHECK:
+      self._CheckFiles()
+      return None
+    if order == messages.RENEW_KEY and not self._RenewKey():
+      return None
+    return order
+
+  def _AddWorker(self) -> None:
+    """Has another worker started, if there may be more.
+
+    """
+    os.read(self._help_pipe[0], _HELP_SIZE)
+    for child in self._workers:
+      if not child.wanted:
+        child.wanted = True
+        return
+
+  def _CountLost(self, row: memoryview) -> None:
+    self._setup.log.CountIn(row, counters.INDEX[counters.LOG_LOST])
+
+  def _Row(self, index: int) -> memoryview:
+    return self._setup.counters.Row(self._first_row + index)
+
+  def _Start(self, child: _Child, now: float) -> None:
+    """Starts a child.
+
+    """
+    main: Callable[[memoryview], None]
+    if child is self._large:
+      main = self._LargeMain
+    else:
+      main = lambda row: self._WorkerMain(row, child.index > 0)
+    row = self._Row(child.index)
+    try:
+      child.pid = process.Fork(
+        lambda: main(row),
+        [self._control_fd, self._alive_pipe[1], self._large_pipe[1],
+         self._help_pipe[0], *self._signals.fds])
+    except OSError as err:
+      delay = child.backoff.Failed(now)
+      child.due = now + delay
+      logging.error("Cannot start a worker: %s; tried again in %.1f s",
+                    err.strerror, delay)
+
+  def _HandleEnds(self, ended: List[Tuple[int, int]]) -> None:
+    """Plans the replacement of children that died.
+
+    @param ended: from L{process.Reap}
+
+    """
+    now = time.monotonic()
+    for (pid, code) in ended:
+      for child in [*self._workers, self._large]:
+        if child.pid != pid:
+          continue
+        child.pid = None
+        if code == os.EX_OK and child is not self._workers[0]:
+          # It had nothing to do
+          child.wanted = False
+          continue
+        delay = child.backoff.Failed(now)
+        child.due = now + delay
+        logging.error("Worker %d died (%s); replaced in %.1f s", pid,
+                      process.DescribeEnd(code), delay)
+        self._Tell(messages.WorkerDied(pid))
+
+  def _Finish(self, about_itself: server.Server) -> None:
+    """Lets the children finish, and ends those that do not.
+
+    @param about_itself: this process's own
+
+    """
+    # The one wakes up those that sleep, the other those that wait for a
+    # datagram
+    os.close(self._alive_pipe[1])
+    for child in self._workers:
+      if child.pid:
+        os.kill(child.pid, signal.SIGTERM)
+    self._AwaitEnd(self._workers, _FINISH_TIME)
+    # With the last writer gone it finishes by itself
+    for sock in self._large_socks:
+      sock.close()
+    self._stats_socks[0].close()
+    deadline = time.monotonic() + _FINISH_FORWARDED_TIME
+    while (about_itself.ServeForwarded(self._stats_socks[1]) and
+           time.monotonic() < deadline):
+      pass
+    self._stats_socks[1].close()
+    self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
+    for fd in (self._alive_pipe[0], *self._large_pipe, *self._help_pipe):
+      os.close(fd)
+    for child in [*self._workers, self._large]:
+      child.wanted = False
+
+  def _AwaitEnd(self, children: List[_Child], seconds: float) -> None:
+    """Waits for children to end, and kills those left after a time.
+
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+      self._signals.Read()
+      # Any of them may have ended, not only those waited for
+      ended = {pid for (pid, _) in process.Reap()}
+      for child in [*self._workers, self._large]:
+        if child.pid in ended:
+          child.pid = None
+      left = [child.pid for child in children if child.pid]
+      if not left:
+        return
+      now = time.monotonic()
+      if now >= deadline:
+        for pid in left:
+          logging.info("Process %d did not finish in %.1f s and is killed",
+                       pid, seconds)
+          os.kill(pid, signal.SIGKILL)
+        deadline = now + seconds
+      process.Wait([self._signals], deadline - now)
+
+  def _WorkerMain(self, row: memoryview, may_go: bool) -> None:
+    """A worker's life.
+
+    @param may_go: whether it goes after a quiet time
+
+    """
+    self._CountLost(row)
+    for sock in (self._large_socks[1], self._stats_socks[1]):
+      sock.close()
+    responder = server.Responder(self._snapshot, self._key, row,
+                                 self._setup.replays)
+    worker.Worker(self._setup.sock, responder, row, {
+      server.LARGE: self._large_socks[0],
+      server.STATS: self._stats_socks[0],
+      }, self._pid, self._alive_pipe[0], self._help_pipe[1], may_go).Run()
+
+  def _LargeMain(self, row: memoryview) -> None:
+    """The life of the process that makes large answers.
+
+    """
+    self._CountLost(row)
+    process.IgnoreTermination()
+    if self._setup.oom_score is not None:
+      # It may have grown large, and is easily replaced
+      process.SetOomScore(min(process.OOM_FIRST,
+                              self._setup.oom_score + _LARGE_OOM_SCORE))
+    # Workers go first
+    process.StepBack(_LARGE_NICE)
+    for sock in (self._large_socks[0], *self._stats_socks):
+      sock.close()
+    os.close(self._help_pipe[1])
+    process.DieWithWriter(self._large_pipe[0])
+    responder = server.LargeResponder(self._snapshot, self._key, row,
+                                      self._setup.replays)
+    forwarded = server.Server(self._setup.sock, responder, row)
+    while (process.Wait([self._large_socks[1]], _LARGE_IDLE) and
+           forwarded.ServeForwarded(self._large_socks[1])):
+      pass

@@ -1,0 +1,117 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A worker: takes datagrams off the shared socket, and sends the answers.
+
+Facts: several processes block in recvmsg on one socket; the kernel wakes one
+of them per datagram, in turn. That is the fastest way to share the work, but
+recvmsg waits for nothing else, and Python goes on with it after a signal. So
+the socket has a receive time-out. It is everybody's, as all modes of the socket
+are: a signal handler that shortens it ends the wait it has interrupted.
+
+A worker that gets nothing for that time sleeps until there is something: in
+epoll, with EPOLLEXCLUSIVE, so that one datagram wakes one of those that sleep,
+which is always the first of them. The others stay asleep, and may go.
+
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any, Mapping
+
+from ganeti.confd import server
+
+
+#: Seconds that a worker waits in recvmsg before it sleeps
+_RECEIVE_TIMEOUT = 0.05
+#: The shortest one there is: 0 would mean no time-out
+_NO_TIME = 0.000001
+
+#: A worker has much to do if it gets so many datagrams in so many seconds; it
+#: could answer about fifteen times as many
+_BUSY_COUNT = 256
+_BUSY_SECONDS = 0.064
+
+#: Seconds without a datagram after which a worker that may go, goes
+_IDLE = 10.0
+
+
+class Worker:
+  """Serves datagrams until it is told to finish.
+
+  """
+  def __init__(self, sock: socket.socket, responder: Any, row: memoryview,
+               elsewhere: Mapping[object, socket.socket], parent: int,
+               alive_fd: int, help_fd: int, may_go: bool) -> None:
+    """@param sock: from L{server.OpenSocket}
+    @param row: counters to count in
+    @param elsewhere: where requests go that are others' to answer
+    @param parent: the loader's process id
+    @param alive_fd: read end of a pipe that ends when the loader is gone, or
+      tells all workers to finish
+    @param help_fd: written to when another worker would be of use
+    @param may_go: whether to end after a quiet time
+
+    """
+    self._server = server.Server(sock, responder, row)
+    self._sock = sock
+    self._elsewhere = elsewhere
+    self._parent = parent
+    self._alive_fd = alive_fd
+    self._help_fd = help_fd
+    self._may_go = may_go
+    self._told = False
+
+  def Run(self) -> None:
+    signal.signal(signal.SIGTERM, self._HandleTermination)
+    server.SetReceiveTimeout(self._sock, _RECEIVE_TIMEOUT)
+    sleeper = select.epoll()
+    sleeper.register(self._sock, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+    sleeper.register(self._alive_fd, select.EPOLLIN)
+    serve = self._server.ServeOne
+    elsewhere = self._elsewhere
+    count = 0
+    busy_since = time.monotonic()
+    while not self._told and os.getppid() == self._parent:
+      if serve(elsewhere):
+        count += 1
+        if count == _BUSY_COUNT:
+          count = 0
+          now = time.monotonic()
+          if now - busy_since < _BUSY_SECONDS:
+            self._AskForHelp()
+          busy_since = now
+        continue
+      events = sleeper.poll(_IDLE if self._may_go else None)
+      if any(fd == self._alive_fd for (fd, _) in events):
+        return
+      if not events:
+        # A datagram that would have woken this worker wakes others from here on
+        sleeper.close()
+        while serve(elsewhere, socket.MSG_DONTWAIT):
+          pass
+        return
+      count = 0
+      busy_since = time.monotonic()
+
+  def _HandleTermination(self, _signum: int, _frame: object) -> None:
+    """Ends the wait for a datagram, in this process and all others.
+
+    All workers finish together, and the next ones set the time-out again.
+
+    """
+    self._told = True
+    server.SetReceiveTimeout(self._sock, _NO_TIME)
+
+  def _AskForHelp(self) -> None:
+    try:
+      os.write(self._help_fd, b"h")
+    except OSError:
+      # It has been asked for often enough, or the loader has just died
+      pass
