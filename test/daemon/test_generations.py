@@ -192,9 +192,10 @@ class BoundTest(unittest.TestCase):
   INSTANCES = 30000
   SECONDS = 6
 
-  def _Storm(self, daemon, change):
+  def _Storm(self, daemon, change, enough=lambda: True):
     """Changes a file all the time, and measures.
 
+    @param enough: asked when it may end; on a busy machine it takes longer
     @return: tuple of seconds of processor time, and of time that passed
 
     """
@@ -210,7 +211,8 @@ class BoundTest(unittest.TestCase):
     try:
       cpu = processes.CpuSeconds(daemon.proc.pid)
       started = time.monotonic()
-      while time.monotonic() - started < self.SECONDS:
+      while time.monotonic() - started < self.SECONDS or not enough():
+        self.assertLess(time.monotonic() - started, 10 * self.SECONDS)
         for _ in range(10):
           change()
         time.sleep(0.001)
@@ -240,12 +242,14 @@ class BoundTest(unittest.TestCase):
         os.link(names[0], new)
         os.rename(new, daemon.config_file)
 
-      (cpu, seconds) = self._Storm(daemon, _Replace)
-      reloads = daemon.Answer(STATS)[1]["reloads"]["good"] - before
+      def _Reloads():
+        return daemon.Answer(STATS)[1]["reloads"]["good"] - before
+
+      (cpu, seconds) = self._Storm(daemon, _Replace, lambda: _Reloads() > 1)
+      reloads = _Reloads()
       print("%d reloads of %.2f s each took %.2f of a core" %
             (reloads, load_time, cpu / seconds))
       self.assertEqual(daemon.Answer(STATS)[1]["reloads"]["failed"], 0)
-      self.assertGreater(reloads, 1)
       # One more may have begun than has been paid for
       self.assertLess(cpu, 0.25 * seconds + 2 * load_time)
 

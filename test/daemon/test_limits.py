@@ -161,7 +161,7 @@ class FloodTest(unittest.TestCase):
   def testOverflowIsCounted(self):
     with testutils.Daemon(testutils.MakeConfig(),
                           args=["--workers=1"]) as daemon:
-      found = processes.Find(daemon, 1)
+      found = processes.Find(daemon)
       self.assertEqual(daemon.Answer(STATS)[1]["dropped"]["overflow"], 0)
       # While nobody reads
       os.kill(found.workers[0], signal.SIGSTOP)

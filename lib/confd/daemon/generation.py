@@ -18,6 +18,7 @@ from typing import Iterable, List, Optional, Tuple
 from ganeti.confd.daemon import loader
 from ganeti.confd.daemon import messages
 from ganeti.confd.daemon import process
+from ganeti.confd.daemon import setup as setuplib
 
 
 #: What is read from a status pipe at a time (bytes)
@@ -32,7 +33,7 @@ class Generation:
     known to have ended
 
   """
-  def __init__(self, setup: loader.Setup, number: int,
+  def __init__(self, setup: setuplib.Setup, number: int,
                close_fds: Iterable[int]) -> None:
     """Starts the loader.
 

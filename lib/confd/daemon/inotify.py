@@ -60,7 +60,7 @@ class Watch:
     """Returns the descriptor to wait for, or -1 if there is none.
 
     """
-    return self._manager.get_fd() if self._manager else -1
+    return int(self._manager.get_fd()) if self._manager else -1
 
   @property
   def interval(self) -> float:

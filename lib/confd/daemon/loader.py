@@ -30,19 +30,21 @@ import signal
 import socket
 import time
 import traceback
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, List, MutableSequence, Optional, \
+  Tuple
 
 from ganeti import errors
+from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import filestate
 from ganeti.confd import localnode
-from ganeti.confd import replay
+from ganeti.confd import responder
 from ganeti.confd import server
 from ganeti.confd.config import snapshot
 from ganeti.confd.daemon import backoff
-from ganeti.confd.daemon import log
 from ganeti.confd.daemon import messages
 from ganeti.confd.daemon import process
+from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import stats
 from ganeti.confd.daemon import worker
 
@@ -74,45 +76,6 @@ _HELP_SIZE = 4096
 #: where the kernel's clock for stamps ticks at least so often
 _COARSE_GRAIN = 2.1
 _FINE_GRAIN = 0.05
-
-
-class Setup:
-  """What all generations of a daemon have in common.
-
-  @ivar sock: from L{server.OpenSocket}
-  @ivar counters: with L{RowsNeeded} rows
-  @ivar supervisor: process id of the supervisor
-  @ivar started: monotonic time of the daemon's start
-  @ivar oom_score: how readily the daemon is killed when memory runs out
-
-  """
-  def __init__(self, config_file: str, key_file: str, sock: socket.socket,
-               workers: int, shared: counters.Counters,
-               daemon_log: log.Log) -> None:
-    self.config_file = config_file
-    self.key_file = key_file
-    self.sock = sock
-    self.workers = workers
-    self.counters = shared
-    self.log = daemon_log
-    self.replays = replay.ReplayTable()
-    self.supervisor = os.getpid()
-    self.started = time.monotonic()
-    self.oom_score = process.ReadOomScore()
-
-
-def RowsNeeded(workers: int) -> int:
-  """Returns how many rows of counters a daemon needs.
-
-  The supervisor has the first; two generations may exist at a time.
-
-  """
-  return 1 + 2 * _RowsOfGeneration(workers)
-
-
-def _RowsOfGeneration(workers: int) -> int:
-  # The last two are those of the process for large answers and the loader
-  return workers + 2
 
 
 def _ForwardingSockets() -> Tuple[socket.socket, socket.socket]:
@@ -153,7 +116,7 @@ def _Describe(err: Exception) -> str:
                                 frame.lineno or 0)
 
 
-def _YoungFor(files: messages.Files, now: float) -> float:
+def _YoungFor(states: Iterable[filestate.State], now: float) -> float:
   """Tells how long the states of files may still hide a change.
 
   Two changes within a tick of the clock that stamps are taken from may leave
@@ -165,7 +128,7 @@ def _YoungFor(files: messages.Files, now: float) -> float:
 
   """
   young = 0.0
-  for state in files:
+  for state in states:
     grain = _FINE_GRAIN if state.ctime_ns % 10 ** 9 else _COARSE_GRAIN
     age = max(0.0, now - state.ctime_ns / 1e9)
     young = max(young, grain - age)
@@ -176,7 +139,7 @@ class Loader:
   """A generation's first process.
 
   """
-  def __init__(self, setup: Setup, number: int, control_fd: int,
+  def __init__(self, setup: setuplib.Setup, number: int, control_fd: int,
                status_fd: int) -> None:
     """@param number: of the generation
     @param control_fd: where the supervisor's orders come from
@@ -184,7 +147,7 @@ class Loader:
 
     """
     self._setup = setup
-    self._first_row = 1 + (number % 2) * _RowsOfGeneration(setup.workers)
+    self._first_row = 1 + (number % 2) * setuplib.RowsOfGeneration(setup.workers)
     self._control_fd = control_fd
     self._status_fd = status_fd
     self._workers = [_Child(index) for index in range(setup.workers)]
@@ -192,7 +155,7 @@ class Loader:
     # Set when the files were loaded
     self._snapshot: Any = None
     self._key = b""
-    self._digest = b""
+    self._digest = ""
     self._stats: Any = None
 
   def Run(self) -> None:
@@ -217,17 +180,17 @@ class Loader:
       # The supervisor died; the end of file of the other pipe is there too
       pass
 
-  def _ReadFiles(self) -> Tuple[bytes, bytes, messages.Files]:
+  def _ReadFiles(self) -> Tuple[bytes, filestate.State, bytes, filestate.State]:
     """Reads both files.
 
-    @return: configuration, key, and their states
+    @return: the configuration and its state, the key and its state
     @raise errors.ConfigurationError: one of them cannot be read, or is no key
 
     """
     (key, key_state) = filestate.ReadFile(self._setup.key_file)
     localnode.CheckKey(key, self._setup.key_file)
     (text, state) = filestate.ReadFile(self._setup.config_file)
-    return (text, key, messages.Files(state, key_state))
+    return (text, state, key, key_state)
 
   def _Load(self) -> bool:
     """Reads the files and builds the snapshot.
@@ -244,8 +207,9 @@ class Loader:
     # Millions of objects are about to be made, and none to become garbage
     gc.disable()
     try:
-      (text, self._key, files) = self._ReadFiles()
-      young = _YoungFor(files, time.time())
+      (text, state, self._key, key_state) = self._ReadFiles()
+      files = messages.Files(state, key_state)
+      young = _YoungFor([state, key_state], time.time())
       try:
         self._snapshot = snapshot.Snapshot(text)
       except errors.ConfigurationError as err:
@@ -265,8 +229,8 @@ class Loader:
     if reason:
       self._Tell(messages.Failed(reason, files, time.process_time()))
       return False
-    self._stats = stats.Stats(self._setup, self._snapshot.serial, files.config,
-                              time.monotonic() - start)
+    self._stats = stats.Stats(self._setup, self._snapshot.serial, state,
+                              self._digest, time.monotonic() - start)
     # What was built stays as it is: the collector need not look at it, which
     # would also copy the pages that the workers share
     gc.freeze()
@@ -319,7 +283,7 @@ class Loader:
 
     """
     try:
-      (text, key, _) = self._ReadFiles()
+      (text, _, key, _) = self._ReadFiles()
     except errors.ConfigurationError:
       # Loading says what is wrong with them
       same = False
@@ -340,8 +304,8 @@ class Loader:
     self._large_pipe = os.pipe2(os.O_CLOEXEC)
     self._help_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     row = self._Row(len(self._workers) + 1)
-    about_itself = server.Server(self._setup.sock, server.StatsResponder(
-      self._snapshot, self._key, row, self._setup.replays, self._stats), row)
+    about_itself = self._Server(
+      answers.Statistics(self._snapshot.serial, self._stats.Collect), row)
     self._workers[0].wanted = True
     order: Optional[bytes] = None
     while order is None:
@@ -407,17 +371,17 @@ class Loader:
         child.wanted = True
         return
 
-  def _CountLost(self, row: memoryview) -> None:
+  def _CountLost(self, row: MutableSequence[int]) -> None:
     self._setup.log.CountIn(row, counters.INDEX[counters.LOG_LOST])
 
-  def _Row(self, index: int) -> memoryview:
+  def _Row(self, index: int) -> MutableSequence[int]:
     return self._setup.counters.Row(self._first_row + index)
 
   def _Start(self, child: _Child, now: float) -> None:
     """Starts a child.
 
     """
-    main: Callable[[memoryview], None]
+    main: Callable[[MutableSequence[int]], None]
     if child is self._large:
       main = self._LargeMain
     else:
@@ -508,7 +472,15 @@ class Loader:
         deadline = now + seconds
       process.Wait([self._signals], deadline - now)
 
-  def _WorkerMain(self, row: memoryview, may_go: bool) -> None:
+  def _Server(self, source: responder.Source,
+              row: MutableSequence[int]) -> server.Server:
+    """Makes what answers in one of the processes.
+
+    """
+    return server.Server(self._setup.sock, source, self._key, row,
+                         self._setup.replays)
+
+  def _WorkerMain(self, row: MutableSequence[int], may_go: bool) -> None:
     """A worker's life.
 
     @param may_go: whether it goes after a quiet time
@@ -517,14 +489,13 @@ class Loader:
     self._CountLost(row)
     for sock in (self._large_socks[1], self._stats_socks[1]):
       sock.close()
-    responder = server.Responder(self._snapshot, self._key, row,
-                                 self._setup.replays)
-    worker.Worker(self._setup.sock, responder, row, {
-      server.LARGE: self._large_socks[0],
-      server.STATS: self._stats_socks[0],
-      }, self._pid, self._alive_pipe[0], self._help_pipe[1], may_go).Run()
+    worker.Worker(
+      self._setup.sock, self._Server(answers.Quick(self._snapshot), row), {
+        answers.Elsewhere.LARGE: self._large_socks[0],
+        answers.Elsewhere.STATS: self._stats_socks[0],
+        }, self._pid, self._alive_pipe[0], self._help_pipe[1], may_go).Run()
 
-  def _LargeMain(self, row: memoryview) -> None:
+  def _LargeMain(self, row: MutableSequence[int]) -> None:
     """The life of the process that makes large answers.
 
     """
@@ -540,9 +511,7 @@ class Loader:
       sock.close()
     os.close(self._help_pipe[1])
     process.DieWithWriter(self._large_pipe[0])
-    responder = server.LargeResponder(self._snapshot, self._key, row,
-                                      self._setup.replays)
-    forwarded = server.Server(self._setup.sock, responder, row)
+    forwarded = self._Server(answers.Large(self._snapshot), row)
     while (process.Wait([self._large_socks[1]], _LARGE_IDLE) and
            forwarded.ServeForwarded(self._large_socks[1])):
       pass

@@ -22,7 +22,7 @@ import os
 import select
 import socket
 import stat
-from typing import List, Optional
+from typing import List, MutableSequence, Optional
 
 from ganeti import constants
 from ganeti import errors
@@ -49,10 +49,10 @@ class _Handler(logging.Handler):
     #: How many messages were lost since one was written
     self._lost = 0
     #: Where lost messages are counted: a row, and the place in it
-    self._row: Optional[memoryview] = None
+    self._row: Optional[MutableSequence[int]] = None
     self._index = 0
 
-  def CountIn(self, row: memoryview, index: int) -> None:
+  def CountIn(self, row: MutableSequence[int], index: int) -> None:
     """Says where this process counts what is lost, from here on.
 
     """
@@ -271,7 +271,7 @@ class Log:
     """
     self._Add(_StderrHandler())
 
-  def CountIn(self, row: memoryview, index: int) -> None:
+  def CountIn(self, row: MutableSequence[int], index: int) -> None:
     """Says where this process counts messages that are lost.
 
     @param row: from L{counters.Counters.Row}

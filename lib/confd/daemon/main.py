@@ -24,10 +24,10 @@ from ganeti.confd import counters
 from ganeti.confd import localnode
 from ganeti.confd import server
 from ganeti.confd.daemon import detach
-from ganeti.confd.daemon import loader
 from ganeti.confd.daemon import log
 from ganeti.confd.daemon import pidfile
 from ganeti.confd.daemon import process
+from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import supervisor
 from ganeti.confd.daemon import systemd
 
@@ -168,9 +168,9 @@ def _Prepare(options):
   pid_file.Acquire()
   try:
     sock = _Listen(options)
-    shared = counters.Counters(loader.RowsNeeded(options.workers))
-    setup = loader.Setup(localnode.ConfigFile(), key_file, sock,
-                         options.workers, shared, daemon_log)
+    shared = counters.Counters(setuplib.RowsNeeded(options.workers))
+    setup = setuplib.Setup(localnode.ConfigFile(), key_file, sock,
+                           options.workers, shared, daemon_log)
     keeper = pidfile.Keeper(pid_file)
     if options.foreground:
       # What is wrong before this is told without it

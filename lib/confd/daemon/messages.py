@@ -12,7 +12,7 @@ of this pipe means that no process of the generation is left.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Tuple, Type, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type, Union
 
 import simplejson
 
@@ -25,12 +25,16 @@ RENEW_KEY = b"k"
 CHECK = b"c"
 
 
+#: The state of a file, as from L{filestate.FileState}
+_FileState = Optional[Union[filestate.State, filestate.Inaccessible]]
+
+
 class Files(NamedTuple):
-  """The state of both files, as from L{filestate.FileState}.
+  """The state of both files.
 
   """
-  config: Any
-  key: Any
+  config: _FileState
+  key: _FileState
 
 
 class Ready(NamedTuple):
@@ -100,7 +104,7 @@ def Encode(message: Message) -> bytes:
   return text.encode("ascii") + b"\n"
 
 
-def _State(value: Any) -> Any:
+def _State(value: Optional[List[Any]]) -> _FileState:
   """Restores the state of a file, which JSON has made a list of.
 
   """
@@ -108,7 +112,7 @@ def _State(value: Any) -> Any:
     return None
   if len(value) == len(filestate.State._fields):
     return filestate.State(*value)
-  return tuple(value)
+  return filestate.Inaccessible(*value)
 
 
 def Decode(line: bytes) -> Message:

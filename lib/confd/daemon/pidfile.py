@@ -17,12 +17,13 @@ closed it, be other processes left or not.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import stat
 import time
-from typing import IO, Iterable, Optional
+from typing import Iterable, Optional
 
 from ganeti import errors
 from ganeti.confd.daemon import process
@@ -33,8 +34,8 @@ _PATIENCE = 1.0
 _PAUSE = 0.02
 
 #: The keeper's descriptors: a pipe that ends with the daemon, and the file
-_PIPE_FD = 3
-_FILE_FD = 4
+_PIPE_FD = 0
+_FILE_FD = 3
 
 #: What the keeper does. The file may be another daemon's by now, if somebody
 #: has removed ours; while it is ours, nobody else can lock it. There is no word
@@ -44,9 +45,9 @@ _SHELL = "/bin/sh"
 _NAME = "pid-keeper"
 _SCRIPT = """
 printf %s >/proc/$$/comm
-read -r line <&%d
+read -r line
 [ /proc/$$/fd/%d -ef "$PIDFILE" ] && exec rm -f -- "$PIDFILE"
-""" % (_NAME, _PIPE_FD, _FILE_FD)
+""" % (_NAME, _FILE_FD)
 
 
 class PidFile:
@@ -55,14 +56,13 @@ class PidFile:
   """
   def __init__(self, path: str) -> None:
     self.path = path
-    self._stream: Optional[IO[str]] = None
+    self._fd = -1
 
   def fileno(self) -> int:
     """Returns the descriptor of the file that this process holds.
 
     """
-    assert self._stream is not None
-    return self._stream.fileno()
+    return self._fd
 
   def Acquire(self) -> None:
     """Locks the file and writes this process's id into it.
@@ -74,7 +74,7 @@ class PidFile:
     deadline = time.monotonic() + _PATIENCE
     while True:
       try:
-        self._stream = self._OpenLocked()
+        self._fd = self._OpenLocked()
         break
       except BlockingIOError:
         # Perhaps the keeper of a daemon that was killed is about to go
@@ -87,9 +87,9 @@ class PidFile:
         raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
                                         (self.path, err.strerror))
     try:
-      os.fchmod(self.fileno(), 0o644)
-      os.ftruncate(self.fileno(), 0)
-      os.write(self.fileno(), b"%d\n" % os.getpid())
+      os.fchmod(self._fd, 0o644)
+      os.ftruncate(self._fd, 0)
+      os.write(self._fd, b"%d\n" % os.getpid())
     except OSError as err:
       self.Remove()
       raise errors.ConfigurationError("Cannot write the pid file %s: %s" %
@@ -104,9 +104,8 @@ class PidFile:
     except OSError as err:
       logging.error("Cannot remove the pid file %s: %s", self.path,
                     err.strerror)
-    if self._stream is not None:
-      self._stream.close()
-      self._stream = None
+    os.close(self._fd)
+    self._fd = -1
 
   def _ReadPid(self) -> str:
     try:
@@ -115,9 +114,10 @@ class PidFile:
     except OSError:
       return "unknown"
 
-  def _OpenLocked(self) -> IO[str]:
+  def _OpenLocked(self) -> int:
     """Opens and locks the file.
 
+    @return: a descriptor
     @raise BlockingIOError: another process has it locked
 
     """
@@ -125,21 +125,20 @@ class PidFile:
       # A symbolic link's target may be anybody's
       fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC |
                    os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-      stream = open(fd, "r+", encoding="ascii", errors="replace")
       try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-          raise OSError(0, "It is no regular file")
+          raise OSError(errno.EINVAL, "It is no regular file")
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.stat(self.path), status):
-          return stream
+          return fd
       except FileNotFoundError:
         # Its last owner has removed it meanwhile
         pass
-      except BaseException:
-        stream.close()
+      except OSError:
+        os.close(fd)
         raise
-      stream.close()
+      os.close(fd)
 
 
 class Keeper:
@@ -172,11 +171,11 @@ class Keeper:
     """
     def _Main() -> None:
       process.IgnoreTermination()
-      # Out of each other's way; all but these two are closed by execve
-      fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FILE_FD + 1)
-             for fd in (self._read_fd, self._pid_file.fileno())]
-      os.dup2(fds[0], _PIPE_FD)
-      os.dup2(fds[1], _FILE_FD)
+      # All others are closed by execve
+      os.dup2(self._read_fd, _PIPE_FD)
+      os.dup2(self._pid_file.fileno(), _FILE_FD)
+      # Where it had that number before
+      os.set_inheritable(_FILE_FD, True)
       os.chdir("/")
       os.execve(_SHELL, [_NAME, "-c", _SCRIPT],
                 {"PIDFILE": self._pid_file.path, "PATH": "/usr/bin:/bin"})

@@ -18,7 +18,7 @@ import os
 import select
 import signal
 from typing import Callable, Iterable, List, Optional, Protocol, Set, Tuple, \
-  TypeVar, Union
+  TypeVar, Union, cast
 
 
 #: Signals that mean something to one of our processes
@@ -56,7 +56,8 @@ def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> List[_Source]:
   poller = select.poll()
   by_fd = {}
   for source in sources:
-    fd = source if isinstance(source, int) else source.fileno()
+    fd = source if isinstance(source, int) else \
+      cast(_HasFileno, source).fileno()
     by_fd[fd] = source
     poller.register(fd, select.POLLIN)
   # Up, so that what is due is due afterwards
@@ -212,7 +213,7 @@ def Reap() -> List[Tuple[int, int]]:
   @return: process ids, each with its exit code, or minus the signal's number
 
   """
-  ended = []
+  ended: List[Tuple[int, int]] = []
   while True:
     try:
       (pid, status) = os.waitpid(-1, os.WNOHANG)

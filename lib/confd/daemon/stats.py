@@ -18,13 +18,11 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Any, Iterator, Optional, TYPE_CHECKING
+from typing import Any, Iterator, Optional
 
 from ganeti.confd import _version
 from ganeti.confd import filestate
-
-if TYPE_CHECKING:
-  from ganeti.confd.daemon import generation
+from ganeti.confd.daemon import setup as setuplib
 
 
 def _Descendants(pid: int) -> Iterator[int]:
@@ -97,7 +95,7 @@ class Stats:
   """Collects what there is to tell.
 
   """
-  def __init__(self, setup: generation.Setup, serial: int,
+  def __init__(self, setup: setuplib.Setup, serial: int,
                config_state: filestate.State, digest: str,
                load_time: float) -> None:
     """@param serial: the loaded configuration's serial number

@@ -30,11 +30,11 @@ from ganeti.confd import localnode
 from ganeti.confd.daemon import backoff
 from ganeti.confd.daemon import generation
 from ganeti.confd.daemon import inotify
-from ganeti.confd.daemon import loader
 from ganeti.confd.daemon import messages
 from ganeti.confd.daemon import pidfile
 from ganeti.confd.daemon import policy
 from ganeti.confd.daemon import process
+from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import systemd
 from ganeti.confd.daemon import watchdog
 
@@ -57,7 +57,7 @@ class Supervisor:
   """Sees to it that the newest usable configuration is served.
 
   """
-  def __init__(self, setup: loader.Setup, keeper: pidfile.Keeper,
+  def __init__(self, setup: setuplib.Setup, keeper: pidfile.Keeper,
                notifier: systemd.Notifier,
                reopen_logs: Callable[[], None]) -> None:
     self._setup = setup

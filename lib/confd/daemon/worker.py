@@ -23,8 +23,9 @@ import select
 import signal
 import socket
 import time
-from typing import Any, Mapping
+from typing import Mapping
 
+from ganeti.confd import answers
 from ganeti.confd import server
 
 
@@ -46,11 +47,10 @@ class Worker:
   """Serves datagrams until it is told to finish.
 
   """
-  def __init__(self, sock: socket.socket, responder: Any, row: memoryview,
-               elsewhere: Mapping[object, socket.socket], parent: int,
-               alive_fd: int, help_fd: int, may_go: bool) -> None:
+  def __init__(self, sock: socket.socket, serving: server.Server,
+               elsewhere: Mapping[answers.Elsewhere, socket.socket],
+               parent: int, alive_fd: int, help_fd: int, may_go: bool) -> None:
     """@param sock: from L{server.OpenSocket}
-    @param row: counters to count in
     @param elsewhere: where requests go that are others' to answer
     @param parent: the loader's process id
     @param alive_fd: read end of a pipe that ends when the loader is gone, or
@@ -59,7 +59,7 @@ class Worker:
     @param may_go: whether to end after a quiet time
 
     """
-    self._server = server.Server(sock, responder, row)
+    self._server = serving
     self._sock = sock
     self._elsewhere = elsewhere
     self._parent = parent

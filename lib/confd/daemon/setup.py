@@ -1,0 +1,60 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What all processes of a daemon share.
+
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from ganeti.confd import counters
+from ganeti.confd import replay
+from ganeti.confd.daemon import log
+from ganeti.confd.daemon import process
+
+
+class Setup:
+  """What all generations of a daemon have in common.
+
+  @ivar sock: from L{server.OpenSocket}
+  @ivar counters: with L{RowsNeeded} rows
+  @ivar supervisor: process id of the supervisor
+  @ivar started: monotonic time of the daemon's start
+  @ivar oom_score: how readily the daemon is killed when memory runs out
+
+  """
+  def __init__(self, config_file: str, key_file: str, sock: socket.socket,
+               workers: int, shared: counters.Counters,
+               daemon_log: log.Log) -> None:
+    self.config_file = config_file
+    self.key_file = key_file
+    self.sock = sock
+    self.workers = workers
+    self.counters = shared
+    self.log = daemon_log
+    self.replays = replay.ReplayTable()
+    self.supervisor = os.getpid()
+    self.started = time.monotonic()
+    self.oom_score = process.ReadOomScore()
+
+
+def RowsNeeded(workers: int) -> int:
+  """Returns how many rows of counters a daemon needs.
+
+  The supervisor has the first; two generations may exist at a time.
+
+  """
+  return 1 + 2 * RowsOfGeneration(workers)
+
+
+def RowsOfGeneration(workers: int) -> int:
+  """Returns how many of them are a generation's.
+
+  """
+  # The last two are those of the process for large answers and the loader
+  return workers + 2
