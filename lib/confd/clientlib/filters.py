@@ -31,9 +31,13 @@ No I/O; L{FilterError} is all that is raised, whatever the text.
 
 """
 
+import abc
 import functools
+import operator
 import re
 import warnings
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NoReturn, \
+  Optional, Sequence, Tuple
 
 from ganeti import errors
 
@@ -55,6 +59,9 @@ _ESCAPES = {
   "r": "\r",
   }
 
+#: Returns the value of the field whose name it gets
+_Get = Callable[[str], Any]
+
 #: What shows that an argument is a filter, or a pattern, and no name
 _FILTER_CHARS = frozenset("()\"'<>=!~/\\ \t\n\r\f\v")
 _GLOB_CHARS = frozenset("*?")
@@ -73,7 +80,7 @@ class FilterError(errors.GenericError):
   """
 
 
-def _PointAt(text, position, why):
+def _PointAt(text: str, position: int, why: str) -> FilterError:
   """Makes the error of a place in a filter.
 
   @param position: index of a character
@@ -88,7 +95,7 @@ def _PointAt(text, position, why):
                      "%s^" % (why, position - start + 1, line, blanks))
 
 
-def _Describe(value):
+def _Describe(value: Any) -> str:
   """Names a value in an error.
 
   """
@@ -96,34 +103,48 @@ def _Describe(value):
   return text if len(text) < 60 else text[:60] + "..."
 
 
-# Conditions: classes with the fields they need, and Holds(get), where get
-# returns a field's value. None is the value that an object does not have.
+# None is the value that an object does not have
 
-class _Condition:
+class _Node(abc.ABC):
+  """A condition, or several that are joined.
+
+  """
+  @abc.abstractmethod
+  def Fields(self) -> List[str]:
+    """Returns the names of the fields that are needed.
+
+    """
+
+  @abc.abstractmethod
+  def Holds(self, get: _Get) -> bool:
+    """Tells whether the condition holds for an object.
+
+    @raise FilterError: a value has another type than is needed
+
+    """
+
+
+class _Condition(_Node):
   """A condition on one field.
 
   """
-  def __init__(self, field):
+  def __init__(self, field: str) -> None:
     self.field = field
 
-  def Fields(self):
+  def Fields(self) -> List[str]:
     return [self.field]
 
-  def Holds(self, get):
-    """Tells whether the condition holds.
-
-    @type get: callable
-    @param get: returns the value of the field whose name it gets
-    @raise FilterError: the value has another type
-
-    """
+  def Holds(self, get: _Get) -> bool:
     value = get(self.field)
     return value is None or self._Test(value)
 
-  def _Test(self, value):
-    raise NotImplementedError
+  @abc.abstractmethod
+  def _Test(self, value: Any) -> bool:
+    """Tells whether the condition holds for a value that is there.
 
-  def _Refuse(self, value, what):
+    """
+
+  def _Refuse(self, value: Any, what: Optional[str]) -> NoReturn:
     raise FilterError("The filter cannot be applied: %s is %s, not %s" %
                       (self.field, _Describe(value), what))
 
@@ -132,13 +153,13 @@ class _IsTrue(_Condition):
   """A field alone.
 
   """
-  def _Test(self, value):
+  def _Test(self, value: Any) -> bool:
     if not isinstance(value, bool):
       self._Refuse(value, "true or false")
     return value
 
 
-def _TypeName(value):
+def _TypeName(value: Any) -> Optional[str]:
   """Returns what two values must have in common to be compared.
 
   """
@@ -150,13 +171,13 @@ def _TypeName(value):
 
 
 #: What an operator makes of a value and the one it is compared with
-_COMPARISONS = {
-  "==": lambda value, other: value == other,
-  "=": lambda value, other: value == other,
-  "<": lambda value, other: value < other,
-  "<=": lambda value, other: value <= other,
-  ">": lambda value, other: value > other,
-  ">=": lambda value, other: value >= other,
+_COMPARISONS: Dict[str, Callable[[Any, Any], Any]] = {
+  "==": operator.eq,
+  "=": operator.eq,
+  "<": operator.lt,
+  "<=": operator.le,
+  ">": operator.gt,
+  ">=": operator.ge,
   }
 
 _EQUALITY = frozenset(["==", "="])
@@ -172,30 +193,31 @@ class _Compare(_Condition):
   """A field compared with a value.
 
   """
-  def __init__(self, field, operator, other, is_hostname):
+  def __init__(self, field: str, symbol: str, other: Any, is_hostname: bool
+               ) -> None:
     _Condition.__init__(self, field)
     self._is_hostname = is_hostname
-    self.operator = operator
+    self.operator = symbol
     self.other = other
 
-  def _Test(self, value):
+  def _Test(self, value: Any) -> bool:
     kind = _TypeName(self.other)
     if _TypeName(value) != kind:
       self._Refuse(value, kind)
     if self._is_hostname and self.operator in _EQUALITY and kind == "a text":
-      return (value + ".").startswith(self.other + ".")
-    return _COMPARISONS[self.operator](value, self.other)
+      return bool((value + ".").startswith(self.other + "."))
+    return bool(_COMPARISONS[self.operator](value, self.other))
 
 
 class _Contains(_Condition):
   """A list has an item.
 
   """
-  def __init__(self, field, item):
+  def __init__(self, field: str, item: Any) -> None:
     _Condition.__init__(self, field)
     self._item = item
 
-  def _Test(self, value):
+  def _Test(self, value: Any) -> bool:
     if not isinstance(value, list):
       self._Refuse(value, "a list")
     kind = _TypeName(self._item)
@@ -209,62 +231,70 @@ class _Matches(_Condition):
   """A text matches a regular expression.
 
   """
-  def __init__(self, field, regexp):
+  def __init__(self, field: str, regexp: "re.Pattern[str]") -> None:
     _Condition.__init__(self, field)
     self._search = regexp.search
 
-  def _Test(self, value):
+  def _Test(self, value: Any) -> bool:
     if not isinstance(value, str):
       self._Refuse(value, "a text")
     return self._search(value) is not None
 
 
-class _Not:
-  def __init__(self, part):
+class _Not(_Node):
+  """A condition does not hold.
+
+  """
+  def __init__(self, part: _Node) -> None:
     self._part = part
 
-  def Fields(self):
+  def Fields(self) -> List[str]:
     return self._part.Fields()
 
-  def Holds(self, get):
+  def Holds(self, get: _Get) -> bool:
     return not self._part.Holds(get)
 
 
-class _Several:
+class _Several(_Node):
   """Conditions joined.
 
   @ivar parts: list of conditions
 
   """
-  def __init__(self, parts):
+  def __init__(self, parts: List[_Node]) -> None:
     self.parts = parts
 
-  def Fields(self):
+  def Fields(self) -> List[str]:
     return [field for part in self.parts for field in part.Fields()]
 
 
 class _All(_Several):
-  def Holds(self, get):
+  """All of several conditions hold.
+
+  """
+  def Holds(self, get: _Get) -> bool:
     return all(part.Holds(get) for part in self.parts)
 
 
 class _Any(_Several):
-  def Holds(self, get):
+  """One of several conditions holds, or more.
+
+  """
+  def Holds(self, get: _Get) -> bool:
     return any(part.Holds(get) for part in self.parts)
 
 
 # The parser
 
-def _UnescapeRegexp(text):
+def _UnescapeRegexp(text: str) -> str:
   return re.sub(r"\\(.)",
                 lambda match: _ESCAPES.get(match.group(1), match.group(1)),
                 text, flags=re.DOTALL)
 
 
-def _CompileRegexp(text, flags):
+def _CompileRegexp(text: str, flags: str) -> "re.Pattern[str]":
   """Compiles a regular expression.
 
-  @type flags: string
   @raise ValueError: it is none; the message says why
 
   """
@@ -281,10 +311,8 @@ def _CompileRegexp(text, flags):
     raise ValueError("not a regular expression (%s)" % err)
 
 
-def GlobRegexp(pattern):
+def GlobRegexp(pattern: str) -> "re.Pattern[str]":
   """Makes a regular expression of a pattern for host names.
-
-  @type pattern: string
 
   """
   parts = [_GLOB.get(part[0]) or re.escape(part)
@@ -292,7 +320,9 @@ def GlobRegexp(pattern):
   return re.compile(r"^%s(\..*)?$" % "".join(parts), re.DOTALL)
 
 
-def _FindRegexp(text, position, tokens):
+# Pyparsing's tokens have no types
+
+def _FindRegexp(text: str, position: int, tokens: Any) -> "re.Pattern[str]":
   import pyparsing
   (regexp, flags) = tokens
   try:
@@ -301,33 +331,41 @@ def _FindRegexp(text, position, tokens):
     raise pyparsing.ParseFatalException(text, position, str(err))
 
 
-def _FieldCondition(tokens, hostnames):
+def _FieldCondition(tokens: Any, hostnames: FrozenSet[str]) -> _Node:
   if len(tokens) == 1:
     return _IsTrue(tokens[0])
-  (field, operator, value) = tokens
-  if operator in _NEGATED:
-    return _Not(_FieldCondition([field, _NEGATED[operator], value], hostnames))
-  if operator in ("=~", "=*"):
+  (field, symbol, value) = tokens
+  if symbol in _NEGATED:
+    return _Not(_FieldCondition([field, _NEGATED[symbol], value], hostnames))
+  if symbol in ("=~", "=*"):
     return _Matches(field, value)
-  return _Compare(field, operator, value, field in hostnames)
+  return _Compare(field, symbol, value, field in hostnames)
 
 
-def _InCondition(tokens):
+def _InCondition(tokens: Any) -> _Node:
   (value, *negated, field) = tokens
   condition = _Contains(field, value)
   return _Not(condition) if negated else condition
 
 
-def _Join(make):
-  return lambda tokens: tokens[0] if len(tokens) == 1 else make(list(tokens))
+def _Join(make: Callable[[List[_Node]], _Node]) -> Callable[[Any], _Node]:
+  """Makes a function that joins conditions if there are several.
+
+  """
+  def _JoinTokens(tokens: Any) -> _Node:
+    nodes: List[_Node] = list(tokens)
+    return nodes[0] if len(nodes) == 1 else make(nodes)
+  return _JoinTokens
 
 
 @functools.lru_cache(maxsize=8)
-def _BuildParser(hostnames):
+def _BuildParser(hostnames: FrozenSet[str]) -> Any:
   """Makes the parser; what it returns is one condition.
 
   """
-  import pyparsing as pyp
+  import pyparsing
+  # Not all of it has types
+  pyp: Any = pyparsing
 
   # Where "-" stands instead of "+", what follows must come: the error is
   # there, and nothing else is tried
@@ -378,14 +416,14 @@ def _BuildParser(hostnames):
   return parser.parse_with_tabs()
 
 
-def IsFilter(text):
+def IsFilter(text: str) -> bool:
   """Tells whether an argument is a filter, and no name.
 
   """
   return not _FILTER_CHARS.isdisjoint(text)
 
 
-def IsGlob(text):
+def IsGlob(text: str) -> bool:
   """Tells whether an argument is a pattern, and no name.
 
   """
@@ -398,14 +436,13 @@ class Filter:
   @ivar fields: list of the names of the fields it needs, each once
 
   """
-  def __init__(self, condition):
+  def __init__(self, condition: _Node) -> None:
     self._condition = condition
     self.fields = list(dict.fromkeys(condition.Fields()))
 
-  def Names(self):
+  def Names(self) -> Optional[List[str]]:
     """Returns the names that the filter consists of.
 
-    @rtype: list of strings, or None
     @return: None if there is more to it than names to be equal to
 
     """
@@ -422,31 +459,28 @@ class Filter:
         return None
     return names
 
-  def Select(self, fields, rows):
+  def Select(self, fields: Sequence[str], rows: Iterable[List[Any]]
+             ) -> List[List[Any]]:
     """Returns those of some rows that meet the filter.
 
-    @type fields: list of strings
     @param fields: what the rows consist of; those of the filter are among it
-    @type rows: list of lists
     @raise FilterError: a value has another type than is needed
 
     """
     columns = {name: index for (index, name) in enumerate(fields)}
-    holds = self._condition.Holds
+
+    def _Holds(row: List[Any]) -> bool:
+      return self._condition.Holds(lambda name: row[columns[name]])
     try:
-      return [row for row in rows
-              if holds(lambda name, row=row: row[columns[name]])]
+      return [row for row in rows if _Holds(row)]
     except RecursionError:
       raise FilterError("The filter is nested too deeply")
 
 
-def Parse(text, hostnames=frozenset()):
+def Parse(text: str, hostnames: FrozenSet[str] = frozenset()) -> Filter:
   """Parses a filter.
 
-  @type text: string
-  @type hostnames: frozenset of strings
   @param hostnames: names of the fields that hold host names
-  @rtype: L{Filter}
   @raise FilterError: it is none; the message shows the place
 
   """
@@ -465,14 +499,16 @@ def Parse(text, hostnames=frozenset()):
     raise FilterError("The filter is nested too deeply")
 
 
-def ParseArguments(names, field=NAME):
+def ParseArguments(names: Iterable[str], field: str = NAME) -> Filter:
   """Makes a filter of names some of which are patterns.
 
-  @type names: list of strings
   @param field: the field that holds the names
-  @rtype: L{Filter}
 
   """
-  return Filter(_Any([
-    _Matches(field, GlobRegexp(name)) if IsGlob(name) else
-    _Compare(field, "==", name, True) for name in names]))
+  conditions: List[_Node] = []
+  for name in names:
+    if IsGlob(name):
+      conditions.append(_Matches(field, GlobRegexp(name)))
+    else:
+      conditions.append(_Compare(field, "==", name, True))
+  return Filter(_Any(conditions))

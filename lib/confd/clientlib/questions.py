@@ -9,6 +9,7 @@ C{sync.Client} has the same ones, each run to its end.
 
 """
 
+import functools
 import time
 import typing
 from typing import Any, Dict, Iterable, Optional, Tuple, Union
@@ -362,7 +363,7 @@ class Questions(dialogue.Dialogue):
     # Nothing may stand twice in a query
     asked = list(dict.fromkeys(
       fields + (condition.fields if condition is not None else [])))
-    asked_names = names and list(dict.fromkeys(names))
+    asked_names = None if names is None else list(dict.fromkeys(names))
     query = {"what": what, "fields": asked}
     answers = []
     reply = None
@@ -373,13 +374,13 @@ class Questions(dialogue.Dialogue):
     assert reply is not None
     reply = _Joined(reply, answers)
     rows = reply.answer
-    if names and asked_names != names:
+    if names is not None and asked_names is not None and asked_names != names:
       by_name = dict(zip(asked_names, rows))
       rows = [by_name[name] for name in names if name in by_name]
     if condition is not None:
       # It may take long, and asyncio has others to serve
-      found = rows
-      rows = await self._driver.Call(lambda: condition.Select(asked, found))
+      rows = await self._driver.Call(
+        functools.partial(condition.Select, asked, rows))
     if asked != fields:
       columns = [asked.index(field) for field in fields]
       rows = [[row[column] for column in columns] for row in rows]

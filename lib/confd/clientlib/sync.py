@@ -69,7 +69,7 @@ def _Blocking(question: "Callable[Concatenate[questions.Questions, _Arguments],"
 
   """
   @functools.wraps(question)
-  def _Call(self: "Client", *args: "_Arguments.args",
+  def _Call(self: "Client", /, *args: "_Arguments.args",
             **kwargs: "_Arguments.kwargs") -> _Value:
     # pylint: disable=W0212
     return self._Perform(question(self._questions, *args, **kwargs))
