@@ -9,7 +9,8 @@ again with the time of now, since a request is good for a while only, and sent
 to a real daemon on the example configuration.
 
 Rule: what reads the page and its datagrams is written after the page alone and
-uses nothing of the package's; so does the program on the page.
+uses nothing of the package's; so does the program on the page. Only which types
+of requests there are is asked of the package.
 
 """
 
@@ -27,6 +28,8 @@ import unittest
 import zlib
 
 import testutils
+
+from ganeti.confd import protocol
 
 
 _PAGE = os.path.join(testutils.SRCDIR, "doc", "protocol.rst")
@@ -226,11 +229,11 @@ class TestPage(unittest.TestCase):
     """
     asked = {json.loads(_Unpack(self.key, request)[1])["type"]
              for (request, reply) in self.examples if reply is not None}
-    self.assertLessEqual(set(range(12)) | {64, 65}, asked)
+    self.assertLessEqual(protocol.ALL_REQUESTS, asked)
     sections = re.findall(r"^([0-9]+): [A-Z0-9_]+\n-+$", self.page,
                           re.MULTILINE)
     self.assertEqual([int(number) for number in sections],
-                     list(range(12)) + [64, 65])
+                     sorted(protocol.ALL_REQUESTS))
 
   def testSigned(self):
     """What is signed in the first example.
