@@ -12,17 +12,21 @@ outlive the processes: who takes over a row goes on counting in it.
 
 """
 
+from __future__ import annotations
+
 import mmap
+
+from typing import MutableSequence, cast
 
 from ganeti.confd import protocol
 from ganeti.confd import wire
 
 
-def QueryName(kind):
+def QueryName(kind: str) -> str:
   return "queries %s" % kind
 
 
-def DroppedName(reason):
+def DroppedName(reason: str) -> str:
   return "dropped %s" % reason
 
 
@@ -63,25 +67,24 @@ class Counters:
   """Rows of counters.
 
   """
-  def __init__(self, rows):
-    """@type rows: int
-
-    """
+  def __init__(self, rows: int) -> None:
     self._rows = rows
     self._cells = memoryview(mmap.mmap(-1, rows * len(NAMES) * _ITEM)).cast("Q")
 
-  def Row(self, row):
+  def Row(self, row: int) -> MutableSequence[int]:
     """Returns one row, for its only writer.
 
-    @rtype: memoryview of len(L{NAMES}) integers
+    @return: len(L{NAMES}) integers
 
     """
-    return self._cells[row * len(NAMES):(row + 1) * len(NAMES)]
+    cells = self._cells[row * len(NAMES):(row + 1) * len(NAMES)]
+    # As far as type checkers know, nothing can be written to a memoryview
+    return cast(MutableSequence[int], cells)
 
-  def Sum(self):
+  def Sum(self) -> dict[str, int]:
     """Returns the counters summed over all rows.
 
-    @rtype: dict from name to int, in the order of L{NAMES}
+    @return: by name, in the order of L{NAMES}
 
     """
     return {name: sum(self._cells[INDEX[name]::len(NAMES)].tolist())

@@ -50,7 +50,8 @@ def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
   except OSError as err:
     if err.errno in (errno.ENOENT, errno.ENOTDIR):
       return None
-    return Inaccessible(err.errno)
+    # The system's errors have a number, which type checkers do not know
+    return Inaccessible(err.errno or errno.EIO)
 
 
 def StateOf(status: os.stat_result) -> State:

@@ -73,7 +73,7 @@ def _IsOwnAddress(address: str) -> bool:
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
       # Nothing is sent
       sock.connect((address, constants.DEFAULT_CONFD_PORT))
-      return sock.getsockname()[0] == address
+      return bool(sock.getsockname()[0] == address)
   except OSError:
     return False
 
