@@ -24,6 +24,8 @@ any length.
 
 """
 
+from __future__ import annotations
+
 import collections
 import os
 import random

@@ -14,6 +14,8 @@ wait for their turn, see L{_Gate}.
 
 """
 
+from __future__ import annotations
+
 import asyncio
 import collections
 import socket

@@ -10,6 +10,8 @@ characters, nor a boolean for a number.
 
 """
 
+from __future__ import annotations
+
 import math
 import os
 from typing import Any, Iterable, List, Mapping, Optional

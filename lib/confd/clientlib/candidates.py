@@ -14,6 +14,8 @@ were given stay, since the learned addresses may be out of reach from here.
 
 """
 
+from __future__ import annotations
+
 import random
 import socket
 import threading

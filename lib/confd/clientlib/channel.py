@@ -13,6 +13,8 @@ Rule: each call does a bounded amount of work, whatever comes in.
 
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import select

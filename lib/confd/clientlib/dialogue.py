@@ -23,6 +23,8 @@ the candidates are within it. Parts of an answer have the rule of L{fetch}.
 
 """
 
+from __future__ import annotations
+
 import abc
 import time
 from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, \

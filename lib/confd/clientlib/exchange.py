@@ -34,6 +34,8 @@ over, if there was one for each address.
 
 """
 
+from __future__ import annotations
+
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, \
   Sequence, Set, Tuple
 

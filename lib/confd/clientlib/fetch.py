@@ -18,6 +18,8 @@ faster, or the fetch is given up.
 
 """
 
+from __future__ import annotations
+
 from typing import Callable, Dict, List, Optional, Tuple
 
 from ganeti import constants

@@ -31,6 +31,8 @@ No I/O; L{FilterError} is all that is raised, whatever the text.
 
 """
 
+from __future__ import annotations
+
 import abc
 import functools
 import operator

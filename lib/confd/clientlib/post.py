@@ -12,6 +12,8 @@ flood of garbage keeps nobody's time-out from being kept.
 
 """
 
+from __future__ import annotations
+
 import collections
 import socket
 import time

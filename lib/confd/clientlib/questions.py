@@ -9,6 +9,8 @@ C{sync.Client} has the same ones, each run to its end.
 
 """
 
+from __future__ import annotations
+
 import functools
 import time
 import typing

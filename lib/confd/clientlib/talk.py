@@ -13,6 +13,8 @@ and are passed in.
 
 """
 
+from __future__ import annotations
+
 import abc
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
