@@ -26,7 +26,7 @@ from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot as snapshotlib
 
 
-# Annotations below are about these
+# Short names for the annotations below
 _Snapshot = snapshotlib.Snapshot
 _Node = snapshotlib.Node
 _Instance = snapshotlib.Instance
@@ -34,11 +34,10 @@ _Group = snapshotlib.Group
 _Network = snapshotlib.Network
 _Disk = snapshotlib.Disk
 
-
 #: What DRBD needs on each node beside the disk itself (MiB)
 _DRBD_META_SIZE = 128
 
-#: Types of disks before Ganeti 2.12, by those of today
+#: What types of disks of before Ganeti 2.12 are called today
 _DISK_TYPES = {
   "lvm": "plain",
   "drbd8": "drbd",
@@ -57,13 +56,14 @@ _ROLES = [
   ("offline", "O"),
   ]
 
+
 class Getter(NamedTuple):
   """How the values of a field are had.
 
   @ivar get: called with a snapshot and an object of it, returns a JSON value
-  @ivar wide: whether that takes more than what is stored of the object itself:
-    how much, depends on the rest of the configuration. Queries for such fields
-    are never answered by a worker.
+  @ivar wide: whether the value is made of more than the object itself, so that
+    its size depends on the rest of the configuration. A worker never answers
+    queries for such fields.
 
   """
   get: Callable[[_Snapshot, Any], Any]

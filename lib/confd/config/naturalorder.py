@@ -21,6 +21,6 @@ def NaturalKey(name: str) -> list[Union[str, int]]:
   """Returns what to sort names by, so that node2 comes before node10.
 
   """
-  parts: list[Union[str, int]] = [*_DIGITS_RE.split(name)]
+  parts: list[Union[str, int]] = _DIGITS_RE.split(name)
   parts[1::2] = map(int, parts[1::2])
   return parts
