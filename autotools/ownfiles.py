@@ -34,7 +34,7 @@ def IsMarked(path):
 def CompiledModules(path, suffix=""):
   """Lists the files that interpreters made of a module.
 
-  @param suffix: what their names end in after C{.pyc}
+  @param suffix: what their names end in after C{.pyc}, a pattern
   @rtype: list of strings
 
   """
