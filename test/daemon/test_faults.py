@@ -217,7 +217,8 @@ class BrokenTest(_FaultTest):
     daemon = self._Daemon(env={"PYTHONPATH": path})
     daemon.WriteConfig(_Text(2) + b"poison")
     self._CheckServedOn(daemon, 1)
-    self.assertIn("programming error, please report it: TypeError('not"
+    self.assertIn("programming error; please report it, as ganeti-confd(8)"
+                  " says: TypeError('not"
                   " swallowed') in sitecustomize.py, line 5", daemon.Log())
     daemon.WriteConfig(_Text(3))
     self._AwaitSerial(daemon, 3)

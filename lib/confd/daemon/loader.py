@@ -33,6 +33,7 @@ import traceback
 from typing import Any, Callable, Iterable, List, MutableSequence, Optional, \
   Tuple
 
+from ganeti import confd
 from ganeti import errors
 from ganeti.confd import answers
 from ganeti.confd import counters
@@ -221,8 +222,8 @@ class Loader:
       reason = "%s: not enough memory" % path
     except Exception as err: # pylint: disable=W0718
       # Said like any other failure, hence not again at each try
-      reason = ("%s: programming error, please report it: %s" %
-                (path, _Describe(err)))
+      reason = "%s: programming error; %s: %s" % (path, confd.PLEASE_REPORT,
+                                                  _Describe(err))
     else:
       reason = ""
       del text

@@ -17,6 +17,7 @@ import os
 import pwd
 import sys
 
+from ganeti import confd
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import _version
@@ -218,8 +219,8 @@ def Main():
     report(None)
     master.Run()
   except Exception: # pylint: disable=W0718
-    logging.exception("Stopping because of a programming error; please report"
-                      " it")
+    logging.exception("Stopping because of a programming error; %s",
+                      confd.PLEASE_REPORT)
     return constants.EXIT_FAILURE
   finally:
     pid_file.Remove()

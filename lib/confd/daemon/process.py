@@ -20,6 +20,8 @@ import signal
 from typing import Callable, Iterable, List, Optional, Protocol, Set, Tuple, \
   TypeVar, Union, cast
 
+from ganeti import confd
+
 
 #: Signals that mean something to one of our processes
 _SIGNALS = frozenset([signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
@@ -142,7 +144,7 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
       status = os.EX_OK
     except Exception: # pylint: disable=W0718
       logging.exception("Process %d ends because of a programming error;"
-                        " please report it", os.getpid())
+                        " %s", os.getpid(), confd.PLEASE_REPORT)
     finally:
       # Without the parent's exit handlers, and without taking a large heap
       # apart first
