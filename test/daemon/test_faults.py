@@ -197,6 +197,20 @@ class BrokenTest(_FaultTest):
     daemon.WriteConfig(_Text(1))
     self._AwaitSerial(daemon, 1)
 
+  def testServingProcessesDieBesideIt(self):
+    """The log's last word is what holds.
+
+    """
+    daemon = self._Daemon()
+    loader = processes.Find(daemon).loader
+    daemon.WriteConfig(b"{")
+    self._WaitForLog(daemon, "The last good one is served on")
+    os.kill(loader, signal.SIGKILL)
+    self._WaitForLog(daemon, "Nothing is served")
+    self._AwaitSilence(daemon)
+    daemon.WriteConfig(_Text(2))
+    self._AwaitSerial(daemon, 2)
+
   def testProgrammingError(self):
     # As if the snapshot could not cope with something
     directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")

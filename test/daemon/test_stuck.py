@@ -1,0 +1,373 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of processes that cannot go on, or cannot end, and of want of memory.
+
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+import processes
+import testutils
+
+
+PING = 0
+STATS = 65
+
+# From linux/ptrace.h
+_PTRACE_DETACH = 17
+_PTRACE_SEIZE = 0x4206
+_PTRACE_INTERRUPT = 0x4207
+
+_MEGABYTE = 1 << 20
+
+
+def _Config(serial, instances=0):
+  return testutils.MakeConfig(
+    serial_no=serial,
+    instances=[testutils.MakeInstance(index, 1) for index in range(instances)])
+
+
+def _Trace(request, pid):
+  """Does something as a debugger does.
+
+  """
+  libc = ctypes.CDLL(None, use_errno=True)
+  libc.ptrace.argtypes = [ctypes.c_long] * 4
+  libc.ptrace.restype = ctypes.c_long
+  if libc.ptrace(request, pid, 0, 0) == -1:
+    number = ctypes.get_errno()
+    raise OSError(number, "ptrace: %s" % os.strerror(number))
+
+
+@contextlib.contextmanager
+def _Stopped(pids):
+  """Stops processes in a way that only ends when they are killed.
+
+  What SIGSTOP has stopped goes on when its loader dies: the kernel sees to
+  that.
+
+  """
+  for pid in pids:
+    _Trace(_PTRACE_SEIZE, pid)
+    _Trace(_PTRACE_INTERRUPT, pid)
+    testutils.WaitFor(lambda: processes.Status(pid, "State")[0] == "t", # pylint: disable=W0640
+                      "process %d is stopped" % pid)
+  try:
+    yield
+  finally:
+    for pid in pids:
+      with contextlib.suppress(OSError):
+        _Trace(_PTRACE_DETACH, pid)
+
+
+class StuckTest(unittest.TestCase):
+  def _CheckAnswers(self, daemon, seconds):
+    """Checks that a daemon comes to answer again.
+
+    """
+    started = time.monotonic()
+    while True:
+      with daemon.Asker() as asker:
+        try:
+          asker.Ask(PING, timeout=0.2)
+          break
+        except testutils.NoReply:
+          self.assertLess(time.monotonic() - started, 10 * seconds)
+
+  def testChildWhoseLoaderDies(self):
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon, 2)
+      with _Stopped(found.workers):
+        os.kill(found.loader, signal.SIGKILL)
+        self._CheckAnswers(daemon, 0.5)
+        processes.WaitForEnd(found.workers)
+      self.assertIn("The serving processes died", daemon.Log())
+      self.assertEqual(daemon.Answer(STATS)[1]["restarts"]["generations"], 1)
+
+  def testStopWhileOneIsStuck(self):
+    daemon = testutils.Daemon(_Config(1), args=["--workers=2"])
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    found = processes.Find(daemon, 2)
+    with _Stopped(found.workers):
+      os.kill(found.loader, signal.SIGKILL)
+      daemon.proc.terminate()
+      self.assertEqual(daemon.proc.wait(testutils.PATIENCE), 0)
+      processes.WaitForEnd(found.workers)
+      # The port is free, and so is the pid file
+      with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((daemon.address, daemon.port))
+      self.assertFalse(os.path.exists(daemon.pid_file))
+
+  def testWatchdogIsNotFedForThem(self):
+    with tempfile.TemporaryDirectory() as directory, \
+         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+      path = os.path.join(directory, "notify")
+      sock.bind(path)
+      sock.settimeout(testutils.PATIENCE)
+      env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
+      with testutils.Daemon(_Config(1), args=["--workers=1"],
+                            env=env) as daemon:
+        found = processes.Find(daemon)
+        while sock.recv(100) != b"WATCHDOG=1":
+          pass
+        with _Stopped(found.workers):
+          # A question that was under way
+          time.sleep(0.4)
+          self._Drain(sock)
+          time.sleep(1.2)
+          self.assertEqual(self._Drain(sock), [])
+        sock.settimeout(testutils.PATIENCE)
+        self.assertEqual(sock.recv(100), b"WATCHDOG=1")
+
+  @staticmethod
+  def _Drain(sock):
+    sock.setblocking(False)
+    received = []
+    while True:
+      try:
+        received.append(sock.recv(100))
+      except BlockingIOError:
+        return received
+
+  def testWatchdogBesideABrokenConfiguration(self):
+    """What serves is asked, with the key that it serves with.
+
+    """
+    with tempfile.TemporaryDirectory() as directory, \
+         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+      path = os.path.join(directory, "notify")
+      sock.bind(path)
+      sock.settimeout(testutils.PATIENCE)
+      env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
+      with testutils.Daemon(_Config(1), args=["--workers=1"],
+                            env=env) as daemon:
+        found = processes.Find(daemon)
+        daemon.WriteConfig(b"{")
+        testutils.WriteFile(daemon.key_file, b"short")
+        testutils.WaitFor(lambda: "Cannot load" in daemon.Log(), "a failure")
+        time.sleep(0.4)
+        self._Drain(sock)
+        sock.settimeout(testutils.PATIENCE)
+        self.assertEqual(sock.recv(100), b"WATCHDOG=1")
+        with _Stopped(found.workers):
+          time.sleep(0.4)
+          self._Drain(sock)
+          time.sleep(1.2)
+          self.assertEqual(self._Drain(sock), [])
+
+
+class NameTest(unittest.TestCase):
+  def testKillByName(self):
+    """What "pkill -9 ganeti-confd" does, to this daemon alone.
+
+    """
+    daemon = testutils.Daemon(_Config(1), args=["--workers=2"])
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    processes.Find(daemon, 2)
+    tree = testutils.ProcessTree(daemon.proc.pid)
+    for command in (["pkill", "-9", "ganeti-confd"],
+                    ["pkill", "-9", "-f", "ganeti-confd"]):
+      with self.subTest(command=command):
+        pgrep = ["pgrep"] + command[2:]
+        matched = set(map(int, subprocess.run(
+          pgrep, stdout=subprocess.PIPE, check=True).stdout.split()))
+        self.assertEqual(len(matched.intersection(tree)), len(tree) - 1)
+    for pid in tree:
+      # Some go with the first
+      with contextlib.suppress(ProcessLookupError):
+        if not processes.IsKeeper(pid):
+          os.kill(pid, signal.SIGKILL)
+    daemon.proc.wait()
+    testutils.WaitFor(lambda: not os.path.exists(daemon.pid_file),
+                      "the pid file is removed")
+    processes.WaitForEnd(tree)
+    # The same directory, the same port
+    daemon.Start()
+    daemon.Ask(PING)
+
+
+class DescriptorsTest(unittest.TestCase):
+  def testMany(self):
+    """More than select(2) could look at.
+
+    """
+    (soft, hard) = resource.getrlimit(resource.RLIMIT_NOFILE)
+    number = 1100
+    if hard != resource.RLIM_INFINITY and hard < number + 100:
+      self.skipTest("not so many open files are permitted")
+
+    class _Daemon(testutils.Daemon):
+      """The daemon with many open files from the start.
+
+      """
+      def CommandLine(self, args):
+        return (["prlimit", "--nofile=%d:" % (number + 100), "bash", "-c",
+                 "for i in {1..%d}; do exec {fd}</dev/null; done;"
+                 " exec \"$@\"" % number, "bash"] +
+                testutils.Daemon.CommandLine(self, args))
+
+    with _Daemon(_Config(1)) as daemon:
+      self.assertGreater(len(os.listdir("/proc/%d/fd" % daemon.proc.pid)),
+                         number)
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+      os.kill(processes.Find(daemon).loader, signal.SIGKILL)
+      daemon.WaitForSerial(2)
+
+  @unittest.skipUnless(os.geteuid() == 0, "must be root to limit the daemon")
+  def testNoneLeftForSystemd(self):
+    with tempfile.TemporaryDirectory() as directory, \
+         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+      path = os.path.join(directory, "notify")
+      sock.bind(path)
+      sock.settimeout(testutils.PATIENCE)
+      env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
+      with testutils.Daemon(None, env=env) as daemon:
+        limits = resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE,
+                         (3, limits[1]))
+        for _ in range(5):
+          while sock.recv(100) != b"WATCHDOG=1":
+            pass
+
+
+def _MemoryGroup():
+  """Makes a control group whose memory can be limited.
+
+  @return: its directory and its file with the limit, or None
+
+  """
+  root = "/sys/fs/cgroup"
+  for (parent, limit) in [(os.path.join(root, "memory"),
+                           "memory.limit_in_bytes"),
+                          (root, "memory.max")]:
+    path = os.path.join(parent, "ganeti-confd-test.%d" % os.getpid())
+    try:
+      os.mkdir(path)
+    except OSError:
+      continue
+    if os.path.exists(os.path.join(path, limit)):
+      return (path, os.path.join(path, limit))
+    os.rmdir(path)
+  return None
+
+
+def _Write(path, value):
+  with open(path, "w", encoding="ascii") as stream:
+    stream.write("%d" % value)
+
+
+class MemoryTest(unittest.TestCase):
+  """Memory runs out while a larger configuration is loaded.
+
+  """
+  def setUp(self):
+    group = os.geteuid() == 0 and _MemoryGroup()
+    if not group:
+      self.skipTest("memory cannot be limited (no root, or no control group)")
+    (self.directory, self.limit) = group
+    self.addCleanup(self._RemoveGroup)
+
+  def _RemoveGroup(self):
+    def _Remove():
+      with contextlib.suppress(OSError):
+        os.rmdir(self.directory)
+      return not os.path.exists(self.directory)
+
+    testutils.WaitFor(_Remove, "the control group is empty")
+
+  def testWhatServesStays(self):
+    daemon = testutils.Daemon(_Config(1, 1000), args=["--workers=2"])
+    self.addCleanup(daemon.Kill)
+    daemon.Start()
+    found = processes.Find(daemon, 2)
+    for pid in testutils.ProcessTree(daemon.proc.pid):
+      _Write(os.path.join(self.directory, "cgroup.procs"), pid)
+    # The next one takes more than that
+    _Write(self.limit, 24 * _MEGABYTE)
+    large = _Config(2, 60000)
+    daemon.WriteConfig(large)
+    for tries in (1, 2, 3):
+      testutils.WaitFor(
+        lambda: daemon.Answer(STATS)[1]["reloads"]["failed"] >= tries, # pylint: disable=W0640
+        "loading fails")
+      daemon.proc.send_signal(signal.SIGHUP)
+    self.assertEqual(daemon.Ask(PING)["serial"], 1)
+    now = processes.Find(daemon)
+    self.assertEqual(now.loader, found.loader)
+    self.assertEqual(set(now.workers), set(found.workers))
+    self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
+                     {"workers": 0, "generations": 0})
+    # Said once, however often it is tried
+    log = daemon.Log()
+    self.assertEqual(log.count("Cannot load the configuration"), 1, log)
+    self.assertIn("(killed by signal 9)", log)
+    self.assertIn("The last good one is served on", log)
+    # And loaded as soon as there is room
+    _Write(self.limit, 2048 * _MEGABYTE)
+    daemon.proc.send_signal(signal.SIGHUP)
+    daemon.WaitForSerial(2)
+    daemon.Stop()
+
+
+class CoarseStampsTest(unittest.TestCase):
+  """A file system whose time stamps are whole seconds.
+
+  """
+  def _Mount(self, path):
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+      self.skipTest("no file system can be made")
+    image = path + ".image"
+    with open(image, "wb") as stream:
+      stream.truncate(16 << 20)
+    # Inodes of 128 bytes have no room for more
+    subprocess.run(["mkfs.ext4", "-q", "-I", "128", image], check=True,
+                   stderr=subprocess.DEVNULL)
+    if subprocess.run(["mount", "-o", "loop", image, path], check=False,
+                      stderr=subprocess.DEVNULL).returncode:
+      self.skipTest("no file system can be mounted")
+    self.addCleanup(subprocess.run, ["umount", "--lazy", path], check=True)
+
+  def testChangeWithinASecond(self):
+    daemon = testutils.Daemon()
+    self.addCleanup(daemon.Kill)
+    self._Mount(daemon.datadir)
+    testutils.WriteFile(daemon.key_file, testutils.KEY)
+    daemon.WriteConfig(_Config(10))
+    daemon.Start()
+    for serial in range(11, 17, 2):
+      # At the beginning of a second there is time for both
+      time.sleep(1.05 - time.time() % 1)
+      daemon.WriteConfig(_Config(serial))
+      daemon.WaitForSerial(serial)
+      before = os.stat(daemon.config_file)
+      with open(daemon.config_file, "r+b") as stream:
+        text = stream.read()
+        # Inotify is heard, but what it tells of looks the same
+        stream.seek(0)
+        stream.write(text.replace(b'"serial_no": %d,' % serial,
+                                  b'"serial_no": %d,' % (serial + 1)))
+      after = os.stat(daemon.config_file)
+      if (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns,
+                                                 after.st_ino):
+        self.assertEqual(before.st_size, after.st_size)
+      daemon.WaitForSerial(serial + 1)
+    daemon.Stop()
+
+
+if __name__ == "__main__":
+  unittest.main()
