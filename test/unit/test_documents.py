@@ -16,6 +16,7 @@ import ganeti.confd
 
 
 _DOC = os.path.join(testutils.SRCDIR, "doc")
+_CONFD = os.path.join(testutils.SRCDIR, "lib", "confd")
 
 #: Documents that speak of the tree as it is; NEWS speaks of the past as well
 _TEXTS = ["README", "INSTALL", "CONTRIBUTING.rst"]
@@ -36,6 +37,17 @@ def _Read(*path):
 
 def _Pages():
   return sorted(name for name in os.listdir(_DOC) if name.endswith(".rst"))
+
+
+def _Modules():
+  """Yields each module's name below C{ganeti.confd}, less the rooms' own.
+
+  """
+  for (directory, _, names) in os.walk(_CONFD):
+    for name in names:
+      if name.endswith(".py") and not name.startswith("_"):
+        path = os.path.relpath(os.path.join(directory, name), _CONFD)
+        yield path[:-len(".py")]
 
 
 class TestNames(unittest.TestCase):
@@ -76,6 +88,28 @@ class TestNames(unittest.TestCase):
       if name != "index.rst":
         self.assertIn("   %s\n" % name[:-len(".rst")], index)
 
+  def testEveryModuleIsInTheDesign(self):
+    """Each room has a section, and each module a line in it.
+
+    """
+    sections = {}
+    for (room, text) in re.findall(
+        r"^.*: \*lib/confd(/[a-z]+)?\*\n-+\n((?:.*\n(?![=]{4}|-{4}))+)",
+        _Read(_DOC, "design.rst"), re.MULTILINE):
+      for names in re.findall(r"^((?:``\w+``(?:, )?)+)\n  \S", text,
+                              re.MULTILINE):
+        sections.setdefault(room[1:], set()).update(re.findall(r"\w+", names))
+    described = {os.path.join(room, name) for (room, names) in sections.items()
+                 for name in names}
+    modules = set(_Modules())
+    self.assertEqual(described - modules, set(), "gone from lib/confd")
+    self.assertEqual(modules - described, set(), "no word in doc/design.rst")
+
+  def testModulesOfTheDesignAreThere(self):
+    found = re.findall("``([a-z]+/[a-z_]+)[.]py``", _Read(_DOC, "design.rst"))
+    self.assertGreater(len(found), 10)
+    self.assertEqual(set(found) - set(_Modules()), set())
+
   def testDrawings(self):
     """Each is there, and has a text for those who do not see it.
 
@@ -97,6 +131,9 @@ class TestNames(unittest.TestCase):
     """
     self.assertIn("ganeti-confd(8)", ganeti.confd.PLEASE_REPORT)
     self.assertIn("\nREPORTING FAULTS\n", _Read(_DOC, "ganeti-confd.rst"))
+    for module in _Modules():
+      self.assertNotRegex(_Read(_CONFD, module + ".py"), "please\\s+report",
+                          module)
 
 
 def _LoadConf():
