@@ -50,11 +50,12 @@ def _Form(value):
 
 
 class TestJson(unittest.TestCase):
-  def _Run(self, words):
+  @staticmethod
+  def _Run(daemon, words):
     result = subprocess.run(
       [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-a",
-       "127.0.0.1", "-p", str(self.daemon.port), "--hmac-file",
-       self.daemon.key_file, "-t", "3", "--json"] + shlex.split(words),
+       "127.0.0.1", "-p", str(daemon.port), "--hmac-file",
+       daemon.key_file, "-t", "3", "--json"] + shlex.split(words),
       stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8",
       timeout=60, check=False)
     return json.loads(result.stdout)
@@ -62,16 +63,16 @@ class TestJson(unittest.TestCase):
   def test(self):
     config = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc",
                                              "examples", "cluster.json"))
-    self.daemon = testutils.Daemon(config)
-    self.addCleanup(self.daemon.Stop)
-    self.daemon.Start()
+    daemon = testutils.Daemon(config)
+    self.addCleanup(daemon.Stop)
+    daemon.Start()
     examples = _Examples()
     self.assertGreater(len(examples), 15)
     for (words, expected) in examples:
       if words in _NOT_HERE:
         continue
       with self.subTest(words):
-        reply = self._Run(words)
+        reply = self._Run(daemon, words)
         if words.startswith("--json"):
           # The one that is shown as a whole
           self.assertEqual(reply["answer"], expected["answer"])
