@@ -42,12 +42,12 @@ from ganeti import errors
 from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd import wire
-from ganeti.confd._version import VERSION as __version__
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import exchange
 
 # The rest of the public interface
 # pylint: disable=W0611
+from ganeti.confd._version import VERSION as __version__
 from ganeti.confd.clientlib.exchange import CandidateReply as CandidateReply, \
   ErrorAnswer as ErrorAnswer, NoAnswer as NoAnswer, Reply as Reply, \
   StaleAnswer as StaleAnswer
@@ -197,7 +197,7 @@ class ConfdAsyncUDPClient(UDPClient):
     self.flush_send_queue()
 
 
-_UDP_CLIENT = UDPClient
+_OwnUDPClient = UDPClient
 
 
 def _SocketClass() -> Type[UDPClient]:
@@ -207,7 +207,7 @@ def _SocketClass() -> Type[UDPClient]:
   which one they replace depends on the release.
 
   """
-  return ConfdAsyncUDPClient if UDPClient is _UDP_CLIENT else UDPClient
+  return ConfdAsyncUDPClient if UDPClient is _OwnUDPClient else UDPClient
 
 
 class _Request:
@@ -324,6 +324,7 @@ class ConfdClient:
     @raise errors.ProgrammerError: an argument has the wrong type
 
     """
+    # pylint: disable=W0613
     if not isinstance(request, ConfdClientRequest):
       raise arguments.Refuse("request", "a ConfdClientRequest", request)
     arguments.Json("query", request.query)

@@ -27,7 +27,8 @@ from ganeti.confd.clientlib import post as postlib
 class _Candidate:
   """Answers in a thread of its own, after a while.
 
-  @ivar requests: list of (datagram, client's address)
+  @ivar serial: of its configuration
+  @ivar silent: whether it does not answer
 
   """
   def __init__(self, serial, address="127.0.0.1", delay=0.0, hurry=None):
@@ -42,8 +43,8 @@ class _Candidate:
     self.sock.bind((address, 0))
     self.address = self.sock.getsockname()
     self.peer = "%s:%d" % (address, self.address[1])
-    self.requests = []
-    self._serial = serial
+    self.serial = serial
+    self.silent = False
     self._delay = delay
     self._hurry = hurry
     self._thread = threading.Thread(target=self._Run, daemon=True)
@@ -61,19 +62,19 @@ class _Candidate:
     """
     rsalt = json.loads(json.loads(datagram[4:])["msg"])["rsalt"]
     return testutils.PackMessage(testutils.KEY, {
-      "protocol": 1, "status": 0, "answer": "serial %d" % self._serial,
-      "serial": self._serial}, salt=rsalt)
+      "protocol": 1, "status": 0, "answer": "serial %d" % self.serial,
+      "serial": self.serial}, salt=rsalt)
 
   def _Run(self):
     while True:
       (datagram, address) = self.sock.recvfrom(65536)
       if not datagram:
         return
-      self.requests.append((datagram, address))
       if self._hurry is not None:
         self._hurry(datagram, address)
       time.sleep(self._delay)
-      self.sock.sendto(self.Reply(datagram), address)
+      if not self.silent:
+        self.sock.sendto(self.Reply(datagram), address)
 
 
 class _Test(unittest.TestCase):
@@ -149,7 +150,7 @@ class TestCarriedElsewhere(_Test):
     """
     node = self._Candidate(5, address="127.0.0.2")
     master = self._Candidate(0, address="127.0.0.100")
-    master.Reply = node.Reply
+    master.serial = node.serial
     master.sock = _SendsFrom(master.sock, node.sock)
     asker = self._Client(master, node)
     for _ in range(3):
@@ -299,8 +300,8 @@ class TestFlood(_Test):
     for ask in (self._AskBlocking, self._AskAsync):
       flooding.clear()
       done.clear()
-      silent = self._Candidate(5, hurry=_Flood, delay=0)
-      silent.Reply = lambda _: b"x"
+      silent = self._Candidate(5, hurry=_Flood)
+      silent.silent = True
       with self.assertRaisesRegex(client.NoAnswer, "not authentic"):
         ask(silent)
       # Nobody has ended it before
@@ -344,8 +345,7 @@ class TestMany(_Test):
     def _Remember(datagram, address):
       asked.setdefault(json.loads(datagram[4:])["msg"], (datagram, address))
     candidate = self._Candidate(5, hurry=_Remember)
-    reply = candidate.Reply
-    candidate.Reply = lambda _: b"not yet"
+    candidate.silent = True
 
     async def _Run():
       async with client.AsyncClient([candidate.peer], key=testutils.KEY,
@@ -358,7 +358,7 @@ class TestMany(_Test):
         waiting = list(asked.values())
         for done in range(0, count, 50):
           for (datagram, address) in waiting[done:done + 50]:
-            candidate.sock.sendto(reply(datagram), address)
+            candidate.sock.sendto(candidate.Reply(datagram), address)
           ends = time.monotonic() + testutils.PATIENCE
           while sum(task.done() for task in tasks) < done + 50:
             self.assertLess(time.monotonic(), ends, "forgotten after %d" % done)

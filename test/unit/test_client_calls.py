@@ -243,11 +243,11 @@ class TestClosed(_Test):
           asker.Ping()
       asker.Close()
       del confd.requests[:]
-      for call in (asker.Ping, asker.Learn, lambda: asker.Survey(0),
-                   lambda: asker.List("node", ["name"]),
-                   lambda: asker.NodesOfInstanceIps([])):
+      for (name, *args) in [("Ping", ), ("Learn", ), ("Survey", 0),
+                            ("List", "node", ["name"]),
+                            ("NodesOfInstanceIps", [])]:
         with self.assertRaisesRegex(errors.ProgrammerError, "is closed"):
-          call()
+          getattr(asker, name)(*args)
       self.assertEqual(self._Descriptors(), before)
     time.sleep(0.1)
     self.assertEqual(confd.requests, [])

@@ -288,7 +288,7 @@ class TestSource(unittest.TestCase):
     self._Receive(run, 0, ("192.0.2.100", 1814), 5)
     self.assertTrue(run.done)
     self.assertEqual(run.Result().candidates[0].server, "192.0.2.100")
-    (found, addresses) = run.exchange.Source()
+    (found, addresses) = run.exchange.BestSource()
     self.assertIs(found, candidate)
     self.assertEqual([i.address[0] for i in addresses], ["192.0.2.100"])
 

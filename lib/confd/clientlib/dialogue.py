@@ -248,7 +248,7 @@ class Dialogue:
         if (err.status, err.code) != protocol.TOO_LARGE:
           raise
         reply = err.reply
-      source = current.Source()
+      source = current.BestSource()
       try:
         return await self._Fetch(rtype, query, source, reply)
       except exchange.NoAnswer:
@@ -266,7 +266,7 @@ class Dialogue:
                    reply: exchange.Reply) -> exchange.Reply:
     """Fetches an answer in parts.
 
-    @param source: from whom, see L{exchange.Exchange.Source}
+    @param source: from whom, see L{exchange.Exchange.BestSource}
     @param reply: the one that said that it is too large
 
     """

@@ -36,8 +36,8 @@ over, if there was one for each address.
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, \
-  Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, \
+  Set, Tuple
 
 from ganeti import constants
 from ganeti import errors
@@ -518,7 +518,7 @@ class Exchange(talk.Talk):
     return (best.reply.serial,
             bool(best.asked.candidate.tells_serial) or self._IsSerialQuestion())
 
-  def Source(self) -> Tuple[Candidate, List[talk.Address]]:
+  def BestSource(self) -> Tuple[Candidate, List[talk.Address]]:
     """Returns where the best answer is from.
 
     @return: the candidate, and those of its addresses that answer

@@ -39,7 +39,7 @@ import operator
 import re
 import warnings
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NoReturn, \
-  Optional, Sequence, Tuple
+  Optional, Sequence
 
 from ganeti import errors
 
@@ -376,7 +376,8 @@ def _BuildParser(hostnames: FrozenSet[str]) -> Any:
   what = "text in quotes, or an integer"
   number = pyp.Regex(r"[-+]?[0-9]{1,1000}").set_name(what)
   number.set_parse_action(lambda tokens: int(tokens[0]))
-  text = pyp.Regex(r'"(?:[^"\n\r\\]|\\.|"")*"|' r"'(?:[^'\n\r\\]|\\.|'')*'",
+  text = pyp.Regex(r'"(?:[^"\n\r\\]|\\.|"")*"|' +
+                   r"'(?:[^'\n\r\\]|\\.|'')*'",
                    re.DOTALL)
   text.set_name("text in quotes")
   text.set_parse_action(lambda tokens: tokens[0][1:-1])
