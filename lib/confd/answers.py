@@ -16,7 +16,8 @@ C{Known} costs a look-up at most, C{Make} may cost more. No socket, no clock.
 import collections
 import enum
 import sys
-from typing import Any, Callable, Dict, Hashable, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, Hashable, List, NamedTuple
+from typing import Optional, Union
 
 from ganeti import constants
 from ganeti.confd import parts
@@ -60,13 +61,6 @@ class Elsewhere(enum.Enum):
   LARGE = "large"
   STATS = "stats"
 
-  @property
-  def may_be_short(self) -> bool:
-    """That of any other outcome.
-
-    """
-    return False
-
 
 Outcome = Union[Answer, Elsewhere]
 
@@ -99,14 +93,14 @@ class _Key(NamedTuple):
 class _Cache:
   """Outcomes by question, within a bound in bytes.
 
-  @ivar Get: returns the outcome of a question, or None
+  @ivar get: returns the outcome of a question, or None
 
   """
   def __init__(self, limit: int) -> None:
     self._limit = limit
     self._size = 0
     self._outcomes: Dict[Hashable, Outcome] = {}
-    self.Get: Callable[[Hashable], Optional[Outcome]] = self._outcomes.get
+    self.get: Callable[[Hashable], Optional[Outcome]] = self._outcomes.get
 
   def Put(self, key: _Key, outcome: Outcome) -> None:
     size = _CACHE_OVERHEAD + sys.getsizeof(key.query)
@@ -143,9 +137,9 @@ def _IsLarge(answer: Any) -> bool:
 
   """
   items = 0
-  # It grows on the way
-  todo = [[answer]]
-  for value in todo:
+  todo: List[Any] = [[answer]]
+  while todo:
+    value = todo.pop()
     # No isinstance: every new answer comes through here, and JSON has no
     # subclasses
     if type(value) is dict:
@@ -170,7 +164,7 @@ class Quick:
     self.serial = snapshot.serial
     self._snapshot = snapshot
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
-    self._get = self._cache.Get
+    self._get = self._cache.get
     # By the address itself: instances' are many, their nodes' are few
     self._addresses: Dict[querylib.Result, Answer] = {}
 
@@ -242,7 +236,7 @@ class Large:
     """
     if request.part is not None:
       return None
-    return self._cache.Get(_KeyOf(request))
+    return self._cache.get(_KeyOf(request))
 
   def Make(self, request: wire.Request) -> Outcome:
     """Makes any answer that workers leave to this source.
@@ -271,7 +265,7 @@ class Large:
     if cut is not None:
       self._parts.move_to_end(key)
       return cut
-    known = self._cache.Get(key)
+    known = self._cache.get(key)
     if (isinstance(known, Answer) and
         known.status != constants.CONFD_REPL_STATUS_OK):
       return known

@@ -11,7 +11,7 @@ left to another process.
 """
 
 import logging
-from typing import MutableSequence, Optional, Protocol, Set, Tuple, Union
+from typing import Dict, MutableSequence, Optional, Protocol, Set, Tuple, Union
 
 from ganeti import confd
 from ganeti import constants
@@ -28,12 +28,15 @@ _STATUS_COUNTER = {
   constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
     counters.INDEX[counters.NOT_IMPLEMENTED],
   }
-_QUERY_COUNTER = {number: counters.INDEX[counters.QueryName(kind)]
-                  for (kind, number) in protocol.REQUEST_TYPES.items()}
+_QUERY_COUNTER: Dict[Optional[int], int] = {
+  number: counters.INDEX[counters.QueryName(kind)]
+  for (kind, number) in protocol.REQUEST_TYPES.items()}
 _UNKNOWN_TYPE = counters.INDEX[counters.UNKNOWN_TYPE]
 _REPLY_TOO_LARGE = counters.INDEX[counters.TOO_LARGE]
 _DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
             for reason in wire.REJECT_REASONS}
+# Looked up less often than in a module
+_Answer = answers.Answer
 _FREE_SIZE = replay.FREE_SIZE
 _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 
@@ -95,15 +98,18 @@ class Responder:
       self._row[_DROPPED[err.reason]] += 1
       return None
 
-    reply = None
+    answer = reply = None
     try:
       outcome = self._known(request)
     except Exception: # pylint: disable=W0718
       # The source will say so again when it has to make the answer
       outcome = None
-    if outcome is not None and outcome.may_be_short:
-      reply = wire.PackReply(self._key, request.rsalt, outcome.message)
-    if reply is None or len(reply) > _FREE_SIZE or now < self._wary_until[0]:
+    # No isinstance, which takes longer
+    if type(outcome) is _Answer and outcome.may_be_short:
+      answer = outcome
+      reply = wire.PackReply(self._key, request.rsalt, answer.message)
+    if (reply is None or answer is None or len(reply) > _FREE_SIZE or
+        now < self._wary_until[0]):
       # It costs more, or is of more use to whoever sends copies
       if not (forwarded or
               self._replays.Allows(request.signature, request.sent)):
@@ -113,15 +119,15 @@ class Responder:
         outcome = self._Make(request)
       if isinstance(outcome, answers.Elsewhere):
         return outcome
-      (outcome, reply) = self._Pack(outcome, request.rsalt)
+      (answer, reply) = self._Pack(outcome, request.rsalt)
       if reply is None:
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
         return None
 
     # Nobody else writes to this row: no lock
     self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)] += 1
-    self._row[_STATUS_COUNTER[outcome.status]] += 1
-    if outcome.too_large:
+    self._row[_STATUS_COUNTER[answer.status]] += 1
+    if answer.too_large:
       self._row[_REPLY_TOO_LARGE] += 1
     return reply
 

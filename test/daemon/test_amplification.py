@@ -252,7 +252,7 @@ class FloodOfCopiesTest(unittest.TestCase):
           (more, answer) = self._Ask(rtype, query)
           self.assertEqual(answer, (0, expected))
           took.append(more)
-        (more, (status, stats)) = self._Ask(STATS, None)
+        (more, (status, _)) = self._Ask(STATS, None)
         took.append(more)
         self.assertEqual(status, 0)
         time.sleep(0.02)

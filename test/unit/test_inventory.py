@@ -297,6 +297,65 @@ class TestOldConfigurations(unittest.TestCase):
           self.assertIsNotNone(row["disk_template"])
 
 
+class TestWide(unittest.TestCase):
+  """Which fields take more than what is stored of their own object.
+
+  """
+  @staticmethod
+  def _Config(size):
+    """Makes a configuration with an object of each kind and much beside it.
+
+    """
+    params = {"p%d" % i: "x" * 50 for i in range(size)}
+    config = MakeConfig(
+      [MakeNode(i) for i in range(1, 4 + size)],
+      [MakeInstance(i, 1, disks=[i], nics=["198.51.100.%d" % (i % 250)])
+       for i in range(1 + size)],
+      [MakeDrbd(i, 1, 2) for i in range(1 + size)],
+      cluster={"beparams": {"default": params}, "hvparams": {"kvm": params},
+               "osparams": {"debootstrap": params}, "ndparams": params,
+               "diskparams": {"drbd": params}, "ipolicy": params,
+               "os_hvp": {"debootstrap+default": {"kvm": params}},
+               "nicparams": {"default": dict(params, link="br0")}})
+    for instance in config["instances"].values():
+      for nic in instance["nics"]:
+        nic["network"] = Uuid("2", 1)
+    config["networks"] = {Uuid("2", 1): {
+      "name": "net1", "uuid": Uuid("2", 1), "network": "10.0.0.0/24",
+      "reservations": "1" * 200, "ext_reservations": "1" * 200}}
+    for i in range(1, 1 + size):
+      config["nodegroups"][Uuid("c", i)] = {
+        "name": "group%d" % i, "uuid": Uuid("c", i),
+        "networks": {Uuid("2", 1): {"mode": "bridged", "link": "br0"}}}
+    return config
+
+  def testNoneIsMissing(self):
+    """The value of any other field stays as it is when the rest grows."""
+    names = {"instance": Uuid("b", 0), "node": Uuid("a", 1),
+             "group": Uuid("c", 1), "network": Uuid("2", 1),
+             "disk": Uuid("d", 0)}
+    (small, large) = (_Snapshot(self._Config(size)) for size in (1, 100))
+    for (what, name) in names.items():
+      wide = set()
+      for field in columns.TABLES[what].columns:
+        query = {"what": what, "fields": [field], "names": [name]}
+        (before, after) = (
+          wire.EncodeJson(inventory.Answer(snap, query)[1]["rows"])
+          for snap in (small, large))
+        # Numbers may get another digit or two
+        if len(after) > len(before) + 5:
+          wide.add(field)
+          self.assertIn(field, fieldslib.WIDE[what], what)
+      if what not in ("disk", "network"):
+        self.assertTrue(wide, what)
+
+  def testReservations(self):
+    """Making these takes as long as a network is large."""
+    for field in ("map", "external_reservations", "free_count",
+                  "reserved_count"):
+      self.assertIn(field, fieldslib.WIDE["network"])
+
+
 class TestLong(unittest.TestCase):
   """Which queries are answered outside the workers.
 

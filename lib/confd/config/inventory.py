@@ -59,15 +59,18 @@ def _IsTexts(value: Any) -> bool:
   return isinstance(value, list) and all(isinstance(i, str) for i in value)
 
 
-def _Duplicate(words: list[str]) -> Optional[str]:
-  """Returns the first word that has stood before, None if there is none.
+def _FindDuplicate(fields: list[str], names: Optional[list[str]]
+                   ) -> Optional[tuple[int, dict[str, Any]]]:
+  """Returns the error about the first word that stands twice, if there is one.
 
   """
-  seen = set()
-  for word in words:
-    if word in seen:
-      return word
-    seen.add(word)
+  for (what, words) in [("field", fields), ("name", names or [])]:
+    seen = set()
+    for word in words:
+      if word in seen:
+        return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "duplicate", what,
+                          word)
+      seen.add(word)
   return None
 
 
@@ -140,11 +143,9 @@ def Select(snapshot: snapshotlib.Snapshot,
   if fields is None:
     return (constants.CONFD_REPL_STATUS_OK,
             {"fields": fieldslib.All(snapshot, what)})
-  for (kind, words) in [("field", fields), ("name", names or [])]:
-    twice = _Duplicate(words)
-    if twice is not None:
-      return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "duplicate", kind,
-                        twice)
+  duplicate = _FindDuplicate(fields, names)
+  if duplicate is not None:
+    return duplicate
 
   getters = []
   for name in fields:
