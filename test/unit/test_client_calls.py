@@ -25,6 +25,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
 from ganeti.confd import localnode
+from ganeti.confd.clientlib import aio
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import questions
 
@@ -496,6 +497,50 @@ class TestAsync(_Test):
     # Once, and once more if a question begins after another one's answer: it
     # learns the candidates
     self.assertIn(len(calls), [1, 2])
+
+  def testAFewAtATime(self):
+    """Else the kernel's queues overflow, and what is sent again adds to it.
+
+    """
+    under_way = []
+    askers = []
+
+    def _Answer(*_):
+      under_way.append(len(askers[0]._post.talks))
+      return (0, "x", 5)
+
+    async def _Ask(asker):
+      askers.append(asker)
+      await asyncio.gather(*[asker.Ping() for _ in range(300)])
+      # All places were given back
+      self.assertEqual(asker._driver._gate._free, aio._AT_ONCE)
+    with mock.patch.object(aio, "_COUNTED", 600):
+      self._Run(_Ask, self._Confd(_Answer))
+    self.assertLessEqual(max(under_way), aio._AT_ONCE)
+
+  def testPlacesAreGivenBack(self):
+    """By those that get no answer, too, and by those that are cancelled.
+
+    """
+    confd = self._Confd(lambda rtype, query:
+                        None if query == "silent" else (0, query, 5))
+
+    async def _Ask(asker):
+      silent = [asyncio.ensure_future(asker.NodeRole("silent"))
+                for _ in range(3 * aio._AT_ONCE)]
+      await asyncio.sleep(0.05)
+      for task in silent[::2]:
+        task.cancel()
+      other = await asyncio.wait_for(asker.NodeRole("other"),
+                                     testutils.PATIENCE)
+      self.assertEqual(other.answer, "other")
+      for task in silent:
+        task.cancel()
+      await asyncio.gather(*silent, return_exceptions=True)
+      await asyncio.sleep(0.01)
+      self.assertEqual(asker._driver._gate._free, aio._AT_ONCE)
+      self.assertEqual(asker._post.talks, {})
+    self._Run(_Ask, confd, timeout=600)
 
   def testCloseAfterTheLoop(self):
     confd = self._Confd(_Fixed(0, "x", 5))
