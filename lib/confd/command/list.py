@@ -16,6 +16,7 @@ import sys
 
 from typing import Any, List, Optional, Sequence, Tuple
 
+from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
 from ganeti.confd.clientlib import filters
@@ -161,7 +162,10 @@ def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
   code = err.code
   if not (isinstance(code, dict) and code.get("unknown") == "field"):
     return err
-  known = [row[0] for row in asker.Fields(opts.kind).answer]
+  try:
+    known = [row[0] for row in asker.Fields(opts.kind).answer]
+  except errors.ConfdClientError:
+    return err
   return clientlib.ErrorAnswer(
     "%s%s" % (err, commandline.DidYouMean(str(code.get("value")), known)),
     err.reply)

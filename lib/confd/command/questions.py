@@ -169,7 +169,10 @@ def _IsOnNoNic(asker: clientlib.Client, link: str) -> bool:
   """
   if asker.Ping().serial == 0:
     return True
-  rows = asker.List("instance", ["nic.links"]).answer
+  try:
+    rows = asker.List("instance", ["nic.links"]).answer
+  except clientlib.NoAnswer:
+    return True
   return not any(link in links for (links, ) in rows
                  if isinstance(links, list))
 
