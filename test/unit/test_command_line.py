@@ -6,10 +6,16 @@
 
 """
 
+import glob
 import importlib
+import os
+import re
+import shlex
 import subprocess
 import sys
 import unittest
+
+import testutils
 
 from ganeti.confd.command import commandline
 from ganeti.confd.command import questions
@@ -135,6 +141,23 @@ class TestTable(unittest.TestCase):
       self.assertLessEqual(max(map(len, text.splitlines())), 80, text)
       for option in commandline.Find(name).Options():
         self.assertIn(option.flags[-1], text)
+
+
+class TestPages(unittest.TestCase):
+  """Each command line that the pages show can be typed.
+
+  """
+  def test(self):
+    found = 0
+    for path in glob.glob(os.path.join(testutils.SRCDIR, "doc", "*.rst")):
+      page = testutils.ReadFile(path).decode("utf-8").replace("\\\n", " ")
+      # In prose and synopses the name is emphasized
+      for text in re.findall(r"^  +(?:\S*[$#] )?(?:tools/)?confd-client"
+                             r"( [^|\n]*)", page, re.MULTILINE):
+        found += 1
+        with self.subTest(text, page=os.path.basename(path)):
+          _Parse(*shlex.split(text))
+    self.assertGreater(found, 30)
 
 
 class TestImports(unittest.TestCase):

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client without a command: a self test, then timings.
+"""The self test: confd-client without a command.
 
 What is asked, and the lines that are printed, are those of Ganeti's command of
 the same name, whose output scripts may look at.
