@@ -714,7 +714,7 @@ def LocalStateDir():
 
   """
   # Not at the head: not every test needs what make made
-  from ganeti import pathutils # pylint: disable=C0415
+  from ganeti import pathutils
   (statedir, found, rest) = pathutils.DATA_DIR.rpartition("/lib/ganeti")
   assert found and not rest, pathutils.DATA_DIR
   return statedir

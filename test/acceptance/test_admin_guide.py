@@ -100,7 +100,7 @@ class TestGuide(changing.TestCase):
         # Ours in the middle of the guide, the packaged one at its end
         expected = 0 if block is blocks[-1][1] else 1
         for i in self.nodes:
-          reply = testutils.WaitFor(lambda: changing.Ask(i, 0), # pylint: disable=W0640
+          reply = testutils.WaitFor(lambda: changing.Ask(i, 0),
                                     "%s answers" % i.name)
           self.assertEqual(int(reply["serial"] != 0), expected)
     self.assertEqual(self._Executables(), before)

@@ -41,7 +41,6 @@ class TestChangeOver(changing.TestCase):
       (MASTER, None, self.node1.name),
       ]:
       for i in self.nodes:
-        # pylint: disable=W0640
         testutils.WaitFor(lambda: changing.Ask(i, rtype, query)["answer"] ==
                           answer, "the answer of %s" % i.name)
     program = ("import sys; sys.path.insert(0, %r)\n"

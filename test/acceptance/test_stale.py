@@ -38,7 +38,6 @@ class TestStale(changing.TestCase):
     self.daemons = [(node, self._StartPackaged(node)) for node in self.nodes]
     self.addCleanup(self._StopPackaged)
     for node in self.nodes:
-      # pylint: disable=W0640
       testutils.WaitFor(lambda: self._Ask(node, _PACKAGED_PORT),
                         "the packaged daemon of %s answers" % node.name)
 
@@ -130,7 +129,7 @@ class TestStale(changing.TestCase):
                                              source=self.node1),
                         "the absent node is back")
       for port in (changing.PORT, _PACKAGED_PORT):
-        testutils.WaitFor(lambda: self._Ask(there, port)[0] == new, # pylint: disable=W0640
+        testutils.WaitFor(lambda: self._Ask(there, port)[0] == new,
                           "the new answer at port %d" % port)
       # The packaged daemon's replies: nobody can tell which is the old one
       (packaged, packaged_old) = (self._Ask(there, _PACKAGED_PORT),

@@ -263,11 +263,11 @@ def Plot(results, path):
   @raise ImportError: there is no matplotlib
 
   """
-  import matplotlib # pylint: disable=C0415
+  import matplotlib
   matplotlib.use("svg")
   # Text as text; the same results make the same file
   matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "rates"})
-  from matplotlib import pyplot # pylint: disable=C0415
+  from matplotlib import pyplot
 
   sizes = results["sizes"]
   questions = [question for question in measures.QUESTIONS

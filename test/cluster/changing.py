@@ -175,7 +175,6 @@ class TestCase(unittest.TestCase):
       source = self.node2 if node is self.node1 else self.node1
 
       def _Expected():
-        # pylint: disable=W0640
         serial = Config(self.master)["serial_no"]
         reply = Ask(node, rtype, query, source=source)
         return reply is not None and (reply["status"], reply["answer"],
@@ -213,6 +212,6 @@ class TestCase(unittest.TestCase):
 
     """
     for node in nodes or self.nodes:
-      reply = testutils.WaitFor(lambda: Ask(node, 65), # pylint: disable=W0640
+      reply = testutils.WaitFor(lambda: Ask(node, 65),
                                 "%s has statistics" % node.name)
       self.assertIn("version", reply["answer"])

@@ -549,7 +549,7 @@ class TestWatch(_Test):
     self.assertEqual(self.remarks, ["confd-client: The serial is 17"])
     for serial in [18, 25]:
       self._WriteAll(_Config(serial))
-      testutils.WaitFor(lambda: self.lines and "serial %d " % serial in # pylint: disable=W0640
+      testutils.WaitFor(lambda: self.lines and "serial %d " % serial in
                         self.lines[-1], "serial %d" % serial)
     self.assertRegex(self.lines[0],
                      r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d serial 18 \(was 17\)$")

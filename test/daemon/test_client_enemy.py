@@ -255,7 +255,7 @@ class TestFlood(_Test):
 
   """
   def _Post(self, asker):
-    return asker._questions._post # pylint: disable=W0212
+    return asker._questions._post
 
   def testATurnIsBounded(self):
     fresh = self._Candidate(5)
@@ -265,11 +265,10 @@ class TestFlood(_Test):
     (sock, ) = post.channel.Sockets()
     target = ("127.0.0.1", sock.getsockname()[1])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as garbage:
-      for _ in range(3 * postlib._TURN_DATAGRAMS): # pylint: disable=W0212
+      for _ in range(3 * postlib._TURN_DATAGRAMS):
         garbage.sendto(b"plj0{}", target)
-    before = post._rejected # pylint: disable=W0212
+    before = post._rejected
     post.Receive(sock)
-    # pylint: disable=W0212
     self.assertLessEqual(post._rejected - before, postlib._TURN_DATAGRAMS)
     self.assertTrue(post.channel.Wait(0))
     self.assertEqual(asker.Ping().serial, 5)

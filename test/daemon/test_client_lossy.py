@@ -10,9 +10,6 @@ the master candidates.
 
 """
 
-# Looks into what it tests
-# pylint: disable=W0212
-
 import asyncio
 import collections
 import threading

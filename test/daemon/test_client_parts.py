@@ -76,7 +76,6 @@ class TestParts(unittest.TestCase):
 
     def _KillSource(have, _):
       if have and not killed:
-        # pylint: disable=W0212
         (port, ) = [i.address[1]
                     for current in asker._questions._post.talks.values()
                     for i in current._addresses]

@@ -123,7 +123,7 @@ class BrokenTest(_FaultTest):
       # Tried again, it is as broken as before
       daemon.proc.send_signal(signal.SIGHUP)
       testutils.WaitFor(
-        lambda: self._Reloads(daemon)["failed"] >= failed + more, # pylint: disable=W0640
+        lambda: self._Reloads(daemon)["failed"] >= failed + more,
         "it is tried again")
       self.assertEqual(daemon.Ask(PING)["serial"], serial)
     self.assertEqual(daemon.Log().count("Cannot load the configuration"), 1)
@@ -277,7 +277,7 @@ class ChangeTest(_FaultTest):
                          path)
         # The processes are gone too; what comes in now is thrown away
         testutils.WaitFor(
-          lambda: len(testutils.ProcessTree(daemon.proc.pid)) == 2, # pylint: disable=W0640
+          lambda: len(testutils.ProcessTree(daemon.proc.pid)) == 2,
           "only the keeper is left")
         with daemon.Asker() as asker:
           for _ in range(50):
@@ -607,7 +607,7 @@ class PermissionTest(_FaultTest):
         self.assertEqual(daemon.Ask(PING)["serial"], 1)
         before = self._Reloads(daemon)["good"]
         os.chmod(path, 0o600)
-        testutils.WaitFor(lambda: self._Reloads(daemon)["good"] > before, # pylint: disable=W0640
+        testutils.WaitFor(lambda: self._Reloads(daemon)["good"] > before,
                           "it is read again")
         self.assertEqual(daemon.Log().count("Permission denied"), 1)
 

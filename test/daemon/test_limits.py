@@ -209,7 +209,7 @@ class KeyModeTest(unittest.TestCase):
                             "a warning of mode %04o" % mode)
         else:
           testutils.WaitFor(
-            lambda: _Stats(daemon)["reloads"]["good"] > reloads, "it is seen") # pylint: disable=W0640
+            lambda: _Stats(daemon)["reloads"]["good"] > reloads, "it is seen")
     # Written again, it is as bad as before
     testutils.WriteFile(daemon.key_file, b"0123456789abcdef\n", mode=0o601)
     daemon.key = b"0123456789abcdef\n"

@@ -9,9 +9,6 @@ such addresses. On a real cluster it is tested in test/acceptance.
 
 """
 
-# Looks into what it tests
-# pylint: disable=W0212
-
 import contextlib
 import io
 import os

@@ -287,8 +287,8 @@ def Requests(data):
               "secret" in text, "the secret is out")
     else:
       # Too often, or a salt that leaves no room
-      row = asked._row # pylint: disable=W0212
-      _Expect(row[responder._DROPPED_REPLAYED] or # pylint: disable=W0212
+      row = asked._row
+      _Expect(row[responder._DROPPED_REPLAYED] or
               len(datagram) > 30000, "silent")
 
 

@@ -11,9 +11,6 @@ testDiffers..., which shows both sides.
 
 """
 
-# In many places "debian" is what Debian's daemon answers
-# pylint: disable=W0621
-
 import copy
 import json
 import os

@@ -8,9 +8,6 @@ Ganeti's own unit tests of it run in test/ganeti.
 
 """
 
-# Looks into what it tests
-# pylint: disable=W0212
-
 import inspect
 import json
 import select

@@ -6,9 +6,6 @@
 
 """
 
-# Looks into what it tests
-# pylint: disable=W0212
-
 import asyncio
 import inspect
 import os

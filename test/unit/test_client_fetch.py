@@ -118,7 +118,7 @@ class TestFetch(unittest.TestCase):
 
       def _Meddle(reply):
         if self.sent == 30:
-          self.daemon.Load(6, new) # pylint: disable=W0640
+          self.daemon.Load(6, new)
         return [reply]
       reply = self._Run(_Meddle)
       self.assertEqual((reply.answer, reply.serial), (new, 6))

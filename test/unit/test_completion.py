@@ -6,9 +6,6 @@
 
 """
 
-# Looks into what it tests
-# pylint: disable=W0212
-
 import os
 import re
 import shutil
@@ -53,7 +50,6 @@ class TestCompletion(unittest.TestCase):
 
     """
     # There is no other way to ask a parser for them
-    # pylint: disable=W0212
     return commandline.MakeParser(name)._option_string_actions
 
   def testOptions(self):

@@ -322,7 +322,7 @@ class TestCost(unittest.TestCase):
     """Counts the signatures that are computed for a datagram.
 
     """
-    with mock.patch.object(wire, "_Sign", side_effect=wire._Sign) as sign: # pylint: disable=W0212
+    with mock.patch.object(wire, "_Sign", side_effect=wire._Sign) as sign:
       self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW)
     return sign.call_count
 
