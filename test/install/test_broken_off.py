@@ -6,8 +6,8 @@
 
 On a small Ganeti in a directory of its own, with a database of dpkg's of its
 own. A process is killed before the n-th thing that it does to files, for every
-n; then the package may be upgraded, as dpkg does it: with the diversions heeded,
-or not, if dpkg had read them before. After "uninstall" all is as before, or as
+n; then the package may be upgraded, as dpkg does it: with the diversions
+heeded, or not, if dpkg had read them before. After "uninstall" all is as before, or as
 the upgrade alone would have it.
 
 """
@@ -39,7 +39,7 @@ _STEPS = frozenset(["os.mkdir", "os.remove", "os.rename", "os.rmdir",
 _KILLED = 137
 
 #: Undone, and repeated
-_REPAIRS = [["uninstall"], ["install", "uninstall"]]
+_REPAIRS = (["uninstall"], ["install", "uninstall"])
 
 
 def _LoadInstaller():
@@ -208,9 +208,10 @@ class _Test(unittest.TestCase):
     self.assertEqual(code, 0, "%s: %s: %s" % (where, command, output))
 
   def _CheckEqual(self, is_now, wanted, where):
-    different = {path: (wanted.get(path, "missing"), is_now.get(path, "missing"))
-                 for path in set(is_now) | set(wanted)
-                 if is_now.get(path, "missing") != wanted.get(path, "missing")}
+    pairs = {path: (wanted.get(path, "missing"), is_now.get(path, "missing"))
+             for path in set(is_now) | set(wanted)}
+    different = {path: pair for (path, pair) in pairs.items()
+                 if pair[0] != pair[1]}
     self.assertEqual(different, {}, where)
 
 
@@ -356,28 +357,30 @@ class TestCare(_Test):
     """Whenever it has something changed, both locks are held.
 
     """
+    held = os.path.join(self.workdir.path, "held")
+    # pylint: disable=W0212
+    real = self.installer._Installer._RunDivert
+
+    def _RunDivert(*args):
+      for name in ("lock-frontend", "lock"):
+        # In another process, as a process does not lock itself out
+        code = subprocess.call(
+          [sys.executable, "-c", "import fcntl, sys\n"
+           "fd = open(sys.argv[1], 'a')\n"
+           "fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+           os.path.join(self.ganeti.root, "dpkg", name)],
+          stderr=subprocess.DEVNULL)
+        with open(held, "a", encoding="ascii") as stream:
+          stream.write("held\n" if code else "free\n")
+      real(*args)
+
     for command in ("install", "uninstall"):
-      held = os.path.join(self.workdir.path, command)
-      real = self.installer._Installer._RunDivert
-
-      def _RunDivert(*args):
-        for name in ("lock-frontend", "lock"):
-          # In another process, as a process does not lock itself out
-          code = subprocess.call(
-            [sys.executable, "-c", "import fcntl, sys\n"
-             "fd = open(sys.argv[1], 'a')\n"
-             "fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
-             os.path.join(self.ganeti.root, "dpkg", name)],
-            stderr=subprocess.DEVNULL)
-          with open(held, "a", encoding="ascii") as stream:
-            stream.write("held\n" if code else "free\n")
-        real(*args)
-
       with mock.patch.object(self.installer._Installer, "_RunDivert",
                              staticmethod(_RunDivert)):
         self._Succeed(self.ganeti, command, "")
       with open(held, encoding="ascii") as stream:
         self.assertEqual(set(stream), {"held\n"})
+      os.unlink(held)
 
 
 if __name__ == "__main__":
