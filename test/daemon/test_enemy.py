@@ -11,6 +11,7 @@ and says in one line what is wrong, without a word of what was in there.
 
 import json
 import os
+import re
 import time
 import unittest
 
@@ -206,12 +207,27 @@ class EnemyTest(unittest.TestCase):
     testutils.WaitFor(lambda: self._Reloads() != before, "it is loaded",
                       timeout=_LOAD_TIME)
     return (self._Reloads()["good"] > before["good"],
-            self.daemon.Log()[logged:])
+            self._WaitForLog(logged))
+
+  def _WaitForLog(self, size):
+    """Waits until the log, which had a size before, tells of a load.
+
+    What is counted need not have been logged yet.
+
+    @return: what was logged since
+
+    """
+    testutils.WaitFor(
+      lambda: re.search(" INFO Loaded | ERROR Cannot load .*\n",
+                        self.daemon.Log()[size:]), "the load is logged")
+    return self.daemon.Log()[size:]
 
   def _Recover(self):
     self.serial += 1
+    logged = len(self.daemon.Log())
     self.daemon.WriteConfig(_Text(serial_no=self.serial))
     self.daemon.WaitForSerial(self.serial)
+    self._WaitForLog(logged)
 
   def _CheckLog(self):
     log = self.daemon.Log() + self.daemon.Output()
