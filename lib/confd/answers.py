@@ -19,6 +19,8 @@ import sys
 from typing import Any, Callable, Dict, Hashable, List, NamedTuple
 from typing import Optional, Union
 
+import simplejson
+
 from ganeti import constants
 from ganeti.confd import parts
 from ganeti.confd import protocol
@@ -40,6 +42,12 @@ _CACHE_OVERHEAD = 500
 
 #: What is kept of answers cut into parts; at least the last one is (bytes)
 _PARTS_SIZE = 256 << 20
+
+
+# A number too large for a float is infinite here; it must not be taken for the
+# null that replies have in its place
+_EncodeKey: Callable[[Any], str] = simplejson.JSONEncoder(
+  allow_nan=True, namedtuple_as_object=False, separators=(",", ":")).encode
 
 
 class Answer(NamedTuple):
@@ -127,7 +135,7 @@ def _KeyOf(request: wire.Request) -> _Key:
     return _Key(request.type, None)
   if isinstance(query, str):
     return _Key(request.type, query)
-  return _Key(request.type, wire.EncodeJson(query).encode("ascii"))
+  return _Key(request.type, _EncodeKey(query).encode("ascii"))
 
 
 def _IsLarge(answer: Any) -> bool:

@@ -336,6 +336,14 @@ class TestQuick(_Test):
         self.assertEqual(
           (message["status"], message["answer"]),
           querylib.Answer(self.snap, mock.Mock(type=MASTER, query=query)))
+    # Python would write such a number in another way
+    for (number, expected) in [("1e999", (1, 2)), ("null", (0, [])),
+                               ("-1e999", (1, 2))]:
+      text = json.dumps(testutils.MakeMessage(NODE_OF_IP, {"1": "number"}))
+      reply = worker.Respond(testutils.PackText(
+        KEY, str(NOW), text.replace("\"number\"", number)), NOW)
+      (_, message) = testutils.UnpackReply(KEY, reply)
+      self.assertEqual((message["status"], message["answer"]), expected)
 
 
 class TestLarge(_Test):
