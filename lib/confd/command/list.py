@@ -183,7 +183,8 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
       raise _ExplainUnknownField(asker, opts, err) from err
   rows = reply.answer
   if opts.json:
-    output.PrintJson([dict(zip(fields, row)) for row in rows], *reply[1:])
+    output.PrintReply(
+      reply._replace(answer=[dict(zip(fields, row)) for row in rows]))
   elif opts.csv:
     _Table(opts.kind, fields, rows).PrintCsv(opts)
   else:

@@ -40,7 +40,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   if opts.json:
     answer = [{"name": name, "title": title, "type": kind, "text": text}
               for (name, title, kind, text) in shown]
-    output.PrintJson(answer, *reply[1:])
+    output.PrintReply(reply._replace(answer=answer))
   else:
     output.Printer(opts).Print(
       ["Name", "Type", "Title", "Description"],

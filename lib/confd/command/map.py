@@ -198,7 +198,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   with output.Progress(asker):
     (nodes, instances, reply) = Ask(asker)
   if opts.json:
-    output.PrintJson(*reply)
+    output.PrintReply(reply)
   else:
     with output.Expecting(reply.candidates[0].address):
       lines = (Dot if opts.dot else Text)(nodes, instances)

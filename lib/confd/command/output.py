@@ -19,7 +19,7 @@ import contextlib
 import sys
 import time
 
-from typing import Any, Dict, Iterator, Optional, Sequence, TextIO
+from typing import Any, Dict, Iterator, Optional, TextIO
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -48,35 +48,30 @@ def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   return json.dumps(value, indent=indent, sort_keys=True)
 
 
-def FormatReply(answer: Any, serial: Optional[int],
-                candidates: Sequence[clientlib.CandidateReply],
-                silent: Dict[str, Optional[str]]) -> Dict[str, Any]:
-  """Makes what is printed with --json.
+def FormatReply(reply: clientlib.Reply) -> Dict[str, Any]:
+  """Makes what is printed of a reply with --json.
 
-  @param answer: for people the same is printed as text or a table
-  @param serial: of the configuration; None where nobody tells it
-  @param candidates: what each of them has replied; their answers are left out
-  @param silent: who has not replied, and why not if that is known
+  The answers of the single candidates are left out.
 
   """
-  described = []
-  for candidate in candidates:
+  candidates = []
+  for candidate in reply.candidates:
     row = candidate._asdict()
     del row["answer"]
-    described.append(row)
+    candidates.append(row)
   return {
-    "answer": answer,
-    "serial": serial,
-    "candidates": described,
-    "silent": silent,
+    "answer": reply.answer,
+    "serial": reply.serial,
+    "candidates": candidates,
+    "silent": reply.silent,
     }
 
 
-def PrintJson(*reply: Any) -> None:
-  """Prints what L{FormatReply} makes of its arguments.
+def PrintReply(reply: clientlib.Reply) -> None:
+  """Prints a reply with --json.
 
   """
-  print(FormatJson(FormatReply(*reply)))
+  print(FormatJson(FormatReply(reply)))
 
 
 def Printer(opts: argparse.Namespace) -> table.Printer:

@@ -185,7 +185,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   with output.Progress(asker):
     reply = question.ask(asker, opts)
   if opts.json:
-    output.PrintJson(*reply)
+    output.PrintReply(reply)
   else:
     with output.Expecting(reply.candidates[0].address):
       view = question.show(reply.answer, opts)

@@ -117,5 +117,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   reply = Check(asker, report)
   Time(asker, opts.requests, report)
   if opts.json:
-    output.PrintJson(report.found, *reply[1:])
+    output.PrintReply(reply._replace(answer=report.found))
   return command.EXIT_SUCCESS

@@ -182,12 +182,12 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   (replies, silent) = asker.Survey(protocol.REQ_STATS)
-  replies.sort(key=lambda i: naturalorder.NaturalKey(i.address))
   silent = dict(sorted(silent.items(),
                        key=lambda item: naturalorder.NaturalKey(item[0])))
   answers: Dict[str, Any] = {}
   wrong = []
-  for reply in replies:
+  for reply in sorted(replies,
+                      key=lambda i: naturalorder.NaturalKey(i.address)):
     if (reply.status == constants.CONFD_REPL_STATUS_OK and
         isinstance(reply.answer, dict)):
       answers[reply.address] = reply.answer
@@ -204,7 +204,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     raise clientlib.NoAnswer("No answer to stats from anybody")
   if opts.json:
     serial = max(i.serial for i in replies)
-    output.PrintJson(answers, serial, replies, silent)
+    output.PrintReply(clientlib.Reply(answers, serial, replies, silent))
   else:
     with output.Expecting(", ".join(answers)):
       (headers, rows) = Table(answers)

@@ -235,8 +235,10 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     print(NagiosLine(rows))
     return NAGIOS_CODES[state]
   if opts.json:
-    output.PrintJson([row._asdict() for row in rows], rows[0].serial, replies,
-                     silent)
+    # Nobody may have told a serial
+    serial: Any = rows[0].serial
+    output.PrintReply(clientlib.Reply([row._asdict() for row in rows], serial,
+                                      list(replies), silent))
   else:
     output.Printer(opts).Print(_HEADERS, [_Cells(row) for row in rows],
                                _NUMERIC, [_Colour(row) for row in rows])

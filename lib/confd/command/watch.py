@@ -90,8 +90,8 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
       _RunCommand(words, reply.serial)
     elif opts.json:
       answer = {"time": int(time.time()), "old": old, "serial": reply.serial}
-      print(output.FormatJson(output.FormatReply(answer, *reply[1:]),
-                              indent=None), flush=True)
+      shown = output.FormatReply(reply._replace(answer=answer))
+      print(output.FormatJson(shown, indent=None), flush=True)
     else:
       print("%s serial %d (was %d)" %
             (time.strftime("%Y-%m-%d %H:%M:%S"), reply.serial, old),
