@@ -291,13 +291,14 @@ class MemoryTest(unittest.TestCase):
     testutils.WaitFor(_Remove, "the control group is empty")
 
   def testWhatServesStays(self):
-    daemon = testutils.Daemon(_Config(1, 1000), args=["--workers=2"])
+    # What serves is larger than what loads, by the time that memory runs out
+    daemon = testutils.Daemon(_Config(1, 20000), args=["--workers=2"])
     self.addCleanup(daemon.Kill)
     daemon.Start()
     found = processes.Find(daemon, 2)
     for pid in testutils.ProcessTree(daemon.proc.pid):
       _Write(os.path.join(self.directory, "cgroup.procs"), pid)
-    # The next one takes more than that
+    # The next one takes more than that; what is there already does not count
     _Write(self.limit, 24 * _MEGABYTE)
     large = _Config(2, 60000)
     daemon.WriteConfig(large)
