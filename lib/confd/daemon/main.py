@@ -9,13 +9,17 @@ reported to who started it by the process that detached.
 
 """
 
+from __future__ import annotations
+
 import argparse
 import grp
 import ipaddress
 import logging
 import os
 import pwd
+import socket
 import sys
+from typing import Callable, Optional, Sequence, Tuple
 
 from ganeti import confd
 from ganeti import constants
@@ -38,15 +42,15 @@ _MAX_DEFAULT_WORKERS = 4
 (_SYSLOG_NO, _SYSLOG_YES, _SYSLOG_ONLY) = ("no", "yes", "only")
 
 
-def _Address(text):
+def _Address(text: str) -> str:
   try:
     return str(ipaddress.ip_address(text))
   except ValueError:
     raise argparse.ArgumentTypeError("%r is no IPv4 or IPv6 address" % text)
 
 
-def _Number(least, most):
-  def _Parse(text):
+def _Number(least: int, most: int) -> Callable[[str], int]:
+  def _Parse(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and
             least <= int(text) <= most):
       raise argparse.ArgumentTypeError("%r is no number from %d to %d" %
@@ -55,7 +59,7 @@ def _Number(least, most):
   return _Parse
 
 
-def _ParseArguments(argv):
+def _ParseArguments(argv: Sequence[str]) -> argparse.Namespace:
   """Parses the command line.
 
   @param argv: arguments without the program's name
@@ -102,7 +106,7 @@ def _ParseArguments(argv):
                             else arg for arg in argv])
 
 
-def _CheckUser():
+def _CheckUser() -> None:
   """Refuses to run as anybody but the configured user and group.
 
   @raise errors.ConfigurationError: this is another one
@@ -122,12 +126,12 @@ def _CheckUser():
       ((constants.CONFD, ) + wanted + ids + (os.getuid(), os.getgid())))
 
 
-def _ReportInForeground(error):
+def _ReportInForeground(error: Optional[str]) -> None:
   if error is not None:
     detach.Complain(error)
 
 
-def _Listen(options):
+def _Listen(options: argparse.Namespace) -> socket.socket:
   """Opens the socket.
 
   @raise errors.ConfigurationError: it cannot be had
@@ -144,10 +148,9 @@ def _Listen(options):
                                     (address, port, err.strerror))
 
 
-def _Prepare(options):
+def _Prepare(options: argparse.Namespace
+             ) -> Tuple[pidfile.PidFile, supervisor.Supervisor]:
   """Takes hold of all that the daemon needs.
-
-  @return: tuple of pid file and supervisor
 
   """
   path = None
@@ -187,10 +190,9 @@ def _Prepare(options):
     raise
 
 
-def Main():
+def Main() -> int:
   """Runs the daemon.
 
-  @rtype: int
   @return: exit code
 
   """
@@ -202,7 +204,7 @@ def Main():
       setattr(options, name, os.path.abspath(getattr(options, name)))
   os.umask(0o027)
 
-  report = _ReportInForeground
+  report: Callable[[Optional[str]], None] = _ReportInForeground
   try:
     if not options.no_user_checks:
       _CheckUser()

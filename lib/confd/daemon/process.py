@@ -135,8 +135,8 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
       signal.set_wakeup_fd(-1)
       for signum in _SIGNALS:
         signal.signal(signum, signal.SIG_DFL)
-      for signum in _IGNORED_BY_CHILDREN:
-        signal.signal(signum, signal.SIG_IGN)
+      for ignored in _IGNORED_BY_CHILDREN:
+        signal.signal(ignored, signal.SIG_IGN)
       for fd in close_fds:
         os.close(fd)
       signal.pthread_sigmask(signal.SIG_SETMASK, mask)
