@@ -205,7 +205,7 @@ class DescriptorsTest(unittest.TestCase):
     """More than select(2) could look at.
 
     """
-    (soft, hard) = resource.getrlimit(resource.RLIMIT_NOFILE)
+    (_, hard) = resource.getrlimit(resource.RLIMIT_NOFILE)
     number = 1100
     if hard != resource.RLIM_INFINITY and hard < number + 100:
       self.skipTest("not so many open files are permitted")

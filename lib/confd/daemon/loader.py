@@ -30,7 +30,7 @@ import signal
 import socket
 import time
 import traceback
-from typing import Any, Callable, Iterable, List, MutableSequence, Optional, \
+from typing import Any, Iterable, List, MutableSequence, Optional, \
   Tuple
 
 from ganeti import confd
@@ -91,6 +91,31 @@ def _ForwardingSockets() -> Tuple[socket.socket, socket.socket]:
   return socks
 
 
+class _Links:
+  """What ties the loader and its children together while they serve.
+
+  @ivar large: requests to the process for large answers
+  @ivar stats: requests to the loader itself
+  @ivar alive: a pipe whose write end is the loader's; when that is closed,
+    workers finish
+  @ivar large_alive: likewise; with it the process for large answers ends
+  @ivar help: a pipe for bytes by which workers ask for another worker
+
+  """
+  def __init__(self) -> None:
+    self.large = _ForwardingSockets()
+    self.stats = _ForwardingSockets()
+    self.alive = os.pipe2(os.O_CLOEXEC)
+    self.large_alive = os.pipe2(os.O_CLOEXEC)
+    self.help = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+  def LoadersFds(self) -> List[int]:
+    """Returns the descriptors that no child must hold.
+
+    """
+    return [self.alive[1], self.large_alive[1], self.help[0]]
+
+
 class _Child:
   """A place for a child of the loader.
 
@@ -140,6 +165,11 @@ class Loader:
   """A generation's first process.
 
   """
+  # Made in that process
+  _pid: int
+  _signals: process.SignalQueue
+  _links: _Links
+
   def __init__(self, setup: setuplib.Setup, number: int, control_fd: int,
                status_fd: int) -> None:
     """@param number: of the generation
@@ -148,7 +178,8 @@ class Loader:
 
     """
     self._setup = setup
-    self._first_row = 1 + (number % 2) * setuplib.RowsOfGeneration(setup.workers)
+    rows = setuplib.RowsOfGeneration(setup.workers)
+    self._first_row = 1 + (number % 2) * rows
     self._control_fd = control_fd
     self._status_fd = status_fd
     self._workers = [_Child(index) for index in range(setup.workers)]
@@ -181,7 +212,8 @@ class Loader:
       # The supervisor died; the end of file of the other pipe is there too
       pass
 
-  def _ReadFiles(self) -> Tuple[bytes, filestate.State, bytes, filestate.State]:
+  def _ReadFiles(self) -> Tuple[bytes, filestate.State,
+                                bytes, filestate.State]:
     """Reads both files.
 
     @return: the configuration and its state, the key and its state
@@ -298,12 +330,7 @@ class Loader:
     @return: whether to go on, with another key; False is to finish
 
     """
-    self._large_socks = _ForwardingSockets()
-    self._stats_socks = _ForwardingSockets()
-    # Nothing is written to these two: their ends are what matters
-    self._alive_pipe = os.pipe2(os.O_CLOEXEC)
-    self._large_pipe = os.pipe2(os.O_CLOEXEC)
-    self._help_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    self._links = _Links()
     row = self._Row(len(self._workers) + 1)
     about_itself = self._Server(
       answers.Statistics(self._snapshot.serial, self._stats.Collect), row)
@@ -318,16 +345,16 @@ class Loader:
       signums = self._signals.Read()
       if signal.SIGCHLD in signums:
         self._HandleEnds(process.Reap())
-      if self._help_pipe[0] in readable:
+      if self._links.help[0] in readable:
         self._AddWorker()
-      if self._large_socks[1].fileno() in readable:
+      if self._links.large[1].fileno() in readable:
         self._large.wanted = True
       if signal.SIGTERM in signums:
         order = b""
       elif self._control_fd in readable:
         order = self._HandleOrder(os.read(self._control_fd, 1))
-      elif self._stats_socks[1].fileno() in readable:
-        about_itself.ServeForwarded(self._stats_socks[1])
+      elif self._links.stats[1].fileno() in readable:
+        about_itself.ServeForwarded(self._links.stats[1])
     self._Finish(about_itself)
     return order == messages.RENEW_KEY
 
@@ -335,10 +362,10 @@ class Loader:
     """Returns the descriptors to wait for.
 
     """
-    fds = [self._control_fd, self._signals.fileno(), self._help_pipe[0],
-           self._stats_socks[1].fileno()]
+    fds = [self._control_fd, self._signals.fileno(), self._links.help[0],
+           self._links.stats[1].fileno()]
     if not self._large.wanted:
-      fds.append(self._large_socks[1].fileno())
+      fds.append(self._links.large[1].fileno())
     return fds
 
   def _Timeout(self, now: float) -> Optional[float]:
@@ -366,7 +393,7 @@ class Loader:
     """Has another worker started, if there may be more.
 
     """
-    os.read(self._help_pipe[0], _HELP_SIZE)
+    os.read(self._links.help[0], _HELP_SIZE)
     for child in self._workers:
       if not child.wanted:
         child.wanted = True
@@ -382,17 +409,17 @@ class Loader:
     """Starts a child.
 
     """
-    main: Callable[[MutableSequence[int]], None]
-    if child is self._large:
-      main = self._LargeMain
-    else:
-      main = lambda row: self._WorkerMain(row, child.index > 0)
-    row = self._Row(child.index)
+    def _Main() -> None:
+      row = self._Row(child.index)
+      if child is self._large:
+        self._LargeMain(row)
+      else:
+        self._WorkerMain(row, child.index > 0)
+
     try:
       child.pid = process.Fork(
-        lambda: main(row),
-        [self._control_fd, self._alive_pipe[1], self._large_pipe[1],
-         self._help_pipe[0], *self._signals.fds])
+        _Main,
+        [self._control_fd, *self._links.LoadersFds(), *self._signals.fds])
     except OSError as err:
       delay = child.backoff.Failed(now)
       child.due = now + delay
@@ -429,22 +456,23 @@ class Loader:
     """
     # The one wakes up those that sleep, the other those that wait for a
     # datagram
-    os.close(self._alive_pipe[1])
+    os.close(self._links.alive[1])
     for child in self._workers:
       if child.pid:
         os.kill(child.pid, signal.SIGTERM)
     self._AwaitEnd(self._workers, _FINISH_TIME)
     # With the last writer gone it finishes by itself
-    for sock in self._large_socks:
+    for sock in self._links.large:
       sock.close()
-    self._stats_socks[0].close()
+    self._links.stats[0].close()
     deadline = time.monotonic() + _FINISH_FORWARDED_TIME
-    while (about_itself.ServeForwarded(self._stats_socks[1]) and
+    while (about_itself.ServeForwarded(self._links.stats[1]) and
            time.monotonic() < deadline):
       pass
-    self._stats_socks[1].close()
+    self._links.stats[1].close()
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
-    for fd in (self._alive_pipe[0], *self._large_pipe, *self._help_pipe):
+    for fd in (self._links.alive[0], *self._links.large_alive,
+               *self._links.help):
       os.close(fd)
     for child in [*self._workers, self._large]:
       child.wanted = False
@@ -488,13 +516,13 @@ class Loader:
 
     """
     self._CountLost(row)
-    for sock in (self._large_socks[1], self._stats_socks[1]):
+    for sock in (self._links.large[1], self._links.stats[1]):
       sock.close()
     worker.Worker(
       self._setup.sock, self._Server(answers.Quick(self._snapshot), row), {
-        answers.Elsewhere.LARGE: self._large_socks[0],
-        answers.Elsewhere.STATS: self._stats_socks[0],
-        }, self._pid, self._alive_pipe[0], self._help_pipe[1], may_go).Run()
+        answers.Elsewhere.LARGE: self._links.large[0],
+        answers.Elsewhere.STATS: self._links.stats[0],
+        }, self._pid, self._links.alive[0], self._links.help[1], may_go).Run()
 
   def _LargeMain(self, row: MutableSequence[int]) -> None:
     """The life of the process that makes large answers.
@@ -508,11 +536,11 @@ class Loader:
                               self._setup.oom_score + _LARGE_OOM_SCORE))
     # Workers go first
     process.StepBack(_LARGE_NICE)
-    for sock in (self._large_socks[0], *self._stats_socks):
+    for sock in (self._links.large[0], *self._links.stats):
       sock.close()
-    os.close(self._help_pipe[1])
-    process.DieWithWriter(self._large_pipe[0])
+    os.close(self._links.help[1])
+    process.DieWithWriter(self._links.large_alive[0])
     forwarded = self._Server(answers.Large(self._snapshot), row)
-    while (process.Wait([self._large_socks[1]], _LARGE_IDLE) and
-           forwarded.ServeForwarded(self._large_socks[1])):
+    while (process.Wait([self._links.large[1]], _LARGE_IDLE) and
+           forwarded.ServeForwarded(self._links.large[1])):
       pass

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Where log messages go: a file, syslog, a terminal. None of them is waited for.
+"""Where log messages go: a file, syslog, a terminal; nobody waits for them.
 
 Facts: whoever writes to a pipe, a terminal or a socket waits while nobody reads
 at the other end, and a supervisor that waits is no supervisor. Whether writing

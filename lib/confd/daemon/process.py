@@ -17,8 +17,8 @@ import math
 import os
 import select
 import signal
-from typing import Callable, Iterable, List, Optional, Protocol, Set, Tuple, \
-  TypeVar, Union, cast
+from typing import Callable, Iterable, List, NoReturn, Optional, Protocol, \
+  Set, Tuple, TypeVar, Union, cast
 
 from ganeti import confd
 
@@ -122,35 +122,45 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
   try:
     pid = os.fork()
-    if pid:
-      if new_group:
-        # Whoever of the two comes first
-        with contextlib.suppress(OSError):
-          os.setpgid(pid, pid)
-      return pid
-    status = os.EX_SOFTWARE
-    try:
-      if new_group:
-        os.setpgid(0, 0)
-      signal.set_wakeup_fd(-1)
-      for signum in _SIGNALS:
-        signal.signal(signum, signal.SIG_DFL)
-      for ignored in _IGNORED_BY_CHILDREN:
-        signal.signal(ignored, signal.SIG_IGN)
-      for fd in close_fds:
-        os.close(fd)
-      signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-      function()
-      status = os.EX_OK
-    except Exception: # pylint: disable=W0718
-      logging.exception("Process %d ends because of a programming error;"
-                        " %s", os.getpid(), confd.PLEASE_REPORT)
-    finally:
-      # Without the parent's exit handlers, and without taking a large heap
-      # apart first
-      os._exit(status)
+    if not pid:
+      _RunChild(function, close_fds, new_group, mask)
   finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+  if new_group:
+    # Whoever of the two comes first
+    with contextlib.suppress(OSError):
+      os.setpgid(pid, pid)
+  return pid
+
+
+def _RunChild(function: Callable[[], None], close_fds: Iterable[int],
+              new_group: bool, mask: Iterable[int]) -> NoReturn:
+  """Does what L{Fork} says, in the new process.
+
+  @param mask: the signals that were blocked before
+
+  """
+  status = os.EX_SOFTWARE
+  try:
+    if new_group:
+      os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for signum in _SIGNALS:
+      signal.signal(signum, signal.SIG_DFL)
+    for ignored in _IGNORED_BY_CHILDREN:
+      signal.signal(ignored, signal.SIG_IGN)
+    for fd in close_fds:
+      os.close(fd)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    function()
+    status = os.EX_OK
+  except Exception: # pylint: disable=W0718
+    logging.exception("Process %d ends because of a programming error;"
+                      " %s", os.getpid(), confd.PLEASE_REPORT)
+  finally:
+    # Without the parent's exit handlers, and without taking a large heap
+    # apart first
+    os._exit(status)
 
 
 def DieWithWriter(fd: int) -> None:
