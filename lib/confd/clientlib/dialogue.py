@@ -237,7 +237,9 @@ class Dialogue:
     self._CheckSize(rtype, query)
     deadline = time.monotonic() + self._timeout
     await self._Prepare(deadline)
-    for tries in range(1, _MAX_SOURCES + 1):
+    tries = 0
+    while True:
+      tries += 1
       current = await self._AskFresh(rtype, query, deadline)
       try:
         return current.Result(time.monotonic())
@@ -259,7 +261,6 @@ class Dialogue:
           self._known.refresh = True
           raise
       deadline = time.monotonic() + self._timeout
-    raise AssertionError("not reached")
 
   async def _Fetch(self, rtype: int, query: Any,
                    source: Tuple[exchange.Candidate, List[talk.Address]],

@@ -312,7 +312,7 @@ class _Asked(talk.Asked):
                for source in self.candidate.sources)
 
 
-class _Late(talk.Late):
+class _Latecomers(talk.Latecomers):
   """Late replies show that their candidates live.
 
   """
@@ -493,8 +493,8 @@ class Exchange(talk.Talk):
       if asked.reply is None and now - asked.started >= PATIENCE:
         asked.candidate.silent = True
 
-  def Late(self) -> talk.Late:
-    return _Late(self._asked)
+  def Late(self) -> talk.Latecomers:
+    return _Latecomers(self._asked)
 
   def AllStale(self) -> bool:
     """Tells whether there are answers, all of them stale.

@@ -50,7 +50,7 @@ class Post:
     self.channel = channel.Channel()
     self.talks: Dict[str, talk.Talk] = {}
     self._known = known
-    self._late: "collections.OrderedDict[str, talk.Late]" = \
+    self._late: "collections.OrderedDict[str, talk.Latecomers]" = \
       collections.OrderedDict()
     self._rejected = 0
     self._rejected_before: Dict[str, int] = {}

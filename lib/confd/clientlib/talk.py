@@ -151,15 +151,15 @@ class Talk(abc.ABC):
 
     """
 
-  def Late(self) -> Optional["Late"]:
+  def Late(self) -> Optional[Latecomers]:
     """Returns what is to be kept when the talk is over.
 
     """
     return None
 
 
-class Late(abc.ABC):
-  """Who is to be told that a reply came when the talk was over.
+class Latecomers(abc.ABC):
+  """What becomes of replies that come when a talk is over.
 
   """
   @abc.abstractmethod
