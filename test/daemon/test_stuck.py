@@ -310,7 +310,8 @@ class MemoryTest(unittest.TestCase):
     self.assertEqual(daemon.Ask(PING)["serial"], 1)
     now = processes.Find(daemon)
     self.assertEqual(now.loader, found.loader)
-    self.assertEqual(set(now.workers), set(found.workers))
+    # One may have gone by itself, after a quiet time
+    self.assertLessEqual(set(now.workers), set(found.workers))
     self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
                      {"workers": 0, "generations": 0})
     # Said once, however often it is tried
