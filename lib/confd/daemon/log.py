@@ -17,11 +17,11 @@ cannot be written. How many were lost is said when writing works again.
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import os
 import select
 import socket
 import stat
+import syslog
 from typing import List, MutableSequence, Optional
 
 from ganeti import constants
@@ -166,9 +166,8 @@ class _SyslogHandler(_Handler):
     return sock
 
   def _WriteRecord(self, record: logging.LogRecord) -> None:
-    facility = logging.handlers.SysLogHandler.LOG_DAEMON
-    priority = _SYSLOG_PRIORITIES[record.levelno]
-    data = b"<%d>%s\0" % (facility << 3 | priority, self._Encode(record))
+    priority = syslog.LOG_DAEMON | _SYSLOG_PRIORITIES[record.levelno]
+    data = b"<%d>%s\0" % (priority, self._Encode(record))
     sock = self._socket or self._Connect()
     try:
       sock.send(data, socket.MSG_DONTWAIT)
@@ -182,11 +181,11 @@ class _SyslogHandler(_Handler):
 
 
 _SYSLOG_PRIORITIES = {
-  logging.DEBUG: logging.handlers.SysLogHandler.LOG_DEBUG,
-  logging.INFO: logging.handlers.SysLogHandler.LOG_INFO,
-  logging.WARNING: logging.handlers.SysLogHandler.LOG_WARNING,
-  logging.ERROR: logging.handlers.SysLogHandler.LOG_ERR,
-  logging.CRITICAL: logging.handlers.SysLogHandler.LOG_CRIT,
+  logging.DEBUG: syslog.LOG_DEBUG,
+  logging.INFO: syslog.LOG_INFO,
+  logging.WARNING: syslog.LOG_WARNING,
+  logging.ERROR: syslog.LOG_ERR,
+  logging.CRITICAL: syslog.LOG_CRIT,
   }
 
 

@@ -12,6 +12,7 @@ reported to who started it by the process that detached.
 from __future__ import annotations
 
 import argparse
+import gc
 import grp
 import ipaddress
 import logging
@@ -217,6 +218,10 @@ def Main() -> int:
       logging.error("Cannot start: %s", err)
     report(str(err))
     return constants.EXIT_FAILURE
+  # All that was imported stays as it is: the collector need not look at it,
+  # which would also copy the pages that all processes share
+  gc.collect()
+  gc.freeze()
   try:
     report(None)
     master.Run()

@@ -40,7 +40,7 @@ _BUSY_COUNT = 256
 _BUSY_SECONDS = 0.064
 
 #: Seconds without a datagram after which a worker that may go, goes
-_IDLE = 10.0
+_IDLE = 60.0
 
 
 class Worker:
