@@ -596,10 +596,11 @@ class Exchange(talk.Talk):
     """Says who did not answer, and why as far as that can be told.
 
     """
-    text = ("No answer to %s from %s in %.1f seconds" %
+    text = ("No answer to %s from %s" %
             (DescribeRequest(self._rtype, self._query),
-             ", ".join(i.candidate.name for i in self._asked) or "anybody",
-             now - self._started))
+             ", ".join(i.candidate.name for i in self._asked) or "anybody"))
+    if self._sent:
+      text += " in %.1f seconds" % (now - self._started)
     reasons = ["%s: %s" % item for item in self.Silent().items() if item[1]]
     if self.forged:
       reasons.append("%d replies were not authentic (another key?)" %
