@@ -8,8 +8,8 @@ L{Quick} is a worker's: it makes what takes less than 10 ms, and says of
 anything else who has to make it. L{Large} makes what takes longer, and answers
 in parts. L{Statistics} tells about the daemon itself.
 
-A source has two methods, and L{responder.Responder} calls them in this order:
-C{Known} costs a look-up at most, C{Make} may cost more. No socket, no clock.
+L{responder.Responder} asks a source in this order: C{remembered} is a look-up,
+C{Known} costs a few at most, C{Make} may cost more. No socket, no clock.
 
 """
 
@@ -172,7 +172,7 @@ class Quick:
     self.serial = snapshot.serial
     self._snapshot = snapshot
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
-    self._get = self._cache.get
+    self.remembered: Callable[[Any], Optional[Outcome]] = self._cache.get
     # By the address itself: instances' are many, their nodes' are few
     self._addresses: Dict[querylib.Result, Answer] = {}
 
@@ -180,18 +180,12 @@ class Quick:
     """Returns what is known without work.
 
     """
-    (rtype, query, _, part, _, _) = request
-    if part is not None:
+    if request.part is not None:
       return None
-    if query is None or type(query) is str:
-      # Most questions are, and need no more than this
-      outcome = self._get((rtype, query))
-      if outcome is not None:
-        return outcome
-    elif querylib.IsOneAddress(request):
+    if querylib.IsOneAddress(request):
       # As quick as a look-up
       return self._AnswerAddress(request)
-    return self._get(_KeyOf(request))
+    return self._cache.get(_KeyOf(request))
 
   def _AnswerAddress(self, request: wire.Request) -> Answer:
     result = querylib.Answer(self._snapshot, request)
@@ -234,6 +228,7 @@ class Large:
     self._snapshot = snapshot
     # Errors, and answers that fit into a datagram
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
+    self.remembered: Callable[[Any], Optional[Outcome]] = self._cache.get
     self._parts: "collections.OrderedDict[_Key, parts.Parts]" = \
       collections.OrderedDict()
     self._parts_size = 0
@@ -327,6 +322,8 @@ class Statistics:
     """
     self.serial = serial
     self._collect = collect
+    # Each time it is another answer
+    self.remembered: Callable[[Any], Optional[Outcome]] = lambda _: None
 
   def Known(self, _: wire.Request) -> Optional[Outcome]:
     return None

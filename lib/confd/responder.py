@@ -11,7 +11,8 @@ left to another process.
 """
 
 import logging
-from typing import Dict, MutableSequence, Optional, Protocol, Set, Tuple, Union
+from typing import Any, Callable, Dict, MutableSequence, Optional, Protocol
+from typing import Set, Tuple, Union
 
 from ganeti import confd
 from ganeti import constants
@@ -44,8 +45,12 @@ _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 class Source(Protocol):
   """Where answers come from, see L{answers}.
 
+  @ivar remembered: a look-up by type and query (None or a text) of what has
+    been asked before
+
   """
   serial: int
+  remembered: Callable[[Any], Optional[answers.Outcome]]
 
   def Known(self, request: wire.Request) -> Optional[answers.Outcome]:
     """Returns what is known without work.
@@ -70,6 +75,7 @@ class Responder:
 
     """
     self._source = source
+    self._remembered = source.remembered
     self._known = source.Known
     self._key = key
     self._row = row
@@ -98,37 +104,43 @@ class Responder:
       self._row[_DROPPED[err.reason]] += 1
       return None
 
+    (rtype, query, rsalt, part, signature, sent) = request
+    # Most questions need no more than this
+    outcome = None
+    if part is None and (query is None or type(query) is str):
+      outcome = self._remembered((rtype, query))
+    if outcome is None:
+      try:
+        outcome = self._known(request)
+      except Exception: # pylint: disable=W0718
+        # The source will say so again when it has to make the answer
+        pass
     answer = reply = None
-    try:
-      outcome = self._known(request)
-    except Exception: # pylint: disable=W0718
-      # The source will say so again when it has to make the answer
-      outcome = None
     # No isinstance, which takes longer
     if type(outcome) is _Answer and outcome.may_be_short:
       answer = outcome
-      reply = wire.PackReply(self._key, request.rsalt, answer.message)
+      reply = wire.PackReply(self._key, rsalt, answer.message)
     if (reply is None or answer is None or len(reply) > _FREE_SIZE or
         now < self._wary_until[0]):
       # It costs more, or is of more use to whoever sends copies
-      if not (forwarded or
-              self._replays.Allows(request.signature, request.sent)):
+      if not (forwarded or self._replays.Allows(signature, sent)):
         self._row[_DROPPED_REPLAYED] += 1
         return None
       if outcome is None:
         outcome = self._Make(request)
       if isinstance(outcome, answers.Elsewhere):
         return outcome
-      (answer, reply) = self._Pack(outcome, request.rsalt)
+      (answer, reply) = self._Pack(outcome, rsalt)
       if reply is None:
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
         return None
 
     # Nobody else writes to this row: no lock
-    self._row[_QUERY_COUNTER.get(request.type, _UNKNOWN_TYPE)] += 1
-    self._row[_STATUS_COUNTER[answer.status]] += 1
+    row = self._row
+    row[_QUERY_COUNTER.get(rtype, _UNKNOWN_TYPE)] += 1
+    row[_STATUS_COUNTER[answer.status]] += 1
     if answer.too_large:
-      self._row[_REPLY_TOO_LARGE] += 1
+      row[_REPLY_TOO_LARGE] += 1
     return reply
 
   def _Pack(self, answer: answers.Answer, rsalt: str
