@@ -45,12 +45,16 @@ _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 class Source(Protocol):
   """Where answers come from, see L{answers}.
 
-  @ivar remembered: a look-up by type and query (None or a text) of what has
-    been asked before
-
   """
   serial: int
-  remembered: Callable[[Any], Optional[answers.Outcome]]
+
+  @property
+  def remembered(self) -> Callable[[Any], Optional[answers.Outcome]]:
+    """A look-up, by type and query, of what has been asked before.
+
+    For queries that are None or a text.
+
+    """
 
   def Known(self, request: wire.Request) -> Optional[answers.Outcome]:
     """Returns what is known without work.

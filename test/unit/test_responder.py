@@ -231,6 +231,7 @@ class TestCopies(_Test):
          mock.patch.object(worker._source, "Make",
                            wraps=worker._source.Make) as make:
       worker._known = worker._source.Known
+      worker._remembered = lambda _: None
       self._Copies(worker, datagram)
       self.assertEqual(make.call_count, LIMIT)
 
