@@ -17,10 +17,12 @@ not count: until then our daemon has no answers prepared.
 import contextlib
 import json
 import os
+import resource
 import shutil
 import statistics
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -29,6 +31,7 @@ from concurrent import futures
 import sample
 import testutils
 
+from cluster import debian
 from ganeti import constants
 from ganeti.confd import client
 from ganeti.confd import protocol
@@ -52,11 +55,24 @@ LATENCY_RATE = 1000
 #: Seconds between two changes where changes never end
 _CHANGE_PAUSE = 0.1
 
-#: Seconds between two questions of whoever waits for a change to be seen
-_POLL_INTERVAL = 0.002
+#: Seconds that whoever waits for a change to be seen waits for each reply
+_REPLY_TIMEOUT = 0.002
+
+#: Seconds between a reply and the next question of that one: a part of the time
+#: that has passed, so that large changes are not disturbed and small ones are
+#: timed well, but at least, and at most
+_POLL_PART = 0.02
+_POLL_INTERVALS = (0.0002, 0.002)
 
 #: Seconds within which a change has to be seen
 _RELOAD_TIMEOUT = 120
+
+#: Seconds between two looks at the memory where it is about the peak, or as
+#: long as a look takes, if that is more
+_MEMORY_INTERVAL = 0.005
+
+#: How often each of L{SMALL_QUESTIONS} is asked before a daemon is left alone
+_FEW_QUESTIONS = 5
 
 #: Seconds that a client waits for an answer in parts
 _FETCH_TIMEOUT = 120
@@ -375,13 +391,14 @@ class Changes:
     with self._server.Asker() as asker:
       while True:
         asker.Send(testutils.PackMessage(testutils.KEY, message))
-        data = asker.Receive(_POLL_INTERVAL)
+        data = asker.Receive(_REPLY_TIMEOUT)
         now = time.monotonic()
         if data is not None:
           (_, reply) = testutils.UnpackReply(testutils.KEY, data)
           if (reply["status"], reply["answer"]) == (0, role):
             return now - start
-          time.sleep(_POLL_INTERVAL)
+          (least, most) = _POLL_INTERVALS
+          time.sleep(max(least, min(most, _POLL_PART * (now - start))))
         if now - start > _RELOAD_TIMEOUT:
           raise BenchmarkError("A change is not seen in %d s" %
                                _RELOAD_TIMEOUT)
@@ -396,57 +413,218 @@ class Changes:
       self.Change()
 
 
-def Reloads(server, changes, timed, count, say, name):
+def Reloads(servers, timed, count, say):
   """Measures how long changes take to be seen, and what they cost.
 
+  @param servers: dict from name to server and its L{Changes}; they take turns
   @param timed: the first so many come after a pause, and count
   @param count: of how many in all
-  @return: dict: C{seconds} the median, C{start}, C{timed} and C{end} the
-    memory after so many reloads
+  @return: dict from name to dict: C{seconds} the median, C{times} all of them,
+    C{memory} the memory at the C{start}, after those that are C{timed}, and in
+    the C{end}
 
   """
-  times = []
-  memory = {"start": server.Memory()}
+  times = {name: [] for name in servers}
+  memory = {name: {"start": server.Memory()}
+            for (name, (server, _)) in servers.items()}
   for number in range(count):
-    if number < timed:
-      # A daemon may space out changes that come at once
-      time.sleep(0.5 + 6 * max(times, default=0))
-    taken = changes.TimeOne()
-    if number < timed:
-      times.append(taken)
-    if number + 1 == timed:
-      server.Settle()
-      memory["timed"] = server.Memory()
-  server.Settle()
-  memory["end"] = server.Memory()
-  seconds = statistics.median(times)
-  say("%s: a change is seen after %.3f s; %d MB, in the end %d MB" %
-      (name, seconds, memory["start"] >> 20, memory["end"] >> 20))
-  return {"seconds": seconds, "times": times, "memory": memory}
+    for (name, (server, changes)) in servers.items():
+      if number < timed:
+        # A daemon may space out changes that come at once
+        time.sleep(0.5 + 6 * max(times[name], default=0))
+      taken = changes.TimeOne()
+      if number < timed:
+        times[name].append(taken)
+      if number + 1 == timed:
+        server.Settle()
+        memory[name]["timed"] = server.Memory()
+  results = {}
+  for (name, (server, _)) in servers.items():
+    server.Settle()
+    memory[name]["end"] = server.Memory()
+    results[name] = {"seconds": statistics.median(times[name]),
+                     "times": times[name], "memory": memory[name]}
+    say("%s: a change is seen after %.4f s; %d MB, in the end %d MB" %
+        (name, results[name]["seconds"], memory[name]["start"] >> 20,
+         memory[name]["end"] >> 20))
+  return results
 
 
-def WhileReloading(generator, server, changes, requests, seconds, say, name):
+def _Reloading(generator, server, changes, requests, seconds):
   """Measures latencies while the configuration changes without pause.
 
-  @return: dict: C{idle} and C{reloading}
-
   """
-  result = {"idle": generator.Run(server, requests, seconds,
-                                  rate=LATENCY_RATE)}
   stop = threading.Event()
   thread = threading.Thread(target=changes.WithoutPause, args=(stop, ))
   thread.start()
   try:
-    result["reloading"] = generator.Run(server, requests, seconds,
-                                        rate=LATENCY_RATE)
+    return generator.Run(server, requests, seconds, rate=LATENCY_RATE)
   finally:
     stop.set()
     thread.join()
+
+
+def WhileReloading(generator, servers, requests, seconds, rounds, say):
+  """Compares latencies while the configuration changes without pause.
+
+  @param servers: dict from name to server and its L{Changes}; they take turns
+  @return: dict from name to dict: C{idle} and C{reloading}, medians but for
+    C{worst} and C{lost}
+
+  """
+  runs = {name: {"idle": [], "reloading": []} for name in servers}
+  for _ in range(rounds):
+    for (name, (server, changes)) in servers.items():
+      runs[name]["idle"].append(
+        generator.Run(server, requests, seconds, rate=LATENCY_RATE))
+      runs[name]["reloading"].append(
+        _Reloading(generator, server, changes, requests, seconds))
+      server.Settle()
+  results = {}
+  for name in servers:
+    results[name] = {
+      kind: dict(Medians(outcomes),
+                 worst=max(outcome["worst"] for outcome in outcomes),
+                 lost=sum(outcome["lost"] for outcome in outcomes))
+      for (kind, outcomes) in runs[name].items()}
+    (idle, reloading) = (results[name]["idle"], results[name]["reloading"])
+    say("%s: p99 %.2f ms, while reloading %.2f ms, worst %.1f ms, lost %d" %
+        (name, idle["p99"] / 1000, reloading["p99"] / 1000,
+         reloading["worst"] / 1000, reloading["lost"]))
+  return results
+
+
+def _Peak(server, function):
+  """Returns the most memory that a server takes while a function runs.
+
+  """
+  peak = 0
+  with futures.ThreadPoolExecutor(1) as pool:
+    job = pool.submit(function)
+    while not job.done():
+      start = time.monotonic()
+      peak = max(peak, server.Memory())
+      time.sleep(max(_MEMORY_INTERVAL, time.monotonic() - start))
+    job.result()
+  return peak
+
+
+def AtRest(server, changes, questions, seconds, reloads, say, name):
+  """Measures what a daemon does and takes while nobody asks.
+
+  That is some time after a few small questions, and in the end, for the peak,
+  while it reloads.
+
+  @param server: a daemon that has just been started
+  @param questions: from L{MakeRequests}
+  @param seconds: how long to look at it
+  @param reloads: through how many the peak of the memory is looked for
+  @return: dict: C{wakeups} per second, C{cpu} seconds in a minute,
+    C{processes}, C{memory} and C{peak}
+
+  """
+  for question in SMALL_QUESTIONS:
+    for _ in range(_FEW_QUESTIONS):
+      Probe(server, questions[question])
   server.Settle()
-  say("%s: p99 %.1f ms, while reloading %.1f ms, worst %.1f ms, lost %d" %
-      (name, result["idle"]["p99"] / 1000, result["reloading"]["p99"] / 1000,
-       result["reloading"]["worst"] / 1000, result["reloading"]["lost"]))
+  (sleeps, cpu) = server.Activity()
+  start = time.monotonic()
+  time.sleep(seconds)
+  (sleeps_after, cpu_after) = server.Activity()
+  passed = time.monotonic() - start
+  result = {
+    "wakeups": (sleeps_after - sleeps) / passed,
+    "cpu": (cpu_after - cpu) / passed * 60,
+    "processes": server.Processes(),
+    "memory": server.Memory(),
+    "peak": 0,
+    }
+
+  def _Reload():
+    changes.TimeOne()
+    # What it has replaced goes only now
+    server.Settle()
+
+  for _ in range(reloads):
+    result["peak"] = max(result["peak"], _Peak(server, _Reload))
+  say("%s at rest: %.1f wake-ups a second, %.1f ms of CPU time a minute, %d"
+      " processes, %.1f MB, %.1f MB in a reload" %
+      (name, result["wakeups"], result["cpu"] * 1000, result["processes"],
+       result["memory"] / 1e6, result["peak"] / 1e6))
   return result
+
+
+PING = "confd-client ping"
+GANETI_CLIENT = "Ganeti's confd-client"
+BARE = "python3 -c pass"
+
+#: Runs a Python script on a server at another port than everybody's
+_AT_PORT = """
+import socket, sys
+socket.getservbyname = lambda *_: %d
+sys.path[0] = %r
+sys.argv[0] = %r
+with open(sys.argv[0], encoding="utf-8") as script:
+  exec(compile(script.read(), sys.argv[0], "exec"))
+"""
+
+
+def CommandLines(server, with_debian):
+  """Returns the commands whose start is measured.
+
+  Ganeti's own asks a ping, and then seven other small questions; not all of
+  them does its own daemon answer. It knows no option for the port.
+
+  @param server: whom they ask
+  @rtype: dict from name to list of strings
+
+  """
+  result = {
+    BARE: [sys.executable, "-c", "pass"],
+    PING: [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-a",
+           "%s:%d" % (server.address, server.port), "--hmac-file",
+           server.key_file, "ping"],
+    }
+  if with_debian:
+    code = _AT_PORT % (server.port, os.path.realpath(debian.PYTHON_DIR),
+                       debian.CONFD_CLIENT)
+    result[GANETI_CLIENT] = [
+      sys.executable, "-c", code, "-a", server.address, "-r", "0", "--hmac",
+      server.key.decode("ascii")]
+  return result
+
+
+def Commands(commands, rounds, say):
+  """Compares how long whole commands take.
+
+  They take turns; the first round, for which their files are read, does not
+  count.
+
+  @param commands: from L{CommandLines}
+  @return: dict from name to dict: C{seconds} and C{cpu}, medians
+
+  """
+  runs = {name: [] for name in commands}
+  for _ in range(1 + rounds):
+    for (name, command) in commands.items():
+      before = resource.getrusage(resource.RUSAGE_CHILDREN)
+      start = time.monotonic()
+      result = subprocess.run(command, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+      seconds = time.monotonic() - start
+      if result.returncode != 0:
+        raise BenchmarkError("%s fails: %s" % (
+          name, result.stdout.decode("utf-8", "replace")))
+      after = resource.getrusage(resource.RUSAGE_CHILDREN)
+      runs[name].append({
+        "seconds": seconds,
+        "cpu": (after.ru_utime + after.ru_stime -
+                before.ru_utime - before.ru_stime),
+        })
+  results = {name: Medians(outcomes[1:]) for (name, outcomes) in runs.items()}
+  say(", ".join("%s: %.0f ms" % (name, outcome["seconds"] * 1000)
+                for (name, outcome) in results.items()))
+  return results
 
 
 def _Fetch(server, rtype, query):

@@ -53,16 +53,31 @@ def _RateRatio(sizes, instances, question, name=OURS):
   return _Rate(size, question, name) / debian
 
 
-def _Quotient(function):
-  """Makes a function of the ratio of ours to Debian's.
-
-  @param function: from a daemon's results to a number
+def _Quotient(ours, other):
+  """Returns a ratio, also where the other one has nothing at all.
 
   """
-  def _Value(sizes, part):
-    outcomes = sizes[_LARGE][part]
-    return function(outcomes[OURS]) / function(outcomes[DEBIAN])
-  return _Value
+  if other:
+    return ours / other
+  return float("inf") if ours else 1.0
+
+
+def _Against(size, part, *path):
+  """Returns the ratio of ours to Debian's.
+
+  @param size: a size's results
+  @param part: which of them
+  @param path: the keys that lead from a daemon's to a number
+  @raise KeyError: it was not measured
+
+  """
+  values = []
+  for name in (OURS, DEBIAN):
+    value = size[part][name]
+    for key in path:
+      value = value[key]
+    values.append(value)
+  return _Quotient(*values)
 
 
 def _Whole(sizes, instances):
@@ -108,16 +123,14 @@ _GOALS = [
   _Goal("any small question, 100,000 instances against 3 nodes: rate", 0.9,
         True, _Constant),
   _Goal("rename to first new answer, 10,000 instances: ratio", 0.2, False,
-        lambda sizes: _Quotient(lambda outcome: outcome["seconds"])(
-          sizes, "reloads")),
+        lambda sizes: _Against(sizes[_LARGE], "reloads", "seconds")),
   _Goal("p99 while reloading without pause, 10,000 instances: ratio", 0.2,
-        False, lambda sizes: _Quotient(
-          lambda outcome: outcome["reloading"]["p99"])(sizes, "reloading")),
+        False, lambda sizes: _Against(sizes[_LARGE], "reloading", "reloading",
+                                      "p99")),
   _Goal("lost meanwhile", 0, False,
         lambda sizes: sizes[_LARGE]["reloading"][OURS]["reloading"]["lost"]),
   _Goal("memory after all reloads, 10,000 instances: ratio", 0.2, False,
-        lambda sizes: _Quotient(lambda outcome: outcome["memory"]["end"])(
-          sizes, "reloads")),
+        lambda sizes: _Against(sizes[_LARGE], "reloads", "memory", "end")),
   _Goal("the same, against that after the first few", _NO_GROWTH, False,
         lambda sizes: (sizes[_LARGE]["reloads"][OURS]["memory"]["end"] /
                        sizes[_LARGE]["reloads"][OURS]["memory"]["timed"])),
@@ -126,7 +139,37 @@ _GOALS = [
                        _Rate(_Least(sizes), measures.ROLE, ECHO))),
   _Goal("p99 of others while /instances is fetched, 100,000: ratio to idle", 2,
         False, lambda sizes: _FetchRatio(sizes[_HUGE])),
+  _Goal("wake-ups at rest, 3 nodes: ratio", 1.25, False,
+        lambda sizes: _Against(_Least(sizes), "rest", "wakeups")),
+  _Goal("CPU time in a minute at rest, 3 nodes, against starting Python", 0.59,
+        False, lambda sizes: (_Least(sizes)["rest"][OURS]["cpu"] /
+                              _Command(sizes, measures.BARE)["cpu"])),
+  _Goal("memory at rest, 3 nodes: ratio", 0.966, False,
+        lambda sizes: _Against(_Least(sizes), "rest", "memory")),
+  _Goal("peak memory through a reload, 100,000 instances: ratio to rest", 1.5,
+        False, lambda sizes: (sizes[_HUGE]["rest"][OURS]["peak"] /
+                              sizes[_HUGE]["rest"][OURS]["memory"])),
+  _Goal("rename to first new answer, 3 nodes: ratio", 1, False,
+        lambda sizes: _Against(_Least(sizes), "reloads", "seconds")),
+  _Goal("p99 while reloading without pause, 3 nodes: ratio", 1, False,
+        lambda sizes: _Against(_Least(sizes), "reloading", "reloading",
+                               "p99")),
+  _Goal("p99 at 1,000 requests per second, 3 nodes: ratio", 1, False,
+        lambda sizes: _Against(_Least(sizes), "reloading", "idle", "p99")),
+  _Goal("confd-client ping: time against Ganeti's own confd-client", 0.23,
+        False, lambda sizes: _CommandRatio(sizes, measures.GANETI_CLIENT)),
+  _Goal("the same, against starting Python", 3.53, False,
+        lambda sizes: _CommandRatio(sizes, measures.BARE)),
   ]
+
+
+def _Command(sizes, name):
+  return _Least(sizes)["command"][name]
+
+
+def _CommandRatio(sizes, name):
+  return (_Command(sizes, measures.PING)["seconds"] /
+          _Command(sizes, name)["seconds"])
 
 
 def _FetchRatio(size):
@@ -162,6 +205,21 @@ def _Megabytes(size):
   return "%d MB" % round(size / 1e6)
 
 
+def _RatioRow(size, part, paths):
+  """Makes the last row of a table of daemons: ours in relation to Debian's.
+
+  @param part: as for L{_Against}
+  @param paths: for each column, as for L{_Against}; None for an empty one
+  @rtype: list of rows, none where only ours was measured
+
+  """
+  if not {OURS, DEBIAN}.issubset(size.get(part, {})):
+    return []
+  return [["ratio"] + ["" if path is None else
+                       "%.2f" % _Against(size, part, *path)
+                       for path in paths]]
+
+
 def _ThroughputRows(size):
   rows = []
   for (question, outcomes) in size.get("throughput", {}).items():
@@ -195,13 +253,23 @@ def _SizeTables(instances, size):
                   for rate in ("rate", "first_rate"))]
      for (question, outcome) in size.get("constant", {}).items()]))
   lines.extend(_Table(
+    ["At rest", "Processes", "Wake-ups/s", "CPU (ms/min)", "Memory (MB)",
+     "Peak in a reload (MB)"],
+    [[name, outcome["processes"], "%.2f" % outcome["wakeups"],
+      "%.1f" % (1000 * outcome["cpu"]), "%.1f" % (outcome["memory"] / 1e6),
+      "%.1f" % (outcome["peak"] / 1e6)]
+     for (name, outcome) in size.get("rest", {}).items()] +
+    _RatioRow(size, "rest", [None, ["wakeups"], None, ["memory"], ["peak"]])))
+  lines.extend(_Table(
     ["Reloads", "Rename to answer (s)", "Memory at start",
      "After the first", "After all"],
-    [[name, "%.3f" % outcome["seconds"],
+    [[name, "%.4f" % outcome["seconds"],
       _Megabytes(outcome["memory"]["start"]),
       _Megabytes(outcome["memory"]["timed"]),
       _Megabytes(outcome["memory"]["end"])]
-     for (name, outcome) in size.get("reloads", {}).items()]))
+     for (name, outcome) in size.get("reloads", {}).items()] +
+    _RatioRow(size, "reloads", [["seconds"], ["memory", "start"],
+                                ["memory", "timed"], ["memory", "end"]])))
   lines.extend(_Table(
     ["Reloading without pause", "p99 idle (ms)", "p99 (ms)", "Worst (ms)",
      "Lost"],
@@ -209,7 +277,9 @@ def _SizeTables(instances, size):
       _Milliseconds(outcome["reloading"]["p99"]),
       _Milliseconds(outcome["reloading"]["worst"]),
       outcome["reloading"]["lost"]]
-     for (name, outcome) in size.get("reloading", {}).items()]))
+     for (name, outcome) in size.get("reloading", {}).items()] +
+    _RatioRow(size, "reloading", [["idle", "p99"], ["reloading", "p99"],
+                                  ["reloading", "worst"], None])))
   lines.extend(_Table(
     ["In parts", "First (s)", "Again (s)", "p99 idle (ms)",
      "p99 of others (ms)"],
@@ -217,6 +287,13 @@ def _SizeTables(instances, size):
       _Milliseconds(outcome["idle"]["p99"]),
       _Milliseconds(outcome["meanwhile"]["p99"])]
      for (question, outcome) in size.get("parts", {}).items()]))
+  commands = size.get("command", {})
+  lines.extend(_Table(
+    ["Command", "Time (ms)", "CPU (ms)", "Against Python"],
+    [[name, "%.1f" % (1000 * outcome["seconds"]),
+      "%.1f" % (1000 * outcome["cpu"]),
+      "%.2f" % (outcome["seconds"] / commands[measures.BARE]["seconds"])]
+     for (name, outcome) in commands.items()]))
   return lines
 
 

@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,27 @@ import unittest
 
 import testutils
 
+from cluster import debian
+
+# Where the benchmark's modules find each other
+sys.path.append(os.path.join(testutils.SRCDIR, "test", "benchmark"))
+
+# pylint: disable=C0413
+import measures
+import servers
+
+
+#: Seconds after which it is taken for hung
+_TIMEOUT = 300
+
+#: Sleeps in a thread of its own, 200 times a second
+_SLEEPER = """
+import threading, time
+def _Sleep():
+  while True:
+    time.sleep(0.005)
+threading.Thread(target=_Sleep).start()
+"""
 
 _RUN = os.path.join(testutils.SRCDIR, "test", "benchmark", "run")
 
@@ -26,8 +48,8 @@ def _Run(*args, **env):
   """
   result = subprocess.run(
     [sys.executable, _RUN, "--builddir", testutils.BUILDDIR] + list(args),
-    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
-    env=dict(os.environ, **env))
+    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT,
+    check=False, env=dict(os.environ, **env))
   return (result.returncode, result.stdout.decode("utf-8"))
 
 
@@ -39,7 +61,11 @@ class TestBenchmark(unittest.TestCase):
       (code, output) = _Run("--quick", "--json", path)
       self.assertEqual(code, 0, output)
       results = json.loads(testutils.ReadFile(path).decode("ascii"))
+    (least, *_) = results["sizes"].values()
+    self.assertGreater(least["command"]["confd-client ping"]["seconds"], 0)
     for size in results["sizes"].values():
+      self.assertGreater(size["rest"]["ours"]["processes"], 2)
+      self.assertGreater(size["rest"]["ours"]["peak"], 0)
       for outcomes in size["throughput"].values():
         self.assertIn("ours", outcomes)
       self.assertGreater(size["reloads"]["ours"]["seconds"], 0)
@@ -48,6 +74,70 @@ class TestBenchmark(unittest.TestCase):
         self.assertEqual(outcome["items"], outcome["expected"])
     self.assertRegex(output, "(?m)^role of a node +ours +[1-9]")
     self.assertRegex(output, "(?m)^Measure +Goal +Measured")
+
+  @unittest.skipUnless(servers.HasDebian(), "Debian's daemon is not installed")
+  @unittest.skipUnless(os.path.exists(debian.CONFD_CLIENT),
+                       "Ganeti's confd-client is not installed")
+  def testAgainstDebian(self):
+    (code, output) = _Run("--quick", "--debian-limit=10", "--size=3/10",
+                          "--only=rest", "--only=reloads", "--only=reloading",
+                          "--only=command")
+    self.assertEqual(code, 0, output)
+    for line in ["At rest", "Reloads", "Reloading without pause"]:
+      self.assertRegex(output, r"(?m)^%s .*\n=.*\nours .*\nDebian's .*\n"
+                       r"ratio +[0-9]" % line)
+    # What was set as a goal for the smallest cluster
+    goals = re.findall(r"(?m)^(.*?) +<= .* (met|MISSED)$", output)
+    self.assertEqual(len(goals), 8, output)
+
+
+class _Process(servers._Measured): # pylint: disable=W0212
+  """Any process, to be looked at as a daemon.
+
+  """
+  def __init__(self, proc):
+    self.proc = proc
+
+
+class TestLooking(unittest.TestCase):
+  """What is seen of processes is so"""
+
+  def testActivity(self):
+    with subprocess.Popen([sys.executable, "-c", _SLEEPER]) as proc:
+      try:
+        process = _Process(proc)
+        # It has started when its second thread is there
+        path = "/proc/%d/task" % proc.pid
+        testutils.WaitFor(lambda: len(os.listdir(path)) == 2, "a thread")
+        (sleeps, cpu) = process.Activity()
+        testutils.WaitFor(lambda: process.Activity()[0] >= sleeps + 50,
+                          "its sleeps are counted")
+        self.assertGreater(process.Activity()[1], cpu)
+      finally:
+        proc.kill()
+
+  def testPeak(self):
+    class _Server:
+      memory = 2
+      looks = 0
+
+      def Memory(self):
+        self.looks += 1
+        return self.memory
+
+    server = _Server()
+
+    def _Take(memory):
+      server.memory = memory
+      looks = server.looks
+      testutils.WaitFor(lambda: server.looks >= looks + 2, "it is looked at")
+
+    def _Reload():
+      _Take(7)
+      _Take(3)
+
+    # pylint: disable=W0212
+    self.assertEqual(measures._Peak(server, _Reload), 7)
 
 
 class TestErrors(unittest.TestCase):
