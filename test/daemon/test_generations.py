@@ -265,20 +265,48 @@ class BoundTest(unittest.TestCase):
 class WorkersTest(unittest.TestCase):
   def testLoadIsShared(self):
     workers = 4
-    questions = 2000
     with testutils.Daemon(_Config(1), args=["--workers=4"]) as daemon:
       pids = processes.Find(daemon, workers).workers
+      before = [processes.CpuSeconds(pid) for pid in pids]
 
-      def _Waits():
-        return [int(processes.Status(pid, "voluntary_ctxt_switches"))
-                for pid in pids]
+      def _AllHaveWorked():
+        # Copies of one request, which has a short answer
+        with daemon.Asker() as asker:
+          ping = testutils.PackMessage(daemon.key, testutils.MakeMessage(PING))
+          for _ in range(5000):
+            asker.Send(ping)
+        return all(processes.CpuSeconds(pid) > then
+                   for (pid, then) in zip(pids, before))
 
-      before = _Waits()
-      for _ in range(questions):
+      testutils.WaitFor(_AllHaveWorked, "each worker has its share")
+      self.assertEqual(processes.Find(daemon).workers, pids)
+
+  def testOneIsEnoughForLittle(self):
+    with testutils.Daemon(_Config(1), args=["--workers=4"]) as daemon:
+      for _ in range(300):
         daemon.Ask(PING)
-      # Each waits once per datagram, and now and then without one
-      for (first, last) in zip(before, _Waits()):
-        self.assertGreater(last - first, questions / workers / 2)
+        # Far from what one could do
+        time.sleep(0.002)
+      self.assertEqual(len(processes.Find(daemon).workers), 1)
+
+  def testQuietDaemonSleeps(self):
+    """Nobody looks around: what happens wakes those whom it concerns.
+
+    """
+    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon, 2)
+      pids = [found.supervisor, found.keeper, found.loader, found.large,
+              *found.workers]
+
+      def _WakeUps():
+        return sum(int(processes.Status(pid, "voluntary_ctxt_switches"))
+                   for pid in pids)
+
+      # What was sent to bring them all up
+      time.sleep(0.5)
+      before = _WakeUps()
+      time.sleep(3)
+      self.assertLess(_WakeUps() - before, 10)
 
   def testMemoryIsShared(self):
     with testutils.Daemon(_Config(1, 10000), args=["--workers=4"]) as daemon:

@@ -100,6 +100,7 @@ class _Links:
     workers finish
   @ivar large_alive: likewise; with it the process for large answers ends
   @ivar help: a pipe for bytes by which workers ask for another worker
+  @ivar go: a pipe that has a byte in it as soon as workers may serve
 
   """
   def __init__(self) -> None:
@@ -108,6 +109,7 @@ class _Links:
     self.alive = os.pipe2(os.O_CLOEXEC)
     self.large_alive = os.pipe2(os.O_CLOEXEC)
     self.help = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    self.go = os.pipe2(os.O_CLOEXEC)
 
   def LoadersFds(self) -> List[int]:
     """Returns the descriptors that no child must hold.
@@ -199,11 +201,16 @@ class Loader:
     self._pid = os.getpid()
     self._CountLost(self._Row(len(self._workers) + 1))
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGCHLD])
-    if not (self._Load() and self._AwaitOrder()):
+    if not self._Load():
+      return
+    # It is at hand when the old generation is gone
+    self._Prepare()
+    if not self._AwaitOrder():
       return
     process.SetOomScore(self._setup.oom_score)
     while self._Serve():
       logging.info("The last good configuration is served with the new key")
+      self._Prepare()
 
   def _Tell(self, message: messages.Message) -> None:
     try:
@@ -286,7 +293,10 @@ class Loader:
     """
     while True:
       readable = process.Wait([self._control_fd, self._signals.fileno()], None)
-      if signal.SIGTERM in self._signals.Read():
+      signums = self._signals.Read()
+      if signal.SIGCHLD in signums:
+        self._HandleEnds(process.Reap())
+      if signal.SIGTERM in signums:
         return False
       if self._control_fd in readable:
         return os.read(self._control_fd, 1) == messages.SERVE
@@ -324,17 +334,24 @@ class Loader:
       same = key == self._key and filestate.Digest(text) == self._digest
     self._Tell(messages.Checked(same))
 
+  def _Prepare(self) -> None:
+    """Starts the first worker, which waits until it may serve.
+
+    """
+    self._links = _Links()
+    self._workers[0].wanted = True
+    self._Start(self._workers[0], time.monotonic())
+
   def _Serve(self) -> bool:
     """Has children serve until the generation is told something.
 
     @return: whether to go on, with another key; False is to finish
 
     """
-    self._links = _Links()
+    os.write(self._links.go[1], b"g")
     row = self._Row(len(self._workers) + 1)
     about_itself = self._Server(
       answers.Statistics(self._snapshot.serial, self._stats.Collect), row)
-    self._workers[0].wanted = True
     order: Optional[bytes] = None
     while order is None:
       now = time.monotonic()
@@ -472,7 +489,7 @@ class Loader:
     self._links.stats[1].close()
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
     for fd in (self._links.alive[0], *self._links.large_alive,
-               *self._links.help):
+               *self._links.help, *self._links.go):
       os.close(fd)
     for child in [*self._workers, self._large]:
       child.wanted = False
@@ -516,8 +533,13 @@ class Loader:
 
     """
     self._CountLost(row)
+    # While loading, it was another
+    process.SetOomScore(self._setup.oom_score)
     for sock in (self._links.large[1], self._links.stats[1]):
       sock.close()
+    if self._links.go[0] not in process.Wait(
+        [self._links.go[0], self._links.alive[0]], None):
+      return
     worker.Worker(
       self._setup.sock, self._Server(answers.Quick(self._snapshot), row), {
         answers.Elsewhere.LARGE: self._links.large[0],

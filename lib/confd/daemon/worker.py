@@ -5,14 +5,16 @@
 """A worker: takes datagrams off the shared socket, and sends the answers.
 
 Facts: several processes block in recvmsg on one socket; the kernel wakes one
-of them per datagram, in turn. That is the fastest way to share the work, but
+of them per datagram, in turn. That is the fastest way to share much work, but
 recvmsg waits for nothing else, and Python goes on with it after a signal. So
 the socket has a receive time-out. It is everybody's, as all modes of the socket
-are: a signal handler that shortens it ends the wait it has interrupted.
+are: a signal handler that shortens it ends the wait it has interrupted, if not
+at once: the kernel counts in ticks of some milliseconds.
 
-A worker that gets nothing for that time sleeps until there is something: in
-epoll, with EPOLLEXCLUSIVE, so that one datagram wakes one of those that sleep,
-which is always the first of them. The others stay asleep, and may go.
+So a worker waits there only while there is much to do, and datagrams come soon.
+Else it sleeps in epoll, where it hears of the end at once. With EPOLLEXCLUSIVE
+one datagram wakes one of those that sleep, which is always the first of them
+that does. The others stay asleep, and may go.
 
 """
 
@@ -29,7 +31,7 @@ from ganeti.confd import answers
 from ganeti.confd import server
 
 
-#: Seconds that a worker waits in recvmsg before it sleeps
+#: Seconds that a worker with much to do waits in recvmsg
 _RECEIVE_TIMEOUT = 0.05
 #: The shortest one there is: 0 would mean no time-out
 _NO_TIME = 0.000001
@@ -77,17 +79,24 @@ class Worker:
     serve = self._server.ServeOne
     elsewhere = self._elsewhere
     count = 0
-    busy_since = time.monotonic()
+    since = time.monotonic()
+    flags: int = socket.MSG_DONTWAIT
     while not self._told and os.getppid() == self._parent:
-      if serve(elsewhere):
+      if serve(elsewhere, flags):
         count += 1
         if count == _BUSY_COUNT:
-          count = 0
           now = time.monotonic()
-          if now - busy_since < _BUSY_SECONDS:
+          flags = socket.MSG_DONTWAIT
+          if now - since < _BUSY_SECONDS:
+            flags = 0
             self._AskForHelp()
-          busy_since = now
+          count = 0
+          since = now
         continue
+      if flags == 0:
+        # Nothing came for as long as the time-out
+        flags = socket.MSG_DONTWAIT
+        count = 0
       events = sleeper.poll(_IDLE if self._may_go else None)
       if any(fd == self._alive_fd for (fd, _) in events):
         return
@@ -97,8 +106,8 @@ class Worker:
         while serve(elsewhere, socket.MSG_DONTWAIT):
           pass
         return
-      count = 0
-      busy_since = time.monotonic()
+      if count == 0:
+        since = time.monotonic()
 
   def _HandleTermination(self, _signum: int, _frame: object) -> None:
     """Ends the wait for a datagram, in this process and all others.
