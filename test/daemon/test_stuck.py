@@ -237,6 +237,8 @@ class DescriptorsTest(unittest.TestCase):
       sock.settimeout(testutils.PATIENCE)
       env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
       with testutils.Daemon(None, env=env) as daemon:
+        while sock.recv(100) != b"READY=1":
+          pass
         limits = resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE,
                          (3, limits[1]))

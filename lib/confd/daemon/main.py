@@ -213,7 +213,7 @@ def Main() -> int:
     if not options.foreground:
       report = detach.Detach()
     (pid_file, master) = _Prepare(options)
-  except errors.GenericError as err:
+  except (errors.GenericError, OSError) as err:
     if logging.getLogger().hasHandlers():
       logging.error("Cannot start: %s", err)
     report(str(err))

@@ -179,11 +179,19 @@ class Supervisor:
     try:
       self._keeper.Start()
     except OSError as err:
-      now = time.monotonic()
-      delay = self._keeper_backoff.Failed(now)
-      self._keeper_due = now + delay
       logging.error("Cannot start the process that keeps the pid file: %s;"
-                    " tried again in %d s", err.strerror, delay)
+                    " tried again in %d s", err.strerror, self._DelayKeeper())
+
+  def _DelayKeeper(self) -> float:
+    """Plans the next try to start that process.
+
+    @return: seconds until then
+
+    """
+    now = time.monotonic()
+    delay = self._keeper_backoff.Failed(now)
+    self._keeper_due = now + delay
+    return delay
 
   # systemd
 
@@ -324,9 +332,10 @@ class Supervisor:
         if pid == item.pid:
           item.exit_code = code
       if pid == self._keeper.pid:
-        logging.error("Process %d, which keeps the pid file, died (%s);"
-                      " replaced", pid, process.DescribeEnd(code))
         self._keeper.pid = None
+        logging.error("Process %d, which keeps the pid file, died (%s);"
+                      " replaced in %d s", pid, process.DescribeEnd(code),
+                      self._DelayKeeper())
       elif pid == self._trial_pid:
         self._trial_pid = None
         if code == os.EX_OK:
