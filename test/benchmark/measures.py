@@ -364,7 +364,8 @@ class Changes:
   def Change(self):
     """Changes the configuration.
 
-    @return: the role that the second node has now
+    @return: tuple of the role that the second node has now, and the monotonic
+      time of the change
 
     """
     path = self._files[self._turn]
@@ -375,8 +376,10 @@ class Changes:
     self._count += 1
     new = "%s.new%d" % (path, self._count)
     shutil.copyfile(path, new)
+    # Before, since other processes may take over as soon as it is done
+    now = time.monotonic()
     os.rename(new, self._server.config_file)
-    return role
+    return (role, now)
 
   def TimeOne(self):
     """Changes the configuration and waits until that is seen.
@@ -384,8 +387,7 @@ class Changes:
     @return: seconds from the rename to the first new answer
 
     """
-    role = self.Change()
-    start = time.monotonic()
+    (role, start) = self.Change()
     message = testutils.MakeMessage(constants.CONFD_REQ_NODE_ROLE_BYNAME,
                                     sample.NodeName(1))
     with self._server.Asker() as asker:
