@@ -375,8 +375,9 @@ class DeathTest(unittest.TestCase):
                     set(found.workers)) == 1, "the worker is replaced")
       self.assertTrue(again)
       self.assertEqual(processes.Find(daemon, 2).loader, found.loader)
-      self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
-                       {"workers": 1, "generations": 0})
+      # The supervisor counts, and has to hear of it
+      testutils.WaitFor(lambda: daemon.Answer(STATS)[1]["restarts"] ==
+                        {"workers": 1, "generations": 0}, "it is counted")
       self.assertIn("Worker %d died (killed by signal 9)" % found.workers[0],
                     daemon.Log())
 
