@@ -36,6 +36,7 @@ def _RootDir() -> str:
 _LOCALSTATEDIR = _RootDir() + _autoconf.LOCALSTATEDIR
 
 DATA_DIR = _LOCALSTATEDIR + "/lib/ganeti"
+CONF_DIR = _RootDir() + _autoconf.SYSCONFDIR + "/ganeti"
 RUN_DIR = _LOCALSTATEDIR + "/run/ganeti"
 LOG_DIR = _LOCALSTATEDIR + "/log/ganeti"
 

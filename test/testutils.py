@@ -40,6 +40,11 @@ SRCDIR = os.path.abspath(os.environ.get(
 BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
 DATADIR = os.path.join(SRCDIR, "test", "data")
 
+# What the user of this machine has set is no test's concern
+for _name in ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE"):
+  os.environ.pop(_name, None)
+os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
+
 #: A key such as Ganeti makes: text with a newline, which is part of the key
 KEY = b"5e73be4d20f2ab1dcb0b1a6a3b6b7c8d\n"
 

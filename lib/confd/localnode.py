@@ -23,6 +23,10 @@ from ganeti import errors
 from ganeti.confd import protocol
 
 
+#: Environment variables of clients, see C{clientlib.settings}
+CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
+
+
 def _Paths() -> ModuleType:
   """Imports C{ganeti.pathutils}.
 
@@ -134,6 +138,33 @@ def MasterCandidates() -> list[str]:
 
   """
   return ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS) or ["127.0.0.1"]
+
+
+def PossibleClientSettings() -> list[str]:
+  """Returns where settings of clients may be, the weakest first.
+
+  """
+  home = os.environ.get("XDG_CONFIG_HOME", "")
+  # The rules for it say that others are ignored
+  if not os.path.isabs(home):
+    home = os.path.expanduser("~/.config")
+  return [os.path.join(directory, "confd-client.conf")
+          for directory in (_Paths().CONF_DIR, os.path.join(home, "ganeti"))]
+
+
+def ClientSettings() -> list[str]:
+  """Returns the settings of clients that are there, the weakest first.
+
+  """
+  return [path for path in PossibleClientSettings() if os.path.exists(path)]
+
+
+def HasClientSettings() -> bool:
+  """Tells whether there is anything for C{clientlib.settings} to read.
+
+  """
+  return (any(os.environ.get(name) for name in CLIENT_VARIABLES) or
+          bool(ClientSettings()))
 
 
 def AnyAddress() -> str:

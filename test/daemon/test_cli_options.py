@@ -14,6 +14,8 @@ import contextlib
 import io
 import itertools
 import json
+import os
+import tempfile
 import typing
 import unittest
 
@@ -40,6 +42,7 @@ _ARGUMENTS = {
 
 #: A value for each option that takes one
 _VALUES = {
+  "--cluster": "one",
   "--address": "127.0.3.9",
   "--port": "1",
   "--hmac": "another key than the cluster's\n",
@@ -104,12 +107,25 @@ class _TestCase(unittest.TestCase):
     cls.daemon = testutils.Daemon(cls.config, address="127.0.3.1")
     cls.addClassCleanup(cls.daemon.Stop)
     cls.daemon.Start()
+    directory = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(directory.cleanup)
+    os.mkdir(os.path.join(directory.name, "ganeti"))
+    testutils.WriteFile(
+      os.path.join(directory.name, "ganeti", "confd-client.conf"),
+      ("[cluster one]\naddresses = 127.0.3.1\nport = %d\nkey_file = %s\n" %
+       (cls.daemon.port, cls.daemon.key_file)).encode("utf-8"))
+    patcher = mock.patch.dict(os.environ, XDG_CONFIG_HOME=directory.name)
+    patcher.start()
+    cls.addClassCleanup(patcher.stop)
 
   def _CommandLine(self, name, options):
     """Makes a command line that can be answered, but for the options.
 
     """
     flags = {option.partition("=")[0] for option in options}
+    if "--cluster" in flags or name == "clusters":
+      # The settings say everything
+      flags.update(["--address", "--port", "--hmac"])
     words = []
     if "--address" not in flags:
       words.append("--address=127.0.3.1")
@@ -117,7 +133,7 @@ class _TestCase(unittest.TestCase):
       words.append("--port=%d" % self.daemon.port)
     if "--hmac" not in flags and "--hmac-file" not in flags:
       words.append("--hmac-file=" + self.daemon.key_file)
-    if flags & {"--address", "--port", "--hmac"}:
+    if flags & {"--address", "--port", "--hmac"} and "--timeout" not in flags:
       words.append("--timeout=0.1")
     if name is None:
       if "--requests" not in flags:
@@ -183,6 +199,14 @@ class TestEachOption(_TestCase):
     self.assertEqual(result.code, 0)
     self.assertTrue(result.output.startswith("confd-client (ganeti-confd) "))
 
+  def _CheckCluster(self, name, result):
+    """Checks that it is asked without any other option.
+
+    """
+    self.assertEqual(result.code, 130 if name == commandline.WATCH else 0)
+    self.assertTrue(result.output)
+    self.assertEqual(result.problems, "")
+
   def _CheckNobody(self, _, result):
     """Checks that nobody is where the option says, or has the key.
 
@@ -208,6 +232,9 @@ class TestEachOption(_TestCase):
   def _CheckJson(self, name, result):
     self.assertEqual(result.code, 130 if name == commandline.WATCH else 0)
     reply = json.loads(result.output)
+    if name == "clusters":
+      self.assertEqual(list(reply), ["clusters"])
+      reply = reply["clusters"]["one"]
     self.assertEqual(sorted(reply), ["answer", "candidates", "serial",
                                      "silent"])
     self.assertEqual(reply["serial"], 17)
@@ -250,6 +277,7 @@ class TestEachOption(_TestCase):
   _CHECKS = {
     "--help": _CheckHelp,
     "--version": _CheckVersion,
+    "--cluster": _CheckCluster,
     "--address": _CheckNobody,
     "--port": _CheckNobody,
     "--hmac": _CheckNobody,

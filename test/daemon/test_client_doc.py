@@ -98,6 +98,10 @@ class TestPage(unittest.TestCase):
       testutils.WriteFile(os.path.join(daemon.datadir,
                                        "ssconf_master_candidates_ips"),
                           b"192.0.2.1\n192.0.2.2\n")
+      os.mkdir(os.path.join(tmpdir, "ganeti"))
+      testutils.WriteFile(os.path.join(tmpdir, "ganeti", "confd-client.conf"),
+                          b"[cluster fsn]\nkey_file = /etc/confd.key\n"
+                          b"addresses = node1.example.com\n")
       runner = os.path.join(tmpdir, "runner")
       testutils.WriteFile(runner, _RUNNER.encode("ascii"))
       for (index, (program, expected)) in enumerate(programs):
@@ -105,7 +109,8 @@ class TestPage(unittest.TestCase):
         testutils.WriteFile(path, program.encode("utf-8"))
         result = subprocess.run(
           [sys.executable, runner, path, str(daemon.port), daemon.key_file],
-          env=dict(os.environ, **testutils.InRoot(daemon.root)), timeout=60,
+          env=dict(os.environ, XDG_CONFIG_HOME=tmpdir,
+                   **testutils.InRoot(daemon.root)), timeout=60,
           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
           universal_newlines=True, check=False)
         with self.subTest(program=program):

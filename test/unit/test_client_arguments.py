@@ -68,7 +68,7 @@ _NO_INTEGER = _OneOf(st.floats(), st.booleans(), st.none(), _TEXTS,
 _NO_JSON = st.sampled_from([_NoJson(), {1, 2}, object(), 1j, b"\xff", len,
                             {"a": _NoJson()}, [_NoJson()]])
 _NO_FILTER = _OneOf(_NUMBERS, st.booleans(), st.lists(_TEXTS))
-_NO_SECONDS = _OneOf(st.booleans(), st.none(), _TEXTS, st.floats(max_value=-1),
+_NO_SECONDS = _OneOf(st.booleans(), _TEXTS, st.floats(max_value=-1),
                      st.sampled_from([float("nan"), float("inf")]))
 
 #: Each call's arguments: a good value, and wrong ones
@@ -114,6 +114,7 @@ _CLIENT = {
   "timeout": (1, _NO_SECONDS),
   "coverage": (0, _NO_INTEGER | st.integers(max_value=-2)),
   "max_memory": (1 << 30, _NO_INTEGER | st.integers(max_value=0)),
+  "cluster": ("", _NO_OPTIONAL_TEXT),
   }
 
 

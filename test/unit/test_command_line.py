@@ -110,7 +110,10 @@ class TestTable(unittest.TestCase):
     for command in [commandline.NO_COMMAND, *commandline.COMMANDS.values()]:
       module = importlib.import_module("ganeti.confd.command." +
                                        command.module)
-      self.assertTrue(callable(module.Run))
+      if not command.every_cluster:
+        self.assertTrue(callable(module.Run))
+      if command.several or command.every_cluster:
+        self.assertTrue(callable(module.RunSeveral))
 
   def testQuestions(self):
     self.assertEqual([name for (name, command) in commandline.COMMANDS.items()
@@ -178,8 +181,9 @@ class TestImports(unittest.TestCase):
             if name.startswith("ganeti.confd.command.")]
     self.assertEqual(sorted(room), ["cli", "commandline", "output", "questions",
                                     "table"])
-    for name in ["asyncio", "csv", "difflib", "logging", "optparse",
-                 "pyparsing", "shutil", "subprocess"]:
+    for name in ["asyncio", "configparser", "csv", "difflib", "logging", "optparse",
+                 "ganeti.confd.clientlib.settings", "pyparsing", "shutil",
+                 "subprocess"]:
       self.assertNotIn(name, modules)
 
 

@@ -86,23 +86,29 @@ class TestCompletion(unittest.TestCase):
     self.assertEqual(self._Complete("ping", ""), [])
 
   def testNames(self):
-    """Those that a node has in its files.
+    """Those that a node has in its files, and the settings.
 
     """
     with tempfile.TemporaryDirectory() as directory:
+      os.mkdir(os.path.join(directory, "data"))
       for (name, text) in [("node_list", "node1\nnode2\n"),
                            ("instance_list", "web\ndb\n"),
                            ("master_candidates_ips", "192.0.2.1\n")]:
-        testutils.WriteFile(os.path.join(directory, "ssconf_" + name),
+        testutils.WriteFile(os.path.join(directory, "data", "ssconf_" + name),
                             text.encode("ascii"))
       with open(_SCRIPT, encoding="ascii") as script:
-        (text, count) = re.subn("local data=.*", "local data=" + directory,
-                                script.read())
-      self.assertEqual(count, 1)
+        (text, count) = re.subn("local (data|settings)=.*",
+                                r"local \1=%s/\1" % directory, script.read())
+      self.assertEqual(count, 2)
+      testutils.WriteFile(os.path.join(directory, "settings"),
+                          b"[confd-client]\n[cluster fsn]\nport=5\n"
+                          b"[cluster dus]\n")
       here = os.path.join(directory, "completion")
       testutils.WriteFile(here, text.encode("ascii"))
       for (words, expected) in [
         (["-a", ""], ["192.0.2.1"]),
+        (["--cluster", ""], ["fsn", "dus"]),
+        (["--cluster", "=", "f"], ["fsn"]),
         (["--address", "=", "192"], ["192.0.2.1"]),
         (["node-role", "n"], ["node1", "node2"]),
         (["-p", "5", "node-drbd", "--json", "node1"], ["node1"]),

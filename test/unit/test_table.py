@@ -7,7 +7,9 @@
 """
 
 import io
+import os
 import unittest
+from unittest import mock
 
 from ganeti.confd.command import table
 
@@ -52,6 +54,10 @@ class TestPrinter(unittest.TestCase):
     self.assertEqual(self._Print(io.StringIO()), "A\nx\ny\nz\n")
     self.assertEqual(self._Print(_Terminal()),
                      "A\n\033[31mx\033[0m\ny\n\033[33mz\033[0m\n")
+
+  def testWhoWantsNoColour(self):
+    with mock.patch.dict(os.environ, NO_COLOR="1"):
+      self.assertEqual(self._Print(_Terminal()), "A\nx\ny\nz\n")
 
   def testNoHeaders(self):
     self.assertEqual(self._Print(io.StringIO(), headers=False), "x\ny\nz\n")

@@ -23,7 +23,6 @@ import time
 from typing import Any, Callable, Deque, Dict, Optional, Sequence, TypeVar, \
   Union
 
-from ganeti import constants
 from ganeti import errors
 from ganeti.confd import parts
 from ganeti.confd.clientlib import dialogue
@@ -222,15 +221,17 @@ class AsyncClient(questions.Questions):
                key: Union[bytes, str, None] = None,
                key_file: Optional[str] = None,
                port: Optional[int] = None,
-               timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT,
+               timeout: Optional[float] = None,
                coverage: int = 0,
-               max_memory: int = parts.MAX_MEMORY) -> None:
+               max_memory: int = parts.MAX_MEMORY,
+               cluster: Optional[str] = None) -> None:
     """Makes a client; the arguments are those of L{sync.Client}.
 
     """
     questions.Questions.__init__(
       self, _Driver, peers=peers, key=key, key_file=key_file, port=port,
-      timeout=timeout, coverage=coverage, max_memory=max_memory)
+      timeout=timeout, coverage=coverage, max_memory=max_memory,
+      cluster=cluster)
 
   async def __aenter__(self) -> "AsyncClient":
     return self

@@ -198,16 +198,28 @@ class Dialogue:
                key: Union[bytes, str, None] = None,
                key_file: Optional[str] = None,
                port: Optional[int] = None,
-               timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT,
+               timeout: Optional[float] = None,
                coverage: int = 0,
-               max_memory: int = partslib.MAX_MEMORY) -> None:
+               max_memory: int = partslib.MAX_MEMORY,
+               cluster: Optional[str] = None) -> None:
     """Initializes a dialogue. The rest is documented at L{sync.Client}.
 
     """
     given = arguments.OptionalTexts("peers", peers)
     key_path = arguments.OptionalPath("key_file", key_file)
+    if arguments.OptionalText("cluster", cluster) is not None:
+      # Few have any
+      # pylint: disable=C0415
+      from ganeti.confd.clientlib import settings
+      chosen = settings.Choose(cluster)
+      given = chosen.addresses if given is None else given
+      key_path = key_path or chosen.key_file
+      port = chosen.port if port is None else port
+      timeout = chosen.timeout if timeout is None else timeout
     if port is None:
       port = localnode.DefaultPort()
+    if timeout is None:
+      timeout = constants.CONFD_CLIENT_EXPIRE_TIMEOUT
     self.progress: Optional[_Progress] = None
     self._timeout = arguments.Seconds("timeout", timeout)
     self._coverage = arguments.Integer("coverage", coverage, -1)

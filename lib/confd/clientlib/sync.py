@@ -14,7 +14,6 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, Optional, \
   Sequence, TypeVar, Union
 
-from ganeti import constants
 from ganeti import errors
 from ganeti.confd import parts
 from ganeti.confd.clientlib import dialogue
@@ -92,9 +91,10 @@ class Client:
                key: Union[bytes, str, None] = None,
                key_file: Optional[str] = None,
                port: Optional[int] = None,
-               timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT,
+               timeout: Optional[float] = None,
                coverage: int = 0,
-               max_memory: int = parts.MAX_MEMORY) -> None:
+               max_memory: int = parts.MAX_MEMORY,
+               cluster: Optional[str] = None) -> None:
     """Makes a client, which asks nobody yet.
 
     @param peers: names or addresses of the master candidates, with or without
@@ -104,19 +104,24 @@ class Client:
       has it
     @param port: where C{peers} do not say; None for the default
     @param timeout: how long to wait for an answer, in seconds; where one comes
-      in parts, for the next part
+      in parts, for the next part; None for 10
     @param coverage: how many candidates to ask; 0 for
       C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
       all
     @param max_memory: how much memory an answer that comes in parts may take,
       in bytes (about); 1.6 GB by default
-    @raise errors.ConfigurationError: there is no usable key
+    @param cluster: the name of a cluster in the files that confd-client(1)
+      describes, for all of the above that is not given; empty for the one that
+      environment and files say; None for not to read any
+    @raise errors.ConfigurationError: there is no usable key, or something is
+      wrong with the settings
     @raise errors.ProgrammerError: an argument is wrong
 
     """
     self._questions = questions.Questions(
       _Driver, peers=peers, key=key, key_file=key_file, port=port,
-      timeout=timeout, coverage=coverage, max_memory=max_memory)
+      timeout=timeout, coverage=coverage, max_memory=max_memory,
+      cluster=cluster)
     self._busy = threading.Lock()
 
   def __enter__(self) -> "Client":

@@ -7,7 +7,10 @@
 Rule 1: whatever happens, the user reads a sentence that names what is wrong,
 and no traceback. With --json that is C{{"error": TEXT}} on standard output.
 
-Rule 2: of the modules in this room only what the command needs is imported,
+Rule 2: what the command line says is stronger than the settings
+(C{clientlib.settings}). Where there are none, nothing is read.
+
+Rule 3: of the modules in this room only what the command needs is imported,
 since scripts ask many small questions.
 
 """
@@ -15,11 +18,12 @@ since scripts ask many small questions.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import os
 import sys
 
-from typing import List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -28,6 +32,10 @@ from ganeti.confd import localnode
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.command import commandline
 from ganeti.confd.command import output
+
+if TYPE_CHECKING:
+  from ganeti.confd.clientlib import settings
+  from ganeti.confd.command import several
 
 # What few need is imported when it is needed
 # pylint: disable=C0415
@@ -41,7 +49,7 @@ def _ParsePeers(opts: argparse.Namespace) -> Optional[List[str]]:
   """Takes the option --address apart.
 
   """
-  if opts.addresses is None:
+  if getattr(opts, "addresses", None) is None:
     return None
   result = [text.strip() for text in opts.addresses.split(",")]
   for peer in result:
@@ -53,18 +61,52 @@ def _ParsePeers(opts: argparse.Namespace) -> Optional[List[str]]:
   return result
 
 
-def _Client(opts: argparse.Namespace, key: Optional[bytes], timeout: float,
-            coverage: int) -> clientlib.Client:
-  return clientlib.Client(peers=_ParsePeers(opts), key=key,
-                          key_file=opts.hmac_file, port=opts.port,
-                          timeout=timeout, coverage=coverage)
+def _Settings(opts: argparse.Namespace) -> Optional[settings.Cluster]:
+  """Returns what the settings say about the cluster to ask.
+
+  @return: None where there are no settings
+
+  """
+  names = opts.clusters
+  if names is None and not localnode.HasClientSettings():
+    return None
+  from ganeti.confd.clientlib import settings as settingslib
+  return settingslib.Choose(names[0] if names is not None else "")
 
 
-def _IsAnswered(opts: argparse.Namespace, key: bytes) -> bool:
+def _Client(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
+            coverage: int, key: Optional[bytes] = None,
+            max_timeout: Optional[float] = None) -> clientlib.Client:
+  """Makes a client.
+
+  @param cluster: for what the command line does not say
+  @param max_timeout: upper limit, in seconds
+
+  """
+  def _Either(name: str, setting: str) -> Any:
+    value = getattr(opts, name, None)
+    if value is None and cluster is not None:
+      value = getattr(cluster, setting)
+    return value
+
+  peers = _ParsePeers(opts)
+  if peers is None and cluster is not None:
+    peers = cluster.addresses
+  timeout = _Either("timeout", "timeout")
+  if max_timeout is not None:
+    timeout = max_timeout if timeout is None else min(timeout, max_timeout)
+  return clientlib.Client(peers=peers, key=key,
+                          key_file=_Either("hmac_file", "key_file"),
+                          port=_Either("port", "port"), timeout=timeout,
+                          coverage=coverage)
+
+
+def _IsAnswered(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
+                key: bytes) -> bool:
   """Tells whether there is an answer with a key.
 
   """
-  with _Client(opts, key, min(opts.timeout, _KEY_TIMEOUT), 0) as asker:
+  with _Client(opts, cluster, 0, key, _KEY_TIMEOUT) as asker:
     try:
       asker.Ping()
     except clientlib.NoAnswer:
@@ -75,7 +117,8 @@ def _IsAnswered(opts: argparse.Namespace, key: bytes) -> bool:
   return True
 
 
-def _FindKey(opts: argparse.Namespace) -> Optional[bytes]:
+def _FindKey(opts: argparse.Namespace, cluster: Optional[settings.Cluster]
+             ) -> Optional[bytes]:
   """Finds out what key the user means with --hmac.
 
   Keys end in a newline, which "$(cat hmac.key)" takes away.
@@ -87,11 +130,11 @@ def _FindKey(opts: argparse.Namespace) -> Optional[bytes]:
     return None
   key = os.fsencode(opts.hmac)
   localnode.CheckKey(key, "--hmac")
-  if key.endswith(b"\n") or _IsAnswered(opts, key):
+  if key.endswith(b"\n") or _IsAnswered(opts, cluster, key):
     return key
   output.Say("No answer with the key as it was given; trying once more with a"
              " newline at its end")
-  if _IsAnswered(opts, key + b"\n"):
+  if _IsAnswered(opts, cluster, key + b"\n"):
     return key + b"\n"
   # What that means is the command's to say
   return key
@@ -109,9 +152,31 @@ def _Run(opts: argparse.Namespace) -> int:
     # To those that ask all in any case the number is of no concern
     coverage = entry.coverage or 0
   module = importlib.import_module("ganeti.confd.command." + entry.module)
-  with _Client(opts, _FindKey(opts), opts.timeout, coverage) as asker:
-    result: int = module.Run(asker, opts)
+  result: int
+  if entry.every_cluster or commandline.IsSeveral(opts):
+    result = module.RunSeveral(_Askers(opts, coverage), opts)
+    return result
+  cluster = _Settings(opts)
+  with _Client(opts, cluster, coverage, _FindKey(opts, cluster)) as asker:
+    result = module.Run(asker, opts)
   return result
+
+
+def _Askers(opts: argparse.Namespace, coverage: int) -> several.Askers:
+  """Returns what makes a client for each of several clusters.
+
+  """
+  from ganeti.confd.clientlib import settings as settingslib
+  known = settingslib.Read()
+  names = getattr(opts, "clusters", [commandline.ALL_CLUSTERS])
+  if names == [commandline.ALL_CLUSTERS]:
+    names = list(known.clusters)
+    if not names:
+      raise errors.ConfigurationError(
+        "No cluster is named in %s" %
+        " or ".join(localnode.PossibleClientSettings()))
+  return {name: functools.partial(_Client, opts, known.Find(name), coverage)
+          for name in names}
 
 
 def _OpenStreams() -> None:
@@ -187,10 +252,6 @@ def _Fail(form: str, text: str, code: int) -> int:
   return code
 
 
-def _Describe(err: OSError) -> str:
-  return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
-
-
 def Main(argv: Optional[Sequence[str]] = None) -> int:
   """Runs the program.
 
@@ -224,5 +285,5 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   except errors.GenericError as err:
     (text, code) = (str(err), command.EXIT_FAILURE)
   except OSError as err:
-    (text, code) = (_Describe(err), command.EXIT_FAILURE)
+    (text, code) = (output.Describe(err), command.EXIT_FAILURE)
   return _Fail(_Form(argv, opts), text, code)

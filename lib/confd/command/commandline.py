@@ -33,6 +33,9 @@ PROGRAM = "confd-client"
 #: The command whose arguments are a command line
 WATCH = "watch"
 
+#: Stands for the names of all clusters
+ALL_CLUSTERS = "all"
+
 #: The module that serves where there is no command
 SELF_TEST = "selftest"
 
@@ -112,13 +115,20 @@ class Command(NamedTuple):
   #: How many candidates to ask, as C{client.Client} takes it; None if all are
   #: asked in any case
   coverage: Optional[int] = 0
+  #: Whether it can ask several clusters; the module has C{RunSeveral} then
+  several: bool = False
+  #: Whether it asks all clusters that have a name, and not those that options
+  #: name
+  every_cluster: bool = False
 
   def Options(self) -> Tuple[Option, ...]:
     """Returns all options that the command has.
 
     """
     coverage = (_COVERAGE, ) if self.coverage is not None else ()
-    return _EVERYWHERE + coverage + self.options
+    whom = () if self.every_cluster else _WHOM
+    return (_HELP, _VERSION) + whom + (_TIMEOUT, _JSON) + coverage + \
+      self.options
 
   def Usage(self, name: Optional[str]) -> str:
     if name is None:
@@ -169,17 +179,24 @@ def _Kind(text: str) -> str:
                                     DidYouMean(text, KINDS)))
 
 
+def _ClusterNames(text: str) -> List[str]:
+  names = [name.strip() for name in text.split(",")]
+  if not all(names):
+    raise argparse.ArgumentTypeError("not names of clusters: '%s'" % text)
+  return names
+
+
 _ADDRESS = Option(
   ("-a", "--address"),
   {"dest": "addresses", "metavar": "ADDRESS[,ADDRESS...]",
    "help": "whom to ask: names or addresses, each with :PORT or without"
-           " (default: the master candidates that this node knows, else"
-           " 127.0.0.1)"},
+           " (default: the cluster's, else the master candidates that this node"
+           " knows, else 127.0.0.1)"},
   "candidates")
 _PORT = Option(
   ("-p", "--port"),
   {"metavar": "PORT", "type": _Number("a port", int, 1, 65535),
-   "help": "UDP port (default: the services database's, else %d)" %
+   "help": "UDP port (default: the cluster's, else the services database's, else %d)" %
            constants.DEFAULT_CONFD_PORT})
 _HMAC = Option(
   ("--hmac", ),
@@ -189,14 +206,21 @@ _HMAC = Option(
 _HMAC_FILE = Option(
   ("--hmac-file", ),
   {"metavar": "FILE",
-   "help": "file with the cluster's HMAC key (default: this node's)"},
+   "help": "file with the cluster's HMAC key (default: as the settings say, else"
+           " this node's)"},
   "files")
+_CLUSTER = Option(
+  ("--cluster", ),
+  {"dest": "clusters", "metavar": "NAME[,NAME...]", "type": _ClusterNames,
+   "help": "which of the clusters in the settings to ask; several, or all, with"
+           " the commands list and status"},
+  "clusters")
 _TIMEOUT = Option(
   ("-t", "--timeout"),
   {"metavar": "SECONDS",
-   "default": float(constants.CONFD_CLIENT_EXPIRE_TIMEOUT),
    "type": _Number("a number of seconds", float, 0.001, _MAX_TIMEOUT),
-   "help": "how long to wait for an answer (default: %(default)s)"})
+   "help": "how long to wait for an answer (default: the cluster's, else %d)" %
+           constants.CONFD_CLIENT_EXPIRE_TIMEOUT})
 _JSON = Option(
   ("--json", ),
   {"action": "store_true", "help": "print JSON"})
@@ -263,9 +287,8 @@ _REQUESTS = Option(
    "type": _Number("a number of requests", int, 0, 10 ** 9),
    "help": "how many requests to time (default: %(default)s)"})
 
-#: Options that all commands have
-_EVERYWHERE = (_HELP, _VERSION, _ADDRESS, _PORT, _HMAC, _HMAC_FILE, _TIMEOUT,
-               _JSON)
+#: Options that say whom to ask
+_WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 
 #: Options of the commands that print a table
 _TABLE = (_NO_HEADERS, _SEPARATOR)
@@ -315,15 +338,20 @@ COMMANDS: Dict[str, Command] = {
   "list": Command(
     "list", "instances, nodes, groups, networks or disks",
     (_KIND, Argument("names", "NAME", "*", "names")),
-    (_OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE),
+    (_OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE,
+    several=True),
   "list-fields": Command(
     "list_fields", "fields that they have",
     (_KIND, Argument("fields", "FIELD", "*")), _TABLE),
   "map": Command("map", "the cluster as a drawing", options=(_DOT, )),
   "status": Command("status", "how the master candidates are",
-                    options=(_NAGIOS, ) + _TABLE, coverage=None),
+                    options=(_NAGIOS, ) + _TABLE, coverage=None,
+                    several=True),
   "stats": Command("stats", "what the daemons have done, and with what",
                    options=(_PROMETHEUS, ) + _TABLE, coverage=None),
+  "clusters": Command("clusters", "clusters that have a name, and if they"
+                      " answer", options=_TABLE, coverage=None,
+                      every_cluster=True),
   WATCH: Command(
     "watch", "print a line, or run a command, at each change",
     (Argument("command_line", "COMMAND", "*", "commands"), ), coverage=-1),
@@ -467,10 +495,32 @@ def _CheckForms(parser: argparse.ArgumentParser,
     for form in forms:
       if form not in suitable:
         parser.error("%s and --%s exclude each other" % (text, form))
-  if opts.hmac is not None and opts.hmac_file is not None:
+  if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
   if opts.json and getattr(opts, "command_line", None):
     parser.error("--json and a command to run exclude each other")
+
+
+def IsSeveral(opts: argparse.Namespace) -> bool:
+  """Tells whether several clusters are asked for, be they one in the end.
+
+  """
+  names = getattr(opts, "clusters", None)
+  return names is not None and (len(names) > 1 or names == [ALL_CLUSTERS])
+
+
+def _CheckSeveral(parser: argparse.ArgumentParser, opts: argparse.Namespace
+                  ) -> None:
+  """Refuses what does not go with several clusters.
+
+  """
+  if not Find(opts.command).several:
+    parser.error("several clusters belong to the command %s" % ", ".join(
+      name for (name, command) in COMMANDS.items() if command.several))
+  for (name, text) in [("addresses", "--address"), ("hmac", "--hmac"),
+                       ("hmac_file", "--hmac-file"), ("nagios", "--nagios")]:
+    if getattr(opts, name, None):
+      parser.error("%s and several clusters exclude each other" % text)
 
 
 def Parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -506,4 +556,6 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
       setattr(opts, option, "--")
   opts.command = name
   _CheckForms(parser, opts)
+  if IsSeveral(opts):
+    _CheckSeveral(parser, opts)
   return opts

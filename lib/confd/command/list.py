@@ -22,6 +22,7 @@ from ganeti.confd import command
 from ganeti.confd.clientlib import filters
 from ganeti.confd.command import commandline
 from ganeti.confd.command import output
+from ganeti.confd.command import several
 from ganeti.confd.command import values
 from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
@@ -56,17 +57,30 @@ class _Table:
   """A table, ready to be printed.
 
   """
-  def __init__(self, what: str, fields: List[str], rows: _Rows) -> None:
+  def __init__(self, what: str, fields: List[str], rows: _Rows,
+               clusters: Optional[List[str]] = None) -> None:
+    """Initializes this class.
+
+    @param clusters: that of each row, for a first column
+
+    """
     self._what = what
+    self._clusters = clusters
     self._fields = fields
     self._rows = rows
     self._columns = [columns.Describe(what, name) for name in fields]
 
   def _Cells(self, writers: Sequence[values.Writer],
              missing: Optional[str]) -> List[List[Optional[str]]]:
-    return [[missing if value is None else write(value)
-             for (write, value) in zip(writers, row)]
-            for row in self._rows]
+    cells = [[missing if value is None else write(value)
+              for (write, value) in zip(writers, row)]
+             for row in self._rows]
+    if self._clusters is not None:
+      cells = [[cluster, *row] for (cluster, row) in zip(self._clusters, cells)]
+    return cells
+
+  def _Headers(self, first: str, others: List[str]) -> List[str]:
+    return others if self._clusters is None else [first, *others]
 
   def _IsNumeric(self, index: int) -> bool:
     kind = self._columns[index].kind
@@ -84,15 +98,19 @@ class _Table:
     unit = opts.units or ("h" if opts.separator is None else "m")
     writers = [values.TableWriter(self._what, column, unit)
                for column in self._columns]
-    numeric = [i for i in range(len(self._columns)) if self._IsNumeric(i)]
-    output.Printer(opts).Print([column.title for column in self._columns],
-                               self._Cells(writers, None), numeric)
+    headers = self._Headers("Cluster",
+                            [column.title for column in self._columns])
+    # The one before them is not
+    before = len(headers) - len(self._columns)
+    numeric = [before + i for i in range(len(self._columns))
+               if self._IsNumeric(i)]
+    output.Printer(opts).Print(headers, self._Cells(writers, None), numeric)
 
   def PrintCsv(self, opts: argparse.Namespace) -> None:
     import csv
     out = csv.writer(sys.stdout, lineterminator="\n")
     if opts.headers:
-      out.writerow(self._fields)
+      out.writerow(self._Headers("cluster", self._fields))
     writers = [values.CsvWriter(column, opts.units or "m")
                for column in self._columns]
     out.writerows(self._Cells(writers, ""))
@@ -171,22 +189,55 @@ def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
     err.reply)
 
 
+def _Answer(asker: clientlib.Client, opts: argparse.Namespace,
+            fields: List[str]) -> clientlib.Reply:
+  """Asks for a table, as L{Ask} does; a mistyped field gets a proposal.
+
+  """
+  try:
+    return Ask(asker, opts, fields)
+  except clientlib.ErrorAnswer as err:
+    raise _ExplainUnknownField(asker, opts, err) from err
+
+
+def _Named(reply: clientlib.Reply, fields: List[str]) -> clientlib.Reply:
+  """Makes objects with the names of the fields of an answer's rows.
+
+  """
+  return reply._replace(answer=[dict(zip(fields, row)) for row in reply.answer])
+
+
+def _Print(table: _Table, opts: argparse.Namespace) -> None:
+  (table.PrintCsv if opts.csv else table.Print)(opts)
+
+
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Lists objects.
 
   """
   fields = _ParseFields(opts.output, opts.kind)
   with output.Progress(asker):
-    try:
-      reply = Ask(asker, opts, fields)
-    except clientlib.ErrorAnswer as err:
-      raise _ExplainUnknownField(asker, opts, err) from err
-  rows = reply.answer
+    reply = _Answer(asker, opts, fields)
   if opts.json:
-    output.PrintReply(
-      reply._replace(answer=[dict(zip(fields, row)) for row in rows]))
-  elif opts.csv:
-    _Table(opts.kind, fields, rows).PrintCsv(opts)
+    output.PrintReply(_Named(reply, fields))
   else:
-    _Table(opts.kind, fields, rows).Print(opts)
+    _Print(_Table(opts.kind, fields, reply.answer), opts)
   return command.EXIT_SUCCESS
+
+
+def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
+  """Lists objects of several clusters, one cluster after the other.
+
+  """
+  fields = _ParseFields(opts.output, opts.kind)
+  answers = several.Ask(askers, lambda asker: _Answer(asker, opts, fields))
+  if opts.json:
+    answers.PrintJson(lambda reply: _Named(reply, fields))
+    return answers.code
+  pairs = [(name, row) for (name, reply) in answers.values.items()
+           for row in reply.answer]
+  if answers.values:
+    _Print(_Table(opts.kind, fields, [row for (_, row) in pairs],
+                  [name for (name, _) in pairs]), opts)
+  answers.Complain()
+  return answers.code

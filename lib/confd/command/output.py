@@ -8,7 +8,8 @@ Answers go to standard output, all else to standard error.
 
 With --json each command prints one object, and L{FormatReply} is its form: the
 answer, the serial of the configuration that it is from, who has answered, and
-who has not. An error is C{{"error": TEXT}}, see L{cli}.
+who has not. An error is C{{"error": TEXT}}, see L{cli}. Of several clusters it
+is C{{"clusters": {NAME: ...}}} with either of the two for each, see L{several}.
 
 """
 
@@ -40,6 +41,15 @@ def Say(text: str) -> None:
 
   """
   print("%s: %s" % (commandline.PROGRAM, text), file=sys.stderr, flush=True)
+
+
+def Describe(err: Exception) -> str:
+  """Makes the sentence about an error that a user reads.
+
+  """
+  if isinstance(err, OSError):
+    return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
+  return str(err)
 
 
 def FormatJson(value: Any, indent: Optional[int] = 2) -> str:

@@ -26,6 +26,7 @@ from ganeti.confd import command
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.command import output
 from ganeti.confd.command import questions
+from ganeti.confd.command import several
 from ganeti.confd.config import naturalorder
 
 
@@ -225,20 +226,47 @@ def _Colour(row: Row) -> Optional[str]:
   return "yellow" if row.problem else None
 
 
+def _Reply(answer: Answer) -> clientlib.Reply:
+  """Makes what is printed with --json.
+
+  """
+  # Nobody may have told a serial
+  serial: Any = answer.rows[0].serial
+  return clientlib.Reply([row._asdict() for row in answer.rows], serial,
+                         list(answer.replies), answer.silent)
+
+
+def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
+  """Shows how the master candidates of several clusters are.
+
+  """
+  answers = several.Ask(askers, Ask)
+  if opts.json:
+    answers.PrintJson(_Reply)
+  else:
+    rows = [(name, row) for (name, answer) in answers.values.items()
+            for row in answer.rows]
+    if rows:
+      output.Printer(opts).Print(
+        ["Cluster"] + _HEADERS, [[name] + _Cells(row) for (name, row) in rows],
+        [i + 1 for i in _NUMERIC], [_Colour(row) for (_, row) in rows])
+    answers.Complain()
+  return max([answers.code] + [_EXIT_CODES[State(answer.rows)]
+                               for answer in answers.values.values()])
+
+
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Shows how the master candidates are.
 
   """
-  (rows, replies, silent) = Ask(asker)
+  answer = Ask(asker)
+  rows = answer.rows
   state = State(rows)
   if opts.nagios:
     print(NagiosLine(rows))
     return NAGIOS_CODES[state]
   if opts.json:
-    # Nobody may have told a serial
-    serial: Any = rows[0].serial
-    output.PrintReply(clientlib.Reply([row._asdict() for row in rows], serial,
-                                      list(replies), silent))
+    output.PrintReply(_Reply(answer))
   else:
     output.Printer(opts).Print(_HEADERS, [_Cells(row) for row in rows],
                                _NUMERIC, [_Colour(row) for row in rows])

@@ -11,6 +11,8 @@ nothing is aligned.
 
 from __future__ import annotations
 
+import os
+
 from typing import Any, Collection, List, Optional, Sequence, TextIO
 
 
@@ -86,7 +88,7 @@ class Printer:
     has_headers = headers is not None and self._with_headers
     lines = Format(headers if has_headers else None, rows, self._separator,
                    numeric)
-    if colours and self._stream.isatty():
+    if colours and self._stream.isatty() and not os.environ.get("NO_COLOR"):
       first = len(lines) - len(rows)
       lines[first:] = [_Paint(line, colour)
                        for (line, colour) in zip(lines[first:], colours)]

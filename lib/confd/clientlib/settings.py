@@ -1,0 +1,253 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Clusters by name: what a user has written down about whom to ask, and how.
+
+Files are read from weak to strong (C{localnode.ClientSettings}), and each value
+counts as the strongest one has it. A file looks like this::
+
+  [confd-client]
+  cluster = fsn
+
+  [cluster fsn]
+  addresses = node1.fsn.example.com, node2.fsn.example.com
+  key_file = /etc/ganeti/fsn.key
+
+The environment is stronger than files: C{CONFD_CLUSTER} is the cluster to ask,
+C{CONFD_ADDRESS} and C{CONFD_KEY_FILE} are in place of its addresses and key.
+
+Rule 1: a cluster that the caller names is that of the files. The environment
+does not make another one of it.
+
+Rule 2: nothing that is wrong is passed over. The error says where it stands.
+
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import os
+import re
+
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from ganeti import errors
+from ganeti.confd import localnode
+from ganeti.confd.clientlib import candidates
+
+
+#: The environment
+(CLUSTER_VARIABLE, ADDRESS_VARIABLE, KEY_VARIABLE) = localnode.CLIENT_VARIABLES
+
+#: Stands for all clusters on the command line
+_ALL = "all"
+
+#: The section about no cluster, and its option
+_GENERAL = "confd-client"
+_DEFAULT = "cluster"
+
+_CLUSTER_SECTION = "cluster "
+_NAME_RE = re.compile(r"[A-Za-z0-9._-]+\Z")
+
+#: In seconds
+_MAX_TIMEOUT = 86400.0
+
+
+class Cluster(NamedTuple):
+  """How to ask a cluster; None where nothing is said about that.
+
+  """
+  #: As C{client.Client} takes them
+  addresses: Optional[List[str]] = None
+  port: Optional[int] = None
+  key_file: Optional[str] = None
+  #: Seconds
+  timeout: Optional[float] = None
+
+
+class Settings(NamedTuple):
+  """What is in the files.
+
+  """
+  #: The name of the cluster that is asked if none is named
+  default: Optional[str]
+  clusters: Dict[str, Cluster]
+
+  def Find(self, name: str, origin: str = "") -> Cluster:
+    """Returns a cluster.
+
+    @param origin: where the name is from, for the message
+    @raise errors.ConfigurationError: there is none of this name
+
+    """
+    cluster = self.clusters.get(name)
+    if cluster is not None:
+      return cluster
+    text = "No such cluster: '%s'" % name
+    if origin:
+      text = "%s: no such cluster: '%s'" % (origin, name)
+    found = difflib.get_close_matches(name, list(self.clusters), 1)
+    if found:
+      text += "; did you mean '%s'?" % found[0]
+    elif self.clusters:
+      text += "; there are %s" % ", ".join(self.clusters)
+    else:
+      text += "; none is named in %s" % " or ".join(
+        localnode.PossibleClientSettings())
+    raise errors.ConfigurationError(text)
+
+
+def _Name(text: str) -> str:
+  if not _NAME_RE.match(text) or text == _ALL:
+    raise ValueError("not a name for a cluster")
+  return text
+
+
+def _Addresses(text: str) -> List[str]:
+  result = text.replace(",", " ").split()
+  if not result:
+    raise ValueError("no addresses")
+  for address in result:
+    candidates.Parse(address, 0)
+  return result
+
+
+def _Port(text: str) -> int:
+  if not (text.isascii() and text.isdigit() and len(text) < 10 and
+          0 < int(text) < 65536):
+    raise ValueError("not a port")
+  return int(text)
+
+
+def _Path(text: str) -> str:
+  path = os.path.expanduser(text)
+  if not os.path.isabs(path) or "\0" in path:
+    raise ValueError("not a path from / or ~ on")
+  return path
+
+
+def _Timeout(text: str) -> float:
+  try:
+    value = float(text)
+  except ValueError:
+    value = 0.0
+  # No number is neither
+  if not 0 < value <= _MAX_TIMEOUT:
+    raise ValueError("not a number of seconds")
+  return value
+
+
+#: What a file may say, by section and option
+_GENERAL_OPTIONS: Dict[str, Callable[[str], Any]] = {
+  _DEFAULT: _Name,
+  }
+_CLUSTER_OPTIONS: Dict[str, Callable[[str], Any]] = {
+  "addresses": _Addresses,
+  "port": _Port,
+  "key_file": _Path,
+  "timeout": _Timeout,
+  }
+
+
+def _Convert(convert: Callable[[str], Any], text: str, where: str) -> Any:
+  """Makes a value of its text.
+
+  @param where: where it stands, for the message
+
+  """
+  try:
+    return convert(text)
+  except (ValueError, errors.ConfdClientError) as err:
+    raise errors.ConfigurationError("%s: %s: '%s'" % (where, err, text))
+
+
+def _ReadFile(path: str) -> configparser.ConfigParser:
+  # No section holds for all others, and "%" is a character as any
+  parser = configparser.ConfigParser(default_section="", interpolation=None)
+  try:
+    with open(path, encoding="utf-8") as stream:
+      parser.read_file(stream)
+  except OSError as err:
+    raise errors.ConfigurationError("Cannot read %s: %s" %
+                                    (path, err.strerror))
+  except UnicodeDecodeError as err:
+    raise errors.ConfigurationError("%s is no UTF-8 text: %s" % (path, err))
+  except configparser.Error as err:
+    # It is several lines, and names the file
+    raise errors.ConfigurationError(" ".join(str(err).split()))
+  return parser
+
+
+def Read() -> Settings:
+  """Reads the files.
+
+  @raise errors.ConfigurationError: something in them is wrong
+
+  """
+  general: Dict[str, Any] = {}
+  clusters: Dict[str, Dict[str, Any]] = {}
+  origin = {}
+  for path in localnode.ClientSettings():
+    parser = _ReadFile(path)
+    for section in parser.sections():
+      where = "%s: section [%s]" % (path, section)
+      if section == _GENERAL:
+        (values, known) = (general, _GENERAL_OPTIONS)
+      elif section.startswith(_CLUSTER_SECTION):
+        name = section[len(_CLUSTER_SECTION):].strip()
+        _Convert(_Name, name, where)
+        (values, known) = (clusters.setdefault(name, {}), _CLUSTER_OPTIONS)
+        origin[name] = where
+      else:
+        raise errors.ConfigurationError("%s: no such section; there are [%s]"
+                                        " and [cluster NAME]" %
+                                        (where, _GENERAL))
+      for (option, text) in parser.items(section):
+        if option not in known:
+          raise errors.ConfigurationError(
+            "%s: no such option: '%s = %s'; there are %s" %
+            (where, option, text, ", ".join(known)))
+        values[option] = _Convert(known[option], text,
+                                  "%s, option %s" % (where, option))
+        if values is general:
+          origin[option] = "%s, option %s" % (where, option)
+  for (name, values) in clusters.items():
+    if "addresses" not in values:
+      raise errors.ConfigurationError("%s: the option addresses is missing" %
+                                      origin[name])
+  result = Settings(general.get(_DEFAULT),
+                    {name: Cluster(**values)
+                     for (name, values) in clusters.items()})
+  if result.default is not None:
+    result.Find(result.default, origin[_DEFAULT])
+  return result
+
+
+def Choose(name: str = "") -> Cluster:
+  """Finds out how to ask.
+
+  @param name: of a cluster; empty for the one that the environment says, else
+    the files, else nothing is said about anything
+  @raise errors.ConfigurationError: something is wrong, or there is no such
+    cluster
+
+  """
+  settings = Read()
+  if name:
+    return settings.Find(name)
+  cluster = Cluster()
+  chosen = os.environ.get(CLUSTER_VARIABLE)
+  if chosen:
+    cluster = settings.Find(chosen, CLUSTER_VARIABLE)
+  elif settings.default is not None:
+    cluster = settings.clusters[settings.default]
+  addresses = os.environ.get(ADDRESS_VARIABLE)
+  if addresses:
+    cluster = cluster._replace(
+      addresses=_Convert(_Addresses, addresses, ADDRESS_VARIABLE))
+  key_file = os.environ.get(KEY_VARIABLE)
+  if key_file:
+    cluster = cluster._replace(key_file=os.path.abspath(key_file))
+  return cluster

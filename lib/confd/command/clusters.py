@@ -1,0 +1,43 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-client's command "clusters": those that have a name, and if they answer.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from ganeti.confd import client as clientlib
+from ganeti.confd.clientlib import settings as settingslib
+from ganeti.confd.command import output
+from ganeti.confd.command import several
+
+
+def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
+  """Lists the clusters.
+
+  @param askers: for all of them
+
+  """
+  answers = several.Ask(askers, clientlib.Client.Serial)
+  if opts.json:
+    answers.PrintJson(lambda reply: reply)
+    return answers.code
+  settings = settingslib.Read()
+  default = os.environ.get(settingslib.CLUSTER_VARIABLE) or settings.default
+  rows = []
+  for name in askers:
+    reply = answers.values.get(name)
+    failure = answers.failures.get(name)
+    rows.append([name, "yes" if name == default else "no",
+                 "yes" if reply is not None else "no",
+                 None if reply is None else reply.serial,
+                 ",".join(settings.clusters[name].addresses or []),
+                 "" if failure is None else output.Describe(failure)])
+  output.Printer(opts).Print(["Cluster", "Default", "Answers", "Serial",
+                              "Addresses", "Problem"], rows, [3])
+  return answers.code
