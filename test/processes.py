@@ -81,24 +81,37 @@ def Find(daemon, workers=None):
   pid = daemon if isinstance(daemon, int) else daemon.proc.pid
 
   def _Find():
-    children = Children(pid)
-    keepers = [child for child in children if IsKeeper(child)]
-    loaders = [child for child in children if Children(child)]
-    if len(children) != 2 or len(keepers) != 1 or len(loaders) != 1:
-      return None
-    serving = Children(loaders[0])
-    found = [child for child in serving if _IsWorker(child)]
-    large = [child for child in serving if child not in found]
-    if workers is None and found:
-      return Processes(pid, keepers[0], loaders[0], found,
-                       large[0] if large else None)
-    if len(large) == 1 and len(found) == workers:
-      return Processes(pid, keepers[0], loaders[0], found, large[0])
-    if workers is not None:
-      _MakeBusy(daemon)
+    found = Look(pid)
+    if workers is None or (found and found.large and
+                           len(found.workers) == workers):
+      return found
+    _MakeBusy(daemon)
     return None
 
   return testutils.WaitFor(_Find, "all processes of %s" % pid)
+
+
+def Look(pid):
+  """Looks at a daemon's processes.
+
+  @param pid: the supervisor's process id
+  @rtype: L{Processes}
+  @return: None if at the moment nothing serves, or not only one generation is
+    there
+
+  """
+  children = Children(pid)
+  keepers = [child for child in children if IsKeeper(child)]
+  loaders = [child for child in children if Children(child)]
+  if len(children) != 2 or len(keepers) != 1 or len(loaders) != 1:
+    return None
+  serving = Children(loaders[0])
+  workers = [child for child in serving if _IsWorker(child)]
+  large = [child for child in serving if child not in workers]
+  if not workers or len(large) > 1:
+    return None
+  return Processes(pid, keepers[0], loaders[0], workers,
+                   large[0] if large else None)
 
 
 def IsKeeper(pid):

@@ -12,11 +12,9 @@ import select
 import signal
 import socket
 import stat
-import subprocess
-import tempfile
-import textwrap
 import unittest
 
+import adversity
 import testutils
 
 
@@ -30,45 +28,17 @@ def _Config(serial):
   return testutils.MakeConfig(serial_no=serial)
 
 
-def _FillUp(fd):
-  """Writes to a descriptor until it takes no more.
+class _Daemon(adversity.DaemonWithStderr):
+  """One that may run as another user.
 
   """
-  flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-  os.set_blocking(fd, False)
-  for size in (4096, 1):
-    try:
-      while True:
-        os.write(fd, b"-" * size)
-    except BlockingIOError:
-      pass
-  # That mode is of what is open, which others have, too
-  fcntl.fcntl(fd, fcntl.F_SETFL, flags)
-
-
-class _Daemon(testutils.Daemon):
-  """A daemon whose standard error is the test's to choose.
-
-  """
-  stderr = None
+  as_nobody = False
 
   def CommandLine(self, args):
     if os.geteuid() == 0 and self.as_nobody:
       return (["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY,
                "--clear-groups"] + testutils.Daemon.CommandLine(self, args))
     return testutils.Daemon.CommandLine(self, args)
-
-  as_nobody = False
-
-  def Start(self, wait=True):
-    self.port = testutils.FreePort(self.address)
-    args = ["-f", "-d", "--no-user-checks", "-p", str(self.port), "-b",
-            self.address] + self._args
-    self.proc = subprocess.Popen(self.CommandLine(args),
-                                 env=self.Environment(), cwd="/",
-                                 stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=self.stderr)
-    testutils.WaitFor(self._IsUp, "the daemon answers")
 
 
 class StderrTest(unittest.TestCase):
@@ -87,7 +57,7 @@ class StderrTest(unittest.TestCase):
     (read_fd, write_fd) = os.pipe()
     self.addCleanup(os.close, read_fd)
     self.addCleanup(os.close, write_fd)
-    _FillUp(write_fd)
+    adversity.FillUp(write_fd)
     daemon = _Daemon(_Config(1))
     self.addCleanup(daemon.Kill)
     daemon.as_nobody = as_nobody
@@ -127,7 +97,7 @@ class StderrTest(unittest.TestCase):
     # As systemd gives it
     (near, far) = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with near, far:
-      _FillUp(far.fileno())
+      adversity.FillUp(far.fileno())
       daemon = _Daemon(_Config(1))
       self.addCleanup(daemon.Kill)
       daemon.stderr = far.fileno()
@@ -152,36 +122,19 @@ class SyslogTest(unittest.TestCase):
 
   """
   def testFull(self):
-    with tempfile.TemporaryDirectory() as directory:
-      path = os.path.join(directory, "log")
-      with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, \
-           socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
-        sock.bind(path)
-        other.connect(path)
-        other.setblocking(False)
-        try:
-          while True:
-            other.send(b"-")
-        except BlockingIOError:
-          pass
-        testutils.WriteFile(
-          os.path.join(directory, "sitecustomize.py"), textwrap.dedent("""\
-            from ganeti.confd.daemon import log
-            log._SYSLOG_SOCKET = %r
-            """ % path).encode("ascii"))
-        env = {"PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])}
-        with testutils.Daemon(_Config(1), args=["--syslog", "-d"],
-                              env=env) as daemon:
-          for serial in (2, 3):
-            daemon.WriteConfig(_Config(serial))
-            daemon.WaitForSerial(serial)
-          self.assertGreater(daemon.Answer(STATS)[1]["log"]["lost"], 2)
-          # The file has it all
-          self.assertIn("serial number 3", daemon.Log())
-          while b"messages were lost" not in sock.recv(4096):
-            if not select.select([sock], [], [], 0)[0]:
-              daemon.proc.send_signal(signal.SIGHUP)
-              sock.settimeout(testutils.PATIENCE)
+    with adversity.FullSyslog() as (sock, env), \
+         testutils.Daemon(_Config(1), args=["--syslog", "-d"],
+                          env=env) as daemon:
+      for serial in (2, 3):
+        daemon.WriteConfig(_Config(serial))
+        daemon.WaitForSerial(serial)
+      self.assertGreater(daemon.Answer(STATS)[1]["log"]["lost"], 2)
+      # The file has it all
+      self.assertIn("serial number 3", daemon.Log())
+      while b"messages were lost" not in sock.recv(4096):
+        if not select.select([sock], [], [], 0)[0]:
+          daemon.proc.send_signal(signal.SIGHUP)
+          sock.settimeout(testutils.PATIENCE)
 
 
 class FileTest(unittest.TestCase):
@@ -195,7 +148,7 @@ class FileTest(unittest.TestCase):
     self.addCleanup(os.close, reader)
     writer = os.open(daemon.log_file, os.O_WRONLY)
     self.addCleanup(os.close, writer)
-    _FillUp(writer)
+    adversity.FillUp(writer)
     daemon.Start()
     daemon.WriteConfig(_Config(2))
     testutils.WaitFor(lambda: daemon.Ask(PING)["serial"] == 2, "a change")

@@ -7,10 +7,8 @@
 """
 
 import contextlib
-import ctypes
 import os
 import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +16,7 @@ import tempfile
 import time
 import unittest
 
+import adversity
 import processes
 import testutils
 
@@ -25,51 +24,10 @@ import testutils
 PING = 0
 STATS = 65
 
-# From linux/ptrace.h
-_PTRACE_DETACH = 17
-_PTRACE_SEIZE = 0x4206
-_PTRACE_INTERRUPT = 0x4207
-
-_MEGABYTE = 1 << 20
-
-
 def _Config(serial, instances=0):
   return testutils.MakeConfig(
     serial_no=serial,
     instances=[testutils.MakeInstance(index, 1) for index in range(instances)])
-
-
-def _Trace(request, pid):
-  """Does something as a debugger does.
-
-  """
-  libc = ctypes.CDLL(None, use_errno=True)
-  libc.ptrace.argtypes = [ctypes.c_long] * 4
-  libc.ptrace.restype = ctypes.c_long
-  if libc.ptrace(request, pid, 0, 0) == -1:
-    number = ctypes.get_errno()
-    raise OSError(number, "ptrace: %s" % os.strerror(number))
-
-
-@contextlib.contextmanager
-def _Stopped(pids):
-  """Stops processes in a way that only ends when they are killed.
-
-  What SIGSTOP has stopped goes on when its loader dies: the kernel sees to
-  that.
-
-  """
-  for pid in pids:
-    _Trace(_PTRACE_SEIZE, pid)
-    _Trace(_PTRACE_INTERRUPT, pid)
-    testutils.WaitFor(lambda: processes.Status(pid, "State")[0] == "t", # pylint: disable=W0640
-                      "process %d is stopped" % pid)
-  try:
-    yield
-  finally:
-    for pid in pids:
-      with contextlib.suppress(OSError):
-        _Trace(_PTRACE_DETACH, pid)
 
 
 class StuckTest(unittest.TestCase):
@@ -89,7 +47,7 @@ class StuckTest(unittest.TestCase):
   def testChildWhoseLoaderDies(self):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
       found = processes.Find(daemon, 2)
-      with _Stopped(found.workers):
+      with adversity.Stopped(found.workers):
         os.kill(found.loader, signal.SIGKILL)
         self._CheckAnswers(daemon, 0.5)
         processes.WaitForEnd(found.workers)
@@ -101,7 +59,7 @@ class StuckTest(unittest.TestCase):
     self.addCleanup(daemon.Kill)
     daemon.Start()
     found = processes.Find(daemon, 2)
-    with _Stopped(found.workers):
+    with adversity.Stopped(found.workers):
       os.kill(found.loader, signal.SIGKILL)
       daemon.proc.terminate()
       self.assertEqual(daemon.proc.wait(testutils.PATIENCE), 0)
@@ -123,7 +81,7 @@ class StuckTest(unittest.TestCase):
         found = processes.Find(daemon)
         while sock.recv(100) != b"WATCHDOG=1":
           pass
-        with _Stopped(found.workers):
+        with adversity.Stopped(found.workers):
           # A question that was under way
           time.sleep(0.4)
           self._Drain(sock)
@@ -162,7 +120,7 @@ class StuckTest(unittest.TestCase):
         self._Drain(sock)
         sock.settimeout(testutils.PATIENCE)
         self.assertEqual(sock.recv(100), b"WATCHDOG=1")
-        with _Stopped(found.workers):
+        with adversity.Stopped(found.workers):
           time.sleep(0.4)
           self._Drain(sock)
           time.sleep(1.2)
@@ -247,61 +205,24 @@ class DescriptorsTest(unittest.TestCase):
             pass
 
 
-def _MemoryGroup():
-  """Makes a control group whose memory can be limited.
-
-  @return: its directory and its file with the limit, or None
-
-  """
-  root = "/sys/fs/cgroup"
-  for (parent, limit) in [(os.path.join(root, "memory"),
-                           "memory.limit_in_bytes"),
-                          (root, "memory.max")]:
-    path = os.path.join(parent, "ganeti-confd-test.%d" % os.getpid())
-    try:
-      os.mkdir(path)
-    except OSError:
-      continue
-    if os.path.exists(os.path.join(path, limit)):
-      return (path, os.path.join(path, limit))
-    os.rmdir(path)
-  return None
-
-
-def _Write(path, value):
-  with open(path, "w", encoding="ascii") as stream:
-    stream.write("%d" % value)
-
-
 class MemoryTest(unittest.TestCase):
   """Memory runs out while a larger configuration is loaded.
 
   """
-  def setUp(self):
-    group = os.geteuid() == 0 and _MemoryGroup()
-    if not group:
-      self.skipTest("memory cannot be limited (no root, or no control group)")
-    (self.directory, self.limit) = group
-    self.addCleanup(self._RemoveGroup)
-
-  def _RemoveGroup(self):
-    def _Remove():
-      with contextlib.suppress(OSError):
-        os.rmdir(self.directory)
-      return not os.path.exists(self.directory)
-
-    testutils.WaitFor(_Remove, "the control group is empty")
-
   def testWhatServesStays(self):
     # What serves is larger than what loads, by the time that memory runs out
+    group = adversity.MemoryGroup()
+    self.addCleanup(group.Remove)
     daemon = testutils.Daemon(_Config(1, 20000), args=["--workers=2"])
     self.addCleanup(daemon.Kill)
     daemon.Start()
     found = processes.Find(daemon, 2)
     for pid in testutils.ProcessTree(daemon.proc.pid):
-      _Write(os.path.join(self.directory, "cgroup.procs"), pid)
-    # The next one takes more than that; what is there already does not count
-    _Write(self.limit, 24 * _MEGABYTE)
+      group.Add(pid)
+    # The next one takes more than that; what is there already does not count.
+    # The kernel's choice weighs scores by the limit: with much less than what
+    # serves takes, they would not matter.
+    group.Limit(48 * adversity.MEGABYTE)
     large = _Config(2, 60000)
     daemon.WriteConfig(large)
     for tries in (1, 2, 3):
@@ -322,7 +243,7 @@ class MemoryTest(unittest.TestCase):
     self.assertIn("(killed by signal 9)", log)
     self.assertIn("The last good one is served on", log)
     # And loaded as soon as there is room
-    _Write(self.limit, 2048 * _MEGABYTE)
+    group.Limit(None)
     daemon.proc.send_signal(signal.SIGHUP)
     daemon.WaitForSerial(2)
     daemon.Stop()
@@ -332,24 +253,14 @@ class CoarseStampsTest(unittest.TestCase):
   """A file system whose time stamps are whole seconds.
 
   """
-  def _Mount(self, path):
-    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
-      self.skipTest("no file system can be made")
-    image = path + ".image"
-    with open(image, "wb") as stream:
-      stream.truncate(16 << 20)
-    # Inodes of 128 bytes have no room for more
-    subprocess.run(["mkfs.ext4", "-q", "-I", "128", image], check=True,
-                   stderr=subprocess.DEVNULL)
-    if subprocess.run(["mount", "-o", "loop", image, path], check=False,
-                      stderr=subprocess.DEVNULL).returncode:
-      self.skipTest("no file system can be mounted")
-    self.addCleanup(subprocess.run, ["umount", "--lazy", path], check=True)
-
   def testChangeWithinASecond(self):
-    daemon = testutils.Daemon()
-    self.addCleanup(daemon.Kill)
-    self._Mount(daemon.datadir)
+    with contextlib.ExitStack() as stack:
+      daemon = testutils.Daemon()
+      stack.callback(daemon.Kill)
+      stack.enter_context(adversity.CoarseStamps(daemon.datadir))
+      self._CheckChanges(daemon)
+
+  def _CheckChanges(self, daemon):
     testutils.WriteFile(daemon.key_file, testutils.KEY)
     daemon.WriteConfig(_Config(10))
     daemon.Start()

@@ -5,8 +5,9 @@
 """A daemon under load and faults, and what has to hold of it.
 
 Right answers change with each configuration, so that an answer of one with the
-serial number of another is seen: instances move to another node with each
-serial number.
+serial number of another is seen: instances move to another node with each ten
+of the serial number. What happens to the daemon meanwhile is L{faults}' to say;
+its logs besides the file are a pipe and a syslog that nobody reads.
 
 Clients send again as the client library does: the same question until there is
 a reply, each time signed with the key and the time of the moment. One of the
@@ -18,22 +19,24 @@ ones, and such that take much work.
 """
 
 import collections
+import contextlib
 import heapq
 import json
 import multiprocessing
 import os
 import random
 import select
-import signal
-import statistics
 import time
 import traceback
+import unittest
 
-import processes
+import adversity
 import testutils
 
 from ganeti import errors
 from ganeti.confd.clientlib import sync
+
+from soak import faults as faultlib
 
 
 _NODES = 10
@@ -59,14 +62,8 @@ _RESEND = (0.1, 1.5, 1.0)
 #: Seconds after which a question is lost
 _PATIENCE = 20.0
 
-#: Seconds between two changes of the configuration
-_CHANGE_INTERVAL = 1.0
-
 #: Seconds that a client takes to see that the key has changed
 _KEY_INTERVAL = 0.1
-
-#: Seconds that are not looked at when it comes to growth, at most
-_WARM_UP = 20
 
 #: What may be more in the last third than in the first: a part, and bytes
 _GROWTH = (0.1, 8 << 20)
@@ -96,24 +93,36 @@ def _NodeOf(instance, serial):
   """Tells on which node an instance is.
 
   """
-  return 1 + (instance + serial) % _NODES
+  return 1 + (instance + serial // 10) % _NODES
+
+
+def _IsDrained(serial):
+  """Tells whether node5 is.
+
+  """
+  return serial // 10 % 2 == 0
 
 
 def _Config(serial):
-  return testutils.MakeConfig(
+  """Makes a configuration.
+
+  @rtype: bytes
+
+  """
+  return json.dumps(testutils.MakeConfig(
     nodes=[testutils.MakeNode(index, master_candidate=index < 4,
-                              drained=(index == 5 and serial % 2 == 0))
+                              drained=index == 5 and _IsDrained(serial))
            for index in range(1, _NODES + 1)],
     instances=[testutils.MakeInstance(
       index, _NodeOf(index, serial), disks=[index],
       nics=["198.51.100.%d" % index]) for index in range(_INSTANCES)],
     disks=[testutils.MakeDisk(index) for index in range(_INSTANCES)],
-    filler=["%d-%d" % (serial, index) for index in range(10000)],
+    filler=["%d-%d" % (serial // 10, index) for index in range(10000)],
     long=["x" * 4000],
     networks={testutils.Uuid("1", 1): {
       "name": "net1", "uuid": testutils.Uuid("1", 1), "network": "10.1.0.0/16",
       "ext_reservations": "1" * 65536}},
-    serial_no=serial)
+    serial_no=serial)).encode("ascii")
 
 
 def _NodeIp(index):
@@ -125,7 +134,7 @@ def _NodeIp(index):
 _QUESTIONS = [
   lambda number: (_PING, None, lambda serial: 3000000),
   lambda number: (_ROLE, "node5.example.com",
-                  lambda serial: 3 if serial % 2 == 0 else 4),
+                  lambda serial: 3 if _IsDrained(serial) else 4),
   lambda number: (_NODE_OF_IP, {"1": "198.51.100.%d" % number},
                   lambda serial: _NodeIp(_NodeOf(number, serial))),
   lambda number: (_NODE_OF_IP, {"2": ["198.51.100.%d" % number, "x"]},
@@ -278,7 +287,8 @@ class _Client:
     self.latencies[int((now - question.asked) / _LATENCY_UNIT)] += 1
     serial = reply["serial"]
     right = question.right(serial)
-    if (reply["status"], reply["answer"]) != (0, right):
+    if ((reply["status"], reply["answer"]) != (0, right) or
+        serial % 10 == faultlib.TOO_LARGE):
       self.counts["wrong"] += 1
       self._Complain("%s: %s, not %s" % (question.text, reply, right))
     if serial < question.floor:
@@ -330,24 +340,29 @@ class _LibraryClient:
   def Run(self, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-      # A new one each time reads the key, and a key may change meanwhile
-      for rest in (1, 0):
-        try:
-          with sync.Client(peers=self._peers, key_file=self._key_file,
-                           timeout=10.0) as client:
-            self._AskOnce(client)
-          break
-        except errors.ConfdClientError as err:
-          if not rest:
-            self.counts["lost"] += 1
-            self.problems.append("library: %s" % err)
-          self.counts["library asked again"] += 1
+      self._AskUntilAnswered()
       time.sleep(max(0.05, self._pause))
 
-  def _AskOnce(self, client):
+  def _AskUntilAnswered(self):
+    begin = time.monotonic()
     self.counts["library asked"] += 1
+    while True:
+      # A new one each time reads the key, and a key may change meanwhile
+      try:
+        with sync.Client(peers=self._peers, key_file=self._key_file,
+                         timeout=10.0) as client:
+          self._AskOnce(client)
+        return
+      except errors.ConfdClientError as err:
+        if time.monotonic() - begin > _PATIENCE:
+          self.counts["lost"] += 1
+          self.problems.append("library: %s" % err)
+          return
+        self.counts["library asked again"] += 1
+
+  def _AskOnce(self, client):
     reply = client.Config("/filler")
-    if (len(reply.answer), reply.answer[0]) != (10000, "%d-0" % reply.serial):
+    if (len(reply.answer), reply.answer[0]) != (10000, "%d-0" % (reply.serial // 10)):
       self.counts["wrong"] += 1
       self.problems.append("library: another answer")
     if client.Ping().answer != 3000000:
@@ -465,104 +480,64 @@ def _RunClient(client, seconds, pipe):
   pipe.close()
 
 
-class _Faults:
-  """What happens to the daemon meanwhile.
+class _Daemon(adversity.DaemonWithStderr):
+  """The daemon, with logs that nobody reads, on coarse time stamps, in a group.
+
+  @ivar memory: the L{adversity.MemoryGroup}, or None
+  @ivar left_out: what cannot be had here, and why
 
   """
-  def __init__(self, daemon, workers, seconds, kill_interval):
-    self._daemon = daemon
-    self._workers = workers
-    self._kill_interval = kill_interval
-    self._started = now = time.monotonic()
-    self._change_due = now + _CHANGE_INTERVAL
-    self._kill_due = now + kill_interval
-    self._key_due = [now + seconds / 3, now + 2 * seconds / 3]
-    self._sample_due = now
-    self.serial = 1
-    self.changes = 0
-    self.kills = 0
-    self.samples = []
-
-  def Next(self):
-    """Does what is due.
+  def __init__(self, args, stack):
+    """@param stack: an C{ExitStack} for what has to be undone
 
     """
-    now = time.monotonic()
-    if now >= self._change_due:
-      self._change_due += _CHANGE_INTERVAL
-      self.serial += 1
-      self.changes += 1
-      self._daemon.WriteConfig(_Config(self.serial))
-    if now >= self._kill_due:
-      self._kill_due += self._kill_interval
-      self._KillWorker()
-    if self._key_due and now >= self._key_due[0]:
-      self._key_due.pop(0)
-      self._daemon.key = os.urandom(20).hex().encode("ascii") + b"\n"
-      testutils.WriteFile(self._daemon.key_file, self._daemon.key)
-    if now >= self._sample_due:
-      self._sample_due = now + 1
-      self._Sample(now)
-
-  def _KillWorker(self):
+    (_, env) = stack.enter_context(adversity.FullSyslog())
+    super().__init__(args=["--syslog"] + args, env=env)
+    stack.callback(self.Kill)
+    (read_fd, self.stderr) = os.pipe()
+    for fd in (read_fd, self.stderr):
+      stack.callback(os.close, fd)
+    adversity.FillUp(self.stderr)
+    self.left_out = []
+    self.memory = None
     try:
-      found = processes.Find(self._daemon)
-      os.kill(random.choice(found.workers), signal.SIGKILL)
-      self.kills += 1
-    except (AssertionError, ProcessLookupError):
-      # It went by itself, with its generation
-      pass
-
-  def _Sample(self, now):
-    memory = 0
-    pids = testutils.ProcessTree(self._daemon.proc.pid)
-    for pid in pids:
-      try:
-        memory += processes.Memory(pid, "Pss")
-      except (OSError, AssertionError):
-        # It ended meanwhile
-        pass
+      stack.enter_context(adversity.CoarseStamps(self.datadir))
+    except unittest.SkipTest as err:
+      self.left_out.append(str(err))
+    testutils.WriteFile(self.key_file, self.key)
+    self.WriteConfig(_Config(10))
+    self.Start()
     try:
-      files = len(os.listdir("/proc/%d/fd" % self._daemon.proc.pid))
-    except OSError:
+      self.memory = adversity.MemoryGroup()
+      stack.callback(self._LeaveMemoryGroup)
+      self.memory.Kills()
+    except unittest.SkipTest as err:
+      self.left_out.append(str(err))
+      self.memory = None
       return
-    self.samples.append((now - self._started, memory, files, len(pids)))
+    for pid in testutils.ProcessTree(self.proc.pid):
+      self.memory.Add(pid)
 
-  def Growth(self, seconds):
-    """Compares the first third with the last.
-
-    @return: dict of figures
-
-    """
-    warm = min(_WARM_UP, seconds / 10)
-    samples = [sample for sample in self.samples if sample[0] >= warm]
-    third = max(1, len(samples) // 3)
-    figures = {}
-    for (name, index) in [("memory", 1), ("descriptors", 2), ("processes", 3)]:
-      for (when, chosen) in [("first", samples[:third]),
-                             ("last", samples[-third:])]:
-        # Two generations overlap for a moment: the middle is what it has
-        figures["%s, %s third" % (name, when)] = statistics.median(
-          sample[index] for sample in chosen)
-      figures["%s, most" % name] = max(sample[index] for sample in samples)
-    return figures
+  def _LeaveMemoryGroup(self):
+    self.Kill()
+    self.memory.Remove()
 
 
-def Run(seconds, clients, window, pause, kill_interval, copies):
+def Run(seconds, clients, window, pause, fault_interval, copies):
   """Runs clients and faults against a daemon.
 
   @type seconds: number
   @param clients: how many processes ask
   @param window: how many questions each has under way
   @param pause: seconds between two looks of a client
-  @param kill_interval: seconds between two deaths of workers
+  @param fault_interval: seconds between two faults
   @param copies: how many copies of captured requests are sent in a second
   @rtype: dict
   @return: figures, for L{Problems}
 
   """
-  workers = 2
-  with testutils.Daemon(_Config(1), args=["--workers=%d" % workers]) as daemon:
+  with contextlib.ExitStack() as stack:
+    daemon = _Daemon(["--workers=2"], stack)
     people = [_Client(daemon, window, pause, seed) for seed in range(clients)]
     people.append(_LibraryClient(daemon, pause))
     if copies:
@@ -576,16 +551,17 @@ def Run(seconds, clients, window, pause, kill_interval, copies):
       proc.start()
       there.close()
       running.append((proc, here))
-    faults = _Faults(daemon, workers, seconds, kill_interval)
+    faults = faultlib.Faults(daemon, _Config, daemon.memory, seconds,
+                             fault_interval)
+    stack.callback(faults.End)
     started = time.monotonic()
     counts = collections.Counter()
     latencies = collections.Counter()
     problems = []
     waiting = [here for (_, here) in running]
-    while waiting:
-      if time.monotonic() - started < seconds:
-        faults.Next()
-      (ready, _, _) = select.select(waiting, [], [], 0.05)
+    while waiting or faults.busy:
+      faults.Next()
+      (ready, _, _) = select.select(waiting, [], [], 0.005)
       for here in ready:
         (some, more, texts) = here.recv()
         counts.update(some)
@@ -593,18 +569,25 @@ def Run(seconds, clients, window, pause, kill_interval, copies):
         problems.extend(texts)
         waiting.remove(here)
       if time.monotonic() - started > seconds + 3 * _PATIENCE:
-        problems.append("clients do not end")
+        problems.append("clients or faults do not end")
         break
     for (proc, _) in running:
       proc.join(1)
       proc.kill()
+    faults.End()
     # With the last key, and the last configuration
     asker = daemon.Asker()
-    stats = testutils.WaitFor(lambda: _Stats(asker, faults.serial),
-                              "the last configuration")
+    stats = testutils.WaitFor(
+      lambda: _Stats(asker, faults.serial),
+      "the last configuration, %d, is served; %s; the log ends with: %s" %
+      (faults.serial, problems + faults.problems, daemon.Log()[-2000:]))
     asker.Close()
-    return _Figures(seconds, counts, latencies, problems, faults, stats,
-                    daemon.Log())
+    log = daemon.Log()
+    problems.extend(faults.problems)
+    figures = _Figures(seconds, counts, latencies, problems, faults, stats, log)
+    figures["left out"] = daemon.left_out
+    daemon.Stop()
+    return figures
 
 
 def _Stats(asker, serial):
@@ -637,19 +620,47 @@ def _Figures(seconds, counts, latencies, problems, faults, stats, log):
   figures["latency ms, median"] = _Percentile(0.5)
   figures["latency ms, 99 %"] = _Percentile(0.99)
   figures["latency ms, worst"] = _Percentile(1)
-  figures["configurations written"] = faults.changes
+  figures.update(faults.counts)
+  figures["newest served after s, most"] = round(faults.settled_after, 1)
   figures["configurations loaded"] = stats["reloads"]["good"]
   figures["loads failed"] = stats["reloads"]["failed"]
-  figures["workers killed"] = faults.kills
+  figures["killed for want of memory"] = faults.Kills()
+  figures["changed while read"] = log.count("changed while it was read")
   figures["workers replaced"] = stats["restarts"]["workers"]
   figures["generations replaced"] = stats["restarts"]["generations"]
   figures.update(faults.Growth(seconds))
   for (name, value) in stats["dropped"].items():
     figures["dropped %s" % name] = value
   figures["log bytes"] = len(log)
+  figures["messages that nobody read"] = stats["log"]["lost"]
   figures["tracebacks"] = log.count("Traceback")
   figures["problems"] = problems[:10]
   return figures
+
+
+def _Unaccounted(figures):
+  """Compares what the daemon counts with what was done to it.
+
+  A loader that is killed while it loads fails to load; or it has just done so
+  and waits to serve, and what waits to serve is replaced; or it is told to
+  finish, and nothing follows.
+
+  @rtype: list of strings
+
+  """
+  either = figures["loaders killed while loading"]
+  died = figures["loaders killed"] + figures["loaders killed, workers traced"]
+  failed = figures["killed for want of memory"] + figures["changed while read"]
+  problems = []
+  for (name, least, most) in [
+      ("generations replaced", died, died + either),
+      ("loads failed", failed, failed + either),
+      # What finishes is not replaced
+      ("workers replaced", 0, figures["workers killed"])]:
+    if not least <= figures[name] <= most:
+      problems.append("%s: %s, not %s to %s" % (name, figures[name], least,
+                                                most))
+  return problems
 
 
 def Problems(figures):
@@ -659,10 +670,10 @@ def Problems(figures):
 
   """
   problems = list(figures["problems"])
-  for name in ["lost", "wrong", "older", "bad answered", "tracebacks",
-               "loads failed", "generations replaced"]:
+  for name in ["lost", "wrong", "older", "bad answered", "tracebacks"]:
     if figures[name]:
       problems.append("%s: %s" % (name, figures[name]))
+  problems.extend(_Unaccounted(figures))
   if figures["answered"] != figures["asked"] or not figures["asked"]:
     problems.append("%s asked, %s answered" % (figures["asked"],
                                                figures["answered"]))
@@ -673,8 +684,10 @@ def Problems(figures):
     problems.append("no copies for the daemon")
   if figures["library answered"] < 1:
     problems.append("nothing for the client library")
-  if not (figures["workers killed"] and figures["configurations loaded"] > 3):
-    problems.append("too few faults")
+  if figures["configurations loaded"] <= 3:
+    problems.append("too few configurations")
+  if not figures["messages that nobody read"]:
+    problems.append("somebody reads the logs")
   (part, size) = _GROWTH
   first = figures["memory, first third"]
   if figures["memory, last third"] > first * (1 + part) + size:

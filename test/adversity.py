@@ -1,0 +1,228 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What goes wrong on machines, for tests of the daemon to bring about.
+
+Whatever cannot be had here, since that takes root or something of the kernel,
+raises C{unittest.SkipTest}.
+
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import textwrap
+import unittest
+
+import processes
+import testutils
+
+
+# From linux/ptrace.h and linux/wait.h
+_PTRACE_DETACH = 17
+_PTRACE_SEIZE = 0x4206
+_PTRACE_INTERRUPT = 0x4207
+_WALL = 0x40000000
+
+MEGABYTE = 1 << 20
+
+
+def _Trace(request, pid):
+  """Does something as a debugger does.
+
+  """
+  libc = ctypes.CDLL(None, use_errno=True)
+  libc.ptrace.argtypes = [ctypes.c_long] * 4
+  libc.ptrace.restype = ctypes.c_long
+  if libc.ptrace(request, pid, 0, 0) == -1:
+    number = ctypes.get_errno()
+    raise OSError(number, "ptrace: %s" % os.strerror(number))
+
+
+@contextlib.contextmanager
+def Stopped(pids):
+  """Stops processes in a way that only ends when they are killed.
+
+  What SIGSTOP has stopped goes on when its loader dies: the kernel sees to
+  that.
+
+  @raise OSError: one of them is gone, or may not be traced
+
+  """
+  seized = []
+  try:
+    for pid in pids:
+      _Trace(_PTRACE_SEIZE, pid)
+      seized.append(pid)
+      _Trace(_PTRACE_INTERRUPT, pid)
+      testutils.WaitFor(lambda: processes.Status(pid, "State")[0] == "t", # pylint: disable=W0640
+                        "process %d is stopped" % pid)
+    yield
+  finally:
+    for pid in seized:
+      try:
+        _Trace(_PTRACE_DETACH, pid)
+      except OSError:
+        # It is dead, and its tracer has to collect it
+        with contextlib.suppress(ChildProcessError):
+          os.waitpid(pid, os.WNOHANG | _WALL)
+
+
+class MemoryGroup:
+  """A control group whose memory can be limited.
+
+  """
+  def __init__(self):
+    root = "/sys/fs/cgroup"
+    for (parent, names) in [
+        (os.path.join(root, "memory"),
+         ("memory.limit_in_bytes", "memory.usage_in_bytes",
+          "memory.oom_control", "-1")),
+        (root, ("memory.max", "memory.current", "memory.events", "max"))]:
+      self._path = os.path.join(parent, "ganeti-confd-test.%d" % os.getpid())
+      try:
+        os.mkdir(self._path)
+      except OSError:
+        continue
+      (self._limit, self._usage, self._events, self._none) = names
+      if os.path.exists(os.path.join(self._path, self._limit)):
+        return
+      os.rmdir(self._path)
+    raise unittest.SkipTest("memory cannot be limited (no root, or no control"
+                            " group)")
+
+  def _Write(self, name, value):
+    with open(os.path.join(self._path, name), "w", encoding="ascii") as stream:
+      stream.write(str(value))
+
+  def _Read(self, name):
+    return testutils.ReadFile(os.path.join(self._path, name)).decode("ascii")
+
+  def Add(self, pid):
+    self._Write("cgroup.procs", pid)
+
+  def Limit(self, size):
+    """Limits the memory of all processes in it.
+
+    @param size: in bytes; None for no limit
+
+    """
+    self._Write(self._limit, self._none if size is None else size)
+
+  def Usage(self):
+    """Returns how much memory is taken, in bytes.
+
+    """
+    return int(self._Read(self._usage))
+
+  def Kills(self):
+    """Returns how many processes were killed as there was no memory left.
+
+    """
+    for line in self._Read(self._events).splitlines():
+      (name, value) = line.split()
+      if name == "oom_kill":
+        return int(value)
+    raise unittest.SkipTest("the kernel does not count whom it kills")
+
+  def Remove(self):
+    """Removes it, when its processes have ended.
+
+    """
+    def _Remove():
+      with contextlib.suppress(OSError):
+        os.rmdir(self._path)
+      return not os.path.exists(self._path)
+
+    testutils.WaitFor(_Remove, "the control group is empty")
+
+
+@contextlib.contextmanager
+def CoarseStamps(path):
+  """Puts a file system whose time stamps are whole seconds at a directory.
+
+  """
+  if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+    raise unittest.SkipTest("no file system can be made")
+  image = path + ".image"
+  with open(image, "wb") as stream:
+    stream.truncate(128 * MEGABYTE)
+  # Inodes of 128 bytes have no room for more
+  subprocess.run(["mkfs.ext4", "-q", "-I", "128", image], check=True,
+                 stderr=subprocess.DEVNULL)
+  if subprocess.run(["mount", "-o", "loop", image, path], check=False,
+                    stderr=subprocess.DEVNULL).returncode:
+    raise unittest.SkipTest("no file system can be mounted")
+  try:
+    yield
+  finally:
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def FillUp(fd):
+  """Writes to a descriptor until it takes no more.
+
+  """
+  flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+  os.set_blocking(fd, False)
+  for size in (4096, 1):
+    try:
+      while True:
+        os.write(fd, b"-" * size)
+    except BlockingIOError:
+      pass
+  # That mode is of what is open, which others have, too
+  fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+
+
+@contextlib.contextmanager
+def FullSyslog():
+  """Makes a socket in the place of /dev/log that is full.
+
+  @return: the socket, and the environment in which the daemon uses it
+
+  """
+  with tempfile.TemporaryDirectory() as directory, \
+       socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, \
+       socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+    path = os.path.join(directory, "log")
+    sock.bind(path)
+    other.connect(path)
+    other.setblocking(False)
+    try:
+      while True:
+        other.send(b"-")
+    except BlockingIOError:
+      pass
+    testutils.WriteFile(
+      os.path.join(directory, "sitecustomize.py"), textwrap.dedent("""\
+        from ganeti.confd.daemon import log
+        log._SYSLOG_SOCKET = %r
+        """ % path).encode("ascii"))
+    yield (sock, {
+      "PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])})
+
+
+class DaemonWithStderr(testutils.Daemon):
+  """A daemon that logs to a standard error of the test's choice, too.
+
+  @ivar stderr: its descriptor
+
+  """
+  stderr = None
+
+  def Start(self, wait=True):
+    self.port = testutils.FreePort(self.address)
+    args = ["-f", "-d", "--no-user-checks", "-p", str(self.port), "-b",
+            self.address] + self._args
+    self.proc = subprocess.Popen(self.CommandLine(args),
+                                 env=self.Environment(), cwd="/",
+                                 stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=self.stderr)
+    testutils.WaitFor(self._IsUp, "the daemon answers")
