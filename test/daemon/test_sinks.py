@@ -122,19 +122,19 @@ class SyslogTest(unittest.TestCase):
 
   """
   def testFull(self):
-    with adversity.FullSyslog() as (sock, env), \
-         testutils.Daemon(_Config(1), args=["--syslog", "-d"],
-                          env=env) as daemon:
-      for serial in (2, 3):
-        daemon.WriteConfig(_Config(serial))
-        daemon.WaitForSerial(serial)
-      self.assertGreater(daemon.Answer(STATS)[1]["log"]["lost"], 2)
-      # The file has it all
-      self.assertIn("serial number 3", daemon.Log())
-      while b"messages were lost" not in sock.recv(4096):
-        if not select.select([sock], [], [], 0)[0]:
-          daemon.proc.send_signal(signal.SIGHUP)
-          sock.settimeout(testutils.PATIENCE)
+    with adversity.FullSyslog() as (sock, env):
+      with testutils.Daemon(_Config(1), args=["--syslog", "-d"],
+                            env=env) as daemon:
+        for serial in (2, 3):
+          daemon.WriteConfig(_Config(serial))
+          daemon.WaitForSerial(serial)
+        self.assertGreater(daemon.Answer(STATS)[1]["log"]["lost"], 2)
+        # The file has it all
+        self.assertIn("serial number 3", daemon.Log())
+        while b"messages were lost" not in sock.recv(4096):
+          if not select.select([sock], [], [], 0)[0]:
+            daemon.proc.send_signal(signal.SIGHUP)
+            sock.settimeout(testutils.PATIENCE)
 
 
 class FileTest(unittest.TestCase):

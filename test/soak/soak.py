@@ -33,10 +33,10 @@ import unittest
 import adversity
 import testutils
 
+from soak import faults as faultlib
+
 from ganeti import errors
 from ganeti.confd.clientlib import sync
-
-from soak import faults as faultlib
 
 
 _NODES = 10
@@ -103,6 +103,13 @@ def _IsDrained(serial):
   return serial // 10 % 2 == 0
 
 
+def _Filler(serial):
+  """Makes what is only asked for in parts.
+
+  """
+  return ["%d-%d" % (serial // 10, index) for index in range(10000)]
+
+
 def _Config(serial):
   """Makes a configuration.
 
@@ -117,7 +124,7 @@ def _Config(serial):
       index, _NodeOf(index, serial), disks=[index],
       nics=["198.51.100.%d" % index]) for index in range(_INSTANCES)],
     disks=[testutils.MakeDisk(index) for index in range(_INSTANCES)],
-    filler=["%d-%d" % (serial // 10, index) for index in range(10000)],
+    filler=_Filler(serial),
     long=["x" * 4000],
     networks={testutils.Uuid("1", 1): {
       "name": "net1", "uuid": testutils.Uuid("1", 1), "network": "10.1.0.0/16",
@@ -362,7 +369,7 @@ class _LibraryClient:
 
   def _AskOnce(self, client):
     reply = client.Config("/filler")
-    if (len(reply.answer), reply.answer[0]) != (10000, "%d-0" % (reply.serial // 10)):
+    if reply.answer != _Filler(reply.serial):
       self.counts["wrong"] += 1
       self.problems.append("library: another answer")
     if client.Ping().answer != 3000000:
