@@ -155,7 +155,7 @@ def CoarseStamps(path):
     stream.truncate(128 * MEGABYTE)
   # Inodes of 128 bytes have no room for more
   subprocess.run(["mkfs.ext4", "-q", "-I", "128", image], check=True,
-                 stderr=subprocess.DEVNULL)
+                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
   if subprocess.run(["mount", "-o", "loop", image, path], check=False,
                     stderr=subprocess.DEVNULL).returncode:
     raise unittest.SkipTest("no file system can be mounted")
