@@ -12,11 +12,11 @@ from soak import soak
 class SoakTest(unittest.TestCase):
   def testShort(self):
     # Less than the machine could do: it may have other tests to run
-    figures = soak.Run(seconds=120, clients=2, window=4, pause=0.01,
-                       fault_interval=1, copies=200)
+    (figures, log) = soak.Run(seconds=120, clients=2, window=4, pause=0.01,
+                              fault_interval=1, copies=200)
     for (name, value) in figures.items():
       print("%-28s %s" % (name, value))
-    self.assertEqual(soak.Problems(figures), [])
+    self.assertEqual(soak.Problems(figures), [], log[-20000:])
     if figures["left out"]:
       self.skipTest("without these faults: %s" % figures["left out"])
 

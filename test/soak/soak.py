@@ -539,8 +539,8 @@ def Run(seconds, clients, window, pause, fault_interval, copies):
   @param pause: seconds between two looks of a client
   @param fault_interval: seconds between two faults
   @param copies: how many copies of captured requests are sent in a second
-  @rtype: dict
-  @return: figures, for L{Problems}
+  @rtype: tuple of (dict, string)
+  @return: figures, for L{Problems}, and the daemon's log
 
   """
   with contextlib.ExitStack() as stack:
@@ -594,7 +594,7 @@ def Run(seconds, clients, window, pause, fault_interval, copies):
     figures = _Figures(seconds, counts, latencies, problems, faults, stats, log)
     figures["left out"] = daemon.left_out
     daemon.Stop()
-    return figures
+    return (figures, log)
 
 
 def _Stats(asker, serial):
