@@ -220,9 +220,9 @@ class MemoryTest(unittest.TestCase):
     for pid in testutils.ProcessTree(daemon.proc.pid):
       group.Add(pid)
     # The next one takes more than that; what is there already does not count.
-    # The kernel's choice weighs scores by the limit: with much less than what
-    # serves takes, they would not matter.
-    group.Limit(48 * adversity.MEGABYTE)
+    # The kernel weighs scores by the limit: with much less than what serves
+    # takes, they would not matter.
+    group.Limit(32 * adversity.MEGABYTE)
     large = _Config(2, 60000)
     daemon.WriteConfig(large)
     for tries in (1, 2, 3):
@@ -235,8 +235,9 @@ class MemoryTest(unittest.TestCase):
     self.assertEqual(now.loader, found.loader)
     # One may have gone by itself, after a quiet time
     self.assertLessEqual(set(now.workers), set(found.workers))
-    self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
-                     {"workers": 0, "generations": 0})
+    # That for large answers counts as a worker. The kernel may kill it, too, if
+    # what the one that loads has had is not free yet.
+    self.assertEqual(daemon.Answer(STATS)[1]["restarts"]["generations"], 0)
     # Said once, however often it is tried
     log = daemon.Log()
     self.assertEqual(log.count("Cannot load the configuration"), 1, log)

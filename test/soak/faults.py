@@ -275,7 +275,8 @@ class Faults:
     yield from self._Settle()
 
   def _KillWhileLoading(self):
-    while True:
+    started = time.monotonic()
+    while time.monotonic() - started < _PATIENCE:
       for pid in processes.Children(self._daemon.proc.pid):
         with contextlib.suppress(OSError):
           score = testutils.ReadFile("/proc/%d/oom_score_adj" % pid)
@@ -283,6 +284,7 @@ class Faults:
             self.counts["loaders killed while loading"] += 1
             return
       yield 0.005
+    self.problems.append("nothing is loaded")
 
   def _KillTraced(self):
     """Kills a loader whose workers a debugger has stopped.

@@ -657,13 +657,17 @@ def _Unaccounted(figures):
   """
   either = figures["loaders killed while loading"]
   died = figures["loaders killed"] + figures["loaders killed, workers traced"]
-  failed = figures["killed for want of memory"] + figures["changed while read"]
+  too_large = figures["configurations that do not fit"]
+  no_memory = figures["killed for want of memory"]
   problems = []
   for (name, least, most) in [
       ("generations replaced", died, died + either),
-      ("loads failed", failed, failed + either),
-      # What finishes is not replaced
-      ("workers replaced", 0, figures["workers killed"])]:
+      ("loads failed", too_large,
+       no_memory + figures["changed while read"] + either),
+      # What finishes is not replaced. The kernel may kill the process for large
+      # answers, too, if what the loader had is not free yet.
+      ("workers replaced", 0,
+       figures["workers killed"] + no_memory - too_large)]:
     if not least <= figures[name] <= most:
       problems.append("%s: %s, not %s to %s" % (name, figures[name], least,
                                                 most))
