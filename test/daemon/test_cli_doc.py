@@ -4,6 +4,8 @@
 
 """The JSON that confd-client's manual page shows is what is printed.
 
+All of it is as the schema in doc has it.
+
 """
 
 import json
@@ -14,6 +16,13 @@ import subprocess
 import unittest
 
 import testutils
+
+from ganeti.confd.command import commandline
+
+try:
+  import jsonschema
+except ImportError:
+  jsonschema = None
 
 
 #: What stands there is the form only
@@ -49,6 +58,63 @@ def _Form(value):
   return None
 
 
+def _Schema(name):
+  """Returns the schema of a command's output.
+
+  """
+  schema = json.loads(testutils.ReadFile(os.path.join(
+    testutils.SRCDIR, "doc", "confd-client.schema.json")))
+  if name is None:
+    return schema
+  return {"$schema": schema["$schema"],
+          "$ref": "#/definitions/commands/%s" % name,
+          "definitions": schema["definitions"]}
+
+
+def _Command(words):
+  """Returns the name of the command in a command line, as the schema has it.
+
+  """
+  return commandline.Parse(shlex.split(words)).command or "self-test"
+
+
+@unittest.skipIf(jsonschema is None,
+                 "jsonschema is not installed (Debian: python3-jsonschema)")
+class TestSchema(unittest.TestCase):
+  def _IsValid(self, name, value):
+    return jsonschema.Draft7Validator(_Schema(name)).is_valid(value)
+
+  def testItself(self):
+    jsonschema.Draft7Validator.check_schema(_Schema(None))
+    commands = set(_Schema(None)["definitions"]["commands"])
+    self.assertEqual(commands, {"self-test", *commandline.COMMANDS})
+
+  def testRefuses(self):
+    reply = {"answer": "x", "serial": 5, "candidates": [], "silent": {}}
+    self.assertTrue(self._IsValid("master", reply))
+    self.assertTrue(self._IsValid(None, reply))
+    self.assertTrue(self._IsValid("master", {"error": "x"}))
+    self.assertFalse(self._IsValid("master", {"error": "x", "answer": "x"}))
+    self.assertFalse(self._IsValid("master", dict(reply, answer=5)))
+    self.assertFalse(self._IsValid("master", dict(reply, more=5)))
+    self.assertFalse(self._IsValid("master", dict(reply, candidates=[{}])))
+    self.assertFalse(self._IsValid("master", {"clusters": {"a": reply}}))
+    self.assertFalse(self._IsValid("node-role", reply))
+    self.assertFalse(self._IsValid("list", {"clusters": {"a": {}}}))
+    self.assertTrue(self._IsValid("clusters", {
+      "clusters": {"a": dict(reply, answer=5), "b": {"error": "x"}}}))
+
+  def testExamples(self):
+    """The answers on the page.
+
+    """
+    for (words, answer) in _Examples():
+      if not words.startswith("--json"):
+        answer = {"answer": answer, "serial": 1, "candidates": [], "silent": {}}
+      with self.subTest(words):
+        jsonschema.validate(answer, _Schema(_Command(words)))
+
+
 class TestJson(unittest.TestCase):
   @staticmethod
   def _Run(daemon, words):
@@ -58,7 +124,10 @@ class TestJson(unittest.TestCase):
        daemon.key_file, "-t", "3", "--json"] + shlex.split(words),
       stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8",
       timeout=60, check=False)
-    return json.loads(result.stdout)
+    value = json.loads(result.stdout)
+    if jsonschema is not None:
+      jsonschema.validate(value, _Schema(_Command(words)))
+    return value
 
   def test(self):
     config = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc",
@@ -68,6 +137,11 @@ class TestJson(unittest.TestCase):
     daemon.Start()
     examples = _Examples()
     self.assertGreater(len(examples), 15)
+    # Without an example
+    for words in ["stats", "instance-disks db1", "node-instances node1",
+                  "node-role nobody", "-a 127.0.3.9 -p 1 status", "config \"\"",
+                  "list nodes -o nothing", "list instances", "list groups"]:
+      self._Run(daemon, words)
     for (words, expected) in examples:
       if words in _NOT_HERE:
         continue

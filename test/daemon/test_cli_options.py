@@ -241,6 +241,12 @@ class TestEachOption(_TestCase):
     self.assertEqual([i["address"] for i in reply["candidates"]], ["127.0.3.1"])
     self.assertEqual(reply["silent"], {})
 
+  def _CheckJsonLines(self, name, result):
+    self.assertEqual(result.code, 0)
+    rows = [json.loads(line) for line in result.output.splitlines()]
+    self.assertEqual(rows, json.loads(self._Ask(name, "--json").output)
+                     ["answer"])
+
   def _CheckHeaders(self, name, result):
     self.assertEqual(result.code, 0)
     self.assertEqual(len(result.output.splitlines()),
@@ -285,6 +291,7 @@ class TestEachOption(_TestCase):
     "--timeout": _CheckTimeout,
     "--coverage": _CheckCoverage,
     "--json": _CheckJson,
+    "--json-lines": _CheckJsonLines,
     "--no-headers": _CheckHeaders,
     "--separator": _CheckSeparator,
     "--output": _CheckOther,
@@ -305,7 +312,7 @@ class TestOptionsTogether(_TestCase):
 
   """
   def test(self):
-    forms = ["--json", "--csv", "--dot", "--nagios", "--prometheus"]
+    forms = ["--json", "--json-lines", "--csv", "--dot", "--nagios", "--prometheus"]
     looks = ["--no-headers", "--separator=|", "--units=g"]
     fine = [("--csv", "--no-headers"), ("--csv", "--units=g")]
     count = 0

@@ -207,11 +207,12 @@ class Dialogue:
     """
     given = arguments.OptionalTexts("peers", peers)
     key_path = arguments.OptionalPath("key_file", key_file)
-    if arguments.OptionalText("cluster", cluster) is not None:
+    cluster_name = arguments.OptionalText("cluster", cluster)
+    if cluster_name is not None:
       # Few have any
       # pylint: disable=C0415
       from ganeti.confd.clientlib import settings
-      chosen = settings.Choose(cluster)
+      chosen = settings.Choose(cluster_name)
       given = chosen.addresses if given is None else given
       key_path = key_path or chosen.key_file
       port = chosen.port if port is None else port

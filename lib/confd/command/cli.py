@@ -209,13 +209,13 @@ def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
   """
   if opts is not None:
     is_nagios = getattr(opts, "nagios", False)
-    is_json = opts.json
+    is_json = opts.json or getattr(opts, "json_lines", False)
   else:
     # It may be cut short, where it has been typed wrong
     is_nagios = any(len(arg) > len("--n") and
                     "--nagios".startswith(arg.partition("=")[0])
                     for arg in argv)
-    is_json = "--json" in argv
+    is_json = "--json" in argv or "--json-lines" in argv
   if is_nagios:
     return "nagios"
   return "json" if is_json else "text"
@@ -246,7 +246,7 @@ def _Fail(form: str, text: str, code: int) -> int:
     _Print("CONFD %s - %s" % (status.UNKNOWN, text), text)
     return status.NAGIOS_CODES[status.UNKNOWN]
   if form == "json":
-    _Print(output.FormatJson({"error": text}), text)
+    _Print(output.FormatJson({"error": text}, indent=None), text)
   else:
     output.Say(text)
   return code

@@ -224,6 +224,9 @@ _TIMEOUT = Option(
 _JSON = Option(
   ("--json", ),
   {"action": "store_true", "help": "print JSON"})
+_JSON_LINES = Option(
+  ("--json-lines", ),
+  {"action": "store_true", "help": "print JSON, one object on a line"})
 _VERSION = Option(
   ("--version", ),
   {"action": "version", "help": "print the version",
@@ -294,7 +297,7 @@ _WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 _TABLE = (_NO_HEADERS, _SEPARATOR)
 
 #: Forms of output, of which there is one at a time
-_FORMS = ("json", "csv", "dot", "nagios", "prometheus")
+_FORMS = ("json", "json_lines", "csv", "dot", "nagios", "prometheus")
 
 #: Options about the looks of a table (name, as it is typed, and value that it
 #: has by itself), and the forms other than a table that they hold for
@@ -338,11 +341,12 @@ COMMANDS: Dict[str, Command] = {
   "list": Command(
     "list", "instances, nodes, groups, networks or disks",
     (_KIND, Argument("names", "NAME", "*", "names")),
-    (_OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE,
+    (_JSON_LINES, _OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE,
     several=True),
   "list-fields": Command(
     "list_fields", "fields that they have",
-    (_KIND, Argument("fields", "FIELD", "*")), _TABLE),
+    (_KIND, Argument("fields", "FIELD", "*")),
+    (_JSON_LINES, ) + _TABLE),
   "map": Command("map", "the cluster as a drawing", options=(_DOT, )),
   "status": Command("status", "how the master candidates are",
                     options=(_NAGIOS, ) + _TABLE, coverage=None,
@@ -488,13 +492,15 @@ def _CheckForms(parser: argparse.ArgumentParser,
   """
   forms = [i for i in _FORMS if getattr(opts, i, False)]
   if len(forms) > 1:
-    parser.error("--%s and --%s exclude each other" % (forms[0], forms[1]))
+    parser.error("--%s and --%s exclude each other" %
+                 (forms[0].replace("_", "-"), forms[1].replace("_", "-")))
   for (name, text, default, suitable) in _LOOKS:
     if getattr(opts, name, default) == default:
       continue
     for form in forms:
       if form not in suitable:
-        parser.error("%s and --%s exclude each other" % (text, form))
+        parser.error("%s and --%s exclude each other" %
+                     (text, form.replace("_", "-")))
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
   if opts.json and getattr(opts, "command_line", None):

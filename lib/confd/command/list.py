@@ -220,6 +220,8 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     reply = _Answer(asker, opts, fields)
   if opts.json:
     output.PrintReply(_Named(reply, fields))
+  elif opts.json_lines:
+    output.PrintLines(_Named(reply, fields).answer)
   else:
     _Print(_Table(opts.kind, fields, reply.answer), opts)
   return command.EXIT_SUCCESS
@@ -233,6 +235,13 @@ def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
   answers = several.Ask(askers, lambda asker: _Answer(asker, opts, fields))
   if opts.json:
     answers.PrintJson(lambda reply: _Named(reply, fields))
+    return answers.code
+  if opts.json_lines:
+    output.PrintLines(dict(row, cluster=name)
+                      for (name, reply) in answers.values.items()
+                      for row in _Named(reply, fields).answer)
+    output.PrintLines({"cluster": name, "error": output.Describe(err)}
+                      for (name, err) in answers.failures.items())
     return answers.code
   pairs = [(name, row) for (name, reply) in answers.values.items()
            for row in reply.answer]

@@ -37,10 +37,12 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   known = {row[0]: row for row in reply.answer}
   names = opts.fields or list(known)
   shown = [known[name] for name in names if name in known]
+  answer = [{"name": name, "title": title, "type": kind, "text": text}
+            for (name, title, kind, text) in shown]
   if opts.json:
-    answer = [{"name": name, "title": title, "type": kind, "text": text}
-              for (name, title, kind, text) in shown]
     output.PrintReply(reply._replace(answer=answer))
+  elif opts.json_lines:
+    output.PrintLines(answer)
   else:
     output.Printer(opts).Print(
       ["Name", "Type", "Title", "Description"],

@@ -20,7 +20,8 @@ import contextlib
 import sys
 import time
 
-from typing import Any, Dict, Iterator, Optional, TextIO
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, \
+  TextIO
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -34,6 +35,10 @@ from ganeti.confd.command import table
 #: Seconds after which it is shown how far an answer in parts is, and how often
 _PROGRESS_AFTER = 2.0
 _PROGRESS_INTERVAL = 0.2
+
+#: What code raises that expects an answer in another form
+_OTHER_FORMS = (ArithmeticError, AttributeError, LookupError, TypeError,
+                ValueError)
 
 
 def Say(text: str) -> None:
@@ -77,11 +82,27 @@ def FormatReply(reply: clientlib.Reply) -> Dict[str, Any]:
     }
 
 
-def PrintReply(reply: clientlib.Reply) -> None:
+def PrintReply(reply: clientlib.Reply,
+               tell: Callable[[Any], Any] = lambda answer: answer) -> None:
   """Prints a reply with --json.
 
+  @param tell: makes what is printed of the answer; where it cannot, the answer
+    is printed as it came
+
   """
+  try:
+    reply = reply._replace(answer=tell(reply.answer))
+  except _OTHER_FORMS:
+    pass
   print(FormatJson(FormatReply(reply)))
+
+
+def PrintLines(rows: Iterable[Mapping[str, Any]]) -> None:
+  """Prints rows with --json-lines, one on a line.
+
+  """
+  for row in rows:
+    print(FormatJson(row, indent=None))
 
 
 def Printer(opts: argparse.Namespace) -> table.Printer:
@@ -101,8 +122,7 @@ def Expecting(whose: str) -> Iterator[None]:
   """
   try:
     yield
-  except (ArithmeticError, AttributeError, LookupError, TypeError,
-          ValueError) as err:
+  except _OTHER_FORMS as err:
     raise errors.ConfdClientError("The answer of %s does not have the form that"
                                   " was expected; --json shows it" %
                                   whose) from err

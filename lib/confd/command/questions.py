@@ -32,15 +32,21 @@ class View(NamedTuple):
   numeric: Sequence[int] = ()
 
 
+def _Same(answer: Any, _: argparse.Namespace) -> Any:
+  return answer
+
+
 class Question(NamedTuple):
   """A question of the protocol.
 
-  C{show} is called with the answer, of which nothing is certain, and may raise
-  what L{output.Expecting} catches.
+  C{show} and C{tell} are called with the answer, of which nothing is certain,
+  and may raise what L{output.Expecting} catches.
 
   """
   ask: Callable[[clientlib.Client, argparse.Namespace], clientlib.Reply]
   show: Callable[[Any, argparse.Namespace], View]
+  #: Makes the answer that is printed with --json, where things have names
+  tell: Callable[[Any, argparse.Namespace], Any] = _Same
 
 
 def _Lines(answer: Any, _: argparse.Namespace) -> View:
@@ -71,6 +77,15 @@ def _ShowRole(answer: Any, _: argparse.Namespace) -> View:
   return View(None, [[clientlib.NODE_ROLES.get(answer, answer)]])
 
 
+def _TellRole(answer: Any, _: argparse.Namespace) -> Any:
+  return {"role": clientlib.NODE_ROLES[answer], "number": answer}
+
+
+def TellMasterInfo(answer: Any) -> Any:
+  (node, master_ip, node_ip) = answer
+  return {"node": node, "master_ip": master_ip, "node_ip": node_ip}
+
+
 def _ShowMasterInfo(answer: Any, _: argparse.Namespace) -> View:
   return View(["Node", "MasterIP", "NodeIP"], [answer])
 
@@ -82,12 +97,23 @@ def _AskNodeOfIp(asker: clientlib.Client,
   return asker.NodesOfInstanceIps(opts.ips)
 
 
+def TellNodesOfIps(ips: Sequence[str], answer: Any) -> Any:
+  return [{"ip": ip,
+           "node_ip": node if status == constants.CONFD_REPL_STATUS_OK else None}
+          for (ip, (status, node)) in zip(ips, answer)]
+
+
+def _TellNodeOfIp(answer: Any, opts: argparse.Namespace) -> Any:
+  if len(opts.ips) == 1:
+    return answer
+  return TellNodesOfIps(opts.ips, answer)
+
+
 def _ShowNodeOfIp(answer: Any, opts: argparse.Namespace) -> View:
   if len(opts.ips) == 1:
     return _Value(answer, opts)
-  rows = [[ip, node_ip if status == constants.CONFD_REPL_STATUS_OK else None]
-          for (ip, (status, node_ip)) in zip(opts.ips, answer)]
-  return View(["IP", "Node"], rows)
+  return View(["IP", "Node"], [[row["ip"], row["node_ip"]]
+                               for row in TellNodesOfIps(opts.ips, answer)])
 
 
 def _ShowNodeInstances(answer: Any, _: argparse.Namespace) -> View:
@@ -96,6 +122,17 @@ def _ShowNodeInstances(answer: Any, _: argparse.Namespace) -> View:
           for (role, instances) in zip(["primary", "secondary"], answer)
           for instance in instances]
   return View(["Instance", "Role", "State", "OS"], rows)
+
+
+def _TellNodeInstances(answer: Any, _: argparse.Namespace) -> Any:
+  (primary, secondary) = answer
+  return {"primary": primary, "secondary": secondary}
+
+
+def _TellNodeDrbd(answer: Any, _: argparse.Namespace) -> Any:
+  return [{"node": node, "minor": minor, "instance": instance, "disk": disk,
+           "role": role, "peer": peer}
+          for (node, minor, instance, disk, role, peer) in answer]
 
 
 def _ShowNodeDrbd(answer: Any, _: argparse.Namespace) -> View:
@@ -139,18 +176,20 @@ QUESTIONS: Dict[str, Question] = {
   "ping": Question(lambda asker, _: asker.Ping(), _ShowPing),
   "master": Question(lambda asker, _: asker.MasterNode(), _Value),
   "master-info": Question(lambda asker, _: asker.MasterInfo(),
-                          _ShowMasterInfo),
+                          _ShowMasterInfo,
+                          lambda answer, _: TellMasterInfo(answer)),
   "node-role": Question(lambda asker, opts: asker.NodeRole(opts.node),
-                        _ShowRole),
+                        _ShowRole, _TellRole),
   "node-ips": Question(lambda asker, _: asker.NodeIps(), _Lines),
   "mc-ips": Question(lambda asker, _: asker.MasterCandidates(), _Lines),
   "instance-ips": Question(lambda asker, opts: asker.InstanceIps(opts.link),
                            _Lines),
-  "node-of-ip": Question(_AskNodeOfIp, _ShowNodeOfIp),
+  "node-of-ip": Question(_AskNodeOfIp, _ShowNodeOfIp, _TellNodeOfIp),
   "node-instances": Question(
-    lambda asker, opts: asker.NodeInstances(opts.node), _ShowNodeInstances),
+    lambda asker, opts: asker.NodeInstances(opts.node), _ShowNodeInstances,
+    _TellNodeInstances),
   "node-drbd": Question(lambda asker, opts: asker.NodeDrbd(opts.node),
-                        _ShowNodeDrbd),
+                        _ShowNodeDrbd, _TellNodeDrbd),
   "instance-disks": Question(
     lambda asker, opts: asker.InstanceDisks(opts.instance), _ShowDisks),
   "config": Question(_AskConfig, _ShowConfig),
@@ -185,7 +224,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   with output.Progress(asker):
     reply = question.ask(asker, opts)
   if opts.json:
-    output.PrintReply(reply)
+    output.PrintReply(reply, lambda answer: question.tell(answer, opts))
   else:
     with output.Expecting(reply.candidates[0].address):
       view = question.show(reply.answer, opts)

@@ -21,6 +21,7 @@ from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
 from ganeti.confd.command import output
+from ganeti.confd.command import questions
 
 
 #: How many items of a list are printed
@@ -109,6 +110,16 @@ def Time(asker: clientlib.Client, requests: int, report: _Report) -> None:
     report.Items(["%.3fms per %s request" % (each, name)])
 
 
+def _Tell(found: Dict[str, Any]) -> Dict[str, Any]:
+  """Makes what is printed with --json.
+
+  """
+  return dict(found,
+              master_info=questions.TellMasterInfo(found["master_info"]),
+              nodes_of_ips=questions.TellNodesOfIps(found["instance_ips"],
+                                                    found["nodes_of_ips"]))
+
+
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Does what Ganeti's command of this name does.
 
@@ -117,5 +128,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   reply = Check(asker, report)
   Time(asker, opts.requests, report)
   if opts.json:
-    output.PrintReply(reply._replace(answer=report.found))
+    output.PrintReply(reply._replace(answer=report.found), _Tell)
   return command.EXIT_SUCCESS
