@@ -7,8 +7,8 @@
 On a small Ganeti in a directory of its own, with a database of dpkg's of its
 own. A process is killed before the n-th thing that it does to files, for every
 n; then the package may be upgraded, as dpkg does it: with the diversions
-heeded, or not, if dpkg had read them before. After "uninstall" all is as before, or as
-the upgrade alone would have it.
+heeded, or not, if dpkg had read them before. After "uninstall" all is as
+before, or as the upgrade alone would have it.
 
 """
 
@@ -358,7 +358,6 @@ class TestCare(_Test):
 
     """
     held = os.path.join(self.workdir.path, "held")
-    # pylint: disable=W0212
     real = self.installer._Installer._RunDivert
 
     def _RunDivert(*args):
