@@ -149,9 +149,12 @@ def _Cluster(snapshot: _Snapshot, key: str) -> lenient.Stored:
   return lenient.Dict(snapshot.document["cluster"].get(key))
 
 
+def _BeDefaults(snapshot: _Snapshot) -> lenient.Stored:
+  return lenient.Dict(_Cluster(snapshot, "beparams").get("default"))
+
+
 def _BeLayers(snapshot: _Snapshot, item: _Instance) -> _Layers:
-  return [_OwnDict(item, "beparams"),
-          lenient.Dict(_Cluster(snapshot, "beparams").get("default"))]
+  return [_OwnDict(item, "beparams"), _BeDefaults(snapshot)]
 
 
 def _HvLayers(snapshot: _Snapshot, item: _Instance) -> _Layers:
@@ -218,9 +221,7 @@ class _ParamGetters(NamedTuple):
 
 
 _BE_PARAMS = _ParamGetters(
-  columns.BE_PARAMS, _BeLayers,
-  lambda snapshot: [
-    lenient.Dict(_Cluster(snapshot, "beparams").get("default"))],
+  columns.BE_PARAMS, _BeLayers, lambda snapshot: [_BeDefaults(snapshot)],
   # There is one size of memory before Ganeti 2.6. The field "be/memory" is
   # another name of "be/maxmem", whichever of both is stored.
   hidden=frozenset(["memory"]),

@@ -30,8 +30,7 @@ import signal
 import socket
 import time
 import traceback
-from typing import Any, Iterable, List, MutableSequence, Optional, \
-  Tuple
+from typing import Any, Iterable, List, MutableSequence, Optional, Tuple
 
 from ganeti import confd
 from ganeti import errors
@@ -199,7 +198,7 @@ class Loader:
     # Whatever else runs on the machine: loading can be tried again
     process.SetOomScore(process.OOM_FIRST)
     self._pid = os.getpid()
-    self._CountLost(self._Row(len(self._workers) + 1))
+    self._CountLost(self._OwnRow())
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGCHLD])
     if not self._Load():
       return
@@ -219,6 +218,16 @@ class Loader:
       # The supervisor died; the end of file of the other pipe is there too
       pass
 
+  def _ReadKey(self) -> Tuple[bytes, filestate.State]:
+    """Reads the key.
+
+    @raise errors.ConfigurationError: it cannot be read, or is no key
+
+    """
+    (key, state) = filestate.ReadFile(self._setup.key_file)
+    localnode.CheckKey(key, self._setup.key_file)
+    return (key, state)
+
   def _ReadFiles(self) -> Tuple[bytes, filestate.State,
                                 bytes, filestate.State]:
     """Reads both files.
@@ -227,8 +236,7 @@ class Loader:
     @raise errors.ConfigurationError: one of them cannot be read, or is no key
 
     """
-    (key, key_state) = filestate.ReadFile(self._setup.key_file)
-    localnode.CheckKey(key, self._setup.key_file)
+    (key, key_state) = self._ReadKey()
     (text, state) = filestate.ReadFile(self._setup.config_file)
     return (text, state, key, key_state)
 
@@ -311,8 +319,7 @@ class Loader:
 
     """
     try:
-      (key, _) = filestate.ReadFile(self._setup.key_file)
-      localnode.CheckKey(key, self._setup.key_file)
+      (key, _) = self._ReadKey()
     except errors.ConfigurationError:
       return False
     changed = key != self._key
@@ -349,9 +356,9 @@ class Loader:
 
     """
     os.write(self._links.go[1], b"g")
-    row = self._Row(len(self._workers) + 1)
     about_itself = self._Server(
-      answers.Statistics(self._snapshot.serial, self._stats.Collect), row)
+      answers.Statistics(self._snapshot.serial, self._stats.Collect),
+      self._OwnRow())
     order: Optional[bytes] = None
     while order is None:
       now = time.monotonic()
@@ -421,6 +428,9 @@ class Loader:
 
   def _Row(self, index: int) -> MutableSequence[int]:
     return self._setup.counters.Row(self._first_row + index)
+
+  def _OwnRow(self) -> MutableSequence[int]:
+    return self._Row(self._large.index + 1)
 
   def _Start(self, child: _Child, now: float) -> None:
     """Starts a child.

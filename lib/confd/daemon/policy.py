@@ -375,9 +375,8 @@ class Policy:
     """Has all generations finish.
 
     """
-    for item in list(self._generations.values()):
-      if self._IsActive(item):
-        self._Leave(item, now)
+    for item in self._Active():
+      self._Leave(item, now)
 
   # What follows from it
 
