@@ -10,16 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganeti import constants
-
 
 #: Seconds that an answer may take
 _TIMEOUT = 2
-
-_LOOPBACK = {
-  constants.IP4_ADDRESS_ANY: "127.0.0.1",
-  constants.IP6_ADDRESS_ANY: "::1",
-  }
 
 
 def Ask(socket_address: Any, key: bytes) -> None:
@@ -34,6 +27,5 @@ def Ask(socket_address: Any, key: bytes) -> None:
   from ganeti.confd import client
 
   (address, port) = socket_address[:2]
-  with client.Client([_LOOPBACK.get(address, address)], key=key, port=port,
-                     timeout=_TIMEOUT) as asker:
+  with client.Client([address], key=key, port=port, timeout=_TIMEOUT) as asker:
     asker.Ping()
