@@ -18,9 +18,10 @@ C{answers} between them. The other rooms:
   - C{clientlib}: what asking takes. C{client} is its door.
   - C{command}: the command confd-client, and the hook of "gnt-cluster verify".
 
-Pure code (the wire, C{config}, C{querylib}, C{clientlib.exchange}, C{fetch} and
-C{filters}) knows bytes and values, and no socket, clock, file or log. The rest
-meets the world. What may import what is in test/unit/test_rooms.py.
+Pure code (the wire, C{config}, C{querylib}, C{answers}, C{daemon.policy},
+C{clientlib.exchange}, C{clientlib.fetch} and C{clientlib.filters}) knows bytes
+and values, and no socket, clock, file or log. The rest meets the world. What
+may import what is in test/unit/test_rooms.py.
 
 """
 

@@ -34,8 +34,9 @@ OK = "replies ok"
 ERROR = "replies error"
 NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
-#: Authentic, but answered by nobody: no configuration, or too much to do
+#: Whatever came while there was nothing to answer it with
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
+#: Authentic, but the process that it was left to had too much to do
 DROPPED_BUSY = DroppedName("busy")
 #: Copies of a request that was answered often enough, see L{replay}
 DROPPED_REPLAYED = DroppedName("replayed")

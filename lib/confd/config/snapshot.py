@@ -613,8 +613,7 @@ def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
   """
   stored = lenient.Dict(cluster.get("data_collectors"))
   enabled = lenient.List(cluster.get("enabled_hypervisors"))
-  hypervisors = [item for item in enabled
-                 if isinstance(item, str)]
+  hypervisors = [item for item in enabled if isinstance(item, str)]
   collectors = {}
   for name in sorted(constants.DATA_COLLECTOR_NAMES.union(stored)):
     settings = lenient.Dict(stored.get(name))

@@ -25,6 +25,15 @@ from ganeti.confd import filestate
 from ganeti.confd.daemon import setup as setuplib
 
 
+#: Seconds for which what the system was asked for is kept: it may take
+#: milliseconds to tell
+_KEEP = 1.0
+
+#: Where the columns are in /proc/net/udp
+_INODE_COLUMN = 9
+_DROPS_COLUMN = -1
+
+
 def _Descendants(pid: int) -> Iterator[int]:
   """Yields a process and all that descend from it.
 
@@ -61,15 +70,6 @@ def _Memory(pid: int) -> Optional[int]:
       # Not ours to look at, any more
       return None
   return total * 1024
-
-
-#: Seconds for which what the system was asked for is kept: it may take
-#: milliseconds to tell
-_KEEP = 1.0
-
-#: Where the columns are in /proc/net/udp
-_INODE_COLUMN = 9
-_DROPS_COLUMN = -1
 
 
 def _Overflow(sock: socket.socket) -> Optional[int]:
