@@ -84,7 +84,6 @@ def __getattr__(name: str) -> Any:
 
   """
   if name == "AsyncClient":
-    # pylint: disable=C0415
     from ganeti.confd.clientlib import aio
     return aio.AsyncClient
   raise AttributeError("module %r has no attribute %r" % (__name__, name))
@@ -95,7 +94,7 @@ class UDPClient:
   wait in a queue until they are flushed.
 
   """
-  def __init__(self, client: "ConfdClient", family: int) -> None:
+  def __init__(self, client: ConfdClient, family: int) -> None:
     """Opens a socket.
 
     @param client: whom to hand what comes in to
@@ -218,7 +217,7 @@ class _Request:
   @ivar rcvd: the addresses that replied
 
   """
-  def __init__(self, request: "ConfdClientRequest", args: Any, expiry: float,
+  def __init__(self, request: ConfdClientRequest, args: Any, expiry: float,
                sent: Iterable[str]) -> None:
     self.request = request
     self.args = args
@@ -232,7 +231,7 @@ class ConfdClient:
 
   """
   def __init__(self, hmac_key: Union[str, bytes], peers: List[str],
-               callback: "Callable[[ConfdUpcallPayload], Any]",
+               callback: Callable[[ConfdUpcallPayload], Any],
                port: Optional[int] = None, logger: Any = None) -> None:
     """Makes a client, which asks nobody yet.
 
@@ -285,7 +284,7 @@ class ConfdClient:
 
     """
     # Only this interface needs it
-    import ipaddress # pylint: disable=C0415
+    import ipaddress
     families: Set[int] = set()
     for peer in self._peers:
       try:
@@ -311,7 +310,7 @@ class ConfdClient:
                                           orig_request=sent.request,
                                           extra_args=sent.args, client=self))
 
-  def SendRequest(self, request: "ConfdClientRequest", args: Any = None,
+  def SendRequest(self, request: ConfdClientRequest, args: Any = None,
                   coverage: int = 0, async_: Any = True) -> None:
     """Sends a request to peers chosen at random.
 

@@ -38,7 +38,7 @@ def _Paths() -> ModuleType:
 
   """
   try:
-    from ganeti import pathutils # pylint: disable=import-outside-toplevel
+    from ganeti import pathutils
   except RuntimeError as err:
     raise errors.ConfigurationError(str(err))
   return pathutils

@@ -108,7 +108,7 @@ class Assembly:
   """
   def __init__(self, count: int, sha256: str, max_memory: int = MAX_MEMORY
                ) -> None:
-    """Initializes an assembly.
+    """Begins an answer, of which no part has come yet.
 
     @param max_memory: how much memory the answer may take (bytes, about)
     @raise errors.ConfdClientError: it would take more

@@ -46,7 +46,7 @@ class _Gate:
   """
   def __init__(self, places: int) -> None:
     self._free = places
-    self._queue: "Deque[asyncio.Future[bool]]" = collections.deque()
+    self._queue: Deque[asyncio.Future[bool]] = collections.deque()
 
   async def Enter(self, loop: asyncio.AbstractEventLoop, deadline: float
                   ) -> bool:
@@ -59,7 +59,7 @@ class _Gate:
     if self._free and not self._queue:
       self._free -= 1
       return True
-    turn: "asyncio.Future[bool]" = loop.create_future()
+    turn: asyncio.Future[bool] = loop.create_future()
     self._queue.append(turn)
     timer = loop.call_later(max(0, deadline - time.monotonic()), _Resolve, turn,
                             False)
@@ -84,7 +84,7 @@ class _Gate:
     self._free += 1
 
 
-def _Resolve(future: "asyncio.Future[_Value]", value: _Value) -> None:
+def _Resolve(future: asyncio.Future[_Value], value: _Value) -> None:
   if not future.done():
     future.set_result(value)
 
@@ -113,8 +113,8 @@ class _Driver(dialogue.Driver):
     post.channel.on_socket = self._Watch
     self._loop: Optional[asyncio.AbstractEventLoop] = None
     self._gate = _Gate(_AT_ONCE)
-    self._waiters: "Dict[talk.Talk, asyncio.Future[None]]" = {}
-    self._calls: "Dict[Callable[..., Any], asyncio.Future[Any]]" = {}
+    self._waiters: Dict[talk.Talk, asyncio.Future[None]] = {}
+    self._calls: Dict[Callable[..., Any], asyncio.Future[Any]] = {}
 
   def _Loop(self) -> asyncio.AbstractEventLoop:
     """Returns the event loop.
@@ -173,7 +173,7 @@ class _Driver(dialogue.Driver):
     """Waits until something comes in for a talk, or it is time for it.
 
     """
-    waiter: "asyncio.Future[None]" = loop.create_future()
+    waiter: asyncio.Future[None] = loop.create_future()
     self._waiters[current] = waiter
     timer = loop.call_later(max(0, current.wakeup - time.monotonic()), _Resolve,
                             waiter, None)
@@ -233,7 +233,7 @@ class AsyncClient(questions.Questions):
       timeout=timeout, coverage=coverage, max_memory=max_memory,
       cluster=cluster)
 
-  async def __aenter__(self) -> "AsyncClient":
+  async def __aenter__(self) -> AsyncClient:
     return self
 
   async def __aexit__(self, *_: object) -> None:

@@ -91,7 +91,7 @@ class _Lookup:
   """
   def __init__(self, host: str, port: int, changed: threading.Condition
                ) -> None:
-    """Initializes a lookup, and starts it.
+    """Starts to look a name up.
 
     @param changed: is notified when it is done
 
@@ -210,7 +210,7 @@ class Candidates:
 
   """
   def __init__(self, given: Optional[List[str]], port: int) -> None:
-    """Initializes this list.
+    """Makes a list without candidates, for L{Refresh} to fill.
 
     @param given: None for those that this node knows
 
@@ -298,7 +298,7 @@ class Candidates:
 
     """
     # A single question does not come here
-    import ipaddress # pylint: disable=C0415
+    import ipaddress
     try:
       ips = [str(ipaddress.ip_address(ip)) for ip in answer]
     except (TypeError, ValueError):

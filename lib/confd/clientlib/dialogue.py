@@ -202,7 +202,7 @@ class Dialogue:
                coverage: int = 0,
                max_memory: int = partslib.MAX_MEMORY,
                cluster: Optional[str] = None) -> None:
-    """Initializes a dialogue. The rest is documented at L{sync.Client}.
+    """Makes a client; the other arguments are those of L{sync.Client}.
 
     """
     given = arguments.OptionalTexts("peers", peers)
@@ -285,7 +285,6 @@ class Dialogue:
 
     """
     # Few answers are that long
-    # pylint: disable=C0415
     from ganeti.confd.clientlib import fetch
     now = time.monotonic()
     parts = await self._driver.Run(
@@ -305,7 +304,6 @@ class Dialogue:
       (asked, reserve) = self._known.Pick(self._coverage)
       floor = self._freshness.floor
       current = await self._driver.Run(
-        # pylint: disable=W0640
         lambda now: exchange.Exchange(rtype, query, asked, reserve, now,
                                       deadline, floor), deadline)
       now = time.monotonic()

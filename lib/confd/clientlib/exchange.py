@@ -64,8 +64,8 @@ _MAX_STRANGERS = 3
 #: Of a question, so much stands in a message (characters)
 _MAX_DESCRIPTION = 80
 
-_REQUEST_NAMES = dict((number, name)
-                      for (name, number) in protocol.REQUEST_TYPES.items())
+_REQUEST_NAMES = {number: name
+                  for (name, number) in protocol.REQUEST_TYPES.items()}
 
 _ERRORS = {
   constants.CONFD_ERROR_UNKNOWN_ENTRY: "unknown entry",
@@ -243,7 +243,7 @@ def SourceOf(address: talk.SocketAddress) -> Source:
   if len(address) == 2:
     return Source(host, port, 0)
   # For IPv4 it is not needed
-  import ipaddress # pylint: disable=C0415
+  import ipaddress
   ip = ipaddress.IPv6Address(host.partition("%")[0])
   if ip.ipv4_mapped is not None:
     return Source(str(ip.ipv4_mapped), port, 0)
@@ -342,7 +342,7 @@ class Exchange(talk.Talk):
                reserve: Iterable[Candidate], now: float, deadline: float,
                floor: Optional[int] = None, everybody: bool = False,
                patience: float = PATIENCE) -> None:
-    """Initializes an exchange.
+    """Makes a salt for each candidate; nothing is sent yet.
 
     @param query: any JSON value
     @param candidates: who is asked at once
@@ -529,7 +529,7 @@ class Exchange(talk.Talk):
             [i for i in best.asked.candidate.addresses
              if SourceOf(i.address) == best.asked.source])
 
-  def _Ranked(self, asked: Iterable[_Asked]) -> List["_Replied"]:
+  def _Ranked(self, asked: Iterable[_Asked]) -> List[_Replied]:
     """Sorts who has replied by the reply, the best one first.
 
     """
@@ -538,7 +538,7 @@ class Exchange(talk.Talk):
     replied.sort(key=self._Rank, reverse=True)
     return replied
 
-  def _Rank(self, replied: "_Replied") -> Tuple[bool, bool, int, bool]:
+  def _Rank(self, replied: _Replied) -> Tuple[bool, bool, int, bool]:
     """The key to sort replies by, the best one last.
 
     """
@@ -553,8 +553,8 @@ class Exchange(talk.Talk):
     @return: address to reason or None
 
     """
-    return dict((i.candidate.name, i.candidate.trouble)
-                for i in self._asked if i.reply is None)
+    return {i.candidate.name: i.candidate.trouble
+            for i in self._asked if i.reply is None}
 
   def AllReplies(self) -> List[CandidateReply]:
     """Returns all replies that came, the best one first.

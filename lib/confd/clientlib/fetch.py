@@ -59,7 +59,7 @@ class Fetch(talk.Talk):
                max_memory: int = parts.MAX_MEMORY,
                progress: Optional[Callable[[int, Optional[int]], None]] = None
                ) -> None:
-    """Initializes a fetch.
+    """Makes the question for the first part; nothing is sent yet.
 
     @param query: any JSON value
     @param source: whom to ask, at which addresses

@@ -233,7 +233,7 @@ class _Matches(_Condition):
   """A text matches a regular expression.
 
   """
-  def __init__(self, field: str, regexp: "re.Pattern[str]") -> None:
+  def __init__(self, field: str, regexp: re.Pattern[str]) -> None:
     _Condition.__init__(self, field)
     self._search = regexp.search
 
@@ -294,7 +294,7 @@ def _UnescapeRegexp(text: str) -> str:
                 text, flags=re.DOTALL)
 
 
-def _CompileRegexp(text: str, flags: str) -> "re.Pattern[str]":
+def _CompileRegexp(text: str, flags: str) -> re.Pattern[str]:
   """Compiles a regular expression.
 
   @raise ValueError: it is none; the message says why
@@ -313,7 +313,7 @@ def _CompileRegexp(text: str, flags: str) -> "re.Pattern[str]":
     raise ValueError("not a regular expression (%s)" % err)
 
 
-def GlobRegexp(pattern: str) -> "re.Pattern[str]":
+def GlobRegexp(pattern: str) -> re.Pattern[str]:
   """Makes a regular expression of a pattern for host names.
 
   """
@@ -324,7 +324,7 @@ def GlobRegexp(pattern: str) -> "re.Pattern[str]":
 
 # Pyparsing's tokens have no types
 
-def _FindRegexp(text: str, position: int, tokens: Any) -> "re.Pattern[str]":
+def _FindRegexp(text: str, position: int, tokens: Any) -> re.Pattern[str]:
   import pyparsing
   (regexp, flags) = tokens
   try:

@@ -41,16 +41,14 @@ class Post:
 
   """
   def __init__(self, known: candidates.Candidates, key: bytes) -> None:
-    """Initializes a post.
-
-    @param known: who is told what could not be delivered
+    """@param known: who is told what could not be delivered
 
     """
     self.key = key
     self.channel = channel.Channel()
     self.talks: Dict[str, talk.Talk] = {}
     self._known = known
-    self._late: "collections.OrderedDict[str, talk.Latecomers]" = \
+    self._late: collections.OrderedDict[str, talk.Latecomers] = \
       collections.OrderedDict()
     self._rejected = 0
     self._rejected_before: Dict[str, int] = {}

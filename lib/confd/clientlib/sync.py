@@ -63,16 +63,15 @@ class _Driver(dialogue.Driver):
     self._post.channel.Close()
 
 
-def _Blocking(question: "Callable[Concatenate[questions.Questions, _Arguments],"
-                        " Coroutine[Any, Any, _Value]]"
-              ) -> "Callable[Concatenate[Client, _Arguments], _Value]":
+def _Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
+                                 Coroutine[Any, Any, _Value]]
+              ) -> Callable[Concatenate[Client, _Arguments], _Value]:
   """Makes a call that blocks of a question that is awaited.
 
   """
   @functools.wraps(question)
-  def _Call(self: "Client", /, *args: "_Arguments.args",
-            **kwargs: "_Arguments.kwargs") -> _Value:
-    # pylint: disable=W0212
+  def _Call(self: Client, /, *args: _Arguments.args,
+            **kwargs: _Arguments.kwargs) -> _Value:
     return self._Perform(question(self._questions, *args, **kwargs))
   return _Call
 
@@ -124,7 +123,7 @@ class Client:
       cluster=cluster)
     self._busy = threading.Lock()
 
-  def __enter__(self) -> "Client":
+  def __enter__(self) -> Client:
     return self
 
   def __exit__(self, *_: object) -> None:
