@@ -91,7 +91,7 @@ class TestBenchmark(unittest.TestCase):
     self.assertEqual(len(goals), 8, output)
 
 
-class _Process(servers._Measured): # pylint: disable=W0212
+class _Process(servers._Measured):
   """Any process, to be looked at as a daemon.
 
   """
@@ -136,7 +136,6 @@ class TestLooking(unittest.TestCase):
       _Take(7)
       _Take(3)
 
-    # pylint: disable=W0212
     self.assertEqual(measures._Peak(server, _Reload), 7)
 
 

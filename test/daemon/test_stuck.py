@@ -227,7 +227,7 @@ class MemoryTest(unittest.TestCase):
     daemon.WriteConfig(large)
     for tries in (1, 2, 3):
       testutils.WaitFor(
-        lambda: daemon.Answer(STATS)[1]["reloads"]["failed"] >= tries, # pylint: disable=W0640
+        lambda: daemon.Answer(STATS)[1]["reloads"]["failed"] >= tries,
         "loading fails")
       daemon.proc.send_signal(signal.SIGHUP)
     self.assertEqual(daemon.Ask(PING)["serial"], 1)

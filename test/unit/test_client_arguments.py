@@ -6,9 +6,6 @@
 
 """
 
-# Hypothesis passes the arguments
-# pylint: disable=E1120
-
 import asyncio
 import inspect
 import socket
@@ -240,7 +237,7 @@ class TestCallbackInterface(unittest.TestCase):
     self.sock.setblocking(False)
     self.asker = client.ConfdClient(testutils.KEY, ["127.0.0.1"], len,
                                     port=self.sock.getsockname()[1])
-    self.addCleanup(self.asker._socket.close) # pylint: disable=W0212
+    self.addCleanup(self.asker._socket.close)
 
   def _Check(self, call, arguments):
     @_SETTINGS

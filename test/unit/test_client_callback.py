@@ -112,14 +112,14 @@ class TestNames(unittest.TestCase):
 
   def testUnknownName(self):
     with self.assertRaises(AttributeError):
-      client.NoSuchName # pylint: disable=E1101,W0104
+      client.NoSuchName # pylint: disable=W0104
 
 
 class TestRequest(unittest.TestCase):
   def testDefaults(self):
     request = client.ConfdClientRequest(type=0)
     self.assertEqual(request.protocol, 1)
-    self.assertIsNone(request.query) # pylint: disable=E1101
+    self.assertIsNone(request.query)
     self.assertNotEqual(request.rsalt, client.ConfdClientRequest(type=0).rsalt)
 
   def testTypes(self):

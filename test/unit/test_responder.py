@@ -6,9 +6,6 @@
 
 """
 
-# What a source keeps is looked at, and what it is asked
-# pylint: disable=W0212
-
 import json
 import logging
 import sys

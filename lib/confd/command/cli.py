@@ -10,8 +10,8 @@ and no traceback. With --json that is C{{"error": TEXT}} on standard output.
 Rule 2: what the command line says is stronger than the settings
 (C{clientlib.settings}). Where there are none, nothing is read.
 
-Rule 3: of the modules in this room only what the command needs is imported,
-since scripts ask many small questions.
+Rule 3: only what the command needs is imported, of this room and of everything
+else, since scripts ask many small questions.
 
 """
 
@@ -36,9 +36,6 @@ from ganeti.confd.command import output
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import settings
   from ganeti.confd.command import several
-
-# What few need is imported when it is needed
-# pylint: disable=C0415
 
 
 #: Seconds to find out whether a key is the right one

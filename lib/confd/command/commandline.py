@@ -24,9 +24,6 @@ from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, \
 from ganeti import constants
 from ganeti.confd import _version
 
-# What few need is imported when it is needed
-# pylint: disable=C0415
-
 
 PROGRAM = "confd-client"
 

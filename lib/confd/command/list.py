@@ -27,9 +27,6 @@ from ganeti.confd.command import values
 from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
 
-# What few need is imported when it is needed
-# pylint: disable=C0415
-
 
 #: The columns if none are named
 _DEFAULT_FIELDS = {

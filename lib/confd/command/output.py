@@ -28,9 +28,6 @@ from ganeti.confd import client as clientlib
 from ganeti.confd.command import commandline
 from ganeti.confd.command import table
 
-# What few need is imported when it is needed
-# pylint: disable=C0415
-
 
 #: Seconds after which it is shown how far an answer in parts is, and how often
 _PROGRESS_AFTER = 2.0

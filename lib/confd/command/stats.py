@@ -25,9 +25,6 @@ from ganeti.confd.clientlib import exchange
 from ganeti.confd.command import output
 from ganeti.confd.config import naturalorder
 
-# What few need is imported when it is needed
-# pylint: disable=C0415
-
 
 #: From the address of a candidate to its answer
 _Answers = Mapping[str, Mapping[str, Any]]
@@ -127,7 +124,6 @@ class _Collector:
     self._others = others
 
   # The name is the library's
-  # pylint: disable=C0103
   def collect(self) -> Iterator[Any]:
     up = self._core.GaugeMetricFamily(
       _PREFIX + "up", "Whether the daemon has told its counters",

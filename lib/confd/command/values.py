@@ -22,9 +22,6 @@ from typing import Any, Callable, Dict
 
 from ganeti.confd.config import columns
 
-# What few need is imported when it is needed
-# pylint: disable=C0415
-
 
 #: Writes one value
 Writer = Callable[[Any], str]

@@ -22,9 +22,6 @@ from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import output
 
-# What few need is imported when it is needed
-# pylint: disable=C0415
-
 
 #: Seconds between two questions
 INTERVAL = 1.0
