@@ -38,7 +38,6 @@ SRCDIR = os.path.abspath(os.environ.get(
   "CONFD_SRCDIR",
   os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
-DATADIR = os.path.join(SRCDIR, "test", "data")
 
 # What the user of this machine has set is no test's concern
 for _name in ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE"):

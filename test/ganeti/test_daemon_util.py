@@ -16,14 +16,10 @@ import testutils
 
 from cluster import cluster
 from cluster import debian
+from cluster import ours
 
 
-NAME = "ganeti-confd"
-
-_DAEMON_UTIL = "/usr/lib/ganeti/daemon-util"
 _DATA_DIR = "/var/lib/ganeti"
-_PID_FILE = "/run/ganeti/ganeti-confd.pid"
-_LOG_FILE = "/var/log/ganeti/conf-daemon.log"
 
 #: What an installation configured with Debian's users would do
 _INSTALL = r"""
@@ -59,9 +55,9 @@ def setUpModule():
     CLUSTER.Start()
     CLUSTER.Init()
     NODE = CLUSTER.master
-    NODE.Run(_DAEMON_UTIL, "stop", NAME)
+    NODE.Run(ours.DAEMON_UTIL, "stop", ours.NAME)
     NODE.Run("sh", "-c", _INSTALL.replace("@BUILDDIR@", testutils.BUILDDIR)
-             .replace("@LOG_FILE@", _LOG_FILE))
+             .replace("@LOG_FILE@", ours.LOG_FILE))
   except BaseException:
     CLUSTER.Stop()
     raise
@@ -82,7 +78,7 @@ def _Processes():
   @return: number and user of all processes of that name
 
   """
-  lines = NODE.Run("ps", "-o", "pid=,user:32=", "-C", NAME,
+  lines = NODE.Run("ps", "-o", "pid=,user:32=", "-C", ours.NAME,
                    check=False).stdout.splitlines()
   return [tuple(line.split()) for line in lines]
 
@@ -92,11 +88,11 @@ class DaemonUtilTest(unittest.TestCase):
     self._Util("start")
 
   def tearDown(self):
-    NODE.Run(_DAEMON_UTIL, "stop", NAME, check=False)
+    NODE.Run(ours.DAEMON_UTIL, "stop", ours.NAME, check=False)
 
   @staticmethod
   def _Util(action, check=True):
-    return NODE.Run(_DAEMON_UTIL, action, NAME, check=check)
+    return NODE.Run(ours.DAEMON_UTIL, action, ours.NAME, check=check)
 
   def _CheckServes(self):
     # The packaged command, whose own test that is
@@ -112,20 +108,20 @@ class DaemonUtilTest(unittest.TestCase):
     testutils.WaitFor(lambda: len(_Processes()) >= 3, "all processes")
     found = _Processes()
     self.assertEqual({user for (_, user) in found}, {"gnt-confd"})
-    pid = NODE.Read(_PID_FILE).decode("ascii").strip()
+    pid = NODE.Read(ours.PID_FILE).decode("ascii").strip()
     self.assertIn(pid, [number for (number, _) in found])
     self._CheckServes()
 
   def _CheckIsGone(self):
-    self.assertFalse(_Exists(_PID_FILE))
+    self.assertFalse(_Exists(ours.PID_FILE))
     self.assertEqual(_Processes(), [])
     self.assertNotEqual(self._Util("check", check=False).returncode, 0)
 
   def testStartAndStop(self):
     self._CheckRuns()
-    before = NODE.Read(_PID_FILE)
+    before = NODE.Read(ours.PID_FILE)
     self._Util("check-and-start")
-    self.assertEqual(NODE.Read(_PID_FILE), before)
+    self.assertEqual(NODE.Read(ours.PID_FILE), before)
     self._Util("stop")
     self._CheckIsGone()
     self.assertEqual(self._Util("stop").returncode, 0)
@@ -139,46 +135,46 @@ class DaemonUtilTest(unittest.TestCase):
 
   def testRotateLogs(self):
     self._CheckRuns()
-    NODE.Run("mv", _LOG_FILE, _LOG_FILE + ".1")
+    NODE.Run("mv", ours.LOG_FILE, ours.LOG_FILE + ".1")
     self._Util("rotate-logs")
-    testutils.WaitFor(lambda: _Exists(_LOG_FILE) and
-                      b"Loaded" in NODE.Read(_LOG_FILE), "a new log")
+    testutils.WaitFor(lambda: _Exists(ours.LOG_FILE) and
+                      b"Loaded" in NODE.Read(ours.LOG_FILE), "a new log")
     self._CheckServes()
 
   def _Kill(self):
     """Kills the first process, and waits for the others.
 
     """
-    pid = NODE.Read(_PID_FILE).decode("ascii").strip()
+    pid = NODE.Read(ours.PID_FILE).decode("ascii").strip()
     NODE.Run("kill", "-KILL", pid)
     testutils.WaitFor(lambda: not _Processes(), "all processes end")
-    self.assertFalse(_Exists(_PID_FILE))
+    self.assertFalse(_Exists(ours.PID_FILE))
 
   def testStartAllAfterKill(self):
     self._CheckRuns()
     # start-all is no good for daemons that run as others than root: for those
     # start-stop-daemon is as strict as for the dead
     for name in ("ganeti-luxid", "ganeti-rapi", "ganeti-wconfd"):
-      NODE.Run(_DAEMON_UTIL, "stop", name)
+      NODE.Run(ours.DAEMON_UTIL, "stop", name)
     self._Kill()
-    NODE.Run(_DAEMON_UTIL, "start-all")
+    NODE.Run(ours.DAEMON_UTIL, "start-all")
     self._CheckRuns()
     # It went on to those that come after it
     for name in ("ganeti-wconfd", "ganeti-luxid"):
-      NODE.Run(_DAEMON_UTIL, "check", name)
+      NODE.Run(ours.DAEMON_UTIL, "check", name)
     NODE.Run("gnt-cluster", "info")
 
   def testPidFileOfTheDead(self):
     # Why it must not be left behind
     self._Util("stop")
     NODE.Run("sh", "-c", "echo 999999 >%s && chown gnt-confd: %s" %
-             (_PID_FILE, _PID_FILE))
+             (ours.PID_FILE, ours.PID_FILE))
     try:
       result = self._Util("start", check=False)
       self.assertEqual(result.returncode, 2)
       self.assertIn("insecure", result.stderr)
     finally:
-      NODE.Run("rm", _PID_FILE)
+      NODE.Run("rm", ours.PID_FILE)
 
   def testWithoutConfiguration(self):
     self._Util("stop")
@@ -209,7 +205,7 @@ class DaemonUtilTest(unittest.TestCase):
 
   def testMasterChangesItsConfiguration(self):
     def _Serial():
-      return NODE.Run("grep", "-c", "Loaded", _LOG_FILE, check=False).stdout
+      return NODE.Run("grep", "-c", "Loaded", ours.LOG_FILE, check=False).stdout
 
     self._CheckRuns()
     before = _Serial()
