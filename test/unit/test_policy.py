@@ -119,6 +119,18 @@ class _PolicyTest(unittest.TestCase):
 
 
 class TestLoading(_PolicyTest):
+  def testHandOverBeforeLog(self):
+    self._Serve()
+    self._Pass(1)
+    self._Look(_Files(2))
+    self._Started(2)
+    self.policy.Said(2, messages.Ready(1, _Files(2), "02", 0.0, 0.0, ["w"], 0),
+                     self.now)
+    # Whoever asks waits for the one, and nobody for the other
+    kinds = [type(action) for action in self.policy.TakeActions()]
+    self.assertEqual(kinds[0], policy.Finish)
+    self.assertIn(policy.Say, kinds)
+
   def testStart(self):
     self.assertTrue(self.policy.CanLoad(self.now))
     self.assertEqual(self._Look(), ["start 1"])

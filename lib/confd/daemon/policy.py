@@ -476,6 +476,10 @@ class Policy:
     if message.young > 0:
       item.check_at = now + message.young
     self._Enter(item, State.READY, now)
+    # Before anything is written to the log, which may take as long
+    serving = self._Find(State.SERVING)
+    if serving:
+      self._Leave(serving, now)
     self._failure = None
     self._failure_said = None
     self._retry_at = None
@@ -490,9 +494,6 @@ class Policy:
       if message.more_warnings:
         self._Say(logging.WARNING, "%s: %d more like these" %
                   (config_file, message.more_warnings))
-    serving = self._Find(State.SERVING)
-    if serving:
-      self._Leave(serving, now)
 
   def _LoadFailed(self, reason: str, now: float) -> None:
     """Acts on files that could not be loaded; logged once per reason.
