@@ -210,7 +210,6 @@ class Dialogue:
     cluster_name = arguments.OptionalText("cluster", cluster)
     if cluster_name is not None:
       # Few have any
-      # pylint: disable=C0415
       from ganeti.confd.clientlib import settings
       chosen = settings.Choose(cluster_name)
       given = chosen.addresses if given is None else given

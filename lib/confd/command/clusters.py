@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "clusters": those the named ones, and if they answer.
+"""confd-client's command "clusters": those with a name, and if they answer.
 
 """
 

@@ -193,8 +193,8 @@ _ADDRESS = Option(
 _PORT = Option(
   ("-p", "--port"),
   {"metavar": "PORT", "type": _Number("a port", int, 1, 65535),
-   "help": "UDP port (default: the cluster's, else the services database's, else %d)" %
-           constants.DEFAULT_CONFD_PORT})
+   "help": "UDP port (default: the cluster's, else the services database's,"
+           " else %d)" % constants.DEFAULT_CONFD_PORT})
 _HMAC = Option(
   ("--hmac", ),
   {"metavar": "KEY",
@@ -203,8 +203,8 @@ _HMAC = Option(
 _HMAC_FILE = Option(
   ("--hmac-file", ),
   {"metavar": "FILE",
-   "help": "file with the cluster's HMAC key (default: as the settings say, else"
-           " this node's)"},
+   "help": "file with the cluster's HMAC key (default: as the settings say,"
+           " else this node's)"},
   "files")
 _CLUSTER = Option(
   ("--cluster", ),

@@ -56,9 +56,7 @@ class _Table:
   """
   def __init__(self, what: str, fields: List[str], rows: _Rows,
                clusters: Optional[List[str]] = None) -> None:
-    """Initializes this class.
-
-    @param clusters: that of each row, for a first column
+    """@param clusters: that of each row, for a first column
 
     """
     self._what = what
