@@ -61,7 +61,7 @@ def Stopped(pids):
       _Trace(_PTRACE_SEIZE, pid)
       seized.append(pid)
       _Trace(_PTRACE_INTERRUPT, pid)
-      testutils.WaitFor(lambda: processes.Status(pid, "State")[0] == "t", # pylint: disable=W0640
+      testutils.WaitFor(lambda: processes.Status(pid, "State")[0] == "t",
                         "process %d is stopped" % pid)
     yield
   finally:

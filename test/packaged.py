@@ -28,7 +28,7 @@ class Confd:
 
   """
   def __init__(self, answer, key=testutils.KEY, address="127.0.0.1", port=0):
-    """Initializes this class and starts to answer.
+    """Starts to answer.
 
     @type answer: f(int, query)
     @param answer: returns (status, answer, serial), or None for silence

@@ -38,7 +38,7 @@ class Relay:
 
   """
   def __init__(self, routes, loss=0.0, double=0.0, delay=0.0, seed=1):
-    """Initializes this class and starts the relay.
+    """Starts the relay.
 
     @type routes: dict
     @param routes: front (address, port) to the daemon's (address, port)

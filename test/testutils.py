@@ -215,9 +215,7 @@ class Asker:
 
   """
   def __init__(self, key, address, port, source=None):
-    """Initializes this class.
-
-    @type key: bytes
+    """@type key: bytes
     @param source: address to ask from, by default what the system chooses
 
     """
@@ -466,9 +464,7 @@ class Daemon:
   """
   def __init__(self, config=None, key=KEY, address="127.0.0.1", port=None,
                args=None, env=None):
-    """Initializes this class.
-
-    @param config: what shall be in config.data, bytes or a JSON value; None
+    """@param config: what shall be in config.data, bytes or a JSON value; None
       for no such file
     @param key: bytes; None for no key file
     @param address: where to listen

@@ -247,9 +247,6 @@ class Node:
 
   """
   def __init__(self, index, pid):
-    """Initializes this class.
-
-    """
     self.index = index
     self.name = "node%d.%s" % (index, DOMAIN)
     self.address = "10.77.0.%d" % index
@@ -365,9 +362,7 @@ class Cluster:
 
   """
   def __init__(self, node_count=3, shared=()):
-    """Initializes this class.
-
-    @type shared: list of strings
+    """@type shared: list of strings
     @param shared: directories the nodes need to see, and to read only, as the
         caller does. All of the root file system they see anyhow, but it is
         their own, and /tmp and /run are empty.

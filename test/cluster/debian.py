@@ -27,9 +27,6 @@ class Daemon(testutils.Daemon):
 
   """
   def __init__(self, config=None, key=testutils.KEY, **kwargs):
-    """Initializes this class.
-
-    """
     testutils.Daemon.__init__(self, key=None, **kwargs)
     self.key = key
     statedir = os.path.join(self.root, "var")

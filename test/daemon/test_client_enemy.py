@@ -32,9 +32,7 @@ class _Candidate:
 
   """
   def __init__(self, serial, address="127.0.0.1", delay=0.0, hurry=None):
-    """Initializes a candidate.
-
-    @param delay: how long an answer takes, in seconds
+    """@param delay: how long an answer takes, in seconds
     @param hurry: called with a datagram and the client's address before that
 
     """

@@ -181,9 +181,9 @@ class TestImports(unittest.TestCase):
             if name.startswith("ganeti.confd.command.")]
     self.assertEqual(sorted(room), ["cli", "commandline", "output", "questions",
                                     "table"])
-    for name in ["asyncio", "configparser", "csv", "difflib", "logging", "optparse",
-                 "ganeti.confd.clientlib.settings", "pyparsing", "shutil",
-                 "subprocess"]:
+    for name in ["asyncio", "configparser", "csv", "difflib", "logging",
+                 "optparse", "ganeti.confd.clientlib.settings", "pyparsing",
+                 "shutil", "subprocess"]:
       self.assertNotIn(name, modules)
 
 
