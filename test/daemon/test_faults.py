@@ -461,6 +461,34 @@ class KeyTest(_FaultTest):
       stream.write(NEW_KEY)
     self._CheckChanged(daemon)
 
+  def testWhileALoaderHangs(self):
+    """However long loading takes, the new key counts.
+
+    """
+    daemon = self._Daemon()
+    (supervisor, keeper, loader, _, _) = processes.Find(daemon)
+    hanging = []
+
+    def _Stopped():
+      # One that has not begun to read; a small file is soon loaded
+      for pid in processes.Children(supervisor):
+        if pid not in (keeper, loader):
+          os.kill(pid, signal.SIGSTOP)
+          hanging.append(pid)
+      return hanging
+
+    config = testutils.ReadFile(daemon.config_file)
+    # It takes long to read, since it is long
+    daemon.WriteConfig(b" " * (100 << 20) + config)
+    testutils.WaitFor(_Stopped, "the next loader")
+    try:
+      testutils.WriteFile(daemon.key_file, NEW_KEY)
+      testutils.WaitFor(lambda: self._Replies(daemon, NEW_KEY), "the new key")
+      self.assertFalse(self._Replies(daemon, testutils.KEY))
+      self.assertEqual(processes.Status(hanging[0], "State")[0], "T")
+    finally:
+      os.kill(hanging[0], signal.SIGCONT)
+
   def testTouchedWhileAWorkerDies(self):
     """The loader learns of both at once.
 

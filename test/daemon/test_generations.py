@@ -289,6 +289,22 @@ class WorkersTest(unittest.TestCase):
         time.sleep(0.002)
       self.assertEqual(len(processes.Find(daemon).workers), 1)
 
+  def testEndedByHand(self):
+    """A worker that was told to end, and the datagram that wakes it.
+
+    """
+    with testutils.Daemon(_Config(1), args=["--workers=3"]) as daemon:
+      processes.Find(daemon, 3)
+      for _ in range(3):
+        # Time to fall asleep; the oldest one is woken first
+        time.sleep(0.3)
+        ended = processes.Find(daemon).workers[0]
+        os.kill(ended, signal.SIGTERM)
+        time.sleep(0.1)
+        # Not from one of the next tries
+        daemon.Ask(PING, timeout=5.0)
+        processes.WaitForEnd([ended])
+
   def testQuietDaemonSleeps(self):
     """Nobody looks around: what happens wakes those whom it concerns.
 

@@ -91,6 +91,19 @@ class TestPidFile(unittest.TestCase):
       self.pid_file.Acquire()
 
 
+#: Has a keeper that cannot be one
+_NO_SHELL = """
+import os, sys
+from ganeti.confd.daemon import pidfile
+pidfile._SHELL = "/none/sh"
+pid_file = pidfile.PidFile(sys.argv[1])
+pid_file.Acquire()
+keeper = pidfile.Keeper(pid_file)
+keeper.Start()
+os.waitpid(keeper.pid, 0)
+"""
+
+
 class TestKeeper(unittest.TestCase):
   """The keeper of a process that is killed.
 
@@ -131,6 +144,13 @@ class TestKeeper(unittest.TestCase):
     self._Kill(proc)
     testutils.WaitFor(lambda: not os.path.exists(self.path), "its removal")
     testutils.WaitFor(lambda: not processes.IsAlive(keeper), "its end")
+
+  def testNoShell(self):
+    result = subprocess.run([sys.executable, "-c", _NO_SHELL, self.path],
+                            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            check=True)
+    self.assertEqual(result.stderr, b"ERROR:root:Cannot run /none/sh: No such file"
+                     b" or directory\n")
 
   def testLeavesAnotherFileAlone(self):
     (proc, keeper) = self._Start()

@@ -164,7 +164,27 @@ class TestLoading(_PolicyTest):
     self.assertEqual(self.policy.served_key, "02")
     self.now += 10
     # The key alone
-    self._Replace(2, _Files(2, 2))
+    self.assertEqual(self._Look(_Files(2, 2)), ["start 3", "renew key 2"])
+    self._Started(3)
+    self.assertEqual(self._Ready(3, _Files(2, 2)), ["finish 2"])
+    self.assertEqual(self._Gone(2), ["serve 3"])
+    self.assertEqual(self._Look(_Files(2, 2)), [])
+
+  def testNewKeyWaitsForNoLoading(self):
+    self._Serve(cpu=10.0)
+    self.now += 1
+    # Too early to load again
+    self.assertEqual(self._Look(_Files(1, 2)), ["renew key 1"])
+    self.assertEqual(self._Look(_Files(1, 2)), [])
+    self.assertEqual(self._Pass(50), [])
+    self.assertEqual(self._Look(_Files(1, 2)), ["start 2"])
+    self._Started(2)
+    # While something is loaded, and while that waits for the old one's end
+    self.assertEqual(self._Look(_Files(1, 3)), ["renew key 1"])
+    self.assertEqual(self._Ready(2, _Files(1, 2)), ["finish 1"])
+    self.assertEqual(self._Look(_Files(1, 3)), ["renew key 2"])
+    self.assertEqual(self._Look(_Files(1, 4)), ["renew key 2"])
+    self.assertEqual(self._Gone(1), ["serve 2"])
 
   def testChangedWhileItWasLoaded(self):
     # What was read is newer than what was seen: no need to load that again
@@ -327,10 +347,9 @@ class TestFailing(_PolicyTest):
     self.assertEqual(self._Failed(2, files=_Files(2, 1)), ["finish 2"])
     self._Gone(2)
     self.now += 1
-    self._Look(_Files(2, 2))
+    self.assertEqual(self._Look(_Files(2, 2)), ["start 3", "renew key 1"])
     self._Started(3)
-    self.assertEqual(self._Failed(3, files=_Files(2, 2)),
-                     ["finish 3", "renew key 1"])
+    self.assertEqual(self._Failed(3, files=_Files(2, 2)), ["finish 3"])
     self._Gone(3)
     self.policy.Said(1, messages.KeyRenewed("99"), self.now)
     self.assertEqual(self.policy.served_key, "99")
@@ -652,6 +671,9 @@ class TestYoung(_PolicyTest):
     self.assertEqual(self._Ready(2, young=0.1), ["finish 1"])
     # Before it serves, there is nobody to ask
     self.assertEqual(self._Pass(0.2), [])
+    self.assertEqual(self._Gone(1), ["serve 2"])
+    self.assertEqual(self._Pass(0), ["check 2"])
+    self.assertEqual(self._Pass(100), [])
 
   def testOldOneSaysSo(self):
     # The answer comes when another one has taken over

@@ -170,6 +170,7 @@ class Loader:
   _pid: int
   _signals: process.SignalQueue
   _links: _Links
+  _about_itself: server.Server
 
   def __init__(self, setup: setuplib.Setup, number: int, control_fd: int,
                status_fd: int) -> None:
@@ -208,7 +209,7 @@ class Loader:
       return
     process.SetOomScore(self._setup.oom_score)
     while self._Serve():
-      logging.info("The last good configuration is served with the new key")
+      logging.info("The configuration is served with the new key")
       self._Prepare()
 
   def _Tell(self, message: messages.Message) -> None:
@@ -307,13 +308,18 @@ class Loader:
       if signal.SIGTERM in signums:
         return False
       if self._control_fd in readable:
-        return os.read(self._control_fd, 1) == messages.SERVE
+        order = os.read(self._control_fd, 1)
+        if order != messages.RENEW_KEY:
+          return order == messages.SERVE
+        if self._RenewKey():
+          # The worker at hand has the old one
+          self._Finish()
+          self._Prepare()
 
   def _RenewKey(self) -> bool:
     """Reads the key again.
 
-    One that is of no use has already been reported, by the loader that was to
-    replace this one.
+    One that is of no use is reported by the loader that is to replace this one.
 
     @return: whether there is another one
 
@@ -346,6 +352,9 @@ class Loader:
 
     """
     self._links = _Links()
+    self._about_itself = self._Server(
+      answers.Statistics(self._snapshot.serial, self._stats.Collect),
+      self._OwnRow())
     self._workers[0].wanted = True
     self._Start(self._workers[0], time.monotonic())
 
@@ -356,9 +365,6 @@ class Loader:
 
     """
     os.write(self._links.go[1], b"g")
-    about_itself = self._Server(
-      answers.Statistics(self._snapshot.serial, self._stats.Collect),
-      self._OwnRow())
     order: Optional[bytes] = None
     while order is None:
       now = time.monotonic()
@@ -378,8 +384,8 @@ class Loader:
       elif self._control_fd in readable:
         order = self._HandleOrder(os.read(self._control_fd, 1))
       elif self._links.stats[1].fileno() in readable:
-        about_itself.ServeForwarded(self._links.stats[1])
-    self._Finish(about_itself)
+        self._about_itself.ServeForwarded(self._links.stats[1])
+    self._Finish()
     return order == messages.RENEW_KEY
 
   def _Sources(self) -> List[int]:
@@ -466,7 +472,9 @@ class Loader:
           continue
         child.pid = None
         if code == os.EX_OK and child is not self._workers[0]:
-          # It had nothing to do
+          # It had nothing to do, or somebody has ended it, which shortens the
+          # others' wait
+          worker.RestoreTimeout(self._setup.sock)
           child.wanted = False
           continue
         delay = child.backoff.Failed(now)
@@ -475,10 +483,8 @@ class Loader:
                       process.DescribeEnd(code), delay)
         self._Tell(messages.WorkerDied(pid))
 
-  def _Finish(self, about_itself: server.Server) -> None:
+  def _Finish(self) -> None:
     """Lets the children finish, and ends those that do not.
-
-    @param about_itself: this process's own
 
     """
     # The one wakes up those that sleep, the other those that wait for a
@@ -493,7 +499,7 @@ class Loader:
       sock.close()
     self._links.stats[0].close()
     deadline = time.monotonic() + _FINISH_FORWARDED_TIME
-    while (about_itself.ServeForwarded(self._links.stats[1]) and
+    while (self._about_itself.ServeForwarded(self._links.stats[1]) and
            time.monotonic() < deadline):
       pass
     self._links.stats[1].close()

@@ -177,8 +177,13 @@ class Keeper:
       # Where it had that number before
       os.set_inheritable(_FILE_FD, True)
       os.chdir("/")
-      os.execve(_SHELL, [_NAME, "-c", _SCRIPT],
-                {"PIDFILE": self._pid_file.path, "PATH": "/usr/bin:/bin"})
+      try:
+        os.execve(_SHELL, [_NAME, "-c", _SCRIPT],
+                  {"PIDFILE": self._pid_file.path, "PATH": "/usr/bin:/bin"})
+      except OSError as err:
+        # A sandbox may forbid it
+        logging.error("Cannot run %s: %s", _SHELL, err.strerror)
+        os._exit(os.EX_UNAVAILABLE)
 
     self.pid = process.Fork(_Main, [], new_group=True)
 

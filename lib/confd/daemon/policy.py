@@ -209,7 +209,7 @@ class Policy:
       deadline = self._Deadline(item)
       if deadline is not None:
         times.append(deadline)
-      if item.check_at is not None:
+      if item.check_at is not None and item.state is State.SERVING:
         times.append(item.check_at)
     return min((time for time in times if time > now), default=None)
 
@@ -287,6 +287,7 @@ class Policy:
         files != self._tried or self._hangup or
         (self._retry_at is not None and now >= self._retry_at)):
       self._Load(files, now)
+    self._FollowKey(files.key)
 
   def Hangup(self) -> None:
     """Has the files loaded again, changed or not.
@@ -365,11 +366,13 @@ class Policy:
       deadline = self._Deadline(item)
       if deadline is not None and now >= deadline:
         self._HandleOverdue(item, now)
-      elif item.check_at is not None and now >= item.check_at:
-        item.check_at = None
-        if item.state is State.SERVING:
-          self._actions.append(Order(item.number, messages.CHECK))
     self._HandOver(now)
+    # Afterwards: one that was READY when this was due has to look, too
+    for item in self._generations.values():
+      if (item.state is State.SERVING and item.check_at is not None and
+          now >= item.check_at):
+        item.check_at = None
+        self._actions.append(Order(item.number, messages.CHECK))
 
   def Stop(self, now: float) -> None:
     """Has all generations finish.
@@ -437,6 +440,21 @@ class Policy:
       self._Say(logging.INFO, "No %s: this node is no master candidate; silent"
                 " until it is there" % missing)
     self._missing = missing
+
+  def _FollowKey(self, key_state: object) -> None:
+    """Has a new key used at once.
+
+    The old one may be known to the wrong people: they must not have it for as
+    long as loading takes, or has to wait, or cannot succeed.
+
+    @param key_state: the state of the key's file
+
+    """
+    for item in self._generations.values():
+      if (item.state in (State.READY, State.SERVING) and
+          item.key_state != key_state):
+        item.key_state = key_state
+        self._actions.append(Order(item.number, messages.RENEW_KEY))
 
   def _Load(self, files: messages.Files, now: float) -> None:
     self._number += 1
@@ -510,11 +528,6 @@ class Policy:
     if text != self._failure_said:
       self._failure_said = text
       self._Say(logging.ERROR, text)
-    # The old key may be known to the wrong people: a new one counts whatever
-    # the configuration looks like
-    if serving and self._tried and serving.key_state != self._tried.key:
-      serving.key_state = self._tried.key
-      self._actions.append(Order(serving.number, messages.RENEW_KEY))
 
   def _RetrySoon(self, now: float) -> None:
     """Has loading tried again soon if nobody answers meanwhile.

@@ -49,6 +49,9 @@ _STOP_TIMEOUT = 3.0
 _EXIT_TRIES = 20
 _EXIT_PAUSE = 0.001
 
+#: Seconds between two looks at the key while nothing can be loaded
+_KEY_INTERVAL = 0.25
+
 #: Datagrams thrown away at a time where there is nothing to answer with
 _DRAIN_BATCH = 1000
 
@@ -245,15 +248,17 @@ class Supervisor:
     """
     now = time.monotonic()
     timeout = self._watch.interval
+    can_load = self._policy.CanLoad(now)
+    if not can_load:
+      timeout = min(timeout, _KEY_INTERVAL)
     for due in (self._policy.Wakeup(now), self._keeper_due,
                 self._trial_due if self._notifier.interval else None):
       if due is not None and now < due:
         timeout = min(timeout, due - now)
     generations = list(self._generations.values())
     sources: List[Any] = [self._signals, *generations]
-    # Hints are of no use while nothing can follow from them, and there may be
-    # many
-    if self._watch.fileno() >= 0 and self._policy.CanLoad(now):
+    # Hints are of no use while nothing can be loaded, and there may be many
+    if self._watch.fileno() >= 0 and can_load:
       sources.append(self._watch)
     if self._policy.discards:
       sources.append(self._setup.sock)

@@ -45,6 +45,13 @@ _BUSY_SECONDS = 0.064
 _IDLE = 60.0
 
 
+def RestoreTimeout(sock: socket.socket) -> None:
+  """Has all workers wait for as long as they should.
+
+  """
+  server.SetReceiveTimeout(sock, _RECEIVE_TIMEOUT)
+
+
 class Worker:
   """Serves datagrams until it is told to finish.
 
@@ -72,7 +79,7 @@ class Worker:
 
   def Run(self) -> None:
     signal.signal(signal.SIGTERM, self._HandleTermination)
-    server.SetReceiveTimeout(self._sock, _RECEIVE_TIMEOUT)
+    RestoreTimeout(self._sock)
     sleeper = select.epoll()
     sleeper.register(self._sock, select.EPOLLIN | select.EPOLLEXCLUSIVE)
     sleeper.register(self._alive_fd, select.EPOLLIN)
@@ -101,13 +108,13 @@ class Worker:
       if any(fd == self._alive_fd for (fd, _) in events):
         return
       if not events:
-        # A datagram that would have woken this worker wakes others from here on
-        sleeper.close()
-        while serve(elsewhere, socket.MSG_DONTWAIT):
-          pass
-        return
+        break
       if count == 0:
         since = time.monotonic()
+    # The next datagram wakes others. If one has woken this worker, it has woken
+    # nobody else.
+    sleeper.close()
+    serve(elsewhere, socket.MSG_DONTWAIT)
 
   def _HandleTermination(self, _signum: int, _frame: object) -> None:
     """Ends the wait for a datagram, in this process and all others.
