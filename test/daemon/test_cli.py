@@ -6,6 +6,7 @@
 
 """
 
+import itertools
 import json
 import os
 import signal
@@ -305,6 +306,21 @@ class TestQuestions(_Test):
       self.assertEqual((result.returncode, result.stdout, result.stderr),
                        (0, output, ""))
 
+  def testNoRoomForProblems(self):
+    """Who cannot read what is wrong still has the exit code.
+
+    """
+    for (code, args) in [(0, ["master"]),
+                         (1, ["node-role", "node77"]),
+                         (2, ["node-role"]),
+                         (3, ["-a", "127.0.0.1:9", "-t", "0.1", "ping"])]:
+      with open("/dev/full", "wb") as full:
+        result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] +
+                                self.arguments + args, stderr=full,
+                                stdout=subprocess.DEVNULL, timeout=60,
+                                env=_Environment(), check=False)
+      self.assertEqual(result.returncode, code, args)
+
   def testInterrupted(self):
     with packaged.Confd(lambda *_: None) as silent:
       with subprocess.Popen([CLIENT, "-a", silent.peer] + self.arguments[2:] +
@@ -577,6 +593,29 @@ class TestWatch(_Test):
     self.assertEqual(self.lines, ["changed to 18"])
     testutils.WaitFor(lambda: any("ended with exit code 3" in line
                                   for line in self.remarks), "the remark")
+
+  def testNoRoomForRemarks(self):
+    """A full disk does not end it.
+
+    """
+    self._Start(_Config(17))
+    marker = os.path.join(self.daemons[0].root, "marker")
+    command = 'confd="$1"; shift; exec "$confd" "$@" 2>/dev/full'
+    with subprocess.Popen(
+        ["sh", "-c", command, "sh", CLIENT, "-a", _ADDRESSES[0]] +
+        self.arguments + ["watch", "touch", marker], env=_Environment(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as proc:
+      self.addCleanup(proc.wait)
+      self.addCleanup(proc.kill)
+
+      def _IsRun():
+        self.assertIsNone(proc.poll())
+        self._WriteAll(_Config(next(serials)))
+        time.sleep(0.5)
+        return os.path.exists(marker)
+      serials = itertools.count(18)
+      testutils.WaitFor(_IsRun, "the command is run")
+      proc.kill()
 
   def testCommandThatIsNone(self):
     self._Start(_Config(17))

@@ -305,6 +305,32 @@ class TestFlood(_Test):
       self.assertTrue(flooding.is_set())
       done.set()
 
+  def testManyEndAtOnce(self):
+    """Each of them looks at what has come in, but not for long.
+
+    """
+    silent = self._Candidate(5)
+    silent.silent = True
+    # More than can be sent during the test, and each takes a while to refuse
+    turns = []
+
+    def _Receive(post, sock):
+      turns.append(sock)
+      time.sleep(postlib._TURN_SECONDS)
+      return receive(post, sock)
+    receive = postlib.Post.Receive
+
+    async def _AskMany():
+      async with client.AsyncClient([silent.peer], key=testutils.KEY,
+                                    timeout=0.5) as asker:
+        results = await asyncio.gather(*[asker.Ping() for _ in range(1000)],
+                                       return_exceptions=True)
+        self.assertEqual({type(i) for i in results}, {client.NoAnswer})
+    with mock.patch.object(postlib.Post, "Receive", _Receive):
+      asyncio.run(_AskMany())
+    # By the clock it would be a few; a slow machine gets time for more
+    self.assertLess(len(turns), 500)
+
   def _AskBlocking(self, candidate):
     self._Client(candidate, timeout=0.5).Ping()
 

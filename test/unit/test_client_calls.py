@@ -7,10 +7,12 @@
 """
 
 import asyncio
+import gc
 import inspect
 import os
 import socket
 import tempfile
+import threading
 import time
 import unittest
 from unittest import mock
@@ -305,6 +307,91 @@ class TestClosed(_Test):
     asker.Ping()
 
 
+class TestForked(_Test):
+  """A client that two processes have.
+
+  """
+  def _InChild(self, function):
+    """Runs a function in a forked process.
+
+    @return: what it has returned, or the exception, as text
+
+    """
+    (reader, writer) = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+      try:
+        os.write(writer, str(function()).encode("utf-8"))
+      except BaseException as err: # pylint: disable=W0703
+        os.write(writer, repr(err).encode("utf-8"))
+      finally:
+        os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as fobj:
+      result = fobj.read()
+    os.waitpid(pid, 0)
+    return result
+
+  def testEachHasSocketsOfItsOwn(self):
+    """Or one would take the replies that the other waits for.
+
+    """
+    confd = self._Confd(_Fixed(0, "node1", 5))
+    asker = self._Client(confd)
+    asker.MasterNode()
+
+    def _Port():
+      self.assertEqual(asker.MasterNode().answer, "node1")
+      (sock, ) = asker._questions._post.channel.Sockets()
+      return sock.getsockname()[1]
+    before = _Port()
+    self.assertRegex(self._InChild(_Port), r"^\d+$")
+    self.assertNotEqual(self._InChild(_Port), str(before))
+    self.assertEqual(_Port(), before)
+
+  def testForkedWhileAThreadAsks(self):
+    answering = threading.Event()
+    confd = self._Confd(lambda *_: (0, "node1", 5) if answering.is_set() else
+                        None)
+    asker = self._Client(confd, timeout=testutils.PATIENCE)
+    thread = threading.Thread(target=asker.MasterNode)
+    thread.start()
+    self.addCleanup(thread.join)
+    self.addCleanup(answering.set)
+    testutils.WaitFor(lambda: confd.requests, "a request")
+    child = threading.Timer(0.5, answering.set)
+    child.start()
+    self.addCleanup(child.join)
+    self.assertEqual(self._InChild(lambda: asker.MasterNode().answer), "node1")
+
+  def testForkedWhileANameIsResolved(self):
+    """The thread that does so is not in the new process.
+
+    """
+    confd = self._Confd(_Fixed(0, "node1", 5))
+    resolving = threading.Event()
+    ends = threading.Event()
+    self.addCleanup(ends.set)
+    parent = os.getpid()
+    real = socket.getaddrinfo
+
+    def _Lookup(host, port, *args, **kwargs):
+      if host != "node1":
+        return real(host, port, *args, **kwargs)
+      if kwargs.get("flags"):
+        raise socket.gaierror(socket.EAI_NONAME, "no address")
+      resolving.set()
+      if os.getpid() == parent:
+        ends.wait(testutils.PATIENCE)
+      return real("127.0.0.1", port, *args, **kwargs)
+    with mock.patch.object(socket, "getaddrinfo", _Lookup):
+      asker = self._Client(peers=["node1:%d" % confd.port], timeout=0.2)
+      self.assertRaises(client.NoAnswer, asker.MasterNode)
+      self.assertTrue(resolving.is_set())
+      self.assertEqual(self._InChild(lambda: asker.MasterNode().answer),
+                       "node1")
+
+
 class TestLearning(_Test):
   """Candidates that are learned have the same port, so addresses differ.
 
@@ -494,6 +581,27 @@ class TestAsync(_Test):
     # Once, and once more if a question begins after another one's answer: it
     # learns the candidates
     self.assertIn(len(calls), [1, 2])
+
+  def testErrorThatNobodyWaitsFor(self):
+    """It is not logged by asyncio when it is forgotten.
+
+    """
+    problems = []
+
+    async def _AskNobody():
+      asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: problems.append(context["message"]))
+      async with client.AsyncClient([], key=testutils.KEY) as asker:
+        task = asyncio.ensure_future(asker.Ping())
+        await asyncio.sleep(0)
+        calls = list(asker._driver._calls.values())
+        self.assertEqual(len(calls), 1)
+        task.cancel()
+        await asyncio.wait(calls)
+        del task, calls
+      gc.collect()
+    asyncio.run(_AskNobody())
+    self.assertEqual(problems, [])
 
   def testAFewAtATime(self):
     """Else the kernel's queues overflow, and what is sent again adds to it.

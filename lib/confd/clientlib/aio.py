@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import socket
 import time
 from typing import Any, Callable, Deque, Dict, Optional, Sequence, TypeVar, \
@@ -35,6 +36,10 @@ from ganeti.confd.clientlib import talk
 #: is counted that gets none (seconds)
 _AT_ONCE = 64
 _COUNTED = 0.1
+
+#: Of each so many seconds, so many are for reading when questions end
+_READ_PERIOD = 0.2
+_READ_SECONDS = 0.02
 
 _Value = TypeVar("_Value")
 _Talk = TypeVar("_Talk", bound=talk.Talk)
@@ -115,6 +120,8 @@ class _Driver(dialogue.Driver):
     self._gate = _Gate(_AT_ONCE)
     self._waiters: Dict[talk.Talk, asyncio.Future[None]] = {}
     self._calls: Dict[Callable[..., Any], asyncio.Future[Any]] = {}
+    self._period_ends = 0.0
+    self._read_seconds = 0.0
 
   def _Loop(self) -> asyncio.AbstractEventLoop:
     """Returns the event loop.
@@ -138,6 +145,22 @@ class _Driver(dialogue.Driver):
       waiter = self._waiters.get(current)
       if waiter is not None:
         _Resolve(waiter, None)
+
+  def _ReadRest(self) -> None:
+    """Reads what has come in by the end of a question.
+
+    Thousands may end at the same moment: together they read for a moment only,
+    or garbage would keep the event loop from going on.
+
+    """
+    begins = time.monotonic()
+    if begins >= self._period_ends:
+      self._period_ends = begins + _READ_PERIOD
+      self._read_seconds = 0.0
+    if self._read_seconds < _READ_SECONDS:
+      for sock in self._post.channel.Sockets():
+        self._Readable(sock)
+      self._read_seconds += time.monotonic() - begins
 
   async def Run(self, make: Callable[[float], _Talk], deadline: float) -> _Talk:
     loop = self._Loop()
@@ -163,8 +186,7 @@ class _Driver(dialogue.Driver):
         await self._Wait(loop, current)
         self._post.channel.CheckOpen()
       # What has come in meanwhile counts
-      for sock in self._post.channel.Sockets():
-        self._Readable(sock)
+      self._ReadRest()
     finally:
       self._post.End(current)
 
@@ -196,10 +218,17 @@ class _Driver(dialogue.Driver):
     if call is None:
       call = loop.run_in_executor(None, function, deadline)
       self._calls[function] = call
-      call.add_done_callback(lambda _: self._calls.pop(function, None))
+      call.add_done_callback(functools.partial(self._Called, function))
     await asyncio.wait([call], timeout=max(0, deadline - time.monotonic()))
     if call.done():
       call.result()
+
+  def _Called(self, function: Callable[..., Any], call: asyncio.Future[Any]
+              ) -> None:
+    self._calls.pop(function, None)
+    if not call.cancelled():
+      # Or asyncio would log it where nobody waits any more
+      call.exception()
 
   def Close(self) -> None:
     for sock in self._post.channel.Sockets():

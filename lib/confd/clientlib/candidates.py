@@ -224,6 +224,12 @@ class Candidates:
     self._learned_at: Optional[float] = None
     self._learned_serial: Optional[int] = None
 
+  def Forked(self) -> None:
+    """Forgets the threads that resolve names: a new process has none.
+
+    """
+    self._resolver = Resolver()
+
   def Refresh(self, deadline: float) -> None:
     """Reads what may have changed: files on a node, and names' addresses.
 

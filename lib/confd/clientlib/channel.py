@@ -172,11 +172,17 @@ class Channel:
     ready = poller.poll(min(max(0.0, timeout), _MAX_WAIT) * 1000)
     return [sockets[fd] for (fd, _) in ready]
 
-  def Close(self) -> None:
-    """Closes all sockets.
+  def Renew(self) -> None:
+    """Closes all sockets; others are opened when they are needed.
 
     """
-    self.closed = True
     for sock in self.Sockets():
       sock.close()
     self._sockets.clear()
+
+  def Close(self) -> None:
+    """Closes all sockets for good.
+
+    """
+    self.closed = True
+    self.Renew()

@@ -242,6 +242,17 @@ class Dialogue:
     """
     self._driver.Close()
 
+  def Forked(self) -> None:
+    """Is called in a new process, which has a copy of everything.
+
+    What waits for replies or names waits in the old one. With its sockets each
+    of the two would take replies that the other waits for.
+
+    """
+    self._post.channel.Renew()
+    self._post.talks.clear()
+    self._known.Forked()
+
   async def _Ask(self, rtype: int, query: Any) -> exchange.Reply:
     """Asks a question, and returns the answer, however long.
 

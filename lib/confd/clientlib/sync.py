@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, Optional, \
@@ -81,7 +82,7 @@ class Client:
 
   One object may ask any number of questions, one after the other; it learns
   which candidates there are as time goes by. It may go from thread to thread,
-  but is used by one at a time.
+  but is used by one at a time. After a fork both processes may use it.
 
   What questions raise stands with each, and for all of them with L{Query}.
 
@@ -122,6 +123,7 @@ class Client:
       timeout=timeout, coverage=coverage, max_memory=max_memory,
       cluster=cluster)
     self._busy = threading.Lock()
+    self._pid = os.getpid()
 
   def __enter__(self) -> Client:
     return self
@@ -153,6 +155,11 @@ class Client:
     """Runs a coroutine to its end.
 
     """
+    if self._pid != os.getpid():
+      # Who has the lock, if anybody, is a thread of the process before
+      self._pid = os.getpid()
+      self._busy = threading.Lock()
+      self._questions.Forked()
     if not self._busy.acquire(blocking=False):
       question.close()
       raise errors.ProgrammerError("This client is asking already: each thread"

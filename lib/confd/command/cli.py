@@ -275,7 +275,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
     _CloseOutput()
     return command.EXIT_BROKEN_PIPE
   except commandline.UsageError as err:
-    sys.stderr.write("usage: %s\n" % err.usage)
+    output.WriteError("usage: %s" % err.usage)
     (text, code) = ("wrong usage: %s" % err, command.EXIT_USAGE)
   except clientlib.NoAnswer as err:
     (text, code) = (str(err), command.EXIT_NO_ANSWER)

@@ -38,11 +38,21 @@ _OTHER_FORMS = (ArithmeticError, AttributeError, LookupError, TypeError,
                 ValueError)
 
 
+def WriteError(line: str) -> None:
+  """Writes a line to standard error, if that takes it.
+
+  Where it does not, the exit code still tells, and a watch goes on.
+
+  """
+  with contextlib.suppress(OSError):
+    print(line, file=sys.stderr, flush=True)
+
+
 def Say(text: str) -> None:
   """Tells the user something that is no answer.
 
   """
-  print("%s: %s" % (commandline.PROGRAM, text), file=sys.stderr, flush=True)
+  WriteError("%s: %s" % (commandline.PROGRAM, text))
 
 
 def Describe(err: Exception) -> str:
