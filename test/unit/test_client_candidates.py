@@ -143,6 +143,24 @@ class TestSlowNameService(unittest.TestCase):
       found = self._Resolve(candidates.Resolver(), ["node1", "192.0.2.1"], 1e9)
     self.assertEqual([len(i.addresses) for i in found], [0, 1])
 
+  def testOthersWaitForItOnce(self):
+    """Not again at each question, as long as the name service hangs.
+
+    """
+    resolver = candidates.Resolver()
+    waits = []
+
+    def _WaitFor(predicate, timeout):
+      waits.append(timeout)
+      return real(predicate, timeout)
+    real = resolver._changed.wait_for
+    with mock.patch.object(candidates, "_NAME_PATIENCE", 0.05), \
+         mock.patch.object(resolver._changed, "wait_for", _WaitFor):
+      for _ in range(2):
+        self._Resolve(resolver, ["node1", "192.0.2.1"], 1e9)
+    self.assertGreater(waits[0], 0)
+    self.assertEqual(waits[1:], [0])
+
   def testTheTimeOutOfACallHolds(self):
     with client.Client(["node1"], key=testutils.KEY, timeout=0.1) as asker:
       with self.assertRaisesRegex(client.NoAnswer, "node1: cannot be resolved"):

@@ -37,6 +37,10 @@ from ganeti.confd.clientlib import talk
 _AT_ONCE = 64
 _COUNTED = 0.1
 
+#: Of the time to wait for a call in a thread, so much is the call's own: its
+#: result takes a moment to come here
+_CALL_SHARE = 0.9
+
 #: Of each so many seconds, so many are for reading when questions end
 _READ_PERIOD = 0.2
 _READ_SECONDS = 0.02
@@ -216,7 +220,9 @@ class _Driver(dialogue.Driver):
     loop = self._Loop()
     call = self._calls.get(function)
     if call is None:
-      call = loop.run_in_executor(None, function, deadline)
+      now = time.monotonic()
+      call = loop.run_in_executor(None, function,
+                                  now + (deadline - now) * _CALL_SHARE)
       self._calls[function] = call
       call.add_done_callback(functools.partial(self._Called, function))
     await asyncio.wait([call], timeout=max(0, deadline - time.monotonic()))

@@ -97,6 +97,7 @@ class _Lookup:
 
     """
     self.done = False
+    self.started = time.monotonic()
     self.addresses: List[talk.Address] = []
     self.trouble: Optional[str] = "the name service has not answered yet"
     self._host = host
@@ -181,9 +182,10 @@ class Resolver:
     def _AllDone() -> bool:
       return all(i.done for i in lookups)
 
-    now = time.monotonic()
-    soon = min(deadline, now + _NAME_PATIENCE)
-    self._changed.wait_for(_AllDone, max(0, soon - now))
+    # One that was waited for at the question before is not waited for again
+    latest = max((i.started for i in lookups if not i.done), default=0.0)
+    soon = min(deadline, latest + _NAME_PATIENCE)
+    self._changed.wait_for(_AllDone, max(0, soon - time.monotonic()))
     if not have:
       self._changed.wait_for(
         lambda: _AllDone() or any(i.addresses for i in lookups),
