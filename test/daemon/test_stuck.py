@@ -69,39 +69,11 @@ class StuckTest(unittest.TestCase):
         sock.bind((daemon.address, daemon.port))
       self.assertFalse(os.path.exists(daemon.pid_file))
 
-  def testWatchdogIsNotFedForThem(self):
-    with tempfile.TemporaryDirectory() as directory, \
-         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-      path = os.path.join(directory, "notify")
-      sock.bind(path)
-      sock.settimeout(testutils.PATIENCE)
-      env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
-      with testutils.Daemon(_Config(1), args=["--workers=1"],
-                            env=env) as daemon:
-        found = processes.Find(daemon)
-        while sock.recv(100) != b"WATCHDOG=1":
-          pass
-        with adversity.Stopped(found.workers):
-          # A question that was under way
-          time.sleep(0.4)
-          self._Drain(sock)
-          time.sleep(1.2)
-          self.assertEqual(self._Drain(sock), [])
-        sock.settimeout(testutils.PATIENCE)
-        self.assertEqual(sock.recv(100), b"WATCHDOG=1")
+  @contextlib.contextmanager
+  def _Watched(self):
+    """Runs a daemon with a watchdog.
 
-  @staticmethod
-  def _Drain(sock):
-    sock.setblocking(False)
-    received = []
-    while True:
-      try:
-        received.append(sock.recv(100))
-      except BlockingIOError:
-        return received
-
-  def testWatchdogBesideABrokenConfiguration(self):
-    """What serves is asked, with the key that it serves with.
+    @return: the daemon, and the socket in systemd's place
 
     """
     with tempfile.TemporaryDirectory() as directory, \
@@ -112,19 +84,61 @@ class StuckTest(unittest.TestCase):
       env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
       with testutils.Daemon(_Config(1), args=["--workers=1"],
                             env=env) as daemon:
-        found = processes.Find(daemon)
-        daemon.WriteConfig(b"{")
-        testutils.WriteFile(daemon.key_file, b"short")
-        testutils.WaitFor(lambda: "Cannot load" in daemon.Log(), "a failure")
-        time.sleep(0.4)
-        self._Drain(sock)
-        sock.settimeout(testutils.PATIENCE)
-        self.assertEqual(sock.recv(100), b"WATCHDOG=1")
-        with adversity.Stopped(found.workers):
-          time.sleep(0.4)
-          self._Drain(sock)
-          time.sleep(1.2)
-          self.assertEqual(self._Drain(sock), [])
+        yield (daemon, sock)
+
+  def _CheckIsNotFed(self, daemon, sock):
+    """Checks that the watchdog is not fed by questions without an answer.
+
+    """
+    self._AwaitTrialFails(daemon)
+    # A question that was under way
+    self._Drain(sock)
+    self._AwaitTrialFails(daemon)
+    time.sleep(0.2)
+    self.assertEqual(self._Drain(sock), [])
+
+  @staticmethod
+  def _AwaitTrialFails(daemon):
+    def _Count():
+      return daemon.Log().count("Asking myself for the watchdog")
+
+    before = _Count()
+    testutils.WaitFor(lambda: _Count() > before, "nobody answers the daemon")
+
+  @staticmethod
+  def _Drain(sock):
+    sock.setblocking(False)
+    received = []
+    try:
+      while True:
+        received.append(sock.recv(100))
+    except BlockingIOError:
+      sock.settimeout(testutils.PATIENCE)
+      return received
+
+  def testWatchdogIsNotFedForThem(self):
+    with self._Watched() as (daemon, sock):
+      found = processes.Find(daemon)
+      while sock.recv(100) != b"WATCHDOG=1":
+        pass
+      with adversity.Stopped(found.workers):
+        self._CheckIsNotFed(daemon, sock)
+      self.assertEqual(sock.recv(100), b"WATCHDOG=1")
+
+  def testWatchdogBesideABrokenConfiguration(self):
+    """What serves is asked, with the key that it serves with.
+
+    """
+    with self._Watched() as (daemon, sock):
+      found = processes.Find(daemon)
+      daemon.WriteConfig(b"{")
+      testutils.WriteFile(daemon.key_file, b"short")
+      testutils.WaitFor(lambda: "Cannot load" in daemon.Log(), "a failure")
+      time.sleep(0.4)
+      self._Drain(sock)
+      self.assertEqual(sock.recv(100), b"WATCHDOG=1")
+      with adversity.Stopped(found.workers):
+        self._CheckIsNotFed(daemon, sock)
 
 
 class NameTest(unittest.TestCase):
