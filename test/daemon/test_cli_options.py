@@ -312,7 +312,8 @@ class TestOptionsTogether(_TestCase):
 
   """
   def test(self):
-    forms = ["--json", "--json-lines", "--csv", "--dot", "--nagios", "--prometheus"]
+    forms = ["--json", "--json-lines", "--csv", "--dot", "--nagios",
+             "--prometheus"]
     looks = ["--no-headers", "--separator=|", "--units=g"]
     fine = [("--csv", "--no-headers"), ("--csv", "--units=g")]
     count = 0

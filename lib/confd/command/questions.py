@@ -98,8 +98,8 @@ def _AskNodeOfIp(asker: clientlib.Client,
 
 
 def TellNodesOfIps(ips: Sequence[str], answer: Any) -> Any:
-  return [{"ip": ip,
-           "node_ip": node if status == constants.CONFD_REPL_STATUS_OK else None}
+  return [{"ip": ip, "node_ip":
+           node if status == constants.CONFD_REPL_STATUS_OK else None}
           for (ip, (status, node)) in zip(ips, answer)]
 
 
