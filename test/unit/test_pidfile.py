@@ -149,8 +149,8 @@ class TestKeeper(unittest.TestCase):
     result = subprocess.run([sys.executable, "-c", _NO_SHELL, self.path],
                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                             check=True)
-    self.assertEqual(result.stderr, b"ERROR:root:Cannot run /none/sh: No such file"
-                     b" or directory\n")
+    self.assertEqual(result.stderr, b"ERROR:root:Cannot run /none/sh: No such"
+                     b" file or directory\n")
 
   def testLeavesAnotherFileAlone(self):
     (proc, keeper) = self._Start()
