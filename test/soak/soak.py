@@ -637,6 +637,8 @@ def _Figures(seconds, counts, latencies, problems, faults, stats, log):
   figures["latency ms, 99 %"] = _Percentile(0.99)
   figures["latency ms, worst"] = _Percentile(1)
   figures.update(faults.counts)
+  figures["faults not had"] = [name for (name, count) in faults.counts.items()
+                               if not count]
   figures["newest served after s, most"] = round(faults.settled_after, 1)
   figures["configurations loaded"] = stats["reloads"]["good"]
   figures["loads failed"] = stats["reloads"]["failed"]
@@ -704,8 +706,8 @@ def Problems(figures):
     problems.append("no copies for the daemon")
   if figures["library answered"] < 1:
     problems.append("nothing for the client library")
-  if figures["configurations loaded"] <= 3:
-    problems.append("too few configurations")
+  if not (figures["workers killed"] and figures["configurations loaded"] > 3):
+    problems.append("too few faults")
   if not figures["messages that nobody read"]:
     problems.append("somebody reads the logs")
   (part, size) = _GROWTH
