@@ -353,6 +353,12 @@ class TestCommands(_TestCase):
     self.assertEqual(self._Run("list-fields", "nodes", "role", "--separator",
                                "|", "--no-headers").split("|")[:3],
                      ["role", "Text", "Role"])
+    lines = self._Run("list-fields", "nodes", "p*_cnt", "s?nst_cnt", "pinst_*",
+                      "--no-headers").splitlines()
+    self.assertEqual([line.split()[0] for line in lines],
+                     ["pinst_cnt", "sinst_cnt", "pinst_list"])
+    self.assertIn("no such field: 'x*'", self._Run("list-fields", "nodes", "x*",
+                                                 code=1))
     self.assertIn("no such field: 'x'", self._Run("list-fields", "nodes", "x",
                                                 code=1))
 
@@ -368,6 +374,11 @@ class TestCommands(_TestCase):
         (1, ["list", "nodes", "-o", "nosuch"], "unknown field 'nosuch'"),
         (1, ["list", "nodes", "--sort", "nosuch"], "unknown field 'nosuch'"),
         (1, ["list", "nodes", "nosuch"], "unknown name 'nosuch'"),
+        (1, ["list", "instances", "-o", "oper_ram"], "; only the nodes know"
+         " that, and \"gnt-instance list -o oper_ram\" asks them"),
+        (1, ["list", "nodes", "--sort", "mfree"], "\"gnt-node list -o mfree\""),
+        (1, ["list", "instances", "-F", "tags == \"odd\""],
+         "not a text; whether it has an item is asked with '\"odd\" in tags'"),
         (1, ["list", "nodes", "-F", "name =="],
          "at column 8\nname ==\n       ^\n")]:
       self.assertIn(text, self._Run(*args, code=code), args)

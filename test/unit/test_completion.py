@@ -83,6 +83,21 @@ class TestCompletion(unittest.TestCase):
     self.assertEqual(self._Complete("list", "nodes", "--units", ""),
                      list(commandline.UNITS))
     self.assertEqual(self._Complete("config", "/"), [])
+
+  def testFields(self):
+    for (words, expected) in [
+      (["list", "nodes", "-o", "pinst_c"], ["pinst_cnt"]),
+      (["list", "node", "-o", "name,pinst_c"], ["name,pinst_cnt"]),
+      (["list", "nodes", "--output", "=", "+pinst_c"], ["+pinst_cnt"]),
+      (["list", "instances", "--sort", "be/max"], ["be/maxmem"]),
+      (["list", "disks", "-o", "pinst_c"], []),
+      (["list", "-o", "pinst_c"], []),
+      (["list-fields", "groups", "name", "alloc"], ["alloc_policy"]),
+      (["list-fields", "instances", "nic.ip"], ["nic.ips"]),
+      ]:
+      self.assertEqual(self._Complete(*words), expected, words)
+
+  def testWithoutArguments(self):
     self.assertEqual(self._Complete("ping", ""), [])
 
   def testNames(self):

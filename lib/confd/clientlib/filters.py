@@ -34,6 +34,7 @@ No I/O; L{FilterError} is all that is raised, whatever the text.
 from __future__ import annotations
 
 import abc
+import json
 import functools
 import operator
 import re
@@ -205,6 +206,9 @@ class _Compare(_Condition):
   def _Test(self, value: Any) -> bool:
     kind = _TypeName(self.other)
     if _TypeName(value) != kind:
+      if isinstance(value, list) and self.operator in _EQUALITY:
+        kind = "%s; whether it has an item is asked with '%s in %s'" % (
+          kind, json.dumps(self.other), self.field)
       self._Refuse(value, kind)
     if self._is_hostname and self.operator in _EQUALITY and kind == "a text":
       return bool((value + ".").startswith(self.other + "."))

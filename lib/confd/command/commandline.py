@@ -249,14 +249,16 @@ _SEPARATOR = Option(
 _OUTPUT = Option(
   ("-o", "--output"),
   {"metavar": "[+]FIELD[,FIELD...]",
-   "help": "print these fields, with + beside the usual ones"})
+   "help": "print these fields, with + beside the usual ones"},
+  "fields")
 _FILTER = Option(
   ("-F", "--filter"),
   {"metavar": "FILTER",
    "help": "only what meets this condition; see ganeti(7), \"Query filters\""})
 _SORT = Option(
   ("--sort", ),
-  {"metavar": "FIELD", "help": "sort by this field"})
+  {"metavar": "FIELD", "help": "sort by this field"},
+  "fields")
 _REVERSE = Option(
   ("--reverse", ),
   {"action": "store_true", "help": "the last one first"})
@@ -342,7 +344,7 @@ COMMANDS: Dict[str, Command] = {
     several=True),
   "list-fields": Command(
     "list_fields", "fields that they have",
-    (_KIND, Argument("fields", "FIELD", "*")),
+    (_KIND, Argument("fields", "FIELD", "*", "fields")),
     (_JSON_LINES, ) + _TABLE),
   "map": Command("map", "the cluster as a drawing", options=(_DOT, )),
   "status": Command("status", "how the master candidates are",

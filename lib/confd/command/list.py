@@ -45,6 +45,20 @@ _NAME_FIELDS = {
   columns.DISK: "uuid",
   }
 
+#: Fields of Ganeti's that are not in the configuration, and the command that
+#: asks the nodes for them
+_ASKS_NODES = {
+  columns.INSTANCE: "gnt-instance list",
+  columns.NODE: "gnt-node list",
+  }
+_ON_NODES_ONLY = {
+  columns.INSTANCE: frozenset(["console", "oper_ram", "oper_state",
+                               "oper_vcpus", "status"]),
+  columns.NODE: frozenset(["bootid", "cnodes", "cnos", "csockets", "ctotal",
+                           "dfree", "dtotal", "mfree", "mnode", "mtotal",
+                           "spfree", "sptotal"]),
+  }
+
 _NUMERIC = (columns.NUMBER, columns.FLOAT, columns.UNIT)
 
 _Rows = Sequence[Sequence[Any]]
@@ -169,18 +183,23 @@ def Ask(asker: clientlib.Client, opts: argparse.Namespace,
 
 def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
                          err: clientlib.ErrorAnswer) -> clientlib.ErrorAnswer:
-  """Proposes a field where there is none of a name.
+  """Says more where there is no field of a name: who knows it, or a proposal.
 
   """
   code = err.code
   if not (isinstance(code, dict) and code.get("unknown") == "field"):
     return err
+  field = str(code.get("value"))
+  if field in _ON_NODES_ONLY.get(opts.kind, ()):
+    return clientlib.ErrorAnswer(
+      "%s; only the nodes know that, and \"%s -o %s\" asks them" %
+      (err, _ASKS_NODES[opts.kind], field), err.reply)
   try:
     known = [row[0] for row in asker.Fields(opts.kind).answer]
   except errors.ConfdClientError:
     return err
   return clientlib.ErrorAnswer(
-    "%s%s" % (err, commandline.DidYouMean(str(code.get("value")), known)),
+    "%s%s" % (err, commandline.DidYouMean(field, known)),
     err.reply)
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import argparse
 
+from typing import List
+
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
+from ganeti.confd.clientlib import filters
 from ganeti.confd.command import commandline
 from ganeti.confd.command import output
 from ganeti.confd.config import columns
@@ -29,13 +32,30 @@ _TYPE_NAMES = {
   }
 
 
+def _Expand(words: List[str], known: List[str]) -> List[str]:
+  """Puts in the place of each pattern the fields that match it.
+
+  @return: each once; a pattern that none matches as it is
+
+  """
+  result: List[str] = []
+  for word in words:
+    found = []
+    if filters.IsGlob(word):
+      # Few need it
+      import fnmatch # pylint: disable=C0415
+      found = fnmatch.filter(known, word)
+    result.extend(found or [word])
+  return list(dict.fromkeys(result))
+
+
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Lists the fields that objects have.
 
   """
   reply = asker.Fields(opts.kind)
   known = {row[0]: row for row in reply.answer}
-  names = opts.fields or list(known)
+  names = _Expand(opts.fields, list(known)) if opts.fields else list(known)
   shown = [known[name] for name in names if name in known]
   answer = [{"name": name, "title": title, "type": kind, "text": text}
             for (name, title, kind, text) in shown]
