@@ -70,6 +70,8 @@ class TestDestdir(unittest.TestCase):
                               "/usr/share/doc/ganeti-confd/examples/"
                               "cluster.json",
                               "/usr/share/doc/ganeti-confd/examples/"
+                              "confd-client.conf",
+                              "/usr/share/doc/ganeti-confd/examples/"
                               "ganeti-confd.service",
                               "/usr/share/man/man1/confd-client.1",
                               "/usr/share/man/man8/ganeti-confd.8"])
