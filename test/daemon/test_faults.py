@@ -748,6 +748,8 @@ class LimitTest(_FaultTest):
     daemon.proc.send_signal(signal.SIGHUP)
     daemon.WriteConfig(_Text(2))
     self._AwaitSerial(daemon, 2)
+    # What went into a file that has no name any more is lost, and counted
+    self.assertGreater(daemon.Answer(STATS)[1]["log"]["lost"], 0)
     os.chmod(daemon.logdir, 0o755)
     daemon.WriteConfig(_Text(3))
     self._AwaitSerial(daemon, 3)

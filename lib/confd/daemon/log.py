@@ -16,6 +16,7 @@ cannot be written. How many were lost is said when writing works again.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -140,6 +141,9 @@ class _FileHandler(_Handler):
 
   def _WriteRecord(self, record: logging.LogRecord) -> None:
     self.Reopen()
+    if os.fstat(self._fd).st_nlink == 0:
+      # It was removed, and no other can be made: nobody would ever read this
+      raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     _Write(self._fd, self._Encode(record) + b"\n")
 
 
