@@ -296,7 +296,7 @@ class WorkersTest(unittest.TestCase):
     with testutils.Daemon(_Config(1), args=["--workers=3"]) as daemon:
       processes.Find(daemon, 3)
       for _ in range(3):
-        # Time to fall asleep; the oldest one is woken first
+        # Time to fall asleep
         time.sleep(0.3)
         ended = processes.Find(daemon).workers[0]
         os.kill(ended, signal.SIGTERM)
@@ -304,6 +304,16 @@ class WorkersTest(unittest.TestCase):
         # Not from one of the next tries
         daemon.Ask(PING, timeout=5.0)
         processes.WaitForEnd([ended])
+
+  def testEndedByHandAmidSleep(self):
+    with testutils.Daemon(_Config(1), args=["--workers=3"]) as daemon:
+      workers = processes.Find(daemon, 3).workers
+      time.sleep(0.3)
+      for pid in workers:
+        os.kill(pid, signal.SIGTERM)
+      # Nothing else wakes them
+      processes.WaitForEnd(workers)
+      daemon.Ask(PING, timeout=5.0)
 
   def testQuietDaemonSleeps(self):
     """Nobody looks around: what happens wakes those whom it concerns.

@@ -20,6 +20,7 @@ that does. The others stay asleep, and may go.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -76,6 +77,8 @@ class Worker:
     self._help_fd = help_fd
     self._may_go = may_go
     self._told = False
+    #: Something to read in it ends the sleep
+    self._told_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
   def Run(self) -> None:
     signal.signal(signal.SIGTERM, self._HandleTermination)
@@ -83,6 +86,7 @@ class Worker:
     sleeper = select.epoll()
     sleeper.register(self._sock, select.EPOLLIN | select.EPOLLEXCLUSIVE)
     sleeper.register(self._alive_fd, select.EPOLLIN)
+    sleeper.register(self._told_pipe[0], select.EPOLLIN)
     serve = self._server.ServeOne
     elsewhere = self._elsewhere
     count = 0
@@ -117,12 +121,16 @@ class Worker:
     serve(elsewhere, socket.MSG_DONTWAIT)
 
   def _HandleTermination(self, _signum: int, _frame: object) -> None:
-    """Ends the wait for a datagram, in this process and all others.
+    """Ends the sleep, and the wait for a datagram.
 
-    All workers finish together, and the next ones set the time-out again.
+    The latter in this process and all others. All workers finish together, and
+    the next ones set the time-out again.
 
     """
     self._told = True
+    # More than one is of no use
+    with contextlib.suppress(BlockingIOError):
+      os.write(self._told_pipe[1], b"t")
     server.SetReceiveTimeout(self._sock, _NO_TIME)
 
   def _AskForHelp(self) -> None:
