@@ -30,6 +30,23 @@ def _Config(serial, instances=0):
     instances=[testutils.MakeInstance(index, 1) for index in range(instances)])
 
 
+@contextlib.contextmanager
+def _Watched(config):
+  """Runs a daemon with a watchdog.
+
+  @return: the daemon, and the socket in systemd's place
+
+  """
+  with tempfile.TemporaryDirectory() as directory, \
+       socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+    path = os.path.join(directory, "notify")
+    sock.bind(path)
+    sock.settimeout(testutils.PATIENCE)
+    env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
+    with testutils.Daemon(config, args=["--workers=1"], env=env) as daemon:
+      yield (daemon, sock)
+
+
 class StuckTest(unittest.TestCase):
   def _CheckAnswers(self, daemon, seconds):
     """Checks that a daemon comes to answer again.
@@ -69,23 +86,6 @@ class StuckTest(unittest.TestCase):
         sock.bind((daemon.address, daemon.port))
       self.assertFalse(os.path.exists(daemon.pid_file))
 
-  @contextlib.contextmanager
-  def _Watched(self):
-    """Runs a daemon with a watchdog.
-
-    @return: the daemon, and the socket in systemd's place
-
-    """
-    with tempfile.TemporaryDirectory() as directory, \
-         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-      path = os.path.join(directory, "notify")
-      sock.bind(path)
-      sock.settimeout(testutils.PATIENCE)
-      env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
-      with testutils.Daemon(_Config(1), args=["--workers=1"],
-                            env=env) as daemon:
-        yield (daemon, sock)
-
   def _CheckIsNotFed(self, daemon, sock):
     """Checks that the watchdog is not fed by questions without an answer.
 
@@ -117,7 +117,7 @@ class StuckTest(unittest.TestCase):
       return received
 
   def testWatchdogIsNotFedForThem(self):
-    with self._Watched() as (daemon, sock):
+    with _Watched(_Config(1)) as (daemon, sock):
       found = processes.Find(daemon)
       while sock.recv(100) != b"WATCHDOG=1":
         pass
@@ -129,7 +129,7 @@ class StuckTest(unittest.TestCase):
     """What serves is asked, with the key that it serves with.
 
     """
-    with self._Watched() as (daemon, sock):
+    with _Watched(_Config(1)) as (daemon, sock):
       found = processes.Find(daemon)
       daemon.WriteConfig(b"{")
       testutils.WriteFile(daemon.key_file, b"short")
@@ -202,21 +202,15 @@ class DescriptorsTest(unittest.TestCase):
 
   @unittest.skipUnless(os.geteuid() == 0, "must be root to limit the daemon")
   def testNoneLeftForSystemd(self):
-    with tempfile.TemporaryDirectory() as directory, \
-         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-      path = os.path.join(directory, "notify")
-      sock.bind(path)
-      sock.settimeout(testutils.PATIENCE)
-      env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
-      with testutils.Daemon(None, env=env) as daemon:
-        while sock.recv(100) != b"READY=1":
+    with _Watched(None) as (daemon, sock):
+      while sock.recv(100) != b"READY=1":
+        pass
+      limits = resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE)
+      resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE,
+                       (3, limits[1]))
+      for _ in range(5):
+        while sock.recv(100) != b"WATCHDOG=1":
           pass
-        limits = resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE,
-                         (3, limits[1]))
-        for _ in range(5):
-          while sock.recv(100) != b"WATCHDOG=1":
-            pass
 
 
 class MemoryTest(unittest.TestCase):

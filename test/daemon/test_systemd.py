@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 import unittest
 
 import testutils
@@ -79,10 +78,10 @@ class NotifyTest(unittest.TestCase):
         os.kill(pid, signal.SIGSTOP)
       try:
         self.sock.setblocking(False)
-        # What was under way
-        time.sleep(0.5)
+        # A question takes longer to fail than the watchdog's interval
+        self._AwaitFailures(daemon, 1)
         self._Drain()
-        time.sleep(1.5)
+        self._AwaitFailures(daemon, 3)
         self.assertEqual(self._Drain(), [])
       finally:
         for pid in workers:
@@ -92,6 +91,12 @@ class NotifyTest(unittest.TestCase):
     with self._Daemon(None, watchdog=1):
       for _ in range(3):
         self._Await("WATCHDOG=1")
+
+  @staticmethod
+  def _AwaitFailures(daemon, number):
+    testutils.WaitFor(
+      lambda: daemon.Log().count("Asking myself for the watchdog") >= number,
+      "questions of the watchdog without an answer")
 
   def _Drain(self):
     received = []

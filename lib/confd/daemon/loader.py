@@ -186,6 +186,7 @@ class Loader:
     self._status_fd = status_fd
     self._workers = [_Child(index) for index in range(setup.workers)]
     self._large = _Child(setup.workers)
+    self._children = [*self._workers, self._large]
     # Set when the files were loaded
     self._snapshot: Any = None
     self._key = b""
@@ -368,7 +369,7 @@ class Loader:
     order: Optional[bytes] = None
     while order is None:
       now = time.monotonic()
-      for child in [*self._workers, self._large]:
+      for child in self._children:
         if child.wanted and child.pid is None and child.due <= now:
           self._Start(child, now)
       readable = process.Wait(self._Sources(), self._Timeout(now))
@@ -402,7 +403,7 @@ class Loader:
     """Returns how long nothing is due.
 
     """
-    due = [child.due for child in [*self._workers, self._large]
+    due = [child.due for child in self._children
            if child.wanted and child.pid is None]
     return max(0.0, min(due) - now) if due else None
 
@@ -467,7 +468,7 @@ class Loader:
     """
     now = time.monotonic()
     for (pid, code) in ended:
-      for child in [*self._workers, self._large]:
+      for child in self._children:
         if child.pid != pid:
           continue
         child.pid = None
@@ -507,7 +508,7 @@ class Loader:
     for fd in (self._links.alive[0], *self._links.large_alive,
                *self._links.help, *self._links.go):
       os.close(fd)
-    for child in [*self._workers, self._large]:
+    for child in self._children:
       child.wanted = False
 
   def _AwaitEnd(self, children: List[_Child], seconds: float) -> None:
@@ -519,7 +520,7 @@ class Loader:
       self._signals.Read()
       # Any of them may have ended, not only those waited for
       ended = {pid for (pid, _) in process.Reap()}
-      for child in [*self._workers, self._large]:
+      for child in self._children:
         if child.pid in ended:
           child.pid = None
       left = [child.pid for child in children if child.pid]
