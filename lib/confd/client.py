@@ -27,6 +27,7 @@ any length.
 from __future__ import annotations
 
 import collections
+import importlib
 import os
 import random
 import select
@@ -57,6 +58,10 @@ from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib.aio import AsyncClient as AsyncClient
+  from ganeti.confd.clientlib.stats import ClusterStats as ClusterStats, \
+    DaemonStats as DaemonStats
+  from ganeti.confd.clientlib.status import CandidateStatus as \
+    CandidateStatus, ClusterStatus as ClusterStatus
 
 
 #: A reply has come: all attributes of L{ConfdUpcallPayload} are set
@@ -79,14 +84,24 @@ _MAX_WAIT = 3600.0
 _REQUEST_TYPES: FrozenSet[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 
 
+#: What few programs need, and the module of C{clientlib} that has it
+_ON_DEMAND = {
+  "AsyncClient": "aio",
+  "CandidateStatus": "status",
+  "ClusterStatus": "status",
+  "ClusterStats": "stats",
+  "DaemonStats": "stats",
+  }
+
+
 def __getattr__(name: str) -> Any:
-  """Imports what needs asyncio not before it is used (PEP 562).
+  """Imports what few need not before it is used (PEP 562).
 
   """
-  if name == "AsyncClient":
-    from ganeti.confd.clientlib import aio
-    return aio.AsyncClient
-  raise AttributeError("module %r has no attribute %r" % (__name__, name))
+  if name not in _ON_DEMAND:
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+  module = importlib.import_module("ganeti.confd.clientlib." + _ON_DEMAND[name])
+  return getattr(module, name)
 
 
 class UDPClient:

@@ -74,6 +74,8 @@ _CALLS = {
   "Learn": {},
   "Survey": {"rtype": (1, _NO_INTEGER), "query": ("node1", _NO_JSON),
              "only": (["x"], _NO_OPTIONAL_LIST)},
+  "Status": {},
+  "Stats": {},
   "Serial": {},
   "Ping": {},
   "NodeRole": {"name": ("node1", _NO_TEXT)},
@@ -188,7 +190,7 @@ class TestWrongTypes(unittest.TestCase):
       kwargs.pop("only", None)
       del confd.requests[:]
       with client.Client([confd.peer], key=testutils.KEY) as asker:
-        if name in ("Learn", "Survey"):
+        if name in ("Learn", "Survey", "Status", "Stats"):
           getattr(asker, name)(**kwargs)
         else:
           self.assertRaises(client.ErrorAnswer, getattr(asker, name), **kwargs)

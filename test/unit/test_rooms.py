@@ -43,13 +43,14 @@ _MORE = frozenset([
   ("daemon.watchdog", "client"),
   # Names and titles of fields, and the order of names: neither imports more
   ("clientlib.questions", "config.columns"),
+  ("clientlib.stats", "config.naturalorder"),
+  ("clientlib.status", "config.columns"),
+  ("clientlib.status", "config.naturalorder"),
   ("command.list", "config.columns"),
   ("command.list", "config.naturalorder"),
   ("command.list_fields", "config.columns"),
   ("command.map", "config.columns"),
   ("command.map", "config.naturalorder"),
-  ("command.stats", "config.naturalorder"),
-  ("command.status", "config.naturalorder"),
   ("command.values", "config.columns"),
   ])
 

@@ -2,13 +2,15 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What confd-client's status makes of the candidates' answers.
+"""What is made of the candidates' answers: by the library and by the command
+"status".
 
 """
 
 import unittest
 
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import status as statuslib
 from ganeti.confd.command import status
 
 
@@ -33,7 +35,8 @@ def _Pings(*rows):
 
 class TestJudge(unittest.TestCase):
   def _Judge(self, *rows, silent=(), **kwargs):
-    return status.Judge(_Pings(*rows), _Replies(*rows), dict(silent), **kwargs)
+    return statuslib.Judge(_Pings(*rows), _Replies(*rows), dict(silent),
+                           **kwargs)
 
   def testWell(self):
     rows = self._Judge(("a", 5), ("b", 5))
@@ -77,11 +80,11 @@ class TestJudge(unittest.TestCase):
 
   def testAnotherVersion(self):
     pings = _Replies(("a", 3010000, 5), ("b", 3000000, 5))
-    (_, row) = status.Judge(pings, _Pings(("a", 5), ("b", 5)), {})
+    (_, row) = statuslib.Judge(pings, _Pings(("a", 5), ("b", 5)), {})
     self.assertIn("another version", row.problem)
 
   def testAnsweredOnlyOnce(self):
-    (row, ) = status.Judge(_Pings(("a", 5)), [], {})
+    (row, ) = statuslib.Judge(_Pings(("a", 5)), [], {})
     self.assertTrue(row.answers)
     self.assertIn("only one of two", row.problem)
 
@@ -91,7 +94,7 @@ class TestJudge(unittest.TestCase):
                                  (2, None, "its answers are errors: None"),
                                  (1, "Cannot", "no usable configuration")]:
       serials = [_Replies(("a", 5, 5))[0]._replace(status=code, answer=answer)]
-      (row, ) = status.Judge(pings, serials, {})
+      (row, ) = statuslib.Judge(pings, serials, {})
       self.assertIn(text, row.problem)
 
   def testNobody(self):
@@ -101,10 +104,35 @@ class TestJudge(unittest.TestCase):
     self.assertEqual(status.State(rows), status.CRITICAL)
 
 
+class TestNameNodes(unittest.TestCase):
+  def testByAddressOrName(self):
+    """By where the answer is from, by the address asked, by the name.
+
+    """
+    def _Row(address):
+      return statuslib.CandidateStatus(address, False, None, None, None, None,
+                                       None)
+
+    nodes = [["node1.example.com", "192.0.2.1", "M"],
+             ["node2.example.com", "192.0.2.2", "C"],
+             ["node3.example.com", "2001:db8::3", "O"],
+             ["node4.example.com", "192.0.2.4", "?"]]
+    rows = statuslib.NameNodes(
+      [_Row(i) for i in ["master:1814", "192.0.2.2", "[2001:db8::3]:1814",
+                         "node4.example.com", "192.0.2.9"]],
+      {"master:1814": "192.0.2.1"}, nodes)
+    self.assertEqual([(i.name, i.role) for i in rows],
+                     [("node1.example.com", "master"),
+                      ("node2.example.com", "candidate"),
+                      ("node3.example.com", "offline"),
+                      ("node4.example.com", None),
+                      (None, None)])
+
+
 class TestNagiosLine(unittest.TestCase):
   def testIsOneLineWithOneBar(self):
-    rows = status.Judge(_Pings(("a", 5)), _Pings(("a", 5)),
-                        {"b": "some|thing\nelse"})
+    rows = statuslib.Judge(_Pings(("a", 5)), _Pings(("a", 5)),
+                           {"b": "some|thing\nelse"})
     line = status.NagiosLine(rows)
     self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
                      " serial 5; b: some/thing else | answering=1;;;0;2"

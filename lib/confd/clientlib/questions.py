@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import time
 import typing
-from typing import Any, Dict, Iterable, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union
 
 from ganeti import constants
 from ganeti import errors
@@ -24,6 +24,10 @@ from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
 from ganeti.confd.config import columns as columnlib
+
+if TYPE_CHECKING:
+  from ganeti.confd.clientlib import stats as statslib
+  from ganeti.confd.clientlib import status as statuslib
 
 
 # The questions have one called List
@@ -133,6 +137,34 @@ class Questions(dialogue.Dialogue):
     return await self._AskAll(arguments.Integer("rtype", rtype, 0),
                               arguments.Json("query", query),
                               arguments.OptionalTexts("only", only))
+
+  async def Status(self) -> statuslib.ClusterStatus:
+    """Asks all candidates how they are, those that the cluster lists and those
+    that were given.
+
+    One that is behind is asked again a second later: a change takes a moment
+    to reach all.
+
+    @return: for each candidate whether it answers, and what; the freshest
+      first. Those that do not answer are there, too, and say why.
+    @raise errors.ConfdClientError: there is nobody to ask
+
+    """
+    # What few ask for is imported when it is needed
+    from ganeti.confd.clientlib import status
+    return await status.Ask(self, self._driver.Pause)
+
+  async def Stats(self) -> statslib.ClusterStats:
+    """Asks all candidates' daemons what they have done, and with what; only
+    this project's daemon tells that.
+
+    @return: for each daemon that tells it, counters and times; who does not is
+      there, too
+    @raise errors.ConfdClientError: there is nobody to ask
+
+    """
+    from ganeti.confd.clientlib import stats
+    return await stats.Ask(self)
 
   async def Serial(self) -> exchange.Reply:
     """Asks for the serial number of the configuration.

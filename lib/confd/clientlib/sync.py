@@ -176,6 +176,8 @@ class Client:
   Query = _Blocking(questions.Questions.Query)
   Learn = _Blocking(questions.Questions.Learn)
   Survey = _Blocking(questions.Questions.Survey)
+  Status = _Blocking(questions.Questions.Status)
+  Stats = _Blocking(questions.Questions.Stats)
   Serial = _Blocking(questions.Questions.Serial)
   Ping = _Blocking(questions.Questions.Ping)
   NodeRole = _Blocking(questions.Questions.NodeRole)

@@ -4,8 +4,8 @@
 
 """confd-client's command "stats": what daemons tell about themselves.
 
-The answers (C{daemon.stats} makes them) of all candidates asked stand side by
-side, or go to Prometheus.
+The answers of all candidates (C{clientlib.stats} asks for them, C{daemon.stats}
+makes them) stand side by side, or go to Prometheus.
 
 """
 
@@ -14,16 +14,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, Tuple
 
-from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import stats as statslib
 from ganeti.confd.command import output
-from ganeti.confd.config import naturalorder
 
 
 #: From the address of a candidate to its answer
@@ -158,16 +157,13 @@ class _Collector:
       yield counter
 
 
-def _Complain(replies: Iterable[clientlib.CandidateReply],
-              silent: Mapping[str, Any]) -> None:
+def _Complain(stats: statslib.ClusterStats) -> None:
   """Says who has not told its counters, and why not.
 
-  @param replies: those that are no counters
-
   """
-  for reply in replies:
+  for reply in stats.failed:
     output.Say(exchange.DescribeError(protocol.REQ_STATS, None, reply))
-  for (address, reason) in silent.items():
+  for (address, reason) in stats.silent.items():
     output.Say("%s: %s" % (address, reason or "no answer: as from a daemon"
                            " without these counters, or see the command"
                            " status"))
@@ -177,32 +173,25 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Shows what the daemons tell about themselves.
 
   """
-  (replies, silent) = asker.Survey(protocol.REQ_STATS)
-  silent = dict(sorted(silent.items(),
-                       key=lambda item: naturalorder.NaturalKey(item[0])))
-  answers: Dict[str, Any] = {}
-  wrong = []
-  for reply in sorted(replies,
-                      key=lambda i: naturalorder.NaturalKey(i.address)):
-    if (reply.status == constants.CONFD_REPL_STATUS_OK and
-        isinstance(reply.answer, dict)):
-      answers[reply.address] = reply.answer
-    else:
-      wrong.append(reply)
-  _Complain(wrong, silent)
+  stats = asker.Stats()
+  answers = {i.address: i.everything for i in stats.daemons}
+  _Complain(stats)
   if opts.prometheus:
     # Who collects this wants to see that nobody answers, too
     with output.Expecting(", ".join(answers)):
-      sys.stdout.write(Prometheus(answers,
-                                  [i.address for i in wrong] + list(silent)))
+      sys.stdout.write(Prometheus(
+        answers, [i.address for i in stats.failed] + list(stats.silent)))
     return command.EXIT_SUCCESS
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from anybody")
   if opts.json:
-    serial = max(i.serial for i in replies)
-    output.PrintReply(clientlib.Reply(answers, serial, replies, silent))
+    # One that has answered has told its serial
+    serial: Any = stats.serial
+    output.PrintReply(clientlib.Reply(answers, serial, stats.replies,
+                                      stats.silent))
   else:
     with output.Expecting(", ".join(answers)):
       (headers, rows) = Table(answers)
       output.Printer(opts).Print(headers, rows, range(1, len(headers)))
-  return command.EXIT_FAILURE if wrong or silent else command.EXIT_SUCCESS
+  return (command.EXIT_FAILURE if stats.failed or stats.silent else
+          command.EXIT_SUCCESS)

@@ -1,0 +1,228 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""How the master candidates are, from what each of them answers.
+
+All are asked, those that the cluster itself lists and those that were given.
+What they answer is judged by L{Judge}, which does no I/O.
+
+A change takes a moment to reach all candidates: one that is behind is asked
+again L{_SETTLE} seconds later, and is behind if it still has not what the
+freshest one had at first.
+
+Fact: the packaged daemon puts 0 for a serial into its reply to a ping. It has
+neither tables nor counters, so it is not asked for them: it would be waited
+for.
+
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, \
+  Mapping, NamedTuple, Optional, Sequence
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import candidates
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.config import columns
+from ganeti.confd.config import naturalorder
+
+if TYPE_CHECKING:
+  from ganeti.confd.clientlib import questions
+
+
+#: Seconds
+_SETTLE = 1.0
+
+#: A node's role by the letter that the table of nodes has
+_ROLES = {
+  "M": constants.CONFD_NODE_ROLE_MASTER,
+  "C": constants.CONFD_NODE_ROLE_CANDIDATE,
+  "R": constants.CONFD_NODE_ROLE_REGULAR,
+  "D": constants.CONFD_NODE_ROLE_DRAINED,
+  "O": constants.CONFD_NODE_ROLE_OFFLINE,
+  }
+
+_NODE_FIELDS = ["name", "pip", "role"]
+
+_SILENCE = ("no answer: host or daemon down, another key, wrong clock, or no"
+            " configuration")
+
+
+class CandidateStatus(NamedTuple):
+  """How one candidate is.
+
+  """
+  #: as it was given or learned
+  address: str
+  #: whether it answers, be it with an error
+  answers: bool
+  #: seconds; None where it does not answer
+  round_trip: Optional[float]
+  #: of its configuration; None where it has not told one
+  serial: Optional[int]
+  #: how many changes
+  behind: Optional[int]
+  #: of the configuration's format, e.g. 3000000
+  version: Optional[int]
+  #: what is wrong, in words; None where all is well
+  problem: Optional[str]
+  #: the node's; None where nobody can tell, as Ganeti's own daemon cannot
+  name: Optional[str] = None
+  #: the node's, a word of C{client.NODE_ROLES}; None likewise
+  role: Optional[str] = None
+  #: version of the daemon; None for Ganeti's own
+  daemon: Optional[str] = None
+
+
+class ClusterStatus(NamedTuple):
+  """How all candidates are.
+
+  """
+  #: the highest one; None where nobody has told any
+  serial: Optional[int]
+  #: the freshest first, those without an answer last
+  candidates: List[CandidateStatus]
+  #: to the question for the serial, the freshest first
+  replies: List[exchange.CandidateReply]
+  #: who has not answered at all, and why as far as that is known, else None
+  silent: Dict[str, Optional[str]]
+
+
+_Replies = Sequence[exchange.CandidateReply]
+
+
+def _Problem(behind: int, version: Any, freshest_version: Any
+             ) -> Optional[str]:
+  if behind == 1:
+    return "its configuration is 1 change behind"
+  if behind:
+    return "its configuration is %d changes behind" % behind
+  if version != freshest_version:
+    return "its configuration is of another version"
+  return None
+
+
+def _Failure(ping: exchange.CandidateReply,
+             serial: Optional[exchange.CandidateReply]) -> str:
+  """Says why a candidate is of no use though it answers.
+
+  @param serial: its reply to the question for the serial
+
+  """
+  if serial is None:
+    return "it has answered only one of two questions"
+  # The first one that is an error says why
+  reply = ping if not _IsAnswer(ping) else serial
+  if exchange.IsUnusable(reply.status, reply.answer):
+    return "has no usable configuration"
+  return "its answers are errors: %s" % (reply.answer, )
+
+
+def _IsAnswer(reply: exchange.CandidateReply) -> bool:
+  return reply.status == int(constants.CONFD_REPL_STATUS_OK)
+
+
+def Judge(pings: _Replies, serials: _Replies,
+          silent: Mapping[str, Optional[str]],
+          expected: Optional[int] = None) -> List[CandidateStatus]:
+  """Makes a table of what the candidates answered.
+
+  @param pings: what they said about the version
+  @param serials: what they said about the serial
+  @param silent: who has not answered, and why not if that is known
+  @param expected: the serial they should have by now; None for the highest
+  @return: the freshest first, those without an answer last
+
+  """
+  serial_of = {i.address: i for i in serials}
+
+  def _IsGood(ping: exchange.CandidateReply) -> bool:
+    serial = serial_of.get(ping.address)
+    return serial is not None and _IsAnswer(ping) and _IsAnswer(serial)
+
+  pings = sorted(pings, key=lambda i: naturalorder.NaturalKey(i.address))
+  good = [i for i in pings if _IsGood(i)]
+  good.sort(key=lambda i: serial_of[i.address].serial, reverse=True)
+  rows = []
+  for ping in good:
+    serial = serial_of[ping.address].serial
+    newest = serial_of[good[0].address].serial if expected is None else expected
+    behind = max(0, newest - serial)
+    rows.append(CandidateStatus(ping.address, True, ping.round_trip, serial,
+                                behind, ping.answer,
+                                _Problem(behind, ping.answer, good[0].answer)))
+  for ping in pings:
+    if ping not in good:
+      rows.append(CandidateStatus(ping.address, True, ping.round_trip, None,
+                                  None, None,
+                                  _Failure(ping, serial_of.get(ping.address))))
+  for address in sorted(silent, key=naturalorder.NaturalKey):
+    rows.append(CandidateStatus(address, False, None, None, None, None,
+                                silent[address] or _SILENCE))
+  return rows
+
+
+def NameNodes(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
+              nodes: Sequence[Sequence[Any]]) -> List[CandidateStatus]:
+  """Says which node each candidate is.
+
+  @param servers: the addresses of candidates to where they answer from
+  @param nodes: rows of the table of nodes, see L{_NODE_FIELDS}
+
+  """
+  known = {key: (name, role) for (name, ip, role) in nodes
+           for key in (name, ip)}
+  result = []
+  for row in rows:
+    (host, _) = candidates.Parse(row.address, 0)
+    found = known.get(servers.get(row.address, host)) or known.get(host)
+    if found is not None:
+      (name, letter) = found
+      role = protocol.NODE_ROLES.get(_ROLES.get(letter, -1))
+      row = row._replace(name=name, role=role)
+    result.append(row)
+  return result
+
+
+def _Versions(replies: _Replies) -> Dict[str, str]:
+  """Takes the daemons' versions out of what they tell about themselves.
+
+  """
+  return {i.address: i.answer["version"] for i in replies
+          if _IsAnswer(i) and isinstance(i.answer, dict) and
+          isinstance(i.answer.get("version"), str)}
+
+
+async def Ask(asker: questions.Questions,
+              pause: Callable[[float], Awaitable[None]]) -> ClusterStatus:
+  """Asks all candidates how they are.
+
+  @param pause: lets time pass, in seconds
+
+  """
+  await asker.Learn()
+  (pings, silent) = await asker.Survey(constants.CONFD_REQ_PING)
+  answering = [i.address for i in pings]
+  (serials, _) = await asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
+  rows = Judge(pings, serials, silent)
+  if any(row.behind for row in rows):
+    await pause(_SETTLE)
+    expected = max(row.serial for row in rows if row.serial is not None)
+    (serials, _) = await asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
+    rows = Judge(pings, serials, silent, expected)
+  ours = [i.address for i in pings if _IsAnswer(i) and i.serial]
+  if ours:
+    try:
+      nodes = (await asker.List(columns.NODE, _NODE_FIELDS)).answer
+    except errors.ConfdClientError:
+      # It is good to know, and no more
+      nodes = []
+    rows = NameNodes(rows, {i.address: i.server for i in pings}, nodes)
+    (replies, _) = await asker.Survey(protocol.REQ_STATS, only=ours)
+    versions = _Versions(replies)
+    rows = [row._replace(daemon=versions.get(row.address)) for row in rows]
+  return ClusterStatus(rows[0].serial if rows else None, rows, serials, silent)

@@ -1,0 +1,60 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What the library makes of what daemons tell about themselves.
+
+"""
+
+import unittest
+
+from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import stats
+
+
+def _Reply(address, answer, status=0):
+  return exchange.CandidateReply(address, address, status, answer, 5, 0.001, 0)
+
+
+class TestGather(unittest.TestCase):
+  def testByAddress(self):
+    """192.0.2.2 comes before 192.0.2.10; an error is no counters.
+
+    """
+    result = stats.Gather(
+      [_Reply("192.0.2.10", {}), _Reply("192.0.2.2", {}),
+       _Reply("192.0.2.3", 4, status=1), _Reply("192.0.2.4", "text")],
+      {"192.0.2.12": None, "192.0.2.5": "nothing listens there"})
+    self.assertEqual([i.address for i in result.daemons],
+                     ["192.0.2.2", "192.0.2.10"])
+    self.assertEqual([i.address for i in result.failed],
+                     ["192.0.2.3", "192.0.2.4"])
+    self.assertEqual(list(result.silent), ["192.0.2.5", "192.0.2.12"])
+    self.assertEqual(result.serial, 5)
+
+  def testNobody(self):
+    result = stats.Gather([], {"192.0.2.1": None})
+    self.assertEqual((result.serial, result.daemons), (None, []))
+
+
+class TestRead(unittest.TestCase):
+  def testOtherVersions(self):
+    """What is missing or of another type is None; what is new is kept.
+
+    """
+    answer = {"version": 5, "uptime": "long", "memory": None, "config": [],
+              "queries": {"ping": 3, "new": "x"}, "dropped": {"overflow": None},
+              "novel": {"things": 7}, "workers": 2}
+    result = stats.Read("192.0.2.1", answer)
+    self.assertEqual((result.version, result.uptime, result.memory,
+                      result.serial, result.age, result.load_time,
+                      result.workers),
+                     (None, None, None, None, None, None, 2))
+    self.assertEqual(result.counters, {"queries": {"ping": 3},
+                                       "dropped": {"overflow": None},
+                                       "novel": {"things": 7}})
+    self.assertEqual(result.everything, answer)
+
+
+if __name__ == "__main__":
+  unittest.main()
