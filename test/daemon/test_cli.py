@@ -120,6 +120,22 @@ class TestQuestions(_Test):
       ("config /cluster/cluster_name", "cluster.example.com"),
       ("config /serial_no", "17"),
       ("config /nodes/%s/tags" % testutils.Uuid("a", 1), "[]"),
+      ("who-has 192.0.2.53",
+       "What     Name              IP         NIC NICName MAC              "
+       " Mode    Link Network Node              NodeIP    Secondary_Nodes\n"
+       "instance inst2.example.com 192.0.2.53   1 -       aa:00:00:00:02:01"
+       " bridged br7  -       node2.example.com 127.0.3.2 -"),
+      ("--no-headers --separator ; who-has inst2",
+       "\n".join("instance;inst2.example.com;%s;%s;-;%s;bridged;%s;-;"
+                 "node2.example.com;127.0.3.2;-" % nic for nic in [
+                   ("192.0.2.52", 0, "aa:00:00:00:02:00", "br0"),
+                   ("192.0.2.53", 1, "aa:00:00:00:02:01", "br7"),
+                   ("-", 2, "aa:00:00:00:02:02", "br8")])),
+      ("--no-headers --separator ; who-has node2",
+       "\n".join("%s;node2.example.com;%s;-;-;-;-;-;-;node2.example.com;"
+                 "127.0.3.2;-" % address for address in [
+                   ("primary IP", "127.0.3.2"),
+                   ("secondary IP", "10.0.0.2")])),
       ("--separator : --no-headers node-drbd node1",
        "node1.example.com:4:inst1.example.com:disk/0:primary:"
        "node2.example.com"),
@@ -190,6 +206,10 @@ class TestQuestions(_Test):
       ("list instances -o name,no_such", "query \"instance\": unknown field"
        " 'no_such'"),
       ("list instances -o name,be/vcpu", "; did you mean 'be/vcpus'?"),
+      ("who-has 192.0.2.99", "nobody has the IP address '192.0.2.99'"),
+      ("who-has AA-00-00-00-00-FF",
+       "nobody has the MAC address 'aa:00:00:00:00:ff'"),
+      ("who-has inst", "nobody has the name 'inst'"),
       ("list-fields nodes pinst_count", "'pinst_count'; did you mean"
        " 'pinst_cnt'?"),
       ]:
@@ -383,6 +403,8 @@ class TestUsage(unittest.TestCase):
       ("-a node1:x ping", "'x' in 'node1:x'"),
       ("-a node1,,node2 ping", "''"),
       ("--hmac x --hmac-file y ping", "exclude"),
+      ("list nodes --sort -name", "'-name'; the last one first is --sort=name"
+       " --reverse"),
       ("--no-such-option", "--no-such-option"),
       ]:
       (code, output, problems) = _Run(*args.split())

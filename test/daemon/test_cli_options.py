@@ -38,6 +38,7 @@ _ARGUMENTS = {
   "config": ["/cluster"],
   "list": ["instances"],
   "list-fields": ["nodes"],
+  "who-has": ["192.0.2.51"],
   }
 
 #: A value for each option that takes one

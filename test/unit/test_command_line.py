@@ -51,8 +51,8 @@ class TestOrder(unittest.TestCase):
 
   def testValuesThatLookLikeOptions(self):
     opts = _Parse("list", "nodes", "--separator", "--", "-F", "-1 in x",
-                  "--hmac", "-key", "--sort", "-x")
-    self.assertEqual((opts.separator, opts.filter, opts.hmac, opts.sort),
+                  "--hmac", "-key", "-o", "-x")
+    self.assertEqual((opts.separator, opts.filter, opts.hmac, opts.output),
                      ("--", "-1 in x", "-key", "-x"))
     self.assertEqual(_Parse("--separator=", "stats").separator, "")
     self.assertEqual(_Parse("--separator", "a=b", "stats").separator, "a=b")

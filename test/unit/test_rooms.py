@@ -34,7 +34,8 @@ _MAY_IMPORT = {
   "daemon": [_SHARED, "config", "server"],
   "clientlib": [_SHARED],
   "client": [_SHARED, "clientlib"],
-  "command": [_SHARED, "clientlib", "client"],
+  "views": [_SHARED],
+  "command": [_SHARED, "clientlib", "client", "views"],
   }
 
 #: (module, what it imports beyond that): each with its reason
@@ -52,6 +53,7 @@ _MORE = frozenset([
   ("command.map", "config.columns"),
   ("command.map", "config.naturalorder"),
   ("command.values", "config.columns"),
+  ("command.who_has", "config.columns"),
   ])
 
 #: What of the package "ganeti" may be used: each Ganeti 3.x has it

@@ -176,6 +176,17 @@ def _Kind(text: str) -> str:
                                     DidYouMean(text, KINDS)))
 
 
+def _SortField(text: str) -> str:
+  """Refuses what other commands understand as the other way round.
+
+  """
+  if text.startswith("-"):
+    raise argparse.ArgumentTypeError("not a field: '%s'; the last one first is"
+                                     " --sort=%s --reverse" %
+                                     (text, text.lstrip("-")))
+  return text
+
+
 def _ClusterNames(text: str) -> List[str]:
   names = [name.strip() for name in text.split(",")]
   if not all(names):
@@ -257,7 +268,7 @@ _FILTER = Option(
    "help": "only what meets this condition; see ganeti(7), \"Query filters\""})
 _SORT = Option(
   ("--sort", ),
-  {"metavar": "FIELD", "help": "sort by this field"},
+  {"metavar": "FIELD", "type": _SortField, "help": "sort by this field"},
   "fields")
 _REVERSE = Option(
   ("--reverse", ),
@@ -346,6 +357,9 @@ COMMANDS: Dict[str, Command] = {
     "list_fields", "fields that they have",
     (_KIND, Argument("fields", "FIELD", "*", "fields")),
     (_JSON_LINES, ) + _TABLE),
+  "who-has": Command(
+    "who_has", "whose an IP, a MAC address or a name is",
+    (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
   "map": Command("map", "the cluster as a drawing", options=(_DOT, )),
   "status": Command("status", "how the master candidates are",
                     options=(_NAGIOS, ) + _TABLE, coverage=None,

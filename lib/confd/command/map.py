@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import collections
 
-from typing import Any, Counter, Dict, List, NamedTuple, Tuple
+from typing import Any, Counter, Dict, List, NamedTuple, Optional, Tuple
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
@@ -44,6 +44,13 @@ _COLOURS = {
   "O": "grey",
   }
 
+#: On a terminal, as "status" has them: what is of no use, and what is less than
+#: it could be
+_LINE_COLOURS = {
+  "D": "yellow",
+  "O": "red",
+  }
+
 _NODE_FIELDS = ["name", "role", "group", "sinst_cnt"]
 _INSTANCE_FIELDS = ["name", "pnode", "snodes", "admin_state", "be/maxmem"]
 
@@ -56,6 +63,15 @@ class Node(NamedTuple):
   role: str
   group: str
   secondary: int
+
+
+class Line(NamedTuple):
+  """A line of the drawing.
+
+  """
+  text: str
+  #: One of C{table.COLOURS}; None for none
+  colour: Optional[str] = None
 
 
 class Instance(NamedTuple):
@@ -118,10 +134,8 @@ def _Count(number: int, what: str) -> str:
   return "%d %s%s" % (number, what, "" if number == 1 else "s")
 
 
-def Text(nodes: List[Node], instances: List[Instance]) -> List[str]:
+def Text(nodes: List[Node], instances: List[Instance]) -> List[Line]:
   """Draws the cluster.
-
-  @return: the lines
 
   """
   counts: Counter[str] = collections.Counter(i.primary for i in instances)
@@ -147,16 +161,17 @@ def Text(nodes: List[Node], instances: List[Instance]) -> List[str]:
   lines = []
   for (group, members) in _ByGroup(nodes):
     count = sum(counts[node.name] for node in members)
-    lines.append("%s: %s, %s" % (group, _Count(len(members), "node"),
-                                 _Count(count, "instance")))
+    lines.append(Line("%s: %s, %s" % (group, _Count(len(members), "node"),
+                                      _Count(count, "instance"))))
     for node in members:
       (name, role, number, secondary, bar, text, size_bar) = cells[node.name]
-      lines.append("  %s %s %s%s [%s] %s [%s]" %
-                   (name.ljust(widths[0]), role.ljust(widths[1]),
-                    number.rjust(widths[2]), secondary.ljust(widths[3]), bar,
-                    text.rjust(widths[5]), size_bar))
-  lines.append("Per node: role, primary+secondary instances, their configured"
-               " memory")
+      lines.append(Line("  %s %s %s%s [%s] %s [%s]" %
+                        (name.ljust(widths[0]), role.ljust(widths[1]),
+                         number.rjust(widths[2]), secondary.ljust(widths[3]),
+                         bar, text.rjust(widths[5]), size_bar),
+                        _LINE_COLOURS.get(node.role)))
+  lines.append(Line("Per node: role, primary+secondary instances, their"
+                    " configured memory"))
   return lines
 
 
@@ -164,10 +179,8 @@ def _Quote(text: str) -> str:
   return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def Dot(nodes: List[Node], instances: List[Instance]) -> List[str]:
+def Dot(nodes: List[Node], instances: List[Instance]) -> List[Line]:
   """Writes the cluster for Graphviz.
-
-  @return: the lines
 
   """
   lines = ["digraph cluster {", "  rankdir=LR;", "  node [style=filled];"]
@@ -188,7 +201,7 @@ def Dot(nodes: List[Node], instances: List[Instance]) -> List[str]:
     lines.append("  %s -> %s;" % (me, _Quote("node " + instance.primary)))
     lines.extend("  %s -> %s [style=dashed];" % (me, _Quote("node " + node))
                  for node in instance.secondaries)
-  return lines + ["}"]
+  return [Line(line) for line in lines + ["}"]]
 
 
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
@@ -202,5 +215,6 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   else:
     with output.Expecting(reply.candidates[0].address):
       lines = (Dot if opts.dot else Text)(nodes, instances)
-      output.Printer(opts).Print(None, [[line] for line in lines])
+      output.Printer(opts).Print(None, [[line.text] for line in lines],
+                                 colours=[line.colour for line in lines])
   return command.EXIT_SUCCESS

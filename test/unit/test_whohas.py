@@ -1,0 +1,117 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests for ganeti.confd.views.whohas"""
+
+import unittest
+
+from ganeti.confd.views import whohas
+
+
+_NODES = [
+  ["node1.example.com", "192.0.2.1", "198.51.100.1"],
+  ["node2.example.com", "192.0.2.2", "192.0.2.2"],
+  ]
+
+_INSTANCES = [
+  ["a", "node1.example.com", ["node2.example.com", "gone"],
+   [None, "back"], ["192.0.2.51", "2001:db8::5"],
+   ["aa:00:00:00:00:01", "AA:00:00:00:00:02"], ["bridged", "routed"],
+   ["br0", "100"], [None, "lan"]],
+  ["b", None, [], ["x"], ["192.0.2.51"], ["aa:00:00:00:00:03"], ["bridged"],
+   ["br1"], [None]],
+  ["c", "node1.example.com", [], [], [], [], [], [], []],
+  ]
+
+
+class TestParse(unittest.TestCase):
+  def test(self):
+    for (word, expected) in [
+      ("192.0.2.1", (whohas.IP, "192.0.2.1")),
+      ("2001:DB8:0:0::0:1", (whohas.IP, "2001:db8::1")),
+      ("::ffff:192.0.2.1", (whohas.IP, "192.0.2.1")),
+      ("AA:00:00:10:00:0F", (whohas.MAC, "aa:00:00:10:00:0f")),
+      ("aa-00-00-10-00-0f", (whohas.MAC, "aa:00:00:10:00:0f")),
+      ("aa00.0010.000F", (whohas.MAC, "aa:00:00:10:00:0f")),
+      ("aa:00-00:10:00:0f", (whohas.NAME, "aa:00-00:10:00:0f")),
+      ("aa:00:00:10:00", (whohas.NAME, "aa:00:00:10:00")),
+      ("aa000010000f", (whohas.NAME, "aa000010000f")),
+      ("192.0.2.300", (whohas.NAME, "192.0.2.300")),
+      ("192.0.2", (whohas.NAME, "192.0.2")),
+      ("Web1", (whohas.NAME, "Web1")),
+      ("", (whohas.NAME, "")),
+      ]:
+      self.assertEqual(whohas.Parse(word), expected, word)
+
+
+class TestFind(unittest.TestCase):
+  @staticmethod
+  def _Find(word, instances=(), **kwargs):
+    return whohas.Find(whohas.Parse(word), instances, _NODES, **kwargs)
+
+  def testInstancesWith(self):
+    rows = [["a", ["192.0.2.51", None, 5, "x"]], ["b", ["2001:DB8::5"]],
+            ["c", []], ["d", ["192.0.2.51"]]]
+    for (word, expected) in [("192.0.2.51", ["a", "d"]),
+                             ("2001:db8:0::5", ["b"]), ("192.0.2.5", [])]:
+      self.assertEqual(whohas.InstancesWith(whohas.Parse(word), rows), expected)
+
+  def testAddressTwice(self):
+    """Only the nics that have it, of all instances.
+
+    """
+    (first, second) = self._Find("192.0.2.51", _INSTANCES)
+    self.assertEqual(first, whohas.Finding(
+      "instance", "a", "192.0.2.51",
+      whohas.Nic(0, None, "aa:00:00:00:00:01", "bridged", "br0", None),
+      whohas.Node("node1.example.com", "192.0.2.1", "198.51.100.1"),
+      [whohas.Node("node2.example.com", "192.0.2.2", "192.0.2.2"),
+       whohas.Node("gone", None, None)]))
+    self.assertEqual((second.name, second.nic.name, second.nic.link,
+                      second.node, second.secondaries),
+                     ("b", "x", "br1", None, []))
+
+  def testMac(self):
+    (found, ) = self._Find("aa-00-00-00-00-02", _INSTANCES)
+    self.assertEqual((found.name, found.ip, found.nic.number, found.nic.name,
+                      found.nic.network),
+                     ("a", "2001:db8::5", 1, "back", "lan"))
+
+  def testName(self):
+    """All nics, and what has none.
+
+    """
+    found = self._Find("a", _INSTANCES[:1])
+    self.assertEqual([i.nic.number for i in found], [0, 1])
+    (found, ) = self._Find("c", _INSTANCES[2:])
+    self.assertEqual((found.name, found.ip, found.nic), ("c", None, None))
+    self.assertEqual(found.node.primary_ip, "192.0.2.1")
+
+  def testNodes(self):
+    def _Short(*args, **kwargs):
+      return [(i.what, i.name, i.ip) for i in self._Find(*args, **kwargs)]
+    (node1, node2) = [row[0] for row in _NODES]
+    self.assertEqual(_Short("192.0.2.1"), [("primary IP", node1, "192.0.2.1")])
+    self.assertEqual(_Short("198.51.100.1"),
+                     [("secondary IP", node1, "198.51.100.1")])
+    # It is the same for both
+    self.assertEqual(_Short("192.0.2.2"), [("primary IP", node2, "192.0.2.2")])
+    self.assertEqual(_Short("node1", named=node1),
+                     [("primary IP", node1, "192.0.2.1"),
+                      ("secondary IP", node1, "198.51.100.1")])
+    self.assertEqual(_Short("192.0.2.2", master=(node1, "192.0.2.2")),
+                     [("primary IP", node2, "192.0.2.2"),
+                      ("master IP", node1, "192.0.2.2")])
+    self.assertEqual(_Short("aa:00:00:00:00:01"), [])
+
+  def testJson(self):
+    (found, ) = self._Find("c", _INSTANCES[2:])
+    self.assertEqual(whohas.AsDict(found), {
+      "what": "instance", "name": "c", "ip": None, "nic": None,
+      "node": {"name": "node1.example.com", "primary_ip": "192.0.2.1",
+               "secondary_ip": "198.51.100.1"}, "secondaries": []})
+
+
+if __name__ == "__main__":
+  unittest.main()
