@@ -22,6 +22,7 @@ from typing import Optional, Union
 import simplejson
 
 from ganeti import constants
+from ganeti.confd import counters
 from ganeti.confd import parts
 from ganeti.confd import protocol
 from ganeti.confd import querylib
@@ -50,14 +51,21 @@ _EncodeKey: Callable[[Any], str] = simplejson.JSONEncoder(
   allow_nan=True, namedtuple_as_object=False, separators=(",", ":")).encode
 
 
+#: Errors with a counter of their own
+_COUNTED = [
+  (protocol.TOO_LARGE, counters.INDEX[counters.TOO_LARGE]),
+  (protocol.NOT_PERMITTED, counters.INDEX[counters.NOT_PERMITTED]),
+  ]
+
+
 class Answer(NamedTuple):
   """An answer, ready to be packed with any salt.
 
   """
   status: int
   message: wire.Message
-  #: Whether it says that the answer is too large
-  too_large: bool
+  #: Index of the counter that counts it besides that of its status
+  counter: Optional[int]
   #: Whether a reply with it may be short, see L{replay.FREE_SIZE}
   may_be_short: bool
 
@@ -85,7 +93,12 @@ def Encode(result: "querylib.Result", serial: int,
   text = wire.EncodeReply(status, value, serial, part)
   if len(text) > constants.MAX_UDP_DATA_SIZE:
     return Encode(protocol.TOO_LARGE, serial)
-  return Answer(status, wire.Prepare(text), result == protocol.TOO_LARGE,
+  counter = None
+  if status == constants.CONFD_REPL_STATUS_ERROR:
+    for (error, index) in _COUNTED:
+      if result == error:
+        counter = index
+  return Answer(status, wire.Prepare(text), counter,
                 len(text) <= replay.FREE_SIZE)
 
 
@@ -293,7 +306,7 @@ class Large:
       return Encode(protocol.TOO_LARGE, self.serial)
     answer = Encode((constants.CONFD_REPL_STATUS_OK,
                      wire.DecodeJson(cut.Text())), self.serial)
-    if not answer.too_large:
+    if answer.status == constants.CONFD_REPL_STATUS_OK:
       self._cache.Put(key, answer)
     return answer
 

@@ -34,6 +34,8 @@ OK = "replies ok"
 ERROR = "replies error"
 NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
+#: What a reader's key is not for, or no more
+NOT_PERMITTED = "replies not-permitted"
 #: Whatever came while there was nothing to answer it with
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
 #: Authentic, but the process that it was left to had too much to do
@@ -53,7 +55,8 @@ UNKNOWN_TYPE = QueryName("unknown")
 #: All counters, in the order in which they are shown
 NAMES = (
   [QueryName(kind) for kind in protocol.REQUEST_TYPES] +
-  [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE] +
+  [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE,
+   NOT_PERMITTED] +
   [DroppedName(reason) for reason in wire.REJECT_REASONS] +
   [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_REPLAYED, DROPPED_UNSENT,
    RELOADS, RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS, LOG_LOST])

@@ -50,6 +50,8 @@ NODE_ROLES = {
 
 #: The answer does not fit a datagram (beside constants.CONFD_ERROR_*)
 ERROR_TOO_LARGE = 3
+#: The reader's key is not for this question, or has ended
+ERROR_NOT_PERMITTED = 4
 
 # Whole answers, as (status, answer)
 UNKNOWN_ENTRY = (constants.CONFD_REPL_STATUS_ERROR,
@@ -59,6 +61,7 @@ INTERNAL_ERROR = (constants.CONFD_REPL_STATUS_ERROR,
 BAD_ARGUMENT = (constants.CONFD_REPL_STATUS_ERROR,
                 constants.CONFD_ERROR_ARGUMENT)
 TOO_LARGE = (constants.CONFD_REPL_STATUS_ERROR, ERROR_TOO_LARGE)
+NOT_PERMITTED = (constants.CONFD_REPL_STATUS_ERROR, ERROR_NOT_PERMITTED)
 NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
 
 #: A shorter key is not used, by the daemon or by our client calls (bytes)

@@ -33,7 +33,6 @@ _QUERY_COUNTER: Dict[Optional[int], int] = {
   number: counters.INDEX[counters.QueryName(kind)]
   for (kind, number) in protocol.REQUEST_TYPES.items()}
 _UNKNOWN_TYPE = counters.INDEX[counters.UNKNOWN_TYPE]
-_REPLY_TOO_LARGE = counters.INDEX[counters.TOO_LARGE]
 _DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
             for reason in wire.REJECT_REASONS}
 # Looked up less often than in a module
@@ -70,6 +69,8 @@ class Source(Protocol):
 class Responder:
   """Makes replies of datagrams, with one source of answers and one key.
 
+  And with what is derived from that key for readers.
+
   No socket, no clock.
 
   """
@@ -82,10 +83,12 @@ class Responder:
     self._remembered = source.remembered
     self._known = source.Known
     self._key = key
+    self._readers = wire.Readers(key)
     self._row = row
     self._replays = replays
     self._wary_until = replays.wary_until
     self._too_large = answers.Encode(protocol.TOO_LARGE, source.serial)
+    self._not_permitted = answers.Encode(protocol.NOT_PERMITTED, source.serial)
     self._failed: Set[Optional[int]] = set()
 
   def Respond(self, datagram: bytes, now: float, forwarded: bool = False
@@ -102,16 +105,18 @@ class Responder:
 
     """
     try:
-      request = wire.ParseRequest(datagram, self._key, now)
+      request = wire.ParseRequest(datagram, self._key, now, self._readers)
     except wire.Rejected as err:
       # Not a word: neither to whoever sent it nor in the log
       self._row[_DROPPED[err.reason]] += 1
       return None
 
-    (rtype, query, rsalt, part, signature, sent) = request
+    (rtype, query, rsalt, part, signature, sent, reader) = request
+    key: wire.Key = self._key if reader is None else reader
+    outcome = None if reader is None else self._Refuse(reader, request, now)
     # Most questions need no more than this
-    outcome = None
-    if part is None and (query is None or type(query) is str):
+    if outcome is None and part is None and (query is None or
+                                             type(query) is str):
       outcome = self._remembered((rtype, query))
     if outcome is None:
       try:
@@ -123,7 +128,7 @@ class Responder:
     # No isinstance, which takes longer
     if type(outcome) is _Answer and outcome.may_be_short:
       answer = outcome
-      reply = wire.PackReply(self._key, rsalt, answer.message)
+      reply = wire.PackReply(key, rsalt, answer.message)
     if (reply is None or answer is None or len(reply) > _FREE_SIZE or
         now < self._wary_until[0]):
       # It costs more, or is of more use to whoever sends copies
@@ -134,7 +139,7 @@ class Responder:
         outcome = self._Make(request)
       if isinstance(outcome, answers.Elsewhere):
         return outcome
-      (answer, reply) = self._Pack(outcome, rsalt)
+      (answer, reply) = self._Pack(outcome, key, rsalt)
       if reply is None:
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
         return None
@@ -143,11 +148,23 @@ class Responder:
     row = self._row
     row[_QUERY_COUNTER.get(rtype, _UNKNOWN_TYPE)] += 1
     row[_STATUS_COUNTER[answer.status]] += 1
-    if answer.too_large:
-      row[_REPLY_TOO_LARGE] += 1
+    if answer.counter is not None:
+      row[answer.counter] += 1
     return reply
 
-  def _Pack(self, answer: answers.Answer, rsalt: str
+  def _Refuse(self, reader: wire.ReaderKey, request: wire.Request,
+              now: float) -> Optional[answers.Outcome]:
+    """Refuses what a reader may not ask, before it is looked at.
+
+    @return: None for what he may
+
+    """
+    label = reader.label
+    if label.May(request.type, request.query) and not label.HasEnded(now):
+      return None
+    return self._not_permitted
+
+  def _Pack(self, answer: answers.Answer, key: wire.Key, rsalt: str
             ) -> Tuple[answers.Answer, Optional[bytes]]:
     """Makes the reply with an answer, or that it is too large.
 
@@ -155,10 +172,10 @@ class Responder:
       no room for any reply at all
 
     """
-    reply = wire.PackReply(self._key, rsalt, answer.message)
+    reply = wire.PackReply(key, rsalt, answer.message)
     if len(reply) > constants.MAX_UDP_DATA_SIZE:
       answer = self._too_large
-      reply = wire.PackReply(self._key, rsalt, answer.message)
+      reply = wire.PackReply(key, rsalt, answer.message)
       if len(reply) > constants.MAX_UDP_DATA_SIZE:
         return (answer, None)
     return (answer, reply)

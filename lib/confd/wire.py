@@ -13,6 +13,10 @@ salt of a request is the sender's time, which bounds how long a captured
 request can be sent again; the salt of a reply is the C{rsalt} that the request
 asked for, which ties the reply to it. (Ganeti 2.1 design, "confd".)
 
+Ours: a datagram that is signed with a reader's key has the key's label in it,
+C{"key": LABEL}. The label and a zero byte come before what is signed, so that
+nothing that is signed with one key can be taken for signed with another.
+
 Rule: no I/O, no clock; time is passed in. Whatever is not authentic raises
 L{Rejected}, whose reason says which check failed, and gets no reply.
 
@@ -33,6 +37,7 @@ import simplejson
 from ganeti import confd
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import readerkey
 
 if TYPE_CHECKING:
   # Part of typing since Python 3.10
@@ -53,6 +58,9 @@ _JSON_BLANKS = " \t\n\r"
 _SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
 _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 
+#: How many readers' keys a process of the daemon keeps
+_MAX_READERS = 1024
+
 #: Any JSON value, as Python has it: None, bool, int, float, str, list or dict
 Json = Any
 
@@ -67,6 +75,7 @@ class Request(NamedTuple):
   @ivar signature: 40 lower case hex digits, the same for each copy of a request
   @ivar sent: the time it was sent at, in seconds since the epoch; the same for
     each copy, too
+  @ivar reader: the reader's key that it is signed with; None for the cluster's
 
   """
   type: Optional[int]
@@ -75,6 +84,7 @@ class Request(NamedTuple):
   part: Json = None
   signature: str = ""
   sent: int = 0
+  reader: Optional[ReaderKey] = None
 
 
 class Message(NamedTuple):
@@ -190,24 +200,115 @@ def _ParseObject(scan: Callable[[str, int], tuple[Json, int]],
   return value
 
 
-@functools.lru_cache(maxsize=8)
-def _KeyStates(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
-  """Prepares a key: both hashes of HMAC (RFC 2104) with the key in them.
+class _Signer(NamedTuple):
+  """A key, ready to sign with: both hashes of HMAC (RFC 2104), the key in them.
 
   To sign a request with copies of them takes half the time of C{hmac.digest}.
 
-  @return: the inner and the outer hash
+  @ivar end: the end of a datagram, after the signature
 
   """
+  inner: hashlib._Hash
+  outer: hashlib._Hash
+  end: str
+
+
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5c for byte in range(256))
+
+
+@functools.lru_cache(maxsize=8)
+def _ClusterSigner(key: bytes) -> _Signer:
+  """Prepares a cluster's key.
+
+  """
+  return _MakeSigner(key, "\"}")
+
+
+def _MakeSigner(key: bytes, end: str) -> _Signer:
   size = hashlib.sha1().block_size
   if len(key) > size:
     key = hashlib.sha1(key).digest()
   key = key.ljust(size, b"\0")
-  return (hashlib.sha1(bytes(byte ^ 0x36 for byte in key)),
-          hashlib.sha1(bytes(byte ^ 0x5c for byte in key)))
+  return _Signer(hashlib.sha1(key.translate(_INNER_PAD)),
+                 hashlib.sha1(key.translate(_OUTER_PAD)), end)
 
 
-def _Sign(key: bytes, salt: str, data: bytes) -> str:
+class ReaderKey:
+  """A reader's key: a label, and what was derived for it.
+
+  @ivar label: L{readerkey.Label}
+  @ivar signer: for this module alone
+
+  """
+  __slots__ = ("label", "signer")
+
+  def __init__(self, label: readerkey.Label, secret: bytes) -> None:
+    """@param secret: what L{readerkey.Derive} returns
+
+    """
+    self.label = label
+    # No character of a label has to be escaped
+    self.signer = _MakeSigner(secret, "\",\"key\":\"%s\"}" % label.text)
+    self.signer.inner.update(label.text.encode("ascii") + b"\0")
+
+  def __repr__(self) -> str:
+    return "<%s of %s>" % (self.__class__.__name__, self.label.text)
+
+
+#: What datagrams are signed with: the bytes of the cluster's key, or a reader's
+Key = Union[bytes, ReaderKey]
+
+
+class Readers:
+  """The readers' keys that a daemon was asked with.
+
+  Only those are kept that a signature was found right for: no stranger can fill
+  the memory, or drive out what is kept.
+
+  """
+  def __init__(self, key: bytes) -> None:
+    """@param key: the cluster's
+
+    """
+    self._key = key
+    self._kept: dict[str, ReaderKey] = {}
+
+  def Find(self, label: Json) -> ReaderKey:
+    """Returns the key for a label, derived if need be.
+
+    @param label: what stands in a datagram for it
+    @raise Rejected: it is no label
+
+    """
+    # The length first: to hash a long text takes time
+    if not (isinstance(label, str) and len(label) <= readerkey.MAX_LABEL):
+      raise Rejected(BAD_HMAC, "key is no label")
+    kept = self._kept.get(label)
+    if kept is not None:
+      return kept
+    try:
+      parsed = readerkey.Parse(label)
+    except ValueError as err:
+      raise Rejected(BAD_HMAC, "key is no label: %s" % err)
+    return ReaderKey(parsed, readerkey.Derive(self._key, parsed))
+
+  def Keep(self, key: ReaderKey) -> None:
+    """Keeps a key that something was signed with.
+
+    """
+    text = key.label.text
+    if text not in self._kept:
+      if len(self._kept) >= _MAX_READERS:
+        self._kept.clear()
+      self._kept[text] = key
+
+
+def _SignerOf(key: Key) -> _Signer:
+  return key.signer if isinstance(key, ReaderKey) else _ClusterSigner(key)
+
+
+def _Sign(signer: _Signer, salt: str, data: bytes) -> str:
   """Computes a signature.
 
   @param data: the message
@@ -215,7 +316,7 @@ def _Sign(key: bytes, salt: str, data: bytes) -> str:
   @raise UnicodeEncodeError: the salt is no Unicode text
 
   """
-  (inner, outer) = _KeyStates(key)
+  (inner, outer, _) = signer
   inner = inner.copy()
   inner.update(salt.encode("utf-8") + data)
   outer = outer.copy()
@@ -231,19 +332,24 @@ def Prepare(msg: str) -> Message:
   return Message(msg.encode("utf-8"), confd.PackMagic(head.encode("ascii")))
 
 
-def _Pack(key: bytes, salt: str, message: Message) -> bytes:
+def _Pack(key: Key, salt: str, message: Message) -> bytes:
   """Makes a datagram.
 
   """
-  signature = _Sign(key, salt, message.data)
-  tail = "%s,\"hmac\":\"%s\"}" % (EncodeJson(salt), signature)
+  signer = _SignerOf(key)
+  signature = _Sign(signer, salt, message.data)
+  tail = "%s,\"hmac\":\"%s%s" % (EncodeJson(salt), signature, signer.end)
   return message.head + tail.encode("ascii")
 
 
-def _Unpack(datagram: bytes, key: bytes) -> tuple[str, str, str]:
+def _Unpack(datagram: bytes, key: Key,
+            readers: Optional[Readers] = None
+            ) -> tuple[str, str, str, Optional[ReaderKey]]:
   """Takes a datagram apart and checks its signature.
 
-  @return: msg, salt and signature
+  @param key: what it has to be signed with
+  @param readers: if given, a reader's key is right as well
+  @return: msg, salt, signature, and the reader's key, if it is signed with one
   @raise Rejected: the datagram is malformed or not authentic
 
   """
@@ -262,18 +368,40 @@ def _Unpack(datagram: bytes, key: bytes) -> tuple[str, str, str]:
     raise Rejected(BAD_JSON, "msg, salt or hmac missing, or not a string")
   if not _SIGNATURE_RE.fullmatch(signature):
     raise Rejected(BAD_HMAC, "hmac is not 40 hex digits")
+  reader = None
+  if "key" in envelope:
+    reader = _FindReader(envelope["key"], key, readers)
+    signer = reader.signer
+  elif isinstance(key, ReaderKey):
+    raise Rejected(BAD_HMAC, "no label: signed with the cluster's key?")
+  else:
+    signer = _ClusterSigner(key)
   try:
-    expected = _Sign(key, salt, msg.encode("utf-8"))
+    expected = _Sign(signer, salt, msg.encode("utf-8"))
   except UnicodeEncodeError:
     # A lone surrogate, which JSON can carry and UTF-8 cannot: no bytes, so
     # nothing that could have been signed
     raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
   if not hmac.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
-  return (msg, salt, expected)
+  return (msg, salt, expected, reader)
 
 
-def PackRequest(key: bytes, now: float, rtype: int, query: Json, rsalt: str,
+def _FindReader(label: Json, key: Key, readers: Optional[Readers]) -> ReaderKey:
+  """Returns the key that a datagram's label names.
+
+  @param label: any JSON value
+  @raise Rejected: it names none, or another than it has to be signed with
+
+  """
+  if readers is not None:
+    return readers.Find(label)
+  if isinstance(key, ReaderKey) and label == key.label.text:
+    return key
+  raise Rejected(BAD_HMAC, "signed with another reader's key")
+
+
+def PackRequest(key: Key, now: float, rtype: int, query: Json, rsalt: str,
                 part: Optional[int] = None) -> bytes:
   """Makes the datagram of a request.
 
@@ -305,9 +433,13 @@ def _ParseTime(salt: str) -> Optional[int]:
   return int(salt) if _TIMESTAMP_RE.fullmatch(salt) else None
 
 
-def ParseRequest(datagram: bytes, key: bytes, now: float) -> Request:
+def ParseRequest(datagram: bytes, key: bytes, now: float,
+                 readers: Optional[Readers] = None) -> Request:
   """Proves a request authentic and takes it apart.
 
+  @param key: the cluster's
+  @param readers: the readers' keys; None where there are none. What a reader
+    may ask is not looked at here
   @param now: the time, in seconds since the epoch
   @raise Rejected: the datagram gets no reply
 
@@ -315,7 +447,9 @@ def ParseRequest(datagram: bytes, key: bytes, now: float) -> Request:
   if len(datagram) > constants.MAX_UDP_DATA_SIZE:
     raise Rejected(BAD_SIZE, "Datagram of more than %d bytes" %
                    constants.MAX_UDP_DATA_SIZE)
-  (msg, salt, signature) = _Unpack(datagram, key)
+  (msg, salt, signature, reader) = _Unpack(datagram, key, readers)
+  if reader is not None and readers is not None:
+    readers.Keep(reader)
   sent = _ParseTime(salt)
   if sent is None:
     raise Rejected(BAD_CLOCK, "salt is not a time")
@@ -338,7 +472,7 @@ def ParseRequest(datagram: bytes, key: bytes, now: float) -> Request:
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None
   return Request(rtype, request.get("query"), rsalt, request.get("part"),
-                 signature, sent)
+                 signature, sent, reader)
 
 
 def EncodeReply(status: int, answer: Json, serial: int,
@@ -358,9 +492,10 @@ def EncodeReply(status: int, answer: Json, serial: int,
   return EncodeJson(reply)
 
 
-def PackReply(key: bytes, rsalt: str, message: Message) -> bytes:
+def PackReply(key: Key, rsalt: str, message: Message) -> bytes:
   """Makes the datagram of a reply.
 
+  @param key: the one that the request was signed with
   @param rsalt: L{Request}'s
   @param message: what L{EncodeReply} made, prepared
   @return: of any length; what is longer than C{constants.MAX_UDP_DATA_SIZE}
@@ -370,15 +505,16 @@ def PackReply(key: bytes, rsalt: str, message: Message) -> bytes:
   return _Pack(key, rsalt, message)
 
 
-def ParseReply(datagram: bytes, key: bytes) -> ParsedReply:
+def ParseReply(datagram: bytes, key: Key) -> ParsedReply:
   """Proves a reply authentic and takes it apart.
 
   The caller compares the salt with that of its request.
 
+  @param key: the one that the request was signed with
   @raise Rejected: the datagram is malformed or not authentic
 
   """
-  (msg, salt, _) = _Unpack(datagram, key)
+  (msg, salt, _, _) = _Unpack(datagram, key)
   reply = _ParseObject(_ScanMessage, msg)
   status = reply.get("status")
   serial = reply.get("serial")

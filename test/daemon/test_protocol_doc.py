@@ -41,6 +41,10 @@ _BLOCK_RE = re.compile(r"^( *)\.\. code-block:: (\w+)\n\n((?:\1  .*\n|\n)+)",
 _ARROW_RE = re.compile("^(->|<-) ", re.MULTILINE)
 _KEY_RE = re.compile("the key is the 33 bytes ::\n\n  ([0-9a-f]{32})\n")
 _TIME_RE = re.compile(r"sent at the time ([0-9]+) \(")
+_DERIVED_RE = re.compile(r"[Ff]or(?: the label)? ``([^`]*)``(?: it is)? ::\n\n"
+                         r"  ([0-9a-f]{64})\n")
+_READER_SIGNED_RE = re.compile("In the first of these examples ([0-9]+) bytes"
+                               " are signed")
 _SIGNED_RE = re.compile(r"these ([0-9]+) bytes are signed::\n\n  (.*)\n")
 
 #: An answer that does not fit a datagram
@@ -82,30 +86,50 @@ def _Examples(text):
   return found
 
 
-def _Sign(key, salt, msg):
-  return hmac.new(key, (salt + msg).encode("utf-8"), hashlib.sha1).hexdigest()
+def _Derive(key, label):
+  return hmac.new(key, b"confd reader 1\0" + label.encode("ascii"),
+                  hashlib.sha256).hexdigest()
 
 
-def _Pack(key, salt, msg):
-  envelope = {"msg": msg, "salt": salt, "hmac": _Sign(key, salt, msg)}
+def _Signed(salt, msg, label):
+  """Makes the text that is signed.
+
+  @param label: None for what is signed with the cluster's key
+
+  """
+  return salt + msg if label is None else label + "\0" + salt + msg
+
+
+def _Sign(key, salt, msg, label=None):
+  if label is not None:
+    key = _Derive(key, label).encode("ascii")
+  return hmac.new(key, _Signed(salt, msg, label).encode("utf-8"),
+                  hashlib.sha1).hexdigest()
+
+
+def _Pack(key, salt, msg, label=None):
+  envelope = {"msg": msg, "salt": salt, "hmac": _Sign(key, salt, msg, label)}
+  if label is not None:
+    envelope["key"] = label
   return b"plj0" + json.dumps(envelope).encode("ascii")
 
 
 def _Unpack(key, datagram):
   """Verifies a datagram and takes it apart.
 
-  @return: tuple of salt and msg, two strings
+  @return: tuple of salt and msg, two strings, and label, None for what is
+    signed with the cluster's key
 
   """
   if datagram[:4] != b"plj0":
     raise AssertionError("Begins with %r" % datagram[:4])
   envelope = json.loads(datagram[4:])
-  (salt, msg) = (envelope["salt"], envelope["msg"])
-  expected = _Sign(key, salt, msg)
+  (salt, msg, label) = (envelope["salt"], envelope["msg"], envelope.get("key"))
+  expected = _Sign(key, salt, msg, label)
   if envelope["hmac"].lower() != expected:
     raise AssertionError("Signature %s, not %s: %s" %
                          (envelope["hmac"], expected, msg))
-  return (salt, msg)
+  return (salt, msg, label)
 
 
 def _Shape(value):
@@ -185,7 +209,7 @@ class TestPage(unittest.TestCase):
     """
     rsalts = set()
     for (request, _) in self.examples:
-      (salt, msg) = _Unpack(self.key, request)
+      (salt, msg, _) = _Unpack(self.key, request)
       self.assertEqual(salt, self.time)
       rsalts.add(json.loads(msg)["rsalt"])
     self.assertEqual(len(rsalts), len(self.examples))
@@ -195,20 +219,20 @@ class TestPage(unittest.TestCase):
 
     """
     for (request, expected) in self.examples:
-      (_, msg) = _Unpack(self.key, request)
-      again = _Pack(self.key, "%d" % time.time(), msg)
+      (_, msg, label) = _Unpack(self.key, request)
+      again = _Pack(self.key, "%d" % time.time(), msg, label)
       with self.subTest(msg=msg):
         if expected is None:
           self.assertTrue(self.daemon.IsIgnored(again))
           continue
-        (salt, expected) = _Unpack(self.key, expected)
-        self.assertEqual(salt, json.loads(msg)["rsalt"])
+        (salt, expected, signed_with) = _Unpack(self.key, expected)
+        self.assertEqual((salt, signed_with), (json.loads(msg)["rsalt"], label))
         expected = json.loads(expected)
         daemon = self.daemon
         if (expected["status"], expected["answer"]) == _TOO_LARGE:
           daemon = self.large
-        (salt, got) = _Unpack(self.key, daemon.AskRaw(again))
-        self.assertEqual(salt, json.loads(msg)["rsalt"])
+        (salt, got, signed_with) = _Unpack(self.key, daemon.AskRaw(again))
+        self.assertEqual((salt, signed_with), (json.loads(msg)["rsalt"], label))
         got = json.loads(got)
         if json.loads(msg)["type"] == _STATS:
           (got, expected) = (_Shape(got), _Shape(expected))
@@ -240,9 +264,37 @@ class TestPage(unittest.TestCase):
 
     """
     (size, text) = _SIGNED_RE.search(_Words(self.page)).groups()
-    (salt, msg) = _Unpack(self.key, self.examples[0][0])
+    (salt, msg, _) = _Unpack(self.key, self.examples[0][0])
     self.assertEqual(text, salt + msg)
     self.assertEqual(int(size), len(text))
+
+  def testReaders(self):
+    """The keys that are derived on the page, and what they sign.
+
+    """
+    words = _Words(self.page)
+    derived = dict(_DERIVED_RE.findall(words))
+    self.assertEqual(len(derived), 2)
+    for (label, secret) in derived.items():
+      self.assertEqual(_Derive(self.key, label), secret)
+    readers = [unpacked for unpacked in (_Unpack(self.key, request)
+                                         for (request, _) in self.examples)
+               if unpacked[2] is not None]
+    self.assertLess(set(derived), {label for (_, _, label) in readers})
+    (size, ) = _READER_SIGNED_RE.search(words).groups()
+    self.assertEqual(int(size), len(_Signed(*readers[0])))
+
+  def testRights(self):
+    """The names that a label may have, with their numbers.
+
+    """
+    (text, ) = re.search(r"The names are (.*?)\. One kind", self.page,
+                         re.DOTALL).groups()
+    named = {name: int(number) for (name, number) in
+             re.findall(r"``([a-z-]+)``\s+\(([0-9]+)\)", text)}
+    expected = dict(protocol.REQUEST_TYPES)
+    expected["list"] = expected.pop("query")
+    self.assertEqual(named, expected, "see WHAT in \"Readers' keys\"")
 
   def testFields(self):
     """The tables of fields are what the daemon answers.

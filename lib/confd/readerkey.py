@@ -1,0 +1,203 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Readers' keys: labels that say who may ask what until when.
+
+A label is C{NAME:WHAT:UNTIL}. The key that goes with it is derived from the
+cluster's key and the label, so whoever has the cluster's key needs no list of
+readers, and whoever has not cannot change a word of a label.
+
+Rule: a label has one form. Whatever could be written in another way (another
+order, a name twice, "list" beside "list/nodes") is no label at all: else one
+key would have two names.
+
+"""
+
+from __future__ import annotations
+
+import datetime
+import hmac
+import re
+
+from typing import Any, Iterable, NamedTuple, Optional
+
+from ganeti.confd import protocol
+
+
+#: WHAT of a key for all questions, also for those that come to be
+ALL = "all"
+
+#: UNTIL of a key that does not end
+NEVER = "never"
+
+#: Longest label (bytes)
+MAX_LABEL = 255
+
+#: The right to ask for any table: the name of the question that clients know
+LIST = "list"
+
+#: What tables are of, as request QUERY has it
+KINDS = ("instance", "node", "group", "network", "disk")
+
+#: The right to ask for tables of one kind only
+_RIGHT_OF_KIND = {kind: "%s/%ss" % (LIST, kind) for kind in KINDS}
+
+#: The right that is enough for a question, by type of request
+_RIGHT_OF_TYPE: dict[Optional[int], str] = {
+  number: LIST if number == protocol.REQ_QUERY else name
+  for (name, number) in protocol.REQUEST_TYPES.items()}
+
+#: All names that may be in WHAT, besides L{ALL}
+RIGHTS = frozenset([*_RIGHT_OF_TYPE.values(), *_RIGHT_OF_KIND.values()])
+
+_NAME_RE = re.compile("[a-z0-9][a-z0-9._-]{0,62}")
+_DAY_RE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
+
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_DAY = 24 * 60 * 60
+
+#: Goes before what a key is derived from: no other use of the cluster's key is
+#: to give the same
+_PURPOSE = b"confd reader 1\0"
+
+
+class Label(NamedTuple):
+  """A label, taken apart.
+
+  @ivar text: the label itself, ASCII
+  @ivar name: whose key it is
+  @ivar what: of L{RIGHTS}, or L{ALL} alone
+  @ivar last_day: the last day that the key is good for, None for ever
+
+  """
+  text: str
+  name: str
+  what: frozenset[str]
+  last_day: Optional[datetime.date]
+  #: The first second after that, since the epoch
+  end: float
+
+  def May(self, rtype: Optional[int], query: Any) -> bool:
+    """Tells whether a question is among those that may be asked.
+
+    @param rtype: type of request; None for what is no question at all
+    @param query: any JSON value
+
+    """
+    what = self.what
+    return (_RIGHT_OF_TYPE.get(rtype, ALL) in what or ALL in what or
+            rtype == protocol.REQ_QUERY and _KindRight(query) in what)
+
+  def HasEnded(self, now: float) -> bool:
+    """Tells whether the key's last day is over.
+
+    @param now: the time, in seconds since the epoch
+
+    """
+    return now >= self.end
+
+
+def _KindRight(query: Any) -> str:
+  """Returns the right that is enough for a query for a table.
+
+  @return: L{LIST} where the query is for no kind that there is
+
+  """
+  if isinstance(query, dict):
+    kind = query.get("what")
+    if isinstance(kind, str):
+      return _RIGHT_OF_KIND.get(kind, LIST)
+  return LIST
+
+
+def RightFor(rtype: Optional[int], query: Any = None) -> str:
+  """Names the least right that is enough for a question.
+
+  @param rtype: type of request
+  @param query: any JSON value
+  @return: one of L{RIGHTS}; L{ALL} for what is none of the known questions
+
+  """
+  if rtype == protocol.REQ_QUERY:
+    return _KindRight(query)
+  return _RIGHT_OF_TYPE.get(rtype, ALL)
+
+
+def Parse(text: str) -> Label:
+  """Takes a label apart.
+
+  @raise ValueError: it is none; says which part of it is wrong
+
+  """
+  if len(text) > MAX_LABEL:
+    raise ValueError("label of more than %d characters" % MAX_LABEL)
+  parts = text.split(":")
+  if len(parts) != 3:
+    raise ValueError("not NAME:WHAT:UNTIL: %s" % ascii(text))
+  (name, what, until) = parts
+  if not _NAME_RE.fullmatch(name):
+    raise ValueError("the name has to be of a-z, 0-9, '.', '_' and '-', with a"
+                     " letter or a digit first, and of at most 63 characters:"
+                     " %s" % ascii(name))
+  last_day = _ParseUntil(until)
+  end = float("inf")
+  if last_day is not None:
+    end = (last_day.toordinal() + 1 - _EPOCH) * _DAY
+  return Label(text, name, _ParseWhat(what), last_day, end)
+
+
+def _ParseWhat(text: str) -> frozenset[str]:
+  if text == ALL:
+    return frozenset([ALL])
+  names = text.split(",")
+  for name in names:
+    if name not in RIGHTS:
+      raise ValueError("no such question: %s" % ascii(name))
+  if names != sorted(set(names)):
+    raise ValueError("questions not in the order of their names, or twice: %s" %
+                     ascii(text))
+  for name in _RIGHT_OF_KIND.values():
+    if LIST in names and name in names:
+      raise ValueError("%s is part of %s" % (name, LIST))
+  return frozenset(names)
+
+
+def _ParseUntil(text: str) -> Optional[datetime.date]:
+  if text == NEVER:
+    return None
+  match = _DAY_RE.fullmatch(text)
+  if match:
+    (year, month, day) = match.groups()
+    try:
+      return datetime.date(int(year), int(month), int(day))
+    except ValueError:
+      pass
+  raise ValueError("no such day: %s" % ascii(text))
+
+
+def Make(name: str, what: Iterable[str],
+         last_day: Optional[datetime.date]) -> Label:
+  """Makes a label.
+
+  @param what: some of L{RIGHTS}, in any order, or L{ALL} alone
+  @param last_day: the last day that the key is good for, None for ever
+  @raise ValueError: there can be no such label; says why
+
+  """
+  until = NEVER
+  if last_day is not None:
+    # Not strftime, which writes the year 999 with three digits
+    until = "%04d%02d%02d" % (last_day.year, last_day.month, last_day.day)
+  return Parse("%s:%s:%s" % (name, ",".join(sorted(set(what))), until))
+
+
+def Derive(key: bytes, label: Label) -> bytes:
+  """Derives the key that goes with a label.
+
+  @param key: the cluster's key
+  @return: 64 lower case hex digits
+
+  """
+  text = _PURPOSE + label.text.encode("ascii")
+  return hmac.digest(key, text, "sha256").hex().encode("ascii")
