@@ -201,7 +201,8 @@ def MakeResponders(snap):
   row = setup.counters.Row(0)
   replays = replay.ReplayTable()
   state = filestate.State(1, 2, 3, 4, 5)
-  about_daemon = stats.Stats(setup, snap.serial, state, "x", 0.5)
+  about_daemon = stats.Stats(setup, snap.serial, len(snap.warnings), state,
+                             "x", 0.5)
   (worker, large, about_itself) = [
     responder.Responder(source, KEY, row, replays) for source in (
       answers.Quick(snap), answers.Large(snap),

@@ -215,7 +215,9 @@ def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
     is_json = "--json" in argv or "--json-lines" in argv
   if is_nagios:
     return "nagios"
-  return "json" if is_json else "text"
+  if is_json:
+    return "json"
+  return "nagios" if commandline.Name(argv) == commandline.CHECK else "text"
 
 
 def _Print(text: str, otherwise: str) -> None:

@@ -30,6 +30,9 @@ PROGRAM = "confd-client"
 #: The command whose arguments are a command line
 WATCH = "watch"
 
+#: The command that is a Nagios plugin without an option for that
+CHECK = "check"
+
 #: Stands for the names of all clusters
 ALL_CLUSTERS = "all"
 
@@ -294,6 +297,15 @@ _PROMETHEUS = Option(
   {"action": "store_true",
    "help": "print it for Prometheus, as node_exporter collects it from a text"
            " file"})
+_IGNORE = Option(
+  ("--ignore", ),
+  {"metavar": "CHECK[,CHECK...]", "default": "",
+   "help": "leave these checks out"},
+  "checks")
+_PRIMARY_ONLY = Option(
+  ("--primary-only", ),
+  {"action": "store_true",
+   "help": "only the instances that run there: mirrors may stay"})
 _REQUESTS = Option(
   ("-r", "--requests"),
   {"metavar": "NUMBER", "default": 100,
@@ -361,6 +373,12 @@ COMMANDS: Dict[str, Command] = {
     "who_has", "whose an IP, a MAC address or a name is",
     (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
   "map": Command("map", "the cluster as a drawing", options=(_DOT, )),
+  CHECK: Command(
+    "check", "what is wrong or risky in the configuration",
+    options=(_IGNORE, )),
+  "evacuate": Command(
+    "evacuate", "what has to move before a node can go, and where",
+    (_NODE, ), (_PRIMARY_ONLY, ) + _TABLE),
   "status": Command("status", "how the master candidates are",
                     options=(_NAGIOS, ) + _TABLE, coverage=None,
                     several=True),
@@ -540,6 +558,14 @@ def _CheckSeveral(parser: argparse.ArgumentParser, opts: argparse.Namespace
                        ("hmac_file", "--hmac-file"), ("nagios", "--nagios")]:
     if getattr(opts, name, None):
       parser.error("%s and several clusters exclude each other" % text)
+
+
+def Name(argv: Sequence[str]) -> Optional[str]:
+  """Returns the first word of a command line that is no option.
+
+  """
+  (_, words) = _Sort(argv)
+  return words[0] if words else None
 
 
 def Parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -48,6 +48,8 @@ _GAUGES = {
                                  " counted once"),
   ("config", "serial"): ("config_serial", "Serial number of the configuration"
                                           " that is served"),
+  ("config", "warnings"): ("config_warnings", "Things left out of it, as they"
+                           " are malformed or refer to what is not there"),
   ("config", "age"): ("config_age_seconds", "Time since it was loaded"),
   ("config", "load_time"): ("config_load_seconds", "Time that loading took"),
   ("config", "size"): ("config_size_bytes", "Size of its file"),

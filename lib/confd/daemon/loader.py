@@ -279,7 +279,8 @@ class Loader:
     if reason:
       self._Tell(messages.Failed(reason, files, time.process_time()))
       return False
-    self._stats = stats.Stats(self._setup, self._snapshot.serial, state,
+    self._stats = stats.Stats(self._setup, self._snapshot.serial,
+                              len(self._snapshot.warnings), state,
                               self._digest, time.monotonic() - start)
     # What was built stays as it is: the collector need not look at it, which
     # would also copy the pages that the workers share

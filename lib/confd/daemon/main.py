@@ -100,11 +100,19 @@ def _ParseArguments(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument("--log-file", metavar="FILE",
                       help="default: %s.log in Ganeti's log directory" %
                       constants.DAEMONS_LOGBASE[constants.CONFD])
+  parser.add_argument("--check", metavar="FILE", nargs="*",
+                      help="load a configuration, and a key, as the daemon"
+                      " would; say what is in it and what is wrong; exit with 0"
+                      " or 1 (a configuration, then a key; default: those of this node)")
   parser.add_argument("-V", "--version", action="version",
                       version="%s %s" % (constants.CONFD, _version.VERSION))
   # A value only with "=", as the packaged daemon has it
-  return parser.parse_args(["--syslog=" + _SYSLOG_YES if arg == "--syslog"
-                            else arg for arg in argv])
+  options = parser.parse_args(["--syslog=" + _SYSLOG_YES if arg == "--syslog"
+                               else arg for arg in argv])
+  if options.check and len(options.check) > 2:
+    parser.error("--check takes a configuration and a key, not %r as well" %
+                 options.check[2])
+  return options
 
 
 def _CheckUser() -> None:
@@ -191,6 +199,22 @@ def _Prepare(options: argparse.Namespace
     raise
 
 
+def _Check(paths: Sequence[str]) -> int:
+  """Looks at files, and starts nothing.
+
+  @return: exit code
+
+  """
+  from ganeti.confd.daemon import checkconf
+  try:
+    code = checkconf.Run(*paths)
+    sys.stdout.flush()
+    return code
+  except (errors.GenericError, OSError) as err:
+    detach.Complain(str(err))
+    return constants.EXIT_FAILURE
+
+
 def Main() -> int:
   """Runs the daemon.
 
@@ -199,6 +223,8 @@ def Main() -> int:
   """
   detach.TakeStandardStreams()
   options = _ParseArguments(sys.argv[1:])
+  if options.check is not None:
+    return _Check(options.check)
   for name in ("pid_file", "log_file"):
     # The daemon changes to another directory
     if getattr(options, name):

@@ -95,10 +95,11 @@ class Stats:
   """Collects what there is to tell.
 
   """
-  def __init__(self, setup: setuplib.Setup, serial: int,
+  def __init__(self, setup: setuplib.Setup, serial: int, warnings: int,
                config_state: filestate.State, digest: str,
                load_time: float) -> None:
     """@param serial: the loaded configuration's serial number
+    @param warnings: how many things were left out of it
     @param config_state: that of the loaded file
     @param digest: L{filestate.Digest} of what was in it
     @param load_time: seconds that loading it took
@@ -107,6 +108,7 @@ class Stats:
     self._setup = setup
     self._config = {
       "serial": serial,
+      "warnings": warnings,
       "inode": config_state.inode,
       "mtime": config_state.mtime_ns / 1e9,
       "size": config_state.size,

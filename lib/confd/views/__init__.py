@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Views: what can be seen in the tables that C{list} gives.
+"""What can be made of the cluster's tables: findings, plans, drawings.
 
-Pure functions: rows of tables in, findings out. Nothing here asks a daemon or
-prints.
+Rule: pure functions. Rows come as mappings from the names of fields to values,
+as C{client.Client.List} can give them; nothing here asks, prints or waits.
 
 """

@@ -1,0 +1,71 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-client's command "evacuate": what has to move before a node can go.
+
+The plan is made by L{evacuation}, which knows tables and no questions.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from typing import Any, Dict, List, Optional
+
+from ganeti.confd import client as clientlib
+from ganeti.confd import command
+from ganeti.confd.command import output
+from ganeti.confd.command import tables
+from ganeti.confd.command import values
+from ganeti.confd.config import columns
+from ganeti.confd.views import evacuation
+
+
+_HEADERS = ["Instance", "Disks", "Memory", "Targets", "Command", "Problem"]
+_MEMORY = 2
+
+
+def _FormatMemory(size: Any) -> str:
+  return values.FormatUnit(size, "h") if size else ""
+
+
+def _Cells(step: evacuation.Step) -> List[Optional[str]]:
+  return [step.instance, step.disk_template,
+          values.Leniently(_FormatMemory)(step.memory),
+          ",".join(step.targets), evacuation.Command(step), step.problem or ""]
+
+
+def _Json(plan: evacuation.Plan) -> Dict[str, Any]:
+  steps = [dict(step._asdict(), command=evacuation.Command(step))
+           for step in plan.steps]
+  return dict(plan._asdict(), steps=steps)
+
+
+def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Says what has to move, and where it can go.
+
+  @return: exit code
+
+  """
+  with output.Progress(asker):
+    node = asker.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
+    (rows, reply) = tables.Ask(asker, evacuation.FIELDS)
+  with output.Expecting(reply.candidates[0].address):
+    plan = evacuation.Make(node, rows[columns.NODE], rows[columns.INSTANCE],
+                           opts.primary_only)
+    # It may have been removed just now
+    steps = plan.steps if plan is not None else []
+    if opts.json:
+      output.PrintReply(reply._replace(answer=plan and _Json(plan)))
+    elif steps:
+      output.Printer(opts).Print(_HEADERS, [_Cells(step) for step in steps],
+                                 [_MEMORY],
+                                 [None if step.possible else "red"
+                                  for step in steps])
+    elif not opts.separator:
+      output.Say("Nothing is on %s" % node)
+  if all(step.possible for step in steps):
+    return command.EXIT_SUCCESS
+  return command.EXIT_FAILURE

@@ -1,0 +1,91 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Looks whether the daemon could load a configuration and a key.
+
+"""
+
+from __future__ import annotations
+
+import sys
+
+from typing import List, Optional, Sized
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import filestate
+from ganeti.confd import localnode
+from ganeti.confd.config import snapshot as snapshotlib
+from ganeti.confd.daemon import detach
+
+
+def _Count(objects: Sized, what: str) -> str:
+  number = len(objects)
+  return "%d %s%s" % (number, what, "" if number == 1 else "s")
+
+
+def _CheckConfig(path: str) -> List[str]:
+  """Loads a configuration.
+
+  @return: what there is to say about it
+  @raise errors.ConfigurationError: it is unusable
+
+  """
+  (text, _) = filestate.ReadFile(path)
+  try:
+    snapshot = snapshotlib.Snapshot(text)
+  except errors.ConfigurationError as err:
+    raise errors.ConfigurationError("%s: %s" % (path, err)) from err
+  counts = ", ".join(_Count(directory.items, what) for (directory, what) in [
+    (snapshot.nodes, "node"), (snapshot.groups, "group"),
+    (snapshot.instances, "instance"), (snapshot.disks, "disk"),
+    (snapshot.networks, "network")])
+  # Names in warnings may hold anything
+  return ["%s: serial %d, version %d, %s" %
+          (path, snapshot.serial, snapshot.version, counts)] + [
+            "Warning: %s" % ascii(text)[1:-1] for text in snapshot.warnings]
+
+
+def _CheckKey(path: str) -> List[str]:
+  """Reads a key.
+
+  @return: what there is to say about it
+  @raise errors.ConfigurationError: it is unusable
+
+  """
+  key = localnode.ReadKey(path)
+  warning = localnode.KeyWarning(path)
+  return ["%s: a key of %d bytes" % (path, len(key))] + (
+    [] if warning is None else ["Warning: %s" % warning])
+
+
+def Run(config: Optional[str] = None, key: Optional[str] = None) -> int:
+  """Says what the daemon would make of its files.
+
+  @param config: path; None for the files of this node
+  @param key: path; None for none, if C{config} is given
+  @return: exit code
+
+  """
+  if sys.stdout:
+    # A path may hold any bytes
+    sys.stdout.reconfigure(errors="backslashreplace") # type: ignore
+  code: int = constants.EXIT_SUCCESS
+  checks = []
+  if config is None:
+    (config, key) = (localnode.ConfigFile(), localnode.HmacKeyFile())
+  checks.append((_CheckConfig, config))
+  if key is not None:
+    checks.append((_CheckKey, key))
+  for (check, path) in checks:
+    try:
+      for line in check(path):
+        print(line)
+    except errors.ConfigurationError as err:
+      detach.Complain(str(err))
+      code = constants.EXIT_FAILURE
+    except MemoryError:
+      detach.Complain("%s: not enough memory" % path)
+      code = constants.EXIT_FAILURE
+  return code

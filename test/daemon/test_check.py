@@ -1,0 +1,475 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The commands check and evacuate, and ganeti-confd --check.
+
+A configuration has each fault once: each is found, and nothing else. Sound
+configurations of all versions of Ganeti have none.
+
+"""
+
+import json
+import os
+import re
+import subprocess
+import time
+import unittest
+
+import oldconfigs
+import testutils
+
+from ganeti.confd.views import checks
+
+
+CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
+
+
+def _Run(daemon, *args):
+  """Runs confd-client.
+
+  @return: exit code, lines on standard output, standard error
+
+  """
+  result = subprocess.run(
+    [CLIENT, "-a", daemon.address, "-p", str(daemon.port), "--hmac-file",
+     daemon.key_file] + list(args), stdin=subprocess.DEVNULL,
+    stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+    timeout=60, cwd="/", check=False)
+  return (result.returncode, result.stdout.splitlines(), result.stderr)
+
+
+def _Network(index, name, network, **kwargs):
+  # All 16 addresses are taken but for some
+  free = kwargs.pop("free", 10)
+  taken = "1" * (15 - free) + "0" * free + "1"
+  result = {"name": name, "uuid": testutils.Uuid("9", index),
+            "network": network, "reservations": taken,
+            "ext_reservations": "0" * 16, "serial_no": 1, "ctime": 1.5,
+            "mtime": 1.5, "tags": []}
+  result.update(kwargs)
+  return result
+
+
+def _OnNetwork(instance, index):
+  for nic in instance["nics"]:
+    nic["network"] = testutils.Uuid("9", index)
+  return instance
+
+
+def _Sound():
+  """Makes a configuration without a fault, with much that could have one.
+
+  """
+  nodes = [testutils.MakeNode(i, master_candidate=i < 4) for i in range(1, 5)]
+  instances = [
+    testutils.MakeInstance(1, 1, disks=[1], nics=["198.51.100.1"],
+                           tags=["service:dns"]),
+    testutils.MakeInstance(2, 2, nics=["198.51.100.1"], tags=["service:dns"]),
+    testutils.MakeInstance(3, 2, nics=[("198.51.100.1", "br7")]),
+    testutils.MakeInstance(4, 4, admin_state="down", nics=["203.0.113.2"],
+                           tags=["other:dns"]),
+    testutils.MakeInstance(5, 4, tags=["other:dns"]),
+    # What was planned just now
+    testutils.MakeInstance(6, 4, forthcoming=True, mtime=time.time()),
+    ]
+  _OnNetwork(instances[1], 1)
+  return testutils.MakeConfig(
+    nodes=nodes, instances=instances,
+    disks=[testutils.MakeDrbd(1, 1, 3)],
+    networks={testutils.Uuid("9", 1): _Network(1, "net1", "198.51.100.0/28"),
+              testutils.Uuid("9", 2): _Network(2, "net2", "203.0.113.0/28")},
+    cluster={"candidate_pool_size": 3, "tags": ["htools:iextags:service"]})
+
+
+def _Node(config, index):
+  return config["nodes"][testutils.Uuid("a", index)]
+
+
+def _Instance(config, index):
+  return config["instances"][testutils.Uuid("b", index)]
+
+
+def _Net(config, index):
+  return config["networks"][testutils.Uuid("9", index)]
+
+
+# Each puts one fault into a sound configuration. By the name of its check: the
+# function, and whom the finding is about.
+
+def _OfflineNode(config):
+  _Node(config, 4)["offline"] = True
+
+
+def _DrainedNode(config):
+  _Node(config, 4)["drained"] = True
+  config["instances"].pop(testutils.Uuid("b", 4))
+  config["instances"].pop(testutils.Uuid("b", 6))
+
+
+def _MirrorOffline(config):
+  _Node(config, 3).update(offline=True, master_candidate=False)
+  # Else a candidate would be missing
+  _Node(config, 4)["master_candidate"] = True
+
+
+def _MirrorMissing(config):
+  config["disks"][testutils.Uuid("d", 1)]["logical_id"][1] = "gone"
+
+
+def _PrimaryIsSecondary(config):
+  disk = config["disks"][testutils.Uuid("d", 1)]
+  disk["logical_id"][1] = disk["logical_id"][0]
+
+
+def _ExclusionTag(config):
+  _Instance(config, 2)["primary_node"] = testutils.Uuid("a", 1)
+
+
+def _NetworkFull(config):
+  _Net(config, 2)["reservations"] = "1" * 16
+
+
+def _NetworkNearlyFull(config):
+  _Net(config, 2)["reservations"] = "1" * 14 + "01"
+
+
+def _DuplicateIp(config):
+  _Instance(config, 3)["nics"][0]["nicparams"] = {}
+
+
+def _DuplicateIpOfNetwork(config):
+  _OnNetwork(_Instance(config, 1), 1)
+
+
+def _DuplicateMac(config):
+  # In another spelling
+  _Instance(config, 3)["nics"][0]["mac"] = (
+    _Instance(config, 1)["nics"][0]["mac"].upper())
+
+
+def _AddressOutside(config):
+  _OnNetwork(_Instance(config, 4), 1)
+
+
+def _FewCandidates(config):
+  _Node(config, 3)["master_candidate"] = False
+
+
+def _MissingGroup(config):
+  _Node(config, 4)["group"] = "gone"
+
+
+def _MissingNetwork(config):
+  _OnNetwork(_Instance(config, 4), 3)
+
+
+def _MissingNode(config):
+  _Instance(config, 4)["primary_node"] = "gone"
+
+
+def _MissingDisk(config):
+  _Instance(config, 4)["disks"] = ["gone"]
+
+
+def _Forthcoming(config):
+  _Instance(config, 6)["mtime"] = time.time() - 90000
+
+
+_FAULTS = [
+  ("instance-on-offline-node", _OfflineNode,
+   ["inst5.example.com", "inst6.example.com"]),
+  ("instance-on-drained-node", _DrainedNode, ["inst5.example.com"]),
+  ("mirror-offline", _MirrorOffline, ["inst1.example.com"]),
+  ("mirror-missing", _MirrorMissing, ["inst1.example.com, disk/0"]),
+  ("primary-is-secondary", _PrimaryIsSecondary, ["inst1.example.com, disk/0"]),
+  ("exclusion-tag", _ExclusionTag, ["node1.example.com"]),
+  ("network-full", _NetworkFull, ["net2"]),
+  ("network-nearly-full", _NetworkNearlyFull, ["net2"]),
+  ("duplicate-ip", _DuplicateIp, ["198.51.100.1"]),
+  ("duplicate-ip", _DuplicateIpOfNetwork, ["198.51.100.1"]),
+  ("duplicate-mac", _DuplicateMac, ["aa:00:00:00:01:00"]),
+  ("address-outside-network", _AddressOutside, ["inst4.example.com, nic/0"]),
+  ("few-candidates", _FewCandidates, ["cluster"]),
+  ("missing-reference", _MissingGroup, ["node4.example.com"]),
+  ("missing-reference", _MissingNetwork, ["inst4.example.com, nic/0"]),
+  ("missing-reference", _MissingNode, ["configuration"]),
+  ("missing-reference", _MissingDisk, ["configuration"]),
+  ("forthcoming", _Forthcoming, ["inst6.example.com"]),
+  ]
+
+#: Faults that bring about others
+_MORE = {
+  _MirrorMissing: {"missing-reference"},
+  }
+
+
+class CheckTest(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    cls.daemon = testutils.Daemon(_Sound())
+    cls.daemon.Start()
+    cls.serial = 17
+
+  @classmethod
+  def tearDownClass(cls):
+    cls.daemon.Stop()
+
+  def _Load(self, config):
+    type(self).serial += 1
+    self.daemon.WriteConfig(dict(config, serial_no=self.serial))
+    self.daemon.WaitForSerial(self.serial)
+
+  def _Check(self, *args):
+    """Runs the command for its JSON.
+
+    @return: exit code, state, findings
+
+    """
+    (code, lines, stderr) = _Run(self.daemon, "check", "--json", *args)
+    self.assertEqual(stderr, "")
+    reply = json.loads("\n".join(lines))
+    self.assertEqual(reply.get("serial"), self.serial, reply)
+    return (code, reply["answer"]["state"], reply["answer"]["findings"])
+
+  def testFaults(self):
+    """Each fault is found, by its name, and nothing else is.
+
+    """
+    for (name, function, subjects) in _FAULTS:
+      with self.subTest(name=name, fault=function.__name__):
+        config = _Sound()
+        function(config)
+        self._Load(config)
+        (code, state, findings) = self._Check()
+        self.assertEqual({i["check"] for i in findings},
+                         {name} | _MORE.get(function, set()))
+        mine = [i for i in findings if i["check"] == name]
+        self.assertEqual([i["subject"] for i in mine], subjects)
+        worst = max(i["severity"] == "critical" for i in findings)
+        self.assertEqual((code, state),
+                         (2, "CRITICAL") if worst else (1, "WARNING"))
+        for finding in mine:
+          self.assertTrue(finding["text"] and finding["advice"])
+
+  def testSound(self):
+    """Nothing is found where nothing is wrong.
+
+    """
+    self._Load(_Sound())
+    self.assertEqual(self._Check(), (0, "OK", []))
+    (code, lines, stderr) = _Run(self.daemon, "check")
+    self.assertEqual(
+      (code, lines, stderr),
+      (0, ["CONFD OK - 0 findings in 6 instances on 4 nodes, serial %d |"
+           " findings=0;;;0 critical=0;;;0" % self.serial], ""))
+
+  def testText(self):
+    """What people read: findings by check, what to do, and no bar but one.
+
+    """
+    config = _Sound()
+    _DrainedNode(config)
+    _NetworkFull(config)
+    _Net(config, 2)["name"] = "a|b\nc"
+    self._Load(config)
+    (code, lines, stderr) = _Run(self.daemon, "check")
+    self.assertEqual((code, stderr), (2, ""))
+    self.assertTrue(lines[0].startswith("CONFD CRITICAL - 2 findings in 4"))
+    self.assertTrue(lines[0].endswith("| findings=2;;;0 critical=1;;;0"))
+    self.assertEqual(lines[1], "CRITICAL network-full: A network has no free"
+                     " address")
+    self.assertEqual(lines[2], "  a/b\\nc: all of its 16 addresses are taken")
+    self.assertTrue(lines[3].startswith("  What to do: gnt-network "))
+    self.assertEqual(lines[5], "  inst5.example.com: its primary node"
+                     " node4.example.com is drained")
+    self.assertEqual(sum(line.count("|") for line in lines), 1)
+
+  def testIgnore(self):
+    """Checks are switched off by name.
+
+    """
+    config = _Sound()
+    _DrainedNode(config)
+    _NetworkFull(config)
+    self._Load(config)
+    (code, _, findings) = self._Check("--ignore", "network-full")
+    self.assertEqual((code, [i["check"] for i in findings]),
+                     (1, ["instance-on-drained-node"]))
+    (code, state, _) = self._Check(
+      "--ignore", "network-full, instance-on-drained-node")
+    self.assertEqual((code, state), (0, "OK"))
+    (code, lines, stderr) = _Run(self.daemon, "check", "--ignore",
+                                 "network-ful")
+    self.assertEqual((code, lines), (
+      3, ["CONFD UNKNOWN - wrong usage: no such check: 'network-ful'; did you"
+          " mean 'network-full'?"]))
+    self.assertIn("usage: confd-client check", stderr)
+
+  def testUnknown(self):
+    """A plugin's "unknown" is what it is where there is no answer.
+
+    """
+    nobody = testutils.FreePort()
+    (code, lines, _) = _Run(self.daemon, "check", "-t", "0.3", "-p",
+                            str(nobody))
+    self.assertEqual(code, 3)
+    self.assertTrue(lines[0].startswith("CONFD UNKNOWN - No answer"), lines)
+    (code, lines, _) = _Run(self.daemon, "check", "--no-such-option")
+    self.assertEqual(code, 3)
+    self.assertTrue(lines[0].startswith("CONFD UNKNOWN - wrong usage"), lines)
+    (code, lines, stderr) = _Run(self.daemon, "check", "-t", "0.3", "-p",
+                                 str(nobody), "--json")
+    self.assertIn("No answer", json.loads("".join(lines))["error"])
+    self.assertEqual(stderr, "")
+
+  def testOldConfigurations(self):
+    """Those of before Ganeti 2.7 have the faults that they were given.
+
+    """
+    for release in oldconfigs.RELEASES:
+      with self.subTest(release=release):
+        self._Load(oldconfigs.Make(release))
+        (_, _, findings) = self._Check()
+        # Its node3 is offline, and has a mirror
+        self.assertEqual({(i["check"], i["subject"]) for i in findings},
+                         {("mirror-offline", "mail.example.com")})
+
+  @unittest.skipUnless(testutils.Samples(), "no ganeti-testsuite")
+  def testSamples(self):
+    """Those that come with Ganeti's own tests are sound.
+
+    """
+    for (version, path) in testutils.Samples():
+      with self.subTest(version=version):
+        self._Load(json.loads(testutils.ReadFile(path)))
+        self.assertEqual(self._Check(), (0, "OK", []))
+
+  def testPage(self):
+    """The manual page has the table of the checks.
+
+    """
+    page = testutils.ReadFile(os.path.join(
+      testutils.SRCDIR, "doc", "confd-client.rst")).decode("utf-8")
+    table = page.partition("\nCHECKS\n")[2].partition("\nSETTINGS\n")[0]
+    rows = re.findall(r"^([a-z-]+) +(warning|critical) ", table, re.MULTILINE)
+    self.assertEqual(rows, [(name, check.severity)
+                            for (name, check) in checks.CHECKS.items()])
+    self.assertEqual({name for (name, _, _) in _FAULTS}, set(checks.CHECKS))
+
+  def testEvacuate(self):
+    """What has to move, where it can go, and what cannot.
+
+    """
+    config = _Sound()
+    instances = [
+      # Its mirror is on node 3
+      _Instance(config, 1),
+      testutils.MakeInstance(11, 1, disks=[11], admin_state="down"),
+      testutils.MakeInstance(12, 1, disks=[12], beparams={"maxmem": 512}),
+      # Its mirror is on node 1
+      testutils.MakeInstance(13, 2, disks=[13]),
+      # Its mirror is on a node that can take nothing
+      testutils.MakeInstance(14, 1, disks=[14]),
+      testutils.MakeInstance(15, 3, disks=[15])]
+    instances[0]["beparams"] = {"maxmem": 1024}
+    config["instances"] = {item["uuid"]: item for item in instances}
+    config["disks"].update((disk["uuid"], disk) for disk in [
+      testutils.MakeDisk(11), testutils.MakeDisk(12, dev_type="rbd"),
+      testutils.MakeDrbd(13, 2, 1), testutils.MakeDrbd(14, 1, 4),
+      testutils.MakeDisk(15)])
+    _Node(config, 4)["drained"] = True
+    self._Load(config)
+    (code, lines, stderr) = _Run(self.daemon, "evacuate", "node1", "--json")
+    self.assertEqual((code, stderr), (1, ""))
+    plan = json.loads("\n".join(lines))["answer"]
+    self.assertEqual(plan["node"], "node1.example.com")
+    self.assertEqual(plan["memory"], {"node3.example.com": 1024})
+    self.assertEqual(
+      [(i["instance"], i["possible"], i["targets"], i["command"],
+        i["problem"]) for i in plan["steps"]],
+      [("inst1.example.com", True, ["node3.example.com"],
+        "gnt-instance migrate inst1.example.com", None),
+       ("inst11.example.com", False,
+        ["node2.example.com", "node3.example.com"],
+        "gnt-instance move -n NODE inst11.example.com",
+        "its disks (plain) are on this node only"),
+       ("inst12.example.com", True,
+        ["node2.example.com", "node3.example.com"],
+        "gnt-instance migrate -n NODE inst12.example.com", None),
+       ("inst14.example.com", False, [], None,
+        "its secondary node node4.example.com cannot take it"),
+       ("inst13.example.com", True, ["node3.example.com"],
+        "gnt-instance replace-disks -n node3.example.com inst13.example.com",
+        None)])
+    (code, lines, stderr) = _Run(self.daemon, "evacuate", "node1")
+    self.assertEqual((code, stderr), (1, ""))
+    self.assertEqual(lines[0].split(), ["Instance", "Disks", "Memory",
+                                        "Targets", "Command", "Problem"])
+    self.assertEqual(lines[1].split()[:4], [
+      "inst1.example.com", "drbd", "1.0G", "node3.example.com"])
+    # Mirrors may stay through a reboot
+    (_, lines, _) = _Run(self.daemon, "evacuate", "node1", "--primary-only",
+                         "--no-headers", "--separator=,")
+    self.assertEqual([line.partition(",")[0] for line in lines],
+                     ["inst1.example.com", "inst11.example.com",
+                      "inst12.example.com", "inst14.example.com"])
+    # All that is on it can go
+    (code, lines, stderr) = _Run(self.daemon, "evacuate", "node2")
+    self.assertEqual((code, len(lines), stderr), (0, 2, ""))
+    (code, lines, stderr) = _Run(self.daemon, "evacuate", "node9")
+    self.assertEqual((code, lines), (1, []))
+    self.assertIn("node9", stderr)
+    # Nobody runs there any more, so nothing can be migrated from it
+    _Node(config, 1)["offline"] = True
+    self._Load(config)
+    (code, lines, stderr) = _Run(self.daemon, "evacuate", "node1")
+    self.assertIn("gnt-instance failover inst1.example.com",
+                  " ".join(lines[1].split()))
+
+  def testLoadable(self):
+    """ganeti-confd --check says what the daemon would make of its files.
+
+    """
+    def _Check(*args):
+      result = subprocess.run(
+        self.daemon.CommandLine(["--check"] + list(args)),
+        env=self.daemon.Environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+        universal_newlines=True, check=False)
+      return (result.returncode, result.stdout, result.stderr)
+
+    config = _Sound()
+    _MissingDisk(config)
+    self._Load(config)
+    (path, key) = (self.daemon.config_file, self.daemon.key_file)
+    text = ("%s: serial %d, version 3000000, 4 nodes, 1 group, 6 instances,"
+            " 1 disk, 2 networks\n"
+            "Warning: Instance inst4.example.com: disk/0 is not there, left"
+            " out\n" % (path, self.serial))
+    self.assertEqual(_Check(path), (0, text, ""))
+    text += "%s: a key of %d bytes\n" % (key, len(testutils.KEY))
+    (code, stdout, stderr) = _Check()
+    self.assertEqual((code, stderr), (0, ""))
+    self.assertTrue(stdout.startswith(text), stdout)
+    self.assertEqual(_Check(path, key)[1], stdout)
+
+    bad = os.path.join(self.daemon.root, "bad")
+    for (contents, problem) in [(b"{", "not JSON"), (b"[]", "no JSON object"),
+                                (b"\xff", "not UTF-8"),
+                                (b"[" * 100000, "nested too deeply")]:
+      testutils.WriteFile(bad, contents)
+      (code, stdout, stderr) = _Check(bad)
+      self.assertEqual((code, stdout), (1, ""))
+      self.assertIn("%s: %s" % (bad, problem), stderr)
+      self.assertEqual(stderr.count("\n"), 1)
+    (code, _, stderr) = _Check(path, bad + "no")
+    self.assertEqual(code, 1)
+    self.assertIn(bad + "no", stderr)
+    (code, _, stderr) = _Check(path, key, "more")
+    self.assertEqual(code, 2)
+    self.assertIn("'more'", stderr)
+
+
+if __name__ == "__main__":
+  unittest.main()
