@@ -184,7 +184,9 @@ class TestEachOption(_TestCase):
     if option in commandline.Find(name).Options():
       self._CHECKS[flag](self, name, result)
       return
-    self.assertEqual(result.code, 3 if flag == "--nagios" else 2)
+    is_plugin = flag == "--nagios" or (name == "check" and
+                                       flag != "--json-lines")
+    self.assertEqual(result.code, 3 if is_plugin else 2)
     self.assertIn("%s belongs to " % flag, result.output + result.problems)
 
   def _Usual(self, name):
@@ -218,7 +220,11 @@ class TestEachOption(_TestCase):
     self.assertRegex(result.output + result.problems,
                      "[Nn]o answer|nothing listens there")
 
-  def _CheckKeyFile(self, _, result):
+  def _CheckKeyFile(self, name, result):
+    if name == "check":
+      self.assertEqual(result.code, 3)
+      self.assertIn("/nonexistent", result.output)
+      return
     self.assertEqual((result.code, result.output), (1, ""))
     self.assertIn("/nonexistent", result.problems)
 
@@ -228,9 +234,9 @@ class TestEachOption(_TestCase):
       self._Ask(name, "--timeout=0.01")
     self.assertEqual(made.call_args[1]["timeout"], 0.01)
 
-  def _CheckCoverage(self, _, result):
-    self.assertEqual(result.code, 1)
-    self.assertIn("Coverage 99 is more", result.problems)
+  def _CheckCoverage(self, name, result):
+    self.assertEqual(result.code, 3 if name == "check" else 1)
+    self.assertIn("Coverage 99 is more", result.output + result.problems)
 
   def _CheckJson(self, name, result):
     self.assertEqual(result.code, 130 if name == commandline.WATCH else 0)
@@ -279,6 +285,22 @@ class TestEachOption(_TestCase):
     self.assertEqual(result.code, 0, result.problems)
     self.assertIn("ganeti_confd_up{", result.output)
 
+  def _CheckIgnore(self, name, result):
+    """Checks that it knows the check, and that it knows no other.
+
+    """
+    self.assertEqual(result.code, 0)
+    self.assertEqual(self._Ask(name, "--ignore=nothing").code, 3)
+
+  def _CheckPrimaryOnly(self, name, result):
+    """Checks that mirrors are left out.
+
+    """
+    self.assertEqual(result.output, self._Usual(name))
+    with mock.patch.dict(_ARGUMENTS, {name: ["node2"]}):
+      self.assertIn("inst1", self._Ask(name).output)
+      self.assertNotIn("inst1", self._Ask(name, "--primary-only").output)
+
   def _CheckRequests(self, _, result):
     self.assertEqual(result.code, 0)
     self.assertIn("ms per ping request", result.output)
@@ -306,6 +328,8 @@ class TestEachOption(_TestCase):
     "--dot": _CheckDot,
     "--nagios": _CheckNagios,
     "--prometheus": _CheckPrometheus,
+    "--ignore": _CheckIgnore,
+    "--primary-only": _CheckPrimaryOnly,
     "--requests": _CheckRequests,
     }
 

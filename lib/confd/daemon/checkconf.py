@@ -37,10 +37,12 @@ def _CheckConfig(path: str) -> List[str]:
     snapshot = snapshotlib.Snapshot(text)
   except errors.ConfigurationError as err:
     raise errors.ConfigurationError("%s: %s" % (path, err)) from err
-  counts = ", ".join(_Count(directory.items, what) for (directory, what) in [
-    (snapshot.nodes, "node"), (snapshot.groups, "group"),
-    (snapshot.instances, "instance"), (snapshot.disks, "disk"),
-    (snapshot.networks, "network")])
+  counts = ", ".join([
+    _Count(snapshot.nodes.items, "node"),
+    _Count(snapshot.groups.items, "group"),
+    _Count(snapshot.instances.items, "instance"),
+    _Count(snapshot.disks.items, "disk"),
+    _Count(snapshot.networks.items, "network")])
   # Names in warnings may hold anything
   return ["%s: serial %d, version %d, %s" %
           (path, snapshot.serial, snapshot.version, counts)] + [

@@ -103,7 +103,8 @@ def _ParseArguments(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument("--check", metavar="FILE", nargs="*",
                       help="load a configuration, and a key, as the daemon"
                       " would; say what is in it and what is wrong; exit with 0"
-                      " or 1 (a configuration, then a key; default: those of this node)")
+                      " or 1 (a configuration, then a key; default: those of"
+                      " this node)")
   parser.add_argument("-V", "--version", action="version",
                       version="%s %s" % (constants.CONFD, _version.VERSION))
   # A value only with "=", as the packaged daemon has it
