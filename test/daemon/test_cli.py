@@ -405,6 +405,11 @@ class TestUsage(unittest.TestCase):
       ("--hmac x --hmac-file y ping", "exclude"),
       ("list nodes --sort -name", "'-name'; the last one first is --sort=name"
        " --reverse"),
+      ("status -w silent", "'silent'"),
+      ("status -w silent=1,late=5", "'late=5'"),
+      ("status -w silent=1", "--warning belongs to --nagios"),
+      ("status -c behind=1", "--critical belongs to --nagios"),
+      ("status --only", "--only belongs to --address"),
       ("--no-such-option", "--no-such-option"),
       ]:
       (code, output, problems) = _Run(*args.split())
@@ -461,8 +466,8 @@ class TestStatus(_Test):
     (code, output, _) = self._Status("--nagios")
     self.assertEqual(code, 0)
     self.assertRegex(output, r"\ACONFD OK - 3 of 3 master candidates answer,"
-                     r" serial 17 \| answering=3;;;0;3 behind=0;;;0"
-                     r" rtt=0\.\d+s;;;0\n\Z")
+                     r" serial 17 \| answering=3;;;0;3 silent=0;0;;0"
+                     r" behind=0;0;;0 rtt=0\.\d+s;;;0\n\Z")
 
   def testBehindAndGone(self):
     self._Start(_Config(17), _Config(20))
@@ -483,6 +488,28 @@ class TestStatus(_Test):
                       for row in json.loads(output)["answer"]],
                      [("127.0.3.2", True, 0), ("127.0.3.1", True, 3),
                       ("127.0.3.3", False, None)])
+    for (limits, expected) in [(["-w", "silent=1,behind=3"], 0),
+                               (["--critical=behind=2"], 2)]:
+      (code, output, _) = self._Status("--nagios", *limits)
+      self.assertEqual(code, expected, output)
+    self._Only()
+
+  def _Only(self):
+    """One candidate alone, judged by what the others know.
+
+    """
+    (code, output, _) = self._Status("--only", "--json")
+    self.assertEqual(code, 1)
+    reply = json.loads(output)
+    self.assertEqual([(row["address"], row["behind"])
+                      for row in reply["answer"]], [("127.0.3.1", 3)])
+    self.assertEqual([row["address"] for row in reply["candidates"]],
+                     ["127.0.3.1"])
+    self.assertEqual(reply["silent"], {})
+    result = _Run("-a", "127.0.3.2", "-t", "5", *self.arguments, "status",
+                  "--only", "--nagios")
+    self.assertEqual(result[0], 0, result)
+    self.assertIn("1 of 1 master candidates answer, serial 20 |", result[1])
 
   def testAChangeThatIsJustArriving(self):
     """A candidate that has it a moment later is not behind.
@@ -507,7 +534,8 @@ class TestStatus(_Test):
 
   def testUnknown(self):
     for args in [("--nagios", "ping"), ("status", "--nagios", "-t", "x"),
-                 ("status", "--nag", "--csv")]:
+                 ("status", "--nag", "--csv"),
+                 ("status", "--nagios", "-w", "silent=x")]:
       (code, output, _) = _Run(*args)
       self.assertEqual(code, 3)
       self.assertTrue(output.startswith("CONFD UNKNOWN - wrong usage: "),

@@ -58,6 +58,8 @@ _VALUES = {
   "--sort": "pnode",
   "--units": "m",
   "--requests": "1",
+  "--warning": "silent=0",
+  "--critical": "silent=0",
   }
 
 
@@ -281,6 +283,20 @@ class TestEachOption(_TestCase):
     self.assertEqual(result.code, 0)
     self.assertTrue(result.output.startswith("CONFD OK "))
 
+  def _CheckOnly(self, _, result):
+    self.assertEqual(result.code, 0)
+    self.assertEqual(len(result.output.splitlines()), 2)
+
+  def _CheckLimits(self, name, result):
+    """Checks that it is for Nagios.
+
+    """
+    self.assertEqual(result.code, 2)
+    self.assertIn(" belongs to --nagios", result.problems)
+    result = self._Ask(name, "--nagios", "-w", "silent=3", "-c", "silent=4")
+    self.assertEqual(result.code, 0)
+    self.assertIn(" silent=0;3;4;0 ", result.output)
+
   def _CheckPrometheus(self, _, result):
     self.assertEqual(result.code, 0, result.problems)
     self.assertIn("ganeti_confd_up{", result.output)
@@ -327,6 +343,9 @@ class TestEachOption(_TestCase):
     "--csv": _CheckOther,
     "--dot": _CheckDot,
     "--nagios": _CheckNagios,
+    "--only": _CheckOnly,
+    "--warning": _CheckLimits,
+    "--critical": _CheckLimits,
     "--prometheus": _CheckPrometheus,
     "--ignore": _CheckIgnore,
     "--primary-only": _CheckPrimaryOnly,

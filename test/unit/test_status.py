@@ -136,7 +136,44 @@ class TestNagiosLine(unittest.TestCase):
     line = status.NagiosLine(rows)
     self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
                      " serial 5; b: some/thing else | answering=1;;;0;2"
-                     " behind=0;;;0 rtt=0.001200s;;;0")
+                     " silent=1;0;;0 behind=0;0;;0 rtt=0.001200s;;;0")
+    rows = statuslib.Judge([], [], {"b": "x"})
+    limits = status.Limits({"silent": 5, "behind": 1}, {"behind": 7})
+    self.assertEqual(status.NagiosLine(rows, limits),
+                     "CONFD CRITICAL - 0 of 1 master candidates answer; b: x |"
+                     " answering=0;;;0;1 silent=1;5;;0")
+
+
+class TestLimits(unittest.TestCase):
+  def test(self):
+    """More than a limit is too much, and the worst counts.
+
+    """
+    rows = statuslib.Judge(_Pings(("a", 9), ("b", 5)), _Pings(("a", 9),
+                                                              ("b", 5)),
+                           {"c": None, "d": None})
+    for (warning, critical, expected) in [
+      ({"silent": 2, "behind": 4}, {}, status.OK),
+      ({"silent": 1, "behind": 4}, {}, status.WARNING),
+      ({"silent": 2, "behind": 3}, {}, status.WARNING),
+      ({"silent": 0, "behind": 0}, {"silent": 2, "behind": 4}, status.WARNING),
+      ({"silent": 0, "behind": 0}, {"silent": 1}, status.CRITICAL),
+      ({"silent": 9, "behind": 9}, {"behind": 3}, status.CRITICAL),
+      ]:
+      limits = status.Limits(warning, critical)
+      self.assertEqual(status.State(rows, limits), expected, limits)
+      self.assertIn("CONFD %s - " % expected, status.NagiosLine(rows, limits))
+
+  def testNotAllHaveOne(self):
+    """That nobody answers is critical, and another version a warning.
+
+    """
+    limits = status.Limits({"silent": 9, "behind": 9}, {})
+    rows = statuslib.Judge([], [], {"a": None})
+    self.assertEqual(status.State(rows, limits), status.CRITICAL)
+    rows = statuslib.Judge(_Replies(("a", 3010000, 5), ("b", 3000000, 5)),
+                           _Pings(("a", 5), ("b", 5)), {})
+    self.assertEqual(status.State(rows, limits), status.WARNING)
 
 
 if __name__ == "__main__":

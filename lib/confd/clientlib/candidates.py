@@ -268,6 +268,17 @@ class Candidates:
     result.sort(key=lambda i: (i.silent, i not in self._learned))
     return result
 
+  def IsGiven(self, name: str) -> bool:
+    """Tells whether a candidate was given, or this node knows it, and it is not
+    only one that the cluster has named.
+
+    @param name: as L{Everyone} has it
+
+    """
+    given = set(source for i in self._configured for source in i.sources)
+    return any(i in self._configured or not given.isdisjoint(i.sources)
+               for i in self._learned + self._configured if i.name == name)
+
   def Pick(self, coverage: int) -> Tuple[List[exchange.Candidate],
                                          List[exchange.Candidate]]:
     """Chooses whom to ask.

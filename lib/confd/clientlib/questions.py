@@ -152,7 +152,7 @@ class Questions(dialogue.Dialogue):
     """
     # What few ask for is imported when it is needed
     from ganeti.confd.clientlib import status
-    return await status.Ask(self, self._driver.Pause)
+    return await status.Ask(self, self._driver.Pause, self._known.IsGiven)
 
   async def Stats(self) -> statslib.ClusterStats:
     """Asks all candidates' daemons what they have done, and with what; only

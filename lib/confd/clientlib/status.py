@@ -76,6 +76,8 @@ class CandidateStatus(NamedTuple):
   role: Optional[str] = None
   #: version of the daemon; None for Ganeti's own
   daemon: Optional[str] = None
+  #: whether the client was given it, and has not only learned it
+  given: bool = True
 
 
 class ClusterStatus(NamedTuple):
@@ -198,10 +200,12 @@ def _Versions(replies: _Replies) -> Dict[str, str]:
 
 
 async def Ask(asker: questions.Questions,
-              pause: Callable[[float], Awaitable[None]]) -> ClusterStatus:
+              pause: Callable[[float], Awaitable[None]],
+              is_given: Callable[[str], bool]) -> ClusterStatus:
   """Asks all candidates how they are.
 
   @param pause: lets time pass, in seconds
+  @param is_given: tells whether the client was given a candidate
 
   """
   await asker.Learn()
@@ -225,4 +229,5 @@ async def Ask(asker: questions.Questions,
     (replies, _) = await asker.Survey(protocol.REQ_STATS, only=ours)
     versions = _Versions(replies)
     rows = [row._replace(daemon=versions.get(row.address)) for row in rows]
+  rows = [row._replace(given=is_given(row.address)) for row in rows]
   return ClusterStatus(rows[0].serial if rows else None, rows, serials, silent)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import re
 
 from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, \
   Sequence, Tuple
@@ -41,6 +42,9 @@ SELF_TEST = "selftest"
 
 #: What "list" and "list-fields" know; the singular does, too
 KINDS = ("instances", "nodes", "groups", "networks", "disks")
+
+#: What there are limits of, before it is a warning or critical
+LIMITS = ("silent", "behind")
 
 #: Units of sizes: what fits, MiB, GiB, TiB
 UNITS = ("h", "m", "g", "t")
@@ -197,6 +201,21 @@ def _ClusterNames(text: str) -> List[str]:
   return names
 
 
+def _Limits(text: str) -> Dict[str, int]:
+  """Reads limits such as "silent=1,behind=5".
+
+  """
+  limits = {}
+  for part in text.split(","):
+    (what, _, number) = part.partition("=")
+    # int() reads more than digits
+    if what not in LIMITS or not re.fullmatch("[0-9]{1,9}", number):
+      raise argparse.ArgumentTypeError(
+        "not %s: '%s'" % (" or ".join("%s=NUMBER" % i for i in LIMITS), part))
+    limits[what] = int(number)
+  return limits
+
+
 _ADDRESS = Option(
   ("-a", "--address"),
   {"dest": "addresses", "metavar": "ADDRESS[,ADDRESS...]",
@@ -292,6 +311,20 @@ _NAGIOS = Option(
   ("--nagios", ),
   {"action": "store_true",
    "help": "print one line, and end as a Nagios plugin"})
+_WARNING = Option(
+  ("-w", "--warning"),
+  {"metavar": "WHAT=NUMBER[,...]", "type": _Limits,
+   "help": "with --nagios: how many candidates may be silent, and how many"
+           " changes any may be behind, before it is a warning (default:"
+           " silent=0,behind=0)"})
+_CRITICAL = Option(
+  ("-c", "--critical"),
+  {"metavar": "WHAT=NUMBER[,...]", "type": _Limits,
+   "help": "likewise, before it is critical (default: when nobody answers)"})
+_ONLY = Option(
+  ("--only", ),
+  {"action": "store_true",
+   "help": "tell of those only that --address names"})
 _PROMETHEUS = Option(
   ("--prometheus", ),
   {"action": "store_true",
@@ -380,7 +413,8 @@ COMMANDS: Dict[str, Command] = {
     "evacuate", "what has to move before a node can go, and where",
     (_NODE, ), (_PRIMARY_ONLY, ) + _TABLE),
   "status": Command("status", "how the master candidates are",
-                    options=(_NAGIOS, ) + _TABLE, coverage=None,
+                    options=(_ONLY, _NAGIOS, _WARNING, _CRITICAL) + _TABLE,
+                    coverage=None,
                     several=True),
   "stats": Command("stats", "what the daemons have done, and with what",
                    options=(_PROMETHEUS, ) + _TABLE, coverage=None),
@@ -532,6 +566,11 @@ def _CheckForms(parser: argparse.ArgumentParser,
       if form not in suitable:
         parser.error("%s and --%s exclude each other" %
                      (text, form.replace("_", "-")))
+  for (name, flag) in [("warning", "--warning"), ("critical", "--critical")]:
+    if getattr(opts, name, None) and not opts.nagios:
+      parser.error("%s belongs to --nagios" % flag)
+  if getattr(opts, "only", False) and opts.addresses is None:
+    parser.error("--only belongs to --address")
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
   if opts.json and getattr(opts, "command_line", None):

@@ -7,13 +7,19 @@
 The library finds that out (C{clientlib.status}); here it is summed up and
 printed.
 
+Limits are those of Nagios plugins: it is a warning, or critical, if a number is
+more than its limit. What is counted is how many candidates are silent, which
+is, have told no serial; and how many changes the one furthest behind is behind,
+after it was given a second to catch up. How long that has been so is Nagios's
+to know, which asks again.
+
 """
 
 from __future__ import annotations
 
 import argparse
 
-from typing import Any, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
@@ -50,36 +56,71 @@ _HEADERS = ["Address", "Answers", "RTT", "Serial", "Behind", "Version",
 _NUMERIC = (2, 3, 4)
 
 
-def State(rows: _Rows) -> str:
-  """Sums a table up.
-
-  @return: L{OK}; L{WARNING} if something is wrong; L{CRITICAL} if nobody has
-    an answer
+class Limits(NamedTuple):
+  """Numbers by what is counted, one of C{commandline.LIMITS}.
 
   """
-  if not any(row.serial is not None for row in rows):
+  warning: Mapping[str, int]
+  critical: Mapping[str, int]
+
+
+#: Where the command line has none
+_LIMITS = Limits({"silent": 0, "behind": 0}, {})
+
+
+def _Numbers(rows: _Rows) -> Dict[str, int]:
+  """Counts what there are limits of.
+
+  """
+  return {
+    "silent": sum(row.serial is None for row in rows),
+    "behind": max((row.behind or 0 for row in rows), default=0),
+    }
+
+
+def _Exceeds(rows: _Rows, limits: Mapping[str, int]) -> bool:
+  numbers = _Numbers(rows)
+  return any(numbers[what] > limit for (what, limit) in limits.items())
+
+
+def State(rows: _Rows, limits: Limits = _LIMITS) -> str:
+  """Sums a table up.
+
+  @return: L{CRITICAL} if nobody has an answer, or what the limits say;
+    L{WARNING} also where a configuration is of another version
+
+  """
+  if (all(row.serial is None for row in rows) or
+      _Exceeds(rows, limits.critical)):
     return CRITICAL
-  if any(row.problem for row in rows):
+  if (_Exceeds(rows, limits.warning) or
+      any(row.problem for row in rows
+          if row.serial is not None and not row.behind)):
     return WARNING
   return OK
 
 
-def NagiosLine(rows: _Rows) -> str:
+def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
   """Makes the line that a Nagios plugin prints.
 
   """
   good = [row for row in rows if row.serial is not None]
   text = "%d of %d master candidates answer" % (len(good), len(rows))
-  numbers = "answering=%d;;;0;%d" % (len(good), len(rows))
   if good:
     text += ", serial %s" % good[0].serial
-    numbers += (" behind=%d;;;0 rtt=%.6fs;;;0" %
-                (max(row.behind or 0 for row in good),
-                 max(row.round_trip or 0.0 for row in good)))
+  values = ["answering=%d;;;0;%d" % (len(good), len(rows))]
+  # VALUE;WARNING;CRITICAL;LEAST;MOST
+  values.extend("%s=%d;%s;%s;0" % (what, number, limits.warning.get(what, ""),
+                                   limits.critical.get(what, ""))
+                for (what, number) in _Numbers(rows).items()
+                if good or what != "behind")
+  if good:
+    values.append("rtt=%.6fs;;;0" % max(row.round_trip or 0.0 for row in good))
   problems = ["%s: %s" % (row.address, row.problem)
               for row in rows if row.problem]
-  line = "; ".join(["CONFD %s - %s" % (State(rows), text)] + problems)
-  return "%s | %s" % (line.replace("|", "/").replace("\n", " "), numbers)
+  line = "; ".join(["CONFD %s - %s" % (State(rows, limits), text)] + problems)
+  return "%s | %s" % (line.replace("|", "/").replace("\n", " "),
+                      " ".join(values))
 
 
 def _Cells(row: statuslib.CandidateStatus) -> List[Any]:
@@ -106,6 +147,21 @@ def _Reply(answer: statuslib.ClusterStatus) -> clientlib.Reply:
                          answer.replies, answer.silent)
 
 
+def _Only(answer: statuslib.ClusterStatus) -> statuslib.ClusterStatus:
+  """Leaves out the candidates that were not given.
+
+  The others have been asked all the same, for the freshest serial.
+
+  """
+  rows = [row for row in answer.candidates if row.given]
+  addresses = {row.address for row in rows}
+  return answer._replace(
+    candidates=rows,
+    replies=[i for i in answer.replies if i.address in addresses],
+    silent={address: reason for (address, reason) in answer.silent.items()
+            if address in addresses})
+
+
 def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
   """Shows how the master candidates of several clusters are.
 
@@ -130,11 +186,15 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   answer = asker.Status()
+  if opts.only:
+    answer = _Only(answer)
   rows = answer.candidates
-  state = State(rows)
   if opts.nagios:
-    print(NagiosLine(rows))
-    return NAGIOS_CODES[state]
+    limits = Limits({**_LIMITS.warning, **(opts.warning or {})},
+                    opts.critical or {})
+    print(NagiosLine(rows, limits))
+    return NAGIOS_CODES[State(rows, limits)]
+  state = State(rows)
   if opts.json:
     output.PrintReply(_Reply(answer))
   else:
