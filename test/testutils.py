@@ -125,6 +125,31 @@ def Sign(key, text):
   return hmac.new(key, text, hashlib.sha1).hexdigest()
 
 
+def Derive(key, label):
+  """Derives a reader's key.
+
+  @param key: the cluster's
+  @param label: any text, also what is no label
+  @rtype: bytes
+
+  """
+  text = b"confd reader 1\0" + label.encode("utf-8", "surrogatepass")
+  return hmac.new(key, text, hashlib.sha256).hexdigest().encode("ascii")
+
+
+def SignAs(key, label, text):
+  """Signs salt and message with the key derived for a label.
+
+  @param label: None to sign with the cluster's key
+  @rtype: string
+
+  """
+  if label is None:
+    return Sign(key, text)
+  return Sign(Derive(key, label),
+              (label + "\0" + text).encode("utf-8", "surrogatepass"))
+
+
 def PackEnvelope(envelope):
   """Makes a datagram of any JSON value.
 
@@ -134,19 +159,24 @@ def PackEnvelope(envelope):
   return b"plj0" + json.dumps(envelope).encode("ascii")
 
 
-def PackText(key, salt, msg):
+def PackText(key, salt, msg, label=None):
   """Signs and packs any text.
 
+  @param key: the cluster's
   @type salt: string
   @type msg: string
+  @param label: that of the reader's key to sign with
   @rtype: bytes
 
   """
-  return PackEnvelope({"msg": msg, "salt": salt,
-                       "hmac": Sign(key, salt + msg)})
+  envelope = {"msg": msg, "salt": salt,
+              "hmac": SignAs(key, label, salt + msg)}
+  if label is not None:
+    envelope["key"] = label
+  return PackEnvelope(envelope)
 
 
-def PackMessage(key, message, salt=None):
+def PackMessage(key, message, salt=None, label=None):
   """Signs and packs any JSON value.
 
   @param salt: string; by default the time
@@ -154,7 +184,7 @@ def PackMessage(key, message, salt=None):
   """
   if salt is None:
     salt = "%d" % time.time()
-  return PackText(key, salt, json.dumps(message))
+  return PackText(key, salt, json.dumps(message), label)
 
 
 def MakeMessage(rtype, query=MISSING, rsalt=None, **kwargs):
@@ -176,7 +206,7 @@ def MakeMessage(rtype, query=MISSING, rsalt=None, **kwargs):
           if value is not MISSING}
 
 
-def UnpackReply(key, datagram, more=()):
+def UnpackReply(key, datagram, more=(), label=None):
   """Verifies a reply and takes it apart.
 
   Everything that the protocol fixes is checked here, for every reply that any
@@ -184,6 +214,7 @@ def UnpackReply(key, datagram, more=()):
 
   @type datagram: bytes
   @param more: the keys that the message has beside the usual four
+  @param label: that of the reader's key that has to have signed it
   @rtype: tuple of (string, dict)
   @return: salt and message
   @raise AssertionError: it is no proper reply
@@ -193,8 +224,9 @@ def UnpackReply(key, datagram, more=()):
   assert len(datagram) <= 61440, "%d bytes" % len(datagram)
   # Clients in other languages are safest with ASCII
   envelope = json.loads(datagram[4:].decode("ascii"))
+  assert envelope.pop("key", None) == label, "Another label"
   assert sorted(envelope) == ["hmac", "msg", "salt"], sorted(envelope)
-  expected = Sign(key, envelope["salt"] + envelope["msg"])
+  expected = SignAs(key, label, envelope["salt"] + envelope["msg"])
   assert envelope["hmac"] == expected, "Wrong HMAC"
   envelope["msg"].encode("ascii")
   message = json.loads(envelope["msg"], parse_constant=_NoConstant)
@@ -214,12 +246,14 @@ class Asker:
   """A socket to ask one daemon with.
 
   """
-  def __init__(self, key, address, port, source=None):
+  def __init__(self, key, address, port, source=None, label=None):
     """@type key: bytes
     @param source: address to ask from, by default what the system chooses
+    @param label: that of the reader's key to ask with
 
     """
     self.key = key
+    self.label = label
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     self._sock = socket.socket(family, socket.SOCK_DGRAM)
     if source is not None:
@@ -271,18 +305,20 @@ class Asker:
       self.Send(datagram)
     return self.Receive(timeout)
 
-  def AskMessage(self, message, timeout=PATIENCE):
+  def AskMessage(self, message, timeout=PATIENCE, more=()):
     """Sends a message, properly signed, and waits for the reply to it.
 
+    @param more: see L{UnpackReply}
     @rtype: dict
     @return: the reply's message; see L{UnpackReply}
     @raise NoReply: there was none
 
     """
-    data = self.AskRaw(PackMessage(self.key, message), timeout=timeout)
+    data = self.AskRaw(PackMessage(self.key, message, label=self.label),
+                       timeout=timeout)
     if data is None:
       raise NoReply("No reply to %s" % json.dumps(message)[:200])
-    (salt, reply) = UnpackReply(self.key, data)
+    (salt, reply) = UnpackReply(self.key, data, more, self.label)
     if salt != message["rsalt"]:
       raise AssertionError("Reply to something else: salt %r, not %r" %
                            (salt, message["rsalt"]))
@@ -584,15 +620,16 @@ class Daemon:
         return False
     return True
 
-  def Asker(self):
+  def Asker(self, label=None):
     """Makes a new socket to ask with.
 
+    @param label: that of the reader's key to ask with
     @rtype: L{Asker}
 
     """
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address,
                                                         self.address)
-    return Asker(self.key, address, self.port)
+    return Asker(self.key, address, self.port, label=label)
 
   @property
   def asker(self):

@@ -55,7 +55,6 @@ REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
                   BAD_RSALT)
 
 _JSON_BLANKS = " \t\n\r"
-_SIGNATURE_RE = re.compile("[0-9a-fA-F]{40}")
 _TIMESTAMP_RE = re.compile("[0-9]{1,12}")
 
 #: How many readers' keys a process of the daemon keeps
@@ -304,10 +303,6 @@ class Readers:
       self._kept[text] = key
 
 
-def _SignerOf(key: Key) -> _Signer:
-  return key.signer if isinstance(key, ReaderKey) else _ClusterSigner(key)
-
-
 def _Sign(signer: _Signer, salt: str, data: bytes) -> str:
   """Computes a signature.
 
@@ -336,9 +331,10 @@ def _Pack(key: Key, salt: str, message: Message) -> bytes:
   """Makes a datagram.
 
   """
-  signer = _SignerOf(key)
-  signature = _Sign(signer, salt, message.data)
-  tail = "%s,\"hmac\":\"%s%s" % (EncodeJson(salt), signature, signer.end)
+  # No isinstance, which takes longer
+  signer = key.signer if type(key) is ReaderKey else _ClusterSigner(key)
+  tail = "%s,\"hmac\":\"%s%s" % (
+    EncodeJson(salt), _Sign(signer, salt, message.data), signer.end)
   return message.head + tail.encode("ascii")
 
 
@@ -366,16 +362,16 @@ def _Unpack(datagram: bytes, key: Key,
   if not (isinstance(msg, str) and isinstance(salt, str) and
           isinstance(signature, str)):
     raise Rejected(BAD_JSON, "msg, salt or hmac missing, or not a string")
-  if not _SIGNATURE_RE.fullmatch(signature):
+  if not _IsSignature(signature):
     raise Rejected(BAD_HMAC, "hmac is not 40 hex digits")
   reader = None
   if "key" in envelope:
     reader = _FindReader(envelope["key"], key, readers)
     signer = reader.signer
-  elif isinstance(key, ReaderKey):
-    raise Rejected(BAD_HMAC, "no label: signed with the cluster's key?")
-  else:
+  elif type(key) is bytes:
     signer = _ClusterSigner(key)
+  else:
+    raise Rejected(BAD_HMAC, "no label: signed with the cluster's key?")
   try:
     expected = _Sign(signer, salt, msg.encode("utf-8"))
   except UnicodeEncodeError:
@@ -385,6 +381,18 @@ def _Unpack(datagram: bytes, key: Key,
   if not hmac.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
   return (msg, salt, expected, reader)
+
+
+def _IsSignature(text: str) -> bool:
+  """Tells whether a text is 40 hex digits.
+
+  """
+  try:
+    # Blanks are no error there, but they are missing in the end. This takes a
+    # third of the time of a regular expression.
+    return len(text) == 40 and len(bytes.fromhex(text)) == 20
+  except ValueError:
+    return False
 
 
 def _FindReader(label: Json, key: Key, readers: Optional[Readers]) -> ReaderKey:

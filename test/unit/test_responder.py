@@ -53,6 +53,9 @@ def _Snapshot(**kwargs):
 
 
 class _Test(unittest.TestCase):
+  #: That of the reader's key that is asked with, None for the cluster's
+  label = None
+
   def setUp(self):
     self.snap = _Snapshot(filler=["x" * 4000], many=[0] * 6000)
     self.replays = replay.ReplayTable()
@@ -73,18 +76,18 @@ class _Test(unittest.TestCase):
     self.sent += 1
     kwargs.setdefault("rsalt", "salt%d" % self.sent)
     return testutils.PackMessage(
-      KEY, testutils.MakeMessage(rtype, query, **kwargs), str(NOW))
+      KEY, testutils.MakeMessage(rtype, query, **kwargs), str(NOW), self.label)
 
-  def Ask(self, asked, rtype, query=None, **kwargs):
+  def Ask(self, asked, rtype, query=None, now=NOW, **kwargs):
     """Returns the message of the reply, or what came in its place."""
-    reply = asked.Respond(self.Pack(rtype, query, **kwargs), NOW)
+    reply = asked.Respond(self.Pack(rtype, query, **kwargs), now)
     if not isinstance(reply, bytes):
       return reply
     more = ("part", "parts", "sha256") if "part" in kwargs else ()
     try:
-      return testutils.UnpackReply(KEY, reply, more=more)[1]
+      return testutils.UnpackReply(KEY, reply, more, self.label)[1]
     except AssertionError:
-      return testutils.UnpackReply(KEY, reply)[1]
+      return testutils.UnpackReply(KEY, reply, label=self.label)[1]
 
   def Count(self, name):
     return self.row[counters.INDEX[name]]
@@ -155,6 +158,120 @@ class TestReplies(_Test):
     (_, message) = testutils.UnpackReply(KEY, worker.Respond(
       self._Unescaped(CONFIG, "/filler", 10000 * "\xe9"), NOW))
     self.assertEqual(message["answer"], protocol.ERROR_TOO_LARGE)
+
+
+class TestReaders(_Test):
+  """What is asked with a reader's key."""
+
+  #: A question of each type, and what may be asked with a part
+  QUESTIONS = [(number, None) for number in range(12)] + [
+    (QUERY, {"what": "node"}), (QUERY, {"what": "instance"}), (STATS, None),
+    (12, None)]
+
+  def _All(self):
+    """Makes one responder of each kind."""
+    about_itself = answers.Statistics(17, lambda: {"x": 1})
+    return [self.Worker(), self.Large(), self.Responder(about_itself)]
+
+  def _IsRefused(self, asked, *args, **kwargs):
+    reply = self.Ask(asked, *args, **kwargs)
+    return (isinstance(reply, dict) and
+            (reply["status"], reply["answer"]) == (1, 4))
+
+  def testSameAnswers(self):
+    """What it may ask is answered as with the cluster's key, kept or not."""
+    for (rtype, query, part) in [
+        (PING, None, None), (ROLE, "node1", None), (ROLE, "nobody", None),
+        (NODE_OF_IP, {"1": "198.51.100.1"}, None), (CONFIG, "/filler", None),
+        (CONFIG, "/many", None), (PING, None, 0), (STATS, None, None),
+        (QUERY, {"what": "node"}, None), (12, None, None),
+        (CONFIG, "/filler", 0)]:
+      kwargs = {} if part is None else {"part": part}
+      for asked in self._All()[:2]:
+        replies = []
+        for self.label in [None, "a:all:never", None, "a:all:20991231"]:
+          replies.append(self.Ask(asked, rtype, query, **kwargs))
+        self.assertEqual(replies, replies[:1] * 4)
+        self.assertFalse(replies[0] in [None, {}])
+    self.assertEqual(self.Count("replies not-permitted"), 0)
+
+  def testRefused(self):
+    """Whoever is asked, and whatever the cluster's key was answered before."""
+    refused = 0
+    for asked in self._All():
+      for (rtype, query) in self.QUESTIONS:
+        self.label = None
+        self.Ask(asked, rtype, query)
+        for (label, mine) in [
+            ("a:ping:never", PING), ("a:config:never", CONFIG),
+            ("a:list/nodes:never", QUERY), ("a:stats:never", STATS)]:
+          self.label = label
+          permitted = rtype == mine and query != {"what": "instance"}
+          for kwargs in [{}, {"part": 0}, {"part": [[]]}]:
+            self.assertEqual(self._IsRefused(asked, rtype, query, **kwargs),
+                             not permitted, (label, rtype, query, kwargs))
+            refused += not permitted
+    self.assertEqual(self.Count("replies not-permitted"), refused)
+    self.assertGreaterEqual(self.Count("replies error"), refused)
+
+  def testNothingIsMadeForTheRefused(self):
+    self.label = "a:ping:never"
+    for asked in self._All():
+      with mock.patch.object(asked._source, "Make") as make:
+        self.assertTrue(self._IsRefused(asked, CONFIG, "/many"))
+        self.assertTrue(self._IsRefused(asked, STATS))
+        self.assertFalse(make.called)
+
+  def testEnd(self):
+    """By the daemon's clock, whatever the request says of its own."""
+    self.label = "a:ping:20231114"
+    (last, first) = (1700006399, 1700006400)
+    with mock.patch(__name__ + ".NOW", last):
+      for asked in self._All():
+        self.assertFalse(self._IsRefused(asked, PING, now=last))
+        self.assertTrue(self._IsRefused(asked, PING, now=first))
+        self.assertTrue(self._IsRefused(asked, PING, now=first, part=0))
+        self.assertFalse(self._IsRefused(asked, PING, now=last))
+
+  def testSilence(self):
+    """Labels that are forged, or none, are counted as forged."""
+    for (count, label) in enumerate(["a:all:never", "a:ping", "", 5, None], 1):
+      datagram = testutils.PackEnvelope(dict(json.loads(
+        self.Pack(PING)[4:]), key=label))
+      for asked in self._All():
+        self.assertIsNone(asked.Respond(datagram, NOW))
+      self.assertEqual(self.Count("dropped hmac"), 3 * count)
+
+  def testCopies(self):
+    """The limits are the same ones, for what is permitted and what is not."""
+    self.label = "a:config,node-role:never"
+    worker = self.Worker()
+    for (rtype, query, limited) in [
+        (ROLE, "node1", False), (PING, None, False), (CONFIG, "/filler", True),
+        (CONFIG, "/many", True)]:
+      datagram = self.Pack(rtype, query)
+      got = sum(worker.Respond(datagram, NOW) is not None for _ in range(50))
+      self.assertEqual(got, LIMIT if limited else 50)
+    self.replays.BeWary(NOW)
+    for rtype in (ROLE, PING):
+      datagram = self.Pack(rtype, "node1")
+      got = sum(worker.Respond(datagram, NOW) is not None for _ in range(50))
+      self.assertEqual(got, LIMIT)
+
+  def testRoom(self):
+    """An answer that just fits a datagram does not with a label."""
+    size = 0
+    for expected in [0, 61440]:
+      self.snap = _Snapshot(text="x" * size)
+      reply = self.Worker().Respond(self.Pack(CONFIG, "/text", rsalt="s"), NOW)
+      size = 61440 - len(reply)
+      self.assertEqual(len(reply), expected or len(reply))
+    worker = self.Worker()
+    for (label, error) in [(None, False), ("a:all:never", True)]:
+      self.label = label
+      reply = self.Ask(worker, CONFIG, "/text", rsalt="s")
+      self.assertEqual(reply["answer"] == protocol.ERROR_TOO_LARGE, error)
+    self.assertEqual(self.Count("replies too-large"), 1)
 
 
 class TestCopies(_Test):

@@ -8,8 +8,10 @@ import json
 import unittest
 from unittest import mock
 
+import test_readerkey
 import testutils
 from ganeti import errors
+from ganeti.confd import readerkey
 from ganeti.confd import wire
 
 
@@ -239,6 +241,10 @@ class TestRejected(unittest.TestCase):
       Envelope(signature=SIGNATURE + "0"), Envelope(signature=SIGNATURE + "\n"),
       Envelope(signature=" " + SIGNATURE[1:]),
       Envelope(signature="0x" + SIGNATURE[2:]),
+      Envelope(signature=SIGNATURE[:38] + "  "),
+      Envelope(signature=SIGNATURE[:19] + "  " + SIGNATURE[19:38]),
+      Envelope(signature=SIGNATURE[:-2] + " "),
+      Envelope(signature=SIGNATURE + "  "),
       Envelope(signature="\xe9" * 40),
       Envelope(signature="\uff10" * 40), Envelope(signature="\u0130" * 40),
       Envelope(signature="\ud800" * 40), Envelope(signature="g" * 40),
@@ -315,16 +321,194 @@ class TestRejected(unittest.TestCase):
                         b"plj0{\"msg\": %s}" % number.encode(), KEY, NOW)
 
 
+LABEL = "grafana:list/nodes,ping:20991231"
+
+
+def ReaderKey(text=LABEL, key=KEY):
+  label = readerkey.Parse(text)
+  return wire.ReaderKey(label, testutils.Derive(key, text))
+
+
+class TestReaders(unittest.TestCase):
+  """Requests and replies that are signed with a reader's key."""
+
+  def setUp(self):
+    self.readers = wire.Readers(KEY)
+
+  def _Parse(self, datagram):
+    return wire.ParseRequest(datagram, KEY, NOW, self.readers)
+
+  def _CheckRejected(self, parse, *args):
+    with self.assertRaises(wire.Rejected) as caught:
+      parse(*args)
+    self.assertEqual(caught.exception.reason, wire.BAD_HMAC)
+
+  def testRequest(self):
+    datagram = testutils.PackMessage(KEY, MESSAGE, "%d" % NOW, LABEL)
+    first = self._Parse(datagram)
+    self.assertEqual(first[:3], (3, None, "abc"))
+    self.assertEqual(first.reader.label, readerkey.Parse(LABEL))
+    # Derived once
+    with mock.patch.object(readerkey, "Derive", side_effect=AssertionError):
+      self.assertEqual(self._Parse(datagram), first)
+    # What it may ask is not this module's
+    self._Parse(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
+                                      "a:ping:20000101"))
+
+  def testClusterKey(self):
+    self.assertIsNone(self._Parse(Request()).reader)
+
+  def testWithoutReaders(self):
+    self._CheckRejected(wire.ParseRequest, testutils.PackMessage(
+      KEY, MESSAGE, "%d" % NOW, LABEL), KEY, NOW)
+
+  def testPacked(self):
+    """What our client sends, the daemon reads, and the other way round."""
+    key = ReaderKey()
+    datagram = wire.PackRequest(key, NOW, 10, "/cluster", "\u2028")
+    envelope = json.loads(datagram[4:].decode("ascii"))
+    self.assertEqual(sorted(envelope), ["hmac", "key", "msg", "salt"])
+    self.assertEqual(envelope["key"], LABEL)
+    request = self._Parse(datagram)
+    self.assertEqual(request[:3], (10, "/cluster", "\u2028"))
+    message = wire.Prepare(wire.EncodeReply(0, ["\xe9"], 5))
+    reply = wire.PackReply(request.reader, "s\xe4lt", message)
+    self.assertEqual(testutils.UnpackReply(KEY, reply, label=LABEL)[0],
+                     "s\xe4lt")
+    self.assertEqual(wire.ParseReply(reply, key),
+                     wire.ParsedReply(1, 0, ["\xe9"], 5, "s\xe4lt"))
+
+  def testMoved(self):
+    """What was signed with one key is not taken for signed with another."""
+    other = "grafana:list,ping:20991231"
+    for label in [None, LABEL]:
+      good = json.loads(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
+                                              label)[4:])
+      for moved in {None, LABEL, other} - {label}:
+        datagram = testutils.PackEnvelope(dict(good, key=moved))
+        if moved is None:
+          good.pop("key")
+          datagram = testutils.PackEnvelope(good)
+        self._CheckRejected(self._Parse, datagram)
+    # Nor with the label as a part of the salt, or of the message
+    for (salt, text) in [(LABEL + "\0" + "%d" % NOW, json.dumps(MESSAGE)),
+                         (LABEL + "\0", "%d" % NOW + json.dumps(MESSAGE))]:
+      envelope = {"msg": text, "salt": salt, "hmac": testutils.Sign(
+        testutils.Derive(KEY, LABEL), salt + text)}
+      self._CheckRejected(self._Parse, testutils.PackEnvelope(envelope))
+
+  def testMovedReplies(self):
+    message = wire.Prepare(wire.EncodeReply(0, 1, 5))
+    keys = [KEY, ReaderKey(), ReaderKey("a:all:never"), b"k" * 20,
+            ReaderKey(key=b"k" * 20)]
+    for one in keys:
+      reply = wire.PackReply(one, "s", message)
+      for two in keys:
+        if one is two:
+          wire.ParseReply(reply, two)
+          continue
+        self._CheckRejected(wire.ParseReply, reply, two)
+        # With the other's label, or none
+        envelope = json.loads(reply[4:])
+        envelope.pop("key", None)
+        if not isinstance(two, bytes):
+          envelope["key"] = two.label.text
+        self._CheckRejected(wire.ParseReply, testutils.PackEnvelope(envelope),
+                            two)
+
+  def testNoLabels(self):
+    """Properly signed, but with nothing that is a label."""
+    for label in test_readerkey.BAD:
+      with self.subTest(label=label[:80]):
+        self._CheckRejected(self._Parse, testutils.PackMessage(
+          KEY, MESSAGE, "%d" % NOW, label))
+        self.assertEqual(self.readers._kept, {})
+
+  def testOtherTypes(self):
+    good = json.loads(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
+                                            LABEL)[4:])
+    unlabelled = json.loads(Request()[4:])
+    for label in [None, True, False, 0, 1, 10 ** 400, 1.5, [], [LABEL],
+                  [[LABEL]], {}, {LABEL: LABEL}, {"key": LABEL}]:
+      for envelope in [good, unlabelled]:
+        datagram = testutils.PackEnvelope(dict(envelope, key=label))
+        self._CheckRejected(self._Parse, datagram)
+        self._CheckRejected(wire.ParseReply, datagram, KEY)
+        self._CheckRejected(wire.ParseReply, datagram, ReaderKey())
+
+  def testTwice(self):
+    """The last one counts, as it does for all of JSON here."""
+    good = testutils.PackMessage(KEY, MESSAGE, "%d" % NOW, LABEL)
+    self._Parse(good[:-1] + b', "key": "%s"}' % LABEL.encode())
+    self._CheckRejected(self._Parse, good[:-1] + b', "key": "a:all:never"}')
+
+  def testEveryBitCounts(self):
+    datagram = testutils.PackMessage(KEY, MESSAGE, "%d" % NOW, LABEL)
+    start = datagram.index(b"\"key\"")
+    for index in range(start, len(datagram)):
+      for bit in (0, 2, 5):
+        changed = bytearray(datagram)
+        changed[index] ^= 1 << bit
+        self.assertRaises(wire.Rejected, self._Parse, bytes(changed))
+
+  def testAnotherClusterKey(self):
+    """With it, all readers' keys are others."""
+    datagram = testutils.PackMessage(b"n" * 20, MESSAGE, "%d" % NOW, LABEL)
+    self._CheckRejected(self._Parse, datagram)
+    wire.ParseRequest(datagram, b"n" * 20, NOW, wire.Readers(b"n" * 20))
+
+  def testStrangersKeepNothing(self):
+    """Only keys that something was signed with are kept, and not too many."""
+    self._Parse(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW, LABEL))
+    kept = dict(self.readers._kept)
+    for number in range(3000):
+      self._CheckRejected(self._Parse, testutils.PackMessage(
+        b"x" * 20, MESSAGE, "%d" % NOW, "a%d:all:never" % number))
+    self.assertEqual(self.readers._kept, kept)
+    for number in range(3000):
+      self._Parse(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
+                                        "a%d:all:never" % number))
+      self.assertLessEqual(len(self.readers._kept), 1024)
+
+  def testNoSecretIsShown(self):
+    self.assertEqual(repr(ReaderKey()), "<ReaderKey of %s>" % LABEL)
+
+
 class TestCost(unittest.TestCase):
   """What a forged datagram costs."""
+
+  def setUp(self):
+    self.derived = 0
+    self.readers = wire.Readers(KEY)
 
   def _Signatures(self, datagram):
     """Counts the signatures that are computed for a datagram.
 
     """
-    with mock.patch.object(wire, "_Sign", side_effect=wire._Sign) as sign:
-      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW)
+    with mock.patch.object(wire, "_Sign", side_effect=wire._Sign) as sign, \
+         mock.patch.object(readerkey, "Derive",
+                           side_effect=readerkey.Derive) as derive:
+      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW,
+                        self.readers)
+    self.derived = derive.call_count
     return sign.call_count
+
+  def testForgedLabels(self):
+    forged = testutils.PackMessage(b"x" * 32, MESSAGE, "%d" % NOW, LABEL)
+    for _ in range(2):
+      self.assertEqual((self._Signatures(forged), self.derived), (1, 1))
+    # One that is in use
+    wire.ParseRequest(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW, LABEL),
+                      KEY, NOW, self.readers)
+    self.assertEqual((self._Signatures(forged), self.derived), (1, 0))
+
+  def testNoLabels(self):
+    for label in test_readerkey.BAD:
+      datagram = testutils.PackMessage(KEY, MESSAGE, "%d" % NOW, label)
+      self.assertEqual((self._Signatures(datagram), self.derived), (0, 0))
+    for signature in ["", "x" * 40, "\xe4" * 40, " " * 40]:
+      datagram = Envelope(signature=signature, key=LABEL)
+      self.assertEqual((self._Signatures(datagram), self.derived), (0, 0))
 
   def testForged(self):
     forged = testutils.PackMessage(b"x" * 32, MESSAGE, salt="%d" % NOW)
