@@ -26,15 +26,27 @@ from ganeti.confd.views import evacuation
 _HEADERS = ["Instance", "Disks", "Memory", "Targets", "Command", "Problem"]
 _MEMORY = 2
 
+#: How many nodes are listed where people read it
+_MANY = 3
+
 
 def _FormatMemory(size: Any) -> str:
   return values.FormatUnit(size, "h") if size else ""
 
 
+def _Targets(names: List[str]) -> str:
+  """Lists nodes; not all of them where there are many.
+
+  """
+  if len(names) <= _MANY:
+    return ",".join(names)
+  return "%s,... (%d nodes)" % (",".join(names[:_MANY - 1]), len(names))
+
+
 def _Cells(step: evacuation.Step) -> List[Optional[str]]:
   return [step.instance, step.disk_template,
           values.Leniently(_FormatMemory)(step.memory),
-          ",".join(step.targets), evacuation.Command(step), step.problem or ""]
+          _Targets(step.targets), evacuation.Command(step), step.problem or ""]
 
 
 def _Json(plan: evacuation.Plan) -> Dict[str, Any]:
