@@ -279,6 +279,10 @@ class TestEachOption(_TestCase):
     self.assertEqual(result.code, 0)
     self.assertTrue(result.output.startswith("digraph "))
 
+  def _CheckSvg(self, _, result):
+    self.assertEqual(result.code, 0)
+    self.assertTrue(result.output.startswith("<svg "))
+
   def _CheckNagios(self, _, result):
     self.assertEqual(result.code, 0)
     self.assertTrue(result.output.startswith("CONFD OK "))
@@ -342,6 +346,7 @@ class TestEachOption(_TestCase):
     "--units": _CheckOther,
     "--csv": _CheckOther,
     "--dot": _CheckDot,
+    "--svg": _CheckSvg,
     "--nagios": _CheckNagios,
     "--only": _CheckOnly,
     "--warning": _CheckLimits,

@@ -307,6 +307,9 @@ _CSV = Option(
 _DOT = Option(
   ("--dot", ),
   {"action": "store_true", "help": "print a graph for Graphviz"})
+_SVG = Option(
+  ("--svg", ),
+  {"action": "store_true", "help": "print a drawing for a browser"})
 _NAGIOS = Option(
   ("--nagios", ),
   {"action": "store_true",
@@ -352,7 +355,7 @@ _WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 _TABLE = (_NO_HEADERS, _SEPARATOR)
 
 #: Forms of output, of which there is one at a time
-_FORMS = ("json", "json_lines", "csv", "dot", "nagios", "prometheus")
+_FORMS = ("json", "json_lines", "csv", "dot", "svg", "nagios", "prometheus")
 
 #: Options about the looks of a table (name, as it is typed, and value that it
 #: has by itself), and the forms other than a table that they hold for
@@ -405,7 +408,7 @@ COMMANDS: Dict[str, Command] = {
   "who-has": Command(
     "who_has", "whose an IP, a MAC address or a name is",
     (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
-  "map": Command("map", "the cluster as a drawing", options=(_DOT, )),
+  "map": Command("map", "the cluster as a drawing", options=(_DOT, _SVG)),
   CHECK: Command(
     "check", "what is wrong or risky in the configuration",
     options=(_IGNORE, )),

@@ -6,35 +6,28 @@
 
 As text: the nodes by group, what each is, and a bar each for how many
 instances and how much memory it carries; bars of one kind have one scale. For
-Graphviz: groups with their nodes, an edge from each instance to its nodes.
+Graphviz: groups with their nodes, an edge from each instance to its nodes. As
+SVG: what C{views.svg} draws.
 
 """
 
 from __future__ import annotations
 
 import argparse
-import collections
 
-from typing import Any, Counter, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
 from ganeti.confd.command import output
+from ganeti.confd.command import tables
 from ganeti.confd.command import values
 from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
+from ganeti.confd.views import placement
 
 
 #: Characters of the longest bar
 _BAR = 20
-
-_ROLES = {
-  "M": "master",
-  "C": "candidate",
-  "R": "regular",
-  "D": "drained",
-  "O": "offline",
-  }
 
 _COLOURS = {
   "M": "gold",
@@ -51,20 +44,6 @@ _LINE_COLOURS = {
   "O": "red",
   }
 
-_NODE_FIELDS = ["name", "role", "group", "sinst_cnt"]
-_INSTANCE_FIELDS = ["name", "pnode", "snodes", "admin_state", "be/maxmem"]
-
-
-class Node(NamedTuple):
-  """A node; the types are those of a configuration that is whole.
-
-  """
-  name: str
-  role: str
-  group: str
-  secondary: int
-
-
 class Line(NamedTuple):
   """A line of the drawing.
 
@@ -74,45 +53,26 @@ class Line(NamedTuple):
   colour: Optional[str] = None
 
 
-class Instance(NamedTuple):
-  """An instance; the types are those of a configuration that is whole.
+class Drawn(NamedTuple):
+  """What is drawn.
 
   """
-  name: str
-  primary: str
-  secondaries: List[str]
-  state: str
-  memory: int
+  nodes: List[placement.Node]
+  instances: List[placement.Instance]
+  #: Its answer is for --json
+  reply: clientlib.Reply
 
 
-def Ask(asker: clientlib.Client
-        ) -> Tuple[List[Node], List[Instance], clientlib.Reply]:
+def Ask(asker: clientlib.Client) -> Drawn:
   """Asks for all that is drawn.
 
-  @return: the last one is a reply whose answer is for --json
-
   """
-  first = asker.List(columns.NODE, _NODE_FIELDS)
-  second = asker.List(columns.INSTANCE, _INSTANCE_FIELDS)
-  answer = {
-    "nodes": [dict(zip(_NODE_FIELDS, row)) for row in first.answer],
-    "instances": [dict(zip(_INSTANCE_FIELDS, row)) for row in second.answer],
-    }
-  return ([Node(*row) for row in first.answer],
-          [Instance(*row) for row in second.answer],
-          second._replace(answer=answer,
-                          serial=min(first.serial, second.serial)))
-
-
-def _ByGroup(nodes: List[Node]) -> List[Tuple[str, List[Node]]]:
-  """Sorts nodes by group; those without one come under "-".
-
-  """
-  groups: Dict[str, List[Node]] = {}
-  for node in nodes:
-    groups.setdefault(node.group or "-", []).append(node)
-  return sorted(groups.items(),
-                key=lambda item: naturalorder.NaturalKey(item[0]))
+  (rows, reply) = tables.Ask(asker, placement.FIELDS)
+  (nodes, instances) = (rows[columns.NODE], rows[columns.INSTANCE])
+  answer = {"nodes": nodes, "instances": instances}
+  return Drawn([placement.Node(*row.values()) for row in nodes],
+               [placement.Instance(*row.values()) for row in instances],
+               reply._replace(answer=answer))
 
 
 def _FormatMemory(size: Any) -> str:
@@ -134,15 +94,12 @@ def _Count(number: int, what: str) -> str:
   return "%d %s%s" % (number, what, "" if number == 1 else "s")
 
 
-def Text(nodes: List[Node], instances: List[Instance]) -> List[Line]:
+def Text(nodes: List[placement.Node], instances: List[placement.Instance]
+         ) -> List[Line]:
   """Draws the cluster.
 
   """
-  counts: Counter[str] = collections.Counter(i.primary for i in instances)
-  memory: Counter[str] = collections.Counter()
-  for instance in instances:
-    if instance.state != "offline" and isinstance(instance.memory, int):
-      memory[instance.primary] += instance.memory
+  (counts, memory) = placement.Sum(instances)
   most_instances = max(counts.values(), default=0)
   most_memory = max(memory.values(), default=0)
 
@@ -150,7 +107,7 @@ def Text(nodes: List[Node], instances: List[Instance]) -> List[Line]:
   for node in nodes:
     count = counts[node.name]
     size = memory[node.name]
-    cells[node.name] = [node.name, _ROLES.get(node.role, node.role),
+    cells[node.name] = [node.name, placement.ROLES.get(node.role, node.role),
                         str(count), "+%s" % node.secondary,
                         _Bar(count, most_instances),
                         values.Leniently(_FormatMemory)(size),
@@ -159,7 +116,7 @@ def Text(nodes: List[Node], instances: List[Instance]) -> List[Line]:
             for column in zip(*cells.values())]
 
   lines = []
-  for (group, members) in _ByGroup(nodes):
+  for (group, members) in placement.ByGroup(nodes):
     count = sum(counts[node.name] for node in members)
     lines.append(Line("%s: %s, %s" % (group, _Count(len(members), "node"),
                                       _Count(count, "instance"))))
@@ -170,8 +127,12 @@ def Text(nodes: List[Node], instances: List[Instance]) -> List[Line]:
                          number.rjust(widths[2]), secondary.ljust(widths[3]),
                          bar, text.rjust(widths[5]), size_bar),
                         _LINE_COLOURS.get(node.role)))
-  lines.append(Line("Per node: role, primary+secondary instances, their"
-                    " configured memory"))
+  lines.append(Line("Per node: role, primary+secondary instances, configured"
+                    " memory of the primary ones."))
+  if most_instances:
+    lines.append(Line("A full bar is the most of any node: %s, %s" % (
+      _Count(most_instances, "instance"),
+      values.Leniently(_FormatMemory)(most_memory))))
   return lines
 
 
@@ -179,12 +140,13 @@ def _Quote(text: str) -> str:
   return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def Dot(nodes: List[Node], instances: List[Instance]) -> List[Line]:
+def Dot(nodes: List[placement.Node], instances: List[placement.Instance]
+        ) -> List[Line]:
   """Writes the cluster for Graphviz.
 
   """
   lines = ["digraph cluster {", "  rankdir=LR;", "  node [style=filled];"]
-  for (number, (group, members)) in enumerate(_ByGroup(nodes)):
+  for (number, (group, members)) in enumerate(placement.ByGroup(nodes)):
     lines.append("  subgraph cluster_%d {" % number)
     lines.append("    label=%s;" % _Quote(group))
     for node in members:
@@ -212,8 +174,12 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     (nodes, instances, reply) = Ask(asker)
   if opts.json:
     output.PrintReply(reply)
-  else:
-    with output.Expecting(reply.candidates[0].address):
+    return command.EXIT_SUCCESS
+  with output.Expecting(reply.candidates[0].address):
+    if opts.svg:
+      from ganeti.confd.views import svg
+      print(svg.Draw(nodes, instances, "Cluster, serial %d" % reply.serial))
+    else:
       lines = (Dot if opts.dot else Text)(nodes, instances)
       output.Printer(opts).Print(None, [[line.text] for line in lines],
                                  colours=[line.colour for line in lines])

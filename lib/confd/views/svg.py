@@ -1,0 +1,413 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Draws a cluster as SVG: nodes with their instances, and who mirrors whom.
+
+The drawing needs nothing else: no font, script or file. Role and state are said
+by words, lines and marks, too, not by colours alone. Where nodes have few
+instances, these are drawn with their names, else as small squares; a pointer on
+one shows what it is.
+
+Rule: whatever names hold, the text is well-formed XML, and no name is markup.
+
+"""
+
+from __future__ import annotations
+
+import collections
+
+from typing import Counter, Iterable, List, NamedTuple, Sequence, Tuple
+from xml.sax import saxutils
+
+from ganeti.confd.views import placement
+
+
+#: The drawing's looks, for those who put it into a page of their own
+STYLE = """\
+.map { font-family: sans-serif; font-size: 12px; fill: #222; }
+.map .ground { fill: #fff; }
+.map .title { font-size: 16px; font-weight: bold; }
+.map .heading { font-size: 14px; font-weight: bold; }
+.map .small { font-size: 10px; }
+.map .tiny { font-size: 8px; }
+.map .right { text-anchor: end; }
+.map .middle { text-anchor: middle; }
+.map .box { fill: none; stroke: #555; }
+.map .paper { fill: #f4f4f4; }
+.map .full { fill: #a8cdf0; }
+.map .master { stroke: #222; stroke-width: 3; }
+.map .candidate { stroke-width: 2; }
+.map .drained { stroke: #b35900; stroke-width: 2; stroke-dasharray: 6 3; }
+.map .offline { stroke: #888; stroke-dasharray: 2 3; }
+.map .cross { stroke: #888; stroke-opacity: 0.5; }
+.map .up { fill: #1f6f43; stroke: #1f6f43; }
+.map .down { fill: #fff; stroke: #1f6f43; }
+.map .other { fill: #ccc; stroke: #888; stroke-dasharray: 2 1; }
+.map .cell { stroke: #ddd; stroke-width: 0.5; fill: none; }
+.map .pair { fill: #b3541e; }
+.map .number { paint-order: stroke; stroke: #fff; stroke-width: 2.5; }
+.map .all { fill: none; stroke: #222; stroke-width: 2; }
+@media (prefers-color-scheme: dark) {
+.map { fill: #ddd; }
+.map .ground { fill: #181818; }
+.map .box { stroke: #aaa; }
+.map .paper { fill: #262626; }
+.map .full { fill: #24527a; }
+.map .master { stroke: #fff; }
+.map .drained { stroke: #ffa64d; }
+.map .up { fill: #5fbf8a; stroke: #5fbf8a; }
+.map .down { fill: #181818; stroke: #5fbf8a; }
+.map .other { fill: #444; stroke: #999; }
+.map .cell { stroke: #444; }
+.map .pair { fill: #f0975a; }
+.map .number { stroke: #181818; }
+.map .all { stroke: #fff; }
+}
+"""
+
+# Pixels
+_WIDTH = 1200
+_MARGIN = 20
+_GAP = 10
+_LINE = 16
+_BOX = 182
+_PAD = 6
+_SQUARE = 9
+_SQUARE_STEP = 12
+_CELLS = (9, 30)
+_LABEL_CHARACTER = 6.5
+
+#: Up to so many instances on a node are drawn with their names
+_NAMED = 8
+#: Characters of a name that fit a box, beside the role and without
+_BESIDE_ROLE = 17
+_ALONE = 27
+#: Characters that fit beside the matrix
+_BESIDE_MATRIX = 20
+
+#: How many instances are "everything" of a node, and how many such nodes are
+#: listed
+_EVERYTHING = 2
+_LISTED = 10
+
+_STATES = {
+  "up": "up",
+  "down": "down",
+  }
+
+
+class _Pen:
+  """Writes elements.
+
+  """
+  def __init__(self) -> None:
+    self.lines: List[str] = []
+
+  def Text(self, x: float, y: float, text: str, looks: str = "",
+           turn: int = 0) -> None:
+    attributes = " class=%s" % saxutils.quoteattr(looks) if looks else ""
+    if turn:
+      attributes += ' transform="rotate(%d %g %g)"' % (turn, x, y)
+    self.lines.append('<text x="%g" y="%g"%s>%s</text>' %
+                      (x, y, attributes, _Escape(text)))
+
+  def Rectangle(self, x: float, y: float, width: float, height: float,
+                looks: str, tip: str = "", more: str = "") -> None:
+    head = '<rect x="%g" y="%g" width="%g" height="%g" class=%s%s' % (
+      x, y, width, height, saxutils.quoteattr(looks), more)
+    self.lines.append(head + ("><title>%s</title></rect>" % _Escape(tip)
+                              if tip else "/>"))
+
+  def Line(self, x1: float, y1: float, x2: float, y2: float,
+           looks: str) -> None:
+    self.lines.append('<line x1="%g" y1="%g" x2="%g" y2="%g" class=%s/>' %
+                      (x1, y1, x2, y2, saxutils.quoteattr(looks)))
+
+
+def _Escape(text: str) -> str:
+  """Makes text for XML, which has no control characters and no surrogates.
+
+  """
+  if not text.isprintable():
+    text = "".join(char if char.isprintable() else
+                   char.encode("unicode_escape").decode("ascii")
+                   for char in text)
+  return saxutils.escape(text)
+
+
+def _Shorten(text: str, length: int) -> str:
+  return text if len(text) <= length else text[:length - 1] + "\u2026"
+
+
+def _Count(number: int, what: str) -> str:
+  return "%d %s%s" % (number, what, "" if number == 1 else "s")
+
+
+def _Memory(size: int) -> str:
+  """Writes a size.
+
+  @param size: in MiB
+
+  """
+  return "%.1f GiB" % (size / 1024) if size >= 1024 else "%d MiB" % size
+
+
+class _Names:
+  """Names without the domain, where all have the same.
+
+  """
+  def __init__(self, names: Iterable[str]) -> None:
+    domains = {name.partition(".")[2] for name in names}
+    self._cut = len(domains) == 1
+
+  def Short(self, name: str) -> str:
+    return name.partition(".")[0] or name if self._cut else name
+
+
+def _Tip(instance: placement.Instance) -> str:
+  """Says what an instance is, for a pointer on it.
+
+  """
+  parts = [instance.name, str(instance.state)]
+  if isinstance(instance.memory, int):
+    parts.append(_Memory(instance.memory))
+  if instance.secondaries:
+    parts.append("mirrored to %s" % ", ".join(instance.secondaries))
+  return ", ".join(parts)
+
+
+class _Drawing:
+  """The nodes, as boxes.
+
+  """
+  def __init__(self, nodes: Sequence[placement.Node],
+               instances: Sequence[placement.Instance]) -> None:
+    self._load = placement.Sum(instances)
+    self._most = max(self._load.memory.values(), default=0)
+    self._named = max(self._load.instances.values(), default=0) <= _NAMED
+    self._nodes = nodes
+    self._node_names = _Names(node.name for node in nodes)
+    self._instance_names = _Names(i.name for i in instances)
+    self._on = collections.defaultdict(list)
+    for instance in instances:
+      self._on[instance.primary].append(instance)
+
+  def _Height(self, node: placement.Node) -> float:
+    count = len(self._on[node.name])
+    if self._named:
+      body = count * _LINE
+    else:
+      a_row = (_BOX - 2 * _PAD) // _SQUARE_STEP
+      body = -(-count // a_row) * _SQUARE_STEP
+    return 2 * _LINE + _PAD + body + _PAD
+
+  def Draw(self, pen: _Pen, y: float, width: float) -> float:
+    """Draws all groups.
+
+    @return: where the next thing can be drawn
+
+    """
+    a_row = int(width - 2 * _MARGIN + _GAP) // (_BOX + _GAP)
+    for (group, members) in placement.ByGroup(self._nodes):
+      count = sum(self._load.instances[node.name] for node in members)
+      y += _LINE
+      pen.Text(_MARGIN, y, "%s: %s, %s" % (
+        group, _Count(len(members), "node"), _Count(count, "instance")),
+               "heading")
+      y += _GAP
+      for first in range(0, len(members), a_row):
+        row = members[first:first + a_row]
+        height = max(self._Height(node) for node in row)
+        for (column, node) in enumerate(row):
+          self._DrawNode(pen, _MARGIN + column * (_BOX + _GAP), y, height, node)
+        y += height + _GAP
+      y += _GAP
+    return y
+
+  def _DrawNode(self, pen: _Pen, x: float, y: float, height: float,
+                node: placement.Node) -> None:
+    role = placement.ROLES.get(node.role, node.role)
+    memory = self._load.memory[node.name]
+    part = memory / self._most if self._most else 0
+    pen.Rectangle(x, y, _BOX, height, "paper")
+    pen.Rectangle(x, y, _BOX * part, height, "full")
+    pen.Rectangle(x, y, _BOX, height,
+                  "box " + placement.ROLES.get(node.role, "regular"))
+    if role == "offline":
+      pen.Line(x, y, x + _BOX, y + height, "cross")
+      pen.Line(x, y + height, x + _BOX, y, "cross")
+    text_y = y + _LINE - 3
+    pen.Text(x + _PAD, text_y,
+             _Shorten(self._node_names.Short(node.name), _BESIDE_ROLE))
+    pen.Text(x + _BOX - _PAD, text_y, role, "small right")
+    text_y += _LINE
+    pen.Text(x + _PAD, text_y, "%d+%s instances" % (
+      self._load.instances[node.name], node.secondary), "small")
+    pen.Text(x + _BOX - _PAD, text_y, _Memory(memory), "small right")
+    self._DrawInstances(pen, x + _PAD, text_y + _PAD, node)
+
+  def _DrawInstances(self, pen: _Pen, x: float, y: float,
+                     node: placement.Node) -> None:
+    a_row = (_BOX - 2 * _PAD) // _SQUARE_STEP
+    for (i, instance) in enumerate(self._on[node.name]):
+      looks = _STATES.get(instance.state, "other")
+      tip = _Tip(instance)
+      if self._named:
+        pen.Rectangle(x, y + i * _LINE + 3, _SQUARE, _SQUARE, looks, tip)
+        pen.Text(x + _SQUARE_STEP + 3, y + i * _LINE + _SQUARE + 3,
+                 _Shorten(self._instance_names.Short(instance.name), _ALONE),
+                 "small")
+      else:
+        pen.Rectangle(x + i % a_row * _SQUARE_STEP,
+                      y + i // a_row * _SQUARE_STEP + 2, _SQUARE, _SQUARE,
+                      looks, tip)
+
+
+class _Pair(NamedTuple):
+  primary: str
+  secondary: str
+
+
+class _Matrix:
+  """Which node mirrors which: a row for each primary node.
+
+  """
+  def __init__(self, nodes: Sequence[placement.Node],
+               instances: Sequence[placement.Instance]) -> None:
+    self._pairs: Counter[_Pair] = collections.Counter(
+      _Pair(instance.primary, name) for instance in instances
+      for name in instance.secondaries)
+    used = {name for pair in self._pairs for name in pair}
+    self._names = [node.name for node in nodes if node.name in used]
+    short = _Names(self._names)
+    self._labels = [_Shorten(short.Short(name), _BESIDE_MATRIX)
+                    for name in self._names]
+    self._margin = _GAP + _LABEL_CHARACTER * max(map(len, self._labels),
+                                                 default=0)
+    (least, most) = _CELLS
+    self._cell = max(least, min(
+      most, (_WIDTH - 2 * _MARGIN - self._margin) // max(1, len(self._names))))
+
+  @property
+  def width(self) -> float:
+    return 2 * _MARGIN + self._margin + self._cell * len(self._names)
+
+  def _Everything(self) -> List[Tuple[_Pair, int]]:
+    """Returns the pairs in which one node mirrors all of another.
+
+    """
+    peers = collections.Counter(pair.primary for pair in self._pairs)
+    found = [(pair, count) for (pair, count) in self._pairs.items()
+             if peers[pair.primary] == 1 and count >= _EVERYTHING]
+    return sorted(found, key=lambda item: -item[1])
+
+  def Draw(self, pen: _Pen, y: float) -> float:
+    """Draws the matrix, if there are mirrors.
+
+    @return: where the next thing can be drawn
+
+    """
+    y += _LINE
+    if not self._names:
+      pen.Text(_MARGIN, y, "No instance is mirrored to a second node.")
+      return y + _LINE
+    pen.Text(_MARGIN, y, "Instances by primary node (rows) and the node that"
+             " has their mirror (columns)", "heading")
+    y += self._margin
+    left = _MARGIN + self._margin
+    looks = "small" if self._cell > 12 else "tiny"
+    baseline = self._cell / 2 + 3
+    for (i, text) in enumerate(self._labels):
+      pen.Text(left + i * self._cell + baseline, y - 4, text, looks, -90)
+      pen.Text(left - 4, y + i * self._cell + baseline, text, looks + " right")
+    size = self._cell * len(self._names)
+    for i in range(len(self._names) + 1):
+      offset = i * self._cell
+      pen.Line(left, y + offset, left + size, y + offset, "cell")
+      pen.Line(left + offset, y, left + offset, y + size, "cell")
+    self._DrawPairs(pen, left, y)
+    return self._Tell(pen, y + size + _LINE)
+
+  def _DrawPairs(self, pen: _Pen, left: float, top: float) -> None:
+    place = {name: i for (i, name) in enumerate(self._names)}
+    most = max(self._pairs.values())
+    everything = {pair for (pair, _) in self._Everything()}
+    for (pair, count) in self._pairs.items():
+      if pair.primary not in place or pair.secondary not in place:
+        continue
+      x = left + place[pair.secondary] * self._cell
+      y = top + place[pair.primary] * self._cell
+      pen.Rectangle(x, y, self._cell, self._cell, "pair", "%s to %s: %s" % (
+        pair.primary, pair.secondary, _Count(count, "instance")),
+                    ' fill-opacity="%.2f"' % (0.2 + 0.8 * count / most))
+      if pair in everything:
+        pen.Rectangle(x, y, self._cell, self._cell, "all")
+      if self._cell >= 16:
+        pen.Text(x + self._cell / 2, y + self._cell / 2 + 4, str(count),
+                 "small middle number")
+
+  def _Tell(self, pen: _Pen, y: float) -> float:
+    found = self._Everything()
+    if not found:
+      pen.Text(_MARGIN, y, "No node has all its mirrors (%d or more) on one"
+               " other node." % _EVERYTHING)
+      return y + _LINE
+    pen.Text(_MARGIN, y, "Framed: all that is mirrored from a node is on one"
+             " other node, which has to carry it all if the first one fails.")
+    y += _LINE
+    for (pair, count) in found[:_LISTED]:
+      pen.Text(_MARGIN, y, "%s: all of its %d to %s" % (
+        pair.primary, count, pair.secondary))
+      y += _LINE
+    if len(found) > _LISTED:
+      pen.Text(_MARGIN, y, "and %s more" %
+               _Count(len(found) - _LISTED, "node"))
+      y += _LINE
+    return y
+
+
+def _Legend(pen: _Pen, y: float) -> float:
+  """Says what boxes and squares mean.
+
+  """
+  pen.Text(_MARGIN, y, "A box is a node: its primary+secondary instances, and"
+           " the configured memory of the former, which also is how far it is"
+           " filled; a full box is the node that has most.", "small")
+  y += _LINE
+  x = float(_MARGIN)
+  for (looks, text) in [("up", "an instance that shall be up"),
+                        ("down", "one that shall be down"),
+                        ("other", "one that is offline")]:
+    pen.Rectangle(x, y - _SQUARE, _SQUARE, _SQUARE, looks)
+    pen.Text(x + _SQUARE_STEP + 3, y, text, "small")
+    x += 180
+  return y + _GAP
+
+
+def Draw(nodes: Sequence[placement.Node],
+         instances: Sequence[placement.Instance], title: str,
+         with_style: bool = True) -> str:
+  """Draws a cluster.
+
+  @param title: what stands above it
+  @param with_style: whether L{STYLE} is in it; a page that has it by other
+    means can do without
+  @return: an svg element
+
+  """
+  pen = _Pen()
+  y = float(_MARGIN + _LINE)
+  pen.Text(_MARGIN, y, title, "title")
+  y = _Legend(pen, y + _LINE + 4)
+  matrix = _Matrix(nodes, instances)
+  width = max(_WIDTH, matrix.width)
+  y = _Drawing(nodes, instances).Draw(pen, y, width)
+  y = matrix.Draw(pen, y)
+  head = ['<svg xmlns="http://www.w3.org/2000/svg" class="map" width="%g"'
+          ' height="%g" viewBox="0 0 %g %g" role="img">' % (width, y, width, y),
+          "<title>%s</title>" % _Escape(title)]
+  if with_style:
+    head.append("<style>\n%s</style>" % STYLE)
+  ground = '<rect width="%g" height="%g" class="ground"/>' % (width, y)
+  return "\n".join(head + [ground] + pen.lines + ["</svg>"])
