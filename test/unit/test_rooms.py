@@ -36,6 +36,7 @@ _MAY_IMPORT = {
   "client": [_SHARED, "clientlib"],
   "views": [_SHARED],
   "command": [_SHARED, "clientlib", "client", "views"],
+  "exporter": [_SHARED, "clientlib", "client", "views"],
   }
 
 #: Names and titles of fields, and the order of names: who asks for tables needs

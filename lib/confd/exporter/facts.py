@@ -1,0 +1,145 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is known of a cluster at one moment, and asking for it.
+
+L{Facts} change only with the configuration. How the candidates are changes at
+any time, and is asked for by itself: L{Confd}.
+
+"""
+
+from __future__ import annotations
+
+import time
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Set
+
+from ganeti import constants
+from ganeti.confd import client as clientlib
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import stats as statslib
+from ganeti.confd.clientlib import status as statuslib
+from ganeti.confd.config import columns
+from ganeti.confd.views import checks
+from ganeti.confd.views import placement
+
+
+#: How often to ask for tables that are to be of one serial
+_TRIES = 3
+
+#: Fields that are needed beside those of L{checks} and L{placement}, by table
+_FIELDS: Dict[str, List[str]] = {
+  columns.NODE: ["name", "role", "group", "offline", "drained", "vm_capable",
+                 "pip", "sip", "tags", "pinst_cnt", "sinst_cnt"],
+  columns.INSTANCE: ["name", "uuid", "pnode", "snodes", "pnode.group", "os",
+                     "hypervisor", "admin_state", "disk_template", "be/maxmem",
+                     "be/vcpus", "disk_usage", "nic.ips", "tags"],
+  columns.NETWORK: ["name", "network", "network6", "free_count",
+                    "reserved_count"],
+  columns.GROUP: ["name", "node_cnt", "pinst_cnt", "alloc_policy"],
+  columns.DISK: [],
+  }
+
+#: Places of the configuration, as JSON pointers
+_CLUSTER_NAME = "/cluster/cluster_name"
+_MTIME = "/mtime"
+
+Row = Mapping[str, Any]
+
+
+def Fields(kind: str) -> List[str]:
+  """Lists the fields of a table that are asked for.
+
+  """
+  names = (_FIELDS.get(kind, []) + checks.FIELDS.get(kind, []) +
+           placement.FIELDS.get(kind, []))
+  return list(dict.fromkeys(names))
+
+
+class Facts(NamedTuple):
+  """What a configuration says.
+
+  """
+  serial: int
+  #: The cluster's own name
+  name: str
+  #: Of the configuration's format, e.g. 3000000
+  version: int
+  #: Time of the last change, in seconds since the epoch; None if not known
+  mtime: Any
+  #: The rows of each table, by kind
+  tables: Dict[str, List[Row]]
+  findings: List[checks.Finding]
+
+
+class Confd(NamedTuple):
+  """How the candidates are.
+
+  """
+  status: statuslib.ClusterStatus
+  stats: statslib.ClusterStats
+
+
+async def _Tables(asker: clientlib.AsyncClient) -> Any:
+  """Asks for all tables.
+
+  While the configuration changes, they may be of several moments: then they are
+  asked for again, if not without end.
+
+  @return: the rows by kind, the smallest serial
+
+  """
+  tables: Dict[str, List[Row]] = {}
+  serials: Set[int] = set()
+  for _ in range(_TRIES):
+    serials = set()
+    for kind in _FIELDS:
+      fields = Fields(kind)
+      reply = await asker.List(kind, fields)
+      serials.add(reply.serial)
+      tables[kind] = [dict(zip(fields, row)) for row in reply.answer]
+    if len(serials) == 1:
+      break
+  return (tables, min(serials))
+
+
+async def _Place(asker: clientlib.AsyncClient, path: str) -> Any:
+  """Asks for something in the configuration.
+
+  @return: None where there is no such place
+
+  """
+  try:
+    return (await asker.Config(path)).answer
+  except clientlib.ErrorAnswer as err:
+    if err.code != constants.CONFD_ERROR_ARGUMENT:
+      raise
+    return None
+
+
+async def Ask(asker: clientlib.AsyncClient) -> Facts:
+  """Asks for all that a configuration says.
+
+  @raise errors.ConfdClientError: there is no answer, or another than expected
+
+  """
+  (tables, serial) = await _Tables(asker)
+  statistics = (await asker.Query(protocol.REQ_STATS)).answer
+  findings = checks.Check(checks.Facts(
+    tables[columns.NODE], tables[columns.INSTANCE], tables[columns.NETWORK],
+    tables[columns.DISK], await _Place(asker, checks.CLUSTER_TAGS),
+    await _Place(asker, checks.POOL_SIZE),
+    statistics["config"].get("warnings", 0), time.time()))
+  return Facts(serial, str(await _Place(asker, _CLUSTER_NAME)),
+               (await asker.Ping()).answer, await _Place(asker, _MTIME), tables,
+               findings)
+
+
+async def AskConfd(asker: clientlib.AsyncClient) -> Confd:
+  """Asks all candidates how they are.
+
+  @raise errors.ConfdClientError: there is nobody to ask
+
+  """
+  return Confd(await asker.Status(), await asker.Stats())

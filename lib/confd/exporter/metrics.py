@@ -1,0 +1,304 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is known of clusters, as metrics for Prometheus.
+
+L{FAMILIES} is the table of all but those about confd itself, which are in
+C{views.confdmetrics}. Names follow the conventions of Prometheus: base units,
+C{_info} for what is said by labels. All have the label C{cluster}.
+
+"""
+
+from __future__ import annotations
+
+import collections
+
+from typing import Any, Callable, Counter, Dict, Iterator, List, Mapping, \
+  NamedTuple, Optional, Sequence, Tuple
+
+from prometheus_client import core
+
+from ganeti.confd.config import columns
+from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.views import checks
+from ganeti.confd.views import confdmetrics
+from ganeti.confd.views import placement
+
+
+_MEBIBYTE = 1 << 20
+
+
+class State(NamedTuple):
+  """What is known of a cluster, and since when.
+
+  """
+  #: Its name in the settings, the label C{cluster}
+  cluster: str
+  #: The last ones known; None if there were none yet
+  facts: Optional[factslib.Facts]
+  #: Whether they hold now, as far as can be known
+  up: bool
+  #: How the candidates were when they were last asked
+  confd: Optional[factslib.Confd]
+
+
+#: Values of labels, and the number
+_Sample = Tuple[Sequence[str], float]
+
+
+class Family(NamedTuple):
+  """Metrics of one name.
+
+  """
+  name: str
+  text: str
+  #: Beside C{cluster}
+  labels: Tuple[str, ...]
+  samples: Callable[[factslib.Facts], Iterator[_Sample]]
+  #: Whether there is one for each instance
+  per_instance: bool = False
+
+
+def _Text(value: Any) -> str:
+  return "" if value is None else str(value)
+
+
+def _Number(value: Any) -> Optional[float]:
+  if isinstance(value, (bool, int, float)):
+    return value
+  return None
+
+
+def _Of(kind: str, field: str, factor: int = 1
+        ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+  """Makes a function that yields a field of each row of a table.
+
+  """
+  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
+    for row in facts.tables[kind]:
+      number = _Number(row[field])
+      if number is not None:
+        yield ([row["name"]], number * factor)
+  return _Samples
+
+
+def _Info(kind: str, *fields: str
+          ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+  """Makes a function that yields texts of each row of a table, as labels.
+
+  """
+  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
+    for row in facts.tables[kind]:
+      yield ([row["name"]] + [_Text(row[field]) for field in fields], 1)
+  return _Samples
+
+
+def _InstanceInfo(facts: factslib.Facts) -> Iterator[_Sample]:
+  for row in facts.tables[columns.INSTANCE]:
+    yield ([row["name"], _Text(row["uuid"]), _Text(row["pnode"]),
+            ",".join(row["snodes"]), _Text(row["pnode.group"]),
+            _Text(row["os"]), _Text(row["hypervisor"]),
+            _Text(row["admin_state"]), _Text(row["disk_template"])], 1)
+
+
+def _NodeRole(facts: factslib.Facts) -> Iterator[_Sample]:
+  for row in facts.tables[columns.NODE]:
+    for (letter, role) in placement.ROLES.items():
+      yield ([row["name"], role], int(row["role"] == letter))
+
+
+def _OnNode(field: str, factor: int = 1
+            ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+  """Makes a function that yields sums over the primary instances of nodes.
+
+  """
+  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
+    sums: Dict[str, float] = collections.defaultdict(float)
+    for row in facts.tables[columns.INSTANCE]:
+      # As "map" has it: what is offline takes nothing
+      if row["admin_state"] != "offline":
+        sums[row["pnode"]] += _Number(row[field]) or 0
+    for node in facts.tables[columns.NODE]:
+      yield ([node["name"]], sums[node["name"]] * factor)
+  return _Samples
+
+
+def _CountBy(kind: str, field: str, values: Mapping[str, str]
+             ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+  """Makes a function that counts the rows of a table by a field.
+
+  @param values: the values that there are, and what they are called
+
+  """
+  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
+    counts: Counter[Any] = collections.Counter(
+      row[field] for row in facts.tables[kind])
+    for (value, name) in values.items():
+      yield ([name], counts[value])
+  return _Samples
+
+
+def _NetworkSize(facts: factslib.Facts) -> Iterator[_Sample]:
+  for row in facts.tables[columns.NETWORK]:
+    yield ([row["name"]], row["free_count"] + row["reserved_count"])
+
+
+def _Findings(facts: factslib.Facts) -> Iterator[_Sample]:
+  counts = collections.Counter(i.check for i in facts.findings)
+  for (name, check) in checks.CHECKS.items():
+    yield ([name, check.severity], counts[name])
+
+
+def _Single(get: Callable[[factslib.Facts], Any]
+            ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+  """Makes a function that yields one number, if there is one.
+
+  """
+  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
+    number = _Number(get(facts))
+    if number is not None:
+      yield ([], number)
+  return _Samples
+
+
+def _ClusterInfo(facts: factslib.Facts) -> Iterator[_Sample]:
+  (major, rest) = divmod(facts.version, 1000000)
+  yield ([facts.name, "%d.%d" % (major, rest // 10000)], 1)
+
+
+_STATES = {
+  "up": "up",
+  "down": "down",
+  "offline": "offline",
+  }
+
+FAMILIES = [
+  Family("ganeti_cluster_info", "The cluster's own name, and the version of its"
+         " configuration", ("name", "version"), _ClusterInfo),
+  Family("ganeti_cluster_config_serial", "Serial number of the configuration",
+         (), _Single(lambda facts: facts.serial)),
+  Family("ganeti_cluster_config_mtime_seconds", "Time of the last change of the"
+         " configuration, since the epoch", (),
+         _Single(lambda facts: facts.mtime)),
+  Family("ganeti_cluster_findings", "Findings of \"confd-client check\"",
+         ("check", "severity"), _Findings),
+  Family("ganeti_cluster_nodes", "Nodes, by role", ("role", ),
+         _CountBy(columns.NODE, "role", placement.ROLES)),
+  Family("ganeti_cluster_instances", "Instances, by the state they shall be in",
+         ("admin_state", ), _CountBy(columns.INSTANCE, "admin_state", _STATES)),
+  Family("ganeti_group_info", "A node group", ("group", "alloc_policy"),
+         _Info(columns.GROUP, "alloc_policy")),
+  Family("ganeti_group_nodes", "Nodes of a group", ("group", ),
+         _Of(columns.GROUP, "node_cnt")),
+  Family("ganeti_group_instances", "Primary instances of a group's nodes",
+         ("group", ), _Of(columns.GROUP, "pinst_cnt")),
+  Family("ganeti_node_info", "A node", ("node", "group", "primary_ip",
+                                        "secondary_ip"),
+         _Info(columns.NODE, "group", "pip", "sip")),
+  Family("ganeti_node_role", "Whether a node has a role", ("node", "role"),
+         _NodeRole),
+  Family("ganeti_node_offline", "Whether a node is offline", ("node", ),
+         _Of(columns.NODE, "offline")),
+  Family("ganeti_node_drained", "Whether a node is drained", ("node", ),
+         _Of(columns.NODE, "drained")),
+  Family("ganeti_node_vm_capable", "Whether a node may have instances",
+         ("node", ), _Of(columns.NODE, "vm_capable")),
+  Family("ganeti_node_primary_instances", "Instances that have a node as primary"
+         " node", ("node", ), _Of(columns.NODE, "pinst_cnt")),
+  Family("ganeti_node_secondary_instances", "Instances that have their mirror"
+         " on a node", ("node", ), _Of(columns.NODE, "sinst_cnt")),
+  Family("ganeti_node_instances_memory_bytes", "Configured memory of a node's"
+         " primary instances, less those that are offline", ("node", ),
+         _OnNode("be/maxmem", _MEBIBYTE)),
+  Family("ganeti_node_instances_vcpus", "Virtual CPUs of a node's primary"
+         " instances, less those that are offline", ("node", ),
+         _OnNode("be/vcpus")),
+  Family("ganeti_node_instances_disk_bytes", "Space that the disks of a node's"
+         " primary instances take, less those that are offline", ("node", ),
+         _OnNode("disk_usage", _MEBIBYTE)),
+  Family("ganeti_network_info", "A network", ("network", "subnet", "subnet6"),
+         _Info(columns.NETWORK, "network", "network6")),
+  Family("ganeti_network_addresses", "IPv4 addresses of a network",
+         ("network", ), _NetworkSize),
+  Family("ganeti_network_addresses_used", "Those that are taken",
+         ("network", ), _Of(columns.NETWORK, "reserved_count")),
+  Family("ganeti_network_addresses_free", "Those that are free",
+         ("network", ), _Of(columns.NETWORK, "free_count")),
+  Family("ganeti_instance_info", "An instance",
+         ("instance", "uuid", "primary_node", "secondary_nodes", "group", "os",
+          "hypervisor", "admin_state", "disk_template"), _InstanceInfo, True),
+  Family("ganeti_instance_memory_bytes", "Configured memory of an instance",
+         ("instance", ), _Of(columns.INSTANCE, "be/maxmem", _MEBIBYTE), True),
+  Family("ganeti_instance_vcpus", "Virtual CPUs of an instance",
+         ("instance", ), _Of(columns.INSTANCE, "be/vcpus"), True),
+  Family("ganeti_instance_disk_bytes", "Space that an instance's disks take on"
+         " each of their nodes", ("instance", ),
+         _Of(columns.INSTANCE, "disk_usage", _MEBIBYTE), True),
+  ]
+
+_CANDIDATE = ["cluster", "candidate"]
+
+
+def _Daemons(states: Sequence[State]) -> List[confdmetrics.Daemon]:
+  daemons = []
+  for state in states:
+    if state.confd is not None:
+      stats = state.confd.stats
+      daemons += [confdmetrics.Daemon((state.cluster, i.address), i.everything)
+                  for i in stats.daemons]
+      daemons += [confdmetrics.Daemon((state.cluster, address), None)
+                  for address in [i.address for i in stats.failed] +
+                  list(stats.silent)]
+  return daemons
+
+
+def _Candidates(states: Sequence[State]) -> Iterator[Any]:
+  """Yields what the clients find out about candidates.
+
+  """
+  behind = core.GaugeMetricFamily(
+    "ganeti_confd_behind", "Changes that a candidate is behind the freshest"
+    " one", labels=_CANDIDATE)
+  seconds = core.GaugeMetricFamily(
+    "ganeti_confd_round_trip_seconds", "Time that its last answer took",
+    labels=_CANDIDATE)
+  for state in states:
+    if state.confd is None:
+      continue
+    for candidate in state.confd.status.candidates:
+      labels = [state.cluster, candidate.address]
+      if candidate.behind is not None:
+        behind.add_metric(labels, candidate.behind)
+      if candidate.round_trip is not None:
+        seconds.add_metric(labels, candidate.round_trip)
+  yield behind
+  yield seconds
+
+
+def Families(states: Sequence[State], per_instance: bool = True
+             ) -> Iterator[Any]:
+  """Yields all families of metrics.
+
+  @param per_instance: whether to have series for each instance, which are most
+    of all
+
+  """
+  up = core.GaugeMetricFamily(
+    "ganeti_up", "Whether somebody answers for the cluster; if not, all else is"
+    " as it was last known", labels=["cluster"])
+  for state in states:
+    up.add_metric([state.cluster], int(state.up))
+  yield up
+  for family in FAMILIES:
+    if family.per_instance and not per_instance:
+      continue
+    gauge = core.GaugeMetricFamily(family.name, family.text,
+                                   labels=["cluster", *family.labels])
+    for state in states:
+      if state.facts is not None:
+        for (labels, number) in family.samples(state.facts):
+          gauge.add_metric([state.cluster, *labels], number)
+    yield gauge
+  yield from _Candidates(states)
+  yield from confdmetrics.Families(core, _CANDIDATE, _Daemons(states))

@@ -1,0 +1,104 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What daemons tell about themselves (request STATS), as metrics.
+
+Names follow the conventions of Prometheus: base units, and what they are of.
+The library prometheus_client is passed in, as it is optional.
+
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+
+PREFIX = "ganeti_confd_"
+
+#: Groups of counters in an answer: the name and label that they have in
+#: Prometheus, and what they count
+COUNTERS = {
+  "queries": ("queries", "type", "Requests answered, by type"),
+  "replies": ("replies", "status", "Replies sent, by status"),
+  "dropped": ("dropped", "reason", "Datagrams without a reply, by reason"),
+  "reloads": ("reloads", "result", "Configurations loaded, or not"),
+  "restarts": ("restarts", "what", "Processes that died and were replaced"),
+  }
+
+#: Single numbers in an answer, by their path there
+GAUGES = {
+  ("uptime", ): ("uptime_seconds", "Time since the daemon started"),
+  ("workers", ): ("workers", "Processes that answer"),
+  ("memory", ): ("memory_bytes", "Memory of all processes, shared memory"
+                                 " counted once"),
+  ("config", "serial"): ("config_serial", "Serial number of the configuration"
+                                          " that is served"),
+  ("config", "warnings"): ("config_warnings", "Things left out of it, as they"
+                           " are malformed or refer to what is not there"),
+  ("config", "age"): ("config_age_seconds", "Time since it was loaded"),
+  ("config", "load_time"): ("config_load_seconds", "Time that loading took"),
+  ("config", "size"): ("config_size_bytes", "Size of its file"),
+  ("config", "mtime"): ("config_mtime_seconds", "Modification time of its"
+                                                " file, since the epoch"),
+  }
+
+
+class Daemon(NamedTuple):
+  """A daemon, and what it has told.
+
+  """
+  #: Values of the labels that say which it is
+  labels: Tuple[str, ...]
+  #: None where it has told nothing
+  answer: Optional[Mapping[str, Any]]
+
+
+def Flatten(answer: Mapping[str, Any]) -> Iterator[Tuple[Tuple[str, ...], Any]]:
+  """Yields path and value of each single value of an answer.
+
+  """
+  for (key, value) in answer.items():
+    if isinstance(value, dict):
+      for (item, inner) in value.items():
+        yield ((key, item), inner)
+    else:
+      yield ((key, ), value)
+
+
+def Families(core: Any, labels: Sequence[str], daemons: Sequence[Daemon]
+             ) -> Iterator[Any]:
+  """Yields families of metrics.
+
+  @param core: the module C{prometheus_client.core}
+  @param labels: the names of the labels that say which daemon it is
+
+  """
+  labels = list(labels)
+  answers = [(i.labels, i.answer) for i in daemons if i.answer is not None]
+  up = core.GaugeMetricFamily(
+    PREFIX + "up", "Whether the daemon has told its counters", labels=labels)
+  for daemon in daemons:
+    up.add_metric(daemon.labels, int(daemon.answer is not None))
+  yield up
+  info = core.GaugeMetricFamily(PREFIX + "info", "The daemon's version",
+                                labels=labels + ["version"])
+  for (which, answer) in answers:
+    info.add_metric(which + (str(answer.get("version")), ), 1)
+  yield info
+  for (path, (name, text)) in GAUGES.items():
+    gauge = core.GaugeMetricFamily(PREFIX + name, text, labels=labels)
+    for (which, answer) in answers:
+      value = dict(Flatten(answer)).get(path)
+      if value is not None:
+        gauge.add_metric(which, value)
+    yield gauge
+  for (group, (name, label, text)) in COUNTERS.items():
+    counter = core.CounterMetricFamily(PREFIX + name, text,
+                                       labels=labels + [label])
+    for (which, answer) in answers:
+      for (item, value) in answer.get(group, {}).items():
+        # None is what the system does not tell
+        if value is not None:
+          counter.add_metric(which + (item, ), value)
+    yield counter
