@@ -140,7 +140,8 @@ class TestJson(unittest.TestCase):
     # Without an example
     for words in ["stats", "instance-disks db1", "node-instances node1",
                   "node-role nobody", "-a 127.0.3.9 -p 1 status", "config \"\"",
-                  "list nodes -o nothing", "list instances", "list groups"]:
+                  "list nodes -o nothing", "export ansible",
+                  "export nftables nodes", "list instances", "list groups"]:
       self._Run(daemon, words)
     for (words, expected) in examples:
       if words in _NOT_HERE:

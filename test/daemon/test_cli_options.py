@@ -37,6 +37,7 @@ _ARGUMENTS = {
   "instance-disks": ["inst1"],
   "config": ["/cluster"],
   "evacuate": ["node1"],
+  "export": ["ansible"],
   "list": ["instances"],
   "list-fields": ["nodes"],
   "who-has": ["192.0.2.51"],
@@ -60,6 +61,15 @@ _VALUES = {
   "--requests": "1",
   "--warning": "silent=0",
   "--critical": "silent=0",
+  "--target-port": "9256",
+  "--table": "filter",
+  "--then": "true",
+  }
+
+#: Options that only one format of "export" has
+_FORMATS = {
+  "--target-port": "prometheus-sd",
+  "--table": "nftables",
   }
 
 
@@ -114,6 +124,7 @@ class _TestCase(unittest.TestCase):
     cls.daemon.Start()
     directory = tempfile.TemporaryDirectory()
     cls.addClassCleanup(directory.cleanup)
+    cls.exported = os.path.join(directory.name, "exported")
     os.mkdir(os.path.join(directory.name, "ganeti"))
     testutils.WriteFile(
       os.path.join(directory.name, "ganeti", "confd-client.conf"),
@@ -145,6 +156,11 @@ class _TestCase(unittest.TestCase):
         words.append("--requests=0")
     else:
       words.extend([name] + _ARGUMENTS.get(name, []))
+    if name == commandline.EXPORT:
+      words[-1:] = [_FORMATS.get(flag, words[-1]) for flag in flags
+                    if flag in _FORMATS] or words[-1:]
+      if "--then" in flags:
+        words.append("--output=" + self.exported)
     # Before the command and after it
     return words[:1] + options[:1] + words[1:] + options[1:]
 
@@ -182,8 +198,13 @@ class TestEachOption(_TestCase):
 
     """
     text = "%s=%s" % (flag, _VALUES[flag]) if option.takes_value else flag
+    if name == commandline.EXPORT:
+      # Files are what these are about
+      text = {"--output": "--output=" + self.exported,
+              "--then": "--then=echo $CONFD_SERIAL >%s.then" % self.exported,
+              }.get(flag, text)
     result = self._Ask(name, text)
-    if option in commandline.Find(name).Options():
+    if any(flag in i.flags for i in commandline.Find(name).Options()):
       self._CHECKS[flag](self, name, result)
       return
     is_plugin = flag == "--nagios" or (name == "check" and
@@ -275,6 +296,25 @@ class TestEachOption(_TestCase):
     self.assertEqual(result.code, 0)
     self.assertNotEqual(result.output, self._Usual(name))
 
+  def _CheckOutput(self, name, result):
+    if name != commandline.EXPORT:
+      self._CheckOther(name, result)
+      return
+    self.assertEqual((result.code, result.output), (0, ""))
+    self.assertEqual(testutils.ReadFile(self.exported).decode("ascii"),
+                     self._Usual(name))
+    os.unlink(self.exported)
+
+  def _CheckThen(self, _, result):
+    self.assertEqual((result.code, result.output), (0, ""))
+    self.assertEqual(testutils.ReadFile(self.exported + ".then"), b"17\n")
+    os.unlink(self.exported)
+
+  def _CheckFormat(self, name, result):
+    self.assertEqual(result.code, 0)
+    self.assertRegex(result.output, "9256|inet filter")
+    self.assertEqual(name, commandline.EXPORT)
+
   def _CheckDot(self, _, result):
     self.assertEqual(result.code, 0)
     self.assertTrue(result.output.startswith("digraph "))
@@ -339,7 +379,10 @@ class TestEachOption(_TestCase):
     "--json-lines": _CheckJsonLines,
     "--no-headers": _CheckHeaders,
     "--separator": _CheckSeparator,
-    "--output": _CheckOther,
+    "--output": _CheckOutput,
+    "--then": _CheckThen,
+    "--target-port": _CheckFormat,
+    "--table": _CheckFormat,
     "--filter": _CheckOther,
     "--sort": _CheckOther,
     "--reverse": _CheckOther,

@@ -72,7 +72,11 @@ class TestDestdir(unittest.TestCase):
                               "/usr/share/doc/ganeti-confd/examples/"
                               "confd-client.conf",
                               "/usr/share/doc/ganeti-confd/examples/"
+                              "confd-export.service",
+                              "/usr/share/doc/ganeti-confd/examples/"
                               "ganeti-confd.service",
+                              "/usr/share/doc/ganeti-confd/examples/"
+                              "ganeti-inventory",
                               "/usr/share/man/man1/confd-client.1",
                               "/usr/share/man/man8/ganeti-confd.8"])
     for name in ["__init__.py", "_autoconf.py", "confd/_version.py",

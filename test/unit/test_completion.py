@@ -84,6 +84,13 @@ class TestCompletion(unittest.TestCase):
                      list(commandline.UNITS))
     self.assertEqual(self._Complete("config", "/"), [])
 
+  def testExport(self):
+    self.assertEqual(self._Complete("export", ""), list(commandline.FORMATS))
+    self.assertEqual(self._Complete("export", "hosts", "n"), ["nodes"])
+    self.assertIn("/etc/passwd",
+                  self._Complete("export", "hosts", "-o", "/etc/passw"))
+    self.assertIn("printf", self._Complete("export", "--then", "print"))
+
   def testFields(self):
     for (words, expected) in [
       (["list", "nodes", "-o", "pinst_c"], ["pinst_cnt"]),

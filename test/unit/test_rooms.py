@@ -35,7 +35,8 @@ _MAY_IMPORT = {
   "clientlib": [_SHARED],
   "client": [_SHARED, "clientlib"],
   "views": [_SHARED],
-  "command": [_SHARED, "clientlib", "client", "views"],
+  "export": [_SHARED],
+  "command": [_SHARED, "clientlib", "client", "views", "export"],
   "exporter": [_SHARED, "clientlib", "client", "views"],
   }
 

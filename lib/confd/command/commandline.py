@@ -34,6 +34,9 @@ WATCH = "watch"
 #: The command that is a Nagios plugin without an option for that
 CHECK = "check"
 
+#: The command whose formats have options of their own
+EXPORT = "export"
+
 #: Stands for the names of all clusters
 ALL_CLUSTERS = "all"
 
@@ -45,6 +48,11 @@ KINDS = ("instances", "nodes", "groups", "networks", "disks")
 
 #: What there are limits of, before it is a warning or critical
 LIMITS = ("silent", "behind")
+
+#: What can be exported, and into which formats
+EXPORTED = ("instances", "nodes")
+FORMATS = ("ansible", "dnsmasq", "hosts", "nftables", "prometheus-sd",
+           "ssh-config")
 
 #: Units of sizes: what fits, MiB, GiB, TiB
 UNITS = ("h", "m", "g", "t")
@@ -170,17 +178,51 @@ def DidYouMean(word: str, known: Sequence[str]) -> str:
   return "; did you mean '%s'?" % found[0] if found else ""
 
 
-def _Kind(text: str) -> str:
-  """Makes a word of C{columns.KINDS} of one of L{KINDS}.
+def _Singular(text: str, known: Sequence[str]) -> str:
+  """Returns the singular of a plural that is known; the singular will do, too.
 
   """
-  for kind in KINDS:
+  for kind in known:
     singular = kind[:-1]
     if text in (kind, singular):
       return singular
   raise argparse.ArgumentTypeError("not one of %s: '%s'%s" %
-                                   (", ".join(KINDS), text,
-                                    DidYouMean(text, KINDS)))
+                                   (", ".join(known), text,
+                                    DidYouMean(text, known)))
+
+
+def _Kind(text: str) -> str:
+  """Makes a word of C{columns.KINDS} of one of L{KINDS}.
+
+  """
+  return _Singular(text, KINDS)
+
+
+def _Exported(text: str) -> str:
+  """Makes a word of C{columns.KINDS} of one of L{EXPORTED}.
+
+  """
+  return _Singular(text, EXPORTED)
+
+
+def _Format(text: str) -> str:
+  if text not in FORMATS:
+    raise argparse.ArgumentTypeError("not a format: '%s'%s" %
+                                     (text, DidYouMean(text, FORMATS)))
+  return text
+
+
+def ExportModule(name: str) -> str:
+  """Returns the module of a format, by its name in C{ganeti.confd.export}.
+
+  """
+  return name.replace("-", "_")
+
+
+def _Table(text: str) -> str:
+  if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,99}", text):
+    raise argparse.ArgumentTypeError("not the name of a table: '%s'" % text)
+  return text
 
 
 def _SortField(text: str) -> str:
@@ -342,6 +384,26 @@ _PRIMARY_ONLY = Option(
   ("--primary-only", ),
   {"action": "store_true",
    "help": "only the instances that run there: mirrors may stay"})
+_EXPORT_OUTPUT = Option(
+  ("-o", "--output"),
+  {"metavar": "FILE",
+   "help": "replace this file, as a whole and if it changes, and print"
+           " nothing"},
+  "files")
+_THEN = Option(
+  ("--then", ),
+  {"metavar": "COMMAND",
+   "help": "run this command line by the shell if the file has changed"},
+  "commands")
+_TARGET_PORT = Option(
+  ("--target-port", ),
+  {"metavar": "PORT", "type": _Number("a port", int, 1, 65535),
+   "help": "with prometheus-sd: TCP port of the targets (default: 9100)"})
+_TABLE_NAME = Option(
+  ("--table", ),
+  {"metavar": "NAME", "type": _Table,
+   "help": "with nftables: table of the family inet for the sets (default:"
+           " ganeti)"})
 _REQUESTS = Option(
   ("-r", "--requests"),
   {"metavar": "NUMBER", "default": 100,
@@ -408,6 +470,12 @@ COMMANDS: Dict[str, Command] = {
   "who-has": Command(
     "who_has", "whose an IP, a MAC address or a name is",
     (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
+  EXPORT: Command(
+    "export", "instances or nodes as a file for another program",
+    (Argument("format", "FORMAT", completion=" ".join(FORMATS),
+              convert=_Format),
+     Argument("kind", "WHAT", "?", " ".join(EXPORTED), _Exported)),
+    (_FILTER, _EXPORT_OUTPUT, _THEN, _TARGET_PORT, _TABLE_NAME)),
   "map": Command("map", "the cluster as a drawing", options=(_DOT, _SVG)),
   CHECK: Command(
     "check", "what is wrong or risky in the configuration",
@@ -444,10 +512,15 @@ def Find(name: Optional[str]) -> Command:
 def AllOptions() -> Dict[str, Option]:
   """Returns all options that there are, by each form that they have.
 
+  Where two commands mean something else by one, it is the first one's.
+
   """
-  return {flag: option
-          for command in (NO_COMMAND, *COMMANDS.values())
-          for option in command.Options() for flag in option.flags}
+  result: Dict[str, Option] = {}
+  for command in (NO_COMMAND, *COMMANDS.values()):
+    for option in command.Options():
+      for flag in option.flags:
+        result.setdefault(flag, option)
+  return result
 
 
 def _Sort(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
@@ -538,6 +611,10 @@ def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
   return parser
 
 
+def _HasOption(command: Command, flag: str) -> bool:
+  return any(flag in option.flags for option in command.Options())
+
+
 def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
   """Says what is wrong with an option that a command does not have.
 
@@ -547,8 +624,8 @@ def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
     parser.error("no such option: %s%s" %
                  (flag, DidYouMean(flag, list(known))))
   where = ["the command " + i for (i, command) in COMMANDS.items()
-           if known[flag] in command.Options()]
-  if known[flag] in NO_COMMAND.Options():
+           if _HasOption(command, flag)]
+  if _HasOption(NO_COMMAND, flag):
     where.append("%s without a command" % PROGRAM)
   parser.error("%s belongs to %s" % (flag, ", ".join(where)))
 
@@ -578,6 +655,21 @@ def _CheckForms(parser: argparse.ArgumentParser,
     parser.error("--hmac and --hmac-file exclude each other")
   if opts.json and getattr(opts, "command_line", None):
     parser.error("--json and a command to run exclude each other")
+
+
+def _CheckExport(parser: argparse.ArgumentParser, opts: argparse.Namespace
+                 ) -> None:
+  """Refuses options of "export" that would be without effect.
+
+  """
+  for (name, form) in [("target_port", "prometheus-sd"), ("table", "nftables")]:
+    if getattr(opts, name) is not None and opts.format != form:
+      parser.error("--%s belongs to the format %s" %
+                   (name.replace("_", "-"), form))
+  if opts.json and opts.output is not None:
+    parser.error("--json and --output exclude each other")
+  if opts.then is not None and opts.output is None:
+    parser.error("--then needs --output")
 
 
 def IsSeveral(opts: argparse.Namespace) -> bool:
@@ -643,6 +735,8 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
       setattr(opts, option, "--")
   opts.command = name
   _CheckForms(parser, opts)
+  if name == EXPORT:
+    _CheckExport(parser, opts)
   if IsSeveral(opts):
     _CheckSeveral(parser, opts)
   return opts

@@ -1,0 +1,78 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Export "nftables": sets of addresses, for nft -f.
+
+A set for each group of hosts (C{groups}) and version of IP. They are emptied
+and filled, and that in one transaction with all else in the file. Rules that
+use them have to be in the same table.
+
+A set that the file had before stays in it, and is empty if there is no such
+group any more. Were it left out, the kernel would keep its addresses, and rules
+that use it could not be loaded.
+
+"""
+
+from __future__ import annotations
+
+import re
+
+from typing import Dict, Iterator, List
+
+from ganeti.confd.config import naturalorder
+from ganeti.confd.export import entries
+from ganeti.confd.export import groups
+from ganeti.confd.export import words
+
+
+COMMENT = "#"
+
+_FAMILY = "inet"
+
+_TYPES = {
+  4: "ipv4_addr",
+  6: "ipv6_addr",
+  }
+
+
+_SET_RE = re.compile(r"^\tset ([a-zA-Z0-9_]+)_v[46] {$", re.MULTILINE)
+
+
+def _Set(name: str, kind: str, addresses: List[str]) -> Iterator[str]:
+  yield "\tset %s {" % name
+  yield "\t\ttype %s" % kind
+  if addresses:
+    yield "\t\telements = {"
+    for address in addresses:
+      yield "\t\t\t%s," % address
+    yield "\t\t}"
+  yield "\t}"
+
+
+def Format(source: entries.Source, say: entries.Say) -> str:
+  """Writes sets.
+
+  """
+  entries.WithAddress(source, say)
+  members = groups.Groups(source.kind, source.hosts, say)
+  names = {*members, *_SET_RE.findall(source.before or "")}
+  sets: Dict[str, List[str]] = {}
+  for name in sorted(names):
+    for version in _TYPES:
+      found = {address for host in members.get(name, ())
+               for address in host.addresses
+               if words.Version(address) == version}
+      sets["%s_v%d" % (name, version)] = sorted(found,
+                                                key=naturalorder.NaturalKey)
+  table = "%s %s" % (_FAMILY, source.table)
+  lines = ["table %s {" % table]
+  for name in sets:
+    lines.extend(_Set(name, _TYPES[int(name[-1])], []))
+  lines.append("}")
+  lines.extend("flush set %s %s" % (table, name) for name in sets)
+  lines.append("table %s {" % table)
+  for (name, addresses) in sets.items():
+    lines.extend(_Set(name, _TYPES[int(name[-1])], addresses))
+  lines.append("}")
+  return "\n".join(lines) + "\n"

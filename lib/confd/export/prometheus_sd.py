@@ -1,0 +1,61 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Export "prometheus-sd": targets for Prometheus, in JSON (file_sd_config).
+
+Each host is a target by its first address, or by its name if it has none. What
+else is known are labels with names that begin with C{__meta_ganeti_}, which
+Prometheus drops if no relabeling uses them. Tags are joined by commas, with one
+before the first and one after the last, so that C{.*,tag,.*} finds a tag; this
+is how Prometheus joins them elsewhere.
+
+"""
+
+from __future__ import annotations
+
+import json
+
+from typing import Dict, Optional
+
+from ganeti.confd.config import columns
+from ganeti.confd.export import entries
+from ganeti.confd.export import words
+
+
+#: JSON has none
+COMMENT = None
+
+_PREFIX = "__meta_ganeti_"
+
+
+def _Labels(source: entries.Source, host: entries.Host) -> Dict[str, str]:
+  values: Dict[str, Optional[str]] = {
+    "cluster": source.cluster,
+    "group": host.group,
+    "tags": ",%s," % ",".join(host.tags) if host.tags else None,
+    }
+  if source.kind == columns.NODE:
+    values.update(node=host.name, role=host.state)
+  else:
+    values.update(instance=host.name, hypervisor=host.hypervisor,
+                  node=host.node, os=host.os, state=host.state)
+  return {_PREFIX + name: value for (name, value) in values.items()
+          if value is not None}
+
+
+def _Target(host: entries.Host, port: int) -> str:
+  address = host.address or host.name
+  if words.Version(address) == 6:
+    address = "[%s]" % address
+  return "%s:%d" % (address, port)
+
+
+def Format(source: entries.Source, _: entries.Say) -> str:
+  """Writes targets.
+
+  """
+  targets = [{"targets": [_Target(host, source.target_port)],
+              "labels": _Labels(source, host)}
+             for host in source.hosts]
+  return json.dumps(targets, indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,35 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Export "ssh-config": a C{Host} for each, as in ssh_config(5).
+
+Of a host's addresses the first is used. C{HostKeyAlias} has the host key looked
+up by name, so that an address that another host had before is no concern.
+
+"""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ganeti.confd.export import entries
+
+
+COMMENT = "#"
+
+
+def _Lines(host: entries.Host) -> Iterator[str]:
+  yield "Host %s" % host.name
+  yield "  HostName %s" % host.address
+  yield "  HostKeyAlias %s" % host.name
+  if host.ssh_port != entries.SSH_PORT:
+    yield "  Port %d" % host.ssh_port
+
+
+def Format(source: entries.Source, say: entries.Say) -> str:
+  """Writes settings.
+
+  """
+  return "".join(line + "\n" for host in entries.WithAddress(source, say)
+                 for line in _Lines(host))

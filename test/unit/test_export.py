@@ -1,0 +1,557 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Exported files: what may stand in them, and that nothing else ever does.
+
+Each format is read back here with a small parser of its own. The programs that
+the files are for read them in test/daemon/test_export.py.
+
+"""
+
+import ipaddress
+import json
+import os
+import re
+import unittest
+
+from unittest import mock
+
+from ganeti.confd.command import commandline
+from ganeti.confd.config import columns
+from ganeti.confd.export import ansible
+from ganeti.confd.export import dnsmasq
+from ganeti.confd.export import entries
+from ganeti.confd.export import groups
+from ganeti.confd.export import hosts
+from ganeti.confd.export import nftables
+from ganeti.confd.export import prometheus_sd
+from ganeti.confd.export import ssh_config
+from ganeti.confd.export import words
+
+try:
+  import hypothesis
+  from hypothesis import strategies as st
+  HAVE_HYPOTHESIS = True
+except ImportError:
+  # The classes are made all the same, and say that they are skipped
+  HAVE_HYPOTHESIS = False
+  hypothesis = st = mock.MagicMock()
+  hypothesis.given = lambda *_: lambda function: function
+
+needs_hypothesis = unittest.skipUnless(
+  HAVE_HYPOTHESIS, "hypothesis is not installed (Debian: python3-hypothesis)")
+
+
+_EXAMPLES = os.environ.get("CONFD_EXAMPLES")
+
+hypothesis.settings.register_profile(
+  "ganeti-confd-export", deadline=None, database=None,
+  derandomize=_EXAMPLES is None, max_examples=int(_EXAMPLES or 150),
+  suppress_health_check=list(hypothesis.HealthCheck))
+_SETTINGS = hypothesis.settings.get_profile("ganeti-confd-export")
+
+
+def _Row(kind, **values):
+  """Makes a row with all fields that are asked for.
+
+  @param values: by field, with an underscore in place of a dot or slash
+
+  """
+  return [values.get(re.sub("[./]", "_", field))
+          for field in entries.FIELDS[kind]]
+
+
+def _Instance(name, nics=(), **values):
+  """Makes the row of an instance.
+
+  @param nics: of each its address and its MAC address
+
+  """
+  return _Row(columns.INSTANCE, name=name, nic_ips=[i[0] for i in nics],
+              nic_macs=[i[1] for i in nics], nic_links=[None] * len(nics),
+              nic_networks_names=[None] * len(nics), **values)
+
+
+def _Source(*rows, kind=columns.INSTANCE, **kwargs):
+  """Makes the source of an export.
+
+  @return: the source, and what was said
+
+  """
+  said = []
+  source = entries.Source("cluster.example.com", kind,
+                          entries.Hosts(kind, rows, said.append), **kwargs)
+  return (source, said)
+
+
+class TestWords(unittest.TestCase):
+  def testHostNames(self):
+    for (text, expected) in [
+      ("web1.example.com", "web1.example.com"),
+      ("Web1.Example.COM", "web1.example.com"),
+      ("web_1", "web_1"),
+      ("0a.b-c", "0a.b-c"),
+      ("a" * 63, "a" * 63),
+      ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+      (".".join(["a" * 49] * 5), ".".join(["a" * 49] * 5)),
+      ]:
+      self.assertEqual(words.HostName(text), expected)
+    for text in [
+        "", ".", "a.", ".a", "a..b", "a" * 64, ".".join(["a" * 50] * 5),
+        "-a", "a-", "_a", "a b", "a\n", "a\nb", "\na", "a\r", "a\t", "a\0b",
+        "a\x7f", "a\x1b[31m", "a,b", "a;b", "a#b", "a\"b", "a'b", "a\\b", "a/b",
+        "*", "a*", "?", "!a", "a:b", "a=b", "{{a}}", "$(a)", "`a`", "%h", "\\",
+        "b\u00fccher", "\u212a.example", "a\u0130", "\u0663", "\ud800",
+        "a\u2028b", "192.0.2.1", "1.2", "12", "a.0x1f", "0x", "a.0x",
+        "localhost", "a.LocalHost", None, 5, ["a"], {"a": "b"}, True, 1.5]:
+      self.assertIsNone(words.HostName(text), text)
+
+  def testAddresses(self):
+    for (text, expected) in [
+      ("192.0.2.1", "192.0.2.1"),
+      ("2001:DB8:0::1", "2001:db8::1"),
+      ("10.0.0.1", "10.0.0.1"),
+      ]:
+      self.assertEqual(words.Address(text), expected)
+    for text in [
+        "", "0.0.0.0", "::", "127.0.0.1", "127.1.2.3", "::1", "224.0.0.1",
+        "ff02::1", "255.255.255.255", "::ffff:127.0.0.1", "fe80::1%eth0",
+        "fe80::1%a\nb", "192.0.2.1\n", " 192.0.2.1", "192.0.2.1/24",
+        "192.0.2", "1", "a", "192.0.2.1, 192.0.2.2", "\u0661.2.3.4",
+        1, None, True, ["192.0.2.1"]]:
+      self.assertIsNone(words.Address(text), text)
+
+  def testMacs(self):
+    self.assertEqual(words.Mac("AA:00:00:1f:00:01"), "aa:00:00:1f:00:01")
+    for text in ["", "aa:00:00:1f:00", "aa:00:00:1f:00:01:02",
+                 "aa-00-00-1f-00-01", "aa:00:00:1f:00:0g", "*:00:00:1f:00:01",
+                 "aa:00:00:1f:00:01\n", "aa:00:00:1f:00:01,ignore",
+                 "aa:00:00:1f:00:\uff11\uff11", "auto", None, 5]:
+      self.assertIsNone(words.Mac(text), text)
+
+  def testWords(self):
+    for text in ["service:web", "debootstrap+default", "a.b*c/d@e-f_g", "x" *
+                 128, "gr\u00fcn"]:
+      self.assertEqual(words.Word(text), text)
+    for text in ["", "a b", "a,b", "a\nb", "{{ a }}", "{% a %}", "a\"b", "a'b",
+                 "a\\b", "$a", "x" * 129, "\ud800", "a\0", "a;b", "a|b", None,
+                 5, ["a"]]:
+      self.assertIsNone(words.Word(text), text)
+
+  def testShow(self):
+    for (value, expected) in [
+      ("a\n\"\u00fc\x7f\x1b", '"a\\n\\"\\u00fc\\u007f\\u001b"'),
+      ("x" * 100, '"' + "x" * 59 + "..."),
+      (["a", None], '["a", null]'),
+      ]:
+      self.assertEqual(words.Show(value), expected)
+
+
+class TestIdentifiers(unittest.TestCase):
+  def testPlain(self):
+    self.assertEqual(words.Identifiers(["a", "service:web", "1"]),
+                     {"a": "a", "service:web": "service_web", "1": "1"})
+
+  def testCollisions(self):
+    """All that would be the same differ, and none is another one's.
+
+    """
+    names = words.Identifiers(["a:b", "a-b", "c"])
+    self.assertEqual(names["c"], "c")
+    for word in ["a:b", "a-b"]:
+      self.assertRegex(names[word], "^a_b_[0-9a-f]{8}$")
+    self.assertEqual(len(set(names.values())), 3)
+    # Somebody has seen that coming
+    more = words.Identifiers(["a:b", "a-b", names["a:b"]])
+    self.assertEqual(len(set(more.values())), 3)
+    self.assertNotEqual(more["a:b"], names["a:b"])
+    self.assertNotIn(names["a:b"], more.values())
+
+  def testLong(self):
+    names = words.Identifiers(["a" * 120 + "b", "a" * 120 + "c"])
+    self.assertEqual(len(set(names.values())), 2)
+    self.assertLess(max(map(len, names.values())), 200)
+
+
+class TestEntries(unittest.TestCase):
+  def testSaid(self):
+    (source, said) = _Source(
+      _Instance("a\nb"),
+      _Instance("web1", [("192.0.2.1\nx", "aa:00:00:00:00:01"),
+                         ("192.0.2.2", "auto")],
+                tags=["good", "bad one"], os="a{{b}}", pnode="no de"),
+      _Instance("WEB1", [("192.0.2.3", None)]))
+    self.assertEqual(said, [
+      'instance "a\\nb" left out: not a name that a host may have',
+      'instance "web1": address "192.0.2.1\\nx" left out',
+      'instance "web1": MAC address "auto" left out',
+      'instance "web1": tag "bad one" left out',
+      'instance "web1": node "no de" left out',
+      'instance "web1": operating system "a{{b}}" left out',
+      'instance "WEB1" left out: this name is there already',
+      ], sorted(said, key=said.index))
+    (host, ) = source.hosts
+    self.assertEqual((host.name, host.addresses, host.tags, host.os, host.node),
+                     ("web1", ["192.0.2.2"], ["good"], None, None))
+
+  def testNothingIsMissed(self):
+    """What an object does not have is no reason to say something.
+
+    """
+    (source, said) = _Source(_Instance("web1", [(None, None)]))
+    self.assertEqual(said, [])
+    self.assertEqual(source.hosts[0].addresses, [])
+    self.assertEqual(entries.WithAddress(source, said.append), [])
+    self.assertEqual(said, ["1 instance without an address left out"])
+
+  def testNodes(self):
+    row = _Row(columns.NODE, name="node1", pip="192.0.2.1", sip="198.51.100.1",
+               role="M", group="default", tags=[], ndparams={"ssh_port": 2222})
+    (source, said) = _Source(row, kind=columns.NODE)
+    self.assertEqual(said, [])
+    (host, ) = source.hosts
+    self.assertEqual((host.address, host.state, host.secondary_ip,
+                      host.ssh_port),
+                     ("192.0.2.1", "master", "198.51.100.1", 2222))
+    for params in [{}, None]:
+      (source, said) = _Source(_Row(columns.NODE, name="n", ndparams=params),
+                               kind=columns.NODE)
+      self.assertEqual((source.hosts[0].ssh_port, said), (22, []))
+    for port in [0, 65536, "22\nx", -1, True, 1.5, None]:
+      (source, said) = _Source(
+        _Row(columns.NODE, name="n", ndparams={"ssh_port": port}),
+        kind=columns.NODE)
+      self.assertEqual(source.hosts[0].ssh_port, 22)
+      self.assertEqual(len(said), 1, port)
+
+
+# Small parsers: of text to what it says, and nothing is ignored but comments
+
+def _ReadHosts(text):
+  result = []
+  for line in text.splitlines():
+    (address, name) = re.fullmatch(r"(\S+)\t(\S+)", line).groups()
+    result.append((name, address))
+  return result
+
+
+def _ReadDnsmasq(text):
+  """Returns the (MAC address, rest) of dhcp-host, and the pairs of host-record.
+
+  """
+  (reserved, records) = ([], [])
+  for line in text.splitlines():
+    (word, _, value) = line.partition("=")
+    if word == "dhcp-host":
+      (mac, *rest) = value.split(",")
+      reserved.append((mac, rest))
+    else:
+      assert word == "host-record", line
+      (name, address) = value.split(",")
+      records.append((name, address))
+  return (reserved, records)
+
+
+def _ReadSshConfig(text):
+  result = []
+  for line in text.splitlines():
+    if not line.startswith("  "):
+      (name, ) = re.fullmatch(r"Host (\S+)", line).groups()
+      result.append((name, {}))
+      continue
+    (word, value) = re.fullmatch(r"  (\S+) (\S+)", line).groups()
+    result[-1][1][word] = value
+  return result
+
+
+def _ReadNftables(text):
+  """Returns the sets as they are in the end.
+
+  """
+  lines = text.splitlines()
+  sets = {}
+  current = None
+  filling = False
+  for line in lines:
+    if re.fullmatch(r"table inet \w+ {|}|\t}", line):
+      continue
+    if line == "\t\telements = {":
+      filling = True
+    elif line == "\t\t}":
+      filling = False
+    elif filling:
+      (address, ) = re.fullmatch(r"\t\t\t([0-9a-f.:]+),", line).groups()
+      assert (":" in address) == current.endswith("_v6")
+      sets[current].append(address)
+    elif line.startswith("flush"):
+      (name, ) = re.fullmatch(r"flush set inet \w+ (\w+)", line).groups()
+      sets[name] = []
+    elif line.startswith("\t\ttype"):
+      assert line == "\t\ttype ipv%s_addr" % current[-1], line
+    else:
+      (current, ) = re.fullmatch(r"\tset (\w+) {", line).groups()
+      sets.setdefault(current, [])
+  return sets
+
+
+class TestFormats(unittest.TestCase):
+  def testEachHasAModule(self):
+    for (name, module) in [
+      ("ansible", ansible), ("dnsmasq", dnsmasq), ("hosts", hosts),
+      ("nftables", nftables), ("prometheus-sd", prometheus_sd),
+      ("ssh-config", ssh_config)]:
+      self.assertIn(name, commandline.FORMATS)
+      self.assertEqual(module.__name__, "ganeti.confd.export." +
+                       commandline.ExportModule(name))
+    self.assertEqual(len(commandline.FORMATS), 6)
+
+  def _Format(self, module, *rows, **kwargs):
+    (source, said) = _Source(*rows, **kwargs)
+    text = module.Format(source, said.append)
+    return (text, said)
+
+  def testOrder(self):
+    """The order of rows is of no concern.
+
+    """
+    rows = [_Instance("web%d" % i, [("192.0.2.%d" % i, "aa:00:00:00:00:0%d" %
+                                     i)], tags=["b", "a"]) for i in range(1, 9)]
+    for name in commandline.FORMATS:
+      module = {"ansible": ansible, "dnsmasq": dnsmasq, "hosts": hosts,
+                "nftables": nftables, "prometheus-sd": prometheus_sd,
+                "ssh-config": ssh_config}[name]
+      self.assertEqual(self._Format(module, *rows),
+                       self._Format(module, *rows[::-1]))
+
+  def testDnsmasq(self):
+    (text, said) = self._Format(
+      dnsmasq,
+      _Instance("a1", [("192.0.2.1", "aa:00:00:00:00:01"),
+                       ("2001:db8::1", "aa:00:00:00:00:02"),
+                       (None, "aa:00:00:00:00:03")]),
+      _Instance("b1", [(None, "aa:00:00:00:00:04")]),
+      _Instance("c1", [("192.0.2.1", "aa:00:00:00:00:05")]),
+      _Instance("1h", [("192.0.2.3", "aa:00:00:00:00:06")]),
+      _Instance("ignore", [(None, "aa:00:00:00:00:07")]))
+    (reserved, records) = _ReadDnsmasq(text)
+    self.assertEqual(reserved, [
+      ("aa:00:00:00:00:06", ["192.0.2.3"]),
+      ("aa:00:00:00:00:01", ["192.0.2.1", "a1"]),
+      ("aa:00:00:00:00:02", ["[2001:db8::1]"]),
+      ("aa:00:00:00:00:04", ["b1"]),
+      ("aa:00:00:00:00:05", ["c1"]),
+      ])
+    self.assertEqual(records, [("1h", "192.0.2.3"), ("a1", "192.0.2.1"),
+                               ("a1", "2001:db8::1"), ("c1", "192.0.2.1")])
+    self.assertEqual(said, [
+      '"1h": the name means something else to dnsmasq, and is left out of'
+      ' dhcp-host',
+      '"c1": address 192.0.2.1 has another interface already, and is left out'
+      ' of dhcp-host',
+      '"ignore": the name means something else to dnsmasq, and is left out of'
+      ' dhcp-host',
+      '2 instances without an address left out'])
+
+  def testAnsible(self):
+    (text, said) = self._Format(
+      ansible, _Instance("web1", [("192.0.2.1", None)], tags=["a:b", "a-b"]),
+      _Instance("all"), _Instance("ungrouped"), _Instance("ganeti_tag_x"))
+    inventory = json.loads(text)
+    self.assertEqual(len([name for name in inventory
+                          if name.startswith("ganeti_tag_a_b_")]), 2)
+    self.assertEqual(list(inventory["_meta"]["hostvars"]), ["web1"])
+    self.assertEqual(inventory["ganeti_instances"], {"hosts": ["web1"]})
+    self.assertEqual(len(said), 5)
+
+  def testPrometheus(self):
+    (text, _) = self._Format(
+      prometheus_sd, _Instance("web1", [("2001:db8::1", None)]),
+      _Instance("web2", tags=["a", "b"]), target_port=9256)
+    (first, second) = json.loads(text)
+    self.assertEqual(first["targets"], ["[2001:db8::1]:9256"])
+    self.assertEqual(second["targets"], ["web2:9256"])
+    self.assertEqual(second["labels"]["__meta_ganeti_tags"], ",a,b,")
+
+  def testNftablesKeepsSets(self):
+    """A set that was there stays, and is empty then.
+
+    """
+    rows = [_Instance("web1", [("192.0.2.1", None)], tags=["a"])]
+    (before, _) = self._Format(nftables, *rows)
+    self.assertEqual(_ReadNftables(before)["tag_a_v4"], ["192.0.2.1"])
+    (after, _) = self._Format(nftables, before=before, table="filter")
+    self.assertEqual(_ReadNftables(after),
+                     dict.fromkeys(_ReadNftables(before), []))
+    (alone, _) = self._Format(nftables)
+    self.assertEqual(_ReadNftables(alone),
+                     {"instances_v4": [], "instances_v6": []})
+    (other, _) = self._Format(nftables, before="\tset a b {\n\tset c_v4 {\n"
+                              "\tset d;_v4 {\n\tset e_v4 { flush ruleset\n")
+    self.assertEqual(set(_ReadNftables(other)),
+                     {"instances_v4", "instances_v6", "c_v4", "c_v6"})
+
+
+# What is tried: values of the right form, of the wrong one, and some between
+
+_NASTY = ["\n", "\r", "\0", "\"", "'", " ", "\t", ",", "#", "=", "{{", "}}",
+          "{%", "/", "\\", "-", "--", "%", "*", "!", "?", "$(", "`", "\u2028",
+          "\u00fc", "\ud800", "\x7f", "", ".", "..", ":", "include", "Host",
+          "dhcp-host=", "\nHost *\n  ProxyCommand x", "\ndhcp-script=/x",
+          "localhost", "ignore", "1h", "all", "0x1", "x" * 300]
+
+
+def _Mixed(good):
+  """Makes a strategy of good texts, nasty texts, mixtures and other values.
+
+  """
+  nasty = st.one_of(st.sampled_from(_NASTY), st.text(max_size=5))
+  mixture = st.tuples(nasty, good, nasty, good).map("".join)
+  other = st.sampled_from([None, 5, True, 1.5, ["a"], {"a": "b"}])
+  return st.one_of(good, good, good, nasty, mixture, other)
+
+
+def _Rows():
+  names = _Mixed(st.from_regex("[a-zA-Z0-9_.-]{1,8}", fullmatch=True))
+  addresses = _Mixed(st.one_of(st.ip_addresses().map(str),
+                               st.sampled_from(["192.0.2.1", "192.0.2.2"])))
+  macs = _Mixed(st.from_regex("[0-9A-Fa-f]{2}(:[0-9a-f]{2}){5}",
+                              fullmatch=True))
+  texts = _Mixed(st.from_regex("[a-c:+-]{1,3}", fullmatch=True))
+  nics = st.lists(st.tuples(addresses, macs, texts, texts), max_size=3)
+
+  def _Make(name, nics, node, group, os_name, tags, state):
+    parts = list(zip(*nics)) or [(), (), (), ()]
+    return _Row(columns.INSTANCE, name=name, nic_ips=list(parts[0]),
+                nic_macs=list(parts[1]), nic_links=list(parts[2]),
+                nic_networks_names=list(parts[3]), pnode=node,
+                pnode_group=group, snodes=[node], os=os_name, tags=tags,
+                admin_state=state, hypervisor=os_name, be_maxmem=state,
+                be_vcpus=5)
+  tags = st.one_of(st.lists(texts, max_size=4), st.sampled_from([None, "a", 5]))
+  return st.lists(st.builds(_Make, names, nics, names, texts, texts, tags,
+                            texts), max_size=5)
+
+
+@needs_hypothesis
+class TestAnything(unittest.TestCase):
+  """Whatever the table has: files say what is allowed, and nothing else.
+
+  What is allowed is written down a second time here, more strictly than it is
+  looked for in the module: from a file, and not from a table.
+
+  """
+  def _CheckName(self, name):
+    self.assertLessEqual(len(name), 253)
+    for label in name.split("."):
+      self.assertRegex(label, r"\A[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9_])?\Z")
+    self.assertNotEqual(name.split(".")[-1], "localhost")
+    self.assertNotRegex(name, r"(\A|\.)[0-9]+\Z")
+
+  def _CheckAddress(self, text):
+    address = ipaddress.ip_address(text)
+    self.assertEqual(str(address), text)
+    self.assertFalse(address.is_loopback or address.is_unspecified or
+                     address.is_multicast)
+    self.assertNotIn("%", text)
+
+  @hypothesis.settings(_SETTINGS)
+  @hypothesis.given(_Rows())
+  def test(self, rows):
+    (source, said) = _Source(*rows)
+    # What stands in the table and is a name is there
+    for host in source.hosts:
+      self._CheckName(host.name)
+    texts = {}
+    for module in [ansible, dnsmasq, hosts, nftables, prometheus_sd,
+                   ssh_config]:
+      text = texts[module] = module.Format(source, said.append)
+      self.assertTrue(text.isascii())
+      self.assertRegex(text, r"\A[\n\t -~]*\Z")
+    for text in said:
+      self.assertRegex(text, r"\A[ -~]+\Z")
+      self.assertLess(len(text), 500)
+
+    expected = [(host.name, address) for host in source.hosts
+                for address in host.addresses]
+    self.assertEqual(_ReadHosts(texts[hosts]), expected)
+    for (_, address) in expected:
+      self._CheckAddress(address)
+    (reserved, records) = _ReadDnsmasq(texts[dnsmasq])
+    self.assertEqual(records, expected)
+    given = []
+    for (mac, rest) in reserved:
+      self.assertRegex(mac, r"\A[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+      self.assertIn(len(rest), (1, 2))
+      for text in rest:
+        if text in [host.name for host in source.hosts]:
+          self.assertNotRegex(text, r"\A([0-9]+[smhdw]?|ignore|infinite)\Z")
+        else:
+          given.append(text)
+          self._CheckAddress(text.strip("[]"))
+    self.assertEqual(len(given), len(set(given)))
+
+    self.assertEqual(
+      _ReadSshConfig(texts[ssh_config]),
+      [(host.name, {"HostName": host.address, "HostKeyAlias": host.name})
+       for host in source.hosts if host.addresses])
+    sets = _ReadNftables(texts[nftables])
+    self.assertEqual(
+      sorted(sets["instances_v4"] + sets["instances_v6"]),
+      sorted({address for (_, address) in expected}))
+    self._CheckGroups(source, texts)
+
+  def _CheckGroups(self, source, texts):
+    """Checks that each group has those that have something in common.
+
+    """
+    inventory = json.loads(texts[ansible])
+    names = set(inventory.pop("_meta")["hostvars"])
+    self.assertLessEqual(names, {host.name for host in source.hosts})
+    wanted = sorted(
+      sorted(host.name for host in source.hosts
+             if host.name in names and tag in host.tags)
+      for tag in {tag for host in source.hosts if host.name in names
+                  for tag in host.tags})
+    self.assertEqual(
+      sorted(sorted(group["hosts"]) for (name, group) in inventory.items()
+             if name.startswith("ganeti_tag_")), wanted)
+    for name in inventory:
+      self.assertRegex(name, r"\Aganeti_[A-Za-z0-9_]{1,200}\Z")
+      self.assertNotIn(name, names)
+    for text in [texts[ansible], texts[prometheus_sd]]:
+      for mark in ["{{", "{%", "{#"]:
+        self.assertNotIn(mark, text)
+    for target in json.loads(texts[prometheus_sd]):
+      ((address, port), ) = [i.rsplit(":", 1) for i in target["targets"]]
+      self.assertEqual(port, "9100")
+      if address not in [host.name for host in source.hosts]:
+        self._CheckAddress(address.strip("[]"))
+      for (name, value) in target["labels"].items():
+        self.assertRegex(name, r"\A__meta_ganeti_[a-z]+\Z")
+        self.assertTrue(value.isprintable() and " " not in value)
+
+  @hypothesis.settings(_SETTINGS)
+  @hypothesis.given(st.sets(st.one_of(
+    st.from_regex("[a_:-]{1,4}", fullmatch=True),
+    st.from_regex("[a-z:]{99,128}", fullmatch=True)), max_size=20))
+  def testIdentifiers(self, texts):
+    names = words.Identifiers(sorted(texts))
+    self.assertEqual(set(names), texts)
+    self.assertEqual(len(set(names.values())), len(texts))
+    for name in names.values():
+      self.assertRegex(name, r"\A[A-Za-z0-9_]{1,170}\Z")
+
+
+class TestGroups(unittest.TestCase):
+  def testNoKindBeginsAnother(self):
+    prefixes = [prefix for (everything, kinds) in groups._KINDS.values()
+                for prefix in [everything, *kinds]]
+    for one in prefixes:
+      for other in prefixes:
+        if one is not other and one.endswith("_"):
+          self.assertFalse(other.startswith(one), (one, other))
+
+
+if __name__ == "__main__":
+  unittest.main()
