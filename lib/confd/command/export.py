@@ -17,7 +17,8 @@ import os
 import re
 import sys
 
-from typing import Callable, List, Optional
+from types import ModuleType
+from typing import List, Optional
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
@@ -87,22 +88,20 @@ def _Complain(left_out: List[str]) -> None:
                (len(left_out) - _MAX_SAID))
 
 
-def _Maker(name: str, serial: int
-           ) -> Callable[[entries.Source, entries.Say], str]:
-  """Returns what makes a whole file of a format.
+def _WithFirstLine(module: ModuleType, opts: argparse.Namespace,
+                   source: entries.Source, serial: int, say: entries.Say
+                   ) -> str:
+  """Makes a whole file.
+
+  @param module: that of the format
 
   """
-  module = importlib.import_module("ganeti.confd.export." +
-                                   commandline.ExportModule(name))
-
-  def _Make(source: entries.Source, say: entries.Say) -> str:
-    text: str = module.Format(source, say)
-    if module.COMMENT is None:
-      return text
-    return ("%s confd-client export %s: cluster %s, serial %d\n%s" %
-            (module.COMMENT, name, source.cluster or "without a name", serial,
-             text))
-  return _Make
+  text: str = module.Format(source, say)
+  if module.COMMENT is None:
+    return text
+  return ("%s confd-client export %s: cluster %s, serial %d\n%s" %
+          (module.COMMENT, opts.format, source.cluster or "without a name",
+           serial, text))
 
 
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
@@ -110,32 +109,39 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   kind = opts.kind or columns.INSTANCE
+  module = importlib.import_module("ganeti.confd.export." +
+                                   commandline.ExportModule(opts.format))
+  fields = module.FIELDS[kind]
   left_out: List[str] = []
   with output.Progress(asker):
-    reply = asker.List(kind, entries.FIELDS[kind], filter=opts.filter)
+    reply = asker.List(kind, fields, filter=opts.filter)
     cluster = _ClusterName(asker, left_out.append)
-  source = entries.Source(cluster, kind,
-                          entries.Hosts(kind, reply.answer, left_out.append))
+  source = entries.Source(
+    cluster, kind,
+    entries.Hosts(kind, fields, reply.answer, left_out.append))
   if opts.target_port is not None:
     source = source._replace(target_port=opts.target_port)
   if opts.table is not None:
     source = source._replace(table=opts.table)
-  make = _Maker(opts.format, reply.serial)
+
+  def _Make(before: Optional[str]) -> str:
+    return _WithFirstLine(module, opts, source._replace(before=before),
+                          reply.serial, left_out.append)
 
   if opts.json:
-    text = make(source, left_out.append)
+    text = _Make(None)
     output.PrintReply(reply._replace(answer={"text": text,
                                              "left_out": left_out}))
     return command.EXIT_SUCCESS
   if opts.output is None:
-    text = make(source, left_out.append)
+    text = _Make(None)
     _Complain(left_out)
     sys.stdout.write(text)
     return command.EXIT_SUCCESS
 
   def _Contents(old: Optional[bytes]) -> Optional[bytes]:
     before = None if old is None else old.decode("ascii", "replace")
-    data = make(source._replace(before=before), left_out.append).encode("ascii")
+    data = _Make(before).encode("ascii")
     _Complain(left_out)
     if old is not None and _WithoutSerial(old) == _WithoutSerial(data):
       return None

@@ -15,7 +15,8 @@ means itself in all formats. What does not pass is left out, and said.
 Rule 2: the same table makes the same text, whatever the order of its rows.
 
 Each module of a format has C{COMMENT}, what a comment begins with, or None
-where the format has none, and C{Format(source, say)}, which makes the text
-of an L{entries.Source}. What it leaves out it tells to C{say}, in one sentence.
+where the format has none, C{FIELDS}, what it needs of the tables, and
+C{Format(source, say)}, which makes the text of an L{entries.Source}. What it
+leaves out it tells to C{say}, in one sentence.
 
 """

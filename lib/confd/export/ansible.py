@@ -28,6 +28,8 @@ from ganeti.confd.export import words
 #: JSON has none
 COMMENT = None
 
+FIELDS = entries.ALL_FIELDS
+
 _PREFIX = "ganeti_"
 
 _NO_HOSTS = frozenset(["all", "ungrouped"])

@@ -21,11 +21,17 @@ import re
 
 from typing import Iterable, Iterator, List, Set
 
+from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 from ganeti.confd.export import words
 
 
 COMMENT = "#"
+
+FIELDS = {
+  columns.INSTANCE: ["name", "nic.ips", "nic.macs"],
+  columns.NODE: ["name", "pip"],
+  }
 
 _NO_NAME_RE = re.compile("[0-9]+[smhdw]|ignore|infinite")
 

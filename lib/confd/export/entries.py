@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
   Set
 
@@ -19,9 +21,12 @@ from ganeti.confd.export import words
 #: Is told what is left out
 Say = Callable[[str], None]
 
-#: The fields of the tables that are exported. "forthcoming" and the like are
-#: for the filter to know.
-FIELDS: Dict[str, List[str]] = {
+#: The fields of a table by what is exported, see L{columns.TABLES}
+Fields = Dict[str, List[str]]
+
+#: All those that hosts can be made of. A format asks for those that it has a
+#: use for, and only about their values there is something to say.
+ALL_FIELDS: Fields = {
   columns.INSTANCE: ["name", "nic.ips", "nic.macs", "nic.links",
                      "nic.networks.names", "pnode", "snodes", "pnode.group",
                      "os", "hypervisor", "admin_state", "be/maxmem", "be/vcpus",
@@ -153,7 +158,7 @@ def _Interfaces(reader: _Reader) -> List[Interface]:
                     reader.Check(words.Mac, "MAC address", mac),
                     reader.Check(words.Word, "link", link),
                     reader.Check(words.Word, "network", network))
-          for (ip, mac, link, network) in zip(*parts)]
+          for (ip, mac, link, network) in itertools.zip_longest(*parts)]
 
 
 def _Tags(reader: _Reader) -> List[str]:
@@ -196,14 +201,18 @@ def _Node(name: str, reader: _Reader) -> Host:
     ssh_port=reader.Get(_SshPort, "parameters", "ndparams") or SSH_PORT)
 
 
-def Hosts(kind: str, rows: Sequence[Sequence[Any]], say: Say) -> List[Host]:
-  """Makes hosts of the rows of a table with the fields in L{FIELDS}.
+def Hosts(kind: str, fields: List[str], rows: Sequence[Sequence[Any]], say: Say
+          ) -> List[Host]:
+  """Makes hosts of the rows of a table.
+
+  @param fields: some of L{ALL_FIELDS}, the name at least
 
   """
+  missing: Dict[str, Any] = dict.fromkeys(ALL_FIELDS[kind])
   hosts = []
   names: Set[str] = set()
   for row in rows:
-    named = dict(zip(FIELDS[kind], row))
+    named = dict(missing, **dict(zip(fields, row)))
     title = "%s %s" % (kind, words.Show(named["name"]))
     name = words.HostName(named["name"])
     if name is None:

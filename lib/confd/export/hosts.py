@@ -8,10 +8,16 @@
 
 from __future__ import annotations
 
+from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 
 
 COMMENT = "#"
+
+FIELDS = {
+  columns.INSTANCE: ["name", "nic.ips"],
+  columns.NODE: ["name", "pip"],
+  }
 
 
 def Format(source: entries.Source, say: entries.Say) -> str:

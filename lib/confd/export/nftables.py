@@ -20,6 +20,7 @@ import re
 
 from typing import Dict, Iterator, List
 
+from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
 from ganeti.confd.export import entries
 from ganeti.confd.export import groups
@@ -27,6 +28,12 @@ from ganeti.confd.export import words
 
 
 COMMENT = "#"
+
+FIELDS = {
+  columns.INSTANCE: ["name", "nic.ips", "pnode", "pnode.group", "os",
+                     "admin_state", "tags"],
+  columns.NODE: ["name", "pip", "group", "role", "tags"],
+  }
 
 _FAMILY = "inet"
 

@@ -26,6 +26,12 @@ from ganeti.confd.export import words
 #: JSON has none
 COMMENT = None
 
+FIELDS = {
+  columns.INSTANCE: ["name", "nic.ips", "pnode", "pnode.group", "os",
+                     "hypervisor", "admin_state", "tags"],
+  columns.NODE: ["name", "pip", "group", "role", "tags"],
+  }
+
 _PREFIX = "__meta_ganeti_"
 
 

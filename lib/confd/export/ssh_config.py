@@ -13,10 +13,16 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 
 
 COMMENT = "#"
+
+FIELDS = {
+  columns.INSTANCE: ["name", "nic.ips"],
+  columns.NODE: ["name", "pip", "ndparams"],
+  }
 
 
 def _Lines(host: entries.Host) -> Iterator[str]:

@@ -59,7 +59,7 @@ def _Row(kind, **values):
 
   """
   return [values.get(re.sub("[./]", "_", field))
-          for field in entries.FIELDS[kind]]
+          for field in entries.ALL_FIELDS[kind]]
 
 
 def _Instance(name, nics=(), **values):
@@ -81,7 +81,8 @@ def _Source(*rows, kind=columns.INSTANCE, **kwargs):
   """
   said = []
   source = entries.Source("cluster.example.com", kind,
-                          entries.Hosts(kind, rows, said.append), **kwargs)
+                          entries.Hosts(kind, entries.ALL_FIELDS[kind], rows,
+                                        said.append), **kwargs)
   return (source, said)
 
 
@@ -205,6 +206,17 @@ class TestEntries(unittest.TestCase):
     self.assertEqual(entries.WithAddress(source, said.append), [])
     self.assertEqual(said, ["1 instance without an address left out"])
 
+  def testFields(self):
+    """What a format has no use for is not looked at.
+
+    """
+    said = []
+    (host, ) = entries.Hosts(columns.INSTANCE, hosts.FIELDS[columns.INSTANCE],
+                             [["web1", ["192.0.2.1", "192.0.2.2"]]],
+                             said.append)
+    self.assertEqual((host.name, host.addresses, host.tags, said),
+                     ("web1", ["192.0.2.1", "192.0.2.2"], [], []))
+
   def testNodes(self):
     row = _Row(columns.NODE, name="node1", pip="192.0.2.1", sip="198.51.100.1",
                role="M", group="default", tags=[], ndparams={"ssh_port": 2222})
@@ -271,7 +283,7 @@ def _ReadNftables(text):
   """
   lines = text.splitlines()
   sets = {}
-  current = None
+  current = ""
   filling = False
   for line in lines:
     if re.fullmatch(r"table inet \w+ {|}|\t}", line):
@@ -304,6 +316,9 @@ class TestFormats(unittest.TestCase):
       self.assertIn(name, commandline.FORMATS)
       self.assertEqual(module.__name__, "ganeti.confd.export." +
                        commandline.ExportModule(name))
+      for (kind, fields) in entries.ALL_FIELDS.items():
+        self.assertLessEqual(set(module.FIELDS[kind]), set(fields))
+        self.assertEqual(module.FIELDS[kind][0], "name")
     self.assertEqual(len(commandline.FORMATS), 6)
 
   def _Format(self, module, *rows, **kwargs):
