@@ -82,12 +82,16 @@ def _HostileConfig():
 
 
 class _TestCase(unittest.TestCase):
-  #: Makes the configuration
-  make = None
+  @staticmethod
+  def _Config():
+    """Makes the configuration.
+
+    """
+    raise NotImplementedError
 
   @classmethod
   def setUpClass(cls):
-    cls.daemon = testutils.Daemon(cls.make())
+    cls.daemon = testutils.Daemon(cls._Config())
     cls.addClassCleanup(cls.daemon.Kill)
     cls.daemon.Start()
 
@@ -120,7 +124,7 @@ class TestHostile(_TestCase):
   """A configuration with hostile values, read by the programs themselves.
 
   """
-  make = staticmethod(_HostileConfig)
+  _Config = staticmethod(_HostileConfig)
 
   def _Answer(self, form, *words):
     answer = json.loads(self._Export(form, "--json", *words)[0])["answer"]
@@ -214,7 +218,7 @@ class TestHostile(_TestCase):
 
 class TestReplacing(_TestCase):
   @staticmethod
-  def make():
+  def _Config():
     return MakeConfig(instances=[
       MakeInstance(i, 1, nics=["192.0.2.%d" % i]) for i in range(1, 4)])
 
