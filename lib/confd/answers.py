@@ -6,7 +6,7 @@
 
 L{Quick} is a worker's: it makes what takes less than 10 ms, and says of
 anything else who has to make it. L{Large} makes what takes longer, and answers
-in parts. L{Statistics} tells about the daemon itself.
+in parts. L{Loader} tells about the daemon itself, and has time to wait.
 
 L{responder.Responder} asks a source in this order: C{remembered} is a look-up,
 C{Known} costs a few at most, C{Make} may cost more. No socket, no clock.
@@ -55,6 +55,7 @@ _EncodeKey: Callable[[Any], str] = simplejson.JSONEncoder(
 _COUNTED = [
   (protocol.TOO_LARGE, counters.INDEX[counters.TOO_LARGE]),
   (protocol.NOT_PERMITTED, counters.INDEX[counters.NOT_PERMITTED]),
+  (protocol.TOO_MANY, counters.INDEX[counters.TOO_MANY]),
   ]
 
 
@@ -75,10 +76,18 @@ class Elsewhere(enum.Enum):
 
   """
   LARGE = "large"
-  STATS = "stats"
+  LOADER = "loader"
 
 
-Outcome = Union[Answer, Elsewhere]
+class Later(NamedTuple):
+  """An answer that is to be kept, for so many seconds.
+
+  """
+  answer: Answer
+  seconds: int
+
+
+Outcome = Union[Answer, Elsewhere, Later]
 
 
 def Encode(result: "querylib.Result", serial: int,
@@ -212,8 +221,11 @@ class Quick:
 
     """
     if request.type == protocol.REQ_STATS:
-      return Elsewhere.STATS
+      return Elsewhere.LOADER
     if request.part is not None:
+      if request.type == protocol.REQ_WAIT:
+        # The parts would not come from the same moment
+        return Encode(protocol.BAD_ARGUMENT, self.serial)
       return Elsewhere.LARGE
     outcome = self._Make(request)
     self._cache.Put(_KeyOf(request), outcome)
@@ -222,6 +234,8 @@ class Quick:
   def _Make(self, request: wire.Request) -> Outcome:
     if querylib.TakesLong(request):
       return Elsewhere.LARGE
+    if querylib.SecondsToWait(self.serial, request):
+      return Elsewhere.LOADER
     result = querylib.Answer(self._snapshot, request)
     if _IsLarge(result[1]):
       return Elsewhere.LARGE
@@ -321,11 +335,11 @@ class Large:
     return _CACHE_OVERHEAD + sys.getsizeof(key.query) + cut.size
 
 
-class Statistics:
-  """What the daemon tells about itself.
+class Loader:
+  """What the daemon tells about itself, and what is kept.
 
   Looking at the memory of processes takes long. Yet whoever watches the daemon
-  must not wait for large answers as well.
+  must not wait for large answers as well. Nor must workers wait for anything.
 
   """
   def __init__(self, serial: int,
@@ -335,6 +349,7 @@ class Statistics:
     """
     self.serial = serial
     self._collect = collect
+    self._unchanged = Encode((constants.CONFD_REPL_STATUS_OK, serial), serial)
     # Each time it is another answer
     self.remembered: Callable[[Any], Optional[Outcome]] = lambda _: None
 
@@ -345,5 +360,8 @@ class Statistics:
     if request.part is not None:
       # It would be another answer for each part
       return Encode(protocol.BAD_ARGUMENT, self.serial)
+    if request.type == protocol.REQ_WAIT:
+      seconds = querylib.SecondsToWait(self.serial, request)
+      return Later(self._unchanged, seconds) if seconds else self._unchanged
     return Encode((constants.CONFD_REPL_STATUS_OK, self._collect()),
                   self.serial)

@@ -36,6 +36,8 @@ NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
 #: What a reader's key is not for, or no more
 NOT_PERMITTED = "replies not-permitted"
+#: What could not be kept waiting
+TOO_MANY = "replies too-many"
 #: Whatever came while there was nothing to answer it with
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
 #: Authentic, but the process that it was left to had too much to do
@@ -48,6 +50,8 @@ RELOADS = "reloads good"
 RELOADS_FAILED = "reloads failed"
 WORKER_RESTARTS = "restarts workers"
 GENERATION_RESTARTS = "restarts generations"
+#: Questions that were kept, see L{waiting}
+WAITING_KEPT = "waiting kept"
 #: Messages that could not be written to a log, or not without waiting
 LOG_LOST = "log lost"
 UNKNOWN_TYPE = QueryName("unknown")
@@ -55,11 +59,12 @@ UNKNOWN_TYPE = QueryName("unknown")
 #: All counters, in the order in which they are shown
 NAMES = (
   [QueryName(kind) for kind in protocol.REQUEST_TYPES] +
-  [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE,
-   NOT_PERMITTED] +
+  [UNKNOWN_TYPE, OK, ERROR, NOT_IMPLEMENTED, TOO_LARGE, NOT_PERMITTED,
+   TOO_MANY] +
   [DroppedName(reason) for reason in wire.REJECT_REASONS] +
   [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_REPLAYED, DROPPED_UNSENT,
-   RELOADS, RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS, LOG_LOST])
+   RELOADS, RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS,
+   WAITING_KEPT, LOG_LOST])
 
 #: Place of each counter in a row
 INDEX = {name: index for (index, name) in enumerate(NAMES)}

@@ -17,6 +17,7 @@ from ganeti import constants
 #: Request types that only this project's daemon knows
 REQ_QUERY = 64
 REQ_STATS = 65
+REQ_WAIT = 66
 
 #: Request types by the name that logs, counters and clients show
 REQUEST_TYPES = {
@@ -34,6 +35,7 @@ REQUEST_TYPES = {
   "collectors": constants.CONFD_REQ_DATA_COLLECTORS,
   "query": REQ_QUERY,
   "stats": REQ_STATS,
+  "wait": REQ_WAIT,
   }
 
 #: All request types that may be asked
@@ -48,10 +50,13 @@ NODE_ROLES = {
   constants.CONFD_NODE_ROLE_REGULAR: "regular",
   }
 
-#: The answer does not fit a datagram (beside constants.CONFD_ERROR_*)
+# Errors beside constants.CONFD_ERROR_*
+#: The answer does not fit a datagram
 ERROR_TOO_LARGE = 3
 #: The reader's key is not for this question, or has ended
 ERROR_NOT_PERMITTED = 4
+#: Too many questions are kept waiting
+ERROR_TOO_MANY = 5
 
 # Whole answers, as (status, answer)
 UNKNOWN_ENTRY = (constants.CONFD_REPL_STATUS_ERROR,
@@ -62,6 +67,7 @@ BAD_ARGUMENT = (constants.CONFD_REPL_STATUS_ERROR,
                 constants.CONFD_ERROR_ARGUMENT)
 TOO_LARGE = (constants.CONFD_REPL_STATUS_ERROR, ERROR_TOO_LARGE)
 NOT_PERMITTED = (constants.CONFD_REPL_STATUS_ERROR, ERROR_NOT_PERMITTED)
+TOO_MANY = (constants.CONFD_REPL_STATUS_ERROR, ERROR_TOO_MANY)
 NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
 
 #: A shorter key is not used, by the daemon or by our client calls (bytes)

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple, Union
 
 from ganeti import constants
 from ganeti.confd import protocol
+from ganeti.confd import waiting
 from ganeti.confd import wire
 from ganeti.confd.config import inventory
 from ganeti.confd.config import snapshot as snapshotlib
@@ -217,6 +218,15 @@ def _DataCollectors(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
   return _Ok(snapshot.collectors)
 
 
+def _Wait(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
+  """Answers the serial number; when to, says L{SecondsToWait}.
+
+  """
+  if waiting.ParseQuery(query) is None:
+    return protocol.BAD_ARGUMENT
+  return _Ok(snapshot.serial)
+
+
 _HANDLERS: Dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
   constants.CONFD_REQ_PING: _Ping,
   constants.CONFD_REQ_NODE_ROLE_BYNAME: _NodeRole,
@@ -231,6 +241,7 @@ _HANDLERS: Dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
   constants.CONFD_REQ_CONFIG_QUERY: _ConfigQuery,
   constants.CONFD_REQ_DATA_COLLECTORS: _DataCollectors,
   protocol.REQ_QUERY: inventory.Answer,
+  protocol.REQ_WAIT: _Wait,
   }
 
 
@@ -268,6 +279,19 @@ def TakesLong(request: wire.Request) -> bool:
   """
   return (request.type == protocol.REQ_QUERY and
           inventory.TakesLong(request.query))
+
+
+def SecondsToWait(serial: int, request: wire.Request) -> int:
+  """Tells for how long a request has to be kept before it is answered.
+
+  @param serial: the configuration's serial number
+  @return: 0 if it is to be answered at once
+
+  """
+  if request.type != protocol.REQ_WAIT:
+    return 0
+  query = waiting.ParseQuery(request.query)
+  return query.seconds if query and query.serial == serial else 0
 
 
 def Answer(snapshot: snapshotlib.Snapshot, request: wire.Request) -> Result:

@@ -11,8 +11,8 @@ left to another process.
 """
 
 import logging
-from typing import Any, Callable, Dict, MutableSequence, Optional, Protocol
-from typing import Set, Tuple, Union
+from typing import Any, Callable, Dict, MutableSequence, NamedTuple, Optional
+from typing import Protocol, Set, Tuple, Union
 
 from ganeti import confd
 from ganeti import constants
@@ -20,6 +20,7 @@ from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import protocol
 from ganeti.confd import replay
+from ganeti.confd import waiting
 from ganeti.confd import wire
 
 
@@ -66,6 +67,18 @@ class Source(Protocol):
     """
 
 
+class Later(NamedTuple):
+  """A reply that is to be kept.
+
+  @ivar seconds: for how long at most
+  @ivar request: for L{Responder.Refuse}
+
+  """
+  reply: bytes
+  seconds: int
+  request: wire.Request
+
+
 class Responder:
   """Makes replies of datagrams, with one source of answers and one key.
 
@@ -89,10 +102,12 @@ class Responder:
     self._wary_until = replays.wary_until
     self._too_large = answers.Encode(protocol.TOO_LARGE, source.serial)
     self._not_permitted = answers.Encode(protocol.NOT_PERMITTED, source.serial)
+    self._too_many = answers.Encode(protocol.TOO_MANY, source.serial)
+    self._bad_argument = answers.Encode(protocol.BAD_ARGUMENT, source.serial)
     self._failed: Set[Optional[int]] = set()
 
   def Respond(self, datagram: bytes, now: float, forwarded: bool = False
-              ) -> Union[bytes, answers.Elsewhere, None]:
+              ) -> Union[bytes, answers.Elsewhere, Later, None]:
     """Makes the reply to a datagram.
 
     What a question asked before costs is all in here and in L{wire}: half of
@@ -101,7 +116,8 @@ class Responder:
 
     @param now: the time, in seconds since the epoch
     @param forwarded: whether it comes from a worker, which has asked L{replay}
-    @return: bytes to send; None for silence; or who else makes the answer
+    @return: bytes to send, now or later; None for silence; or who else makes
+      the answer
 
     """
     try:
@@ -112,6 +128,7 @@ class Responder:
       return None
 
     (rtype, query, rsalt, part, signature, sent, reader) = request
+    # As in _KeyOf
     key: wire.Key = self._key if reader is None else reader
     outcome = None if reader is None else self._Refuse(reader, request, now)
     # Most questions need no more than this
@@ -139,18 +156,30 @@ class Responder:
         outcome = self._Make(request)
       if isinstance(outcome, answers.Elsewhere):
         return outcome
+      if isinstance(outcome, answers.Later):
+        return self._PackLater(outcome, request)
       (answer, reply) = self._Pack(outcome, key, rsalt)
       if reply is None:
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
         return None
 
+    self._Count(rtype, answer)
+    return reply
+
+  def _Count(self, rtype: Optional[int], answer: answers.Answer) -> None:
     # Nobody else writes to this row: no lock
     row = self._row
     row[_QUERY_COUNTER.get(rtype, _UNKNOWN_TYPE)] += 1
     row[_STATUS_COUNTER[answer.status]] += 1
     if answer.counter is not None:
       row[answer.counter] += 1
-    return reply
+
+  def CountAnswered(self) -> None:
+    """Counts the reply to a question that was kept.
+
+    """
+    self._row[_QUERY_COUNTER[protocol.REQ_WAIT]] += 1
+    self._row[_STATUS_COUNTER[constants.CONFD_REPL_STATUS_OK]] += 1
 
   def _Refuse(self, reader: wire.ReaderKey, request: wire.Request,
               now: float) -> Optional[answers.Outcome]:
@@ -163,6 +192,39 @@ class Responder:
     if label.May(request.type, request.query) and not label.HasEnded(now):
       return None
     return self._not_permitted
+
+  def _PackLater(self, outcome: answers.Later,
+                 request: wire.Request) -> Union[bytes, Later, None]:
+    """Makes a reply that is to be kept, or an error.
+
+    It is signed now: now there is time, and none when many are to be told.
+
+    """
+    (_, reply) = self._Pack(outcome.answer, self._KeyOf(request), request.rsalt)
+    if reply is not None and len(reply) <= waiting.MAX_REPLY_SIZE:
+      return Later(reply, outcome.seconds, request)
+    return self._Fail(self._bad_argument, request)
+
+  def Refuse(self, later: Later) -> Optional[bytes]:
+    """Makes the reply to a question that there is no room for.
+
+    """
+    return self._Fail(self._too_many, later.request)
+
+  def _Fail(self, answer: answers.Answer,
+            request: wire.Request) -> Optional[bytes]:
+    """Makes the reply with an error.
+
+    """
+    (answer, reply) = self._Pack(answer, self._KeyOf(request), request.rsalt)
+    if reply is None:
+      self._row[_DROPPED[wire.BAD_RSALT]] += 1
+    else:
+      self._Count(request.type, answer)
+    return reply
+
+  def _KeyOf(self, request: wire.Request) -> wire.Key:
+    return self._key if request.reader is None else request.reader
 
   def _Pack(self, answer: answers.Answer, key: wire.Key, rsalt: str
             ) -> Tuple[answers.Answer, Optional[bytes]]:

@@ -16,17 +16,20 @@ sendmsg would wait, and everybody with it, so it never waits.
 """
 
 import functools
+import itertools
 import logging
 import socket
 import struct
 import time
-from typing import Any, List, Mapping, MutableSequence, Tuple
+from typing import Any, Iterable, List, Mapping, MutableSequence, Optional
+from typing import Tuple
 
 from ganeti import constants
 from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import replay
 from ganeti.confd import responder
+from ganeti.confd import waiting
 
 
 #: The kernel's queues of datagrams, each way, as far as the system allows
@@ -47,7 +50,12 @@ _CONTROL_SIZE = socket.CMSG_SPACE(_PKTINFO4.size) + \
 _FORWARDED = struct.Struct("=16sHIIB20s")
 
 _DROPPED_BUSY = counters.INDEX[counters.DROPPED_BUSY]
+_DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 _DROPPED_UNSENT = counters.INDEX[counters.DROPPED_UNSENT]
+_WAITING = {
+  waiting.Verdict.KEPT: counters.INDEX[counters.WAITING_KEPT],
+  waiting.Verdict.COPY: _DROPPED_REPLAYED,
+  }
 
 #: What socket.sendmsg takes: level, kind, data
 _Control = List[Tuple[int, int, bytes]]
@@ -128,6 +136,20 @@ def _PackForwarded(datagram: bytes, control: _Control,
                          data) + datagram
 
 
+@functools.lru_cache(maxsize=64)
+def _ControlOf(family: int, data: bytes) -> _Control:
+  """Makes control data; the same list for all that are kept.
+
+  @param data: that of a message from another process
+
+  """
+  if not data:
+    return []
+  if family == socket.AF_INET6:
+    return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, data)]
+  return [(socket.IPPROTO_IP, _IP_PKTINFO, data)]
+
+
 def _UnpackForwarded(message: bytes, family: int
                      ) -> Tuple[bytes, _Control, Tuple[Any, ...]]:
   """Takes such a message apart.
@@ -140,12 +162,9 @@ def _UnpackForwarded(message: bytes, family: int
   address: Tuple[Any, ...]
   if family == socket.AF_INET6:
     address = (socket.inet_ntop(family, packed), port, flow, scope)
-    (level, kind) = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
   else:
     address = (socket.inet_ntop(family, packed[:4]), port)
-    (level, kind) = (socket.IPPROTO_IP, _IP_PKTINFO)
-  control = [(level, kind, data[:size])] if size else []
-  return (message[_FORWARDED.size:], control, address)
+  return (message[_FORWARDED.size:], _ControlOf(family, data[:size]), address)
 
 
 class Server:
@@ -162,6 +181,7 @@ class Server:
     self._responder = responder.Responder(source, key, row, replays)
     self._row = row
     self._replays = replays
+    self._waiting = waiting.Waiting()
 
   def ServeOne(self, elsewhere: Mapping[answers.Elsewhere, socket.socket],
                flags: int = 0) -> bool:
@@ -190,20 +210,77 @@ class Server:
         self._row[_DROPPED_BUSY] += 1
     return True
 
-  def ServeForwarded(self, sock: socket.socket) -> bool:
-    """Answers one of those that workers leave to this process.
+  def ServeForwarded(self, sock: socket.socket, flags: int = 0) -> bool:
+    """Answers, or keeps, one of those that workers leave to this process.
 
-    @return: False if the workers are gone
+    @param flags: for recv
+    @return: False if there is none, or the workers are gone
 
     """
-    message = sock.recv(_FORWARDED.size + constants.MAX_UDP_DATA_SIZE)
+    try:
+      message = sock.recv(_FORWARDED.size + constants.MAX_UDP_DATA_SIZE, flags)
+    except BlockingIOError:
+      return False
     if not message:
       return False
     (datagram, control, address) = _UnpackForwarded(message, self._sock.family)
     reply = self._responder.Respond(datagram, time.time(), forwarded=True)
+    if isinstance(reply, responder.Later):
+      reply = self._Keep(reply, control, address)
     if isinstance(reply, bytes):
       self._Send(reply, control, address)
     return True
+
+  def _Keep(self, later: responder.Later, control: _Control,
+            address: Tuple[Any, ...]) -> Optional[bytes]:
+    """Keeps a question.
+
+    @return: what to answer at once if that is not possible
+
+    """
+    verdict = self._waiting.Keep(
+      waiting.Ready(later.reply, control, address), later.request.sent,
+      time.monotonic() + later.seconds)
+    if verdict in _WAITING:
+      self._row[_WAITING[verdict]] += 1
+    if verdict is waiting.Verdict.REFUSED:
+      return self._responder.Refuse(later)
+    return None
+
+  @property
+  def kept(self) -> int:
+    """How many questions are kept.
+
+    """
+    return len(self._waiting)
+
+  @property
+  def next_due(self) -> Optional[float]:
+    """When the next of them has to be answered (monotonic time).
+
+    """
+    return self._waiting.NextDue()
+
+  def AnswerDue(self) -> None:
+    """Answers those that have been kept for as long as they asked for.
+
+    """
+    self._AnswerKept(self._waiting.TakeDue(time.monotonic()))
+
+  def AnswerAll(self, seconds: float) -> None:
+    """Answers all that are kept, the oldest first.
+
+    @param seconds: after which those that are left get no answer
+
+    """
+    deadline = time.monotonic() + seconds
+    self._AnswerKept(itertools.takewhile(
+      lambda _: time.monotonic() < deadline, self._waiting.TakeAll()))
+
+  def _AnswerKept(self, kept: Iterable[waiting.Ready]) -> None:
+    for (reply, control, address) in kept:
+      self._responder.CountAnswered()
+      self._Send(reply, control, address)
 
   def _Send(self, reply: bytes, control: _Control,
             address: Tuple[Any, ...]) -> None:

@@ -202,12 +202,13 @@ def MakeResponders(snap):
   replays = replay.ReplayTable()
   state = filestate.State(1, 2, 3, 4, 5)
   about_daemon = stats.Stats(setup, snap.serial, len(snap.warnings), state,
-                             "x", 0.5)
+                             "x", 0.5, lambda: 0)
   (worker, large, about_itself) = [
     responder.Responder(source, KEY, row, replays) for source in (
       answers.Quick(snap), answers.Large(snap),
-      answers.Statistics(snap.serial, about_daemon.Collect))]
-  return lambda rtype: [worker, about_itself if rtype == 65 else large]
+      answers.Loader(snap.serial, about_daemon.Collect))]
+  return lambda rtype: [worker,
+                        about_itself if rtype in (65, 66) else large]
 
 
 def _CheckReply(reply, snap, rsalt):
@@ -229,13 +230,29 @@ def _CheckReply(reply, snap, rsalt):
   return message
 
 
+def _CheckLater(asked, is_worker, later, snap, request):
+  """Checks what is left to another process, or kept there.
+
+  """
+  _Expect(is_worker == isinstance(later, answers.Elsewhere),
+          "later than never, or a worker waits")
+  if is_worker:
+    return
+  _Expect(request.query["serial"] == snap.serial and
+          0 < later.seconds == request.query["seconds"] <= 60,
+          "waits for something else")
+  message = _CheckReply(later.reply, snap, request.rsalt)
+  _Expect(message["answer"] == snap.serial, "not the serial number")
+  _CheckReply(asked.Refuse(later), snap, request.rsalt)
+
+
 @functools.lru_cache(maxsize=1)
 def _Served():
   snap = snapshot.Snapshot(json.dumps(Config()).encode("ascii"))
   return (snap, MakeResponders(snap))
 
 
-_TYPES = list(range(13)) + [64, 64, 64, 64, 65]
+_TYPES = list(range(13)) + [64, 64, 64, 64, 65, 66]
 
 
 def Requests(data):
@@ -272,8 +289,9 @@ def Requests(data):
     replies = [_Respond(asked, datagram) for _ in range(2)]
     if request is None:
       _Expect(replies == [None, None], "answered without reason")
-    elif isinstance(replies[0], answers.Elsewhere):
-      _Expect(asked is responders(request.type)[0], "later than never")
+    elif isinstance(replies[0], (answers.Elsewhere, responder.Later)):
+      _CheckLater(asked, asked is responders(request.type)[0], replies[0],
+                  snap, request)
     elif replies[0] is not None:
       message = _CheckReply(replies[0], snap, request.rsalt)
       if request.type != 65 and replies[1] is not None:
@@ -300,6 +318,8 @@ def _RequestsSeeds():
     {"what": "instance", "fields": ["name", "disk.size/0", "be/memory"]},
     {"what": "node", "fields": ["name", "role"], "names": ["node1"]},
     {"what": "disk"}, {"what": "network", "fields": ["name", "map"]},
+    {"serial": 17, "seconds": 20}, {"serial": 16, "seconds": 20},
+    {"serial": 17, "seconds": 0.5}, {"serial": True, "seconds": 61},
     ]
   for query in queries:
     for index in range(len(_TYPES)):

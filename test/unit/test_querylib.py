@@ -574,7 +574,7 @@ class TestDataCollectors(_TestCase):
 class TestUnknownTypes(_TestCase):
   def test(self):
     snap = Snapshot(MakeConfig())
-    for rtype in [None, -1, 12, 13, 63, 66, 10 ** 30, 2 ** 32, 2 ** 64, True,
+    for rtype in [None, -1, 12, 13, 63, 67, 10 ** 30, 2 ** 32, 2 ** 64, True,
                   False, 0.0, 1.0, "0", "ping", [], {}, [0]]:
       for query in [None, "node1"]:
         with self.subTest(rtype=rtype):

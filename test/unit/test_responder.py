@@ -377,7 +377,7 @@ class TestQuick(_Test):
     # A type that nobody knows is none of those that others answer
     self.assertEqual(self.Ask(worker, 12)["status"], 2)
     for (rtype, query, expected) in [
-        (STATS, None, answers.Elsewhere.STATS), (CONFIG, "/many", LARGE),
+        (STATS, None, answers.Elsewhere.LOADER), (CONFIG, "/many", LARGE),
         (QUERY, {"what": "node", "fields": ["name"]}, LARGE)]:
       self.assertIs(self.Ask(worker, rtype, query), expected)
     self.assertIs(self.Ask(worker, PING, part=0), LARGE)
@@ -542,7 +542,7 @@ class TestLarge(_Test):
 class TestStatistics(_Test):
   def test(self):
     collect = mock.Mock(return_value={"x": 1})
-    asked = self.Responder(answers.Statistics(17, collect))
+    asked = self.Responder(answers.Loader(17, collect))
     for _ in range(2):
       reply = self.Ask(asked, STATS)
       self.assertEqual((reply["answer"], reply["serial"]), ({"x": 1}, 17))

@@ -24,6 +24,7 @@ _DOORS = {
   "querylib": "server",
   "responder": "server",
   "server": "server",
+  "waiting": "server",
   }
 
 #: Room to the rooms that its modules may import from, beside itself

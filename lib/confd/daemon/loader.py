@@ -7,8 +7,10 @@
 A generation is a loader, which reads the configuration and the key and builds
 the snapshot, and its children: the workers, which answer, and one process for
 the answers that take long. They share the snapshot's memory, since they are
-forked after it was built. The loader then has little to do, and answers what
-is asked about the daemon itself.
+forked after it was built. The loader then has little to do: it answers what is
+asked about the daemon itself, and keeps the questions that wait for a change.
+It answers those when it finishes. The next generation knows nothing of them;
+the clients ask it.
 
 There is one worker at first. Further ones come when a worker has much to do,
 and go after a quiet time; so does the process for large answers.
@@ -57,6 +59,13 @@ _FINISH_TIME = 0.5
 #: Seconds for what workers have left to other processes, at the end
 _FINISH_FORWARDED_TIME = 0.1
 
+#: Seconds for answering the questions that are kept, at the end; 4,096 take a
+#: tenth of it
+_TELL_TIME = 0.2
+
+#: How many requests of workers the loader deals with before it looks around
+_BATCH = 64
+
 #: How much the process for large answers steps back
 _LARGE_NICE = 10
 #: How much more readily it is killed when memory runs out
@@ -94,7 +103,7 @@ class _Links:
   """What ties the loader and its children together while they serve.
 
   @ivar large: requests to the process for large answers
-  @ivar stats: requests to the loader itself
+  @ivar loader: requests to the loader itself
   @ivar alive: a pipe whose write end is the loader's; when that is closed,
     workers finish
   @ivar large_alive: likewise; with it the process for large answers ends
@@ -104,7 +113,7 @@ class _Links:
   """
   def __init__(self) -> None:
     self.large = _ForwardingSockets()
-    self.stats = _ForwardingSockets()
+    self.loader = _ForwardingSockets()
     self.alive = os.pipe2(os.O_CLOEXEC)
     self.large_alive = os.pipe2(os.O_CLOEXEC)
     self.help = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -170,7 +179,7 @@ class Loader:
   _pid: int
   _signals: process.SignalQueue
   _links: _Links
-  _about_itself: server.Server
+  _own: server.Server
 
   def __init__(self, setup: setuplib.Setup, number: int, control_fd: int,
                status_fd: int) -> None:
@@ -281,7 +290,8 @@ class Loader:
       return False
     self._stats = stats.Stats(self._setup, self._snapshot.serial,
                               len(self._snapshot.warnings), state,
-                              self._digest, time.monotonic() - start)
+                              self._digest, time.monotonic() - start,
+                              lambda: self._own.kept)
     # What was built stays as it is: the collector need not look at it, which
     # would also copy the pages that the workers share
     gc.freeze()
@@ -354,8 +364,8 @@ class Loader:
 
     """
     self._links = _Links()
-    self._about_itself = self._Server(
-      answers.Statistics(self._snapshot.serial, self._stats.Collect),
+    self._own = self._Server(
+      answers.Loader(self._snapshot.serial, self._stats.Collect),
       self._OwnRow())
     self._workers[0].wanted = True
     self._Start(self._workers[0], time.monotonic())
@@ -385,17 +395,29 @@ class Loader:
         order = b""
       elif self._control_fd in readable:
         order = self._HandleOrder(os.read(self._control_fd, 1))
-      elif self._links.stats[1].fileno() in readable:
-        self._about_itself.ServeForwarded(self._links.stats[1])
-    self._Finish()
+      elif self._links.loader[1].fileno() in readable:
+        self._ServeForwarded()
+      self._own.AnswerDue()
+    # Nothing is signed with a key that is not used any more: clients find out
+    # by asking again
+    self._Finish(tell=order != messages.RENEW_KEY)
     return order == messages.RENEW_KEY
+
+  def _ServeForwarded(self) -> None:
+    """Answers, or keeps, what workers have left to this process.
+
+    """
+    for _ in range(_BATCH):
+      if not self._own.ServeForwarded(self._links.loader[1],
+                                      socket.MSG_DONTWAIT):
+        return
 
   def _Sources(self) -> List[int]:
     """Returns the descriptors to wait for.
 
     """
     fds = [self._control_fd, self._signals.fileno(), self._links.help[0],
-           self._links.stats[1].fileno()]
+           self._links.loader[1].fileno()]
     if not self._large.wanted:
       fds.append(self._links.large[1].fileno())
     return fds
@@ -406,6 +428,8 @@ class Loader:
     """
     due = [child.due for child in self._children
            if child.wanted and child.pid is None]
+    if self._own.next_due is not None:
+      due.append(self._own.next_due)
     return max(0.0, min(due) - now) if due else None
 
   def _HandleOrder(self, order: bytes) -> Optional[bytes]:
@@ -485,8 +509,10 @@ class Loader:
                       process.DescribeEnd(code), delay)
         self._Tell(messages.WorkerDied(pid))
 
-  def _Finish(self) -> None:
+  def _Finish(self, tell: bool = True) -> None:
     """Lets the children finish, and ends those that do not.
+
+    @param tell: whether to answer the questions that are kept
 
     """
     # The one wakes up those that sleep, the other those that wait for a
@@ -499,12 +525,15 @@ class Loader:
     # With the last writer gone it finishes by itself
     for sock in self._links.large:
       sock.close()
-    self._links.stats[0].close()
+    self._links.loader[0].close()
     deadline = time.monotonic() + _FINISH_FORWARDED_TIME
-    while (self._about_itself.ServeForwarded(self._links.stats[1]) and
+    while (self._own.ServeForwarded(self._links.loader[1]) and
            time.monotonic() < deadline):
       pass
-    self._links.stats[1].close()
+    self._links.loader[1].close()
+    if tell:
+      # Whoever asks again at once asks the next generation
+      self._own.AnswerAll(_TELL_TIME)
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
     for fd in (self._links.alive[0], *self._links.large_alive,
                *self._links.help, *self._links.go):
@@ -553,7 +582,7 @@ class Loader:
     self._CountLost(row)
     # While loading, it was another
     process.SetOomScore(self._setup.oom_score)
-    for sock in (self._links.large[1], self._links.stats[1]):
+    for sock in (self._links.large[1], self._links.loader[1]):
       sock.close()
     if self._links.go[0] not in process.Wait(
         [self._links.go[0], self._links.alive[0]], None):
@@ -561,7 +590,7 @@ class Loader:
     worker.Worker(
       self._setup.sock, self._Server(answers.Quick(self._snapshot), row), {
         answers.Elsewhere.LARGE: self._links.large[0],
-        answers.Elsewhere.STATS: self._links.stats[0],
+        answers.Elsewhere.LOADER: self._links.loader[0],
         }, self._pid, self._links.alive[0], self._links.help[1], may_go).Run()
 
   def _LargeMain(self, row: MutableSequence[int]) -> None:
@@ -576,7 +605,7 @@ class Loader:
                               self._setup.oom_score + _LARGE_OOM_SCORE))
     # Workers go first
     process.StepBack(_LARGE_NICE)
-    for sock in (self._links.large[0], *self._links.stats):
+    for sock in (self._links.large[0], *self._links.loader):
       sock.close()
     os.close(self._links.help[1])
     process.DieWithWriter(self._links.large_alive[0])

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 from ganeti.confd import _version
 from ganeti.confd import filestate
@@ -97,15 +97,17 @@ class Stats:
   """
   def __init__(self, setup: setuplib.Setup, serial: int, warnings: int,
                config_state: filestate.State, digest: str,
-               load_time: float) -> None:
+               load_time: float, kept: Callable[[], int]) -> None:
     """@param serial: the loaded configuration's serial number
     @param warnings: how many things were left out of it
     @param config_state: that of the loaded file
     @param digest: L{filestate.Digest} of what was in it
     @param load_time: seconds that loading it took
+    @param kept: tells how many questions are kept
 
     """
     self._setup = setup
+    self._kept = kept
     self._config = {
       "serial": serial,
       "warnings": warnings,
@@ -145,4 +147,5 @@ class Stats:
       (group, _, item) = name.partition(" ")
       answer.setdefault(group, {})[item] = value
     answer["dropped"]["overflow"] = self._overflow
+    answer["waiting"]["now"] = self._kept()
     return answer
