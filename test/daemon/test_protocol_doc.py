@@ -288,7 +288,7 @@ class TestPage(unittest.TestCase):
     """The names that a label may have, with their numbers.
 
     """
-    (text, ) = re.search(r"The names are (.*?)\. One kind", self.page,
+    (text, ) = re.search(r"The names are (.*?)\. One\s+kind", self.page,
                          re.DOTALL).groups()
     named = {name: int(number) for (name, number) in
              re.findall(r"``([a-z-]+)``\s+\(([0-9]+)\)", text)}

@@ -170,7 +170,7 @@ class TestReaders(_Test):
 
   def _All(self):
     """Makes one responder of each kind."""
-    about_itself = answers.Statistics(17, lambda: {"x": 1})
+    about_itself = answers.Loader(17, lambda: {"x": 1})
     return [self.Worker(), self.Large(), self.Responder(about_itself)]
 
   def _IsRefused(self, asked, *args, **kwargs):
