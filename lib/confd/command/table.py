@@ -15,6 +15,8 @@ import os
 
 from typing import Any, Collection, List, Optional, Sequence, TextIO
 
+from ganeti.confd.views import printable
+
 
 #: ECMA-48, SGR
 COLOURS = {
@@ -34,12 +36,7 @@ def _Text(value: Any) -> str:
   """Makes the text of a cell; what would break the line is escaped.
 
   """
-  text = "-" if value is None else str(value)
-  if text.isprintable():
-    return text
-  return "".join(char if char.isprintable() else
-                 char.encode("unicode_escape").decode("ascii")
-                 for char in text)
+  return "-" if value is None else printable.Printable(str(value))
 
 
 def Format(headers: Optional[Sequence[str]], rows: Sequence[Sequence[Any]],

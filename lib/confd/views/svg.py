@@ -21,6 +21,7 @@ from typing import Counter, Iterable, List, NamedTuple, Sequence, Tuple
 from xml.sax import saxutils
 
 from ganeti.confd.views import placement
+from ganeti.confd.views import printable
 
 
 #: The drawing's looks, for those who put it into a page of their own
@@ -129,11 +130,7 @@ def _Escape(text: str) -> str:
   """Makes text for XML, which has no control characters and no surrogates.
 
   """
-  if not text.isprintable():
-    text = "".join(char if char.isprintable() else
-                   char.encode("unicode_escape").decode("ascii")
-                   for char in text)
-  return saxutils.escape(text)
+  return saxutils.escape(printable.Printable(text))
 
 
 def _Shorten(text: str, length: int) -> str:

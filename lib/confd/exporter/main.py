@@ -1,0 +1,160 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-exporter's command line and start.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import logging
+import signal
+import sys
+
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from ganeti import errors
+from ganeti.confd import _version
+from ganeti.confd import client as clientlib
+from ganeti.confd import localnode
+
+try:
+  from aiohttp import web
+except ImportError:
+  sys.exit("confd-exporter: it needs the Python modules aiohttp and"
+           " prometheus_client (Debian: python3-aiohttp,"
+           " python3-prometheus-client)")
+
+# pylint: disable=C0413
+from ganeti.confd.clientlib import settings
+from ganeti.confd.exporter import watcher
+from ganeti.confd.exporter import web as weblib
+
+
+PROGRAM = "confd-exporter"
+
+#: Where to listen: nobody but this host
+_ADDRESS = "127.0.0.1"
+_PORT = 9814
+
+#: What the cluster is called where no settings give it a name
+_LOCAL = "local"
+
+#: Stands for all clusters of the settings
+_ALL = "all"
+
+#: Seconds that an idle connection is kept
+_KEEPALIVE = 15.0
+
+
+def _Listen(text: str) -> Tuple[str, int]:
+  """Takes ADDRESS:PORT apart.
+
+  """
+  (address, _, port) = text.rpartition(":")
+  if address.startswith("[") and address.endswith("]"):
+    address = address[1:-1]
+  if not address or not (port.isascii() and port.isdigit() and
+                         len(port) < 6 and int(port) < 65536):
+    raise argparse.ArgumentTypeError("not ADDRESS:PORT: '%s'" % text)
+  return (address, int(port))
+
+
+def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+  parser = argparse.ArgumentParser(
+    prog=PROGRAM, allow_abbrev=False,
+    description="Serves metrics and pages about Ganeti clusters, from what"
+    " confd answers. See confd-exporter(8).")
+  parser.add_argument("--listen", metavar="ADDRESS:PORT", type=_Listen,
+                      default=(_ADDRESS, _PORT),
+                      help="where to serve (default: %s:%d)" % (_ADDRESS,
+                                                                _PORT))
+  parser.add_argument("--cluster", metavar="NAME[,NAME...]",
+                      help="which of the clusters in the settings (default: all"
+                      " of them; this node's where there are no settings)")
+  parser.add_argument("--no-instances", action="store_true",
+                      help="no metrics for each instance")
+  parser.add_argument("--version", action="version",
+                      version="%s (ganeti-confd) %s" % (PROGRAM,
+                                                        _version.VERSION))
+  return parser.parse_args(argv)
+
+
+def _Watchers(names: Optional[str]) -> List[watcher.Watcher]:
+  """Makes what watches the clusters.
+
+  @raise errors.ConfigurationError: the settings are wrong
+
+  """
+  if names is None and not localnode.HasClientSettings():
+    return [watcher.Watcher(_LOCAL, clientlib.AsyncClient)]
+  known = settings.Read()
+  wanted = list(known.clusters) if names in (None, _ALL) else [
+    name.strip() for name in str(names).split(",")]
+  for name in wanted:
+    known.Find(name)
+  if not wanted:
+    return [watcher.Watcher(_LOCAL, clientlib.AsyncClient)]
+  clusters: Dict[str, watcher.Watcher] = {
+    name: watcher.Watcher(name, functools.partial(clientlib.AsyncClient,
+                                                  cluster=name))
+    for name in wanted}
+  return list(clusters.values())
+
+
+async def _Serve(options: argparse.Namespace,
+                 watchers: List[watcher.Watcher]) -> None:
+  """Serves until a signal comes.
+
+  @raise OSError: the address cannot be had
+
+  """
+  stop = asyncio.Event()
+  loop = asyncio.get_running_loop()
+  for signum in (signal.SIGTERM, signal.SIGINT):
+    loop.add_signal_handler(signum, stop.set)
+  server = weblib.Server(watchers, not options.no_instances)
+  runner = web.AppRunner(server.Application(), access_log=None,
+                         keepalive_timeout=_KEEPALIVE)
+  await runner.setup()
+  (address, port) = options.listen
+  try:
+    await web.TCPSite(runner, address, port, shutdown_timeout=1).start()
+    logging.info("%s %s listens on %s", PROGRAM, _version.VERSION,
+                 ", ".join("http://%s:%d/" % i[:2] for i in runner.addresses))
+    tasks = [asyncio.ensure_future(i.Run()) for i in watchers]
+    stopped = asyncio.ensure_future(stop.wait())
+    (done, _) = await asyncio.wait([stopped, *tasks],
+                                   return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+      # Nothing but a programming error ends one of them
+      task.result()
+    for task in tasks:
+      task.cancel()
+  finally:
+    await runner.cleanup()
+
+
+def Main(argv: Optional[Sequence[str]] = None) -> int:
+  """Runs the program.
+
+  @return: exit code
+
+  """
+  options = _ParseArguments(argv)
+  logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO,
+                      stream=sys.stderr)
+  try:
+    asyncio.run(_Serve(options, _Watchers(options.cluster)))
+  except errors.GenericError as err:
+    sys.stderr.write("%s: %s\n" % (PROGRAM, err))
+    return 1
+  except OSError as err:
+    sys.stderr.write("%s: Cannot listen on %s, port %d: %s\n" %
+                     ((PROGRAM, ) + options.listen + (err.strerror or err, )))
+    return 1
+  return 0

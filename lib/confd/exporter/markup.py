@@ -1,0 +1,72 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""HTML, with everything escaped that is not markup already.
+
+"""
+
+from __future__ import annotations
+
+import html
+
+from typing import Iterable, Union
+
+from ganeti.confd.views import printable
+
+
+class Markup(str):
+  """HTML, as it goes to the browser.
+
+  """
+
+
+Content = Union[str, int, float, None, Iterable["Content"]]
+
+#: Elements without an end
+_EMPTY = frozenset(["input", "link", "meta"])
+
+
+def Escape(text: str) -> str:
+  """Escapes a text, also for a value in quotes.
+
+  """
+  return html.escape(printable.Printable(text))
+
+
+def _Write(content: Content) -> str:
+  if content is None:
+    return ""
+  if isinstance(content, Markup):
+    return content
+  if isinstance(content, str):
+    return Escape(content)
+  if isinstance(content, (int, float)):
+    return str(content)
+  return "".join(_Write(item) for item in content)
+
+
+def E(tag: str, *content: Content, **attributes: Union[str, int, bool, None]
+      ) -> Markup:
+  """Makes an element.
+
+  @param content: texts are escaped, L{Markup} is not; lists are joined
+  @param attributes: without those that are None or False; an underscore at the
+    end of a name is left out, others become dashes
+
+  """
+  head = tag
+  for (name, value) in attributes.items():
+    if value is None or value is False:
+      continue
+    name = name.rstrip("_").replace("_", "-")
+    head += " " + name
+    if value is not True:
+      head += '="%s"' % Escape(str(value))
+  if tag in _EMPTY:
+    return Markup("<%s>" % head)
+  return Markup("<%s>%s</%s>" % (head, _Write(content), tag))
+
+
+def Join(*content: Content) -> Markup:
+  return Markup(_Write(content))
