@@ -17,11 +17,6 @@ import sys
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from ganeti import errors
-from ganeti.confd import _version
-from ganeti.confd import client as clientlib
-from ganeti.confd import localnode
-
 try:
   from aiohttp import web
 except ImportError:
@@ -30,6 +25,10 @@ except ImportError:
            " python3-prometheus-client)")
 
 # pylint: disable=C0413
+from ganeti import errors
+from ganeti.confd import _version
+from ganeti.confd import client as clientlib
+from ganeti.confd import localnode
 from ganeti.confd.clientlib import settings
 from ganeti.confd.exporter import watcher
 from ganeti.confd.exporter import web as weblib

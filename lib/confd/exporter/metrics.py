@@ -204,8 +204,8 @@ FAMILIES = [
          _Of(columns.NODE, "drained")),
   Family("ganeti_node_vm_capable", "Whether a node may have instances",
          ("node", ), _Of(columns.NODE, "vm_capable")),
-  Family("ganeti_node_primary_instances", "Instances that have a node as primary"
-         " node", ("node", ), _Of(columns.NODE, "pinst_cnt")),
+  Family("ganeti_node_primary_instances", "Instances that have a node as"
+         " primary node", ("node", ), _Of(columns.NODE, "pinst_cnt")),
   Family("ganeti_node_secondary_instances", "Instances that have their mirror"
          " on a node", ("node", ), _Of(columns.NODE, "sinst_cnt")),
   Family("ganeti_node_instances_memory_bytes", "Configured memory of a node's"

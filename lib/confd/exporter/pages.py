@@ -277,8 +277,8 @@ def Map(known: Known) -> str:
   facts = known.state.facts
   drawing: markup.Content = None
   if facts is not None:
-    drawing = E("div", markup.Markup(Drawing(facts, known.state.cluster, False)),
-                class_="wide")
+    text = Drawing(facts, known.state.cluster, False)
+    drawing = E("div", markup.Markup(text), class_="wide")
   return _Page("Map of %s" % known.state.cluster, known.state.cluster,
                _Problem(known), drawing)
 

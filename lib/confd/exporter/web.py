@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple
 
