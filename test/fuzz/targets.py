@@ -23,6 +23,7 @@ import socket
 import zlib
 from unittest import mock
 
+import labels
 import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
@@ -60,6 +61,7 @@ TOKENS = [
   "\"logical_id\"", "\"children\"", "\"disks\"", "\"nics\"", "\"nicparams\"",
   "\"nodes\"", "\"cluster\"", "\"serial_no\"", "\"version\"",
   "\"primary_node\"",
+  "\", \"key\": \"", "a:all:never", "a:ping:20991231", "list/nodes", ":", ",",
   "not ", " and ", " or ", " in ", "==", "!=", "<=", "=~ m/", "/i", "!~ /",
   "=* \"", "!* '", "name", "(", ")", "\"", "'", "#", "^", "|", "\\",
   ]
@@ -106,28 +108,36 @@ def _IsSigned(datagram):
   """
   try:
     envelope = json.loads(datagram[4:].decode("utf-8"))
-    return envelope["hmac"].lower() == testutils.Sign(
-      KEY, envelope["salt"] + envelope["msg"])
+    label = envelope.get("key")
+    if "key" in envelope and not labels.IsLabel(label):
+      return False
+    return envelope["hmac"].lower() == testutils.SignAs(
+      KEY, label, envelope["salt"] + envelope["msg"])
   except (ValueError, RecursionError):
     return False
 
 
 def _ParseAll(datagram):
-  for parse in [lambda: wire.ParseRequest(datagram, KEY, NOW),
-                lambda: wire.ParseReply(datagram, KEY)]:
+  readers = wire.Readers(KEY)
+  mine = readers.Find(labels.SOME[0])
+  for parse in [lambda: wire.ParseRequest(datagram, KEY, NOW, readers),
+                lambda: wire.ParseReply(datagram, KEY),
+                lambda: wire.ParseReply(datagram, mine)]:
     try:
       parse()
     except wire.Rejected as err:
       _Expect(err.reason in wire.REJECT_REASONS, "unknown reason")
     else:
       _Expect(_IsSigned(datagram), "taken for authentic")
+  _Expect(not readers._kept or _IsSigned(datagram), "a stranger is kept")
 
 
 def Wire(data):
   """The parsers of datagrams.
 
   The first byte says what the rest is: a datagram; its envelope; or, after the
-  salt and a line feed, a message that is then signed.
+  salt and a line feed, a message that is then signed, with the key for a label
+  if a label and a line feed are before it.
 
   """
   (mode, rest) = (data[:1], data[1:])
@@ -136,8 +146,22 @@ def Wire(data):
   elif mode == b"e":
     _ParseAll(b"plj0" + rest)
   else:
-    (salt, _, msg) = rest.decode("utf-8", "replace").partition("\n")
-    _ParseAll(testutils.PackText(KEY, salt, msg))
+    (label, text) = _CutLabel(mode == b"k", rest)
+    (salt, _, msg) = text.partition("\n")
+    _ParseAll(testutils.PackText(KEY, salt, msg, label))
+
+
+def _CutLabel(is_there, data):
+  """Returns label and the rest of a text.
+
+  @param is_there: else the label is None
+
+  """
+  text = data.decode("utf-8", "replace")
+  if not is_there:
+    return (None, text)
+  (label, _, rest) = text.partition("\n")
+  return (label, rest)
 
 
 def _WireSeeds():
@@ -147,6 +171,12 @@ def _WireSeeds():
   yield b"e" + good[4:]
   yield b"m%d\n%s" % (NOW, json.dumps(message).encode("ascii"))
   yield b"m%d\n%s" % (NOW, json.dumps(dict(message, part=0)).encode("ascii"))
+  for label in labels.SOME:
+    datagram = testutils.PackMessage(KEY, message, "%d" % NOW, label)
+    yield b"d" + datagram
+    yield b"e" + datagram[4:]
+    yield b"k%s\n%d\n%s" % (label.encode("ascii"), NOW,
+                            json.dumps(message).encode("ascii"))
   yield (b"mx\n{\"protocol\": 1, \"status\": 0, \"answer\": \"QQ==\","
          b" \"serial\": 5, \"part\": 0, \"parts\": 1, \"sha256\": \"00\"}")
 
@@ -258,12 +288,16 @@ _TYPES = list(range(13)) + [64, 64, 64, 64, 65, 66]
 def Requests(data):
   """The dispatcher: what is signed gets a reply, whatever it says.
 
-  An "m" before it makes the rest a message. Else the first byte says which
-  type of request it is, the second which part is wanted, and the rest is the
-  query, as JSON if it is any, else a text.
+  An "m" before it makes the rest a message, a "k" a label, a line feed and a
+  message. Else the first byte says which type of request it is, the second
+  which part is wanted, and the rest is the query, as JSON if it is any, else a
+  text.
 
   """
   (snap, responders) = _Served()
+  if data[:1] == b"k":
+    _AskAsReader(responders, *_CutLabel(True, data[1:]))
+    return
   if data[:1] == b"m":
     text = data[1:].decode("utf-8", "replace")
   else:
@@ -311,6 +345,38 @@ def Requests(data):
               len(datagram) > 30000, "silent")
 
 
+def _AskAsReader(responders, label, text):
+  """Asks with the key for a label.
+
+  What is permitted gets the answer that the cluster's key gets.
+
+  """
+  try:
+    request = wire.ParseRequest(testutils.PackText(KEY, "%d" % NOW, text), KEY,
+                                NOW)
+  except wire.Rejected:
+    request = None
+  datagram = testutils.PackText(KEY, "%d" % NOW, text, label)
+  for asked in responders(request and request.type):
+    asked._replays = replay.ReplayTable()
+    reply = _Respond(asked, datagram)
+    if not labels.IsLabel(label):
+      _Expect(reply is None, "answered to what is no label")
+    elif request is None:
+      _Expect(reply is None, "answered without reason")
+    elif not labels.IsPermitted(label, request.type, request.query, NOW):
+      if reply is not None:
+        (salt, message) = testutils.UnpackReply(KEY, reply, label=label)
+        _Expect(salt == request.rsalt, "another salt")
+        _Expect((message["status"], message["answer"]) == (1, 4),
+                "answered without right")
+    elif isinstance(reply, bytes):
+      expected = _Respond(asked, testutils.PackText(KEY, "%d" % NOW, text))
+      if request.type != 65 and len(text) < 30000:
+        _Expect(wire.ParseReply(reply, asked._readers.Find(label)) ==
+                wire.ParseReply(expected, KEY), "another answer to a reader")
+
+
 def _RequestsSeeds():
   queries = [
     None, "", "node1", "inst1", Uuid("a", 1), "/cluster", {"1": "198.51.100.1"},
@@ -324,6 +390,12 @@ def _RequestsSeeds():
   for query in queries:
     for index in range(len(_TYPES)):
       yield bytes([index, 0]) + json.dumps(query).encode("ascii")
+  for label in labels.SOME:
+    for rtype in (0, 1, 10, 64, 65):
+      for query in ("node1", {"what": "node", "fields": ["name"]}):
+        message = testutils.MakeMessage(rtype, query, rsalt="x")
+        yield b"k%s\n%s" % (label.encode("ascii"),
+                            json.dumps(message).encode("ascii"))
   yield bytes([10, 1]) + b"\"\""
   yield b"m" + json.dumps(testutils.MakeMessage(3, rsalt="x")).encode("ascii")
 

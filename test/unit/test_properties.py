@@ -19,6 +19,7 @@ import socket
 import unittest
 from unittest import mock
 
+import labels
 import oldconfigs
 import test_filters
 import testutils
@@ -31,6 +32,7 @@ from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import parts
 from ganeti.confd import querylib
+from ganeti.confd import readerkey
 from ganeti.confd import replay
 from ganeti.confd import responder
 from ganeti.confd import wire
@@ -74,6 +76,14 @@ JSON = st.recursive(
                                          items, max_size=4)),
   max_leaves=8)
 NUMBERS = st.integers(-1, 13) | st.integers() | JSON
+
+# Labels, what is nearly one, and what is none
+LABELS = st.sampled_from(labels.SOME) | TEXTS | st.lists(
+  st.sampled_from(labels.PIECES), max_size=12).map("".join) | st.builds(
+    lambda name, what, until: "%s:%s:%s" % (name, ",".join(what), until),
+    st.sampled_from(["a", "a.b", "-", "x" * 63, "x" * 64]),
+    st.lists(st.sampled_from(labels.PIECES), max_size=5),
+    st.sampled_from(["never", "20991231", "20000230", "19991231"]))
 
 
 def _Config():
@@ -178,11 +188,13 @@ class TestWire(unittest.TestCase):
   @hypothesis.given(JSON | st.fixed_dictionaries({
     "msg": JSON, "salt": JSON, "hmac": JSON | st.text("0123456789abcdefABCDEF",
                                                       min_size=39,
-                                                      max_size=41)}))
+                                                      max_size=41)},
+    optional={"key": LABELS | JSON}))
   def testEnvelopes(self, value):
     # Nothing of this is signed
     datagram = testutils.PackEnvelope(value)
-    self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW)
+    self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW,
+                      wire.Readers(KEY))
     self.assertRaises(wire.Rejected, wire.ParseReply, datagram, KEY)
 
   @hypothesis.given(st.text(max_size=30) | st.just("%d" % NOW),
@@ -233,6 +245,67 @@ class TestWire(unittest.TestCase):
                      (rsalt, status, serial))
     self.assertEqual(json.dumps(message["answer"]),
                      json.dumps(_WithoutNan(answer)))
+
+
+@needs_hypothesis
+class TestLabels(unittest.TestCase):
+  """Nothing passes that is no label, and each label is one key's."""
+
+  @hypothesis.given(LABELS)
+  def testParse(self, text):
+    try:
+      label = readerkey.Parse(text)
+    except ValueError as err:
+      self.assertFalse(labels.IsLabel(text))
+      self.assertTrue(str(err).isprintable())
+      return
+    self.assertTrue(labels.IsLabel(text))
+    # There is no other way to write it
+    self.assertEqual(readerkey.Make(label.name, label.what, label.last_day),
+                     label)
+
+  @hypothesis.given(LABELS | JSON)
+  def testRequests(self, label):
+    """What is signed, with whatever as the label."""
+    readers = wire.Readers(KEY)
+    datagrams = [testutils.PackEnvelope({
+      "msg": "{\"rsalt\": \"x\"}", "salt": "%d" % NOW,
+      "key": _WithoutNan(label), "hmac": "0" * 40})]
+    if isinstance(label, str):
+      datagrams.append(testutils.PackMessage(KEY, {"rsalt": "x"}, "%d" % NOW,
+                                             label))
+    passed = []
+    for datagram in datagrams:
+      self.assertRaises(wire.Rejected, wire.ParseReply, datagram, KEY)
+      try:
+        request = wire.ParseRequest(datagram, KEY, NOW, readers)
+      except wire.Rejected as err:
+        self.assertEqual(err.reason, wire.BAD_HMAC)
+        continue
+      self.assertEqual(request.reader.label.text, label)
+      passed.append(datagram)
+    expected = datagrams[1:] if labels.IsLabel(label) else []
+    self.assertEqual(passed, expected)
+    self.assertEqual(len(readers._kept), len(expected))
+
+  @hypothesis.given(LABELS.filter(labels.IsLabel), NUMBERS,
+                    JSON | st.sampled_from([{"what": kind, "fields": []}
+                                            for kind in readerkey.KINDS]),
+                    st.integers(0, 2 ** 33))
+  def testRights(self, text, rtype, query, now):
+    label = readerkey.Parse(text)
+    if type(rtype) is not int:
+      rtype = None
+    for number in [rtype, 64]:
+      self.assertEqual(label.May(number, query) and not label.HasEnded(now),
+                       labels.IsPermitted(text, number, query, now))
+
+  @hypothesis.given(LABELS, LABELS, st.text(max_size=20))
+  def testMoved(self, one, two, salt):
+    """No signature of one key is one of another."""
+    if one != two:
+      self.assertNotEqual(testutils.SignAs(KEY, one, salt),
+                          testutils.SignAs(KEY, two, salt))
 
 
 def _WithoutNan(value):
