@@ -33,9 +33,13 @@ _LOG_GROWTH = 2000
 def _Forged(count):
   """Makes datagrams that look right and are signed with another key.
 
+  Every other one has the label of a reader's key, each its own.
+
   """
-  return [testutils.PackMessage(b"x" * 32, testutils.MakeMessage(PING))
-          for _ in range(count)]
+  return [testutils.PackMessage(b"x" * 32, testutils.MakeMessage(PING),
+                                label="a%d:all:never" % number
+                                if number % 2 else None)
+          for number in range(count)]
 
 
 def _Stats(daemon):

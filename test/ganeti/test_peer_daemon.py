@@ -936,6 +936,26 @@ class TestDifferences(_PeerTestCase):
     self.assertTrue(DEBIAN.IsIgnored(datagram))
     self.assertIsNotNone(OURS.AskRaw(datagram))
 
+  def testDiffersReaders(self):
+    """Debian's has no readers' keys: it is silent, whatever the label says.
+
+    """
+    message = testutils.MakeMessage(PING, "")
+    for (label, answer) in [("a:all:never", None), ("a:ping:20991231", None),
+                            ("a:stats:never", 4), ("a:all:20200101", 4)]:
+      datagram = testutils.PackMessage(KEY, message, label=label)
+      self.assertTrue(DEBIAN.IsIgnored(datagram))
+      (_, reply) = testutils.UnpackReply(KEY, OURS.AskRaw(datagram),
+                                         label=label)
+      self.assertEqual(reply["status"], OK if answer is None else ERROR)
+      self.assertEqual(reply["answer"], answer or reply["answer"])
+    # Nor does it take a label beside its own key's signature
+    for label in ["a:all:never", None, 5]:
+      datagram = testutils.PackEnvelope(dict(json.loads(
+        testutils.PackMessage(KEY, message)[4:]), key=label))
+      self.assertTrue(DEBIAN.IsIgnored(datagram))
+      self.assertTrue(OURS.IsIgnored(datagram))
+
   def testDiffersRequestSize(self):
     """Ours reads more than the 4,096 bytes of Debian's.
 
