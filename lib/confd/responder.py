@@ -130,7 +130,7 @@ class Responder:
     (rtype, query, rsalt, part, signature, sent, reader) = request
     # As in _KeyOf
     key: wire.Key = self._key if reader is None else reader
-    outcome = None if reader is None else self._Refuse(reader, request, now)
+    outcome = None if reader is None else self._Forbid(reader, request, now)
     # Most questions need no more than this
     if outcome is None and part is None and (query is None or
                                              type(query) is str):
@@ -181,7 +181,7 @@ class Responder:
     self._row[_QUERY_COUNTER[protocol.REQ_WAIT]] += 1
     self._row[_STATUS_COUNTER[constants.CONFD_REPL_STATUS_OK]] += 1
 
-  def _Refuse(self, reader: wire.ReaderKey, request: wire.Request,
+  def _Forbid(self, reader: wire.ReaderKey, request: wire.Request,
               now: float) -> Optional[answers.Outcome]:
     """Refuses what a reader may not ask, before it is looked at.
 

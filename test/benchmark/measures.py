@@ -152,11 +152,13 @@ class Requests:
   """Signed requests of one kind.
 
   """
-  def __init__(self, workdir, rtype, queries, count):
+  def __init__(self, workdir, rtype, queries, count, label):
     """@param queries: taken in turn
     @type count: int
+    @param label: that of the reader's key to sign with, None for the cluster's
 
     """
+    self._label = label
     self._rtype = rtype
     self._queries = queries
     self._count = count
@@ -182,7 +184,8 @@ class Requests:
           testutils.KEY, testutils.MakeMessage(
             self._rtype, self._queries[number % len(self._queries)],
             # As long as a UUID
-            rsalt="bench-%08x-0000-4000-8000-%06x" % (number, self._turn)))
+            rsalt="bench-%08x-0000-4000-8000-%06x" % (number, self._turn)),
+          label=self._label)
         fobj.write(struct.pack(">I", len(datagram)) + datagram)
     self._signed = time.monotonic()
 
@@ -213,9 +216,14 @@ QUESTIONS = [ROLE, NODE_OF_IP, MASTER, CANDIDATES, NODE_IPS, NODE_DRBD, DISKS,
              INSTANCE_IPS, NODE_INSTANCES]
 
 
-def MakeRequests(workdir, nodes, instances, count):
+#: The label of a reader's key, as long as they will be
+LABEL = "grafana:list,node-role,ping,stats:20991231"
+
+
+def MakeRequests(workdir, nodes, instances, count, label=None):
   """Makes requests for each question.
 
+  @param label: that of the reader's key to sign with, None for the cluster's
   @rtype: dict from question to L{Requests}
 
   """
@@ -236,7 +244,7 @@ def MakeRequests(workdir, nodes, instances, count):
             [sample.InstanceName(number)
              for number in range(min(instances, count))]),
     }
-  return {name: Requests(workdir, rtype, queries, count)
+  return {name: Requests(workdir, rtype, queries, count, label)
           for (name, (rtype, queries)) in kinds.items()}
 
 
@@ -319,7 +327,7 @@ def Throughput(generator, servers, questions, seconds, rounds, say):
 
 
 def Compare(generator, servers, questions, seconds, rounds, say):
-  """Compares servers with different configurations.
+  """Compares servers with different configurations, or requests to one.
 
   @param servers: dict from name to server and dict of its L{Requests}
   @param questions: the questions' names

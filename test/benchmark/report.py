@@ -18,6 +18,7 @@ ONE_WORKER = "ours, one worker"
 DEBIAN = "Debian's"
 ECHO = "echo"
 SMALL = "ours, 3 nodes"
+READER = "ours, with a reader's key"
 
 #: Sizes that goals are set for, as number of instances
 _MEDIUM = 1000
@@ -102,6 +103,11 @@ def _Least(sizes):
   return sizes[min(sizes)]
 
 
+def _ReaderRatio(sizes):
+  outcome = _Least(sizes)["readers"][measures.ROLE]
+  return outcome[READER]["rate"] / outcome[OURS]["rate"]
+
+
 _GOALS = [
   _Goal("role of a node, 3 nodes, one worker: ratio of rates", 2.5, True,
         lambda sizes: _RateRatio(sizes, min(sizes), measures.ROLE,
@@ -137,6 +143,8 @@ _GOALS = [
   _Goal("role of a node, 3 nodes, against an echo: ratio of rates", 0.35, True,
         lambda sizes: (_Rate(_Least(sizes), measures.ROLE, OURS) /
                        _Rate(_Least(sizes), measures.ROLE, ECHO))),
+  _Goal("role of a node, reader's key against the cluster's: rate", 0.9, True,
+        _ReaderRatio),
   _Goal("p99 of others while /instances is fetched, 100,000: ratio to idle", 2,
         False, lambda sizes: _FetchRatio(sizes[_HUGE])),
   _Goal("wake-ups at rest, 3 nodes: ratio", 1.25, False,
@@ -252,6 +260,12 @@ def _SizeTables(instances, size):
     [[question, *("%.2f" % (outcome[OURS][rate] / outcome[SMALL][rate])
                   for rate in ("rate", "first_rate"))]
      for (question, outcome) in size.get("constant", {}).items()]))
+  lines.extend(_Table(
+    ["With one worker", "Signed with", "Replies/s", "CPU (us)"],
+    [[question, {OURS: "the cluster's key", READER: "a reader's key"}[name],
+      "%d" % outcome["rate"], "%.1f" % outcome["cpu"]]
+     for (question, outcomes) in size.get("readers", {}).items()
+     for (name, outcome) in outcomes.items()]))
   lines.extend(_Table(
     ["At rest", "Processes", "Wake-ups/s", "CPU (ms/min)", "Memory (MB)",
      "Peak in a reload (MB)"],

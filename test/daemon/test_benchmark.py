@@ -63,6 +63,9 @@ class TestBenchmark(unittest.TestCase):
       results = json.loads(testutils.ReadFile(path).decode("ascii"))
     (least, *_) = results["sizes"].values()
     self.assertGreater(least["command"]["confd-client ping"]["seconds"], 0)
+    (readers, ) = least["readers"].values()
+    self.assertEqual([outcome["rate"] > 0 and outcome["lost"] == 0
+                      for outcome in readers.values()], [True, True])
     for size in results["sizes"].values():
       self.assertGreater(size["rest"]["ours"]["processes"], 2)
       self.assertGreater(size["rest"]["ours"]["peak"], 0)
