@@ -52,12 +52,15 @@ from ganeti.confd._version import VERSION as __version__
 from ganeti.confd.clientlib.exchange import CandidateReply as CandidateReply, \
   ErrorAnswer as ErrorAnswer, NoAnswer as NoAnswer, Reply as Reply, \
   StaleAnswer as StaleAnswer
-from ganeti.confd.clientlib.filters import FilterError as FilterError
 from ganeti.confd.clientlib.sync import Client as Client
 from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib.aio import AsyncClient as AsyncClient
+  from ganeti.confd.clientlib.filters import FilterError as FilterError
+  from ganeti.confd.clientlib.records import DrbdMinor as DrbdMinor, \
+    Field as Field, MasterInfo as MasterInfo, NodeInstances as NodeInstances, \
+    NodeOfIp as NodeOfIp
   from ganeti.confd.clientlib.stats import ClusterStats as ClusterStats, \
     DaemonStats as DaemonStats
   from ganeti.confd.clientlib.status import CandidateStatus as \
@@ -91,6 +94,12 @@ _ON_DEMAND = {
   "ClusterStatus": "status",
   "ClusterStats": "stats",
   "DaemonStats": "stats",
+  "DrbdMinor": "records",
+  "Field": "records",
+  "FilterError": "filters",
+  "MasterInfo": "records",
+  "NodeInstances": "records",
+  "NodeOfIp": "records",
   }
 
 

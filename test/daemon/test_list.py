@@ -137,7 +137,7 @@ class TestCalls(_TestCase):
                      [_Name(i) for i in range(1, 13)])
     self.assertEqual(self.asker.PrimaryNodes().answer[_Name(1)],
                      "node10.example.com")
-    self.assertIn(["uuid", "UUID", "text", "UUID of the node"],
+    self.assertIn(("uuid", "UUID", "text", "UUID of the node"),
                   self.asker.Fields("node").answer)
 
   def testManyNames(self):

@@ -59,13 +59,10 @@ class TestQuestions(_Test):
       ("NodeOfInstanceIp", ["192.0.2.1", "br1"],
        [2, {"1": "192.0.2.1", "0": "br1"}]),
       ("MasterNode", [], [3, None]),
-      ("MasterInfo", [], [3, {"3": [0, 1, 2]}]),
       ("NodeIps", [], [4, None]),
       ("MasterCandidates", [], [5, None]),
       ("InstanceIps", [], [6, None]),
       ("InstanceIps", ["br1"], [6, "br1"]),
-      ("NodeDrbd", ["node1"], [7, "node1"]),
-      ("NodeInstances", ["node1"], [8, "node1"]),
       ("InstanceDisks", ["inst1"], [9, "inst1"]),
       ("Config", ["/cluster"], [10, "/cluster"]),
       ("Collectors", [], [11, None]),
@@ -95,6 +92,41 @@ class TestQuestions(_Test):
     self.assertEqual(inspect.signature(client.Client),
                      inspect.signature(client.AsyncClient))
 
+  def testRecords(self):
+    """What has a fixed form has names, and is a tuple; or it is an error.
+
+    """
+    minor = ["node1", 2, "inst1", "disk/0", "primary", "node2"]
+    instance = {"name": "inst1"}
+    for (name, args, query, answer, expected) in [
+      ("MasterInfo", [], [3, {"3": [0, 1, 2]}],
+       ["node1", "192.0.2.100", "192.0.2.1"],
+       client.MasterInfo("node1", "192.0.2.100", "192.0.2.1")),
+      ("NodeDrbd", ["node1"], [7, "node1"], [minor],
+       [client.DrbdMinor(*minor)]),
+      ("NodeInstances", ["node1"], [8, "node1"], [[instance], []],
+       client.NodeInstances([instance], [])),
+      ("NodesOfInstanceIps", [["10.0.0.1"]], [2, {"2": ["10.0.0.1"]}],
+       [[1, 0]], [client.NodeOfIp(1, 0)]),
+      ("Fields", ["nodes"], [64, {"what": "node"}],
+       {"fields": [["name", "Node", "text", "Node name"]]},
+       [client.Field("name", "Node", "text", "Node name")]),
+      ]:
+      answers = [answer]
+      confd = self._Confd(lambda *_, answers=answers: (0, answers[0], 5))
+      asker = self._Client(confd)
+      reply = getattr(asker, name)(*args)
+      self.assertEqual(reply.answer, expected)
+      self.assertIs(type(reply.answer), type(expected))
+      self.assertIn(tuple(query), confd.requests)
+      for answers[0] in (None, 5, "text", [], [[]], [None, 1, 2, 3], {"a": 1},
+                         {"fields": [[1]]}):
+        if name == "NodeDrbd" and answers[0] == []:
+          continue
+        with self.assertRaisesRegex(errors.ConfdClientError,
+                                    "something else", msg=(name, answers)):
+          getattr(asker, name)(*args)
+
   def testNodesOfInstanceIpsInPortions(self):
     """At most 4,096 bytes a request; the packaged daemon adds a third item.
 
@@ -109,7 +141,8 @@ class TestQuestions(_Test):
     asker = self._Client(confd)
     ips = ["10.0.%d.%d" % (i // 250, i % 250) for i in range(3000)]
     reply = asker.NodesOfInstanceIps(ips, link="br1")
-    self.assertEqual(reply.answer, [[0, "node of " + ip] for ip in ips])
+    self.assertEqual(reply.answer, [(0, "node of " + ip) for ip in ips])
+    self.assertEqual(reply.answer[5].node_ip, "node of 10.0.0.5")
     self.assertEqual(reply.serial, 10)
     lists = [query for (rtype, query) in confd.requests if rtype == 2]
     self.assertGreater(len(lists), 10)

@@ -185,6 +185,17 @@ def Portions(rtype: int, query: Dict[str, Any], key: str,
           Portions(rtype, query, key, items[middle:]))
 
 
+def Joined(replies: Sequence[exchange.Reply[Any]]) -> exchange.Reply[Any]:
+  """Makes one reply of those to L{Portions}.
+
+  @param replies: their answers are lists
+  @return: the last one, with all answers and the lowest serial
+
+  """
+  joined = replies[-1]._replace(serial=min(i.serial for i in replies))
+  return joined.With([row for reply in replies for row in reply.answer])
+
+
 class Dialogue:
   """A client: whom it asks, with which key, and what it knows by now.
 
@@ -253,7 +264,7 @@ class Dialogue:
     self._post.talks.clear()
     self._known.Forked()
 
-  async def _Ask(self, rtype: int, query: Any) -> exchange.Reply:
+  async def _Ask(self, rtype: int, query: Any) -> exchange.Reply[Any]:
     """Asks a question, and returns the answer, however long.
 
     """
@@ -287,7 +298,7 @@ class Dialogue:
 
   async def _Fetch(self, rtype: int, query: Any,
                    source: Tuple[exchange.Candidate, List[talk.Address]],
-                   reply: exchange.Reply) -> exchange.Reply:
+                   reply: exchange.Reply[Any]) -> exchange.Reply[Any]:
     """Fetches an answer in parts.
 
     @param source: from whom, see L{exchange.Exchange.BestSource}

@@ -36,8 +36,8 @@ over, if there was one for each address.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, \
-  Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Generic, Iterable, List, \
+  NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
 
 from ganeti import constants
 from ganeti import errors
@@ -75,6 +75,10 @@ _ERRORS = {
   }
 
 
+_Answer = TypeVar("_Answer")
+_Other = TypeVar("_Other")
+
+
 class CandidateReply(NamedTuple):
   """What one candidate replied.
 
@@ -95,10 +99,7 @@ class CandidateReply(NamedTuple):
   behind: int
 
 
-class Reply(NamedTuple):
-  """What a question came to.
-
-  """
+class _Reply(NamedTuple):
   #: any JSON value
   answer: Any
   #: of the configuration that the answer is from
@@ -108,6 +109,29 @@ class Reply(NamedTuple):
   #: who had not answered when the call returned, and why as far as that is
   #: known, else None
   silent: Dict[str, Optional[str]]
+
+
+# Before Python 3.11 a NamedTuple cannot be generic itself
+class Reply(_Reply, Generic[_Answer]):
+  """What a question came to.
+
+  """
+  __slots__ = ()
+
+  #: what the question says; any JSON value where it says nothing
+  answer: _Answer
+
+  if TYPE_CHECKING:
+    # pylint: disable=W0613
+    def __new__(cls, answer: _Answer, serial: int,
+                candidates: List[CandidateReply],
+                silent: Dict[str, Optional[str]]) -> Reply[_Answer]: ...
+
+  def With(self, answer: _Other) -> Reply[_Other]:
+    """Returns the same with another answer.
+
+    """
+    return Reply(answer, self.serial, self.candidates, self.silent)
 
 
 class NoAnswer(errors.ConfdClientError):
@@ -132,7 +156,7 @@ class ErrorAnswer(errors.ConfdClientError):
   @ivar reply: the L{Reply}
 
   """
-  def __init__(self, text: str, reply: Reply) -> None:
+  def __init__(self, text: str, reply: Reply[Any]) -> None:
     errors.ConfdClientError.__init__(self, text)
     self.reply = reply
     self.status = reply.candidates[0].status
@@ -568,7 +592,7 @@ class Exchange(talk.Talk):
                            max(0, ranked[0].reply.serial - reply.serial))
             for (asked, reply) in ranked]
 
-  def Result(self, now: float) -> Reply:
+  def Result(self, now: float) -> Reply[Any]:
     """Returns what the question came to.
 
     @raise NoAnswer: none that counts

@@ -20,7 +20,7 @@ faster, or the fetch is given up.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ganeti import constants
 from ganeti import errors
@@ -217,7 +217,8 @@ class Fetch(talk.Talk):
     if self._assembly is not None and self._IsComplete():
       self._answer = self._assembly.Answer()
 
-  def Result(self, reply: exchange.Reply, now: float) -> exchange.Reply:
+  def Result(self, reply: exchange.Reply[Any], now: float
+             ) -> exchange.Reply[Any]:
     """Returns what the fetch came to.
 
     @param reply: the one that said the answer is too large

@@ -7,25 +7,26 @@
 Each is written once, as a coroutine. C{aio.AsyncClient} has them as they are;
 C{sync.Client} has the same ones, each run to its end.
 
+Rule: what only some questions need is imported when one of them is asked, since
+scripts ask many small ones.
+
 """
 
 from __future__ import annotations
 
-import functools
 import time
 import typing
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Literal, Optional, \
+  Tuple, Union, overload
 
 from ganeti import constants
-from ganeti import errors
-from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import filters
-from ganeti.confd.config import columns as columnlib
 
 if TYPE_CHECKING:
+  from ganeti.confd.clientlib import filters
+  from ganeti.confd.clientlib import records as recordlib
   from ganeti.confd.clientlib import stats as statslib
   from ganeti.confd.clientlib import status as statuslib
 
@@ -33,49 +34,11 @@ if TYPE_CHECKING:
 # The questions have one called List
 _List = typing.List
 
-#: Tables by other words for them
-_PLURALS = {kind + "s": kind for kind in columnlib.KINDS}
-
-
 def _IpQuery(key: str, value: Any, link: Optional[str]) -> Dict[str, Any]:
   query = {key: value}
   if link is not None:
     query[constants.CONFD_REQQ_LINK] = link
   return query
-
-
-def _Joined(reply: exchange.Reply, answers: _List[Tuple[int, _List[Any]]]
-            ) -> exchange.Reply:
-  """Makes one reply of the answers to parts of a question.
-
-  @param reply: the last one
-  @param answers: list of (serial, list)
-
-  """
-  return reply._replace(serial=min(serial for (serial, _) in answers),
-                        answer=[row for (_, rows) in answers for row in rows])
-
-
-def _Rows(reply: exchange.Reply, key: str, width: int) -> _List[_List[Any]]:
-  """Takes the rows out of an answer.
-
-  """
-  rows = reply.answer.get(key) if isinstance(reply.answer, dict) else None
-  if not (isinstance(rows, list) and
-          all(isinstance(row, list) and len(row) == width for row in rows)):
-    raise errors.ConfdClientError("%s answered with something else than a"
-                                  " table" % reply.candidates[0].address)
-  return rows
-
-
-def _Kind(what: str) -> str:
-  """Names a table as it goes over the wire.
-
-  @param what: singular or plural
-
-  """
-  arguments.Text("what", what)
-  return _PLURALS.get(what, what)
 
 
 class Questions(dialogue.Dialogue):
@@ -93,7 +56,10 @@ class Questions(dialogue.Dialogue):
     - C{errors.ConfigurationError}: a file of the node is unusable
 
   """
-  async def Query(self, rtype: int, query: Any = None) -> exchange.Reply:
+  # "filter" is the word for it
+  # pylint: disable=W0622
+
+  async def Query(self, rtype: int, query: Any = None) -> exchange.Reply[Any]:
     """Asks a question by the number of its type.
 
     @param rtype: C{constants.CONFD_REQ_*}
@@ -150,7 +116,6 @@ class Questions(dialogue.Dialogue):
     @raise errors.ConfdClientError: there is nobody to ask
 
     """
-    # What few ask for is imported when it is needed
     from ganeti.confd.clientlib import status
     return await status.Ask(self, self._driver.Pause, self._known.IsGiven)
 
@@ -166,7 +131,7 @@ class Questions(dialogue.Dialogue):
     from ganeti.confd.clientlib import stats
     return await stats.Ask(self)
 
-  async def Serial(self) -> exchange.Reply:
+  async def Serial(self) -> exchange.Reply[int]:
     """Asks for the serial number of the configuration.
 
     @return: the answer is the number, as C{serial} is
@@ -175,7 +140,7 @@ class Questions(dialogue.Dialogue):
     """
     return await self._Ask(*exchange.SERIAL_QUESTION)
 
-  async def Ping(self) -> exchange.Reply:
+  async def Ping(self) -> exchange.Reply[int]:
     """Asks for the version of the configuration.
 
     @return: the answer is a number, e.g. 3000000
@@ -184,7 +149,7 @@ class Questions(dialogue.Dialogue):
     """
     return await self._Ask(constants.CONFD_REQ_PING, None)
 
-  async def NodeRole(self, name: str) -> exchange.Reply:
+  async def NodeRole(self, name: str) -> exchange.Reply[int]:
     """Asks for a node's role.
 
     @param name: as for all questions about nodes and instances: its UUID, its
@@ -197,7 +162,7 @@ class Questions(dialogue.Dialogue):
     return await self._Ask(constants.CONFD_REQ_NODE_ROLE_BYNAME,
                            arguments.Text("name", name))
 
-  async def MasterNode(self) -> exchange.Reply:
+  async def MasterNode(self) -> exchange.Reply[str]:
     """Asks for the master node.
 
     @return: the answer is its name
@@ -206,19 +171,21 @@ class Questions(dialogue.Dialogue):
     """
     return await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, None)
 
-  async def MasterInfo(self) -> exchange.Reply:
+  async def MasterInfo(self) -> exchange.Reply[recordlib.MasterInfo]:
     """Asks for all about the master.
 
-    @return: the answer is [node name, master IP, the node's primary IP]
+    @return: the answer is a L{records.MasterInfo}
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    return await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, {
+    from ganeti.confd.clientlib import records
+    reply = await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, {
       constants.CONFD_REQQ_FIELDS: [constants.CONFD_REQFIELD_NAME,
                                     constants.CONFD_REQFIELD_IP,
                                     constants.CONFD_REQFIELD_MNODE_PIP]})
+    return records.Single(reply, records.MasterInfo)
 
-  async def NodeIps(self) -> exchange.Reply:
+  async def NodeIps(self) -> exchange.Reply[_List[str]]:
     """Asks for the primary IPs of all nodes.
 
     @return: the answer is a list of them, in the order of the nodes' names
@@ -227,7 +194,7 @@ class Questions(dialogue.Dialogue):
     """
     return await self._Ask(constants.CONFD_REQ_NODE_PIP_LIST, None)
 
-  async def MasterCandidates(self) -> exchange.Reply:
+  async def MasterCandidates(self) -> exchange.Reply[_List[str]]:
     """Asks for the primary IPs of the master candidates.
 
     @return: the answer is a list of them, in the order of the nodes' names
@@ -236,7 +203,8 @@ class Questions(dialogue.Dialogue):
     """
     return await self._Ask(constants.CONFD_REQ_MC_PIP_LIST, None)
 
-  async def InstanceIps(self, link: Optional[str] = None) -> exchange.Reply:
+  async def InstanceIps(self, link: Optional[str] = None
+                       ) -> exchange.Reply[_List[str]]:
     """Asks for the IPs of all instances on a link.
 
     @param link: None for the cluster's default link
@@ -248,7 +216,7 @@ class Questions(dialogue.Dialogue):
                            arguments.OptionalText("link", link))
 
   async def NodeOfInstanceIp(self, ip: str, link: Optional[str] = None
-                             ) -> exchange.Reply:
+                             ) -> exchange.Reply[str]:
     """Asks for the node that an instance's IP is on.
 
     @param link: None for the cluster's default link
@@ -263,65 +231,58 @@ class Questions(dialogue.Dialogue):
                arguments.OptionalText("link", link)))
 
   async def NodesOfInstanceIps(self, ips: Iterable[str],
-                               link: Optional[str] = None) -> exchange.Reply:
+                               link: Optional[str] = None
+                              ) -> exchange.Reply[_List[recordlib.NodeOfIp]]:
     """Asks for the nodes of many IPs, any number of them.
 
     @param link: None for the cluster's default link
-    @return: the answer is a list of [status, answer] in the order of the IPs:
-      [0, the node's primary IP], or [1, an error]. It is at least as fresh as
-      the reply's serial.
+    @return: the answer is a list of L{records.NodeOfIp} in the order of the
+      IPs. It is at least as fresh as the reply's serial.
     @raise exchange.NoAnswer: nobody answered in time
 
     """
+    from ganeti.confd.clientlib import records
     addresses = arguments.Texts("ips", ips)
     arguments.OptionalText("link", link)
     key = constants.CONFD_REQQ_IPLIST
-    answers = []
-    reply = None
+    replies = []
     for query in dialogue.Portions(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
                                    _IpQuery(key, [], link), key, addresses):
-      portion = query[key]
       reply = await self._Ask(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
                               query)
-      try:
-        # The packaged daemon adds a third item, a serial
-        rows = [[row[0], row[1]] for row in reply.answer]
-      except (IndexError, KeyError, TypeError):
-        rows = []
-      if len(rows) != len(portion):
-        raise errors.ConfdClientError("%s answered %d IPs with something else"
-                                      " than %d pairs" %
-                                      (reply.candidates[0].address,
-                                       len(portion), len(portion)))
-      answers.append((reply.serial, rows))
-    assert reply is not None
-    return _Joined(reply, answers)
+      replies.append(reply.With(records.NodesOfIps(reply, len(query[key]))))
+    return dialogue.Joined(replies)
 
-  async def NodeDrbd(self, name: str) -> exchange.Reply:
+  async def NodeDrbd(self, name: str
+                    ) -> exchange.Reply[_List[recordlib.DrbdMinor]]:
     """Asks for a node's DRBD minors.
 
-    @return: the answer is a list of [node name, minor, instance name, disk
-      name, "primary" or "secondary", peer node name]
+    @return: the answer is a list of L{records.DrbdMinor}
     @raise exchange.ErrorAnswer: there is no such node
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    return await self._Ask(constants.CONFD_REQ_NODE_DRBD,
-                           arguments.Text("name", name))
+    from ganeti.confd.clientlib import records
+    reply = await self._Ask(constants.CONFD_REQ_NODE_DRBD,
+                            arguments.Text("name", name))
+    return records.Table(reply, reply.answer, records.DrbdMinor)
 
-  async def NodeInstances(self, name: str) -> exchange.Reply:
+  async def NodeInstances(self, name: str
+                         ) -> exchange.Reply[recordlib.NodeInstances]:
     """Asks for a node's instances.
 
-    @return: the answer is [primary ones, secondary ones], both lists of
-      instances as the configuration has them
+    @return: the answer is L{records.NodeInstances}
     @raise exchange.ErrorAnswer: there is no such node
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    return await self._Ask(constants.CONFD_REQ_NODE_INSTANCES,
-                           arguments.Text("name", name))
+    from ganeti.confd.clientlib import records
+    reply = await self._Ask(constants.CONFD_REQ_NODE_INSTANCES,
+                            arguments.Text("name", name))
+    return records.Single(reply, records.NodeInstances)
 
-  async def InstanceDisks(self, name: str) -> exchange.Reply:
+  async def InstanceDisks(self, name: str
+                         ) -> exchange.Reply[_List[Dict[str, Any]]]:
     """Asks for an instance's disks.
 
     @return: the answer is a list of disks as the configuration has them
@@ -332,7 +293,7 @@ class Questions(dialogue.Dialogue):
     return await self._Ask(constants.CONFD_REQ_INSTANCE_DISKS,
                            arguments.Text("name", name))
 
-  async def Config(self, path: str) -> exchange.Reply:
+  async def Config(self, path: str) -> exchange.Reply[Any]:
     """Asks for any part of the configuration.
 
     @param path: a JSON pointer (RFC 6901), e.g. "/cluster/cluster_name"
@@ -344,7 +305,7 @@ class Questions(dialogue.Dialogue):
     return await self._Ask(constants.CONFD_REQ_CONFIG_QUERY,
                            arguments.Text("path", path))
 
-  async def Collectors(self) -> exchange.Reply:
+  async def Collectors(self) -> exchange.Reply[Dict[str, Dict[str, Any]]]:
     """Asks which data collectors are active, and how often.
 
     @return: the answer is a dictionary of collectors by name, each
@@ -354,9 +315,24 @@ class Questions(dialogue.Dialogue):
     """
     return await self._Ask(constants.CONFD_REQ_DATA_COLLECTORS, None)
 
+  @overload
   async def List(self, what: str, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
-                 names: Optional[Iterable[str]] = None) -> exchange.Reply:
+                 names: Optional[Iterable[str]] = None,
+                 named: Literal[False] = False
+                 ) -> exchange.Reply[_List[_List[Any]]]: ...
+
+  @overload
+  async def List(self, what: str, fields: Iterable[str],
+                 filter: Union[str, filters.Filter, None] = None,
+                 names: Optional[Iterable[str]] = None, *,
+                 named: Literal[True]
+                 ) -> exchange.Reply[_List[Dict[str, Any]]]: ...
+
+  async def List(self, what: str, fields: Iterable[str],
+                 filter: Union[str, filters.Filter, None] = None,
+                 names: Optional[Iterable[str]] = None,
+                 named: bool = False) -> exchange.Reply[Any]:
     """Asks for a table; only this project's daemon has them.
 
     @param what: "instance", "node", "group", "network" or "disk", or the
@@ -365,106 +341,63 @@ class Questions(dialogue.Dialogue):
     @param filter: which rows to return (ganeti(7), "Query filters")
     @param names: of which objects, in this order: UUIDs, names or short
       names; None for all of them, by name
+    @param named: whether a row is a dictionary, from field to value
     @return: the answer is a list of rows, each a list of values in the order
-      of the fields, None where there is none
+      of the fields, or a dictionary; a value is None where there is none
     @raise client.FilterError: the filter cannot be parsed or applied
     @raise exchange.ErrorAnswer: there is no such table, field or name
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    # pylint: disable=W0622
-    if not (filter is None or isinstance(filter, (str, filters.Filter))):
-      raise arguments.Refuse("filter", "a text", filter)
-    return await self._AskTable(_Kind(what),
-                                arguments.Texts("fields", fields), filter,
-                                arguments.OptionalTexts("names", names))
+    from ganeti.confd.clientlib import tables
+    wanted = arguments.Texts("fields", fields)
+    if not isinstance(named, bool):
+      raise arguments.Refuse("named", "True or False", named)
+    reply = await tables.Ask(self._Ask, self._driver.Call, tables.Kind(what),
+                             wanted, tables.Filter(filter),
+                             arguments.OptionalTexts("names", names))
+    if named:
+      return reply.With(tables.Named(reply.answer, wanted))
+    return reply
 
-  async def _AskTable(self, what: str, fields: _List[str],
-                      condition: Union[str, filters.Filter, None],
-                      names: Optional[_List[str]]) -> exchange.Reply:
-    """Asks for a table.
-
-    """
-    if isinstance(condition, str):
-      condition = filters.Parse(condition,
-                                columnlib.HOSTNAMES.get(what, frozenset()))
-    if (condition is not None and names is None and
-        # Several disks may have a name
-        what != columnlib.DISK):
-      names = condition.Names()
-      if names is not None:
-        condition = None
-    # Nothing may stand twice in a query
-    asked = list(dict.fromkeys(
-      fields + (condition.fields if condition is not None else [])))
-    asked_names = None if names is None else list(dict.fromkeys(names))
-    query = {"what": what, "fields": asked}
-    answers = []
-    reply = None
-    for portion in dialogue.Portions(protocol.REQ_QUERY, query, "names",
-                                     asked_names):
-      reply = await self._Ask(protocol.REQ_QUERY, portion)
-      answers.append((reply.serial, _Rows(reply, "rows", len(asked))))
-    assert reply is not None
-    reply = _Joined(reply, answers)
-    rows = reply.answer
-    if names is not None and asked_names is not None and asked_names != names:
-      by_name = dict(zip(asked_names, rows))
-      rows = [by_name[name] for name in names if name in by_name]
-    if condition is not None:
-      # It may take long, and asyncio has others to serve
-      rows = await self._driver.Call(
-        functools.partial(condition.Select, asked, rows))
-    if asked != fields:
-      columns = [asked.index(field) for field in fields]
-      rows = [[row[column] for column in columns] for row in rows]
-    return reply._replace(answer=rows)
-
-  async def Fields(self, what: str) -> exchange.Reply:
+  async def Fields(self, what: str) -> exchange.Reply[_List[recordlib.Field]]:
     """Asks which fields a table has.
 
     @param what: as in L{List}
-    @return: the answer is a list of [name, title, type, text]
+    @return: the answer is a list of L{records.Field}
     @raise exchange.ErrorAnswer: there is no such table
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    reply = await self._Ask(protocol.REQ_QUERY, {"what": _Kind(what)})
-    return reply._replace(answer=_Rows(reply, "fields", 4))
+    from ganeti.confd.clientlib import tables
+    return await tables.Fields(self._Ask, tables.Kind(what))
 
-  async def OfflineNodes(self) -> exchange.Reply:
+  async def OfflineNodes(self) -> exchange.Reply[_List[str]]:
     """Asks for the nodes that are offline.
 
     @return: the answer is a list of their names
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    return await self._AskNames(columnlib.NODE, "offline")
+    reply = await self.List("node", ["name"], "offline")
+    return reply.With([name for (name, ) in reply.answer])
 
-  async def Instances(self) -> exchange.Reply:
+  async def Instances(self) -> exchange.Reply[_List[str]]:
     """Asks for all instances.
 
     @return: the answer is a list of their names
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    return await self._AskNames(columnlib.INSTANCE, None)
+    reply = await self.List("instance", ["name"])
+    return reply.With([name for (name, ) in reply.answer])
 
-  async def _AskNames(self, what: str, condition: Optional[str]
-                      ) -> exchange.Reply:
-    """Asks for the names of a table's objects.
-
-    """
-    reply = await self._AskTable(what, ["name"], condition, None)
-    return reply._replace(answer=[name for (name, ) in reply.answer])
-
-  async def PrimaryNodes(self) -> exchange.Reply:
+  async def PrimaryNodes(self) -> exchange.Reply[Dict[str, str]]:
     """Asks for the primary node of each instance.
 
     @return: the answer is a dictionary from instance name to node name
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    reply = await self._AskTable(columnlib.INSTANCE, ["name", "pnode"], None,
-                                 None)
-    return reply._replace(answer=dict(reply.answer))
+    reply = await self.List("instance", ["name", "pnode"])
+    return reply.With(dict(reply.answer))

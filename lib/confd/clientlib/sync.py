@@ -12,8 +12,9 @@ import functools
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Optional, \
-  Sequence, TypeVar, Union
+import typing
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterable, \
+  Literal, Optional, Sequence, TypeVar, Union, overload
 
 from ganeti import errors
 from ganeti.confd import parts
@@ -22,8 +23,13 @@ from ganeti.confd.clientlib import questions
 from ganeti.confd.clientlib import talk
 
 if TYPE_CHECKING:
+  from ganeti.confd.clientlib import exchange
+  from ganeti.confd.clientlib import filters
   from typing_extensions import Concatenate, ParamSpec
   _Arguments = ParamSpec("_Arguments")
+
+# The client has a call named List
+_List = typing.List
 
 _Value = TypeVar("_Value")
 _Talk = TypeVar("_Talk", bound=talk.Talk)
@@ -193,7 +199,28 @@ class Client:
   InstanceDisks = _Blocking(questions.Questions.InstanceDisks)
   Config = _Blocking(questions.Questions.Config)
   Collectors = _Blocking(questions.Questions.Collectors)
-  List = _Blocking(questions.Questions.List)
+  if TYPE_CHECKING:
+    # What _Blocking says of one with two forms is less than they say
+    # pylint: disable=W0613,W0622
+    @overload
+    def List(self, what: str, fields: Iterable[str],
+             filter: Union[str, filters.Filter, None] = None,
+             names: Optional[Iterable[str]] = None,
+             named: Literal[False] = False
+             ) -> exchange.Reply[_List[_List[Any]]]: ...
+
+    @overload
+    def List(self, what: str, fields: Iterable[str],
+             filter: Union[str, filters.Filter, None] = None,
+             names: Optional[Iterable[str]] = None, *, named: Literal[True]
+             ) -> exchange.Reply[_List[Dict[str, Any]]]: ...
+
+    def List(self, what: str, fields: Iterable[str],
+             filter: Union[str, filters.Filter, None] = None,
+             names: Optional[Iterable[str]] = None, named: bool = False
+             ) -> exchange.Reply[Any]: ...
+  else:
+    List = _Blocking(questions.Questions.List)
   Fields = _Blocking(questions.Questions.Fields)
   OfflineNodes = _Blocking(questions.Questions.OfflineNodes)
   Instances = _Blocking(questions.Questions.Instances)

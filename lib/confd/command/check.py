@@ -43,7 +43,7 @@ class Answer(NamedTuple):
   """
   facts: checks.Facts
   #: One of the replies
-  reply: clientlib.Reply
+  reply: clientlib.Reply[Any]
 
 
 def _Place(asker: clientlib.Client, path: str) -> Any:

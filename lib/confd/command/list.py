@@ -20,6 +20,7 @@ from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
 from ganeti.confd.clientlib import filters
+from ganeti.confd.clientlib import tables
 from ganeti.confd.command import commandline
 from ganeti.confd.command import output
 from ganeti.confd.command import several
@@ -149,7 +150,7 @@ def _SortKey(value: Any) -> Tuple[int, Any]:
 
 
 def Ask(asker: clientlib.Client, opts: argparse.Namespace,
-        fields: List[str]) -> clientlib.Reply:
+        fields: List[str]) -> clientlib.Reply[Any]:
   """Asks for a table.
 
   @return: its answer are the rows
@@ -204,7 +205,7 @@ def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
 
 
 def _Answer(asker: clientlib.Client, opts: argparse.Namespace,
-            fields: List[str]) -> clientlib.Reply:
+            fields: List[str]) -> clientlib.Reply[Any]:
   """Asks for a table, as L{Ask} does; a mistyped field gets a proposal.
 
   """
@@ -214,11 +215,12 @@ def _Answer(asker: clientlib.Client, opts: argparse.Namespace,
     raise _ExplainUnknownField(asker, opts, err) from err
 
 
-def _Named(reply: clientlib.Reply, fields: List[str]) -> clientlib.Reply:
+def _Named(reply: clientlib.Reply[Any], fields: List[str]
+           ) -> clientlib.Reply[Any]:
   """Makes objects with the names of the fields of an answer's rows.
 
   """
-  return reply._replace(answer=[dict(zip(fields, row)) for row in reply.answer])
+  return reply.With(tables.Named(reply.answer, fields))
 
 
 def _Print(table: _Table, opts: argparse.Namespace) -> None:

@@ -60,7 +60,7 @@ class Drawn(NamedTuple):
   nodes: List[placement.Node]
   instances: List[placement.Instance]
   #: Its answer is for --json
-  reply: clientlib.Reply
+  reply: clientlib.Reply[Any]
 
 
 def Ask(asker: clientlib.Client) -> Drawn:

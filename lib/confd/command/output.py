@@ -70,7 +70,7 @@ def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   return json.dumps(value, indent=indent, sort_keys=True)
 
 
-def FormatReply(reply: clientlib.Reply) -> Dict[str, Any]:
+def FormatReply(reply: clientlib.Reply[Any]) -> Dict[str, Any]:
   """Makes what is printed of a reply with --json.
 
   The answers of the single candidates are left out.
@@ -89,7 +89,7 @@ def FormatReply(reply: clientlib.Reply) -> Dict[str, Any]:
     }
 
 
-def PrintReply(reply: clientlib.Reply,
+def PrintReply(reply: clientlib.Reply[Any],
                tell: Callable[[Any], Any] = lambda answer: answer) -> None:
   """Prints a reply with --json.
 

@@ -43,7 +43,7 @@ class Question(NamedTuple):
   and may raise what L{output.Expecting} catches.
 
   """
-  ask: Callable[[clientlib.Client, argparse.Namespace], clientlib.Reply]
+  ask: Callable[[clientlib.Client, argparse.Namespace], clientlib.Reply[Any]]
   show: Callable[[Any, argparse.Namespace], View]
   #: Makes the answer that is printed with --json, where things have names
   tell: Callable[[Any, argparse.Namespace], Any] = _Same
@@ -91,7 +91,7 @@ def _ShowMasterInfo(answer: Any, _: argparse.Namespace) -> View:
 
 
 def _AskNodeOfIp(asker: clientlib.Client,
-                 opts: argparse.Namespace) -> clientlib.Reply:
+                 opts: argparse.Namespace) -> clientlib.Reply[Any]:
   if len(opts.ips) == 1:
     return asker.NodeOfInstanceIp(opts.ips[0])
   return asker.NodesOfInstanceIps(opts.ips)
@@ -149,7 +149,7 @@ def _ShowDisks(answer: Any, _: argparse.Namespace) -> View:
 
 
 def _AskConfig(asker: clientlib.Client,
-               opts: argparse.Namespace) -> clientlib.Reply:
+               opts: argparse.Namespace) -> clientlib.Reply[Any]:
   try:
     return asker.Config(opts.path)
   except clientlib.ErrorAnswer as err:

@@ -52,7 +52,7 @@ class _Report:
       self._Print("  * ...")
 
 
-def Check(asker: clientlib.Client, report: _Report) -> clientlib.Reply:
+def Check(asker: clientlib.Client, report: _Report) -> clientlib.Reply[Any]:
   """Asks the questions that every cluster has an answer to.
 
   @return: the last reply
@@ -83,7 +83,7 @@ def Check(asker: clientlib.Client, report: _Report) -> clientlib.Reply:
   reply = asker.NodesOfInstanceIps(ips)
   found["nodes_of_ips"] = reply.answer
   report.Heading("Instance IP to node IP query: OK")
-  report.Items(reply.answer or ["no mapping received"])
+  report.Items([list(row) for row in reply.answer] or ["no mapping received"])
   return reply
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import threading
 
-from typing import Callable, Dict, Generic, List, Mapping, Optional, TypeVar, \
-  Union
+from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, \
+  TypeVar, Union
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -79,7 +79,7 @@ class Answers(Generic[_Value]):
     for (name, err) in self.failures.items():
       output.Say("%s: %s" % (name, output.Describe(err)))
 
-  def PrintJson(self, make: Callable[[_Value], clientlib.Reply]) -> None:
+  def PrintJson(self, make: Callable[[_Value], clientlib.Reply[Any]]) -> None:
     """Prints everything, failures too.
 
     @param make: makes a reply of a value

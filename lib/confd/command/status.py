@@ -137,7 +137,7 @@ def _Colour(row: statuslib.CandidateStatus) -> Optional[str]:
   return "yellow" if row.problem else None
 
 
-def _Reply(answer: statuslib.ClusterStatus) -> clientlib.Reply:
+def _Reply(answer: statuslib.ClusterStatus) -> clientlib.Reply[Any]:
   """Makes what is printed with --json.
 
   """

@@ -21,7 +21,7 @@ Tables = Dict[str, List[Dict[str, Any]]]
 
 
 def Ask(asker: clientlib.Client, fields: Mapping[str, Sequence[str]]
-        ) -> Tuple[Tables, clientlib.Reply]:
+        ) -> Tuple[Tables, clientlib.Reply[Any]]:
   """Asks for tables.
 
   While the configuration changes, they may be of several moments, and seem to
@@ -35,9 +35,9 @@ def Ask(asker: clientlib.Client, fields: Mapping[str, Sequence[str]]
   for _ in range(_TRIES):
     serials = set()
     for (kind, names) in fields.items():
-      reply = asker.List(kind, names)
+      reply = asker.List(kind, names, named=True)
       serials.add(reply.serial)
-      result[kind] = [dict(zip(names, row)) for row in reply.answer]
+      result[kind] = reply.answer
     if len(serials) == 1:
       break
   return (result, reply._replace(serial=min(serials)))

@@ -16,7 +16,7 @@ import argparse
 import os
 import time
 
-from typing import Callable, List, NoReturn
+from typing import Any, Callable, List, NoReturn
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -31,7 +31,7 @@ _SERIAL_VARIABLE = "CONFD_SERIAL"
 
 
 def Follow(asker: clientlib.Client,
-           moved: Callable[[int, clientlib.Reply], None]) -> NoReturn:
+           moved: Callable[[int, clientlib.Reply[Any]], None]) -> NoReturn:
   """Watches the serial.
 
   @param moved: called with the old serial and the reply with the new one, each
@@ -82,7 +82,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     if shutil.which(words[0]) is None:
       raise errors.ConfdClientError("No such command: '%s'" % words[0])
 
-  def _Moved(old: int, reply: clientlib.Reply) -> None:
+  def _Moved(old: int, reply: clientlib.Reply[Any]) -> None:
     if words:
       _RunCommand(words, reply.serial)
     elif opts.json:

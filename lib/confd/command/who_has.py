@@ -36,9 +36,9 @@ class _Questions:
   """
   def __init__(self, asker: clientlib.Client) -> None:
     self._asker = asker
-    self.replies: List[clientlib.Reply] = []
+    self.replies: List[clientlib.Reply[Any]] = []
 
-  def _Keep(self, reply: clientlib.Reply) -> Any:
+  def _Keep(self, reply: clientlib.Reply[Any]) -> Any:
     self.replies.append(reply)
     return reply.answer
 
@@ -66,7 +66,7 @@ class _Questions:
     (name, ip) = self._Keep(self._asker.MasterInfo())[:2]
     return [name, ip]
 
-  def Reply(self, answer: Any) -> clientlib.Reply:
+  def Reply(self, answer: Any) -> clientlib.Reply[Any]:
     return self.replies[-1]._replace(
       answer=answer, serial=min(reply.serial for reply in self.replies))
 
