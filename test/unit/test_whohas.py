@@ -9,12 +9,16 @@ import unittest
 from ganeti.confd.views import whohas
 
 
-_NODES = [
+def _Rows(fields, rows):
+  return [dict(zip(fields, row)) for row in rows]
+
+
+_NODES = _Rows(whohas.NODE_FIELDS, [
   ["node1.example.com", "192.0.2.1", "198.51.100.1"],
   ["node2.example.com", "192.0.2.2", "192.0.2.2"],
-  ]
+  ])
 
-_INSTANCES = [
+_INSTANCES = _Rows(whohas.INSTANCE_FIELDS, [
   ["a", "node1.example.com", ["node2.example.com", "gone"],
    [None, "back"], ["192.0.2.51", "2001:db8::5"],
    ["aa:00:00:00:00:01", "AA:00:00:00:00:02"], ["bridged", "routed"],
@@ -22,7 +26,7 @@ _INSTANCES = [
   ["b", None, [], ["x"], ["192.0.2.51"], ["aa:00:00:00:00:03"], ["bridged"],
    ["br1"], [None]],
   ["c", "node1.example.com", [], [], [], [], [], [], []],
-  ]
+  ])
 
 
 class TestParse(unittest.TestCase):
@@ -51,8 +55,9 @@ class TestFind(unittest.TestCase):
     return whohas.Find(whohas.Parse(word), instances, _NODES, **kwargs)
 
   def testInstancesWith(self):
-    rows = [["a", ["192.0.2.51", None, 5, "x"]], ["b", ["2001:DB8::5"]],
-            ["c", []], ["d", ["192.0.2.51"]]]
+    rows = _Rows(["name", "nic.ips"],
+                 [["a", ["192.0.2.51", None, 5, "x"]], ["b", ["2001:DB8::5"]],
+                  ["c", []], ["d", ["192.0.2.51"]]])
     for (word, expected) in [("192.0.2.51", ["a", "d"]),
                              ("2001:db8:0::5", ["b"]), ("192.0.2.5", [])]:
       self.assertEqual(whohas.InstancesWith(whohas.Parse(word), rows), expected)
@@ -91,7 +96,7 @@ class TestFind(unittest.TestCase):
   def testNodes(self):
     def _Short(*args, **kwargs):
       return [(i.what, i.name, i.ip) for i in self._Find(*args, **kwargs)]
-    (node1, node2) = [row[0] for row in _NODES]
+    (node1, node2) = [row["name"] for row in _NODES]
     self.assertEqual(_Short("192.0.2.1"), [("primary IP", node1, "192.0.2.1")])
     self.assertEqual(_Short("198.51.100.1"),
                      [("secondary IP", node1, "198.51.100.1")])

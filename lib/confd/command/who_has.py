@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -43,10 +43,12 @@ class _Questions:
     return reply.answer
 
   def Table(self, what: str, fields: List[str],
-            names: Optional[List[str]] = None) -> Any:
-    return self._Keep(self._asker.List(what, fields, names=names))
+            names: Optional[List[str]] = None) -> List[Dict[str, Any]]:
+    rows = self._Keep(self._asker.List(what, fields, names=names))
+    return [dict(zip(fields, row)) for row in rows]
 
-  def Named(self, what: str, fields: List[str], name: str) -> Any:
+  def Named(self, what: str, fields: List[str], name: str
+            ) -> List[Dict[str, Any]]:
     """Asks for what has a name.
 
     @return: one row, or none
@@ -81,7 +83,7 @@ def _Ask(questions: _Questions, sought: whohas.Sought) -> List[whohas.Finding]:
   if sought.kind == whohas.NAME:
     instances = questions.Named(columns.INSTANCE, fields, sought.value)
     for row in questions.Named(columns.NODE, ["name"], sought.value):
-      (named, ) = row
+      named = row["name"]
   else:
     addresses = questions.Table(
       columns.INSTANCE, ["name", whohas.ADDRESS_FIELDS[sought.kind]])

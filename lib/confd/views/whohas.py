@@ -15,7 +15,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, \
+  Sequence
 
 
 #: What a word is
@@ -30,8 +31,9 @@ ADDRESS_FIELDS = {
   }
 
 #: The fields that L{Find} wants to have of instances and of nodes
-INSTANCE_FIELDS = ("name", "pnode", "snodes", "nic.names", "nic.ips",
-                   "nic.macs", "nic.modes", "nic.links", "nic.networks.names")
+_NIC_FIELDS = ("nic.names", "nic.ips", "nic.macs", "nic.modes", "nic.links",
+               "nic.networks.names")
+INSTANCE_FIELDS = ("name", "pnode", "snodes") + _NIC_FIELDS
 NODE_FIELDS = ("name", "pip", "sip")
 
 #: What a finding is
@@ -44,7 +46,7 @@ MASTER_IP = "master IP"
 _MAC_RE = re.compile(r"[0-9a-f]{2}(?:([:-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}"
                      r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 
-_Rows = Sequence[Sequence[Any]]
+_Row = Mapping[str, Any]
 
 
 class Sought(NamedTuple):
@@ -146,27 +148,28 @@ def Parse(word: str) -> Sought:
   return Sought(NAME, word)
 
 
-def InstancesWith(sought: Sought, rows: _Rows) -> List[str]:
+def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> List[str]:
   """Lists the instances that have an address.
 
   @param sought: not a name
-  @param rows: of name and the field of L{ADDRESS_FIELDS}
+  @param rows: with name and the field of L{ADDRESS_FIELDS}
   @return: names
 
   """
   spell = _SPELL[sought.kind]
-  return [name for (name, addresses) in rows
-          if any(spell(address) == sought.value for address in addresses)]
+  field = ADDRESS_FIELDS[sought.kind]
+  return [row["name"] for row in rows
+          if any(spell(address) == sought.value for address in row[field])]
 
 
-def _OfInstance(sought: Sought, row: Sequence[Any], find: Callable[[str], Node]
+def _OfInstance(sought: Sought, row: _Row, find: Callable[[str], Node]
                 ) -> List[Finding]:
-  (name, primary, secondaries, *columns) = row
-  node = None if primary is None else find(primary)
-  mirrors = [find(i) for i in secondaries]
+  name = row["name"]
+  node = None if row["pnode"] is None else find(row["pnode"])
+  mirrors = [find(i) for i in row["snodes"]]
   findings = []
   for (number, (nic_name, ip, mac, mode, link, network)) in \
-      enumerate(zip(*columns)):
+      enumerate(zip(*[row[field] for field in _NIC_FIELDS])):
     address = mac if sought.kind == MAC else ip
     if sought.kind == NAME or _SPELL[sought.kind](address) == sought.value:
       findings.append(Finding(INSTANCE, name, ip,
@@ -186,18 +189,19 @@ def _OfNode(sought: Sought, node: Node) -> List[Finding]:
           if sought.kind == NAME or _SpellIp(ip) == sought.value]
 
 
-def Find(sought: Sought, instances: _Rows, nodes: _Rows,
+def Find(sought: Sought, instances: Sequence[_Row], nodes: Sequence[_Row],
          named: Optional[str] = None,
          master: Optional[Sequence[str]] = None) -> List[Finding]:
   """Finds out who has it.
 
-  @param instances: rows of L{INSTANCE_FIELDS}, of those that have it
-  @param nodes: rows of L{NODE_FIELDS}, of all
+  @param instances: with L{INSTANCE_FIELDS}, those that have it
+  @param nodes: with L{NODE_FIELDS}, all
   @param named: the node that has this name
   @param master: name of the master node, and the master IP
 
   """
-  known = {row[0]: Node(*row) for row in nodes}
+  known = {row["name"]: Node(*[row[field] for field in NODE_FIELDS])
+           for row in nodes}
 
   def _Node(name: str) -> Node:
     return known.get(name, Node(name, None, None))
