@@ -78,7 +78,9 @@ class TestDestdir(unittest.TestCase):
                               "/usr/share/doc/ganeti-confd/examples/"
                               "ganeti-inventory",
                               "/usr/share/man/man1/confd-client.1",
-                              "/usr/share/man/man8/ganeti-confd.8"])
+                              "/usr/share/man/man8/ganeti-confd.8",
+                              "/usr/share/zsh/vendor-completions/"
+                              "_confd-client"])
     for name in ["__init__.py", "_autoconf.py", "confd/_version.py",
                  "confd/client.py", "confd/server.py", "confd/py.typed"]:
       self.assertIn("/usr/lib/python3/dist-packages/ganeti/" + name, files)

@@ -2,46 +2,42 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Completion of confd-client in bash knows what the command knows.
+"""Completion of confd-client in bash and zsh knows what the command knows.
 
 """
 
 import os
-import re
-import shutil
-import subprocess
 import tempfile
 import unittest
 
+import completing
 import testutils
 
 from ganeti.confd.command import commandline
 
 
-_SCRIPT = os.path.join(testutils.BUILDDIR, "completion", "confd-client")
+class _Tests:
+  """The tests for one shell.
 
+  """
+  #: How it is run
+  shell = None
 
-@unittest.skipUnless(shutil.which("bash"), "no bash")
-class TestCompletion(unittest.TestCase):
-  def _Complete(self, *words, script=_SCRIPT):
-    """Completes the last word.
+  def _Start(self, **variables):
+    shell = self.shell(**variables)
+    self.addCleanup(shell.Close)
+    # pylint: disable=W0201
+    self._Complete = shell.Complete
 
-    @rtype: list of strings
-
-    """
-    commands = ('. "$1"; shift; COMP_WORDS=(confd-client "$@"); COMP_CWORD=$#;'
-                '_confd_client; printf "%s\\n" "${COMPREPLY[@]}"')
-    result = subprocess.run(["bash", "-c", commands, "bash", script] +
-                            list(words), stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, universal_newlines=True,
-                            timeout=60, check=True)
-    self.assertEqual(result.stderr, "")
-    return result.stdout.split()
+  def setUp(self):
+    self._Start()
 
   def testCommands(self):
     self.assertEqual(sorted(self._Complete("")), sorted(commandline.COMMANDS))
     self.assertEqual(self._Complete("-p", "1814", "node-o"), ["node-of-ip"])
     self.assertEqual(self._Complete("--port", "=", "1814", "stat"),
+                     ["stats", "status"])
+    self.assertEqual(self._Complete("-a", "node1", ":", "1814", "stat"),
                      ["stats", "status"])
 
   @staticmethod
@@ -70,11 +66,10 @@ class TestCompletion(unittest.TestCase):
     """After each of them the next word is its argument, and no command.
 
     """
-    for name in [None, *commandline.COMMANDS]:
-      for (text, action) in self._Options(name).items():
-        if action.nargs is None:
-          self.assertNotIn("ping", self._Complete(text, "pin"), text)
-          self.assertEqual(self._Complete(text, "x", "pin"), ["ping"], text)
+    for (text, option) in commandline.AllOptions().items():
+      if option.takes_value:
+        self.assertNotIn("ping", self._Complete(text, "pin"), text)
+        self.assertEqual(self._Complete(text, "x", "pin"), ["ping"], text)
 
   def testArguments(self):
     self.assertEqual(self._Complete("list", ""), list(commandline.KINDS))
@@ -83,6 +78,7 @@ class TestCompletion(unittest.TestCase):
     self.assertEqual(self._Complete("list", "nodes", "--units", ""),
                      list(commandline.UNITS))
     self.assertEqual(self._Complete("config", "/"), [])
+    self.assertEqual(self._Complete("ping", ""), [])
 
   def testExport(self):
     self.assertEqual(self._Complete("export", ""), list(commandline.FORMATS))
@@ -102,54 +98,87 @@ class TestCompletion(unittest.TestCase):
       (["list-fields", "groups", "name", "alloc"], ["alloc_policy"]),
       (["list-fields", "instances", "nic.ip"], ["nic.ips"]),
       ]:
-      self.assertEqual(self._Complete(*words), expected, words)
+      self.assertEqual(self._Complete(*words), self._Shown(expected), words)
 
-  def testWithoutArguments(self):
-    self.assertEqual(self._Complete("ping", ""), [])
+  @staticmethod
+  def _Shown(words):
+    return words
 
   def testNames(self):
     """Those that a node has in its files, and the settings.
 
     """
-    with tempfile.TemporaryDirectory() as directory:
-      os.mkdir(os.path.join(directory, "data"))
-      for (name, text) in [("node_list", "node1\nnode2\n"),
-                           ("instance_list", "web\ndb\n"),
-                           ("master_candidates_ips", "192.0.2.1\n")]:
-        testutils.WriteFile(os.path.join(directory, "data", "ssconf_" + name),
-                            text.encode("ascii"))
-      with open(_SCRIPT, encoding="ascii") as script:
-        (text, count) = re.subn("local (data|settings)=.*",
-                                r"local \1=%s/\1" % directory, script.read())
-      self.assertEqual(count, 2)
-      testutils.WriteFile(os.path.join(directory, "settings"),
-                          b"[confd-client]\n[cluster fsn]\nport=5\n"
-                          b"[cluster dus]\n")
-      here = os.path.join(directory, "completion")
-      testutils.WriteFile(here, text.encode("ascii"))
-      for (words, expected) in [
-        (["-a", ""], ["192.0.2.1"]),
-        (["--cluster", ""], ["fsn", "dus"]),
-        (["--cluster", "=", "f"], ["fsn"]),
-        (["--address", "=", "192"], ["192.0.2.1"]),
-        (["node-role", "n"], ["node1", "node2"]),
-        (["-p", "5", "node-drbd", "--json", "node1"], ["node1"]),
-        (["node-role", "node1", ""], []),
-        (["instance-disks", "w"], ["web"]),
-        (["list", "nodes", ""], ["node1", "node2"]),
-        (["list", "node", "node1", "n"], ["node1", "node2"]),
-        (["list", "instances", "-o", "name", "d"], ["db"]),
-        (["list", "networks", ""], []),
-        ]:
-        self.assertEqual(self._Complete(*words, script=here), expected, words)
+    directory = tempfile.TemporaryDirectory()
+    self.addCleanup(directory.cleanup)
+    for (name, text) in [("ssconf_node_list", "node1\nnode2\n"),
+                         ("ssconf_instance_list", "web\ndb\n"),
+                         ("ssconf_master_candidates_ips", "192.0.2.1\n")]:
+      testutils.WriteFile(os.path.join(directory.name, name),
+                          text.encode("ascii"))
+    settings = os.path.join(directory.name, "settings")
+    self._Start(data=directory.name, settings=settings,
+                own_settings="/nonexistent")
+    for (words, expected) in [
+      (["-a", ""], ["192.0.2.1"]),
+      (["--address", "=", "192"], ["192.0.2.1"]),
+      (["node-role", "n"], ["node1", "node2"]),
+      (["-p", "5", "node-drbd", "--json", "node1"], []),
+      (["-t", "5", "node-drbd", "--json", "node1"], ["node1"]),
+      (["node-role", "node1", ""], []),
+      (["instance-disks", "w"], ["web"]),
+      (["who-has", "w"], ["web"]),
+      (["list", "nodes", ""], ["node1", "node2"]),
+      (["list", "node", "node1", "n"], ["node1", "node2"]),
+      (["list", "instances", "-o", "name", "d"], ["db"]),
+      (["list", "networks", ""], []),
+      (["list", "things", ""], []),
+      ]:
+      self.assertEqual(self._Complete(*words), expected, words)
+    testutils.WriteFile(settings, b"[confd-client]\n[cluster fsn]\nport=5\n"
+                        b"[cluster dus]\n")
+    # The cluster that is asked may be another one now
+    for (words, expected) in [(["--cluster", ""], ["fsn", "dus"]),
+                              (["--cluster", "=", "f"], ["fsn"]),
+                              (["node-role", "n"], [])]:
+      self.assertEqual(sorted(self._Complete(*words)), sorted(expected), words)
+
+  def testProgramThatHangs(self):
+    """Nobody waits for it; what it says is not shown.
+
+    """
+    directory = tempfile.TemporaryDirectory()
+    self.addCleanup(directory.cleanup)
+    program = os.path.join(directory.name, "confd-client")
+    testutils.WriteFile(program, b"#!/bin/sh\necho wrong >&2\n"
+                        b"exec sleep 1000\n")
+    os.chmod(program, 0o755)
+    self._Start(program=program, data="/nonexistent", patience=0.1)
+    for words in [["node-role", ""], ["who-has", ""]]:
+      self.assertEqual(self._Complete(*words), [])
 
   def testArgumentBehindAnEqualsSign(self):
-    self.assertIn("/etc/passwd",
-                  self._Complete("--hmac-file", "=", "/etc/passw"))
+    self.assertTrue([i for i in self._Complete("--hmac-file", "=", "/etc/passw")
+                     if i in ("/etc/passwd", "passwd")])
     self.assertEqual(self._Complete("--port", "="), [])
 
   def testCommandOfWatch(self):
-    self.assertIn("printf", self._Complete("watch", "print"))
+    self.assertIn("printenv", self._Complete("watch", "printe"))
+    self.assertIn("printenv", self._Complete("--port", "=", "5", "watch",
+                                             "printe"))
+
+
+@unittest.skipUnless(completing.Bash.IsThere(), "no bash")
+class TestBash(_Tests, unittest.TestCase):
+  shell = completing.Bash
+
+
+@unittest.skipUnless(completing.Zsh.IsThere(), "no zsh (Debian: zsh)")
+class TestZsh(_Tests, unittest.TestCase):
+  shell = completing.Zsh
+
+  @staticmethod
+  def _Shown(words):
+    return [word.rpartition(",")[2].lstrip("+") for word in words]
 
 
 if __name__ == "__main__":

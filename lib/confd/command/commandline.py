@@ -82,7 +82,7 @@ class Argument(NamedTuple):
   shown: str
   #: How often it may stand there, as argparse says it: None for once
   repeats: Optional[str] = None
-  #: What completes it, one of the words of tools/completion.in
+  #: What completes it, one of the words of tools/completion.bash.in
   completion: Optional[str] = None
   #: Makes the value of the word
   convert: Callable[[str], str] = str
@@ -138,7 +138,7 @@ class Command(NamedTuple):
 
     """
     coverage = (_COVERAGE, ) if self.coverage is not None else ()
-    whom = () if self.every_cluster else _WHOM
+    whom = () if self.every_cluster else WHOM
     return (_HELP, _VERSION) + whom + (_TIMEOUT, _JSON) + coverage + \
       self.options
 
@@ -411,7 +411,7 @@ _REQUESTS = Option(
    "help": "how many requests to time (default: %(default)s)"})
 
 #: Options that say whom to ask
-_WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
+WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 
 #: Options of the commands that print a table
 _TABLE = (_NO_HEADERS, _SEPARATOR)
