@@ -133,7 +133,8 @@ class Zsh:
       env=dict(os.environ, ZDOTDIR=self._here, TERM="dumb"))
     os.close(other)
     os.set_blocking(self._terminal, False)
-    testutils.WaitFor(lambda: os.path.exists(self._Path("ready")), "zsh is ready")
+    testutils.WaitFor(lambda: os.path.exists(self._Path("ready")),
+                      "zsh is ready")
 
   @staticmethod
   def IsThere():

@@ -21,7 +21,12 @@ _PATIENCE = 60
 
 
 class _Tests:
-  shell = None
+  @staticmethod
+  def _Shell(*args, **kwargs):
+    """Starts the shell.
+
+    """
+    raise NotImplementedError
 
   def setUp(self):
     config = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc",
@@ -29,8 +34,9 @@ class _Tests:
     self.daemon = testutils.Daemon(config)
     self.addCleanup(self.daemon.Kill)
     self.daemon.Start()
-    shell = self.shell(_PROGRAM, data="/nonexistent", settings="/nonexistent",
-                       own_settings="/nonexistent", patience=_PATIENCE)
+    shell = self._Shell(_PROGRAM, data="/nonexistent",
+                        settings="/nonexistent",
+                        own_settings="/nonexistent", patience=_PATIENCE)
     self.addCleanup(shell.Close)
     # pylint: disable=W0201
     self._Complete = shell.Complete
@@ -66,12 +72,12 @@ class _Tests:
 
 @unittest.skipUnless(completing.Bash.IsThere(), "no bash")
 class TestBash(_Tests, unittest.TestCase):
-  shell = completing.Bash
+  _Shell = completing.Bash
 
 
 @unittest.skipUnless(completing.Zsh.IsThere(), "no zsh (Debian: zsh)")
 class TestZsh(_Tests, unittest.TestCase):
-  shell = completing.Zsh
+  _Shell = completing.Zsh
 
 
 if __name__ == "__main__":

@@ -20,11 +20,15 @@ class _Tests:
   """The tests for one shell.
 
   """
-  #: How it is run
-  shell = None
+  @staticmethod
+  def _Shell(*args, **kwargs):
+    """Starts the shell.
+
+    """
+    raise NotImplementedError
 
   def _Start(self, **variables):
-    shell = self.shell(**variables)
+    shell = self._Shell(**variables)
     self.addCleanup(shell.Close)
     # pylint: disable=W0201
     self._Complete = shell.Complete
@@ -169,12 +173,12 @@ class _Tests:
 
 @unittest.skipUnless(completing.Bash.IsThere(), "no bash")
 class TestBash(_Tests, unittest.TestCase):
-  shell = completing.Bash
+  _Shell = completing.Bash
 
 
 @unittest.skipUnless(completing.Zsh.IsThere(), "no zsh (Debian: zsh)")
 class TestZsh(_Tests, unittest.TestCase):
-  shell = completing.Zsh
+  _Shell = completing.Zsh
 
   @staticmethod
   def _Shown(words):
