@@ -34,9 +34,9 @@ class _Tests:
     self.daemon = testutils.Daemon(config)
     self.addCleanup(self.daemon.Kill)
     self.daemon.Start()
-    shell = self._Shell(_PROGRAM, data="/nonexistent",
-                        settings="/nonexistent",
-                        own_settings="/nonexistent", patience=_PATIENCE)
+    shell = self._Shell(_PROGRAM, data="/dev/null/none",
+                        settings="/dev/null/none",
+                        own_settings="/dev/null/none", patience=_PATIENCE)
     self.addCleanup(shell.Close)
     # pylint: disable=W0201
     self._Complete = shell.Complete
