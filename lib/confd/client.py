@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, FrozenSet, \
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd import wire
@@ -259,10 +260,12 @@ class ConfdClient:
                port: Optional[int] = None, logger: Any = None) -> None:
     """Makes a client, which asks nobody yet.
 
+    @param hmac_key: what is in a file with a key, see L{ReadKey}
     @param peers: IP addresses of master candidates, all of one family
     @param port: None for the default
     @param logger: None, or what has C{debug} as C{logging.Logger} has
     @raise errors.ConfdClientError: no peer, or not addresses of one family
+    @raise errors.ConfigurationError: a reader's key is damaged
     @raise errors.ProgrammerError: an argument has the wrong type
 
     """
@@ -271,7 +274,9 @@ class ConfdClient:
     self._family = 0
     self.UpdatePeerList(peers)
     self._SetPeersAddressFamily()
-    self._hmac_key = arguments.Key("hmac_key", hmac_key)
+    self._hmac_key: wire.Key = arguments.Key("hmac_key", hmac_key)
+    if keyfile.IsReaders(self._hmac_key):
+      self._hmac_key = keyfile.Parse(self._hmac_key, "hmac_key")
     self._confd_port = (localnode.DefaultPort() if port is None else
                         arguments.Port("port", port))
     self._socket = _SocketClass()(self, self._family)
@@ -670,18 +675,19 @@ class StoreResultCallback:
 
 
 def ReadKey(path: str) -> bytes:
-  """Reads a cluster's HMAC key.
+  """Reads a file with a key, the cluster's or a reader's.
 
-  @return: the file's bytes; a newline at the end is part of the key
-  @raise errors.ConfigurationError: the file cannot be read, or is too short to
-    be a key
+  @return: the file's bytes; a newline at the end is part of a cluster's key
+  @raise errors.ConfigurationError: the file cannot be read, or has no key
   @raise errors.ProgrammerError: the path is no text
 
   """
   checked = arguments.OptionalPath("path", path)
   if checked is None:
     raise arguments.Refuse("path", "a path", path)
-  return localnode.ReadKey(checked)
+  contents = localnode.ReadKeyFile(checked)
+  keyfile.Parse(contents, checked)
+  return contents
 
 
 def GetConfdClient(callback: Callable[[ConfdUpcallPayload], Any]
@@ -693,6 +699,6 @@ def GetConfdClient(callback: Callable[[ConfdUpcallPayload], Any]
 
   """
   _CheckCallback(callback)
-  return ConfdClient(localnode.ReadKey(localnode.HmacKeyFile()),
+  return ConfdClient(ReadKey(localnode.HmacKeyFile()),
                      localnode.ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS),
                      callback)

@@ -20,7 +20,8 @@ from typing import Optional
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import protocol
+from ganeti.confd import keyfile
+from ganeti.confd import wire
 
 
 #: Environment variables of clients, see C{clientlib.settings}
@@ -61,36 +62,41 @@ def LogFile() -> str:
                       constants.DAEMONS_LOGBASE[constants.CONFD] + ".log")
 
 
+def ReadKeyFile(path: str) -> bytes:
+  """Reads a file with a key, whatever is in it.
+
+  @raise errors.ConfigurationError: it cannot be read
+
+  """
+  try:
+    with open(path, "rb") as stream:
+      return stream.read()
+  except OSError as err:
+    raise errors.ConfigurationError("Cannot read the HMAC key %s: %s" %
+                                    (path, err.strerror))
+
+
 def ReadKey(path: str) -> bytes:
   """Reads a cluster's HMAC key.
 
   @return: the file's bytes, a newline at the end included: Ganeti's keys have
     one, and it is part of the key
-  @raise errors.ConfigurationError: the file cannot be read, or holds less than
-    L{protocol.MIN_KEY_SIZE} bytes
+  @raise errors.ConfigurationError: the file cannot be read, or is no cluster's
+    key
 
   """
-  try:
-    with open(path, "rb") as keyfile:
-      key = keyfile.read()
-  except OSError as err:
-    raise errors.ConfigurationError("Cannot read the HMAC key %s: %s" %
-                                    (path, err.strerror))
-  CheckKey(key, path)
+  key = ReadKeyFile(path)
+  keyfile.CheckCluster(key, path)
   return key
 
 
-def CheckKey(key: bytes, origin: str) -> None:
-  """Refuses a key that is too short to be one.
+def ReadAnyKey(path: str) -> wire.Key:
+  """Reads a key to ask with, a cluster's or a reader's.
 
-  @param origin: where the key is from, for the message
-  @raise errors.ConfigurationError: the key is too short
+  @raise errors.ConfigurationError: the file cannot be read, or has no key
 
   """
-  if len(key) < protocol.MIN_KEY_SIZE:
-    raise errors.ConfigurationError("The HMAC key in %s has %d bytes, at least"
-                                    " %d are needed" %
-                                    (origin, len(key), protocol.MIN_KEY_SIZE))
+  return keyfile.Parse(ReadKeyFile(path), path)
 
 
 def KeyWarning(path: str) -> Optional[str]:

@@ -10,11 +10,19 @@ question has the right answer is tested in test/ganeti.
 """
 
 import json
+import socket
+import threading
 import unittest
+
+import testutils
 
 from cluster import changing
 from cluster import debian
+from cluster import ours
 from cluster.changing import INSTANCE
+
+from ganeti.confd import keyfile
+from ganeti.confd import readerkey
 
 #: Its instances are files there
 _FAKE_HYPERVISOR = "/run/ganeti/fake-hypervisor"
@@ -50,6 +58,77 @@ srcversion: 0123456789ABCDEF01234567\x20
  0: cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----
     ns:0 nr:0 dw:0 dr:0 al:0 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:b oos:0
 """
+
+
+class _Forger:
+  """Answers in a candidate's name whatever it is asked: node role offline.
+
+  The serial is higher than any true one.
+
+  """
+  def __init__(self, node, pack):
+    """@param pack: makes the datagrams to send of a salt and a message
+
+    """
+    self._socket = changing.BoundSocket(node)
+    self._pack = pack
+    # Seconds between two looks whether to stop
+    self._socket.settimeout(0.2)
+    self._stop = threading.Event()
+    self._thread = threading.Thread(target=self._Run)
+    self.asked = 0
+
+  def __enter__(self):
+    self._thread.start()
+    return self
+
+  def __exit__(self, *_):
+    self._stop.set()
+    self._thread.join()
+    self._socket.close()
+
+  def _Run(self):
+    while not self._stop.is_set():
+      try:
+        (datagram, address) = self._socket.recvfrom(65536)
+      except socket.timeout:
+        continue
+      request = json.loads(json.loads(datagram[4:])["msg"])
+      if request["type"] == changing.NODE_ROLE:
+        self.asked += 1
+      msg = json.dumps({"protocol": 1, "status": 0, "serial": 10 ** 9,
+                        "answer": changing.ROLE_OFFLINE})
+      for reply in self._pack(request["rsalt"], msg):
+        self._socket.sendto(reply, address)
+
+
+def _PackWithCluster(key):
+  return lambda salt, msg: [testutils.PackText(key, salt, msg)]
+
+
+def _PackWithReaders(key):
+  """Makes what the holders of readers' keys can try.
+
+  """
+  def _Pack(salt, msg):
+    for label in [readerkey.Make("x", ["all"], None),
+                  readerkey.Make("x", ["node-role"], None)]:
+      secret = readerkey.Derive(key, label)
+      contents = keyfile.Format(key, label).encode("ascii")
+      # As it is right for a reader
+      envelope = {"msg": msg, "salt": salt, "key": label.text,
+                  "hmac": testutils.Sign(secret,
+                                         label.text + "\0" + salt + msg)}
+      yield testutils.PackEnvelope(envelope)
+      del envelope["key"]
+      yield testutils.PackEnvelope(envelope)
+      # As it is right with the cluster's key
+      for other in (secret, bytes.fromhex(secret.decode("ascii")), contents):
+        yield testutils.PackText(other, salt, msg)
+        yield testutils.PackEnvelope({"msg": msg, "salt": salt,
+                                      "key": label.text, "hmac":
+                                      testutils.Sign(other, salt + msg)})
+  return _Pack
 
 
 class TestUsers(changing.TestCase):
@@ -118,6 +197,32 @@ class TestUsers(changing.TestCase):
                  self.node3.name)
     finally:
       self.Gnt("gnt-cluster", "modify", "--maintain-node-health=no")
+
+  def testForgedNodeMaintenance(self):
+    """Who has the cluster's key can have a node's instances stopped. Who has a
+    reader's, for everything even, cannot.
+
+    One of the other candidates is silent, so that the forger in the place of
+    the third one is not outvoted.
+
+    """
+    orphan = _FAKE_HYPERVISOR + "/orphan.example.com"
+    exists = ["test", "-e", orphan]
+    key = changing.Key(self.node3)
+    self.addCleanup(self.Gnt, "gnt-cluster", "modify",
+                    "--maintain-node-health=no")
+    self.Gnt("gnt-cluster", "modify", "--maintain-node-health=yes")
+    for node in (self.node1, self.node2):
+      self.addCleanup(ours.Restart, node)
+      ours.Util(node, "stop", ours.NAME)
+    self.node3.Run("mkdir", "-p", _FAKE_HYPERVISOR)
+    self.node3.Run("touch", orphan)
+    for (pack, code) in [(_PackWithReaders, 0), (_PackWithCluster, 1)]:
+      with self.subTest(pack), _Forger(self.node2, pack(key)) as forger:
+        # It fails in the end, as there is no DRBD
+        self.node3.Run("ganeti-watcher", check=False)
+        self.assertGreater(forger.asked, 0)
+        self.assertEqual(self.node3.Run(*exists, check=False).returncode, code)
 
   def testBurnin(self):
     known = self.Gnt(_BURNIN, "--help").stdout

@@ -13,6 +13,7 @@ first of them the master, and one instance on it.
 import atexit
 import ctypes
 import json
+import socket
 import threading
 import unittest
 
@@ -112,6 +113,17 @@ def _InNetwork(node, function):
   thread.start()
   thread.join()
   return result[0]
+
+
+def BoundSocket(node, port=PORT):
+  """Makes a socket of a node, in place of its daemon, which must not run.
+
+  """
+  def _Bind():
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((node.address, port))
+    return sock
+  return _InNetwork(node, _Bind)
 
 
 def Key(node):

@@ -40,6 +40,7 @@ _ARGUMENTS = {
   "export": ["ansible"],
   "list": ["instances"],
   "list-fields": ["nodes"],
+  "make-key": ["me", "--may=ping", "--until=never"],
   "who-has": ["192.0.2.51"],
   }
 
@@ -64,6 +65,8 @@ _VALUES = {
   "--target-port": "9256",
   "--table": "filter",
   "--then": "true",
+  "--may": "status",
+  "--until": "2999-12-31",
   }
 
 #: Options that only one format of "export" has
@@ -139,9 +142,17 @@ class _TestCase(unittest.TestCase):
 
     """
     flags = {option.partition("=")[0] for option in options}
+    arguments = [i for i in _ARGUMENTS.get(name, [])
+                 if i.partition("=")[0] not in flags]
+    if name == "show-key" and "--cluster" not in flags:
+      arguments = [self.daemon.key_file]
     if "--cluster" in flags or name == "clusters":
       # The settings say everything
       flags.update(["--address", "--port", "--hmac"])
+    if not commandline.Find(name).asks:
+      flags.update(["--address", "--port", "--timeout"])
+      if name == "show-key":
+        flags.add("--hmac")
     words = []
     if "--address" not in flags:
       words.append("--address=127.0.3.1")
@@ -155,7 +166,7 @@ class _TestCase(unittest.TestCase):
       if "--requests" not in flags:
         words.append("--requests=0")
     else:
-      words.extend([name] + _ARGUMENTS.get(name, []))
+      words.extend([name] + arguments)
     if name == commandline.EXPORT:
       words[-1:] = [_FORMATS.get(flag, words[-1]) for flag in flags
                     if flag in _FORMATS] or words[-1:]
@@ -269,6 +280,9 @@ class TestEachOption(_TestCase):
       reply = reply["clusters"]["one"]
     self.assertEqual(sorted(reply), ["answer", "candidates", "serial",
                                      "silent"])
+    if not commandline.Find(name).asks:
+      self.assertEqual((reply["serial"], reply["candidates"]), (None, []))
+      return
     self.assertEqual(reply["serial"], 17)
     self.assertEqual([i["address"] for i in reply["candidates"]], ["127.0.3.1"])
     self.assertEqual(reply["silent"], {})
@@ -398,6 +412,8 @@ class TestEachOption(_TestCase):
     "--ignore": _CheckIgnore,
     "--primary-only": _CheckPrimaryOnly,
     "--requests": _CheckRequests,
+    "--may": _CheckOther,
+    "--until": _CheckOther,
     }
 
 

@@ -9,6 +9,7 @@ the example configuration, and have to print what the page says.
 
 """
 
+import datetime
 import os
 import re
 import subprocess
@@ -17,6 +18,9 @@ import tempfile
 import unittest
 
 import testutils
+
+from ganeti.confd import keyfile
+from ganeti.confd import readerkey
 
 
 _PAGE = os.path.join(testutils.SRCDIR, "doc", "client.rst")
@@ -32,7 +36,8 @@ import builtins
 import socket
 import sys
 
-(path, port, key_file) = sys.argv[1:]
+(path, port, *key_files) = sys.argv[1:]
+keys = dict(zip(["/etc/confd.key", "/etc/grafana.key"], key_files))
 real = socket.getaddrinfo
 _HOSTS = {
   "node1.example.com": "127.0.0.1",
@@ -48,9 +53,7 @@ def _Lookup(host, asked, *args, **kwargs):
 real_open = builtins.open
 
 def _Open(path, *args, **kwargs):
-  if path == "/etc/confd.key":
-    path = key_file
-  return real_open(path, *args, **kwargs)
+  return real_open(keys.get(path, path), *args, **kwargs)
 
 real_socket = socket.socket
 
@@ -102,13 +105,19 @@ class TestPage(unittest.TestCase):
       testutils.WriteFile(os.path.join(tmpdir, "ganeti", "confd-client.conf"),
                           b"[cluster fsn]\nkey_file = /etc/confd.key\n"
                           b"addresses = node1.example.com\n")
+      reader = os.path.join(tmpdir, "grafana.key")
+      label = readerkey.Make("grafana", ["list", "ping"],
+                             datetime.date(2099, 12, 31))
+      testutils.WriteFile(reader, keyfile.Format(testutils.KEY, label)
+                          .encode("ascii"))
       runner = os.path.join(tmpdir, "runner")
       testutils.WriteFile(runner, _RUNNER.encode("ascii"))
       for (index, (program, expected)) in enumerate(programs):
         path = os.path.join(tmpdir, "program%d" % index)
         testutils.WriteFile(path, program.encode("utf-8"))
         result = subprocess.run(
-          [sys.executable, runner, path, str(daemon.port), daemon.key_file],
+          [sys.executable, runner, path, str(daemon.port), daemon.key_file,
+           reader],
           env=dict(os.environ, XDG_CONFIG_HOME=tmpdir,
                    **testutils.InRoot(daemon.root)), timeout=60,
           stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -71,12 +71,17 @@ class TestDestdir(unittest.TestCase):
                               "cluster.json",
                               "/usr/share/doc/ganeti-confd/examples/"
                               "confd-client.conf",
+                              *("/usr/share/doc/ganeti-confd/examples/" + name
+                                for name in ["confd-nagios.cfg",
+                                             "confd-stats.service",
+                                             "confd-stats.timer"]),
                               "/usr/share/doc/ganeti-confd/examples/"
                               "confd-export.service",
                               "/usr/share/doc/ganeti-confd/examples/"
                               "ganeti-confd.service",
                               "/usr/share/doc/ganeti-confd/examples/"
                               "ganeti-inventory",
+                              "readers-key.yml",
                               "/usr/share/man/man1/confd-client.1",
                               "/usr/share/man/man8/ganeti-confd.8",
                               "/usr/share/zsh/vendor-completions/"

@@ -32,9 +32,11 @@ from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, \
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd import parts as partslib
 from ganeti.confd import protocol
+from ganeti.confd import readerkey
 from ganeti.confd import wire
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import candidates
@@ -240,10 +242,9 @@ class Dialogue:
     self._key_file: Optional[str] = None
     if key is None:
       self._key_file = key_path or localnode.HmacKeyFile()
-      secret = localnode.ReadKey(self._key_file)
+      secret = localnode.ReadAnyKey(self._key_file)
     else:
-      secret = arguments.Key("key", key)
-      localnode.CheckKey(secret, "the argument")
+      secret = keyfile.Parse(arguments.Key("key", key), "the argument")
     self._post = postlib.Post(self._known, secret)
     self._driver = make_driver(self._post)
 
@@ -252,6 +253,32 @@ class Dialogue:
 
     """
     self._driver.Close()
+
+  @property
+  def reader(self) -> Optional[readerkey.Label]:
+    """The label of the reader's key that is asked with; None for the cluster's.
+
+    """
+    return keyfile.LabelOf(self._post.key)
+
+  def MayAsk(self, rtype: int, query: Any = None) -> bool:
+    """Tells whether the key is for a question.
+
+    """
+    return self.reader is None or self.reader.May(rtype, query)
+
+  @property
+  def serial_question(self) -> Tuple[int, Any]:
+    """What to ask for the configuration's serial, which the reply then has.
+
+    For a reader, a ping: that right gives less away than the one to see the
+    configuration. Only this project's daemon answers him, whose reply to a ping
+    has the serial.
+
+    """
+    if self.reader is not None and self.MayAsk(constants.CONFD_REQ_PING):
+      return (constants.CONFD_REQ_PING, None)
+    return exchange.SERIAL_QUESTION
 
   def Forked(self) -> None:
     """Is called in a new process, which has a copy of everything.
@@ -377,7 +404,7 @@ class Dialogue:
     self._known.Refresh(deadline)
     if self._key_file is not None:
       try:
-        self._post.key = localnode.ReadKey(self._key_file)
+        self._post.key = localnode.ReadAnyKey(self._key_file)
       except errors.ConfigurationError:
         # It is being replaced at this moment; the old one may still do
         pass
@@ -388,12 +415,15 @@ class Dialogue:
     """
     self._known.BeginLearning(self._freshness.serial, time.monotonic())
     await self._driver.CallOnce(self._Refresh, deadline)
+    if not self.MayAsk(constants.CONFD_REQ_MC_PIP_LIST):
+      # Those that were given have to do
+      return
     listing = await self._AskEveryone(constants.CONFD_REQ_MC_PIP_LIST, deadline)
     try:
       self._known.Learn(listing.Result(time.monotonic()).answer)
     except errors.ConfdClientError:
       pass
-    if listing.AllReplies():
+    if listing.AllReplies() and self.MayAsk(constants.CONFD_REQ_PING):
       await self._AskEveryone(constants.CONFD_REQ_PING, deadline)
 
   async def _AskEveryone(self, rtype: int, deadline: float

@@ -41,8 +41,11 @@ from typing import TYPE_CHECKING, Any, Dict, Generic, Iterable, List, \
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import keyfile
 from ganeti.confd import protocol
+from ganeti.confd import readerkey
 from ganeti.confd import wire
+from ganeti.confd.clientlib import reader
 from ganeti.confd.clientlib import talk
 
 
@@ -72,6 +75,7 @@ _ERRORS = {
   constants.CONFD_ERROR_INTERNAL: "internal error",
   constants.CONFD_ERROR_ARGUMENT: "wrong argument",
   protocol.ERROR_TOO_LARGE: "the answer does not fit a datagram",
+  protocol.ERROR_NOT_PERMITTED: "not permitted",
   }
 
 
@@ -150,9 +154,9 @@ class ErrorAnswer(errors.ConfdClientError):
   """The freshest answer is an error.
 
   @ivar status: C{constants.CONFD_REPL_STATUS_*}
-  @ivar code: C{constants.CONFD_ERROR_*}, L{protocol.ERROR_TOO_LARGE}, a text,
-    what L{inventory} says of a word, or None with the status "not
-    implemented"
+  @ivar code: C{constants.CONFD_ERROR_*}, L{protocol.ERROR_TOO_LARGE},
+    L{protocol.ERROR_NOT_PERMITTED}, a text, what L{inventory} says of a word,
+    or None with the status "not implemented"
   @ivar reply: the L{Reply}
 
   """
@@ -390,6 +394,7 @@ class Exchange(talk.Talk):
     self._Ask(candidates, now)
     self._everybody = everybody
     self._sent = False
+    self._reader: Optional[readerkey.Label] = None
     self._strangers: Set[str] = set()
     # Nobody waits for those that were silent before, if there are others
     self._needed = NeededReplies(
@@ -404,8 +409,9 @@ class Exchange(talk.Talk):
   def Salts(self) -> Dict[str, _Asked]:
     return self._by_salt
 
-  def Outgoing(self, key: bytes, now: float, timestamp: float
+  def Outgoing(self, key: wire.Key, now: float, timestamp: float
                ) -> List[talk.Datagram]:
+    self._reader = keyfile.LabelOf(key)
     result: List[talk.Datagram] = []
     for asked in self._asked:
       if asked.reply is None and asked.pace.IsDue(now):
@@ -450,7 +456,10 @@ class Exchange(talk.Talk):
     # An answer that took long gives the others as long again
     self._patience_ends = max(self._patience_ends,
                               now + owner.round_trip)
-    if self._rtype == constants.CONFD_REQ_PING:
+    if self._reader is not None:
+      # The packaged daemon knows no readers
+      owner.candidate.tells_serial = True
+    elif self._rtype == constants.CONFD_REQ_PING:
       owner.candidate.tells_serial = reply.serial != 0
     return self.Done(now)
 
@@ -612,8 +621,11 @@ class Exchange(talk.Talk):
                          ", ".join(i.address for i in candidates),
                          self.floor))
     if candidates[0].status != constants.CONFD_REPL_STATUS_OK:
-      raise ErrorAnswer(DescribeError(self._rtype, self._query, candidates[0]),
-                        reply)
+      text = DescribeError(self._rtype, self._query, candidates[0])
+      if (self._reader is not None and
+          (reply.candidates[0].status, reply.answer) == protocol.NOT_PERMITTED):
+        text += "; %s" % reader.Describe(self._reader)
+      raise ErrorAnswer(text, reply)
     return reply
 
   def _DescribeSilence(self, now: float) -> str:
@@ -638,6 +650,7 @@ class Exchange(talk.Talk):
     elif not all(i.unreachable for i in self._asked):
       reasons.append("silence means another key, clocks more than %d seconds"
                      " apart, no master candidate, no configuration that can be"
-                     " used, a firewall, or no such host"
-                     % constants.CONFD_MAX_CLOCK_SKEW)
+                     " used, a firewall, or no such host%s" %
+                     (constants.CONFD_MAX_CLOCK_SKEW,
+                      reader.SILENCE if self._reader is not None else ""))
     return "%s (%s)" % (text, "; ".join(reasons))

@@ -99,7 +99,7 @@ class Fetch(talk.Talk):
   def Salts(self) -> Dict[str, _Asked]:
     return self._by_salt
 
-  def Outgoing(self, key: bytes, now: float, timestamp: float
+  def Outgoing(self, key: wire.Key, now: float, timestamp: float
                ) -> List[talk.Datagram]:
     if self._progress is not None:
       self._progress(*self.Progress())

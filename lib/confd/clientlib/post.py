@@ -36,11 +36,12 @@ _MAX_LATE = 1024
 class Post:
   """Sends what talks have to say, and hands them what comes.
 
-  @ivar key: the cluster's HMAC key
+  @ivar key: what is signed with
   @ivar talks: those under way, by their id
 
   """
-  def __init__(self, known: candidates.Candidates, key: bytes) -> None:
+  def __init__(self, known: candidates.Candidates, key: wire.Key
+               ) -> None:
     """@param known: who is told what could not be delivered
 
     """

@@ -138,7 +138,8 @@ class Questions(dialogue.Dialogue):
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    return await self._Ask(*exchange.SERIAL_QUESTION)
+    reply = await self._Ask(*self.serial_question)
+    return reply._replace(answer=reply.serial)
 
   async def Ping(self) -> exchange.Reply[int]:
     """Asks for the version of the configuration.

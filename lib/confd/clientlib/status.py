@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, \
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import protocol
+from ganeti.confd import readerkey
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import reader as readerlib
 from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
 
@@ -119,6 +121,8 @@ def _Failure(ping: exchange.CandidateReply,
     return "it has answered only one of two questions"
   # The first one that is an error says why
   reply = ping if not _IsAnswer(ping) else serial
+  if (reply.status, reply.answer) == protocol.NOT_PERMITTED:
+    return "not permitted to ask it"
   if exchange.IsUnusable(reply.status, reply.answer):
     return "has no usable configuration"
   return "its answers are errors: %s" % (reply.answer, )
@@ -130,13 +134,15 @@ def _IsAnswer(reply: exchange.CandidateReply) -> bool:
 
 def Judge(pings: _Replies, serials: _Replies,
           silent: Mapping[str, Optional[str]],
-          expected: Optional[int] = None) -> List[CandidateStatus]:
+          expected: Optional[int] = None,
+          reader: Optional[readerkey.Label] = None) -> List[CandidateStatus]:
   """Makes a table of what the candidates answered.
 
   @param pings: what they said about the version
   @param serials: what they said about the serial
   @param silent: who has not answered, and why not if that is known
   @param expected: the serial they should have by now; None for the highest
+  @param reader: with whose key they were asked; None for the cluster's
   @return: the freshest first, those without an answer last
 
   """
@@ -164,7 +170,8 @@ def Judge(pings: _Replies, serials: _Replies,
                                   _Failure(ping, serial_of.get(ping.address))))
   for address in sorted(silent, key=naturalorder.NaturalKey):
     rows.append(CandidateStatus(address, False, None, None, None, None,
-                                silent[address] or _SILENCE))
+                                silent[address] or _SILENCE +
+                                (readerlib.SILENCE if reader else "")))
   return rows
 
 
@@ -211,21 +218,24 @@ async def Ask(asker: questions.Questions,
   await asker.Learn()
   (pings, silent) = await asker.Survey(constants.CONFD_REQ_PING)
   answering = [i.address for i in pings]
-  (serials, _) = await asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
-  rows = Judge(pings, serials, silent)
+  question = asker.serial_question
+  (serials, _) = await asker.Survey(*question, only=answering)
+  rows = Judge(pings, serials, silent, reader=asker.reader)
   if any(row.behind for row in rows):
     await pause(_SETTLE)
     expected = max(row.serial for row in rows if row.serial is not None)
-    (serials, _) = await asker.Survey(*exchange.SERIAL_QUESTION, only=answering)
-    rows = Judge(pings, serials, silent, expected)
+    (serials, _) = await asker.Survey(*question, only=answering)
+    rows = Judge(pings, serials, silent, expected, asker.reader)
   ours = [i.address for i in pings if _IsAnswer(i) and i.serial]
-  if ours:
+  # What a reader may not ask is left out
+  if ours and asker.MayAsk(protocol.REQ_QUERY, {"what": columns.NODE}):
     try:
       nodes = (await asker.List(columns.NODE, _NODE_FIELDS)).answer
     except errors.ConfdClientError:
       # It is good to know, and no more
       nodes = []
     rows = NameNodes(rows, {i.address: i.server for i in pings}, nodes)
+  if ours and asker.MayAsk(protocol.REQ_STATS):
     (replies, _) = await asker.Survey(protocol.REQ_STATS, only=ours)
     versions = _Versions(replies)
     rows = [row._replace(daemon=versions.get(row.address)) for row in rows]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterable, \
 
 from ganeti import errors
 from ganeti.confd import parts
+from ganeti.confd import readerkey
 from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import questions
 from ganeti.confd.clientlib import talk
@@ -105,9 +106,9 @@ class Client:
 
     @param peers: names or addresses of the master candidates, with or without
       a port; None for those that this node knows
-    @param key: the cluster's HMAC key
-    @param key_file: where the key is if it is not given; None for where a node
-      has it
+    @param key: what is in a file with a key, the cluster's or a reader's
+    @param key_file: that file, if C{key} is not given; None for where a node
+      has the cluster's key
     @param port: where C{peers} do not say; None for the default
     @param timeout: how long to wait for an answer, in seconds; where one comes
       in parts, for the next part; None for 10
@@ -156,6 +157,13 @@ class Client:
   def progress(self, function: Optional[Callable[[int, Optional[int]], None]]
                ) -> None:
     self._questions.progress = function
+
+  @property
+  def reader(self) -> Optional[readerkey.Label]:
+    """The label of the reader's key that is asked with; None for the cluster's.
+
+    """
+    return self._questions.reader
 
   def _Perform(self, question: Coroutine[Any, Any, _Value]) -> _Value:
     """Runs a coroutine to its end.

@@ -112,7 +112,7 @@ class Talk(abc.ABC):
     """
 
   @abc.abstractmethod
-  def Outgoing(self, key: bytes, now: float, timestamp: float
+  def Outgoing(self, key: wire.Key, now: float, timestamp: float
                ) -> List[Datagram]:
     """Returns what is to be sent at this moment.
 

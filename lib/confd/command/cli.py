@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
+from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.command import commandline
@@ -92,10 +93,25 @@ def _Client(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
   timeout = _Either("timeout", "timeout")
   if max_timeout is not None:
     timeout = max_timeout if timeout is None else min(timeout, max_timeout)
-  return clientlib.Client(peers=peers, key=key,
-                          key_file=_Either("hmac_file", "key_file"),
-                          port=_Either("port", "port"), timeout=timeout,
-                          coverage=coverage)
+  asker = clientlib.Client(peers=peers, key=key,
+                           key_file=_Either("hmac_file", "key_file"),
+                           port=_Either("port", "port"), timeout=timeout,
+                           coverage=coverage)
+  if asker.reader is not None:
+    from ganeti.confd.command import rights
+    rights.Check(asker.reader, opts)
+  return asker
+
+
+def _KeyFile(opts: argparse.Namespace) -> str:
+  """Returns where the key is, for a command that asks nobody.
+
+  """
+  path: Optional[str] = opts.hmac_file
+  if path is None:
+    cluster = _Settings(opts)
+    path = None if cluster is None else cluster.key_file
+  return localnode.HmacKeyFile() if path is None else path
 
 
 def _IsAnswered(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
@@ -126,8 +142,9 @@ def _FindKey(opts: argparse.Namespace, cluster: Optional[settings.Cluster]
   if opts.hmac is None:
     return None
   key = os.fsencode(opts.hmac)
-  localnode.CheckKey(key, "--hmac")
-  if key.endswith(b"\n") or _IsAnswered(opts, cluster, key):
+  keyfile.Parse(key, "--hmac")
+  if (keyfile.IsReaders(key) or key.endswith(b"\n") or
+      _IsAnswered(opts, cluster, key)):
     return key
   output.Say("No answer with the key as it was given; trying once more with a"
              " newline at its end")
@@ -150,6 +167,9 @@ def _Run(opts: argparse.Namespace) -> int:
     coverage = entry.coverage or 0
   module = importlib.import_module("ganeti.confd.command." + entry.module)
   result: int
+  if not entry.asks:
+    result = module.RunAlone(opts, _KeyFile(opts))
+    return result
   if entry.every_cluster or commandline.IsSeveral(opts):
     result = module.RunSeveral(_Askers(opts, coverage), opts)
     return result
@@ -206,7 +226,8 @@ def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
   """
   if opts is not None:
     is_nagios = getattr(opts, "nagios", False)
-    is_json = opts.json or getattr(opts, "json_lines", False)
+    is_json = (getattr(opts, "json", False) or
+               getattr(opts, "json_lines", False))
   else:
     # It may be cut short, where it has been typed wrong
     is_nagios = any(len(arg) > len("--n") and

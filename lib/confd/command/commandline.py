@@ -132,11 +132,16 @@ class Command(NamedTuple):
   #: Whether it asks all clusters that have a name, and not those that options
   #: name
   every_cluster: bool = False
+  #: Whether it asks daemons; if not, the module has C{RunAlone}, which gets the
+  #: path of a file with a key
+  asks: bool = True
 
   def Options(self) -> Tuple[Option, ...]:
     """Returns all options that the command has.
 
     """
+    if not self.asks:
+      return (_HELP, _VERSION, _CLUSTER) + self.options
     coverage = (_COVERAGE, ) if self.coverage is not None else ()
     whom = () if self.every_cluster else WHOM
     return (_HELP, _VERSION) + whom + (_TIMEOUT, _JSON) + coverage + \
@@ -278,8 +283,8 @@ _HMAC = Option(
 _HMAC_FILE = Option(
   ("--hmac-file", ),
   {"metavar": "FILE",
-   "help": "file with the cluster's HMAC key (default: as the settings say,"
-           " else this node's)"},
+   "help": "file with the cluster's HMAC key or a reader's (default: as the"
+           " settings say, else this node's)"},
   "files")
 _CLUSTER = Option(
   ("--cluster", ),
@@ -410,6 +415,15 @@ _REQUESTS = Option(
    "type": _Number("a number of requests", int, 0, 10 ** 9),
    "help": "how many requests to time (default: %(default)s)"})
 
+_MAY = Option(
+  ("--may", ),
+  {"metavar": "WHAT[,WHAT...]", "required": True,
+   "help": "what the key is for: questions, commands, or all"})
+_UNTIL = Option(
+  ("--until", ),
+  {"metavar": "DAY", "required": True,
+   "help": "the last day that the key is good for, as 2027-12-31, or never"})
+
 #: Options that say whom to ask
 WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 
@@ -492,6 +506,16 @@ COMMANDS: Dict[str, Command] = {
   "clusters": Command("clusters", "clusters that have a name, and if they"
                       " answer", options=_TABLE, coverage=None,
                       every_cluster=True),
+  "make-key": Command(
+    "make_key", "a key for somebody who only asks",
+    (Argument("name", "NAME"),
+     Argument("file", "FILE", "?", "files")),
+    (_HMAC_FILE, _MAY, _UNTIL), coverage=None, asks=False),
+  "show-key": Command(
+    "show_key", "what a key is for",
+    # In place of the option
+    (Argument("hmac_file", "FILE", "?", "files"), ), (_JSON, ), coverage=None,
+    asks=False),
   WATCH: Command(
     "watch", "print a line, or run a command, at each change",
     (Argument("command_line", "COMMAND", "*", "commands"), ), coverage=-1),
@@ -653,7 +677,7 @@ def _CheckForms(parser: argparse.ArgumentParser,
     parser.error("--only belongs to --address")
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
-  if opts.json and getattr(opts, "command_line", None):
+  if getattr(opts, "json", False) and getattr(opts, "command_line", None):
     parser.error("--json and a command to run exclude each other")
 
 

@@ -206,11 +206,12 @@ def _IsOnNoNic(asker: clientlib.Client, link: str) -> bool:
   reply to a ping, can tell the two apart.
 
   """
-  if asker.Ping().serial == 0:
-    return True
   try:
+    if asker.reader is None and asker.Ping().serial == 0:
+      return True
     rows = asker.List("instance", ["nic.links"]).answer
-  except clientlib.NoAnswer:
+  except (clientlib.NoAnswer, clientlib.ErrorAnswer):
+    # Of a reader: not permitted
     return True
   return not any(link in links for (links, ) in rows
                  if isinstance(links, list))

@@ -39,7 +39,7 @@ from ganeti import errors
 from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import filestate
-from ganeti.confd import localnode
+from ganeti.confd import keyfile
 from ganeti.confd import responder
 from ganeti.confd import server
 from ganeti.confd.config import snapshot
@@ -236,7 +236,7 @@ class Loader:
 
     """
     (key, state) = filestate.ReadFile(self._setup.key_file)
-    localnode.CheckKey(key, self._setup.key_file)
+    keyfile.CheckCluster(key, self._setup.key_file)
     return (key, state)
 
   def _ReadFiles(self) -> Tuple[bytes, filestate.State,

@@ -1,0 +1,50 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a reader's key is good for, in words.
+
+Fact: the packaged daemon knows no readers' keys, and is silent to them.
+
+"""
+
+from __future__ import annotations
+
+from ganeti.confd import readerkey
+
+
+#: What silence to a reader may mean beside what it means to everybody
+SILENCE = (", or the cluster's key was renewed since this reader's key was"
+           " made, or the daemon does not know readers' keys, as the one that"
+           " comes with Ganeti")
+
+
+def May(label: readerkey.Label, right: str) -> bool:
+  """Tells whether a key has a right.
+
+  @param right: one of C{readerkey.RIGHTS}
+
+  """
+  (whole, _, _) = right.partition("/")
+  return not label.what.isdisjoint([right, whole, readerkey.ALL])
+
+
+def Until(label: readerkey.Label) -> str:
+  """Says how long a key is good for.
+
+  """
+  if label.last_day is None:
+    return "for ever"
+  return "until the end of %s (UTC)" % label.last_day.isoformat()
+
+
+def Describe(label: readerkey.Label) -> str:
+  """Says what a key is good for.
+
+  """
+  what = "everything"
+  if readerkey.ALL not in label.what:
+    (*others, last) = sorted(label.what)
+    what = " and ".join([", ".join(others), last] if others else [last])
+  return ("the key of the reader '%s' may ask %s %s" %
+          (label.name, what, Until(label)))

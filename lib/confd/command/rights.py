@@ -1,0 +1,154 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Which questions each command asks, and so what a reader's key has to be for.
+
+Rule: L{_NEEDED} is the only place that knows. A command asks nothing else, and
+what it could ask beside that it does without.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from typing import Dict, List, Optional, Tuple
+
+from ganeti import errors
+from ganeti.confd import readerkey
+from ganeti.confd.clientlib import reader
+from ganeti.confd.command import commandline
+
+
+#: The right to list what the command line names
+_LIST_WHAT = "list/WHAT"
+
+#: Rights (C{readerkey.RIGHTS}) by command; None is for the self test
+_NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
+  None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
+         "node-role", "ping"),
+  "ping": ("ping", ),
+  "master": ("master", ),
+  "master-info": ("master", ),
+  "node-role": ("node-role", ),
+  "node-ips": ("node-ips", ),
+  "mc-ips": ("mc-ips", ),
+  "instance-ips": ("instance-ips", ),
+  "node-of-ip": ("node-of-ip", ),
+  "node-instances": ("node-instances", ),
+  "node-drbd": ("node-drbd", ),
+  "instance-disks": ("instance-disks", ),
+  "config": ("config", ),
+  "collectors": ("collectors", ),
+  "list": (_LIST_WHAT, ),
+  "list-fields": (_LIST_WHAT, ),
+  "who-has": ("list/instances", "list/nodes", "master"),
+  "map": ("list/instances", "list/nodes"),
+  "export": (_LIST_WHAT, ),
+  "check": ("config", "list/disks", "list/instances", "list/networks",
+            "list/nodes", "stats"),
+  "evacuate": ("list/instances", "list/nodes"),
+  "status": ("mc-ips", "ping"),
+  "stats": ("stats", ),
+  "clusters": ("ping", ),
+  "watch": ("ping", ),
+  "make-key": (),
+  "show-key": (),
+  }
+
+
+class NotPermitted(errors.ConfdClientError):
+  """The key is not for the command.
+
+  """
+
+
+def Needed(name: Optional[str], kind: Optional[str] = None) -> List[str]:
+  """Lists the rights that a command needs.
+
+  @param kind: of which table, as C{columns.KINDS} has it, where the command
+    line names one; None for all of them
+
+  """
+  what = readerkey.LIST if kind is None else "%s/%ss" % (readerkey.LIST, kind)
+  return [what if right == _LIST_WHAT else right for right in _NEEDED[name]]
+
+
+def Commands(label: Optional[readerkey.Label]) -> List[str]:
+  """Lists the commands that a key is for.
+
+  @param label: None for the cluster's
+  @return: as they are typed; where there is a key for one table only, that
+    table's name is behind the command
+
+  """
+  result = []
+  for (name, command) in commandline.COMMANDS.items():
+    if not command.asks:
+      continue
+    if label is None or not Missing(label, name):
+      result.append(name)
+    elif _LIST_WHAT in _NEEDED[name]:
+      result.extend("%s %s" % (name, kind) for kind in commandline.KINDS
+                    if not Missing(label, name, kind[:-1]))
+  return result
+
+
+def Missing(label: readerkey.Label, name: Optional[str],
+            kind: Optional[str] = None) -> List[str]:
+  """Lists the rights that a key lacks for a command.
+
+  @param kind: as of L{Needed}
+
+  """
+  return [right for right in Needed(name, kind) if not reader.May(label, right)]
+
+
+def Expand(words: List[str]) -> List[str]:
+  """Makes rights of words, which are rights or names of commands.
+
+  @return: in the order of a label
+  @raise ValueError: one of them is neither
+
+  """
+  result = set()
+  for word in words:
+    if word in readerkey.RIGHTS or word == readerkey.ALL:
+      result.add(word)
+    elif word in commandline.COMMANDS:
+      result.update(Needed(word))
+    else:
+      known = sorted({readerkey.ALL, *readerkey.RIGHTS, *commandline.COMMANDS})
+      raise ValueError("neither a question nor a command: '%s'%s" %
+                       (word, commandline.DidYouMean(word, known) or
+                        "; there are %s" % ", ".join(known)))
+  if readerkey.ALL in result:
+    return [readerkey.ALL]
+  # All tables are more than some
+  if readerkey.LIST in result:
+    result = {right for right in result
+              if not right.startswith(readerkey.LIST + "/")}
+  return sorted(result)
+
+
+def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
+  """Refuses a command that a key is not for.
+
+  The daemon would, too; but here it can be said what is missing.
+
+  @raise NotPermitted: it lacks a right, or has ended
+
+  """
+  text = reader.Describe(label)
+  if label.HasEnded(time.time()):
+    raise NotPermitted("Not permitted any more: %s" % text)
+  name = opts.command
+  missing = Missing(label, name, getattr(opts, "kind", None))
+  if missing:
+    raise NotPermitted(
+      "Not permitted: %s; %s needs %s as well: ask who has the cluster's key"
+      " for one made with --may %s" %
+      (text, "the self test" if name is None else name, ", ".join(missing),
+       ",".join(sorted({*label.what, *missing}))))
