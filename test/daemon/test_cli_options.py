@@ -146,11 +146,14 @@ class _TestCase(unittest.TestCase):
                  if i.partition("=")[0] not in flags]
     if name == "show-key" and "--cluster" not in flags:
       arguments = [self.daemon.key_file]
+    # There nobody answers
+    is_aside = bool(flags & {"--address", "--port", "--hmac"})
     if "--cluster" in flags or name == "clusters":
       # The settings say everything
       flags.update(["--address", "--port", "--hmac"])
     if not commandline.Find(name).asks:
-      flags.update(["--address", "--port", "--timeout"])
+      is_aside = False
+      flags.update(["--address", "--port"])
       if name == "show-key":
         flags.add("--hmac")
     words = []
@@ -160,7 +163,7 @@ class _TestCase(unittest.TestCase):
       words.append("--port=%d" % self.daemon.port)
     if "--hmac" not in flags and "--hmac-file" not in flags:
       words.append("--hmac-file=" + self.daemon.key_file)
-    if flags & {"--address", "--port", "--hmac"} and "--timeout" not in flags:
+    if is_aside and "--timeout" not in flags:
       words.append("--timeout=0.1")
     if name is None:
       if "--requests" not in flags:

@@ -84,6 +84,7 @@ class TestCommands(_TestCase):
         if name is not None:
           kind = getattr(commandline.Parse(
             [name] + test_cli_options._ARGUMENTS.get(name, [])), "kind", None)
+          kind = kind or rights._USUAL_WHAT.get(name)
         yield (name, rights.Needed(name, kind))
 
   def testEnough(self):
@@ -280,7 +281,7 @@ class TestMakeKey(_TestCase):
       (path, 0,
        ["Reader:   me", "May ask:  list/nodes, node-drbd",
         "Until:    never ends",
-        "Commands: node-drbd, list nodes, list-fields nodes"]),
+        "Commands: node-drbd, list nodes, list-fields nodes, export nodes"]),
       (self._KeyFile("stats", until=datetime.date(2999, 12, 31)), 0,
        ["Reader:   me", "May ask:  stats", "Until:    2999-12-31 (UTC)",
         "Commands: stats"]),

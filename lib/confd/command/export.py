@@ -20,6 +20,7 @@ import sys
 from types import ModuleType
 from typing import List, Optional
 
+from ganeti import constants
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
 from ganeti.confd.command import commandline
@@ -43,8 +44,13 @@ def _ClusterName(asker: clientlib.Client, say: entries.Say) -> Optional[str]:
   """Asks for the name of the cluster.
 
   """
+  path = "/cluster/cluster_name"
+  if (asker.reader is not None and
+      not asker.reader.May(constants.CONFD_REQ_CONFIG_QUERY, path)):
+    # Who gave him the key knows
+    return None
   try:
-    stored = asker.Config("/cluster/cluster_name").answer
+    stored = asker.Config(path).answer
   except clientlib.ErrorAnswer as err:
     # Everything else can be told without it
     say("the cluster's name is left out: %s" % err)

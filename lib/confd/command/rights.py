@@ -25,6 +25,9 @@ from ganeti.confd.command import commandline
 #: The right to list what the command line names
 _LIST_WHAT = "list/WHAT"
 
+#: What it is where the command line need not name it
+_USUAL_WHAT = {commandline.EXPORT: "instance"}
+
 #: Rights (C{readerkey.RIGHTS}) by command; None is for the self test
 _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
@@ -46,7 +49,7 @@ _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   "list-fields": (_LIST_WHAT, ),
   "who-has": ("list/instances", "list/nodes", "master"),
   "map": ("list/instances", "list/nodes"),
-  "export": (_LIST_WHAT, ),
+  commandline.EXPORT: (_LIST_WHAT, ),
   "check": ("config", "list/disks", "list/instances", "list/networks",
             "list/nodes", "stats"),
   "evacuate": ("list/instances", "list/nodes"),
@@ -91,7 +94,9 @@ def Commands(label: Optional[readerkey.Label]) -> List[str]:
     if label is None or not Missing(label, name):
       result.append(name)
     elif _LIST_WHAT in _NEEDED[name]:
-      result.extend("%s %s" % (name, kind) for kind in commandline.KINDS
+      kinds = (commandline.EXPORTED if name == commandline.EXPORT else
+               commandline.KINDS)
+      result.extend("%s %s" % (name, kind) for kind in kinds
                     if not Missing(label, name, kind[:-1]))
   return result
 
@@ -145,7 +150,8 @@ def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
   if label.HasEnded(time.time()):
     raise NotPermitted("Not permitted any more: %s" % text)
   name = opts.command
-  missing = Missing(label, name, getattr(opts, "kind", None))
+  missing = Missing(label, name,
+                    getattr(opts, "kind", None) or _USUAL_WHAT.get(name))
   if missing:
     raise NotPermitted(
       "Not permitted: %s; %s needs %s as well: ask who has the cluster's key"
