@@ -61,6 +61,8 @@ class TestGuide(changing.TestCase):
                       % (_SOURCES, _SOURCES))
       ours.Restart(node)
     self.master.Run("cp", "-R", testutils.SRCDIR, _SOURCES)
+    # It comes with the program that runs plugins there
+    self.node2.Run("useradd", "--system", "nagios")
 
   def _Run(self, node, block):
     """Runs commands as one types them, in one shell.
