@@ -2,9 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The JSON that confd-client's manual page shows is what is printed.
+"""The examples of confd-client's manual page, on the example cluster.
 
-All of it is as the schema in doc has it.
+The JSON that the page shows is what is printed, and as the schema in doc has
+it. All other examples find something.
 
 """
 
@@ -13,6 +14,7 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 import unittest
 
 import testutils
@@ -168,6 +170,86 @@ class TestJson(unittest.TestCase):
           self.assertEqual(form, _Form(expected))
         else:
           self.assertEqual(reply["answer"], expected)
+
+
+def _CommandLines():
+  """Returns the command lines on the page that stand for themselves.
+
+  @return: list of words, without the program
+
+  """
+  page = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc",
+                                         "confd-client.rst")).decode("ascii")
+  page = page.replace("\\\n", "")
+  result = [shlex.split(words)
+            for words in re.findall(r"^  confd-client (.*)$", page,
+                                    re.MULTILINE)]
+  return [words[:words.index("|")] if "|" in words else words
+          for words in result]
+
+
+class TestExamples(unittest.TestCase):
+  """The example cluster, at addresses that this machine has.
+
+  """
+  #: What stands in examples for the cluster, and what takes its place
+  _OTHERS = {
+    "node1.example.com,node2.example.com": "127.0.2.1,127.0.2.2",
+    "node1.example.com": "127.0.2.1",
+    "node2.example.com": "127.0.2.2",
+    }
+
+  def setUp(self):
+    config = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc",
+                                             "examples", "cluster.json"))
+    config = config.replace(b'"192.0.2.', b'"127.0.2.')
+    self.port = testutils.FreePort("127.0.2.1")
+    for address in ["127.0.2.1", "127.0.2.2"]:
+      daemon = testutils.Daemon(config, address=address, port=self.port)
+      self.addCleanup(daemon.Stop)
+      daemon.Start()
+    self.key_file = daemon.key_file
+    self.home = tempfile.TemporaryDirectory()
+    self.addCleanup(self.home.cleanup)
+    os.mkdir(os.path.join(self.home.name, "ganeti"))
+    testutils.WriteFile(
+      os.path.join(self.home.name, "ganeti", "confd-client.conf"),
+      "".join("[cluster %s]\naddresses = 127.0.2.%d\nport = %d\nkey_file = %s\n"
+              % (name, number, self.port, self.key_file)
+              for (name, number) in [("fsn", 1), ("dus", 2)]).encode("ascii"))
+
+  def _Words(self, words):
+    """Makes the command line that is run.
+
+    """
+    names = {**self._OTHERS, "/etc/confd.key": self.key_file}
+    words = [names.get(word, word).replace("192.0.2.", "127.0.2.")
+             for word in words]
+    opts = commandline.Parse(words)
+    extra = ["--port=%d" % self.port]
+    if hasattr(opts, "headers") and not {"--json", "--nagios"} & set(words):
+      extra.append("--no-headers")
+    return extra + words
+
+  def testAll(self):
+    """Each ends well, and prints something besides headers.
+
+    """
+    examples = _CommandLines()
+    self.assertGreater(len(examples), 8)
+    for words in examples:
+      if set(words) & set(_NOT_HERE):
+        continue
+      with self.subTest(words):
+        result = subprocess.run(
+          [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
+           *self._Words(words)], stdout=subprocess.PIPE,
+          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8",
+          timeout=60, check=False,
+          env=dict(os.environ, XDG_CONFIG_HOME=self.home.name,
+                   CONFD_ADDRESS="127.0.2.1", CONFD_KEY_FILE=self.key_file))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertTrue(result.stdout.strip())
 
 
 if __name__ == "__main__":
