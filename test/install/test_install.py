@@ -64,6 +64,7 @@ class TestDestdir(unittest.TestCase):
     others = [name for name in files
               if not name.startswith("/usr/lib/python3/dist-packages/ganeti/")]
     self.assertEqual(others, ["/usr/bin/confd-client",
+                              "/usr/sbin/confd-exporter",
                               "/usr/sbin/ganeti-confd",
                               "/usr/share/bash-completion/completions/"
                               "confd-client",
