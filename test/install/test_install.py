@@ -63,30 +63,24 @@ class TestDestdir(unittest.TestCase):
     files = self._Files()
     others = [name for name in files
               if not name.startswith("/usr/lib/python3/dist-packages/ganeti/")]
-    self.assertEqual(others, ["/usr/bin/confd-client",
-                              "/usr/sbin/confd-exporter",
-                              "/usr/sbin/ganeti-confd",
-                              "/usr/share/bash-completion/completions/"
-                              "confd-client",
-                              "/usr/share/doc/ganeti-confd/examples/"
-                              "cluster.json",
-                              "/usr/share/doc/ganeti-confd/examples/"
-                              "confd-client.conf",
-                              *("/usr/share/doc/ganeti-confd/examples/" + name
-                                for name in ["confd-nagios.cfg",
-                                             "confd-stats.service",
-                                             "confd-stats.timer"]),
-                              "/usr/share/doc/ganeti-confd/examples/"
-                              "confd-export.service",
-                              "/usr/share/doc/ganeti-confd/examples/"
-                              "ganeti-confd.service",
-                              "/usr/share/doc/ganeti-confd/examples/"
-                              "ganeti-inventory",
-                              "readers-key.yml",
-                              "/usr/share/man/man1/confd-client.1",
-                              "/usr/share/man/man8/ganeti-confd.8",
-                              "/usr/share/zsh/vendor-completions/"
-                              "_confd-client"])
+    self.assertEqual(sorted(others), sorted(
+      ["/usr/bin/confd-client", "/usr/sbin/confd-exporter",
+       "/usr/sbin/ganeti-confd",
+       "/usr/share/bash-completion/completions/confd-client",
+       "/usr/share/zsh/vendor-completions/_confd-client",
+       "/usr/share/man/man1/confd-client.1",
+       "/usr/share/man/man8/ganeti-confd.8"] +
+      ["/usr/share/doc/ganeti-confd/examples/" + name for name in [
+        "cluster.json",
+        "confd-client.conf",
+        "confd-export.service",
+        "confd-nagios.cfg",
+        "confd-stats.service",
+        "confd-stats.timer",
+        "ganeti-confd.service",
+        "ganeti-inventory",
+        "readers-key.yml",
+        ]]))
     for name in ["__init__.py", "_autoconf.py", "confd/_version.py",
                  "confd/client.py", "confd/server.py", "confd/py.typed"]:
       self.assertIn("/usr/lib/python3/dist-packages/ganeti/" + name, files)
