@@ -45,6 +45,10 @@ class TestOrder(unittest.TestCase):
     self.assertTrue(_Parse("--nagios", "status").nagios)
     self.assertEqual(_Parse("-o", "name", "list", "disks").output, "name")
 
+  def testWhatIsExported(self):
+    self.assertEqual(_Parse("export", "hosts").kind, "instance")
+    self.assertEqual(_Parse("export", "hosts", "nodes").kind, "node")
+
   def testNoCommand(self):
     opts = _Parse("-r", "5")
     self.assertEqual((opts.command, opts.requests), (None, 5))

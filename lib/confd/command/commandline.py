@@ -86,6 +86,8 @@ class Argument(NamedTuple):
   completion: Optional[str] = None
   #: Makes the value of the word
   convert: Callable[[str], str] = str
+  #: The word that stands for one that is left out
+  default: Optional[str] = None
 
   def Usage(self) -> str:
     form = {
@@ -488,7 +490,8 @@ COMMANDS: Dict[str, Command] = {
     "export", "instances or nodes as a file for another program",
     (Argument("format", "FORMAT", completion=" ".join(FORMATS),
               convert=_Format),
-     Argument("kind", "WHAT", "?", " ".join(EXPORTED), _Exported)),
+     Argument("kind", "WHAT", "?", " ".join(EXPORTED), _Exported,
+              EXPORTED[0])),
     (_FILTER, _EXPORT_OUTPUT, _THEN, _TARGET_PORT, _TABLE_NAME)),
   "map": Command("map", "the cluster as a drawing", options=(_DOT, _SVG)),
   CHECK: Command(
@@ -629,6 +632,8 @@ def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
       settings["nargs"] = argument.repeats
     if argument.repeats == "*":
       settings["default"] = []
+    elif argument.repeats == "?":
+      settings["default"] = argument.default
     parser.add_argument(argument.name, metavar=argument.shown,
                         type=argument.convert, help=argparse.SUPPRESS,
                         **settings)

@@ -26,7 +26,6 @@ from ganeti.confd import command
 from ganeti.confd.command import commandline
 from ganeti.confd.command import output
 from ganeti.confd.command import replacefile
-from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 from ganeti.confd.export import words
 
@@ -114,7 +113,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Exports instances or nodes.
 
   """
-  kind = opts.kind or columns.INSTANCE
+  kind = opts.kind
   module = importlib.import_module("ganeti.confd.export." +
                                    commandline.ExportModule(opts.format))
   fields = module.FIELDS[kind]
