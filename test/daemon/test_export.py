@@ -59,8 +59,10 @@ def _HostileConfig():
                  tags=_HOSTILE + ["service:web", "service-web"],
                  os="a\nb {{ c }}"),
     MakeInstance(2, 1, name="db1.example.com", nics=["2001:db8::5"]),
+    # The addresses of others
+    MakeInstance(3, 1, nics=["192.0.2.11", "2001:db8::5"]),
     ]
-  index = 2
+  index = 3
   for text in _HOSTILE:
     index += 1
     instances.append(MakeInstance(index, 1, name=text,
