@@ -94,7 +94,7 @@ class _TestCase(unittest.TestCase):
   @classmethod
   def setUpClass(cls):
     cls.daemon = testutils.Daemon(cls._Config())
-    cls.addClassCleanup(cls.daemon.Kill)
+    cls.addClassCleanup(cls.daemon.Stop)
     cls.daemon.Start()
 
   def setUp(self):
@@ -343,7 +343,7 @@ class TestReplacing(_TestCase):
     for path in [self.directory, fifo, "/dev/null"]:
       (_, problems) = self._Export("hosts", "-o", path, code=1)
       self.assertIn("%s: not a regular file" % path, problems)
-    for (path, text) in [("/nonexistent/x", "No such file or directory"),
+    for (path, text) in [(self.path + "/x", "No such file or directory"),
                          ("/proc/version/x", "Not a directory")]:
       (_, problems) = self._Export("hosts", "-o", path, code=1)
       self.assertIn("%s: %s" % (path, text), problems)

@@ -25,9 +25,6 @@ from ganeti.confd.command import commandline
 #: The right to list what the command line names
 _LIST_WHAT = "list/WHAT"
 
-#: What it is where the command line need not name it
-_USUAL_WHAT = {commandline.EXPORT: "instance"}
-
 #: Rights (C{readerkey.RIGHTS}) by command; None is for the self test
 _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
@@ -150,8 +147,7 @@ def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
   if label.HasEnded(time.time()):
     raise NotPermitted("Not permitted any more: %s" % text)
   name = opts.command
-  missing = Missing(label, name,
-                    getattr(opts, "kind", None) or _USUAL_WHAT.get(name))
+  missing = Missing(label, name, getattr(opts, "kind", None))
   if missing:
     raise NotPermitted(
       "Not permitted: %s; %s needs %s as well: ask who has the cluster's key"
