@@ -38,7 +38,7 @@ _MAY_IMPORT = {
   "views": [_SHARED],
   "export": [_SHARED],
   "command": [_SHARED, "clientlib", "client", "views", "export"],
-  "exporter": [_SHARED, "clientlib", "client", "views"],
+  "exporter": [_SHARED, "clientlib", "client", "views", "export"],
   }
 
 #: Names and titles of fields, and the order of names: who asks for tables needs

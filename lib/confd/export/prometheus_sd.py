@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 
-from typing import Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from ganeti.confd.config import columns
 from ganeti.confd.export import entries
@@ -57,11 +57,17 @@ def _Target(host: entries.Host, port: int) -> str:
   return "%s:%d" % (address, port)
 
 
+def Targets(source: entries.Source) -> List[Dict[str, Any]]:
+  """Makes target groups, one for each host.
+
+  """
+  return [{"targets": [_Target(host, source.target_port)],
+           "labels": _Labels(source, host)}
+          for host in source.hosts]
+
+
 def Format(source: entries.Source, _: entries.Say) -> str:
   """Writes targets.
 
   """
-  targets = [{"targets": [_Target(host, source.target_port)],
-              "labels": _Labels(source, host)}
-             for host in source.hosts]
-  return json.dumps(targets, indent=2, sort_keys=True) + "\n"
+  return json.dumps(Targets(source), indent=2, sort_keys=True) + "\n"

@@ -21,6 +21,7 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import stats as statslib
 from ganeti.confd.clientlib import status as statuslib
 from ganeti.confd.config import columns
+from ganeti.confd.export import prometheus_sd
 from ganeti.confd.views import checks
 from ganeti.confd.views import placement
 
@@ -28,7 +29,8 @@ from ganeti.confd.views import placement
 #: How often to ask for tables that are to be of one serial
 _TRIES = 3
 
-#: Fields that are needed beside those of L{checks} and L{placement}, by table
+#: Fields that are needed beside those of L{checks}, L{placement} and
+#: L{prometheus_sd}, by table
 _FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "role", "group", "offline", "drained", "vm_capable",
                  "pip", "sip", "tags", "pinst_cnt", "sinst_cnt"],
@@ -52,9 +54,10 @@ def Fields(kind: str) -> List[str]:
   """Lists the fields of a table that are asked for.
 
   """
-  names = (_FIELDS.get(kind, []) + checks.FIELDS.get(kind, []) +
-           placement.FIELDS.get(kind, []))
-  return list(dict.fromkeys(names))
+  return list(dict.fromkeys(
+    name for fields in (_FIELDS, checks.FIELDS, placement.FIELDS,
+                        prometheus_sd.FIELDS)
+    for name in fields.get(kind, [])))
 
 
 class Facts(NamedTuple):
@@ -96,9 +99,9 @@ async def _Tables(asker: clientlib.AsyncClient) -> Any:
     serials = set()
     for kind in _FIELDS:
       fields = Fields(kind)
-      reply = await asker.List(kind, fields)
+      reply = await asker.List(kind, fields, named=True)
       serials.add(reply.serial)
-      tables[kind] = [dict(zip(fields, row)) for row in reply.answer]
+      tables[kind] = list(reply.answer)
     if len(serials) == 1:
       break
   return (tables, min(serials))

@@ -21,6 +21,7 @@ import prometheus_client
 from aiohttp import web
 
 from ganeti.confd.config import columns
+from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import pages
@@ -102,6 +103,8 @@ class Server:
     app.router.add_get(pages.SCRIPT_PATH, self._Script)
     app.router.add_get("/events", self._Events)
     for (name, kind) in _TABLES.items():
+      app.router.add_get("/sd/%s" % name,
+                         functools.partial(self._Discovery, kind))
       app.router.add_get("/{cluster}/%s" % name,
                          functools.partial(self._Table, kind))
       app.router.add_get("/{cluster}/%s.json" % name,
@@ -182,6 +185,30 @@ class Server:
       return web.json_response({"error": str(err)}, status=400)
     return web.json_response({"serial": facts.serial, "age": found.age,
                               "answer": chosen.rows})
+
+  async def _Discovery(self, kind: str, request: web.Request
+                       ) -> web.StreamResponse:
+    """Answers with targets for Prometheus, which keeps those that it has when
+    it gets an error.
+
+    """
+    names = list(self._watchers)
+    wanted = request.query.get(discovery.CLUSTER)
+    if wanted is not None:
+      if wanted not in names:
+        raise web.HTTPNotFound()
+      names = [wanted]
+    clusters = {}
+    for name in names:
+      facts = self._watchers[name].state.facts
+      if facts is None:
+        # Less than a whole answer would take targets away
+        raise web.HTTPServiceUnavailable()
+      clusters[name] = facts
+    try:
+      return web.json_response(discovery.Targets(clusters, kind, request.query))
+    except listing.BadRequest as err:
+      return web.json_response({"error": str(err)}, status=400)
 
   async def _Healthz(self, _: web.Request) -> web.StreamResponse:
     return web.Response(text="ok\n")

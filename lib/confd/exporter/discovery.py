@@ -1,0 +1,92 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Targets for Prometheus' service discovery by HTTP (http_sd_config).
+
+They are those of C{confd-client export prometheus-sd}, of all clusters or one,
+with labels and a port of the asker's choice.
+
+"""
+
+from __future__ import annotations
+
+import re
+
+from typing import Any, Dict, List, Mapping
+
+from ganeti.confd.export import entries
+from ganeti.confd.export import prometheus_sd
+from ganeti.confd.export import words
+from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.exporter import listing
+
+
+#: Parameters: a filter, the port of the targets, which cluster
+FILTER = "filter"
+PORT = "port"
+CLUSTER = "cluster"
+
+#: What parameters begin with whose value is that of a label
+_LABEL = "label."
+_LABEL_RE = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def _Port(text: str) -> int:
+  if not (text.isascii() and text.isdigit() and len(text) < 6 and
+          0 < int(text) < 65536):
+    raise listing.BadRequest("Not a port: %s" % words.Show(text))
+  return int(text)
+
+
+def _Labels(query: Mapping[str, str]) -> Dict[str, str]:
+  """Takes the labels out of the parameters.
+
+  """
+  labels = {}
+  for (parameter, value) in query.items():
+    if parameter.startswith(_LABEL):
+      name = parameter[len(_LABEL):]
+      if not _LABEL_RE.fullmatch(name):
+        raise listing.BadRequest("Not the name of a label: %s" %
+                                 words.Show(name))
+      labels[name] = value
+    elif parameter not in (FILTER, PORT, CLUSTER):
+      raise listing.BadRequest(
+        "No such parameter: %s; there are %s, %s, %s and %sNAME" %
+        (words.Show(parameter), FILTER, PORT, CLUSTER, _LABEL))
+  return labels
+
+
+def _Nothing(_: str) -> None:
+  """Takes what is left out, about which a web server has nobody to tell.
+
+  """
+
+
+def Targets(clusters: Mapping[str, factslib.Facts], kind: str,
+            query: Mapping[str, str]) -> List[Dict[str, Any]]:
+  """Lists targets.
+
+  @param clusters: what is known, by the cluster's name in the settings
+  @param kind: C{columns.INSTANCE} or C{columns.NODE}
+  @param query: the parameters that were given
+  @return: target groups, as Prometheus wants them
+  @raise listing.BadRequest: a parameter is wrong
+
+  """
+  labels = _Labels(query)
+  fields = prometheus_sd.FIELDS[kind]
+  result = []
+  for (cluster, facts) in clusters.items():
+    rows = listing.Choose(facts, kind, query.get(FILTER, ""), "").rows
+    hosts = entries.Hosts(kind, fields,
+                          [[row[field] for field in fields] for row in rows],
+                          _Nothing)
+    source = entries.Source(cluster, kind, hosts)
+    if PORT in query:
+      source = source._replace(target_port=_Port(query[PORT]))
+    for group in prometheus_sd.Targets(source):
+      group["labels"].update(labels)
+      result.append(group)
+  return result
