@@ -257,7 +257,7 @@ class TestMakeKey(_TestCase):
       (["--may=pings", "--until=never"], 2, "--may: neither a question nor a"
        " command: 'pings'; did you mean 'ping'?"),
       (["--may=", "--until=never"], 2, "''"),
-      (["--may=show-key", "--until=never"], 2, "no such question"),
+      (["--may=show-key", "--until=never"], 2, "'show-key'"),
       (["--may=ping", "--until=never", "--hmac-file=" + reader], 1,
        "The cluster's key is needed, and in %s is a reader's" % reader),
       (["--may=ping", "--until=never", "--hmac-file=/nonexistent"], 1,

@@ -72,8 +72,9 @@ class _Tests:
     """
     for (text, option) in commandline.AllOptions().items():
       if option.takes_value:
-        self.assertNotIn("ping", self._Complete(text, "pin"), text)
-        self.assertEqual(self._Complete(text, "x", "pin"), ["ping"], text)
+        self.assertNotIn("show-key", self._Complete(text, "show-k"), text)
+        self.assertEqual(self._Complete(text, "x", "show-k"), ["show-key"],
+                         text)
 
   def testArguments(self):
     self.assertEqual(self._Complete("list", ""), list(commandline.KINDS))
@@ -100,6 +101,8 @@ class _Tests:
       (["list", "-o", "pinst_c"], []),
       (["list-fields", "groups", "name", "alloc"], ["alloc_policy"]),
       (["list-fields", "instances", "nic.ip"], ["nic.ips"]),
+      (["make-key", "me", "--may", "collec"], ["collectors"]),
+      (["make-key", "me", "--may", "ping,list/no"], ["ping,list/nodes"]),
       ]:
       self.assertEqual(self._Complete(*words), self._Shown(expected), words)
 

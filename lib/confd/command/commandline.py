@@ -420,7 +420,8 @@ _REQUESTS = Option(
 _MAY = Option(
   ("--may", ),
   {"metavar": "WHAT[,WHAT...]", "required": True,
-   "help": "what the key is for: questions, commands, or all"})
+   "help": "what the key is for: questions, commands, or all"},
+  "rights")
 _UNTIL = Option(
   ("--until", ),
   {"metavar": "DAY", "required": True,

@@ -108,6 +108,15 @@ def Missing(label: readerkey.Label, name: Optional[str],
   return [right for right in Needed(name, kind) if not reader.May(label, right)]
 
 
+def Words() -> List[str]:
+  """Lists the words that L{Expand} takes.
+
+  """
+  return sorted({readerkey.ALL, *readerkey.RIGHTS,
+                 *(name for (name, command) in commandline.COMMANDS.items()
+                   if command.asks)})
+
+
 def Expand(words: List[str]) -> List[str]:
   """Makes rights of words, which are rights or names of commands.
 
@@ -116,13 +125,13 @@ def Expand(words: List[str]) -> List[str]:
 
   """
   result = set()
+  known = Words()
   for word in words:
     if word in readerkey.RIGHTS or word == readerkey.ALL:
       result.add(word)
-    elif word in commandline.COMMANDS:
+    elif word in known:
       result.update(Needed(word))
     else:
-      known = sorted({readerkey.ALL, *readerkey.RIGHTS, *commandline.COMMANDS})
       raise ValueError("neither a question nor a command: '%s'%s" %
                        (word, commandline.DidYouMean(word, known) or
                         "; there are %s" % ", ".join(known)))
