@@ -153,9 +153,8 @@ class _TestCase(unittest.TestCase):
       flags.update(["--address", "--port", "--hmac"])
     if not commandline.Find(name).asks:
       is_aside = False
-      flags.update(["--address", "--port"])
-      if name == "show-key":
-        flags.add("--hmac")
+      flags.update(["--address", "--port"] +
+                   (["--hmac"] if name == "show-key" else []))
     words = []
     if "--address" not in flags:
       words.append("--address=127.0.3.1")

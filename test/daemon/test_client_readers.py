@@ -12,6 +12,7 @@ import asyncio
 import datetime
 import json
 import os
+import re
 import stat
 import subprocess
 import unittest
@@ -308,6 +309,92 @@ class TestMakeKey(_TestCase):
     self.assertEqual((result.code, result.output), (1, ""))
     self.assertIn("is damaged: its first line", result.problems)
     self.assertNotIn(secret.decode("ascii"), result.problems)
+
+
+class TestDaemon(unittest.TestCase):
+  """It takes no reader's key for the cluster's.
+
+  """
+  def test(self):
+    label = readerkey.Make("me", ["all"], None)
+    contents = keyfile.Format(testutils.KEY, label).encode("ascii")
+    refusal = "The cluster's key is needed, and in %s is a reader's"
+    daemon = testutils.Daemon(testutils.MakeConfig())
+    self.addCleanup(daemon.Stop)
+    daemon.Start()
+    testutils.WriteFile(daemon.key_file, contents)
+    testutils.WaitFor(lambda: refusal % daemon.key_file in daemon.Log(),
+                      "a word about the key")
+    self.assertEqual(daemon.Answer(0), (0, 3000000))
+    testutils.WriteFile(daemon.key_file, testutils.KEY)
+    other = testutils.Daemon(testutils.MakeConfig(), key=contents)
+    self.addCleanup(other.Stop)
+    result = subprocess.run(other.CommandLine([]), env=other.Environment(),
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            stdin=subprocess.DEVNULL, encoding="utf-8",
+                            timeout=60, check=False)
+    self.assertEqual(result.returncode, 1)
+    self.assertIn(refusal % other.key_file, result.stdout)
+
+
+class TestExamples(_TestCase):
+  """What the examples in doc run works with the key that they are for.
+
+  """
+  def _Example(self, name, pattern):
+    """Takes texts out of an example.
+
+    """
+    text = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc", "examples",
+                                           name)).decode("utf-8")
+    found = re.findall(pattern, text)
+    self.assertTrue(found, name)
+    return found
+
+  def _Words(self, *names):
+    """Expands commands into rights, as make-key does.
+
+    """
+    return rights.Expand(",".join(names).split(","))
+
+  def testNagios(self):
+    (command, ) = self._Example(
+      "confd-nagios.cfg", r"command_line +/usr/local/bin/confd-client (.*)")
+    (what, ) = self._Example("confd-nagios.cfg", r"--may\n?#? ?(\w+)")
+    command = command.replace("/etc/ganeti/nagios.key",
+                              self._KeyFile(*self._Words(what)))
+    command = command.replace("$ARG1$", "127.0.3.1")
+    result = test_cli_options._Run(command.split() +
+                                   ["--port=%d" % self.daemon.port])
+    self.assertEqual((result.code, result.problems), (0, ""))
+    self.assertTrue(result.output.startswith("CONFD OK - 1 of 1 "))
+
+  def testPrometheus(self):
+    name = "confd-stats.service"
+    (command, ) = self._Example(name,
+                                "ExecStart=/usr/local/bin/confd-client (.*)")
+    (what, ) = self._Example(name, r"--may (\w+)")
+    self._Example(name, "Environment=CONFD_KEY_FILE=%d/key")
+    with mock.patch.dict(os.environ, CONFD_KEY_FILE=self._KeyFile(
+        *self._Words(what)), CONFD_ADDRESS="127.0.3.1:%d" % self.daemon.port):
+      result = test_cli_options._Run(command.split())
+    self.assertEqual((result.code, result.problems), (0, ""))
+    self.assertIn('ganeti_confd_up{candidate="127.0.3.1', result.output)
+
+  def testAnsible(self):
+    name = "readers-key.yml"
+    variables = dict(self._Example(name, r'(confd_\w+): "?([^"\n]*)'))
+    words = [re.sub(r"{{ (confd_\w+) }}", lambda i: variables[i.group(1)], i)
+             for i in self._Example(name, "          - (.*)")]
+    self.assertEqual(words.pop(0), "confd-client")
+    words = [i.replace('"{{ inventory_hostname | lower }}"',
+                       "mon1.example.com") for i in words]
+    result = test_cli_options._Run(words + ["--hmac-file=" +
+                                            self.daemon.key_file])
+    self.assertEqual((result.code, result.problems), (0, ""))
+    key = keyfile.Parse(result.output.encode("ascii"), "x")
+    self.assertEqual(key.label.text,
+                     "mon1.example.com:list,mc-ips,ping,stats:20991231")
 
 
 class TestLibrary(_TestCase):
