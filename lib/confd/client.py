@@ -29,7 +29,6 @@ from __future__ import annotations
 import collections
 import importlib
 import os
-import random
 import select
 import socket
 import time
@@ -386,6 +385,8 @@ class ConfdClient:
 
     """
     count = exchange.CountToAsk(coverage, len(self._peers), "peers")
+    # Only this interface needs it
+    import random
     return random.sample(self._peers, count)
 
   def HandleResponse(self, payload: bytes, ip: str, port: int) -> None:

@@ -36,9 +36,9 @@ from typing import Optional, Union
 from ganeti import confd
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import readerkey
 
 if TYPE_CHECKING:
+  from ganeti.confd import readerkey
   # Part of typing since Python 3.10
   from typing_extensions import TypeGuard
 
@@ -300,6 +300,9 @@ class Readers:
     """@param key: the cluster's
 
     """
+    # Who asks without a label does without it
+    from ganeti.confd import readerkey
+    self._labels = readerkey
     self._key = key
     self._kept: dict[str, ReaderKey] = {}
 
@@ -311,16 +314,16 @@ class Readers:
 
     """
     # The length first: to hash a long text takes time
-    if not (isinstance(label, str) and len(label) <= readerkey.MAX_LABEL):
+    if not (isinstance(label, str) and len(label) <= self._labels.MAX_LABEL):
       raise Rejected(BAD_HMAC, "key is no label")
     kept = self._kept.get(label)
     if kept is not None:
       return kept
     try:
-      parsed = readerkey.Parse(label)
+      parsed = self._labels.Parse(label)
     except ValueError as err:
       raise Rejected(BAD_HMAC, "key is no label: %s" % err)
-    return ReaderKey(parsed, readerkey.Derive(self._key, parsed))
+    return ReaderKey(parsed, self._labels.Derive(self._key, parsed))
 
   def Keep(self, key: ReaderKey) -> None:
     """Keeps a key that something was signed with.

@@ -46,6 +46,8 @@ _HOSTS = {
   }
 
 def _Lookup(host, asked, *args, **kwargs):
+  if isinstance(host, bytes):
+    host = host.decode("ascii")
   if host in _HOSTS:
     (host, asked) = (_HOSTS[host], port)
   return real(host, asked, *args, **kwargs)

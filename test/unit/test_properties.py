@@ -19,6 +19,8 @@ import socket
 import unittest
 from unittest import mock
 
+import simplejson
+
 import labels
 import oldconfigs
 import test_filters
@@ -695,6 +697,45 @@ class TestNesting(unittest.TestCase):
             self._Check(asked, testutils.PackMessage(
               KEY, testutils.MakeMessage(10, path, part=part),
               salt="%d" % NOW))
+
+
+@needs_hypothesis
+class TestBothLibraries(unittest.TestCase):
+  """What simplejson makes of a text, which the wire used before."""
+
+  # Whatever is JSON, nearly JSON, and what either of the two might take
+  @hypothesis.given(st.text("[]{}:,\"\\u0dEe8c19.-+ntrfalsuNaI \n\x00\xe4",
+                            max_size=12) |
+                    st.sampled_from(["NaN", "[Infinity]", "-Infinity", "1e999",
+                                     "[-0]", "-0.0", "\"\\ud800\"",
+                                     "\"\\ud83d\\ude00\"", "1" * 5000,
+                                     "[" * 100000, "{\"a\":1,\"a\":2}",
+                                     "01", "1.", ".5", "\ufeff1", "'a'"]))
+  def testReading(self, text):
+    def _Refuse(_):
+      raise ValueError
+    decoder = simplejson.JSONDecoder(parse_constant=_Refuse)
+    results = []
+    for decode in (decoder.decode, wire.DecodeJson):
+      try:
+        results.append(repr(decode(text)))
+      except (ValueError, RecursionError):
+        results.append(None)
+    # A byte order mark is no JSON (RFC 8259, 8.1), though simplejson takes it
+    if not text.startswith("\ufeff"):
+      self.assertEqual(results[0], results[1])
+
+  @hypothesis.given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() |
+    st.text(st.characters(), max_size=5) | st.just("\ud800"),
+    lambda items: st.lists(items, max_size=4) |
+    st.dictionaries(st.text(max_size=3), items, max_size=3) |
+    st.tuples(items, items), max_leaves=10))
+  def testWriting(self, value):
+    self.assertEqual(
+      wire.EncodeJson(value),
+      simplejson.dumps(value, ignore_nan=True, namedtuple_as_object=False,
+                       separators=(",", ":")))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@
 """Tests for ganeti.confd.wire"""
 
 import json
+import os
+import subprocess
+import sys
 import unittest
 from unittest import mock
 
@@ -526,6 +529,19 @@ class TestCost(unittest.TestCase):
 
   def testStale(self):
     self.assertEqual(self._Signatures(Request(salt="5")), 1)
+
+
+class TestWithoutSimplejson(unittest.TestCase):
+  """Who only asks needs nothing that Python does not have."""
+
+  def testClient(self):
+    program = ("import sys; sys.modules['simplejson'] = None\n"
+               "from ganeti.confd import client\n"
+               "from ganeti.confd.clientlib import aio, fetch, stats, status,"
+               " tables\n"
+               "from ganeti.confd.command import cli, list, map, questions\n")
+    subprocess.run([sys.executable, "-c", program], check=True,
+                   env=dict(os.environ, PYTHONPATH=testutils.BUILDDIR))
 
 
 class TestLoops(unittest.TestCase):

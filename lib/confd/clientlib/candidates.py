@@ -16,7 +16,7 @@ were given stay, since the learned addresses may be out of reach from here.
 
 from __future__ import annotations
 
-import random
+import os
 import socket
 import threading
 import time
@@ -199,7 +199,9 @@ def ResolveNumeric(host: str, port: int) -> List[talk.Address]:
 
   """
   try:
-    return _Addresses(socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM,
+    # For a text Python would load its tables of international names
+    return _Addresses(socket.getaddrinfo(host.encode("ascii"), port,
+                                         type=socket.SOCK_DGRAM,
                                          flags=socket.AI_NUMERICHOST))
   except (OSError, UnicodeError):
     return []
@@ -264,8 +266,9 @@ class Candidates:
     known = set(source for i in result for source in i.sources)
     result.extend(i for i in self._configured
                   if not i.addresses or known.isdisjoint(i.sources))
-    random.shuffle(result)
-    result.sort(key=lambda i: (i.silent, i not in self._learned))
+    # By chance among those that are as good as each other
+    result.sort(key=lambda i: (i.silent, i not in self._learned,
+                               os.urandom(8)))
     return result
 
   def IsGiven(self, name: str) -> bool:
