@@ -409,6 +409,10 @@ class TestReaders(unittest.TestCase):
       for two in keys:
         if one is two:
           wire.ParseReply(reply, two)
+          without = json.loads(reply[4:])
+          if without.pop("key", None):
+            self._CheckRejected(wire.ParseReply,
+                                testutils.PackEnvelope(without), two)
           continue
         self._CheckRejected(wire.ParseReply, reply, two)
         # With the other's label, or none
