@@ -165,6 +165,10 @@ class TestCommands(_TestCase):
     for text in (contents, contents.rstrip("\n")):
       result = self._Ask("ping", "--hmac=" + text, "--timeout=20")
       self.assertEqual((result.code, result.problems), (0, ""))
+    # Newlines are of no concern to it
+    result = self._Ask("ping", "--hmac=" + text, "--address=127.0.3.9")
+    self.assertEqual(result.code, 3)
+    self.assertNotIn("newline", result.problems)
 
   def testClusters(self):
     """Each cluster has a key of its own.
