@@ -85,7 +85,6 @@ class TestCommands(_TestCase):
         if name is not None:
           kind = getattr(commandline.Parse(
             [name] + test_cli_options._ARGUMENTS.get(name, [])), "kind", None)
-          kind = kind or rights._USUAL_WHAT.get(name)
         yield (name, rights.Needed(name, kind))
 
   def testEnough(self):
