@@ -69,11 +69,13 @@ class TestDestdir(unittest.TestCase):
        "/usr/share/bash-completion/completions/confd-client",
        "/usr/share/zsh/vendor-completions/_confd-client",
        "/usr/share/man/man1/confd-client.1",
+       "/usr/share/man/man8/confd-exporter.8",
        "/usr/share/man/man8/ganeti-confd.8"] +
       ["/usr/share/doc/ganeti-confd/examples/" + name for name in [
         "cluster.json",
         "confd-client.conf",
         "confd-export.service",
+        "confd-exporter.service",
         "confd-nagios.cfg",
         "confd-stats.service",
         "confd-stats.timer",
