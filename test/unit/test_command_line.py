@@ -166,7 +166,8 @@ class TestPages(unittest.TestCase):
       page = testutils.ReadFile(path).decode("utf-8").replace("\\\n", " ")
       # In prose and synopses the name is emphasized
       for text in re.findall(r"^  +(?:\S*[$#] )?(?:tools/)?confd-client"
-                             r"( [^|\n]*)", page, re.MULTILINE):
+                             r"( (?:'[^'\n]*'|[^|'\n])*)", page,
+                             re.MULTILINE):
         found += 1
         with self.subTest(text, page=os.path.basename(path)):
           # What the shell puts there is a day
