@@ -57,6 +57,8 @@ from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib.aio import AsyncClient as AsyncClient
+  from ganeti.confd.clientlib.changes import Change as Change, \
+    Changed as Changed
   from ganeti.confd.clientlib.filters import FilterError as FilterError
   from ganeti.confd.clientlib.records import DrbdMinor as DrbdMinor, \
     Field as Field, MasterInfo as MasterInfo, NodeInstances as NodeInstances, \
@@ -91,6 +93,8 @@ _REQUEST_TYPES: FrozenSet[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 _ON_DEMAND = {
   "AsyncClient": "aio",
   "CandidateStatus": "status",
+  "Change": "changes",
+  "Changed": "changes",
   "ClusterStatus": "status",
   "ClusterStats": "stats",
   "DaemonStats": "stats",

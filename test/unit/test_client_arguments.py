@@ -67,6 +67,7 @@ _NO_JSON = st.sampled_from([_NoJson(), {1, 2}, object(), 1j, b"\xff", len,
 _NO_FILTER = _OneOf(_NUMBERS, st.booleans(), st.lists(_TEXTS))
 _NO_SECONDS = _OneOf(st.booleans(), _TEXTS, st.floats(max_value=-1),
                      st.sampled_from([float("nan"), float("inf")]))
+_NO_FUNCTION = _OneOf(_NUMBERS, st.booleans(), _TEXTS, st.lists(_TEXTS))
 
 #: Each call's arguments: a good value, and wrong ones
 _CALLS = {
@@ -101,6 +102,16 @@ _CALLS = {
   "OfflineNodes": {},
   "Instances": {},
   "PrimaryNodes": {},
+  "Follow": {"what": ("node", _NO_TEXT), "fields": (["name"], _NO_LIST),
+             "filter": ("offline", _NO_FILTER),
+             "names": (["node1"], _NO_OPTIONAL_LIST),
+             "named": (True, _OneOf(_NUMBERS, st.none(), _TEXTS)),
+             "trouble": (print, _NO_FUNCTION)},
+  "FollowQuery": {"rtype": (1, _NO_INTEGER), "query": ("node1", _NO_JSON),
+                  "trouble": (print, _NO_FUNCTION)},
+  "FollowCall": {"call": (lambda confd: confd.Ping(), _NO_FUNCTION),
+                 "items": (dict, _NO_FUNCTION),
+                 "trouble": (print, _NO_FUNCTION)},
   }
 
 _CLIENT = {
@@ -194,7 +205,12 @@ class TestWrongTypes(unittest.TestCase):
         if name in ("Learn", "Survey", "Status", "Stats"):
           getattr(asker, name)(**kwargs)
         else:
-          self.assertRaises(client.ErrorAnswer, getattr(asker, name), **kwargs)
+          call = getattr(asker, name)
+          with self.assertRaises(client.ErrorAnswer):
+            if name.startswith("Follow"):
+              next(call(**kwargs))
+            else:
+              call(**kwargs)
       self.assertTrue(confd.requests, name)
 
   def testConstructor(self):

@@ -107,6 +107,16 @@ def OptionalPath(name: str, value: Any) -> Optional[str]:
   return value
 
 
+def Function(name: str, value: Any) -> Any:
+  if not callable(value):
+    raise Refuse(name, "a function", value)
+  return value
+
+
+def OptionalFunction(name: str, value: Any) -> Any:
+  return None if value is None else Function(name, value)
+
+
 def Json(name: str, value: Any) -> Any:
   """Takes what can be sent as JSON.
 

@@ -150,6 +150,12 @@ class Freshness:
       self._low_since = None
     return True
 
+  def Tell(self, serial: int) -> None:
+    """Takes note of a higher serial that a candidate has told.
+
+    """
+    self.floor = max(serial, self.floor or 0)
+
 
 def _MaxRequest(rtype: int) -> int:
   """Returns the size of the largest request that a daemon takes.

@@ -466,6 +466,19 @@ class Filter:
         return None
     return names
 
+  def AsCondition(self) -> Filter:
+    """Returns a filter that L{Names} returns None for, and that selects the
+    same.
+
+    """
+    return Filter(_All([self._condition]))
+
+  def And(self, other: Filter) -> Filter:
+    """Returns a filter for what meets both.
+
+    """
+    return Filter(_All([self._condition, other._condition]))
+
   def Select(self, fields: Sequence[str], rows: Iterable[List[Any]]
              ) -> List[List[Any]]:
     """Returns those of some rows that meet the filter.

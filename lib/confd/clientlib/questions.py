@@ -14,18 +14,21 @@ scripts ask many small ones.
 
 from __future__ import annotations
 
+import functools
 import time
 import typing
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Literal, Optional, \
-  Tuple, Union, overload
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, \
+  Literal, Optional, Tuple, Union, overload
 
 from ganeti import constants
+from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import exchange
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import filters
+  from ganeti.confd.clientlib import follow
   from ganeti.confd.clientlib import records as recordlib
   from ganeti.confd.clientlib import stats as statslib
   from ganeti.confd.clientlib import status as statuslib
@@ -402,3 +405,105 @@ class Questions(dialogue.Dialogue):
     """
     reply = await self.List("instance", ["name", "pnode"])
     return reply.With(dict(reply.answer))
+
+  def Follow(self, what: str, fields: Iterable[str],
+             filter: Union[str, filters.Filter, None] = None,
+             names: Optional[Iterable[str]] = None, named: bool = False,
+             trouble: Optional[follow.Trouble] = None
+             ) -> follow.AsyncFollowing:
+    """Follows a table: an iterator over its changes.
+
+    The first one comes at once, and has all rows; then one each time that a row
+    comes, goes or changes. What else changes in the configuration is none. It
+    ends when the client is closed. Others may ask while it is waited for the
+    next change, but in threads: there each needs a client of its own.
+
+    At the start it raises what L{List} raises. From then on nobody's loss is an
+    error, and an object that is unknown by now is gone.
+
+    @param named: whether a row is a dictionary, from field to value
+    @param trouble: None, or a function that is called with the error when there
+      are no answers any more, and with None when there are again
+    @return: an iterator; each item is a L{changes.Change}. Rows are as L{List}
+      has them, keys are names (of disks, UUIDs).
+
+    """
+    from ganeti.confd.clientlib import follow
+    from ganeti.confd.clientlib import tables
+    kind = tables.Kind(what)
+    if not isinstance(named, bool):
+      raise arguments.Refuse("named", "True or False", named)
+    table = follow.Table(
+      functools.partial(tables.Ask, self._Ask, self._driver.Call, kind),
+      arguments.Texts("fields", fields), tables.KeyField(kind),
+      tables.ParsedFilter(kind, filter), arguments.OptionalTexts("names", names),
+      named)
+    return self._Follow(table, trouble)
+
+  def FollowQuery(self, rtype: int, query: Any = None,
+                  trouble: Optional[follow.Trouble] = None
+                  ) -> follow.AsyncFollowing:
+    """Follows the answer to any question, as L{Follow} follows a table.
+
+    @param rtype: C{constants.CONFD_REQ_*}
+    @param query: its argument, any JSON value
+    @param trouble: see L{Follow}
+    @return: an iterator; each item is a L{changes.Change}. Where the question
+      is about something that is unknown by now, the answer is None.
+
+    """
+    from ganeti.confd.clientlib import changes
+    arguments.Integer("rtype", rtype, 0)
+    arguments.Json("query", query)
+    return self.FollowCall(lambda asker: asker.Query(rtype, query),
+                           functools.partial(changes.OfQuestion, rtype, query),
+                           trouble)
+
+  def FollowCall(self, call: Callable[[Questions], Awaitable[exchange.Reply[Any]]],
+                 items: Optional[Callable[[Any], Dict[Any, Any]]] = None,
+                 trouble: Optional[follow.Trouble] = None
+                 ) -> follow.AsyncFollowing:
+    """Follows what a function asks, as L{Follow} follows a table.
+
+    @param call: is called with an C{AsyncClient} or its like, to be awaited:
+      C{lambda confd: confd.NodesOfInstanceIps(ips)}
+    @param items: makes a dictionary of the answer, by whose keys items are
+      found again in the next one; None for what L{changes} makes of any
+    @param trouble: see L{Follow}
+    @return: an iterator; each item is a L{changes.Change}
+
+    """
+    from ganeti.confd.clientlib import changes
+    from ganeti.confd.clientlib import follow
+    arguments.Function("call", call)
+    arguments.OptionalFunction("items", items)
+    take = changes.ByNaturalKeys if items is None else items
+
+    async def _See() -> follow.Seen:
+      reply = await call(self)
+      return follow.Seen(reply, take(reply.answer))
+    return self._Follow(_See, trouble)
+
+  def _Follow(self, subject: follow.Subject,
+              trouble: Optional[follow.Trouble]) -> follow.AsyncFollowing:
+    from ganeti.confd.clientlib import follow
+    arguments.OptionalFunction("trouble", trouble)
+    channel = self._post.channel
+    return follow.AsyncFollowing(
+      follow.Asker(self._SerialToFollow, lambda: self.serial_question,
+                   self._PrepareSoon, self._driver, self._known,
+                   self._freshness, lambda: channel.closed, self._coverage),
+      subject, trouble)
+
+  async def _SerialToFollow(self) -> exchange.Reply[int]:
+    """Asks for the serial, as far as the key allows.
+
+    """
+    if self.MayAsk(*self.serial_question) or \
+        not self.MayAsk(protocol.REQ_WAIT):
+      return await self.Serial()
+    # Any serial is another one, so it is answered at once
+    return await self._Ask(protocol.REQ_WAIT, {"serial": -1, "seconds": 1})
+
+  async def _PrepareSoon(self) -> None:
+    await self._Prepare(time.monotonic() + self._timeout)

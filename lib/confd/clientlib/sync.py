@@ -27,6 +27,7 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib import exchange
   from ganeti.confd.clientlib import filters
   from typing_extensions import Concatenate, ParamSpec
+  from ganeti.confd.clientlib import follow
   _Arguments = ParamSpec("_Arguments")
 
 # The client has a call named List
@@ -81,6 +82,22 @@ def _Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
   def _Call(self: Client, /, *args: _Arguments.args,
             **kwargs: _Arguments.kwargs) -> _Value:
     return self._Perform(question(self._questions, *args, **kwargs))
+  return _Call
+
+
+def _Iterating(question: Callable[Concatenate[questions.Questions, _Arguments],
+                                  follow.AsyncFollowing]
+               ) -> Callable[Concatenate[Client, _Arguments],
+                             follow.Following]:
+  """Makes an iterator that blocks of one that is awaited.
+
+  """
+  @functools.wraps(question)
+  def _Call(self: Client, /, *args: _Arguments.args,
+            **kwargs: _Arguments.kwargs) -> follow.Following:
+    from ganeti.confd.clientlib import follow
+    return follow.Following(question(self._questions, *args, **kwargs),
+                            self._Perform)
   return _Call
 
 
@@ -233,3 +250,6 @@ class Client:
   OfflineNodes = _Blocking(questions.Questions.OfflineNodes)
   Instances = _Blocking(questions.Questions.Instances)
   PrimaryNodes = _Blocking(questions.Questions.PrimaryNodes)
+  Follow = _Iterating(questions.Questions.Follow)
+  FollowQuery = _Iterating(questions.Questions.FollowQuery)
+  FollowCall = _Iterating(questions.Questions.FollowCall)

@@ -27,6 +27,11 @@ from ganeti.confd.config import columns
 #: Kinds by other words for them
 _PLURALS = {kind + "s": kind for kind in columns.KINDS}
 
+#: The field by which objects are known, where it is not the name
+_KEY_FIELDS = {
+  columns.DISK: "uuid",
+  }
+
 #: Asks a question
 _Ask = Callable[[int, Any], Awaitable[exchange.Reply[Any]]]
 
@@ -56,6 +61,27 @@ def Filter(condition: Any) -> Union[str, filters.Filter, None]:
   raise arguments.Refuse("filter", "a text", condition)
 
 
+def ParsedFilter(what: str, condition: Any) -> Optional[filters.Filter]:
+  """Parses a filter, if it is not parsed yet.
+
+  @param what: from L{Kind}
+  @raise client.FilterError: it cannot be parsed
+  @raise errors.ProgrammerError: it is something else
+
+  """
+  taken = Filter(condition)
+  if isinstance(taken, str):
+    return filters.Parse(taken, columns.HOSTNAMES.get(what, frozenset()))
+  return taken
+
+
+def KeyField(what: str) -> str:
+  """Returns the field by which the objects of a table are known.
+
+  """
+  return _KEY_FIELDS.get(what, filters.NAME)
+
+
 def Named(rows: Sequence[Sequence[Any]], fields: Sequence[str]
           ) -> List[Dict[str, Any]]:
   """Makes dictionaries of rows.
@@ -73,9 +99,7 @@ async def Ask(ask: _Ask, call: _Call, what: str, fields: List[str],
   @param what: from L{Kind}
 
   """
-  if isinstance(condition, str):
-    condition = filters.Parse(condition,
-                              columns.HOSTNAMES.get(what, frozenset()))
+  condition = ParsedFilter(what, condition)
   if (condition is not None and names is None and
       # Several disks may have a name
       what != columns.DISK):

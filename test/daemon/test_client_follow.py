@@ -1,0 +1,493 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The client library follows real daemons: it misses nothing, and is told once.
+
+"""
+
+# Python 3.9 has no anext()
+# pylint: disable=C2801
+
+import asyncio
+import contextlib
+import os
+import queue
+import signal
+import threading
+import time
+import unittest
+
+import packaged
+import testutils
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import client
+
+
+_ADDRESSES = ["127.0.15.1", "127.0.15.2"]
+
+_FIELDS = ["name", "pnode"]
+
+
+def _Config(serial, nodes, **kwargs):
+  """Makes a configuration.
+
+  @param nodes: the instances' primary nodes, by the numbers of instances
+
+  """
+  return testutils.MakeConfig(
+    nodes=[testutils.MakeNode(i, primary_ip=address, master_candidate=True)
+           for (i, address) in enumerate(_ADDRESSES, 1)] +
+          [testutils.MakeNode(i) for i in (3, 4)],
+    instances=[testutils.MakeInstance(index, node, nics=["192.0.2.%d" % index])
+               for (index, node) in nodes.items()], serial_no=serial, **kwargs)
+
+
+def _Name(index):
+  return "inst%d.example.com" % index
+
+
+def _Row(index, node):
+  return [_Name(index), "node%d.example.com" % node]
+
+
+class _Trouble:
+  """Notes what a follower says of trouble.
+
+  """
+  def __init__(self):
+    self.said = []
+
+  def __call__(self, err):
+    self.said.append(err)
+
+
+class _Follower(threading.Thread):
+  """Follows in a thread, and collects what it gets.
+
+  """
+  def __init__(self, confd, make):
+    threading.Thread.__init__(self, daemon=True)
+    self.seen = queue.Queue()
+    self._confd = confd
+    self._make = make
+    self.start()
+
+  def run(self):
+    for change in self._make(self._confd):
+      self.seen.put(change)
+    self.seen.put(None)
+
+  def Next(self, timeout=60):
+    return self.seen.get(timeout=timeout)
+
+
+class _TestCase(unittest.TestCase):
+  def _Start(self, *configs):
+    port = testutils.FreePort(_ADDRESSES[0])
+    self.daemons = []
+    for (address, config) in zip(_ADDRESSES, configs):
+      daemon = testutils.Daemon(config, address=address, port=port)
+      self.daemons.append(daemon)
+      self.addCleanup(daemon.Kill)
+      daemon.Start()
+    self.port = port
+
+  def _Write(self, serial, nodes, **kwargs):
+    for daemon in self.daemons:
+      daemon.WriteConfig(_Config(serial, nodes, **kwargs))
+
+  def _Client(self, make=client.Client, **kwargs):
+    kwargs.setdefault("peers", _ADDRESSES[:len(self.daemons)])
+    return make(key=testutils.KEY, port=self.port, **kwargs)
+
+  def _Follow(self, make, **kwargs):
+    """Starts a follower; the client is closed at the end.
+
+    """
+    confd = self._Client(**kwargs)
+    follower = _Follower(confd, make)
+    self.addCleanup(confd.Close)
+    return follower
+
+  def _Kill(self, daemon):
+    """Kills a daemon with all its processes.
+
+    """
+    tree = testutils.ProcessTree(daemon.proc.pid)
+    for pid in tree:
+      with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    daemon.proc.wait()
+
+
+class TestTable(_TestCase):
+  def setUp(self):
+    self._Start(_Config(17, {1: 1, 2: 2}), _Config(17, {1: 1, 2: 2}))
+
+  def _CheckStart(self, change):
+    self.assertEqual(change.reply.answer, [_Row(1, 1), _Row(2, 2)])
+    self.assertEqual((change.reply.serial, change.old_serial), (17, None))
+    self.assertEqual(change.came, {_Name(1): _Row(1, 1), _Name(2): _Row(2, 2)})
+    self.assertEqual((change.went, change.changed), ({}, {}))
+
+  def testChanges(self):
+    """Each is told once, and what changes elsewhere is not.
+
+    """
+    follower = self._Follow(lambda confd: confd.Follow("instances", _FIELDS))
+    self._CheckStart(follower.Next())
+    self._Write(18, {1: 3, 2: 2})
+    change = follower.Next()
+    self.assertEqual((change.reply.serial, change.old_serial), (18, 17))
+    self.assertEqual(change.reply.answer, [_Row(1, 3), _Row(2, 2)])
+    self.assertEqual((change.came, change.went), ({}, {}))
+    self.assertEqual(change.changed, {_Name(1): (_Row(1, 1), _Row(1, 3))})
+    self.assertEqual(change.changed[_Name(1)].new, _Row(1, 3))
+    self._Write(19, {1: 3, 2: 2})
+    for daemon in self.daemons:
+      daemon.WaitForSerial(19)
+    # By the first candidate that has it
+    self.daemons[1].WriteConfig(_Config(20, {2: 2, 4: 1}))
+    change = follower.Next()
+    self.assertEqual(change.reply.serial, 20)
+    self.assertIn(change.old_serial, (18, 19))
+    self.assertEqual((change.came, change.went, change.changed),
+                     ({_Name(4): _Row(4, 1)}, {_Name(1): _Row(1, 3)}, {}))
+    # The others follow, which is nothing new
+    self._Write(20, {2: 2, 4: 1})
+    self.daemons[0].WaitForSerial(20)
+    self._Write(21, {2: 2})
+    change = follower.Next()
+    self.assertEqual((change.reply.serial, change.went),
+                     (21, {_Name(4): _Row(4, 1)}))
+    self.assertTrue(follower.seen.empty())
+
+  def testWaitsWithoutAsking(self):
+    """Nobody polls: the daemons keep a question each.
+
+    """
+    follower = self._Follow(lambda confd: confd.Follow("instances", _FIELDS))
+    follower.Next()
+    for daemon in self.daemons:
+      testutils.WaitFor(
+        lambda: daemon.Ask(65)["answer"]["waiting"]["now"] == 1,
+        "the question is kept")
+    before = [sum(i.Ask(65)["answer"]["queries"].values())
+              for i in self.daemons]
+    time.sleep(2)
+    after = [sum(i.Ask(65)["answer"]["queries"].values())
+             for i in self.daemons]
+    # This question is one, and the waiting one may be sent again
+    for (old, new) in zip(before, after):
+      self.assertLessEqual(new - old, 2)
+
+  def testConditions(self):
+    """A filter, names, hidden keys.
+
+    """
+    made = [
+      lambda confd: confd.Follow("instance", ["pnode"],
+                                 filter='pnode == "node1"'),
+      lambda confd: confd.Follow("instance", ["pnode"],
+                                 names=["inst2", "inst1"]),
+      lambda confd: confd.Follow("instance", ["pnode"],
+                                 filter='name == "inst1" or name == "inst2"'),
+      ]
+    followers = [self._Follow(make) for make in made]
+    (one, two) = (["node1.example.com"], ["node2.example.com"])
+    self.assertEqual([i.Next().came for i in followers],
+                     [{_Name(1): one}, {_Name(1): one, _Name(2): two},
+                      {_Name(1): one, _Name(2): two}])
+    # One that is unknown by now is gone, and may come back
+    self._Write(18, {2: 1})
+    changes = [i.Next() for i in followers]
+    self.assertEqual([i.came for i in changes], [{_Name(2): one}, {}, {}])
+    self.assertEqual([i.went for i in changes], [{_Name(1): one}] * 3)
+    self.assertEqual([i.changed for i in changes],
+                     [{}, {_Name(2): (two, one)}, {_Name(2): (two, one)}])
+    self._Write(19, {1: 2})
+    self.assertEqual([i.Next().reply.answer for i in followers],
+                     [[], [two], [two]])
+    self._Write(20, {1: 1, 2: 2})
+    self.assertEqual([i.Next().reply.answer for i in followers],
+                     [[one], [two, one], [one, two]])
+
+  def testWhatGoesWrongAtTheStart(self):
+    with self._Client(timeout=0.5) as confd:
+      for args in [("instances", "name"), (5, []), ("instances", ["name"], 5),
+                   ("instances", ["name"], None, "inst1")]:
+        with self.assertRaises(errors.ProgrammerError):
+          confd.Follow(*args)
+      with self.assertRaises(client.FilterError):
+        confd.Follow("instances", ["name"], "name ==")
+      for (args, kwargs) in [(("instances", ["nothing"]), {}),
+                             (("cats", ["name"]), {}),
+                             (("nodes", ["name"]), {"names": ["node9"]})]:
+        with self.assertRaises(client.ErrorAnswer):
+          next(confd.Follow(*args, **kwargs))
+      with self.assertRaises(client.ErrorAnswer):
+        next(confd.FollowQuery(constants.CONFD_REQ_NODE_ROLE_BYNAME, "node9"))
+      following = confd.Follow("instances", ["name"])
+    with self.assertRaises(errors.ProgrammerError):
+      next(following)
+    with self._Client(peers=["127.0.15.9"], timeout=0.2) as confd:
+      with self.assertRaises(client.NoAnswer):
+        next(confd.Follow("instances", ["name"]))
+
+  def testBusyConsumer(self):
+    """What has changed meanwhile is one change, and nothing is older.
+
+    """
+    with self._Client() as confd:
+      following = confd.Follow("instances", _FIELDS)
+      self._CheckStart(next(following))
+      for serial in range(18, 30):
+        self._Write(serial, {1: 1 + serial % 4, 2: 2})
+        time.sleep(0.02)
+      # Others may ask meanwhile
+      testutils.WaitFor(lambda: confd.Serial().serial == 29, "the last one")
+      change = next(following)
+      self.assertEqual((change.old_serial, change.reply.serial), (17, 29))
+      self.assertEqual(change.changed, {_Name(1): (_Row(1, 1), _Row(1, 2))})
+
+  def testInterrupted(self):
+    """Whoever is interrupted may go on, and a handler may close the client.
+
+    """
+    class _Alarm(Exception):
+      pass
+
+    def _Raise(*_):
+      raise _Alarm
+
+    with self._Client() as confd:
+      following = confd.Follow("instances", _FIELDS)
+      self._CheckStart(next(following))
+      self.addCleanup(signal.signal, signal.SIGALRM,
+                      signal.signal(signal.SIGALRM, _Raise))
+      self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+      signal.setitimer(signal.ITIMER_REAL, 0.3)
+      with self.assertRaises(_Alarm):
+        next(following)
+      signal.setitimer(signal.ITIMER_REAL, 0)
+      self._Write(18, {2: 2})
+      self.assertEqual(next(following).went, {_Name(1): _Row(1, 1)})
+      signal.signal(signal.SIGALRM, lambda *_: confd.Close())
+      signal.setitimer(signal.ITIMER_REAL, 0.3)
+      self.assertEqual(list(following), [])
+
+  def testFork(self):
+    """Both processes go on, each for itself.
+
+    """
+    with self._Client() as confd:
+      following = confd.Follow("instances", _FIELDS)
+      self._CheckStart(next(following))
+      self._Write(18, {1: 3, 2: 2})
+      self.assertEqual(next(following).reply.serial, 18)
+      (readable, writable) = os.pipe()
+      pid = os.fork()
+      if pid == 0:
+        try:
+          os.write(writable, b"%d" % next(following).reply.serial)
+        finally:
+          os._exit(0)
+      os.close(writable)
+      time.sleep(0.3)
+      self._Write(19, {2: 2})
+      self.assertEqual(next(following).reply.serial, 19)
+      self.assertEqual(os.read(readable, 10), b"19")
+      os.close(readable)
+      os.waitpid(pid, 0)
+
+
+class TestQuestions(_TestCase):
+  def testFollow(self):
+    self._Start(_Config(17, {1: 1}))
+    made = [
+      lambda confd: confd.FollowQuery(10, "/serial_no"),
+      lambda confd: confd.FollowQuery(constants.CONFD_REQ_NODE_ROLE_BYNAME,
+                                      "node3"),
+      lambda confd: confd.FollowCall(
+        lambda confd: confd.NodeOfInstanceIp("192.0.2.1")),
+      lambda confd: confd.FollowCall(
+        lambda confd: confd.NodesOfInstanceIps(["192.0.2.1", "192.0.2.2"]),
+        lambda rows: dict(zip("ab", rows))),
+      ]
+    followers = [self._Follow(make) for make in made]
+    known = [0, _ADDRESSES[0]]
+    self.assertEqual([i.Next().came for i in followers],
+                     [{None: 17}, {None: 4}, {None: _ADDRESSES[0]},
+                      {"a": known, "b": [1, 0]}])
+    nodes = [testutils.MakeNode(i, primary_ip=address, master_candidate=True)
+             for (i, address) in enumerate(_ADDRESSES, 1)]
+    self._Write(18, {})
+    changes = [i.Next() for i in (followers[0], *followers[2:])]
+    self.assertEqual([i.reply.answer for i in changes],
+                     [18, None, [[1, 0], [1, 0]]])
+    self.assertEqual([i.changed for i in changes],
+                     [{None: (17, 18)}, {}, {"a": (known, [1, 0])}])
+    self.assertEqual(changes[1].went, {None: _ADDRESSES[0]})
+    self.daemons[0].WriteConfig(testutils.MakeConfig(nodes=nodes, serial_no=19))
+    change = followers[1].Next()
+    self.assertEqual((change.reply.answer, change.went), (None, {None: 4}))
+    self.daemons[0].WriteConfig(_Config(20, {1: 1}))
+    self.assertEqual([followers[i].Next().came for i in (1, 2)],
+                     [{None: 4}, {None: _ADDRESSES[0]}])
+
+
+class TestFaults(_TestCase):
+  def testKilledStaleAndRestored(self):
+    self._Start(_Config(17, {1: 1}), _Config(17, {1: 1}))
+    trouble = _Trouble()
+    follower = self._Follow(
+      lambda confd: confd.Follow("instances", _FIELDS, trouble=trouble),
+      timeout=1)
+    follower.Next()
+    (one, two) = self.daemons
+    # What one keeps is lost with it
+    self._Kill(one)
+    two.WriteConfig(_Config(18, {1: 2}))
+    self.assertEqual(follower.Next().reply.serial, 18)
+    # It is back, and stale
+    testutils.WaitFor(lambda: self._Restart(one), "it starts again")
+    # One hangs
+    self.addCleanup(self._Signal, two, signal.SIGCONT)
+    self._Signal(two, signal.SIGSTOP)
+    one.WriteConfig(_Config(19, {1: 3}))
+    self.assertEqual(follower.Next().reply.serial, 19)
+    self._Signal(two, signal.SIGCONT)
+    self.assertEqual(trouble.said, [])
+    # All are gone
+    for daemon in self.daemons:
+      self._Kill(daemon)
+    testutils.WaitFor(lambda: trouble.said, "nobody answers", timeout=60)
+    self.assertIsInstance(trouble.said[0], client.NoAnswer)
+    # Back with what was the truth before, which is not believed at once
+    self._Write(9, {1: 4})
+    for daemon in self.daemons:
+      testutils.WaitFor(lambda: self._Restart(daemon), "it starts again")
+    started = time.monotonic()
+    change = follower.Next()
+    self.assertGreater(time.monotonic() - started, 5)
+    self.assertEqual((change.old_serial, change.reply.serial), (19, 9))
+    self.assertEqual(change.changed, {_Name(1): (_Row(1, 3), _Row(1, 4))})
+    testutils.WaitFor(lambda: trouble.said[-1] is None, "it is over")
+    self._Write(10, {1: 1})
+    self.assertEqual(follower.Next().reply.serial, 10)
+    self.assertTrue(follower.seen.empty())
+
+  @staticmethod
+  def _Signal(daemon, number):
+    for pid in testutils.ProcessTree(daemon.proc.pid):
+      with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+  @staticmethod
+  def _Restart(daemon):
+    try:
+      daemon.Start()
+    except AssertionError:
+      # Its port is not free yet
+      return False
+    return True
+
+  def testBesideOthers(self):
+    """One candidate does not know how to wait.
+
+    """
+    self._Start(_Config(17, {1: 1}))
+    state = {"serial": 17, "node": _ADDRESSES[0]}
+
+    def _Answer(rtype, _):
+      if rtype == constants.CONFD_REQ_CONFIG_QUERY:
+        return (0, state["serial"], 1)
+      if rtype == constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP:
+        return (0, state["node"], 1)
+      if rtype == constants.CONFD_REQ_PING:
+        return (0, 3000000, 0)
+      if rtype == constants.CONFD_REQ_MC_PIP_LIST:
+        return (0, _ADDRESSES, 1)
+      # What the packaged daemon does with others
+      return None
+
+    other = packaged.Confd(_Answer, address=_ADDRESSES[1], port=self.port)
+    self.addCleanup(other.Stop)
+    follower = self._Follow(
+      lambda confd: confd.FollowCall(
+        lambda confd: confd.NodeOfInstanceIp("192.0.2.1")), peers=_ADDRESSES)
+    self.assertEqual(follower.Next().reply.answer, _ADDRESSES[0])
+    # First the one, then the other
+    self._Write(18, {1: 2})
+    change = follower.Next()
+    self.assertEqual((change.reply.answer, change.reply.serial),
+                     (_ADDRESSES[1], 18))
+    state.update(serial=19, node="192.0.2.3")
+    self._Kill(self.daemons[0])
+    self.assertEqual(follower.Next().reply.answer, "192.0.2.3")
+
+
+class TestAsync(_TestCase):
+  def setUp(self):
+    self._Start(_Config(17, {1: 1}), _Config(17, {1: 1}))
+
+  def _Run(self, main):
+    """Runs a coroutine; nothing may be left of it.
+
+    """
+    async def _Main():
+      async with self._Client(client.AsyncClient) as confd:
+        await main(confd)
+      self.assertEqual(len(asyncio.all_tasks()), 1)
+    asyncio.run(_Main(), debug=True)
+
+  def testChanges(self):
+    async def _Main(confd):
+      following = confd.Follow("instances", _FIELDS)
+      change = await following.__anext__()
+      self.assertEqual(change.came, {_Name(1): _Row(1, 1)})
+      # Who stops to wait goes on later, and asks other things meanwhile
+      with self.assertRaises(asyncio.TimeoutError):
+        await asyncio.wait_for(following.__anext__(), 0.3)
+      self.assertEqual((await confd.MasterNode()).answer, "node1.example.com")
+      first = asyncio.ensure_future(following.__anext__())
+      await asyncio.sleep(0.1)
+      with self.assertRaises(errors.ProgrammerError):
+        await following.__anext__()
+      self._Write(18, {1: 3})
+      self.assertEqual((await first).reply.serial, 18)
+      self._Write(19, {1: 4})
+      async for change in following:
+        self.assertEqual(change.reply.serial, 19)
+        break
+      # Many at once
+      followings = [confd.Follow("instances", _FIELDS) for _ in range(20)]
+      for i in followings:
+        await i.__anext__()
+      waiting = [asyncio.ensure_future(i.__anext__()) for i in followings]
+      await asyncio.sleep(0.5)
+      self._Write(20, {1: 2})
+      self.assertEqual([i.reply.serial for i in await asyncio.gather(*waiting)],
+                       [20] * 20)
+    self._Run(_Main)
+
+  def testCloseAndCancel(self):
+    async def _Main(confd):
+      async def _Consume():
+        return [i async for i in confd.Follow("instances", _FIELDS)]
+      cancelled = asyncio.ensure_future(_Consume())
+      ended = asyncio.ensure_future(_Consume())
+      await asyncio.sleep(0.5)
+      cancelled.cancel()
+      with self.assertRaises(asyncio.CancelledError):
+        await cancelled
+      confd.Close()
+      self.assertEqual(len(await asyncio.wait_for(ended, 20)), 1)
+    self._Run(_Main)
+
+
+if __name__ == "__main__":
+  unittest.main()
