@@ -368,9 +368,9 @@ class TestFaults(_TestCase):
     self.assertIsInstance(trouble.said[0], client.NoAnswer)
     # Back with what was the truth before, which is not believed at once
     self._Write(9, {1: 4})
+    started = time.monotonic()
     for daemon in self.daemons:
       testutils.WaitFor(lambda: self._Restart(daemon), "it starts again")
-    started = time.monotonic()
     change = follower.Next()
     self.assertGreater(time.monotonic() - started, 5)
     self.assertEqual((change.old_serial, change.reply.serial), (19, 9))
