@@ -436,8 +436,8 @@ class Questions(dialogue.Dialogue):
     table = follow.Table(
       functools.partial(tables.Ask, self._Ask, self._driver.Call, kind),
       arguments.Texts("fields", fields), tables.KeyField(kind),
-      tables.ParsedFilter(kind, filter), arguments.OptionalTexts("names", names),
-      named)
+      tables.ParsedFilter(kind, filter),
+      arguments.OptionalTexts("names", names), named)
     return self._Follow(table, trouble)
 
   def FollowQuery(self, rtype: int, query: Any = None,
@@ -459,7 +459,8 @@ class Questions(dialogue.Dialogue):
                            functools.partial(changes.OfQuestion, rtype, query),
                            trouble)
 
-  def FollowCall(self, call: Callable[[Questions], Awaitable[exchange.Reply[Any]]],
+  def FollowCall(self, call: Callable[[Questions],
+                                      Awaitable[exchange.Reply[Any]]],
                  items: Optional[Callable[[Any], Dict[Any, Any]]] = None,
                  trouble: Optional[follow.Trouble] = None
                  ) -> follow.AsyncFollowing:
