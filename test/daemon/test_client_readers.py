@@ -455,6 +455,25 @@ class TestLibrary(_TestCase):
     self.assertEqual(result.code, 2)
     self.assertIn("the cluster's key was renewed", result.output)
 
+  def testNewKey(self):
+    """A program that runs on finds it when the one that it has is no good.
+
+    """
+    path = self._KeyFile("ping")
+    old = keyfile.Format(b"another key of a cluster\n", readerkey.Make(
+      "me", ["all"], None)).encode("ascii")
+    with client.Client(["127.0.3.1:%d" % self.daemon.port], timeout=0.5,
+                       key_file=path) as asker:
+      self.assertRaises(client.ErrorAnswer, asker.MasterNode)
+      testutils.WriteFile(path, testutils.ReadFile(self._KeyFile("master")))
+      asker.MasterNode()
+      testutils.WriteFile(path, old)
+      self.assertRaises(client.ErrorAnswer, asker.Ping)
+      self.assertRaises(client.NoAnswer, asker.Ping)
+      testutils.WriteFile(path, testutils.ReadFile(
+        self._KeyFile("ping", name="other")))
+      self.assertEqual(asker.Ping().answer, 3000000)
+
   def testCandidatesAreLearnedWhereThatIsPermitted(self):
     before = self._NotPermitted()
     for (what, count) in [(["ping"], 1), (["ping", "mc-ips"], 2),

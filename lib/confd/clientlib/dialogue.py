@@ -314,6 +314,9 @@ class Dialogue:
         self._known.refresh = True
         raise
       except exchange.ErrorAnswer as err:
+        if (err.status, err.code) == protocol.NOT_PERMITTED:
+          # There may be a newer key by now
+          self._known.refresh = True
         if (err.status, err.code) != protocol.TOO_LARGE:
           raise
         reply = err.reply
