@@ -50,6 +50,21 @@ def _Modules():
         yield path[:-len(".py")]
 
 
+class TestVersion(unittest.TestCase):
+  def testPackages(self):
+    """configure.ac has it; Debian wants it once more.
+
+    """
+    version = re.search(r"^AC_INIT\(\[ganeti-confd\], \[([0-9.]+)\]\)$",
+                        _Read(testutils.SRCDIR, "configure.ac"), re.M).group(1)
+    changelog = _Read(testutils.SRCDIR, "debian", "changelog")
+    self.assertRegex(changelog.splitlines()[0],
+                     r"^ganeti-confd \(%s-[0-9]+\) unstable; " %
+                     re.escape(version))
+    self.assertIn("\nVersion %s\n" % version,
+                  _Read(testutils.SRCDIR, "NEWS"))
+
+
 class TestNames(unittest.TestCase):
   def testFilesAreThere(self):
     found = 0

@@ -14,6 +14,10 @@ The hook is C{verifyhook}.
 
 """
 
+from __future__ import annotations
+
+from typing import Union
+
 #: There is an answer
 EXIT_SUCCESS = 0
 
@@ -29,3 +33,20 @@ EXIT_NO_ANSWER = 3
 #: What a shell makes of a program that a signal has ended
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+
+
+def Main() -> Union[int, str]:
+  """Runs confd-client: what its script does, whoever made that.
+
+  @return: for C{sys.exit}: exit code, or what is wrong
+
+  """
+  try:
+    # Takes a while, in which somebody may press Ctrl-C
+    from ganeti.confd.command import cli
+  except KeyboardInterrupt:
+    return EXIT_INTERRUPTED
+  except RuntimeError as err:
+    # Ganeti's own modules are imported here, and the environment is wrong
+    return "confd-client: %s" % err
+  return cli.Main()

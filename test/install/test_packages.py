@@ -1,0 +1,204 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of Debian's packages: built, looked at, installed, removed.
+
+The short form. C{devel/check-packages} has the long one, in systems of their
+own and with Ganeti's package changing below ours.
+
+"""
+
+import os
+import re
+import subprocess
+import unittest
+
+import buildutils
+import packages
+
+
+_NODE = "ganeti-confd-python"
+_CLIENT = "ganeti-confd-client"
+
+#: For all scripts here. A test starts from no policy: the machine may forbid
+#: packages to start daemons.
+_FUNCTIONS = """
+tree() {
+  /usr/bin/python3 %(here)s/treestate.py $1 /run/tree /usr/share/ganeti \
+    /usr/lib/ganeti /usr/lib/python3/dist-packages /usr/sbin /usr/bin \
+    /usr/share/man/man8 /etc/ganeti /etc/default
+}
+# What was compiled again is as old as that
+same() {
+  tree compare | grep -v '\\.pyc: was \\[.*\\], is \\[' >/run/different || :
+  if test -s /run/different; then cat /run/different; exit 1; fi
+}
+Dpkg() {
+  dpkg --force-unsafe-io "$@" >/run/dpkg 2>&1 </dev/null ||
+    { cat /run/dpkg; return 1; }
+  if grep -i -e warning -e Traceback /run/dpkg; then exit 1; fi
+}
+rm -f /usr/sbin/policy-rc.d
+ip link set lo up
+data=/var/lib/ganeti
+mkdir -p $data /run/ganeti
+cp %(srcdir)s/doc/examples/cluster.json $data/config.data
+od -A n -t x1 -N 20 /dev/urandom >$data/hmac.key
+chown gnt-masterd:gnt-confd $data/config.data
+chown gnt-confd:gnt-masterd $data/hmac.key
+chmod 640 $data/config.data
+chmod 440 $data/hmac.key
+util=/usr/lib/ganeti/daemon-util
+pid() { cat /run/ganeti/ganeti-confd.pid; }
+# daemon NAME: what runs
+runs() {
+  $util check ganeti-confd
+  test "$(basename $(readlink /proc/$(pid)/exe))" = "$1" ||
+    { readlink /proc/$(pid)/exe; exit 1; }
+}
+cd /
+""" % {"here": os.path.dirname(os.path.realpath(__file__)),
+       "srcdir": buildutils.Quote(buildutils.SRCDIR)}
+
+
+def _Contents(path):
+  """Lists the files in a package.
+
+  @rtype: list of strings
+  @return: without their first slash
+
+  """
+  output = subprocess.check_output(["dpkg-deb", "--fsys-tarfile", path])
+  names = subprocess.check_output(["tar", "-t"], input=output, text=False)
+  return [name[len("./"):] for name in os.fsdecode(names).splitlines()
+          if not name.endswith("/")]
+
+
+class TestPackages(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    if os.getuid() != 0:
+      raise unittest.SkipTest("mounting needs root")
+    if not os.path.exists("/usr/share/ganeti/default/ganeti/constants.py"):
+      raise unittest.SkipTest("Ganeti is not installed; on Debian: apt-get"
+                              " install ganeti")
+    cls.packages = packages.Build()
+
+  def _Run(self, script):
+    return buildutils.RunInPrivate(
+      _FUNCTIONS + "node=%s client=%s\n" %
+      (buildutils.Quote(self.packages[_NODE]),
+       buildutils.Quote(self.packages[_CLIENT])) + script,
+      directories=("usr", "etc", "var"),
+      namespaces=("--mount", "--net", "--pid", "--fork", "--kill-child",
+                  "--mount-proc"))
+
+  def testNames(self):
+    self.assertEqual(sorted(self.packages),
+                     [_CLIENT, "ganeti-confd-doc", _NODE])
+
+  def testSeries(self):
+    depends = buildutils.Run(["dpkg-deb", "-f", self.packages[_NODE],
+                              "Depends"])
+    series = re.findall(r"ganeti-(3\.[0-9]+)", depends)
+    modules = {os.path.relpath(os.path.join(directory, name), package)
+               for package in [os.path.join(buildutils.BUILDDIR, "ganeti")]
+               for (directory, _, names) in os.walk(package + "/confd")
+               for name in names if not name.endswith(".pyc")}
+    files = _Contents(self.packages[_NODE])
+    for i in series:
+      prefix = "usr/share/ganeti/%s/ganeti/" % i
+      self.assertEqual({name[len(prefix):] for name in files
+                        if name.startswith(prefix)}, modules, i)
+    # Whoever diverts what is there has to have diverted all of this
+    preinst = buildutils.Run(["dpkg-deb", "-I", self.packages[_NODE],
+                              "preinst"])
+    expected = [name for name in files if name.startswith("usr/share/ganeti/")]
+    self.assertGreater(len(expected), 2 * 60)
+    for name in expected + ["usr/sbin/ganeti-confd",
+                            "usr/share/man/man8/ganeti-confd.8.gz"]:
+      self.assertIn("\n%s " % name, preinst)
+    # A directory of a series here is what "gnt-cluster upgrade" goes by
+    self.assertEqual([name for name in files
+                      if name.startswith("usr/lib/ganeti/")], [])
+
+  def testClientHasNoDaemon(self):
+    files = _Contents(self.packages[_CLIENT])
+    self.assertIn("usr/bin/confd-client", files)
+    self.assertIn("usr/lib/python3/dist-packages/ganeti/confd/client.py", files)
+    self.assertEqual([name for name in files if "confd/daemon" in name], [])
+
+  def testNode(self):
+    output = self._Run("""
+      $util start ganeti-confd
+      runs ganeti-confd
+      tree save
+      Dpkg -i $client $node
+      # It has taken the place of the one that ran
+      runs python3*
+      first=$(pid)
+      confd-client -a 127.0.0.1 ping
+      test -x /etc/ganeti/hooks/cluster-verify-post.d/confd
+      dpkg --verify ganeti ganeti-3.0 $(dpkg-deb -f $node Package)
+      man -w ganeti-confd >/dev/null
+      # Ganeti's programs use ours; scripts, that of the client's package
+      /usr/bin/python3 -c 'import sys; sys.path.insert(0, sys.argv[1])
+import ganeti.client.gnt_node as m; print(m.confd_client.__file__)' \
+        /usr/share/ganeti/default
+      /usr/bin/python3 -c 'import ganeti.confd.client as m; print(m.__file__)'
+      # An upgrade starts what is new
+      Dpkg -i $node
+      runs python3*
+      test $(pid) != $first
+      confd-client -a 127.0.0.1 master
+      Dpkg -r ganeti-confd-python
+      runs ganeti-confd
+      Dpkg -r ganeti-confd-client
+      same
+      Dpkg -P ganeti-confd-python
+      same
+      # Where nothing runs, nothing is started; nor where policy forbids
+      $util stop ganeti-confd
+      Dpkg -i $node
+      fails $util check ganeti-confd
+      $util start ganeti-confd
+      first=$(pid)
+      printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+      chmod +x /usr/sbin/policy-rc.d
+      Dpkg -P ganeti-confd-python
+      test $(pid) = $first
+      rm /usr/sbin/policy-rc.d
+      same
+      """.replace("runs python3*", "runs $(basename $(readlink -f"
+                  " /usr/bin/python3))"))
+    lines = output.splitlines()
+    self.assertIn("configuration version", lines[0])
+    self.assertEqual(lines[1:3], [
+      "/usr/share/ganeti/default/ganeti/confd/client.py",
+      "/usr/lib/python3/dist-packages/ganeti/confd/client.py"], output)
+    self.assertIn("node1", lines[3])
+
+  def testMadeByHand(self):
+    # Neither takes the place of the other
+    output = self._Run("""
+      record=/usr/share/ganeti/3.0/ganeti/confd/ganeti-confd.installed
+      ls -d /usr/share/ganeti/3.0 || record=${record/3.0/3.1}
+      touch $record
+      tree save
+      fails dpkg --force-unsafe-io -i $node </dev/null 2>&1
+      same
+      rm $record
+      Dpkg -i $node
+      tree save
+      (mkdir /run/build; cd /run/build
+       %(srcdir)s/configure -q --with-ganeti; make -s) >/dev/null
+      fails make -s -C /run/build install 2>&1
+      same
+      """ % {"srcdir": buildutils.Quote(buildutils.SRCDIR)})
+    self.assertIn("First run \"make uninstall\"", output)
+    self.assertIn("is diverted already; see dpkg-divert --list", output)
+
+
+if __name__ == "__main__":
+  unittest.main()

@@ -1,0 +1,200 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of the client for machines without Ganeti: "pip install".
+
+Nothing comes from a network: what builds it is Debian's, and what it needs is
+there. C{devel/check-pythons} does it with each release of Python, from the
+package index.
+
+"""
+
+import ast
+import os
+import unittest
+import zipfile
+
+import buildutils
+
+
+_GANETI = "/usr/share/ganeti/default"
+
+#: Imports each module of the installed package
+_IMPORT_ALL = """
+import importlib, os, pkgutil
+import ganeti
+names = [i.name for i in pkgutil.walk_packages(ganeti.__path__, "ganeti.")]
+for name in names:
+  importlib.import_module(name)
+print(len(names), os.path.dirname(ganeti.__file__))
+"""
+
+#: As Ganeti's programs look for their modules
+_GANETIS = """
+import sys
+sys.path.insert(0, "%s")
+from ganeti import utils
+from ganeti.confd import client
+print(utils.__file__, client.__file__)
+""" % _GANETI
+
+
+def _Imports(path):
+  """Lists what a module imports of C{ganeti.confd}, wherever in it.
+
+  """
+  with open(path, encoding="utf-8") as source:
+    tree = ast.parse(source.read())
+  for item in ast.walk(tree):
+    if isinstance(item, ast.ImportFrom) and item.module.startswith("ganeti"):
+      for alias in item.names:
+        yield "%s.%s" % (item.module, alias.name)
+        yield item.module
+    elif isinstance(item, ast.Import):
+      yield from (alias.name for alias in item.names)
+
+
+def _Needed(names):
+  """Lists all modules that some modules need, themselves among them.
+
+  @param names: dict; module to its file, of all that there are
+
+  """
+  todo = [name for name in names if name.count(".") > 1 and
+          # Commands and formats are imported by their names
+          name.split(".")[2] in ("client", "filters", "command", "export",
+                                 "exporter")]
+  result = set()
+  while todo:
+    name = todo.pop()
+    if name in names and name not in result:
+      result.add(name)
+      todo += list(_Imports(names[name]))
+      # With the packages that it is in
+      todo.append(name.rpartition(".")[0])
+  return result
+
+
+class TestPip(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    cls.workdir = buildutils.Workdir()
+    cls.addClassCleanup(cls.workdir.Remove)
+    # A tarball has all that a checkout has
+    cls.srcdir = buildutils.Unpack(buildutils.MakeTarball(cls.workdir),
+                                   cls.workdir.Path("src"))
+    cls.sdist = cls.workdir.Path("ganeti_confd_client.tar.gz")
+    buildutils.Run([buildutils.PYTHON, "-c", "from setuptools import build_meta"
+                    " as b; import os, sys; (d, t) = sys.argv[1:]; os.rename("
+                    "os.path.join(d, b.build_sdist(d)), t)",
+                    cls.workdir.path, cls.sdist], cwd=cls.srcdir)
+    cls.venv = cls.workdir.Path("venv")
+    buildutils.Run([buildutils.PYTHON, "-m", "venv", "--system-site-packages",
+                    cls.venv])
+    cls.output = cls._Pip("install", cls.sdist)
+
+  @classmethod
+  def _Pip(cls, *args, run=buildutils.Run):
+    return run([os.path.join(cls.venv, "bin/python"), "-m", "pip", args[0],
+                "--disable-pip-version-check", "--no-index",
+                "--no-build-isolation"] + list(args[1:]),
+               env={"HOME": cls.workdir.path})
+
+  def _Python(self, script, **kwargs):
+    return buildutils.Run([os.path.join(self.venv, "bin/python"), "-c", script],
+                          **kwargs)
+
+  def testInstalled(self):
+    # The name of an old setuptools has hyphens in it
+    self.assertRegex(self.output, "Successfully installed"
+                     " ganeti[-_]confd[-_]client-%s" % buildutils.Version())
+    output = buildutils.Run([os.path.join(self.venv, "bin/confd-client"),
+                             "--version"])
+    self.assertIn("(ganeti-confd) %s" % buildutils.Version(), output)
+    (count, where) = self._Python(_IMPORT_ALL).split()
+    self.assertGreater(int(count), 40)
+    self.assertTrue(where.startswith(self.venv), where)
+    # Where Debian's Ganeti, and all others on Linux, have their files
+    self.assertEqual(
+      self._Python("from ganeti import pathutils as p;"
+                   " print(p.CONFD_HMAC_KEY, p.CONF_DIR)").split(),
+      ["/var/lib/ganeti/hmac.key", "/etc/ganeti"])
+
+  def testUsage(self):
+    # From where nothing answers: no key, and no traceback
+    (exit_code, output) = buildutils.Try(
+      [os.path.join(self.venv, "bin/confd-client"), "-a", "127.0.0.1",
+       "--hmac-file=/nonexistent", "ping"])
+    self.assertEqual(exit_code, 1, output)
+    self.assertIn("/nonexistent", output)
+    self.assertNotIn("Traceback", output)
+
+  def testWheel(self):
+    """The client's modules, and no other.
+
+    """
+    self._Pip("wheel", "--no-deps", "-w", self.workdir.path, self.srcdir)
+    (wheel, ) = [name for name in os.listdir(self.workdir.path)
+                 if name.endswith(".whl")]
+    self.assertEqual(wheel, "ganeti_confd_client-%s-py3-none-any.whl" %
+                     buildutils.Version())
+    with zipfile.ZipFile(self.workdir.Path(wheel)) as archive:
+      files = archive.namelist()
+    package = os.path.join(buildutils.BUILDDIR, "ganeti")
+    names = {}
+    for (directory, _, found) in os.walk(package + "/confd"):
+      for name in found:
+        if name.endswith(".py"):
+          path = os.path.join(directory, name)
+          module = os.path.relpath(path, package)[:-len(".py")]
+          module = "ganeti." + module.replace(os.sep, ".")
+          names[module.rpartition(".__init__")[0] or module] = path
+    needed = _Needed(names)
+    self.assertIn("ganeti.confd.wire", needed)
+    self.assertNotIn("ganeti.confd.server", needed)
+    packed = {name[:-len(".py")].replace("/", ".") for name in files
+              if name.startswith("ganeti/confd/") and name.endswith(".py")}
+    packed = {name.rpartition(".__init__")[0] or name for name in packed}
+    self.assertEqual(packed, needed, "see setup.py")
+    self.assertIn("ganeti/confd/py.typed", files)
+    self.assertEqual([name for name in files if name.endswith(".in")], [])
+
+  def testOutOfGanetisWay(self):
+    if not os.path.exists(_GANETI):
+      self.skipTest("Ganeti is not installed; on Debian: apt-get install"
+                    " ganeti")
+    ganeti = os.path.realpath(_GANETI)
+    output = self._Python(_GANETIS)
+    self.assertEqual([os.path.realpath(name) for name in output.split()],
+                     [ganeti + "/ganeti/utils/__init__.py",
+                      ganeti + "/ganeti/confd/client.py"])
+    # Its programs, started from where that Python comes first
+    output = buildutils.Run(
+      ["gnt-cluster", "--version"],
+      env={"PATH": "%s/bin:/usr/sbin:/usr/bin:/sbin:/bin" % self.venv})
+    self.assertIn("ganeti", output)
+    if os.getuid() == 0:
+      # For all users, and against Debian's advice
+      output = buildutils.RunInPrivate("""
+        cd /
+        /usr/bin/python3 -m pip install -q --no-index --no-build-isolation \
+          --root-user-action=ignore --break-system-packages %s
+        /usr/local/bin/confd-client --version
+        /usr/bin/python3 -c 'import ganeti; print(ganeti.__file__)'
+        gnt-cluster --version
+        /usr/bin/python3 -c '%s'
+        """ % (buildutils.Quote(self.sdist), _GANETIS))
+      self.assertIn("/usr/local/lib/", output)
+      self.assertIn(_GANETI + "/ganeti/utils/__init__.py %s/ganeti/confd/"
+                    "client.py" % _GANETI, output)
+
+  def testEditable(self):
+    (exit_code, output) = self._Pip("install", "-e", self.srcdir,
+                                    run=buildutils.Try)
+    self.assertNotEqual(exit_code, 0)
+    self.assertIn("set PYTHONPATH", output)
+
+
+if __name__ == "__main__":
+  unittest.main()
