@@ -23,6 +23,7 @@ import testutils
 CONFIG = 10
 QUERY = 64
 STATS = 65
+WAIT = 66
 
 NOT_PERMITTED = (1, 4)
 
@@ -64,7 +65,8 @@ class TestRights(unittest.TestCase):
       ("ping", PING, None), ("node-role", ROLE, "node1"),
       ("config", CONFIG, "/cluster/tags"), ("config", CONFIG, "/instances"),
       ("list/instances", QUERY, some), ("list/instances", QUERY, names),
-      ("list/nodes", QUERY, {"what": "node"}), ("stats", STATS, None)]
+      ("list/nodes", QUERY, {"what": "node"}), ("stats", STATS, None),
+      ("wait", WAIT, {"serial": 1, "seconds": 60})]
     for (right, rtype, query) in questions:
       expected = self.daemon.Answer(rtype, query)
       for (other, _, _) in questions:

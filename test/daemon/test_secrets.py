@@ -36,6 +36,7 @@ MARK = "t0p-s3cret-"
 PUBLIC = "not-s3cret"
 
 KEY = b"the-k3y-of-this-cluster-0123456789\n"
+LABEL = "reader:all:never"
 
 _TYPES = list(range(13)) + [QUERY, STATS]
 _KINDS = ["instance", "node", "group", "network", "disk"]
@@ -125,12 +126,16 @@ class SecretsTest(unittest.TestCase):
   def _Ask(self, rtype, query, **kwargs):
     """Asks, and keeps all that comes.
 
+    With the cluster's key, and with one that a reader may ask everything with,
+    in turn.
+
     @return: the reply's message
 
     """
     self.questions += 1
     data = self.daemon.AskRaw(testutils.PackMessage(
-      KEY, testutils.MakeMessage(rtype, query, **kwargs)))
+      KEY, testutils.MakeMessage(rtype, query, **kwargs),
+      label=LABEL if self.questions % 2 else None))
     self.assertIsNotNone(data, (rtype, query))
     self.seen.append(data)
     envelope = json.loads(data[4:])
@@ -213,6 +218,7 @@ class SecretsTest(unittest.TestCase):
 
   def _CheckAll(self):
     hidden = [MARK.encode("ascii"), KEY.strip(), KEY[:15],
+              testutils.Derive(KEY, LABEL)[:20],
               MARK[:9].encode("ascii").hex().encode("ascii"),
               # At each place that base64 may begin at
               base64.b64encode(MARK.encode("ascii"))[:12],
