@@ -218,7 +218,7 @@ class _Tests:
       "/version/0"]])
 
   def testNotImplemented(self):
-    for rtype in [12, 63, 66, 1000, -1, 10 ** 30, "0", "", 0.0, 1.5, True,
+    for rtype in [12, 63, 67, 1000, -1, 10 ** 30, "0", "", 0.0, 1.5, True,
                   False, None, [], {}, MISSING]:
       self.Check(rtype, [("node2", NOT_IMPLEMENTED)])
     for version in [0, 2, -1, "1", 1.0, True, None, [], {}, MISSING, 10 ** 30]:
