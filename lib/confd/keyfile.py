@@ -20,12 +20,14 @@ from __future__ import annotations
 
 import re
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from ganeti import errors
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
 from ganeti.confd import wire
+
+if TYPE_CHECKING:
+  from ganeti.confd import readerkey
 
 
 #: What a reader's file begins with; the number is that of the format
@@ -63,6 +65,8 @@ def _ParseReaders(contents: bytes) -> wire.ReaderKey:
       not lines[2].startswith(_KEY)):
     raise ValueError("after the first line there have to be '%s...' and"
                      " '%s...', and nothing else" % (_LABEL, _KEY))
+  # Whoever has the cluster's key does without it
+  from ganeti.confd import readerkey
   label = readerkey.Parse(lines[1][len(_LABEL):])
   secret = lines[2][len(_KEY):]
   if not _KEY_RE.fullmatch(secret):
@@ -118,5 +122,6 @@ def Format(cluster_key: bytes, label: readerkey.Label) -> str:
   @param cluster_key: which the reader's is derived from
 
   """
+  from ganeti.confd import readerkey
   secret = readerkey.Derive(cluster_key, label).decode("ascii")
   return "%s\n%s%s\n%s%s\n" % (_FIRST_LINE, _LABEL, label.text, _KEY, secret)

@@ -10,7 +10,10 @@ Fact: the packaged daemon knows no readers' keys, and is silent to them.
 
 from __future__ import annotations
 
-from ganeti.confd import readerkey
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from ganeti.confd import readerkey
 
 
 #: What silence to a reader may mean beside what it means to everybody
@@ -25,6 +28,7 @@ def May(label: readerkey.Label, right: str) -> bool:
   @param right: one of C{readerkey.RIGHTS}
 
   """
+  from ganeti.confd import readerkey
   (whole, _, _) = right.partition("/")
   return not label.what.isdisjoint([right, whole, readerkey.ALL])
 
@@ -42,6 +46,7 @@ def Describe(label: readerkey.Label) -> str:
   """Says what a key is good for.
 
   """
+  from ganeti.confd import readerkey
   what = "everything"
   if readerkey.ALL not in label.what:
     (*others, last) = sorted(label.what)
