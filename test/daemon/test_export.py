@@ -80,7 +80,7 @@ def _HostileConfig():
     instances[-1]["nics"].append(_Nics(index, "203.0.113.%d" % (index % 250)))
   return MakeConfig(
     nodes=[MakeNode(1, master_candidate=True), MakeNode(2, name="a\nb")],
-    instances=instances)
+    instances=instances, cluster={"cluster_name": "a\nuser=root"})
 
 
 class _TestCase(unittest.TestCase):
@@ -154,7 +154,10 @@ class TestHostile(_TestCase):
       self.assertRegex(name, r"\A[a-z0-9][a-z0-9_.-]*\Z")
     for text in _HOSTILE:
       self.assertNotIn(text, names)
+    self.assertRegex(answer["text"], r"\A# confd-client export hosts: cluster"
+                     r" without a name, serial 17\n")
     said = answer["left_out"]
+    self.assertIn('the cluster\'s name "a\\nuser=root" is left out', said)
     self.assertIn('instance "a\\ndhcp-script=/bin/sh" left out: not a name that'
                   ' a host may have', said)
     # Tags have no place in such a file
