@@ -238,7 +238,9 @@ class TestExamples(unittest.TestCase):
     examples = _CommandLines()
     self.assertGreater(len(examples), 8)
     for words in examples:
-      if set(words) & set(_NOT_HERE):
+      if (set(words) & set(_NOT_HERE) or
+          # Who makes keys has the cluster's, and gets a file
+          not commandline.Find(commandline.Parse(words).command).asks):
         continue
       with self.subTest(words):
         result = subprocess.run(
