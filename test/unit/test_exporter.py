@@ -1,0 +1,359 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests of what ganeti.confd.exporter makes of what it knows"""
+
+import html.parser
+import os
+import unittest
+
+import hypothesis
+from hypothesis import strategies
+
+import testutils
+
+from ganeti.confd.clientlib import stats
+from ganeti.confd.clientlib import status
+from ganeti.confd.config import columns
+from ganeti.confd.exporter import discovery
+from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.exporter import listing
+from ganeti.confd.exporter import markup
+from ganeti.confd.views import checks
+from ganeti.confd.views import confdmetrics
+
+try:
+  from ganeti.confd.exporter import metrics
+  from ganeti.confd.exporter import pages
+except ImportError:
+  metrics = pages = None
+
+
+#: Any text that a configuration can hold, JSON's lone surrogates too
+_TEXTS = strategies.text(
+  strategies.characters(blacklist_categories=[]), max_size=40)
+
+
+def _Row(kind, **values):
+  row = {field: None for field in factslib.Fields(kind)}
+  row.update(values)
+  return row
+
+
+def _Instance(name, **values):
+  row = _Row(columns.INSTANCE, name=name, uuid="u-" + name, pnode="node1",
+             snodes=["node2"], admin_state="up", disk_template="drbd",
+             tags=["a", "b"])
+  row.update({"be/maxmem": 512, "be/vcpus": 2, "disk_usage": 1024,
+              "pnode.group": "default", "nic.ips": ["192.0.2.51"],
+              "os": "debian", "hypervisor": "kvm"}, **values)
+  return row
+
+
+def _Node(name, **values):
+  return _Row(columns.NODE, name=name, **dict(
+    {"role": "M", "group": "default", "offline": False, "drained": False,
+     "vm_capable": True, "pip": "192.0.2.1", "pinst_cnt": 1, "sinst_cnt": 0,
+     "tags": []}, **values))
+
+
+def _Facts(**values):
+  tables = {
+    columns.NODE: [_Node("node1"), _Node("node2", role="R")],
+    columns.INSTANCE: [_Instance("inst2"), _Instance("inst10"),
+                       _Instance("inst3", pnode="node2", admin_state="offline",
+                                 **{"be/maxmem": "much"})],
+    columns.NETWORK: [_Row(columns.NETWORK, name="net", free_count=3,
+                           reserved_count=13)],
+    columns.GROUP: [_Row(columns.GROUP, name="default", node_cnt=2,
+                         pinst_cnt=3)],
+    columns.DISK: [],
+    }
+  tables.update(values)
+  return factslib.Facts(17, "cluster.example.com", 3000000, 5.5, tables, [
+    checks.Finding("forthcoming", "warning", "inst2", "text", "advice")])
+
+
+_CANDIDATES = [
+  status.CandidateStatus("192.0.2.1", True, 0.001, 17, 0, 3000000, None),
+  status.CandidateStatus("192.0.2.2", False, None, None, None, None, "silent"),
+  ]
+
+
+def _Confd():
+  return factslib.Confd(
+    status.ClusterStatus(17, _CANDIDATES, [], {}),
+    stats.ClusterStats(17, [stats.Read("192.0.2.1", {
+      "version": "1.2", "config": {"serial": 17}, "queries": {"ping": 3}})], [],
+                       {"192.0.2.2": None}))
+
+
+class _Parser(html.parser.HTMLParser):
+  """Reads a page as a browser would, if a strict one.
+
+  """
+  def __init__(self, text):
+    html.parser.HTMLParser.__init__(self)
+    self.tags = []
+    self.attributes = set()
+    self.texts = []
+    self._open = []
+    self.feed(text)
+    self.close()
+    assert not self._open, "not closed: %s" % self._open
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append(tag)
+    self.attributes.update(name for (name, _) in attrs)
+    if tag not in ("meta", "link", "input"):
+      self._open.append(tag)
+
+  def handle_endtag(self, tag):
+    assert self._open.pop() == tag, tag
+
+  def handle_data(self, data):
+    self.texts.append(data)
+
+
+class TestMarkup(unittest.TestCase):
+  def test(self):
+    self.assertEqual(markup.E("p", "<b>", markup.E("i", 'x"'), None, [1, "&"],
+                              class_="a\"b", hidden=True, id=None),
+                     '<p class="a&quot;b" hidden>&lt;b&gt;<i>x&quot;</i>1&amp;'
+                     '</p>')
+    self.assertEqual(markup.E("input", name="x"), '<input name="x">')
+
+  @hypothesis.given(_TEXTS)
+  def testAnyText(self, text):
+    made = markup.E("p", text, title=text)
+    self.assertEqual(_Parser(made).tags, ["p"])
+    made.encode("utf-8")
+
+
+class TestChoose(unittest.TestCase):
+  def _Names(self, condition="", order=""):
+    chosen = listing.Choose(_Facts(), columns.INSTANCE, condition, order)
+    self.assertEqual(chosen.total, 3)
+    return [row["name"] for row in chosen.rows]
+
+  def testFilter(self):
+    self.assertEqual(self._Names(), ["inst2", "inst10", "inst3"])
+    self.assertEqual(self._Names('pnode == "node1"'), ["inst2", "inst10"])
+    self.assertEqual(self._Names(' "a" in tags and name =~ m/3$/ '), ["inst3"])
+
+  def testSort(self):
+    self.assertEqual(self._Names(order="name"), ["inst2", "inst3", "inst10"])
+    self.assertEqual(self._Names(order="-name"), ["inst10", "inst3", "inst2"])
+    # Texts among numbers, and what is missing
+    self.assertEqual(self._Names(order="be/maxmem")[-1], "inst3")
+    self._Names(order="network_port" if "network_port" in
+                factslib.Fields(columns.INSTANCE) else "uuid")
+
+  def testWrong(self):
+    for (condition, order, text) in [
+        ("nothing == 5", "", "no field \"nothing\""),
+        ("", "-nothing", "no field \"nothing\""),
+        ("name ==", "", ""),
+        ("tags", "", "cannot be applied"),
+        ("(" * 200, "", ""),
+        ("name == \"%s\"" % ("x" * listing.MAX_FILTER), "", "more than")]:
+      with self.assertRaises(listing.BadRequest) as caught:
+        self._Names(condition, order)
+      self.assertIn(text, str(caught.exception))
+
+  def testSizes(self):
+    for (size, text) in [(5, "5 MiB"), (1536, "1.5 GiB"), (None, None),
+                         (3 << 20, "3.0 TiB"), ("x", None), (True, None)]:
+      self.assertEqual(listing.FormatMebibytes(size), text)
+
+
+class TestDiscovery(unittest.TestCase):
+  def _Targets(self, kind=columns.INSTANCE, **query):
+    return discovery.Targets({"fsn": _Facts()}, kind, query)
+
+  def test(self):
+    groups = self._Targets(filter='name == "inst2"', port="9111",
+                           **{"label.job": "guests"})
+    (group, ) = groups
+    self.assertEqual(group["targets"], ["192.0.2.51:9111"])
+    self.assertEqual(group["labels"]["job"], "guests")
+    self.assertEqual(group["labels"]["__meta_ganeti_cluster"], "fsn")
+    self.assertEqual(group["labels"]["__meta_ganeti_node"], "node1")
+    self.assertEqual(
+      [i["targets"] for i in self._Targets(columns.NODE)],
+      [["192.0.2.1:9100"], ["192.0.2.1:9100"]])
+
+  def testWrong(self):
+    for query in [{"port": "0"}, {"port": "x"}, {"port": "65536"},
+                  {"label.a-b": "x"}, {"label.": "x"}, {"nothing": "x"},
+                  {"filter": "nothing"}]:
+      with self.assertRaises(listing.BadRequest):
+        self._Targets(**query)
+
+
+@unittest.skipIf(metrics is None, "prometheus_client is not installed (Debian:"
+                 " python3-prometheus-client)")
+class TestMetrics(unittest.TestCase):
+  def _Samples(self, up=True, per_instance=True):
+    states = [metrics.State("fsn", _Facts(), up, _Confd()),
+              metrics.State("dus", None, False, None)]
+    samples = {}
+    for family in metrics.Families(states, per_instance):
+      for sample in family.samples:
+        key = (sample.name, ) + tuple(sorted(sample.labels.items()))
+        self.assertNotIn(key, samples)
+        samples[key] = sample.value
+    return samples
+
+  @staticmethod
+  def _Get(metric, samples, **labels):
+    return samples.get((metric, ) + tuple(sorted(labels.items())))
+
+  def testValues(self):
+    samples = self._Samples()
+    for (metric, labels, value) in [
+        ("ganeti_up", {}, 1),
+        ("ganeti_cluster_nodes", {"role": "master"}, 1),
+        ("ganeti_cluster_nodes", {"role": "offline"}, 0),
+        ("ganeti_cluster_instances", {"admin_state": "up"}, 2),
+        ("ganeti_cluster_findings", {"check": "forthcoming",
+                                     "severity": "warning"}, 1),
+        ("ganeti_cluster_findings", {"check": "duplicate-ip",
+                                     "severity": "critical"}, 0),
+        ("ganeti_cluster_config_mtime_seconds", {}, 5.5),
+        ("ganeti_node_role", {"node": "node2", "role": "regular"}, 1),
+        ("ganeti_node_role", {"node": "node2", "role": "master"}, 0),
+        ("ganeti_node_offline", {"node": "node2"}, 0),
+        # MiB; what is offline takes nothing
+        ("ganeti_node_instances_memory_bytes", {"node": "node1"}, 1 << 30),
+        ("ganeti_node_instances_memory_bytes", {"node": "node2"}, 0),
+        ("ganeti_instance_memory_bytes", {"instance": "inst2"}, 512 << 20),
+        # No number, no sample
+        ("ganeti_instance_memory_bytes", {"instance": "inst3"}, None),
+        ("ganeti_network_addresses", {"network": "net"}, 16),
+        ("ganeti_network_addresses_free", {"network": "net"}, 3),
+        ("ganeti_confd_up", {"candidate": "192.0.2.1"}, 1),
+        ("ganeti_confd_up", {"candidate": "192.0.2.2"}, 0),
+        ("ganeti_confd_behind", {"candidate": "192.0.2.1"}, 0),
+        ("ganeti_confd_queries_total", {"candidate": "192.0.2.1",
+                                        "type": "ping"}, 3),
+        ("ganeti_cluster_info", {"name": "cluster.example.com",
+                                 "version": "3.0"}, 1)]:
+      with self.subTest(metric, labels=labels):
+        self.assertEqual(self._Get(metric, samples, cluster="fsn", **labels),
+                         value)
+    self.assertEqual(self._Get("ganeti_up", samples, cluster="dus"), 0)
+
+  def testWithoutInstances(self):
+    names = {key[0] for key in self._Samples(per_instance=False)}
+    self.assertFalse([i for i in names if i.startswith("ganeti_instance_")])
+    self.assertIn("ganeti_node_offline", names)
+
+  def testPage(self):
+    """The page has all of them, with their labels.
+
+    """
+    text = testutils.ReadFile(os.path.join(
+      testutils.SRCDIR, "doc", "metrics.rst")).decode("utf-8")
+    table = text.partition("What it is\n")[2].partition("\n\n")[0]
+    rows = {}
+    name = None
+    for line in table.splitlines()[1:-1]:
+      if line.startswith("``"):
+        name = line.split("``")[1]
+      # The labels' column
+      rows.setdefault(name, set()).update(line[43:65].split())
+    expected = {"ganeti_up": {"cluster"},
+                "ganeti_facts_age_seconds": {"cluster"},
+                "ganeti_confd_behind": {"cluster", "candidate"},
+                "ganeti_confd_round_trip_seconds": {"cluster", "candidate"},
+                "ganeti_confd_up": {"cluster", "candidate"},
+                "ganeti_confd_info": {"cluster", "candidate", "version"}}
+    for family in metrics.FAMILIES:
+      expected[family.name] = {"cluster", *family.labels}
+    for gauge in confdmetrics.GAUGES.values():
+      expected[confdmetrics.PREFIX + gauge[0]] = {"cluster", "candidate"}
+    for counter in confdmetrics.COUNTERS.values():
+      expected["%s%s_total" % (confdmetrics.PREFIX, counter[0])] = {
+        "cluster", "candidate", counter[1]}
+    self.assertEqual(rows, expected)
+
+
+@unittest.skipIf(pages is None, "prometheus_client is not installed (Debian:"
+                 " python3-prometheus-client)")
+class TestPages(unittest.TestCase):
+  def _Known(self, facts=None, problem=None, age=1.0):
+    return pages.Known(metrics.State("fsn", facts, problem is None, _Confd()),
+                       age, problem)
+
+  def testOverview(self):
+    parsed = _Parser(pages.Overview(self._Known(_Facts())))
+    text = "\n".join(parsed.texts)
+    for word in ["WARNING", "cluster.example.com", "192.0.2.2", "silent",
+                 "advice"]:
+      self.assertIn(word, text)
+
+  def testNothingKnown(self):
+    known = self._Known(None, "No answer", None)
+    for text in [pages.Overview(known), pages.Map(known),
+                 pages.Clusters([known]),
+                 pages.Table(known, columns.NODE, "", "")]:
+      self.assertIn("No answer", text)
+    self.assertIn("NO ANSWER", pages.Clusters([known]))
+
+  def testOld(self):
+    """What is not certain any more is shown with its age.
+
+    """
+    known = self._Known(_Facts(), "No answer", 7200.0)
+    for text in [pages.Overview(known), pages.Map(known),
+                 pages.Table(known, columns.NODE, "", "")]:
+      self.assertIn("what was known 2 hours ago", text)
+
+  def testTable(self):
+    known = self._Known(_Facts())
+    text = pages.Table(known, columns.INSTANCE, 'name == "inst2"', "pnode")
+    parsed = _Parser(text)
+    self.assertIn("inst2", parsed.texts)
+    self.assertNotIn("inst10", parsed.texts)
+    self.assertIn("1 of 3", "".join(parsed.texts))
+    # Once more, it is sorted the other way round
+    self.assertIn("sort=-pnode", text)
+    self.assertIn("no field", pages.Table(known, columns.NODE, "x == 1", ""))
+
+  def testManyRows(self):
+    facts = _Facts(**{columns.INSTANCE: [
+      _Instance("inst%d" % i) for i in range(pages.MAX_ROWS + 5)]})
+    text = pages.Table(self._Known(facts), columns.INSTANCE, "", "")
+    self.assertEqual(text.count("<tr>"), pages.MAX_ROWS + 1)
+    self.assertIn("of which the first %d are shown" % pages.MAX_ROWS, text)
+
+  @hypothesis.given(strategies.lists(_TEXTS, min_size=5, max_size=5))
+  def testAnyNames(self, texts):
+    """No name becomes markup.
+
+    """
+    (name, tag, os_name, problem, condition) = texts
+    facts = _Facts(**{
+      columns.INSTANCE: [_Instance(name, pnode=name, tags=[tag], os=os_name)],
+      columns.NODE: [_Node(name, group=tag)]})
+    facts = facts._replace(name=name, findings=[
+      checks.Finding("forthcoming", "warning", name, tag, os_name)])
+    plain = self._Known(_Facts(**{columns.INSTANCE: [_Instance("x")],
+                                  columns.NODE: [_Node("y")]}), "x")
+    known = self._Known(facts, problem or "x")
+    for page in [pages.Overview, lambda known: pages.Clusters([known]),
+                 lambda known: pages.Table(known, columns.NODE, "", ""),
+                 lambda known: pages.Table(known, columns.INSTANCE, "", "")]:
+      (usual, hostile) = (_Parser(page(plain)), _Parser(page(known)))
+      self.assertEqual(hostile.tags, usual.tags)
+      self.assertEqual(hostile.attributes, usual.attributes)
+      page(known).encode("utf-8")
+    wrong = _Parser(pages.Table(plain, columns.NODE, condition, condition))
+    self.assertFalse(set(wrong.tags) & {"b", "img", "svg"})
+    pages.Map(known).encode("utf-8")
+
+
+if __name__ == "__main__":
+  unittest.main()
