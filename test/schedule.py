@@ -51,6 +51,8 @@ _SECONDS = {
   "daemon test_client_lossy": 38,
   "daemon test_generations": 33,
   "daemon test_enemy": 33,
+  "daemon test_export": 30,
+  "daemon test_recipes": 25,
   "daemon test_verify": 22,
   "daemon test_benchmark": 22,
   "daemon test_parts": 17,
