@@ -164,6 +164,18 @@ _GOALS = [
                                "p99")),
   _Goal("p99 at 1,000 requests per second, 3 nodes: ratio", 1, False,
         lambda sizes: _Against(_Least(sizes), "reloading", "idle", "p99")),
+  _Goal("clients that wait, 3 nodes: told after (ms)", 50, False,
+        lambda sizes: 1000 * _Least(sizes)["following"]["told"]),
+  _Goal("the same, 10,000 instances, against polling each second", 1, False,
+        lambda sizes: (sizes[_LARGE]["following"]["told"] /
+                       sizes[_LARGE]["following"]["polled"])),
+  _Goal("1,000 that wait: from the first told to the last (ms)", 50, False,
+        lambda sizes: 1000 * _Least(sizes)["following"]["spread"]),
+  _Goal("CPU time for 1,000 that wait, in a minute (ms)", 5, False,
+        lambda sizes: 1000 * _Least(sizes)["following"]["cpu"]),
+  _Goal("p99 beside 1,000 that wait: ratio to idle", 1.1, False,
+        lambda sizes: (_Least(sizes)["following"]["p99"] /
+                       _Least(sizes)["following"]["idle_p99"])),
   _Goal("confd-client ping: time against Ganeti's own confd-client", 0.23,
         False, lambda sizes: _CommandRatio(sizes, measures.GANETI_CLIENT)),
   _Goal("the same, against starting Python", 3.53, False,
@@ -301,6 +313,14 @@ def _SizeTables(instances, size):
       _Milliseconds(outcome["idle"]["p99"]),
       _Milliseconds(outcome["meanwhile"]["p99"])]
      for (question, outcome) in size.get("parts", {}).items()]))
+  lines.extend(_Table(
+    ["Waiting for a change", "Told after (ms)", "By polling (ms)",
+     "First to last (ms)", "CPU (ms/min)", "p99 idle (ms)", "p99 (ms)"],
+    [["%d clients" % outcome["clients"], "%.1f" % (1000 * outcome["told"]),
+      "%.1f" % (1000 * outcome["polled"]), "%.1f" % (1000 * outcome["spread"]),
+      "%.1f" % (1000 * outcome["cpu"]), _Milliseconds(outcome["idle_p99"]),
+      _Milliseconds(outcome["p99"])]
+     for outcome in [size.get("following")] if outcome]))
   commands = size.get("command", {})
   lines.extend(_Table(
     ["Command", "Time (ms)", "CPU (ms)", "Against Python"],

@@ -73,6 +73,8 @@ class TestBenchmark(unittest.TestCase):
         self.assertIn("ours", outcomes)
       self.assertGreater(size["reloads"]["ours"]["seconds"], 0)
       self.assertEqual(size["reloading"]["ours"]["reloading"]["lost"], 0)
+      self.assertGreater(size["following"]["told"], 0)
+      self.assertGreater(size["following"]["polled"], 0)
       for outcome in size.get("parts", {}).values():
         self.assertEqual(outcome["items"], outcome["expected"])
     self.assertRegex(output, "(?m)^role of a node +ours +[1-9]")

@@ -63,6 +63,9 @@ _FINISH_FORWARDED_TIME = 0.1
 #: tenth of it
 _TELL_TIME = 0.2
 
+#: The queue of requests to the loader, as far as the system allows (bytes)
+_LOADER_QUEUE = 4 << 20
+
 #: How many requests of workers the loader deals with before it looks around
 _BATCH = 64
 
@@ -114,6 +117,8 @@ class _Links:
   def __init__(self) -> None:
     self.large = _ForwardingSockets()
     self.loader = _ForwardingSockets()
+    # A thousand clients may be told at the same moment, and ask again
+    self.loader[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOADER_QUEUE)
     self.alive = os.pipe2(os.O_CLOEXEC)
     self.large_alive = os.pipe2(os.O_CLOEXEC)
     self.help = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
