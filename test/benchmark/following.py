@@ -172,13 +172,15 @@ def Following(generator, server, changes, requests, options, clients, say):
     (microseconds, beside those that wait and without)
 
   """
-  def _Settled():
-    # A daemon may space out changes that come at once
-    server.Settle()
-    time.sleep(1)
-
-  rounds = 3 * options.rounds
   outcomes = {"told": [], "polled": []}
+
+  def _Settled():
+    server.Settle()
+    # A daemon may space out changes that come at once
+    time.sleep(0.5 + 6 * max(outcomes["told"], default=0))
+
+  # One, where it is about nothing but seeing it run
+  rounds = 3 * options.rounds - 2
   for _ in range(rounds):
     for (name, function) in [("told", _Follow), ("polled", _Poll)]:
       _Settled()
