@@ -6,6 +6,7 @@
 
 """
 
+import itertools
 import os
 import signal
 import time
@@ -223,14 +224,13 @@ class CopiesTest(_Test):
     askers = [self._Asker("127.0.1.%d" % number)
               for number in range(1, addresses + 1)]
     for (number, asker) in enumerate(askers, 1):
-      asked = set()
+      tries = itertools.count()
 
-      def _Ask(asker=asker, asked=asked, number=number):
+      def _Ask(asker=asker, tries=tries, number=number):
         # Those that the loader had no time for are asked again
+        later = next(tries)
         for name in range(MAX_OF_ADDRESS):
-          asker.Send(self._Request("%d/%d" % (number, name),
-                                   later=len(asked)))
-        asked.add(len(asked))
+          asker.Send(self._Request("%d/%d" % (number, name), later=later))
         return self._Kept() == number * MAX_OF_ADDRESS
 
       testutils.WaitFor(_Ask, "all of an address are kept")

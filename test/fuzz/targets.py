@@ -327,22 +327,27 @@ def Requests(data):
       _CheckLater(asked, asked is responders(request.type)[0], replies[0],
                   snap, request)
     elif replies[0] is not None:
-      message = _CheckReply(replies[0], snap, request.rsalt)
       if request.type != 65 and replies[1] is not None:
         _Expect(replies == replies[:1] * 2, "not the same answer twice")
-      if request.type is None:
-        _Expect((message["status"], message["answer"]) == (2, None),
-                "answered without type")
-      if (request.type == 1 and message["status"] == 1 and
-          request.part is None):
-        _Expect(message["answer"] != 2, "would read: offline")
-      _Expect("secret" not in json.dumps(message["answer"]) or
-              "secret" in text, "the secret is out")
+      _CheckAnswer(_CheckReply(replies[0], snap, request.rsalt), request, text)
     else:
       # Too often, or a salt that leaves no room
       row = asked._row
       _Expect(row[responder._DROPPED_REPLAYED] or
               len(datagram) > 30000, "silent")
+
+
+def _CheckAnswer(message, request, text):
+  """Checks what is true of all answers.
+
+  """
+  if request.type is None:
+    _Expect((message["status"], message["answer"]) == (2, None),
+            "answered without type")
+  if request.type == 1 and message["status"] == 1 and request.part is None:
+    _Expect(message["answer"] != 2, "would read: offline")
+  _Expect("secret" not in json.dumps(message["answer"]) or
+          "secret" in text, "the secret is out")
 
 
 def _AskAsReader(responders, label, text):

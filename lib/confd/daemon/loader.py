@@ -118,7 +118,8 @@ class _Links:
     self.large = _ForwardingSockets()
     self.loader = _ForwardingSockets()
     # A thousand clients may be told at the same moment, and ask again
-    self.loader[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOADER_QUEUE)
+    self.loader[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
+                              _LOADER_QUEUE)
     self.alive = os.pipe2(os.O_CLOEXEC)
     self.large_alive = os.pipe2(os.O_CLOEXEC)
     self.help = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
