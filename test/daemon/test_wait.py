@@ -61,8 +61,15 @@ class _Test(unittest.TestCase):
       "%d" % (time.time() + later), label)
 
   def _Stats(self):
-    with self.daemon.Asker() as asker:
-      return asker.Answer(STATS)[1]
+    def _Ask():
+      # A worker that is killed takes what it holds with it
+      with self.daemon.Asker() as asker:
+        try:
+          return asker.Ask(STATS, timeout=1)["answer"]
+        except testutils.NoReply:
+          return None
+
+    return testutils.WaitFor(_Ask, "statistics")
 
   def _Kept(self):
     return self._Stats()["waiting"]["now"]
