@@ -84,13 +84,13 @@ class Confd(NamedTuple):
   stats: statslib.ClusterStats
 
 
-async def _Tables(asker: clientlib.AsyncClient) -> Any:
+async def _Tables(asker: Any) -> Any:
   """Asks for all tables.
 
   While the configuration changes, they may be of several moments: then they are
   asked for again, if not without end.
 
-  @return: the rows by kind, the smallest serial
+  @return: the rows by kind; the last reply, with the smallest serial of all
 
   """
   tables: Dict[str, List[Row]] = {}
@@ -104,10 +104,10 @@ async def _Tables(asker: clientlib.AsyncClient) -> Any:
       tables[kind] = list(reply.answer)
     if len(serials) == 1:
       break
-  return (tables, min(serials))
+  return (tables, reply._replace(serial=min(serials)))
 
 
-async def _Place(asker: clientlib.AsyncClient, path: str) -> Any:
+async def _Place(asker: Any, path: str) -> Any:
   """Asks for something in the configuration.
 
   @return: None where there is no such place
@@ -121,22 +121,25 @@ async def _Place(asker: clientlib.AsyncClient, path: str) -> Any:
     return None
 
 
-async def Ask(asker: clientlib.AsyncClient) -> Facts:
+async def Ask(asker: Any) -> clientlib.Reply[Facts]:
   """Asks for all that a configuration says.
 
+  @param asker: a C{client.AsyncClient} or its like
   @raise errors.ConfdClientError: there is no answer, or another than expected
 
   """
-  (tables, serial) = await _Tables(asker)
+  (tables, reply) = await _Tables(asker)
   statistics = (await asker.Query(protocol.REQ_STATS)).answer
   findings = checks.Check(checks.Facts(
     tables[columns.NODE], tables[columns.INSTANCE], tables[columns.NETWORK],
     tables[columns.DISK], await _Place(asker, checks.CLUSTER_TAGS),
     await _Place(asker, checks.POOL_SIZE),
     statistics["config"].get("warnings", 0), time.time()))
-  return Facts(serial, str(await _Place(asker, _CLUSTER_NAME)),
-               (await asker.Ping()).answer, await _Place(asker, _MTIME), tables,
-               findings)
+  result: clientlib.Reply[Facts] = reply._replace(answer=Facts(
+    reply.serial, str(await _Place(asker, _CLUSTER_NAME)),
+    (await asker.Ping()).answer, await _Place(asker, _MTIME), tables,
+    findings))
+  return result
 
 
 async def AskConfd(asker: clientlib.AsyncClient) -> Confd:

@@ -4,9 +4,10 @@
 
 """Keeps what is known of a cluster up to date.
 
-Two things go on: the configuration is asked for whenever it has changed, and
-how the candidates are is asked for now and then. Whatever goes wrong, what was
-known last is kept, and L{Watcher.state} says that it is not certain any more.
+Two things go on: the configuration is followed, so that changes are told at
+once, and how the candidates are is asked for now and then. Whatever goes wrong,
+what was known last is kept, and L{Watcher.state} says that it is not certain
+any more.
 
 """
 
@@ -17,7 +18,7 @@ import contextlib
 import logging
 import time
 
-from typing import Any, AsyncIterator, Awaitable, Callable, List, Optional
+from typing import Awaitable, Callable, List, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -50,7 +51,8 @@ class Watcher:
     self._make_client = make_client
     self._facts: Optional[factslib.Facts] = None
     self._confd: Optional[factslib.Confd] = None
-    self._seen: Optional[float] = None
+    #: When somebody answered last; None while somebody does, or before
+    self._lost: Optional[float] = None
     self._waiting: List[asyncio.Future[None]] = []
 
   @property
@@ -60,10 +62,13 @@ class Watcher:
 
   @property
   def age(self) -> Optional[float]:
-    """Seconds since somebody said that the facts hold; None if nobody did.
+    """Seconds since somebody answered last, 0 while somebody does; None if
+    nobody ever did.
 
     """
-    return None if self._seen is None else time.monotonic() - self._seen
+    if self._lost is not None:
+      return time.monotonic() - self._lost
+    return None if self._facts is None else 0
 
   async def Changed(self) -> None:
     """Waits until something is another than before.
@@ -83,53 +88,56 @@ class Watcher:
       if not waiter.done():
         waiter.set_result(None)
 
-  def _Fail(self, err: Exception) -> None:
-    """Notes that nothing is known now.
+  def _Trouble(self, err: Optional[Exception]) -> None:
+    """Notes that nobody answers, or that somebody does again.
+
+    @param err: None for the latter
 
     """
+    problem = None
     if isinstance(err, _OTHER_FORMS):
-      text = "an answer does not have the form that was expected"
-    else:
-      text = str(err)
-    if self.problem is None or self._facts is None and self.problem != text:
-      logging.warning("Cluster %s: %s", self.cluster, text)
-    news = self.problem != text
-    self.problem = text
-    if news:
-      self._Tell()
-
-  def _Succeed(self) -> None:
-    self._seen = time.monotonic()
-    if self.problem is not None:
-      if self._facts is not None:
-        logging.info("Cluster %s: answers, serial %d", self.cluster,
-                     self._facts.serial)
-      self.problem = None
-      self._Tell()
+      problem = "an answer does not have the form that was expected"
+    elif err is not None:
+      problem = str(err)
+    if problem == self.problem:
+      return
+    if problem is None:
+      self._lost = None
+      logging.info("Cluster %s: answers", self.cluster)
+    elif self.problem is None or self._facts is None:
+      # Others that follow say the same in other words
+      logging.warning("Cluster %s: %s", self.cluster, problem)
+    if self.problem is None:
+      self._lost = time.monotonic()
+    self.problem = problem
+    self._Tell()
 
   async def Run(self) -> None:
     """Goes on until it is cancelled.
 
     """
-    await asyncio.gather(self._Repeat(self._FollowFacts),
-                         self._Repeat(self._FollowConfd))
+    await asyncio.gather(
+      self._Repeat(self._FollowFacts, self._Trouble),
+      # How they are is told by what they say, if anything
+      self._Repeat(self._FollowConfd, lambda err: None))
 
   async def _Repeat(self, follow: Callable[[clientlib.AsyncClient],
-                                           Awaitable[None]]) -> None:
+                                           Awaitable[None]],
+                    trouble: Callable[[Optional[Exception]], None]) -> None:
     """Asks again and again, whatever happens.
 
     """
     (delay, most) = _RETRY
     while True:
-      before = self._seen
+      started = time.monotonic()
       try:
         async with self._make_client() as asker:
           await follow(asker)
       except (errors.GenericError, OSError) as err:
-        self._Fail(err)
+        trouble(err)
       except _OTHER_FORMS as err:
-        self._Fail(err)
-      if self._seen != before:
+        trouble(err)
+      if time.monotonic() - started > most:
         delay = _RETRY[0]
       await asyncio.sleep(delay)
       delay = min(2 * delay, most)
@@ -138,10 +146,10 @@ class Watcher:
     """Asks for the facts, at first and after each change.
 
     """
-    async for _ in _Serials(asker, self._Succeed):
-      facts = await factslib.Ask(asker)
-      self._facts = facts
-      self._Succeed()
+    async for change in asker.FollowCall(
+        factslib.Ask, lambda facts: {"serial": facts.serial}, self._Trouble):
+      self._facts = change.reply.answer
+      self._Trouble(None)
       self._Tell()
 
   async def _FollowConfd(self, asker: clientlib.AsyncClient) -> None:
@@ -152,21 +160,3 @@ class Watcher:
       self._confd = await factslib.AskConfd(asker)
       self._Tell()
       await asyncio.sleep(_CONFD_INTERVAL)
-
-
-async def _Serials(asker: clientlib.AsyncClient, confirm: Callable[[], None]
-                   ) -> AsyncIterator[int]:
-  """Yields the configuration's serial, at first and when it is another one.
-
-  @param confirm: called whenever it is known to be the same
-
-  """
-  last: Any = None
-  while True:
-    serial = (await asker.Serial()).answer
-    if serial != last:
-      last = serial
-      yield serial
-    else:
-      confirm()
-    await asyncio.sleep(1)

@@ -231,8 +231,8 @@ class Server:
         self._metrics = (states, await loop.run_in_executor(
           None, _WriteMetrics, states, self._per_instance))
       text = self._metrics[1]
-    ages = ["# HELP ganeti_facts_age_seconds Time since what is known of a"
-            " cluster was known to hold",
+    ages = ["# HELP ganeti_facts_age_seconds Time since somebody answered last,"
+            " 0 while somebody does",
             "# TYPE ganeti_facts_age_seconds gauge"]
     ages += ['ganeti_facts_age_seconds{cluster="%s"} %.3f' % (name, found.age)
              for (name, found) in self._watchers.items()
