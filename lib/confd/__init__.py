@@ -16,11 +16,14 @@ C{answers} between them. The other rooms:
   - C{daemon}: the processes of ganeti-confd, and what they share with the
     system.
   - C{clientlib}: what asking takes. C{client} is its door.
+  - C{views}: what can be made of tables: findings, plans, drawings.
+  - C{export}: what other programs read, made of tables.
   - C{command}: the command confd-client, and the hook of "gnt-cluster verify".
+  - C{exporter}: the web server confd-exporter.
 
 Pure code (the wire, C{config}, C{querylib}, C{answers}, C{daemon.policy},
-C{clientlib.exchange}, C{clientlib.fetch} and C{clientlib.filters}) knows bytes
-and values, and no socket, clock, file or log. The rest meets the world. What
+C{clientlib.exchange}, C{clientlib.fetch}, C{clientlib.filters}, C{views} and
+C{export}) knows bytes and values, and no socket, clock, file or log. The rest meets the world. What
 may import what is in test/unit/test_rooms.py.
 
 """
