@@ -28,6 +28,7 @@ _PLACE_RE = re.compile(
 
 #: Made by make
 _MADE = frozenset(["daemons/ganeti-confd", "tools/confd-client",
+                   "tools/confd-exporter",
                    "tools/hooks/confd", "doc/html", "doc/html/index.html"])
 
 
