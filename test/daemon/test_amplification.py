@@ -23,6 +23,7 @@ MASTER = 3
 CONFIG = 10
 QUERY = 64
 STATS = 65
+WAIT = 66
 
 #: How often one request is worked for, as the manual says
 LIMIT = 16
@@ -141,6 +142,28 @@ class AmplificationTest(unittest.TestCase):
     dropped = json.loads(testutils.RunInNetwork(_UNREACHABLE))
     self.assertGreater(dropped["unsent"], 0)
     self.assertGreater(dropped["replayed"], 0)
+
+  def testQuestionsThatWait(self):
+    """Copies of one that waits are kept once at a time, and so often in all.
+
+    """
+    captured = testutils.PackMessage(
+      testutils.KEY, testutils.MakeMessage(WAIT, {"serial": 17, "seconds": 1}))
+    replies = 0
+    with self.daemon.Asker() as other:
+      # Each second there is room for the next one
+      for _ in range(3):
+        for _ in range(4):
+          other.Send(captured)
+        replies += other.Receive() is not None
+        self.assertIsNone(other.Receive(timeout=0))
+      for _ in range(2 * LIMIT):
+        other.Send(captured)
+      while other.Receive(timeout=2) is not None:
+        replies += 1
+    self.assertLessEqual(replies, 4)
+    waiting = self.daemon.Answer(STATS)[1]["waiting"]
+    self.assertEqual(waiting, {"kept": replies, "now": 0})
 
   def testNewRequestsAreNot(self):
     for _ in range(3 * LIMIT):

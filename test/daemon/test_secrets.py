@@ -28,6 +28,7 @@ from testutils import Uuid
 
 QUERY = 64
 STATS = 65
+WAIT = 66
 
 #: What every secret has in it; behind that stands which one it is
 MARK = "t0p-s3cret-"
@@ -38,7 +39,7 @@ PUBLIC = "not-s3cret"
 KEY = b"the-k3y-of-this-cluster-0123456789\n"
 LABEL = "reader:all:never"
 
-_TYPES = list(range(13)) + [QUERY, STATS]
+_TYPES = list(range(13)) + [QUERY, STATS, WAIT]
 _KINDS = ["instance", "node", "group", "network", "disk"]
 
 

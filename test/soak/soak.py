@@ -34,6 +34,7 @@ import adversity
 import testutils
 
 from soak import faults as faultlib
+from soak import follower
 
 from ganeti import errors
 from ganeti.confd.clientlib import sync
@@ -67,6 +68,9 @@ _PATIENCE = 20.0
 #: and whoever makes them goes after all others on a busy machine.
 _PARTS_PATIENCE = 60.0
 _PARTS_TIMEOUT = 10.0
+
+#: Clients that wait for changes
+_FOLLOWERS = 3
 
 #: Seconds that a client takes to see that the key has changed
 _KEY_INTERVAL = 0.1
@@ -556,6 +560,8 @@ def Run(seconds, clients, window, pause, fault_interval, copies):
     daemon = _Daemon(["--workers=2"], stack)
     people = [_Client(daemon, window, pause, seed) for seed in range(clients)]
     people.append(_LibraryClient(daemon, pause))
+    people.extend(follower.Follower(daemon, seed, _PATIENCE)
+                  for seed in range(_FOLLOWERS))
     if copies:
       people.append(_Captor(daemon, copies, clients))
     context = multiprocessing.get_context("fork")
@@ -629,7 +635,8 @@ def _Figures(seconds, counts, latencies, problems, faults, stats, log):
   for name in ["asked", "answered", "lost", "wrong", "older", "resent",
                "duplicates", "unsent", "library asked", "library answered",
                "library asked again", "library, longest s", _FORGED, _GARBAGE,
-               _STALE, "bad answered", "copies", "copies answered",
+               _STALE, "bad answered", "followed", "told", "copies",
+               "copies answered",
                "copies, most answers"]:
     figures[name] = counts[name]
   figures["answers per second"] = round(counts["answered"] / seconds)
@@ -704,6 +711,8 @@ def Problems(figures):
                     figures["copies, most answers"])
   if figures["copies"] and not figures["dropped replayed"]:
     problems.append("no copies for the daemon")
+  if not (figures["followed"] and figures["told"]):
+    problems.append("nobody has waited")
   if figures["library answered"] < 1:
     problems.append("nothing for the client library")
   if not (figures["workers killed"] and figures["configurations loaded"] > 3):
