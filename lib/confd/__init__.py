@@ -23,8 +23,8 @@ C{answers} between them. The other rooms:
 
 Pure code (the wire, C{config}, C{querylib}, C{answers}, C{daemon.policy},
 C{clientlib.exchange}, C{clientlib.fetch}, C{clientlib.filters}, C{views} and
-C{export}) knows bytes and values, and no socket, clock, file or log. The rest meets the world. What
-may import what is in test/unit/test_rooms.py.
+C{export}) knows bytes and values, and no socket, clock, file or log. The rest
+meets the world. What may import what is in test/unit/test_rooms.py.
 
 """
 
