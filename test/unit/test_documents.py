@@ -92,6 +92,15 @@ class TestNames(unittest.TestCase):
                         "%s names %s" % (name, place))
     self.assertGreater(found, 30)
 
+  def testManualPagesAreMarked(self):
+    """By that make install and uninstall know them for ours.
+
+    """
+    for name in _Pages():
+      text = _Read(_DOC, name)
+      if ":Manual section:" in text:
+        self.assertIn("the ganeti-confd authors", text, name)
+
   def testPagesAreThere(self):
     for name in _Pages():
       for page in re.findall(r"(?:``|\*)([a-z-]+\.rst)(?:``|\*)",
