@@ -126,7 +126,8 @@ class TestCalls(unittest.TestCase):
     ips[1234] = "10.77.1.12"
     answer = self._Client(DEBIAN).NodesOfInstanceIps(ips).answer
     self.assertEqual(len(answer), 2000)
-    self.assertEqual([i for i in answer if i[0] == 0], [[0, "10.77.0.1"]])
+    self.assertEqual([tuple(i) for i in answer if i[0] == 0],
+                     [(0, "10.77.0.1")])
 
   def testManyQuestionsToOneClient(self):
     """Serials that differ from question to question are no serials going back.
