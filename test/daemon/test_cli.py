@@ -597,7 +597,7 @@ class TestWatch(_Test):
       proc.stdout.close()
       proc.stderr.close()
     self.addCleanup(_End)
-    testutils.WaitFor(lambda: self.remarks, "watch has begun")
+    testutils.WaitFor(lambda: self.remarks or self.lines, "watch has begun")
     return proc
 
   @staticmethod
@@ -643,6 +643,54 @@ class TestWatch(_Test):
     self.assertEqual(self.lines, ["changed to 18"])
     testutils.WaitFor(lambda: any("ended with exit code 3" in line
                                   for line in self.remarks), "the remark")
+
+  def testQuestion(self):
+    """A change elsewhere prints nothing.
+
+    """
+    self._Start(_Config(17))
+    self._Watch("list", "instances", "-o", "name,pnode")
+    moved = _Config(19)
+    for instance in moved["instances"].values():
+      instance["primary_node"] = testutils.Uuid("a", 3)
+    gone = _Config(20)
+    gone["instances"] = {key: value for (key, value) in
+                         moved["instances"].items() if key.endswith("2")}
+    for (config, count) in [(_Config(18), 3), (moved, 6), (gone, 8)]:
+      self._WriteAll(config)
+      self.daemons[0].WaitForSerial(config["serial_no"])
+      testutils.WaitFor(lambda: len(self.lines) >= count, "the lines")
+    lines = [line for line in self.lines if " serial " not in line]
+    self.assertEqual(lines, [
+      "Instance          Primary_node",
+      "inst1.example.com node1.example.com",
+      "inst2.example.com node2.example.com",
+      "~ inst1.example.com Primary_node: node1.example.com ->"
+      " node3.example.com",
+      "~ inst2.example.com Primary_node: node2.example.com ->"
+      " node3.example.com",
+      "- inst1.example.com node3.example.com"])
+
+  def testEventsForACommand(self):
+    self._Start(_Config(17))
+    proc = self._Watch("node-ips", "--initial", "--exec", "sh", "-c",
+                       'cat; echo "$CONFD_OLD_SERIAL"')
+    testutils.WaitFor(lambda: len(self.lines) == 2, "the start")
+    event = json.loads(self.lines[0])["answer"]
+    self.assertEqual((event["old"], event["serial"], event["now"]),
+                     (None, 17, _ADDRESSES + ["192.0.2.4"]))
+    self.assertEqual(self.lines[1], "")
+    config = _Config(18)
+    config["nodes"][testutils.Uuid("a", 4)]["primary_ip"] = "192.0.2.9"
+    self._WriteAll(config)
+    testutils.WaitFor(lambda: len(self.lines) == 4, "the event")
+    event = json.loads(self.lines[2])["answer"]
+    self.assertEqual((event["came"], event["went"], event["changed"]),
+                     ({"192.0.2.9": "192.0.2.9"}, {"192.0.2.4": "192.0.2.4"},
+                      {}))
+    self.assertEqual(self.lines[3], "17")
+    proc.terminate()
+    self.assertEqual(proc.wait(20), -signal.SIGTERM)
 
   def testNoRoomForRemarks(self):
     """A full disk does not end it.

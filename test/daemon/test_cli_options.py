@@ -66,6 +66,7 @@ _VALUES = {
   "--table": "filter",
   "--then": "true",
   "--may": "status",
+  "--exec": "true",
   "--until": "2999-12-31",
   }
 
@@ -187,11 +188,9 @@ class _TestCase(unittest.TestCase):
     """Has "watch" see one change, and then a user's C-c.
 
     """
-    serials = itertools.count(self.daemon.Ask(0)["serial"] + 1)
-
-    def _Follow(asker, moved):
-      reply = asker.Serial()
-      moved(next(serials), reply)
+    def _Follow(watched):
+      (change, *_) = itertools.islice(watched.follow(print), 1)
+      yield change._replace(old_serial=change.reply.serial + 1)
       raise KeyboardInterrupt
     stack.enter_context(mock.patch.object(watch, "Follow", _Follow))
 
@@ -377,6 +376,14 @@ class TestEachOption(_TestCase):
       self.assertIn("inst1", self._Ask(name).output)
       self.assertNotIn("inst1", self._Ask(name, "--primary-only").output)
 
+  def _CheckExec(self, _, result):
+    self.assertEqual(result.code, 2)
+    self.assertIn("has to stand after watch", result.problems)
+
+  def _CheckInitial(self, _, result):
+    self.assertEqual(result.code, 2)
+    self.assertIn("needs a command", result.problems)
+
   def _CheckRequests(self, _, result):
     self.assertEqual(result.code, 0)
     self.assertIn("ms per ping request", result.output)
@@ -414,6 +421,8 @@ class TestEachOption(_TestCase):
     "--ignore": _CheckIgnore,
     "--primary-only": _CheckPrimaryOnly,
     "--requests": _CheckRequests,
+    "--exec": _CheckExec,
+    "--initial": _CheckInitial,
     "--may": _CheckOther,
     "--until": _CheckOther,
     }

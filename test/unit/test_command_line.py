@@ -82,6 +82,25 @@ class TestOrder(unittest.TestCase):
                      ["sh", "-c"])
     self.assertEqual(_Parse("watch").command_line, [])
 
+  def testQuestionOfWatch(self):
+    """A word that is a question is one; after --exec it is a program.
+
+    """
+    opts = _Parse("watch", "list", "nodes", "-o", "name", "node1", "--exec",
+                  "sh", "-o", "--exec", "list")
+    self.assertEqual((opts.command, opts.question, opts.kind, opts.names,
+                      opts.output), ("watch", "list", "node", ["node1"],
+                                     "name"))
+    self.assertEqual(opts.command_line, ["sh", "-o", "--exec", "list"])
+    for argv in (["watch", "--exec", "list", "x"], ["watch", "--", "list", "x"],
+                 ["watch", "--exec=list", "x"]):
+      opts = _Parse(*argv)
+      self.assertEqual((opts.question, opts.command_line),
+                       (None, ["list", "x"]))
+    opts = _Parse("watch", "--initial", "-t", "3", "sh", "--initial")
+    self.assertEqual((opts.initial, opts.timeout, opts.command_line),
+                     (True, 3, ["sh", "--initial"]))
+
   def testSingularsAndPlurals(self):
     for (plural, singular) in zip(commandline.KINDS, columns.KINDS):
       for text in (plural, singular):
@@ -100,6 +119,12 @@ class TestErrors(unittest.TestCase):
       (["ping", "--", "--json"], "too many arguments: '--json'"),
       (["list", "nodes", "--units", "k"], "invalid choice: 'k'"),
       (["watch", "--json", "sh"], "exclude each other"),
+      (["watch", "--exec"], "--exec needs a command"),
+      (["--exec=sh", "watch"], "--exec has to stand after watch"),
+      (["watch", "--initial"], "--initial needs a command"),
+      (["watch", "master", "x"], "too many arguments: 'x'"),
+      (["watch", "list", "nodes", "--csv"], "--csv belongs to"),
+      (["watch", "list", "cats"], "not one of instances"),
       (["list", "nodes", "--coverage", "x"], "not a coverage: 'x'"),
       ([""], "no such command: ''"),
       ]:

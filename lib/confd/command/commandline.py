@@ -7,9 +7,12 @@
 L{COMMANDS} is the table: a new command or option goes in there, and is known to
 the parser, to --help and to the completion of the shell.
 
-Options may stand before and after the command, but what follows the first word
-after C{watch} is that command's. So the words are sorted first, and a parser is
-made of the one command that is asked for.
+Options may stand before and after the command. After C{watch} there may be
+another command, one of L{WATCHED}, with its own arguments and options; any
+other word is a program, and all that follows is that program's. So is all that
+follows C{--exec}, by which a program is run that is called like a question. So
+the words are sorted first, and a parser is made of the one command that is
+asked for.
 
 """
 
@@ -28,8 +31,11 @@ from ganeti.confd import _version
 
 PROGRAM = "confd-client"
 
-#: The command whose arguments are a command line
+#: The command whose arguments are a command line, or a question
 WATCH = "watch"
+
+#: The option after which all is a command line
+_EXEC_FLAG = "--exec"
 
 #: The command that is a Nagios plugin without an option for that
 CHECK = "check"
@@ -411,6 +417,14 @@ _TABLE_NAME = Option(
   {"metavar": "NAME", "type": _Table,
    "help": "with nftables: table of the family inet for the sets (default:"
            " ganeti)"})
+_INITIAL = Option(
+  ("--initial", ),
+  {"action": "store_true", "help": "run the command at the start, too"})
+_EXEC = Option(
+  (_EXEC_FLAG, ),
+  {"metavar": "COMMAND...",
+   "help": "run this command at each change; all that follows is part of it"},
+  "commands")
 _REQUESTS = Option(
   ("-r", "--requests"),
   {"metavar": "NUMBER", "default": 100,
@@ -521,9 +535,17 @@ COMMANDS: Dict[str, Command] = {
     (Argument("hmac_file", "FILE", "?", "files"), ), (_JSON, ), coverage=None,
     asks=False),
   WATCH: Command(
-    "watch", "print a line, or run a command, at each change",
-    (Argument("command_line", "COMMAND", "*", "commands"), ), coverage=-1),
+    "watch", "print changes, or run a command at each",
+    (Argument("command_line", "QUESTION|COMMAND", "*", "commands"), ),
+    (_INITIAL, _EXEC), coverage=-1),
   }
+
+#: What may stand after "watch"
+WATCHED = tuple(name for (name, command) in COMMANDS.items()
+                if command.module in ("questions", "list"))
+
+#: Options that are about a table as a whole
+_NOT_WATCHED = (_JSON_LINES, _CSV, _SORT, _REVERSE)
 
 #: What there is without a command
 NO_COMMAND = Command(SELF_TEST, "a self test, then timings",
@@ -533,8 +555,20 @@ NO_COMMAND = Command(SELF_TEST, "a self test, then timings",
 def Find(name: Optional[str]) -> Command:
   """Returns a command, or what there is without one.
 
+  @param name: may be "watch list", too, and all that can be watched
+
   """
-  return NO_COMMAND if name is None else COMMANDS[name]
+  if name is None:
+    return NO_COMMAND
+  (first, _, question) = name.partition(" ")
+  command = COMMANDS[first]
+  if not question:
+    return command
+  watched = COMMANDS[question]
+  return command._replace(
+    arguments=watched.arguments,
+    options=command.options + tuple(i for i in watched.options
+                                    if i not in _NOT_WATCHED))
 
 
 def AllOptions() -> Dict[str, Option]:
@@ -551,28 +585,36 @@ def AllOptions() -> Dict[str, Option]:
   return result
 
 
-def _Sort(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
+def _Sort(argv: Sequence[str]) -> Tuple[List[str], List[str], List[str]]:
   """Sorts the words of a command line.
 
   A value is joined to its option, so that it may begin with a dash.
 
-  @return: options, and the other words in their order
+  @return: options, the other words in their order, and the command line to
+    run, which is empty where there is none
 
   """
+  to_run: List[str] = []
   known = AllOptions()
   options: List[str] = []
   words: List[str] = []
   rest = list(argv)
   while rest:
     word = rest.pop(0)
+    if words[:1] == [WATCH] and word.partition("=")[0] == _EXEC_FLAG:
+      options.append(_EXEC_FLAG + "=")
+      (_, equals, first) = word.partition("=")
+      to_run = [first, *rest] if equals else rest
+      break
+    if words == [WATCH] and (word == "--" or not (word.startswith("-") or
+                                                  word in WATCHED)):
+      to_run = rest if word == "--" else [word] + rest
+      break
     if word == "--":
       words.extend(rest)
       break
     if not word.startswith("-") or word == "-":
       words.append(word)
-      if len(words) == 2 and words[0] == WATCH:
-        words.extend(rest)
-        break
       continue
     (flag, value) = (word, None)
     if word.startswith("--"):
@@ -589,7 +631,7 @@ def _Sort(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
       value = rest.pop(0)
     options.append(flag if value is None else
                    "%s=%s" % (option.flags[-1], value))
-  return (options, words)
+  return (options, words, to_run)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -683,8 +725,21 @@ def _CheckForms(parser: argparse.ArgumentParser,
     parser.error("--only belongs to --address")
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
-  if getattr(opts, "json", False) and getattr(opts, "command_line", None):
+
+
+def _CheckWatch(parser: argparse.ArgumentParser, opts: argparse.Namespace,
+                has_exec: bool) -> None:
+  """Refuses options of "watch" that would be without effect.
+
+  """
+  if opts.exec:
+    parser.error("%s has to stand after %s" % (_EXEC_FLAG, WATCH))
+  if has_exec and not opts.command_line:
+    parser.error("%s needs a command" % _EXEC_FLAG)
+  if opts.json and opts.command_line:
     parser.error("--json and a command to run exclude each other")
+  if opts.initial and not opts.command_line:
+    parser.error("--initial needs a command to run")
 
 
 def _CheckExport(parser: argparse.ArgumentParser, opts: argparse.Namespace
@@ -728,7 +783,7 @@ def Name(argv: Sequence[str]) -> Optional[str]:
   """Returns the first word of a command line that is no option.
 
   """
-  (_, words) = _Sort(argv)
+  (_, words, _) = _Sort(argv)
   return words[0] if words else None
 
 
@@ -741,11 +796,15 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
   @raise SystemExit: help or version was asked for, and is printed
 
   """
-  (options, words) = _Sort(argv)
+  (options, words, to_run) = _Sort(argv)
   name = words[0] if words else None
   if name is not None and name not in COMMANDS:
     MakeParser(None).error("no such command: '%s'%s" %
                            (name, DidYouMean(name, list(COMMANDS))))
+  question = None
+  if name == WATCH and len(words) > 1:
+    question = words.pop(1)
+    name = "%s %s" % (WATCH, question)
   parser = MakeParser(name)
   known = {flag for option in Find(name).Options() for flag in option.flags}
   for text in options:
@@ -763,7 +822,11 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
     # Before Python 3.13 argparse takes a "--" away even where it is a value
     if value == [] and option not in arguments:
       setattr(opts, option, "--")
-  opts.command = name
+  opts.command = words[0] if words else None
+  if opts.command == WATCH:
+    opts.question = question
+    opts.command_line = to_run
+    _CheckWatch(parser, opts, _EXEC_FLAG + "=" in options)
   _CheckForms(parser, opts)
   if name == EXPORT:
     _CheckExport(parser, opts)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -105,16 +105,21 @@ class _Table:
     """Prints the table for people.
 
     """
-    unit = opts.units or ("h" if opts.separator is None else "m")
-    writers = [values.TableWriter(self._what, column, unit)
-               for column in self._columns]
     headers = self._Headers("Cluster",
                             [column.title for column in self._columns])
     # The one before them is not
     before = len(headers) - len(self._columns)
     numeric = [before + i for i in range(len(self._columns))
                if self._IsNumeric(i)]
-    output.Printer(opts).Print(headers, self._Cells(writers, None), numeric)
+    output.Printer(opts).Print(headers, self.Cells(opts), numeric)
+
+  def Cells(self, opts: argparse.Namespace) -> List[List[Optional[str]]]:
+    """Returns the cells as people read them.
+
+    """
+    unit = opts.units or ("h" if opts.separator is None else "m")
+    return self._Cells([values.TableWriter(self._what, column, unit)
+                        for column in self._columns], None)
 
   def PrintCsv(self, opts: argparse.Namespace) -> None:
     import csv
@@ -241,6 +246,40 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   else:
     _Print(_Table(opts.kind, fields, reply.answer), opts)
   return command.EXIT_SUCCESS
+
+
+def Watch(asker: clientlib.Client, opts: argparse.Namespace
+          ) -> Tuple[Any, ...]:
+  """Returns what "watch" has to know of a table, see C{watch.Watched}.
+
+  @return: what follows it, what prints rows, titles, what makes the cells of a
+    row, and what makes an object of one
+
+  """
+  fields = _ParseFields(opts.output, opts.kind)
+  (condition, names) = (opts.filter, opts.names)
+  if condition is None and len(names) == 1 and filters.IsFilter(names[0]):
+    (condition, names) = (names[0], [])
+  parsed = tables.ParsedFilter(opts.kind, condition)
+  if any(filters.IsGlob(name) for name in names):
+    patterns = filters.ParseArguments(names, tables.KeyField(opts.kind))
+    parsed = patterns if parsed is None else parsed.And(patterns)
+    names = []
+
+  def _Follow(trouble: Any) -> Iterator[clientlib.Change]:
+    try:
+      yield from asker.Follow(opts.kind, fields, filter=parsed,
+                              names=names or None, trouble=trouble)
+    except clientlib.ErrorAnswer as err:
+      raise _ExplainUnknownField(asker, opts, err) from err
+
+  def _Show(rows: _Rows) -> None:
+    _Table(opts.kind, fields, rows).Print(opts)
+
+  def _Cells(row: Sequence[Any]) -> List[Optional[str]]:
+    return _Table(opts.kind, fields, [row]).Cells(opts)[0]
+  titles = [columns.Describe(opts.kind, name).title for name in fields]
+  return (_Follow, _Show, titles, _Cells, lambda row: dict(zip(fields, row)))
 
 
 def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:

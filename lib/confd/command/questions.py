@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from ganeti import constants
 from ganeti.confd import client as clientlib
 from ganeti.confd import command
+from ganeti.confd.clientlib import changes
 from ganeti.confd.command import output
 
 
@@ -47,6 +48,8 @@ class Question(NamedTuple):
   show: Callable[[Any, argparse.Namespace], View]
   #: Makes the answer that is printed with --json, where things have names
   tell: Callable[[Any, argparse.Namespace], Any] = _Same
+  #: By which columns "watch" finds a row again; none where there is one only
+  keys: Sequence[int] = ()
 
 
 def _Lines(answer: Any, _: argparse.Namespace) -> View:
@@ -180,22 +183,92 @@ QUESTIONS: Dict[str, Question] = {
                           lambda answer, _: TellMasterInfo(answer)),
   "node-role": Question(lambda asker, opts: asker.NodeRole(opts.node),
                         _ShowRole, _TellRole),
-  "node-ips": Question(lambda asker, _: asker.NodeIps(), _Lines),
-  "mc-ips": Question(lambda asker, _: asker.MasterCandidates(), _Lines),
+  "node-ips": Question(lambda asker, _: asker.NodeIps(), _Lines, keys=[0]),
+  "mc-ips": Question(lambda asker, _: asker.MasterCandidates(), _Lines,
+                     keys=[0]),
   "instance-ips": Question(lambda asker, opts: asker.InstanceIps(opts.link),
-                           _Lines),
-  "node-of-ip": Question(_AskNodeOfIp, _ShowNodeOfIp, _TellNodeOfIp),
+                           _Lines, keys=[0]),
+  "node-of-ip": Question(_AskNodeOfIp, _ShowNodeOfIp, _TellNodeOfIp, [0]),
   "node-instances": Question(
     lambda asker, opts: asker.NodeInstances(opts.node), _ShowNodeInstances,
-    _TellNodeInstances),
+    _TellNodeInstances, [0, 1]),
   "node-drbd": Question(lambda asker, opts: asker.NodeDrbd(opts.node),
-                        _ShowNodeDrbd, _TellNodeDrbd),
+                        _ShowNodeDrbd, _TellNodeDrbd, [0, 1]),
   "instance-disks": Question(
-    lambda asker, opts: asker.InstanceDisks(opts.instance), _ShowDisks),
-  "config": Question(_AskConfig, _ShowConfig),
+    lambda asker, opts: asker.InstanceDisks(opts.instance), _ShowDisks,
+    keys=[5]),
+  "config": Question(_AskConfig, _ShowConfig, keys=[0]),
   "collectors": Question(lambda asker, _: asker.Collectors(),
-                         _ShowCollectors),
+                         _ShowCollectors, keys=[0]),
   }
+
+
+class Item(NamedTuple):
+  """A row of an answer, for "watch".
+
+  """
+  titles: Optional[List[str]]
+  cells: Sequence[Any]
+  #: As it is printed with --json; None where it is not
+  value: Any
+
+
+def _Values(told: Any, rows: Sequence[Sequence[Any]]) -> List[Any]:
+  """Finds what is printed with --json for each row.
+
+  """
+  values: List[Any] = [told]
+  if isinstance(told, list):
+    values = told
+  elif isinstance(told, dict) and len(rows) != 1:
+    values = list(told.values())
+    if all(isinstance(i, list) for i in values):
+      values = [item for items in values for item in items]
+  if len(values) == len(rows):
+    return values
+  return [list(row) for row in rows]
+
+
+def Items(question: Question, answer: Any, opts: argparse.Namespace,
+          is_told: bool) -> changes.Items:
+  """Takes an answer apart, for "watch".
+
+  @param is_told: whether it is printed with --json
+  @return: L{Item}s by key
+
+  """
+  with output.Expecting("somebody"):
+    if opts.question == "config" and isinstance(answer, (dict, list)):
+      # Not by lines
+      return {key: Item(["Key", "Value"],
+                        [key, output.FormatJson(value, indent=None)], value)
+              for (key, value) in changes.ByNaturalKeys(answer).items()}
+    view = question.show(answer, opts)
+    values: List[Any] = [None] * len(view.rows)
+    if is_told:
+      values = _Values(question.tell(answer, opts), view.rows)
+    keys = question.keys if isinstance(answer, (dict, list)) else ()
+    found = [tuple(row[i] for i in keys) if len(keys) > 1 else
+             row[keys[0]] if keys else None for row in view.rows]
+    return changes.ByKeys(found, [Item(view.headers, row, value) for
+                                  (row, value) in zip(view.rows, values)])
+
+
+def Show(question: Question, answer: Any, opts: argparse.Namespace) -> None:
+  """Prints an answer for people.
+
+  """
+  view = question.show(answer, opts)
+  output.Printer(opts).Print(view.headers, view.rows, view.numeric)
+
+
+def Tell(question: Question, answer: Any, opts: argparse.Namespace) -> Any:
+  """Makes what is printed of an answer with --json.
+
+  @param answer: None for none
+
+  """
+  return None if answer is None else question.tell(answer, opts)
 
 
 def _IsOnNoNic(asker: clientlib.Client, link: str) -> bool:
@@ -228,8 +301,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     output.PrintReply(reply, lambda answer: question.tell(answer, opts))
   else:
     with output.Expecting(reply.candidates[0].address):
-      view = question.show(reply.answer, opts)
-      output.Printer(opts).Print(view.headers, view.rows, view.numeric)
+      Show(question, reply.answer, opts)
   link = getattr(opts, "link", None)
   if link is not None and not reply.answer and _IsOnNoNic(asker, link):
     output.Say("no instance has an IP on the link '%s'" % link)
