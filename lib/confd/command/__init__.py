@@ -16,8 +16,6 @@ The hook is C{verifyhook}.
 
 from __future__ import annotations
 
-from typing import Union
-
 #: There is an answer
 EXIT_SUCCESS = 0
 
@@ -35,10 +33,10 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 
-def Main() -> Union[int, str]:
+def Main() -> int:
   """Runs confd-client: what its script does, whoever made that.
 
-  @return: for C{sys.exit}: exit code, or what is wrong
+  @return: exit code
 
   """
   try:
@@ -46,7 +44,4 @@ def Main() -> Union[int, str]:
     from ganeti.confd.command import cli
   except KeyboardInterrupt:
     return EXIT_INTERRUPTED
-  except RuntimeError as err:
-    # Ganeti's own modules are imported here, and the environment is wrong
-    return "confd-client: %s" % err
   return cli.Main()
