@@ -199,7 +199,8 @@ class TestMetrics(unittest.TestCase):
     states = [metrics.State("fsn", _Facts(), up, _Confd()),
               metrics.State("dus", None, False, None)]
     samples = {}
-    for family in metrics.Families(states, per_instance):
+    for family in [*metrics.FactsFamilies(states, per_instance),
+                   *metrics.MomentFamilies(states)]:
       for sample in family.samples:
         key = (sample.name, ) + tuple(sorted(sample.labels.items()))
         self.assertNotIn(key, samples)
@@ -287,6 +288,19 @@ class TestPages(unittest.TestCase):
     return pages.Known(metrics.State("fsn", facts, problem is None, _Confd()),
                        age, problem)
 
+  def _Table(self, known, kind, condition, order):
+    rows = None
+    if known.state.facts is not None:
+      try:
+        rows = pages.Rows(known.state.facts, kind, "fsn", condition, order)
+      except listing.BadRequest as err:
+        rows = pages.Wrong(str(err))
+    return pages.Table(known, kind, condition, order, rows)
+
+  def _Map(self, known):
+    facts = known.state.facts
+    return pages.Map(known, facts and pages.Drawing(facts, "fsn", False))
+
   def testOverview(self):
     parsed = _Parser(pages.Overview(self._Known(_Facts())))
     text = "\n".join(parsed.texts)
@@ -296,9 +310,9 @@ class TestPages(unittest.TestCase):
 
   def testNothingKnown(self):
     known = self._Known(None, "No answer", None)
-    for text in [pages.Overview(known), pages.Map(known),
+    for text in [pages.Overview(known), self._Map(known),
                  pages.Clusters([known]),
-                 pages.Table(known, columns.NODE, "", "")]:
+                 self._Table(known, columns.NODE, "", "")]:
       self.assertIn("No answer", text)
     self.assertIn("NO ANSWER", pages.Clusters([known]))
 
@@ -307,25 +321,26 @@ class TestPages(unittest.TestCase):
 
     """
     known = self._Known(_Facts(), "No answer", 7200.0)
-    for text in [pages.Overview(known), pages.Map(known),
-                 pages.Table(known, columns.NODE, "", "")]:
+    for text in [pages.Overview(known), self._Map(known),
+                 self._Table(known, columns.NODE, "", "")]:
       self.assertIn("what was known 2 hours ago", text)
 
   def testTable(self):
     known = self._Known(_Facts())
-    text = pages.Table(known, columns.INSTANCE, 'name == "inst2"', "pnode")
+    text = self._Table(known, columns.INSTANCE, 'name == "inst2"', "pnode")
     parsed = _Parser(text)
     self.assertIn("inst2", parsed.texts)
     self.assertNotIn("inst10", parsed.texts)
     self.assertIn("1 of 3", "".join(parsed.texts))
     # Once more, it is sorted the other way round
     self.assertIn("sort=-pnode", text)
-    self.assertIn("no field", pages.Table(known, columns.NODE, "x == 1", ""))
+    self.assertIn("no field",
+                  self._Table(known, columns.NODE, "x == 1", ""))
 
   def testManyRows(self):
     facts = _Facts(**{columns.INSTANCE: [
       _Instance("inst%d" % i) for i in range(pages.MAX_ROWS + 5)]})
-    text = pages.Table(self._Known(facts), columns.INSTANCE, "", "")
+    text = self._Table(self._Known(facts), columns.INSTANCE, "", "")
     self.assertEqual(text.count("<tr>"), pages.MAX_ROWS + 1)
     self.assertIn("of which the first %d are shown" % pages.MAX_ROWS, text)
 
@@ -344,15 +359,15 @@ class TestPages(unittest.TestCase):
                                   columns.NODE: [_Node("y")]}), "x")
     known = self._Known(facts, problem or "x")
     for page in [pages.Overview, lambda known: pages.Clusters([known]),
-                 lambda known: pages.Table(known, columns.NODE, "", ""),
-                 lambda known: pages.Table(known, columns.INSTANCE, "", "")]:
+                 lambda known: self._Table(known, columns.NODE, "", ""),
+                 lambda known: self._Table(known, columns.INSTANCE, "", "")]:
       (usual, hostile) = (_Parser(page(plain)), _Parser(page(known)))
       self.assertEqual(hostile.tags, usual.tags)
       self.assertEqual(hostile.attributes, usual.attributes)
       page(known).encode("utf-8")
-    wrong = _Parser(pages.Table(plain, columns.NODE, condition, condition))
+    wrong = _Parser(self._Table(plain, columns.NODE, condition, condition))
     self.assertFalse(set(wrong.tags) & {"b", "img", "svg"})
-    pages.Map(known).encode("utf-8")
+    self._Map(known).encode("utf-8")
 
 
 if __name__ == "__main__":

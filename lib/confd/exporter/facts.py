@@ -11,23 +11,29 @@ any time, and is asked for by itself: L{Confd}.
 
 from __future__ import annotations
 
+import json
 import time
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Set
 
 from ganeti import constants
+from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import stats as statslib
 from ganeti.confd.clientlib import status as statuslib
 from ganeti.confd.config import columns
 from ganeti.confd.export import prometheus_sd
+from ganeti.confd.exporter import aside
 from ganeti.confd.views import checks
 from ganeti.confd.views import placement
 
 
 #: How often to ask for tables that are to be of one serial
 _TRIES = 3
+
+#: Seconds of processor time to look for findings
+_CHECK_TIME = 60.0
 
 #: Fields that are needed beside those of L{checks}, L{placement} and
 #: L{prometheus_sd}, by table
@@ -130,11 +136,20 @@ async def Ask(asker: Any) -> clientlib.Reply[Facts]:
   """
   (tables, reply) = await _Tables(asker)
   statistics = (await asker.Query(protocol.REQ_STATS)).answer
-  findings = checks.Check(checks.Facts(
+  question = checks.Facts(
     tables[columns.NODE], tables[columns.INSTANCE], tables[columns.NETWORK],
     tables[columns.DISK], await _Place(asker, checks.CLUSTER_TAGS),
     await _Place(asker, checks.POOL_SIZE),
-    statistics["config"].get("warnings", 0), time.time()))
+    statistics["config"].get("warnings", 0), time.time())
+  try:
+    found = await aside.Make(
+      lambda: json.dumps(checks.Check(question)).encode("ascii"), _CHECK_TIME)
+  except aside.Failed as err:
+    raise errors.ConfdClientError("The checks of the configuration: %s" % err
+                                  ) from err
+  # Nothing else is made of these, and there are many
+  tables[columns.DISK] = []
+  findings = [checks.Finding(*i) for i in json.loads(found)]
   result: clientlib.Reply[Facts] = reply._replace(answer=Facts(
     reply.serial, str(await _Place(asker, _CLUSTER_NAME)),
     (await asker.Ping()).answer, await _Place(asker, _MTIME), tables,

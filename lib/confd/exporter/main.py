@@ -15,21 +15,16 @@ import logging
 import signal
 import sys
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-try:
-  from aiohttp import web
-except ImportError:
-  sys.exit("confd-exporter: it needs the Python modules aiohttp and"
-           " prometheus_client (Debian: python3-aiohttp,"
-           " python3-prometheus-client)")
+from aiohttp import web
 
-# pylint: disable=C0413
 from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
 from ganeti.confd.clientlib import settings
+from ganeti.confd.exporter import connections
 from ganeti.confd.exporter import watcher
 from ganeti.confd.exporter import web as weblib
 
@@ -45,9 +40,6 @@ _LOCAL = "local"
 
 #: Stands for all clusters of the settings
 _ALL = "all"
-
-#: Seconds that an idle connection is kept
-_KEEPALIVE = 15.0
 
 
 def _Listen(text: str) -> Tuple[str, int]:
@@ -105,6 +97,12 @@ def _Watchers(names: Optional[str]) -> List[watcher.Watcher]:
   return list(clusters.values())
 
 
+def _Url(sock: Any) -> str:
+  (address, port) = sock.getsockname()[:2]
+  return "http://%s:%d/" % ("[%s]" % address if ":" in address else address,
+                            port)
+
+
 async def _Serve(options: argparse.Namespace,
                  watchers: List[watcher.Watcher]) -> None:
   """Serves until a signal comes.
@@ -116,15 +114,18 @@ async def _Serve(options: argparse.Namespace,
   loop = asyncio.get_running_loop()
   for signum in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(signum, stop.set)
-  server = weblib.Server(watchers, not options.no_instances)
-  runner = web.AppRunner(server.Application(), access_log=None,
-                         keepalive_timeout=_KEEPALIVE)
+  runner = web.AppRunner(weblib.Server(watchers, not options.no_instances)
+                         .Application())
   await runner.setup()
+  # The runner's own sites have no limits
+  assert runner.server is not None
+  limited = connections.Connections()
   (address, port) = options.listen
+  server = await loop.create_server(limited.Factory(runner.server), address,
+                                    port)
   try:
-    await web.TCPSite(runner, address, port, shutdown_timeout=1).start()
     logging.info("%s %s listens on %s", PROGRAM, _version.VERSION,
-                 ", ".join("http://%s:%d/" % i[:2] for i in runner.addresses))
+                 ", ".join(map(_Url, server.sockets)))
     tasks = [asyncio.ensure_future(i.Run()) for i in watchers]
     stopped = asyncio.ensure_future(stop.wait())
     (done, _) = await asyncio.wait([stopped, *tasks],
@@ -135,6 +136,8 @@ async def _Serve(options: argparse.Namespace,
     for task in tasks:
       task.cancel()
   finally:
+    server.close()
+    limited.CutAll()
     await runner.cleanup()
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import collections
 
 from typing import Any, Callable, Counter, Dict, Iterator, List, Mapping, \
-  NamedTuple, Optional, Sequence, Tuple
+  NamedTuple, Optional, Sequence, Set, Tuple
 
 from prometheus_client import core
 
@@ -41,10 +41,13 @@ class State(NamedTuple):
   up: bool
   #: How the candidates were when they were last asked
   confd: Optional[factslib.Confd]
+  #: Seconds since somebody answered last, 0 while somebody does; None if nobody
+  #: ever did
+  age: Optional[float] = None
 
 
-#: Values of labels, and the number
-_Sample = Tuple[Sequence[str], float]
+#: Values of labels, of any type, and the number
+_Sample = Tuple[Sequence[Any], float]
 
 
 class Family(NamedTuple):
@@ -60,16 +63,6 @@ class Family(NamedTuple):
   per_instance: bool = False
 
 
-def _Text(value: Any) -> str:
-  return "" if value is None else str(value)
-
-
-def _Number(value: Any) -> Optional[float]:
-  if isinstance(value, (bool, int, float)):
-    return value
-  return None
-
-
 def _Of(kind: str, field: str, factor: int = 1
         ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
   """Makes a function that yields a field of each row of a table.
@@ -77,7 +70,7 @@ def _Of(kind: str, field: str, factor: int = 1
   """
   def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
     for row in facts.tables[kind]:
-      number = _Number(row[field])
+      number = confdmetrics.Number(row[field])
       if number is not None:
         yield ([row["name"]], number * factor)
   return _Samples
@@ -90,16 +83,16 @@ def _Info(kind: str, *fields: str
   """
   def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
     for row in facts.tables[kind]:
-      yield ([row["name"]] + [_Text(row[field]) for field in fields], 1)
+      yield ([row["name"]] + [row[field] for field in fields], 1)
   return _Samples
 
 
 def _InstanceInfo(facts: factslib.Facts) -> Iterator[_Sample]:
   for row in facts.tables[columns.INSTANCE]:
-    yield ([row["name"], _Text(row["uuid"]), _Text(row["pnode"]),
-            ",".join(row["snodes"]), _Text(row["pnode.group"]),
-            _Text(row["os"]), _Text(row["hypervisor"]),
-            _Text(row["admin_state"]), _Text(row["disk_template"])], 1)
+    yield ([row["name"], row["uuid"], row["pnode"],
+            ",".join(map(str, row["snodes"] or [])), row["pnode.group"],
+            row["os"], row["hypervisor"], row["admin_state"],
+            row["disk_template"]], 1)
 
 
 def _NodeRole(facts: factslib.Facts) -> Iterator[_Sample]:
@@ -118,7 +111,7 @@ def _OnNode(field: str, factor: int = 1
     for row in facts.tables[columns.INSTANCE]:
       # As "map" has it: what is offline takes nothing
       if row["admin_state"] != "offline":
-        sums[row["pnode"]] += _Number(row[field]) or 0
+        sums[row["pnode"]] += confdmetrics.Number(row[field]) or 0
     for node in facts.tables[columns.NODE]:
       yield ([node["name"]], sums[node["name"]] * factor)
   return _Samples
@@ -141,7 +134,9 @@ def _CountBy(kind: str, field: str, values: Mapping[str, str]
 
 def _NetworkSize(facts: factslib.Facts) -> Iterator[_Sample]:
   for row in facts.tables[columns.NETWORK]:
-    yield ([row["name"]], row["free_count"] + row["reserved_count"])
+    counts = [confdmetrics.Number(row[field])
+              for field in ("free_count", "reserved_count")]
+    yield ([row["name"]], sum(i for i in counts if i is not None))
 
 
 def _Findings(facts: factslib.Facts) -> Iterator[_Sample]:
@@ -156,7 +151,7 @@ def _Single(get: Callable[[factslib.Facts], Any]
 
   """
   def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
-    number = _Number(get(facts))
+    number = confdmetrics.Number(get(facts))
     if number is not None:
       yield ([], number)
   return _Samples
@@ -276,29 +271,46 @@ def _Candidates(states: Sequence[State]) -> Iterator[Any]:
   yield seconds
 
 
-def Families(states: Sequence[State], per_instance: bool = True
-             ) -> Iterator[Any]:
-  """Yields all families of metrics.
+def FactsFamilies(states: Sequence[State], per_instance: bool = True
+                  ) -> Iterator[Any]:
+  """Yields the families of what configurations say, which are most of all.
 
-  @param per_instance: whether to have series for each instance, which are most
-    of all
+  @param per_instance: whether to have series for each instance
 
   """
-  up = core.GaugeMetricFamily(
-    "ganeti_up", "Whether somebody answers for the cluster; if not, all else is"
-    " as it was last known", labels=["cluster"])
-  for state in states:
-    up.add_metric([state.cluster], int(state.up))
-  yield up
   for family in FAMILIES:
     if family.per_instance and not per_instance:
       continue
     gauge = core.GaugeMetricFamily(family.name, family.text,
                                    labels=["cluster", *family.labels])
+    # Prometheus takes no two of the same labels. Names are unique, but the
+    # configuration may be broken.
+    seen: Set[Tuple[str, ...]] = set()
     for state in states:
       if state.facts is not None:
-        for (labels, number) in family.samples(state.facts):
-          gauge.add_metric([state.cluster, *labels], number)
+        for (values, number) in family.samples(state.facts):
+          labels = (state.cluster, *map(confdmetrics.Label, values))
+          if labels not in seen:
+            seen.add(labels)
+            gauge.add_metric(labels, number)
     yield gauge
+
+
+def MomentFamilies(states: Sequence[State]) -> Iterator[Any]:
+  """Yields the families of what changes at any time.
+
+  """
+  up = core.GaugeMetricFamily(
+    "ganeti_up", "Whether somebody answers for the cluster; if not, all else is"
+    " as it was last known", labels=["cluster"])
+  age = core.GaugeMetricFamily(
+    "ganeti_facts_age_seconds", "Time since somebody answered last, 0 while"
+    " somebody does", labels=["cluster"])
+  for state in states:
+    up.add_metric([state.cluster], int(state.up))
+    if state.age is not None:
+      age.add_metric([state.cluster], state.age)
+  yield up
+  yield age
   yield from _Candidates(states)
   yield from confdmetrics.Families(core, _CANDIDATE, _Daemons(states))

@@ -32,6 +32,10 @@ E = markup.E
 #: Most rows of a table on a page
 MAX_ROWS = 500
 
+#: Stands where L{Rows} or L{Drawing} come, which are made by themselves. It is
+#: in no name: what begins an element is escaped in them.
+PLACE = markup.Markup("<!--here-->")
+
 #: Where style and script are
 STYLE_PATH = "/style.css"
 SCRIPT_PATH = "/update.js"
@@ -270,29 +274,31 @@ def Overview(known: Known) -> str:
   return _Page(known.state.cluster, known.state.cluster, content)
 
 
-def Map(known: Known) -> str:
+def Map(known: Known, drawing: markup.Markup) -> str:
   """Nodes and instances as a drawing.
 
+  @param drawing: from L{Drawing}
+
   """
-  facts = known.state.facts
-  drawing: markup.Content = None
-  if facts is not None:
-    text = Drawing(facts, known.state.cluster, False)
-    drawing = E("div", markup.Markup(text), class_="wide")
+  content: markup.Content = None
+  if known.state.facts is not None:
+    content = E("div", drawing, class_="wide")
   return _Page("Map of %s" % known.state.cluster, known.state.cluster,
-               _Problem(known), drawing)
+               _Problem(known), content)
 
 
-def Drawing(facts: factslib.Facts, cluster: str, with_style: bool) -> str:
+def Drawing(facts: factslib.Facts, cluster: str, with_style: bool
+            ) -> markup.Markup:
   """Draws a cluster, as SVG.
 
   """
   def _Rows(kind: str) -> List[List[Any]]:
     return [[row[field] for field in placement.FIELDS[kind]]
             for row in facts.tables[kind]]
-  return svg.Draw([placement.Node(*row) for row in _Rows(columns.NODE)],
-                  [placement.Instance(*row) for row in _Rows(columns.INSTANCE)],
-                  "%s, serial %d" % (cluster, facts.serial), with_style)
+  return markup.Markup(svg.Draw(
+    [placement.Node(*row) for row in _Rows(columns.NODE)],
+    [placement.Instance(*row) for row in _Rows(columns.INSTANCE)],
+    "%s, serial %d" % (cluster, facts.serial), with_style))
 
 
 def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
@@ -309,29 +315,37 @@ def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
            E("input", type="submit", value="Show"), method="get")
 
 
-def Table(known: Known, kind: str, condition: str, order: str) -> str:
+def Table(known: Known, kind: str, condition: str, order: str,
+          rows: markup.Content) -> str:
   """Some rows of a table.
 
   @param condition: a filter
   @param order: what to sort by, as in C{listing.Choose}
+  @param rows: from L{Rows} or L{Wrong}
 
   """
   cluster = known.state.cluster
+  return _Page("%s of %s" % (_TITLES[kind], cluster), cluster, _Problem(known),
+               _FilterForm(kind, condition, order),
+               rows if known.state.facts is not None else None)
+
+
+def Wrong(text: str) -> markup.Markup:
+  """Says why there are no rows.
+
+  """
+  return E("p", text, class_="problem", role="alert")
+
+
+def Rows(facts: factslib.Facts, kind: str, cluster: str, condition: str,
+         order: str) -> markup.Markup:
+  """Makes what is in a page of a table.
+
+  @raise listing.BadRequest: filter or order are wrong
+
+  """
+  chosen = listing.Choose(facts, kind, condition, order)
   page = _TITLES[kind].lower()
-  content: List[markup.Content] = [_Problem(known),
-                                   _FilterForm(kind, condition, order)]
-  facts = known.state.facts
-  if facts is not None:
-    try:
-      content += _Rows(listing.Choose(facts, kind, condition, order), kind,
-                       cluster, page, condition, order)
-    except listing.BadRequest as err:
-      content.append(E("p", str(err), class_="problem", role="alert"))
-  return _Page("%s of %s" % (_TITLES[kind], cluster), cluster, content)
-
-
-def _Rows(chosen: listing.Chosen, kind: str, cluster: str, page: str,
-          condition: str, order: str) -> List[markup.Content]:
   shown = chosen.rows[:MAX_ROWS]
   text = "%d of %d" % (len(chosen.rows), chosen.total)
   if len(shown) < len(chosen.rows):
@@ -342,9 +356,9 @@ def _Rows(chosen: listing.Chosen, kind: str, cluster: str, page: str,
     cluster, page, filter=condition,
     sort="-" + column.field if order == column.field else column.field))
              for column in cells]
-  return [
+  return markup.Join(
     E("p", text, ". ", E("a", "As JSON", href=ClusterPath(
       cluster, page + ".json", filter=condition, sort=order))),
     _Table(headers, [[column.format(row[column.field]) for column in cells]
                      for row in shown],
-           [i for (i, column) in enumerate(cells) if column.is_number])]
+           [i for (i, column) in enumerate(cells) if column.is_number]))

@@ -42,12 +42,14 @@ class Watcher:
 
   @ivar cluster: its name in the settings
   @ivar problem: in words, why nothing is known now; None if all is well
+  @ivar version: how many facts there were; others have another one
 
   """
   def __init__(self, cluster: str,
                make_client: Callable[[], clientlib.AsyncClient]) -> None:
     self.cluster = cluster
     self.problem: Optional[str] = "not asked yet"
+    self.version = 0
     self._make_client = make_client
     self._facts: Optional[factslib.Facts] = None
     self._confd: Optional[factslib.Confd] = None
@@ -58,14 +60,9 @@ class Watcher:
   @property
   def state(self) -> metrics.State:
     return metrics.State(self.cluster, self._facts, self.problem is None,
-                         self._confd)
+                         self._confd, self._Age())
 
-  @property
-  def age(self) -> Optional[float]:
-    """Seconds since somebody answered last, 0 while somebody does; None if
-    nobody ever did.
-
-    """
+  def _Age(self) -> Optional[float]:
     if self._lost is not None:
       return time.monotonic() - self._lost
     return None if self._facts is None else 0
@@ -149,6 +146,7 @@ class Watcher:
     async for change in asker.FollowCall(
         factslib.Ask, lambda facts: {"serial": facts.serial}, self._Trouble):
       self._facts = change.reply.answer
+      self.version += 1
       self._Trouble(None)
       self._Tell()
 

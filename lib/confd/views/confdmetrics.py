@@ -11,6 +11,9 @@ The library prometheus_client is passed in, as it is optional.
 
 from __future__ import annotations
 
+import math
+import re
+
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 
@@ -42,6 +45,29 @@ GAUGES = {
   ("config", "mtime"): ("config_mtime_seconds", "Modification time of its"
                                                 " file, since the epoch"),
   }
+
+
+_SURROGATES_RE = re.compile("[\ud800-\udfff]")
+
+
+def Label(value: Any) -> str:
+  """Returns the value of a label: any text that can be written.
+
+  """
+  return "" if value is None else _SURROGATES_RE.sub("\ufffd", str(value))
+
+
+def Number(value: Any) -> Optional[float]:
+  """Returns a number that can be written, if it is one.
+
+  """
+  if not isinstance(value, (bool, int, float)):
+    return None
+  try:
+    number = float(value)
+  except OverflowError:
+    return None
+  return number if math.isfinite(number) else None
 
 
 class Daemon(NamedTuple):
@@ -84,12 +110,12 @@ def Families(core: Any, labels: Sequence[str], daemons: Sequence[Daemon]
   info = core.GaugeMetricFamily(PREFIX + "info", "The daemon's version",
                                 labels=labels + ["version"])
   for (which, answer) in answers:
-    info.add_metric(which + (str(answer.get("version")), ), 1)
+    info.add_metric(which + (Label(answer.get("version")), ), 1)
   yield info
   for (path, (name, text)) in GAUGES.items():
     gauge = core.GaugeMetricFamily(PREFIX + name, text, labels=labels)
     for (which, answer) in answers:
-      value = dict(Flatten(answer)).get(path)
+      value = Number(dict(Flatten(answer)).get(path))
       if value is not None:
         gauge.add_metric(which, value)
     yield gauge
@@ -97,8 +123,10 @@ def Families(core: Any, labels: Sequence[str], daemons: Sequence[Daemon]
     counter = core.CounterMetricFamily(PREFIX + name, text,
                                        labels=labels + [label])
     for (which, answer) in answers:
-      for (item, value) in answer.get(group, {}).items():
+      values = answer.get(group)
+      for (item, value) in (values.items() if isinstance(values, dict) else ()):
         # None is what the system does not tell
-        if value is not None:
-          counter.add_metric(which + (item, ), value)
+        number = Number(value)
+        if number is not None:
+          counter.add_metric(which + (Label(item), ), number)
     yield counter
