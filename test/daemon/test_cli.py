@@ -437,7 +437,8 @@ class TestUsage(unittest.TestCase):
   def testHelpAndVersion(self):
     (code, output, _) = _Run("--help")
     self.assertEqual(code, 0)
-    for text in ["--hmac-file", "node-of-ip IP...", "watch [COMMAND...]"]:
+    for text in ["--hmac-file", "node-of-ip IP...",
+                 "watch [QUESTION|COMMAND...]"]:
       self.assertIn(text, output)
     (code, output, _) = _Run("list", "--help")
     self.assertEqual(code, 0)

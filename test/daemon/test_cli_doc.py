@@ -20,6 +20,7 @@ import unittest
 import testutils
 
 from ganeti.confd.command import commandline
+from ganeti.confd.command import parse
 
 try:
   import jsonschema
@@ -79,7 +80,7 @@ def _Command(words):
   """Returns the name of the command in a command line, as the schema has it.
 
   """
-  return commandline.Parse(shlex.split(words)).command or "self-test"
+  return parse.Parse(shlex.split(words)).command or "self-test"
 
 
 @unittest.skipIf(jsonschema is None,
@@ -226,7 +227,7 @@ class TestExamples(unittest.TestCase):
     names = {**self._OTHERS, "/etc/confd.key": self.key_file}
     words = [names.get(word, word).replace("192.0.2.", "127.0.2.")
              for word in words]
-    opts = commandline.Parse(words)
+    opts = parse.Parse(words)
     extra = ["--port=%d" % self.port]
     if hasattr(opts, "headers") and not {"--json", "--nagios"} & set(words):
       extra.append("--no-headers")
@@ -241,7 +242,7 @@ class TestExamples(unittest.TestCase):
     for words in examples:
       if (set(words) & set(_NOT_HERE) or
           # Who makes keys has the cluster's, and gets a file
-          not commandline.Find(commandline.Parse(words).command).asks):
+          not commandline.Find(parse.Parse(words).command).asks):
         continue
       with self.subTest(words):
         result = subprocess.run(

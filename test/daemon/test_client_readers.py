@@ -28,6 +28,7 @@ from ganeti.confd import keyfile
 from ganeti.confd import protocol
 from ganeti.confd import readerkey
 from ganeti.confd.command import commandline
+from ganeti.confd.command import parse
 from ganeti.confd.command import rights
 
 
@@ -83,7 +84,7 @@ class TestCommands(_TestCase):
       if entry.asks and not entry.every_cluster:
         kind = None
         if name is not None:
-          kind = getattr(commandline.Parse(
+          kind = getattr(parse.Parse(
             [name] + test_cli_options._ARGUMENTS.get(name, [])), "kind", None)
         yield (name, rights.Needed(name, kind))
 

@@ -18,12 +18,14 @@ import unittest
 import testutils
 
 from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
+from ganeti.confd.command import parse
 from ganeti.confd.command import questions
 from ganeti.confd.config import columns
 
 
 def _Parse(*argv):
-  return commandline.Parse(argv)
+  return parse.Parse(argv)
 
 
 class TestOrder(unittest.TestCase):
@@ -102,7 +104,7 @@ class TestOrder(unittest.TestCase):
                      (True, 3, ["sh", "--initial"]))
 
   def testSingularsAndPlurals(self):
-    for (plural, singular) in zip(commandline.KINDS, columns.KINDS):
+    for (plural, singular) in zip(conversions.KINDS, columns.KINDS):
       for text in (plural, singular):
         self.assertEqual(_Parse("list", text).kind, singular)
         self.assertEqual(_Parse("list-fields", text).kind, singular)
@@ -128,7 +130,7 @@ class TestErrors(unittest.TestCase):
       (["list", "nodes", "--coverage", "x"], "not a coverage: 'x'"),
       ([""], "no such command: ''"),
       ]:
-      with self.assertRaises(commandline.UsageError, msg=argv) as caught:
+      with self.assertRaises(parse.UsageError, msg=argv) as caught:
         _Parse(*argv)
       self.assertIn(text, str(caught.exception))
       self.assertTrue(caught.exception.usage.startswith("confd-client "))
@@ -175,7 +177,7 @@ class TestTable(unittest.TestCase):
 
     """
     for name in [None, *commandline.COMMANDS]:
-      text = commandline.MakeParser(name).format_help()
+      text = parse.MakeParser(name).format_help()
       self.assertLessEqual(max(map(len, text.splitlines())), 80, text)
       for option in commandline.Find(name).Options():
         self.assertIn(option.flags[-1], text)
@@ -216,7 +218,8 @@ class TestImports(unittest.TestCase):
                              encoding="ascii").stdout.split()
     room = [name.rpartition(".")[2] for name in modules
             if name.startswith("ganeti.confd.command.")]
-    self.assertEqual(sorted(room), ["cli", "commandline", "output", "questions",
+    self.assertEqual(sorted(room), ["cli", "commandline", "conversions",
+                                    "exitcodes", "output", "parse", "questions",
                                     "table"])
     for name in ["asyncio", "configparser", "csv", "difflib", "logging",
                  "optparse", "ganeti.confd.clientlib.settings", "pyparsing",

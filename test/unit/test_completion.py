@@ -14,6 +14,8 @@ import completing
 import testutils
 
 from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
+from ganeti.confd.command import parse
 
 
 class _Tests:
@@ -50,7 +52,7 @@ class _Tests:
 
     """
     # There is no other way to ask a parser for them
-    return commandline.MakeParser(name)._option_string_actions
+    return parse.MakeParser(name)._option_string_actions
 
   def testOptions(self):
     """Before the command all, after it those that it has.
@@ -77,16 +79,16 @@ class _Tests:
                          text)
 
   def testArguments(self):
-    self.assertEqual(self._Complete("list", ""), list(commandline.KINDS))
+    self.assertEqual(self._Complete("list", ""), list(conversions.KINDS))
     self.assertEqual(self._Complete("list-fields", "d"), ["disks"])
     self.assertEqual(self._Complete("list", "disks", "d"), [])
     self.assertEqual(self._Complete("list", "nodes", "--units", ""),
-                     list(commandline.UNITS))
+                     list(conversions.UNITS))
     self.assertEqual(self._Complete("config", "/"), [])
     self.assertEqual(self._Complete("ping", ""), [])
 
   def testExport(self):
-    self.assertEqual(self._Complete("export", ""), list(commandline.FORMATS))
+    self.assertEqual(self._Complete("export", ""), list(conversions.FORMATS))
     self.assertEqual(self._Complete("export", "hosts", "n"), ["nodes"])
     self._CheckFile("export", "hosts", "-o", "/etc/passw")
     self.assertIn("printf", self._Complete("export", "--then", "print"))

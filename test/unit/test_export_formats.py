@@ -17,7 +17,7 @@ import unittest
 
 from unittest import mock
 
-from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
 from ganeti.confd.config import columns
 from ganeti.confd.export import ansible
 from ganeti.confd.export import dnsmasq
@@ -313,13 +313,13 @@ class TestFormats(unittest.TestCase):
       ("ansible", ansible), ("dnsmasq", dnsmasq), ("hosts", hosts),
       ("nftables", nftables), ("prometheus-sd", prometheus_sd),
       ("ssh-config", ssh_config)]:
-      self.assertIn(name, commandline.FORMATS)
+      self.assertIn(name, conversions.FORMATS)
       self.assertEqual(module.__name__, "ganeti.confd.export." +
-                       commandline.ExportModule(name))
+                       conversions.ExportModule(name))
       for (kind, fields) in entries.ALL_FIELDS.items():
         self.assertLessEqual(set(module.FIELDS[kind]), set(fields))
         self.assertEqual(module.FIELDS[kind][0], "name")
-    self.assertEqual(len(commandline.FORMATS), 6)
+    self.assertEqual(len(conversions.FORMATS), 6)
 
   def _Format(self, module, *rows, **kwargs):
     (source, said) = _Source(*rows, **kwargs)
@@ -332,7 +332,7 @@ class TestFormats(unittest.TestCase):
     """
     rows = [_Instance("web%d" % i, [("192.0.2.%d" % i, "aa:00:00:00:00:0%d" %
                                      i)], tags=["b", "a"]) for i in range(1, 9)]
-    for name in commandline.FORMATS:
+    for name in conversions.FORMATS:
       module = {"ansible": ansible, "dnsmasq": dnsmasq, "hosts": hosts,
                 "nftables": nftables, "prometheus-sd": prometheus_sd,
                 "ssh-config": ssh_config}[name]

@@ -15,6 +15,7 @@ from ganeti.confd import protocol
 from ganeti.confd import readerkey
 from ganeti.confd.clientlib import reader
 from ganeti.confd.command import commandline
+from ganeti.confd.command import parse
 from ganeti.confd.command import rights
 
 
@@ -151,7 +152,7 @@ class TestMissing(unittest.TestCase):
 class TestCheck(unittest.TestCase):
   def _Refusal(self, label, *argv):
     with self.assertRaises(rights.NotPermitted) as caught:
-      rights.Check(label, commandline.Parse(argv))
+      rights.Check(label, parse.Parse(argv))
     return str(caught.exception)
 
   def test(self):
@@ -165,9 +166,9 @@ class TestCheck(unittest.TestCase):
                   self._Refusal(_Label("ping", "list/nodes"), "list", "disks"))
     self.assertIn("; the self test needs instance-ips, master, ",
                   self._Refusal(_Label("ping")))
-    rights.Check(_Label("list/disks"), commandline.Parse(["list", "disks"]))
+    rights.Check(_Label("list/disks"), parse.Parse(["list", "disks"]))
     rights.Check(_Label("list/instances"),
-                 commandline.Parse(["export", "hosts"]))
+                 parse.Parse(["export", "hosts"]))
     self.assertIn("export needs list/nodes as well",
                   self._Refusal(_Label("list/instances"), "export", "hosts",
                                 "nodes"))

@@ -4,11 +4,11 @@
 
 """The command confd-client, and the hook of gnt-cluster verify.
 
-C{commandline} knows which commands and options there are, C{cli} finds the key
-and runs a command. Each command is a module of its name: its C{Run} gets a
-client and the command line, and returns the exit code. The commands that are
-one question of the protocol are together in C{questions}. C{output} and
-C{table} print.
+C{commandline} knows which commands and options there are, C{parse} takes apart
+what has been typed, C{cli} finds the key and runs a command. Each command is a
+module of its name: its C{Run} gets a client and the command line, and returns
+the exit code. The commands that are one question of the protocol are together
+in C{questions}. C{output} and C{table} print.
 
 The hook is C{verifyhook}.
 
@@ -16,21 +16,7 @@ The hook is C{verifyhook}.
 
 from __future__ import annotations
 
-#: There is an answer
-EXIT_SUCCESS = 0
-
-#: The answer is an error, or a file cannot be read
-EXIT_FAILURE = 1
-
-#: The command line is wrong
-EXIT_USAGE = 2
-
-#: Nobody has answered
-EXIT_NO_ANSWER = 3
-
-#: What a shell makes of a program that a signal has ended
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
+from ganeti.confd.command import exitcodes
 
 
 def Main() -> int:
@@ -43,5 +29,5 @@ def Main() -> int:
     # Takes a while, in which somebody may press Ctrl-C
     from ganeti.confd.command import cli
   except KeyboardInterrupt:
-    return EXIT_INTERRUPTED
+    return exitcodes.INTERRUPTED
   return cli.Main()

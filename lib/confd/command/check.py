@@ -20,8 +20,9 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 from ganeti import constants
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
-from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
 from ganeti.confd.command import output
+from ganeti.confd.command import parse
 from ganeti.confd.command import tables
 from ganeti.confd.config import columns
 from ganeti.confd.views import checks
@@ -82,10 +83,9 @@ def _Ignored(opts: argparse.Namespace) -> List[str]:
   names = [name.strip() for name in opts.ignore.split(",") if opts.ignore]
   for name in names:
     if name not in checks.CHECKS:
-      raise commandline.UsageError(
+      raise parse.UsageError(
         "no such check: '%s'%s" %
-        (name, commandline.DidYouMean(name, list(checks.CHECKS))),
-        commandline.Find(opts.command).Usage(opts.command))
+        (name, conversions.DidYouMean(name, list(checks.CHECKS))), opts.command)
   return names
 
 

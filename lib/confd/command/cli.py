@@ -27,12 +27,13 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
 from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.command import commandline
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
+from ganeti.confd.command import parse
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import settings
@@ -54,8 +55,7 @@ def _ParsePeers(opts: argparse.Namespace) -> Optional[List[str]]:
     try:
       candidates.Parse(peer, 0)
     except errors.ConfdClientError as err:
-      raise commandline.UsageError(
-        str(err), commandline.Find(opts.command).Usage(opts.command)) from err
+      raise parse.UsageError(str(err), opts.command) from err
   return result
 
 
@@ -170,7 +170,7 @@ def _Run(opts: argparse.Namespace) -> int:
   if not entry.asks:
     result = module.RunAlone(opts, _KeyFile(opts))
     return result
-  if entry.every_cluster or commandline.IsSeveral(opts):
+  if entry.every_cluster or parse.IsSeveral(opts):
     result = module.RunSeveral(_Askers(opts, coverage), opts)
     return result
   cluster = _Settings(opts)
@@ -238,7 +238,7 @@ def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
     return "nagios"
   if is_json:
     return "json"
-  return "nagios" if commandline.Name(argv) == commandline.CHECK else "text"
+  return "nagios" if parse.Name(argv) == commandline.CHECK else "text"
 
 
 def _Print(text: str, otherwise: str) -> None:
@@ -285,25 +285,25 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   _OpenStreams()
   try:
     try:
-      opts = commandline.Parse(argv)
+      opts = parse.Parse(argv)
       result = _Run(opts)
     except SystemExit:
       # Help or version was asked for
-      result = command.EXIT_SUCCESS
+      result = exitcodes.SUCCESS
     sys.stdout.flush()
     return result
   except KeyboardInterrupt:
-    return command.EXIT_INTERRUPTED
+    return exitcodes.INTERRUPTED
   except BrokenPipeError:
     _CloseOutput()
-    return command.EXIT_BROKEN_PIPE
-  except commandline.UsageError as err:
+    return exitcodes.BROKEN_PIPE
+  except parse.UsageError as err:
     output.WriteError("usage: %s" % err.usage)
-    (text, code) = ("wrong usage: %s" % err, command.EXIT_USAGE)
+    (text, code) = ("wrong usage: %s" % err, exitcodes.USAGE)
   except clientlib.NoAnswer as err:
-    (text, code) = (str(err), command.EXIT_NO_ANSWER)
+    (text, code) = (str(err), exitcodes.NO_ANSWER)
   except errors.GenericError as err:
-    (text, code) = (str(err), command.EXIT_FAILURE)
+    (text, code) = (str(err), exitcodes.FAILURE)
   except OSError as err:
-    (text, code) = (output.Describe(err), command.EXIT_FAILURE)
+    (text, code) = (output.Describe(err), exitcodes.FAILURE)
   return _Fail(_Form(argv, opts), text, code)

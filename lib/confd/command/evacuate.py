@@ -15,7 +15,7 @@ import argparse
 from typing import Any, Dict, List, Optional
 
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import tables
 from ganeti.confd.command import values
@@ -79,5 +79,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     elif not opts.separator:
       output.Say("Nothing is on %s" % node)
   if all(step.possible for step in steps):
-    return command.EXIT_SUCCESS
-  return command.EXIT_FAILURE
+    return exitcodes.SUCCESS
+  return exitcodes.FAILURE

@@ -22,8 +22,8 @@ from typing import List, Optional
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
-from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import replacefile
 from ganeti.confd.export import entries
@@ -79,10 +79,10 @@ def _Then(line: str, serial: int) -> int:
                          env=dict(os.environ, **{_SERIAL_VARIABLE:
                                                  str(serial)}))
   if code == 0:
-    return command.EXIT_SUCCESS
+    return exitcodes.SUCCESS
   output.Say("The file has changed, but '%s' ended with exit code %d" %
              (line, code))
-  return command.EXIT_FAILURE
+  return exitcodes.FAILURE
 
 
 def _Complain(left_out: List[str]) -> None:
@@ -115,7 +115,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """
   kind = opts.kind
   module = importlib.import_module("ganeti.confd.export." +
-                                   commandline.ExportModule(opts.format))
+                                   conversions.ExportModule(opts.format))
   fields = module.FIELDS[kind]
   left_out: List[str] = []
   with output.Progress(asker):
@@ -137,12 +137,12 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     text = _Make(None)
     output.PrintReply(reply._replace(answer={"text": text,
                                              "left_out": left_out}))
-    return command.EXIT_SUCCESS
+    return exitcodes.SUCCESS
   if opts.output is None:
     text = _Make(None)
     _Complain(left_out)
     sys.stdout.write(text)
-    return command.EXIT_SUCCESS
+    return exitcodes.SUCCESS
 
   def _Contents(old: Optional[bytes]) -> Optional[bytes]:
     before = None if old is None else old.decode("ascii", "replace")
@@ -153,4 +153,4 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     return data
   if replacefile.Replace(opts.output, _Contents) and opts.then is not None:
     return _Then(opts.then, reply.serial)
-  return command.EXIT_SUCCESS
+  return exitcodes.SUCCESS

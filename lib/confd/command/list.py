@@ -18,10 +18,10 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
 from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import tables
-from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import several
 from ganeti.confd.command import values
@@ -205,7 +205,7 @@ def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
   except errors.ConfdClientError:
     return err
   return clientlib.ErrorAnswer(
-    "%s%s" % (err, commandline.DidYouMean(field, known)),
+    "%s%s" % (err, conversions.DidYouMean(field, known)),
     err.reply)
 
 
@@ -245,7 +245,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     output.PrintLines(_Named(reply, fields).answer)
   else:
     _Print(_Table(opts.kind, fields, reply.answer), opts)
-  return command.EXIT_SUCCESS
+  return exitcodes.SUCCESS
 
 
 def Watch(asker: clientlib.Client, opts: argparse.Namespace

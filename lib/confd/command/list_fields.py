@@ -13,9 +13,9 @@ import argparse
 from typing import List
 
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
 from ganeti.confd.clientlib import filters
-from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.config import columns
 
@@ -71,5 +71,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   unknown = [name for name in names if name not in known]
   for name in unknown:
     output.Say("no such field: '%s'%s" %
-               (name, commandline.DidYouMean(name, list(known))))
-  return command.EXIT_FAILURE if unknown else command.EXIT_SUCCESS
+               (name, conversions.DidYouMean(name, list(known))))
+  return exitcodes.FAILURE if unknown else exitcodes.SUCCESS

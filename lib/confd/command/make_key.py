@@ -18,11 +18,11 @@ import re
 from typing import Optional
 
 from ganeti import errors
-from ganeti.confd import command
 from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd import readerkey
-from ganeti.confd.command import commandline
+from ganeti.confd.command import exitcodes
+from ganeti.confd.command import parse
 from ganeti.confd.command import rights
 
 
@@ -56,7 +56,7 @@ def _ParseUntil(text: str) -> Optional[datetime.date]:
 def MakeLabel(opts: argparse.Namespace) -> readerkey.Label:
   """Makes the label that the options ask for.
 
-  @raise commandline.UsageError: there can be no such label
+  @raise parse.UsageError: there can be no such label
 
   """
   name = "--until"
@@ -67,9 +67,8 @@ def MakeLabel(opts: argparse.Namespace) -> readerkey.Label:
     name = "NAME"
     return readerkey.Make(opts.name, what, last_day)
   except ValueError as err:
-    raise commandline.UsageError(
-      "%s: %s" % (name, err),
-      commandline.Find(opts.command).Usage(opts.command)) from None
+    raise parse.UsageError(
+      "%s: %s" % (name, err), opts.command) from None
 
 
 def _Write(path: str, text: str) -> None:
@@ -103,4 +102,4 @@ def RunAlone(opts: argparse.Namespace, key_file: str) -> int:
     print(text, end="")
   else:
     _Write(opts.file, text)
-  return command.EXIT_SUCCESS
+  return exitcodes.SUCCESS

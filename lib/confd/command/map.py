@@ -18,7 +18,7 @@ import argparse
 from typing import Any, List, NamedTuple, Optional
 
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import tables
 from ganeti.confd.command import values
@@ -174,7 +174,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     (nodes, instances, reply) = Ask(asker)
   if opts.json:
     output.PrintReply(reply)
-    return command.EXIT_SUCCESS
+    return exitcodes.SUCCESS
   with output.Expecting(reply.candidates[0].address):
     if opts.svg:
       from ganeti.confd.views import svg
@@ -183,4 +183,4 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
       lines = (Dot if opts.dot else Text)(nodes, instances)
       output.Printer(opts).Print(None, [[line.text] for line in lines],
                                  colours=[line.colour for line in lines])
-  return command.EXIT_SUCCESS
+  return exitcodes.SUCCESS

@@ -17,8 +17,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
 from ganeti.confd.clientlib import changes
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 
 
@@ -305,5 +305,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   link = getattr(opts, "link", None)
   if link is not None and not reply.answer and _IsOnNoNic(asker, link):
     output.Say("no instance has an IP on the link '%s'" % link)
-    return command.EXIT_FAILURE
-  return command.EXIT_SUCCESS
+    return exitcodes.FAILURE
+  return exitcodes.SUCCESS

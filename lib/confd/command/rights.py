@@ -20,6 +20,7 @@ from ganeti import errors
 from ganeti.confd import readerkey
 from ganeti.confd.clientlib import reader
 from ganeti.confd.command import commandline
+from ganeti.confd.command import conversions
 
 
 #: The right to list what the command line names
@@ -91,8 +92,8 @@ def Commands(label: Optional[readerkey.Label]) -> List[str]:
     if label is None or not Missing(label, name):
       result.append(name)
     elif _LIST_WHAT in _NEEDED[name]:
-      kinds = (commandline.EXPORTED if name == commandline.EXPORT else
-               commandline.KINDS)
+      kinds = (conversions.EXPORTED if name == commandline.EXPORT else
+               conversions.KINDS)
       result.extend("%s %s" % (name, kind) for kind in kinds
                     if not Missing(label, name, kind[:-1]))
   return result
@@ -133,7 +134,7 @@ def Expand(words: List[str]) -> List[str]:
       result.update(Needed(word))
     else:
       raise ValueError("neither a question nor a command: '%s'%s" %
-                       (word, commandline.DidYouMean(word, known) or
+                       (word, conversions.DidYouMean(word, known) or
                         "; there are %s" % ", ".join(known)))
   if readerkey.ALL in result:
     return [readerkey.ALL]

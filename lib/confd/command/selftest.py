@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import questions
 
@@ -129,4 +129,4 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   Time(asker, opts.requests, report)
   if opts.json:
     output.PrintReply(reply._replace(answer=report.found), _Tell)
-  return command.EXIT_SUCCESS
+  return exitcodes.SUCCESS

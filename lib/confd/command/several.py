@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, \
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 
 
@@ -69,8 +69,8 @@ class Answers(Generic[_Value]):
     """
     if any(isinstance(err, clientlib.NoAnswer)
            for err in self.failures.values()):
-      return command.EXIT_NO_ANSWER
-    return command.EXIT_FAILURE if self.failures else command.EXIT_SUCCESS
+      return exitcodes.NO_ANSWER
+    return exitcodes.FAILURE if self.failures else exitcodes.SUCCESS
 
   def Complain(self) -> None:
     """Tells the user of the failures.

@@ -17,11 +17,11 @@ import time
 from typing import Any, Dict
 
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
 from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd import readerkey
 from ganeti.confd import wire
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import rights
 
@@ -48,7 +48,7 @@ def RunAlone(opts: argparse.Namespace, key_file: str) -> int:
 
   """
   answer = Tell(localnode.ReadAnyKey(key_file), time.time())
-  code = command.EXIT_FAILURE if answer["ended"] else command.EXIT_SUCCESS
+  code = exitcodes.FAILURE if answer["ended"] else exitcodes.SUCCESS
   if opts.json:
     # Nobody was asked
     serial: Any = None

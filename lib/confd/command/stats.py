@@ -18,10 +18,10 @@ from typing import Any, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import stats as statslib
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.views import confdmetrics
 
@@ -113,7 +113,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     with output.Expecting(", ".join(answers)):
       sys.stdout.write(Prometheus(
         answers, [i.address for i in stats.failed] + list(stats.silent)))
-    return command.EXIT_SUCCESS
+    return exitcodes.SUCCESS
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from anybody")
   if opts.json:
@@ -125,5 +125,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     with output.Expecting(", ".join(answers)):
       (headers, rows) = Table(answers)
       output.Printer(opts).Print(headers, rows, range(1, len(headers)))
-  return (command.EXIT_FAILURE if stats.failed or stats.silent else
-          command.EXIT_SUCCESS)
+  return (exitcodes.FAILURE if stats.failed or stats.silent else
+          exitcodes.SUCCESS)

@@ -22,8 +22,8 @@ import argparse
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
 from ganeti.confd.clientlib import status as statuslib
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import questions
 from ganeti.confd.command import several
@@ -43,9 +43,9 @@ NAGIOS_CODES = {
   }
 
 _EXIT_CODES = {
-  OK: command.EXIT_SUCCESS,
-  WARNING: command.EXIT_FAILURE,
-  CRITICAL: command.EXIT_NO_ANSWER,
+  OK: exitcodes.SUCCESS,
+  WARNING: exitcodes.FAILURE,
+  CRITICAL: exitcodes.NO_ANSWER,
   }
 
 
@@ -57,7 +57,7 @@ _NUMERIC = (2, 3, 4)
 
 
 class Limits(NamedTuple):
-  """Numbers by what is counted, one of C{commandline.LIMITS}.
+  """Numbers by what is counted, one of C{conversions.LIMITS}.
 
   """
   warning: Mapping[str, int]

@@ -29,7 +29,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, \
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import table
 
@@ -311,4 +311,4 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     os.kill(os.getpid(), signal.SIGTERM)
   finally:
     signal.signal(signal.SIGTERM, before)
-  return command.EXIT_SUCCESS
+  return exitcodes.SUCCESS

@@ -17,7 +17,7 @@ from typing import Any, Dict, List, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import command
+from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.config import columns
 from ganeti.confd.views import whohas
@@ -121,4 +121,4 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   else:
     output.Printer(opts).Print(_HEADERS, [_Cells(i) for i in findings],
                                _NUMERIC)
-  return command.EXIT_SUCCESS
+  return exitcodes.SUCCESS
