@@ -45,6 +45,7 @@ _SECONDS = {
   "daemon test_soak": 120,
   "ganeti test_client_peer": 80,
   "install test_with_ganeti": 80,
+  "install test_packages": 70,
   "daemon test_cli": 54,
   "daemon test_faults": 44,
   "unit": 43,

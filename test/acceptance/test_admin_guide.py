@@ -12,10 +12,11 @@ import os
 import re
 import unittest
 
+import packages
 import testutils
+import test_apt
 
 from cluster import changing
-from cluster import ours
 
 _GUIDE = os.path.join(testutils.SRCDIR, "doc", "admin.rst")
 _SOURCES = "/root/ganeti-confd"
@@ -53,13 +54,8 @@ class TestGuide(changing.TestCase):
     changing.TestCase.setUp(self)
     self.addCleanup(self.CheckOurs)
     for node in self.nodes:
-      ours.TakeAway(node)
-      self.addCleanup(ours.Restart, node)
-      self.addCleanup(ours.Put, node)
-      self.addCleanup(node.Run, "sh", "-c",
-                      "if test -e %s/Makefile; then make -s -C %s uninstall; fi"
-                      % (_SOURCES, _SOURCES))
-      ours.Restart(node)
+      test_apt.UsePackaged(self, node)
+    test_apt.Put(self.master, packages.Build().values())
     self.master.Run("cp", "-R", testutils.SRCDIR, _SOURCES)
     # It comes with the program that runs plugins there
     self.node2.Run("useradd", "--system", "nagios")
@@ -93,14 +89,16 @@ class TestGuide(changing.TestCase):
     defaults = self.node2.Read("/etc/default/ganeti")
     self.addCleanup(self.node2.Write, "/etc/default/ganeti", defaults)
     before = self._Executables()
+    with_verify = [block for (_, block) in blocks
+                   if "gnt-cluster verify" in [item[0] for item in block]]
     for (where, block) in blocks:
       node = self.master if where == "master" else self.node2
       self._Run(node, block)
       if ("make", []) in block:
         self.assertEqual(self._Executables(), before)
-      if "gnt-cluster verify" in [command for (command, _) in block]:
+      if block in with_verify:
         # Ours in the middle of the guide, the packaged one at its end
-        expected = 0 if block is blocks[-1][1] else 1
+        expected = 0 if block is with_verify[-1] else 1
         for i in self.nodes:
           reply = testutils.WaitFor(lambda: changing.Ask(i, 0),
                                     "%s answers" % i.name)

@@ -21,17 +21,18 @@ import packages
 _NODE = "ganeti-confd-python"
 _CLIENT = "ganeti-confd-client"
 
-#: For all scripts here. A test starts from no policy: the machine may forbid
-#: packages to start daemons.
+#: For all scripts here. The machine may forbid packages to start daemons, and
+#: they do not where there is no init, unless policy allows it.
 _FUNCTIONS = """
 tree() {
   /usr/bin/python3 %(here)s/treestate.py $1 /run/tree /usr/share/ganeti \
     /usr/lib/ganeti /usr/lib/python3/dist-packages /usr/sbin /usr/bin \
     /usr/share/man/man8 /etc/ganeti /etc/default
 }
-# What was compiled again is as old as that
+# What was compiled again is as old as that; and others may install packages
 same() {
-  tree compare | grep -v '\\.pyc: was \\[.*\\], is \\[' >/run/different || :
+  tree compare | grep -e ganeti -e confd |
+    grep -v '\\.pyc: was \\[.*\\], is \\[' >/run/different || :
   if test -s /run/different; then cat /run/different; exit 1; fi
 }
 Dpkg() {
@@ -39,7 +40,13 @@ Dpkg() {
     { cat /run/dpkg; return 1; }
   if grep -i -e warning -e Traceback /run/dpkg; then exit 1; fi
 }
-rm -f /usr/sbin/policy-rc.d
+# Policy COMMAND
+Policy() {
+  printf '#!/bin/sh\\n%%s\\n' "$*" >/run/policy
+  chmod +x /run/policy
+  mv /run/policy /usr/sbin/policy-rc.d
+}
+Policy exit 0
 ip link set lo up
 data=/var/lib/ganeti
 mkdir -p $data /run/ganeti
@@ -96,7 +103,8 @@ class TestPackages(unittest.TestCase):
 
   def testNames(self):
     self.assertEqual(sorted(self.packages),
-                     [_CLIENT, "ganeti-confd-doc", _NODE])
+                     [_CLIENT, "ganeti-confd-doc", "ganeti-confd-exporter",
+                      _NODE])
 
   def testSeries(self):
     depends = buildutils.Run(["dpkg-deb", "-f", self.packages[_NODE],
@@ -164,11 +172,10 @@ import ganeti.client.gnt_node as m; print(m.confd_client.__file__)' \
       fails $util check ganeti-confd
       $util start ganeti-confd
       first=$(pid)
-      printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
-      chmod +x /usr/sbin/policy-rc.d
+      Policy exit 101
       Dpkg -P ganeti-confd-python
       test $(pid) = $first
-      rm /usr/sbin/policy-rc.d
+      Policy exit 0
       same
       """.replace("runs python3*", "runs $(basename $(readlink -f"
                   " /usr/bin/python3))"))
@@ -178,6 +185,63 @@ import ganeti.client.gnt_node as m; print(m.confd_client.__file__)' \
       "/usr/share/ganeti/default/ganeti/confd/client.py",
       "/usr/lib/python3/dist-packages/ganeti/confd/client.py"], output)
     self.assertIn("node1", lines[3])
+
+  def testInterrupted(self):
+    """dpkg and its scripts are killed, and it is mended.
+
+    """
+    self._Run("""
+      mkdir /run/bin
+      cat >/run/bin/dpkg-divert <<'SHIM'
+#!/bin/sh
+echo >>/run/count
+if [ $(wc -l </run/count) = 30 ]; then kill -KILL 0; fi
+exec /usr/bin/dpkg-divert "$@"
+SHIM
+      chmod +x /run/bin/dpkg-divert
+      # In a group of its own
+      Killed() {
+        rm -f /run/count
+        rc=0
+        (timeout 300 dpkg --force-unsafe-io "$@" >/run/dpkg 2>&1 </dev/null) ||
+          rc=$?
+        test $rc = 137 || { cat /run/dpkg; exit 1; }
+      }
+      Is() { test "$(dpkg-query -W -f '${db:Status-Status}' $name)" = "$1"; }
+      name=ganeti-confd-python
+      $util start ganeti-confd
+      tree save
+
+      for i in installed upgraded; do
+        # It is asked just before the daemon is restarted
+        Policy kill -KILL 0
+        Killed -i $node
+        Policy exit 0
+        Is half-configured
+        test $i = upgraded || runs ganeti-confd
+        Dpkg --configure -a
+        Is installed
+        runs $(basename $(readlink -f /usr/bin/python3))
+      done
+
+      # Removed, in the middle of the diversions
+      PATH=/run/bin:$PATH Killed -r $name
+      test $(dpkg-divert --list $name | wc -l) -gt 10
+      Dpkg -r $name
+      runs ganeti-confd
+      same
+
+      # Installed, likewise: Ganeti's own can still be started
+      PATH=/run/bin:$PATH Killed -i $node
+      $util stop ganeti-confd
+      $util start ganeti-confd
+      runs ganeti-confd
+      Dpkg -i $node
+      runs $(basename $(readlink -f /usr/bin/python3))
+      Dpkg -P $name
+      runs ganeti-confd
+      same
+      """)
 
   def testMadeByHand(self):
     # Neither takes the place of the other

@@ -1,0 +1,201 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Three nodes from Debian's daemon to ours and back, with apt alone.
+
+A client asks ten times a second meanwhile; what it and each node have missed is
+printed.
+
+"""
+
+import json
+import os
+import subprocess
+import time
+import unittest
+
+import packages
+import testutils
+
+from cluster import changing
+from cluster import ours
+
+#: On nodes
+_DIRECTORY = "/root"
+
+#: Asks all candidates as any program would, and each of them alone. A line for
+#: each answer, and for each that did not come: time, whom ("all" or an address)
+#: and error.
+_ASKING = """
+import sys, threading, time
+from ganeti.confd import client
+
+def Ask(whom, **kwargs):
+  with client.Client(**kwargs) as confd:
+    while True:
+      started = time.monotonic()
+      try:
+        confd.MasterNode() if whom == "all" else confd.Ping()
+        error = ""
+      except client.Error as err:
+        error = str(err)
+      print("%.3f\\t%s\\t%s" % (time.monotonic(), whom, error), flush=True)
+      time.sleep(max(0, started + 0.1 - time.monotonic()))
+
+for address in sys.argv[1:]:
+  threading.Thread(target=Ask, args=(address, ), daemon=True,
+                   kwargs={"peers": [address], "timeout": 0.2}).start()
+Ask("all", timeout=60)
+"""
+
+
+def Put(node, paths, directory=_DIRECTORY):
+  """Copies packages to a node.
+
+  @rtype: list of strings
+  @return: their paths there
+
+  """
+  result = []
+  for path in paths:
+    result.append(os.path.join(directory, os.path.basename(path)))
+    with open(path, "rb") as fd:
+      node.Write(result[-1], fd.read())
+  return result
+
+
+def UsePackaged(case, node):
+  """Has the packaged daemon run on a node until a test has ended.
+
+  """
+  ours.TakeAway(node)
+  case.addCleanup(ours.Restart, node)
+  case.addCleanup(ours.Put, node)
+  case.addCleanup(
+    node.Run, "sh", "-c", "for i in python client doc; do dpkg --purge"
+    " ganeti-confd-$i; done", check=False, timeout=300)
+  ours.Restart(node)
+  # The machine may forbid packages to start anything; and where there is no
+  # init, they do not unless this allows it
+  node.Run("rm", "-f", "/usr/sbin/policy-rc.d")
+  node.Write("/usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 0\n")
+  node.Run("chmod", "+x", "/usr/sbin/policy-rc.d")
+
+
+class _Listener:
+  """Reads what the asking program prints.
+
+  """
+  def __init__(self, node, addresses):
+    self._node = node
+    self._process = node.Popen(
+      "/usr/bin/python3", "-c", _ASKING, *addresses, timeout=1200,
+      env={"PYTHONPATH": ours.Build()}, stdout=subprocess.PIPE, text=True)
+
+  def Stop(self):
+    """Returns for whom the longest time without an answer, and the errors.
+
+    @rtype: dict
+    @return: "all" or an address to (number of answers, seconds, errors)
+
+    """
+    self._node.Terminate(self._process)
+    result = {}
+    last = {}
+    for line in self._process.stdout.read().splitlines():
+      (now, whom, error) = line.split("\t")
+      (count, longest, errors) = result.get(whom, (0, 0.0, []))
+      if error:
+        result[whom] = (count, longest, errors + [error])
+      else:
+        gap = float(now) - last.get(whom, float(now))
+        last[whom] = float(now)
+        result[whom] = (count + 1, max(longest, gap), errors)
+    self._process.stdout.close()
+    return result
+
+
+class TestApt(changing.TestCase):
+  def setUp(self):
+    changing.TestCase.setUp(self)
+    self.addCleanup(self.CheckOurs)
+    debs = packages.Build()
+    for node in self.nodes:
+      UsePackaged(self, node)
+      self.paths = Put(node, [debs["ganeti-confd-python"],
+                              debs["ganeti-confd-client"]])
+    for node in self.nodes:
+      testutils.WaitFor(lambda: changing.Ask(node, 0), "%s answers" % node.name)
+
+  def _Apt(self, node, *args):
+    started = time.monotonic()
+    node.Run("apt-get", *args, timeout=300,
+             env={"DEBIAN_FRONTEND": "noninteractive"})
+    took = time.monotonic() - started
+    print("%s# apt-get %s    (%.1f s)" % (node.name.partition(".")[0],
+                                         " ".join(args), took))
+    return took
+
+  def _Verify(self):
+    result = self.master.Run("gnt-cluster", "verify",
+                             *changing.VERIFY_IGNORES, check=False,
+                             timeout=120)
+    self.assertNotIn("ganeti-confd", result.stdout)
+    self.assertEqual(result.returncode, 0, result)
+    print("node1# gnt-cluster verify    (clean)")
+
+  def test(self):
+    listener = _Listener(self.node3, [node.address for node in self.nodes])
+    try:
+      took = {}
+      for node in self.nodes:
+        took[node] = self._Apt(node, "install", "-y", *self.paths)
+        self.CheckOurs([node])
+      self._Verify()
+      self.CheckFollow()
+      status = json.loads(self.master.Run("confd-client", "--json",
+                                          "status").stdout)
+      self.assertNotIn("error", status)
+      for node in reversed(self.nodes):
+        took[node] = max(took[node], self._Apt(
+          node, "purge", "-y", "ganeti-confd-python", "ganeti-confd-client"))
+        reply = testutils.WaitFor(lambda: changing.Ask(node, 0),
+                                  "%s answers" % node.name)
+        self.assertEqual(reply["serial"], 0, "not Debian's daemon")
+      self._Verify()
+    finally:
+      result = listener.Stop()
+    for (whom, (count, longest, errors)) in sorted(result.items()):
+      print("%s: %d answers, the longest time without one %.2f s; %d missed" %
+            (whom, count, longest, len(errors)))
+    # Who asks all candidates does not notice
+    self.assertEqual(result["all"][2], [])
+    # None is left without a daemon
+    for node in self.nodes:
+      self.assertLess(result[node.address][1], took[node])
+
+  def testAnsible(self):
+    directory = "/root/packages"
+    self.master.Run("mkdir", directory)
+    Put(self.master, packages.Build().values(), directory)
+    self.master.Write("/root/inventory", ("[ganeti]\n" + "".join(
+      "%s\n" % node.name for node in self.nodes)).encode("ascii"))
+    playbook = testutils.ReadFile(os.path.join(
+      testutils.SRCDIR, "doc/examples/ganeti-confd-playbook.yml"))
+    self.master.Write("/root/playbook.yml", playbook)
+    for changed in [True, False]:
+      result = self.master.Run(
+        "ansible-playbook", "-i", "/root/inventory", "-e",
+        "packages=" + directory, "/root/playbook.yml", check=False, timeout=400,
+        # No connection that outlives it
+        env={"ANSIBLE_SSH_ARGS": "-o ControlMaster=no"})
+      self.assertEqual(result.returncode, 0, result)
+      for node in self.nodes:
+        self.assertRegex(result.stdout, r"\n%s +: ok=[0-9]+ +changed=%s " %
+                         (node.name, "[1-9]" if changed else "0"))
+      self.CheckOurs()
+
+
+if __name__ == "__main__":
+  unittest.main()
