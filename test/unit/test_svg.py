@@ -120,6 +120,29 @@ class TestDraw(unittest.TestCase):
     self.assertEqual(drawn.texts.count("node4"), 1)
     self.assertEqual(drawn.texts.count("node3"), 3)
 
+  def testInWords(self):
+    """Whoever does not see it is told what there is.
+
+    """
+    drawn = _Drawn([_Node(i) for i in range(1, 4)],
+                   [_Instance(1, 1, 2), _Instance(2, 1, 2)])
+    self.assertEqual(drawn.root.findtext(_SVG + "desc"),
+                     "default: 3 nodes, 2 instances. node1.example.com: all of"
+                     " its 2 to node2.example.com.")
+
+  def testWidth(self):
+    """It is as wide as it has to be; only the matrix can be very wide.
+
+    """
+    few = _Drawn([_Node(1), _Node(2)], [_Instance(1, 1, 2)])
+    self.assertLess(float(few.root.get("width")), 700)
+    many = _Drawn([_Node(i) for i in range(200)],
+                  [_Instance(i, i, i - 1) for i in range(1, 200)])
+    self.assertGreater(float(many.root.get("width")), 1200)
+    boxes = [float(i.get("x")) for i in many.root.iter(_SVG + "rect")
+             if i.get("class") == "paper"]
+    self.assertLess(max(boxes), 1200)
+
   def testNothing(self):
     drawn = _Drawn([], [])
     self.assertIn("No instance is mirrored to a second node.", drawn.texts)
@@ -144,8 +167,8 @@ class TestDraw(unittest.TestCase):
     instances = [placement.Instance(instance, name, [other], state, 5)] * 9
     drawn = _Drawn(nodes, instances, title=name)
     names = {i.tag for i in drawn.root.iter()}
-    self.assertEqual(names, {_SVG + i for i in ("svg", "title", "style", "rect",
-                                                "text", "line")})
+    self.assertEqual(names, {_SVG + i for i in (
+      "svg", "title", "desc", "style", "rect", "text", "line")})
     usual = _Drawn([_Node(1), _Node(2, "M")], [_Instance(1, 1, 2)] * 9)
     if name != other and role not in placement.ROLES.values():
       self.assertLessEqual(abs(len(drawn.texts) - len(usual.texts)), 4)

@@ -13,6 +13,7 @@ Rule: pure functions. Names may hold anything: C{markup} escapes them.
 
 from __future__ import annotations
 
+import collections
 import urllib.parse
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
@@ -36,46 +37,167 @@ MAX_ROWS = 500
 #: in no name: what begins an element is escaped in them.
 PLACE = markup.Markup("<!--here-->")
 
+#: The id of what says why there are no rows
+_WRONG = "wrong"
+
 #: Where style and script are
 STYLE_PATH = "/style.css"
 SCRIPT_PATH = "/update.js"
 
-#: Fetches the page again when the server says that something has changed
+#: What a browser shows beside a page's title
+ICON_PATH = "/icon.svg"
+ICON = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
+<rect x="1" y="1" width="14" height="14" fill="#fff" stroke="#1f6f43"/>
+<path d="M4 4h3v3H4zM9 4h3v3H9zM4 9h3v3H4z" fill="#1f6f43"/></svg>
+"""
+
+#: Puts in what has changed, whenever the server says that something has, and
+#: each minute for the ages. What is typed stays, as the form is not in the part
+#: that changes; focus and scrolled places are given back, and as long as text
+#: is selected nothing changes. News are told in few words, which screen readers
+#: read out, and so is the end of them. A page that nobody sees does not listen:
+#: browsers have no more than six connections to a server.
 SCRIPT = """\
 "use strict";
-const main = document.querySelector("main");
-const source = new EventSource(main.dataset.events);
-source.onmessage = async () => {
-  const reply = await fetch(location.href);
-  if (!reply.ok) return;
-  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-  const focus = document.activeElement;
-  if (focus && main.contains(focus) && focus.tagName === "INPUT") return;
-  main.replaceChildren(...page.querySelector("main").childNodes);
-};
+const live = document.getElementById("live");
+const news = document.getElementById("news");
+let source = null, busy = false, again = false, lost = false;
+
+function put(fresh) {
+  if (fresh.isEqualNode(live)) return;
+  const focused = live.contains(document.activeElement) &&
+    document.activeElement;
+  const href = focused && focused.getAttribute("href");
+  const scrolled = [...live.querySelectorAll(".wide")].map(
+    (box) => [box.scrollLeft, box.scrollTop]);
+  const index = focused ? [...live.querySelectorAll("*")].indexOf(focused) : -1;
+  const place = [scrollX, scrollY];
+  if (fresh.dataset.summary !== live.dataset.summary)
+    news.textContent = fresh.dataset.summary;
+  live.dataset.summary = fresh.dataset.summary;
+  live.replaceChildren(...fresh.childNodes);
+  [...live.querySelectorAll(".wide")].forEach((box, i) => {
+    if (scrolled[i]) [box.scrollLeft, box.scrollTop] = scrolled[i];
+  });
+  const next = [...live.querySelectorAll("a")].find(
+    (link) => href !== null && link.getAttribute("href") === href) ||
+    live.querySelectorAll("*")[index];
+  if (focused && next) next.focus({preventScroll: true});
+  scrollTo(...place);
+}
+
+async function update() {
+  again = true;
+  if (busy) return;
+  busy = true;
+  try {
+    while (again) {
+      again = false;
+      const reply = await fetch(location.href);
+      const page = new DOMParser().parseFromString(await reply.text(),
+                                                   "text/html");
+      const fresh = page.getElementById("live");
+      if (!fresh) throw new Error(reply.status);
+      while (!getSelection().isCollapsed)
+        await new Promise((done) => setTimeout(done, 500));
+      put(fresh);
+      if (lost) news.textContent = live.dataset.summary;
+      lost = false;
+    }
+  } catch (error) {
+    lose();
+  } finally {
+    busy = false;
+  }
+}
+
+function lose() {
+  if (!lost) news.textContent = "The server does not answer: this page stays" +
+    " as it was at " + new Date().toLocaleTimeString() + ".";
+  lost = true;
+}
+
+function listen() {
+  if (source || document.hidden) return;
+  source = new EventSource(live.dataset.events);
+  source.onmessage = source.onopen = update;
+  source.onerror = () => {
+    lose();
+    // Having been refused, it does not try again by itself
+    if (source.readyState === EventSource.CLOSED) source = null;
+  };
+}
+
+function rest() {
+  if (source) source.close();
+  source = null;
+}
+
+document.addEventListener("visibilitychange",
+                          () => document.hidden ? rest() : listen());
+addEventListener("pagehide", rest);
+addEventListener("pageshow", listen);
+setInterval(() => document.hidden || (listen(), update()), 60000);
+listen();
 """
 
 STYLE = """\
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 sans-serif; margin: 0 auto; padding: 0 1rem 2rem;
-  max-width: 80rem; }
-nav a { margin-right: 1rem; }
-h1 { font-size: 1.4rem; margin: 0.8rem 0; }
+:root { color-scheme: light dark; --line: #8886; --bad: #a40020;
+  --doubt: #7a4a00; --good: #14602f; }
+@media (prefers-color-scheme: dark) {
+:root { --bad: #ff9a9a; --doubt: #ffc66d; --good: #7fd99a; }
+}
+body { font: 16px/1.5 sans-serif; margin: 0; padding: 0 1rem 4rem;
+  overflow-wrap: break-word; }
+nav a { display: inline-block; padding: 0.5rem 1rem 0.5rem 0; }
+nav a[aria-current] { font-weight: bold; color: inherit; }
+h1 { font-size: 1.4rem; margin: 0.5rem 0; }
 h2 { font-size: 1.1rem; margin: 1.5rem 0 0.5rem; }
+p { max-width: 60rem; }
+#news { position: fixed; right: 0; bottom: 0; margin: 0; padding: 0 1rem;
+  background: Canvas; border-top: 2px solid; }
+#news:empty { border: 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; }
-th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0;
-  border-bottom: 1px solid #8886; vertical-align: top; }
-td.number, th.number { text-align: right; }
-.state { font-weight: bold; padding: 0.1rem 0.5rem; border: 2px solid; }
-.ok { border-style: solid; }
-.warning { border-style: dashed; }
-.critical { border-style: double; border-width: 4px; }
+th, td { text-align: left; padding: 0.2rem 0.75rem 0.2rem 0;
+  border-bottom: 1px solid var(--line); vertical-align: top;
+  max-width: 25rem; }
+thead th { white-space: nowrap; }
+tbody th { font-weight: normal; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+.state { font-weight: bold; padding: 0.1rem 0.5rem; border: 2px solid;
+  white-space: nowrap; }
+.ok { color: var(--good); }
+.warning { border-style: dashed; color: var(--doubt); }
+.critical { border-style: double; border-width: 4px; color: var(--bad); }
 dl { display: grid; grid-template-columns: max-content auto; gap: 0 1rem; }
 dd { margin: 0; }
-input[type=text] { width: min(40rem, 90%); font: inherit; }
-.problem { border-left: 4px solid; padding-left: 0.8rem; }
+label { display: block; }
+input { font: inherit; padding: 0.3rem 0.6rem; box-sizing: border-box; }
+input[type=text] { width: 40rem; max-width: 100%; }
+.severe { color: var(--bad); }
+.problem { border-left: 4px solid var(--bad); padding-left: 0.8rem; }
+@media (max-width: 45rem) {
+table, tbody, tbody tr, tbody th { display: block; }
+thead tr { display: flex; flex-wrap: wrap; gap: 0 1rem; }
+thead th { border: 0; padding: 0.4rem 0; }
+table:not(.sorted) thead { position: absolute; clip-path: inset(50%);
+  width: 1px; height: 1px; overflow: hidden; }
+tbody tr { border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
+tbody th, tbody td { border: 0; padding: 0; max-width: 100%; }
+tbody th { font-weight: bold; }
+tbody td { display: inline-block; margin-right: 1rem; }
+tbody td::before { content: attr(data-title) ": "; }
+tbody td:empty { display: none; }
+}
 """ + svg.STYLE
+
+
+def _FormatValue(value: Any) -> Optional[str]:
+  if isinstance(value, list):
+    return ", ".join(str(item) for item in value if item is not None)
+  return None if value is None else str(value)
 
 
 class Column(NamedTuple):
@@ -85,9 +207,7 @@ class Column(NamedTuple):
   field: str
   title: str
   is_number: bool = False
-  format: Callable[[Any], Optional[str]] = lambda value: (
-    None if value is None else ", ".join(map(str, value))
-    if isinstance(value, list) else str(value))
+  format: Callable[[Any], Optional[str]] = _FormatValue
 
 
 def _Role(value: Any) -> str:
@@ -134,28 +254,38 @@ def ClusterPath(cluster: str, page: str = "", **query: str) -> str:
   return path + ("?" + text if text else "")
 
 
-def _Page(title: str, cluster: Optional[str], *content: markup.Content) -> str:
+def _Page(title: str, known: Optional[Known], page: str, summary: str,
+          live: markup.Content, form: markup.Content = None) -> str:
   """Makes a whole page.
 
-  @param cluster: the one that it is about; None for all
+  @param known: the cluster that it is about; None for all
+  @param page: its name, in paths
+  @param summary: the state in few words, told when it has changed
+  @param live: what L{SCRIPT} keeps up to date
+  @param form: what it does not touch
 
   """
-  links = [E("a", "Clusters", href="/")]
+  links = [E("a", "Clusters", href="/",
+             aria_current="page" if known is None else None)]
   events = "/events"
-  if cluster is not None:
+  if known is not None:
+    cluster = known.state.cluster
     events = ClusterPath(cluster, "events")
-    links += [E("a", text, href=ClusterPath(cluster, page))
-              for (text, page) in [("Overview", ""), ("Nodes", "nodes"),
+    links += [E("a", text, href=ClusterPath(cluster, name),
+                aria_current="page" if name == page else None)
+              for (text, name) in [("Overview", ""), ("Nodes", "nodes"),
                                    ("Instances", "instances"),
                                    ("Map", "map")]]
   return "<!DOCTYPE html>\n" + E(
     "html",
     E("head", E("meta", charset="utf-8"),
       E("meta", name="viewport", content="width=device-width"),
-      E("title", title), E("link", rel="stylesheet", href=STYLE_PATH),
+      E("title", title), E("link", rel="icon", href=ICON_PATH),
+      E("link", rel="stylesheet", href=STYLE_PATH),
       E("script", src=SCRIPT_PATH, defer=True)),
-    E("body", E("nav", links), E("main", E("h1", title), content,
-                                 data_events=events)),
+    E("body", E("nav", links, aria_label="Pages"),
+      E("main", E("h1", title), E("p", id="news", role="status"), form,
+        E("div", live, id="live", data_events=events, data_summary=summary))),
     lang="en")
 
 
@@ -175,7 +305,24 @@ def _Problem(known: Known) -> markup.Content:
   text = "Nobody answers now: %s." % known.problem.rstrip(".")
   if known.age is not None:
     text += " What follows is what was known %s ago." % _FormatAge(known.age)
-  return E("p", text, class_="problem", role="alert")
+  return E("p", text, class_="problem")
+
+
+def _Count(number: int, what: str) -> str:
+  return "%d %s%s" % (number, what, "" if number == 1 else "s")
+
+
+def _Doubts(known: Known) -> Optional[str]:
+  """Says how many candidates are not as they should be.
+
+  """
+  confd = known.state.confd
+  candidates = confd.status.candidates if confd else []
+  bad = sum(bool(i.problem) for i in candidates)
+  if not bad:
+    return None
+  return "%d of %s with a problem" % (
+    bad, _Count(len(candidates), "master candidate"))
 
 
 def _State(known: Known) -> Tuple[str, str]:
@@ -190,8 +337,7 @@ def _State(known: Known) -> Tuple[str, str]:
   severities = {i.severity for i in facts.findings} if facts else set()
   if "critical" in severities:
     return ("critical", "CRITICAL")
-  confd = known.state.confd
-  if severities or (confd and any(i.problem for i in confd.status.candidates)):
+  if severities or _Doubts(known):
     return ("warning", "WARNING")
   return ("ok", "OK")
 
@@ -201,19 +347,66 @@ def _Badge(known: Known) -> markup.Markup:
   return E("span", text, class_="state " + looks)
 
 
-def _Table(headers: Sequence[markup.Content],
-           rows: Sequence[Sequence[markup.Content]],
-           numbers: Sequence[int] = (), caption: Optional[str] = None
-           ) -> markup.Markup:
-  def _Looks(index: int) -> Optional[str]:
-    return "number" if index in numbers else None
+def _Summary(known: Known, with_serial: bool = True) -> str:
+  """Says in few words how a cluster is.
+
+  """
+  facts = known.state.facts
+  words = ["%s: %s" % (known.state.cluster, _State(known)[1])]
+  if facts is not None and with_serial:
+    words += ["serial %d" % facts.serial,
+              _Count(len(facts.findings), "finding")]
+  words += [text for text in [_Doubts(known)] if text]
+  return ", ".join(words)
+
+
+class _Header(NamedTuple):
+  """The top of a column.
+
+  """
+  title: str
+  is_number: bool = False
+  #: Where it leads; None for nowhere
+  href: Optional[str] = None
+  #: "ascending" or "descending" if the table is sorted by it
+  order: Optional[str] = None
+
+
+def _Head(header: _Header) -> markup.Markup:
+  content: markup.Content = header.title
+  if header.href is not None:
+    content = E("a", header.title, href=header.href)
+  arrow = {"ascending": " \u25b2", "descending": " \u25bc"}.get(
+    str(header.order))
+  return E("th", content, E("span", arrow, aria_hidden="true") if arrow else "",
+           scope="col", role="columnheader", aria_sort=header.order,
+           class_="number" if header.is_number else None)
+
+
+def _Table(label: str, headers: Sequence[_Header],
+           rows: Sequence[Sequence[markup.Content]]) -> markup.Markup:
+  """Makes a table, which a narrow window shows as a list of cards.
+
+  The roles are those that its elements have anyway; to some browsers they have
+  none once they look different.
+
+  @param label: what it is called by screen readers
+
+  """
+  def _Row(cells: Sequence[markup.Content]) -> markup.Markup:
+    (first, *rest) = cells
+    return E("tr", E("th", first, scope="row", role="rowheader"),
+             [E("td", cell, role="cell", data_title=header.title,
+                class_="number" if header.is_number else None)
+              for (header, cell) in zip(headers[1:], rest)], role="row")
+  is_sorted = any(header.href for header in headers)
   return E("div", E(
-    "table", E("caption", caption) if caption else None,
-    E("thead", E("tr", [E("th", text, scope="col", class_=_Looks(i))
-                        for (i, text) in enumerate(headers)])),
-    E("tbody", [E("tr", [E("td", cell, class_=_Looks(i))
-                         for (i, cell) in enumerate(row)])
-                for row in rows])), class_="wide")
+    "table",
+    E("thead", E("tr", [_Head(header) for header in headers], role="row"),
+      role="rowgroup"),
+    E("tbody", [_Row(row) for row in rows], role="rowgroup"),
+    class_="sorted" if is_sorted else None, role="table", aria_label=label),
+           class_="wide")
 
 
 def Clusters(clusters: Sequence[Known]) -> str:
@@ -230,30 +423,46 @@ def Clusters(clusters: Sequence[Known]) -> str:
                  len(facts.tables[columns.INSTANCE]), len(facts.findings),
                  facts.serial]
     rows.append([E("a", name, href=ClusterPath(name)), _Badge(known), *numbers,
-                 known.problem or ""])
-  return _Page("Clusters", None, _Table(
-    ["Cluster", "State", "Nodes", "Instances", "Findings", "Serial", "Problem"],
-    rows, (2, 3, 4, 5)))
+                 known.problem or _Doubts(known)])
+  return _Page(
+    "Clusters", None, "", "; ".join(_Summary(i, False) for i in clusters),
+    _Table("Clusters", [
+      _Header("Cluster"), _Header("State"), _Header("Nodes", True),
+      _Header("Instances", True), _Header("Findings", True),
+      _Header("Serial", True), _Header("Problem")], rows))
 
 
 def _Findings(facts: factslib.Facts) -> markup.Content:
   if not facts.findings:
     return E("p", "Nothing is wrong by the configuration.")
-  return _Table(
-    ["Severity", "What", "Finding", "What to do"],
-    [[i.severity.upper(), i.subject, i.text, i.advice]
-     for i in facts.findings[:MAX_ROWS]])
+  counts = collections.Counter(i.severity for i in facts.findings)
+  text = ", ".join("%d %s" % (counts[severity], severity)
+                   for severity in sorted(counts))
+  shown = facts.findings[:MAX_ROWS]
+  if len(shown) < len(facts.findings):
+    text += ", of which the first %d are shown" % len(shown)
+  return [
+    E("p", text),
+    _Table("Findings",
+           [_Header("What"), _Header("Severity"), _Header("Finding"),
+            _Header("What to do")],
+           [[i.subject, E("strong", i.severity.upper(), class_="severe" if
+                          i.severity == "critical" else None),
+             i.text, i.advice] for i in shown])]
 
 
 def _Candidates(known: Known) -> markup.Content:
   if known.state.confd is None:
     return E("p", "They have not been asked yet.")
   return _Table(
-    ["Address", "Node", "Answers", "Round trip", "Serial", "Behind", "Problem"],
+    "Master candidates",
+    [_Header("Address"), _Header("Node"), _Header("Answers"),
+     _Header("Round trip", True), _Header("Serial", True),
+     _Header("Behind", True), _Header("Problem")],
     [[i.address, i.name, "yes" if i.answers else "no",
       None if i.round_trip is None else "%.1f ms" % (1000 * i.round_trip),
       i.serial, i.behind, i.problem]
-     for i in known.state.confd.status.candidates], (3, 4, 5))
+     for i in known.state.confd.status.candidates])
 
 
 def Overview(known: Known) -> str:
@@ -268,10 +477,12 @@ def Overview(known: Known) -> str:
       ("Nodes", len(facts.tables[columns.NODE])),
       ("Instances", len(facts.tables[columns.INSTANCE]))]
     content += [
-      E("dl", [(E("dt", title), E("dd", value)) for (title, value) in summary]),
-      E("h2", "Findings"), _Findings(facts)]
+      E("dl", [(E("dt", title), E("dd", value)) for (title, value) in summary])]
   content += [E("h2", "Master candidates"), _Candidates(known)]
-  return _Page(known.state.cluster, known.state.cluster, content)
+  if facts is not None:
+    content += [E("h2", "Findings"), _Findings(facts)]
+  return _Page("Cluster %s" % known.state.cluster, known, "", _Summary(known),
+               content)
 
 
 def Map(known: Known, drawing: markup.Markup) -> str:
@@ -280,11 +491,19 @@ def Map(known: Known, drawing: markup.Markup) -> str:
   @param drawing: from L{Drawing}
 
   """
-  content: markup.Content = None
+  cluster = known.state.cluster
+  content: List[markup.Content] = []
   if known.state.facts is not None:
-    content = E("div", drawing, class_="wide")
-  return _Page("Map of %s" % known.state.cluster, known.state.cluster,
-               _Problem(known), content)
+    # Those who have no pointer scroll it by keys, and so need a focus
+    content = [
+      E("p", "The same in words: ",
+        E("a", "nodes", href=ClusterPath(cluster, "nodes")), ", ",
+        E("a", "instances", href=ClusterPath(cluster, "instances")), ". ",
+        E("a", "The drawing alone", href=ClusterPath(cluster, "map.svg"))),
+      E("div", drawing, class_="wide", tabindex=0, role="region",
+        aria_label="Drawing")]
+  return _Page("Map of %s" % cluster, known, "map", _Summary(known),
+               [_Problem(known), content])
 
 
 def Drawing(facts: factslib.Facts, cluster: str, with_style: bool
@@ -308,9 +527,10 @@ def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
     }[kind]
   return E("form",
            E("label", "Filter, in Ganeti's language (as %s)" % example,
-             for_="filter"), " ",
+             for_="filter"),
            E("input", type="text", id="filter", name="filter", value=condition,
-             maxlength=listing.MAX_FILTER),
+             maxlength=listing.MAX_FILTER, autocapitalize="none",
+             spellcheck="false", aria_describedby=_WRONG),
            E("input", type="hidden", name="sort", value=order), " ",
            E("input", type="submit", value="Show"), method="get")
 
@@ -324,17 +544,18 @@ def Table(known: Known, kind: str, condition: str, order: str,
   @param rows: from L{Rows} or L{Wrong}
 
   """
-  cluster = known.state.cluster
-  return _Page("%s of %s" % (_TITLES[kind], cluster), cluster, _Problem(known),
-               _FilterForm(kind, condition, order),
-               rows if known.state.facts is not None else None)
+  return _Page("%s of %s" % (_TITLES[kind], known.state.cluster), known,
+               _TITLES[kind].lower(), _Summary(known),
+               [_Problem(known),
+                rows if known.state.facts is not None else None],
+               _FilterForm(kind, condition, order))
 
 
 def Wrong(text: str) -> markup.Markup:
   """Says why there are no rows.
 
   """
-  return E("p", text, class_="problem", role="alert")
+  return E("p", text, class_="problem", id=_WRONG, role="alert")
 
 
 def Rows(facts: factslib.Facts, kind: str, cluster: str, condition: str,
@@ -352,13 +573,19 @@ def Rows(facts: factslib.Facts, kind: str, cluster: str, condition: str,
     text += ", of which the first %d are shown; a filter shows others" % (
       len(shown))
   cells = COLUMNS[kind]
-  headers = [E("a", column.title, href=ClusterPath(
-    cluster, page, filter=condition,
-    sort="-" + column.field if order == column.field else column.field))
-             for column in cells]
+  # Without a wish they have the order of names
+  orders = {order or "name": "ascending"}
+  if order.startswith("-"):
+    orders = {order[1:]: "descending"}
+  headers = [
+    _Header(column.title, column.is_number, ClusterPath(
+      cluster, page, filter=condition,
+      sort="-" + column.field if orders.get(column.field) == "ascending"
+      else column.field), orders.get(column.field))
+    for column in cells]
   return markup.Join(
     E("p", text, ". ", E("a", "As JSON", href=ClusterPath(
       cluster, page + ".json", filter=condition, sort=order))),
-    _Table(headers, [[column.format(row[column.field]) for column in cells]
-                     for row in shown],
-           [i for (i, column) in enumerate(cells) if column.is_number]))
+    _Table(_TITLES[kind], headers,
+           [[column.format(row[column.field]) for column in cells]
+            for row in shown]))

@@ -152,6 +152,7 @@ class Server:
     app.router.add_get("/metrics", self._Metrics)
     app.router.add_get(pages.STYLE_PATH, self._Style)
     app.router.add_get(pages.SCRIPT_PATH, self._Script)
+    app.router.add_get(pages.ICON_PATH, self._Icon)
     app.router.add_get("/events", self._Events)
     for (name, kind) in _TABLES.items():
       app.router.add_get("/sd/%s" % name,
@@ -355,6 +356,10 @@ class Server:
   async def _Script(self, request: web.Request) -> web.StreamResponse:
     return await self._Send(request, "text/javascript; charset=utf-8",
                             pages.SCRIPT.encode("utf-8"))
+
+  async def _Icon(self, request: web.Request) -> web.StreamResponse:
+    return await self._Send(request, "image/svg+xml; charset=utf-8",
+                            pages.ICON.encode("utf-8"))
 
   async def _Metrics(self, request: web.Request) -> web.StreamResponse:
     """Answers with the metrics.

@@ -67,8 +67,9 @@ STYLE = """\
 }
 """
 
-# Pixels
+# Pixels; the least width is that of the texts
 _WIDTH = 1200
+_LEAST_WIDTH = 606
 _MARGIN = 20
 _GAP = 10
 _LINE = 16
@@ -183,7 +184,7 @@ class _Drawing:
     self._load = placement.Sum(instances)
     self._most = max(self._load.memory.values(), default=0)
     self._named = max(self._load.instances.values(), default=0) <= _NAMED
-    self._nodes = nodes
+    self._groups = placement.ByGroup(nodes)
     self._node_names = _Names(node.name for node in nodes)
     self._instance_names = _Names(i.name for i in instances)
     self._on = collections.defaultdict(list)
@@ -199,19 +200,38 @@ class _Drawing:
       body = -(-count // a_row) * _SQUARE_STEP
     return 2 * _LINE + _PAD + body + _PAD
 
-  def Draw(self, pen: _Pen, y: float, width: float) -> float:
+  @property
+  def _a_row(self) -> int:
+    """How many boxes there are in a row.
+
+    """
+    most = (_WIDTH - 2 * _MARGIN + _GAP) // (_BOX + _GAP)
+    return min(most, max((len(members) for (_, members) in self._groups),
+                         default=0))
+
+  @property
+  def width(self) -> float:
+    return 2 * _MARGIN + self._a_row * (_BOX + _GAP) - _GAP
+
+  def Describe(self) -> List[str]:
+    """Says what there is, for those who do not see it.
+
+    """
+    return ["%s: %s, %s" % (
+      group, _Count(len(members), "node"),
+      _Count(sum(self._load.instances[node.name] for node in members),
+             "instance")) for (group, members) in self._groups]
+
+  def Draw(self, pen: _Pen, y: float) -> float:
     """Draws all groups.
 
     @return: where the next thing can be drawn
 
     """
-    a_row = int(width - 2 * _MARGIN + _GAP) // (_BOX + _GAP)
-    for (group, members) in placement.ByGroup(self._nodes):
-      count = sum(self._load.instances[node.name] for node in members)
+    a_row = self._a_row
+    for (text, (_, members)) in zip(self.Describe(), self._groups):
       y += _LINE
-      pen.Text(_MARGIN, y, "%s: %s, %s" % (
-        group, _Count(len(members), "node"), _Count(count, "instance")),
-               "heading")
+      pen.Text(_MARGIN, y, text, "heading")
       y += _GAP
       for first in range(0, len(members), a_row):
         row = members[first:first + a_row]
@@ -299,6 +319,13 @@ class _Matrix:
              if peers[pair.primary] == 1 and count >= _EVERYTHING]
     return sorted(found, key=lambda item: -item[1])
 
+  def Describe(self) -> List[str]:
+    """Says which node mirrors all of which other one.
+
+    """
+    return ["%s: all of its %d to %s" % (pair.primary, count, pair.secondary)
+            for (pair, count) in self._Everything()]
+
   def Draw(self, pen: _Pen, y: float) -> float:
     """Draws the matrix, if there are mirrors.
 
@@ -350,12 +377,12 @@ class _Matrix:
       pen.Text(_MARGIN, y, "No node has all its mirrors (%d or more) on one"
                " other node." % _EVERYTHING)
       return y + _LINE
-    pen.Text(_MARGIN, y, "Framed: all that is mirrored from a node is on one"
-             " other node, which has to carry it all if the first one fails.")
-    y += _LINE
-    for (pair, count) in found[:_LISTED]:
-      pen.Text(_MARGIN, y, "%s: all of its %d to %s" % (
-        pair.primary, count, pair.secondary))
+    for text in ["Framed: all that is mirrored from a node is on one other"
+                 " node,", "which has to carry it all if the first one fails."]:
+      pen.Text(_MARGIN, y, text)
+      y += _LINE
+    for text in self.Describe()[:_LISTED]:
+      pen.Text(_MARGIN, y, text)
       y += _LINE
     if len(found) > _LISTED:
       pen.Text(_MARGIN, y, "and %s more" %
@@ -368,10 +395,11 @@ def _Legend(pen: _Pen, y: float) -> float:
   """Says what boxes and squares mean.
 
   """
-  pen.Text(_MARGIN, y, "A box is a node: its primary+secondary instances, and"
-           " the configured memory of the former, which also is how far it is"
-           " filled; a full box is the node that has most.", "small")
-  y += _LINE
+  for text in ["A box is a node: its primary+secondary instances, and the"
+               " configured memory of the former,", "which also is how far it"
+               " is filled; a full box is the node that has most."]:
+    pen.Text(_MARGIN, y, text, "small")
+    y += _LINE
   x = float(_MARGIN)
   for (looks, text) in [("up", "an instance that shall be up"),
                         ("down", "one that shall be down"),
@@ -398,12 +426,15 @@ def Draw(nodes: Sequence[placement.Node],
   pen.Text(_MARGIN, y, title, "title")
   y = _Legend(pen, y + _LINE + 4)
   matrix = _Matrix(nodes, instances)
-  width = max(_WIDTH, matrix.width)
-  y = _Drawing(nodes, instances).Draw(pen, y, width)
+  drawing = _Drawing(nodes, instances)
+  width = max(_LEAST_WIDTH, drawing.width, matrix.width)
+  y = drawing.Draw(pen, y)
   y = matrix.Draw(pen, y)
   head = ['<svg xmlns="http://www.w3.org/2000/svg" class="map" width="%g"'
           ' height="%g" viewBox="0 0 %g %g" role="img">' % (width, y, width, y),
-          "<title>%s</title>" % _Escape(title)]
+          "<title>%s</title>" % _Escape(title),
+          "<desc>%s.</desc>" % _Escape(". ".join(
+            drawing.Describe() + matrix.Describe()[:_LISTED]))]
   if with_style:
     head.append("<style>\n%s</style>" % STYLE)
   ground = '<rect width="%g" height="%g" class="ground"/>' % (width, y)

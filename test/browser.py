@@ -1,0 +1,256 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A real browser, Chromium without a screen, by its DevTools protocol.
+
+Facts this rests on:
+  - With C{--remote-debugging-port=0} Chromium chooses a port on 127.0.0.1, and
+    writes it to the file C{DevToolsActivePort} in its profile.
+  - What it writes beside its profile goes to the XDG directories and to HOME,
+    which are in the profile's directory here.
+  - Some of its processes leave their process group. All of them have the HOME
+    that they were given, which nobody else has.
+
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+import urllib.request
+
+import aiohttp
+
+import testutils
+
+
+_PROGRAM = "chromium"
+
+#: It asks nobody but those whom it is told to, and needs no sandbox for pages
+#: of our own (as root it has none)
+_OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+            "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync",
+            "--disable-breakpad", "--disable-extensions",
+            "--disable-dev-shm-usage", "--hide-scrollbars",
+            "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND,"
+            " EXCLUDE 127.0.0.1", "--remote-debugging-port=0"]
+
+#: Events that tell of something wrong with a page
+_COMPLAINTS = frozenset(["Log.entryAdded", "Runtime.exceptionThrown",
+                         "Runtime.consoleAPICalled",
+                         "Page.javascriptDialogOpening"])
+
+
+class Browser:
+  """Chromium with one page open.
+
+  Use as a context manager.
+
+  @ivar complaints: what the console has, dialogs and uncaught exceptions, as
+    they came over the protocol
+
+  """
+  def __init__(self):
+    """@raise unittest.SkipTest: there is none here
+
+    """
+    if shutil.which(_PROGRAM) is None:
+      raise unittest.SkipTest("there is no Chromium (Debian package chromium)")
+    self.complaints = []
+    self._directory = tempfile.mkdtemp(prefix="ganeti-confd-browser.")
+    self._proc = None
+    self._number = 0
+    self._loads = 0
+    self._loop = asyncio.new_event_loop()
+    self._session = self._socket = None
+
+  def __enter__(self):
+    try:
+      self._Start()
+    except BaseException:
+      self.Close()
+      raise
+    return self
+
+  def __exit__(self, *_):
+    self.Close()
+
+  def _Start(self):
+    profile = os.path.join(self._directory, "profile")
+    env = dict(os.environ, HOME=self._directory, TMPDIR=self._directory,
+               NO_AT_BRIDGE="1")
+    for name in ["CONFIG_HOME", "CACHE_HOME", "DATA_HOME", "STATE_HOME",
+                 "RUNTIME_DIR"]:
+      env["XDG_" + name] = os.path.join(self._directory, name)
+      os.mkdir(env["XDG_" + name], 0o700)
+    for name in ["DISPLAY", "DBUS_SESSION_BUS_ADDRESS"]:
+      env.pop(name, None)
+    with open(os.path.join(self._directory, "output"), "wb") as output:
+      self._proc = subprocess.Popen(
+        [_PROGRAM, *_OPTIONS, "--user-data-dir=" + profile, "about:blank"],
+        env=env, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=output,
+        stderr=output, start_new_session=True)
+    port_file = os.path.join(profile, "DevToolsActivePort")
+    testutils.WaitFor(lambda: os.path.exists(port_file) and
+                      testutils.ReadFile(port_file).count(b"\n"),
+                      "Chromium is up", 6 * testutils.PATIENCE)
+    port = int(testutils.ReadFile(port_file).split()[0])
+    self._loop.run_until_complete(self._Connect(port))
+    for domain in ["Page", "Runtime", "Log"]:
+      self.Call(domain + ".enable")
+
+  async def _Connect(self, port):
+    def _Page():
+      with urllib.request.urlopen(
+          "http://127.0.0.1:%d/json/list" % port,
+          timeout=testutils.PATIENCE) as reply:
+        pages = [i for i in json.load(reply) if i["type"] == "page"]
+      return pages and pages[0]["webSocketDebuggerUrl"]
+    url = testutils.WaitFor(_Page, "Chromium has a page")
+    self._session = aiohttp.ClientSession()
+    self._socket = await self._session.ws_connect(url, max_msg_size=0)
+
+  def Close(self):
+    """Ends all its processes, and removes its files.
+
+    """
+    if self._session is not None:
+      self._loop.run_until_complete(self._session.close())
+    self._loop.close()
+    if self._proc is not None:
+      try:
+        os.killpg(self._proc.pid, signal.SIGKILL)
+      except ProcessLookupError:
+        pass
+      self._proc.wait()
+      testutils.WaitFor(lambda: not self._KillRest(), "Chromium is gone")
+    shutil.rmtree(self._directory)
+
+  def _KillRest(self):
+    """Kills those of its processes that have left the group.
+
+    @return: their ids
+
+    """
+    ours = ("HOME=%s" % self._directory).encode("ascii")
+    found = []
+    for name in os.listdir("/proc"):
+      try:
+        if (name.isdigit() and
+            ours in testutils.ReadFile("/proc/%s/environ" % name).split(b"\0")):
+          os.kill(int(name), signal.SIGKILL)
+          found.append(int(name))
+      except (FileNotFoundError, PermissionError, ProcessLookupError):
+        pass
+    return found
+
+  async def _Receive(self):
+    """Takes the next message.
+
+    """
+    message = await self._socket.receive_json(
+      timeout=6 * testutils.PATIENCE)
+    method = message.get("method")
+    if method in _COMPLAINTS:
+      self.complaints.append(message)
+    if method == "Page.loadEventFired":
+      self._loads += 1
+    if method == "Page.javascriptDialogOpening":
+      # Else nothing goes on
+      await self._Send("Page.handleJavaScriptDialog", accept=True)
+    return message
+
+  async def _Send(self, method, **params):
+    self._number += 1
+    await self._socket.send_json({"id": self._number, "method": method,
+                                  "params": params})
+    return self._number
+
+  async def _Call(self, method, params):
+    number = await self._Send(method, **params)
+    while True:
+      message = await self._Receive()
+      if message.get("id") == number:
+        return message
+
+  def Call(self, method, **params):
+    """Calls a method of the protocol.
+
+    @return: its result
+
+    """
+    message = self._loop.run_until_complete(self._Call(method, params))
+    assert "error" not in message, message
+    return message["result"]
+
+  def Open(self, url):
+    """Opens a page, and waits until it is there.
+
+    """
+    async def _UntilLoaded(loads):
+      while self._loads == loads:
+        await self._Receive()
+
+    loads = self._loads
+    result = self.Call("Page.navigate", url=url)
+    assert "errorText" not in result, result
+    self._loop.run_until_complete(_UntilLoaded(loads))
+
+  def Follow(self, script):
+    """Does what opens another page, and waits until it is there.
+
+    """
+    async def _UntilLoaded(loads):
+      while self._loads == loads:
+        await self._Receive()
+
+    loads = self._loads
+    self.Run(script)
+    self._loop.run_until_complete(_UntilLoaded(loads))
+
+  def Run(self, script):
+    """Evaluates an expression of JavaScript in the page.
+
+    @return: its value
+
+    """
+    result = self.Call("Runtime.evaluate", expression=script,
+                       returnByValue=True, awaitPromise=True)
+    assert "exceptionDetails" not in result, result
+    return result["result"].get("value")
+
+  def SetScripts(self, are_on):
+    """Says whether pages may run scripts; L{Run} works anyway.
+
+    """
+    self.Call("Emulation.setScriptExecutionDisabled", value=not are_on)
+
+  def SetSize(self, width, height):
+    self.Call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+              deviceScaleFactor=1, mobile=width < 600)
+
+  def SetDark(self, is_dark):
+    self.Call("Emulation.setEmulatedMedia", features=[
+      {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}])
+
+  def Type(self, text):
+    """Types where the focus is.
+
+    """
+    self.Call("Input.insertText", text=text)
+
+  def Press(self, key, code):
+    """Presses a key.
+
+    @param code: its number, as for Windows
+
+    """
+    for kind in ("rawKeyDown", "keyUp"):
+      self.Call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
+                windowsVirtualKeyCode=code)
