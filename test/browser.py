@@ -189,30 +189,26 @@ class Browser:
     assert "error" not in message, message
     return message["result"]
 
+  async def _UntilLoaded(self, loads):
+    while self._loads == loads:
+      await self._Receive()
+
   def Open(self, url):
     """Opens a page, and waits until it is there.
 
     """
-    async def _UntilLoaded(loads):
-      while self._loads == loads:
-        await self._Receive()
-
     loads = self._loads
     result = self.Call("Page.navigate", url=url)
     assert "errorText" not in result, result
-    self._loop.run_until_complete(_UntilLoaded(loads))
+    self._loop.run_until_complete(self._UntilLoaded(loads))
 
   def Follow(self, script):
     """Does what opens another page, and waits until it is there.
 
     """
-    async def _UntilLoaded(loads):
-      while self._loads == loads:
-        await self._Receive()
-
     loads = self._loads
     self.Run(script)
-    self._loop.run_until_complete(_UntilLoaded(loads))
+    self._loop.run_until_complete(self._UntilLoaded(loads))
 
   def Run(self, script):
     """Evaluates an expression of JavaScript in the page.
@@ -237,20 +233,11 @@ class Browser:
 
   def SetDark(self, is_dark):
     self.Call("Emulation.setEmulatedMedia", features=[
-      {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}])
+      {"name": "prefers-color-scheme",
+       "value": "dark" if is_dark else "light"}])
 
   def Type(self, text):
     """Types where the focus is.
 
     """
     self.Call("Input.insertText", text=text)
-
-  def Press(self, key, code):
-    """Presses a key.
-
-    @param code: its number, as for Windows
-
-    """
-    for kind in ("rawKeyDown", "keyUp"):
-      self.Call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                windowsVirtualKeyCode=code)

@@ -1,0 +1,273 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The pages of confd-exporter in a real browser, Chromium"""
+
+import unittest
+
+import testutils
+
+try:
+  import browser
+except ImportError:
+  # There is no aiohttp
+  browser = None
+import webserver
+
+
+#: What would run if it became markup
+_HOSTILE = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>",
+            "' onfocus=alert(3) autofocus '", "</svg><svg onload=alert(4)>",
+            "javascript:alert(5)", "a" * 300]
+
+_PAGES = ["/", "/fsn/", "/fsn/nodes", "/fsn/instances", "/fsn/map"]
+
+
+def _Config(serial, names=("web1", "web2", "web10")):
+  """Makes a configuration.
+
+  @param names: those of the instances; each one's memory is less than that of
+    the one before
+
+  """
+  return testutils.MakeConfig(
+    # What is asked there does not leave the machine
+    [testutils.MakeNode(1, primary_ip="127.0.0.1", master_candidate=True),
+     testutils.MakeNode(2, drained=True)],
+    [testutils.MakeInstance(i + 1, 1 + i % 2, name=name, tags=["tag", name],
+                            beparams={"maxmem": 9000 - i})
+     for (i, name) in enumerate(names)], serial_no=serial)
+
+
+def _HostileConfig():
+  config = _Config(5, _HOSTILE)
+  config["cluster"]["cluster_name"] = _HOSTILE[0]
+  config["nodegroups"][testutils.Uuid("c", 1)]["name"] = _HOSTILE[1]
+  for node in config["nodes"].values():
+    node.update(name=_HOSTILE[3] + node["name"], tags=_HOSTILE)
+  for instance in config["instances"].values():
+    instance.update(os=_HOSTILE[0], nics=[
+      {"mac": _HOSTILE[1], "ip": _HOSTILE[2], "uuid": instance["uuid"],
+       "nicparams": {"link": _HOSTILE[4]}}])
+  return config
+
+
+@unittest.skipIf(browser is None, "aiohttp is not installed (Debian:"
+                 " python3-aiohttp)")
+class TestPages(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    cls.serial = 17
+    cls.daemon = cls._Enter(testutils.Daemon(_Config(cls.serial)))
+    cls.hostile = cls._Enter(testutils.Daemon(_HostileConfig()))
+    cls.server = cls._Enter(webserver.Exporter({"fsn": cls.daemon,
+                                                "hostile": cls.hostile}))
+    cls.browser = cls._Enter(browser.Browser())
+
+  @classmethod
+  def _Enter(cls, context):
+    value = context.__enter__()
+    cls.addClassCleanup(context.__exit__, None, None, None)
+    return value
+
+  def setUp(self):
+    self.browser.complaints.clear()
+    self.browser.SetSize(1280, 800)
+    self._Change()
+    self.server.WaitForSerial("hostile", 5)
+
+  def tearDown(self):
+    self.assertEqual(self.browser.complaints, [])
+
+  def _Change(self, *names):
+    """Changes the configuration.
+
+    @param names: instances beside the usual ones
+
+    """
+    type(self).serial += 1
+    self.daemon.WriteConfig(_Config(self.serial,
+                                    ("web1", "web2", "web10", *names)))
+    self.server.WaitForSerial("fsn", self.serial)
+
+  def _Open(self, path):
+    self.browser.Open(self.server.url + path)
+
+  def _Run(self, script):
+    return self.browser.Run(script)
+
+  def _WaitFor(self, script):
+    return testutils.WaitFor(lambda: self._Run(script), script)
+
+  def _Texts(self, selector):
+    return self._Run("[...document.querySelectorAll(%r)]"
+                     ".map((item) => item.innerText.trim())" % selector)
+
+  def _Instances(self):
+    return self._Texts("tbody th")
+
+  def testShown(self):
+    """What there is to see, at three sizes.
+
+    """
+    for (width, is_dark) in [(390, False), (1280, True), (1920, False)]:
+      self.browser.SetSize(width, 800)
+      self.browser.SetDark(is_dark)
+      for path in _PAGES:
+        with self.subTest(path, width=width):
+          self._Open(path)
+          self.assertEqual(len(self._Texts("h1")), 1)
+          # Only tables and drawings may be wider than the window
+          self.assertLessEqual(
+            self._Run("document.documentElement.scrollWidth"), width)
+    self._Open("/")
+    self.assertEqual(self._Texts("tbody th a"), ["fsn", "hostile"])
+    self._Open("/fsn/")
+    self.assertEqual(self._Texts("h1"), ["Cluster fsn"])
+    # Candidates are asked by and by; the page is told
+    self._WaitFor("document.querySelector('[aria-label=\"Master candidates\"]')")
+    text = self._Run("document.body.innerText")
+    for word in ["WARNING", "cluster.example.com", "127.0.0.1",
+                 "its primary node node2.example.com is drained"]:
+      self.assertIn(word, text)
+    self._Open("/fsn/map")
+    self.assertIn("default: 2 nodes, 3 instances",
+                  self._Run("document.querySelector('svg desc').textContent"))
+    tips = self._Run("[...document.querySelectorAll('svg rect title')]"
+                     ".map((item) => item.textContent)")
+    self.assertIn("web1, up, 8.8 GiB", tips)
+
+  def testReadOut(self):
+    """A screen reader finds tables in the cards of a narrow window, too.
+
+    """
+    self.browser.SetSize(390, 800)
+    self._Open("/fsn/instances")
+    self.assertEqual(self._Run("getComputedStyle(document.querySelector("
+                               "'tbody tr')).display"), "block")
+    nodes = self.browser.Call("Accessibility.getFullAXTree")["nodes"]
+    found = [(i["role"]["value"], i.get("name", {}).get("value"))
+             for i in nodes if not i["ignored"]]
+    for expected in [("navigation", "Pages"), ("main", ""), ("status", ""),
+                     ("table", "Instances"), ("columnheader", "Memory"),
+                     ("rowheader", "web1")]:
+      self.assertIn(expected, found)
+    self.assertEqual(sum(role == "row" for (role, _) in found), 4)
+    self.assertTrue([name for (role, name) in found if role == "textbox" and
+                     name.startswith("Filter")])
+
+  def _SortAndFilter(self):
+    self._Open("/fsn/instances")
+    self.assertEqual(self._Instances(), ["web1", "web2", "web10"])
+    for (expected, order) in [(["web10", "web2", "web1"], "ascending"),
+                              (["web1", "web2", "web10"], "descending")]:
+      self.browser.Follow("[...document.querySelectorAll('thead a')].find("
+                          "(i) => i.innerText === 'Memory').click()")
+      self.assertEqual(self._Instances(), expected)
+      self.assertEqual(self._Run("document.querySelector('[aria-sort]')"
+                                 ".getAttribute('aria-sort')"), order)
+    self._Run("document.getElementById('filter').focus()")
+    self.browser.Type("name =~ m/1/")
+    self.browser.Follow("document.querySelector('[type=submit]').click()")
+    # Still sorted
+    self.assertEqual(self._Instances(), ["web1", "web10"])
+    self.assertEqual(self._Run("document.getElementById('filter').value"),
+                     "name =~ m/1/")
+    self._Run("document.getElementById('filter').select()")
+    self.browser.Type("<img src=x onerror=alert(6)>")
+    self.browser.Follow("document.querySelector('[type=submit]').click()")
+    self.assertEqual(len(self._Texts("[role=alert]")), 1)
+    self.assertEqual(self._Instances(), [])
+
+  def testSortAndFilter(self):
+    self._SortAndFilter()
+
+  def testWithoutScripts(self):
+    """Nothing but the update is missing.
+
+    """
+    self.browser.SetScripts(False)
+    try:
+      self._SortAndFilter()
+      for path in _PAGES:
+        self._Open(path)
+        self.assertEqual(len(self._Texts("h1")), 1)
+    finally:
+      self.browser.SetScripts(True)
+
+  def testUpdate(self):
+    """What has changed comes by itself, and nobody who types is disturbed.
+
+    """
+    self.browser.SetSize(390, 300)
+    self._Open("/fsn/instances")
+    self._Run("window.mark = 1; scrollTo(0, 90)")
+    self._Run("document.getElementById('filter').focus({preventScroll: true})")
+    self.browser.Type("half a filt")
+    self._Change("web3")
+    self._WaitFor("document.querySelector('tbody').innerText.includes('web3')")
+    self.assertEqual(
+      self._Run("[document.activeElement.id, document.activeElement.value,"
+                " scrollY, window.mark]"), ["filter", "half a filt", 90, 1])
+    self._WaitFor("document.getElementById('news').innerText.includes("
+                  "'serial %d')" % self.serial)
+    # Focus within what is replaced
+    self._Run("[...document.querySelectorAll('thead a')][4].focus()")
+    self._Change("web3", "web4")
+    self._WaitFor("document.querySelector('tbody').innerText.includes('web4')")
+    self.assertEqual(self._Run("document.activeElement.innerText"), "Memory")
+
+  def testServerGone(self):
+    """A page says that it may be old, and goes on by itself.
+
+    """
+    self._Open("/fsn/")
+    self.server.Stop()
+    try:
+      self._WaitFor("document.getElementById('news').innerText.includes("
+                    "'does not answer')")
+    finally:
+      self.server.Start()
+    self._WaitFor("document.getElementById('news').innerText.startsWith("
+                  "'fsn: ')")
+    # It has complained in the console, as it should
+    self.assertTrue(self.browser.complaints)
+    self.browser.complaints.clear()
+
+  def testManyPages(self):
+    """Pages that nobody sees any more hold no connections.
+
+    Of those, browsers have six for one server.
+
+    """
+    def _Count():
+      port = ":%04X" % self.server.port
+      lines = testutils.ReadFile("/proc/net/tcp").decode("ascii").splitlines()
+      return sum(fields[1].endswith(port) and fields[3] == "01"
+                 for fields in (line.split() for line in lines[1:]))
+
+    for _ in range(5):
+      self._Open("/fsn/")
+    testutils.WaitFor(lambda: _Count() <= 2, "connections are let go of")
+
+  def testHostileNames(self):
+    for path in ["/hostile/", "/hostile/nodes", "/hostile/instances",
+                 "/hostile/map", "/hostile/instances?filter=%27%22%3E%3Cimg"
+                 "%20src=x%20onerror=alert(7)%3E&sort=%22%3E%3Cscript%3Ealert"
+                 "(8)%3C/script%3E", "/"]:
+      with self.subTest(path):
+        self._Open(path)
+        self.assertEqual(self._Run(
+          "document.querySelectorAll('img, main script, svg svg, [onload],"
+          " [onerror], [onfocus]').length"), 0)
+    self._Open("/hostile/instances")
+    self.assertIn(_HOSTILE[0], self._Instances())
+    self.assertIn(_HOSTILE[1], self._Instances())
+    self._Open("/hostile/map.svg")
+    self.assertEqual(self._Run("document.querySelectorAll('script, [onload],"
+                               " svg svg').length"), 0)
+
+
+if __name__ == "__main__":
+  unittest.main()
