@@ -4,6 +4,7 @@
 
 """The pages of confd-exporter in a real browser, Chromium"""
 
+import contextlib
 import unittest
 
 import testutils
@@ -59,17 +60,13 @@ class TestPages(unittest.TestCase):
   @classmethod
   def setUpClass(cls):
     cls.serial = 17
-    cls.daemon = cls._Enter(testutils.Daemon(_Config(cls.serial)))
-    cls.hostile = cls._Enter(testutils.Daemon(_HostileConfig()))
-    cls.server = cls._Enter(webserver.Exporter({"fsn": cls.daemon,
-                                                "hostile": cls.hostile}))
-    cls.browser = cls._Enter(browser.Browser())
-
-  @classmethod
-  def _Enter(cls, context):
-    value = context.__enter__()
-    cls.addClassCleanup(context.__exit__, None, None, None)
-    return value
+    stack = contextlib.ExitStack()
+    cls.addClassCleanup(stack.close)
+    cls.daemon = stack.enter_context(testutils.Daemon(_Config(cls.serial)))
+    cls.hostile = stack.enter_context(testutils.Daemon(_HostileConfig()))
+    cls.server = stack.enter_context(webserver.Exporter({
+      "fsn": cls.daemon, "hostile": cls.hostile}))
+    cls.browser = stack.enter_context(browser.Browser())
 
   def setUp(self):
     self.browser.complaints.clear()
@@ -126,7 +123,7 @@ class TestPages(unittest.TestCase):
     self._Open("/fsn/")
     self.assertEqual(self._Texts("h1"), ["Cluster fsn"])
     # Candidates are asked by and by; the page is told
-    self._WaitFor("document.querySelector('[aria-label=\"Master candidates\"]')")
+    self._WaitFor("document.body.innerText.includes('Round trip')")
     text = self._Run("document.body.innerText")
     for word in ["WARNING", "cluster.example.com", "127.0.0.1",
                  "its primary node node2.example.com is drained"]:
