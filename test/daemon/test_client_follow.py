@@ -318,18 +318,18 @@ class TestQuestions(_TestCase):
         lambda rows: dict(zip("ab", rows))),
       ]
     followers = [self._Follow(make) for make in made]
-    known = [0, _ADDRESSES[0]]
+    known = (0, _ADDRESSES[0])
     self.assertEqual([i.Next().came for i in followers],
                      [{None: 17}, {None: 4}, {None: _ADDRESSES[0]},
-                      {"a": known, "b": [1, 0]}])
+                      {"a": known, "b": (1, 0)}])
     nodes = [testutils.MakeNode(i, primary_ip=address, master_candidate=True)
              for (i, address) in enumerate(_ADDRESSES, 1)]
     self._Write(18, {})
     changes = [i.Next() for i in (followers[0], *followers[2:])]
     self.assertEqual([i.reply.answer for i in changes],
-                     [18, None, [[1, 0], [1, 0]]])
+                     [18, None, [(1, 0), (1, 0)]])
     self.assertEqual([i.changed for i in changes],
-                     [{None: (17, 18)}, {}, {"a": (known, [1, 0])}])
+                     [{None: (17, 18)}, {}, {"a": (known, (1, 0))}])
     self.assertEqual(changes[1].went, {None: _ADDRESSES[0]})
     self.daemons[0].WriteConfig(testutils.MakeConfig(nodes=nodes, serial_no=19))
     change = followers[1].Next()

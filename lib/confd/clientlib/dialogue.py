@@ -141,6 +141,8 @@ class Freshness:
       self._low_since = None
     best = current.Best()
     if best is None:
+      # Silence is nobody's word
+      self._low_since = None
       return False
     (serial, counts) = best
     if counts or self.serial is None:
