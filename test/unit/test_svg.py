@@ -12,6 +12,7 @@ from hypothesis import strategies
 
 import testutils # pylint: disable=W0611
 
+from ganeti.confd.config import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import svg
 
@@ -58,7 +59,7 @@ class TestDraw(unittest.TestCase):
 
     """
     drawn = _Drawn([_Node(i, role) for (i, role) in enumerate("MCRDO")], [])
-    for role in placement.ROLES.values():
+    for role in columns.ROLES.values():
       self.assertIn(role, drawn.texts)
     # That of an offline node is crossed out
     crosses = [i for i in drawn.root.iter(_SVG + "line")
@@ -170,7 +171,7 @@ class TestDraw(unittest.TestCase):
     self.assertEqual(names, {_SVG + i for i in (
       "svg", "title", "desc", "style", "rect", "text", "line")})
     usual = _Drawn([_Node(1), _Node(2, "M")], [_Instance(1, 1, 2)] * 9)
-    if name != other and role not in placement.ROLES.values():
+    if name != other and role not in columns.ROLES.values():
       self.assertLessEqual(abs(len(drawn.texts) - len(usual.texts)), 4)
 
 

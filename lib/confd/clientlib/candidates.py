@@ -24,6 +24,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from ganeti import errors
 from ganeti.confd import localnode
+from ganeti.confd import numerals
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import talk
 
@@ -43,10 +44,11 @@ _LOOPBACK = {
 
 
 def _ParsePort(text: str, peer: str) -> int:
-  if not (text.isascii() and text.isdigit() and len(text) < 10 and
-          0 < int(text) < 65536):
-    raise errors.ConfdClientError("Not a port: '%s' in '%s'" % (text, peer))
-  return int(text)
+  try:
+    return numerals.Port(text)
+  except ValueError:
+    raise errors.ConfdClientError("Not a port: '%s' in '%s'" %
+                                  (text, peer)) from None
 
 
 def Parse(peer: str, port: int) -> Tuple[str, int]:

@@ -35,6 +35,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ganeti import errors
 from ganeti.confd import localnode
+from ganeti.confd import numerals
 from ganeti.confd.clientlib import candidates
 
 
@@ -114,13 +115,6 @@ def _Addresses(text: str) -> List[str]:
   return result
 
 
-def _Port(text: str) -> int:
-  if not (text.isascii() and text.isdigit() and len(text) < 10 and
-          0 < int(text) < 65536):
-    raise ValueError("not a port")
-  return int(text)
-
-
 def _Path(text: str) -> str:
   path = os.path.expanduser(text)
   if not os.path.isabs(path) or "\0" in path:
@@ -145,7 +139,7 @@ _GENERAL_OPTIONS: Dict[str, Callable[[str], Any]] = {
   }
 _CLUSTER_OPTIONS: Dict[str, Callable[[str], Any]] = {
   "addresses": _Addresses,
-  "port": _Port,
+  "port": numerals.Port,
   "key_file": _Path,
   "timeout": _Timeout,
   }

@@ -39,15 +39,6 @@ if TYPE_CHECKING:
 #: Seconds
 _SETTLE = 1.0
 
-#: A node's role by the letter that the table of nodes has
-_ROLES = {
-  "M": constants.CONFD_NODE_ROLE_MASTER,
-  "C": constants.CONFD_NODE_ROLE_CANDIDATE,
-  "R": constants.CONFD_NODE_ROLE_REGULAR,
-  "D": constants.CONFD_NODE_ROLE_DRAINED,
-  "O": constants.CONFD_NODE_ROLE_OFFLINE,
-  }
-
 _NODE_FIELDS = ["name", "pip", "role"]
 
 _SILENCE = ("no answer: host or daemon down, another key, wrong clock, or no"
@@ -191,7 +182,7 @@ def NameNodes(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
     found = known.get(servers.get(row.address, host)) or known.get(host)
     if found is not None:
       (name, letter) = found
-      role = protocol.NODE_ROLES.get(_ROLES.get(letter, -1))
+      role = columns.ROLES.get(letter)
       row = row._replace(name=name, role=role)
     result.append(row)
   return result

@@ -137,7 +137,7 @@ _ADDRESS = Option(
   "candidates")
 _PORT = Option(
   ("-p", "--port"),
-  {"metavar": "PORT", "type": conversions.Number("a port", int, 1, 65535),
+  {"metavar": "PORT", "type": conversions.Port,
    "help": "UDP port (default: the cluster's, else the services database's,"
            " else %d)" % constants.DEFAULT_CONFD_PORT})
 _HMAC = Option(
@@ -271,7 +271,7 @@ _THEN = Option(
   "commands")
 _TARGET_PORT = Option(
   ("--target-port", ),
-  {"metavar": "PORT", "type": conversions.Number("a port", int, 1, 65535),
+  {"metavar": "PORT", "type": conversions.Port,
    "help": "with prometheus-sd: TCP port of the targets (default: 9100)"})
 _TABLE_NAME = Option(
   ("--table", ),

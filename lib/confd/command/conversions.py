@@ -16,6 +16,8 @@ import re
 
 from typing import Callable, Dict, List, Sequence
 
+from ganeti.confd import numerals
+
 
 #: What "list" and "list-fields" know; the singular does, too
 KINDS = ("instances", "nodes", "groups", "networks", "disks")
@@ -49,6 +51,13 @@ def Number(what: str, make: Callable[[str], float], least: float,
       raise argparse.ArgumentTypeError("not %s: '%s'" % (what, text))
     return value
   return _Read
+
+
+def Port(text: str) -> int:
+  try:
+    return numerals.Port(text)
+  except ValueError:
+    raise argparse.ArgumentTypeError("not a port: '%s'" % text) from None
 
 
 def DidYouMean(word: str, known: Sequence[str]) -> str:
@@ -144,9 +153,12 @@ def Limits(text: str) -> Dict[str, int]:
   limits = {}
   for part in text.split(","):
     (what, _, number) = part.partition("=")
-    # int() reads more than digits
-    if what not in LIMITS or not re.fullmatch("[0-9]{1,9}", number):
+    try:
+      if what not in LIMITS:
+        raise ValueError(what)
+      limits[what] = numerals.Parse(number, 0, 10 ** 9 - 1)
+    except ValueError:
       raise argparse.ArgumentTypeError(
-        "not %s: '%s'" % (" or ".join("%s=NUMBER" % i for i in LIMITS), part))
-    limits[what] = int(number)
+        "not %s: '%s'" % (" or ".join("%s=NUMBER" % i for i in LIMITS), part)
+        ) from None
   return limits

@@ -142,18 +142,6 @@ def _ParseFields(text: Optional[str], what: str) -> List[str]:
   return text.split(",")
 
 
-def _SortKey(value: Any) -> Tuple[int, Any]:
-  """Returns what to sort any values by: missing ones first, texts naturally.
-
-  """
-  if value is None:
-    return (0, 0)
-  if isinstance(value, (bool, int, float)):
-    return (1, value)
-  text = value if isinstance(value, str) else str(value)
-  return (2, naturalorder.NaturalKey(text))
-
-
 def Ask(asker: clientlib.Client, opts: argparse.Namespace,
         fields: List[str]) -> clientlib.Reply[Any]:
   """Asks for a table.
@@ -181,7 +169,7 @@ def Ask(asker: clientlib.Client, opts: argparse.Namespace,
     rows = patterns.Select(asked, rows)
   if opts.sort:
     index = asked.index(opts.sort)
-    rows = sorted(rows, key=lambda row: _SortKey(row[index]))
+    rows = sorted(rows, key=lambda row: naturalorder.AnyKey(row[index]))
   if opts.reverse:
     rows = rows[::-1]
   return reply._replace(answer=[row[:len(fields)] for row in rows])

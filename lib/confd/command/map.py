@@ -107,7 +107,7 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
   for node in nodes:
     count = counts[node.name]
     size = memory[node.name]
-    cells[node.name] = [node.name, placement.ROLES.get(node.role, node.role),
+    cells[node.name] = [node.name, columns.ROLES.get(node.role, node.role),
                         str(count), "+%s" % node.secondary,
                         _Bar(count, most_instances),
                         values.Leniently(_FormatMemory)(size),

@@ -39,6 +39,15 @@ DISK = "disk"
 #: What may be asked for
 KINDS = (INSTANCE, NODE, GROUP, NETWORK, DISK)
 
+#: The roles that nodes have in tables, in words
+ROLES = {
+  "M": "master",
+  "C": "candidate",
+  "R": "regular",
+  "D": "drained",
+  "O": "offline",
+  }
+
 #: Fields that hold host names, which a filter compares by their beginning
 HOSTNAMES: dict[str, frozenset[str]] = {
   INSTANCE: frozenset(["name", "pnode"]),

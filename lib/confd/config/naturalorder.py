@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from typing import Union
+from typing import Any, Tuple, Union
 
 
 # Bounded, since converting a very long number fails
@@ -24,3 +24,14 @@ def NaturalKey(name: str) -> list[Union[str, int]]:
   parts: list[Union[str, int]] = _DIGITS_RE.split(name)
   parts[1::2] = map(int, parts[1::2])
   return parts
+
+
+def AnyKey(value: Any) -> Tuple[int, Any]:
+  """Returns what to sort any values by: missing ones first, texts naturally.
+
+  """
+  if value is None:
+    return (0, 0)
+  if isinstance(value, (bool, int, float)):
+    return (1, value)
+  return (2, NaturalKey(value if isinstance(value, str) else str(value)))

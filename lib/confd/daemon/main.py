@@ -28,6 +28,7 @@ from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import counters
 from ganeti.confd import localnode
+from ganeti.confd import numerals
 from ganeti.confd import server
 from ganeti.confd.daemon import detach
 from ganeti.confd.daemon import log
@@ -52,11 +53,11 @@ def _Address(text: str) -> str:
 
 def _Number(least: int, most: int) -> Callable[[str], int]:
   def _Parse(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and
-            least <= int(text) <= most):
+    try:
+      return numerals.Parse(text, least, most)
+    except ValueError:
       raise argparse.ArgumentTypeError("%r is no number from %d to %d" %
                                        (text, least, most))
-    return int(text)
   return _Parse
 
 

@@ -34,14 +34,6 @@ ALL_FIELDS: Fields = {
   columns.NODE: ["name", "pip", "sip", "group", "role", "ndparams", "tags"],
   }
 
-_ROLES = {
-  "M": "master",
-  "C": "candidate",
-  "R": "regular",
-  "D": "drained",
-  "O": "offline",
-  }
-
 #: Where sshd listens if nothing else is said
 SSH_PORT = 22
 
@@ -195,7 +187,7 @@ def _Node(name: str, reader: _Reader) -> Host:
   return Host(
     name, [Interface(reader.Get(words.Address, "address", "pip"))],
     group=reader.Get(words.Word, "group", "group"),
-    state=_ROLES.get(role, role),
+    state=columns.ROLES.get(role, role),
     tags=_Tags(reader),
     secondary_ip=reader.Get(words.Address, "address", "sip"),
     ssh_port=reader.Get(_SshPort, "parameters", "ndparams") or SSH_PORT)

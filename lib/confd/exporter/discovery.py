@@ -15,6 +15,7 @@ import re
 
 from typing import Any, Dict, List, Mapping
 
+from ganeti.confd import numerals
 from ganeti.confd.export import entries
 from ganeti.confd.export import prometheus_sd
 from ganeti.confd.export import words
@@ -33,10 +34,10 @@ _LABEL_RE = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def _Port(text: str) -> int:
-  if not (text.isascii() and text.isdigit() and len(text) < 6 and
-          0 < int(text) < 65536):
-    raise listing.BadRequest("Not a port: %s" % words.Show(text))
-  return int(text)
+  try:
+    return numerals.Port(text)
+  except ValueError:
+    raise listing.BadRequest("Not a port: %s" % words.Show(text)) from None
 
 
 def _Labels(query: Mapping[str, str]) -> Dict[str, str]:

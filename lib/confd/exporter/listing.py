@@ -11,7 +11,7 @@ is asked for what is known already.
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 from ganeti.confd.clientlib import filters
 from ganeti.confd.config import columns
@@ -63,7 +63,8 @@ def Choose(facts: factslib.Facts, kind: str, condition: str, order: str
     (field, is_reverse) = (order.lstrip("-"), order.startswith("-"))
     if field not in fields:
       raise BadRequest(_UnknownField(field, fields))
-    chosen.sort(key=lambda row: _SortKey(row[field]), reverse=is_reverse)
+    chosen.sort(key=lambda row: naturalorder.AnyKey(row[field]),
+                reverse=is_reverse)
   return Chosen(chosen, len(rows))
 
 
@@ -91,18 +92,6 @@ def Prepare() -> None:
 def _UnknownField(field: str, fields: Sequence[str]) -> str:
   return "There is no field \"%s\" here; there are %s" % (
     field, ", ".join(sorted(fields)))
-
-
-def _SortKey(value: Any) -> Tuple[int, Any]:
-  """Returns what to sort any values by: missing ones first, texts naturally.
-
-  """
-  if value is None:
-    return (0, 0)
-  if isinstance(value, (bool, int, float)):
-    return (1, value)
-  return (2, naturalorder.NaturalKey(
-    value if isinstance(value, str) else str(value)))
 
 
 def FormatMebibytes(size: Any) -> Optional[str]:

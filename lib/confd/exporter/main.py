@@ -23,6 +23,7 @@ from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
+from ganeti.confd import numerals
 from ganeti.confd.clientlib import settings
 from ganeti.confd.exporter import connections
 from ganeti.confd.exporter import watcher
@@ -49,10 +50,14 @@ def _Listen(text: str) -> Tuple[str, int]:
   (address, _, port) = text.rpartition(":")
   if address.startswith("[") and address.endswith("]"):
     address = address[1:-1]
-  if not address or not (port.isascii() and port.isdigit() and
-                         len(port) < 6 and int(port) < 65536):
+  try:
+    # 0 is any port that is free
+    number = numerals.Parse(port, 0, 65535)
+  except ValueError:
+    number = None
+  if number is None or not address:
     raise argparse.ArgumentTypeError("not ADDRESS:PORT: '%s'" % text)
-  return (address, int(port))
+  return (address, number)
 
 
 def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:

@@ -23,7 +23,6 @@ from ganeti.confd.config import columns
 from ganeti.confd.exporter import facts as factslib
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
-from ganeti.confd.views import placement
 
 
 _MEBIBYTE = 1 << 20
@@ -97,7 +96,7 @@ def _InstanceInfo(facts: factslib.Facts) -> Iterator[_Sample]:
 
 def _NodeRole(facts: factslib.Facts) -> Iterator[_Sample]:
   for row in facts.tables[columns.NODE]:
-    for (letter, role) in placement.ROLES.items():
+    for (letter, role) in columns.ROLES.items():
       yield ([row["name"], role], int(row["role"] == letter))
 
 
@@ -179,7 +178,7 @@ FAMILIES = [
   Family("ganeti_cluster_findings", "Findings of \"confd-client check\"",
          ("check", "severity"), _Findings),
   Family("ganeti_cluster_nodes", "Nodes, by role", ("role", ),
-         _CountBy(columns.NODE, "role", placement.ROLES)),
+         _CountBy(columns.NODE, "role", columns.ROLES)),
   Family("ganeti_cluster_instances", "Instances, by the state they shall be in",
          ("admin_state", ), _CountBy(columns.INSTANCE, "admin_state", _STATES)),
   Family("ganeti_group_info", "A node group", ("group", "alloc_policy"),

@@ -211,7 +211,7 @@ class Column(NamedTuple):
 
 
 def _Role(value: Any) -> str:
-  return placement.ROLES.get(value, str(value))
+  return columns.ROLES.get(value, str(value))
 
 
 COLUMNS: Dict[str, List[Column]] = {

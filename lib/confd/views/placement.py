@@ -22,15 +22,6 @@ FIELDS: Dict[str, List[str]] = {
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "be/maxmem"],
   }
 
-#: The roles that nodes have in tables, in words
-ROLES = {
-  "M": "master",
-  "C": "candidate",
-  "R": "regular",
-  "D": "drained",
-  "O": "offline",
-  }
-
 
 class Node(NamedTuple):
   """A node; the types are those of a configuration that is whole.

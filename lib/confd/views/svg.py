@@ -20,6 +20,7 @@ import collections
 from typing import Counter, Iterable, List, NamedTuple, Sequence, Tuple
 from xml.sax import saxutils
 
+from ganeti.confd.config import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import printable
 
@@ -244,13 +245,13 @@ class _Drawing:
 
   def _DrawNode(self, pen: _Pen, x: float, y: float, height: float,
                 node: placement.Node) -> None:
-    role = placement.ROLES.get(node.role, node.role)
+    role = columns.ROLES.get(node.role, node.role)
     memory = self._load.memory[node.name]
     part = memory / self._most if self._most else 0
     pen.Rectangle(x, y, _BOX, height, "paper")
     pen.Rectangle(x, y, _BOX * part, height, "full")
     pen.Rectangle(x, y, _BOX, height,
-                  "box " + placement.ROLES.get(node.role, "regular"))
+                  "box " + columns.ROLES.get(node.role, "regular"))
     if role == "offline":
       pen.Line(x, y, x + _BOX, y + height, "cross")
       pen.Line(x, y + height, x + _BOX, y, "cross")
