@@ -111,19 +111,6 @@ def _KindRight(query: Any) -> str:
   return LIST
 
 
-def RightFor(rtype: Optional[int], query: Any = None) -> str:
-  """Names the least right that is enough for a question.
-
-  @param rtype: type of request
-  @param query: any JSON value
-  @return: one of L{RIGHTS}; L{ALL} for what is none of the known questions
-
-  """
-  if rtype == protocol.REQ_QUERY:
-    return _KindRight(query)
-  return _RIGHT_OF_TYPE.get(rtype, ALL)
-
-
 def Parse(text: str) -> Label:
   """Takes a label apart.
 

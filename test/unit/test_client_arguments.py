@@ -10,30 +10,17 @@ import asyncio
 import inspect
 import socket
 import unittest
-from unittest import mock
 
+import inputs
 import packaged
 import testutils
+from inputs import hypothesis, needs_hypothesis, st
 
 from ganeti import errors
 from ganeti.confd import client
 
-try:
-  import hypothesis
-  from hypothesis import strategies as st
-  HAVE_HYPOTHESIS = True
-except ImportError:
-  # The classes are made all the same, and say that they are skipped
-  HAVE_HYPOTHESIS = False
-  hypothesis = st = mock.MagicMock()
 
-needs_hypothesis = unittest.skipUnless(
-  HAVE_HYPOTHESIS, "hypothesis is not installed (Debian: python3-hypothesis)")
-
-
-#: The same tries in each run
-_SETTINGS = hypothesis.settings(max_examples=30, deadline=None,
-                                derandomize=True, database=None)
+_SETTINGS = inputs.Settings(30)
 
 
 class _NoJson:

@@ -11,11 +11,11 @@ the files are for read them in test/daemon/test_export.py.
 
 import ipaddress
 import json
-import os
 import re
 import unittest
 
-from unittest import mock
+import inputs
+from inputs import hypothesis, needs_hypothesis, st
 
 from ganeti.confd.command import conversions
 from ganeti.confd.config import columns
@@ -29,27 +29,8 @@ from ganeti.confd.export import prometheus_sd
 from ganeti.confd.export import ssh_config
 from ganeti.confd.export import words
 
-try:
-  import hypothesis
-  from hypothesis import strategies as st
-  HAVE_HYPOTHESIS = True
-except ImportError:
-  # The classes are made all the same, and say that they are skipped
-  HAVE_HYPOTHESIS = False
-  hypothesis = st = mock.MagicMock()
-  hypothesis.given = lambda *_: lambda function: function
 
-needs_hypothesis = unittest.skipUnless(
-  HAVE_HYPOTHESIS, "hypothesis is not installed (Debian: python3-hypothesis)")
-
-
-_EXAMPLES = os.environ.get("CONFD_EXAMPLES")
-
-hypothesis.settings.register_profile(
-  "ganeti-confd-export", deadline=None, database=None,
-  derandomize=_EXAMPLES is None, max_examples=int(_EXAMPLES or 150),
-  suppress_health_check=list(hypothesis.HealthCheck))
-_SETTINGS = hypothesis.settings.get_profile("ganeti-confd-export")
+_SETTINGS = inputs.Settings(150)
 
 
 def _Row(kind, **values):
@@ -470,7 +451,7 @@ class TestAnything(unittest.TestCase):
                      address.is_multicast)
     self.assertNotIn("%", text)
 
-  @hypothesis.settings(_SETTINGS)
+  @_SETTINGS
   @hypothesis.given(_Rows())
   def test(self, rows):
     (source, said) = _Source(*rows)
@@ -546,7 +527,7 @@ class TestAnything(unittest.TestCase):
         self.assertRegex(name, r"\A__meta_ganeti_[a-z]+\Z")
         self.assertTrue(value.isprintable() and " " not in value)
 
-  @hypothesis.settings(_SETTINGS)
+  @_SETTINGS
   @hypothesis.given(st.sets(st.one_of(
     st.from_regex("[a_:-]{1,4}", fullmatch=True),
     st.from_regex("[a-z:]{99,128}", fullmatch=True)), max_size=20))

@@ -4,88 +4,44 @@
 
 """What holds for any input: the pure core, fed by hypothesis.
 
-The inputs are the same in each run, so that a run tells what a change broke.
-The environment variable C{CONFD_EXAMPLES}=N has N others tried, at random.
+The client's end is in C{test_client_properties}.
 
 """
 
-import base64
 import copy
 import json
 import logging
 import math
-import os
-import socket
 import unittest
-from unittest import mock
 
 import simplejson
 
+import inputs
 import labels
 import oldconfigs
-import test_filters
 import testutils
+from inputs import JSON, LABELS, LEAVES, TEXTS
+from inputs import hypothesis, needs_hypothesis, st
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
-from fuzz import targets
 
 from ganeti import errors
 from ganeti.confd import answers
 from ganeti.confd import counters
-from ganeti.confd import parts
 from ganeti.confd import querylib
 from ganeti.confd import readerkey
 from ganeti.confd import replay
 from ganeti.confd import responder
 from ganeti.confd import wire
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import filters
 from ganeti.confd.config import snapshot
-
-try:
-  import hypothesis
-  from hypothesis import strategies as st
-  HAVE_HYPOTHESIS = True
-except ImportError:
-  # The classes are made all the same, and say that they are skipped
-  HAVE_HYPOTHESIS = False
-  hypothesis = st = mock.MagicMock()
-  hypothesis.given = lambda *_: lambda function: function
-
-needs_hypothesis = unittest.skipUnless(
-  HAVE_HYPOTHESIS, "hypothesis is not installed (Debian: python3-hypothesis)")
 
 
 KEY = testutils.KEY
 NOW = 1700000000
 
-_EXAMPLES = os.environ.get("CONFD_EXAMPLES")
+inputs.Use(300)
 
-hypothesis.settings.register_profile(
-  "ganeti-confd", deadline=None, database=None,
-  derandomize=_EXAMPLES is None, max_examples=int(_EXAMPLES or 300),
-  suppress_health_check=list(hypothesis.HealthCheck))
-hypothesis.settings.load_profile("ganeti-confd")
-
-# Lone surrogates too, which JSON can carry
-TEXTS = st.text(st.characters(blacklist_categories=()), max_size=20)
-LEAVES = (st.none() | st.booleans() | st.integers() | st.floats() | TEXTS |
-          st.sampled_from(["node1", "inst1", "br0", "198.51.100.1", 10 ** 400,
-                           Uuid("a", 1), "0", "", "/cluster"]))
-JSON = st.recursive(
-  LEAVES, lambda items: (st.lists(items, max_size=4) |
-                         st.dictionaries(TEXTS | st.sampled_from("0123"),
-                                         items, max_size=4)),
-  max_leaves=8)
 NUMBERS = st.integers(-1, 13) | st.integers() | JSON
-
-# Labels, what is nearly one, and what is none
-LABELS = st.sampled_from(labels.SOME) | TEXTS | st.lists(
-  st.sampled_from(labels.PIECES), max_size=12).map("".join) | st.builds(
-    lambda name, what, until: "%s:%s:%s" % (name, ",".join(what), until),
-    st.sampled_from(["a", "a.b", "-", "x" * 63, "x" * 64]),
-    st.lists(st.sampled_from(labels.PIECES), max_size=5),
-    st.sampled_from(["never", "20991231", "20000230", "19991231"]))
 
 
 def _Config():
@@ -499,127 +455,6 @@ class TestConfigurations(unittest.TestCase):
                          "rsalt": "x"})
       self.assertEqual(reply[0], 0)
       self.assertNotIn("s3cret", json.dumps(reply))
-
-
-@needs_hypothesis
-class TestClient(unittest.TestCase):
-  """The client's end: whatever comes back, one answer or one clear error.
-
-  """
-  @hypothesis.given(JSON, st.randoms())
-  def testParts(self, value, chance):
-    text = wire.EncodeJson(value)
-    cut = parts.Parts(text)
-    assembly = parts.Assembly(len(cut), cut.sha256)
-    numbers = list(range(len(cut))) * 2
-    chance.shuffle(numbers)
-    for number in numbers:
-      assembly.Add(number, cut.Get(number))
-    self.assertEqual(wire.EncodeJson(assembly.Answer()), text)
-
-  @hypothesis.given(st.lists(JSON | st.binary().map(
-    lambda data: base64.b64encode(data).decode("ascii")), min_size=1,
-                             max_size=4), TEXTS)
-  def testAnyParts(self, texts, sha256):
-    assembly = parts.Assembly(len(texts), sha256)
-    try:
-      for (number, text) in enumerate(texts):
-        assembly.Add(number, text)
-    except errors.ConfdClientError:
-      return
-    self.assertRaises(errors.ConfdClientError, assembly.Answer)
-
-  @hypothesis.given(st.binary(max_size=200))
-  def testFetch(self, data):
-    targets.Fetched(data)
-
-  @hypothesis.given(st.lists(st.tuples(
-    st.integers(0, 2), st.integers(-1, 3), JSON, st.integers(1, 9),
-    st.booleans()), max_size=8), st.none() | st.integers(1, 9))
-  def testExchange(self, replies, floor):
-    candidates = [
-      exchange.Candidate(name, [(socket.AF_INET, (name, 1814))])
-      for name in ("192.0.2.1", "192.0.2.2", "192.0.2.3")]
-    (now, deadline) = (100.0, 110.0)
-    run = exchange.Exchange(0, None, candidates[:2], candidates[2:], now,
-                            deadline, floor)
-    run.Outgoing(KEY, now, NOW)
-    answers = {}
-    for (who, status, answer, serial, later) in replies:
-      if run.Done(now):
-        break
-      for asked in list(run.Salts().values()):
-        if asked.candidate is candidates[who]:
-          run.Receive(asked, wire.ParsedReply(1, status, answer, serial, "x"),
-                      (candidates[who].name, 1814), now)
-          # A candidate's first reply is the one that counts
-          answers.setdefault(who, (status, answer, serial))
-      now += 1.0 * later
-      run.Outgoing(KEY, now, NOW)
-    now = deadline
-    self.assertTrue(run.Done(now))
-    run.Finish(now)
-    try:
-      reply = run.Result(now)
-    except exchange.NoAnswer:
-      return
-    except exchange.ErrorAnswer as err:
-      self.assertNotEqual(err.status, 0)
-      reply = err.reply
-    else:
-      self.assertEqual(reply.candidates[0].status, 0)
-    best = reply.candidates[0]
-    self.assertIn((best.status, best.answer, best.serial), answers.values())
-    if exchange.IsUnusable(best.status, best.answer):
-      # Only where nobody had an answer; of whatever serial, it is none
-      self.assertTrue(all(exchange.IsUnusable(status, answer)
-                          for (status, answer, _) in answers.values()))
-    else:
-      self.assertLessEqual(floor or 0, reply.serial)
-
-
-_WORDS = st.sampled_from(
-  ["not", "and", "or", "in", "(", ")", "==", "!=", "<", ">=", "=~", "!~", "=*",
-   "!*", "m/", "/", "/i", "#", "|", "^", "\"", "'", "\\", "*", "?", "[", "{2}",
-   "(?", "1", "-1", "1e9", "\n", "\t", "\0", "\ud800"] + test_filters.FIELDS)
-_CONDITIONS = st.sampled_from([text for (text, _) in test_filters.SELECTED])
-
-
-@needs_hypothesis
-class TestFilters(unittest.TestCase):
-  """Whatever the filter, and whatever the rows: a selection or a clear error.
-
-  """
-  @staticmethod
-  def _Parse(text):
-    return filters.Parse(text, frozenset(["name", "pnode"]))
-
-  @hypothesis.given(st.lists(_WORDS, max_size=12).map(" ".join) |
-                    st.lists(_WORDS, max_size=12).map("".join) | TEXTS)
-  def testAnyText(self, text):
-    fields = test_filters.FIELDS
-    try:
-      parsed = self._Parse(text)
-    except filters.FilterError as err:
-      self.assertTrue(str(err))
-      return
-    parsed.Names()
-    if set(parsed.fields) <= set(fields):
-      try:
-        parsed.Select(fields, test_filters.ROWS)
-      except filters.FilterError:
-        pass
-
-  @hypothesis.given(st.lists(_CONDITIONS, min_size=1, max_size=4),
-                    st.sampled_from([" and ", " or ", " and not "]),
-                    st.lists(JSON, min_size=len(test_filters.FIELDS),
-                             max_size=len(test_filters.FIELDS)))
-  def testAnyValues(self, texts, joint, row):
-    parsed = self._Parse(joint.join("(%s)" % text for text in texts))
-    try:
-      self.assertIn(parsed.Select(test_filters.FIELDS, [row]), [[], [row]])
-    except filters.FilterError as err:
-      self.assertTrue(str(err))
 
 
 class TestNesting(unittest.TestCase):

@@ -123,11 +123,9 @@ class TestMay(unittest.TestCase):
     for (name, rtype) in protocol.REQUEST_TYPES.items():
       right = readerkey.LIST if name == "query" else name
       self.assertEqual(self._May([right]), [rtype])
-      self.assertEqual(readerkey.RightFor(rtype), right)
 
   def testAll(self):
     self.assertEqual(self._May(["all"]), ALL_TYPES)
-    self.assertEqual(readerkey.RightFor(999), readerkey.ALL)
 
   def testKinds(self):
     for kind in columns.KINDS:
@@ -138,7 +136,6 @@ class TestMay(unittest.TestCase):
           self.assertEqual(label.May(64, query), other == kind)
       self.assertTrue(label.May(0, {"what": "colour"}))
       self.assertFalse(label.May(10, {"what": kind}))
-      self.assertEqual(readerkey.RightFor(64, {"what": kind}), right)
 
   def testAnyQuery(self):
     """The query is any JSON value."""
@@ -151,7 +148,6 @@ class TestMay(unittest.TestCase):
       with self.subTest(query=query):
         self.assertFalse(readerkey.Make("a", every, None).May(64, query))
         self.assertTrue(readerkey.Make("a", ["list"], None).May(64, query))
-        self.assertEqual(readerkey.RightFor(64, query), "list")
 
   def testEnd(self):
     label = readerkey.Parse("a:all:20271231")
