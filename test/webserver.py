@@ -4,16 +4,50 @@
 
 """The real web server, confd-exporter, in a directory of its own."""
 
+import http.client
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import typing
 import urllib.error
 import urllib.request
 
 import testutils
+
+
+PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-exporter")
+
+
+class Answer(typing.NamedTuple):
+  """An answer of the server.
+
+  """
+  status: int
+  #: By name in lower case
+  headers: typing.Dict[str, str]
+  body: bytes
+
+  @property
+  def text(self):
+    return self.body.decode("utf-8")
+
+
+def Settings(name, daemons, key_file=None):
+  """Makes the section of a cluster, for the file of settings.
+
+  @param daemons: they have one port
+
+  """
+  (port, ) = {daemon.port for daemon in daemons}
+  return ("[cluster %s]\naddresses = %s\nport = %d\nkey_file = %s\n"
+          "timeout = 2\n" %
+          (name, ", ".join(daemon.address for daemon in daemons), port,
+           key_file or daemons[0].key_file))
 
 
 class Exporter:
@@ -25,25 +59,24 @@ class Exporter:
 
   """
   def __init__(self, clusters, args=()):
-    """@param clusters: dict from names to daemons (L{testutils.Daemon})
+    """@param clusters: dict from names to daemons (L{testutils.Daemon}), or the
+      text of a file of settings
     @param args: further options
 
     """
+    if not isinstance(clusters, str):
+      clusters = "".join(Settings(name, [daemon])
+                         for (name, daemon) in clusters.items())
     self._root = tempfile.mkdtemp(prefix="ganeti-confd-exporter.")
     self._args = list(args)
     self.proc = None
     self.port = testutils.FreePort()
     self.url = "http://127.0.0.1:%d" % self.port
     self._output = os.path.join(self._root, "output")
-    etc = os.path.join(self._root, "etc", "ganeti")
-    os.makedirs(etc)
-    lines = ["[confd-client]"]
-    for (name, daemon) in clusters.items():
-      lines += ["[cluster %s]" % name,
-                "addresses = %s:%d" % (daemon.address, daemon.port),
-                "key_file = %s" % daemon.key_file]
-    testutils.WriteFile(os.path.join(etc, "confd-client.conf"),
-                        ("\n".join(lines) + "\n").encode("ascii"))
+    directory = os.path.join(self._root, "ganeti")
+    os.mkdir(directory)
+    testutils.WriteFile(os.path.join(directory, "confd-client.conf"),
+                        clusters.encode("ascii"))
 
   def __enter__(self):
     try:
@@ -62,11 +95,10 @@ class Exporter:
     """
     env = {name: value for (name, value) in os.environ.items()
            if name != "PYTHONPATH"}
-    env.update(testutils.InRoot(self._root))
+    env.update(XDG_CONFIG_HOME=self._root)
     with open(self._output, "ab") as output:
       self.proc = subprocess.Popen(
-        [os.path.join(testutils.BUILDDIR, "tools", "confd-exporter"),
-         "--listen", "127.0.0.1:%d" % self.port] + self._args, env=env, cwd="/",
+        [PROGRAM, "--listen", "127.0.0.1:%d" % self.port] + self._args, env=env, cwd="/",
         stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     testutils.WaitFor(self._IsUp, "confd-exporter is up")
 
@@ -92,6 +124,48 @@ class Exporter:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(self.url + path, timeout=testutils.PATIENCE) as reply:
       return reply.read().decode("utf-8")
+
+  def Ask(self, path, method="GET", **headers):
+    """Asks for anything.
+
+    @param headers: with underscores for dashes
+    @rtype: L{Answer}
+
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", self.port,
+                                            timeout=10 * testutils.PATIENCE)
+    try:
+      connection.request(method, path, headers={
+        name.replace("_", "-"): value for (name, value) in headers.items()})
+      response = connection.getresponse()
+      return Answer(response.status,
+                    {name.lower(): value
+                     for (name, value) in response.getheaders()},
+                    response.read())
+    finally:
+      connection.close()
+
+  def Connect(self):
+    """Makes a connection.
+
+    @rtype: C{socket.socket}
+
+    """
+    return socket.create_connection(("127.0.0.1", self.port),
+                                    testutils.PATIENCE)
+
+  def Metric(self, name, **labels):
+    """Returns the value of a metric; None where there is none.
+
+    @param labels: all of them
+
+    """
+    for line in self.Get("/metrics").split("\n"):
+      match = re.match(r"%s\{(.*)\} (\S+)\Z" % name, line)
+      if match and match.group(1) == ",".join(
+          '%s="%s"' % i for i in sorted(labels.items())):
+        return float(match.group(2))
+    return None
 
   def WaitForSerial(self, cluster, serial):
     """Waits until it knows a configuration.

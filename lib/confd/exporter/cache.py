@@ -14,13 +14,13 @@ import asyncio
 import collections
 import weakref
 
-from typing import Callable, Hashable, NamedTuple, OrderedDict
+from typing import Callable, Hashable, OrderedDict
 
 from ganeti.confd.exporter import aside
 
 
 #: Most answers that are waited for
-_MAX_WAITING = 20
+_MAX_WAITING = 10
 
 #: Bytes that are kept, and bytes with which nothing more is made: there are
 #: those, too, that are not kept any more, but still on their way
@@ -44,13 +44,17 @@ class Body:
     self.data = data
 
 
-class _Entry(NamedTuple):
+class _Entry:
   """An answer that is there, or will be.
 
+  @ivar version: what it is made of
+  @ivar asking: how many wait for it
+
   """
-  #: What it is made of
-  version: Hashable
-  made: asyncio.Task[Body]
+  def __init__(self, version: Hashable, made: asyncio.Task[Body]) -> None:
+    self.version = version
+    self.made = made
+    self.asking = 0
 
 
 class Cache:
@@ -80,29 +84,38 @@ class Cache:
       if (self._waiting >= _MAX_WAITING or
           sum(len(body.data) for body in self._bodies) > _MAX_HELD):
         raise Busy()
+      self._waiting += 1
       entry = _Entry(version, asyncio.ensure_future(self._Make(make)))
+      entry.made.add_done_callback(self._Done)
       self._entries[key] = entry
     self._entries.move_to_end(key)
+    entry.asking += 1
     try:
       # Others may want it when this one has gone
       return await asyncio.shield(entry.made)
     except aside.Failed:
       # Another time, it may work
-      if self._entries.get(key) is entry:
-        del self._entries[key]
+      self._Forget(key, entry)
       raise
     finally:
+      entry.asking -= 1
+      if not entry.asking and not entry.made.done():
+        entry.made.cancel()
+        self._Forget(key, entry)
       self._Trim()
 
+  def _Forget(self, key: Hashable, entry: _Entry) -> None:
+    if self._entries.get(key) is entry:
+      del self._entries[key]
+
   async def _Make(self, make: Callable[[], bytes]) -> Body:
-    self._waiting += 1
-    try:
-      async with self._lock:
-        body = Body(await aside.Make(make))
-    finally:
-      self._waiting -= 1
+    async with self._lock:
+      body = Body(await aside.Make(make))
     self._bodies.add(body)
     return body
+
+  def _Done(self, _: asyncio.Task[Body]) -> None:
+    self._waiting -= 1
 
   def _Trim(self) -> None:
     """Forgets what was asked for longest ago, if it is too much.

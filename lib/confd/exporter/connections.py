@@ -29,7 +29,7 @@ from aiohttp import web
 #: Most connections
 MAX_CONNECTIONS = 400
 
-#: Seconds until a request has come, and until an answer is taken
+#: Seconds until a request has come, and until an answer has been taken
 _REQUEST_TIME = 10.0
 ANSWER_TIME = 60.0
 
@@ -49,13 +49,19 @@ HEADERS = {
   "Cache-Control": "no-cache",
   }
 
+#: The library tells in its log what it cannot read, with a traceback
+_SILENT = logging.getLogger("aiohttp.server")
+_SILENT.disabled = True
+
 
 def Error(status: int, reason: str) -> web.Response:
   """Makes the answer that there is none.
 
   """
-  return web.Response(status=status, text="%d %s\n" % (status, reason),
-                      headers=HEADERS)
+  response = web.Response(status=status, text="%d %s\n" % (status, reason),
+                          headers=HEADERS)
+  response.force_close()
+  return response
 
 
 class Connection(web.RequestHandler):
@@ -64,14 +70,15 @@ class Connection(web.RequestHandler):
   """
   def __init__(self, server: web.Server, connections: Connections,
                loop: asyncio.AbstractEventLoop) -> None:
-    # The library's types do not know that there need not be a log
+    # The library's types do not know that there need not be a log of requests
     no_log: Any = None
     web.RequestHandler.__init__(
-      self, server, loop=loop, access_log=no_log, auto_decompress=False,
-      lingering_time=0, max_line_size=_MAX_LINE, max_field_size=_MAX_LINE,
-      max_headers=_MAX_HEADERS)
+      self, server, loop=loop, access_log=no_log, logger=_SILENT,
+      auto_decompress=False, lingering_time=0, max_line_size=_MAX_LINE,
+      max_field_size=_MAX_LINE, max_headers=_MAX_HEADERS)
     self._connections = connections
     self._timer: Optional[asyncio.TimerHandle] = None
+    self._task: Optional[asyncio.Task[Any]] = None
     self.has_request = False
 
   def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,6 +89,8 @@ class Connection(web.RequestHandler):
   def connection_lost(self, exc: Optional[BaseException]) -> None:
     self.Expect(None)
     self._connections.Remove(self)
+    if self._task is not None:
+      self._task.cancel()
     super().connection_lost(exc)
 
   def data_received(self, data: bytes) -> None:
@@ -105,12 +114,15 @@ class Connection(web.RequestHandler):
     if self.transport is not None:
       self.transport.abort()
 
-  def Begin(self) -> None:
+  def Begin(self, task: Optional[asyncio.Task[Any]] = None) -> None:
     """Notes that the request has come.
+
+    @param task: what answers, until it is done or the client has gone
 
     """
     self.has_request = True
-    self.Expect(ANSWER_TIME)
+    self._task = task
+    self.Expect(None)
 
   # The name is the library's
   def handle_error(self, request: web.BaseRequest, status: int = 500,
@@ -120,11 +132,11 @@ class Connection(web.RequestHandler):
 
     """
     self.Begin()
-    if status == 500:
+    self.Expect(ANSWER_TIME)
+    # The client may have gone, which is nobody's error
+    if status == 500 and not isinstance(exc, ConnectionError):
       logging.error("Programming error", exc_info=exc)
-    response = Error(status, "Bad Request" if status == 400 else "Error")
-    response.force_close()
-    return response
+    return Error(status, "Bad Request" if status == 400 else "Error")
 
 
 class Connections:

@@ -101,6 +101,7 @@ def FormatMebibytes(size: Any) -> Optional[str]:
   if isinstance(size, bool) or not isinstance(size, (int, float)):
     return None
   for (unit, factor) in [("TiB", 1 << 20), ("GiB", 1 << 10)]:
-    if size >= factor:
+    # No float is larger than a number of 309 digits
+    if factor <= size < 1 << 1000:
       return "%.1f %s" % (size / factor, unit)
   return "%d MiB" % size

@@ -302,7 +302,7 @@ def _Problem(known: Known) -> markup.Content:
   """
   if known.problem is None:
     return None
-  text = "Nobody answers now: %s." % known.problem.rstrip(".")
+  text = "Nothing is known now: %s." % known.problem.rstrip(".")
   if known.age is not None:
     text += " What follows is what was known %s ago." % _FormatAge(known.age)
   return E("p", text, class_="problem")

@@ -173,13 +173,22 @@ class Server:
     """Decides whether to answer, and makes errors short texts.
 
     """
-    request.protocol.Begin()  # type: ignore[attr-defined]
+    connection: Any = request.protocol
+    connection.Begin(asyncio.current_task())
+    response = await self._Answer(request, handler)
+    connection.Expect(connections.ANSWER_TIME)
+    if not response.prepared:
+      response.headers.update(connections.HEADERS)
+      response.force_close()
+    return response
+
+  async def _Answer(self, request: web.Request, handler: _Handler
+                    ) -> web.StreamResponse:
     try:
       for host in request.headers.getall("Host", []):
         if not _HasAddress(host):
           return web.Response(
-            status=421, headers=connections.HEADERS,
-            text="421 Misdirected Request: this server is asked by its address,"
+            status=421, text="421 Misdirected Request: this server is asked by its address,"
             " not by a name; see confd-exporter(8)\n")
       return await handler(request)
     except web.HTTPException as err:
@@ -214,6 +223,8 @@ class Server:
                              for (name, value) in headers.items()})
     response.content_length = sum(map(len, parts))
     response.force_close()
+    connection: Any = request.protocol
+    connection.Expect(connections.ANSWER_TIME)
     await response.prepare(request)
     if request.method != "HEAD":
       for part in parts:
@@ -317,8 +328,7 @@ class Server:
   @staticmethod
   def _Wrong(err: listing.BadRequest) -> web.Response:
     return web.Response(status=400, body=_Json({"error": str(err)}),
-                        headers=dict(connections.HEADERS,
-                                     **{"Content-Type": _JSON_TYPE}))
+                        headers={"Content-Type": _JSON_TYPE})
 
   async def _Discovery(self, kind: str, request: web.Request
                        ) -> web.StreamResponse:

@@ -149,7 +149,10 @@ def _Memory(size: int) -> str:
   @param size: in MiB
 
   """
-  return "%.1f GiB" % (size / 1024) if size >= 1024 else "%d MiB" % size
+  if size < 1024:
+    return "%d MiB" % size
+  # Whole numbers: a configuration may have some that are no floats any more
+  return "%d.%d GiB" % divmod((10 * size + 512) // 1024, 10)
 
 
 class _Names:

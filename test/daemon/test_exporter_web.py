@@ -1,0 +1,737 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The web server confd-exporter, against real daemons.
+
+"""
+
+import contextlib
+import html.parser
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+import testutils
+import webserver
+
+from ganeti.confd import keyfile
+from ganeti.confd import protocol
+from ganeti.confd import readerkey
+
+try:
+  import aiohttp  # pylint: disable=W0611
+  from prometheus_client import parser as promparser
+except ImportError:
+  raise unittest.SkipTest("no aiohttp or prometheus_client (Debian packages"
+                          " python3-aiohttp, python3-prometheus-client)")
+
+
+#: What the manual page says that a key needs
+_RIGHTS = ["config", "list", "mc-ips", "ping", "stats", "wait"]
+
+#: Names and tags that nobody gives to anything
+_HOSTILE = [
+  "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>",
+  "new\nline", "carriage\rreturn", "back\\slash\\n", "nul\0and\x1b[31m",
+  "half a pair \ud800", "\u202eback to front", "a" * 5000, "<!--here-->",
+  "{x=\"y\"} 1", "# HELP ganeti_up no", "]]>", "</title>", "%2e%2e/\u00e4\u20ac",
+  ]
+
+#: A regular expression that takes longer than the universe will last
+_ENDLESS = "name =~ m/(i|n|s|t|.)*(.|.)*!$/"
+
+
+def _Path(path, **query):
+  return "%s?%s" % (path, urllib.parse.urlencode(query))
+
+
+def _Config(serial=17, address="127.0.3.1", count=3, **kwargs):
+  return testutils.MakeConfig(
+    nodes=[testutils.MakeNode(1, master_candidate=True, primary_ip=address),
+           testutils.MakeNode(2)],
+    disks=[testutils.MakeDrbd(1, 1, 2)],
+    instances=[testutils.MakeInstance(
+      index, 1, disks=[1] if index == 1 else [],
+      nics=["198.18.%d.%d" % (index >> 8, index & 255)],
+      tags=["tag"], beparams={"maxmem": 512, "vcpus": 2})
+               for index in range(1, count + 1)],
+    serial_no=serial, **kwargs)
+
+
+def _HostileConfig():
+  instances = [testutils.MakeInstance(
+    index + 1, 1, name=text, tags=[text], os=text, nics=[text],
+    beparams={"maxmem": 10 ** 400, "vcpus": text})
+               for (index, text) in enumerate(_HOSTILE)]
+  # Two of one name, and one without
+  instances += [testutils.MakeInstance(100, 1, name="same"),
+                testutils.MakeInstance(101, 2, name="same"),
+                testutils.MakeInstance(102, 1, name=None, admin_state=["up"],
+                                       hypervisor={"a": 1}, disk_template=7)]
+  return testutils.MakeConfig(
+    nodes=[testutils.MakeNode(1, master_candidate=True,
+                              primary_ip="127.0.3.1"),
+           testutils.MakeNode(2, name=_HOSTILE[0], tags=_HOSTILE,
+                              secondary_ip=_HOSTILE[3])],
+    instances=instances,
+    cluster={"cluster_name": _HOSTILE[0] + "\ud800", "tags": _HOSTILE},
+    mtime=10 ** 400,
+    networks={testutils.Uuid("9", 1): {
+      "name": _HOSTILE[2], "uuid": testutils.Uuid("9", 1),
+      "network": "192.0.2.0/24", "serial_no": 1, "tags": _HOSTILE,
+      "reservations": "1" + "0" * 254 + "1", "ext_reservations": "0" * 256}})
+
+
+class _Elements(html.parser.HTMLParser):
+  """Notes what is in a page.
+
+  """
+  def __init__(self, text):
+    html.parser.HTMLParser.__init__(self)
+    self.tags = set()
+    self.attributes = set()
+    self.texts = []
+    self.comments = []
+    self.feed(text)
+    self.close()
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.add(tag)
+    self.attributes.update(name for (name, _) in attrs)
+
+  def handle_data(self, data):
+    self.texts.append(data)
+
+  def handle_comment(self, data):
+    self.comments.append(data)
+
+
+def _Run(*args, **env):
+  """Runs the program, which shall end by itself.
+
+  @return: exit code and what it has printed
+
+  """
+  environment = {name: value for (name, value) in os.environ.items()
+                 if name != "PYTHONPATH"}
+  result = subprocess.run(
+    [webserver.PROGRAM, *args], env=dict(environment, **env), check=False,
+    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    encoding="utf-8", timeout=3 * testutils.PATIENCE)
+  return (result.returncode, result.stdout)
+
+
+def _Memory(pid):
+  """Returns a process' own memory, in MiB.
+
+  """
+  for line in testutils.ReadFile("/proc/%d/smaps_rollup" % pid).splitlines():
+    if line.startswith(b"Private_Dirty:"):
+      return int(line.split()[1]) / 1024
+  raise AssertionError("No memory")
+
+
+def _ReadAll(sock):
+  """Reads until the other end closes, or cuts, the connection.
+
+  """
+  data = b""
+  with contextlib.suppress(ConnectionError):
+    while True:
+      part = sock.recv(1 << 16)
+      if not part:
+        break
+      data += part
+  return data
+
+
+class _TestCase(unittest.TestCase):
+  """Two clusters, one of which is hostile.
+
+  """
+  @classmethod
+  def setUpClass(cls):
+    cls.daemons = {}
+    for (name, config) in [("plain", _Config(count=2000)),
+                           ("hostile", _HostileConfig())]:
+      daemon = testutils.Daemon(config, address="127.0.3.1")
+      cls.addClassCleanup(daemon.Kill)
+      daemon.Start()
+      cls.daemons[name] = daemon
+    cls.exporter = webserver.Exporter(cls.daemons)
+    cls.addClassCleanup(cls.exporter.Kill)
+    cls.exporter.Start()
+    for name in cls.daemons:
+      cls.exporter.WaitForSerial(name, 17)
+
+  def setUp(self):
+    self.assertNotIn("Programming error", self.exporter.Output())
+    self.addCleanup(lambda: self.assertNotIn("Programming error",
+                                             self.exporter.Output()))
+
+  def _CheckHeaders(self, answer):
+    for (name, text) in [("content-security-policy", "default-src 'none'"),
+                         ("x-content-type-options", "nosniff"),
+                         ("referrer-policy", "no-referrer"),
+                         ("cross-origin-resource-policy", "same-origin"),
+                         ("cache-control", "no-cache"),
+                         ("connection", "close")]:
+      self.assertIn(text, answer.headers.get(name, ""), answer)
+    self.assertNotIn("access-control-allow-origin", answer.headers)
+
+
+class TestWebRoutes(_TestCase):
+  """What is asked for, and how.
+
+  """
+  def testAll(self):
+    for (path, content_type, text) in [
+        ("/", "text/html; charset=utf-8", "href=\"/plain/\""),
+        ("/healthz", "text/plain; charset=utf-8", "ok\n"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8",
+         "ganeti_instance_vcpus{cluster=\"plain\",instance=\"inst7.example.com"
+         "\"} 2.0"),
+        ("/style.css", "text/css; charset=utf-8", "color-scheme"),
+        ("/update.js", "text/javascript; charset=utf-8", "EventSource"),
+        ("/sd/instances?cluster=plain", "application/json; charset=utf-8",
+         "\"198.18.0.7:9100\""),
+        ("/sd/nodes?cluster=plain", "application/json; charset=utf-8",
+         "\"192.0.2.2:9100\""),
+        ("/plain/", "text/html; charset=utf-8", "cluster.example.com"),
+        ("/plain/nodes", "text/html; charset=utf-8", "node2.example.com"),
+        ("/plain/nodes.json", "application/json; charset=utf-8",
+         "\"node2.example.com\""),
+        ("/plain/instances", "text/html; charset=utf-8", "inst7.example.com"),
+        ("/plain/instances.json", "application/json; charset=utf-8",
+         "\"inst7.example.com\""),
+        ("/plain/map", "text/html; charset=utf-8", "<svg"),
+        ("/plain/map.svg", "image/svg+xml", "<svg")]:
+      with self.subTest(path):
+        answer = self.exporter.Ask(path)
+        self.assertEqual((answer.status, answer.headers["content-type"]),
+                         (200, content_type))
+        self.assertIn(text, answer.text)
+        if answer.headers["content-type"].startswith("text/html"):
+          self.assertNotIn("here-->", answer.text)
+        self._CheckHeaders(answer)
+        self.assertEqual(int(answer.headers["content-length"]),
+                         len(answer.body))
+        head = self.exporter.Ask(path, "HEAD")
+        self.assertEqual((head.status, head.body), (200, b""))
+        for name in ("content-length", "content-type"):
+          self.assertEqual(head.headers[name], answer.headers[name])
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"):
+          other = self.exporter.Ask(path, method)
+          self.assertEqual((other.status, other.headers.get("allow")),
+                           (405, "GET,HEAD"))
+          self._CheckHeaders(other)
+    answer = json.loads(self.exporter.Ask("/plain/nodes.json").body)
+    self.assertEqual((answer["serial"], answer["age"], len(answer["answer"])),
+                     (17, 0, 2))
+
+  def testNotThere(self):
+    for path in ["/x", "/x/", "/x/nodes", "/x/events", "/plain", "/plain/x",
+                 "/plain/nodes/", "/sd/", "/sd/networks", "//", "/../etc/passwd",
+                 "/plain/..%2f..%2fetc/passwd", "/sd/nodes?cluster=x",
+                 "/%ff%fe/", "/%00/", "/%ED%A0%80/"]:
+      answer = self.exporter.Ask(path)
+      self.assertEqual(answer.status, 404, path)
+      self._CheckHeaders(answer)
+
+  def testWrong(self):
+    for path in [_Path("/plain/nodes.json", filter="nothing == 1"),
+                 _Path("/plain/nodes.json", filter="name =="),
+                 _Path("/plain/nodes.json", filter="x" * 1001),
+                 _Path("/plain/nodes.json", sort="nothing"),
+                 "/plain/nodes.json?filter=%ED%A0%80%00",
+                 _Path("/sd/nodes", port="http"),
+                 _Path("/sd/nodes", filter="nothing")]:
+      answer = self.exporter.Ask(path)
+      self.assertEqual(answer.status, 400, path)
+      self.assertTrue(json.loads(answer.body)["error"])
+      self._CheckHeaders(answer)
+    page = self.exporter.Ask(_Path("/plain/nodes", filter="no <b> == 1"))
+    self.assertIn("cannot be understood", page.text)
+    self.assertNotIn("<b>", page.text)
+
+  def testByName(self):
+    """A page whose name leads here is not served (DNS rebinding).
+
+    """
+    port = self.exporter.port
+    for host in ["127.0.0.1", "127.0.0.1:%d" % port, "[::1]:%d" % port,
+                 "localhost", "LOCALHOST:80", "192.0.2.7", "[2001:db8::1]"]:
+      self.assertEqual(self.exporter.Ask("/plain/", Host=host).status, 200)
+    for host in ["evil.example.com", "evil.example.com:%d" % port, "",
+                 "localhost.evil.example.com", "127.0.0.1.evil.example.com",
+                 "evil.localhost", "localhost.", "127.1", "0x7f.1", "[::1",
+                 "127.0.0.1@evil.example.com", "evil.example.com:127.0.0.1"]:
+      for path in ("/", "/metrics", "/plain/events", "/nothing"):
+        answer = self.exporter.Ask(path, Host=host)
+        self.assertEqual(answer.status, 421, host)
+        self._CheckHeaders(answer)
+    # One of two is enough
+    with self.exporter.Connect() as sock:
+      sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+                   b"Host: evil.example.com\r\n\r\n")
+      self.assertRegex(_ReadAll(sock), rb"\AHTTP/1\.[01] 4[0-9][0-9] ")
+
+  def testNotHttp(self):
+    """It is answered by a short error, or not at all, and nothing is logged.
+
+    """
+    before = self.exporter.Output()
+    for data in [
+        b"\n" * 100, b"\r\n\r\n", b"\0" * 5000, os.urandom(5000) + b"\r\n\r\n",
+        b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET  / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(600),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nx\r\n\r\n",
+        b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /?" + b"a=b&" * 20000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nx: " + b"a" * 20000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 200000 + b"\r\n",
+        b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://evil.example.com/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\n\r\n" + b"x" * 1000000,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n"
+        b"Content-Encoding: deflate\r\n\r\n" + b"x" * 1000000,
+        # Only the first of them is answered
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10000]:
+      with self.subTest(data[:40]):
+        with self.exporter.Connect() as sock:
+          with contextlib.suppress(ConnectionError):
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+          answer = _ReadAll(sock)
+        self.assertLess(len(answer), 3000)
+        self.assertLessEqual(answer.count(b"HTTP/1."), 1)
+        self.assertNotIn(b"Traceback", answer)
+        if answer:
+          self.assertIn(b"Content-Security-Policy: default-src 'none'", answer)
+    self.assertEqual(self.exporter.Ask("/healthz").status, 200)
+    self.assertEqual(self.exporter.Output()[len(before):], "")
+
+
+class TestWebHostile(_TestCase):
+  """Whatever the configuration holds.
+
+  """
+  def testMetrics(self):
+    text = self.exporter.Ask("/metrics").text
+    names = []
+    seen = set()
+    for family in promparser.text_string_to_metric_families(text):
+      for sample in family.samples:
+        key = (sample.name, tuple(sorted(sample.labels.items())))
+        self.assertNotIn(key, seen)
+        seen.add(key)
+        if (sample.name == "ganeti_instance_info" and
+            sample.labels["cluster"] == "hostile"):
+          names.append(sample.labels["instance"])
+    for name in _HOSTILE:
+      self.assertIn(name.replace("\ud800", "\ufffd"), names)
+    self.assertEqual(self.exporter.Metric(
+      "ganeti_instance_vcpus", cluster="plain", instance="inst1.example.com"),
+                     2)
+
+  def testPromtool(self):
+    text = self.exporter.Ask("/metrics").body
+    try:
+      result = subprocess.run(["promtool", "check", "metrics"], input=text,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False, timeout=6 * testutils.PATIENCE)
+    except FileNotFoundError:
+      self.skipTest("no promtool (Debian package prometheus)")
+    self.assertEqual((result.returncode, result.stdout), (0, b""))
+
+  def testPages(self):
+    for page in ["", "nodes", "instances", "map"]:
+      (usual, hostile) = (
+        _Elements(self.exporter.Ask("/%s/%s" % (name, page)).text)
+        for name in ("plain", "hostile"))
+      self.assertEqual(hostile.tags - usual.tags - {"table", "thead", "th",
+                                                    "tbody", "td", "tr"}, set())
+      self.assertEqual(hostile.attributes - usual.attributes - {"scope", "role"}, set())
+      self.assertEqual(hostile.comments, [])
+      self.assertNotIn("onerror", hostile.attributes)
+    page = _Elements(self.exporter.Ask("/hostile/instances").text)
+    for name in _HOSTILE:
+      if name.isprintable():
+        self.assertIn(name, page.texts)
+
+  def testJson(self):
+    for path in ("/hostile/instances.json", "/hostile/nodes.json"):
+      rows = json.loads(self.exporter.Ask(path).body)["answer"]
+      self.assertIn(_HOSTILE[0], [row["name"] for row in rows])
+    targets = self.exporter.Ask("/sd/instances?cluster=hostile")
+    self.assertEqual(targets.status, 200)
+    json.loads(targets.body)
+
+
+class TestWebLimits(_TestCase):
+  """What a visitor can cost.
+
+  """
+  def testEndlessFilter(self):
+    """It is given up, and keeps nobody waiting.
+
+    """
+    answers = {}
+
+    def _Ask(path):
+      answers[path] = self.exporter.Ask(_Path(path, filter=_ENDLESS))
+
+    paths = ["/plain/instances", "/plain/instances.json"]
+    threads = [threading.Thread(target=_Ask, args=(path, )) for path in paths]
+    for thread in threads:
+      thread.start()
+    count = 0
+    while any(thread.is_alive() for thread in threads):
+      for path in ("/healthz", "/metrics", "/plain/", "/plain/map"):
+        self.assertEqual(self.exporter.Ask(path).status, 200)
+        count += 1
+    for thread in threads:
+      thread.join()
+    self.assertGreater(count, 10)
+    self.assertEqual([answers[path].status for path in paths], [200, 503])
+    for path in paths:
+      self.assertIn("takes too long", answers[path].text)
+      self._CheckHeaders(answers[path])
+    # Nothing is left
+    self.assertEqual(testutils.ProcessTree(self.exporter.proc.pid),
+                     [self.exporter.proc.pid])
+
+  def testTooManyFilters(self):
+    """Those that are too many are turned away at once.
+
+    """
+    statuses = []
+
+    def _Ask(number):
+      statuses.append(self.exporter.Ask(_Path(
+        "/plain/instances.json",
+        filter="%s and pnode != \"%d\"" % (_ENDLESS, number))).status)
+
+    sockets = []
+    try:
+      for number in range(25):
+        sock = self.exporter.Connect()
+        sockets.append(sock)
+        sock.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % _Path(
+          "/plain/instances.json",
+          filter="%s and pnode != \"%d\"" % (_ENDLESS, number))).encode())
+      _Ask(25)
+      self.assertEqual(statuses, [503])
+    finally:
+      for sock in sockets:
+        sock.close()
+
+  def testSlowRequests(self):
+    """Headers that never end, on more connections than there may be.
+
+    """
+    sockets = []
+    try:
+      for _ in range(450):
+        sock = self.exporter.Connect()
+        sockets.append(sock)
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx: ")
+        if len(sockets) % 90 == 0:
+          self.assertEqual(self.exporter.Ask("/healthz").status, 200)
+      # The oldest had to go; in the end, so does the last
+      for sock in (sockets[0], sockets[-1]):
+        self.assertEqual(_ReadAll(sock), b"")
+    finally:
+      for sock in sockets:
+        sock.close()
+
+  def testSlowReaders(self):
+    """They do not cost a copy of the answer each.
+
+    """
+    size = len(self.exporter.Ask("/metrics").body)
+    self.assertGreater(size, 1000000)
+    before = _Memory(self.exporter.proc.pid)
+    sockets = []
+    try:
+      for _ in range(100):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", self.exporter.port))
+        sockets.append(sock)
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+      for sock in sockets:
+        self.assertTrue(sock.recv(100).startswith(b"HTTP/1.1 200 OK\r\n"))
+      self.assertEqual(self.exporter.Ask("/healthz").status, 200)
+      self.assertLess(_Memory(self.exporter.proc.pid) - before, 40)
+    finally:
+      for sock in sockets:
+        sock.close()
+
+  def testManyScrapers(self):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(
+      self.exporter.Ask("/metrics"))) for _ in range(100)]
+    for thread in threads:
+      thread.start()
+    for thread in threads:
+      thread.join()
+    self.assertEqual([answer.status for answer in answers], [200] * 100)
+    self.assertEqual(len({len(answer.body) for answer in answers}), 1)
+
+
+class TestWebWatching(unittest.TestCase):
+  """What is shown of daemons that come and go.
+
+  """
+  def setUp(self):
+    self.daemon = testutils.Daemon(_Config(), address="127.0.3.1")
+    self.addCleanup(self.daemon.Kill)
+
+  @staticmethod
+  def _WaitUp(exporter, value):
+    testutils.WaitFor(
+      lambda: exporter.Metric("ganeti_up", cluster="c") == value,
+      "ganeti_up is %s; %s" % (value, exporter.Output()), 60)
+
+  def testAll(self):
+    self.daemon.port = testutils.FreePort("127.0.3.1")
+    with webserver.Exporter(webserver.Settings("c", [self.daemon]),
+                            ["--no-instances"]) as exporter:
+      # Nobody answers yet
+      self.assertEqual(exporter.Metric("ganeti_up", cluster="c"), 0)
+      self.assertIsNone(exporter.Metric("ganeti_facts_age_seconds",
+                                        cluster="c"))
+      testutils.WaitFor(lambda: "No answer" in exporter.Ask("/c/").text,
+                        "it says so")
+      for path in ("/", "/c/nodes", "/c/instances", "/c/map", "/healthz"):
+        self.assertEqual(exporter.Ask(path).status, 200, path)
+      for path in ("/c/nodes.json", "/c/map.svg", "/sd/nodes"):
+        self.assertEqual(exporter.Ask(path).status, 503, path)
+
+      self.daemon.Start()
+      self._WaitUp(exporter, 1)
+      exporter.WaitForSerial("c", 17)
+      self.assertEqual(exporter.Metric("ganeti_facts_age_seconds", cluster="c"),
+                       0)
+      self.assertNotIn("ganeti_instance_", exporter.Ask("/metrics").text)
+
+      # All are told, on slow streams as well
+      streams = []
+      for path in ["/events", "/c/events"] * 100:
+        sock = exporter.Connect()
+        self.addCleanup(sock.close)
+        sock.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" %
+                     path.encode())
+        self.assertIn(b"text/event-stream", sock.recv(1000))
+        streams.append(sock)
+      self.assertEqual(exporter.Ask("/c/events").status, 503)
+      self.assertEqual(exporter.Ask("/c/nodes").status, 200)
+      self.daemon.WriteConfig(_Config(18))
+      for sock in streams[:2]:
+        self.assertIn(b"data: changed\n\n", sock.recv(1000))
+      exporter.WaitForSerial("c", 18)
+      # Who goes makes room for another
+      streams.pop().close()
+      testutils.WaitFor(lambda: exporter.Ask("/c/events", "HEAD").status == 200,
+                        "there is room")
+
+      # All are down: what was known last, and how old it is
+      root = tempfile.mkdtemp(dir=self.daemon.root)
+      self.daemon.proc.kill()
+      self.daemon.proc.wait()
+      self._WaitUp(exporter, 0)
+      self.assertGreater(exporter.Metric("ganeti_facts_age_seconds",
+                                         cluster="c"), 0)
+      self.assertEqual(exporter.Metric("ganeti_cluster_config_serial",
+                                       cluster="c"), 18)
+      for path in ("/c/", "/c/nodes", "/c/map"):
+        self.assertIn("what was known", exporter.Ask(path).text)
+      self.assertGreater(json.loads(exporter.Ask("/c/nodes.json").body)["age"],
+                         0)
+      self.assertEqual(exporter.Ask("/sd/nodes").status, 200)
+      os.rmdir(root)
+
+      # And back
+      self.daemon.WriteConfig(_Config(19))
+      self.daemon.Start()
+      self._WaitUp(exporter, 1)
+      exporter.WaitForSerial("c", 19)
+      self.assertNotIn("what was known", exporter.Ask("/c/").text)
+
+      # Another key: its file is read again
+      self.daemon.key = b"another key of this cluster's\n"
+      testutils.WriteFile(self.daemon.key_file, self.daemon.key)
+      self.daemon.proc.send_signal(signal.SIGHUP)
+      self.daemon.WriteConfig(_Config(20))
+      self.daemon.WaitForSerial(20)
+      exporter.WaitForSerial("c", 20)
+
+      # Open streams do not keep it
+      self.assertEqual(exporter.Stop(), 0)
+      self.assertNotIn("Traceback", exporter.Output())
+
+  def testOneOfTwo(self):
+    """One candidate is down: its metrics say so, and nothing else does.
+
+    """
+    config = testutils.MakeConfig(nodes=[
+      testutils.MakeNode(index, master_candidate=True,
+                         primary_ip="127.0.3.%d" % index)
+      for index in (1, 2)])
+    self.daemon.WriteConfig(config)
+    self.daemon.Start()
+    other = testutils.Daemon(config, address="127.0.3.2", port=self.daemon.port)
+    self.addCleanup(other.Kill)
+    other.Start()
+    with webserver.Exporter(webserver.Settings("c", [self.daemon, other])
+                            ) as exporter:
+      for address in ("127.0.3.1", "127.0.3.2"):
+        testutils.WaitFor(
+          lambda address=address: exporter.Metric(
+            "ganeti_confd_up", cluster="c", candidate=address) == 1,
+          "both are up")
+      self.daemon.proc.kill()
+      self.daemon.proc.wait()
+      testutils.WaitFor(
+        lambda: exporter.Metric("ganeti_confd_up", cluster="c",
+                                candidate="127.0.3.1") == 0,
+        "one is down", 60)
+      self._WaitUp(exporter, 1)
+      other.WriteConfig(dict(config, serial_no=18))
+      exporter.WaitForSerial("c", 18)
+
+
+class TestWebReadersKey(unittest.TestCase):
+  """A reader's key with the rights that the manual page names.
+
+  """
+  def setUp(self):
+    self.daemon = testutils.Daemon(_Config(), address="127.0.3.1")
+    self.addCleanup(self.daemon.Stop)
+    self.daemon.Start()
+
+  def _Settings(self, rights):
+    path = os.path.join(self.daemon.root, "+".join(rights))
+    testutils.WriteFile(path, keyfile.Format(
+      testutils.KEY, readerkey.Make("web", rights, None)).encode("ascii"))
+    return webserver.Settings("-".join(rights) or "none", [self.daemon], path)
+
+  def test(self):
+    page = testutils.ReadFile(os.path.join(
+      testutils.SRCDIR, "doc", "confd-exporter.rst")).decode("utf-8")
+    self.assertIn("--may %s" % ",".join(_RIGHTS), page)
+    with webserver.Exporter(self._Settings(_RIGHTS)) as exporter:
+      name = "-".join(_RIGHTS)
+      exporter.WaitForSerial(name, 17)
+      testutils.WaitFor(
+        lambda: exporter.Metric("ganeti_confd_up", cluster=name,
+                                candidate="127.0.3.1") == 1, "it is up")
+      self.daemon.WriteConfig(_Config(18))
+      exporter.WaitForSerial(name, 18)
+      # The key never shows
+      key = testutils.ReadFile(os.path.join(self.daemon.root,
+                                            "+".join(_RIGHTS))).split()[1]
+      for path in ("/metrics", "/", "/%s/" % name):
+        self.assertNotIn(key, exporter.Ask(path).body)
+      self.assertNotIn(key.decode(), exporter.Output())
+    (_, statistics) = self.daemon.Answer(protocol.REQ_STATS)
+    self.assertEqual(statistics["replies"]["not-permitted"], 0)
+
+  def testMissing(self):
+    """It is said which right is missing.
+
+    """
+    lacking = {right: [i for i in _RIGHTS if i != right]
+               for right in ("config", "list", "ping", "stats")}
+    settings = "".join(map(self._Settings, lacking.values()))
+    with webserver.Exporter(settings) as exporter:
+      for (right, rights) in lacking.items():
+        path = "/%s/" % "-".join(rights)
+        testutils.WaitFor(
+          lambda path=path: "not permitted" in exporter.Ask(path).text,
+          "there is a problem with %s" % right)
+        text = " ".join(_Elements(exporter.Ask(path).text).texts)
+        self.assertRegex(
+          text, "Nothing is known now: %s.*: not permitted .*the key of the"
+          " reader 'web' may ask %s" % (right.replace("list", "query"),
+                                        rights[0]))
+
+
+class TestWebStart(unittest.TestCase):
+  """What is wrong is said in one line.
+
+  """
+  def _Settings(self, text):
+    directory = tempfile.TemporaryDirectory()
+    self.addCleanup(directory.cleanup)
+    os.mkdir(os.path.join(directory.name, "ganeti"))
+    path = os.path.join(directory.name, "ganeti", "confd-client.conf")
+    testutils.WriteFile(path, text.encode("utf-8"))
+    return directory.name
+
+  def testWrong(self):
+    good = "[cluster c]\naddresses = 127.0.3.1\nkey_file = /nonexistent\n"
+    with socket.socket() as taken:
+      taken.bind(("127.0.0.1", 0))
+      taken.listen()
+      port = taken.getsockname()[1]
+      for (settings, args, text) in [
+          (good, ["--listen=127.0.0.1:%d" % port], "Cannot listen on 127.0.0.1,"
+           " port %d: " % port),
+          (good, ["--listen=192.0.2.1:%d" % port], "Cannot listen on"),
+          (good, ["--listen=no.such.host.invalid:%d" % port], "Cannot listen"),
+          (good, ["--cluster=x"], "No such cluster: 'x'"),
+          ("[cluster c]\nadresses = x\n", [], "adresses"),
+          ("[cluster sd]\naddresses = 127.0.3.1\nkey_file = /nonexistent\n", [],
+           "'sd'"),
+          ("rubbish", [], "rubbish")]:
+        with self.subTest(text):
+          (code, output) = _Run(*args, XDG_CONFIG_HOME=self._Settings(settings))
+          self.assertEqual(code, 1, output)
+          self.assertRegex(output, r"\Aconfd-exporter: [^\n]+\n\Z")
+          self.assertIn(text, output)
+    for args in [["--listen=x"], ["--listen=127.0.0.1:99999"], ["--nothing"],
+                 ["x"]]:
+      self.assertEqual(_Run(*args)[0], 2)
+
+  def testMissingModules(self):
+    """The script itself says so.
+
+    """
+    for module in ("aiohttp", "prometheus_client"):
+      with tempfile.TemporaryDirectory() as directory:
+        testutils.WriteFile(
+          os.path.join(directory, module + ".py"),
+          b"raise ImportError('No module named x', name='%s')" %
+          module.encode())
+        (code, output) = _Run(PYTHONPATH=directory)
+        self.assertEqual(code, 1, output)
+        self.assertRegex(output, r"\Aconfd-exporter: [^\n]*python3-aiohttp[^\n]*"
+                         r"\n\Z")
+
+  def testNoKey(self):
+    """It may come later: it is a problem of the cluster.
+
+    """
+    with webserver.Exporter("[cluster c]\naddresses = 127.0.3.1\n"
+                            "key_file = /nonexistent\n") as exporter:
+      testutils.WaitFor(lambda: "/nonexistent" in exporter.Ask("/c/").text,
+                        "it says so")
+
+
+if __name__ == "__main__":
+  unittest.main()
