@@ -98,9 +98,16 @@ class Exporter:
     env.update(XDG_CONFIG_HOME=self._root)
     with open(self._output, "ab") as output:
       self.proc = subprocess.Popen(
-        [PROGRAM, "--listen", "127.0.0.1:%d" % self.port] + self._args, env=env, cwd="/",
+        self.CommandLine([PROGRAM, "--listen", "127.0.0.1:%d" % self.port] +
+                         self._args), env=env, cwd="/",
         stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     testutils.WaitFor(self._IsUp, "confd-exporter is up")
+
+  def CommandLine(self, args):
+    """Returns what to run instead of a command line.
+
+    """
+    return args
 
   def Output(self):
     return testutils.ReadFile(self._output).decode("utf-8", "replace")

@@ -13,10 +13,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 import unittest
 import urllib.parse
 
@@ -43,7 +41,8 @@ _HOSTILE = [
   "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>",
   "new\nline", "carriage\rreturn", "back\\slash\\n", "nul\0and\x1b[31m",
   "half a pair \ud800", "\u202eback to front", "a" * 5000, "<!--here-->",
-  "{x=\"y\"} 1", "# HELP ganeti_up no", "]]>", "</title>", "%2e%2e/\u00e4\u20ac",
+  "{x=\"y\"} 1", "# HELP ganeti_up no", "]]>", "</title>",
+  "%2e%2e/\u00e4\u20ac",
   ]
 
 #: A regular expression that takes longer than the universe will last
@@ -170,6 +169,8 @@ class _TestCase(unittest.TestCase):
     cls.exporter = webserver.Exporter(cls.daemons)
     cls.addClassCleanup(cls.exporter.Kill)
     cls.exporter.Start()
+    # Which also ends what it has begun
+    cls.addClassCleanup(cls.exporter.Stop)
     for name in cls.daemons:
       cls.exporter.WaitForSerial(name, 17)
 
@@ -240,8 +241,9 @@ class TestWebRoutes(_TestCase):
 
   def testNotThere(self):
     for path in ["/x", "/x/", "/x/nodes", "/x/events", "/plain", "/plain/x",
-                 "/plain/nodes/", "/sd/", "/sd/networks", "//", "/../etc/passwd",
-                 "/plain/..%2f..%2fetc/passwd", "/sd/nodes?cluster=x",
+                 "/plain/nodes/", "/sd/", "/sd/networks", "//",
+                 "/../etc/passwd", "/plain/..%2f..%2fetc/passwd",
+                 "/sd/nodes?cluster=x",
                  "/%ff%fe/", "/%00/", "/%ED%A0%80/"]:
       answer = self.exporter.Ask(path)
       self.assertEqual(answer.status, 404, path)
@@ -364,7 +366,8 @@ class TestWebHostile(_TestCase):
         for name in ("plain", "hostile"))
       self.assertEqual(hostile.tags - usual.tags - {"table", "thead", "th",
                                                     "tbody", "td", "tr"}, set())
-      self.assertEqual(hostile.attributes - usual.attributes - {"scope", "role"}, set())
+      self.assertEqual(hostile.attributes - usual.attributes -
+                       {"scope", "role"}, set())
       self.assertEqual(hostile.comments, [])
       self.assertNotIn("onerror", hostile.attributes)
     page = _Elements(self.exporter.Ask("/hostile/instances").text)
@@ -720,8 +723,8 @@ class TestWebStart(unittest.TestCase):
           module.encode())
         (code, output) = _Run(PYTHONPATH=directory)
         self.assertEqual(code, 1, output)
-        self.assertRegex(output, r"\Aconfd-exporter: [^\n]*python3-aiohttp[^\n]*"
-                         r"\n\Z")
+        self.assertRegex(output, r"\Aconfd-exporter: [^\n]*python3-aiohttp"
+                         r"[^\n]*\n\Z")
 
   def testNoKey(self):
     """It may come later: it is a problem of the cluster.

@@ -75,6 +75,7 @@ class TestDestdir(unittest.TestCase):
         "cluster.json",
         "confd-client.conf",
         "confd-export.service",
+        "confd-exporter.nginx",
         "confd-exporter.service",
         "confd-nagios.cfg",
         "confd-stats.service",

@@ -188,8 +188,8 @@ class Server:
       for host in request.headers.getall("Host", []):
         if not _HasAddress(host):
           return web.Response(
-            status=421, text="421 Misdirected Request: this server is asked by its address,"
-            " not by a name; see confd-exporter(8)\n")
+            status=421, text="421 Misdirected Request: this server is asked by"
+            " its address, not by a name; see confd-exporter(8)\n")
       return await handler(request)
     except web.HTTPException as err:
       response = connections.Error(err.status, err.reason)
