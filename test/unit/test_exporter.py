@@ -8,10 +8,9 @@ import html.parser
 import os
 import unittest
 
-import hypothesis
-from hypothesis import strategies
-
+import inputs
 import testutils
+from inputs import TEXTS, hypothesis, needs_hypothesis, st
 
 from ganeti.confd.clientlib import stats
 from ganeti.confd.clientlib import status
@@ -30,9 +29,7 @@ except ImportError:
   metrics = pages = None
 
 
-#: Any text that a configuration can hold, JSON's lone surrogates too
-_TEXTS = strategies.text(
-  strategies.characters(blacklist_categories=[]), max_size=40)
+_SETTINGS = inputs.Settings(100)
 
 
 def _Row(kind, **values):
@@ -124,7 +121,9 @@ class TestMarkup(unittest.TestCase):
                      '</p>')
     self.assertEqual(markup.E("input", name="x"), '<input name="x">')
 
-  @hypothesis.given(_TEXTS)
+  @needs_hypothesis
+  @_SETTINGS
+  @hypothesis.given(TEXTS)
   def testAnyText(self, text):
     made = markup.E("p", text, title=text)
     self.assertEqual(_Parser(made).tags, ["p"])
@@ -344,7 +343,9 @@ class TestPages(unittest.TestCase):
     self.assertEqual(text.count("<tr "), pages.MAX_ROWS + 1)
     self.assertIn("of which the first %d are shown" % pages.MAX_ROWS, text)
 
-  @hypothesis.given(strategies.lists(_TEXTS, min_size=5, max_size=5))
+  @needs_hypothesis
+  @_SETTINGS
+  @hypothesis.given(st.lists(TEXTS, min_size=5, max_size=5))
   def testAnyNames(self, texts):
     """No name becomes markup.
 

@@ -7,10 +7,9 @@
 import unittest
 import xml.etree.ElementTree
 
-import hypothesis
-from hypothesis import strategies
-
+import inputs
 import testutils # pylint: disable=W0611
+from inputs import TEXTS, hypothesis, needs_hypothesis, st
 
 from ganeti.confd.config import columns
 from ganeti.confd.views import placement
@@ -19,9 +18,7 @@ from ganeti.confd.views import svg
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
-#: Any text that a configuration can hold, JSON's lone surrogates too
-_TEXTS = strategies.text(
-  strategies.characters(blacklist_categories=[]), max_size=40)
+_SETTINGS = inputs.Settings(100)
 
 
 def _Node(index, role="R", group="default", **kwargs):
@@ -157,7 +154,9 @@ class TestDraw(unittest.TestCase):
     plain = svg.Draw([_Node(1)], [], "x", with_style=False)
     self.assertNotIn("style", plain)
 
-  @hypothesis.given(strategies.lists(_TEXTS, min_size=6, max_size=6))
+  @needs_hypothesis
+  @_SETTINGS
+  @hypothesis.given(st.lists(TEXTS, min_size=6, max_size=6))
   def testAnyNames(self, texts):
     """Names never become markup, whatever they hold.
 
