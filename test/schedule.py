@@ -54,9 +54,11 @@ _SECONDS = {
   "daemon test_enemy": 33,
   "daemon test_export": 30,
   "daemon test_recipes": 25,
+  "daemon test_exporter_browser": 23,
   "daemon test_verify": 22,
   "daemon test_benchmark": 22,
   "daemon test_parts": 17,
+  "daemon test_exporter_prometheus": 17,
   }
 
 

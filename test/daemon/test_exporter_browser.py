@@ -244,8 +244,8 @@ class TestPages(unittest.TestCase):
       return sum(fields[1].endswith(port) and fields[3] == "01"
                  for fields in (line.split() for line in lines[1:]))
 
-    for _ in range(5):
-      self._Open("/fsn/")
+    for path in _PAGES:
+      self._Open(path)
     testutils.WaitFor(lambda: _Count() <= 2, "connections are let go of")
 
   def testHostileNames(self):
