@@ -12,7 +12,9 @@ of ASCII::
   key: 64 lower case hex digits
 
 Rule: neither is ever taken for the other. A file that looks like a reader's in
-any of its lines is a reader's, or damaged, and never a key of a cluster.
+any of its lines is a reader's, or damaged, and never a key of a cluster; also
+where a mail or an editor has left its marks, or UTF-16. (The 64 digits alone
+look like nothing: no daemon answers to them.)
 
 """
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 _FIRST_LINE = "confd reader key 1"
 
 #: A line of a reader's file, be it damaged
-_TRACE_RE = re.compile(rb"^[ \t]*(?:confd reader key|label:|key:)",
+_TRACE_RE = re.compile(rb"^[^\w\n]*(?:confd reader key|label:|key:)",
                        re.MULTILINE)
 
 _LABEL = "label: "
@@ -46,7 +48,8 @@ def IsReaders(contents: bytes) -> bool:
   """Tells whether the contents of a file are a reader's, be they damaged.
 
   """
-  return _TRACE_RE.search(contents) is not None
+  # Half the bytes of UTF-16
+  return _TRACE_RE.search(contents.replace(b"\0", b"")) is not None
 
 
 def _ParseReaders(contents: bytes) -> wire.ReaderKey:

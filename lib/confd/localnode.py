@@ -24,6 +24,9 @@ from ganeti.confd import keyfile
 from ganeti.confd import wire
 
 
+#: No key is longer: /dev/zero has no end (bytes)
+_MAX_KEY_SIZE = 1 << 20
+
 #: Environment variables of clients, see C{clientlib.settings}
 CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
 
@@ -65,15 +68,19 @@ def LogFile() -> str:
 def ReadKeyFile(path: str) -> bytes:
   """Reads a file with a key, whatever is in it.
 
-  @raise errors.ConfigurationError: it cannot be read
+  @raise errors.ConfigurationError: it cannot be read, or is too long
 
   """
   try:
     with open(path, "rb") as stream:
-      return stream.read()
+      contents = stream.read(_MAX_KEY_SIZE + 1)
   except OSError as err:
     raise errors.ConfigurationError("Cannot read the HMAC key %s: %s" %
                                     (path, err.strerror))
+  if len(contents) > _MAX_KEY_SIZE:
+    raise errors.ConfigurationError("There is no HMAC key in %s: it has more"
+                                    " than %d bytes" % (path, _MAX_KEY_SIZE))
+  return contents
 
 
 def ReadKey(path: str) -> bytes:

@@ -129,9 +129,11 @@ class Waiting:
     if before is not None:
       if sent <= before.sent:
         return Verdict.COPY
+      # Its place is free; where it comes from another address, that one may
+      # have none
       self._Remove(reply)
-    elif (len(self._kept) >= MAX_KEPT or
-          self._of_address.get(host, 0) >= MAX_KEPT_OF_ADDRESS):
+    if (len(self._kept) >= MAX_KEPT or
+        self._of_address.get(host, 0) >= MAX_KEPT_OF_ADDRESS):
       return Verdict.REFUSED
     tick = math.ceil(due / _TICK)
     self._kept[reply] = _Kept(sent, tick, control, address)

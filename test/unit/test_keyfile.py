@@ -77,6 +77,10 @@ class TestParse(unittest.TestCase):
       (contents.replace(b"ping", b"pong"), "no such question: 'pong'"),
       (b"\xef\xbb\xbf" + contents, "no ASCII"),
       (b"# mine\n" + contents, "first line"),
+      (contents.decode("ascii").encode("utf-16"), "no ASCII"),
+      (contents.decode("ascii").encode("utf-16-le"), "first line"),
+      (b"> " + contents.replace(b"\n", b"\n> "), "first line"),
+      (b"- " + key, "first line"),
       ]:
       with self.subTest(text):
         with self.assertRaises(errors.ConfigurationError) as caught:
@@ -97,7 +101,8 @@ class TestParse(unittest.TestCase):
     """A file of blanks is looked at once.
 
     """
-    self.assertFalse(keyfile.IsReaders(b"\n" * 1000000))
+    for char in (b"\n", b" ", b" \n", b"\0"):
+      self.assertFalse(keyfile.IsReaders(char * 1000000))
 
 
 class TestFiles(unittest.TestCase):
@@ -128,6 +133,12 @@ class TestFiles(unittest.TestCase):
     # A reply that is signed with the cluster's key is not for this client
     self.assertRaises(wire.Rejected, wire.ParseReply, wire.PackReply(
       testutils.KEY, "x", wire.Prepare(wire.EncodeReply(0, 1, 2))), key)
+
+  def testNoEnd(self):
+    for function in [client.ReadKey, localnode.ReadAnyKey, localnode.ReadKey]:
+      with self.assertRaisesRegex(errors.ConfigurationError,
+                                  "no HMAC key in /dev/zero: it has more than"):
+        function("/dev/zero")
 
   def testWhoDoesNot(self):
     """The daemon; and nobody takes a damaged one.

@@ -104,6 +104,11 @@ class TestWaiting(unittest.TestCase):
     # Who is renewed from another address counts there
     self.assertEqual(self._Keep(1, "192.0.2.2", sent=2), "renewed")
     self.assertEqual(self._Keep(65), "kept")
+    # Where there is no room, that is the end of it
+    for number in range(100, 162):
+      self.assertEqual(self._Keep(number, "192.0.2.2"), "kept")
+    self.assertEqual(self._Keep(2, "192.0.2.2", sent=1), "refused")
+    self.assertEqual(self._Keep(2), "kept")
     self.assertEqual(self._Keep(66), "refused")
     self._Due(10)
     self.assertEqual(self._Keep(66), "kept")
