@@ -24,6 +24,8 @@ import testutils
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
+from ganeti.confd import keyfile
+from ganeti.confd import readerkey
 
 
 _ADDRESSES = ["127.0.15.1", "127.0.15.2"]
@@ -132,6 +134,14 @@ class TestTable(_TestCase):
     self.assertEqual((change.reply.serial, change.old_serial), (17, None))
     self.assertEqual(change.came, {_Name(1): _Row(1, 1), _Name(2): _Row(2, 2)})
     self.assertEqual((change.went, change.changed), ({}, {}))
+
+  def testRight(self):
+    """With a key that is not for it, the error names what is missing."""
+    key = keyfile.Format(testutils.KEY,
+                         readerkey.Make("fw", ["list/instances"], None))
+    with client.Client(key=key, port=self.port, peers=_ADDRESSES) as confd:
+      with self.assertRaisesRegex(client.ErrorAnswer, "wait.*: not permitted"):
+        next(confd.Follow("instances", _FIELDS))
 
   def testChanges(self):
     """Each is told once, and what changes elsewhere is not.

@@ -7,7 +7,10 @@
 """
 
 import asyncio
+import os
+import socket
 import threading
+import time
 import unittest
 
 import packaged
@@ -15,6 +18,8 @@ import testutils
 
 from ganeti import errors
 from ganeti.confd import client
+from ganeti.confd.clientlib import channel
+from ganeti.confd.clientlib import talk
 
 
 class _Test(unittest.TestCase):
@@ -96,6 +101,49 @@ class TestThreads(_Test):
     self.assertFalse(thread.is_alive())
     self.assertIsInstance(results[0], errors.ProgrammerError)
     self.assertIn("is closed", str(results[0]))
+
+
+class TestChannel(unittest.TestCase):
+  """Who waits, and closes meanwhile.
+
+  """
+  def setUp(self):
+    self.channel = channel.Channel()
+    self.addCleanup(self.channel.Close)
+    self.channel.Send(talk.Datagram(
+      socket.AF_INET, ("127.0.0.1", testutils.FreePort()), b""))
+    (self.sock, ) = self.channel.Sockets()
+    # That nobody listens there
+    testutils.WaitFor(lambda: channel.Channel.NextUndelivered(self.sock),
+                      "the error is there")
+
+  def testWakesUp(self):
+    caught = []
+
+    def _Wait():
+      try:
+        self.channel.Wait(3600)
+      except errors.ProgrammerError as err:
+        caught.append(err)
+    thread = threading.Thread(target=_Wait, daemon=True)
+    thread.start()
+    time.sleep(0.2)
+    self.channel.Close()
+    thread.join(testutils.PATIENCE)
+    self.assertEqual(len(caught), 1)
+    self.assertRaises(errors.ProgrammerError, self.channel.Wait, 3600)
+
+  def testFork(self):
+    """The new process closes nothing of the old one's.
+
+    """
+    pid = os.fork()
+    if not pid:
+      self.channel.Close()
+      os._exit(0)
+    os.waitpid(pid, 0)
+    self.channel.Next(self.sock)
+    self.assertEqual(self.channel.Wait(0), [])
 
 
 class TestEventLoops(_Test):

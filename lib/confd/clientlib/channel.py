@@ -9,12 +9,17 @@ socket that is not connected hears that nothing listens at a port only through
 its error queue (ip(7), IP_RECVERR), which returns the address the datagram was
 sent to.
 
+A thread that waits for a socket does not notice that another one closes it.
+Linux wakes it up when the socket is shut down, also one that is not connected,
+and although shutdown(2) says that this is an error.
+
 Rule: each call does a bounded amount of work, whatever comes in.
 
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -71,6 +76,7 @@ class Channel:
     self.on_socket: Optional[Callable[[socket.socket], None]] = None
     self.closed = False
     self._sockets: Dict[int, socket.socket] = {}
+    self._pid = 0
 
   def Sockets(self) -> List[socket.socket]:
     """Returns the sockets that are open.
@@ -97,6 +103,7 @@ class Channel:
       sock.setsockopt(level, option, 1)
       sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
       self._sockets[family] = sock
+      self._pid = os.getpid()
       if self.on_socket is not None:
         self.on_socket(sock)
     return sock
@@ -163,13 +170,17 @@ class Channel:
     """Waits until something comes in.
 
     @param timeout: seconds
+    @raise errors.ProgrammerError: L{Close} was called, before or meanwhile
 
     """
     poller = select.poll()
     sockets = {sock.fileno(): sock for sock in self.Sockets()}
+    # What is closed from here on ends the wait
+    self.CheckOpen()
     for fd in sockets:
       poller.register(fd, select.POLLIN)
     ready = poller.poll(min(max(0.0, timeout), _MAX_WAIT) * 1000)
+    self.CheckOpen()
     return [sockets[fd] for (fd, _) in ready]
 
   def Renew(self) -> None:
@@ -181,8 +192,13 @@ class Channel:
     self._sockets.clear()
 
   def Close(self) -> None:
-    """Closes all sockets for good.
+    """Closes all sockets for good, and wakes up who waits for them.
 
     """
     self.closed = True
+    # After a fork they are the other process's, too
+    if self._pid == os.getpid():
+      for sock in self.Sockets():
+        with contextlib.suppress(OSError):
+          sock.shutdown(socket.SHUT_RDWR)
     self.Renew()

@@ -500,10 +500,10 @@ class Questions(dialogue.Dialogue):
     """Asks for the serial, as far as the key allows.
 
     """
-    if self.MayAsk(*self.serial_question) or \
-        not self.MayAsk(protocol.REQ_WAIT):
+    if self.MayAsk(*self.serial_question):
       return await self.Serial()
-    # Any serial is another one, so it is answered at once
+    # Any serial is another one, so it is answered at once. Who may not ask that
+    # either is told so: it is the right that following takes.
     return await self._Ask(protocol.REQ_WAIT, {"serial": -1, "seconds": 1})
 
   async def _PrepareSoon(self) -> None:
