@@ -726,6 +726,11 @@ class TestWebStart(unittest.TestCase):
         self.assertRegex(output, r"\Aconfd-exporter: [^\n]*python3-aiohttp"
                          r"[^\n]*\n\Z")
 
+  def testWrongEnvironment(self):
+    (code, output) = _Run(GANETI_ROOTDIR="relative")
+    self.assertEqual(code, 1, output)
+    self.assertRegex(output, r"\Aconfd-exporter: [^\n]*relative[^\n]*\n\Z")
+
   def testNoKey(self):
     """It may come later: it is a problem of the cluster.
 

@@ -8,3 +8,36 @@ C{facts} is what is known of a cluster, C{metrics} what of it goes to
 Prometheus.
 
 """
+
+from __future__ import annotations
+
+import sys
+
+
+#: The modules that nothing else of this package needs
+_MODULES = frozenset(["aiohttp", "prometheus_client"])
+
+
+def Main() -> int:
+  """Runs confd-exporter: what its script does, whoever made that.
+
+  @return: exit code
+
+  """
+  try:
+    # Takes a while, in which somebody may press Ctrl-C
+    from ganeti.confd.exporter import main
+  except KeyboardInterrupt:
+    return 130
+  except ImportError as err:
+    if (err.name or "").partition(".")[0] not in _MODULES:
+      raise
+    sys.stderr.write("confd-exporter: it needs the Python modules aiohttp and"
+                     " prometheus_client (Debian: python3-aiohttp,"
+                     " python3-prometheus-client)\n")
+    return 1
+  except RuntimeError as err:
+    # Ganeti's own modules are imported here, and the environment is wrong
+    sys.stderr.write("confd-exporter: %s\n" % err)
+    return 1
+  return main.Main()
