@@ -11,7 +11,7 @@ printed.
 
 import json
 import os
-import subprocess
+import tempfile
 import time
 import unittest
 
@@ -95,9 +95,11 @@ class _Listener:
   """
   def __init__(self, node, addresses):
     self._node = node
+    # A pipe that nobody reads would be full before the end
+    self._printed = tempfile.TemporaryFile("w+")
     self._process = node.Popen(
       "/usr/bin/python3", "-c", _ASKING, *addresses, timeout=1200,
-      env={"PYTHONPATH": ours.Build()}, stdout=subprocess.PIPE, text=True)
+      env={"PYTHONPATH": ours.Build()}, stdout=self._printed)
 
   def Stop(self):
     """Returns for whom the longest time without an answer, and the errors.
@@ -110,7 +112,8 @@ class _Listener:
     self._node.Terminate(self._process)
     result = {}
     last = {}
-    for line in self._process.stdout.read().splitlines():
+    self._printed.seek(0)
+    for line in self._printed.read().splitlines():
       (now, whom, error) = line.split("\t")
       (count, longest, errors) = result.get(whom, (0, 0.0, []))
       if error:
@@ -119,7 +122,7 @@ class _Listener:
         gap = float(now) - last.get(whom, float(now))
         last[whom] = float(now)
         result[whom] = (count + 1, max(longest, gap), errors)
-    self._process.stdout.close()
+    self._printed.close()
     # The clock is that of the whole machine
     return {whom: (count, max(longest, ended - last[whom]), errors)
             for (whom, (count, longest, errors)) in result.items()}
