@@ -147,16 +147,6 @@ class TestCluster(changing.TestCase):
     self.Gnt("gnt-cluster", "redist-conf")
     self.CheckFollow()
 
-  def testNewKey(self):
-    old = changing.Key(self.master)
-    self.Gnt("gnt-cluster", "renew-crypto", "-f", "--new-confd-hmac-key",
-             timeout=120)
-    self.assertNotEqual(changing.Key(self.master), old)
-    self.CheckFollow()
-    self.CheckOurs()
-    for node in self.nodes:
-      self.CheckSilent(node, key=old)
-
   def _FailOver(self, node):
     """Makes another node the master.
 
