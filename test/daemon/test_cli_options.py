@@ -188,8 +188,8 @@ class _TestCase(unittest.TestCase):
     """Has "watch" see one change, and then a user's C-c.
 
     """
-    def _Follow(watched):
-      (change, *_) = itertools.islice(watched.follow(print), 1)
+    def _Follow(begin):
+      (change, *_) = itertools.islice(begin(print), 1)
       yield change._replace(old_serial=change.reply.serial + 1)
       raise KeyboardInterrupt
     stack.enter_context(mock.patch.object(watch, "Follow", _Follow))

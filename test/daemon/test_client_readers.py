@@ -35,7 +35,7 @@ from ganeti.confd.command import rights
 _CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 #: Without it, the daemon has nothing to refuse: candidates are not learned
-_NOT_REFUSED = {("status", "mc-ips")}
+_NOT_REFUSED = {("status", "mc-ips"), ("watch", "wait")}
 
 
 class _TestCase(test_cli_options._TestCase):

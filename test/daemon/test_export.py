@@ -288,6 +288,52 @@ class TestReplacing(_TestCase):
                   problems)
     self.assertEqual(self._Read(), self._Export("hosts")[0])
 
+  def testWatch(self):
+    """A file is kept up to date; what goes wrong is tried again.
+
+    """
+    then = "echo $CONFD_SERIAL >>{0}.then; test -e {0}.works".format(self.path)
+    errors = os.path.join(self.directory, "errors")
+    words = self._Words("hosts", "-o", self.path, "--then", then)
+    words.insert(words.index("export"), "watch")
+    with open(errors, "wb") as stderr, subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr) as proc:
+      self.addCleanup(proc.kill)
+
+      def _Runs():
+        path = self.path + ".then"
+        return testutils.ReadFile(path).split() if os.path.exists(path) else []
+      # The command is run again, though the file does not change any more
+      testutils.WaitFor(lambda: len(_Runs()) >= 2, "it is tried again")
+      self.assertEqual(self._Read(), self._Export("hosts")[0])
+      testutils.WriteFile(self.path + ".works", b"")
+      count = len(_Runs())
+      testutils.WaitFor(lambda: len(_Runs()) > count, "it works")
+      # Not at a change elsewhere, but at one that concerns it
+      self._Change()
+      before = testutils.ReadFile(self.daemon.config_file)
+      instances = [MakeInstance(5, 1, nics=["192.0.2.55"])]
+      serial = self._Change(instances={i["uuid"]: i for i in instances})
+      testutils.WaitFor(lambda: "192.0.2.55" in self._Read(), "it is written")
+      testutils.WaitFor(lambda: _Runs()[-1] == b"%d" % serial, "the command")
+      self.assertEqual(_Runs().count(b"%d" % serial), 1)
+      self.assertNotIn(b"%d" % (serial - 1), _Runs())
+      # A broken file system, and then the newest is written
+      shutil.move(self.directory, self.directory + ".away")
+      self.addCleanup(shutil.rmtree, self.directory + ".away", True)
+      self._Change(instances=json.loads(before)["instances"])
+      time.sleep(1)
+      serial = self._Change(instances={})
+      away = self.directory + ".away"
+      testutils.WaitFor(lambda: b"No such file" in testutils.ReadFile(
+        os.path.join(away, "errors")), "the remark")
+      shutil.move(away, self.directory)
+      testutils.WaitFor(lambda: "serial %d" % serial in self._Read(),
+                        "the newest")
+      proc.terminate()
+      self.assertEqual(proc.wait(testutils.PATIENCE), -signal.SIGTERM)
+    self.assertNotIn(b"Traceback", testutils.ReadFile(errors))
+
   def testRights(self):
     """Mode and owner are kept; a link is followed, and stays.
 

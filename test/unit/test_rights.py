@@ -82,7 +82,7 @@ class TestExpand(unittest.TestCase):
     for (words, expected) in [
       (["ping"], ["ping"]),
       (["status"], ["mc-ips", "ping"]),
-      (["watch", "status", "ping"], ["mc-ips", "ping"]),
+      (["watch", "status", "ping"], ["mc-ips", "ping", "wait"]),
       (["map"], ["list/instances", "list/nodes"]),
       (["map", "list"], ["list"]),
       (["list-fields"], ["list"]),
@@ -111,7 +111,7 @@ class TestMissing(unittest.TestCase):
   def test(self):
     for (what, name, kind, missing) in [
       (["ping"], "status", None, ["mc-ips"]),
-      (["ping"], "watch", None, []),
+      (["ping"], "watch", None, ["wait"]),
       (["list/nodes"], "list", "node", []),
       (["list/nodes"], "list", "disk", ["list/disks"]),
       (["list/nodes"], "list", None, ["list"]),

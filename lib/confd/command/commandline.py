@@ -392,7 +392,7 @@ COMMANDS: Dict[str, Command] = {
 
 #: What may stand after "watch"
 WATCHED = tuple(name for (name, command) in COMMANDS.items()
-                if command.module in ("questions", "list"))
+                if command.module in ("questions", "list", "export"))
 
 #: Options that are about a table as a whole
 _NOT_WATCHED = (_JSON_LINES, _CSV, _SORT, _REVERSE)
@@ -415,10 +415,11 @@ def Find(name: Optional[str]) -> Command:
   if not question:
     return command
   watched = COMMANDS[question]
+  # Whoever exports has --then
+  own = () if question == EXPORT else command.options
   return command._replace(
     arguments=watched.arguments,
-    options=command.options + tuple(i for i in watched.options
-                                    if i not in _NOT_WATCHED))
+    options=own + tuple(i for i in watched.options if i not in _NOT_WATCHED))
 
 
 def AllOptions() -> Dict[str, Option]:

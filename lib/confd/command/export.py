@@ -7,6 +7,9 @@
 A file is replaced only by what was made of a whole answer, and only if more
 than the serial in its first line is different.
 
+With "watch" the file is kept up to date. What goes wrong then is tried again,
+the command that is run after a change included.
+
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import re
 import sys
 
 from types import ModuleType
-from typing import List, Optional
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
@@ -109,48 +112,86 @@ def _WithFirstLine(module: ModuleType, opts: argparse.Namespace,
            serial, text))
 
 
+class _Exporter:
+  """Makes one file of tables, once or each time that they change.
+
+  """
+  def __init__(self, asker: clientlib.Client, opts: argparse.Namespace) -> None:
+    self._asker = asker
+    self._opts = opts
+    self._module = importlib.import_module(
+      "ganeti.confd.export." + conversions.ExportModule(opts.format))
+    self.fields: List[str] = self._module.FIELDS[opts.kind]
+    # Whether the file has changed, and the command is yet to be run
+    self._is_due = False
+
+  def Export(self, reply: clientlib.Reply[Any]) -> int:
+    """Exports a table.
+
+    @return: exit code
+
+    """
+    opts = self._opts
+    left_out: List[str] = []
+    cluster = _ClusterName(self._asker, left_out.append)
+    source = entries.Source(
+      cluster, opts.kind,
+      entries.Hosts(opts.kind, self.fields, reply.answer, left_out.append))
+    if opts.target_port is not None:
+      source = source._replace(target_port=opts.target_port)
+    if opts.table is not None:
+      source = source._replace(table=opts.table)
+
+    def _Make(before: Optional[str]) -> str:
+      return _WithFirstLine(self._module, opts, source._replace(before=before),
+                            reply.serial, left_out.append)
+
+    if opts.json:
+      text = _Make(None)
+      output.PrintReply(reply._replace(answer={"text": text,
+                                               "left_out": left_out}))
+      return exitcodes.SUCCESS
+    if opts.output is None:
+      text = _Make(None)
+      _Complain(left_out)
+      sys.stdout.write(text)
+      return exitcodes.SUCCESS
+
+    def _Contents(old: Optional[bytes]) -> Optional[bytes]:
+      before = None if old is None else old.decode("ascii", "replace")
+      data = _Make(before).encode("ascii")
+      _Complain(left_out)
+      if old is not None and _WithoutSerial(old) == _WithoutSerial(data):
+        return None
+      return data
+    if replacefile.Replace(opts.output, _Contents):
+      self._is_due = opts.then is not None
+    if not self._is_due:
+      return exitcodes.SUCCESS
+    code = _Then(opts.then, reply.serial)
+    self._is_due = code != exitcodes.SUCCESS
+    return code
+
+
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Exports instances or nodes.
 
   """
-  kind = opts.kind
-  module = importlib.import_module("ganeti.confd.export." +
-                                   conversions.ExportModule(opts.format))
-  fields = module.FIELDS[kind]
-  left_out: List[str] = []
+  exporter = _Exporter(asker, opts)
   with output.Progress(asker):
-    reply = asker.List(kind, fields, filter=opts.filter)
-    cluster = _ClusterName(asker, left_out.append)
-  source = entries.Source(
-    cluster, kind,
-    entries.Hosts(kind, fields, reply.answer, left_out.append))
-  if opts.target_port is not None:
-    source = source._replace(target_port=opts.target_port)
-  if opts.table is not None:
-    source = source._replace(table=opts.table)
+    reply = asker.List(opts.kind, exporter.fields, filter=opts.filter)
+  return exporter.Export(reply)
 
-  def _Make(before: Optional[str]) -> str:
-    return _WithFirstLine(module, opts, source._replace(before=before),
-                          reply.serial, left_out.append)
 
-  if opts.json:
-    text = _Make(None)
-    output.PrintReply(reply._replace(answer={"text": text,
-                                             "left_out": left_out}))
-    return exitcodes.SUCCESS
-  if opts.output is None:
-    text = _Make(None)
-    _Complain(left_out)
-    sys.stdout.write(text)
-    return exitcodes.SUCCESS
+def Watch(asker: clientlib.Client, opts: argparse.Namespace
+          ) -> Tuple[Callable[..., Iterator[clientlib.Change]],
+                     Callable[[clientlib.Reply[Any]], int]]:
+  """Returns what "watch" has to know.
 
-  def _Contents(old: Optional[bytes]) -> Optional[bytes]:
-    before = None if old is None else old.decode("ascii", "replace")
-    data = _Make(before).encode("ascii")
-    _Complain(left_out)
-    if old is not None and _WithoutSerial(old) == _WithoutSerial(data):
-      return None
-    return data
-  if replacefile.Replace(opts.output, _Contents) and opts.then is not None:
-    return _Then(opts.then, reply.serial)
-  return exitcodes.SUCCESS
+  @return: what follows the table, and what exports it
+
+  """
+  exporter = _Exporter(asker, opts)
+  return (lambda trouble: asker.Follow(opts.kind, exporter.fields,
+                                       filter=opts.filter, trouble=trouble),
+          exporter.Export)

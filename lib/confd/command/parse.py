@@ -207,6 +207,10 @@ def _CheckWatch(parser: argparse.ArgumentParser, opts: argparse.Namespace,
   """Refuses options of "watch" that would be without effect.
 
   """
+  if opts.question == commandline.EXPORT:
+    if opts.output is None:
+      parser.error("watch export needs --output")
+    return
   if opts.exec:
     parser.error("%s has to stand after %s" %
                  (commandline.EXEC_FLAG, commandline.WATCH))
@@ -308,7 +312,7 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
     opts.command_line = to_run
     _CheckWatch(parser, opts, commandline.EXEC_FLAG + "=" in options)
   _CheckForms(parser, opts)
-  if name == commandline.EXPORT:
+  if commandline.EXPORT in (name, question):
     _CheckExport(parser, opts)
   if IsSeveral(opts):
     _CheckSeveral(parser, opts)

@@ -26,6 +26,9 @@ from ganeti.confd.command import conversions
 #: The right to list what the command line names
 _LIST_WHAT = "list/WHAT"
 
+#: The right to be told of changes
+_WAIT = "wait"
+
 #: Rights (C{readerkey.RIGHTS}) by command; None is for the self test
 _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
@@ -54,7 +57,7 @@ _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   "status": ("mc-ips", "ping"),
   "stats": ("stats", ),
   "clusters": ("ping", ),
-  "watch": ("ping", ),
+  commandline.WATCH: ("ping", _WAIT),
   "make-key": (),
   "show-key": (),
   }
@@ -157,7 +160,13 @@ def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
   if label.HasEnded(time.time()):
     raise NotPermitted("Not permitted any more: %s" % text)
   name = opts.command
-  missing = Missing(label, name, getattr(opts, "kind", None))
+  kind = getattr(opts, "kind", None)
+  if getattr(opts, "question", None) is None:
+    missing = Missing(label, name, kind)
+  else:
+    missing = Missing(label, opts.question, kind)
+    if not reader.May(label, _WAIT):
+      missing.append(_WAIT)
   if missing:
     raise NotPermitted(
       "Not permitted: %s; %s needs %s as well: ask who has the cluster's key"

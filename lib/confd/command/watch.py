@@ -29,6 +29,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, \
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
+from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import table
@@ -41,17 +42,24 @@ INTERVAL = 1.0
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 _OLD_SERIAL_VARIABLE = "CONFD_OLD_SERIAL"
 
+#: Seconds until a file that could not be exported is tried again
+_EXPORT_AGAIN = 5.0
+
 #: Seconds that a command gets to end when this program ends
 _CHILD_PATIENCE = 2.0
+
+
+#: Begins to follow; is called with what is to be told of trouble
+Begin = Callable[[Callable[[Optional[Exception]], None]],
+                 Iterator[clientlib.Change]]
 
 
 class Watched(NamedTuple):
   """What is watched.
 
   """
-  #: Begins to follow it; is called with what is to be told of trouble
-  follow: Callable[[Callable[[Optional[Exception]], None]],
-                   Iterator[clientlib.Change]]
+  #: Begins to follow it
+  follow: Begin
   #: Prints an answer for people
   show: Callable[[Any], None]
   #: Returns the titles of an item's cells; None for one that has only one cell
@@ -78,7 +86,7 @@ def _SayTrouble(err: Optional[Exception]) -> None:
              else "%s; trying on" % err)
 
 
-def Follow(watched: Watched) -> Iterator[clientlib.Change]:
+def Follow(begin: Begin) -> Iterator[clientlib.Change]:
   """Returns the changes, the first of which is the answer as it is.
 
   @raise clientlib.ErrorAnswer: it is an error from the start on
@@ -86,7 +94,7 @@ def Follow(watched: Watched) -> Iterator[clientlib.Change]:
   """
   is_lost = False
   while True:
-    following = watched.follow(_SayTrouble)
+    following = begin(_SayTrouble)
     try:
       first = next(following, None)
     except clientlib.ErrorAnswer:
@@ -244,7 +252,7 @@ def _Watch(asker: clientlib.Client, opts: argparse.Namespace) -> None:
   if opts.question is not None:
     watched = _Subject(asker, opts)
   words = opts.command_line
-  for change in Follow(watched or serial):
+  for change in Follow((watched or serial).follow):
     if _IsStart(change) and watched is None:
       output.Say("The serial is %d" % change.reply.serial)
     if _IsStart(change) and not opts.initial and (words or watched is None):
@@ -293,6 +301,30 @@ def _Subject(asker: clientlib.Client, opts: argparse.Namespace) -> Watched:
     lambda item: item.value)
 
 
+def _Export(asker: clientlib.Client, opts: argparse.Namespace) -> None:
+  """Keeps a file up to date, for good.
+
+  """
+  from ganeti.confd.command import export
+  (begin, update) = export.Watch(asker, opts)
+  # What was said of it last, while it does not work
+  said = ""
+  while True:
+    # After an error there may be other things to write than before
+    for change in Follow(begin):
+      try:
+        if update(change.reply) != exitcodes.SUCCESS:
+          break
+      except (errors.ConfdClientError, OSError) as err:
+        text = output.Describe(err)
+        if text != said:
+          output.Say("%s; trying on" % text)
+        said = text
+        break
+      said = ""
+    time.sleep(_EXPORT_AGAIN)
+
+
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """Prints something, or runs a command, at each change.
 
@@ -304,7 +336,10 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
                                     opts.command_line[0])
   before = signal.signal(signal.SIGTERM, _Terminate)
   try:
-    _Watch(asker, opts)
+    if opts.question == commandline.EXPORT:
+      _Export(asker, opts)
+    else:
+      _Watch(asker, opts)
   except _Terminated:
     # As if it had not been caught
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
