@@ -44,6 +44,7 @@ _LINE_COLOURS = {
   "O": "red",
   }
 
+
 class Line(NamedTuple):
   """A line of the drawing.
 
@@ -90,10 +91,6 @@ def _Bar(value: int, most: int) -> str:
   return "#" * length + "." * (_BAR - length)
 
 
-def _Count(number: int, what: str) -> str:
-  return "%d %s%s" % (number, what, "" if number == 1 else "s")
-
-
 def Text(nodes: List[placement.Node], instances: List[placement.Instance]
          ) -> List[Line]:
   """Draws the cluster.
@@ -118,8 +115,9 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
   lines = []
   for (group, members) in placement.ByGroup(nodes):
     count = sum(counts[node.name] for node in members)
-    lines.append(Line("%s: %s, %s" % (group, _Count(len(members), "node"),
-                                      _Count(count, "instance"))))
+    lines.append(Line("%s: %s, %s" % (
+      group, placement.Count(len(members), "node"),
+      placement.Count(count, "instance"))))
     for node in members:
       (name, role, number, secondary, bar, text, size_bar) = cells[node.name]
       lines.append(Line("  %s %s %s%s [%s] %s [%s]" %
@@ -131,7 +129,7 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
                     " memory of the primary ones."))
   if most_instances:
     lines.append(Line("A full bar is the most of any node: %s, %s" % (
-      _Count(most_instances, "instance"),
+      placement.Count(most_instances, "instance"),
       values.Leniently(_FormatMemory)(most_memory))))
   return lines
 

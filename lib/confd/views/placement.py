@@ -74,3 +74,10 @@ def Sum(instances: Sequence[Instance]) -> Load:
     if instance.state != "offline" and isinstance(instance.memory, int):
       memory[instance.primary] += instance.memory
   return Load(counts, memory)
+
+
+def Count(number: int, what: str) -> str:
+  """Writes how many there are: 1 node, 2 nodes.
+
+  """
+  return "%d %s%s" % (number, what, "" if number == 1 else "s")

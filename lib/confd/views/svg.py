@@ -139,10 +139,6 @@ def _Shorten(text: str, length: int) -> str:
   return text if len(text) <= length else text[:length - 1] + "\u2026"
 
 
-def _Count(number: int, what: str) -> str:
-  return "%d %s%s" % (number, what, "" if number == 1 else "s")
-
-
 def _Memory(size: int) -> str:
   """Writes a size.
 
@@ -222,8 +218,8 @@ class _Drawing:
 
     """
     return ["%s: %s, %s" % (
-      group, _Count(len(members), "node"),
-      _Count(sum(self._load.instances[node.name] for node in members),
+      group, placement.Count(len(members), "node"),
+      placement.Count(sum(self._load.instances[node.name] for node in members),
              "instance")) for (group, members) in self._groups]
 
   def Draw(self, pen: _Pen, y: float) -> float:
@@ -367,7 +363,7 @@ class _Matrix:
       x = left + place[pair.secondary] * self._cell
       y = top + place[pair.primary] * self._cell
       pen.Rectangle(x, y, self._cell, self._cell, "pair", "%s to %s: %s" % (
-        pair.primary, pair.secondary, _Count(count, "instance")),
+        pair.primary, pair.secondary, placement.Count(count, "instance")),
                     ' fill-opacity="%.2f"' % (0.2 + 0.8 * count / most))
       if pair in everything:
         pen.Rectangle(x, y, self._cell, self._cell, "all")
@@ -390,7 +386,7 @@ class _Matrix:
       y += _LINE
     if len(found) > _LISTED:
       pen.Text(_MARGIN, y, "and %s more" %
-               _Count(len(found) - _LISTED, "node"))
+               placement.Count(len(found) - _LISTED, "node"))
       y += _LINE
     return y
 
