@@ -181,8 +181,11 @@ class TestApt(changing.TestCase):
     for (whom, (count, longest, errors)) in sorted(result.items()):
       print("%s: %d answers, the longest time without one %.2f s; %d missed" %
             (whom, count, longest, len(errors)))
-    # Who asks all candidates does not notice
+    # Who asks all candidates does not notice, but for a moment on a machine as
+    # busy as this one
     self.assertEqual(result["all"][2], [])
+    self.assertLess(result["all"][1], 3 * max(
+      longest for (whom, (_, longest, _)) in result.items() if whom != "all"))
     # None is left without a daemon, to the end
     for node in self.nodes:
       self.assertLess(result[node.address][1], took[node])

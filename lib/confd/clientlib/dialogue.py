@@ -13,10 +13,12 @@ suspended; C{aio}'s leaves the waiting to asyncio's event loop.
 Facts about serials: this project's daemon puts the configuration's serial into
 each reply. The packaged daemon puts those of single objects there, and 0 into
 the reply to a ping, by which it is known; whether a reply of it is old cannot
-be told.
+be told. Either daemon may take the other's place at any time.
 
 Rule 1: a serial that goes back is ignored, unless all candidates that answer
-say so for L{RESTORED_AFTER} seconds (a configuration was restored).
+say so for L{RESTORED_AFTER} seconds (a configuration was restored). When all
+answers look old, whoever is the packaged daemon by now is found out first, and
+the question asked again.
 
 Rule 2: the time for an answer counts from the call. Files, names and learning
 the candidates are within it. Parts of an answer have the rule of L{fetch}.
@@ -149,7 +151,8 @@ class Freshness:
       self.serial = serial
     if counts:
       self.floor = max(serial, self.floor or 0)
-      self._low_since = None
+    # Somebody answers who is not old
+    self._low_since = None
     return True
 
   def Tell(self, serial: int) -> None:
@@ -359,6 +362,7 @@ class Dialogue:
 
     """
     pause = _STALE_PAUSE_FIRST
+    recognized = False
     while True:
       (asked, reserve) = self._known.Pick(self._coverage)
       floor = self._freshness.floor
@@ -369,6 +373,12 @@ class Dialogue:
       if (self._freshness.Judge(current, now) or not current.AllStale() or
           now + pause >= deadline):
         return current
+      if not recognized and self.reader is None:
+        # The answers in hand are not used: the daemon that replies to the ping
+        # may not be the one that sent them. Only ours answers readers.
+        recognized = True
+        await self._AskEveryone(constants.CONFD_REQ_PING, deadline)
+        continue
       await self._driver.Pause(pause)
       pause = min(pause * 2, _STALE_PAUSE_MAX)
 

@@ -32,6 +32,9 @@ Rule 5: an ICMP error shortens no patience. It makes resends to its address
 rarer, explains silence, and ends the wait for a first answer when patience is
 over, if there was one for each address.
 
+Rule 6: where all replies are stale, those that do not answer get no more time
+than beside a fresh one: it is for the asker to find out why, and to ask again.
+
 """
 
 from __future__ import annotations
@@ -431,7 +434,7 @@ class Exchange(talk.Talk):
   def wakeup(self) -> float:
     times = [asked.pace.next for asked in self._asked if asked.reply is None]
     times.append(self._deadline)
-    if self._reserve or self._everybody or self._fresh:
+    if self._reserve or self._everybody or self._fresh or self.AllStale():
       times.append(self._patience_ends)
     return min(times)
 
@@ -513,6 +516,9 @@ class Exchange(talk.Talk):
         self._reserve = []
         self._patience_ends = now + self._patience
       return False
+    if self.AllStale():
+      # So all can be asked again sooner
+      return impatient or all(i.candidate.silent for i in waiting)
     if any(i.reply is not None for i in self._asked):
       # Errors with a text: the others get longer to have a better answer
       return now >= self._patience_ends + _LAST_HOPE
