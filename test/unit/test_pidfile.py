@@ -145,6 +145,25 @@ class TestKeeper(unittest.TestCase):
     testutils.WaitFor(lambda: not os.path.exists(self.path), "its removal")
     testutils.WaitFor(lambda: not processes.IsAlive(keeper), "its end")
 
+  @unittest.skipIf(os.getuid() != 0, "mounting needs root")
+  def testReadOnlyProc(self):
+    """As in some containers: it has another name there.
+
+    """
+    proc = subprocess.Popen(["unshare", "--mount", "sh", "-e", "-c",
+                             "mount --bind /proc /proc;"
+                             "mount -o remount,bind,ro /proc;"
+                             "exec \"$@\"", "-",
+                             sys.executable, "-c", _HOLD, self.path],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+    with proc:
+      self.addCleanup(proc.kill)
+      proc.stdout.readline()
+      self._Kill(proc)
+      testutils.WaitFor(lambda: not os.path.exists(self.path), "its removal")
+      self.assertEqual(proc.stderr.read(), b"")
+
   def testNoShell(self):
     result = subprocess.run([sys.executable, "-c", _NO_SHELL, self.path],
                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,

@@ -40,11 +40,12 @@ _FILE_FD = 3
 #: What the keeper does. The file may be another daemon's by now, if somebody
 #: has removed ours; while it is ours, nobody else can lock it. There is no word
 #: of the daemon's name in its command line: who kills all processes by that
-#: name (pkill) still needs the keeper.
+#: name (pkill) still needs the keeper. Where /proc is read-only, as in some
+#: containers, the keeper has the name of the shell.
 _SHELL = "/bin/sh"
 _NAME = "pid-keeper"
 _SCRIPT = """
-printf %s >/proc/$$/comm
+{ printf %s >/proc/$$/comm; } 2>/dev/null
 read -r line
 [ /proc/$$/fd/%d -ef "$PIDFILE" ] && exec rm -f -- "$PIDFILE"
 """ % (_NAME, _FILE_FD)
