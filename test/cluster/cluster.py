@@ -182,7 +182,7 @@ def WhyNot():
   return None
 
 
-def _Fill(script, **values):
+def Fill(script, **values):
   """Fills a script's C{@NAME@} places.
 
   """
@@ -210,7 +210,7 @@ def _Children(pid):
     return []
 
 
-def _NamespaceDepth(pid):
+def NamespaceDepth(pid):
   """Returns in how many nested process namespaces a process is.
 
   """
@@ -221,7 +221,7 @@ def _NamespaceDepth(pid):
   raise ClusterError("No process namespaces on this kernel")
 
 
-def _FindInit(pid, depth):
+def FindInit(pid, depth):
   """Finds the first process of a namespace, at or below a process.
 
   @rtype: int
@@ -231,7 +231,7 @@ def _FindInit(pid, depth):
   todo = [pid]
   while todo:
     pid = todo.pop(0)
-    if _NamespaceDepth(pid) == depth:
+    if NamespaceDepth(pid) == depth:
       return pid
     todo.extend(_Children(pid))
   raise ClusterError("A namespace has no process")
@@ -425,17 +425,17 @@ class Cluster:
     @raise ClusterError: if that fails
 
     """
-    depth = _NamespaceDepth(os.getpid())
+    depth = NamespaceDepth(os.getpid())
     self._hub = self._Boot(["unshare", "--net", "--mount", "--pid", "--fork",
-                            "--kill-child=KILL"], _Fill(_HUB_SCRIPT))
+                            "--kill-child=KILL"], Fill(_HUB_SCRIPT))
     self._WaitReady(self._hub, "The nodes' network")
-    self._hub_pid = _FindInit(self._hub.pid, depth + 1)
+    self._hub_pid = FindInit(self._hub.pid, depth + 1)
 
     numbers = range(1, self._node_count + 1)
     mount_points = [i for i in _MOUNT_POINTS if os.path.ismount(i)]
     booting = []
     for index in numbers:
-      script = _Fill(_NODE_SCRIPT, INDEX=index,
+      script = Fill(_NODE_SCRIPT, INDEX=index,
                      NODES=" ".join(str(i) for i in numbers),
                      MOUNT_POINTS=" ".join(mount_points),
                      SHARED=" ".join(shlex.quote(i) for i in self._shared))
@@ -464,7 +464,7 @@ class Cluster:
     deadline = time.monotonic() + 10
     while True:
       try:
-        return _FindInit(process.pid, depth)
+        return FindInit(process.pid, depth)
       except (ClusterError, OSError):
         if time.monotonic() > deadline:
           raise

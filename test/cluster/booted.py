@@ -1,0 +1,159 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A cluster of one node that systemd runs, on the machine's own root.
+
+As with L{cluster}, its changes to any file stay its own, and all of it is gone
+with its first process; but that is the machine's C{/sbin/init}, which starts
+what a machine starts. It has the control groups below one that is made for it.
+It may be started again, and has the same files then.
+
+"""
+
+import os
+import subprocess
+import tempfile
+
+import testutils
+
+from cluster import cluster
+
+
+#: What the processes of a container have no business with
+_TAKEN_AWAY = ["sys_module", "sys_time", "sys_rawio", "syslog", "mac_admin"]
+
+#: First process; it moves to the control group in C{$1} and uses C{$2}
+_MOVE_SCRIPT = r"""
+set -e
+echo $$ >"$1/cgroup.procs"
+shift
+exec unshare --mount --propagation private --uts --ipc --net --cgroup --pid \
+  --fork --kill-child=KILL bash -e -c "$@"
+"""
+
+_BOOT_SCRIPT = r"""
+d=$1
+mkdir -p $d/upper $d/work $d/root
+mount -t overlay overlay -o lowerdir=/,upperdir=$d/upper,workdir=$d/work $d/root
+cd $d/root
+mount -t proc proc proc
+# What is set there is the machine's
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs dev
+for i in null zero full random urandom tty; do
+  touch dev/$i
+  mount --bind /dev/$i dev/$i
+done
+ln -s /proc/self/fd dev/fd
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mkdir -p mnt etc/ganeti srv/ganeti/file-storage var/log/journal
+pivot_root . mnt
+cd /
+umount -l /mnt
+# systemd hands mounts to its services, keys among them
+mount --make-rshared /
+echo /srv/ganeti/file-storage >/etc/ganeti/file-storage-paths
+echo node1.@DOMAIN@ >/etc/hostname
+cat >/etc/hosts <<EOF
+127.0.0.1 localhost
+10.77.0.1 node1.@DOMAIN@ node1
+@MASTER_IP@ @CLUSTER_NAME@
+EOF
+hostname node1.@DOMAIN@
+ip link set lo up
+ip link add eth0 type bridge
+ip link set eth0 up
+ip addr add 10.77.0.1/24 dev eth0
+exec env -i container=unshare PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  setpriv --bounding-set=@TAKEN_AWAY@ /sbin/init
+"""
+
+
+class Booted(cluster.Cluster):
+  """The node, and what Ganeti makes of it.
+
+  """
+  def __init__(self):
+    cluster.Cluster.__init__(self, node_count=1)
+    # A layer cannot be in another one's directory, so a file system of its own
+    self._directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
+    self._groups = os.path.join(self._directory, "cgroup")
+    self._group = os.path.join(self._groups,
+                               os.path.basename(self._directory))
+    self._process = None
+
+  def Prepare(self):
+    """Makes what it has across its starts.
+
+    """
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs",
+                    self._directory], check=True)
+    os.mkdir(self._groups)
+    subprocess.run(["mount", "-t", "cgroup2", "cgroup2", self._groups],
+                   check=True)
+    os.mkdir(self._group)
+
+  def Start(self):
+    """Starts it, and waits until all has started.
+
+    """
+    script = cluster.Fill(_BOOT_SCRIPT, TAKEN_AWAY=",".join(
+      "-" + name for name in _TAKEN_AWAY))
+    depth = cluster.NamespaceDepth(os.getpid()) + 1
+    self._process = subprocess.Popen(
+      ["bash", "-c", _MOVE_SCRIPT, "-", self._group, script, "-",
+       self._directory], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+      stderr=self._log)
+
+    def _Runs():
+      if self._process.poll() is not None:
+        self._Fail("It could not be started")
+      try:
+        pid = cluster.FindInit(self._process.pid, depth)
+        with open("/proc/%d/comm" % pid, encoding="ascii") as comm:
+          return comm.read() == "systemd\n" and pid
+      except (cluster.ClusterError, OSError):
+        return None
+
+    self.nodes = [cluster.Node(1, testutils.WaitFor(_Runs, "systemd"))]
+    # Before it listens, there is nobody to ask
+    testutils.WaitFor(lambda: self.master.Run(
+      "systemctl", "is-system-running", check=False).stdout not in
+                      ("", "offline\n"), "systemd listens")
+    result = self.master.Run("systemctl", "is-system-running", "--wait",
+                             check=False)
+    if result.stdout != "running\n":
+      self._Fail(self.master.Run("systemctl", "--failed").stdout)
+
+  def Reboot(self):
+    """Has it shut down, and starts it again.
+
+    """
+    self.master.Run("systemctl", "reboot", check=False)
+    self._process.wait(120)
+    self.Start()
+
+  def Stop(self):
+    if self._process is not None:
+      self._process.kill()
+      self._process.wait()
+    if os.path.ismount(self._groups):
+      # The kernel takes its time to clean up
+      testutils.WaitFor(lambda: testutils.ReadFile(os.path.join(
+        self._group, "cgroup.events")).find(b"populated 0") >= 0,
+                        "no process is left")
+      for (directory, _, _) in os.walk(self._group, topdown=False):
+        os.rmdir(directory)
+      subprocess.run(["umount", self._groups], check=True)
+    if os.path.ismount(self._directory):
+      subprocess.run(["umount", self._directory], check=True)
+    os.rmdir(self._directory)
+    cluster.Cluster.Stop(self)
