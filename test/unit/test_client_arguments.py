@@ -54,7 +54,8 @@ _NO_JSON = st.sampled_from([_NoJson(), {1, 2}, object(), 1j, b"\xff", len,
 _NO_FILTER = _OneOf(_NUMBERS, st.booleans(), st.lists(_TEXTS))
 _NO_SECONDS = _OneOf(st.booleans(), _TEXTS, st.floats(max_value=-1),
                      st.sampled_from([float("nan"), float("inf")]))
-_NO_FUNCTION = _OneOf(_NUMBERS, st.booleans(), _TEXTS, st.lists(_TEXTS))
+_NO_FUNCTION = _OneOf(_NUMBERS, st.booleans(), _TEXTS, st.lists(_TEXTS)
+                      ).filter(lambda value: not callable(value))
 
 #: Each call's arguments: a good value, and wrong ones
 _CALLS = {
