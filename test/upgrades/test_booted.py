@@ -74,7 +74,7 @@ class _Test(unittest.TestCase):
       "status", "--full", unit, check=False), "reason in the status")
 
   def _InService(self, *argv):
-    """Runs a command in a service, which ends with it, as automatic upgrades do.
+    """Runs a command in a service that ends with it, as automatic upgrades do.
 
     """
     return self._Run("systemd-run", "--wait", "--pipe", "--quiet",
