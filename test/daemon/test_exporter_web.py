@@ -665,7 +665,7 @@ class TestWebReadersKey(unittest.TestCase):
       for (right, rights) in lacking.items():
         path = "/%s/" % "-".join(rights)
         testutils.WaitFor(
-          lambda path=path: "not permitted" in exporter.Ask(path).text,
+          lambda path=path: "the key of the reader" in exporter.Ask(path).text,
           "there is a problem with %s" % right)
         text = " ".join(_Elements(exporter.Ask(path).text).texts)
         self.assertRegex(
