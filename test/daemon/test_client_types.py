@@ -37,13 +37,15 @@ def Sync(confd: client.Client) -> None:
   rows: List[List[Any]] = confd.List("nodes", ["name"]).answer
   named: List[Dict[str, Any]] = confd.List("nodes", ["name"],
                                            named=True).answer
+  tables: Dict[str, List[Dict[str, Any]]] = confd.Tables({
+    "node": ["name"], "instance": ["name", "pnode"]}).answer
   offline: List[str] = confd.OfflineNodes().answer
   primary: Dict[str, str] = confd.PrimaryNodes().answer
   behind: Optional[int] = confd.Status().candidates[0].behind
   memory: Optional[int] = confd.Stats().daemons[0].memory
   text: str = confd.Fields("disk").answer[0].text
   reply: client.Reply[int] = confd.Serial()
-  print(version, master.master_ip, where, minor, rows, named, offline, primary,
+  print(tables, version, master.master_ip, where, minor, rows, named, offline, primary,
         behind, memory, text, reply.serial)
 
 

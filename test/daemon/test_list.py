@@ -140,6 +140,25 @@ class TestCalls(_TestCase):
     self.assertIn(("uuid", "UUID", "text", "UUID of the node"),
                   self.asker.Fields("node").answer)
 
+  def testTables(self):
+    reply = self.asker.Tables({"nodes": ["name", "role"], "instance": ["name"]})
+    self.assertEqual(reply.answer["nodes"],
+                     self.asker.List("node", ["name", "role"],
+                                     named=True).answer)
+    self.assertEqual([row["name"] for row in reply.answer["instance"]],
+                     [_Name(i) for i in range(1, 13)])
+    self.assertEqual(list(reply.answer), ["nodes", "instance"])
+    with self.assertRaises(client.ErrorAnswer):
+      self.asker.Tables({"node": ["name"], "instance": ["nonsense"]})
+
+  def testOptionalPlace(self):
+    for path in ["/nowhere", "/version/1"]:
+      self.assertIsNone(self.asker.Config(path, optional=True).answer)
+      with self.assertRaises(client.ErrorAnswer):
+        self.asker.Config(path)
+    reply = self.asker.Config("/serial_no", optional=True)
+    self.assertEqual(reply.answer, reply.serial)
+
   def testManyNames(self):
     """They do not fit one request, nor their rows one reply.
 

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import functools
 import gc
 import inspect
 import os
@@ -24,6 +25,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
 from ganeti.confd import localnode
+from ganeti.confd import protocol
 from ganeti.confd.clientlib import aio
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import questions
@@ -126,6 +128,29 @@ class TestQuestions(_Test):
         with self.assertRaisesRegex(errors.ConfdClientError,
                                     "something else", msg=(name, answers)):
           getattr(asker, name)(*args)
+
+  def testTablesOfOneMoment(self):
+    """Those of several are asked for again, but not for ever.
+
+    """
+    asked = []
+
+    def _Answer(changes, rtype, query):
+      if rtype != protocol.REQ_QUERY:
+        return (0, [], 0)
+      serial = 10 + min(len(asked), changes)
+      asked.append(query["what"])
+      return (0, {"rows": [[serial]]}, serial)
+    for (changes, expected_serial, expected) in [
+      (0, 10, 2), (1, 11, 4), (3, 13, 6), (99, 14, 6)]:
+      asked.clear()
+      asker = self._Client(self._Confd(functools.partial(_Answer, changes)))
+      reply = asker.Tables({"nodes": ["name"], "disk": ["size"]})
+      self.assertEqual(asked, ["node", "disk"] * (expected // 2), changes)
+      self.assertEqual(reply.serial, expected_serial)
+      last = 10 + min(expected - 1, changes)
+      self.assertEqual(reply.answer, {"nodes": [{"name": expected_serial}],
+                                      "disk": [{"size": last}]})
 
   def testNodesOfInstanceIpsInPortions(self):
     """At most 4,096 bytes a request; the packaged daemon adds a third item.

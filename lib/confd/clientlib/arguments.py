@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, Iterable, List, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from ganeti import errors
 from ganeti.confd import wire
@@ -57,6 +57,23 @@ def Texts(name: str, value: Any) -> List[str]:
 
 def OptionalTexts(name: str, value: Any) -> Optional[List[str]]:
   return None if value is None else Texts(name, value)
+
+
+def Lists(name: str, value: Any) -> Dict[str, List[str]]:
+  """Takes lists of texts by texts, at least one.
+
+  """
+  if not (isinstance(value, Mapping) and value and
+          all(isinstance(key, str) for key in value)):
+    raise Refuse(name, "lists of texts by name", value)
+  return {key: Texts("%s of %s" % (name, key), items)
+          for (key, items) in value.items()}
+
+
+def Boolean(name: str, value: Any) -> bool:
+  if not isinstance(value, bool):
+    raise Refuse(name, "True or False", value)
+  return value
 
 
 def Integer(name: str, value: Any, least: int, most: Optional[int] = None

@@ -18,7 +18,7 @@ import functools
 import time
 import typing
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, \
-  Literal, Optional, Tuple, Union, overload
+  Literal, Mapping, Optional, Tuple, Union, overload
 
 from ganeti import constants
 from ganeti.confd import protocol
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 # The questions have one called List
 _List = typing.List
+
+#: How often to ask for tables that are to be of one serial
+_TRIES = 3
 
 def _IpQuery(key: str, value: Any, link: Optional[str]) -> Dict[str, Any]:
   query = {key: value}
@@ -297,17 +300,26 @@ class Questions(dialogue.Dialogue):
     return await self._Ask(constants.CONFD_REQ_INSTANCE_DISKS,
                            arguments.Text("name", name))
 
-  async def Config(self, path: str) -> exchange.Reply[Any]:
+  async def Config(self, path: str, optional: bool = False
+                   ) -> exchange.Reply[Any]:
     """Asks for any part of the configuration.
 
     @param path: a JSON pointer (RFC 6901), e.g. "/cluster/cluster_name"
+    @param optional: whether the answer is None where there is no such place;
+      else that is an error
     @return: the answer is what stands there
     @raise exchange.ErrorAnswer: there is no such place
     @raise exchange.NoAnswer: nobody answered in time
 
     """
-    return await self._Ask(constants.CONFD_REQ_CONFIG_QUERY,
-                           arguments.Text("path", path))
+    arguments.Boolean("optional", optional)
+    try:
+      return await self._Ask(constants.CONFD_REQ_CONFIG_QUERY,
+                             arguments.Text("path", path))
+    except exchange.ErrorAnswer as err:
+      if not optional or err.code != constants.CONFD_ERROR_ARGUMENT:
+        raise
+      return err.reply.With(None)
 
   async def Collectors(self) -> exchange.Reply[Dict[str, Dict[str, Any]]]:
     """Asks which data collectors are active, and how often.
@@ -355,14 +367,39 @@ class Questions(dialogue.Dialogue):
     """
     from ganeti.confd.clientlib import tables
     wanted = arguments.Texts("fields", fields)
-    if not isinstance(named, bool):
-      raise arguments.Refuse("named", "True or False", named)
+    arguments.Boolean("named", named)
     reply = await tables.Ask(self._Ask, self._driver.Call, tables.Kind(what),
                              wanted, tables.Filter(filter),
                              arguments.OptionalTexts("names", names))
     if named:
       return reply.With(tables.Named(reply.answer, wanted))
     return reply
+
+  async def Tables(self, fields: Mapping[str, Iterable[str]]
+                   ) -> exchange.Reply[Dict[str, _List[Dict[str, Any]]]]:
+    """Asks for several tables, of one moment.
+
+    While the configuration changes, they may be of several, and seem to
+    contradict each other: then they are asked for again, if not without end.
+
+    @param fields: the names of the fields by table, each as in L{List}
+    @return: the answer is a dictionary from table to its rows, which are
+      dictionaries from field to value; the serial is the lowest of all tables
+    @raise exchange.ErrorAnswer: there is no such table or field
+    @raise exchange.NoAnswer: nobody answered in time
+
+    """
+    wanted = arguments.Lists("fields", fields)
+    for _ in range(_TRIES):
+      replies = {what: await self.List(what, names, named=True)
+                 for (what, names) in wanted.items()}
+      serials = {reply.serial for reply in replies.values()}
+      if len(serials) == 1:
+        break
+    # pylint: disable=W0631
+    *_, last = replies.values()
+    return last._replace(serial=min(serials)).With(
+      {what: reply.answer for (what, reply) in replies.items()})
 
   async def Fields(self, what: str) -> exchange.Reply[_List[recordlib.Field]]:
     """Asks which fields a table has.
@@ -431,8 +468,7 @@ class Questions(dialogue.Dialogue):
     from ganeti.confd.clientlib import follow
     from ganeti.confd.clientlib import tables
     kind = tables.Kind(what)
-    if not isinstance(named, bool):
-      raise arguments.Refuse("named", "True or False", named)
+    arguments.Boolean("named", named)
     table = follow.Table(
       functools.partial(tables.Ask, self._Ask, self._driver.Call, kind),
       arguments.Texts("fields", fields), tables.KeyField(kind),

@@ -246,6 +246,7 @@ class Client:
              ) -> exchange.Reply[Any]: ...
   else:
     List = _Blocking(questions.Questions.List)
+  Tables = _Blocking(questions.Questions.Tables)
   Fields = _Blocking(questions.Questions.Fields)
   OfflineNodes = _Blocking(questions.Questions.OfflineNodes)
   Instances = _Blocking(questions.Questions.Instances)

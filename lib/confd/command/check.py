@@ -17,14 +17,11 @@ import time
 
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
-from ganeti import constants
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
 from ganeti.confd.command import conversions
 from ganeti.confd.command import output
 from ganeti.confd.command import parse
-from ganeti.confd.command import tables
-from ganeti.confd.config import columns
 from ganeti.confd.views import checks
 
 
@@ -47,33 +44,16 @@ class Answer(NamedTuple):
   reply: clientlib.Reply[Any]
 
 
-def _Place(asker: clientlib.Client, path: str) -> Any:
-  """Asks for something in the configuration.
-
-  @return: None where there is no such place
-
-  """
-  try:
-    return asker.Config(path).answer
-  except clientlib.ErrorAnswer as err:
-    if err.code != constants.CONFD_ERROR_ARGUMENT:
-      raise
-    return None
-
-
 def Ask(asker: clientlib.Client) -> Answer:
   """Asks for all that is checked.
 
   """
-  (rows, reply) = tables.Ask(asker, checks.FIELDS)
+  reply = asker.Tables(checks.FIELDS)
+  places = {path: asker.Config(path, optional=True).answer
+            for path in checks.PLACES}
   statistics = asker.Query(protocol.REQ_STATS).answer
-  facts = checks.Facts(rows[columns.NODE], rows[columns.INSTANCE],
-                       rows[columns.NETWORK], rows[columns.DISK],
-                       _Place(asker, checks.CLUSTER_TAGS),
-                       _Place(asker, checks.POOL_SIZE),
-                       # A daemon of an older version does not tell
-                       statistics["config"].get("warnings", 0), time.time())
-  return Answer(facts, reply)
+  return Answer(checks.Known(reply.answer, places, statistics, time.time()),
+                reply)
 
 
 def _Ignored(opts: argparse.Namespace) -> List[str]:

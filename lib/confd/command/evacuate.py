@@ -17,7 +17,6 @@ from typing import Any, Dict, List, Optional
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
-from ganeti.confd.command import tables
 from ganeti.confd.command import values
 from ganeti.confd.config import columns
 from ganeti.confd.views import evacuation
@@ -63,10 +62,10 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """
   with output.Progress(asker):
     node = asker.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
-    (rows, reply) = tables.Ask(asker, evacuation.FIELDS)
+    reply = asker.Tables(evacuation.FIELDS)
   with output.Expecting(reply.candidates[0].address):
-    plan = evacuation.Make(node, rows[columns.NODE], rows[columns.INSTANCE],
-                           opts.primary_only)
+    plan = evacuation.Make(node, reply.answer[columns.NODE],
+                           reply.answer[columns.INSTANCE], opts.primary_only)
     # It may have been removed just now
     steps = plan.steps if plan is not None else []
     if opts.json:

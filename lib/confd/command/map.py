@@ -20,7 +20,6 @@ from typing import Any, List, NamedTuple, Optional
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
-from ganeti.confd.command import tables
 from ganeti.confd.command import values
 from ganeti.confd.config import columns
 from ganeti.confd.views import placement
@@ -68,12 +67,13 @@ def Ask(asker: clientlib.Client) -> Drawn:
   """Asks for all that is drawn.
 
   """
-  (rows, reply) = tables.Ask(asker, placement.FIELDS)
-  (nodes, instances) = (rows[columns.NODE], rows[columns.INSTANCE])
+  reply = asker.Tables(placement.FIELDS)
+  (nodes, instances) = (reply.answer[columns.NODE],
+                        reply.answer[columns.INSTANCE])
   answer = {"nodes": nodes, "instances": instances}
   return Drawn([placement.Node(*row.values()) for row in nodes],
                [placement.Instance(*row.values()) for row in instances],
-               reply._replace(answer=answer))
+               reply.With(answer))
 
 
 def _FormatMemory(size: Any) -> str:

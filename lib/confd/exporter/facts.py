@@ -14,9 +14,8 @@ from __future__ import annotations
 import json
 import time
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Set
+from typing import Any, Dict, List, Mapping, NamedTuple
 
-from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
@@ -28,9 +27,6 @@ from ganeti.confd.exporter import aside
 from ganeti.confd.views import checks
 from ganeti.confd.views import placement
 
-
-#: How often to ask for tables that are to be of one serial
-_TRIES = 3
 
 #: Seconds of processor time to look for findings
 _CHECK_TIME = 60.0
@@ -90,43 +86,6 @@ class Confd(NamedTuple):
   stats: statslib.ClusterStats
 
 
-async def _Tables(asker: Any) -> Any:
-  """Asks for all tables.
-
-  While the configuration changes, they may be of several moments: then they are
-  asked for again, if not without end.
-
-  @return: the rows by kind; the last reply, with the smallest serial of all
-
-  """
-  tables: Dict[str, List[Row]] = {}
-  serials: Set[int] = set()
-  for _ in range(_TRIES):
-    serials = set()
-    for kind in _FIELDS:
-      fields = Fields(kind)
-      reply = await asker.List(kind, fields, named=True)
-      serials.add(reply.serial)
-      tables[kind] = list(reply.answer)
-    if len(serials) == 1:
-      break
-  return (tables, reply._replace(serial=min(serials)))
-
-
-async def _Place(asker: Any, path: str) -> Any:
-  """Asks for something in the configuration.
-
-  @return: None where there is no such place
-
-  """
-  try:
-    return (await asker.Config(path)).answer
-  except clientlib.ErrorAnswer as err:
-    if err.code != constants.CONFD_ERROR_ARGUMENT:
-      raise
-    return None
-
-
 async def Ask(asker: Any) -> clientlib.Reply[Facts]:
   """Asks for all that a configuration says.
 
@@ -134,26 +93,23 @@ async def Ask(asker: Any) -> clientlib.Reply[Facts]:
   @raise errors.ConfdClientError: there is no answer, or another than expected
 
   """
-  (tables, reply) = await _Tables(asker)
+  reply = await asker.Tables({kind: Fields(kind) for kind in _FIELDS})
+  places = {path: (await asker.Config(path, optional=True)).answer
+            for path in [*checks.PLACES, _CLUSTER_NAME, _MTIME]}
   statistics = (await asker.Query(protocol.REQ_STATS)).answer
-  question = checks.Facts(
-    tables[columns.NODE], tables[columns.INSTANCE], tables[columns.NETWORK],
-    tables[columns.DISK], await _Place(asker, checks.CLUSTER_TAGS),
-    await _Place(asker, checks.POOL_SIZE),
-    statistics["config"].get("warnings", 0), time.time())
+  question = checks.Known(reply.answer, places, statistics, time.time())
   try:
     found = await aside.Make(
       lambda: json.dumps(checks.Check(question)).encode("ascii"), _CHECK_TIME)
   except aside.Failed as err:
     raise errors.ConfdClientError("The checks of the configuration: %s" % err
                                   ) from err
-  # Nothing else is made of these, and there are many
-  tables[columns.DISK] = []
+  # Nothing else is made of disks, and there are many
+  tables: Dict[str, List[Row]] = {**reply.answer, columns.DISK: []}
   findings = [checks.Finding(*i) for i in json.loads(found)]
-  result: clientlib.Reply[Facts] = reply._replace(answer=Facts(
-    reply.serial, str(await _Place(asker, _CLUSTER_NAME)),
-    (await asker.Ping()).answer, await _Place(asker, _MTIME), tables,
-    findings))
+  result: clientlib.Reply[Facts] = reply.With(
+    Facts(reply.serial, str(places[_CLUSTER_NAME]), (await asker.Ping()).answer,
+          places[_MTIME], tables, findings))
   return result
 
 

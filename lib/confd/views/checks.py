@@ -57,8 +57,9 @@ FIELDS: Dict[str, List[str]] = {
   }
 
 #: Places in the configuration that are needed, as JSON pointers
-CLUSTER_TAGS = "/cluster/tags"
-POOL_SIZE = "/cluster/candidate_pool_size"
+_CLUSTER_TAGS = "/cluster/tags"
+_POOL_SIZE = "/cluster/candidate_pool_size"
+PLACES = [_CLUSTER_TAGS, _POOL_SIZE]
 
 
 class Facts(NamedTuple):
@@ -69,15 +70,33 @@ class Facts(NamedTuple):
   instances: Sequence[Row]
   networks: Sequence[Row]
   disks: Sequence[Row]
-  #: What stands at L{CLUSTER_TAGS}, None if nothing does
+  #: What stands at L{_CLUSTER_TAGS}, None if nothing does
   cluster_tags: Any
-  #: What stands at L{POOL_SIZE}, None if nothing does
+  #: What stands at L{_POOL_SIZE}, None if nothing does
   pool_size: Any
   #: How many things a daemon left out of the configuration, since they are
   #: malformed or refer to what is not there
   warnings: int
   #: Seconds since the epoch
   now: float
+
+
+def Known(tables: Mapping[str, Sequence[Row]], places: Mapping[str, Any],
+          statistics: Mapping[str, Any], now: float) -> Facts:
+  """Puts together what was asked for.
+
+  @param tables: with L{FIELDS}
+  @param places: what stands at each of L{PLACES}, None where nothing does
+  @param statistics: an answer to STATS
+  @param now: seconds since the epoch
+  @raise LookupError: something is not there
+
+  """
+  return Facts(tables[columns.NODE], tables[columns.INSTANCE],
+               tables[columns.NETWORK], tables[columns.DISK],
+               places[_CLUSTER_TAGS], places[_POOL_SIZE],
+               # A daemon of an older version does not tell
+               statistics["config"].get("warnings", 0), now)
 
 
 class Finding(NamedTuple):
