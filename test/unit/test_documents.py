@@ -53,14 +53,17 @@ def _Modules():
 
 class TestVersion(unittest.TestCase):
   def testPackages(self):
-    """configure.ac has it; Debian wants it once more, with any revision.
+    """configure.ac has it; Debian wants it once more.
+
+    The tests also run where devel/build-deb builds for an older release.
 
     """
     version = re.search(r"^AC_INIT\(\[ganeti-confd\], \[([0-9.]+)\]\)$",
                         _Read(testutils.SRCDIR, "configure.ac"), re.M).group(1)
     changelog = _Read(testutils.SRCDIR, "debian", "changelog")
     self.assertRegex(changelog.splitlines()[0],
-                     r"^ganeti-confd \(%s-[^)-]+\) " %
+                     r"^ganeti-confd \(%s-[0-9]+(\) unstable|"
+                     r"~bpo[0-9]+\+[0-9]+\) [a-z]+-backports); " %
                      re.escape(version))
     self.assertIn("\nVersion %s\n" % version,
                   _Read(testutils.SRCDIR, "NEWS"))
