@@ -89,3 +89,14 @@ def Processes(node):
 
   """
   return node.Run("ps", "-o", "pid=", "-C", NAME, check=False).stdout.split()
+
+
+def Executable(node):
+  """Tells which program confd is on a node, Ganeti's or Python.
+
+  @rtype: string
+  @return: the path
+
+  """
+  pid = node.Read(PID_FILE).decode("ascii").strip()
+  return node.Run("readlink", "/proc/%s/exe" % pid).stdout.strip()

@@ -99,12 +99,7 @@ class _Test(unittest.TestCase):
 @unittest.skipUnless(os.path.isdir(_DEBS), "not in devel/check-packages")
 class TestDaemon(_Test):
   def _Exe(self):
-    """Tells which program confd is.
-
-    """
-    pid = self.cluster.master.Read(ours.PID_FILE).decode("ascii").strip()
-    return os.path.basename(self._Run("readlink", "/proc/%s/exe" %
-                                      pid).stdout.strip())
+    return os.path.basename(ours.Executable(self.cluster.master))
 
   def testInitScript(self):
     """As Debian has it: systemd knows all of Ganeti's daemons as one service.

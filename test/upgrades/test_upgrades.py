@@ -40,21 +40,6 @@ _DPKG_LOG = "/var/log/dpkg.log"
 _NO_SYSRQ = "the file /proc/sysrq-trigger"
 
 
-def _Descendants(pid):
-  """Lists the processes below one, from the top.
-
-  """
-  result = []
-  try:
-    with open("/proc/%d/task/%d/children" % (pid, pid),
-              encoding="ascii") as children:
-      for child in children.read().split():
-        result += [int(child)] + _Descendants(int(child))
-  except OSError:
-    pass
-  return result
-
-
 def _Kill(pid, name=None):
   """Kills a process with kill -9, if it is there and has that name.
 
@@ -132,16 +117,9 @@ class TestUpgrades(unittest.TestCase):
 
   def _CheckTheirs(self):
     testutils.WaitFor(lambda: changing.Ask(self.node, 0), "Ganeti's answers")
-    self.assertRegex(self._Executable(),
+    self.assertRegex(ours.Executable(self.node),
                      "^/usr/lib/ganeti/3.[01]/usr/sbin/ganeti-confd$")
     self._Verify()
-
-  def _Executable(self):
-    """Tells which program the daemon is.
-
-    """
-    pid = self.node.Read(ours.PID_FILE).decode("ascii").strip()
-    return self.node.Run("readlink", "/proc/%s/exe" % pid).stdout.strip()
 
   def _Verify(self):
     result = self._Run("gnt-cluster", "verify", *changing.VERIFY_IGNORES,
@@ -209,7 +187,7 @@ class TestUpgrades(unittest.TestCase):
                               stderr=subprocess.DEVNULL)
     while process.poll() is None and self._LogSize() < until:
       pass
-    pids = _Descendants(process.pid)
+    pids = testutils.ProcessTree(process.pid)[1:]
     for pid in pids:
       _Kill(pid, None if whole else "dpkg")
     process.wait()
@@ -277,7 +255,7 @@ class TestUpgrades(unittest.TestCase):
     self.assertEqual(changing.Ask(self.node, 65)["status"], 0)
     ours.Restart(self.node)
     testutils.WaitFor(lambda: changing.Ask(self.node, 65), "ours answers")
-    self.assertTrue(self._Executable().endswith("/python3.13"))
+    self.assertTrue(ours.Executable(self.node).endswith("/python3.13"))
     # Ganeti's link goes to the other series
     if "3.0" in self._Run("readlink", "/etc/ganeti/share").stdout:
       # At its end it verifies
