@@ -45,8 +45,8 @@ def Sync(confd: client.Client) -> None:
   memory: Optional[int] = confd.Stats().daemons[0].memory
   text: str = confd.Fields("disk").answer[0].text
   reply: client.Reply[int] = confd.Serial()
-  print(tables, version, master.master_ip, where, minor, rows, named, offline, primary,
-        behind, memory, text, reply.serial)
+  print(tables, version, master.master_ip, where, minor, rows, named, offline,
+        primary, behind, memory, text, reply.serial)
 
 
 async def Async() -> Dict[str, Any]:
