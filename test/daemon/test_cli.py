@@ -693,6 +693,86 @@ class TestWatch(_Test):
     proc.terminate()
     self.assertEqual(proc.wait(20), -signal.SIGTERM)
 
+  def _WatchPid(self, script):
+    """Watches, and runs a script that writes its process id at first.
+
+    @return: the watching process, and the process id
+
+    """
+    self._Start(_Config(17))
+    path = os.path.join(self.daemons[0].root, "pid")
+    proc = subprocess.Popen(
+      [CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+      ["watch", "node-ips", "--initial", "--exec", "sh", "-c",
+       "echo $$ >%s.new; mv %s.new %s; %s" % (path, path, path, script)],
+      env=_Environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    self.addCleanup(proc.wait)
+    self.addCleanup(proc.kill)
+    testutils.WaitFor(lambda: os.path.exists(path), "the command runs")
+    pid = int(testutils.ReadFile(path))
+    self.addCleanup(self._KillIfThere, pid)
+    return (proc, pid)
+
+  @staticmethod
+  def _KillIfThere(pid):
+    try:
+      os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+      return False
+    return True
+
+  def _TestEnd(self, script, number, times, code):
+    (proc, pid) = self._WatchPid(script)
+    for _ in range(times):
+      proc.send_signal(number)
+      time.sleep(0.3)
+    self.assertEqual(proc.wait(20), code)
+    self.assertFalse(self._KillIfThere(pid), "it is left behind")
+
+  def testTerminated(self):
+    self._TestEnd("exec sleep 1000", signal.SIGTERM, 1, -signal.SIGTERM)
+
+  def testHangup(self):
+    self._TestEnd("exec sleep 1000", signal.SIGHUP, 1, -signal.SIGHUP)
+
+  def testImpatience(self):
+    """Ctrl-C twice leaves nothing, neither does what ignores signals."""
+    self._TestEnd("trap '' TERM INT HUP; while sleep 0.1; do :; done",
+                  signal.SIGINT, 3, 130)
+
+  def testHangupIgnored(self):
+    """As nohup has it."""
+    self.addCleanup(signal.signal, signal.SIGHUP,
+                    signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    (proc, pid) = self._WatchPid("exec sleep 1000")
+    proc.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    self.assertIsNone(proc.poll())
+    self.assertTrue(self._KillIfThere(pid))
+
+  def testLeftBehind(self):
+    """A command may leave something behind that never reads the event."""
+    def _Tags(serial):
+      # More than a pipe holds
+      return {"tags": ["x" * 200000, "%d" % serial]}
+
+    def _Pids():
+      return {words[0]: int(words[1]) for words in map(str.split, self.lines)}
+    self._Start(_Config(17, cluster=_Tags(17)))
+    self.addCleanup(lambda: [self._KillIfThere(i) for i in _Pids().values()])
+    self._Watch("config", "/cluster/tags", "--initial", "--exec",
+                "/usr/bin/python3", "-c",
+                "import os\n"
+                "pid = os.fork()\n"
+                "if pid:\n"
+                "  print(os.environ['CONFD_SERIAL'], pid)\n"
+                "else:\n"
+                "  os.closerange(1, 3)\n"
+                "  os.execlp('sleep', 'sleep', '60')\n")
+    for serial in (18, 19):
+      self._WriteAll(_Config(serial, cluster=_Tags(serial)))
+      testutils.WaitFor(lambda: "%d" % serial in _Pids(), "it is run again")
+
   def testNoRoomForRemarks(self):
     """A full disk does not end it.
 

@@ -334,6 +334,21 @@ class TestReplacing(_TestCase):
       self.assertEqual(proc.wait(testutils.PATIENCE), -signal.SIGTERM)
     self.assertNotIn(b"Traceback", testutils.ReadFile(errors))
 
+  def testWatchEnds(self):
+    """The command has time to clear up, too.
+
+    """
+    then = ("trap 'echo cleared up >{0}.end; exit' TERM; echo >{0}.begin;"
+            "while sleep 0.1; do :; done".format(self.path))
+    words = self._Words("hosts", "-o", self.path, "--then", then)
+    words.insert(words.index("export"), "watch")
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL) as proc:
+      self.addCleanup(proc.kill)
+      testutils.WaitFor(lambda: os.path.exists(self.path + ".begin"), "it runs")
+      proc.terminate()
+      self.assertEqual(proc.wait(testutils.PATIENCE), -signal.SIGTERM)
+    self.assertEqual(testutils.ReadFile(self.path + ".end"), b"cleared up\n")
+
   def testRights(self):
     """Mode and owner are kept; a link is followed, and stays.
 

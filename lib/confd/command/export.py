@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import re
 import sys
 
@@ -77,10 +76,8 @@ def _Then(line: str, serial: int) -> int:
   @return: exit code
 
   """
-  import subprocess
-  code = subprocess.call(line, shell=True,
-                         env=dict(os.environ, **{_SERIAL_VARIABLE:
-                                                 str(serial)}))
+  from ganeti.confd.command import child
+  code = child.Run(["/bin/sh", "-c", line], {_SERIAL_VARIABLE: str(serial)})
   if code == 0:
     return exitcodes.SUCCESS
   output.Say("The file has changed, but '%s' ended with exit code %d" %

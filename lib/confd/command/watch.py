@@ -19,16 +19,14 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
-import signal
 import sys
 import time
 
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, \
-  Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
+from ganeti.confd.command import child
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
@@ -44,9 +42,6 @@ _OLD_SERIAL_VARIABLE = "CONFD_OLD_SERIAL"
 
 #: Seconds until a file that could not be exported is tried again
 _EXPORT_AGAIN = 5.0
-
-#: Seconds that a command gets to end when this program ends
-_CHILD_PATIENCE = 2.0
 
 
 #: Begins to follow; is called with what is to be told of trouble
@@ -69,16 +64,6 @@ class Watched(NamedTuple):
   #: Makes what is printed of an answer with --json, and of an item
   tell: Callable[[Any], Any]
   tell_item: Callable[[Any], Any]
-
-
-class _Terminated(BaseException):
-  """SIGTERM has come.
-
-  """
-
-
-def _Terminate(*_: object) -> NoReturn:
-  raise _Terminated
 
 
 def _SayTrouble(err: Optional[Exception]) -> None:
@@ -196,26 +181,6 @@ def _Event(change: clientlib.Change, watched: Optional[Watched]) -> str:
                            indent=None)
 
 
-def _Wait(child: Any, text: Optional[str]) -> int:
-  """Waits for a command, which ends with this program.
-
-  """
-  import subprocess
-  try:
-    # It need not read what there is to read
-    child.communicate(text)
-  except BaseException:
-    child.terminate()
-    try:
-      child.wait(_CHILD_PATIENCE)
-    except subprocess.TimeoutExpired:
-      child.kill()
-      child.wait()
-    raise
-  code: int = child.returncode
-  return code
-
-
 def _RunCommand(words: List[str], change: clientlib.Change,
                 event: Optional[str]) -> None:
   """Runs a command.
@@ -223,18 +188,16 @@ def _RunCommand(words: List[str], change: clientlib.Change,
   @param event: what it can read, None for nothing
 
   """
-  import subprocess
-  env = dict(os.environ)
-  env[_SERIAL_VARIABLE] = str(change.reply.serial)
-  env[_OLD_SERIAL_VARIABLE] = str("" if _IsStart(change) else change.old_serial)
+  variables = {
+    _SERIAL_VARIABLE: str(change.reply.serial),
+    _OLD_SERIAL_VARIABLE: str("" if _IsStart(change) else change.old_serial),
+    }
   try:
-    child = subprocess.Popen(words, env=env, universal_newlines=True,
-                             stdin=None if event is None else subprocess.PIPE)
+    code = child.Run(words, variables, None if event is None else event + "\n")
   except OSError as err:
     # It may be there again at the next change
     output.Say("Cannot run '%s': %s" % (words[0], err.strerror))
     return
-  code = _Wait(child, None if event is None else event + "\n")
   if code != 0:
     output.Say("'%s' ended with exit code %d" % (" ".join(words), code))
 
@@ -334,16 +297,9 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     if shutil.which(opts.command_line[0]) is None:
       raise errors.ConfdClientError("No such command: '%s'" %
                                     opts.command_line[0])
-  before = signal.signal(signal.SIGTERM, _Terminate)
-  try:
+  with child.EndingWithSignals():
     if opts.question == commandline.EXPORT:
       _Export(asker, opts)
     else:
       _Watch(asker, opts)
-  except _Terminated:
-    # As if it had not been caught
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
-  finally:
-    signal.signal(signal.SIGTERM, before)
   return exitcodes.SUCCESS

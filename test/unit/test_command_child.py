@@ -1,0 +1,59 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Commands end with the program that runs them, whenever a signal comes.
+
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+import testutils
+
+
+#: Runs a command, and gets a signal at the moment when it was started, and
+#: another one when it is ended
+_SCRIPT = """\
+import os, signal, subprocess
+from ganeti.confd.command import child
+
+NUMBER = %d
+
+class _Popen(subprocess.Popen):
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    print(self.pid, flush=True)
+    os.kill(os.getpid(), NUMBER)
+
+  def terminate(self):
+    os.kill(os.getpid(), NUMBER)
+    super().terminate()
+
+subprocess.Popen = _Popen
+with child.EndingWithSignals():
+  child.Run(["sleep", "60"], {})
+print("goes on")
+"""
+
+
+class TestSignals(unittest.TestCase):
+  def testWhileStarting(self):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+      result = subprocess.run(
+        [sys.executable, "-c", _SCRIPT % number], check=False,
+        env=dict(os.environ, PYTHONPATH=testutils.BUILDDIR),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        timeout=testutils.PATIENCE)
+      (pid, ) = result.stdout.split()
+      with self.assertRaises(ProcessLookupError, msg="%d is left" % number):
+        os.kill(int(pid), signal.SIGKILL)
+      # As Python ends after Ctrl-C, or by the signal
+      self.assertEqual(result.returncode, -number, result)
+
+
+if __name__ == "__main__":
+  unittest.main()
