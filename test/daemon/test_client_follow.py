@@ -289,6 +289,62 @@ class TestTable(_TestCase):
       signal.setitimer(signal.ITIMER_REAL, 0.3)
       self.assertEqual(list(following), [])
 
+  def testInterruptedInTheMiddle(self):
+    """Nothing is lost by what is raised while a change is made out.
+
+    """
+    class _Error(Exception):
+      pass
+
+    class _Item:
+      """Raises when it is compared.
+
+      """
+      fails = True
+
+      def __init__(self, value):
+        self.value = value
+
+      def __eq__(self, other):
+        if _Item.fails:
+          _Item.fails = False
+          raise _Error
+        return self.value == other.value
+
+    with self._Client() as confd:
+      following = confd.FollowCall(
+        lambda confd: confd.Instances(),
+        lambda names: {None: _Item(len(names))})
+      self.assertEqual(next(following).came[None].value, 2)
+      self._Write(18, {1: 1})
+      with self.assertRaises(_Error):
+        next(following)
+      self.assertEqual(next(following).changed[None].new.value, 1)
+
+  def testTroubleRaises(self):
+    """Neither is anything by what is raised when it is told of trouble.
+
+    """
+    class _Error(Exception):
+      pass
+
+    def _Raise(_):
+      raise _Error
+
+    with self._Client(timeout=0.5) as confd:
+      following = confd.Follow("instances", _FIELDS, trouble=_Raise)
+      self._CheckStart(next(following))
+      for daemon in self.daemons:
+        self._Kill(daemon)
+      with self.assertRaises(_Error):
+        next(following)
+      self._Write(18, {2: 2})
+      for daemon in self.daemons:
+        daemon.Start()
+      with self.assertRaises(_Error):
+        next(following)
+      self.assertEqual(next(following).went, {_Name(1): _Row(1, 1)})
+
   def testFork(self):
     """Both processes go on, each for itself.
 

@@ -171,8 +171,8 @@ class _Changes:
                 filters.FilterError) as err:
           if not self._started:
             raise
-          self._SetTrouble(err)
           self._ask_serial = True
+          self._SetTrouble(err)
           await self._asker.driver.Pause(_TRY_AGAIN)
         except errors.ProgrammerError:
           if not (self._started and self._asker.is_closed()):
@@ -201,11 +201,10 @@ class _Changes:
     elif not self._ask:
       await self._Wait()
       return None
-    change = None
     if self._ask:
-      change = await self._Look()
+      return await self._Look()
     self._SetTrouble(None)
-    return change
+    return None
 
   async def _Wait(self) -> None:
     """Waits until there is something to ask.
@@ -256,14 +255,14 @@ class _Changes:
         raise
       reply = err.reply.With(None)
       items = {}
-    self._ask = False
-    (old, was_started) = (self._items, self._started)
-    (self._items, self._started) = (items, True)
-    change = changes.Compare(reply, self._serial, old, items)
-    self._serial = self._asker.freshness.serial = self._SerialOf(reply)
-    if was_started and changes.IsEmpty(change):
-      return None
-    return change
+    change = changes.Compare(reply, self._serial, self._items, items)
+    is_new = not (self._started and changes.IsEmpty(change))
+    serial = self._asker.freshness.serial = self._SerialOf(reply)
+    self._SetTrouble(None)
+    # Whatever interrupts before that, it is asked and told again
+    (self._ask, self._started, self._items, self._serial) = (False, True, items,
+                                                             serial)
+    return change if is_new else None
 
   def _SerialOf(self, reply: exchange.Reply[Any]) -> int:
     """Returns the serial of the configuration that an answer is from.
