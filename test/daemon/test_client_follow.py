@@ -105,6 +105,14 @@ class _TestCase(unittest.TestCase):
     kwargs.setdefault("peers", _ADDRESSES[:len(self.daemons)])
     return make(key=testutils.KEY, port=self.port, **kwargs)
 
+  def _GiveUpLater(self, confd):
+    """Has whoever waits for a change that is lost fail, and not wait for ever.
+
+    """
+    timer = threading.Timer(testutils.PATIENCE, confd.Close)
+    self.addCleanup(timer.cancel)
+    timer.start()
+
   def _Follow(self, make, **kwargs):
     """Starts a follower; the client is closed at the end.
 
@@ -319,6 +327,7 @@ class TestTable(_TestCase):
       self._Write(18, {1: 1})
       with self.assertRaises(_Error):
         next(following)
+      self._GiveUpLater(confd)
       self.assertEqual(next(following).changed[None].new.value, 1)
 
   def testTroubleRaises(self):
@@ -343,6 +352,7 @@ class TestTable(_TestCase):
         daemon.Start()
       with self.assertRaises(_Error):
         next(following)
+      self._GiveUpLater(confd)
       self.assertEqual(next(following).went, {_Name(1): _Row(1, 1)})
 
   def testFork(self):

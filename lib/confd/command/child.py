@@ -9,8 +9,8 @@ It need not read it, and what it has started and left behind may hold the other
 end for ever.
 
 Rule 2: a signal that ends this program ends the command first. Only the first
-one counts, and it has to wait while the command is being started: else one
-would be left that nobody ends.
+one counts, and it waits while the command is being started: else there would be
+a command that nobody knows of, and nobody ends.
 
 """
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: Seconds that a command gets to end when this program ends
 _PATIENCE = 2.0
 
-#: How often it is looked whether a command that does not read still lives
-#: (milliseconds)
+#: Milliseconds after which to look whether a command that does not read still
+#: lives
 _LOOK = 100
 
 #: What ends this program
