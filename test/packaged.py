@@ -16,8 +16,36 @@ import threading
 
 import testutils
 
+from ganeti import constants
+
 
 _MAX_REQUEST = 4096
+
+#: What its replies have for the configuration's serial: an object's
+OBJECT_SERIAL = 3
+
+
+def Answers(serial, answers=None):
+  """Makes answers as the packaged daemon has them, for L{Confd}.
+
+  It is silent to what it does not know.
+
+  @type serial: f()
+  @param serial: returns the configuration's serial
+  @type answers: dict or None
+  @param answers: by type of request, what it answers to others than a ping and
+    the question for the serial
+
+  """
+  def _Answer(rtype, query):
+    if rtype == constants.CONFD_REQ_PING:
+      return (0, 3000000, 0)
+    if (rtype, query) == (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no"):
+      return (0, serial(), OBJECT_SERIAL)
+    if answers is not None and rtype in answers:
+      return (0, answers[rtype], OBJECT_SERIAL)
+    return None
+  return _Answer
 
 
 class Confd:

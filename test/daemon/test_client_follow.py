@@ -476,21 +476,11 @@ class TestFaults(_TestCase):
 
     """
     self._Start(_Config(17, {1: 1}))
-    state = {"serial": 17, "node": _ADDRESSES[0]}
-
-    def _Answer(rtype, _):
-      if rtype == constants.CONFD_REQ_CONFIG_QUERY:
-        return (0, state["serial"], 1)
-      if rtype == constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP:
-        return (0, state["node"], 1)
-      if rtype == constants.CONFD_REQ_PING:
-        return (0, 3000000, 0)
-      if rtype == constants.CONFD_REQ_MC_PIP_LIST:
-        return (0, _ADDRESSES, 1)
-      # What the packaged daemon does with others
-      return None
-
-    other = packaged.Confd(_Answer, address=_ADDRESSES[1], port=self.port)
+    serial = 17
+    answers = {constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _ADDRESSES[0],
+               constants.CONFD_REQ_MC_PIP_LIST: _ADDRESSES}
+    other = packaged.Confd(packaged.Answers(lambda: serial, answers),
+                           address=_ADDRESSES[1], port=self.port)
     self.addCleanup(other.Stop)
     follower = self._Follow(
       lambda confd: confd.FollowCall(
@@ -501,7 +491,8 @@ class TestFaults(_TestCase):
     change = follower.Next()
     self.assertEqual((change.reply.answer, change.reply.serial),
                      (_ADDRESSES[1], 18))
-    state.update(serial=19, node="192.0.2.3")
+    answers[constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP] = "192.0.2.3"
+    serial = 19
     self._Kill(self.daemons[0])
     self.assertEqual(follower.Next().reply.answer, "192.0.2.3")
 

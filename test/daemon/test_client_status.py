@@ -12,6 +12,7 @@ import unittest
 import packaged
 import testutils
 
+from ganeti import constants
 from ganeti.confd import client
 
 
@@ -26,19 +27,6 @@ def _Config(serial):
   return testutils.MakeConfig(nodes, serial_no=serial)
 
 
-def _Packaged(rtype, query):
-  """Answers as the packaged daemon does, as far as it is asked here.
-
-  """
-  if rtype == 0:
-    return (0, 3000000, 0)
-  if rtype == 5:
-    return (0, _ADDRESSES, 8)
-  if (rtype, query) == (10, "/serial_no"):
-    return (0, 20, 8)
-  return None
-
-
 class TestCluster(unittest.TestCase):
   def setUp(self):
     self.port = testutils.FreePort(_ADDRESSES[0])
@@ -47,8 +35,10 @@ class TestCluster(unittest.TestCase):
                                 port=self.port)
       self.addCleanup(daemon.Stop)
       daemon.Start()
-    self.packaged = packaged.Confd(_Packaged, address=_ADDRESSES[2],
-                                   port=self.port)
+    self.packaged = packaged.Confd(
+      packaged.Answers(lambda: 20, {constants.CONFD_REQ_MC_PIP_LIST:
+                                    _ADDRESSES}),
+      address=_ADDRESSES[2], port=self.port)
     self.addCleanup(self.packaged.Stop)
     self.arguments = {"peers": _ADDRESSES[:1], "key": testutils.KEY,
                       "port": self.port}

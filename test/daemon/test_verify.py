@@ -27,7 +27,6 @@ import testutils
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import localnode
-from ganeti.confd.clientlib import exchange
 from ganeti.confd.command import verifyhook
 
 
@@ -36,22 +35,6 @@ OTHER = "127.0.0.2"
 
 CONFIG = testutils.MakeConfig()
 SERIAL = CONFIG["serial_no"]
-
-
-def _Packaged(serial):
-  """Answers as the packaged daemon does.
-
-  @type serial: f()
-  @param serial: returns the configuration's serial
-
-  """
-  def _Answer(rtype, query):
-    if rtype == constants.CONFD_REQ_PING:
-      return (0, 3000000, 0)
-    if (rtype, query) == exchange.SERIAL_QUESTION:
-      return (0, serial(), 5)
-    return None
-  return _Answer
 
 
 #: How often verify runs while the configuration changes
@@ -305,7 +288,7 @@ class TestOwn(_Test):
     """The packaged daemon is not asked for what it does not know.
 
     """
-    with packaged.Confd(_Packaged(lambda: SERIAL)) as confd:
+    with packaged.Confd(packaged.Answers(lambda: SERIAL)) as confd:
       self.daemon.port = confd.port
       self.assertEqual(self._Check(), [])
       self.assertEqual(confd.requests, [(constants.CONFD_REQ_PING, None)])
@@ -329,7 +312,7 @@ class TestOthers(_Test):
     return self._Check("one.example.com")
 
   def testWell(self):
-    self._Other(_Packaged(lambda: SERIAL))
+    self._Other(packaged.Answers(lambda: SERIAL))
     started = time.monotonic()
     self.assertEqual(self._CheckMaster(), [])
     self.assertLess(time.monotonic() - started, 1)
@@ -338,7 +321,7 @@ class TestOthers(_Test):
     """Without Ganeti's variables, as when it is run by hand.
 
     """
-    self._Other(_Packaged(lambda: 1))
+    self._Other(packaged.Answers(lambda: 1))
     self.assertEqual(self._Check(), [])
     with mock.patch.object(verifyhook, "_IsOwnAddress", lambda ip: ip == OTHER):
       self.assertIn("one.example.com: ganeti-confd answers from a configuration"
@@ -350,7 +333,7 @@ class TestOthers(_Test):
 
     """
     serials = [SERIAL - 1, SERIAL - 1]
-    self._Other(_Packaged(lambda: serials.pop() if serials else SERIAL))
+    self._Other(packaged.Answers(lambda: serials.pop() if serials else SERIAL))
     self.assertEqual(self._CheckMaster(), [])
 
   def testMasterLate(self):
@@ -358,18 +341,18 @@ class TestOthers(_Test):
 
     """
     config = dict(CONFIG, serial_no=SERIAL + 1)
-    self._Other(_Packaged(lambda: self.daemon.WriteConfig(config) or
-                          SERIAL + 1))
+    self._Other(packaged.Answers(
+      lambda: self.daemon.WriteConfig(config) or SERIAL + 1))
     self.assertEqual(self._CheckMaster(), [])
 
   def testStale(self):
-    self._Other(_Packaged(lambda: SERIAL - 1))
+    self._Other(packaged.Answers(lambda: SERIAL - 1))
     self.assertEqual(self._CheckMaster(), [
       "two.example.com: ganeti-confd answers from a configuration that is older"
       " than the master's: serial %d, not %d" % (SERIAL - 1, SERIAL)])
 
   def testNewer(self):
-    self._Other(_Packaged(lambda: SERIAL + 1))
+    self._Other(packaged.Answers(lambda: SERIAL + 1))
     self.assertEqual(self._CheckMaster(), [
       "two.example.com: ganeti-confd answers from a configuration that is newer"
       " than the master's: serial %d, not %d" % (SERIAL + 1, SERIAL)])
@@ -395,7 +378,7 @@ class TestOthers(_Test):
     """Another key looks no different from a firewall.
 
     """
-    self._Other(_Packaged(lambda: SERIAL), key=b"0123456789abcdef\n")
+    self._Other(packaged.Answers(lambda: SERIAL), key=b"0123456789abcdef\n")
     self.assertEqual(self._CheckMaster(), [
       "two.example.com: ganeti-confd does not answer the master at 127.0.0.2:"
       " it has another key or no configuration, or a firewall is between them"])
