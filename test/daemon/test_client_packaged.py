@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import threading
 import unittest
 
 import packaged
@@ -14,12 +15,13 @@ import testutils
 
 from ganeti import constants
 from ganeti.confd import client
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import exchange
 
 
 _SERIAL = 100
 
-#: Of a single object, as the packaged daemon sends it
-_LOW = 3
+_LOW = packaged.OBJECT_SERIAL
 
 #: Much less than what it takes until a lower serial is believed (seconds)
 _TIMEOUT = 4
@@ -27,17 +29,8 @@ _TIMEOUT = 4
 _PING = (constants.CONFD_REQ_PING, None)
 
 
-def _Answer(rtype, query):
-  """Answers as the packaged daemon does.
-
-  """
-  if rtype == constants.CONFD_REQ_PING:
-    return (0, 3000000, 0)
-  if rtype == constants.CONFD_REQ_CLUSTER_MASTER:
-    return (0, "packaged.example.com", _LOW)
-  if (rtype, query) == (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no"):
-    return (0, _SERIAL, _LOW)
-  return (1, "unsupported", 0)
+_Answer = packaged.Answers(
+  lambda: _SERIAL, {constants.CONFD_REQ_CLUSTER_MASTER: "packaged.example.com"})
 
 
 class TestTurns(unittest.TestCase):
@@ -84,6 +77,37 @@ class TestTurns(unittest.TestCase):
           self.assertEqual((await confd.MasterNode()).serial, _LOW)
 
     asyncio.run(_Run())
+
+  def testFollow(self):
+    """Who waited at ours does not wait at one that knows no waiting.
+
+    """
+    serial = _SERIAL
+    answers = {constants.CONFD_REQ_CLUSTER_MASTER: "packaged.example.com"}
+    masters = []
+
+    def _Run(confd):
+      for change in confd.FollowQuery(constants.CONFD_REQ_CLUSTER_MASTER):
+        masters.append(change.reply.answer)
+
+    with self._Client() as confd:
+      with self._Ours() as ours:
+        thread = threading.Thread(target=_Run, args=(confd, ), daemon=True)
+        thread.start()
+        testutils.WaitFor(
+          lambda: ours.Ask(protocol.REQ_STATS)["answer"]["waiting"]["now"] == 1,
+          "the question is kept")
+      with self._Packaged(packaged.Answers(lambda: serial, answers)) as other:
+        testutils.WaitFor(lambda: exchange.SERIAL_QUESTION in other.requests,
+                          "it is asked for the serial")
+        self.assertNotIn(_SERIAL, [
+          query["serial"] for (rtype, query) in other.requests
+          if rtype == protocol.REQ_WAIT])
+        serial += 1
+        testutils.WaitFor(lambda: masters[-1:] == ["packaged.example.com"],
+                          "the change")
+        confd.Close()
+    thread.join()
 
   def testOldConfigurationOfOurs(self):
     """It is asked who it is, once for each question, and stays old.

@@ -240,6 +240,19 @@ class TestWaiting(unittest.TestCase):
     self.assertIsNone(world.Advance(1))
     self.assertIsNotNone(daemon.kept)
 
+  def testLastWordBeforeThePackagedDaemon(self):
+    """Who does not know WAIT is not waited at for as long as one that keeps it.
+
+    """
+    daemon = _Daemon(1, 17)
+    world = _World(daemon)
+    self.assertIsNone(world.Advance(3))
+    daemon.knows = False
+    world.Finish(daemon, 17)
+    self.assertIsNone(world.Advance(0.5))
+    daemon.serial = 18
+    self.assertIs(world.Advance(2.5), Outcome.MOVED)
+
   def testPackagedDaemons(self):
     for refusal in [None, _NOT_IMPLEMENTED]:
       (one, two) = (_Daemon(1, 17, knows=False), _Daemon(2, 17, knows=False))

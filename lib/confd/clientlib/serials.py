@@ -17,8 +17,9 @@ that is behind is waited at like the others, and each says something only when
 there is something new.
 
 Rule 2: a candidate is first asked for its serial, by a WAIT that it has to
-answer at once. Who refuses that, or is silent, is asked for the serial every
-second instead, and is offered the WAIT again later.
+answer at once; so is one whose answer may have been a daemon's last word, since
+the next one may be the packaged daemon. Who refuses that, or is silent, is
+asked for the serial every second instead, and is offered the WAIT again later.
 
 Rule 3: a WAIT is sent again every few seconds, since it may be lost or
 forgotten. Each has a salt of its own, and the first reply to it counts.
@@ -45,8 +46,8 @@ from ganeti.confd.clientlib import talk
 #: there was one, and a daemon that is gone is found out later by so much.
 _KEPT = 10
 
-#: Seconds until it is sent again: usually, and first where the answer may have
-#: been a daemon's last one
+#: Seconds until it is sent again: usually, and first where it is to be answered
+#: at once
 _RESEND = 5.0
 _RESEND_FIRST = 0.25
 
@@ -133,10 +134,10 @@ class _Place:
     self._asked_at = self.next = at
     self._pause = pause
 
-  def _Offer(self, salt: str, now: float) -> None:
+  def _Offer(self, salt: str, at: float) -> None:
     self.polled = False
     self._is_offer = True
-    self._Ask(salt, now, _RESEND_FIRST)
+    self._Ask(salt, at, _RESEND_FIRST)
 
   def Poll(self, salt: str, now: float) -> None:
     """Goes over to asking for the serial.
@@ -213,10 +214,13 @@ class _Place:
         self._Ask(salt, now + _POLL, _POLL)
       return
     self.alive_until += _KEPT
-    self._is_offer = False
     self._early = self._early + 1 if took < _EARLY else 0
-    self._Ask(salt, now if self._early <= _FREE_EARLY else now + _POLL,
-              _RESEND_FIRST if may_end else _RESEND)
+    at = now if self._early <= _FREE_EARLY else now + _POLL
+    if may_end:
+      self._Offer(salt, at)
+    else:
+      self._is_offer = False
+      self._Ask(salt, at, _RESEND)
 
 
 class Waiting(talk.Talk):
