@@ -55,7 +55,9 @@ class TestGuide(changing.TestCase):
     self.addCleanup(self.CheckOurs)
     for node in self.nodes:
       test_apt.UsePackaged(self, node)
-    test_apt.Put(self.master, packages.Build().values())
+    debs = packages.Build()
+    test_apt.Put(self.master, [debs["ganeti-confd-python"],
+                               debs["ganeti-confd-client"]])
     self.master.Run("cp", "-R", testutils.SRCDIR, _SOURCES)
     # It comes with the program that runs plugins there
     self.node2.Run("useradd", "--system", "nagios")

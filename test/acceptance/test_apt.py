@@ -78,9 +78,8 @@ def UsePackaged(case, node):
   ours.TakeAway(node)
   case.addCleanup(ours.Restart, node)
   case.addCleanup(ours.Put, node)
-  case.addCleanup(
-    node.Run, "sh", "-c", "for i in python client doc; do dpkg --purge"
-    " ganeti-confd-$i; done", check=False, timeout=300)
+  case.addCleanup(node.Run, "dpkg", "--purge", "ganeti-confd-python",
+                  "ganeti-confd-client", check=False, timeout=300)
   ours.Restart(node)
   # The machine may forbid packages to start anything; and where there is no
   # init, they do not unless this allows it

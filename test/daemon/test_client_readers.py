@@ -363,7 +363,7 @@ class TestExamples(_TestCase):
 
   def testNagios(self):
     (command, ) = self._Example(
-      "confd-nagios.cfg", r"command_line +/usr/local/bin/confd-client (.*)")
+      "confd-nagios.cfg", r"command_line +/usr/bin/confd-client (.*)")
     (what, ) = self._Example("confd-nagios.cfg", r"--may\n?#? ?(\w+)")
     command = command.replace("/etc/ganeti/nagios.key",
                               self._KeyFile(*self._Words(what)))
@@ -375,8 +375,7 @@ class TestExamples(_TestCase):
 
   def testPrometheus(self):
     name = "confd-stats.service"
-    (command, ) = self._Example(name,
-                                "ExecStart=/usr/local/bin/confd-client (.*)")
+    (command, ) = self._Example(name, "ExecStart=confd-client (.*)")
     (what, ) = self._Example(name, r"--may (\w+)")
     self._Example(name, "Environment=CONFD_KEY_FILE=%d/key")
     with mock.patch.dict(os.environ, CONFD_KEY_FILE=self._KeyFile(

@@ -28,7 +28,7 @@ import testutils
 
 _PAGE = os.path.join(testutils.SRCDIR, "doc", "recipes.rst")
 _EXAMPLES = os.path.join(testutils.SRCDIR, "doc", "examples")
-_INSTALLED = "/usr/share/doc/ganeti-confd/examples"
+_INSTALLED = "/usr/share/doc/ganeti-confd-client/examples"
 
 _COMMAND_RE = re.compile(r"  [#$] (.*)")
 

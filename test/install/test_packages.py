@@ -106,6 +106,19 @@ class TestPackages(unittest.TestCase):
                      [_CLIENT, "ganeti-confd-doc", "ganeti-confd-exporter",
                       _NODE])
 
+  def testExamples(self):
+    """Each of them is in one package.
+
+    """
+    files = [os.path.basename(name) for path in self.packages.values()
+             for name in _Contents(path)
+             if name.startswith("usr/share/doc/") and "/examples/" in name]
+    examples = os.listdir(os.path.join(buildutils.SRCDIR, "doc", "examples"))
+    # That for the exporter is the package's own unit
+    examples.remove("confd-exporter.service")
+    self.assertEqual(sorted(files),
+                     sorted(name.removesuffix(".in") for name in examples))
+
   def testSeries(self):
     depends = buildutils.Run(["dpkg-deb", "-f", self.packages[_NODE],
                               "Depends"])
