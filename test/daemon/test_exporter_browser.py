@@ -9,11 +9,7 @@ import unittest
 
 import testutils
 
-try:
-  import browser
-except ImportError:
-  # There is no aiohttp
-  browser = None
+import browser
 import webserver
 
 
@@ -54,8 +50,6 @@ def _HostileConfig():
   return config
 
 
-@unittest.skipIf(browser is None, "aiohttp is not installed (Debian:"
-                 " python3-aiohttp)")
 class TestPages(unittest.TestCase):
   @classmethod
   def setUpClass(cls):

@@ -21,11 +21,6 @@ import test_unit
 import testutils
 import webserver
 
-try:
-  import aiohttp  # pylint: disable=W0611
-except ImportError:
-  raise unittest.SkipTest("no aiohttp (Debian package python3-aiohttp)")
-
 
 EXAMPLES = os.path.join(testutils.SRCDIR, "doc", "examples")
 UNIT = os.path.join(EXAMPLES, "confd-exporter.service")

@@ -18,19 +18,14 @@ import threading
 import unittest
 import urllib.parse
 
+from prometheus_client import parser as promparser
+
 import testutils
 import webserver
 
 from ganeti.confd import keyfile
 from ganeti.confd import protocol
 from ganeti.confd import readerkey
-
-try:
-  import aiohttp  # pylint: disable=W0611
-  from prometheus_client import parser as promparser
-except ImportError:
-  raise unittest.SkipTest("no aiohttp or prometheus_client (Debian packages"
-                          " python3-aiohttp, python3-prometheus-client)")
 
 
 #: What the manual page says that a key needs
