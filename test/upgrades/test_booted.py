@@ -273,6 +273,17 @@ class TestExporter(_Test):
     self._Systemctl("restart", unit)
     self._AwaitUp()
 
+    # What is wrong in the settings is said once
+    settings = "/etc/ganeti/confd-client.conf"
+    good = self.cluster.master.Read(settings)
+    self.cluster.master.Write(settings, good.replace(b"addresses", b"adresses"))
+    self._Systemctl("restart", unit)
+    self._AwaitFailed(unit, "no such option: 'adresses")
+    self.assertEqual(self._Property(unit, "NRestarts"), "0")
+    self.cluster.master.Write(settings, good)
+    self._Systemctl("restart", unit)
+    self._AwaitUp()
+
     self._Run("dpkg", "--remove", "ganeti-confd-exporter")
     self.assertEqual(self._Metrics(), "")
     self.assertEqual(self._Property(unit, "ActiveState"), "inactive")

@@ -21,7 +21,7 @@ _MODULES = frozenset(["aiohttp", "prometheus_client"])
 def Main() -> int:
   """Runs confd-exporter: what its script does, whoever made that.
 
-  @return: exit code
+  @return: exit code; 2 for what to try again is of no use
 
   """
   try:
@@ -35,9 +35,9 @@ def Main() -> int:
     sys.stderr.write("confd-exporter: it needs the Python modules aiohttp and"
                      " prometheus_client (Debian: python3-aiohttp,"
                      " python3-prometheus-client)\n")
-    return 1
+    return 2
   except RuntimeError as err:
     # Ganeti's own modules are imported here, and the environment is wrong
     sys.stderr.write("confd-exporter: %s\n" % err)
-    return 1
+    return 2
   return main.Main()

@@ -159,7 +159,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
     asyncio.run(_Serve(options, _Watchers(options.cluster)))
   except errors.GenericError as err:
     sys.stderr.write("%s: %s\n" % (PROGRAM, err))
-    return 1
+    return 2
   except OSError as err:
     sys.stderr.write("%s: Cannot listen on %s, port %d: %s\n" %
                      ((PROGRAM, ) + options.listen + (err.strerror or err, )))
