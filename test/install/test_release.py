@@ -69,6 +69,19 @@ class TestRelease(unittest.TestCase):
       self.assertIn(text, output)
     self.assertFalse(os.path.exists(self.dist))
 
+  def testNoKey(self):
+    """That the tag cannot be signed is found before all that takes long.
+
+    """
+    (exit_code, output) = buildutils.Try(
+      [os.path.join(self.tree, "devel/release"), self.dist],
+      env={"GNUPGHOME": self.workdir.Path("none"),
+           "GIT_COMMITTER_NAME": "x", "GIT_COMMITTER_EMAIL": "x@localhost",
+           "GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@localhost"})
+    self.assertEqual(exit_code, 1, output)
+    self.assertIn("release: the tag cannot be signed", output)
+    self.assertFalse(os.path.exists(self.dist))
+
   def testDryRun(self):
     (exit_code, output) = self._Release(self.dist)
     self.assertEqual(exit_code, 0, output)
