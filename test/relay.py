@@ -14,6 +14,7 @@ import collections
 import heapq
 import json
 import random
+import resource
 import select
 import socket
 import threading
@@ -44,6 +45,9 @@ class Relay:
     @param routes: front (address, port) to the daemon's (address, port)
 
     """
+    # It has a socket for each of the clients'
+    (_, hard) = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     self.loss = loss
     self.double = double
     self.delay = delay
