@@ -463,7 +463,7 @@ class TestReplacing(_TestCase):
       "import os, signal, sys\n"
       "sys.path.insert(0, %r)\n"
       "from ganeti.confd.command import cli\n"
-      "os.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+      "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
       "sys.exit(cli.Main())" % testutils.BUILDDIR)
     words = self._Words("hosts", "-o", self.path)
     result = subprocess.run(["/usr/bin/python3", "-c", code, *words[1:]],

@@ -16,6 +16,7 @@ import unittest
 import zipfile
 
 import buildutils
+import testutils
 
 
 _GANETI = "/usr/share/ganeti/default"
@@ -38,6 +39,36 @@ from ganeti import utils
 from ganeti.confd import client
 print(utils.__file__, client.__file__)
 """ % _GANETI
+
+
+#: Runs confd-client as where Python has what it has on all systems only
+_ELSEWHERE = """
+import os, selectors, signal, socket, sys
+import asyncio, logging, subprocess, tempfile
+
+for name in ("fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios"):
+  sys.modules[name] = None
+for (module, names) in [
+    (os, "O_CLOEXEC O_DIRECTORY O_NONBLOCK fchmod fchown fork getuid geteuid"
+         " killpg uname sysconf"),
+    (selectors, "PollSelector EpollSelector"),
+    (signal, "SIGALRM SIGCHLD SIGHUP SIGKILL SIGPIPE SIGUSR1 SIGUSR2"
+             " pthread_sigmask setitimer"),
+    (socket, "AF_UNIX MSG_DONTWAIT MSG_ERRQUEUE")]:
+  for name in names.split():
+    if hasattr(module, name):
+      delattr(module, name)
+
+def Fails(*_):
+  raise OSError("There is no such option here")
+socket.socket.recvmsg = Fails
+set_option = socket.socket.setsockopt
+socket.socket.setsockopt = lambda self, level, *args: (
+  set_option if level == socket.SOL_SOCKET else Fails)(self, level, *args)
+
+from ganeti.confd import command
+sys.exit(command.Main())
+"""
 
 
 def _Imports(path):
@@ -129,6 +160,25 @@ class TestPip(unittest.TestCase):
     self.assertEqual(exit_code, 1, output)
     self.assertIn("/nonexistent", output)
     self.assertNotIn("Traceback", output)
+
+  def testAnySystem(self):
+    """Without what only Linux has, or only Unix.
+
+    """
+    path = self.workdir.Path("exported")
+    testutils.WriteFile(path, b"old\n")
+    with testutils.Daemon(testutils.MakeConfig(
+        [testutils.MakeNode(1, master_candidate=True,
+                            primary_ip="127.0.0.1")])) as daemon:
+      for args in [["ping"], ["status"], ["list", "nodes"], ["check"],
+                   ["export", "hosts", "nodes", "-o", path], ["stats"]]:
+        output = buildutils.Run(
+          [os.path.join(self.venv, "bin/python"), "-c", _ELSEWHERE,
+           "-a", "127.0.0.1", "-p", str(daemon.port),
+           "--hmac-file", daemon.key_file] + args)
+        self.assertNotIn("Traceback", output)
+    with open(path, encoding="ascii") as exported:
+      self.assertIn("cluster.example.com", exported.read())
 
   def testWheel(self):
     """The client's modules, and no other.

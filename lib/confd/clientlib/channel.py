@@ -7,7 +7,7 @@
 Facts: the sockets are not connected, since one of them asks all candidates. A
 socket that is not connected hears that nothing listens at a port only through
 its error queue (ip(7), IP_RECVERR), which returns the address the datagram was
-sent to.
+sent to. Other systems than Linux have no such queue; there, a time-out tells.
 
 A thread that waits for a socket does not notice that another one closes it.
 Linux wakes it up when the socket is shut down, also one that is not connected,
@@ -22,13 +22,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
+import selectors
 import socket
 import sys
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ganeti import errors
 from ganeti.confd.clientlib import talk
+
+# None where there is no such queue
+_ERROR_QUEUE = getattr(socket, "MSG_ERRQUEUE", None)
 
 # Linux's numbers; Python's socket module lacks them before 3.14
 _IP_RECVERR = 11
@@ -44,6 +47,9 @@ _MAX_DATAGRAM = 65536
 #: What is asked for to hold replies until they are read, in bytes; the kernel
 #: may grant less
 _RECEIVE_BUFFER = 1 << 20
+
+#: Unlike select, poll takes a socket of any number; Windows has select only
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 #: Seconds that L{Channel.Wait} takes at most, so that poll can count them
 _MAX_WAIT = 3600.0
@@ -99,8 +105,9 @@ class Channel:
     if sock is None:
       sock = socket.socket(family, socket.SOCK_DGRAM)
       sock.setblocking(False)
-      (level, option) = _RECVERR[family]
-      sock.setsockopt(level, option, 1)
+      if _ERROR_QUEUE is not None:
+        (level, option) = _RECVERR[family]
+        sock.setsockopt(level, option, 1)
       sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
       self._sockets[family] = sock
       self._pid = os.getpid()
@@ -157,8 +164,10 @@ class Channel:
     @return: None if there is no more
 
     """
+    if _ERROR_QUEUE is None:
+      return None
     try:
-      (_, control, _, address) = sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+      (_, control, _, address) = sock.recvmsg(0, 512, _ERROR_QUEUE)
     except OSError:
       return None
     number = errno.EHOSTUNREACH
@@ -173,15 +182,15 @@ class Channel:
     @raise errors.ProgrammerError: L{Close} was called, before or meanwhile
 
     """
-    poller = select.poll()
     sockets = {sock.fileno(): sock for sock in self.Sockets()}
     # What is closed from here on ends the wait
     self.CheckOpen()
-    for fd in sockets:
-      poller.register(fd, select.POLLIN)
-    ready = poller.poll(min(max(0.0, timeout), _MAX_WAIT) * 1000)
+    with _Selector() as selector:
+      for fd in sockets:
+        selector.register(fd, selectors.EVENT_READ)
+      ready = selector.select(min(max(0.0, timeout), _MAX_WAIT))
     self.CheckOpen()
-    return [sockets[fd] for (fd, _) in ready]
+    return [sockets[key.fd] for (key, _) in ready]
 
   def Renew(self) -> None:
     """Closes all sockets; others are opened when they are needed.

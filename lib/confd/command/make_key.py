@@ -78,8 +78,7 @@ def _Write(path: str, text: str) -> None:
 
   """
   try:
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
-                     _MODE)
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     try:
       with open(number, "w", encoding="ascii") as stream:
         stream.write(text)

@@ -57,7 +57,9 @@ def _KeepRights(fd: int, path: str, old: os.stat_result) -> None:
     except PermissionError as err:
       raise errors.ConfdClientError(
         "%s: cannot be replaced with its owner and group kept" % path) from err
-  os.fchmod(fd, stat.S_IMODE(old.st_mode))
+  # Windows has no such thing
+  if hasattr(os, "fchmod"):
+    os.fchmod(fd, stat.S_IMODE(old.st_mode))
 
 
 def _Write(path: str, data: bytes, old: Optional[os.stat_result]) -> None:
@@ -65,22 +67,23 @@ def _Write(path: str, data: bytes, old: Optional[os.stat_result]) -> None:
   other = os.path.join(directory, ".%s.%s" % (name[:200], uuid.uuid4()))
   # Nobody else may read it before its rights are those of the old one
   mode = 0o666 if old is None else 0o600
-  fd = os.open(other, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+  fobj = open(other, "xb",
+              opener=lambda name, flags: os.open(name, flags, mode))
   try:
-    with open(fd, "wb") as fobj:
+    with fobj:
       if old is not None:
-        _KeepRights(fd, path, old)
+        _KeepRights(fobj.fileno(), path, old)
       fobj.write(data)
       fobj.flush()
-      os.fsync(fd)
-    os.rename(other, path)
+      os.fsync(fobj.fileno())
+    os.replace(other, path)
   except BaseException:
     with contextlib.suppress(OSError):
       os.unlink(other)
     raise
   # Not every filesystem can; the file is there in any case
   with contextlib.suppress(OSError):
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(directory, os.O_RDONLY)
     try:
       os.fsync(fd)
     finally:
