@@ -121,7 +121,9 @@ class TestBadNetwork(unittest.TestCase):
 
   def testConcurrentQuestionsOverOneSocket(self):
     async def _Run():
-      async with client.AsyncClient(**_Arguments()) as asker:
+      # As long as that takes on a busy machine
+      async with client.AsyncClient(
+          **_Arguments(timeout=3 * testutils.PATIENCE)) as asker:
         questions = [asker.Config("/cluster/cluster_name") if i % 2 else
                      asker.Config("/nodes/%s/primary_ip" %
                                   testutils.Uuid("a", i % 3 + 1))
