@@ -96,6 +96,7 @@ class _BuildPy(build_py.build_py):
 
 setuptools.setup(
   version=_Version(),
+  license="BSD-2-Clause",
   packages=_Packages(),
   package_dir={"ganeti": "lib"},
   package_data={"ganeti.confd": ["py.typed"]},
