@@ -150,6 +150,32 @@ class TestPackages(unittest.TestCase):
     self.assertIn("usr/lib/python3/dist-packages/ganeti/confd/client.py", files)
     self.assertEqual([name for name in files if "confd/daemon" in name], [])
 
+  def testBesideRapi(self):
+    """Another package has another part of C{ganeti}, as python3-ganeti-rapi.
+
+    """
+    output = self._Run("""
+      theirs=/run/theirs/usr/lib/python3/dist-packages/ganeti
+      mkdir -p $theirs/rapi /run/theirs/DEBIAN
+      touch $theirs/__init__.py $theirs/rapi/__init__.py
+      echo "Package: theirs
+Version: 1
+Architecture: all
+Maintainer: nobody <nobody@example.com>
+Description: a part of ganeti" >/run/theirs/DEBIAN/control
+      dpkg-deb -b /run/theirs /run/theirs.deb >/dev/null
+      both="import ganeti.rapi, ganeti.confd.client; print('both')"
+      for i in "$client /run/theirs.deb" "/run/theirs.deb $client"; do
+        for deb in $i; do Dpkg -i $deb; done
+        /usr/bin/python3 -B -c "$both"
+        Dpkg -r theirs
+        confd-client --version
+        Dpkg -r ganeti-confd-client
+        fails /usr/bin/python3 -c "import ganeti" 2>/dev/null
+      done
+      """)
+    self.assertEqual(output.count("both\nconfd-client"), 2, output)
+
   def testNode(self):
     output = self._Run("""
       $util start ganeti-confd

@@ -152,6 +152,19 @@ class TestPip(unittest.TestCase):
                    " print(p.CONFD_HMAC_KEY, p.CONF_DIR)").split(),
       ["/var/lib/ganeti/hmac.key", "/etc/ganeti"])
 
+  def testBesideRapi(self):
+    """Another part of C{ganeti}, where Debian has it, can be imported.
+
+    """
+    os.makedirs(self.workdir.Path("theirs/ganeti/rapi"))
+    for name in ["__init__.py", "rapi/__init__.py"]:
+      with open(self.workdir.Path("theirs/ganeti", name), "w",
+                encoding="ascii"):
+        pass
+    self._Python("import sys; sys.path.append(%r);"
+                 " import ganeti.confd.client, ganeti.rapi" %
+                 self.workdir.Path("theirs"))
+
   def testUsage(self):
     # From where nothing answers: no key, and no traceback
     (exit_code, output) = buildutils.Try(
