@@ -245,6 +245,8 @@ SHIM
         (timeout 300 dpkg --force-unsafe-io "$@" >/run/dpkg 2>&1 </dev/null) ||
           rc=$?
         test $rc = 137 || { cat /run/dpkg; exit 1; }
+        # Its lock goes with its process
+        while pgrep -x dpkg >/dev/null; do sleep 0.1; done
       }
       Is() { test "$(dpkg-query -W -f '${db:Status-Status}' $name)" = "$1"; }
       name=ganeti-confd-python
@@ -279,6 +281,22 @@ SHIM
       runs $(basename $(readlink -f /usr/bin/python3))
       Dpkg -P $name
       runs ganeti-confd
+      same
+
+      # A diversion is recorded, and nothing renamed yet
+      cat >/run/bin/dpkg-divert <<'SHIM'
+#!/bin/sh
+case "$*" in
+  *" --add $(readlink -f /usr/share/ganeti/default)/ganeti/confd/client.py")
+    /usr/bin/dpkg-divert $(echo "$*" | sed 's/--rename/--no-rename/')
+    kill -KILL 0
+    ;;
+esac
+exec /usr/bin/dpkg-divert "$@"
+SHIM
+      PATH=/run/bin:$PATH Killed -i $node
+      Dpkg -i $node
+      Dpkg -P $name
       same
       """)
 
