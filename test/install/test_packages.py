@@ -300,6 +300,26 @@ SHIM
       same
       """)
 
+  def testRefusedUpgrade(self):
+    """What the newer version has diverted until it failed is brought back.
+
+    """
+    self._Run("""
+      module=$(readlink -f /usr/share/ganeti/default)/ganeti/confd/newer.py
+      echo "# Ganeti's" >$module
+      Dpkg -i $node
+      tree save
+      dpkg-deb -R $node /run/newer
+      sed -i 's/^Version: .*/&+newer/' /run/newer/DEBIAN/control
+      sed -i "s|^usr/sbin/ganeti-confd |${module#/} ${module#/}.distrib\\n&|" \
+        /run/newer/DEBIAN/preinst
+      echo 'test "$1" != upgrade' >>/run/newer/DEBIAN/preinst
+      dpkg-deb -b /run/newer /run/newer.deb >/dev/null
+      fails dpkg --force-unsafe-io -i /run/newer.deb >/run/dpkg 2>&1 </dev/null
+      grep -q "pre-installation script" /run/dpkg
+      same
+      """)
+
   def testMadeByHand(self):
     # Neither takes the place of the other
     output = self._Run("""
