@@ -320,6 +320,19 @@ SHIM
       same
       """)
 
+  def testExporter(self):
+    self._Run("""
+      keys=/etc/ganeti/confd-exporter
+      tree save
+      Dpkg -i $client %s
+      confd-exporter --version
+      echo secret >$keys/fsn.key
+      Dpkg -r ganeti-confd-exporter ganeti-confd-client
+      test -e $keys/fsn.key
+      Dpkg -P ganeti-confd-exporter
+      same
+      """ % buildutils.Quote(self.packages["ganeti-confd-exporter"]))
+
   def testMadeByHand(self):
     # Neither takes the place of the other
     output = self._Run("""
