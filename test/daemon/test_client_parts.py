@@ -13,6 +13,7 @@ import subprocess
 import threading
 import unittest
 
+import processes
 import relay
 import testutils
 
@@ -83,13 +84,20 @@ class TestParts(unittest.TestCase):
         daemon.Kill()
         killed.append(daemon)
 
+    def _KillAll(*_):
+      # Those that serve notice a moment later, and answer until then
+      pids = [pid for i in daemons for pid in testutils.ProcessTree(i.proc.pid)]
+      for daemon in daemons:
+        daemon.Kill()
+      processes.WaitForEnd(pids)
+
     with client.Client(peers, key=testutils.KEY, timeout=1) as asker:
       asker.progress = _KillSource
       reply = asker.Config("/instances")
       self.assertEqual(len(killed), 1)
       self.assertEqual(reply.answer, self.config["instances"])
       # When nobody is left
-      asker.progress = lambda _have, _count: [i.Kill() for i in daemons]
+      asker.progress = _KillAll
       with self.assertRaises(client.NoAnswer):
         asker.Config("/instances")
 
