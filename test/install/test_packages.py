@@ -199,7 +199,8 @@ import ganeti.client.gnt_node as m; print(m.confd_client.__file__)' \
       runs python3*
       test $(pid) != $first
       confd-client -a 127.0.0.1 master
-      Dpkg -r ganeti-confd-python
+      # dpkg's messages are in the administrator's language
+      LC_ALL=C.UTF-8 LANGUAGE=de Dpkg -r ganeti-confd-python
       runs ganeti-confd
       Dpkg -r ganeti-confd-client
       same
