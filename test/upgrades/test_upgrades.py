@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Upgrades around Debian's package of the daemon, on a node of a real cluster.
+"""Upgrades around Debian's packages, on a node of a real cluster.
 
 For C{devel/check-packages}, which makes the system that this runs in, Debian
 12, and has put there: in C{/debs/new} the packages, in C{/debs/old} those of a
@@ -27,11 +27,14 @@ from cluster import ours
 
 _DEBS = "/debs"
 
-_TREE = ["/usr/share/ganeti", "/usr/lib/ganeti", "/usr/sbin",
-         "/usr/lib/python3/dist-packages", "/usr/share/man/man8",
-         "/etc/ganeti/hooks", "/etc/default"]
+_TREE = ["/usr/share/ganeti", "/usr/lib/ganeti", "/usr/bin", "/usr/sbin",
+         "/usr/lib/python3/dist-packages", "/usr/lib/systemd/system",
+         "/usr/share/man", "/usr/share/doc", "/etc/ganeti", "/etc/default"]
 
 _NODE = "ganeti-confd-python"
+
+_ALL = [_NODE, "ganeti-confd-client", "ganeti-confd-exporter",
+        "ganeti-confd-doc"]
 
 _DPKG_LOG = "/var/log/dpkg.log"
 
@@ -87,10 +90,8 @@ class TestUpgrades(unittest.TestCase):
   @staticmethod
   def _Packages(name):
     directory = os.path.join(_DEBS, name)
-    return sorted(
-      os.path.join(directory, i) for i in os.listdir(directory)
-      if i.endswith(".deb") and not i.startswith(("ganeti-confd-doc",
-                                                  "ganeti-confd-exp")))
+    return sorted(os.path.join(directory, i) for i in os.listdir(directory)
+                  if i.endswith(".deb"))
 
   def _Tree(self, command):
     """Saves the state of the file system, or compares it.
@@ -128,7 +129,7 @@ class TestUpgrades(unittest.TestCase):
     self.assertNotIn("confd", result.stdout)
 
   def _Purge(self):
-    self._Run("apt-get", "purge", "-y", _NODE, "ganeti-confd-client")
+    self._Run("apt-get", "purge", "-y", *_ALL)
 
   def testWithinSeries(self):
     self._Tree("save")
@@ -215,14 +216,14 @@ class TestUpgrades(unittest.TestCase):
     self._Tree("save")
     install = ["apt-get", "install", "-y", "--allow-downgrades"]
     new = self._Packages("new")
-    purge = ["apt-get", "purge", "-y", _NODE, "ganeti-confd-client"]
+    purge = ["apt-get", "purge", "-y", *_ALL]
     for i in range(6):
-      self._Interrupted(install + new, random.randint(1, 14), i % 2 == 0)
+      self._Interrupted(install + new, random.randint(1, 30), i % 2 == 0)
       self._CheckOurs()
       self._Run(*install, *self._Packages("old"))
-      self._Interrupted(install + new, random.randint(1, 16), i % 2 == 1)
+      self._Interrupted(install + new, random.randint(1, 40), i % 2 == 1)
       self._CheckOurs()
-      self._Interrupted(purge, random.randint(1, 10), i % 2 == 0)
+      self._Interrupted(purge, random.randint(1, 24), i % 2 == 0)
       self._CheckTheirs()
       self.assertEqual(self._Tree("compare"), [])
 
@@ -249,7 +250,9 @@ class TestUpgrades(unittest.TestCase):
               "dist-upgrade", timeout=1800)
     self.assertTrue(self._Run("python3", "--version").stdout.startswith(
       "Python 3.13"))
-    self.assertIn("ok installed", self._Run("dpkg", "-s", _NODE).stdout)
+    self.assertEqual(self._Run("dpkg", "-s", *_ALL).stdout.count(
+      "\nStatus: install ok installed\n"), len(_ALL))
+    self._Run("confd-exporter", "--version")
     # Nothing has stopped it, nor would it miss Python 3.11
     self.assertEqual(self.node.Read(ours.PID_FILE), pid)
     self.assertEqual(changing.Ask(self.node, 65)["status"], 0)
