@@ -41,11 +41,6 @@ _DEFAULT_FIELDS = {
   columns.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
   }
 
-#: The field that patterns for names are about, where it is not the name
-_NAME_FIELDS = {
-  columns.DISK: "uuid",
-  }
-
 #: Fields of Ganeti's that are not in the configuration, and the command that
 #: asks the nodes for them
 _ASKS_NODES = {
@@ -142,6 +137,26 @@ def _ParseFields(text: Optional[str], what: str) -> List[str]:
   return text.split(",")
 
 
+def _Wanted(opts: argparse.Namespace
+            ) -> Tuple[Optional[filters.Filter], Optional[List[str]]]:
+  """Makes a filter and names of what was typed.
+
+  A filter may stand where names do, and names may be patterns.
+
+  @raise client.FilterError: the filter cannot be parsed
+
+  """
+  (condition, names) = (opts.filter, opts.names)
+  if condition is None and len(names) == 1 and filters.IsFilter(names[0]):
+    (condition, names) = (names[0], [])
+  parsed = tables.ParsedFilter(opts.kind, condition)
+  if any(filters.IsGlob(name) for name in names):
+    patterns = filters.ParseArguments(names, tables.KeyField(opts.kind))
+    parsed = patterns if parsed is None else parsed.And(patterns)
+    names = []
+  return (parsed, names or None)
+
+
 def Ask(asker: clientlib.Client, opts: argparse.Namespace,
         fields: List[str]) -> clientlib.Reply[Any]:
   """Asks for a table.
@@ -149,24 +164,12 @@ def Ask(asker: clientlib.Client, opts: argparse.Namespace,
   @return: its answer are the rows
 
   """
-  (condition, names) = (opts.filter, opts.names)
-  if condition is None and len(names) == 1 and filters.IsFilter(names[0]):
-    (condition, names) = (names[0], [])
-  patterns = None
-  needed = [opts.sort] if opts.sort else []
-  if any(filters.IsGlob(name) for name in names):
-    # One filter can be asked for; the other one is applied here
-    patterns = filters.ParseArguments(
-      names, _NAME_FIELDS.get(opts.kind, filters.NAME))
-    needed.extend(patterns.fields)
-    names = []
-  asked = list(dict.fromkeys(fields + needed))
-  # A field may be named twice
-  asked = fields + [name for name in asked if name not in fields]
-  reply = asker.List(opts.kind, asked, filter=condition, names=names or None)
+  (condition, names) = _Wanted(opts)
+  asked = fields
+  if opts.sort and opts.sort not in fields:
+    asked = [*fields, opts.sort]
+  reply = asker.List(opts.kind, asked, filter=condition, names=names)
   rows = reply.answer
-  if patterns is not None:
-    rows = patterns.Select(asked, rows)
   if opts.sort:
     index = asked.index(opts.sort)
     rows = sorted(rows, key=lambda row: naturalorder.AnyKey(row[index]))
@@ -245,19 +248,12 @@ def Watch(asker: clientlib.Client, opts: argparse.Namespace
 
   """
   fields = _ParseFields(opts.output, opts.kind)
-  (condition, names) = (opts.filter, opts.names)
-  if condition is None and len(names) == 1 and filters.IsFilter(names[0]):
-    (condition, names) = (names[0], [])
-  parsed = tables.ParsedFilter(opts.kind, condition)
-  if any(filters.IsGlob(name) for name in names):
-    patterns = filters.ParseArguments(names, tables.KeyField(opts.kind))
-    parsed = patterns if parsed is None else parsed.And(patterns)
-    names = []
+  (condition, names) = _Wanted(opts)
 
   def _Follow(trouble: Any) -> Iterator[clientlib.Change]:
     try:
-      yield from asker.Follow(opts.kind, fields, filter=parsed,
-                              names=names or None, trouble=trouble)
+      yield from asker.Follow(opts.kind, fields, filter=condition, names=names,
+                              trouble=trouble)
     except clientlib.ErrorAnswer as err:
       raise _ExplainUnknownField(asker, opts, err) from err
 
