@@ -10,7 +10,6 @@ first of them the master, and one instance on it.
 
 """
 
-import atexit
 import ctypes
 import json
 import socket
@@ -50,9 +49,6 @@ _CLONE_NEWNET = 0x40000000
 #: Seconds until a daemon that does not answer counts as silent
 _SILENCE = 0.5
 
-_cluster = None
-_failure = None
-
 
 def _Build(clu):
   """Builds the cluster.
@@ -69,30 +65,7 @@ def _Build(clu):
   clu.AddInstance(INSTANCE, clu.master, ["ip=" + INSTANCE_IP])
 
 
-def Get():
-  """Returns the cluster.
-
-  @rtype: L{cluster.Cluster}
-  @raise unittest.SkipTest: none can be built here
-
-  """
-  global _cluster, _failure # pylint: disable=W0603
-  reason = cluster.WhyNot()
-  if reason is not None:
-    raise unittest.SkipTest(reason)
-  if _failure is not None:
-    raise _failure
-  if _cluster is None:
-    clu = cluster.Cluster(shared=[ours.Build(), testutils.SRCDIR])
-    atexit.register(clu.Stop)
-    try:
-      _Build(clu)
-    except BaseException as err:
-      _failure = err
-      clu.Stop()
-      raise
-    _cluster = clu
-  return _cluster
+_ONCE = cluster.Once(_Build, lambda: [ours.Build(), testutils.SRCDIR])
 
 
 def _InNetwork(node, function):
@@ -162,7 +135,7 @@ class TestCase(unittest.TestCase):
 
   """
   def setUp(self):
-    self.cluster = Get()
+    self.cluster = _ONCE.Get()
     self.nodes = self.cluster.nodes
     (self.node1, self.node2, self.node3) = self.nodes
     self.master = self.node1

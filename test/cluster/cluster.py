@@ -23,12 +23,14 @@ namespace of its own; no packet can leave it.
 
 """
 
+import atexit
 import os
 import shlex
 import signal
 import subprocess
 import tempfile
 import time
+import unittest
 
 DOMAIN = "example.com"
 CLUSTER_NAME = "cluster.%s" % DOMAIN
@@ -578,3 +580,46 @@ class Cluster:
       process.stdout.close()
     self.nodes = []
     self._log.close()
+
+
+class Once:
+  """A cluster for all tests of a process, built when it is first asked for.
+
+  It ends with the process at the latest.
+
+  """
+  def __init__(self, build, shared):
+    """@type build: f(L{Cluster})
+    @param build: starts it, and does what tests need
+    @type shared: f()
+    @param shared: returns the directories that it shares with this process
+
+    """
+    self._build = build
+    self._shared = shared
+    self._cluster = None
+    self._failure = None
+
+  def Get(self):
+    """Returns the cluster.
+
+    @rtype: L{Cluster}
+    @raise unittest.SkipTest: none can be built here
+
+    """
+    reason = WhyNot()
+    if reason is not None:
+      raise unittest.SkipTest(reason)
+    if self._failure is not None:
+      raise self._failure
+    if self._cluster is None:
+      clu = Cluster(shared=self._shared())
+      atexit.register(clu.Stop)
+      try:
+        self._build(clu)
+      except BaseException as err:
+        self._failure = err
+        clu.Stop()
+        raise
+      self._cluster = clu
+    return self._cluster

@@ -9,7 +9,6 @@ process at the latest; see L{cluster}.
 
 """
 
-import atexit
 import json
 import unittest
 
@@ -21,9 +20,6 @@ from cluster import cluster
 LINKS = ["200", "300"]
 
 _DATA_DIR = "/var/lib/ganeti"
-
-_cluster = None
-_failure = None
 
 
 def Require():
@@ -61,6 +57,9 @@ def _Build(clu):
   clu.AddInstance("inst11.example.com", node2, ["ip=192.0.2.11,network=net1"])
 
 
+_ONCE = cluster.Once(_Build, lambda: [testutils.BUILDDIR, testutils.SRCDIR])
+
+
 def Get():
   """Returns the cluster.
 
@@ -69,20 +68,7 @@ def Get():
   @rtype: L{cluster.Cluster}
 
   """
-  global _cluster, _failure # pylint: disable=W0603
-  if _failure is not None:
-    raise _failure
-  if _cluster is None:
-    clu = cluster.Cluster(shared=[testutils.BUILDDIR, testutils.SRCDIR])
-    atexit.register(clu.Stop)
-    try:
-      _Build(clu)
-    except BaseException as err:
-      _failure = err
-      clu.Stop()
-      raise
-    _cluster = clu
-  return _cluster
+  return _ONCE.Get()
 
 
 def Configuration():

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Debian's packages and the units on a node that systemd runs.
+"""Debian's packages, "make install" and the units on a node that systemd runs.
 
 For C{devel/check-packages}, which makes the system that this runs in and has
 put the packages into C{/debs}.
@@ -95,12 +95,12 @@ class _Test(unittest.TestCase):
   def _Processes(self):
     return ours.Processes(self.cluster.master)
 
-
-@unittest.skipUnless(os.path.isdir(_DEBS), "not in devel/check-packages")
-class TestDaemon(_Test):
   def _Exe(self):
     return os.path.basename(ours.Executable(self.cluster.master))
 
+
+@unittest.skipUnless(os.path.isdir(_DEBS), "not in devel/check-packages")
+class TestDaemon(_Test):
   def testInitScript(self):
     """As Debian has it: systemd knows all of Ganeti's daemons as one service.
 
@@ -206,6 +206,37 @@ class TestDaemon(_Test):
     self._Run("truncate", "-s", "0", "/var/lib/ganeti/hmac.key")
     self._Systemctl("start", unit, check=False)
     self._AwaitFailed(unit, "The HMAC key in /var/lib/ganeti/hmac.key has 0")
+
+
+@unittest.skipUnless(os.path.isdir(_DEBS), "not in devel/check-packages")
+class TestMadeByHand(_Test):
+  def testWithGaneti(self):
+    """As INSTALL has it.
+
+    """
+    self._Systemctl("restart", "ganeti")
+    testutils.WaitFor(lambda: len(self._Processes()) == 1, "Ganeti's runs")
+    self._Run("sh", "-e", "-c", "mkdir /root/build; cd /root/build;"
+              " %s/configure -q --with-ganeti; make -s; make -s install;"
+              " /usr/lib/ganeti/daemon-util stop ganeti-confd;"
+              " /usr/lib/ganeti/daemon-util start ganeti-confd" %
+              testutils.SRCDIR)
+    testutils.WaitFor(self._Pings, "ours answers")
+    self.assertTrue(self._Exe().startswith("python3"))
+    self._Systemctl("restart", "ganeti")
+    testutils.WaitFor(self._Pings, "ours answers")
+    self.assertIn("/usr/sbin/ganeti-confd",
+                  self._Systemctl("status", "ganeti"))
+    self.cluster.Reboot()
+    testutils.WaitFor(self._Pings, "ours answers")
+    self.assertTrue(self._Exe().startswith("python3"))
+
+    self._Run("make", "-s", "-C", "/root/build", "uninstall")
+    self._Systemctl("restart", "ganeti")
+    testutils.WaitFor(lambda: len(self._Processes()) == 1, "Ganeti's runs")
+    self.assertEqual(self._Exe(), "ganeti-confd")
+    self.assertEqual(self._Systemctl("is-system-running"), "running")
+    self.assertEqual(self._Run("dpkg-divert", "--list", "*confd*").stdout, "")
 
 
 @unittest.skipUnless(os.path.isdir(_DEBS), "not in devel/check-packages")
