@@ -53,6 +53,8 @@ class Confd:
 
   @ivar requests: list of (type, query), in the order they came
   @ivar refused: list of datagrams that got no reply
+  @ivar replies: list of datagrams that were sent
+  @ivar replays: datagrams to send before each reply
 
   """
   def __init__(self, answer, key=testutils.KEY, address="127.0.0.1", port=0):
@@ -64,6 +66,8 @@ class Confd:
     """
     self.requests = []
     self.refused = []
+    self.replies = []
+    self.replays = []
     self.key = key
     self._answer = answer
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -97,8 +101,11 @@ class Confd:
           continue
         self.requests.append((message["type"], message["query"]))
         reply = self._answer(message["type"], message["query"])
+        for datagram in self.replays:
+          self._sock.sendto(datagram, client)
         if reply is not None:
-          self._sock.sendto(self._Pack(message["rsalt"], *reply), client)
+          self.replies.append(self._Pack(message["rsalt"], *reply))
+          self._sock.sendto(self.replies[-1], client)
 
   def _Parse(self, datagram):
     envelope = json.loads(datagram[4:].decode("ascii"))

@@ -8,7 +8,9 @@
 
 import asyncio
 import threading
+import time
 import unittest
+from unittest import mock
 
 import packaged
 import testutils
@@ -16,6 +18,7 @@ import testutils
 from ganeti import constants
 from ganeti.confd import client
 from ganeti.confd import protocol
+from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import exchange
 
 
@@ -26,11 +29,21 @@ _LOW = packaged.OBJECT_SERIAL
 #: Much less than what it takes until a lower serial is believed (seconds)
 _TIMEOUT = 4
 
+#: No less than a ping counts (seconds)
+_COUNTS = 0.3
+
 _PING = (constants.CONFD_REQ_PING, None)
 
+_ANSWERS = {constants.CONFD_REQ_CLUSTER_MASTER: "packaged.example.com"}
 
-_Answer = packaged.Answers(
-  lambda: _SERIAL, {constants.CONFD_REQ_CLUSTER_MASTER: "packaged.example.com"})
+_Answer = packaged.Answers(lambda: _SERIAL, _ANSWERS)
+
+
+def _Old(rtype, _):
+  """Answers as ours does, from an old configuration.
+
+  """
+  return (0, 3000000 if rtype == constants.CONFD_REQ_PING else "old", _LOW)
 
 
 class TestTurns(unittest.TestCase):
@@ -83,7 +96,6 @@ class TestTurns(unittest.TestCase):
 
     """
     serial = _SERIAL
-    answers = {constants.CONFD_REQ_CLUSTER_MASTER: "packaged.example.com"}
     masters = []
 
     def _Run(confd):
@@ -97,7 +109,7 @@ class TestTurns(unittest.TestCase):
         testutils.WaitFor(
           lambda: ours.Ask(protocol.REQ_STATS)["answer"]["waiting"]["now"] == 1,
           "the question is kept")
-      with self._Packaged(packaged.Answers(lambda: serial, answers)) as other:
+      with self._Packaged(packaged.Answers(lambda: serial, _ANSWERS)) as other:
         testutils.WaitFor(lambda: exchange.SERIAL_QUESTION in other.requests,
                           "it is asked for the serial")
         self.assertNotIn(_SERIAL, [
@@ -110,30 +122,91 @@ class TestTurns(unittest.TestCase):
     thread.join()
 
   def testOldConfigurationOfOurs(self):
-    """It is asked who it is, once for each question, and stays old.
+    """It is pinged when it is asked, which is ever more rarely, and stays old.
 
     """
-    def _Old(rtype, _):
-      # The reply to a ping has a serial, as ours has
-      return (0, 3000000 if rtype == constants.CONFD_REQ_PING else "old", _LOW)
-
     with self._Client(timeout=2) as confd:
       self._LearnOurs(confd)
       with self._Packaged(_Old) as old:
-        for count in [1, 2]:
-          self.assertRaises(client.StaleAnswer, confd.MasterNode)
-          self.assertEqual(old.requests.count(_PING), count)
+        self.assertRaises(client.StaleAnswer, confd.MasterNode)
+      self.assertIn(_PING, old.requests)
+      self.assertLess(len(old.requests), 40)
+
+  def testOldConfigurationInPackagedsPlace(self):
+    """What was found out a moment ago may not be true any more.
+
+    """
+    with self._Client(timeout=1) as confd:
+      self._LearnOurs(confd)
+      with self._Packaged():
+        confd.MasterNode()
+      time.sleep(_COUNTS)
+      with self._Packaged(_Old):
+        self.assertRaises(client.StaleAnswer, confd.MasterNode)
+
+  def testReplacedBeforeThePing(self):
+    """It is the one that replies to the ping whose answer counts.
+
+    """
+    turned = threading.Event()
+
+    def _Turning(rtype, query):
+      if rtype == constants.CONFD_REQ_PING:
+        turned.set()
+      return (_Answer if turned.is_set() else _Old)(rtype, query)
+
+    with self._Client() as confd:
+      self._LearnOurs(confd)
+      with self._Packaged(_Turning):
+        self.assertEqual(confd.MasterNode().answer, "packaged.example.com")
+
+  def testReplayedPing(self):
+    """A reply of the packaged daemon that is sent again changes nothing.
+
+    """
+    with self._Client(timeout=1) as confd:
+      self._LearnOurs(confd)
+      with self._Packaged() as other:
+        confd.Ping()
+        confd.MasterNode()
+        # What it has said, and may say again
+        replies = list(other.replies)
+      self.assertGreater(len(replies), 1)
+      self._LearnOurs(confd)
+      time.sleep(_COUNTS)
+      with self._Packaged(_Old) as old:
+        old.replays = replies
+        self.assertRaises(client.StaleAnswer, confd.MasterNode)
+
+  def testRestored(self):
+    """Beside other questions, which the packaged daemon always answers.
+
+    """
+    with mock.patch.object(dialogue, "RESTORED_AFTER", 3), \
+         self._Client(timeout=1) as confd:
+      self._LearnOurs(confd)
+      with self._Packaged(packaged.Answers(lambda: _SERIAL - 1, _ANSWERS)):
+        self.assertRaises(client.StaleAnswer, confd.Serial)
+
+        def _Serial():
+          self.assertEqual(confd.MasterNode().serial, _LOW)
+          try:
+            return confd.Serial()
+          except client.StaleAnswer:
+            return None
+        self.assertEqual(testutils.WaitFor(_Serial, "the serial").answer,
+                         _SERIAL - 1)
 
   def testNoPing(self):
     """Without a reply to it, nobody is taken for the packaged daemon.
 
     """
-    def _Old(rtype, _):
+    def _Silent(rtype, _):
       return None if rtype == constants.CONFD_REQ_PING else (0, "old", _LOW)
 
     with self._Client(timeout=2) as confd:
       self._LearnOurs(confd)
-      with self._Packaged(_Old):
+      with self._Packaged(_Silent):
         self.assertRaises(client.StaleAnswer, confd.MasterNode)
 
 

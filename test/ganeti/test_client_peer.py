@@ -9,9 +9,11 @@ cluster cannot have added.
 
 """
 
+import asyncio
 import os
 import re
 import subprocess
+import threading
 import time
 import unittest
 
@@ -22,6 +24,8 @@ from cluster import grow
 from cluster import shared
 
 from ganeti.confd import client
+from ganeti.confd import keyfile
+from ganeti.confd import readerkey
 
 
 CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
@@ -181,6 +185,163 @@ class TestCalls(unittest.TestCase):
       pass
     time.sleep(0.1)
     return False
+
+
+class _Cluster:
+  """Candidates, each of them with the packaged daemon or ours.
+
+  """
+  ADDRESSES = ["127.0.51.%d" % i for i in (1, 2, 3)]
+
+  def __init__(self):
+    self.port = testutils.FreePort(self.ADDRESSES[0])
+    self.config = CONFIG_DATA
+    self._running = {}
+
+  def Start(self, address, make):
+    """Has a candidate's daemon replaced.
+
+    """
+    if address in self._running:
+      # As a package's scripts do
+      self._running[address].proc.terminate()
+      self._running[address].proc.wait()
+      self._running.pop(address).Kill()
+    daemon = make(self.config, key=KEY, address=address, port=self.port)
+    self._running[address] = daemon
+    daemon.Start()
+    return daemon
+
+  def Stop(self):
+    for daemon in self._running.values():
+      daemon.Kill()
+
+  def Turns(self):
+    """Replaces one after the other, there and back and there.
+
+    After each step, and before it is finished, it is the caller's turn.
+
+    """
+    for make in [debian.Daemon, testutils.Daemon, debian.Daemon]:
+      for address in self.ADDRESSES:
+        self.Start(address, make)
+        yield
+
+
+class TestTurns(unittest.TestCase):
+  """Each daemon takes the other's place while clients ask.
+
+  No client waits as long as it takes until lower serials are believed.
+
+  """
+  _TIMEOUT = 4
+
+  def setUp(self):
+    self.cluster = _Cluster()
+    self.addCleanup(self.cluster.Stop)
+    self.serial = CONFIG_DATA["serial_no"]
+
+  def _Client(self, make=client.Client, **kwargs):
+    kwargs.setdefault("key", KEY)
+    kwargs.setdefault("timeout", self._TIMEOUT)
+    return make(_Cluster.ADDRESSES, port=self.cluster.port, **kwargs)
+
+  def testCalls(self):
+    with self._Client() as asker, self._Client(coverage=1) as other:
+      for (count, _) in enumerate(self.cluster.Turns(), 1):
+        for confd in (asker, other):
+          for _ in range(3):
+            self.assertEqual(confd.MasterNode().answer, "node1.example.com")
+            self.assertEqual(confd.Serial().answer, self.serial)
+        if count % len(_Cluster.ADDRESSES) == 0:
+          self.assertEqual(asker.Status().serial, self.serial)
+
+  def testAsyncio(self):
+    async def _Run():
+      async with self._Client(client.AsyncClient) as confd:
+        for _ in self.cluster.Turns():
+          replies = await asyncio.gather(*[confd.MasterNode()
+                                           for _ in range(10)])
+          self.assertEqual({i.answer for i in replies}, {"node1.example.com"})
+
+    asyncio.run(_Run())
+
+  def testCallback(self):
+    """Ganeti's interface knows no serial of the question before.
+
+    """
+    store = client.StoreResultCallback()
+    confd = client.ConfdClient(KEY, _Cluster.ADDRESSES,
+                               client.ConfdFilterCallback(store),
+                               port=self.cluster.port)
+    for (count, _) in enumerate(self.cluster.Turns(), 1):
+      request = client.ConfdClientRequest(type=3)
+      confd.SendRequest(request)
+      confd.WaitForReply(request.rsalt, timeout=1)
+      (came, up) = store.GetResponse(request.rsalt)
+      self.assertTrue(came, count)
+      self.assertEqual(up.server_reply.answer, "node1.example.com")
+
+  def testReader(self):
+    """The packaged daemon is silent to readers; one of ours is enough.
+
+    """
+    key = keyfile.Format(KEY, readerkey.Make("me", ["all"], None))
+    with self._Client(key=key) as confd:
+      self.cluster.Start(_Cluster.ADDRESSES[0], testutils.Daemon)
+      for _ in self.cluster.Turns():
+        self.cluster.Start(_Cluster.ADDRESSES[0], testutils.Daemon)
+        self.assertEqual(confd.MasterNode().serial, self.serial)
+
+  def testFollowing(self):
+    """What has changed while the daemons were replaced is told.
+
+    """
+    seen = []
+    changed = threading.Event()
+
+    def _Follow(confd):
+      for change in confd.FollowCall(lambda confd:
+                                     confd.Config("/cluster/cluster_name")):
+        seen.append(change.reply.answer)
+        changed.set()
+
+    for _ in zip(range(3), self.cluster.Turns()):
+      pass
+    with self._Client() as confd:
+      thread = threading.Thread(target=_Follow, args=(confd, ))
+      thread.start()
+      try:
+        testutils.WaitFor(lambda: seen, "the first answer")
+        for (number, make) in enumerate([testutils.Daemon, debian.Daemon]):
+          name = "cluster%d.example.com" % number
+          self.cluster.config = dict(
+            CONFIG_DATA, serial_no=self.serial + number + 1,
+            cluster=dict(CONFIG_DATA["cluster"], cluster_name=name))
+          for address in _Cluster.ADDRESSES:
+            self.cluster.Start(address, make)
+          testutils.WaitFor(lambda: seen[-1] == name, name)
+      finally:
+        confd.Close()
+        thread.join()
+
+  def testOldConfigurationOfOurs(self):
+    """Whatever the others are, it does not win.
+
+    """
+    old = dict(CONFIG_DATA, serial_no=self.serial - 1,
+               cluster=dict(CONFIG_DATA["cluster"], cluster_name="old"))
+    with self._Client(timeout=2) as confd:
+      for _ in zip(range(6), self.cluster.Turns()):
+        confd.Serial()
+      self.cluster.config = old
+      self.cluster.Start(_Cluster.ADDRESSES[2], testutils.Daemon)
+      self.cluster.config = CONFIG_DATA
+      question = "/cluster/cluster_name"
+      self.assertEqual(confd.Config(question).answer, "cluster.example.com")
+      for address in _Cluster.ADDRESSES[:2]:
+        self.cluster.Start(address, debian.Daemon)
+        self.assertEqual(confd.Config(question).answer, "cluster.example.com")
 
 
 if __name__ == "__main__":

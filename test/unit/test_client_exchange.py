@@ -90,6 +90,15 @@ class _Run:
     return self.exchange.Result(self.now)
 
 
+def _Packaged(index):
+  """Makes a candidate that a ping has just shown to have a packaged daemon.
+
+  """
+  candidate = _Candidate(index)
+  candidate.Pinged(0, 1000.0)
+  return candidate
+
+
 def _Candidates(count):
   return [_Candidate(i) for i in range(1, count + 1)]
 
@@ -406,8 +415,7 @@ class TestFloor(unittest.TestCase):
     """Those of the packaged daemon's replies tell nothing.
 
     """
-    run = _Run([_Candidate(1), _Candidate(2, tells_serial=False)],
-               query=(1, "node1"), floor=100)
+    run = _Run([_Candidate(1), _Packaged(2)], query=(1, "node1"), floor=100)
     run.Reply(0, 90, answer="old")
     run.Reply(1, 5, answer="new")
     self.assertTrue(run.Advance(2))
@@ -425,7 +433,7 @@ class TestFloor(unittest.TestCase):
       run.Result()
 
   def testPackagedDaemonsSerialsTellNothing(self):
-    run = _Run([_Candidate(1, tells_serial=False)], query=(3, None), floor=10)
+    run = _Run([_Packaged(1)], query=(3, None), floor=10)
     run.Reply(0, 2)
     self.assertFalse(run.exchange.AllStale())
     self.assertEqual(run.Result().serial, 2)
@@ -435,6 +443,143 @@ class TestFloor(unittest.TestCase):
     run.Reply(0, 0, 3000000)
     run.Reply(1, 7, 3000000)
     self.assertEqual([i.tells_serial for i in run.candidates], [False, True])
+
+
+class TestWhichDaemon(unittest.TestCase):
+  """Replies below the floor: is it a packaged daemon by now?
+
+  """
+  def _Run(self, candidates, **kwargs):
+    kwargs.setdefault("query", (1, "node1"))
+    return _Run(candidates, floor=100, **kwargs)
+
+  def _Pings(self, run):
+    """Returns to whom pings were sent, and forgets them.
+
+    """
+    run.Step()
+    result = [host for (_, host, request) in run.sent if request.type == 0]
+    run.sent = []
+    return result
+
+  def testAnsweredByPackaged(self):
+    run = self._Run([_Candidate(1, tells_serial=True)])
+    run.Reply(0, 5, answer="from the daemon before?")
+    self.assertFalse(run.done)
+    self.assertTrue(run.exchange.AllStale())
+    self.assertEqual(self._Pings(run), ["192.0.2.1"])
+    run.Reply(0, 0, answer=3000000)
+    # The question again, with another salt
+    self.assertFalse(run.done)
+    run.Step()
+    self.assertEqual([request.type for (_, _, request) in run.sent], [1])
+    run.Reply(0, 5, answer="new")
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().answer, "new")
+
+  def testFarAway(self):
+    """A ping whose reply takes longer than it counts.
+
+    """
+    run = self._Run([_Candidate(1)])
+    for (serial, answer) in [(5, "old"), (0, 3000000), (5, "new")]:
+      run.Step()
+      run.Reply(0, serial, answer, delay=1.5)
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().answer, "new")
+
+  def testAnsweredByOurs(self):
+    for candidate in [_Candidate(1, tells_serial=True), _Candidate(1)]:
+      run = self._Run([candidate])
+      run.Reply(0, 99)
+      self.assertEqual(self._Pings(run), ["192.0.2.1"])
+      run.Reply(0, 99, answer=3000000)
+      self.assertTrue(run.done)
+      self.assertTrue(run.exchange.AllStale())
+      self.assertEqual(self._Pings(run), [])
+
+  def testPackagedIsOursByNow(self):
+    """What is known is not believed for long.
+
+    """
+    run = self._Run([_Packaged(1)])
+    run.Reply(0, 99, delay=1.1)
+    self.assertFalse(run.done)
+    self.assertEqual(self._Pings(run), ["192.0.2.1"])
+    self.assertTrue(run.exchange.AllStale())
+    run.Reply(0, 99, answer=3000000)
+    self.assertTrue(run.done)
+    self.assertTrue(run.exchange.AllStale())
+
+  def testPingWithoutReply(self):
+    run = self._Run([_Candidate(1)], timeout=5)
+    run.Reply(0, 99)
+    self.assertTrue(run.Advance(5))
+    self.assertGreater(len(self._Pings(run)), 3)
+    self.assertTrue(run.exchange.AllStale())
+
+  def testOthersDoNotWait(self):
+    run = self._Run(_Candidates(3))
+    run.Reply(0, 99)
+    run.Reply(1, 100)
+    run.Reply(2, 100)
+    self.assertTrue(run.done)
+
+  def testWhileAnotherIsSilent(self):
+    run = self._Run(_Candidates(3))
+    for (serial, answer) in [(5, "old"), (0, 3000000), (5, "new")]:
+      for index in range(2):
+        run.Reply(index, serial, answer)
+      run.Step()
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().answer, "new")
+
+  def testNoReason(self):
+    """No ping to whoever is fresh, has no answer, or tells by the answer.
+
+    """
+    for (query, serial, answer, status) in [
+      ((1, "node1"), 100, 0, 0),
+      ((1, "node1"), 0, "no such node", 1),
+      (exchange.SERIAL_QUESTION, 5, 99, 0),
+      ((0, None), 99, 3000000, 0),
+      ((0, None), 0, 3000000, 0),
+      ]:
+      run = self._Run(_Candidates(2), query=query)
+      run.sent = []
+      run.Reply(0, serial, answer, status)
+      self.assertEqual(self._Pings(run), [])
+    run = _Run(_Candidates(2), query=(1, "node1"))
+    run.Reply(0, 5)
+    self.assertEqual(self._Pings(run), [])
+
+  def testReplyFromElsewhere(self):
+    """Of another candidate, or of nobody who was asked.
+
+    """
+    run = self._Run(_Candidates(2))
+    run.Reply(0, 99)
+    run.Step()
+    (ping, ) = [asked for asked in run.exchange.Salts().values()
+                if asked not in run.exchange._asked]
+    for host in ["192.0.2.2", "192.0.2.99"]:
+      run.exchange.Receive(ping, wire.ParsedReply(1, 0, 3000000, 0, ping.salt),
+                           (host, 1814), run.now)
+    self.assertEqual([i.tells_serial for i in run.candidates], [None, None])
+    self.assertTrue(run.exchange.AllStale())
+
+  def testSaltsAreNew(self):
+    """A reply to another ping has none of them.
+
+    """
+    salts = set()
+    for _ in range(2):
+      run = self._Run([_Candidate(1)])
+      for (serial, answer) in [(5, "old"), (0, 3000000), (5, "new")]:
+        run.Step()
+        run.Reply(0, serial, answer)
+      salts.update(request.rsalt for (_, _, request) in run.sent)
+    self.assertEqual(len(salts), 6)
 
 
 class TestNoAnswer(unittest.TestCase):

@@ -13,12 +13,11 @@ suspended; C{aio}'s leaves the waiting to asyncio's event loop.
 Facts about serials: this project's daemon puts the configuration's serial into
 each reply. The packaged daemon puts those of single objects there, and 0 into
 the reply to a ping, by which it is known; whether a reply of it is old cannot
-be told. Either daemon may take the other's place at any time.
+be told. Either daemon may take the other's place at any time: L{exchange} finds
+out anew which one it is, wherever that decides whether a reply is old.
 
 Rule 1: a serial that goes back is ignored, unless all candidates that answer
-say so for L{RESTORED_AFTER} seconds (a configuration was restored). When all
-answers look old, whoever is the packaged daemon by now is found out first, and
-the question asked again.
+say so for L{RESTORED_AFTER} seconds (a configuration was restored).
 
 Rule 2: the time for an answer counts from the call. Files, names and learning
 the candidates are within it. Parts of an answer have the rule of L{fetch}.
@@ -126,7 +125,9 @@ class Freshness:
   def __init__(self) -> None:
     self.serial: Optional[int] = None
     self.floor: Optional[int] = None
-    self._low_since: Optional[float] = None
+    # Since when all are stale: the answers to the question for the serial,
+    # True, of which the packaged daemon's may be, and to all others, False
+    self._low_since: Dict[bool, float] = {}
 
   def Judge(self, current: exchange.Exchange, now: float) -> bool:
     """Weighs the outcome of an exchange against what is known.
@@ -135,24 +136,24 @@ class Freshness:
 
     """
     if current.AllStale():
-      if self._low_since is None:
-        self._low_since = now
-      if now - self._low_since < RESTORED_AFTER:
+      since = self._low_since.setdefault(current.is_serial_question, now)
+      if now - since < RESTORED_AFTER:
         return False
       self.floor = current.floor = None
-      self._low_since = None
+      self._low_since.clear()
     best = current.Best()
     if best is None:
       # Silence is nobody's word
-      self._low_since = None
+      self._low_since.clear()
       return False
     (serial, counts) = best
     if counts or self.serial is None:
       self.serial = serial
     if counts:
       self.floor = max(serial, self.floor or 0)
-    # Somebody answers who is not old
-    self._low_since = None
+      self._low_since.clear()
+    else:
+      self._low_since.pop(False, None)
     return True
 
   def Tell(self, serial: int) -> None:
@@ -362,7 +363,6 @@ class Dialogue:
 
     """
     pause = _STALE_PAUSE_FIRST
-    recognized = False
     while True:
       (asked, reserve) = self._known.Pick(self._coverage)
       floor = self._freshness.floor
@@ -373,12 +373,6 @@ class Dialogue:
       if (self._freshness.Judge(current, now) or not current.AllStale() or
           now + pause >= deadline):
         return current
-      if not recognized and self.reader is None:
-        # The answers in hand are not used: the daemon that replies to the ping
-        # may not be the one that sent them. Only ours answers readers.
-        recognized = True
-        await self._AskEveryone(constants.CONFD_REQ_PING, deadline)
-        continue
       await self._driver.Pause(pause)
       pause = min(pause * 2, _STALE_PAUSE_MAX)
 

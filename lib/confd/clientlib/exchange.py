@@ -21,8 +21,9 @@ anywhere else do not count. A candidate's first reply is the one that counts.
 
 Rule 3: the best reply is the one with the highest serial. An error with a text
 is worse than any other reply. Replies below the floor (the serial that the
-asker knows to exist) are stale, and no answer. The answer to
-L{SERIAL_QUESTION} is the serial that counts, whatever daemon it is from.
+asker knows to exist) are stale, and no answer, but for those of rule 6. The
+answer to L{SERIAL_QUESTION} is the serial that counts, whatever daemon it is
+from.
 
 Rule 4: enough is what L{NeededReplies} says of the candidates asked. Those
 that do not answer get L{PATIENCE} seconds, then any answer is enough. Without
@@ -32,15 +33,20 @@ Rule 5: an ICMP error shortens no patience. It makes resends to its address
 rarer, explains silence, and ends the wait for a first answer when patience is
 over, if there was one for each address.
 
-Rule 6: where all replies are stale, those that do not answer get no more time
-than beside a fresh one: it is for the asker to find out why, and to ask again.
+Rule 6: a packaged daemon's replies are never stale, and either daemon may take
+the other's place at any time. So a candidate whose reply is below the floor is
+pinged once, unless a ping has shown within L{_PACKAGED_FOR} seconds that it has
+the packaged one; until it answers, its reply is stale. Where the ping shows the
+packaged daemon, the question is asked again: the reply may be from the daemon
+before. To readers only this project's daemon replies, and nobody is pinged.
 
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Dict, Generic, Iterable, List, \
-  NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
+  NamedTuple, Optional, Sequence, Set, Tuple, TypeVar, Union
 
 from ganeti import constants
 from ganeti import errors
@@ -63,6 +69,10 @@ _LAST_HOPE = 2.0
 
 #: Seconds without a resend to an address after an ICMP error for it
 _REFUSED_PAUSE = 0.5
+
+#: Seconds for which a ping shows that a candidate has the packaged daemon. It
+#: takes as long at least to replace one.
+_PACKAGED_FOR = 0.25
 
 #: How many addresses that were not asked are remembered, for a message
 _MAX_STRANGERS = 3
@@ -302,12 +312,28 @@ class Candidate:
     self.silent = False
     self.tells_serial: Optional[bool] = None
     self._refused: Dict[Source, float] = {}
+    self._pinged_at = -math.inf
 
   def IsAt(self, source: Source) -> bool:
     """Tells whether an address is one of the candidate's.
 
     """
     return source in self.sources
+
+  def Pinged(self, serial: int, now: float) -> None:
+    """Takes note of the serial in a reply to a ping: it shows which daemon the
+    candidate has.
+
+    """
+    self.tells_serial = serial != 0
+    self._pinged_at = now
+
+  def IsPackaged(self, now: float) -> bool:
+    """Tells whether a ping has shown lately that it has the packaged daemon.
+
+    """
+    return (self.tells_serial is False and
+            now < self._pinged_at + _PACKAGED_FOR)
 
   def Refuse(self, source: Source, reason: str, now: float) -> None:
     """Takes note of an address that a datagram was not delivered to.
@@ -323,16 +349,45 @@ class Candidate:
     return self._refused.get(source, since - 1) >= since
 
 
-class _Asked(talk.Asked):
-  """How far one candidate is with the question.
+class _Ping(talk.Asked):
+  """What rule 6 asks a candidate.
 
   """
   def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
     talk.Asked.__init__(self, salt, now)
     self.candidate = candidate
+
+
+class _Asked(talk.Asked):
+  """How far one candidate is with the question.
+
+  @ivar ping: the ping that its reply has given reason to, until it is answered
+  @ivar recognized: whether it is
+
+  """
+  def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
+    talk.Asked.__init__(self, salt, now)
+    self.candidate = candidate
+    self.ping: Optional[_Ping] = None
+    self.recognized = False
     self.reply: Optional[wire.ParsedReply] = None
     self.source: Optional[Source] = None
     self.round_trip = 0.0
+
+  def AskAgain(self, salt: str, now: float) -> None:
+    """Forgets the reply.
+
+    """
+    self.salt = salt
+    self.pace = talk.Pace(now)
+    self.reply = None
+
+  @property
+  def awaited(self) -> Optional[Union[_Asked, _Ping]]:
+    """What the candidate has not replied to yet.
+
+    """
+    return self if self.reply is None else self.ping
 
   @property
   def unreachable(self) -> bool:
@@ -393,7 +448,7 @@ class Exchange(talk.Talk):
     self._patience = patience
     self._patience_ends = now + patience
     self._asked: List[_Asked] = []
-    self._by_salt: Dict[str, _Asked] = {}
+    self._by_salt: Dict[str, Union[_Asked, _Ping]] = {}
     self._Ask(candidates, now)
     self._everybody = everybody
     self._sent = False
@@ -409,17 +464,20 @@ class Exchange(talk.Talk):
       self._asked.append(asked)
       self._by_salt[asked.salt] = asked
 
-  def Salts(self) -> Dict[str, _Asked]:
+  def Salts(self) -> Dict[str, Union[_Asked, _Ping]]:
     return self._by_salt
 
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
                ) -> List[talk.Datagram]:
     self._reader = keyfile.LabelOf(key)
     result: List[talk.Datagram] = []
-    for asked in self._asked:
-      if asked.reply is None and asked.pace.IsDue(now):
-        datagram = wire.PackRequest(key, timestamp, self._rtype, self._query,
-                                    asked.salt)
+    for i in self._asked:
+      asked = i.awaited
+      if asked is not None and asked.pace.IsDue(now):
+        (rtype, query) = ((constants.CONFD_REQ_PING, None)
+                          if isinstance(asked, _Ping) else
+                          (self._rtype, self._query))
+        datagram = wire.PackRequest(key, timestamp, rtype, query, asked.salt)
         candidate = asked.candidate
         result.extend(
           talk.Datagram(family, address, datagram)
@@ -432,13 +490,13 @@ class Exchange(talk.Talk):
 
   @property
   def wakeup(self) -> float:
-    times = [asked.pace.next for asked in self._asked if asked.reply is None]
+    times = [i.awaited.pace.next for i in self._asked if i.awaited is not None]
     times.append(self._deadline)
-    if self._reserve or self._everybody or self._fresh or self.AllStale():
+    if self._reserve or self._everybody or self._fresh:
       times.append(self._patience_ends)
     return min(times)
 
-  def Receive(self, asked: _Asked, reply: wire.ParsedReply,
+  def Receive(self, asked: Union[_Asked, _Ping], reply: wire.ParsedReply,
               address: talk.SocketAddress, now: float) -> bool:
     source = SourceOf(address)
     owner = self._Owner(asked, source)
@@ -448,9 +506,11 @@ class Exchange(talk.Talk):
       return False
     owner.candidate.silent = False
     owner.candidate.trouble = None
+    if isinstance(asked, _Ping):
+      return self._ReceivePing(owner, reply, now)
     if owner.reply is not None:
       return False
-    if (self._IsSerialQuestion() and wire.IsPlainInt(reply.answer) and
+    if (self.is_serial_question and wire.IsPlainInt(reply.answer) and
         reply.status == constants.CONFD_REPL_STATUS_OK):
       reply = reply._replace(serial=reply.answer)
     owner.reply = reply
@@ -463,19 +523,54 @@ class Exchange(talk.Talk):
       # The packaged daemon knows no readers
       owner.candidate.tells_serial = True
     elif self._rtype == constants.CONFD_REQ_PING:
-      owner.candidate.tells_serial = reply.serial != 0
+      owner.candidate.Pinged(reply.serial, now)
+    elif (self._IsLow(reply) and not owner.recognized and
+          not owner.candidate.IsPackaged(now)):
+      owner.ping = _Ping(owner.candidate, self._NewSalt(), now)
+      self._by_salt[owner.ping.salt] = owner.ping
+      # It is to be sent
+      return True
     return self.Done(now)
 
-  def _Owner(self, asked: _Asked, source: Source) -> Optional[_Asked]:
+  def _ReceivePing(self, owner: _Asked, reply: wire.ParsedReply, now: float
+                   ) -> bool:
+    """Takes note of a reply to a ping of rule 6.
+
+    """
+    if owner.ping is None:
+      return False
+    owner.ping = None
+    owner.recognized = True
+    owner.candidate.Pinged(reply.serial, now)
+    if not owner.candidate.tells_serial:
+      del self._by_salt[owner.salt]
+      owner.AskAgain(self._NewSalt(), now)
+      self._by_salt[owner.salt] = owner
+    return True
+
+  def _Owner(self, asked: Union[_Asked, _Ping], source: Source
+             ) -> Optional[_Asked]:
     """Finds whose reply it is that came from an address.
 
     """
-    if asked.candidate.IsAt(source):
-      return asked
-    return next((i for i in self._asked if i.candidate.IsAt(source)), None)
+    there = [i for i in self._asked if i.candidate.IsAt(source)]
+    return next((i for i in there if i.candidate is asked.candidate),
+                there[0] if there else None)
 
-  def _IsSerialQuestion(self) -> bool:
+  @property
+  def is_serial_question(self) -> bool:
+    """Whether the question is L{SERIAL_QUESTION}.
+
+    """
     return (self._rtype, self._query) == SERIAL_QUESTION
+
+  def _IsLow(self, reply: wire.ParsedReply) -> bool:
+    """Tells whether a reply is below the floor, and would be an answer.
+
+    """
+    return (self.floor is not None and reply.serial < self.floor and
+            not self.is_serial_question and
+            not IsUnusable(reply.status, reply.answer))
 
   @property
   def _fresh(self) -> List[_Asked]:
@@ -490,7 +585,7 @@ class Exchange(talk.Talk):
     return (self.floor is not None and asked.reply is not None and
             asked.reply.serial < self.floor and
             (asked.candidate.tells_serial is not False or
-             self._IsSerialQuestion()))
+             asked.ping is not None or self.is_serial_question))
 
   def Done(self, now: float) -> bool:
     """Tells whether there is nothing more to wait for.
@@ -499,7 +594,7 @@ class Exchange(talk.Talk):
 
     """
     waiting = [asked for asked in self._asked
-               if asked.reply is None and asked.candidate.addresses]
+               if asked.awaited is not None and asked.candidate.addresses]
     if now >= self._deadline or not (waiting or self._reserve):
       return True
     impatient = now >= self._patience_ends
@@ -516,9 +611,6 @@ class Exchange(talk.Talk):
         self._reserve = []
         self._patience_ends = now + self._patience
       return False
-    if self.AllStale():
-      # So all can be asked again sooner
-      return impatient or all(i.candidate.silent for i in waiting)
     if any(i.reply is not None for i in self._asked):
       # Errors with a text: the others get longer to have a better answer
       return now >= self._patience_ends + _LAST_HOPE
@@ -555,7 +647,7 @@ class Exchange(talk.Talk):
       return None
     best = self._Ranked(fresh)[0]
     return (best.reply.serial,
-            bool(best.asked.candidate.tells_serial) or self._IsSerialQuestion())
+            bool(best.asked.candidate.tells_serial) or self.is_serial_question)
 
   def BestSource(self) -> Tuple[Candidate, List[talk.Address]]:
     """Returns where the best answer is from.
