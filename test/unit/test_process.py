@@ -252,7 +252,8 @@ class TestDieWithWriter(unittest.TestCase):
 
 class TestOomScore(unittest.TestCase):
   def testThereAndBack(self):
-    # As an ordinary user, too
+    # Without root's capabilities, too; as another user, it might not be able to
+    # read a Python of root's own
     script = """
       import os
       from ganeti.confd.daemon import process
@@ -267,8 +268,8 @@ class TestOomScore(unittest.TestCase):
     self.assertEqual(_Run(script), "1000\n")
     if os.geteuid() == 0:
       self.assertEqual(
-        _Run(script, ["setpriv", "--reuid=65534", "--regid=65534",
-                      "--clear-groups"]), "1000\n")
+        _Run(script, ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]),
+        "1000\n")
 
 
 class TestEnd(unittest.TestCase):

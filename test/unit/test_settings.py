@@ -199,11 +199,12 @@ class TestClient(_Test):
   def test(self):
     text = self._NoAnswer(cluster="a")
     self.assertIn("127.0.0.1:9", text)
-    self.assertIn("0.3 seconds", text)
-    text = self._NoAnswer(cluster="a", peers=["127.0.0.1:11"], timeout=0.2)
+    # More, on a busy machine
+    self.assertRegex(text, r" 0\.\d seconds")
+    text = self._NoAnswer(cluster="a", peers=["127.0.0.1:11"], timeout=2)
     self.assertIn("127.0.0.1:11", text)
     self.assertNotIn("127.0.0.1:9", text)
-    self.assertIn("0.2 seconds", text)
+    self.assertRegex(text, r" [1-9]\.\d seconds")
     with self.assertRaisesRegex(errors.ConfigurationError, "/none"):
       client.Client(cluster="a", key_file="/none")
     with self.assertRaises(errors.ConfigurationError):
