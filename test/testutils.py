@@ -40,7 +40,8 @@ SRCDIR = os.path.abspath(os.environ.get(
 BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
 
 # What the user of this machine has set is no test's concern
-for _name in ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE"):
+for _name in ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE",
+              "PYTHONUNBUFFERED"):
   os.environ.pop(_name, None)
 os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 

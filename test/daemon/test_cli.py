@@ -9,6 +9,7 @@
 import itertools
 import json
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -314,6 +315,49 @@ class TestQuestions(_Test):
                             env=_Environment(), check=False)
     os.close(writer)
     self.assertEqual((result.returncode, result.stderr), (141, ""))
+
+  def testNonBlocking(self):
+    """Nothing is lost where others have made the output non-blocking."""
+    # More than a pipe holds
+    self.daemons[0].WriteConfig(_Config(18, cluster={"tags": ["x" * 200000]}))
+    self.daemons[0].WaitForSerial(18)
+    for unbuffered in ("", "1"):
+      (reader, writer) = os.pipe()
+      os.set_blocking(writer, False)
+      with subprocess.Popen([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+                            ["config", "/cluster/tags"], stdout=writer,
+                            env=_Environment(PYTHONUNBUFFERED=unbuffered)
+                            ) as proc:
+        self.addCleanup(proc.kill)
+        os.close(writer)
+        with open(reader, encoding="ascii") as stream:
+          select.select([stream], [], [])
+          # Time to run into the end of the room
+          time.sleep(0.5)
+          self.assertEqual(json.load(stream), ["x" * 200000])
+        self.assertEqual(proc.wait(testutils.PATIENCE), 0)
+
+  def testInterruptedWhileNobodyReads(self):
+    """It ends without waiting for room."""
+    self.daemons[0].WriteConfig(testutils.MakeConfig(
+      nodes=[testutils.MakeNode(1, master_candidate=True,
+                                primary_ip=_ADDRESSES[0])], serial_no=18,
+      instances=[testutils.MakeInstance(i, 1) for i in range(1, 2500)]))
+    self.daemons[0].WaitForSerial(18)
+    (reader, writer) = os.pipe()
+    self.addCleanup(os.close, reader)
+    self.addCleanup(os.close, writer)
+    with subprocess.Popen([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+                          ["list", "instances"], stdout=writer,
+                          stderr=subprocess.PIPE, env=_Environment()) as proc:
+      select.select([reader], [], [])
+      time.sleep(0.5)
+      proc.send_signal(signal.SIGINT)
+      try:
+        self.assertEqual(proc.communicate(timeout=testutils.PATIENCE)[1], b"")
+      finally:
+        proc.kill()
+      self.assertEqual(proc.returncode, 130)
 
   def testClosedStreams(self):
     for (closed, output) in [(">&-", ""), ("2>&-", "node1.example.com\n")]:

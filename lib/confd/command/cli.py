@@ -18,12 +18,14 @@ else, since scripts ask many small questions.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import importlib
+import io
 import os
 import sys
 
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, TextIO
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -196,25 +198,47 @@ def _Askers(opts: argparse.Namespace, coverage: int) -> several.Askers:
           for name in names}
 
 
+class _Patient(io.FileIO):
+  """A file that waits for room, also where somebody has made it non-blocking.
+
+  """
+  def write(self, data: Any) -> int:
+    while True:
+      written: Optional[int] = io.FileIO.write(self, data)
+      if written is not None:
+        return written
+      import select
+      select.select([], [self], [])
+
+
 def _OpenStreams() -> None:
   """Makes sure that there is something to write to, and that it takes any text.
 
   Whoever closes a stream does not want to know.
 
   """
+  # With PYTHONUNBUFFERED, Python itself drops what there is no room for
+  buffer = getattr(sys.stdout, "buffer", None)
+  raw = getattr(buffer, "raw", buffer)
+  if isinstance(raw, io.FileIO):
+    sys.stdout = io.TextIOWrapper(
+      io.BufferedWriter(_Patient(raw.fileno(), "w", closefd=False)),
+      sys.stdout.encoding, line_buffering=bool(sys.stdout.line_buffering))
   for name in ("stdout", "stderr"):
     if getattr(sys, name) is None:
       setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
-def _CloseOutput() -> None:
-  """Has nothing more written to standard output.
+def _Abandon(stream: TextIO) -> None:
+  """Has nothing more written to a stream.
 
   Python would try once more when it ends, where that has failed.
 
   """
-  os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+  # It may be no file, for whoever calls Main
+  with contextlib.suppress(io.UnsupportedOperation):
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
@@ -250,7 +274,7 @@ def _Print(text: str, otherwise: str) -> None:
   try:
     print(text, flush=True)
   except OSError:
-    _CloseOutput()
+    _Abandon(sys.stdout)
     output.Say(otherwise)
 
 
@@ -279,8 +303,20 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   @return: exit code
 
   """
-  if argv is None:
-    argv = sys.argv[1:]
+  code = _Main(sys.argv[1:] if argv is None else argv)
+  for stream in (sys.stdout, sys.stderr):
+    try:
+      # What could not be written may have left something behind
+      stream.flush()
+    except OSError:
+      _Abandon(stream)
+  return code
+
+
+def _Main(argv: Sequence[str]) -> int:
+  """Runs a command, and says what is wrong.
+
+  """
   opts = None
   _OpenStreams()
   try:
@@ -293,9 +329,11 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
     sys.stdout.flush()
     return result
   except KeyboardInterrupt:
+    # There may be no room, and nobody who reads
+    _Abandon(sys.stdout)
     return exitcodes.INTERRUPTED
   except BrokenPipeError:
-    _CloseOutput()
+    _Abandon(sys.stdout)
     return exitcodes.BROKEN_PIPE
   except parse.UsageError as err:
     output.WriteError("usage: %s" % err.usage)
