@@ -111,6 +111,28 @@ class TestSchema(unittest.TestCase):
     self.assertTrue(self._IsValid("clusters", {
       "clusters": {"a": dict(reply, answer=5), "b": {"error": "x"}}}))
 
+  def testRefusesEvents(self):
+    """What is about a question has all four of its fields.
+
+    """
+    reply = {"serial": 5, "candidates": [], "silent": {}}
+    event = {"old": None, "serial": 5, "time": 1}
+    more = {"now": 5, "came": {}, "went": {},
+            "changed": {"": {"old": 4, "new": 5}}}
+    for (answer, is_valid) in [
+        (event, True),
+        ({**event, **more}, True),
+        ({**event, "time": 1.5}, False),
+        ({**event, "more": 1}, False),
+        ({"serial": 5, "time": 1}, False),
+        ({**event, **more, "changed": {"": {"old": 4}}}, False),
+        ({**event, **more, "went": []}, False),
+        *(({**event, **{i: more[i] for i in more if i != name}}, False)
+          for name in more),
+        ]:
+      self.assertEqual(self._IsValid("watch", dict(reply, answer=answer)),
+                       is_valid, answer)
+
   def testExamples(self):
     """The answers on the page.
 
@@ -172,6 +194,50 @@ class TestJson(unittest.TestCase):
           self.assertEqual(form, _Form(expected))
         else:
           self.assertEqual(reply["answer"], expected)
+
+
+@unittest.skipIf(jsonschema is None,
+                 "jsonschema is not installed (Debian: python3-jsonschema)")
+class TestEvents(unittest.TestCase):
+  """What "watch" prints is as the schema has it, too.
+
+  """
+  def testAll(self):
+    config = json.loads(testutils.ReadFile(os.path.join(
+      testutils.SRCDIR, "doc", "examples", "cluster.json")))
+    daemon = testutils.Daemon(config)
+    self.addCleanup(daemon.Stop)
+    daemon.Start()
+    procs = []
+    for words in ([], ["list", "instances"], ["config", "/cluster/tags"],
+                  ["node-role", "node1"]):
+      proc = subprocess.Popen(
+        [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-a",
+         "127.0.0.1", "-p", str(daemon.port), "--hmac-file", daemon.key_file,
+         "watch", "--json", *words], encoding="utf-8",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+      self.addCleanup(proc.wait)
+      self.addCleanup(proc.stdout.close)
+      self.addCleanup(proc.kill)
+      procs.append(proc)
+    (of_serial, of_list, *_) = procs
+    self.assertIn("The serial is", of_serial.stdout.readline())
+    for proc in procs[1:]:
+      event = self._Event(proc)
+      self.assertIsNone(event["old"])
+      self.assertIn("now", event)
+    config["serial_no"] += 1
+    config["instances"].popitem()
+    daemon.WriteConfig(config)
+    self.assertNotIn("now", self._Event(of_serial))
+    self.assertEqual(len(self._Event(of_list)["went"]), 1)
+
+  @staticmethod
+  def _Event(proc):
+    event = json.loads(proc.stdout.readline())
+    jsonschema.validate(event, _Schema("watch"))
+    return event["answer"]
 
 
 def _CommandLines():
