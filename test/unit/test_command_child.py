@@ -14,6 +14,8 @@ import unittest
 
 import testutils
 
+from ganeti.confd.command import child
+
 
 #: Runs a command, and gets a signal at the moment when it was started, and
 #: another one when it is ended
@@ -53,6 +55,12 @@ class TestSignals(unittest.TestCase):
         os.kill(int(pid), signal.SIGKILL)
       # As Python ends after Ctrl-C, or by the signal
       self.assertEqual(result.returncode, -number, result)
+
+  def testHowItEnded(self):
+    for (script, text) in [("exit 3", "ended with exit code 3"),
+                           ("kill -9 $$", "was ended by signal 9")]:
+      code = child.Run(["sh", "-c", script], {})
+      self.assertEqual(child.HowItEnded(code), text)
 
 
 if __name__ == "__main__":

@@ -168,3 +168,14 @@ def Run(words: List[str], variables: Dict[str, str],
       raise
   finally:
     _SIGNALS.Release()
+
+
+def HowItEnded(code: int) -> str:
+  """Makes the end of a sentence about a command.
+
+  @param code: from L{Run}
+
+  """
+  if code < 0:
+    return "was ended by signal %d" % -code
+  return "ended with exit code %d" % code

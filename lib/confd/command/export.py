@@ -80,8 +80,8 @@ def _Then(line: str, serial: int) -> int:
   code = child.Run(["/bin/sh", "-c", line], {_SERIAL_VARIABLE: str(serial)})
   if code == 0:
     return exitcodes.SUCCESS
-  output.Say("The file has changed, but '%s' ended with exit code %d" %
-             (line, code))
+  output.Say("The file has changed, but '%s' %s" %
+             (line, child.HowItEnded(code)))
   return exitcodes.FAILURE
 
 

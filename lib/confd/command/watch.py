@@ -199,7 +199,7 @@ def _RunCommand(words: List[str], change: clientlib.Change,
     output.Say("Cannot run '%s': %s" % (words[0], err.strerror))
     return
   if code != 0:
-    output.Say("'%s' ended with exit code %d" % (" ".join(words), code))
+    output.Say("'%s' %s" % (" ".join(words), child.HowItEnded(code)))
 
 
 def _Watch(asker: clientlib.Client, opts: argparse.Namespace) -> None:
