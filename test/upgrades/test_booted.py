@@ -318,9 +318,9 @@ class TestExporter(_Test):
     self._Run("dpkg", "--remove", "ganeti-confd-exporter")
     self.assertEqual(self._Metrics(), "")
     self.assertEqual(self._Property(unit, "ActiveState"), "inactive")
-    # The key is not the package's
-    self._Run("dpkg", "--purge", "ganeti-confd-exporter")
     self._Run("test", "-e", "/etc/ganeti/confd-exporter/fsn.key")
+    self._Run("dpkg", "--purge", "ganeti-confd-exporter")
+    self._Run("test", "!", "-e", "/etc/ganeti/confd-exporter")
     self.assertEqual(self._Run("find", _UNITS, "-name", "*exporter*").stdout,
                      "")
 
