@@ -197,6 +197,28 @@ class TestWaiting(unittest.TestCase):
     one.kept = None
     self.assertIs(world.Advance(15), Outcome.BEHIND)
 
+  def testDeadIsKnownToBeSilent(self):
+    """Questions that come after a round wait for no candidate that has died.
+
+    """
+    (one, two) = (_Daemon(1, 17), _Daemon(2, 17))
+    world = _World(one, two)
+    self.assertIsNone(world.Advance(3))
+    one.alive = False
+    one.kept = None
+    self.assertIsNone(world.Advance(18))
+    world.Change(two, 18)
+    self.assertIs(world.Advance(0), Outcome.MOVED)
+    world.waiting.Finish(world.now)
+    self.assertEqual([i.candidate.silent for i in (one, two)], [True, False])
+    # Until it answers again
+    one.alive = True
+    one.serial = 18
+    world.serial = 18
+    world.Begin()
+    self.assertIs(world.Advance(5), Outcome.JOINED)
+    self.assertFalse(one.candidate.silent)
+
   def testLost(self):
     daemon = _Daemon(1, 17)
     world = _World(daemon)

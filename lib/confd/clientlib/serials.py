@@ -341,6 +341,9 @@ class Waiting(talk.Talk):
     return self.outcome is not None
 
   def Finish(self, now: float) -> None:
-    """Ends the round.
+    """Ends the round: remembers who is silent, whom no question waits for then.
 
     """
+    for place in self._places.values():
+      if now >= place.alive_until:
+        place.candidate.silent = True
