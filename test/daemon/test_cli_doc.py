@@ -127,7 +127,8 @@ class TestSchema(unittest.TestCase):
         ({"serial": 5, "time": 1}, False),
         ({**event, **more, "changed": {"": {"old": 4}}}, False),
         ({**event, **more, "went": []}, False),
-        *(({**event, **{i: more[i] for i in more if i != name}}, False)
+        *(({**event, **{i: value for (i, value) in more.items() if i != name}},
+           False)
           for name in more),
         ]:
       self.assertEqual(self._IsValid("watch", dict(reply, answer=answer)),
