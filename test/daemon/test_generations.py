@@ -46,6 +46,15 @@ def _Config(serial, instances=0):
                for index in range(instances)])
 
 
+def _IsFree(address, port):
+  with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    try:
+      sock.bind((address, port))
+    except OSError:
+      return False
+  return True
+
+
 class _Client:
   """A client that always has some questions under way, and sends none twice.
 
@@ -489,9 +498,10 @@ class DeathTest(unittest.TestCase):
     seconds = time.monotonic() - started
     self.assertLess(seconds, 10 * END_GOAL)
     self.assertFalse(os.path.exists(daemon.pid_file))
-    # Its port is free for the next
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-      sock.bind((daemon.address, daemon.port))
+    # Its port is free for the next; "tree" may lack a process that was just
+    # being started
+    testutils.WaitFor(lambda: _IsFree(daemon.address, daemon.port),
+                      "its port is free")
     return seconds
 
   def testSupervisor(self):
