@@ -38,6 +38,7 @@ import json
 import functools
 import operator
 import re
+import threading
 import warnings
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NoReturn, \
   Optional, Sequence
@@ -182,6 +183,10 @@ _COMPARISONS: Dict[str, Callable[[Any, Any], Any]] = {
   ">": operator.gt,
   ">=": operator.ge,
   }
+
+#: A parser of pyparsing serves one thread at a time: it finds out how many
+#: arguments its actions take by calling them
+_PARSING = threading.Lock()
 
 _EQUALITY = frozenset(["==", "="])
 
@@ -511,7 +516,8 @@ def Parse(text: str, hostnames: FrozenSet[str] = frozenset()) -> Filter:
     raise FilterError("Filters need the Python module pyparsing (Debian package"
                       " python3-pyparsing)")
   try:
-    (condition, ) = _BuildParser(hostnames).parse_string(text)
+    with _PARSING:
+      (condition, ) = _BuildParser(hostnames).parse_string(text)
     return Filter(condition)
   except pyparsing.ParseBaseException as err:
     raise _PointAt(text, err.loc, err.msg)
