@@ -1,0 +1,43 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Findings about what refers to something that is not there.
+
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List
+
+from ganeti.confd.config import columns
+from ganeti.confd.findings import facts
+from ganeti.confd.findings import nics
+from ganeti.confd.findings import table
+
+
+#: The fields that are needed beside those of L{nics}, see L{facts}
+FIELDS: Dict[str, List[str]] = {
+  columns.NODE: ["name", "group"],
+  }
+PLACES: List[str] = []
+
+
+@table.Enter(
+  "missing-reference", table.CRITICAL,
+  "Something refers to what is not there",
+  "gnt-cluster verify says more, and ganeti-confd --check on a node; the"
+  " configuration was changed by hand, or a job was broken off")
+def _MissingReference(known: facts.Facts) -> table.Found:
+  if known.warnings:
+    yield ("configuration", "%d %s left out, being malformed or without what"
+           " %s to" % ((known.warnings, ) +
+                       (("thing is", "it refers") if known.warnings == 1 else
+                        ("things are", "they refer"))))
+  for node in known.nodes:
+    if node["group"] is None and any(i["group"] is not None
+                                     for i in known.nodes):
+      yield (node["name"], "its group is not there")
+  for nic in nics.Nics(known):
+    if nic.network is not None and nic.network_name is None:
+      yield (nic.owner, "its network %s is not there" % nic.network)
