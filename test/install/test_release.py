@@ -33,7 +33,8 @@ class TestRelease(unittest.TestCase):
                    cwd=buildutils.SRCDIR, check=True)
     self.dist = self.workdir.Path("dist")
     self._Git("init", "-q")
-    self._Edit("NEWS", r"\(unreleased\)", "(released 2026-12-01)")
+    self._Edit("NEWS", r"\((unreleased|released [0-9-]+)\)",
+               "(released 2026-12-01)")
     self._Commit()
 
   def _Git(self, *args):
