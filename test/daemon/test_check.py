@@ -384,21 +384,23 @@ class CheckTest(unittest.TestCase):
     self.assertEqual((code, stderr), (1, ""))
     plan = json.loads("\n".join(lines))["answer"]
     self.assertEqual(plan["node"], "node1.example.com")
-    self.assertEqual(plan["memory"], {"node3.example.com": 1024})
+    self.assertEqual(plan["memory"], {"node2.example.com": 512,
+                                      "node3.example.com": 1024})
     self.assertEqual(
       [(i["instance"], i["possible"], i["targets"], i["command"],
         i["problem"]) for i in plan["steps"]],
       [("inst1.example.com", True, ["node3.example.com"],
-        "gnt-instance migrate inst1.example.com", None),
+        "gnt-instance migrate -f inst1.example.com", None),
        ("inst11.example.com", False,
         ["node2.example.com", "node3.example.com"],
-        "gnt-instance move -n NODE inst11.example.com",
+        "gnt-instance move -f -n node2.example.com inst11.example.com",
         "its disks (plain) are on this node only"),
        ("inst12.example.com", True,
         ["node2.example.com", "node3.example.com"],
-        "gnt-instance migrate -n NODE inst12.example.com", None),
+        "gnt-instance migrate -f -n node2.example.com inst12.example.com",
+        None),
        ("inst14.example.com", False, [], None,
-        "its secondary node node4.example.com cannot take it"),
+        "its secondary node node4.example.com is drained"),
        ("inst13.example.com", True, ["node3.example.com"],
         "gnt-instance replace-disks -n node3.example.com inst13.example.com",
         None)])
@@ -424,7 +426,7 @@ class CheckTest(unittest.TestCase):
     _Node(config, 1)["offline"] = True
     self._Load(config)
     (code, lines, stderr) = _Run(self.daemon, "evacuate", "node1")
-    self.assertIn("gnt-instance failover inst1.example.com",
+    self.assertIn("gnt-instance failover -f inst1.example.com",
                   " ".join(lines[1].split()))
 
   def testLoadable(self):

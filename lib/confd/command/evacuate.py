@@ -63,9 +63,9 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   with output.Progress(asker):
     node = asker.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
     reply = asker.Tables(evacuation.FIELDS)
+    tags = asker.Config(evacuation.CLUSTER_TAGS, optional=True).answer
   with output.Expecting(reply.candidates[0].address):
-    plan = evacuation.Make(node, reply.answer[columns.NODE],
-                           reply.answer[columns.INSTANCE], opts.primary_only)
+    plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
     # It may have been removed just now
     steps = plan.steps if plan is not None else []
     if opts.json:

@@ -53,7 +53,7 @@ _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   commandline.EXPORT: (_LIST_WHAT, ),
   "check": ("config", "list/disks", "list/instances", "list/networks",
             "list/nodes", "stats"),
-  "evacuate": ("list/instances", "list/nodes"),
+  "evacuate": ("config", "list/disks", "list/instances", "list/nodes"),
   "status": ("mc-ips", "ping"),
   "stats": ("stats", ),
   "clusters": ("ping", ),

@@ -4,10 +4,6 @@
 
 """Findings about instances and the nodes they are on.
 
-Facts: what "exclusion tags" are is in hbal(1): with the cluster's tag
-C{htools:iextags:service}, no node shall be the primary one of two instances
-that share a tag C{service:...}.
-
 """
 
 from __future__ import annotations
@@ -18,6 +14,7 @@ from typing import Dict, List, Tuple
 
 from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
+from ganeti.confd.findings import htoolstags
 from ganeti.confd.findings import table
 
 
@@ -32,9 +29,6 @@ PLACES = [_CLUSTER_TAGS]
 
 #: Seconds for which an instance may be forthcoming
 _FORTHCOMING = 86400
-
-#: What the tags of a cluster begin with that name exclusion tags
-_EXCLUSION = "htools:iextags:"
 
 
 @table.Enter(
@@ -69,15 +63,11 @@ def _InstanceOnDrainedNode(known: facts.Facts) -> table.Found:
   " primary node",
   "gnt-instance migrate one of them, or let hbal(1) find where to")
 def _ExclusionTag(known: facts.Facts) -> table.Found:
-  stored = known.places[_CLUSTER_TAGS]
-  tags = stored if isinstance(stored, list) else []
-  prefixes = tuple(tag[len(_EXCLUSION):] + ":" for tag in tags
-                   if isinstance(tag, str) and tag.startswith(_EXCLUSION))
+  rules = htoolstags.Parse(known.places[_CLUSTER_TAGS])
   together: Dict[Tuple[str, str], List[str]] = collections.defaultdict(list)
   for instance in known.instances:
-    for tag in instance["tags"]:
-      if tag.startswith(prefixes):
-        together[instance["pnode"], tag].append(instance["name"])
+    for tag in rules.ExclusionTags(instance["tags"]):
+      together[instance["pnode"], tag].append(instance["name"])
   for ((node, tag), names) in together.items():
     if len(names) > 1:
       yield (node, "is the primary node of %s, which share the exclusion tag"

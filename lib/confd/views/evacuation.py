@@ -4,21 +4,37 @@
 
 """What has to move before a node can be taken away, and where it can go.
 
-Facts: an instance with DRBD disks can run on its secondary node only. Disks
-that all nodes of a group reach (an RBD pool, a shared directory, a block device
-of the group, or none at all) let it run on any of them. Disks of one node, as
-with the templates plain and file, tie it there: it can be copied elsewhere
-while it is down, but not fail over. An instance that has its mirror on the node
-goes on running, and needs a new mirror.
+Facts, from Ganeti's C{cmdlib/instance_migration.py}, C{cmdlib/instance.py} and
+C{cmdlib/instance_storage.py}: which command moves an instance depends on the
+set of its disks' types.
+
+  - All of them types that every node of the group reaches, or no disk at all:
+    "migrate" and "failover", with a target node; without one, Ganeti asks an
+    allocator.
+  - All DRBD: "migrate" and "failover" to the secondary node, and no other. If
+    the secondary node is the one to go, "replace-disks" makes a new mirror,
+    copied from the primary node, which has to be online.
+  - All plain or file: "move" stops the instance and copies its disks, from a
+    node that is online.
+  - Other mixtures: no command.
+
+A migration needs an instance that runs, on a hypervisor that can migrate. If
+the backend parameter always_failover is set, Ganeti makes a failover of every
+migration. A forthcoming instance has nothing to copy: Ganeti lets it fail over,
+and refuses to move it.
 
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, \
-  Set
+import collections
+
+from typing import Any, Counter, Dict, FrozenSet, List, Mapping, NamedTuple, \
+  Optional, Sequence, Set, Tuple
 
 from ganeti.confd.config import columns
+from ganeti.confd.findings import htoolstags
+from ganeti.confd.views import shellwords
 
 
 #: What has to be done
@@ -27,20 +43,33 @@ FAIL_OVER = "failover"
 REPLACE_MIRROR = "replace-disks"
 MOVE = "move"
 
-#: The templates of disks that are mirrored, in Ganeti's words, and of those
-#: that any node of the group reaches
+#: Types of disks, in sets that Ganeti treats alike
 _MIRRORED = frozenset(["drbd"])
-_SHARED = frozenset(["blockdev", "diskless", "ext", "gluster", "rbd",
-                     "sharedfile"])
+_SHARED = frozenset(["blockdev", "ext", "gluster", "rbd", "sharedfile"])
+_LOCAL = frozenset(["file", "plain"])
+
+#: Names of types before Ganeti 2.12
+_OLD_TYPES = {
+  "drbd8": "drbd",
+  "lvm": "plain",
+  }
+
+_CANNOT_MIGRATE = frozenset(["chroot", "lxc"])
 
 Row = Mapping[str, Any]
 
 #: The fields that are needed, by table
 FIELDS: Dict[str, List[str]] = {
-  columns.NODE: ["name", "group", "offline", "drained", "vm_capable"],
+  columns.NODE: ["name", "group.uuid", "offline", "drained", "vm_capable",
+                 "tags"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "disk_template",
+                     "forthcoming", "hypervisor", "tags", "be/always_failover",
                      "be/maxmem"],
+  columns.DISK: ["instance", "dev_type"],
   }
+
+#: Place in the configuration that is needed, as a JSON pointer
+CLUSTER_TAGS = "/cluster/tags"
 
 
 class Step(NamedTuple):
@@ -49,17 +78,19 @@ class Step(NamedTuple):
   """
   instance: str
   #: L{MIGRATE}, L{FAIL_OVER}, L{REPLACE_MIRROR} or L{MOVE}, which are commands
-  #: of gnt-instance
-  action: str
+  #: of gnt-instance; None if none of them can
+  action: Optional[str]
   #: Whether it can be done and the instance served meanwhile, but for moments
   possible: bool
+  #: The node it shall go to, one of the targets; None if there are none
+  target: Optional[str]
   #: The nodes it can go to, empty if there are none
   targets: List[str]
   disk_template: str
   #: Memory that it needs there, in MiB; 0 where it needs none; None if the
   #: configuration does not say
   memory: Optional[int]
-  #: In words, why it cannot go; None if it can
+  #: In words, why it cannot go, or has to be shut down; None if it can
   problem: Optional[str]
 
 
@@ -69,84 +100,244 @@ class Plan(NamedTuple):
   """
   node: str
   steps: List[Step]
-  #: MiB that come to nodes which are the only ones their instances can go to
+  #: MiB that come to each node
   memory: Dict[str, int]
 
 
-def _Usable(nodes: Sequence[Row], node: str) -> Dict[Optional[str], List[str]]:
-  """Lists nodes that can take instances, by group.
+class _Loads:
+  """What nodes carry already, and will by the steps so far.
 
   """
-  usable: Dict[Optional[str], List[str]] = {}
-  for row in nodes:
-    if (row["name"] != node and row["vm_capable"] and not row["offline"] and
-        not row["drained"]):
-      usable.setdefault(row["group"], []).append(row["name"])
-  return usable
+  def __init__(self, instances: Sequence[Row], rules: htoolstags.Rules) -> None:
+    self._rules = rules
+    #: Memory in MiB of instances that have a node as primary or as secondary
+    self._primary: Counter[str] = collections.Counter()
+    self._secondary: Counter[str] = collections.Counter()
+    #: Primary nodes and exclusion tags of instances on them
+    self._tags: Set[Tuple[str, str]] = set()
+    for row in instances:
+      self._Add(row, row["pnode"])
+      for name in row["snodes"]:
+        self._secondary[name] += self._Memory(row)
+
+  @staticmethod
+  def _Memory(row: Row) -> int:
+    memory = row["be/maxmem"]
+    is_used = row["admin_state"] != "offline" and isinstance(memory, int)
+    return int(memory) if is_used else 0
+
+  def _Add(self, row: Row, node: str) -> None:
+    self._primary[node] += self._Memory(row)
+    self._tags.update((node, tag)
+                      for tag in self._rules.ExclusionTags(row["tags"]))
+
+  def Choose(self, row: Row, targets: Sequence[str],
+             as_mirror: bool = False) -> Optional[str]:
+    """Chooses where an instance goes, and remembers that.
+
+    It is the node with the least to carry; but one on which an exclusion tag
+    would not stand twice comes before all where it would.
+
+    @param as_mirror: whether only its mirror goes there
+
+    """
+    if not targets:
+      return None
+    if as_mirror:
+      target = min(targets, key=lambda name: self._secondary[name])
+      self._secondary[target] += self._Memory(row)
+      return target
+    tags = self._rules.ExclusionTags(row["tags"])
+    target = min(targets, key=lambda name: (
+      sum((name, tag) in self._tags for tag in tags), self._primary[name]))
+    self._Add(row, target)
+    return target
 
 
-def _PrimaryStep(row: Row, is_gone: bool, usable: Set[str],
-                 others: Sequence[str]) -> Step:
+class _Node(NamedTuple):
+  """The node to be taken away, and the others.
+
+  """
+  row: Row
+  #: By name, the nodes that can take instances
+  usable: Mapping[str, Row]
+  #: Which of these are in the node's group
+  others: Sequence[str]
+  rules: htoolstags.Rules
+
+  def Migratable(self, targets: Sequence[str]) -> List[str]:
+    """Lists those targets to which migration tags let instances migrate.
+
+    """
+    return [name for name in targets
+            if self.rules.MayMigrate(self.row["tags"],
+                                     self.usable[name]["tags"])]
+
+
+def _WhyNotUsable(row: Row) -> Optional[str]:
+  """Says why a node can take no instances; None if it can.
+
+  """
+  if row["offline"]:
+    return "is offline"
+  if row["drained"]:
+    return "is drained"
+  if not row["vm_capable"]:
+    return "is not vm_capable"
+  return None
+
+
+def _Types(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
+  """Finds the types of each instance's disks.
+
+  """
+  types: Dict[str, Set[str]] = {}
+  for disk in disks:
+    if disk["instance"] is not None:
+      kind = str(disk["dev_type"])
+      types.setdefault(disk["instance"], set()).add(_OLD_TYPES.get(kind, kind))
+  return {name: frozenset(kinds) for (name, kinds) in types.items()}
+
+
+def _WhyMixed(types: FrozenSet[str]) -> str:
+  return ("no command moves an instance with disks of these types: %s" %
+          ", ".join(sorted(types)))
+
+
+def _SecondaryTargets(row: Row, node: _Node, nodes: Mapping[str, Row]
+                      ) -> Tuple[List[str], Optional[str]]:
+  """Says whether an instance's secondary node can take it.
+
+  @return: that node, or nothing and why
+
+  """
+  if not row["snodes"]:
+    return ([], "it has no secondary node")
+  if len(row["snodes"]) > 1:
+    return ([], "its mirrors are on several nodes: %s" %
+            ", ".join(row["snodes"]))
+  (name, ) = row["snodes"]
+  if name in node.usable:
+    return ([name], None)
+  reason = _WhyNotUsable(nodes[name]) if name in nodes else "is not there"
+  return ([], "its secondary node %s %s" % (name, reason))
+
+
+def _WhyDown(row: Row, node: _Node, targets: Sequence[str]) -> Optional[str]:
+  """Says why an instance that runs has to be shut down to go; None if not.
+
+  """
+  if row["hypervisor"] in _CANNOT_MIGRATE:
+    return ("it is shut down meanwhile: hypervisor %s cannot migrate" %
+            row["hypervisor"])
+  if row["be/always_failover"]:
+    return "it is shut down meanwhile: its always_failover is set"
+  if targets and not node.Migratable(targets):
+    return "it is shut down meanwhile: migration tags keep it from migrating"
+  return None
+
+
+def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Node,
+                 nodes: Mapping[str, Row], loads: _Loads) -> Step:
   """Says what has to be done for an instance on the node.
 
-  @param is_gone: whether the node is offline already
-  @param usable: nodes that can take instances
-  @param others: those of the node's group
+  @param types: of its disks
 
   """
-  template = str(row["disk_template"])
   is_up = row["admin_state"] == "up"
-  action = MIGRATE if is_up and not is_gone else FAIL_OVER
+  action: Optional[str] = FAIL_OVER
   targets: List[str] = []
-  problem = None
-  if template in _MIRRORED:
-    targets = [name for name in row["snodes"] if name in usable]
-    if not targets:
-      problem = ("its secondary node %s cannot take it" % row["snodes"][0]
-                 if row["snodes"] else "it has no secondary node")
-  elif template in _SHARED:
-    targets = list(others)
+  problem: Optional[str] = None
+  if types <= _SHARED:
+    targets = list(node.others)
     if not targets:
       problem = "no other node of the group can take it"
+  elif types <= _MIRRORED:
+    (targets, problem) = _SecondaryTargets(row, node, nodes)
+  elif types <= _LOCAL and not row["forthcoming"]:
+    where = "its disks (%s) are on this node only" % ", ".join(sorted(types))
+    if node.row["offline"]:
+      (action, problem) = (None, where + ", which is offline")
+    else:
+      (action, targets) = (MOVE, list(node.others))
+      problem = where + ("" if targets else
+                         ", and no other node of the group can take it")
   else:
-    action = MOVE
-    targets = list(others)
-    problem = "its disks (%s) are on this node only" % template
-  return Step(row["name"], action, problem is None, targets, template,
+    action = None
+    problem = _WhyMixed(types)
+    if types <= _LOCAL:
+      problem += " while it is forthcoming"
+  if action == FAIL_OVER and is_up and not (node.row["offline"] or
+                                            row["forthcoming"]):
+    why_down = _WhyDown(row, node, targets)
+    if why_down is None:
+      action = MIGRATE
+      targets = node.Migratable(targets)
+    problem = problem or why_down
+  return Step(row["name"], action, problem is None,
+              loads.Choose(row, targets), targets, str(row["disk_template"]),
               row["be/maxmem"] if is_up else 0, problem)
 
 
-def _SecondaryStep(row: Row, others: Sequence[str]) -> Step:
+def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Node,
+                   nodes: Mapping[str, Row], loads: _Loads) -> Step:
   """Says what has to be done for an instance that has its mirror on the node.
 
   """
-  targets = [name for name in others if name != row["pnode"]]
-  problem = None if targets else "no third node of the group can take it"
-  return Step(row["name"], REPLACE_MIRROR, problem is None, targets,
+  action: Optional[str] = None
+  targets: List[str] = []
+  problem: Optional[str] = None
+  if not types or not types <= _MIRRORED:
+    problem = _WhyMixed(types)
+  elif len(row["snodes"]) > 1:
+    problem = "its mirrors are on several nodes: %s" % ", ".join(row["snodes"])
+  elif row["pnode"] not in nodes or nodes[row["pnode"]]["offline"]:
+    problem = ("its primary node %s is offline, from which a new mirror would"
+               " be copied" % row["pnode"])
+  else:
+    action = REPLACE_MIRROR
+    targets = [name for name in node.others if name != row["pnode"]]
+    if not targets:
+      problem = "no third node of the group can take its mirror"
+  return Step(row["name"], action, problem is None,
+              loads.Choose(row, targets, as_mirror=True), targets,
               str(row["disk_template"]), 0, problem)
 
 
-def Make(node: str, nodes: Sequence[Row], instances: Sequence[Row],
+def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
          primary_only: bool = False) -> Optional[Plan]:
   """Makes a plan.
 
   @param node: full name of the node
+  @param tables: with L{FIELDS}
+  @param cluster_tags: what stands at L{CLUSTER_TAGS}, None if nothing does
   @param primary_only: whether mirrors may stay
   @return: None if there is no such node
   @raise LookupError: rows lack fields of L{FIELDS}
 
   """
-  mine = next((row for row in nodes if row["name"] == node), None)
-  if mine is None:
+  nodes = {row["name"]: row for row in tables[columns.NODE]}
+  if node not in nodes:
     return None
-  by_group = _Usable(nodes, node)
-  usable = {name for names in by_group.values() for name in names}
-  others = by_group.get(mine["group"], [])
-  steps = [_PrimaryStep(row, mine["offline"], usable, others)
+  mine = nodes[node]
+  usable = {name: row for (name, row) in nodes.items()
+            if name != node and _WhyNotUsable(row) is None}
+  others = [name for (name, row) in usable.items()
+            if row["group.uuid"] == mine["group.uuid"]]
+  rules = htoolstags.Parse(cluster_tags)
+  leaving = _Node(mine, usable, others, rules)
+  instances = tables[columns.INSTANCE]
+  loads = _Loads(instances, rules)
+  types = _Types(tables[columns.DISK])
+  nothing: FrozenSet[str] = frozenset()
+  steps = [_PrimaryStep(row, types.get(row["name"], nothing), leaving, nodes,
+                        loads)
            for row in instances if row["pnode"] == node]
   if not primary_only:
-    steps += [_SecondaryStep(row, others) for row in instances
-              if node in row["snodes"]]
+    steps += [_SecondaryStep(row, types.get(row["name"], nothing), leaving,
+                             nodes, loads)
+              for row in instances if node in row["snodes"]]
+  steps = [_Checked(step) for step in steps]
   return Plan(node, steps, _Memory(steps))
 
 
@@ -156,23 +347,39 @@ def _Memory(steps: Sequence[Step]) -> Dict[str, int]:
   """
   memory: Dict[str, int] = {}
   for step in steps:
-    if (step.possible and isinstance(step.memory, int) and
-        len(step.targets) == 1):
-      memory[step.targets[0]] = memory.get(step.targets[0], 0) + step.memory
+    if step.target is not None and isinstance(step.memory, int) and step.memory:
+      memory[step.target] = memory.get(step.target, 0) + step.memory
   return memory
 
 
 def Command(step: Step) -> Optional[str]:
   """Writes the command of Ganeti's that does a step.
 
-  @return: None if none can
+  Ganeti asks whether it shall go on unless there is "-f", as in the commands
+  that hbal(1) prints; "replace-disks" does not ask.
+
+  @return: a line for a shell; None if no command can, or if no line can hold
+    the names
 
   """
-  if not step.targets:
+  if step.action is None or step.target is None:
     return None
   if step.action == REPLACE_MIRROR:
-    return "gnt-instance replace-disks -n %s %s" % (
-      step.targets[0] if len(step.targets) == 1 else "NODE", step.instance)
-  if step.action == MOVE or len(step.targets) > 1:
-    return "gnt-instance %s -n NODE %s" % (step.action, step.instance)
-  return "gnt-instance %s %s" % (step.action, step.instance)
+    options = ["-n", step.target]
+  elif step.disk_template in _MIRRORED:
+    options = ["-f"]
+  else:
+    options = ["-f", "-n", step.target]
+  return shellwords.Line(["gnt-instance", step.action] + options,
+                         [step.instance])
+
+
+def _Checked(step: Step) -> Step:
+  """Says so where names are such that there is no line for a shell.
+
+  """
+  if step.target is None or Command(step) is not None:
+    return step
+  return step._replace(possible=False, problem=(
+    "its name or that of node %s cannot stand in a command line" %
+    step.target))
