@@ -43,15 +43,7 @@ mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
-mount -t tmpfs -o mode=755 tmpfs dev
-for i in null zero full random urandom tty; do
-  touch dev/$i
-  mount --bind /dev/$i dev/$i
-done
-ln -s /proc/self/fd dev/fd
-mkdir dev/pts dev/shm
-mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
-ln -s pts/ptmx dev/ptmx
+@DEVICES@
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mkdir -p mnt etc/ganeti srv/ganeti/file-storage var/log/journal

@@ -83,6 +83,26 @@ exec 1>&2
 read -r nothing || :
 """
 
+#: Makes the devices of a system whose root is the current directory. They are
+#: files of its own: whatever becomes of their modes, the machine's stay.
+_DEVICES = r"""
+mount -t tmpfs -o mode=755 tmpfs dev
+mknod -m 666 dev/null c 1 3
+mknod -m 666 dev/zero c 1 5
+mknod -m 666 dev/full c 1 7
+mknod -m 666 dev/random c 1 8
+mknod -m 666 dev/urandom c 1 9
+mknod -m 666 dev/tty c 5 0
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+mount -t tmpfs -o mode=1777 tmpfs dev/shm
+"""
+
 #: First process of a node
 _NODE_SCRIPT = r"""
 set -e
@@ -97,7 +117,7 @@ for m in / @MOUNT_POINTS@; do
   n=$((n + 1))
 done
 cd $d/root
-mount --rbind /dev dev
+@DEVICES@
 mount -t sysfs sysfs sys
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
@@ -194,6 +214,7 @@ def Fill(script, **values):
     "CLUSTER_NAME": CLUSTER_NAME,
     "MASTER_IP": MASTER_IP,
     "FILE_STORAGE": _FILE_STORAGE,
+    "DEVICES": _DEVICES,
     })
   for (name, value) in values.items():
     script = script.replace("@%s@" % name, str(value))

@@ -153,6 +153,22 @@ class TestNodes(unittest.TestCase):
       self.assertFalse(os.path.exists(self.node2.Path(path)))
       self.assertFalse(os.path.exists(path))
 
+  def testDevicesAreItsOwn(self):
+    """Devices work, and a node that changes one changes nobody else's.
+
+    """
+    self.assertEqual(self.node1.Run("stat", "-c", "%a %t,%T", "/dev/null",
+                                    "/dev/urandom", "/dev/tty").stdout,
+                     "666 1,3\n666 1,9\n666 5,0\n")
+    self.node1.Run("sh", "-c", "head -c 1 /dev/urandom >/dev/null &&"
+                   " echo >/dev/stdout")
+    for device in ("null", "full"):
+      path = "/dev/" + device
+      mode = os.stat(path).st_mode
+      self.node1.Run("chmod", "600", path)
+      self.assertEqual(os.stat(path).st_mode, mode)
+      self.assertEqual(os.stat(self.node2.Path(path)).st_mode, mode)
+
   def testSharedIsReadOnly(self):
     """The nodes read what is shared with them, and do not write to it.
 
