@@ -2,7 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Shells that complete command lines of confd-client.
+"""Interactive shells that complete command lines of confd-client.
+
+Each runs on a pseudo-terminal. A function with the program's name writes down
+the words that the shell makes of a line, but not where the shell substitutes
+what a command prints. The completion finds the program itself by the PATH.
 
 """
 
@@ -12,29 +16,46 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 import testutils
 
 
-_BASH = os.path.join(testutils.BUILDDIR, "completion", "confd-client")
-_ZSH = os.path.join(testutils.BUILDDIR, "completion", "_confd-client")
+_COMPLETIONS = os.path.join(testutils.BUILDDIR, "completion")
 
 #: The variables of the scripts that a test may want to have otherwise
 _VARIABLES = ["data", "settings", "own_settings", "patience"]
 
-_BASH_COMMANDS = """
-. "$1"; shift
-COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 ))
-_confd_client
-printf "%s\\n" "${COMPREPLY[@]}"
+#: Control-T is for the test: it completes, and enters all matches
+_ENTER_ALL = b"\x14"
+
+# "insert-completions" is what readline has for that
+_BASH_COMMANDS = r"""
+PS1=
+HISTFILE=
+bind 'set bell-style audible'
+bind 'set completion-query-items 0'
+bind 'set page-completions off'
+bind '"\C-t": insert-completions'
+. %(here)s/_confd-client
+confd-client() {
+  (( BASH_SUBSHELL + ZSH_SUBSHELL )) && return
+  printf '%%s\0' "$@" . >%(here)s/new
+  mv %(here)s/new %(here)s/words
+}
+: >%(here)s/ready
 """
 
-# Of what is added as a match, those that fit what stands there are written down
-_ZSH_COMMANDS = """
+# Enters what is added as a match and fits what stands there, quoted by zsh
+_ZSH_COMMANDS = r"""
 PS1=
+PROMPT_EOL_MARK=
+LISTMAX=1000000
+setopt no_beep
 fpath=(%(here)s $fpath)
 autoload -Uz compinit
 compinit -D -u
+zmodload zsh/complist
 compadd() {
   local option
   for option; do
@@ -45,7 +66,7 @@ compadd() {
   done
   local -a hits
   builtin compadd -O hits "$@"
-  completed+=($hits)
+  completed+=("${hits[@]}")
   builtin compadd "$@"
 }
 capture() {
@@ -56,15 +77,18 @@ capture() {
 }
 zle -C capture complete-word capture
 probe() {
-  BUFFER=$(<%(here)s/line)
-  CURSOR=$#BUFFER
   zle capture
   BUFFER=
-  print -rl -- $completed >%(here)s/new
-  mv %(here)s/new %(here)s/found
+  printf '%%s\0' "${completed[@]}" . >%(here)s/new
+  mv %(here)s/new %(here)s/words
 }
 zle -N probe
 bindkey '^T' probe
+confd-client() {
+  (( BASH_SUBSHELL + ZSH_SUBSHELL )) && return
+  printf '%%s\0' "$@" . >%(here)s/new
+  mv %(here)s/new %(here)s/words
+}
 : >%(here)s/ready
 """
 
@@ -83,96 +107,178 @@ def _Copy(source, target, variables):
   testutils.WriteFile(target, text.encode("ascii"))
 
 
-class Bash:
-  """Completion in bash.
+class _Shell:
+  """An interactive shell.
 
   """
-  def __init__(self, program="confd-client", **variables):
-    """@param variables: other values for some of the script's
+  #: The completion below build/completion
+  _SCRIPT = ""
+  #: What the shell reads when it starts
+  _COMMANDS = ""
+  _COMMANDS_FILE = ""
+
+  def __init__(self, program=None, locale="C.UTF-8", **variables):
+    """@param program: path of the program that the completion runs
+    @param variables: other values for some of the script's
 
     """
-    self._program = program
-    self._directory = tempfile.mkdtemp()
-    self._script = os.path.join(self._directory, "script")
-    _Copy(_BASH, self._script, variables)
-
-  @staticmethod
-  def IsThere():
-    return shutil.which("bash") is not None
-
-  def Close(self):
-    shutil.rmtree(self._directory)
-
-  def Complete(self, *words):
-    """Completes the last word, as bash takes words apart.
-
-    @return: list of strings; what is wrong on standard error too
-
-    """
-    result = subprocess.run(
-      ["bash", "-c", _BASH_COMMANDS, "bash", self._script, self._program,
-       *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-      encoding="utf-8", timeout=60, check=True)
-    return result.stdout.split()
-
-
-class Zsh:
-  """Completion in an interactive zsh.
-
-  """
-  def __init__(self, program="confd-client", **variables):
-    self._program = program
-    self._here = tempfile.mkdtemp()
-    _Copy(_ZSH, self._Path("_confd-client"), variables)
-    testutils.WriteFile(self._Path(".zshrc"),
-                        (_ZSH_COMMANDS % {"here": self._here}).encode("ascii"))
+    self.here = tempfile.mkdtemp()
+    _Copy(os.path.join(_COMPLETIONS, self._SCRIPT), self.Path("_confd-client"),
+          variables)
+    os.mkdir(self.Path("bin"))
+    if program is not None:
+      program_link = self.Path("bin/confd-client")
+      testutils.WriteFile(program_link,
+                          b"#!/bin/sh\nexec '%s' \"$@\"\n" % program.encode())
+      os.chmod(program_link, 0o755)
+    testutils.WriteFile(self.Path(self._COMMANDS_FILE),
+                        (self._COMMANDS % {"here": self.here}).encode("ascii"))
     (self._terminal, other) = pty.openpty()
+    env = {name: value for (name, value) in os.environ.items()
+           if not name.startswith("LC_")}
+    env.update(HOME=self.here, ZDOTDIR=self.here, TERM="dumb", LC_ALL=locale,
+               PATH="%s:%s" % (self.Path("bin"), os.environ["PATH"]))
     self._proc = subprocess.Popen(
-      ["zsh", "--no-globalrcs", "-i"], stdin=other, stdout=other,
-      stderr=subprocess.STDOUT, start_new_session=True,
-      env=dict(os.environ, ZDOTDIR=self._here, TERM="dumb"))
+      self._Arguments(), stdin=other, stdout=other, stderr=subprocess.STDOUT,
+      start_new_session=True, cwd=self.here, env=env)
     os.close(other)
     os.set_blocking(self._terminal, False)
-    testutils.WaitFor(lambda: os.path.exists(self._Path("ready")),
-                      "zsh is ready")
+    #: What has been shown since the last line was begun
+    self.shown = b""
+    self._WaitForFile("ready")
 
-  @staticmethod
-  def IsThere():
-    return shutil.which("zsh") is not None
+  def _Arguments(self):
+    raise NotImplementedError
 
-  def _Path(self, name):
-    return os.path.join(self._here, name)
+  def Path(self, name):
+    return os.path.join(self.here, name)
 
   def Close(self):
     self._proc.kill()
     self._proc.wait()
     os.close(self._terminal)
-    shutil.rmtree(self._here)
-
-  def Complete(self, *words):
-    """Completes the last word.
-
-    @param words: as bash takes them apart
-    @return: list of strings, without what stands before a comma or equals sign
-
-    """
-    line = re.sub(" ?([=:]) ?", r"\1", " ".join([self._program, *words]))
-    testutils.WriteFile(self._Path("line"), line.encode("ascii"))
-    os.write(self._terminal, b"\x14")
-
-    def _IsDone():
-      self._Read()
-      return os.path.exists(self._Path("found"))
-    testutils.WaitFor(_IsDone, "zsh completes")
-    found = testutils.ReadFile(self._Path("found")).decode("utf-8")
-    os.unlink(self._Path("found"))
-    return found.split()
+    shutil.rmtree(self.here)
 
   def _Read(self):
     """Reads what the terminal shows, so that it takes more.
 
     """
     try:
-      return os.read(self._terminal, 1 << 16)
+      data = os.read(self._terminal, 1 << 16)
     except BlockingIOError:
-      return b""
+      return False
+    self.shown += data
+    return True
+
+  def _WaitForFile(self, name):
+    def _IsThere():
+      while self._Read():
+        pass
+      return os.path.exists(self.Path(name))
+    testutils.WaitFor(_IsThere, "%s of %s" % (name, self._SCRIPT))
+
+  def _Type(self, data):
+    while data:
+      try:
+        data = data[os.write(self._terminal, data):]
+      except BlockingIOError:
+        time.sleep(0.01)
+      self._Read()
+
+  def _Words(self):
+    """Returns the words that the shell has made of a line.
+
+    """
+    self._WaitForFile("words")
+    words = testutils.ReadFile(self.Path("words"))
+    os.unlink(self.Path("words"))
+    assert words.endswith(b".\0"), words
+    return [os.fsdecode(word) for word in words.split(b"\0")[:-2]]
+
+  def Run(self, *keys):
+    """Types something, and the enter key.
+
+    @param keys: each is typed when the shell has shown that it is ready for it
+    @return: the words that confd-client gets
+
+    """
+    self.shown = b""
+    for text in keys:
+      self._Type(text.encode("utf-8"))
+    self._Type(b"\r")
+    return self._Words()
+
+  @staticmethod
+  def _Line(words):
+    """Makes a line of words as bash takes them apart at colons and the like.
+
+    """
+    return re.sub(" ?([=:]) ?", r"\1", " ".join(["confd-client", *words]))
+
+  def Complete(self, *words):
+    """Completes the last word.
+
+    @param words: as bash takes them apart
+    @return: sorted list of strings, without what stands before a comma or
+      equals sign
+
+    """
+    return sorted(re.sub(r"^(--[a-z-]+=)?(.*,|\+)?", "", word)
+                  for word in self.Matches(*words))
+
+  def Matches(self, *words):
+    """Completes the last word.
+
+    @return: list of strings, in any order; whole words in bash, and without
+      what stands before an equals sign or the like in zsh
+
+    """
+    raise NotImplementedError
+
+
+class Bash(_Shell):
+  """Completion in bash.
+
+  """
+  _SCRIPT = "confd-client"
+  _COMMANDS = _BASH_COMMANDS
+  _COMMANDS_FILE = "rc"
+
+  @staticmethod
+  def IsThere():
+    return shutil.which("bash") is not None
+
+  def _Arguments(self):
+    return ["bash", "--noprofile", "--rcfile", self.Path("rc"), "-i"]
+
+  def Matches(self, *words):
+    line = self._Line(words)
+    self.shown = b""
+    self._Type(line.encode("utf-8") + _ENTER_ALL + b" end\r")
+    found = self._Words()
+    assert found.pop() == "end"
+    if b"\a" in self.shown:
+      return []
+    # Behind the program, and without the word that is completed
+    return found[len(line.split(" ")) - 2:]
+
+
+class Zsh(_Shell):
+  """Completion in zsh.
+
+  """
+  _SCRIPT = "_confd-client"
+  _COMMANDS = _ZSH_COMMANDS
+  _COMMANDS_FILE = ".zshrc"
+
+  @staticmethod
+  def IsThere():
+    return shutil.which("zsh") is not None
+
+  def _Arguments(self):
+    return ["zsh", "--no-globalrcs", "-i"]
+
+  def Matches(self, *words):
+    self.shown = b""
+    self._Type(self._Line(words).encode("utf-8") + _ENTER_ALL)
+    return self._Words()

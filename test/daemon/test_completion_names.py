@@ -34,7 +34,7 @@ class _Tests:
     self.daemon = testutils.Daemon(config)
     self.addCleanup(self.daemon.Kill)
     self.daemon.Start()
-    shell = self._Shell(_PROGRAM, data="/dev/null/none",
+    shell = self._Shell(program=_PROGRAM, data="/dev/null/none",
                         settings="/dev/null/none",
                         own_settings="/dev/null/none", patience=_PATIENCE)
     self.addCleanup(shell.Close)
