@@ -28,17 +28,6 @@ def NaturalKey(name):
           for part in re.findall(r"[0-9]+|[^0-9]+", name)]
 
 
-def Blank(value):
-  """Replaces each innermost value.
-
-  """
-  if isinstance(value, dict):
-    return dict((key, Blank(item)) for (key, item) in value.items())
-  if isinstance(value, list):
-    return [Blank(item) for item in value]
-  return "<redacted>"
-
-
 def Redact(value):
   """Returns a configuration, or a part of one, without its secrets.
 
@@ -49,8 +38,11 @@ def Redact(value):
     return copy.copy(value)
   result = {}
   for (key, item) in value.items():
-    if key in ("osparams_private", "osparams_private_cluster"):
-      result[key] = Blank(item)
+    if key == "osparams_private":
+      result[key] = dict.fromkeys(item, "<redacted>")
+    elif key == "osparams_private_cluster":
+      result[key] = dict((name, dict.fromkeys(params, "<redacted>"))
+                         for (name, params) in item.items())
     elif key in ("logical_id", "physical_id") and len(item) == 6:
       result[key] = item[:5] + ["<redacted>"]
     else:

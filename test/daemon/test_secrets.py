@@ -20,6 +20,7 @@ import signal
 import unittest
 import zlib
 
+import oddsecrets
 import oldconfigs
 import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
@@ -254,6 +255,31 @@ class SecretsTest(unittest.TestCase):
     # All places were come by
     answer = json.dumps([json.loads(text) for text in self.texts])
     self.assertIn("<redacted>", answer)
+
+  def testOddForms(self):
+    """Secrets where Ganeti has them, in forms that it does not write."""
+    for (number, config) in enumerate(oddsecrets.Together()):
+      with self.subTest(number=number):
+        text = json.dumps(config).replace(oddsecrets.MARK, MARK)
+        self.assertIn(MARK, text)
+        self._Start(json.loads(text))
+        for kind in _KINDS:
+          fields = [row[0] for row in self._Ask(QUERY, {"what": kind})["answer"]
+                    ["fields"]]
+          self._AskInParts(QUERY, {"what": kind, "fields": fields})
+        for pointer in ["", "/instances", "/disks", "/nodes", "/nodegroups"]:
+          self._AskInParts(10, pointer)
+        for name in ["node1", "node2"]:
+          for rtype in (7, 8):
+            self._Ask(rtype, name)
+            self._AskInParts(rtype, name)
+        if number == 0:
+          for section in ["disks", "instances", "nodes", "nodegroups"]:
+            for key in config[section]:
+              self._Ask(9, key)
+              self._Ask(10, "/%s/%s" % (section, key))
+        self._Log()
+        self._CheckAll()
 
   def testOldReleases(self):
     for minor in (1, 6, 12):

@@ -16,7 +16,8 @@ Rule 1: reading is lenient. What is not needed is not looked at; what is needed
 and broken is left out with a warning, and the rest is served. Only without
 version, serial number, cluster or nodes is a configuration unusable.
 
-Rule 2: secrets are taken out of the document before anything else sees it.
+Rule 2: secrets are taken out of the document while it is parsed, before
+anything else sees it; what they are, L{redaction} says.
 
 """
 
@@ -31,25 +32,17 @@ import simplejson
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import protocol
 from ganeti.confd import wire
 from ganeti.confd.config import lenient
 from ganeti.confd.config import naturalorder
+from ganeti.confd.config import redaction
 
 
 _Stored = lenient.Stored
 
-#: Names of DRBD's disk type before and since Ganeti 2.12
-_DRBD_TYPES = ("drbd8", "drbd")
-
-#: Items of a DRBD disk's logical_id. In physical_id, which files of before
-#: 2.9 may have beside it, the secret is at the same place.
+#: Items of a DRBD disk's logical_id
 _DRBD_NODES = slice(0, 2)
 _DRBD_MINORS = slice(3, 5)
-_DRBD_SECRET = 5
-
-#: The keys that hold private OS parameters, in an instance and the cluster
-_PRIVATE_PARAMS = frozenset(["osparams_private", "osparams_private_cluster"])
 
 #: The link of a nic where neither the nic nor the cluster has one
 _DEFAULT_LINK = "xen-br0"
@@ -62,45 +55,12 @@ def _NoNumber(_: str) -> None:
 
 
 # NaN and Infinity are not JSON, and some versions of simplejson refuse them
-_DECODER = simplejson.JSONDecoder(parse_constant=_NoNumber)
+_DECODER = simplejson.JSONDecoder(parse_constant=_NoNumber,
+                                  object_hook=redaction.Object)
 
 
 def _Uuid(stored: _Stored, key: str) -> str:
   return lenient.Text(stored.get("uuid")) or key
-
-
-def _Redacted(value: wire.Json) -> wire.Json:
-  """Replaces the innermost values of a structure; keys and shape stay.
-
-  """
-  if isinstance(value, dict):
-    return {key: _Redacted(item) for (key, item) in value.items()}
-  if isinstance(value, list):
-    return [_Redacted(item) for item in value]
-  return protocol.REDACTED
-
-
-def _RedactParams(item: _Stored) -> None:
-  """Takes the private OS parameters out of an instance or the cluster.
-
-  """
-  for key in _PRIVATE_PARAMS.intersection(item):
-    if item[key]:
-      item[key] = _Redacted(item[key])
-
-
-def _RedactDisk(disk: wire.Json) -> None:
-  """Takes the shared secrets out of a disk and its children.
-
-  The type is not looked at: no other disk type has so many items, and a secret
-  is better hidden once too often.
-
-  """
-  for part in _DiskTree(disk):
-    for key in ("logical_id", "physical_id"):
-      items = part.get(key)
-      if isinstance(items, list) and len(items) > _DRBD_SECRET:
-        items[_DRBD_SECRET:] = _Redacted(items[_DRBD_SECRET:])
 
 
 def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
@@ -329,10 +289,6 @@ class Snapshot:
     self.warnings: list[str] = []
     cluster: _Stored = self.document["cluster"]
 
-    try:
-      self._Redact()
-    except RecursionError:
-      raise errors.ConfigurationError("nested too deeply")
     self.groups = self._IndexSection("nodegroups", Group)
     self.master: Optional[Node] = None
     self.node_ips: list[str] = []
@@ -368,17 +324,8 @@ class Snapshot:
       if not isinstance(value, kind) or isinstance(value, bool):
         raise errors.ConfigurationError("\"%s\" is missing or no %s" %
                                         (key, what))
+    redaction.Document(document)
     return document
-
-  def _Redact(self) -> None:
-    _RedactParams(self.document["cluster"])
-    for disk in lenient.Dict(self.document.get("disks")).values():
-      _RedactDisk(disk)
-    for instance in lenient.Dict(self.document.get("instances")).values():
-      if isinstance(instance, dict):
-        _RedactParams(instance)
-        for disk in lenient.List(instance.get("disks")):
-          _RedactDisk(disk)
 
   def _IndexNodes(self, cluster: _Stored) -> Directory[Node]:
     """Makes the nodes, and enters the master and the ips.
@@ -525,7 +472,7 @@ class Snapshot:
       key = lenient.Text(disk.get("uuid"))
       self.disks.Add(key, Disk(key, disk, instance, index))
       for part in _DiskTree(disk):
-        if part.get("dev_type") not in _DRBD_TYPES:
+        if part.get("dev_type") not in redaction.DRBD_TYPES:
           continue
         logical_id = lenient.List(part.get("logical_id"))
         nodes = [self.nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]

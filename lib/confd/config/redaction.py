@@ -1,0 +1,180 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Takes the secrets out of a configuration.
+
+Facts, of what Ganeti writes: private OS parameters stand in an instance, by
+name, and in the cluster, by OS, then name. The shared secret of a DRBD disk is
+the sixth item of its C{logical_id} (two nodes, port, two minors, secret), and
+of C{physical_id}, which files of before 2.9 may have beside it (address, port,
+address, port, minor, secret). Before Ganeti 2.0 a DRBD disk has neither minors
+nor a secret. Disks of other types have two texts there. A disk's children are
+disks. An instance has disks, or their UUIDs.
+
+Rule 1: a secret is found by the key that it stands under, wherever that key
+stands. L{Object} is called with each JSON object as soon as it is parsed, the
+inner ones first, so that no object is ever at hand that was not redacted.
+
+Rule 2: what is well-formed keeps its form, and only the secret is replaced.
+What stands where a secret could stand, and has another form, is replaced as a
+whole, since nothing tells where in it the secret is. So is what is no object
+where Ganeti has disks or instances: L{Item} says so of an item of a section,
+and L{Document} of all.
+
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganeti.confd import protocol
+from ganeti.confd.config import lenient
+
+
+#: Names of DRBD's disk type before and since Ganeti 2.12
+DRBD_TYPES = ("drbd8", "drbd")
+
+#: Longest reference to a disk (characters)
+_UUID_SIZE = 36
+
+#: Where the secret is in a well-formed id
+_SECRET = 5
+
+#: The types of what stands before it in C{logical_id} and C{physical_id}
+_BEFORE_SECRET = frozenset([(str, str, int, int, int),
+                            (str, int, str, int, int)])
+
+#: Those of an id of a DRBD disk that has no secret
+_WITHOUT_SECRET = [str, str, int]
+
+
+def _Whole(value: Any) -> Any:
+  """Replaces a value as a whole; of what is empty nothing has to be hidden.
+
+  """
+  return protocol.REDACTED if value else value
+
+
+def _Params(value: Any) -> Any:
+  """Redacts private parameters by name.
+
+  """
+  if type(value) is dict:
+    return dict.fromkeys(value, protocol.REDACTED)
+  return _Whole(value)
+
+
+def _ParamsByOs(value: Any) -> Any:
+  """Redacts private parameters by OS, then name.
+
+  """
+  if type(value) is dict:
+    return {name: (_Params(params) if type(params) is dict else
+                   protocol.REDACTED)
+            for (name, params) in value.items()}
+  return _Whole(value)
+
+
+def _Id(value: Any, kind: Any) -> Any:
+  """Redacts what says where a disk is.
+
+  @param kind: the type of the disk, which counts as DRBD's if it is no text
+
+  """
+  if type(value) is list:
+    size = len(value)
+    if size == 2:
+      (one, two) = value
+      if (type(one) is str and type(two) is str and type(kind) is str and
+          kind not in DRBD_TYPES):
+        return value
+    elif size == _SECRET + 1:
+      # Whatever the type is: a secret is better hidden once too often
+      (one, two, three, four, five, _) = value
+      if (type(one), type(two), type(three), type(four),
+          type(five)) in _BEFORE_SECRET:
+        value[_SECRET] = protocol.REDACTED
+        return value
+    elif list(map(type, value)) == _WITHOUT_SECRET:
+      return value
+  return _Whole(value)
+
+
+def Item(value: Any) -> Any:
+  """Redacts what stands where a disk or an instance belongs, after L{Object}.
+
+  """
+  return value if type(value) is dict else _Whole(value)
+
+
+def _Children(value: Any, of_disk: bool) -> Any:
+  """Redacts what is called children.
+
+  @param of_disk: whether they are certainly those of a disk: a parameter of an
+    OS, which is a text, may have that name, too
+
+  """
+  if type(value) is list:
+    return [Item(item) for item in value]
+  return _Whole(value) if of_disk or type(value) is dict else value
+
+
+def _Disks(value: Any, of_instance: bool) -> Any:
+  """Redacts what is called disks: all of a configuration, or an instance's.
+
+  @param of_instance: as with L{_Children}
+
+  """
+  if type(value) is list:
+    return [item if type(item) is str and len(item) <= _UUID_SIZE else
+            Item(item) for item in value]
+  if type(value) is dict:
+    return {key: Item(item) for (key, item) in value.items()}
+  return _Whole(value) if of_instance else value
+
+
+def Object(stored: lenient.Stored) -> lenient.Stored:
+  """Redacts any JSON object, in which all objects are redacted already.
+
+  @return: the same object
+
+  """
+  # A configuration has ten objects or more for each instance, and half of them
+  # are empty; in the others a look-up for each key takes less than a loop
+  if not stored:
+    return stored
+  if "logical_id" in stored:
+    stored["logical_id"] = _Id(stored["logical_id"], stored.get("dev_type"))
+  if "physical_id" in stored:
+    stored["physical_id"] = _Id(stored["physical_id"], stored.get("dev_type"))
+  # Most disks have no children
+  if "children" in stored and stored["children"]:
+    stored["children"] = _Children(stored["children"], "dev_type" in stored)
+  if "disks" in stored:
+    stored["disks"] = _Disks(stored["disks"], "primary_node" in stored)
+  if "osparams_private" in stored:
+    stored["osparams_private"] = _Params(stored["osparams_private"])
+  if "osparams_private_cluster" in stored:
+    stored["osparams_private_cluster"] = \
+      _ParamsByOs(stored["osparams_private_cluster"])
+  return stored
+
+
+#: The sections whose items are objects with secrets
+SECTIONS = ["instances", "disks"]
+
+
+def Document(document: lenient.Stored) -> None:
+  """Redacts a whole configuration in place, after L{Object}.
+
+  """
+  for name in SECTIONS:
+    section = document.get(name)
+    if type(section) is dict:
+      for (key, value) in section.items():
+        if type(value) is not dict:
+          # The key is there already, so the loop may go on
+          section[key] = Item(value)
+    elif section:
+      document[name] = _Whole(section)
