@@ -39,7 +39,8 @@ SRCDIR = os.path.abspath(os.environ.get(
   os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
 
-# What the user of this machine has set is no test's concern
+# Where test/run-tests has not made the environment: what the user of this
+# machine has set is no test's concern
 for _name in ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE",
               "PYTHONUNBUFFERED"):
   os.environ.pop(_name, None)
