@@ -21,8 +21,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 #: Modules and packages of ganeti.confd that only the daemon uses
 _DAEMON = frozenset(["answers", "config.fields", "config.inventory",
                      "config.lenient", "config.redaction", "config.snapshot",
-                     "counters", "daemon", "querylib", "replay", "responder",
-                     "server", "waiting"])
+                     "config.volumes", "counters", "daemon", "querylib",
+                     "replay", "responder", "server", "waiting"])
 
 #: Made from templates of the same name, as make does: module, template
 _MADE = [("ganeti._autoconf", "lib/_autoconf.py.in"),

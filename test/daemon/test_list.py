@@ -22,6 +22,7 @@ from testutils import Uuid
 
 from ganeti.confd import client
 from ganeti.confd.clientlib import filters
+from ganeti.confd.config import columns
 
 _PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
@@ -370,7 +371,7 @@ class TestCommands(_TestCase):
     lines = self._Run("list-fields", "disks").splitlines()
     self.assertEqual(lines[0].split(), ["Name", "Type", "Title",
                                         "Description"])
-    self.assertEqual(len(lines), 13)
+    self.assertEqual(len(lines), 1 + len(columns.TABLES[columns.DISK].columns))
     self.assertEqual(self._Run("list-fields", "nodes", "role", "--separator",
                                "|", "--no-headers").split("|")[:3],
                      ["role", "Text", "Role"])

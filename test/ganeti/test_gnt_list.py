@@ -46,6 +46,9 @@ _NOT_OFFERED = {
   "networks": [],
   }
 
+#: Fields of ours, for findings
+_OURS_ONLY = frozenset(["indexed"])
+
 #: Ganeti prints these in the order of UUIDs, we by name
 _UNORDERED = ["node_list"]
 
@@ -262,8 +265,9 @@ def _Fields(kind):
   """Returns the fields of one kind that we offer.
 
   """
-  return _Ours("list-fields", kind, "--no-headers", "--separator",
-               "|").splitlines()
+  lines = _Ours("list-fields", kind, "--no-headers", "--separator",
+                "|").splitlines()
+  return [line for line in lines if line.split("|")[0] not in _OURS_ONLY]
 
 
 class TestFields(unittest.TestCase):

@@ -144,6 +144,128 @@ class TestQuery(unittest.TestCase):
     self.assertEqual(self._Rows("disk", ["index"],
                                 names=[Uuid("d", 1), "data"]), [[0], [1]])
 
+  def _Of(self, config, what, *names):
+    """Lists fields of all objects of a kind, by their UUIDs.
+
+    """
+    self.snap = _Snapshot(config)
+    return {row[0]: row[1] if len(names) == 1 else row[1:]
+            for row in self._Rows(what, ["uuid", *names])}
+
+  def _Disks(self, config, *names):
+    return self._Of(config, "disk", *names)
+
+  def testIndexed(self):
+    """What is not stored under its own UUID.
+
+    """
+    config = _Config()
+    for (what, section, key) in [
+        ("instance", "instances", Uuid("b", 10)),
+        ("node", "nodes", Uuid("a", 2)),
+        ("group", "nodegroups", Uuid("c", 2)),
+        ("network", "networks", Uuid("9", 1)), ("disk", "disks", Uuid("d", 3))]:
+      before = self._Of(config, what, "indexed")
+      self.assertEqual(set(before.values()), {True})
+      broken = json.loads(json.dumps(config))
+      broken[section][key]["uuid"] = Uuid("f", 17)
+      after = self._Of(broken, what, "indexed")
+      self.assertEqual({uuid for uuid in after if not after[uuid]},
+                       {Uuid("f", 17)})
+      del broken[section][key]["uuid"]
+      self.assertEqual(self._Of(broken, what, "indexed"), before)
+
+  def testWronglyIndexedDisk(self):
+    """A disk that is attached stands there once, whatever its own UUID is.
+
+    """
+    config = _Config()
+    config["disks"][Uuid("d", 2)]["uuid"] = Uuid("f", 17)
+    self.snap = _Snapshot(config)
+    rows = self._Rows("disk", ["uuid", "instance", "index", "indexed"])
+    self.assertEqual([row for row in rows if row[0] == Uuid("f", 17)],
+                     [[Uuid("f", 17), "inst1.example.com", 1, False]])
+
+  def testAttached(self):
+    config = _Config()
+    self.assertEqual(self._Disks(config, "attached"),
+                     {Uuid("d", 1): 1, Uuid("d", 2): 1, Uuid("d", 3): 0})
+    config["instances"][Uuid("b", 2)]["disks"] = [Uuid("d", 2), Uuid("d", 2)]
+    # What is only planned, and is in no table
+    config["instances"][Uuid("b", 10)].update(
+      forthcoming=True, primary_node=None, disks=[Uuid("d", 3)])
+    self.assertEqual(self._Disks(config, "attached"),
+                     {Uuid("d", 1): 1, Uuid("d", 2): 3, Uuid("d", 3): 1})
+
+  def testDrbd(self):
+    config = _Config()
+    config["disks"][Uuid("d", 1)]["logical_id"][3:5] = [7, 0]
+    nothing = [None, []]
+    self.assertEqual(self._Disks(config, "port", "minors"), {
+      Uuid("d", 1): [11000, [7, 0]], Uuid("d", 2): nothing,
+      Uuid("d", 3): nothing})
+    for items in (None, 17, [], ["x"] * 6, [None] * 6):
+      config["disks"][Uuid("d", 1)]["logical_id"] = items
+      self._Disks(config, "port", "minors", "volumes", "volumes.shared",
+                  "secret.shared")
+
+  def testSecrets(self):
+    config = _Config()
+    config["disks"][Uuid("d", 4)] = MakeDrbd(4, 1, 2, secret="other")
+    self.assertEqual(set(self._Disks(config, "secret.shared").values()),
+                     {False})
+    config["disks"][Uuid("d", 5)] = MakeDrbd(5, 1, 2, secret="other")
+    shared = self._Disks(config, "secret.shared")
+    self.assertEqual({uuid for uuid in shared if shared[uuid]},
+                     {Uuid("d", 4), Uuid("d", 5)})
+    # None at all is no secret that is shared
+    for index in (4, 5):
+      config["disks"][Uuid("d", index)]["logical_id"][5] = ""
+    self.assertEqual(set(self._Disks(config, "secret.shared").values()),
+                     {False})
+
+  def testVolumes(self):
+    def _Add(index, kind, logical_id, **kwargs):
+      config["disks"][Uuid("d", index)] = MakeDisk(
+        index, dev_type=kind, logical_id=logical_id, **kwargs)
+    config = _Config()
+    child = MakeDisk(90, logical_id=["xenvg", "data"])
+    config["disks"][Uuid("d", 1)]["children"] = [child, "malformed"]
+    for (index, kind, logical_id) in [
+        (4, "file", ["loop", "/srv/a"]), (5, "blockdev", ["manual", "/dev/b"]),
+        (6, "rbd", ["pool", "image"]), (7, "ext", ["provider", "name"]),
+        (8, "gluster", ["loop", "c"]), (9, "lvm", ["xenvg", "old"])]:
+      _Add(index, kind, logical_id)
+    self.assertEqual(self._Disks(config, "volumes"), {
+      Uuid("d", 1): ["xenvg/data"], Uuid("d", 2): ["xenvg/disk2"],
+      Uuid("d", 3): ["xenvg/disk3"], Uuid("d", 4): ["/srv/a"],
+      Uuid("d", 5): ["/dev/b"], Uuid("d", 6): ["pool/image"],
+      Uuid("d", 7): ["provider/name"], Uuid("d", 8): ["c"],
+      Uuid("d", 9): ["xenvg/old"]})
+    self.assertEqual(set(map(tuple, self._Disks(
+      config, "volumes.shared").values())), {()})
+    # Each node may have one of that name
+    (here, there) = ([Uuid("a", 10)], [Uuid("a", 2)])
+    _Add(10, "plain", ["xenvg", "x"], nodes=here)
+    _Add(11, "plain", ["xenvg", "x"], nodes=there)
+    self.assertEqual(set(map(tuple, self._Disks(
+      config, "volumes.shared").values())), {()})
+    # Of DRBD, both nodes have both
+    _Add(12, "plain", ["xenvg", "data"], nodes=there)
+    _Add(13, "rbd", ["pool", "image"])
+    _Add(14, "plain", ["xenvg", "x"], nodes=here)
+    self.assertEqual(
+      {uuid: names for (uuid, names) in
+       self._Disks(config, "volumes.shared").items() if names},
+      {Uuid("d", 1): ["xenvg/data"], Uuid("d", 12): ["xenvg/data"],
+       Uuid("d", 6): ["pool/image"], Uuid("d", 13): ["pool/image"],
+       Uuid("d", 10): ["xenvg/x"], Uuid("d", 14): ["xenvg/x"]})
+    # A disk that is attached twice has its volumes alone
+    config = _Config()
+    config["instances"][Uuid("b", 2)]["disks"] = [Uuid("d", 2)]
+    self.assertEqual(set(map(tuple, self._Disks(
+      config, "volumes.shared").values())), {()})
+
   def testNames(self):
     # UUID, name and short name, in the order asked
     names = [Uuid("b", 10), "inst1", "inst2.example.org", "inst1.example.com"]

@@ -136,6 +136,8 @@ def _Common(what: str) -> list[Column]:
   """
   return [
     Column("uuid", "UUID", TEXT, "UUID of the %s" % what),
+    Column("indexed", "Indexed", BOOL,
+           "Whether the %s is stored under its UUID" % what),
     Column("serial_no", "SerialNo", NUMBER,
            "Number of changes of the %s" % what),
     Column("ctime", "CTime", TIMESTAMP, "Time of creation"),
@@ -361,11 +363,22 @@ _DISK_COLUMNS = [
   Column("name", "Name", TEXT, "Name, where it has one"),
   Column("instance", "Instance", TEXT, "Instance that has it"),
   Column("index", "Index", NUMBER, "Its number in that instance"),
+  Column("attached", "Attached", NUMBER,
+         "How many times instances have it; more than once is an error"),
   Column("dev_type", "Type", TEXT, "Type"),
   Column("size", "Size", UNIT, "Size"),
   Column("mode", "Mode", TEXT, "Mode: rw or ro"),
+  Column("iv_name", "IvName", TEXT, "What it is called inside its instance"),
   Column("nodes", "Nodes", OTHER, "Nodes that it is on"),
   Column("spindles", "Spindles", NUMBER, "Number of spindles"),
+  Column("port", "Port", OTHER, "TCP port of DRBD"),
+  Column("minors", "Minors", OTHER, "DRBD minors on its nodes"),
+  Column("volumes", "Volumes", OTHER,
+         "Logical volumes, files or images that hold it"),
+  Column("volumes.shared", "SharedVolumes", OTHER,
+         "Those of them that another disk has, too"),
+  Column("secret.shared", "SharedSecret", BOOL,
+         "Whether another disk has its DRBD secret"),
   *_Common(DISK),
   ]
 

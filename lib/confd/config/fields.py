@@ -24,6 +24,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 from ganeti.confd.config import columns
 from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot as snapshotlib
+from ganeti.confd.config import volumes
 
 
 # Short names for the annotations below
@@ -47,6 +48,9 @@ _NO_USAGE = frozenset(["diskless", "blockdev"])
 #: Hypervisor parameters that only the cluster has
 _HV_GLOBALS = frozenset(["migration_bandwidth", "migration_mode",
                          "migration_port", "xen_cmd"])
+
+#: The format in which objects are stored under their UUIDs
+_UUID_KEYS = 2090000
 
 #: What makes a node's role in C{gnt-node list}, the first that holds; confd's
 #: own request has another order
@@ -112,9 +116,19 @@ def _OwnSorted(key: str) -> Getter:
   return Getter(lambda _, item: _SortedDict(_OwnDict(item, key)))
 
 
+def _IsIndexed(snapshot: _Snapshot, item: Any) -> bool:
+  """Whether the key of an object is its UUID, or its name before Ganeti 2.9.
+
+  """
+  own = lenient.Text(item.stored.get("uuid"))
+  return (item.key is None or own is None or item.key == own or
+          (snapshot.version < _UUID_KEYS and item.key == item.name))
+
+
 #: The fields that all objects have
 _COMMON = {
   "uuid": _Attribute("uuid"),
+  "indexed": Getter(_IsIndexed),
   "serial_no": _Stored("serial_no", lenient.Number),
   "ctime": _Stored("ctime", lenient.Number),
   "mtime": _Stored("mtime", lenient.Number),
@@ -619,6 +633,24 @@ def _DiskNodes(snapshot: _Snapshot, item: _Disk) -> list[str]:
   return names
 
 
+def _DrbdIds(part: slice) -> Callable[[_Snapshot, _Disk], list[Any]]:
+  """Makes what gets some items of a DRBD disk's logical_id.
+
+  """
+  def _Get(_: _Snapshot, item: _Disk) -> list[Any]:
+    if _DiskType(item.stored) != "drbd":
+      return []
+    return [lenient.Number(value) for value in
+            lenient.List(item.stored.get("logical_id"))[part]]
+  return _Get
+
+
+def _Attached(snapshot: _Snapshot, item: _Disk) -> int:
+  if item.key is None:
+    return 1
+  return snapshot.attached[item.key]
+
+
 _DISK_GETTERS = {
   "name": _Attribute("name"),
   "instance": Getter(lambda _, item: getattr(item.instance, "name", None)),
@@ -626,7 +658,16 @@ _DISK_GETTERS = {
   "dev_type": _Stored("dev_type"),
   "size": _Stored("size", lenient.Number),
   "mode": _Stored("mode"),
+  "iv_name": _Stored("iv_name"),
   "nodes": Getter(_DiskNodes),
+  "attached": Getter(_Attached),
+  "port": Getter(lambda snapshot, item: _At(
+    _DrbdIds(slice(2, 3))(snapshot, item), 0)),
+  "minors": Getter(_DrbdIds(slice(3, 5))),
+  "volumes": Getter(lambda _, item: volumes.Volumes(item.stored)),
+  "volumes.shared": Getter(volumes.Shared, wide=True),
+  "secret.shared": Getter(
+    lambda snapshot, item: snapshot.SharesSecret(item.stored)),
   "spindles": _Stored("spindles", lenient.Number),
   **_COMMON,
   }

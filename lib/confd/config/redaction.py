@@ -41,6 +41,10 @@ _UUID_SIZE = 36
 #: Where the secret is in a well-formed id
 _SECRET = 5
 
+#: DRBD disks' ids as stored, by their secret: what L{Object} tells of secrets,
+#: to be forgotten when the whole configuration is parsed
+Owners = dict[str, list[list[Any]]]
+
 #: The types of what stands before it in C{logical_id} and C{physical_id}
 _BEFORE_SECRET = frozenset([(str, str, int, int, int),
                             (str, int, str, int, int)])
@@ -76,10 +80,11 @@ def _ParamsByOs(value: Any) -> Any:
   return _Whole(value)
 
 
-def _Id(value: Any, kind: Any) -> Any:
+def _Id(value: Any, kind: Any, owners: Owners) -> Any:
   """Redacts what says where a disk is.
 
   @param kind: the type of the disk, which counts as DRBD's if it is no text
+  @param owners: gets the value
 
   """
   if type(value) is list:
@@ -91,9 +96,11 @@ def _Id(value: Any, kind: Any) -> Any:
         return value
     elif size == _SECRET + 1:
       # Whatever the type is: a secret is better hidden once too often
-      (one, two, three, four, five, _) = value
+      (one, two, three, four, five, secret) = value
       if (type(one), type(two), type(three), type(four),
           type(five)) in _BEFORE_SECRET:
+        if type(secret) is str and secret:
+          owners.setdefault(secret, []).append(value)
         value[_SECRET] = protocol.REDACTED
         return value
     elif list(map(type, value)) == _WITHOUT_SECRET:
@@ -134,9 +141,10 @@ def _Disks(value: Any, of_instance: bool) -> Any:
   return _Whole(value) if of_instance else value
 
 
-def Object(stored: lenient.Stored) -> lenient.Stored:
+def Object(stored: lenient.Stored, owners: Owners) -> lenient.Stored:
   """Redacts any JSON object, in which all objects are redacted already.
 
+  @param owners: gets the ids of the object, if it is a DRBD disk
   @return: the same object
 
   """
@@ -145,9 +153,12 @@ def Object(stored: lenient.Stored) -> lenient.Stored:
   if not stored:
     return stored
   if "logical_id" in stored:
-    stored["logical_id"] = _Id(stored["logical_id"], stored.get("dev_type"))
+    stored["logical_id"] = _Id(stored["logical_id"], stored.get("dev_type"),
+                               owners)
   if "physical_id" in stored:
-    stored["physical_id"] = _Id(stored["physical_id"], stored.get("dev_type"))
+    # Its secret is that of the other id
+    stored["physical_id"] = _Id(stored["physical_id"], stored.get("dev_type"),
+                                {})
   # Most disks have no children
   if "children" in stored and stored["children"]:
     stored["children"] = _Children(stored["children"], "dev_type" in stored)

@@ -24,6 +24,8 @@ anything else sees it; what they are, L{redaction} says.
 from __future__ import annotations
 
 import bisect
+import collections
+import functools
 import math
 
 from typing import Any, Callable, Generic, Iterator, Optional, TypeVar, Union
@@ -54,11 +56,6 @@ def _NoNumber(_: str) -> None:
   return None
 
 
-# NaN and Infinity are not JSON, and some versions of simplejson refuse them
-_DECODER = simplejson.JSONDecoder(parse_constant=_NoNumber,
-                                  object_hook=redaction.Object)
-
-
 def _Uuid(stored: _Stored, key: str) -> str:
   return lenient.Text(stored.get("uuid")) or key
 
@@ -78,6 +75,7 @@ def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
 class Node:
   """A node, and what is asked about it.
 
+  @ivar key: what it is stored under, by which others refer to it
   @ivar uuid: before Ganeti 2.9 perhaps its name
   @ivar group: None if the configuration does not have it
   @ivar primary_ip: None if the configuration has none
@@ -89,12 +87,13 @@ class Node:
     "secondary", peer node name], by instance name, then disk
 
   """
-  __slots__ = ["name", "uuid", "stored", "group", "primary_ip", "role",
+  __slots__ = ["name", "key", "uuid", "stored", "group", "primary_ip", "role",
                "candidate", "primary", "secondary", "drbd"]
 
   def __init__(self, name: str, key: str, stored: _Stored,
                is_master: bool) -> None:
     self.name = name
+    self.key = key
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.group: Optional[Group] = None
@@ -118,17 +117,19 @@ class Node:
 class Instance:
   """An instance, and what is asked about it.
 
+  @ivar key: what it is stored under
   @ivar uuid: before Ganeti 2.9 perhaps its name
   @ivar disks: its disks, by index
   @ivar primary: its primary node
   @ivar mirrors: the other nodes that its disks and their children are on
 
   """
-  __slots__ = ["name", "uuid", "stored", "disks", "primary", "mirrors"]
+  __slots__ = ["name", "key", "uuid", "stored", "disks", "primary", "mirrors"]
 
   def __init__(self, name: str, key: str, stored: _Stored,
                disks: list[_Stored], primary: Node) -> None:
     self.name = name
+    self.key = key
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.disks = disks
@@ -139,14 +140,16 @@ class Instance:
 class Group:
   """A node group.
 
+  @ivar key: what it is stored under
   @ivar nodes: by name
   @ivar instances: names of its nodes' primary instances, by name
 
   """
-  __slots__ = ["name", "uuid", "stored", "nodes", "instances"]
+  __slots__ = ["name", "key", "uuid", "stored", "nodes", "instances"]
 
   def __init__(self, name: str, key: str, stored: _Stored) -> None:
     self.name = name
+    self.key = key
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.nodes: list[Node] = []
@@ -156,14 +159,16 @@ class Group:
 class Network:
   """A network that nics may be on.
 
+  @ivar key: what it is stored under
   @ivar groups: the groups connected to it, and how, by name
   @ivar instances: names of the instances on it, by name
 
   """
-  __slots__ = ["name", "uuid", "stored", "groups", "instances"]
+  __slots__ = ["name", "key", "uuid", "stored", "groups", "instances"]
 
   def __init__(self, name: str, key: str, stored: _Stored) -> None:
     self.name = name
+    self.key = key
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.groups: list[tuple[Group, _Stored]] = []
@@ -173,17 +178,19 @@ class Network:
 class Disk:
   """A disk, and where it belongs.
 
+  @ivar key: what it is stored under, None if it stands inside its instance
   @ivar uuid: before Ganeti 2.9 None
   @ivar instance: None if it is attached to none
   @ivar index: its number in its instance
 
   """
-  __slots__ = ["name", "uuid", "stored", "instance", "index"]
+  __slots__ = ["name", "key", "uuid", "stored", "instance", "index"]
 
   def __init__(self, key: Optional[str], stored: _Stored,
                instance: Optional[Instance] = None,
                index: Optional[int] = None) -> None:
     self.name = lenient.Text(stored.get("name"))
+    self.key = key
     self.uuid = lenient.Text(stored.get("uuid"), key)
     self.stored = stored
     self.instance = instance
@@ -272,6 +279,7 @@ class Snapshot:
     ip's instance lives, by instance name, then nic
   @ivar collectors: the answer to DATA_COLLECTORS
   @ivar disks: by instance, then index; at the end those of no instance
+  @ivar attached: how many times instances refer to a disk, by its key
 
   """
   def __init__(self, text: bytes) -> None:
@@ -283,6 +291,8 @@ class Snapshot:
 
     """
     self.size = len(text)
+    # Identities of the ids of DRBD disks
+    self._same_secret: set[int] = set()
     self.document = self._Parse(text)
     self.serial: int = self.document["serial_no"]
     self.version: int = self.document["version"]
@@ -298,14 +308,19 @@ class Snapshot:
     self.default_link = _DefaultLink(cluster)
     self.links: dict[str, dict[str, Optional[str]]] = {}
     self.disks: Directory[Disk] = Directory()
+    self.attached = self._CountAttached()
     self.instances = self._IndexInstances()
     self._IndexDetachedDisks()
     self.collectors = _Collectors(cluster)
 
-  @staticmethod
-  def _Parse(text: bytes) -> _Stored:
+  def _Parse(self, text: bytes) -> _Stored:
+    owners: redaction.Owners = {}
+    # NaN and Infinity are not JSON, and some versions of simplejson refuse them
+    decoder = simplejson.JSONDecoder(
+      parse_constant=_NoNumber,
+      object_hook=functools.partial(redaction.Object, owners=owners))
     try:
-      document = _DECODER.decode(text)
+      document = decoder.decode(text)
     except UnicodeDecodeError as err:
       raise errors.ConfigurationError("not UTF-8 at byte %d" % err.start)
     except simplejson.JSONDecodeError as err:
@@ -325,7 +340,24 @@ class Snapshot:
         raise errors.ConfigurationError("\"%s\" is missing or no %s" %
                                         (key, what))
     redaction.Document(document)
+    self._same_secret.update(id(item) for items in owners.values()
+                             if len(items) > 1 for item in items)
     return document
+
+  def SharesSecret(self, disk: _Stored) -> bool:
+    """Says whether another disk has a disk's secret.
+
+    @param disk: as stored
+
+    """
+    return id(disk.get("logical_id")) in self._same_secret
+
+  def _CountAttached(self) -> collections.Counter[str]:
+    return collections.Counter(
+      item
+      for instance in lenient.Dict(self.document.get("instances")).values()
+      for item in lenient.List(lenient.Dict(instance).get("disks"))
+      if isinstance(item, str))
 
   def _IndexNodes(self, cluster: _Stored) -> Directory[Node]:
     """Makes the nodes, and enters the master and the ips.
@@ -416,7 +448,7 @@ class Snapshot:
                                " left out" % name)
         continue
       disks = self._Disks(name, stored, stored_disks)
-      instance = Instance(name, key, stored, [disk for (_, disk) in disks],
+      instance = Instance(name, key, stored, [disk for (_, _, disk) in disks],
                           primary)
       directory.Add(key, instance)
       primary.primary.append(stored)
@@ -439,27 +471,30 @@ class Snapshot:
     self.disks.Close()
 
   def _Disks(self, name: str, stored: _Stored,
-             stored_disks: _Stored) -> list[tuple[int, _Stored]]:
+             stored_disks: _Stored
+             ) -> list[tuple[int, Optional[str], _Stored]]:
     """Collects the disks of an instance.
 
     @param name: the instance's name
     @param stored: the instance as stored
     @param stored_disks: the configuration's disks by UUID
-    @return: index and disk as stored
+    @return: index, the key it is stored under, and disk as stored
 
     """
-    disks = []
+    disks: list[tuple[int, Optional[str], _Stored]] = []
     for (index, item) in enumerate(lenient.List(stored.get("disks"))):
-      disk = stored_disks.get(item) if isinstance(item, str) else item
+      key = item if isinstance(item, str) else None
+      disk = item if key is None else stored_disks.get(key)
       if isinstance(disk, dict):
-        disks.append((index, disk))
+        disks.append((index, key, disk))
       elif stored.get("forthcoming") is not True:
         self.warnings.append("Instance %s: disk/%d is not there, left out" %
                              (name, index))
     return disks
 
   def _IndexDisks(self, instance: Instance,
-                  disks: list[tuple[int, _Stored]]) -> list[Node]:
+                  disks: list[tuple[int, Optional[str], _Stored]]
+                  ) -> list[Node]:
     """Enters the disks of an instance, the DRBD ones at their nodes too.
 
     @param disks: from L{_Disks}
@@ -468,8 +503,7 @@ class Snapshot:
     """
     (name, primary) = (instance.name, instance.primary)
     secondaries: list[Node] = []
-    for (index, disk) in disks:
-      key = lenient.Text(disk.get("uuid"))
+    for (index, key, disk) in disks:
       self.disks.Add(key, Disk(key, disk, instance, index))
       for part in _DiskTree(disk):
         if part.get("dev_type") not in redaction.DRBD_TYPES:

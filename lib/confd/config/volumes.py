@@ -1,0 +1,101 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Where the data of disks are: logical volumes, files, images.
+
+Facts: a disk's logical_id is [volume group, volume] with type plain, [driver,
+path] with those of files and with blockdev, [pool, image] with rbd, [provider,
+name] with ext. Data and metadata of a DRBD disk are on its children, which are
+of type plain, on both nodes. Two nodes may have volumes of one name, and files;
+what all nodes reach is there once.
+
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+
+from typing import Counter, Iterator
+
+from ganeti.confd.config import lenient
+from ganeti.confd.config import snapshot as snapshotlib
+
+
+#: Types whose data are on single nodes; "lvm" before Ganeti 2.12
+_LOCAL = frozenset(["file", "lvm", "plain"])
+
+#: Types whose logical_id begins with what is no part of a name
+_PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
+
+_DRBD = frozenset(["drbd", "drbd8"])
+
+#: A node's UUID, or the type of a disk that all nodes reach; and a volume
+Place = tuple[str, str]
+
+
+def _Name(stored: lenient.Stored) -> str:
+  """Returns the name of a disk's volume, empty if it has none.
+
+  """
+  words = [item for item in lenient.List(stored.get("logical_id"))
+           if isinstance(item, str)]
+  if len(words) != 2:
+    return ""
+  return words[1] if stored.get("dev_type") in _PATHS else "/".join(words)
+
+
+def Volumes(stored: lenient.Stored) -> list[str]:
+  """Lists the volumes that hold a disk.
+
+  @param stored: the disk as stored
+
+  """
+  if stored.get("dev_type") in _DRBD:
+    names = [_Name(lenient.Dict(child))
+             for child in lenient.List(stored.get("children"))]
+  else:
+    names = [_Name(stored)]
+  return [name for name in names if name]
+
+
+def _Places(disk: snapshotlib.Disk) -> Iterator[Place]:
+  """Yields each volume of a disk, with where it is.
+
+  """
+  stored = disk.stored
+  kind = str(stored.get("dev_type"))
+  if kind in _DRBD:
+    where = lenient.List(stored.get("logical_id"))[:2]
+  elif kind in _LOCAL:
+    where = lenient.List(stored.get("nodes"))
+    if not where and disk.instance is not None:
+      where = [disk.instance.primary.uuid]
+  else:
+    where = [kind]
+  for name in Volumes(stored):
+    for place in where:
+      yield (str(place), name)
+
+
+@functools.lru_cache(maxsize=1)
+def _Counts(snapshot: snapshotlib.Snapshot) -> Counter[Place]:
+  """Counts how many disks have each volume.
+
+  It is made when it is first asked for: most never do.
+
+  """
+  # A disk that is attached twice is one disk all the same
+  disks = {id(disk.stored): disk for disk in snapshot.disks.items}
+  return collections.Counter(place for disk in disks.values()
+                             for place in set(_Places(disk)))
+
+
+def Shared(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk) -> list[str]:
+  """Lists the volumes of a disk that another disk has, too.
+
+  """
+  counts = _Counts(snapshot)
+  return sorted({name for (place, name) in _Places(disk)
+                 if counts[place, name] > 1})
