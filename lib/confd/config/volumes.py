@@ -20,6 +20,7 @@ import functools
 from typing import Counter, Iterator
 
 from ganeti.confd.config import lenient
+from ganeti.confd.config import redaction
 from ganeti.confd.config import snapshot as snapshotlib
 
 
@@ -29,10 +30,12 @@ _LOCAL = frozenset(["file", "lvm", "plain"])
 #: Types whose logical_id begins with what is no part of a name
 _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
 
-_DRBD = frozenset(["drbd", "drbd8"])
-
 #: A node's UUID, or the type of a disk that all nodes reach; and a volume
 Place = tuple[str, str]
+
+
+def _Kind(stored: lenient.Stored) -> str:
+  return lenient.Text(stored.get("dev_type"), "")
 
 
 def _Name(stored: lenient.Stored) -> str:
@@ -43,7 +46,7 @@ def _Name(stored: lenient.Stored) -> str:
            if isinstance(item, str)]
   if len(words) != 2:
     return ""
-  return words[1] if stored.get("dev_type") in _PATHS else "/".join(words)
+  return words[1] if _Kind(stored) in _PATHS else "/".join(words)
 
 
 def Volumes(stored: lenient.Stored) -> list[str]:
@@ -52,7 +55,7 @@ def Volumes(stored: lenient.Stored) -> list[str]:
   @param stored: the disk as stored
 
   """
-  if stored.get("dev_type") in _DRBD:
+  if _Kind(stored) in redaction.DRBD_TYPES:
     names = [_Name(lenient.Dict(child))
              for child in lenient.List(stored.get("children"))]
   else:
@@ -65,8 +68,8 @@ def _Places(disk: snapshotlib.Disk) -> Iterator[Place]:
 
   """
   stored = disk.stored
-  kind = str(stored.get("dev_type"))
-  if kind in _DRBD:
+  kind = _Kind(stored)
+  if kind in redaction.DRBD_TYPES:
     where = lenient.List(stored.get("logical_id"))[:2]
   elif kind in _LOCAL:
     where = lenient.List(stored.get("nodes"))
