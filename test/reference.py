@@ -11,6 +11,7 @@ configurations that are in order; leniency is tested by examples.
 """
 
 import copy
+import fractions
 import re
 
 
@@ -99,8 +100,10 @@ class Reference:
     """
     for (_, instance) in self._Sorted("instances"):
       for nic in instance["nics"]:
-        nic_link = (nic.get("nicparams", {}).get("link") or
-                    nic.get("bridge") or self._DefaultLink())
+        links = [nic.get("nicparams", {}).get("link"), nic.get("bridge"),
+                 self._DefaultLink()]
+        # An empty one counts
+        nic_link = [item for item in links if item is not None][0]
         if nic.get("ip") and nic_link == link:
           yield (nic["ip"], instance)
 
@@ -122,7 +125,8 @@ class Reference:
     return (0, ROLES.index(role))
 
   def NodeOfIp(self, ip, link=None):
-    for (nic_ip, instance) in self._Nics(link or self._DefaultLink()):
+    for (nic_ip, instance) in self._Nics(
+        self._DefaultLink() if link is None else link):
       if nic_ip == ip:
         node = self._config["nodes"][instance["primary_node"]]
         return (0, node["primary_ip"])
@@ -142,7 +146,7 @@ class Reference:
 
   def InstanceIps(self, link=None):
     ips = []
-    for (ip, _) in self._Nics(link or self._DefaultLink()):
+    for (ip, _) in self._Nics(self._DefaultLink() if link is None else link):
       if ip not in ips:
         ips.append(ip)
     return (0, ips)
@@ -193,7 +197,8 @@ class Reference:
     for name in set(COLLECTORS) | set(stored):
       settings = stored.get(name, {"active": True, "interval": 5000000})
       answer[name] = {"active": settings["active"],
-                      "interval": int(settings["interval"])}
+                      "interval": round(fractions.Fraction(
+                        settings["interval"]))}
     if not set(self._cluster["enabled_hypervisors"]) & {"xen-pvm", "xen-hvm"}:
       answer["inst-status-xen"]["active"] = False
     return (0, answer)

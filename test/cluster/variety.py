@@ -84,7 +84,9 @@ def Vary(config):
                           "vcpu-ratio": 2.5, "disk-templates": ["plain"]})
   rack10 = _Group(config, "rack10", alloc_policy="unallocable",
                   ipolicy={"minmax": cluster["ipolicy"]["minmax"] * 2})
-  _Group(config, "empty")
+  _Group(config, "empty", ndparams={"oob_program": "", "spindle_count": None},
+         ipolicy={"std": {"cpu-count": None, "nic-count": 2},
+                  "vcpu-ratio": None, "disk-templates": []})
   for (name, group) in [("node2.example.com", rack1),
                         ("node4.example.com", rack1),
                         ("node10.example.com", rack10)]:
@@ -93,7 +95,8 @@ def Vary(config):
     ndparams={"oob_program": "/bin/false", "ovs": True, "ssh_port": 2222},
     tags=["b", "a"], powered=False)
   grow.FindNode(config, "node5.example.com").update(
-    ndparams={"exclusive_storage": True}, vm_capable=False,
+    ndparams={"oob_program": "", "spindle_count": None,
+              "exclusive_storage": True}, vm_capable=False,
     master_capable=False)
 
   wide = _Network(config, "wide", "10.9.0.0/28", "1111000000000001",
@@ -114,7 +117,11 @@ def Vary(config):
                {"mode": "openvswitch", "link": "sw1", "vlan": ".7"},
                network=bare["uuid"]),
           _Nic(2, None, {"mode": "bridged"}),
-          _Nic(3, "10.9.0.3", network=wide["uuid"])],
+          _Nic(3, "10.9.0.3", network=wide["uuid"]),
+          # Empty values count, null ones do not
+          _Nic(4, "10.77.3.4", {"mode": "bridged", "link": ""}),
+          _Nic(5, "10.77.3.5", {"mode": None, "link": None, "vlan": ""}),
+          _Nic(6, "10.77.3.6", {"mode": "openvswitch", "vlan": ""})],
     hypervisor="kvm", os="debootstrap+sid",
     hvparams={"vnc_bind_address": "0.0.0.0", "vga": "", "cpu_cores": 4,
               "acpi": False, "migration_mode": "non-live"},
@@ -124,8 +131,8 @@ def Vary(config):
     admin_state="offline", admin_state_source="user")
   grow.AddInstance(
     config, "xen1.example.com", "node10.example.com", hypervisor="xen-pvm",
-    os="debootstrap+sid", beparams={"maxmem": 1536},
-    hvparams={"cpu_weight": 17}, admin_state="down", ctime=0,
+    os="debootstrap+sid", beparams={"maxmem": 1536, "vcpus": None},
+    hvparams={"cpu_weight": 17, "kernel_args": ""}, admin_state="down", ctime=0,
     mtime=1234567890.123456,
     disks=[_Disk(config, 0, "file", ["loop", "/srv/f"], size=1536, mode="ro",
                  name="root", spindles=2),

@@ -1127,9 +1127,14 @@ class TestOtherConfigurations(unittest.TestCase):
   def testCollectors(self):
     """Stored or not, with Xen or without.
 
-    The interval is stored as a fraction by Ganeti 2.16.
+    The interval is stored as a fraction by Ganeti 2.16, and rounded.
 
     """
+    def _Every(*intervals):
+      names = ["lv", "drbd", "diskstats", "cpu-avg-load"]
+      return dict((name, {"active": True, "interval": interval})
+                  for (name, interval) in zip(names, intervals))
+
     off = {"active": False, "interval": 7000000}
     on = {"active": True, "interval": 6000000.0}
     for (collectors, hypervisors, xen) in [
@@ -1139,6 +1144,8 @@ class TestOtherConfigurations(unittest.TestCase):
        False),
       ({"inst-status-xen": on, "xen-cpu-avg-load": off}, ["xen-pvm"], True),
       ({"inst-status-xen": off, "diskstats": on}, ["xen-pvm"], False),
+      (_Every(1.5, 2.5, 4999999.9, 0.25), ["fake"], False),
+      (_Every(-1.5, 5000000.5, 5000001.5, 1e15), ["fake"], False),
       ]:
       (debian, ours) = self._Collectors(collectors, hypervisors)
       self.assertEqual(debian, ours)
@@ -1177,22 +1184,322 @@ class TestOtherConfigurations(unittest.TestCase):
                        grow.FindNode(config, node)["primary_ip"])
       self.assertEqual(daemon.Ask(INSTANCE_IPS)["answer"].count("10.77.9.9"), 1)
 
-  def testDiffersReferencesToNowhere(self):
-    """Ours leaves out what points nowhere.
+  def _SameIps(self, pair, link=MISSING):
+    """Checks that both know the same ips on a link, and their nodes.
 
-    To Debian's an instance whose primary node is not there has disks and
-    addresses, and one lost disk takes all others of its instance with it.
+    @return: the ips, sorted
+
+    """
+    (debians, ours) = [daemon.Answer(INSTANCE_IPS, link) for daemon in pair]
+    self.assertEqual(debians[0], OK)
+    self.assertEqual((ours[0], sorted(ours[1])), (OK, debians[1]))
+    for ip in ours[1]:
+      query = {"1": ip} if link is MISSING else {"0": link, "1": ip}
+      (debian_node, our_node) = [daemon.Answer(NODE_OF_IP, query)
+                                 for daemon in pair]
+      self.assertEqual(debian_node, our_node, query)
+    return debians[1]
+
+  @staticmethod
+  def _Nics(*nics):
+    """Makes nics of pairs of ip and nicparams.
+
+    """
+    return [{"mac": "aa:00:00:fd:00:%02x" % index, "ip": ip,
+             "nicparams": nicparams, "uuid": grow.Uuid("given %d" % index)}
+            for (index, (ip, nicparams)) in enumerate(nics)]
+
+  def testEmptyLinks(self):
+    """An empty link is one, the nic's own and the cluster's; null is none.
+
+    """
+    nics = self._Nics(
+      ("10.77.9.1", {}), ("10.77.9.2", {"link": ""}),
+      ("10.77.9.3", {"link": "", "mode": "routed"}),
+      ("10.77.9.4", {"link": None, "mode": None}), ("10.77.9.5", {"link": "x"}))
+    for (default, expected) in [
+      ("dflt", (["10.77.9.1", "10.77.9.4"], ["10.77.9.2", "10.77.9.3"])),
+      ("", (["10.77.9.1", "10.77.9.2", "10.77.9.3", "10.77.9.4"], ) * 2)]:
+      config = copy.deepcopy(CONFIG_DATA)
+      config["instances"] = {}
+      config["cluster"]["nicparams"] = {
+        "default": {"mode": "routed", "link": default, "vlan": ""}}
+      grow.AddInstance(config, "nets.example.com", "node2.example.com",
+                       nics=nics)
+      pair = self._Start(config)
+      self.assertEqual((self._SameIps(pair), self._SameIps(pair, "")), expected)
+      self.assertEqual(self._SameIps(pair, default), expected[0])
+      self.assertEqual(self._SameIps(pair, "x"), ["10.77.9.5"])
+      self.assertEqual(self._SameIps(pair, "xen-br0"), [])
+
+  def testForthcoming(self):
+    """A forthcoming instance may lack everything: what it has is taken.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    def _Drbd(name, *args):
+      return grow.DrbdDisk(config, name, 0, *(
+        [grow.FindNode(config, "node%d.example.com" % i)["uuid"]
+         for i in (2, 3)] + list(args)))
+
+    def _Add(name, lacks, ip, **kwargs):
+      instance = grow.AddInstance(
+        config, name, "node2.example.com", forthcoming=True,
+        nics=self._Nics((ip, {})), **kwargs)
+      for key in lacks:
+        del instance[key]
+      return instance
+
+    homeless = _Add("soon.example", ["primary_node"], "10.77.9.1",
+                    disks=[_Drbd("soon", 11200, (20, 21))])
+    grow.AddInstance(config, "soon.example.com", "node1.example.com")
+    _Add("named", ["os", "hypervisor", "admin_state", "admin_state_source",
+                   "disks_active"], "10.77.9.2")
+    nameless = _Add("x", ["name"], "10.77.9.3",
+                    disks=[_Drbd("x", 11201, (22, 23))])
+    (debians, ours) = pair = self._Start(config)
+
+    self.assertEqual(debians.Ask(INSTANCE_DISKS, "soon")["status"], ERROR)
+    self.assertEqual(ours.Answer(INSTANCE_DISKS, "soon"),
+                     (ERROR, UNKNOWN_ENTRY))
+    for name in ("soon.example", homeless["uuid"], nameless["uuid"],
+                 "soon.example.com", "named"):
+      answers = [daemon.Answer(INSTANCE_DISKS, name) for daemon in pair]
+      self.assertEqual((answers[0][0], _Settle(_Redact(answers[0][1]),
+                                               answers[1][1])), answers[1])
+      self.assertEqual((answers[1][0], len(answers[1][1])),
+                       (OK, 0 if name in ("soon.example.com", "named") else 1))
+    for (node, minors) in [("node2.example.com", {20, 22}),
+                           ("node3.example.com", {21, 23})]:
+      rows = [sorted(daemon.Ask(NODE_DRBD, node)["answer"]) for daemon in pair]
+      self.assertEqual(rows[0], rows[1])
+      self.assertLessEqual(minors, {row[1] for row in rows[0]})
+      found = [[sorted(item["uuid"] for item in instances) for instances
+                in daemon.Ask(NODE_INSTANCES, node)["answer"]]
+               for daemon in pair]
+      self.assertEqual(found[0], found[1])
+    ips = self._SameIps(pair)
+    self.assertLessEqual({"10.77.9.1", "10.77.9.2", "10.77.9.3"}, set(ips))
+
+  def testDiffersForthcomingWithoutNode(self):
+    """Of instances with one ip, one without a node never hides one with.
+
+    Debian's takes the last by UUID, and then finds no node.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    nics = self._Nics(("10.77.9.9", {}))
+    homeless = grow.AddInstance(config, "aaa.example.com", "node2.example.com",
+                                nics=nics, forthcoming=True)
+    del homeless["primary_node"]
+    config["instances"].pop(homeless["uuid"])
+    homeless["uuid"] = "ffffffff-ffff-4fff-afff-ffffffffffff"
+    config["instances"][homeless["uuid"]] = homeless
+    grow.AddInstance(config, "zzz.example.com", "node3.example.com", nics=nics)
+    (debians, ours) = self._Start(config)
+    self.assertEqual(debians.Answer(NODE_OF_IP, {"1": "10.77.9.9"}),
+                     (ERROR, UNKNOWN_ENTRY))
+    self.assertEqual(
+      ours.Answer(NODE_OF_IP, {"1": "10.77.9.9"}),
+      (OK, grow.FindNode(config, "node3.example.com")["primary_ip"]))
+
+  def testDiffersEmptyIp(self):
+    """An empty ip is none.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    grow.AddInstance(config, "empty.example.com", "node2.example.com",
+                     nics=self._Nics(("", {"link": "empty"})))
+    (debians, ours) = self._Start(config)
+    self.assertEqual(debians.Answer(INSTANCE_IPS, "empty"), (OK, [""]))
+    self.assertEqual(ours.Answer(INSTANCE_IPS, "empty"), (OK, []))
+    query = {"0": "empty", "1": ""}
+    self.assertEqual(debians.Ask(NODE_OF_IP, query)["status"], OK)
+    self.assertEqual(ours.Answer(NODE_OF_IP, query), (ERROR, UNKNOWN_ENTRY))
+
+  def testDiffersObjectsAsStored(self):
+    """Objects are answered as they are stored, by 8, 9 and 10.
+
+    Debian's writes them anew: what is missing and has a default is there, and
+    what is null is not.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    disk = grow.DrbdDisk(
+      config, "bare", 0, grow.FindNode(config, "node1.example.com")["uuid"],
+      grow.FindNode(config, "node2.example.com")["uuid"], 11300, (30, 31))
+    del disk["mode"]
+    disk["name"] = None
+    instance = grow.AddInstance(config, "bare.example.com",
+                                "node6.example.com", disks=[disk])
+    del instance["hvparams"]
+    instance["network_port"] = None
+    (debians, ours) = self._Start(config)
+
+    def _Instance(daemon):
+      (primary, _) = daemon.Ask(NODE_INSTANCES, "node6.example.com")["answer"]
+      return [i for i in primary if i["name"] == "bare.example.com"][0]
+
+    def _Disk(daemon):
+      return daemon.Ask(INSTANCE_DISKS, "bare")["answer"][0]
+
+    def _Both(daemon):
+      return [(_Instance(daemon),
+               daemon.Ask(CONFIG, "/instances/" + instance["uuid"])["answer"]),
+              (_Disk(daemon),
+               daemon.Ask(CONFIG, "/disks/" + disk["uuid"])["answer"])]
+
+    for (index, stored, added, null) in [
+      (0, instance, {"hvparams": {}}, "network_port"),
+      (1, disk, {"mode": "rw"}, "name")]:
+      for answer in _Both(ours)[index]:
+        self.assertEqual(answer, _Redact(stored))
+      expected = dict(stored, **added)
+      del expected[null]
+      for answer in _Both(debians)[index]:
+        self.assertEqual(_Settle(answer, expected), expected)
+
+  def testDiffersBothSidesOnOneNode(self):
+    """A mirror with both sides on one node has two minors there, no secondary.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    node = grow.FindNode(config, "node3.example.com")["uuid"]
+    grow.AddInstance(
+      config, "narrow.example.com", "node3.example.com",
+      disks=[grow.DrbdDisk(config, "narrow", 0, node, node, 11300, (30, 31))])
+    (debians, ours) = self._Start(config)
+    for (daemon, minors, secondary) in ((debians, [30], True),
+                                        (ours, [30, 31], False)):
+      self.assertEqual([row[1] for row in daemon.Ask(NODE_DRBD, node)["answer"]
+                        if row[2] == "narrow.example.com"], minors)
+      found = ["narrow.example.com" in [item["name"] for item in instances]
+               for instances in daemon.Ask(NODE_INSTANCES, node)["answer"]]
+      self.assertEqual(found, [True, secondary])
+
+  def testDiffersMasterNowhere(self):
+    """Without a master node there is a master IP, and nodes have roles.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    config["cluster"]["master_node"] = "nowhere"
+    (debians, ours) = self._Start(config)
+    for (question, answer) in [
+      ((NODE_ROLE, "node1.example.com"), (OK, 1)),
+      ((NODE_ROLE, "node5.example.com"), (OK, 3)),
+      ((MASTER, None), (ERROR, UNKNOWN_ENTRY)),
+      ((MASTER, {"3": [0]}), (ERROR, UNKNOWN_ENTRY)),
+      ((MASTER, {"3": [1]}), (OK, [config["cluster"]["master_ip"]])),
+      ((MASTER, {"3": []}), (OK, []))]:
+      (status, text) = debians.Answer(*question)
+      self.assertEqual(status, ERROR)
+      self.assertIn("nowhere", text)
+      self.assertEqual(ours.Answer(*question), answer)
+
+  def testDiffersNoNicparams(self):
+    """Without the cluster's nicparams the default link is Ganeti's own.
+
+    Debian's does not answer what has to do with links.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    config["cluster"]["nicparams"] = {}
+    (debians, ours) = self._Start(config)
+    for (question, answer) in [
+      ((INSTANCE_IPS, "v6"), ["2001:db8::61"]),
+      ((NODE_OF_IP, {"1": "2001:db8::61", "0": "v6"}),
+       grow.FindNode(config, "node6.example.com")["primary_ip"])]:
+      with debians.Asker() as asker:
+        self.assertRaises(testutils.NoReply, asker.Ask, *question, timeout=1)
+      self.assertEqual(ours.Answer(*question), (OK, answer))
+    self.assertEqual(ours.Answer(INSTANCE_IPS), ours.Answer(INSTANCE_IPS,
+                                                            "xen-br0"))
+
+  def testDiffersOtherThanAscii(self):
+    """Names of any characters can be asked for by both.
+
+    In its answers, Debian's cuts each character to its last eight bits.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    config["cluster"]["tags"] = ["caf\u00e9 \u20ac"]
+    grow.AddInstance(config, "caf\u00e9.example.com", "node2.example.com",
+                     nics=self._Nics(("10.77.9.1", {"link": "\u20ac"})))
+    (debians, ours) = pair = self._Start(config)
+    for question in ((INSTANCE_DISKS, "caf\u00e9"), (INSTANCE_IPS, "\u20ac"),
+                     (NODE_OF_IP, {"0": "\u20ac", "1": "10.77.9.1"})):
+      answers = [daemon.Answer(*question) for daemon in pair]
+      self.assertEqual(answers[0][0], OK)
+      self.assertEqual(answers[0], answers[1])
+    datagram = testutils.PackMessage(KEY, testutils.MakeMessage(
+      CONFIG, "/cluster/tags"))
+    self.assertIn(b"[\\\"caf\xe9 \xac\\\"]", debians.AskRaw(datagram))
+    self.assertEqual(ours.Answer(CONFIG, "/cluster/tags"),
+                     (OK, config["cluster"]["tags"]))
+
+  def testDiffersNameTwice(self):
+    """A name that two have finds none; Debian's takes the last by UUID.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    for i in (1, 2):
+      instance = grow.AddInstance(config, "twin%d" % i, "node2.example.com")
+      instance["name"] = "twin.example.com"
+    (debians, ours) = self._Start(config)
+    for name in ("twin.example.com", "twin"):
+      self.assertEqual(debians.Answer(INSTANCE_DISKS, name), (OK, []))
+      self.assertEqual(ours.Answer(INSTANCE_DISKS, name),
+                       (ERROR, UNKNOWN_ENTRY))
+    for i in (1, 2):
+      self.assertEqual(ours.Answer(INSTANCE_DISKS, grow.Uuid("twin%d" % i)),
+                       (OK, []))
+
+  def testDiffersOtherUuid(self):
+    """An object under another UUID than its own is found by both.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    key = grow.AddInstance(config, "moved", "node2.example.com")["uuid"]
+    other = config["instances"][key]["uuid"] = grow.Uuid("elsewhere")
+    (debians, ours) = self._Start(config)
+    self.assertEqual(debians.Ask(INSTANCE_DISKS, other)["status"], ERROR)
+    for (daemon, name) in [(debians, key), (ours, key), (ours, other)]:
+      self.assertEqual(daemon.Answer(INSTANCE_DISKS, name), (OK, []))
+
+  def testDiffersMasterNoCandidate(self):
+    """The master is on the list of candidates, whatever its flag says.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
+    master = config["nodes"][_MasterUuid()]
+    master["master_candidate"] = False
+    (debians, ours) = self._Start(config)
+    self.assertNotIn(master["primary_ip"], debians.Ask(MC_IPS)["answer"])
+    self.assertIn(master["primary_ip"], ours.Ask(MC_IPS)["answer"])
+
+  def testReferencesToNowhere(self):
+    """An instance whose primary node is not there has disks and addresses.
 
     """
     config = copy.deepcopy(CONFIG_DATA)
     grow.FindInstance(config, "web")["primary_node"] = "nowhere"
+    pair = self._Start(config)
+    for daemon in pair:
+      self.assertEqual(daemon.Answer(INSTANCE_DISKS, grow.Uuid("web")),
+                       (OK, []))
+      self.assertEqual(daemon.Answer(NODE_OF_IP, {"1": "10.77.1.71"}),
+                       (ERROR, UNKNOWN_ENTRY))
+    self.assertIn("10.77.1.71", self._SameIps(pair))
+
+  def testDiffersLostDisks(self):
+    """A disk that is not there is left out.
+
+    To Debian's, one lost disk takes all others of its instance with it.
+
+    """
+    config = copy.deepcopy(CONFIG_DATA)
     grow.FindInstance(config, "mirror1.example.com")["disks"].append("lost")
     (debians, ours) = self._Start(config)
-    web = (INSTANCE_DISKS, grow.Uuid("web"))
-    self.assertEqual(debians.Answer(*web), (OK, []))
-    self.assertEqual(ours.Answer(*web), (ERROR, UNKNOWN_ENTRY))
-    self.assertIn("10.77.1.71", debians.Ask(INSTANCE_IPS)["answer"])
-    self.assertNotIn("10.77.1.71", ours.Ask(INSTANCE_IPS)["answer"])
     mirror = (INSTANCE_DISKS, "mirror1.example.com")
     self.assertEqual(debians.Ask(*mirror)["status"], ERROR)
     self.assertEqual(len(ours.Ask(*mirror)["answer"]), 2)

@@ -120,6 +120,8 @@ class TestWords(unittest.TestCase):
                  "a\\b", "$a", "x" * 129, "\ud800", "a\0", "a;b", "a|b", None,
                  5, ["a"]]:
       self.assertIsNone(words.Word(text), text)
+      # A link may be empty
+      self.assertEqual(words.Link(text), "" if text == "" else None, text)
 
   def testShow(self):
     for (value, expected) in [

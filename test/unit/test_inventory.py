@@ -291,6 +291,78 @@ class TestQuery(unittest.TestCase):
     self.assertEqual(self._Rows("node", ["ndp/ssh_port", "powered"]),
                      [[22, None], [22, None], [2222, None]])
 
+  def testEmptyCounts(self):
+    """A value counts if it is there, also an empty one; null is none."""
+    config = _Config()
+    config["cluster"]["nicparams"]["default"] = {
+      "mode": "routed", "link": "100", "vlan": "5"}
+    nics = config["instances"][Uuid("b", 1)]["nics"]
+    nics[:] = [{"nicparams": params} for params in [
+      {}, {"link": ""}, {"link": None, "mode": None, "vlan": None},
+      {"mode": "openvswitch", "vlan": ""}, {"mode": "openvswitch"},
+      {"mode": "bridged", "link": ""}, {"mode": "ext"}]]
+    config["cluster"]["beparams"]["default"].update(always_failover=True)
+    config["instances"][Uuid("b", 1)].update(
+      beparams={"vcpus": 0, "always_failover": False, "maxmem": None},
+      hvparams={"kernel_path": "", "acpi": None})
+    config["nodes"][Uuid("a", 10)]["ndparams"] = {"ssh_port": None,
+                                                  "oob_program": ""}
+    config["cluster"]["ndparams"]["oob_program"] = "/bin/oob"
+    config["cluster"]["ipolicy"] = {"std": {"cpu-count": 1, "nic-count": 2},
+                                    "vcpu-ratio": 4.0, "spindle-ratio": 32.0}
+    config["nodegroups"][Uuid("c", 2)]["ipolicy"] = {
+      "std": {"cpu-count": 0, "nic-count": None}, "vcpu-ratio": 0,
+      "spindle-ratio": None}
+    self.snap = _Snapshot(config)
+    self.assertEqual(
+      self._Rows("instance", ["nic.links", "nic.modes", "nic.vlans",
+                              "nic.bridges", "custom_nicparams"],
+                 names=["inst1"]),
+      [[["100", "", "100", "100", "100", "", "100"],
+        ["routed", "routed", "routed", "openvswitch", "openvswitch", "bridged",
+         "ext"],
+        [None, None, None, "", "5", None, None],
+        [None, None, None, None, None, "", None],
+        [{}, {"link": ""}, {}, {"mode": "openvswitch", "vlan": ""},
+         {"mode": "openvswitch"}, {"mode": "bridged", "link": ""},
+         {"mode": "ext"}]]])
+    self.assertEqual(
+      self._Rows("instance", ["nic_link", "bridge", "nic.link/1", "be/vcpus",
+                              "be/always_failover", "be/maxmem",
+                              "hv/kernel_path", "hv/acpi", "beparams",
+                              "custom_beparams"],
+                 names=["inst1"]),
+      [["100", None, "", 0, False, 128, "", None,
+        {"vcpus": 0, "always_failover": False, "maxmem": 128},
+        {"vcpus": 0, "always_failover": False}]])
+    self.assertEqual(
+      self._Rows("node", ["ndp/ssh_port", "powered", "ndp/oob_program",
+                          "custom_ndparams"], names=["node10", "node1"]),
+      [[2222, None, "", {"oob_program": ""}], [22, True, "/bin/oob", {}]])
+    self.assertEqual(
+      self._Rows("group", ["ipolicy"], names=["rack2"]),
+      [[{"std": {"cpu-count": 0, "nic-count": 2}, "vcpu-ratio": 0,
+         "spindle-ratio": 32.0}]])
+
+  def testForthcoming(self):
+    """What a forthcoming instance does not have is not made up."""
+    config = _Config()
+    instance = MakeInstance(7, 1, forthcoming=True)
+    for key in ("admin_state", "admin_state_source", "disks_active", "os",
+                "hypervisor"):
+      del instance[key]
+    config["instances"][instance["uuid"]] = instance
+    self.snap = _Snapshot(config)
+    fields = ["admin_state", "admin_state_source", "admin_up", "disks_active",
+              "os", "hypervisor"]
+    self.assertEqual(self._Rows("instance", fields, names=["inst7"]),
+                     [[None] * 6])
+    # Before Ganeti 2.8 and 2.15, real ones lack these
+    instance.update(forthcoming=False, admin_state="up")
+    self.snap = _Snapshot(config)
+    self.assertEqual(self._Rows("instance", fields[:4], names=["inst7"]),
+                     [["up", "admin", True, True]])
+
   def testDuplicates(self):
     """Nothing stands twice: an answer would be longer than the tables are."""
     for (fields, names, what, word) in [

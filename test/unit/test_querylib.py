@@ -547,8 +547,10 @@ class TestDataCollectors(_TestCase):
     self._Check({"kvm-rss": other}, data_collectors={"kvm-rss": other})
 
   def testIntervalIsAnInteger(self):
-    for (stored, interval) in [(5000000.0, 5000000), (1.5, 1), (0.0, 0),
-                               (1e15, 10 ** 15)]:
+    # Rounded as Ganeti's daemon rounds: half to even
+    for (stored, interval) in [(5000000.0, 5000000), (0.0, 0), (1.4, 1),
+                               (1.5, 2), (2.5, 2), (999999.9, 1000000),
+                               (-1.5, -2), (1e15, 10 ** 15)]:
       self._Check({"lv": {"active": True, "interval": interval}},
                   data_collectors={"lv": {"active": True,
                                           "interval": stored}})

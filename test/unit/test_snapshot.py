@@ -14,6 +14,7 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
+from ganeti.confd import protocol
 from ganeti.confd import querylib
 from ganeti.confd import wire
 from ganeti.confd.config import naturalorder
@@ -547,12 +548,28 @@ class TestLenient(_TestCase):
 
   def testNoDefaultLink(self):
     # Ganeti's own default
-    for nicparams in [None, {}, {"default": {}}, {"default": {"link": ""}}]:
+    for nicparams in [None, {}, {"default": {}}, {"default": {"link": None}}]:
       self.Check(MakeConfig(
         instances=[MakeInstance(1, 1, nics=["198.51.100.1"])],
         cluster={"nicparams": nicparams}), [
           (6, None, (0, ["198.51.100.1"])),
           (6, "xen-br0", (0, ["198.51.100.1"]))])
+
+  def testEmptyLink(self):
+    # An own value counts by being there, and so does the cluster's
+    own = [MakeInstance(1, 1, nics=["198.51.100.1", ("198.51.100.2", ""),
+                                    ("198.51.100.3", "br1")])]
+    for (default, on_default, on_empty) in [
+      ("br0", ["198.51.100.1"], ["198.51.100.2"]),
+      ("", ["198.51.100.1", "198.51.100.2"],
+       ["198.51.100.1", "198.51.100.2"])]:
+      self.Check(MakeConfig(instances=own, cluster={
+        "nicparams": {"default": {"link": default}}}), [
+          (6, None, (0, on_default)), (6, default, (0, on_default)),
+          (6, "", (0, on_empty)), (6, "br1", (0, ["198.51.100.3"])),
+          (6, "xen-br0", (0, [])),
+          (2, {"0": "", "1": "198.51.100.2"}, (0, "192.0.2.1")),
+          (2, {"0": "", "1": "198.51.100.3"}, UNKNOWN)])
 
   def testDanglingPrimaryNode(self):
     disks = [MakeDrbd(1, 1, 2), MakeDrbd(2, 9, 1)]
@@ -561,13 +578,15 @@ class TestLenient(_TestCase):
     config = MakeConfig(nodes=[MakeNode(1), MakeNode(2)], instances=instances,
                         disks=disks)
     snap = self.Check(config, [
-      (9, "inst2", UNKNOWN), (2, {"1": "198.51.100.2"}, UNKNOWN),
-      (6, None, (0, ["198.51.100.1"])),
+      (9, "inst2", (0, reference.Redact([disks[1]]))),
+      (2, {"1": "198.51.100.2"}, UNKNOWN),
+      (6, None, (0, ["198.51.100.1", "198.51.100.2"])),
       (2, {"1": "198.51.100.1"}, (0, "192.0.2.1")),
       (8, "node1", (0, [[instances[0]], []])),
       (10, "/instances/%s" % Uuid("b", 2), (0, instances[1]))])
-    self.assertEqual(len(snap.warnings), 1)
-    self.assertIn("inst2.example.com", snap.warnings[0])
+    self.assertEqual(len(snap.warnings), 2)
+    self.assertIn("inst2.example.com: its primary node is", snap.warnings[0])
+    self.assertIn("inst2.example.com: disk/0 has no two", snap.warnings[1])
 
   def testDanglingDisk(self):
     config = MakeConfig(
@@ -615,9 +634,12 @@ class TestLenient(_TestCase):
 
   def testForthcoming(self):
     # What is not there yet may lack name, nodes and disks; no warnings
-    nameless = MakeInstance(1, 1, disks=[1], forthcoming=True)
+    nameless = MakeInstance(1, 1, disks=[1], nics=["198.51.100.1"],
+                            forthcoming=True)
     del nameless["name"]
-    homeless = MakeInstance(2, 1, disks=[2, 3], forthcoming=True)
+    homeless = MakeInstance(2, 1, disks=[2, 3],
+                            nics=["198.51.100.2", "198.51.100.3"],
+                            forthcoming=True)
     del homeless["primary_node"]
     complete = MakeInstance(3, 1, disks=[4, 77, 5], nics=["198.51.100.3"],
                             forthcoming=True)
@@ -628,10 +650,61 @@ class TestLenient(_TestCase):
     del disks[4]["logical_id"]
     config = MakeConfig(nodes=[MakeNode(1), MakeNode(2)], disks=disks,
                         instances=[nameless, homeless, complete])
+    (n1, n2) = ["node1.example.com", "node2.example.com"]
     snap = self.Check(config, [
       (9, "inst3", (0, reference.Redact([disks[3], disks[4]]))),
+      (9, "inst2", (0, reference.Redact([disks[1], disks[2]]))),
+      (9, Uuid("b", 2), (0, reference.Redact([disks[1], disks[2]]))),
+      (9, Uuid("b", 1), (0, [disks[0]])),
+      # Whose minors they are, Ganeti's daemon says in the same way
+      (7, "node1", (0, [
+        [n1, 0, "inst2.example.com", "disk/1", "secondary", n2],
+        [n1, 5, "inst3.example.com", "disk/0", "primary", n2]])),
+      (8, "node1", (0, [[nameless, complete], []])),
+      (8, "node2", (0, [[], [complete]])),
+      (6, None, (0, ["198.51.100.1", "198.51.100.2", "198.51.100.3"])),
+      (2, {"1": "198.51.100.1"}, UNKNOWN), (2, {"1": "198.51.100.2"}, UNKNOWN),
+      # Of those who have an ip, the one that has a node
       (2, {"1": "198.51.100.3"}, (0, "192.0.2.1"))])
     self.assertEqual(snap.warnings, [])
+    # Without a name or a node there is no row
+    self.assertEqual([item.name for item in snap.instances.items],
+                     ["inst3.example.com"])
+    self.assertEqual(
+      Answer(snap, protocol.REQ_QUERY, {"what": "disk", "fields":
+                                        ["uuid", "instance", "nodes"]})[1]
+      ["rows"],
+      [[disks[0]["uuid"], None, [n1]],
+       [disks[1]["uuid"], "inst2.example.com", []],
+       [disks[2]["uuid"], "inst2.example.com", [n1, n2]],
+       [disks[3]["uuid"], "inst3.example.com", [n1, n2]],
+       [disks[4]["uuid"], "inst3.example.com", [n1]]])
+    rows = Answer(snap, protocol.REQ_QUERY, {
+      "what": "node", "fields": ["pinst_cnt", "pinst_list", "sinst_list"]})[1]
+    self.assertEqual(rows["rows"], [
+      [2, ["inst3.example.com"], []], [0, [], ["inst3.example.com"]]])
+    rows = Answer(snap, protocol.REQ_QUERY, {
+      "what": "group", "fields": ["pinst_cnt", "pinst_list"]})[1]
+    self.assertEqual(rows["rows"], [[2, ["inst3.example.com"]]])
+
+  def testForthcomingNames(self):
+    # The name of an instance without a node makes a beginning ambiguous
+    homeless = MakeInstance(1, 1, name="web.example.com", forthcoming=True,
+                            disks=[1])
+    del homeless["primary_node"]
+    config = MakeConfig(
+      disks=[MakeDisk(1), MakeDisk(2)],
+      instances=[homeless,
+                 MakeInstance(2, 1, name="web.example.com.test", disks=[2])])
+    snap = self.Check(config, [
+      (9, "web", UNKNOWN), (9, "web.example", UNKNOWN),
+      (9, "web.example.com", (0, [MakeDisk(1)])),
+      (9, "web.example.com.test", (0, [MakeDisk(2)]))])
+    for (name, rows) in [("web.example.com", None), ("web", None),
+                         ("web.example.com.test", [["web.example.com.test"]])]:
+      (status, answer) = Answer(snap, protocol.REQ_QUERY, {
+        "what": "instance", "fields": ["name"], "names": [name]})
+      self.assertEqual((status, answer.get("rows")), (rows is None, rows))
 
   def testNames(self):
     for name in ["", None, 5, ["x"], {}]:

@@ -6,7 +6,9 @@
 
 Facts: parameters are filled as Ganeti fills them: the instance's own, else the
 OS's for this hypervisor, else the cluster's; a node's own, else its group's,
-else the cluster's.
+else the cluster's. A value that is there counts, also when it is empty, zero or
+false. C{null} counts where Ganeti does not know the parameters by name
+(hypervisors', operating systems' and disks'); elsewhere it is no value.
 
 Rule: each field has one entry in a table here, and one in C{columns}, with
 what can be said of it without a configuration. What gets a value is called
@@ -93,6 +95,18 @@ def _OwnDict(item: Any, key: str) -> lenient.Stored:
   return lenient.Dict(item.stored.get(key))
 
 
+def _Known(params: Any) -> lenient.Stored:
+  """What is there of parameters that Ganeti knows by name.
+
+  """
+  return {key: value for (key, value) in lenient.Dict(params).items()
+          if value is not None}
+
+
+def _OwnKnown(item: Any, key: str) -> lenient.Stored:
+  return _Known(item.stored.get(key))
+
+
 # What makes the getters of all kinds of objects
 
 def _Stored(key: str, check: lenient.Check[Any] = lenient.Text,
@@ -109,7 +123,7 @@ def _Length(name: str) -> Getter:
 
 
 def _Own(key: str) -> Getter:
-  return Getter(lambda _, item: _OwnDict(item, key))
+  return Getter(lambda _, item: _OwnKnown(item, key))
 
 
 def _OwnSorted(key: str) -> Getter:
@@ -164,11 +178,11 @@ def _Cluster(snapshot: _Snapshot, key: str) -> lenient.Stored:
 
 
 def _BeDefaults(snapshot: _Snapshot) -> lenient.Stored:
-  return lenient.Dict(_Cluster(snapshot, "beparams").get("default"))
+  return _Known(_Cluster(snapshot, "beparams").get("default"))
 
 
 def _BeLayers(snapshot: _Snapshot, item: _Instance) -> _Layers:
-  return [_OwnDict(item, "beparams"), _BeDefaults(snapshot)]
+  return [_OwnKnown(item, "beparams"), _BeDefaults(snapshot)]
 
 
 def _HvLayers(snapshot: _Snapshot, item: _Instance) -> _Layers:
@@ -186,16 +200,19 @@ def _OsLayers(snapshot: _Snapshot, item: _Instance) -> _Layers:
           lenient.Dict(_Cluster(snapshot, "osparams").get(name))]
 
 
+def _NdDefaults(snapshot: _Snapshot) -> lenient.Stored:
+  return _Known(_Cluster(snapshot, "ndparams"))
+
+
 def _GroupNdLayers(snapshot: _Snapshot, item: _Group) -> _Layers:
-  return [_OwnDict(item, "ndparams"),
-          _Cluster(snapshot, "ndparams")]
+  return [_OwnKnown(item, "ndparams"), _NdDefaults(snapshot)]
 
 
 def _NodeNdLayers(snapshot: _Snapshot, item: _Node) -> _Layers:
-  layers = [_OwnDict(item, "ndparams")]
+  layers = [_OwnKnown(item, "ndparams")]
   if item.group is not None:
-    layers.append(_OwnDict(item.group, "ndparams"))
-  return layers + [_Cluster(snapshot, "ndparams")]
+    layers.append(_OwnKnown(item.group, "ndparams"))
+  return layers + [_NdDefaults(snapshot)]
 
 
 def _HvParams(snapshot: _Snapshot, item: _Instance) -> lenient.Stored:
@@ -250,7 +267,7 @@ _HV_PARAMS = _ParamGetters(
 
 def _NdParams(layers: Callable[[_Snapshot, Any], _Layers]) -> _ParamGetters:
   return _ParamGetters(columns.ND_PARAMS, layers,
-                       lambda snapshot: [_Cluster(snapshot, "ndparams")])
+                       lambda snapshot: [_NdDefaults(snapshot)])
 
 
 def _TypeOf(value: Any) -> str:
@@ -283,8 +300,25 @@ def _AdminUp(snapshot: _Snapshot, item: _Instance) -> Optional[bool]:
   return None if state is None else state == "up"
 
 
+def _IsForthcoming(item: _Instance) -> bool:
+  return item.stored.get("forthcoming") is True
+
+
 def _DisksActive(snapshot: _Snapshot, item: _Instance) -> Optional[bool]:
-  return lenient.Bool(item.stored.get("disks_active"), _AdminUp(snapshot, item))
+  """Whether the disks shall be active, which Ganeti 2.7 and earlier do not say.
+
+  """
+  # A forthcoming instance may lack anything
+  default = None if _IsForthcoming(item) else _AdminUp(snapshot, item)
+  return lenient.Bool(item.stored.get("disks_active"), default)
+
+
+def _AdminStateSource(_: _Snapshot, item: _Instance) -> Optional[str]:
+  """Who set the state, which Ganeti 2.14 and earlier do not say.
+
+  """
+  return lenient.Text(item.stored.get("admin_state_source"),
+                      None if _IsForthcoming(item) else "admin")
 
 
 def _PrimaryGroup(attribute: str) -> Getter:
@@ -347,8 +381,8 @@ def _PartStored(key: str,
 
 def _NicParam(snapshot: _Snapshot, nic: lenient.Stored, key: str,
               builtin: str) -> str:
-  layers = [lenient.Dict(nic.get("nicparams")),
-            lenient.Dict(_Cluster(snapshot, "nicparams").get("default"))]
+  layers = [_Known(nic.get("nicparams")),
+            _Known(_Cluster(snapshot, "nicparams").get("default"))]
   return lenient.Text(_Lookup(layers, key), builtin)
 
 
@@ -430,7 +464,7 @@ def _Numbered(described: list[columns.Numbered],
 _INSTANCE_GETTERS = {
   "name": _Attribute("name"),
   "admin_state": Getter(_AdminState),
-  "admin_state_source": _Stored("admin_state_source", default="admin"),
+  "admin_state_source": Getter(_AdminStateSource),
   "admin_up": Getter(_AdminUp),
   "disks_active": Getter(_DisksActive),
   "forthcoming": _Stored("forthcoming", lenient.Bool, False),
@@ -452,7 +486,7 @@ _INSTANCE_GETTERS = {
     _Filled(_OsLayers(snapshot, item))), wide=True),
   "custom_osparams": _OwnSorted("osparams"),
   "custom_nicparams": Getter(lambda _, item: [
-    lenient.Dict(nic.get("nicparams")) for nic in _Nics(item)]),
+    _Known(nic.get("nicparams")) for nic in _Nics(item)]),
   "nic.count": Getter(lambda _, item: len(_Nics(item))),
   "disk_template": Getter(_DiskTemplate),
   "disk_usage": Getter(_DiskUsage),
@@ -468,8 +502,12 @@ _INSTANCE_GETTERS = {
 # Nodes
 
 def _InstanceNames(attribute: str) -> Getter:
+  """Lists names of instances, as far as they have one.
+
+  """
   return Getter(lambda _, item: [instance["name"]
-                                 for instance in getattr(item, attribute)],
+                                 for instance in getattr(item, attribute)
+                                 if lenient.Text(instance.get("name"))],
                 wide=True)
 
 
@@ -523,12 +561,11 @@ def _GroupPolicy(snapshot: _Snapshot, item: _Group) -> lenient.Stored:
   """The policy about instances: the group's over the cluster's.
 
   """
-  default = _Cluster(snapshot, "ipolicy")
-  own = _OwnDict(item, "ipolicy")
+  default = _Known(_Cluster(snapshot, "ipolicy"))
+  own = _OwnKnown(item, "ipolicy")
   policy = _Filled([own, default])
   if "std" in own and "std" in default:
-    policy["std"] = _Filled([lenient.Dict(own["std"]),
-                             lenient.Dict(default["std"])])
+    policy["std"] = _Filled([_Known(own["std"]), _Known(default["std"])])
   return policy
 
 
@@ -547,8 +584,8 @@ _GROUP_GETTERS = {
   "node_cnt": _Length("nodes"),
   "node_list": Getter(lambda _, item: [node.name for node in item.nodes],
                       wide=True),
-  "pinst_cnt": _Length("instances"),
-  "pinst_list": _Attribute("instances", wide=True),
+  "pinst_cnt": _Length("primary"),
+  "pinst_list": _InstanceNames("primary"),
   "tags": _TAGS,
   **_COMMON,
   }
@@ -628,7 +665,8 @@ def _DiskNodes(snapshot: _Snapshot, item: _Disk) -> list[str]:
     references = lenient.List(stored.get("logical_id"))[:2]
   nodes = [snapshot.nodes.Resolve(reference) for reference in references]
   names = [node.name for node in nodes if node is not None]
-  if not names and item.instance is not None:
+  if (not names and item.instance is not None and
+      item.instance.primary is not None):
     names = [item.instance.primary.name]
   return names
 

@@ -162,7 +162,7 @@ def Select(snapshot: snapshotlib.Snapshot,
     items = []
     for name in names:
       item = directory.Find(name)
-      if item is None:
+      if item is None or not item.in_table:
         return _WrongWord(constants.CONFD_ERROR_UNKNOWN_ENTRY, "unknown",
                           "name", name)
       items.append(item)

@@ -54,3 +54,15 @@ def _Typed(*kinds: type) -> Check[Any]:
 Text: Check[str] = _Typed(str)
 Bool: Check[bool] = _Typed(bool)
 Number: Check[Union[int, float]] = _Typed(int, float)
+
+
+def First(*values: Optional[_Default], default: _Default) -> _Default:
+  """Returns the first value that is there, be it empty.
+
+  Ganeti fills parameters by presence: an own value that is empty counts.
+
+  """
+  for value in values:
+    if value is not None:
+      return value
+  return default

@@ -72,7 +72,21 @@ def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
       todo.extend(reversed(lenient.List(part.get("children"))))
 
 
-class Node:
+class _Object:
+  """What all objects have in common.
+
+  """
+  __slots__: list[str] = []
+
+  @property
+  def in_table(self) -> bool:
+    """Whether the object has a row in its table.
+
+    """
+    return True
+
+
+class Node(_Object):
   """A node, and what is asked about it.
 
   @ivar key: what it is stored under, by which others refer to it
@@ -81,7 +95,8 @@ class Node:
   @ivar primary_ip: None if the configuration has none
   @ivar role: C{constants.CONFD_NODE_ROLE_*}
   @ivar candidate: whether it is a master candidate (the master is one)
-  @ivar primary: the instances whose primary node it is, by name
+  @ivar primary: the instances whose primary node it is, by name; a
+    forthcoming one may have no name
   @ivar secondary: the instances whose disks are mirrored to it, by name
   @ivar drbd: rows [node name, minor, instance name, "disk/N", "primary" or
     "secondary", peer node name], by instance name, then disk
@@ -114,20 +129,22 @@ class Node:
       self.role = constants.CONFD_NODE_ROLE_REGULAR
 
 
-class Instance:
+class Instance(_Object):
   """An instance, and what is asked about it.
 
+  @ivar name: None if it has none, as a forthcoming instance may
   @ivar key: what it is stored under
   @ivar uuid: before Ganeti 2.9 perhaps its name
   @ivar disks: its disks, by index
-  @ivar primary: its primary node
+  @ivar primary: its primary node; None if it has none, as a forthcoming
+    instance may, or if the configuration does not have that node
   @ivar mirrors: the other nodes that its disks and their children are on
 
   """
   __slots__ = ["name", "key", "uuid", "stored", "disks", "primary", "mirrors"]
 
-  def __init__(self, name: str, key: str, stored: _Stored,
-               disks: list[_Stored], primary: Node) -> None:
+  def __init__(self, name: Optional[str], key: str, stored: _Stored,
+               disks: list[_Stored], primary: Optional[Node]) -> None:
     self.name = name
     self.key = key
     self.uuid = _Uuid(stored, key)
@@ -136,16 +153,20 @@ class Instance:
     self.primary = primary
     self.mirrors: list[Node] = []
 
+  @property
+  def in_table(self) -> bool:
+    return self.name is not None and self.primary is not None
 
-class Group:
+
+class Group(_Object):
   """A node group.
 
   @ivar key: what it is stored under
   @ivar nodes: by name
-  @ivar instances: names of its nodes' primary instances, by name
+  @ivar primary: its nodes' primary instances, by name
 
   """
-  __slots__ = ["name", "key", "uuid", "stored", "nodes", "instances"]
+  __slots__ = ["name", "key", "uuid", "stored", "nodes", "primary"]
 
   def __init__(self, name: str, key: str, stored: _Stored) -> None:
     self.name = name
@@ -153,10 +174,10 @@ class Group:
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.nodes: list[Node] = []
-    self.instances: list[str] = []
+    self.primary: list[_Stored] = []
 
 
-class Network:
+class Network(_Object):
   """A network that nics may be on.
 
   @ivar key: what it is stored under
@@ -175,7 +196,7 @@ class Network:
     self.instances: list[str] = []
 
 
-class Disk:
+class Disk(_Object):
   """A disk, and where it belongs.
 
   @ivar key: what it is stored under, None if it stands inside its instance
@@ -205,7 +226,7 @@ class Directory(Generic[_Item]):
 
   Ganeti lets several disks have one name. That name finds none of them.
 
-  @ivar items: all objects, in the order in which they were added
+  @ivar items: the rows of their table, in the order in which they were added
 
   """
   def __init__(self) -> None:
@@ -221,7 +242,8 @@ class Directory(Generic[_Item]):
     @param key: the key it is stored under, by which others refer to it
 
     """
-    self.items.append(item)
+    if item.in_table:
+      self.items.append(item)
     if key is not None:
       self._by_uuid[key] = item
     if item.uuid is not None:
@@ -276,7 +298,7 @@ class Snapshot:
   @ivar candidate_ips: the primary ips of the master candidates, by node name
   @ivar default_link: the link of nics that name none
   @ivar links: by link, a dict from ip to the primary ip of the node where that
-    ip's instance lives, by instance name, then nic
+    ip's instance lives, by instance name, then nic; None if that is not known
   @ivar collectors: the answer to DATA_COLLECTORS
   @ivar disks: by instance, then index; at the end those of no instance
   @ivar attached: how many times instances refer to a disk, by its key
@@ -413,13 +435,24 @@ class Snapshot:
   def _ByName(self, section: str) -> list[tuple[str, str, _Stored]]:
     """Lists the named objects of a section of the document.
 
-    Forthcoming objects (Ganeti 2.16 and later) may still lack a name.
-
-    @param section: "nodes", "instances", "nodegroups" or "networks"
+    @param section: "nodes", "nodegroups" or "networks"
     @return: name, key and object as stored, by name
 
     """
-    found = []
+    return [(name, key, stored) for (name, key, stored)
+            in self._ByNameOrNone(section) if name is not None]
+
+  def _ByNameOrNone(self, section: str
+                    ) -> list[tuple[Optional[str], str, _Stored]]:
+    """Lists the objects of a section of the document.
+
+    Forthcoming objects (Ganeti 2.16 and later) may still lack a name.
+
+    @param section: "nodes", "instances", "nodegroups" or "networks"
+    @return: name, key and object as stored, by name; those without come first
+
+    """
+    found: list[tuple[Optional[str], str, _Stored]] = []
     for (key, stored) in lenient.Dict(self.document.get(section)).items():
       if not isinstance(stored, dict):
         self.warnings.append("%s: %s is no JSON object, left out" %
@@ -428,32 +461,37 @@ class Snapshot:
       name = stored.get("name")
       if isinstance(name, str) and name:
         found.append((name, key, stored))
-      elif stored.get("forthcoming") is not True:
+      elif stored.get("forthcoming") is True:
+        found.append((None, key, stored))
+      else:
         self.warnings.append("%s: %s has no name, left out" % (section, key))
-    found.sort(key=lambda item: (naturalorder.NaturalKey(item[0]), item[0],
-                                 item[1]))
+    found.sort(key=lambda item: (naturalorder.NaturalKey(item[0] or ""),
+                                 item[0] or "", item[1]))
     return found
 
   def _IndexInstances(self) -> Directory[Instance]:
     """Makes the instances, and enters them where they are asked for.
 
+    Those without a node or a name have no row in tables, but they count
+    wherever Ganeti counts them: their names make other names ambiguous, and
+    their minors and ips are taken.
+
     """
     directory: Directory[Instance] = Directory()
     stored_disks = lenient.Dict(self.document.get("disks"))
-    for (name, key, stored) in self._ByName("instances"):
+    for (name, key, stored) in self._ByNameOrNone("instances"):
       primary = self.nodes.Resolve(stored.get("primary_node"))
-      if primary is None:
-        if stored.get("forthcoming") is not True:
-          self.warnings.append("Instance %s: its primary node is not there,"
-                               " left out" % name)
-        continue
-      disks = self._Disks(name, stored, stored_disks)
+      if primary is None and stored.get("forthcoming") is not True:
+        self.warnings.append("Instance %s: its primary node is not there, left"
+                             " out of tables" % name)
+      disks = self._Disks(name or key, stored, stored_disks)
       instance = Instance(name, key, stored, [disk for (_, _, disk) in disks],
                           primary)
       directory.Add(key, instance)
-      primary.primary.append(stored)
-      if primary.group is not None:
-        primary.group.instances.append(name)
+      if primary is not None:
+        primary.primary.append(stored)
+        if primary.group is not None:
+          primary.group.primary.append(stored)
       for node in self._IndexDisks(instance, disks):
         node.secondary.append(stored)
       self._IndexNics(instance)
@@ -475,7 +513,7 @@ class Snapshot:
              ) -> list[tuple[int, Optional[str], _Stored]]:
     """Collects the disks of an instance.
 
-    @param name: the instance's name
+    @param name: the instance's name, for messages
     @param stored: the instance as stored
     @param stored_disks: the configuration's disks by UUID
     @return: index, the key it is stored under, and disk as stored
@@ -498,10 +536,13 @@ class Snapshot:
     """Enters the disks of an instance, the DRBD ones at their nodes too.
 
     @param disks: from L{_Disks}
-    @return: its secondary nodes; nodes of a disk's children are none
+    @return: its secondary nodes; nodes of a disk's children are none, and
+      without a primary node there are none
 
     """
-    (name, primary) = (instance.name, instance.primary)
+    primary = instance.primary
+    # As Ganeti's daemon answers it
+    name = instance.name or ""
     secondaries: list[Node] = []
     for (index, key, disk) in disks:
       self.disks.Add(key, Disk(key, disk, instance, index))
@@ -516,14 +557,15 @@ class Snapshot:
           if node is not primary:
             if node not in instance.mirrors:
               instance.mirrors.append(node)
-            if part is disk and node not in secondaries:
+            if (part is disk and primary is not None and
+                node not in secondaries):
               secondaries.append(node)
         if (len(ends) != 2 or len(minors) != 2 or
             not all(wire.IsPlainInt(minor) for minor in minors)):
           if part.get("forthcoming") is not True:
             self.warnings.append("Instance %s: disk/%d has no two nodes and"
                                  " minors, left out of the DRBD list" %
-                                 (name, index))
+                                 (name or instance.uuid, index))
           continue
         for (node, peer, minor) in [(ends[0], ends[1], minors[0]),
                                     (ends[1], ends[0], minors[1])]:
@@ -536,26 +578,34 @@ class Snapshot:
     """Enters the ips of an instance, and itself at its networks.
 
     """
-    primary = instance.primary
+    node_ip = None
+    # Ganeti's daemon finds the node of an ip by the instance's name
+    if instance.primary is not None and instance.name is not None:
+      node_ip = instance.primary.primary_ip
     for nic in lenient.List(instance.stored.get("nics")):
       nic = lenient.Dict(nic)
       network = self.networks.Resolve(nic.get("network"))
       # One after the other, so the last one shows whether it is there
-      if network is not None and network.instances[-1:] != [instance.name]:
+      if (network is not None and instance.name is not None and
+          network.instances[-1:] != [instance.name]):
         network.instances.append(instance.name)
       ip = nic.get("ip")
       if isinstance(ip, str) and ip:
-        link = self.NicLink(nic)
-        self.links.setdefault(link, {}).setdefault(ip, primary.primary_ip)
+        ips = self.links.setdefault(self.NicLink(nic), {})
+        if ips.get(ip) is None:
+          ips[ip] = node_ip
 
   def NicLink(self, nic: _Stored) -> str:
     """Returns the link of a nic; up to Ganeti 2.0 it is its bridge.
 
+    An empty link is a link: network scripts may need none.
+
     @param nic: as stored
 
     """
-    return (lenient.Text(lenient.Dict(nic.get("nicparams")).get("link")) or
-            lenient.Text(nic.get("bridge")) or self.default_link)
+    return lenient.First(
+      lenient.Text(lenient.Dict(nic.get("nicparams")).get("link")),
+      lenient.Text(nic.get("bridge")), default=self.default_link)
 
   def FindNode(self, name: str) -> Optional[Node]:
     """Finds a node by UUID, name or short name.
@@ -578,8 +628,9 @@ def _DefaultLink(cluster: _Stored) -> str:
   """
   nicparams = lenient.Dict(
     lenient.Dict(cluster.get("nicparams")).get("default"))
-  return (lenient.Text(nicparams.get("link")) or
-          lenient.Text(cluster.get("default_bridge")) or _DEFAULT_LINK)
+  return lenient.First(lenient.Text(nicparams.get("link")),
+                       lenient.Text(cluster.get("default_bridge")),
+                       default=_DEFAULT_LINK)
 
 
 def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
@@ -603,9 +654,10 @@ def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
         _XEN_HYPERVISORS.isdisjoint(hypervisors)):
       active = False
     interval: Any = settings.get("interval")
-    # Ganeti stores a float, which may be any that JSON can write
+    # Ganeti stores a float, which may be any that JSON can write. Its daemon
+    # rounds half to even, as Python does.
     if not (wire.IsPlainInt(interval) or
             (isinstance(interval, float) and math.isfinite(interval))):
       interval = constants.MOND_TIME_INTERVAL * 1000000
-    collectors[name] = {"active": active, "interval": int(interval)}
+    collectors[name] = {"active": active, "interval": round(interval)}
   return collectors

@@ -73,7 +73,8 @@ def _Places(disk: snapshotlib.Disk) -> Iterator[Place]:
     where = lenient.List(stored.get("logical_id"))[:2]
   elif kind in _LOCAL:
     where = lenient.List(stored.get("nodes"))
-    if not where and disk.instance is not None:
+    if (not where and disk.instance is not None and
+        disk.instance.primary is not None):
       where = [disk.instance.primary.uuid]
   else:
     where = [kind]

@@ -148,7 +148,7 @@ def _Interfaces(reader: _Reader) -> List[Interface]:
            ["nic.ips", "nic.macs", "nic.links", "nic.networks.names"]]
   return [Interface(reader.Check(words.Address, "address", ip),
                     reader.Check(words.Mac, "MAC address", mac),
-                    reader.Check(words.Word, "link", link),
+                    reader.Check(words.Link, "link", link),
                     reader.Check(words.Word, "network", network))
           for (ip, mac, link, network) in itertools.zip_longest(*parts)]
 

@@ -115,12 +115,19 @@ def Mac(value: Any) -> Optional[str]:
 
 
 def Word(value: Any) -> Optional[str]:
-  """Returns a tag, or the name of a group, network, link, operating system.
+  """Returns a tag, or the name of a group, network or operating system.
 
   """
   if isinstance(value, str) and _WORD_RE.fullmatch(value):
     return value
   return None
+
+
+def Link(value: Any) -> Optional[str]:
+  """Returns a link, which may be empty.
+
+  """
+  return value if value == "" else Word(value)
 
 
 def Number(value: Any) -> Optional[int]:
