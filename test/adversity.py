@@ -182,6 +182,20 @@ def FillUp(fd):
 
 
 @contextlib.contextmanager
+def Patched(code):
+  """Has a daemon's processes run some code before anything else.
+
+  @param code: Python, which may change modules
+  @return: the environment in which the daemon does
+
+  """
+  with tempfile.TemporaryDirectory() as directory:
+    testutils.WriteFile(os.path.join(directory, "sitecustomize.py"),
+                        textwrap.dedent(code).encode("ascii"))
+    yield {"PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])}
+
+
+@contextlib.contextmanager
 def FullSyslog():
   """Makes a socket in the place of /dev/log that is full.
 
@@ -200,13 +214,11 @@ def FullSyslog():
         other.send(b"-")
     except BlockingIOError:
       pass
-    testutils.WriteFile(
-      os.path.join(directory, "sitecustomize.py"), textwrap.dedent("""\
-        from ganeti.confd.daemon import log
-        log._SYSLOG_SOCKET = %r
-        """ % path).encode("ascii"))
-    yield (sock, {
-      "PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])})
+    with Patched("""\
+                 from ganeti.confd.daemon import log
+                 log._SYSLOG_SOCKET = %r
+                 """ % path) as env:
+      yield (sock, env)
 
 
 class DaemonWithStderr(testutils.Daemon):

@@ -7,7 +7,8 @@
 The daemon's processes, as the tests name them: the supervisor has the keeper of
 the pid file and a loader as its children; the loader's children are the
 workers and the process for large answers. At first there is one worker; the
-others come when there is much to do.
+others come when there is much to do. For a moment after a change, there is one
+that looks at the files again.
 
 """
 
@@ -105,7 +106,7 @@ def Look(pid):
   loaders = [child for child in children if Children(child)]
   if len(children) != 2 or len(keepers) != 1 or len(loaders) != 1:
     return None
-  serving = Children(loaders[0])
+  serving = [child for child in Children(loaders[0]) if not IsCheck(child)]
   workers = [child for child in serving if _IsWorker(child)]
   large = [child for child in serving if child not in workers]
   if not workers or len(large) > 1:
@@ -122,6 +123,18 @@ def IsKeeper(pid):
     return testutils.ReadFile("/proc/%d/comm" % pid) == b"pid-keeper\n"
   except (FileNotFoundError, ProcessLookupError):
     return False
+
+
+def IsCheck(pid):
+  """Tells whether a child of a loader is one that looks at the files again.
+
+  """
+  try:
+    text = testutils.ReadFile("/proc/%d/oom_score_adj" % pid)
+  except (FileNotFoundError, ProcessLookupError):
+    return True
+  # A worker that waits for its turn has that, too
+  return int(text) == 1000 and not _IsWorker(pid)
 
 
 def _IsWorker(pid):

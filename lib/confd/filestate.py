@@ -2,20 +2,32 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which contents a file has, and reading it whole.
+"""Which contents a file has, and reading it, but never more than that.
 
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
+import io
 import os
 import stat
 
-from typing import NamedTuple, Optional, Union
+from typing import BinaryIO, Iterator, NamedTuple, Optional, Union
 
 from ganeti import errors
+
+
+#: What is read at a time (bytes)
+_CHUNK = 1 << 20
+
+
+# A FIFO in the file's place would block. A client may run where there are no
+# such flags.
+_FLAGS = (os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) |
+          getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
 
 
 class State(NamedTuple):
@@ -63,29 +75,92 @@ def Digest(contents: bytes) -> str:
   """Returns what tells contents apart, whatever the file's times are.
 
   """
-  return hashlib.blake2b(contents, digest_size=16).hexdigest()
+  return _NewDigest(contents).hexdigest()
 
 
-def ReadFile(path: str) -> tuple[bytes, State]:
-  """Reads a regular file.
+def _NewDigest(contents: bytes = b"") -> hashlib.blake2b:
+  return hashlib.blake2b(contents, digest_size=16)
 
-  @raise errors.ConfigurationError: it cannot be read, or changed meanwhile
+
+@contextlib.contextmanager
+def _Opened(path: str, what: str) -> Iterator[tuple[BinaryIO, State]]:
+  """Opens a regular file.
+
+  @param what: what it is, for messages: empty, or words with a blank at the end
+  @return: the file and its state
+  @raise errors.ConfigurationError: it cannot be read
 
   """
   try:
-    # A FIFO in the file's place would block
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = os.open(path, _FLAGS)
     with open(fd, "rb") as stream:
       status = os.fstat(fd)
       if not stat.S_ISREG(status.st_mode):
         raise errors.ConfigurationError("%s is no regular file" % path)
-      contents = stream.read()
-      # Not the time of the last change of its status: a new file that is
-      # renamed over this one changes that, and no contents
-      now = os.fstat(fd)
-      if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-        raise errors.ConfigurationError("%s changed while it was read" % path)
+      yield (stream, StateOf(status))
   except OSError as err:
-    raise errors.ConfigurationError("Cannot read %s: %s" %
-                                    (path, err.strerror))
-  return (contents, StateOf(status))
+    raise errors.ConfigurationError("Cannot read %s%s: %s" %
+                                    (what, path, err.strerror))
+
+
+def _Chunks(path: str, stream: BinaryIO, state: State) -> Iterator[bytes]:
+  """Reads what a file had when it was opened.
+
+  One call for all of it would keep the kernel from ending a process that has no
+  memory left for it.
+
+  @raise errors.ConfigurationError: it has changed meanwhile
+
+  """
+  # One byte more tells that it has grown
+  left = state.size + 1
+  while left:
+    chunk = stream.read(min(left, _CHUNK))
+    if not chunk:
+      break
+    left -= len(chunk)
+    yield chunk
+  now = StateOf(os.fstat(stream.fileno()))
+  # Not the time of the last change of its status: a new file that is renamed
+  # over this one changes that, and no contents
+  if left != 1 or (now.size, now.mtime_ns) != (state.size, state.mtime_ns):
+    raise errors.ConfigurationError("%s changed while it was read" % path)
+
+
+
+def ReadFile(path: str, limit: Optional[int] = None,
+             what: str = "") -> tuple[bytes, State]:
+  """Reads a regular file.
+
+  @param limit: how many bytes it may have; None is for processes that may die
+    of what they read
+  @param what: what it is, as L{_Opened} has it
+  @raise errors.ConfigurationError: it cannot be read, has more than that, or
+    changed meanwhile
+
+  """
+  with _Opened(path, what) as (stream, state):
+    if limit is not None and state.size > limit:
+      raise errors.ConfigurationError("%s has %d bytes, and may have %d at most"
+                                      % (path, state.size, limit))
+    contents = io.BytesIO()
+    for chunk in _Chunks(path, stream, state):
+      contents.write(chunk)
+  return (contents.getvalue(), state)
+
+
+def DigestFile(path: str, size: Optional[int] = None) -> Optional[str]:
+  """Returns the L{Digest} of a regular file without having all of it.
+
+  @param size: how many bytes it has to have; None for any number
+  @return: None if it has another size
+  @raise errors.ConfigurationError: it cannot be read, or changed meanwhile
+
+  """
+  digest = _NewDigest()
+  with _Opened(path, "") as (stream, state):
+    if size is not None and state.size != size:
+      return None
+    for chunk in _Chunks(path, stream, state):
+      digest.update(chunk)
+  return digest.hexdigest()

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
   from ganeti.confd import readerkey
 
 
+#: No file with a key is longer: /dev/zero has no end (bytes)
+MAX_SIZE = 1 << 20
+
 #: What a reader's file begins with; the number is that of the format
 _FIRST_LINE = "confd reader key 1"
 

@@ -20,12 +20,14 @@ from typing import Optional
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import filestate
 from ganeti.confd import keyfile
 from ganeti.confd import wire
 
 
-#: No key is longer: /dev/zero has no end (bytes)
-_MAX_KEY_SIZE = 1 << 20
+#: No value in ssconf is longer; Ganeti itself writes none of more than 128 KiB
+#: (bytes)
+_MAX_SSCONF_SIZE = 1 << 20
 
 #: Environment variables of clients, see C{clientlib.settings}
 CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
@@ -66,20 +68,22 @@ def LogFile() -> str:
 
 
 def ReadKeyFile(path: str) -> bytes:
-  """Reads a file with a key, whatever is in it.
+  """Reads a file with a key to ask with, whatever is in it.
+
+  It may be a pipe, as a shell makes of "<(...)", and is waited for then.
 
   @raise errors.ConfigurationError: it cannot be read, or is too long
 
   """
   try:
     with open(path, "rb") as stream:
-      contents = stream.read(_MAX_KEY_SIZE + 1)
+      contents = stream.read(keyfile.MAX_SIZE + 1)
   except OSError as err:
     raise errors.ConfigurationError("Cannot read the HMAC key %s: %s" %
                                     (path, err.strerror))
-  if len(contents) > _MAX_KEY_SIZE:
+  if len(contents) > keyfile.MAX_SIZE:
     raise errors.ConfigurationError("There is no HMAC key in %s: it has more"
-                                    " than %d bytes" % (path, _MAX_KEY_SIZE))
+                                    " than %d bytes" % (path, keyfile.MAX_SIZE))
   return contents
 
 
@@ -95,6 +99,19 @@ def ReadKey(path: str) -> bytes:
   key = ReadKeyFile(path)
   keyfile.CheckCluster(key, path)
   return key
+
+
+def ReadDaemonKey(path: str) -> tuple[bytes, filestate.State]:
+  """Reads the HMAC key that a daemon serves with.
+
+  @return: as L{ReadKey}, and the file's state
+  @raise errors.ConfigurationError: it cannot be read, is no regular file, or no
+    cluster's key
+
+  """
+  (key, state) = filestate.ReadFile(path, keyfile.MAX_SIZE, "the HMAC key ")
+  keyfile.CheckCluster(key, path)
+  return (key, state)
 
 
 def ReadAnyKey(path: str) -> wire.Key:
@@ -135,13 +152,14 @@ def ReadSsconf(name: str) -> list[str]:
 
   """
   path = os.path.join(_Paths().DATA_DIR, "ssconf_" + name)
-  try:
-    with open(path, encoding="utf-8") as ssconf:
-      return [line.strip() for line in ssconf if line.strip()]
-  except FileNotFoundError:
+  if filestate.FileState(path) is None:
     return []
-  except (OSError, ValueError) as err:
+  try:
+    (contents, _) = filestate.ReadFile(path, _MAX_SSCONF_SIZE)
+    lines = contents.decode("utf-8").split("\n")
+  except UnicodeDecodeError as err:
     raise errors.ConfigurationError("Cannot read %s: %s" % (path, err))
+  return [line.strip() for line in lines if line.strip()]
 
 
 def MasterCandidates() -> list[str]:

@@ -626,12 +626,13 @@ def _LimitNobody(pid, limit):
 
 class PermissionTest(_FaultTest):
   def testUnreadable(self):
-    for name in ("config_file", "key_file"):
+    for (name, what) in [("config_file", ""), ("key_file", "the HMAC key ")]:
       with self.subTest(name=name):
         daemon = self._Daemon(cls=_NobodysDaemon)
         path = getattr(daemon, name)
         os.chmod(path, 0)
-        self._WaitForLog(daemon, "Cannot read %s: Permission denied" % path)
+        self._WaitForLog(daemon, "Cannot read %s%s: Permission denied" %
+                         (what, path))
         self.assertEqual(daemon.Ask(PING)["serial"], 1)
         before = self._Reloads(daemon)["good"]
         os.chmod(path, 0o600)

@@ -28,12 +28,14 @@ from __future__ import annotations
 
 import configparser
 import difflib
+import io
 import os
 import re
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ganeti import errors
+from ganeti.confd import filestate
 from ganeti.confd import localnode
 from ganeti.confd import numerals
 from ganeti.confd.clientlib import candidates
@@ -51,6 +53,9 @@ _DEFAULT = "cluster"
 
 _CLUSTER_SECTION = "cluster "
 _NAME_RE = re.compile(r"[A-Za-z0-9._-]+\Z")
+
+#: No file is longer (bytes)
+_MAX_SIZE = 1 << 20
 
 #: In seconds
 _MAX_TIMEOUT = 86400.0
@@ -160,12 +165,9 @@ def _Convert(convert: Callable[[str], Any], text: str, where: str) -> Any:
 def _ReadFile(path: str) -> configparser.ConfigParser:
   # No section holds for all others, and "%" is a character as any
   parser = configparser.ConfigParser(default_section="", interpolation=None)
+  (contents, _) = filestate.ReadFile(path, _MAX_SIZE)
   try:
-    with open(path, encoding="utf-8") as stream:
-      parser.read_file(stream)
-  except OSError as err:
-    raise errors.ConfigurationError("Cannot read %s: %s" %
-                                    (path, err.strerror))
+    parser.read_file(io.StringIO(contents.decode("utf-8"), newline=None), path)
   except UnicodeDecodeError as err:
     raise errors.ConfigurationError("%s is no UTF-8 text: %s" % (path, err))
   except configparser.Error as err:

@@ -28,13 +28,19 @@ from typing import Callable, Optional
 from ganeti import errors
 
 
+#: No file that is exported is longer (bytes)
+_MAX_SIZE = 1 << 28
+
+
 def _Read(path: str) -> bytes:
   with open(path, "rb") as fobj:
-    return fobj.read()
+    return fobj.read(_MAX_SIZE)
 
 
 def _Status(path: str) -> Optional[os.stat_result]:
   """Returns what the system knows of a file; None if it is not there.
+
+  @raise errors.ConfdClientError: it is not one that may be replaced
 
   """
   try:
@@ -43,6 +49,9 @@ def _Status(path: str) -> Optional[os.stat_result]:
     return None
   if not stat.S_ISREG(status.st_mode):
     raise errors.ConfdClientError("%s: not a regular file" % path)
+  if status.st_size > _MAX_SIZE:
+    raise errors.ConfdClientError("%s: has %d bytes, and is no file that was"
+                                  " exported" % (path, status.st_size))
   return status
 
 
@@ -99,8 +108,8 @@ def Replace(path: str, make: Callable[[Optional[bytes]], Optional[bytes]]
   @param make: makes the new contents; gets the old ones, None if there is no
     file; returns None if they need not change
   @return: whether the file has changed
-  @raise errors.ConfdClientError: it is no regular file, or its owner cannot be
-    kept
+  @raise errors.ConfdClientError: it is no regular file, or larger than any that
+    is exported, or its owner cannot be kept
   @raise OSError: anything else; C{filename} is the path
 
   """

@@ -83,10 +83,9 @@ def _Digest(path: str) -> Optional[str]:
 
   """
   try:
-    (contents, _) = filestate.ReadFile(path)
+    return filestate.DigestFile(path)
   except errors.ConfigurationError:
     return None
-  return filestate.Digest(contents)
 
 
 class Checker:

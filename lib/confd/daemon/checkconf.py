@@ -18,6 +18,7 @@ from ganeti.confd import filestate
 from ganeti.confd import localnode
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.daemon import detach
+from ganeti.confd.daemon import process
 
 
 def _Count(objects: Sized, what: str) -> str:
@@ -32,6 +33,8 @@ def _CheckConfig(path: str) -> List[str]:
   @raise errors.ConfigurationError: it is unusable
 
   """
+  # It may not fit, and beside it may be a daemon that serves
+  process.SetOomScore(process.OOM_FIRST)
   (text, _) = filestate.ReadFile(path)
   try:
     snapshot = snapshotlib.Snapshot(text)
@@ -56,7 +59,7 @@ def _CheckKey(path: str) -> List[str]:
   @raise errors.ConfigurationError: it is unusable
 
   """
-  key = localnode.ReadKey(path)
+  (key, _) = localnode.ReadDaemonKey(path)
   warning = localnode.KeyWarning(path)
   return ["%s: a key of %d bytes" % (path, len(key))] + (
     [] if warning is None else ["Warning: %s" % warning])

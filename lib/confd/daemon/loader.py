@@ -15,11 +15,15 @@ the clients ask it.
 There is one worker at first. Further ones come when a worker has much to do,
 and go after a quiet time; so does the process for large answers.
 
-Rule: whatever happens to one of them, the others notice. A worker sees its
+Rule 1: whatever happens to one of them, the others notice. A worker sees its
 parent change and reads end of file from a pipe of the loader's, the process
 for large answers dies with the same pipe, the loader reads end of file where
 the supervisor was. Whoever forks closes in the child what would keep such a
 pipe open.
+
+Rule 2: what serves reads nothing that is larger than a key may be. A
+configuration is read by a loader that does not serve yet, and looked at again
+by a child of one that does; both die first when memory runs out.
 
 """
 
@@ -32,14 +36,15 @@ import signal
 import socket
 import time
 import traceback
-from typing import Any, Iterable, List, MutableSequence, Optional, Tuple
+from typing import Any, Callable, Iterable, List, MutableSequence, Optional
+from typing import Tuple
 
 from ganeti import confd
 from ganeti import errors
 from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import filestate
-from ganeti.confd import keyfile
+from ganeti.confd import localnode
 from ganeti.confd import responder
 from ganeti.confd import server
 from ganeti.confd.config import snapshot
@@ -202,6 +207,8 @@ class Loader:
     self._workers = [_Child(index) for index in range(setup.workers)]
     self._large = _Child(setup.workers)
     self._children = [*self._workers, self._large]
+    # The process that looks at the files again, while there is one
+    self._check_pid: Optional[int] = None
     # Set when the files were loaded
     self._snapshot: Any = None
     self._key = b""
@@ -235,25 +242,17 @@ class Loader:
       # The supervisor died; the end of file of the other pipe is there too
       pass
 
-  def _ReadKey(self) -> Tuple[bytes, filestate.State]:
-    """Reads the key.
-
-    @raise errors.ConfigurationError: it cannot be read, or is no key
-
-    """
-    (key, state) = filestate.ReadFile(self._setup.key_file)
-    keyfile.CheckCluster(key, self._setup.key_file)
-    return (key, state)
-
   def _ReadFiles(self) -> Tuple[bytes, filestate.State,
                                 bytes, filestate.State]:
-    """Reads both files.
+    """Reads both files, the configuration whatever its size is.
+
+    Only to be called before this process serves.
 
     @return: the configuration and its state, the key and its state
     @raise errors.ConfigurationError: one of them cannot be read, or is no key
 
     """
-    (key, key_state) = self._ReadKey()
+    (key, key_state) = localnode.ReadDaemonKey(self._setup.key_file)
     (text, state) = filestate.ReadFile(self._setup.config_file)
     return (text, state, key, key_state)
 
@@ -343,7 +342,7 @@ class Loader:
 
     """
     try:
-      (key, _) = self._ReadKey()
+      (key, _) = localnode.ReadDaemonKey(self._setup.key_file)
     except errors.ConfigurationError:
       return False
     changed = key != self._key
@@ -352,17 +351,34 @@ class Loader:
       self._Tell(messages.KeyRenewed(key.hex()))
     return changed
 
-  def _CheckFiles(self) -> None:
-    """Tells whether the files still hold what was loaded from them.
+  def _StartCheck(self) -> None:
+    """Has another process look at the files again.
+
+    They may be of any size now, and take long to read.
 
     """
     try:
-      (text, _, key, _) = self._ReadFiles()
+      self._check_pid = self._Fork(self._CheckMain)
+    except OSError:
+      self._Tell(messages.Checked(False))
+
+  def _CheckMain(self) -> None:
+    """Tells whether the files still hold what was loaded from them.
+
+    """
+    process.SetOomScore(process.OOM_FIRST)
+    process.StepBack(_LARGE_NICE)
+    for sock in (*self._links.large, *self._links.loader):
+      sock.close()
+    try:
+      (key, _) = localnode.ReadDaemonKey(self._setup.key_file)
+      digest = filestate.DigestFile(self._setup.config_file,
+                                    self._snapshot.size)
     except errors.ConfigurationError:
       # Loading says what is wrong with them
       same = False
     else:
-      same = key == self._key and filestate.Digest(text) == self._digest
+      same = (key, digest) == (self._key, self._digest)
     self._Tell(messages.Checked(same))
 
   def _Prepare(self) -> None:
@@ -445,7 +461,7 @@ class Loader:
 
     """
     if order == messages.CHECK:
-      self._CheckFiles()
+      self._StartCheck()
       return None
     if order == messages.RENEW_KEY and not self._RenewKey():
       return None
@@ -470,6 +486,16 @@ class Loader:
   def _OwnRow(self) -> MutableSequence[int]:
     return self._Row(self._large.index + 1)
 
+  def _Fork(self, function: Callable[[], None]) -> int:
+    """Runs a function in a child.
+
+    @raise OSError: as L{process.Fork}
+
+    """
+    return process.Fork(
+      function,
+      [self._control_fd, *self._links.LoadersFds(), *self._signals.fds])
+
   def _Start(self, child: _Child, now: float) -> None:
     """Starts a child.
 
@@ -482,9 +508,7 @@ class Loader:
         self._WorkerMain(row, child.index > 0)
 
     try:
-      child.pid = process.Fork(
-        _Main,
-        [self._control_fd, *self._links.LoadersFds(), *self._signals.fds])
+      child.pid = self._Fork(_Main)
     except OSError as err:
       delay = child.backoff.Failed(now)
       child.due = now + delay
@@ -499,6 +523,11 @@ class Loader:
     """
     now = time.monotonic()
     for (pid, code) in ended:
+      if pid == self._check_pid:
+        self._check_pid = None
+        if code != os.EX_OK:
+          # What cannot be looked at may be anything, and is loaded again
+          self._Tell(messages.Checked(False))
       for child in self._children:
         if child.pid != pid:
           continue
@@ -524,6 +553,10 @@ class Loader:
     # The one wakes up those that sleep, the other those that wait for a
     # datagram
     os.close(self._links.alive[1])
+    if self._check_pid:
+      # It may read for long, and nobody asks any more
+      os.kill(self._check_pid, signal.SIGKILL)
+      self._check_pid = None
     for child in self._workers:
       if child.pid:
         os.kill(child.pid, signal.SIGTERM)

@@ -170,7 +170,7 @@ def _Prepare(options: argparse.Namespace
   daemon_log = log.Log(path, options.syslog != _SYSLOG_NO, options.debug)
   key_file = localnode.HmacKeyFile()
   # A generation reads it again; without a key there is no use in starting
-  localnode.ReadKey(key_file)
+  localnode.ReadDaemonKey(key_file)
   path = options.pid_file or localnode.PidFile()
   try:
     # It is on a file system that is empty after a reboot
