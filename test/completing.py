@@ -10,12 +10,14 @@ what a command prints. The completion finds the program itself by the PATH.
 
 """
 
+import fcntl
 import os
 import pty
 import re
 import shutil
 import subprocess
 import tempfile
+import termios
 import time
 
 import testutils
@@ -27,12 +29,14 @@ _COMPLETIONS = os.path.join(testutils.BUILDDIR, "completion")
 _VARIABLES = ["data", "settings", "own_settings", "patience"]
 
 #: Control-T is for the test: it completes, and enters all matches
-_ENTER_ALL = b"\x14"
+_ENTER_ALL = "\x14"
 
 # "insert-completions" is what readline has for that
 _BASH_COMMANDS = r"""
 PS1=
+PS2='more>'
 HISTFILE=
+PROMPT_COMMAND=': >%(here)s/prompted'
 bind 'set bell-style audible'
 bind 'set completion-query-items 0'
 bind 'set page-completions off'
@@ -43,7 +47,6 @@ confd-client() {
   printf '%%s\0' "$@" . >%(here)s/new
   mv %(here)s/new %(here)s/words
 }
-: >%(here)s/ready
 """
 
 # Enters what is added as a match and fits what stands there, quoted by zsh
@@ -51,7 +54,7 @@ _ZSH_COMMANDS = r"""
 PS1=
 PROMPT_EOL_MARK=
 LISTMAX=1000000
-setopt no_beep
+setopt no_beep no_auto_menu
 fpath=(%(here)s $fpath)
 autoload -Uz compinit
 compinit -D -u
@@ -84,12 +87,21 @@ probe() {
 }
 zle -N probe
 bindkey '^T' probe
+zle-line-init() {
+  if [[ $CONTEXT == cont ]]; then
+    print -n . >>%(here)s/continued
+  else
+    : >%(here)s/prompted
+  fi
+}
+zle -N zle-line-init
+# The key of the tabulator expands first
+bindkey '^Xc' complete-word
 confd-client() {
   (( BASH_SUBSHELL + ZSH_SUBSHELL )) && return
   printf '%%s\0' "$@" . >%(here)s/new
   mv %(here)s/new %(here)s/words
 }
-: >%(here)s/ready
 """
 
 
@@ -140,12 +152,14 @@ class _Shell:
                PATH="%s:%s" % (self.Path("bin"), os.environ["PATH"]))
     self._proc = subprocess.Popen(
       self._Arguments(), stdin=other, stdout=other, stderr=subprocess.STDOUT,
-      start_new_session=True, cwd=self.here, env=env)
+      start_new_session=True, cwd=self.here, env=env,
+      # Without a controlling terminal, Control-C is a character as any
+      preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(other)
     os.set_blocking(self._terminal, False)
     #: What has been shown since the last line was begun
     self.shown = b""
-    self._WaitForFile("ready")
+    self._WaitFor(lambda: self._Exists("prompted"))
 
   def _Arguments(self):
     raise NotImplementedError
@@ -170,12 +184,15 @@ class _Shell:
     self.shown += data
     return True
 
-  def _WaitForFile(self, name):
-    def _IsThere():
+  def _WaitFor(self, condition):
+    def _IsMet():
       while self._Read():
         pass
-      return os.path.exists(self.Path(name))
-    testutils.WaitFor(_IsThere, "%s of %s" % (name, self._SCRIPT))
+      return condition()
+    testutils.WaitFor(_IsMet, self._SCRIPT)
+
+  def _Exists(self, name):
+    return os.path.exists(self.Path(name))
 
   def _Type(self, data):
     while data:
@@ -185,11 +202,13 @@ class _Shell:
         time.sleep(0.01)
       self._Read()
 
-  def _Words(self):
-    """Returns the words that the shell has made of a line.
+  def _Continued(self):
+    """Returns how often the shell has asked for more of a line.
 
     """
-    self._WaitForFile("words")
+    raise NotImplementedError
+
+  def _Words(self):
     words = testutils.ReadFile(self.Path("words"))
     os.unlink(self.Path("words"))
     assert words.endswith(b".\0"), words
@@ -198,15 +217,25 @@ class _Shell:
   def Run(self, *keys):
     """Types something, and the enter key.
 
-    @param keys: each is typed when the shell has shown that it is ready for it
-    @return: the words that confd-client gets
+    @param keys: with line ends where the shell asks for more
+    @return: the words that confd-client gets; None if the line is wrong, or
+      incomplete, and is given up then
 
     """
     self.shown = b""
+    for name in ("prompted", "continued"):
+      if self._Exists(name):
+        os.unlink(self.Path(name))
     for text in keys:
       self._Type(text.encode("utf-8"))
     self._Type(b"\r")
-    return self._Words()
+    ends = 1 + sum(text.count("\r") for text in keys)
+    self._WaitFor(lambda: self._Exists("prompted") or self._Continued() == ends)
+    if not self._Exists("prompted"):
+      # zsh tells of the next prompt only behind a further line
+      self._Type(b"\x03\r")
+      self._WaitFor(lambda: self._Exists("prompted"))
+    return self._Words() if self._Exists("words") else None
 
   @staticmethod
   def _Line(words):
@@ -248,14 +277,15 @@ class Bash(_Shell):
   def IsThere():
     return shutil.which("bash") is not None
 
+  def _Continued(self):
+    return self.shown.count(b"more>")
+
   def _Arguments(self):
     return ["bash", "--noprofile", "--rcfile", self.Path("rc"), "-i"]
 
   def Matches(self, *words):
     line = self._Line(words)
-    self.shown = b""
-    self._Type(line.encode("utf-8") + _ENTER_ALL + b" end\r")
-    found = self._Words()
+    found = self.Run(line, _ENTER_ALL, " end")
     assert found.pop() == "end"
     if b"\a" in self.shown:
       return []
@@ -275,10 +305,16 @@ class Zsh(_Shell):
   def IsThere():
     return shutil.which("zsh") is not None
 
+  def _Continued(self):
+    if not self._Exists("continued"):
+      return 0
+    return os.path.getsize(self.Path("continued"))
+
   def _Arguments(self):
     return ["zsh", "--no-globalrcs", "-i"]
 
   def Matches(self, *words):
     self.shown = b""
-    self._Type(self._Line(words).encode("utf-8") + _ENTER_ALL)
+    self._Type((self._Line(words) + _ENTER_ALL).encode("utf-8"))
+    self._WaitFor(lambda: self._Exists("words"))
     return self._Words()

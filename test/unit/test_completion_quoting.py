@@ -24,34 +24,36 @@ _RUN = "evaluate"
 #: What is evaluated somewhere: expanded by a shell, in patterns, arithmetic,
 #: subscripts and prompts, by an editor of command lines, or by a terminal
 _NAMES = [
-  "$(%s)" % _RUN, "`%s`" % _RUN, "web$(%s)" % _RUN, "a;%s" % _RUN,
+  "$(%s)" % _RUN, "web$(%s)" % _RUN, "a;%s" % _RUN,
   "a&%s" % _RUN, "a|%s" % _RUN, "a>evaluated", "a<b", "<(%s)" % _RUN,
   ">(%s)" % _RUN, "=(%s)" % _RUN, "(%s)" % _RUN, "{a,b}", "a{1..3}", "a b",
   "  a", "a ", "'", "\"", "'$(%s)'" % _RUN, "\"$(%s)\"" % _RUN,
-  "a'$(%s)" % _RUN, "a\"$(%s)" % _RUN, "'\"'\"$(%s)" % _RUN, "\\", "a\\",
-  "a\\nb", "\\$(%s)" % _RUN, "\\\\$(%s)" % _RUN, "$'\\x24(%s)'" % _RUN,
-  "a[$(%s)]" % _RUN, "x[`%s`]" % _RUN, "$((a[$(%s)]))" % _RUN,
+  "a'$(%s)" % _RUN, "a\"$(%s)" % _RUN, "'\"'\"$(%s)" % _RUN,
+  "a[$(%s)]" % _RUN, "$((a[$(%s)]))" % _RUN,
   "$[a[$(%s)]]" % _RUN, "${a:=$(%s)}" % _RUN, "$HOME", "${HOME}", "$$", "$",
   "a$", "~", "~root", "~/x", "a=~", "a:~", "=ls", "*", "?", "[a-z]*",
   "*(e:'%s':)" % _RUN, "(#qe:%s:)" % _RUN, "@(a|b)", "!(a)", "!!", "!$", "a!b",
   "!?a?", "^a^b", "#a", "a#b", "%1", "%F{red}", "a=b", "a:b", "a::b", "a@b",
   "@", "@a", "+a", ",", "a,b", "a/b", "/etc", ".", "..", "{", "}", "(", ")",
   "]", "[", "&", ";", "|", "<", ">", "^", "\u00fc", "\u732b",
-  "a\u0301", "\u00a0", "%s %d", "%(x)T", "fi", "done", "[[", "time", "0", "",
+  "%s %d", "%(x)T", "fi", "done", "[[", "time", "0", "",
   "-", "--", "-n", "-rf", "-$(%s)" % _RUN, "--output=$(%s)" % _RUN,
   ]
 
-#: What no line of a file has: only an answer does
+#: What is not offered, as no quoting helps against an open backquote, or as it
+#: does something to a terminal or to a reader
 _ODD_NAMES = [
+  "`%s`" % _RUN, "x[`%s`]" % _RUN, "\\", "a\\", "a\\nb", "\\$(%s)" % _RUN,
+  "\\\\$(%s)" % _RUN, "\\;%s" % _RUN, "\\\\;%s" % _RUN, "a\\'b",
+  "$'\\x24(%s)'" % _RUN,
   "a\nb", "\n", "a\n", "\n$(%s)" % _RUN, "a\n%s\nb" % _RUN, "\t", "a\tb",
   "a\rb", "\r", "a\x1b]0;title\x07", "\x1b[2J", "\x9b2J", "\x7f", "\x01",
   "a\x03b", "\x04", "\x08\x08", "a\x0cb", "\x15", "\x16", "\x1a", "\u202ea",
   "a\u200bb", "\u2028", "\ufeff", "a'\n!b", "a\n'$(%s)" % _RUN,
   "\\\n", "$'\n'", "a\x1b[200~%s\rb" % _RUN, "\x18\x05%s\r" % _RUN,
+  "a\u0301", "\u00a0", "\U0001f600", "a\0b", "\ud800",
+  "a\udc80$(%s)" % _RUN, "\udbff\n",
   ]
-
-#: What no word of a command line can be, or cannot be read from an answer there
-_NO_NAMES = ["a\0b", "\U0001f600", "\ud800", "a\udc80$(%s)" % _RUN, "\udbff\n"]
 
 _ANSWER = "answer"
 
@@ -60,6 +62,11 @@ class _Tests:
   """The tests for one shell.
 
   """
+  #: Completes, and does not expand
+  _COMPLETE_KEYS = "\t"
+  #: Whether the shell expands what is typed of a file's name, as it does behind
+  #: any command
+  _EXPANDS_FILES = False
   #: What the shell writes to a terminal by itself
   _SEQUENCES = rb"(?!)"
 
@@ -117,7 +124,7 @@ class _Tests:
       self._Answer([name])
       dashes = ["--"] if name.startswith("-") else []
       line = " ".join(["confd-client instance-disks", *dashes, "\t"])
-      expected = [name] if name else []
+      expected = [name] if name in _NAMES and name else []
       self.assertEqual(self.shell.Run(line),
                        ["instance-disks", *dashes, *expected], ascii(name))
       self._CheckShown()
@@ -133,20 +140,20 @@ class _Tests:
       self._CheckShown()
 
   def testAll(self):
-    self._Answer(_NAMES + _ODD_NAMES + _NO_NAMES)
-    expected = [name for name in _NAMES + _ODD_NAMES
+    self._Answer(_NAMES + _ODD_NAMES)
+    expected = [name for name in _NAMES
                 if name and not name.startswith("-")]
     self.assertEqual(sorted(self.shell.Matches("instance-disks", "")),
                      sorted(expected))
-    self._Answer(_NO_NAMES)
+    self._Answer(_ODD_NAMES)
     self.assertEqual(self.shell.Matches("instance-disks", ""), [])
 
   def testList(self):
     """All are shown, twice.
 
     """
-    self._Answer(_NAMES + _ODD_NAMES + _NO_NAMES)
-    self.assertEqual(self.shell.Run("confd-client instance-disks \t\t\t", "x"),
+    self._Answer(_NAMES + _ODD_NAMES)
+    self.assertEqual(self.shell.Run("confd-client instance-disks \t\t", "x"),
                      ["instance-disks", "x"])
     self.assertIn(b"~root", self.shell.shown)
     self._CheckShown()
@@ -185,16 +192,20 @@ class _Tests:
           expected = ["plain1"]
         else:
           expected = [before + "1", name + "1"]
-        self.assertEqual(words[0], "instance-disks")
-        self.assertIn(words[1], expected, quote)
+        if words is not None:
+          self.assertEqual(words[0], "instance-disks")
+          self.assertIn(words[1], expected, quote)
 
   def testWithinSubstitutions(self):
-    for name in _NAMES + ["plain"]:
-      if _RUN not in name and name != "plain":
+    """Nothing is evaluated that was no command before.
+
+    """
+    for name in _NAMES + _ODD_NAMES:
+      if _RUN not in name:
         continue
       self._Answer([name + "1", name + "2"])
       for (start, end) in [("`", "`"), ("$(", ")"), ("\"$(", ")\""),
-                           ("\"`", "`\"")]:
+                           ("\"`", "`\""), ("`\r", "`"), ("\"`\r", "`\"")]:
         for line in ["confd-client list instances %strue \t1%s",
                      "confd-client %sconfd-client instance-disks \t1%s"]:
           self.shell.Run(line % (start, end))
@@ -225,10 +236,13 @@ class _Tests:
                    "watch W", "watch W/", "watch --exec W", "--W=", "-W",
                    "make-key W", "make-key a W", "make-key a --may W,",
                    "check --ignore W", "--hmac=W who-has", "export W"]:
-        self._Abandon("confd-client " + line.replace("W", word) + "\t \t")
+        if self._EXPANDS_FILES and line.endswith("W/"):
+          continue
+        self._Abandon("confd-client " + line.replace("W", word) +
+                      self._COMPLETE_KEYS + " " + self._COMPLETE_KEYS)
 
   def testClusters(self):
-    for name in ["a b", "$(%s)" % _RUN, "a;%s" % _RUN, "`%s`" % _RUN, "a'b",
+    for name in ["a b", "$(%s)" % _RUN, "a;%s" % _RUN, "a'b",
                  "m\u00fc"]:
       self._WriteFile("settings", ["[cluster %s]" % name])
       self.assertEqual(self.shell.Run("confd-client --cluster \t"),
@@ -266,13 +280,22 @@ class _Tests:
                 data="data", patience="60")
     for name in ["\u00fc", "a\u732b$(%s)" % _RUN, "\u202e"]:
       self._Answer([name])
-      self.assertEqual(self.shell.Run("confd-client instance-disks \t"),
-                       ["instance-disks", name])
+      self.assertIn(self.shell.Run("confd-client instance-disks \t"),
+                    [["instance-disks"], ["instance-disks", name]])
 
 
 @unittest.skipUnless(completing.Bash.IsThere(), "no bash")
 class TestBash(_Tests, unittest.TestCase):
   _Shell = completing.Bash
+
+
+@unittest.skipUnless(completing.Zsh.IsThere(), "no zsh (Debian: zsh)")
+class TestZsh(_Tests, unittest.TestCase):
+  _Shell = completing.Zsh
+  _COMPLETE_KEYS = "\x18c"
+  _EXPANDS_FILES = True
+  # Of the terminal "dumb"
+  _SEQUENCES = rb"\x1b\[\?2004[hl]|\x1b\[J"
 
 
 if __name__ == "__main__":
