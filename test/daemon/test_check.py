@@ -39,16 +39,32 @@ def _Run(daemon, *args):
   return (result.returncode, result.stdout.splitlines(), result.stderr)
 
 
-def _Network(index, name, network, **kwargs):
-  # All 16 addresses are taken but for some
-  free = kwargs.pop("free", 10)
-  taken = "1" * (15 - free) + "0" * free + "1"
-  result = {"name": name, "uuid": testutils.Uuid("9", index),
-            "network": network, "reservations": taken,
-            "ext_reservations": "0" * 16, "serial_no": 1, "ctime": 1.5,
-            "mtime": 1.5, "tags": []}
-  result.update(kwargs)
-  return result
+def _Bits(numbers):
+  return "".join("1" if number in numbers else "0" for number in range(16))
+
+
+def _Network(index, name, network, used=(), others=(), **kwargs):
+  """Makes a network of 16 addresses.
+
+  @param used: numbers of the addresses that are reserved for instances
+  @param others: numbers of those that others have, beside the first and last
+
+  """
+  return dict({"name": name, "uuid": testutils.Uuid("9", index),
+               "network": network, "reservations": _Bits(used),
+               "ext_reservations": _Bits([0, 15, *others]), "serial_no": 1,
+               "ctime": 1.5, "mtime": 1.5, "tags": []}, **kwargs)
+
+
+def _Connect(config, *networks, group=1, **nicparams):
+  """Connects networks to a group.
+
+  """
+  connections = config["nodegroups"][testutils.Uuid("c", group)].setdefault(
+    "networks", {})
+  for index in networks:
+    connections[testutils.Uuid("9", index)] = dict(
+      {"mode": "bridged", "link": "br0"}, **nicparams)
 
 
 def _OnNetwork(instance, index):
@@ -62,6 +78,8 @@ def _Sound():
 
   """
   nodes = [testutils.MakeNode(i, master_candidate=i < 4) for i in range(1, 5)]
+  # Nothing says that it has to stop being a candidate
+  nodes[2]["master_capable"] = False
   instances = [
     testutils.MakeInstance(1, 1, disks=[1], nics=["198.51.100.1"],
                            tags=["service:dns"]),
@@ -69,17 +87,38 @@ def _Sound():
     testutils.MakeInstance(3, 2, nics=[("198.51.100.1", "br7")]),
     testutils.MakeInstance(4, 4, admin_state="down", nics=["203.0.113.2"],
                            tags=["other:dns"]),
-    testutils.MakeInstance(5, 4, tags=["other:dns"]),
+    # The same address on another mode, and on the empty link
+    testutils.MakeInstance(5, 4, tags=["other:dns"],
+                           nics=[("198.51.100.1", "br7"),
+                                 ("198.51.100.1", "")]),
     # What was planned just now
     testutils.MakeInstance(6, 4, forthcoming=True, mtime=time.time()),
     ]
+  instances[4]["nics"][0]["nicparams"]["mode"] = "routed"
   _OnNetwork(instances[1], 1)
-  return testutils.MakeConfig(
-    nodes=nodes, instances=instances,
+  # A planned one without a node has its address, too
+  planned = testutils.MakeInstance(7, 1, forthcoming=True, mtime=time.time(),
+                                   nics=["203.0.113.5"])
+  del planned["primary_node"]
+  _OnNetwork(planned, 2)
+  networks = [
+    _Network(1, "net1", "198.51.100.0/28", used=[1]),
+    # Others have half of it
+    _Network(2, "net2", "203.0.113.0/28", used=[5], others=range(8, 15)),
+    # Others have all of it
+    _Network(3, "net3", "203.0.113.16/28", others=range(15)),
+    # The nodes are on it, and their addresses are reserved
+    _Network(4, "net4", "192.0.2.0/28", others=range(1, 5)),
+    # The same addresses as those of net1, on another link
+    _Network(5, "net5", "198.51.100.0/28")]
+  config = testutils.MakeConfig(
+    nodes=nodes, instances=instances + [planned],
     disks=[testutils.MakeDrbd(1, 1, 3)],
-    networks={testutils.Uuid("9", 1): _Network(1, "net1", "198.51.100.0/28"),
-              testutils.Uuid("9", 2): _Network(2, "net2", "203.0.113.0/28")},
+    networks={network["uuid"]: network for network in networks},
     cluster={"candidate_pool_size": 3, "tags": ["htools:iextags:service"]})
+  _Connect(config, 1, 2, 3, 4)
+  _Connect(config, 5, link="br5")
+  return config
 
 
 def _Node(config, index):
@@ -127,11 +166,66 @@ def _ExclusionTag(config):
 
 
 def _NetworkFull(config):
-  _Net(config, 2)["reservations"] = "1" * 16
+  # What is free now goes to others
+  _Net(config, 2)["ext_reservations"] = _Bits([i for i in range(16) if i != 5])
+
+
+def _Reserve(config, index, numbers):
+  """Makes an instance for each of a network's addresses.
+
+  """
+  _Net(config, index)["reservations"] = _Bits(numbers)
+  prefix = _Net(config, index)["network"].rpartition(".")[0]
+  for number in numbers:
+    instance = testutils.MakeInstance(100 + number, 4,
+                                      nics=["%s.%d" % (prefix, number)])
+    config["instances"][instance["uuid"]] = _OnNetwork(instance, index)
 
 
 def _NetworkNearlyFull(config):
-  _Net(config, 2)["reservations"] = "1" * 14 + "01"
+  # 13 of 14: net1 has one already
+  _Reserve(config, 1, range(2, 14))
+  _Net(config, 1)["reservations"] = _Bits(range(1, 14))
+
+
+def _ReservedWithoutNic(config):
+  _Net(config, 2)["reservations"] = _Bits([3, 5])
+
+
+def _UnreservedNode(config):
+  _Net(config, 4)["ext_reservations"] = _Bits([0, 1, 2, 4, 15])
+
+
+def _UnreservedMaster(config):
+  config["cluster"]["master_ip"] = "192.0.2.9"
+
+
+def _Overlap(config):
+  _Connect(config, 5)
+
+
+def _OverlapIpv6(config):
+  _Net(config, 1)["network6"] = "2001:db8::/64"
+  _Net(config, 2)["network6"] = "2001:db8::/56"
+
+
+def _OverlapNowhere(config):
+  # Nobody knows what link it will have
+  del config["nodegroups"][testutils.Uuid("c", 1)]["networks"][
+    testutils.Uuid("9", 5)]
+
+
+def _NicNotReserved(config):
+  _Net(config, 1)["reservations"] = _Bits([])
+
+
+def _NotConnected(config):
+  config["nodegroups"][testutils.Uuid("c", 1)]["networks"].pop(
+    testutils.Uuid("9", 1))
+
+
+def _MissingConnected(config):
+  _Connect(config, 9)
 
 
 def _DuplicateIp(config):
@@ -140,6 +234,10 @@ def _DuplicateIp(config):
 
 def _DuplicateIpOfNetwork(config):
   _OnNetwork(_Instance(config, 1), 1)
+
+
+def _DuplicateIpOfEmptyLink(config):
+  _Instance(config, 3)["nics"][0]["nicparams"] = {"link": ""}
 
 
 def _DuplicateMac(config):
@@ -161,7 +259,7 @@ def _MissingGroup(config):
 
 
 def _MissingNetwork(config):
-  _OnNetwork(_Instance(config, 4), 3)
+  _OnNetwork(_Instance(config, 4), 9)
 
 
 def _MissingNode(config):
@@ -185,14 +283,24 @@ _FAULTS = [
   ("primary-is-secondary", _PrimaryIsSecondary, ["inst1.example.com, disk/0"]),
   ("exclusion-tag", _ExclusionTag, ["node1.example.com"]),
   ("network-full", _NetworkFull, ["net2"]),
-  ("network-nearly-full", _NetworkNearlyFull, ["net2"]),
+  ("network-nearly-full", _NetworkNearlyFull, ["net1"]),
+  ("reserved-without-nic", _ReservedWithoutNic, ["net2"]),
+  ("unreserved-address", _UnreservedNode, ["net4"]),
+  ("unreserved-address", _UnreservedMaster, ["net4"]),
+  ("network-overlap", _Overlap, ["net1"]),
+  ("network-overlap", _OverlapIpv6, ["net1"]),
+  ("network-overlap", _OverlapNowhere, ["net1"]),
+  ("nic-not-reserved", _NicNotReserved, ["inst2.example.com, nic/0"]),
+  ("network-not-connected", _NotConnected, ["inst2.example.com, nic/0"]),
   ("duplicate-ip", _DuplicateIp, ["198.51.100.1"]),
   ("duplicate-ip", _DuplicateIpOfNetwork, ["198.51.100.1"]),
+  ("duplicate-ip", _DuplicateIpOfEmptyLink, ["198.51.100.1"]),
   ("duplicate-mac", _DuplicateMac, ["aa:00:00:00:01:00"]),
   ("address-outside-network", _AddressOutside, ["inst4.example.com, nic/0"]),
   ("few-candidates", _FewCandidates, ["cluster"]),
   ("missing-reference", _MissingGroup, ["node4.example.com"]),
   ("missing-reference", _MissingNetwork, ["inst4.example.com, nic/0"]),
+  ("missing-reference", _MissingConnected, ["group default"]),
   ("missing-reference", _MissingNode, ["configuration"]),
   ("missing-reference", _MissingDisk, ["configuration"]),
   ("forthcoming", _Forthcoming, ["inst6.example.com"]),
@@ -201,6 +309,8 @@ _FAULTS = [
 #: Faults that bring about others
 _MORE = {
   _MirrorMissing: {"missing-reference"},
+  # A network that is on no group is kept apart from no other
+  _NotConnected: {"network-overlap"},
   }
 
 
@@ -264,6 +374,24 @@ class CheckTest(unittest.TestCase):
       (0, ["CONFD OK - 0 findings in 6 instances on 4 nodes, serial %d |"
            " findings=0;;;0 critical=0;;;0" % self.serial], ""))
 
+  def testNetworksOfOneName(self):
+    """Networks are told apart by their UUIDs.
+
+    """
+    config = _Sound()
+    for network in config["networks"].values():
+      network["name"] = "same"
+    self._Load(config)
+    self.assertEqual(self._Check(), (0, "OK", []))
+    _AddressOutside(config)
+    self._Load(config)
+    (_, _, (finding, )) = self._Check()
+    self.assertEqual(
+      (finding["check"], finding["subject"], finding["text"]),
+      ("address-outside-network", "inst4.example.com, nic/0", "its address"
+       " 203.0.113.2 is not in network same (%s), 198.51.100.0/28" %
+       testutils.Uuid("9", 1)))
+
   def testText(self):
     """What people read: findings by check, what to do, and no bar but one.
 
@@ -278,8 +406,9 @@ class CheckTest(unittest.TestCase):
     self.assertTrue(lines[0].startswith("CONFD CRITICAL - 2 findings in 4"))
     self.assertTrue(lines[0].endswith("| findings=2;;;0 critical=1;;;0"))
     self.assertEqual(lines[1], "CRITICAL network-full: A network has no free"
-                     " address")
-    self.assertEqual(lines[2], "  a/b\\nc: all of its 16 addresses are taken")
+                     " address for an instance")
+    self.assertEqual(lines[2], "  a/b\\nc: all of the 1 addresses that instances can"
+                     " get are taken")
     self.assertTrue(lines[3].startswith("  What to do: gnt-network "))
     self.assertEqual(lines[5], "  inst5.example.com: its primary node"
                      " node4.example.com is drained")
@@ -446,7 +575,7 @@ class CheckTest(unittest.TestCase):
     self._Load(config)
     (path, key) = (self.daemon.config_file, self.daemon.key_file)
     text = ("%s: serial %d, version 3000000, 4 nodes, 1 group, 6 instances,"
-            " 1 disk, 2 networks\n"
+            " 1 disk, 5 networks\n"
             "Warning: Instance inst4.example.com: disk/0 is not there, left"
             " out\n" % (path, self.serial))
     self.assertEqual(_Check(path), (0, text, ""))

@@ -241,7 +241,8 @@ class TestPrometheus(unittest.TestCase):
           "interval": "1m",
           "input_series": [
             {"series": series, "values": "%dx120" % value},
-            {"series": "ganeti_network_addresses", "values": "16x120"}],
+            {"series": "ganeti_network_addresses", "values": "256x120"},
+            {"series": "ganeti_network_addresses_usable", "values": "16x120"}],
           "promql_expr_test": [{
             "expr": "count(ALERTS{alertname=\"%s\", alertstate=\"firing\"})"
                     " or vector(0)" % name,

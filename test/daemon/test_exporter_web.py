@@ -82,7 +82,7 @@ def _HostileConfig():
     networks={testutils.Uuid("9", 1): {
       "name": _HOSTILE[2], "uuid": testutils.Uuid("9", 1),
       "network": "192.0.2.0/24", "serial_no": 1, "tags": _HOSTILE,
-      "reservations": "1" + "0" * 254 + "1", "ext_reservations": "0" * 256}})
+      "reservations": "0" * 256, "ext_reservations": "1" * 256}})
 
 
 class _Elements(html.parser.HTMLParser):

@@ -47,7 +47,8 @@ _NOT_OFFERED = {
   }
 
 #: Fields of ours, for findings
-_OURS_ONLY = frozenset(["indexed"])
+_OURS_ONLY = frozenset(["external_count", "indexed", "instance_reservations",
+                        "ip_list", "networks", "usable_count", "used_count"])
 
 #: Ganeti prints these in the order of UUIDs, we by name
 _UNORDERED = ["node_list"]

@@ -581,6 +581,8 @@ _GROUP_GETTERS = {
   "ndparams": Getter(lambda snapshot, item: _Filled(
     _GroupNdLayers(snapshot, item)), wide=True),
   "custom_ndparams": _Own("ndparams"),
+  "networks": Getter(lambda _, item: sorted(_OwnDict(item, "networks")),
+                     wide=True),
   "node_cnt": _Length("nodes"),
   "node_list": Getter(lambda _, item: [node.name for node in item.nodes],
                       wide=True),
@@ -601,7 +603,11 @@ def _Reservations(item: _Network, *keys: str) -> str:
   @return: "X" for each address that is taken, "." for the others
 
   """
-  texts = [lenient.Text(item.stored.get(key), "") for key in keys]
+  texts = [text for text in [lenient.Text(item.stored.get(key))
+                             for key in keys] if text is not None]
+  # As Ganeti's query daemon has it
+  if len(texts) < len(keys):
+    return ""
   size = max(len(text) for text in texts)
   taken = ["X" if "1" in both else "."
            for both in zip(*[text.ljust(size, "0") for text in texts])]
@@ -612,14 +618,35 @@ def _Map(_: _Snapshot, item: _Network) -> str:
   return _Reservations(item, "reservations", "ext_reservations")
 
 
-def _ExternalReservations(_: _Snapshot, item: _Network) -> Optional[str]:
-  try:
-    subnet = ipaddress.ip_network(lenient.Text(item.stored.get("network"), ""))
-  except ValueError:
-    return None
-  marks = _Reservations(item, "ext_reservations")[:subnet.num_addresses]
-  return ", ".join(str(subnet[i]) for (i, mark) in enumerate(marks)
-                   if mark == "X")
+def _FreeCount(item: _Network) -> int:
+  return _Reservations(item, "reservations", "ext_reservations").count(".")
+
+
+def _Count(key: str) -> Getter:
+  """Counts the addresses that are taken in one way.
+
+  """
+  return Getter(lambda _, item: _Reservations(item, key).count("X"), wide=True)
+
+
+def _UsableCount(_: _Snapshot, item: _Network) -> int:
+  return _FreeCount(item) + _Reservations(item, "reservations").count("X")
+
+
+def _Addresses(key: str) -> Getter:
+  """Lists the addresses that are taken in one way, in one text.
+
+  """
+  def _Get(_: _Snapshot, item: _Network) -> Optional[str]:
+    try:
+      subnet = ipaddress.ip_network(
+        lenient.Text(item.stored.get("network"), ""), strict=False)
+    except ValueError:
+      return None
+    marks = _Reservations(item, key)[:subnet.num_addresses]
+    return ", ".join(str(subnet[i]) for (i, mark) in enumerate(marks)
+                     if mark == "X")
+  return Getter(_Get, wide=True)
 
 
 def _Connections(_: _Snapshot, item: _Network) -> list[list[str]]:
@@ -638,12 +665,16 @@ _NETWORK_GETTERS = {
   "network6": _Stored("network6"),
   "gateway6": _Stored("gateway6"),
   "mac_prefix": _Stored("mac_prefix"),
-  "free_count": Getter(
-    lambda snapshot, item: _Map(snapshot, item).count("."), wide=True),
+  "free_count": Getter(lambda _, item: _FreeCount(item), wide=True),
   "reserved_count": Getter(
     lambda snapshot, item: _Map(snapshot, item).count("X"), wide=True),
+  "usable_count": Getter(_UsableCount, wide=True),
+  "used_count": _Count("reservations"),
+  "external_count": _Count("ext_reservations"),
   "map": Getter(_Map, wide=True),
-  "external_reservations": Getter(_ExternalReservations, wide=True),
+  "instance_reservations": _Addresses("reservations"),
+  "external_reservations": _Addresses("ext_reservations"),
+  "ip_list": _Attribute("ips", wide=True),
   "group_cnt": _Length("groups"),
   "group_list": Getter(_Connections, wide=True),
   "inst_cnt": _Length("instances"),

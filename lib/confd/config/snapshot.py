@@ -183,9 +183,10 @@ class Network(_Object):
   @ivar key: what it is stored under
   @ivar groups: the groups connected to it, and how, by name
   @ivar instances: names of the instances on it, by name
+  @ivar ips: what instances have on it, by instance name, then nic
 
   """
-  __slots__ = ["name", "key", "uuid", "stored", "groups", "instances"]
+  __slots__ = ["name", "key", "uuid", "stored", "groups", "instances", "ips"]
 
   def __init__(self, name: str, key: str, stored: _Stored) -> None:
     self.name = name
@@ -194,6 +195,7 @@ class Network(_Object):
     self.stored = stored
     self.groups: list[tuple[Group, _Stored]] = []
     self.instances: list[str] = []
+    self.ips: list[str] = []
 
 
 class Disk(_Object):
@@ -591,6 +593,8 @@ class Snapshot:
         network.instances.append(instance.name)
       ip = nic.get("ip")
       if isinstance(ip, str) and ip:
+        if network is not None:
+          network.ips.append(ip)
         ips = self.links.setdefault(self.NicLink(nic), {})
         if ips.get(ip) is None:
           ips[ip] = node_ip

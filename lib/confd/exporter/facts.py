@@ -40,7 +40,8 @@ _FIELDS: Dict[str, List[str]] = {
                      "hypervisor", "admin_state", "disk_template", "be/maxmem",
                      "be/vcpus", "disk_usage", "nic.ips", "tags"],
   columns.NETWORK: ["name", "network", "network6", "free_count",
-                    "reserved_count"],
+                    "reserved_count", "usable_count", "used_count",
+                    "external_count"],
   columns.GROUP: ["name", "node_cnt", "pinst_cnt", "alloc_policy"],
   columns.DISK: [],
   }
@@ -104,8 +105,12 @@ async def Ask(asker: Any) -> clientlib.Reply[Facts]:
   except aside.Failed as err:
     raise errors.ConfdClientError("The checks of the configuration: %s" % err
                                   ) from err
-  # Nothing else is made of disks, and there are many
-  tables: Dict[str, List[Row]] = {**reply.answer, columns.DISK: []}
+  # Nothing else is made of disks, and there are many; and networks have texts
+  # with all of their addresses
+  tables: Dict[str, List[Row]] = {
+    **reply.answer, columns.DISK: [],
+    columns.NETWORK: [{field: row[field] for field in _FIELDS[columns.NETWORK]}
+                      for row in reply.answer[columns.NETWORK]]}
   findings = [checks.Finding(*i) for i in json.loads(found)]
   result: clientlib.Reply[Facts] = reply.With(
     Facts(reply.serial, str(places[_CLUSTER_NAME]), (await asker.Ping()).answer,

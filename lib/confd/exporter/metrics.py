@@ -215,8 +215,12 @@ FAMILIES = [
          _Info(columns.NETWORK, "network", "network6")),
   Family("ganeti_network_addresses", "IPv4 addresses of a network",
          ("network", ), _NetworkSize),
-  Family("ganeti_network_addresses_used", "Those that are taken",
-         ("network", ), _Of(columns.NETWORK, "reserved_count")),
+  Family("ganeti_network_addresses_usable", "Those that instances have or can"
+         " get", ("network", ), _Of(columns.NETWORK, "usable_count")),
+  Family("ganeti_network_addresses_used", "Those that are reserved for"
+         " instances", ("network", ), _Of(columns.NETWORK, "used_count")),
+  Family("ganeti_network_addresses_external", "Those that are taken by others",
+         ("network", ), _Of(columns.NETWORK, "external_count")),
   Family("ganeti_network_addresses_free", "Those that are free",
          ("network", ), _Of(columns.NETWORK, "free_count")),
   Family("ganeti_instance_info", "An instance",

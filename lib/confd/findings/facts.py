@@ -51,6 +51,10 @@ class Facts(NamedTuple):
     return self.tables[columns.NETWORK]
 
   @property
+  def groups(self) -> Sequence[Row]:
+    return self.tables[columns.GROUP]
+
+  @property
   def disks(self) -> Sequence[Row]:
     return self.tables[columns.DISK]
 
@@ -67,6 +71,20 @@ def Join(names: Iterable[str]) -> str:
 
   """
   return ", ".join(sorted(names, key=naturalorder.NaturalKey))
+
+
+#: How many of many are named
+_SOME = 5
+
+
+def JoinSome(items: Sequence[str]) -> str:
+  """Writes the first few of a list that may be long.
+
+  """
+  text = ", ".join(items[:_SOME])
+  if len(items) > _SOME:
+    text += " and %d more" % (len(items) - _SOME)
+  return text
 
 
 def FindTwice(values: Iterable[Tuple[Any, str]]

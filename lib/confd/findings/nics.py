@@ -5,27 +5,29 @@
 """Findings about network interfaces and their addresses.
 
 Facts: Ganeti wants a MAC address once in a cluster, an IP address once in a
-network or, without one, on a link.
+network or, without one, on what mode and link say.
 
 """
 
 from __future__ import annotations
 
-import functools
-import ipaddress
-
-from typing import Dict, Iterator, List, NamedTuple, Optional, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ganeti.confd.config import columns
+from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
 
 
+_NIC_FIELDS = ("nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",
+               "nic.networks.names")
+
 #: The fields that are needed, see L{facts}
 FIELDS: Dict[str, List[str]] = {
-  columns.INSTANCE: ["name", "nic.ips", "nic.macs", "nic.modes", "nic.links",
-                     "nic.networks", "nic.networks.names"],
-  columns.NETWORK: ["name", "network", "network6"],
+  columns.INSTANCE: ["name", "pnode.group", "pnode.group.uuid", *_NIC_FIELDS],
+  columns.GROUP: ["uuid", "networks"],
+  columns.NETWORK: ["name", "uuid", "network", "network6",
+                    "instance_reservations", "external_reservations"],
   }
 PLACES: List[str] = []
 
@@ -36,21 +38,25 @@ class Nic(NamedTuple):
   """
   #: The instance and the index
   owner: str
+  #: The row of the instance
+  instance: facts.Row
   ip: Optional[str]
   mac: Optional[str]
   mode: str
   link: str
+  #: What the nic says, which is the network's UUID
   network: Optional[str]
+  #: None if there is no such network
   network_name: Optional[str]
 
   @property
-  def where(self) -> str:
+  def where(self) -> Tuple[str, ...]:
     """In what its address has to be the only one.
 
     """
-    if self.network_name is not None:
-      return "network %s" % self.network_name
-    return "link %s" % self.link
+    if self.network is not None:
+      return (self.network, )
+    return (self.mode, self.link)
 
 
 def Nics(known: facts.Facts) -> Iterator[Nic]:
@@ -58,29 +64,20 @@ def Nics(known: facts.Facts) -> Iterator[Nic]:
 
   """
   for instance in known.instances:
-    parts = zip(*(instance[name] for name in (
-      "nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",
-      "nic.networks.names")))
+    parts = zip(*(instance[name] for name in _NIC_FIELDS))
     for (index, nic) in enumerate(parts):
-      yield Nic("%s, nic/%d" % (instance["name"], index), *nic)
+      yield Nic("%s, nic/%d" % (instance["name"], index), instance, *nic)
 
 
-# Many have the same
-@functools.lru_cache(maxsize=None)
-def _Network(text: Optional[str]
-             ) -> Union[ipaddress.IPv4Network, ipaddress.IPv6Network, None]:
-  try:
-    return ipaddress.ip_network(text or "")
-  except ValueError:
-    return None
+def _OnNetworks(known: facts.Facts) -> Iterator[Tuple[Nic, facts.Row]]:
+  """Yields the interfaces that are on a network, and the network.
 
-
-def _Address(text: Optional[str]
-             ) -> Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None]:
-  try:
-    return ipaddress.ip_address(text or "")
-  except ValueError:
-    return None
+  """
+  networks = {network["uuid"]: network for network in known.networks}
+  for nic in Nics(known):
+    network = networks.get(nic.network)
+    if network is not None:
+      yield (nic, network)
 
 
 @table.Enter(
@@ -88,10 +85,13 @@ def _Address(text: Optional[str]
   "An IP address is used twice in a network or on a link",
   "gnt-instance modify --net N:ip=ADDRESS INSTANCE for one of them")
 def _DuplicateIp(known: facts.Facts) -> table.Found:
-  used = [((nic.where, _Address(nic.ip) or nic.ip), nic.owner)
+  names = addresses.NetworkNames(known)
+  used = [((nic.where, addresses.ParseAddress(nic.ip) or nic.ip), nic.owner)
           for nic in Nics(known) if nic.ip]
   for ((where, address), owners) in facts.FindTwice(used):
-    yield (str(address), "is used in %s by %s" % (where, "; ".join(owners)))
+    place = ("network %s" % names.get(where[0], where[0]) if len(where) == 1
+             else "link \"%s\", mode %s," % (where[1], where[0]))
+    yield (str(address), "is used on %s by %s" % (place, "; ".join(owners)))
 
 
 @table.Enter(
@@ -109,15 +109,50 @@ def _DuplicateMac(known: facts.Facts) -> table.Found:
   "A network interface's address is not of its network",
   "gnt-instance modify --net N:ip=pool INSTANCE, or another network")
 def _AddressOutside(known: facts.Facts) -> table.Found:
-  networks = {network["name"]: network for network in known.networks}
-  for nic in Nics(known):
-    network = networks.get(nic.network_name)
-    address = _Address(nic.ip)
-    if network is None or address is None:
+  names = addresses.NetworkNames(known)
+  for (nic, network) in _OnNetworks(known):
+    address = addresses.ParseAddress(nic.ip)
+    if address is None:
       continue
     text = network["network" if address.version == 4 else "network6"]
-    subnet = _Network(text)
+    subnet = addresses.ParseSubnet(text)
     # Where the network is not of that kind at all, nobody looks at it
     if subnet is not None and address not in subnet:
       yield (nic.owner, "its address %s is not in network %s, %s" %
-             (nic.ip, nic.network_name, text))
+             (nic.ip, names[network["uuid"]], text))
+
+
+@table.Enter(
+  "nic-not-reserved", table.WARNING,
+  "A network interface's address is not reserved, and may be given to another"
+  " instance",
+  "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
+def _NicNotReserved(known: facts.Facts) -> table.Found:
+  names = addresses.NetworkNames(known)
+  reserved = {
+    network["uuid"]: {ip for field in ("instance_reservations",
+                                       "external_reservations")
+                      for ip in (network[field] or "").split(", ")}
+    for network in known.networks}
+  for (nic, network) in _OnNetworks(known):
+    address = addresses.ParseAddress(nic.ip)
+    subnet = addresses.ParseSubnet(network["network"])
+    if (address is not None and subnet is not None and address in subnet and
+        str(address) not in reserved[network["uuid"]]):
+      yield (nic.owner, "network %s does not reserve its address %s" %
+             (names[network["uuid"]], nic.ip))
+
+
+@table.Enter(
+  "network-not-connected", table.WARNING,
+  "A network interface is on a network that its node's group is not on",
+  "gnt-network connect NETWORK GROUP, or another network for the interface")
+def _NetworkNotConnected(known: facts.Facts) -> table.Found:
+  names = addresses.NetworkNames(known)
+  connected = {(group["uuid"], network) for group in known.groups
+               for network in group["networks"]}
+  for (nic, network) in _OnNetworks(known):
+    group = nic.instance["pnode.group.uuid"]
+    if group is not None and (group, nic.network) not in connected:
+      yield (nic.owner, "network %s is not connected to group %s" %
+             (names[network["uuid"]], nic.instance["pnode.group"]))

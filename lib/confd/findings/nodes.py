@@ -17,7 +17,7 @@ from ganeti.confd.findings import table
 
 #: The fields and places that are needed, see L{facts}
 FIELDS: Dict[str, List[str]] = {
-  columns.NODE: ["name", "offline", "drained", "master", "master_candidate",
+  columns.NODE: ["name", "offline", "drained", "master_candidate",
                  "master_capable"],
   }
 _POOL_SIZE = "/cluster/candidate_pool_size"
@@ -33,11 +33,13 @@ def _FewCandidates(known: facts.Facts) -> table.Found:
   pool_size = known.places[_POOL_SIZE]
   if not isinstance(pool_size, int):
     return
-  able = [node for node in known.nodes
-          if (node["master"] or node["master_capable"]) and
-          not node["offline"] and not node["drained"]]
-  count = sum(1 for node in able if node["master"] or node["master_candidate"])
-  wanted = min(pool_size, len(able))
+  # As Ganeti counts: whoever is a candidate is one, also if the node could not
+  # become one now
+  able = sum(1 for node in known.nodes
+             if node["master_capable"] and not node["offline"] and
+             not node["drained"])
+  count = sum(1 for node in known.nodes if node["master_candidate"])
+  wanted = min(pool_size, able)
   if count < wanted:
     yield ("cluster", "has %d master candidates and could have %d; the pool"
            " size is %d" % (count, wanted, pool_size))

@@ -19,6 +19,8 @@ from ganeti.confd.findings import table
 #: The fields that are needed beside those of L{nics}, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "group"],
+  columns.GROUP: ["name", "networks"],
+  columns.NETWORK: ["uuid"],
   }
 PLACES: List[str] = []
 
@@ -38,6 +40,12 @@ def _MissingReference(known: facts.Facts) -> table.Found:
     if node["group"] is None and any(i["group"] is not None
                                      for i in known.nodes):
       yield (node["name"], "its group is not there")
+  networks = {network["uuid"] for network in known.networks}
+  for group in known.groups:
+    for uuid in group["networks"]:
+      if uuid not in networks:
+        yield ("group %s" % group["name"], "is connected to network %s, which"
+               " is not there" % uuid)
   for nic in nics.Nics(known):
     if nic.network is not None and nic.network_name is None:
       yield (nic.owner, "its network %s is not there" % nic.network)

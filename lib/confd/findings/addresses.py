@@ -1,0 +1,59 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""IP addresses and networks, as findings compare them.
+
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+
+from typing import Dict, Optional, Union
+
+from ganeti.confd.findings import facts
+
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+def ParseAddress(text: Optional[str]) -> Optional[Address]:
+  """Parses an address.
+
+  @return: None for what is none
+
+  """
+  try:
+    return ipaddress.ip_address(text or "")
+  except ValueError:
+    return None
+
+
+# Many ask for the same
+@functools.lru_cache(maxsize=1024)
+def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
+  """Parses a network as Ganeti reads it: bits beyond the prefix do not count.
+
+  @return: None for what is none
+
+  """
+  try:
+    return ipaddress.ip_network(text or "", strict=False)
+  except ValueError:
+    return None
+
+
+def NetworkNames(known: facts.Facts) -> Dict[str, str]:
+  """Returns how networks are called in findings, by UUID.
+
+  Two networks may have one name: their UUIDs tell them apart.
+
+  """
+  names = [network["name"] for network in known.networks]
+  return {network["uuid"]: (network["name"]
+                            if names.count(network["name"]) == 1 else
+                            "%(name)s (%(uuid)s)" % network)
+          for network in known.networks}
