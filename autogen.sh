@@ -18,4 +18,5 @@ if [ "$missing" ]; then
   exit 1
 fi
 
-exec autoreconf --install
+# "--force": the version is in another file than configure.ac
+exec autoreconf --force --install

@@ -24,22 +24,14 @@ _DAEMON = frozenset(["answers", "config.fields", "config.inventory",
                      "config.volumes", "counters", "daemon", "querylib",
                      "replay", "responder", "server", "waiting"])
 
-#: Made from templates of the same name, as make does: module, template
-_MADE = [("ganeti._autoconf", "lib/_autoconf.py.in"),
-         ("ganeti.confd._version", "lib/confd/_version.py.in")]
-
-
-def _Read(*path):
-  with open(os.path.join(_HERE, *path), encoding="utf-8") as fd:
-    return fd.read()
-
 
 def _Version():
-  """Returns the version, which configure.ac has.
+  """Returns the version.
 
   """
-  return re.search(r"^AC_INIT\(\[ganeti-confd\], \[([^]]+)\]\)$",
-                   _Read("configure.ac"), re.M).group(1)
+  with open(os.path.join(_HERE, "lib", "confd", "_version.py"),
+            encoding="utf-8") as fd:
+    return re.search(r'^VERSION = "(.*)"$', fd.read(), re.M).group(1)
 
 
 def _Packages():
@@ -53,46 +45,15 @@ def _Packages():
 
 
 class _BuildPy(build_py.build_py):
-  """Takes the client's modules, and makes what make would make.
+  """Takes the client's modules.
 
   """
-  def run(self):
-    if getattr(self, "editable_mode", False):
-      raise SystemExit("An editable installation has no place for modules that"
-                       " are made. Build with make, and set PYTHONPATH to the"
-                       " build directory instead.")
-    build_py.build_py.run(self)
-
   def find_package_modules(self, package, package_dir):
-    made = [name for (name, _) in _MADE]
     return [(package, module, path) for (package, module, path)
             in build_py.build_py.find_package_modules(self, package,
                                                       package_dir)
-            if "%s.%s" % (package, module) not in made and
-            ("%s.%s" % (package, module))[len("ganeti.confd."):] not in _DAEMON]
-
-  def build_packages(self):
-    build_py.build_py.build_packages(self)
-    values = {
-      "PACKAGE_VERSION": _Version(),
-      "localstatedir": "/var",
-      "sysconfdir": "/etc",
-      # Nothing here runs as one of them
-      "CONFD_USER": "root",
-      "CONFD_GROUP": "root",
-      }
-    for (name, template) in _MADE:
-      text = re.sub(r"@(\w+)@", lambda match: values[match.group(1)],
-                    _Read(template))
-      path = os.path.join(self.build_lib, *name.split(".")) + ".py"
-      self.mkpath(os.path.dirname(path))
-      with open(path, "w", encoding="utf-8") as fd:
-        fd.write(text)
-
-  def get_outputs(self, include_bytecode=True):
-    return (build_py.build_py.get_outputs(self, include_bytecode) +
-            [os.path.join(self.build_lib, *name.split(".")) + ".py"
-             for (name, _) in _MADE])
+            if ("%s.%s" % (package, module))[len("ganeti.confd."):] not in
+            _DAEMON]
 
 
 setuptools.setup(

@@ -14,8 +14,6 @@ C{ganeti.confd.protocol}.
 from ganeti import _autoconf
 
 
-RELEASE_VERSION = _autoconf.PACKAGE_VERSION
-
 CONFD = "ganeti-confd"
 CONFD_USER = _autoconf.CONFD_USER
 CONFD_GROUP = _autoconf.CONFD_GROUP

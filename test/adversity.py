@@ -192,7 +192,7 @@ def Patched(code):
   with tempfile.TemporaryDirectory() as directory:
     testutils.WriteFile(os.path.join(directory, "sitecustomize.py"),
                         textwrap.dedent(code).encode("ascii"))
-    yield {"PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])}
+    yield {"PYTHONPATH": os.pathsep.join([directory, testutils.MODULEDIR])}
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import termios
 import time
+import unittest
 
 import testutils
 
@@ -132,8 +133,11 @@ class _Shell:
   def __init__(self, program=None, locale="C.UTF-8", **variables):
     """@param program: path of the program that the completion runs
     @param variables: other values for some of the script's
+    @raise unittest.SkipTest: the script has not been made
 
     """
+    if not os.path.isdir(_COMPLETIONS):
+      raise unittest.SkipTest("the completion has not been made: make")
     self.here = tempfile.mkdtemp()
     _Copy(os.path.join(_COMPLETIONS, self._SCRIPT), self.Path("_confd-client"),
           variables)

@@ -39,6 +39,16 @@ SRCDIR = os.path.abspath(os.environ.get(
   os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
 
+#: Where the package C{ganeti} is: what make has linked, or in a checkout where
+#: it has not run the sources themselves
+MODULEDIR = os.path.join(BUILDDIR, "modules")
+if not os.path.isdir(MODULEDIR):
+  MODULEDIR = SRCDIR
+if "CONFD_BUILDDIR" not in os.environ:
+  # run-tests has not done it: the programs that tests start look there, too
+  os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [
+    MODULEDIR, os.path.join(SRCDIR, "test"), os.environ.get("PYTHONPATH")]))
+
 # Where test/run-tests has not made the environment: what the user of this
 # machine has set is no test's concern
 for _name in ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE",
@@ -380,7 +390,7 @@ def RunInNetwork(script):
   if subprocess.run(unshare + ["true"], check=False,
                     stderr=subprocess.DEVNULL).returncode:
     raise unittest.SkipTest("user namespaces are not permitted")
-  path = os.pathsep.join([os.path.dirname(__file__), BUILDDIR])
+  path = os.pathsep.join([os.path.dirname(__file__), MODULEDIR])
   result = subprocess.run(unshare + [sys.executable, "-c",
                                      textwrap.dedent(script)],
                           check=False, stdin=subprocess.DEVNULL,
@@ -765,7 +775,7 @@ def HasSeam():
   Else they are those of an installed Ganeti: C{./configure --with-ganeti}.
 
   """
-  return os.path.exists(os.path.join(BUILDDIR, "ganeti", "_autoconf.py"))
+  return os.path.exists(os.path.join(MODULEDIR, "ganeti", "_autoconf.py"))
 
 
 def Uuid(kind, index):

@@ -26,5 +26,5 @@ def Make(directory):
   for name in os.listdir(theirs):
     if name not in ("confd", "__pycache__"):
       os.symlink(os.path.join(theirs, name), os.path.join(package, name))
-  os.symlink(os.path.join(testutils.BUILDDIR, "ganeti", "confd"),
+  os.symlink(os.path.join(testutils.MODULEDIR, "ganeti", "confd"),
              os.path.join(package, "confd"))

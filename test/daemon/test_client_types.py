@@ -76,7 +76,7 @@ class TestUsersProgram(unittest.TestCase):
         [sys.executable, "-m", "mypy", "--config-file",
          os.path.join(testutils.SRCDIR, "mypy.ini"), "--strict", "--no-pretty",
          "--cache-dir", os.path.join(tmpdir, "cache"), path],
-        cwd=tmpdir, env=dict(os.environ, MYPYPATH=testutils.BUILDDIR),
+        cwd=tmpdir, env=dict(os.environ, MYPYPATH=testutils.MODULEDIR),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
         check=False, timeout=300)
     found = [line for line in result.stdout.splitlines() if ": error: " in line]

@@ -464,7 +464,7 @@ class TestReplacing(_TestCase):
       "sys.path.insert(0, %r)\n"
       "from ganeti.confd.command import cli\n"
       "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-      "sys.exit(cli.Main())" % testutils.BUILDDIR)
+      "sys.exit(cli.Main())" % testutils.MODULEDIR)
     words = self._Words("hosts", "-o", self.path)
     result = subprocess.run(["/usr/bin/python3", "-c", code, *words[1:]],
                             check=False, timeout=3 * testutils.PATIENCE)

@@ -227,7 +227,7 @@ class BrokenTest(_FaultTest):
 
         snapshot.Snapshot = _Snapshot
         """).encode("ascii"))
-    path = os.pathsep.join([directory, testutils.BUILDDIR])
+    path = os.pathsep.join([directory, testutils.MODULEDIR])
     daemon = self._Daemon(env={"PYTHONPATH": path})
     daemon.WriteConfig(_Text(2) + b"poison")
     self._CheckServedOn(daemon, 1)

@@ -251,7 +251,7 @@ class TestRecipes(unittest.TestCase):
                       stderr=subprocess.DEVNULL).returncode:
       self.skipTest("user namespaces are not permitted")
     modules = [os.path.dirname(__file__), os.path.dirname(testutils.__file__),
-               testutils.BUILDDIR]
+               testutils.MODULEDIR]
     result = subprocess.run(
       _NAMESPACES + [sys.executable, "-c",
                      "import test_recipes; test_recipes.Inside()"],

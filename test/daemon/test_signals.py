@@ -186,7 +186,7 @@ class SyslogTest(unittest.TestCase):
     testutils.WriteFile(os.path.join(directory, "sitecustomize.py"), (
       "from ganeti.confd.daemon import log\n"
       "log._SYSLOG_SOCKET = %r\n" % path).encode("ascii"))
-    self.env = {"PYTHONPATH": os.pathsep.join([directory, testutils.BUILDDIR])}
+    self.env = {"PYTHONPATH": os.pathsep.join([directory, testutils.MODULEDIR])}
 
   def testForms(self):
     for (args, told, has_file) in [([], False, True),

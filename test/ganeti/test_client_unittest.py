@@ -55,7 +55,7 @@ class TestGanetisTests(unittest.TestCase):
                        "from ganeti import utils;"
                        "print(os.path.realpath(client.__file__))")
     self.assertEqual(result.stdout.strip(),
-                     os.path.realpath(os.path.join(testutils.BUILDDIR,
+                     os.path.realpath(os.path.join(testutils.MODULEDIR,
                                                    "ganeti", "confd",
                                                    "client.py")))
 

@@ -114,7 +114,7 @@ class TestUsers(unittest.TestCase):
       # The command looks for its modules there only if nobody has said where
       env = dict(os.environ, GANETI_ROOTDIR=root, GANETI_HOSTNAME=_HOSTNAME,
                  PYTHONPATH=os.pathsep.join([self.package_dir,
-                                             testutils.BUILDDIR]))
+                                             testutils.MODULEDIR]))
       result = subprocess.run(
         [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-p",
          str(self.daemon.port)] + args, env=env, cwd="/", timeout=60,

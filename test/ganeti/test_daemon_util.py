@@ -26,10 +26,10 @@ _INSTALL = r"""
 set -e
 d=/usr/local/lib/confd-test
 mkdir $d
-cp -rL @BUILDDIR@/ganeti $d/ganeti
+cp -rL @BUILDDIR@/modules/ganeti $d/ganeti
 sed -i -e 's|^CONFD_USER = .*|CONFD_USER = "gnt-confd"|' \
   -e 's|^CONFD_GROUP = .*|CONFD_GROUP = "gnt-confd"|' $d/ganeti/_autoconf.py
-sed "s|@BUILDDIR@|$d|g" @BUILDDIR@/daemons/ganeti-confd >$d/ganeti-confd
+sed "s|@BUILDDIR@/modules|$d|g" @BUILDDIR@/daemons/ganeti-confd >$d/ganeti-confd
 chmod -R go=rX,u=rwX $d
 chmod 755 $d/ganeti-confd
 mv $d/ganeti-confd /usr/sbin/ganeti-confd

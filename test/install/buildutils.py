@@ -24,6 +24,7 @@ PYTHON = "/usr/bin/python3"
 
 BUILDDIR = os.environ["CONFD_BUILDDIR"]
 SRCDIR = os.environ["CONFD_SRCDIR"]
+MODULEDIR = os.path.join(BUILDDIR, "modules")
 
 #: All modules lay in confd/ itself
 _LAST_FLAT = "28ff476"
@@ -142,7 +143,7 @@ def Version():
 
   """
   return Run([PYTHON, "-c", "from ganeti.confd import _version as v;"
-              " print(v.VERSION)"], env={"PYTHONPATH": BUILDDIR}).strip()
+              " print(v.VERSION)"], env={"PYTHONPATH": MODULEDIR}).strip()
 
 
 @functools.lru_cache(maxsize=None)

@@ -38,9 +38,11 @@ class TestConfigure(unittest.TestCase):
     """
     buildutils.Configure(self.srcdir, self.workdir.path, *args)
     values = {}
-    with open(self.workdir.Path("lib/_autoconf.py"), encoding="utf-8") as fd:
+    with open(self.workdir.Path("modules/ganeti/_autoconf.py"),
+              encoding="utf-8") as fd:
       exec(fd.read(), values) # pylint: disable=W0122
-    return values
+    return {name: value for (name, value) in values.items()
+            if not name.startswith("__")}
 
   def _HideModules(self, *names):
     """Makes modules fail to import.
@@ -60,7 +62,16 @@ class TestConfigure(unittest.TestCase):
     self.assertEqual(values["SYSCONFDIR"], "/usr/local/etc")
     self.assertEqual(values["CONFD_USER"], "root")
     self.assertEqual(values["CONFD_GROUP"], "root")
-    self.assertEqual(values["PACKAGE_VERSION"], buildutils.Version())
+
+  def testNoDefaultIsLeft(self):
+    """Each value that a checkout has by default is replaced.
+
+    """
+    values = self._Autoconf("--localstatedir=/srv/var", "--sysconfdir=/srv/etc",
+                            "--with-user-prefix=u-", "--with-group-prefix=g-")
+    self.assertEqual(values, {
+      "LOCALSTATEDIR": "/srv/var", "SYSCONFDIR": "/srv/etc",
+      "CONFD_USER": "u-confd", "CONFD_GROUP": "g-confd"})
 
   def testAsInDebian(self):
     values = self._Autoconf("--prefix=/usr", "--localstatedir=/var",

@@ -292,7 +292,7 @@ class TestOverFlat(unittest.TestCase):
       echo '# theirs' >$confd/theirs.py
       @MAKE@ install >/dev/null
       (cd $confd; find . -name '*.py') | sort >/run/is
-      (cd %s/ganeti/confd; find . -name '*.py'; echo ./theirs.py) |
+      (cd %s/modules/ganeti/confd; find . -name '*.py'; echo ./theirs.py) |
         sort >/run/wanted
       diff /run/is /run/wanted
       find $confd/__pycache__ -name 'daemon.*' | fails grep .

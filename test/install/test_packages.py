@@ -124,7 +124,7 @@ class TestPackages(unittest.TestCase):
                               "Depends"])
     series = re.findall(r"ganeti-(3\.[0-9]+)", depends)
     modules = {os.path.relpath(os.path.join(directory, name), package)
-               for package in [os.path.join(buildutils.BUILDDIR, "ganeti")]
+               for package in [os.path.join(buildutils.MODULEDIR, "ganeti")]
                for (directory, _, names) in os.walk(package + "/confd")
                for name in names if not name.endswith(".pyc")}
     files = _Contents(self.packages[_NODE])

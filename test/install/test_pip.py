@@ -12,6 +12,7 @@ package index.
 
 import ast
 import os
+import shutil
 import unittest
 import zipfile
 
@@ -126,11 +127,11 @@ class TestPip(unittest.TestCase):
     cls.output = cls._Pip("install", cls.sdist)
 
   @classmethod
-  def _Pip(cls, *args, run=buildutils.Run):
-    return run([os.path.join(cls.venv, "bin/python"), "-m", "pip", args[0],
-                "--disable-pip-version-check", "--no-index",
-                "--no-build-isolation"] + list(args[1:]),
-               env={"HOME": cls.workdir.path})
+  def _Pip(cls, *args, venv=None, cwd="/"):
+    return buildutils.Run(
+      [os.path.join(venv or cls.venv, "bin/python"), "-m", "pip", args[0],
+       "--disable-pip-version-check", "--no-index", "--no-build-isolation"] +
+      list(args[1:]), cwd=cwd, env={"HOME": cls.workdir.path})
 
   def _Python(self, script, **kwargs):
     return buildutils.Run([os.path.join(self.venv, "bin/python"), "-c", script],
@@ -204,7 +205,7 @@ class TestPip(unittest.TestCase):
                      buildutils.Version())
     with zipfile.ZipFile(self.workdir.Path(wheel)) as archive:
       files = archive.namelist()
-    package = os.path.join(buildutils.BUILDDIR, "ganeti")
+    package = os.path.join(buildutils.MODULEDIR, "ganeti")
     names = {}
     for (directory, _, found) in os.walk(package + "/confd"):
       for name in found:
@@ -253,10 +254,29 @@ class TestPip(unittest.TestCase):
                     "client.py" % _GANETI, output)
 
   def testEditable(self):
-    (exit_code, output) = self._Pip("install", "-e", self.srcdir,
-                                    run=buildutils.Try)
-    self.assertNotEqual(exit_code, 0)
-    self.assertIn("set PYTHONPATH", output)
+    """In a checkout where nothing has been built; changes are seen at once.
+
+    """
+    checkout = self.workdir.Path("checkout")
+    shutil.copytree(self.srcdir, checkout)
+    os.symlink("lib", os.path.join(checkout, "ganeti"))
+    venv = self.workdir.Path("editable")
+    buildutils.Run([buildutils.PYTHON, "-m", "venv", "--system-site-packages",
+                    venv])
+    self._Pip("install", "-e", ".", venv=venv, cwd=checkout)
+    client = os.path.join(venv, "bin/confd-client")
+    self.assertIn("(ganeti-confd) %s" % buildutils.Version(),
+                  buildutils.Run([client, "--version"]))
+    config = testutils.MakeConfig([testutils.MakeNode(
+      1, master_candidate=True, primary_ip="127.0.0.1")])
+    with testutils.Daemon(config) as daemon:
+      self.assertIn("node1.example.com", buildutils.Run(
+        [client, "-a", "127.0.0.1", "-p", str(daemon.port), "--hmac-file",
+         daemon.key_file, "master"]))
+    with open(os.path.join(checkout, "lib/confd/_version.py"), "a",
+              encoding="ascii") as module:
+      module.write("VERSION = \"1.0.0+changed\"\n")
+    self.assertIn("1.0.0+changed", buildutils.Run([client, "--version"]))
 
 
 if __name__ == "__main__":

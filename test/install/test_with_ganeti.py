@@ -187,9 +187,9 @@ class TestBuildTree(_Test):
       output = buildutils.Run(
         [buildutils.PYTHON, "-c", "import os; from ganeti import %s as module;"
          " print(module.__file__, os.path.realpath(module.__file__))" % module],
-        env={"PYTHONPATH": self.builddir})
+        env={"PYTHONPATH": self.builddir + "/modules"})
       (path, real_path) = output.split()
-      self.assertTrue(path.startswith(self.builddir + "/ganeti/"), path)
+      self.assertTrue(path.startswith(self.builddir + "/modules/"), path)
       real_path = real_path.replace("/lib/confd/", "/ganeti/confd/")
       self.assertTrue(real_path.startswith(where + "/ganeti/" + module),
                       real_path)
@@ -206,13 +206,14 @@ class TestBuildTree(_Test):
   def testFollowsConfigure(self):
     # In one build tree, first without Ganeti
     builddir = self._Build("again")
-    self.assertTrue(os.path.exists(builddir + "/ganeti/_autoconf.py"))
+    self.assertTrue(os.path.exists(builddir + "/modules/ganeti/_autoconf.py"))
     buildutils.Configure(self.srcdir, builddir, "--with-ganeti")
-    self.assertFalse(os.path.lexists(builddir + "/ganeti/_autoconf.py"))
-    self.assertTrue(os.path.exists(builddir + "/ganeti/_constants.py"))
+    self.assertFalse(os.path.lexists(builddir + "/modules/ganeti/_autoconf.py"))
+    self.assertTrue(os.path.exists(builddir + "/modules/ganeti/_constants.py"))
     buildutils.Configure(self.srcdir, builddir)
-    self.assertFalse(os.path.lexists(builddir + "/ganeti/_constants.py"))
-    self.assertEqual(os.path.realpath(builddir + "/ganeti/errors.py"),
+    self.assertFalse(os.path.lexists(builddir +
+                                     "/modules/ganeti/_constants.py"))
+    self.assertEqual(os.path.realpath(builddir + "/modules/ganeti/errors.py"),
                      self.srcdir + "/lib/errors.py")
 
   def testSuites(self):
@@ -402,7 +403,7 @@ SHIM
         PATH=/run/bin:$PATH fails @MAKE@ "$@" >/run/output 2>&1
         grep -q 'This can be repeated, or undone' /run/output
       }
-      count=$(ls %(build)s/ganeti/confd/*.py | wc -l)
+      count=$(ls %(build)s/modules/ganeti/confd/*.py | wc -l)
       tree save $ganetis
       export FAIL HALF
       Check() {
@@ -549,7 +550,8 @@ SHIM
       @MAKE@ install >/dev/null
       %(sbin)s --version >/dev/null
       (cd %(confd)s; find . -name '*.py') | sort >/run/is
-      (cd %(build)s/ganeti/confd; find . -name '*.py') | sort >/run/wanted
+      (cd %(build)s/modules/ganeti/confd; find . -name '*.py') |
+        sort >/run/wanted
       diff /run/is /run/wanted
       # Nothing compiled, diverted or recorded either
       for name in daemon verify watch; do

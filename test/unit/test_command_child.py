@@ -35,6 +35,8 @@ class _Popen(subprocess.Popen):
     os.kill(os.getpid(), NUMBER)
     super().terminate()
 
+# Shells have it ignored by what they start in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)
 subprocess.Popen = _Popen
 with child.EndingWithSignals():
   child.Run(["sleep", "60"], {})
@@ -47,7 +49,7 @@ class TestSignals(unittest.TestCase):
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
       result = subprocess.run(
         [sys.executable, "-c", _SCRIPT % number], check=False,
-        env=dict(os.environ, PYTHONPATH=testutils.BUILDDIR),
+        env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         timeout=testutils.PATIENCE)
       (pid, ) = result.stdout.split()

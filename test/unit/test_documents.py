@@ -13,6 +13,7 @@ import xml.etree.ElementTree
 import testutils
 
 import ganeti.confd
+from ganeti.confd import _version
 
 
 _DOC = os.path.join(testutils.SRCDIR, "doc")
@@ -53,13 +54,13 @@ def _Modules():
 
 class TestVersion(unittest.TestCase):
   def testPackages(self):
-    """configure.ac has it; Debian wants it once more.
+    """The package has it; Debian wants it once more.
 
     The tests also run where devel/build-deb builds for an older release.
 
     """
-    version = re.search(r"^AC_INIT\(\[ganeti-confd\], \[([0-9.]+)\]\)$",
-                        _Read(testutils.SRCDIR, "configure.ac"), re.M).group(1)
+    version = _version.VERSION
+    self.assertRegex(version, r"\A[0-9]+\.[0-9]+\.[0-9]+\Z")
     changelog = _Read(testutils.SRCDIR, "debian", "changelog")
     self.assertRegex(changelog.splitlines()[0],
                      r"^ganeti-confd \(%s-[0-9]+(\) unstable|"

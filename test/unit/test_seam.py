@@ -63,7 +63,8 @@ def Run(program, path, **kwargs):
   env = {name: value for (name, value) in os.environ.items()
          if not name.startswith("GANETI_")}
   env.update(kwargs, PYTHONPATH=path)
-  return subprocess.run([sys.executable, "-c", program], env=env,
+  # Python looks in the current directory first
+  return subprocess.run([sys.executable, "-c", program], env=env, cwd="/",
                         stdin=subprocess.DEVNULL, capture_output=True,
                         text=True, timeout=60, check=False)
 
@@ -112,10 +113,10 @@ class TestAgainstGaneti(unittest.TestCase):
                               " ganeti-3.0 or later)")
 
   def testConstants(self):
-    ours = Dump("constants", testutils.BUILDDIR)
+    ours = Dump("constants", testutils.MODULEDIR)
     theirs = Dump("constants", self.path)
     # These say how each was configured
-    configured = ["RELEASE_VERSION", "CONFD_USER", "CONFD_GROUP"]
+    configured = ["CONFD_USER", "CONFD_GROUP"]
     for (name, value) in ours.items():
       with self.subTest(name=name):
         self.assertIn(name, theirs)
@@ -131,7 +132,7 @@ class TestAgainstGaneti(unittest.TestCase):
           self.assertEqual(value, theirs[name])
 
   def testErrors(self):
-    ours = Dump("errors", testutils.BUILDDIR)
+    ours = Dump("errors", testutils.MODULEDIR)
     theirs = Dump("errors", self.path)
     for (name, value) in ours.items():
       with self.subTest(name=name):
@@ -139,7 +140,7 @@ class TestAgainstGaneti(unittest.TestCase):
         self.assertEqual(value, theirs.get(name))
 
   def testPathutils(self):
-    ours = Dump("pathutils", testutils.BUILDDIR)
+    ours = Dump("pathutils", testutils.MODULEDIR)
     theirs = Dump("pathutils", self.path)
     ours.pop("os", None)
     statedir = ours["DATA_DIR"][:-len("/lib/ganeti")]
@@ -154,8 +155,8 @@ class TestAgainstGaneti(unittest.TestCase):
     rootdir = "/srv/node1.example.com"
     theirs = Dump("pathutils", self.path, GANETI_ROOTDIR=rootdir,
                   GANETI_HOSTNAME="node1.example.com")
-    ours = Dump("pathutils", testutils.BUILDDIR, GANETI_ROOTDIR=rootdir)
-    plain = Dump("pathutils", testutils.BUILDDIR)
+    ours = Dump("pathutils", testutils.MODULEDIR, GANETI_ROOTDIR=rootdir)
+    plain = Dump("pathutils", testutils.MODULEDIR)
     statedir = plain["DATA_DIR"][:-len("/lib/ganeti")]
     for name in ["DATA_DIR", "RUN_DIR", "LOG_DIR", "CLUSTER_CONF_FILE",
                  "CONFD_HMAC_KEY"]:
@@ -169,7 +170,7 @@ class TestPathutils(unittest.TestCase):
   """Paths, and the directory that stands before them."""
 
   def _Paths(self, **kwargs):
-    return Dump("pathutils", testutils.BUILDDIR, **kwargs)
+    return Dump("pathutils", testutils.MODULEDIR, **kwargs)
 
   def testNames(self):
     paths = self._Paths()
@@ -213,7 +214,7 @@ class TestPathutils(unittest.TestCase):
                        "  print(localnode.ConfigFile())\n"
                        "except errors.ConfigurationError as err:\n"
                        "  print('refused: %s' % err)\n")
-          result = Run(program, testutils.BUILDDIR, GANETI_ROOTDIR=rootdir)
+          result = Run(program, testutils.MODULEDIR, GANETI_ROOTDIR=rootdir)
           self.assertEqual(result.returncode, 0, result.stderr)
           self.assertTrue(result.stdout.startswith("refused: "), result.stdout)
           self.assertIn("GANETI_ROOTDIR", result.stdout)

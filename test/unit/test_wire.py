@@ -545,7 +545,7 @@ class TestWithoutSimplejson(unittest.TestCase):
                " tables\n"
                "from ganeti.confd.command import cli, list, map, questions\n")
     subprocess.run([sys.executable, "-c", program], check=True,
-                   env=dict(os.environ, PYTHONPATH=testutils.BUILDDIR))
+                   env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR))
 
 
 class TestLoops(unittest.TestCase):
