@@ -47,8 +47,8 @@ class TestRunTests(unittest.TestCase):
       os.path.join(self.suite, "test_%s.py" % name),
       (_HEAD + textwrap.indent(textwrap.dedent(text), "  ")).encode("ascii"))
 
-  def _Run(self, *args):
-    """Runs the suite.
+  def _Run(self, *args, suite="test/suite"):
+    """Runs a suite.
 
     @rtype: tuple of (int, string)
     @return: exit code and output
@@ -56,7 +56,7 @@ class TestRunTests(unittest.TestCase):
     """
     result = subprocess.run(
       [sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
-       "--srcdir", self.srcdir, *args, "test/suite"],
+       "--srcdir", self.srcdir, *args, suite],
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT, timeout=3 * testutils.PATIENCE, check=False,
       encoding="utf-8")
@@ -96,6 +96,23 @@ class TestRunTests(unittest.TestCase):
       """)
     self.assertEqual(self._Run()[0], 0)
     self.assertEqual(self._Run("--no-skips")[0], 1)
+
+  def testQuick(self):
+    """Is without files that take long, which are known by their names.
+
+    """
+    self.suite = os.path.join(self.srcdir, "test", "daemon")
+    os.mkdir(self.suite)
+    for name in ["soak", "other"]:
+      self._Write(name, """
+        def test(self):
+          pass
+        """)
+    for (args, count) in [([], 2), (["--quick"], 1)]:
+      (code, output) = self._Run(*args, suite="test/daemon")
+      self.assertEqual(code, 0, output)
+      self.assertEqual(output.splitlines()[-1],
+                       "%d passed, 0 failed, 0 skipped" % count)
 
   def testNoTest(self):
     self._Write("empty", "pass")
