@@ -52,6 +52,7 @@ class Browser:
 
   Use as a context manager.
 
+  @ivar statuses: the status of each answer, also of one that no page may see
   @ivar complaints: what the console has, dialogs and uncaught exceptions, as
     they came over the protocol
 
@@ -63,6 +64,7 @@ class Browser:
     if shutil.which(_PROGRAM) is None:
       raise unittest.SkipTest("there is no Chromium (Debian package chromium)")
     self.complaints = []
+    self.statuses = []
     self._directory = tempfile.mkdtemp(prefix="ganeti-confd-browser.")
     self._proc = None
     self._number = 0
@@ -102,7 +104,7 @@ class Browser:
                       "Chromium is up", 6 * testutils.PATIENCE)
     port = int(testutils.ReadFile(port_file).split()[0])
     self._loop.run_until_complete(self._Connect(port))
-    for domain in ["Page", "Runtime", "Log"]:
+    for domain in ["Page", "Runtime", "Log", "Network"]:
       self.Call(domain + ".enable")
 
   async def _Connect(self, port):
@@ -159,6 +161,8 @@ class Browser:
     method = message.get("method")
     if method in _COMPLAINTS:
       self.complaints.append(message)
+    if method == "Network.responseReceivedExtraInfo":
+      self.statuses.append(message["params"]["statusCode"])
     if method == "Page.loadEventFired":
       self._loads += 1
     if method == "Page.javascriptDialogOpening":

@@ -5,6 +5,8 @@
 """The pages of confd-exporter in a real browser, Chromium"""
 
 import contextlib
+import http.server
+import threading
 import unittest
 
 import testutils
@@ -241,6 +243,68 @@ class TestPages(unittest.TestCase):
     for path in _PAGES:
       self._Open(path)
     testutils.WaitFor(lambda: _Count() <= 2, "connections are let go of")
+
+  @contextlib.contextmanager
+  def _OtherSite(self, path):
+    """Serves a page of another site, which has a link.
+
+    @return: where it is
+
+    """
+    page = ("<link rel=icon href=data:,><a href='%s%s'>link</a>" %
+            (self.server.url, path)).encode("ascii")
+
+    class _Handler(http.server.BaseHTTPRequestHandler):
+      # The names are the library's
+      def do_GET(self):  # pylint: disable=C0103
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(page)
+
+      def log_message(self, *_):
+        pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                         _Handler) as server:
+      thread = threading.Thread(target=server.serve_forever)
+      thread.start()
+      try:
+        yield "http://127.0.0.1:%d/" % server.server_port
+      finally:
+        server.shutdown()
+        thread.join()
+
+  def testOtherSite(self):
+    """A page of another site makes the browser ask in vain; links work.
+
+    """
+    for (path, needs_user) in [
+        ("/fsn/", False),
+        ("/fsn/instances?filter=name%20!=%20%22web2%22", True)]:
+      with self.subTest(path), self._OtherSite(path) as url:
+        for by_user in (False, True):
+          self.browser.Open(url)
+          self.browser.statuses.clear()
+          self._Run("new Promise((done) => {"
+                    " const image = new Image();"
+                    " image.onerror = image.onload = done;"
+                    " image.src = document.querySelector('a').href + '#' })")
+          self._WaitFor("1")
+          self.assertEqual(self.browser.statuses, [403])
+          self.browser.Call("Runtime.evaluate", userGesture=by_user,
+                            expression="document.querySelector('a').click()")
+          self._WaitFor("location.port === '%d' && document.readyState ==="
+                        " 'complete'" % self.server.port)
+          text = self._Run("document.body.innerText")
+          if by_user or not needs_user:
+            self.assertEqual(len(self._Texts("h1")), 1)
+            # And what the page needs itself
+            self.assertTrue(self._Run("document.styleSheets[0].cssRules"
+                                      ".length"))
+          else:
+            self.assertIn("403", text)
+        self.browser.complaints.clear()
 
   def testHostileNames(self):
     for path in ["/hostile/", "/hostile/nodes", "/hostile/instances",

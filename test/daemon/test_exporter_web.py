@@ -228,7 +228,7 @@ class TestWebRoutes(_TestCase):
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"):
           other = self.exporter.Ask(path, method)
           self.assertEqual((other.status, other.headers.get("allow")),
-                           (405, "GET,HEAD"))
+                           (405, "GET, HEAD"))
           self._CheckHeaders(other)
     answer = json.loads(self.exporter.Ask("/plain/nodes.json").body)
     self.assertEqual((answer["serial"], answer["age"], len(answer["answer"])),
@@ -713,7 +713,7 @@ class TestWebStart(unittest.TestCase):
     """The script itself says so.
 
     """
-    for module in ("aiohttp", "prometheus_client"):
+    for module in ("h11", "prometheus_client"):
       with tempfile.TemporaryDirectory() as directory:
         testutils.WriteFile(
           os.path.join(directory, module + ".py"),
@@ -721,7 +721,7 @@ class TestWebStart(unittest.TestCase):
           module.encode())
         (code, output) = _Run(PYTHONPATH=directory)
         self.assertEqual(code, 2, output)
-        self.assertRegex(output, r"\Aconfd-exporter: [^\n]*python3-aiohttp"
+        self.assertRegex(output, r"\Aconfd-exporter: [^\n]*python3-h11"
                          r"[^\n]*\n\Z")
 
   def testWrongEnvironment(self):

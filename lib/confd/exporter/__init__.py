@@ -15,7 +15,7 @@ import sys
 
 
 #: The modules that nothing else of this package needs
-_MODULES = frozenset(["aiohttp", "prometheus_client"])
+_MODULES = frozenset(["h11", "prometheus_client"])
 
 
 def Main() -> int:
@@ -32,8 +32,8 @@ def Main() -> int:
   except ImportError as err:
     if (err.name or "").partition(".")[0] not in _MODULES:
       raise
-    sys.stderr.write("confd-exporter: it needs the Python modules aiohttp and"
-                     " prometheus_client (Debian: python3-aiohttp,"
+    sys.stderr.write("confd-exporter: it needs the Python modules h11 and"
+                     " prometheus_client (Debian: python3-h11,"
                      " python3-prometheus-client)\n")
     return 2
   except RuntimeError as err:

@@ -2,9 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Keeps answers until what they were made of changes.
+"""Makes answers, and keeps them until what they were made of changes.
 
 Each is made once, however many ask for it at once, and one after the other.
+
+Rule: everything counts. What is kept costs its bytes, those of the question,
+and L{_OVERHEAD}; what cannot be made costs as much. What was made of a
+configuration that does not hold any more is forgotten at once.
 
 """
 
@@ -12,20 +16,22 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import weakref
+import sys
 
-from typing import Callable, Hashable, OrderedDict
+from typing import Callable, Dict, List, Mapping, NamedTuple, OrderedDict, \
+  Tuple, Union
 
 from ganeti.confd.exporter import aside
 
 
-#: Most answers that are waited for
-_MAX_WAITING = 10
+#: What an answer takes in memory beside its texts (bytes)
+_OVERHEAD = 1000
 
-#: Bytes that are kept, and bytes with which nothing more is made: there are
-#: those, too, that are not kept any more, but still on their way
-_MAX_KEPT = 16 << 20
-_MAX_HELD = 64 << 20
+#: Which answer
+Key = Tuple[str, ...]
+
+#: What an answer is made of: names, and versions of what has these names
+Version = Tuple[Tuple[str, int], ...]
 
 
 class Busy(Exception):
@@ -34,26 +40,62 @@ class Busy(Exception):
   """
 
 
+class Limits(NamedTuple):
+  """How much there may be.
+
+  """
+  #: Bytes that are kept
+  kept: int
+  #: Bytes with which nothing more is made: there are those, too, that are not
+  #: kept any more, but still on their way
+  held: int
+  #: Answers that wait to be made
+  waiting: int
+
+
 class Body:
   """An answer.
 
+  It is counted until the last connection that sends it is done.
+
   """
-  __slots__ = ("data", "__weakref__")
+  __slots__ = ("data", "_count")
 
-  def __init__(self, data: bytes) -> None:
+  def __init__(self, data: bytes, count: Callable[[int], None] = lambda _: None
+               ) -> None:
+    """@param count: gets the bytes that there are more
+
+    """
     self.data = data
+    self._count = count
+    count(len(data))
+
+  def __del__(self) -> None:
+    self._count(-len(self.data))
 
 
-class _Entry:
-  """An answer that is there, or will be.
+EMPTY = Body(b"")
 
-  @ivar version: what it is made of
+
+class _Kept(NamedTuple):
+  """What was made.
+
+  """
+  version: Version
+  #: A text says why there is none
+  outcome: Union[Body, str]
+  #: What it costs (bytes)
+  size: int
+
+
+class _Making:
+  """What is being made.
+
   @ivar asking: how many wait for it
 
   """
-  def __init__(self, version: Hashable, made: asyncio.Task[Body]) -> None:
-    self.version = version
-    self.made = made
+  def __init__(self, task: asyncio.Task[Body]) -> None:
+    self.task = task
     self.asking = 0
 
 
@@ -61,74 +103,92 @@ class Cache:
   """Makes and keeps answers.
 
   """
-  def __init__(self) -> None:
-    self._entries: OrderedDict[Hashable, _Entry] = collections.OrderedDict()
+  def __init__(self, limits: Limits) -> None:
+    self._limits = limits
+    # What was asked for longest ago is first
+    self._kept: OrderedDict[Key, _Kept] = collections.OrderedDict()
+    self._size = 0
+    self._making: Dict[Tuple[Key, Version], _Making] = {}
     self._lock = asyncio.Lock()
-    self._waiting = 0
-    # They are counted until the last who sends them is done
-    self._bodies: weakref.WeakSet[Body] = weakref.WeakSet()
+    self._held = 0
 
-  async def Get(self, key: Hashable, version: Hashable,
-                make: Callable[[], bytes]) -> Body:
+  async def Get(self, key: Key, version: Version, make: Callable[[], bytes]
+                ) -> Body:
     """Returns an answer.
 
-    @param key: which one
     @param version: what stands for all that it is made of; an answer of another
       version is not used
     @param make: see L{aside.Make}, whose errors are raised
     @raise Busy: there is too much to do
 
     """
-    entry = self._entries.get(key)
-    if entry is None or entry.version != version:
-      if (self._waiting >= _MAX_WAITING or
-          sum(len(body.data) for body in self._bodies) > _MAX_HELD):
+    kept = self._kept.get(key)
+    if kept is not None and kept.version == version:
+      self._kept.move_to_end(key)
+      if isinstance(kept.outcome, str):
+        # An exception that is raised again keeps all frames that it has passed
+        raise aside.BadRequest(kept.outcome)
+      return kept.outcome
+    making = self._making.get((key, version))
+    if making is None:
+      if (len(self._making) >= self._limits.waiting or
+          self._held > self._limits.held):
         raise Busy()
-      self._waiting += 1
-      entry = _Entry(version, asyncio.ensure_future(self._Make(make)))
-      entry.made.add_done_callback(self._Done)
-      self._entries[key] = entry
-    self._entries.move_to_end(key)
-    entry.asking += 1
+      making = _Making(asyncio.ensure_future(self._Make(key, version, make)))
+      self._making[key, version] = making
+      making.task.add_done_callback(
+        lambda task: self._Made((key, version), task))
+    making.asking += 1
     try:
-      # Others may want it when this one has gone
-      return await asyncio.shield(entry.made)
-    except aside.Failed:
-      # Another time, it may work
-      self._Forget(key, entry)
-      raise
+      # Others may want it when this one has gone: it is not cancelled with it
+      await asyncio.wait([making.task])
+      return making.task.result()
     finally:
-      entry.asking -= 1
-      if not entry.asking and not entry.made.done():
-        entry.made.cancel()
-        self._Forget(key, entry)
-      self._Trim()
+      making.asking -= 1
+      if not making.asking:
+        making.task.cancel()
 
-  def _Forget(self, key: Hashable, entry: _Entry) -> None:
-    if self._entries.get(key) is entry:
-      del self._entries[key]
-
-  async def _Make(self, make: Callable[[], bytes]) -> Body:
+  async def _Make(self, key: Key, version: Version, make: Callable[[], bytes]
+                  ) -> Body:
     async with self._lock:
-      body = Body(await aside.Make(make))
-    self._bodies.add(body)
-    return body
+      try:
+        body = Body(await aside.Make(make), self._Count)
+      except aside.BadRequest as err:
+        self._Keep(key, version, str(err), len(str(err)))
+        raise
+      self._Keep(key, version, body, len(body.data))
+      return body
 
-  def _Done(self, _: asyncio.Task[Body]) -> None:
-    self._waiting -= 1
+  def _Made(self, which: Tuple[Key, Version], task: asyncio.Task[Body]
+            ) -> None:
+    del self._making[which]
+    if not task.cancelled():
+      # Nobody may be left to be told
+      task.exception()
 
-  def _Trim(self) -> None:
-    """Forgets what was asked for longest ago, if it is too much.
+  def _Count(self, size: int) -> None:
+    self._held += size
+
+  def _Keep(self, key: Key, version: Version,
+            outcome: Union[Body, str], size: int) -> None:
+    self._Forget(key)
+    size += _OVERHEAD + sum(map(sys.getsizeof, key))
+    self._kept[key] = _Kept(version, outcome, size)
+    self._size += size
+    # One is always kept, or it would be made again and again
+    while self._size > self._limits.kept and len(self._kept) > 1:
+      self._Forget(next(iter(self._kept)))
+
+  def _Forget(self, key: Key) -> None:
+    kept = self._kept.pop(key, None)
+    if kept is not None:
+      self._size -= kept.size
+
+  def ForgetOld(self, current: Mapping[str, int]) -> None:
+    """Forgets what is not of the versions that there are now.
 
     """
-    kept = 0
-    for (key, entry) in reversed(list(self._entries.items())):
-      if entry.made.done():
-        if entry.made.cancelled() or entry.made.exception() is not None:
-          size = 1 << 10
-        else:
-          size = len(entry.made.result().data)
-        kept += size
-        # One is always kept, or it would be made again and again
-        if kept > _MAX_KEPT and kept > size:
-          del self._entries[key]
+    old: List[Key] = [key for (key, kept) in self._kept.items()
+                      if not current.items() >= set(kept.version)]
+    for key in old:
+      self._Forget(key)

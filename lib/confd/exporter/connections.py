@@ -4,14 +4,19 @@
 
 """Connections of the web server, and what limits them.
 
-Rule 1: one request for each connection, which is then closed. What comes after
-the request is thrown away.
+Rule 1: a connection has a fixed price. What it sends is read into one buffer
+that all share, and kept only until it is a request; what comes after that is
+thrown away, and then not read any more. Of an answer, no more than a chunk is
+copied for it. The system's buffers are limited as well.
 
 Rule 2: there is a time for the request to come, and one for the answer to be
-taken. Where there are too many connections, the one goes that has waited
-longest for its request; if there is none, the new one.
+taken.
 
-Rule 3: what is not HTTP gets a short answer and no line in the log.
+Rule 3: a new connection always has room. Where there are too many, the one goes
+that has made no progress for longest: it is made, its request is complete, some
+of the answer is taken. Bytes of a request are no progress.
+
+Rule 4: what is not HTTP gets a short answer and no line in the log.
 
 """
 
@@ -19,85 +24,116 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import logging
+import socket
 
-from typing import Any, Optional, OrderedDict
+from typing import Any, Awaitable, Callable, Dict, List, Optional, \
+  OrderedDict
 
-from aiohttp import web
+from ganeti.confd.exporter import http1
 
 
 #: Most connections
 MAX_CONNECTIONS = 400
 
+#: Connections that are accepted before anything else is done
+_ACCEPT = 50
+
 #: Seconds until a request has come, and until an answer has been taken
 _REQUEST_TIME = 10.0
-ANSWER_TIME = 60.0
+_ANSWER_TIME = 60.0
 
-#: Longest line of a request, the path with it, and most headers
-_MAX_LINE = 8190
-_MAX_HEADERS = 64
+#: Seconds, and bytes, for a client to be done with what it sends when it has
+#: got its answer: a connection that is closed before is reset, and the answer
+#: may be lost
+_LINGER_TIME = 1.0
+_LINGER_SIZE = 1 << 16
 
-#: What all answers have
-HEADERS = {
-  "Content-Security-Policy":
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
-    " connect-src 'self'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'",
-  "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer",
-  "Cross-Origin-Resource-Policy": "same-origin",
-  "Cache-Control": "no-cache",
+#: What is read, and written, at once (bytes)
+_CHUNK = 1 << 14
+
+#: What the system may keep of a connection (bytes). Linux takes twice as much.
+_BUFFERS = {
+  socket.SO_RCVBUF: 1 << 14,
+  socket.SO_SNDBUF: 1 << 16,
   }
 
-#: The library tells in its log what it cannot read, with a traceback
-_SILENT = logging.getLogger("aiohttp.server")
-_SILENT.disabled = True
+#: Makes the answer to a request
+Answer = Callable[[http1.Request], Awaitable[http1.Response]]
 
 
-def Error(status: int, reason: str) -> web.Response:
-  """Makes the answer that there is none.
-
-  """
-  response = web.Response(status=status, text="%d %s\n" % (status, reason),
-                          headers=HEADERS)
-  response.force_close()
-  return response
-
-
-class Connection(web.RequestHandler):
+class _Connection(asyncio.BufferedProtocol):
   """One connection.
 
   """
-  def __init__(self, server: web.Server, connections: Connections,
-               loop: asyncio.AbstractEventLoop) -> None:
-    # The library's types do not know that there need not be a log of requests
-    no_log: Any = None
-    web.RequestHandler.__init__(
-      self, server, loop=loop, access_log=no_log, logger=_SILENT,
-      auto_decompress=False, lingering_time=0, max_line_size=_MAX_LINE,
-      max_field_size=_MAX_LINE, max_headers=_MAX_HEADERS)
+  def __init__(self, connections: Connections, answer: Answer) -> None:
     self._connections = connections
+    self._answer = answer
+    self._exchange = http1.Exchange()
     self._timer: Optional[asyncio.TimerHandle] = None
-    self._task: Optional[asyncio.Task[Any]] = None
-    self.has_request = False
+    self._task: Optional[asyncio.Task[None]] = None
+    self._transport: Any = None
+    #: Bytes that came behind the request
+    self._surplus = 0
+    #: Whether there was more to come when the request was refused
+    self._is_cut = False
+    #: What waits for room for more of the answer
+    self._room: Optional[asyncio.Future[None]] = None
+
+  # The names are those of asyncio
 
   def connection_made(self, transport: asyncio.BaseTransport) -> None:
-    super().connection_made(transport)
-    self.Expect(_REQUEST_TIME)
+    # Asyncio's types do not say which transport that is
+    made: Any = transport
+    # What is written at once is all that waits
+    made.set_write_buffer_limits(0)
+    self._transport = made
+    self._Expect(_REQUEST_TIME)
     self._connections.Add(self)
 
   def connection_lost(self, exc: Optional[BaseException]) -> None:
-    self.Expect(None)
+    self._Expect(None)
     self._connections.Remove(self)
     if self._task is not None:
       self._task.cancel()
-    super().connection_lost(exc)
 
-  def data_received(self, data: bytes) -> None:
-    if not self.has_request:
-      super().data_received(data)
+  def get_buffer(self, sizehint: int) -> bytearray:
+    return self._connections.buffer
 
-  def Expect(self, seconds: Optional[float]) -> None:
+  def buffer_updated(self, nbytes: int) -> None:
+    if self._task is not None:
+      self._surplus += nbytes
+      if self._surplus > _LINGER_SIZE:
+        self._transport.pause_reading()
+      return
+    response = None
+    request = None
+    try:
+      request = self._exchange.Receive(
+        bytes(memoryview(self._connections.buffer)[:nbytes]))
+    except http1.Refused as err:
+      self._is_cut = True
+      response = err.response
+    if request is not None or response is not None:
+      self._connections.Progress(self)
+      self._Expect(None)
+      self._task = asyncio.ensure_future(self._Run(request, response))
+
+  def eof_received(self) -> bool:
+    # Clients that close look the same as those that have said everything: what
+    # is made for them is not made to the end
+    return False
+
+  def pause_writing(self) -> None:
+    self._room = asyncio.get_running_loop().create_future()
+
+  def resume_writing(self) -> None:
+    if self._room is not None and not self._room.done():
+      self._room.set_result(None)
+    self._room = None
+
+  def _Expect(self, seconds: Optional[float]) -> None:
     """Sets the time after which the connection is cut; None for never.
 
     """
@@ -111,63 +147,147 @@ class Connection(web.RequestHandler):
     """Ends the connection at once.
 
     """
-    if self.transport is not None:
-      self.transport.abort()
+    self._transport.abort()
 
-  def Begin(self, task: Optional[asyncio.Task[Any]] = None) -> None:
-    """Notes that the request has come.
+  async def _Run(self, request: Optional[http1.Request],
+                 response: Optional[http1.Response]) -> None:
+    """Answers.
 
-    @param task: what answers, until it is done or the client has gone
-
-    """
-    self.has_request = True
-    self._task = task
-    self.Expect(None)
-
-  # The name is the library's
-  def handle_error(self, request: web.BaseRequest, status: int = 500,
-                   exc: Optional[BaseException] = None,
-                   message: Optional[str] = None) -> web.StreamResponse:
-    """Answers what is no request.
+    @param response: if there was no proper request
 
     """
-    self.Begin()
-    self.Expect(ANSWER_TIME)
-    # The client may have gone, which is nobody's error
-    if status == 500 and not isinstance(exc, ConnectionError):
-      logging.error("Programming error", exc_info=exc)
-    return Error(status, "Bad Request" if status == 400 else "Error")
+    try:
+      if response is None:
+        assert request is not None
+        response = await self._answer(request)
+      await self._Send(response)
+      await self._Finish()
+    except Exception:  # pylint: disable=W0718
+      logging.exception("Programming error")
+      self.Cut()
+
+  async def _Send(self, response: http1.Response) -> None:
+    self._Expect(_ANSWER_TIME)
+    try:
+      await self._Write(self._exchange.Head(response))
+      if self._exchange.wants_body:
+        for part in response.parts:
+          view = memoryview(part)
+          for start in range(0, len(view), _CHUNK):
+            await self._Write(self._exchange.Data(
+              bytes(view[start:start + _CHUNK])))
+        if response.stream is not None:
+          self._connections.Listen(self)
+          async for data in response.stream:
+            # Whoever does not take it is cut off
+            self._Expect(_ANSWER_TIME)
+            await self._Write(self._exchange.Data(data))
+      await self._Write(self._exchange.End())
+    finally:
+      if response.stream is not None:
+        await response.stream.aclose()
+
+  async def _Write(self, data: bytes) -> None:
+    """Writes, and waits until the system has taken it.
+
+    """
+    self._transport.write(data)
+    # What is left of it, the transport has
+    del data
+    if self._room is not None:
+      await self._room
+    self._connections.Progress(self)
+
+  async def _Finish(self) -> None:
+    """Closes the connection when the answer has been sent.
+
+    """
+    if self._is_cut or self._surplus:
+      self._transport.write_eof()
+      await asyncio.sleep(_LINGER_TIME)
+    self._transport.close()
+
+
+def _Listen(address: str, port: int) -> List[socket.socket]:
+  """Makes the sockets that connections come to.
+
+  @raise OSError: the address cannot be had
+
+  """
+  sockets: List[socket.socket] = []
+  with contextlib.ExitStack() as stack:
+    # Not by asyncio, which starts a thread for a name
+    for (family, kind, protocol, _, name) in dict.fromkeys(
+        socket.getaddrinfo(address, port, type=socket.SOCK_STREAM,
+                           flags=socket.AI_PASSIVE)):
+      sock = stack.enter_context(socket.socket(family, kind, protocol))
+      sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+      if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+      # Connections have what their socket has
+      for (option, size) in _BUFFERS.items():
+        sock.setsockopt(socket.SOL_SOCKET, option, size)
+      sock.bind(name)
+      sockets.append(sock)
+    stack.pop_all()
+  return sockets
 
 
 class Connections:
   """All connections.
 
-  """
-  def __init__(self) -> None:
-    # Oldest first
-    self._all: OrderedDict[Connection, None] = collections.OrderedDict()
+  @ivar buffer: what is read comes here
 
-  def Factory(self, server: web.Server) -> Any:
-    """Returns what makes the protocol of a new connection.
+  """
+  def __init__(self, answer: Answer) -> None:
+    self._answer = answer
+    self.buffer = bytearray(_CHUNK)
+    #: The one that has made no progress for longest is first
+    self._active: OrderedDict[_Connection, None] = collections.OrderedDict()
+    #: Those that are told of events
+    self._listening: Dict[_Connection, None] = {}
+
+  async def Serve(self, address: str, port: int) -> List[socket.socket]:
+    """Begins to serve.
+
+    @return: where connections come to
+    @raise OSError: the address cannot be had
 
     """
-    loop = asyncio.get_running_loop()
-    return lambda: Connection(server, self, loop)
+    sockets = _Listen(address, port)
+    for sock in sockets:
+      # So many are accepted at a time
+      await asyncio.get_running_loop().create_server(
+        lambda: _Connection(self, self._answer), sock=sock, backlog=_ACCEPT)
+      sock.listen(2 * MAX_CONNECTIONS)
+    return sockets
 
-  def Add(self, connection: Connection) -> None:
-    if len(self._all) >= MAX_CONNECTIONS:
-      # One that has not said yet what it wants, if there is one
-      victim = next((i for i in self._all if not i.has_request), connection)
+  def Add(self, connection: _Connection) -> None:
+    if len(self._active) + len(self._listening) >= MAX_CONNECTIONS:
       # Now, and not when the system says that it has gone
-      self.Remove(victim)
+      (victim, _) = self._active.popitem(last=False)
       victim.Cut()
-      if victim is connection:
-        return
-    self._all[connection] = None
+    self._active[connection] = None
 
-  def Remove(self, connection: Connection) -> None:
-    self._all.pop(connection, None)
+  def Progress(self, connection: _Connection) -> None:
+    """Notes that a request has come, or some of the answer was taken.
+
+    """
+    if connection in self._active:
+      self._active.move_to_end(connection)
+
+  def Listen(self, connection: _Connection) -> None:
+    """Notes that what follows are events.
+
+    """
+    if connection in self._active:
+      del self._active[connection]
+      self._listening[connection] = None
+
+  def Remove(self, connection: _Connection) -> None:
+    self._active.pop(connection, None)
+    self._listening.pop(connection, None)
 
   def CutAll(self) -> None:
-    for connection in list(self._all):
+    for connection in [*self._active, *self._listening]:
       connection.Cut()

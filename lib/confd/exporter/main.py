@@ -17,8 +17,6 @@ import sys
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from aiohttp import web
-
 from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import client as clientlib
@@ -27,7 +25,7 @@ from ganeti.confd import numerals
 from ganeti.confd.clientlib import settings
 from ganeti.confd.exporter import connections
 from ganeti.confd.exporter import watcher
-from ganeti.confd.exporter import web as weblib
+from ganeti.confd.exporter import web
 
 
 PROGRAM = "confd-exporter"
@@ -119,18 +117,12 @@ async def _Serve(options: argparse.Namespace,
   loop = asyncio.get_running_loop()
   for signum in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(signum, stop.set)
-  runner = web.AppRunner(weblib.Server(watchers, not options.no_instances)
-                         .Application())
-  await runner.setup()
-  # The runner's own sites have no limits
-  assert runner.server is not None
-  limited = connections.Connections()
-  (address, port) = options.listen
-  server = await loop.create_server(limited.Factory(runner.server), address,
-                                    port)
+  everybody = connections.Connections(
+    web.Server(watchers, not options.no_instances).Answer)
+  sockets = await everybody.Serve(*options.listen)
   try:
     logging.info("%s %s listens on %s", PROGRAM, _version.VERSION,
-                 ", ".join(map(_Url, server.sockets)))
+                 ", ".join(map(_Url, sockets)))
     tasks = [asyncio.ensure_future(i.Run()) for i in watchers]
     stopped = asyncio.ensure_future(stop.wait())
     (done, _) = await asyncio.wait([stopped, *tasks],
@@ -141,9 +133,7 @@ async def _Serve(options: argparse.Namespace,
     for task in tasks:
       task.cancel()
   finally:
-    server.close()
-    limited.CutAll()
-    await runner.cleanup()
+    everybody.CutAll()
 
 
 def Main(argv: Optional[Sequence[str]] = None) -> int:

@@ -43,6 +43,7 @@ class Watcher:
   @ivar cluster: its name in the settings
   @ivar problem: in words, why nothing is known now; None if all is well
   @ivar version: how many facts there were; others have another one
+  @ivar listeners: called when there are others
 
   """
   def __init__(self, cluster: str,
@@ -50,6 +51,7 @@ class Watcher:
     self.cluster = cluster
     self.problem: Optional[str] = "not asked yet"
     self.version = 0
+    self.listeners: List[Callable[[], None]] = []
     self._make_client = make_client
     self._facts: Optional[factslib.Facts] = None
     self._confd: Optional[factslib.Confd] = None
@@ -145,10 +147,15 @@ class Watcher:
     """
     async for change in asker.FollowCall(
         factslib.Ask, lambda facts: {"serial": facts.serial}, self._Trouble):
-      self._facts = change.reply.answer
-      self.version += 1
-      self._Trouble(None)
-      self._Tell()
+      self._Take(change.reply.answer)
+
+  def _Take(self, facts: factslib.Facts) -> None:
+    self._facts = facts
+    self.version += 1
+    for listener in self.listeners:
+      listener()
+    self._Trouble(None)
+    self._Tell()
 
   async def _FollowConfd(self, asker: clientlib.AsyncClient) -> None:
     """Asks how the candidates are, now and then.

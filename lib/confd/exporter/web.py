@@ -4,41 +4,45 @@
 
 """The web server: what is asked for, and by whom.
 
-Rule 1: reading only, GET and HEAD. No request has confd asked; all answers are
-made of what C{watcher} knows.
+Rule 1: reading only. No request has confd asked; all answers are made of what
+C{watcher} knows.
 
 Rule 2: what may take long is made in a process of its own (C{aside}), once for
-each change of the configuration (C{cache}). What one asks for by a filter of
-his own choice does not keep anybody waiting who asks for something else.
+each change of the configuration (C{cache}). There are three queues: for what
+everybody gets, for what has parameters, and for what is chosen by a filter.
+Nobody waits for what stands in another queue.
 
-Rule 3: who asks by a name is refused, unless it is C{localhost}. A browser
-sends the name that it has got the address by; so a page of anybody's whose name
-leads here is not served to him, though the browser takes both for one server
-(DNS rebinding). A proxy that is configured with an address sends that.
+Rule 3: a request that names a host is refused, unless that is an address or
+C{localhost}. A browser sends the name that it has got the address by; so a page
+of anybody's whose name leads here is not served to him, though the browser
+takes both for one server (DNS rebinding). A proxy that is configured with an
+address sends that.
+
+Rule 4: browsers say when a page of another site makes them ask
+(C{Sec-Fetch-Site}). Such a request is refused, unless it opens a page in a
+window of its own; and if it has parameters, the user must have followed a link.
 
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import ipaddress
 import json
 import logging
 
-from typing import Any, Awaitable, Callable, Dict, List, Tuple
+from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, Iterable, \
+  List, Tuple
 
 import prometheus_client
-
-from aiohttp import web
 
 from ganeti import errors
 from ganeti.confd.config import columns
 from ganeti.confd.exporter import aside
 from ganeti.confd.exporter import cache
-from ganeti.confd.exporter import connections
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.exporter import http1
 from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import pages
@@ -51,16 +55,13 @@ _MAX_EVENTS = 200
 #: Seconds between signs of life on them
 _ALIVE_INTERVAL = 15.0
 
-#: What is written at once (bytes), so that a slow client does not need a copy
-#: of the whole answer
-_CHUNK = 1 << 16
-
 #: Paths that a cluster would be in the way of
 _NO_NAMES = frozenset(["sd", ".", ".."])
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HTML_TYPE = "text/html; charset=utf-8"
 _JSON_TYPE = "application/json; charset=utf-8"
+_SVG_TYPE = "image/svg+xml; charset=utf-8"
 
 #: A drawing has its style in it
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -70,7 +71,13 @@ _TABLES = {
   "instances": columns.INSTANCE,
   }
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+#: Bytes that each queue's cache keeps, and with which nothing more is made
+_USUAL = cache.Limits(kept=32 << 20, held=64 << 20, waiting=100)
+_OTHERS = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
+
+_Handler = Callable[[http1.Request], Awaitable[http1.Response]]
+_ClusterHandler = Callable[[http1.Request, watcher.Watcher],
+                           Awaitable[http1.Response]]
 
 
 class _Collector:
@@ -118,6 +125,37 @@ def _Json(value: Any) -> bytes:
   return json.dumps(value).encode("ascii")
 
 
+def _IsForeign(request: http1.Request) -> bool:
+  """Tells whether a page of another site has a browser ask what that is not to
+  ask.
+
+  Other programs than browsers do not send these headers.
+
+  """
+  (site, mode, purpose, user) = (
+    request.headers.get("sec-fetch-" + name)
+    for name in ("site", "mode", "dest", "user"))
+  if site in (None, "same-origin", "none"):
+    return False
+  is_link = mode == "navigate" and purpose == "document"
+  return not is_link or bool(request.query) and user != "?1"
+
+
+def _Wrong(err: listing.BadRequest) -> http1.Response:
+  return http1.Response(400, _JSON_TYPE, [_Json({"error": str(err)})])
+
+
+def _Fixed(content_type: str, text: str) -> _Handler:
+  """Makes the handler of what is always the same.
+
+  """
+  response = http1.Response(200, content_type, [text.encode("utf-8")])
+
+  async def _Get(_: http1.Request) -> http1.Response:
+    return response
+  return _Get
+
+
 class Server:
   """Answers for some clusters.
 
@@ -138,113 +176,80 @@ class Server:
     self._watchers = {i.cluster: i for i in watchers}
     self._per_instance = per_instance
     self._events = 0
-    #: What all get, and what is chosen by filters
-    self._usual = cache.Cache()
-    self._chosen = cache.Cache()
+    # Rule 2
+    self._usual = cache.Cache(_USUAL)
+    self._varied = cache.Cache(_OTHERS)
+    self._filtered = cache.Cache(_OTHERS)
+    for found in watchers:
+      found.listeners.append(self._ForgetOld)
+    self._handlers: Dict[Tuple[str, ...], _Handler] = {
+      ("", ""): self._Clusters,
+      ("", "healthz"): _Fixed(http1.TEXT_TYPE, "ok\n"),
+      ("", "metrics"): self._Metrics,
+      tuple(pages.STYLE_PATH.split("/")):
+        _Fixed("text/css; charset=utf-8", pages.STYLE),
+      tuple(pages.SCRIPT_PATH.split("/")):
+        _Fixed("text/javascript; charset=utf-8", pages.SCRIPT),
+      tuple(pages.ICON_PATH.split("/")): _Fixed(_SVG_TYPE, pages.ICON),
+      ("", "events"): self._AllEvents,
+      ("", "sd", "nodes"): self._Discovery,
+      ("", "sd", "instances"): self._Discovery,
+      }
+    #: By the last part of the path
+    self._cluster_handlers: Dict[str, _ClusterHandler] = {
+      "": self._Overview,
+      "nodes": self._Table,
+      "instances": self._Table,
+      "nodes.json": self._TableJson,
+      "instances.json": self._TableJson,
+      "map": self._Map,
+      "map.svg": self._Drawing,
+      "events": self._Events,
+      }
 
-  def Application(self) -> web.Application:
-    """Makes what aiohttp runs.
+  async def Answer(self, request: http1.Request) -> http1.Response:
+    """Answers a request, whatever comes of it.
 
     """
-    app = web.Application(middlewares=[self._Guard], client_max_size=0)
-    app.router.add_get("/", self._Clusters)
-    app.router.add_get("/healthz", self._Healthz)
-    app.router.add_get("/metrics", self._Metrics)
-    app.router.add_get(pages.STYLE_PATH, self._Style)
-    app.router.add_get(pages.SCRIPT_PATH, self._Script)
-    app.router.add_get(pages.ICON_PATH, self._Icon)
-    app.router.add_get("/events", self._Events)
-    for (name, kind) in _TABLES.items():
-      app.router.add_get("/sd/%s" % name,
-                         functools.partial(self._Discovery, kind))
-      app.router.add_get("/{cluster}/%s" % name,
-                         functools.partial(self._Table, kind))
-      app.router.add_get("/{cluster}/%s.json" % name,
-                         functools.partial(self._TableJson, kind))
-    app.router.add_get("/{cluster}/", self._Overview)
-    app.router.add_get("/{cluster}/map", self._Map)
-    app.router.add_get("/{cluster}/map.svg", self._Drawing)
-    app.router.add_get("/{cluster}/events", self._Events)
-    return app
-
-  @web.middleware
-  async def _Guard(self, request: web.Request, handler: _Handler
-                   ) -> web.StreamResponse:
-    """Decides whether to answer, and makes errors short texts.
-
-    """
-    connection: Any = request.protocol
-    connection.Begin(asyncio.current_task())
-    response = await self._Answer(request, handler)
-    connection.Expect(connections.ANSWER_TIME)
-    if not response.prepared:
-      response.headers.update(connections.HEADERS)
-      response.force_close()
-    return response
-
-  async def _Answer(self, request: web.Request, handler: _Handler
-                    ) -> web.StreamResponse:
     try:
-      for host in request.headers.getall("Host", []):
-        if not _HasAddress(host):
-          return web.Response(
-            status=421, text="421 Misdirected Request: this server is asked by"
-            " its address, not by a name; see confd-exporter(8)\n")
-      return await handler(request)
-    except web.HTTPException as err:
-      response = connections.Error(err.status, err.reason)
-      if "Allow" in err.headers:
-        response.headers["Allow"] = err.headers["Allow"]
-      return response
+      return await self._Choose(request)
+    except http1.Refused as err:
+      return err.response
     except cache.Busy:
-      response = connections.Error(503, "Too Busy")
-      response.headers["Retry-After"] = "5"
-      return response
+      return http1.Refused(503, "Too Busy", Retry_After="5").response
     except aside.Failed as err:
-      return connections.Error(503, str(err))
-    except ConnectionError:
-      # The client has gone
-      raise
+      return http1.Refused(503, str(err)).response
     except Exception:  # pylint: disable=W0718
       logging.exception("Programming error")
-      return connections.Error(500, "Internal Server Error")
+      return http1.Refused(500).response
 
-  async def _Send(self, request: web.Request, content_type: str,
-                  *parts: bytes, **headers: str) -> web.StreamResponse:
-    """Sends an answer, bit by bit.
-
-    @param parts: what it consists of
-    @param headers: others than usual, with underscores for dashes
+  async def _Choose(self, request: http1.Request) -> http1.Response:
+    """Decides who answers.
 
     """
-    response = web.StreamResponse(headers=dict(
-      connections.HEADERS, **{"Content-Type": content_type}))
-    response.headers.update({name.replace("_", "-"): value
-                             for (name, value) in headers.items()})
-    response.content_length = sum(map(len, parts))
-    response.force_close()
-    connection: Any = request.protocol
-    connection.Expect(connections.ANSWER_TIME)
-    await response.prepare(request)
-    if request.method != "HEAD":
-      for part in parts:
-        view = memoryview(part)
-        for start in range(0, len(view), _CHUNK):
-          await response.write(bytes(view[start:start + _CHUNK]))
-    await response.write_eof()
-    return response
-
-  def _Find(self, request: web.Request) -> watcher.Watcher:
-    found = self._watchers.get(request.match_info["cluster"])
-    if found is None:
-      raise web.HTTPNotFound()
-    return found
+    host = request.headers.get("host")
+    if host is not None and not _HasAddress(host):
+      raise http1.Refused(421, "Misdirected Request: this server is asked by"
+                          " its address, not by a name; see confd-exporter(8)")
+    if _IsForeign(request):
+      raise http1.Refused(403, "Forbidden: a page of another site has asked for"
+                          " this; see confd-exporter(8)")
+    handler = self._handlers.get(request.path)
+    if handler is not None:
+      return await handler(request)
+    if len(request.path) == 3:
+      (_, cluster, page) = request.path
+      found = self._watchers.get(cluster)
+      for_cluster = self._cluster_handlers.get(page)
+      if found is not None and for_cluster is not None:
+        return await for_cluster(request, found)
+    raise http1.Refused(404)
 
   @staticmethod
   def _Facts(found: watcher.Watcher) -> factslib.Facts:
     facts = found.state.facts
     if facts is None:
-      raise web.HTTPServiceUnavailable()
+      raise http1.Refused(503)
     return facts
 
   @staticmethod
@@ -252,158 +257,182 @@ class Server:
     state = found.state
     return pages.Known(state, state.age, found.problem)
 
-  async def _Html(self, request: web.Request, text: str, content: bytes = b""
-                  ) -> web.StreamResponse:
-    """Sends a page.
+  def _Version(self, names: Iterable[str]) -> cache.Version:
+    return tuple((name, self._watchers[name].version) for name in names)
+
+  def _ForgetOld(self) -> None:
+    """Forgets answers that were made of what does not hold any more.
+
+    """
+    current = dict(self._Version(self._watchers))
+    for answers in (self._usual, self._varied, self._filtered):
+      answers.ForgetOld(current)
+
+  def _Queue(self, condition: str, has_more: bool) -> cache.Cache:
+    """Returns where an answer is made and kept.
+
+    @param condition: the filter; may be empty
+    @param has_more: whether there are other parameters
+
+    """
+    if condition:
+      return self._filtered
+    return self._varied if has_more else self._usual
+
+  @staticmethod
+  def _Html(text: str, content: cache.Body = cache.EMPTY) -> http1.Response:
+    """Makes the answer that is a page.
 
     @param content: what comes to L{pages.PLACE}
 
     """
     (head, _, tail) = text.partition(pages.PLACE)
-    return await self._Send(request, _HTML_TYPE, head.encode("utf-8"), content,
-                            tail.encode("utf-8"))
+    return http1.Response(
+      200, _HTML_TYPE, [head.encode("utf-8"), content.data,
+                        tail.encode("utf-8")], owner=content)
 
-  async def _Clusters(self, request: web.Request) -> web.StreamResponse:
-    return await self._Html(request, pages.Clusters(
+  async def _Clusters(self, _: http1.Request) -> http1.Response:
+    return self._Html(pages.Clusters(
       [self._Known(i) for i in self._watchers.values()]))
 
-  async def _Overview(self, request: web.Request) -> web.StreamResponse:
-    return await self._Html(request,
-                            pages.Overview(self._Known(self._Find(request))))
+  async def _Overview(self, _: http1.Request, found: watcher.Watcher
+                      ) -> http1.Response:
+    return self._Html(pages.Overview(self._Known(found)))
 
   async def _Draw(self, found: watcher.Watcher, with_style: bool) -> cache.Body:
     facts = self._Facts(found)
     return await self._usual.Get(
-      ("map", found.cluster, with_style), found.version,
+      ("map", found.cluster, str(with_style)), self._Version([found.cluster]),
       lambda: pages.Drawing(facts, found.cluster, with_style).encode("utf-8"))
 
-  async def _Map(self, request: web.Request) -> web.StreamResponse:
-    found = self._Find(request)
-    drawing = cache.Body(b"")
+  async def _Map(self, _: http1.Request, found: watcher.Watcher
+                 ) -> http1.Response:
+    drawing = cache.EMPTY
     if found.state.facts is not None:
       drawing = await self._Draw(found, False)
-    return await self._Html(request, pages.Map(self._Known(found), pages.PLACE),
-                            drawing.data)
+    return self._Html(pages.Map(self._Known(found), pages.PLACE), drawing)
 
-  async def _Drawing(self, request: web.Request) -> web.StreamResponse:
-    drawing = await self._Draw(self._Find(request), True)
-    return await self._Send(request, "image/svg+xml", drawing.data,
-                            Content_Security_Policy=_DRAWING_POLICY)
+  async def _Drawing(self, _: http1.Request, found: watcher.Watcher
+                     ) -> http1.Response:
+    drawing = await self._Draw(found, True)
+    return http1.Response(200, "image/svg+xml", [drawing.data],
+                          {"Content-Security-Policy": _DRAWING_POLICY},
+                          owner=drawing)
 
-  async def _Table(self, kind: str, request: web.Request) -> web.StreamResponse:
-    found = self._Find(request)
+  @staticmethod
+  def _Choice(request: http1.Request) -> Tuple[str, str, str]:
+    """Returns which rows of which table are asked for.
+
+    @return: kind, filter, order
+
+    """
+    (name, _, _) = request.path[-1].partition(".")
+    return (_TABLES[name], request.query.get("filter", "").strip(),
+            request.query.get("sort", ""))
+
+  async def _Table(self, request: http1.Request, found: watcher.Watcher
+                   ) -> http1.Response:
+    (kind, condition, order) = self._Choice(request)
     facts = found.state.facts
-    (condition, order) = (request.query.get("filter", ""),
-                          request.query.get("sort", ""))
-    rows = cache.Body(b"")
+    rows = cache.EMPTY
     if facts is not None:
       known = facts
       try:
-        rows = await self._chosen.Get(
-          ("page", found.cluster, kind, condition, order), found.version,
+        rows = await self._Queue(condition, bool(order)).Get(
+          ("page", found.cluster, kind, condition, order),
+          self._Version([found.cluster]),
           lambda: pages.Rows(known, kind, found.cluster, condition,
                              order).encode("utf-8"))
       except (listing.BadRequest, aside.Failed) as err:
         rows = cache.Body(pages.Wrong(str(err)).encode("utf-8"))
-    return await self._Html(
-      request, pages.Table(self._Known(found), kind, condition, order,
-                           pages.PLACE), rows.data)
+    return self._Html(pages.Table(self._Known(found), kind, condition, order,
+                                  pages.PLACE), rows)
 
-  async def _TableJson(self, kind: str, request: web.Request
-                       ) -> web.StreamResponse:
-    found = self._Find(request)
+  async def _TableJson(self, request: http1.Request, found: watcher.Watcher
+                       ) -> http1.Response:
+    (kind, condition, order) = self._Choice(request)
     facts = self._Facts(found)
-    (condition, order) = (request.query.get("filter", ""),
-                          request.query.get("sort", ""))
     try:
-      rows = await self._chosen.Get(
-        ("json", found.cluster, kind, condition, order), found.version,
+      rows = await self._Queue(condition, bool(order)).Get(
+        ("json", found.cluster, kind, condition, order),
+        self._Version([found.cluster]),
         lambda: _Json(listing.Choose(facts, kind, condition, order).rows))
     except listing.BadRequest as err:
-      return self._Wrong(err)
+      return _Wrong(err)
     head = _Json({"serial": facts.serial, "age": found.state.age})
-    return await self._Send(request, _JSON_TYPE, head[:-1] + b', "answer": ',
-                            rows.data, b"}")
+    return http1.Response(200, _JSON_TYPE, [
+      head[:-1] + b', "answer": ', rows.data, b"}"], owner=rows)
 
-  @staticmethod
-  def _Wrong(err: listing.BadRequest) -> web.Response:
-    return web.Response(status=400, body=_Json({"error": str(err)}),
-                        headers={"Content-Type": _JSON_TYPE})
-
-  async def _Discovery(self, kind: str, request: web.Request
-                       ) -> web.StreamResponse:
+  async def _Discovery(self, request: http1.Request) -> http1.Response:
     """Answers with targets for Prometheus, which keeps those that it has when
     it gets an error.
 
     """
+    kind = _TABLES[request.path[-1]]
     names = list(self._watchers)
-    wanted = request.query.get(discovery.CLUSTER)
+    query = dict(request.query)
+    wanted = query.pop(discovery.CLUSTER, None)
     if wanted is not None:
       if wanted not in names:
-        raise web.HTTPNotFound()
+        raise http1.Refused(404)
       names = [wanted]
     # Less than a whole answer would take targets away
     clusters = {name: self._Facts(self._watchers[name]) for name in names}
-    query = dict(request.query)
+    queue = self._Queue(query.get(discovery.FILTER, "").strip(), bool(query))
     try:
-      targets = await self._chosen.Get(
-        ("sd", kind, tuple(sorted(query.items()))), self._Versions(names),
+      targets = await queue.Get(
+        ("sd", kind, *names, *(i for item in sorted(query.items())
+                               for i in item)),
+        self._Version(names),
         lambda: _Json(discovery.Targets(clusters, kind, query)))
     except listing.BadRequest as err:
-      return self._Wrong(err)
-    return await self._Send(request, _JSON_TYPE, targets.data)
+      return _Wrong(err)
+    return http1.Response(200, _JSON_TYPE, [targets.data], owner=targets)
 
-  def _Versions(self, names: List[str]) -> Tuple[int, ...]:
-    return tuple(self._watchers[name].version for name in names)
-
-  async def _Healthz(self, request: web.Request) -> web.StreamResponse:
-    return await self._Send(request, "text/plain; charset=utf-8", b"ok\n")
-
-  async def _Style(self, request: web.Request) -> web.StreamResponse:
-    return await self._Send(request, "text/css; charset=utf-8",
-                            pages.STYLE.encode("utf-8"))
-
-  async def _Script(self, request: web.Request) -> web.StreamResponse:
-    return await self._Send(request, "text/javascript; charset=utf-8",
-                            pages.SCRIPT.encode("utf-8"))
-
-  async def _Icon(self, request: web.Request) -> web.StreamResponse:
-    return await self._Send(request, "image/svg+xml; charset=utf-8",
-                            pages.ICON.encode("utf-8"))
-
-  async def _Metrics(self, request: web.Request) -> web.StreamResponse:
+  async def _Metrics(self, _: http1.Request) -> http1.Response:
     """Answers with the metrics.
 
     """
     states = [i.state for i in self._watchers.values()]
     body = await self._usual.Get(
-      "metrics", self._Versions(list(self._watchers)),
+      ("metrics", ), self._Version(self._watchers),
       lambda: _WriteMetrics(list(metrics.FactsFamilies(states,
                                                        self._per_instance))))
-    return await self._Send(
-      request, _METRICS_TYPE, body.data,
-      _WriteMetrics(list(metrics.MomentFamilies(states))))
+    return http1.Response(200, _METRICS_TYPE, [
+      body.data, _WriteMetrics(list(metrics.MomentFamilies(states)))],
+                          owner=body)
 
-  async def _Events(self, request: web.Request) -> web.StreamResponse:
+  async def _AllEvents(self, request: http1.Request) -> http1.Response:
+    return await self._Tell(request, list(self._watchers.values()))
+
+  async def _Events(self, request: http1.Request, found: watcher.Watcher
+                    ) -> http1.Response:
+    return await self._Tell(request, [found])
+
+  async def _Tell(self, request: http1.Request, watchers: List[watcher.Watcher]
+                  ) -> http1.Response:
     """Tells a browser whenever something has changed (server-sent events).
 
     """
-    watchers = list(self._watchers.values())
-    if "cluster" in request.match_info:
-      watchers = [self._Find(request)]
     if self._events >= _MAX_EVENTS:
-      raise web.HTTPServiceUnavailable()
-    response = web.StreamResponse(headers=dict(
-      connections.HEADERS, **{"Content-Type": "text/event-stream"}))
-    response.force_close()
-    connection: Any = request.protocol
+      raise http1.Refused(503)
+    stream = None
+    if request.method != "HEAD":
+      stream = self._Changes(watchers)
+      # What is begun is counted, and ends by being closed
+      await stream.__anext__()
+    return http1.Response(200, "text/event-stream", stream=stream)
+
+  async def _Changes(self, watchers: List[watcher.Watcher]
+                     ) -> AsyncGenerator[bytes, None]:
+    """Yields what is sent, at first nothing.
+
+    """
     waiting: Dict[asyncio.Task[None], watcher.Watcher] = {}
     self._events += 1
     try:
-      await response.prepare(request)
-      if request.method == "HEAD":
-        return response
       waiting = {asyncio.ensure_future(i.Changed()): i for i in watchers}
+      yield b""
       while True:
         (done, _) = await asyncio.wait(
           list(waiting), timeout=_ALIVE_INTERVAL,
@@ -411,12 +440,7 @@ class Server:
         for task in done:
           found = waiting.pop(task)
           waiting[asyncio.ensure_future(found.Changed())] = found
-        # Who does not take it is cut off
-        connection.Expect(connections.ANSWER_TIME)
-        await response.write(b"data: changed\n\n" if done else b": alive\n\n")
-    except ConnectionError:
-      # The browser has gone
-      return response
+        yield b"data: changed\n\n" if done else b": alive\n\n"
     finally:
       self._events -= 1
       for task in waiting:

@@ -1,0 +1,342 @@
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""confd-exporter beside clients that want to keep everybody else out.
+
+No test here fails for a time alone: what an honest client waits for is compared
+with what it waits for at another exporter of the same machine, at the same
+time.
+
+"""
+
+import contextlib
+import http.client
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import unittest
+import urllib.parse
+
+import attacker
+import testutils
+import webserver
+
+
+#: As many as there may be
+_CONNECTIONS = 400
+
+#: What doc/security.rst says: memory at most (MB), beside that of the pages
+#: that are asked for, which are small here
+_MEMORY = 128
+
+#: What is left behind, at most (MB)
+_LEFT = 24
+
+#: Seconds that an attack takes
+_SECONDS = 3
+
+#: Seconds that honest clients may wait longer than without it, and how many
+#: times as long. Here the attacker and other tests have most of the machine.
+_LONGER = 3
+_TIMES = 20
+
+_PAGES = ["/healthz", "/c/", "/c/nodes", "/c/instances"]
+
+#: A regular expression that takes longer than the universe will last
+_ENDLESS = "name =~ m/(i|n|s|t|.)*(.|.)*!$/ and pnode != \"%d\""
+
+_REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def _Config(serial=17):
+  return testutils.MakeConfig(
+    nodes=[testutils.MakeNode(1, master_candidate=True,
+                              primary_ip="127.0.3.1"), testutils.MakeNode(2)],
+    instances=[testutils.MakeInstance(
+      index, 1, nics=["198.18.%d.%d" % (index >> 8, index & 255)])
+               for index in range(1, 1001)], serial_no=serial)
+
+
+def _Memory(pid):
+  """Returns what a process and its children take together (MB).
+
+  """
+  kilobytes = 0
+  for child in testutils.ProcessTree(pid):
+    with contextlib.suppress(OSError):
+      text = testutils.ReadFile("/proc/%d/smaps_rollup" % child)
+      kilobytes += int(text.partition(b"\nPss:")[2].split()[0])
+  return kilobytes / 1000
+
+
+def _OwnLines(exporter):
+  """Returns what was logged, but for clusters that do not answer: the attack
+  may leave no time for that.
+
+  """
+  return [line for line in exporter.Output().splitlines()
+          if "Cluster " not in line]
+
+
+class _Attack:
+  """A process that attacks, as a context manager.
+
+  """
+  def __init__(self, kind, port):
+    self._proc = subprocess.Popen(
+      [sys.executable, attacker.__file__, kind, str(port), str(_CONNECTIONS),
+       str(_SECONDS)], stdout=subprocess.PIPE, encoding="ascii")
+
+  def __enter__(self):
+    assert self._proc.stdout.readline() == "ready\n"
+    return self
+
+  def __exit__(self, *_):
+    self._proc.kill()
+    self._proc.communicate()
+
+  def IsOver(self):
+    return self._proc.poll() is not None
+
+
+class _TestCase(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    cls.daemon = testutils.Daemon(_Config(), address="127.0.3.1")
+    cls.addClassCleanup(cls.daemon.Kill)
+    cls.daemon.Start()
+
+  def _Start(self):
+    exporter = webserver.Exporter({"c": self.daemon})
+    self.addCleanup(exporter.Kill)
+    exporter.Start()
+    exporter.WaitForSerial("c", 17)
+    for path in [*_PAGES, "/metrics"]:
+      self.assertEqual(exporter.Ask(path).status, 200)
+    return exporter
+
+
+class TestConnections(_TestCase):
+  """Connections that pipeline, drip, never end or never read.
+
+  """
+  def _Time(self, exporter, path):
+    start = time.monotonic()
+    answer = exporter.Ask(path)
+    self.assertEqual(answer.status, 200)
+    return time.monotonic() - start
+
+  def _Attack(self, kind, exporter, other):
+    """Attacks one of two exporters.
+
+    @return: what it takes in memory at most (MB), and how long honest clients
+      wait, for it and the other one (s)
+
+    """
+    memory = [_Memory(exporter.proc.pid)]
+    waits = ([], [])
+    done = threading.Event()
+
+    def _Watch():
+      while not done.wait(0.05):
+        memory.append(_Memory(exporter.proc.pid))
+    thread = threading.Thread(target=_Watch)
+    thread.start()
+    try:
+      with _Attack(kind, exporter.port) as attack:
+        while not attack.IsOver():
+          for path in _PAGES:
+            for (server, times) in zip((exporter, other), waits):
+              times.append(self._Time(server, path))
+          self.assertLess(memory[-1], 2 * _MEMORY)
+    finally:
+      done.set()
+      thread.join()
+    return (max(memory), *map(statistics.median, waits))
+
+  def testAll(self):
+    exporter = self._Start()
+    other = self._Start()
+    before = _Memory(exporter.proc.pid)
+    output = _OwnLines(exporter)
+    for kind in attacker.KINDS:
+      with self.subTest(kind):
+        (memory, wait, usual) = self._Attack(kind, exporter, other)
+        self.assertLess(memory, _MEMORY)
+        self.assertLess(wait, _LONGER + _TIMES * usual)
+        testutils.WaitFor(
+          lambda: _Memory(exporter.proc.pid) - before < _LEFT,
+          "memory is given back, %d MB of %d" % (
+            _Memory(exporter.proc.pid) - before, memory))
+    self.assertEqual(_OwnLines(exporter), output)
+
+  def _Sent(self, sock, data):
+    """Sends as much as the other end takes.
+
+    @return: how many bytes that are
+
+    """
+    sent = 0
+    sock.settimeout(1)
+    with contextlib.suppress(OSError):
+      while sent < 10000000:
+        sent += sock.send(data)
+    return sent
+
+  def testSystem(self):
+    """What the system keeps for a connection is limited, too.
+
+    """
+    exporter = self._Start()
+    with exporter.Connect() as sock:
+      sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+      sock.sendall(_REQUEST.replace(b"/healthz", b"/c/events"))
+      self.assertLess(self._Sent(sock, bytes(1000)), 400000)
+    with socket.socket() as sock:
+      sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+      sock.connect(("127.0.0.1", exporter.port))
+      address = "%08X:%04X" % (0x0100007f, exporter.port)
+      sock.sendall(_REQUEST.replace(b"/healthz", b"/metrics"))
+
+      def _Queues():
+        """Returns how much waits to be taken, by us.
+
+        """
+        lines = testutils.ReadFile("/proc/net/tcp").decode("ascii").splitlines()
+        return [int(fields[4].partition(":")[0], 16)
+                for fields in (line.split() for line in lines[1:])
+                if fields[1] == address and fields[3] == "01"]
+      testutils.WaitFor(lambda: max(_Queues(), default=0) > 1000, "it is full")
+      self.assertLess(max(_Queues()), 400000)
+
+  def testOrder(self):
+    """The newest connection is served, whatever the others do.
+
+    """
+    exporter = self._Start()
+    with contextlib.ExitStack() as stack:
+      socks = []
+      for number in range(2 * _CONNECTIONS):
+        sock = stack.enter_context(socket.socket())
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", exporter.port))
+        # Requests that are complete, and requests that are not
+        sock.sendall(_REQUEST.replace(b"/healthz", b"/metrics") if number % 2
+                     else _REQUEST[:-2])
+        socks.append(sock)
+        if number % 100 == 99:
+          self.assertEqual(exporter.Ask("/healthz").status, 200)
+      # Whoever has made progress last is kept
+      self.assertTrue(socks[-1].recv(100).startswith(b"HTTP/1.1 200 "))
+      socks[-2].sendall(b"\r\n")
+      self.assertTrue(socks[-2].recv(100).startswith(b"HTTP/1.1 200 "))
+      testutils.WaitFor(lambda: _IsCut(socks[0]), "the oldest one is cut")
+
+  def testErrorsArrive(self):
+    """Who sends too much is told so, and not only cut off.
+
+    """
+    exporter = self._Start()
+    for (status, data) in [
+        (b"414", b"GET /" + b"a" * 30000),
+        (b"431", _REQUEST[:-2] + b"x: " + b"a" * 30000),
+        (b"413", _REQUEST[:-2] + b"Content-Length: 30000\r\n\r\n" +
+         bytes(30000)), (b"200", _REQUEST * 20)]:
+      for _ in range(5):
+        with exporter.Connect() as sock:
+          sock.sendall(data)
+          answer = b""
+          while True:
+            part = sock.recv(1000)
+            if not part:
+              break
+            answer += part
+        self.assertTrue(answer.startswith(b"HTTP/1.1 %s " % status), answer)
+        self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
+
+
+def _IsCut(sock):
+  sock.settimeout(0.1)
+  try:
+    return not sock.recv(1000)
+  except ConnectionError:
+    return True
+  except OSError:
+    return False
+
+
+class TestFilters(_TestCase):
+  def testOthersDoNotWait(self):
+    """Slow filters, one after the other, keep nobody from what has none.
+
+    """
+    exporter = self._Start()
+    other = self._Start()
+    over = threading.Event()
+    statuses = set()
+
+    def _Attack(number):
+      # In the end, the exporter goes
+      with contextlib.suppress(OSError, http.client.HTTPException):
+        while not over.is_set():
+          statuses.add(exporter.Ask(
+            "/c/instances.json?" + urllib.parse.urlencode(
+              {"filter": _ENDLESS % number})).status)
+
+    threads = [threading.Thread(target=_Attack, args=(number, ))
+               for number in range(12)]
+    for thread in threads:
+      thread.start()
+    try:
+      for serial in (18, 19):
+        self.daemon.WriteConfig(_Config(serial))
+        other.WaitForSerial("c", serial)
+        exporter.WaitForSerial("c", serial)
+        for path in ["/sd/instances", "/c/nodes", "/c/instances", "/metrics",
+                     "/c/map", "/c/instances.json", "/c/instances?sort=-name",
+                     "/sd/instances?label.a=b&port=80"]:
+          with self.subTest(path):
+            waits = []
+            for server in (exporter, other):
+              start = time.monotonic()
+              self.assertEqual(server.Ask(path).status, 200)
+              waits.append(time.monotonic() - start)
+            # A filter takes three seconds of processor time
+            self.assertLess(waits[0], 2 + _TIMES * waits[1])
+    finally:
+      over.set()
+      exporter.Stop()
+      for thread in threads:
+        thread.join()
+    # The attack was one
+    self.assertIn(503, statuses)
+
+
+class TestOtherSites(_TestCase):
+  """What a page of another site has a browser ask.
+
+  """
+  def test(self):
+    exporter = self._Start()
+    a_filter = "/c/nodes?filter=name%20!=%20%22%22"
+    link = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    for site in ("cross-site", "same-site", "what comes next"):
+      for (path, headers, status) in [
+          ("/metrics", {}, 403), ("/c/events", {}, 403),
+          ("/c/map.svg", {"Sec_Fetch_Mode": "no-cors",
+                          "Sec_Fetch_Dest": "image"}, 403),
+          ("/c/", dict(link, Sec_Fetch_Dest="iframe"), 403),
+          ("/c/", link, 200), (a_filter, link, 403),
+          (a_filter, dict(link, Sec_Fetch_User="?1"), 200)]:
+        answer = exporter.Ask(path, Sec_Fetch_Site=site, **headers)
+        self.assertEqual(answer.status, status, (site, path, headers))
+    for site in ("same-origin", "none"):
+      for path in ("/metrics", "/c/map.svg", a_filter):
+        self.assertEqual(exporter.Ask(path, Sec_Fetch_Site=site).status, 200)
+
+
+if __name__ == "__main__":
+  unittest.main()
