@@ -48,6 +48,8 @@ DROPPED_REPLAYED = DroppedName("replayed")
 DROPPED_UNSENT = DroppedName("unsent")
 RELOADS = "reloads good"
 RELOADS_FAILED = "reloads failed"
+#: No counter: 1 while a newer configuration could not be loaded, else 0
+CONFIG_STALE = "config stale"
 WORKER_RESTARTS = "restarts workers"
 GENERATION_RESTARTS = "restarts generations"
 #: Questions that were kept, see L{waiting}
@@ -63,8 +65,8 @@ NAMES = (
    TOO_MANY] +
   [DroppedName(reason) for reason in wire.REJECT_REASONS] +
   [DROPPED_UNCONFIGURED, DROPPED_BUSY, DROPPED_REPLAYED, DROPPED_UNSENT,
-   RELOADS, RELOADS_FAILED, WORKER_RESTARTS, GENERATION_RESTARTS,
-   WAITING_KEPT, LOG_LOST])
+   RELOADS, RELOADS_FAILED, CONFIG_STALE, WORKER_RESTARTS,
+   GENERATION_RESTARTS, WAITING_KEPT, LOG_LOST])
 
 #: Place of each counter in a row
 INDEX = {name: index for (index, name) in enumerate(NAMES)}

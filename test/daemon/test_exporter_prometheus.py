@@ -229,6 +229,8 @@ class TestPrometheus(unittest.TestCase):
         "ganeti_cluster_findings{check=\"x\", severity=\"critical\"}", 1, 0),
       "GanetiNetworkNearlyFull": ("ganeti_network_addresses_free", 1, 2),
       "GanetiCandidateBehind": ("ganeti_confd_behind", 1, 0),
+      "GanetiCandidatesDiverge": ("ganeti_confd_diverges", 1, 0),
+      "GanetiCandidateStale": ("ganeti_confd_config_stale", 1, 0),
       "GanetiCandidateSilent": ("ganeti_confd_up", 0, 1),
       }
     names = re.findall("alert: (.*)",

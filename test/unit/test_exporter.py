@@ -240,6 +240,8 @@ class TestMetrics(unittest.TestCase):
         ("ganeti_confd_up", {"candidate": "192.0.2.1"}, 1),
         ("ganeti_confd_up", {"candidate": "192.0.2.2"}, 0),
         ("ganeti_confd_behind", {"candidate": "192.0.2.1"}, 0),
+        ("ganeti_confd_diverges", {"candidate": "192.0.2.1"}, 0),
+        ("ganeti_confd_diverges", {"candidate": "192.0.2.2"}, None),
         ("ganeti_confd_queries_total", {"candidate": "192.0.2.1",
                                         "type": "ping"}, 3),
         ("ganeti_cluster_info", {"name": "cluster.example.com",
@@ -271,6 +273,7 @@ class TestMetrics(unittest.TestCase):
     expected = {"ganeti_up": {"cluster"},
                 "ganeti_facts_age_seconds": {"cluster"},
                 "ganeti_confd_behind": {"cluster", "candidate"},
+                "ganeti_confd_diverges": {"cluster", "candidate"},
                 "ganeti_confd_round_trip_seconds": {"cluster", "candidate"},
                 "ganeti_confd_up": {"cluster", "candidate"},
                 "ganeti_confd_info": {"cluster", "candidate", "version"}}
@@ -310,6 +313,22 @@ class TestPages(unittest.TestCase):
     for word in ["WARNING", "cluster.example.com", "192.0.2.2", "silent",
                  "advice"]:
       self.assertIn(word, text)
+
+  def testDivergence(self):
+    """Two configurations of one serial number are critical.
+
+    """
+    known = self._Known(_Facts())
+    self.assertIn("WARNING", pages.Clusters([known]))
+    rows = [_CANDIDATES[0]._replace(diverges=True, problem="another one")]
+    confd = _Confd()
+    confd = confd._replace(status=confd.status._replace(candidates=rows))
+    known = known._replace(state=known.state._replace(confd=confd))
+    self.assertIn("CRITICAL", pages.Clusters([known]))
+    self.assertIn("another one", pages.Overview(known))
+    families = {i.name: i for i in metrics.MomentFamilies([known.state])}
+    self.assertEqual([i.value for i
+                      in families["ganeti_confd_diverges"].samples], [1])
 
   def testNothingKnown(self):
     known = self._Known(None, "No answer", None)

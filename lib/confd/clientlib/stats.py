@@ -52,6 +52,10 @@ class DaemonStats(NamedTuple):
   counters: Dict[str, Dict[str, Optional[int]]]
   #: the answer as it came
   everything: Dict[str, Any]
+  #: of the text of the configuration that it serves
+  digest: Optional[str] = None
+  #: whether a newer configuration could not be loaded
+  stale: Optional[bool] = None
 
 
 class ClusterStats(NamedTuple):
@@ -104,7 +108,8 @@ def Read(address: str, answer: Mapping[str, Any]) -> DaemonStats:
                      _Get(answer, "workers", int), _Get(answer, "memory", int),
                      _Get(config, "serial", int), _Get(config, "age", number),
                      _Get(config, "load_time", number), _Counters(answer),
-                     dict(answer))
+                     dict(answer), _Get(config, "digest", str),
+                     _Get(config, "stale", bool))
 
 
 def Gather(replies: Sequence[exchange.CandidateReply],

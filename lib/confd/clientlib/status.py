@@ -11,6 +11,11 @@ A change takes a moment to reach all candidates: one that is behind is asked
 again L{_SETTLE} seconds later, and is behind if it still has not what the
 freshest one had at first.
 
+Fact: Ganeti raises the serial number with each change, and copies the file to
+the candidates as it is. Two of them that have one serial number and different
+texts have had different masters: a failover without voting may leave two that
+both go on.
+
 Fact: the packaged daemon puts 0 for a serial into its reply to a ping. It has
 neither tables nor counters, so it is not asked for them: it would be waited
 for.
@@ -20,7 +25,7 @@ for.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, \
-  Mapping, NamedTuple, Optional, Sequence
+  Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ganeti import constants
 from ganeti import errors
@@ -29,6 +34,7 @@ from ganeti.confd import readerkey
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import reader as readerlib
+from ganeti.confd.clientlib import stats as statslib
 from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
 
@@ -71,6 +77,11 @@ class CandidateStatus(NamedTuple):
   daemon: Optional[str] = None
   #: whether the client was given it, and has not only learned it
   given: bool = True
+  #: whether another candidate has the same serial and another configuration;
+  #: False where nobody can tell, as Ganeti's own daemon cannot
+  diverges: bool = False
+  #: whether a newer configuration could not be loaded; False likewise
+  stale: bool = False
 
 
 class ClusterStatus(NamedTuple):
@@ -188,13 +199,93 @@ def NameNodes(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
   return result
 
 
-def _Versions(replies: _Replies) -> Dict[str, str]:
-  """Takes the daemons' versions out of what they tell about themselves.
+def FindDivergence(daemons: Sequence[statslib.DaemonStats]
+                   ) -> Dict[str, List[str]]:
+  """Finds who has another configuration with the same serial number.
+
+  @return: for each of them, the others, by address
 
   """
-  return {i.address: i.answer["version"] for i in replies
-          if _IsAnswer(i) and isinstance(i.answer, dict) and
-          isinstance(i.answer.get("version"), str)}
+  return {one.address: [other.address for other in daemons
+                        if other.serial == one.serial and
+                        other.digest not in (None, one.digest)]
+          for one in daemons
+          if one.digest is not None and
+          any(other.serial == one.serial and
+              other.digest not in (None, one.digest) for other in daemons)}
+
+
+def _DivergenceText(address: str, others: Sequence[str],
+                    masters: Mapping[str, str]) -> str:
+  """Says in words that configurations differ.
+
+  @param masters: who is the master, as far as candidates have said it
+
+  """
+  text = ("its configuration is another than that of %s, with the same serial"
+          " number" % ", ".join(others))
+  named = {masters[other] for other in others if other in masters}
+  if address in masters and named - {masters[address]}:
+    text += ("; its master is %s, and there it is %s" %
+             (masters[address],
+              ", ".join(sorted(named - {masters[address]}))))
+  return text
+
+
+def NoteStats(rows: Sequence[CandidateStatus],
+              daemons: Sequence[statslib.DaemonStats],
+              masters: Mapping[str, str]) -> List[CandidateStatus]:
+  """Adds what the daemons tell about themselves.
+
+  @param masters: who is the master, as far as candidates have said it
+
+  """
+  known = {i.address: i for i in daemons}
+  divergence = FindDivergence(daemons)
+  result = []
+  for row in rows:
+    daemon = known.get(row.address)
+    if daemon is not None:
+      others = divergence.get(row.address, [])
+      problems = [row.problem] if row.problem else []
+      if others:
+        problems.append(_DivergenceText(row.address, others, masters))
+      if daemon.stale:
+        problems.append("it could not load the newest configuration: its log"
+                        " says why")
+      row = row._replace(daemon=daemon.version, diverges=bool(others),
+                         stale=bool(daemon.stale),
+                         problem="; ".join(problems) or None)
+    result.append(row)
+  return result
+
+
+async def _AskDaemons(asker: questions.Questions,
+                      pause: Callable[[float], Awaitable[None]],
+                      addresses: Sequence[str]
+                      ) -> Tuple[List[statslib.DaemonStats], Dict[str, str]]:
+  """Asks daemons about themselves, and who is the master if that is in doubt.
+
+  @return: what they have told, and the master by address
+
+  """
+  async def _Stats() -> List[statslib.DaemonStats]:
+    return statslib.Gather(*await asker.Survey(protocol.REQ_STATS,
+                                               only=addresses)).daemons
+
+  daemons = await _Stats()
+  if not FindDivergence(daemons):
+    return (daemons, {})
+  await pause(_SETTLE)
+  daemons = await _Stats()
+  differ = list(FindDivergence(daemons))
+  masters = {}
+  if differ and asker.MayAsk(constants.CONFD_REQ_CLUSTER_MASTER):
+    (replies, _) = await asker.Survey(constants.CONFD_REQ_CLUSTER_MASTER,
+                                      only=differ)
+    masters = {i.address: i.answer for i in replies
+               if _IsAnswer(i) and isinstance(i.answer, str)}
+  return (daemons, masters)
 
 
 async def Ask(asker: questions.Questions,
@@ -227,8 +318,7 @@ async def Ask(asker: questions.Questions,
       nodes = []
     rows = NameNodes(rows, {i.address: i.server for i in pings}, nodes)
   if ours and asker.MayAsk(protocol.REQ_STATS):
-    (replies, _) = await asker.Survey(protocol.REQ_STATS, only=ours)
-    versions = _Versions(replies)
-    rows = [row._replace(daemon=versions.get(row.address)) for row in rows]
+    (daemons, masters) = await _AskDaemons(asker, pause, ours)
+    rows = NoteStats(rows, daemons, masters)
   rows = [row._replace(given=is_given(row.address)) for row in rows]
   return ClusterStatus(rows[0].serial if rows else None, rows, serials, silent)

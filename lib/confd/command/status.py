@@ -42,11 +42,6 @@ NAGIOS_CODES = {
   UNKNOWN: 3,
   }
 
-_EXIT_CODES = {
-  OK: exitcodes.SUCCESS,
-  WARNING: exitcodes.FAILURE,
-  CRITICAL: exitcodes.NO_ANSWER,
-  }
 
 
 _Rows = Sequence[statuslib.CandidateStatus]
@@ -86,18 +81,25 @@ def _Exceeds(rows: _Rows, limits: Mapping[str, int]) -> bool:
 def State(rows: _Rows, limits: Limits = _LIMITS) -> str:
   """Sums a table up.
 
-  @return: L{CRITICAL} if nobody has an answer, or what the limits say;
-    L{WARNING} also where a configuration is of another version
+  @return: L{CRITICAL} if nobody has an answer or configurations of one serial
+    number differ, or what the limits say; L{WARNING} also where a configuration
+    is of another version, or could not be loaded
 
   """
   if (all(row.serial is None for row in rows) or
-      _Exceeds(rows, limits.critical)):
+      any(row.diverges for row in rows) or _Exceeds(rows, limits.critical)):
     return CRITICAL
   if (_Exceeds(rows, limits.warning) or
       any(row.problem for row in rows
-          if row.serial is not None and not row.behind)):
+          if row.serial is not None and (row.stale or not row.behind))):
     return WARNING
   return OK
+
+
+def _ExitCode(rows: _Rows) -> int:
+  if all(row.serial is None for row in rows):
+    return exitcodes.NO_ANSWER
+  return exitcodes.SUCCESS if State(rows) == OK else exitcodes.FAILURE
 
 
 def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
@@ -132,7 +134,7 @@ def _Cells(row: statuslib.CandidateStatus) -> List[Any]:
 
 
 def _Colour(row: statuslib.CandidateStatus) -> Optional[str]:
-  if row.serial is None:
+  if row.serial is None or row.diverges:
     return "red"
   return "yellow" if row.problem else None
 
@@ -177,7 +179,7 @@ def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
         ["Cluster"] + _HEADERS, [[name] + _Cells(row) for (name, row) in rows],
         [i + 1 for i in _NUMERIC], [_Colour(row) for (_, row) in rows])
     answers.Complain()
-  return max([answers.code] + [_EXIT_CODES[State(answer.candidates)]
+  return max([answers.code] + [_ExitCode(answer.candidates)
                                for answer in answers.values.values()])
 
 
@@ -194,10 +196,9 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
                     opts.critical or {})
     print(NagiosLine(rows, limits))
     return NAGIOS_CODES[State(rows, limits)]
-  state = State(rows)
   if opts.json:
     output.PrintReply(_Reply(answer))
   else:
     output.Printer(opts).Print(_HEADERS, [_Cells(row) for row in rows],
                                _NUMERIC, [_Colour(row) for row in rows])
-  return _EXIT_CODES[state]
+  return _ExitCode(rows)

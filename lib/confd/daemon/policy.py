@@ -224,6 +224,13 @@ class Policy:
     return serving.key if serving else None
 
   @property
+  def stale(self) -> bool:
+    """Whether the newest files could not be loaded.
+
+    """
+    return self._failure is not None
+
+  @property
   def silence_is_right(self) -> bool:
     """Whether nobody answers, and nobody could.
 

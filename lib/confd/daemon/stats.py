@@ -146,6 +146,7 @@ class Stats:
     for (name, value) in self._setup.counters.Sum().items():
       (group, _, item) = name.partition(" ")
       answer.setdefault(group, {})[item] = value
+    answer["config"]["stale"] = bool(answer["config"]["stale"])
     answer["dropped"]["overflow"] = self._overflow
     answer["waiting"]["now"] = self._kept()
     return answer

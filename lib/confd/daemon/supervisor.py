@@ -128,6 +128,8 @@ class Supervisor:
     """
     actions = self._policy.TakeActions()
     while actions:
+      # Before anybody is told to serve
+      self._row[counters.INDEX[counters.CONFIG_STALE]] = int(self._policy.stale)
       for action in actions:
         self._Do(action)
       # What was done may have had consequences

@@ -258,6 +258,9 @@ def _Candidates(states: Sequence[State]) -> Iterator[Any]:
   behind = core.GaugeMetricFamily(
     "ganeti_confd_behind", "Changes that a candidate is behind the freshest"
     " one", labels=_CANDIDATE)
+  diverges = core.GaugeMetricFamily(
+    "ganeti_confd_diverges", "Whether another candidate has the same serial"
+    " number and another configuration", labels=_CANDIDATE)
   seconds = core.GaugeMetricFamily(
     "ganeti_confd_round_trip_seconds", "Time that its last answer took",
     labels=_CANDIDATE)
@@ -268,9 +271,11 @@ def _Candidates(states: Sequence[State]) -> Iterator[Any]:
       labels = [state.cluster, candidate.address]
       if candidate.behind is not None:
         behind.add_metric(labels, candidate.behind)
+        diverges.add_metric(labels, int(candidate.diverges))
       if candidate.round_trip is not None:
         seconds.add_metric(labels, candidate.round_trip)
   yield behind
+  yield diverges
   yield seconds
 
 

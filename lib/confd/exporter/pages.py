@@ -335,7 +335,9 @@ def _State(known: Known) -> Tuple[str, str]:
     return ("critical", "NO ANSWER")
   facts = known.state.facts
   severities = {i.severity for i in facts.findings} if facts else set()
-  if "critical" in severities:
+  confd = known.state.confd
+  if "critical" in severities or any(
+      i.diverges for i in (confd.status.candidates if confd else [])):
     return ("critical", "CRITICAL")
   if severities or _Doubts(known):
     return ("warning", "WARNING")

@@ -35,6 +35,8 @@ class Facts(NamedTuple):
   #: How many things a daemon left out of the configuration, since they are
   #: malformed or refer to what is not there
   warnings: int
+  #: Whether a newer configuration could not be loaded
+  stale: bool
   #: Seconds since the epoch
   now: float
 

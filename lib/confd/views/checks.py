@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
+from ganeti.confd.findings import daemon
 from ganeti.confd.findings import disks
 from ganeti.confd.findings import facts as factslib
 from ganeti.confd.findings import instances
@@ -29,7 +30,7 @@ CHECKS = table.CHECKS
 Facts = factslib.Facts
 Finding = table.Finding
 
-_SUBJECTS = [disks, instances, networks, nics, nodes, references]
+_SUBJECTS = [daemon, disks, instances, networks, nics, nodes, references]
 
 
 def _Fields() -> Dict[str, List[str]]:
@@ -67,7 +68,8 @@ def Known(tables: Mapping[str, Sequence[factslib.Row]],
   return Facts({kind: tables[kind] for kind in FIELDS},
                {place: places[place] for place in PLACES},
                # A daemon of an older version does not tell
-               statistics["config"].get("warnings", 0), now)
+               statistics["config"].get("warnings", 0),
+               statistics["config"].get("stale") is True, now)
 
 
 def Check(facts: Facts, ignore: Iterable[str] = ()) -> List[Finding]:

@@ -1,0 +1,29 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Findings about the daemon that has told all this.
+
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List
+
+from ganeti.confd.findings import facts
+from ganeti.confd.findings import table
+
+
+#: Nothing of the configuration is needed, see L{facts}
+FIELDS: Dict[str, List[str]] = {}
+PLACES: List[str] = []
+
+
+@table.Enter(
+  "configuration-stale", table.WARNING,
+  "A newer configuration could not be loaded, and an older one is served",
+  "ganeti-confd --check on that node says why")
+def _ConfigurationStale(known: facts.Facts) -> table.Found:
+  if known.stale:
+    yield ("configuration", "the newest one could not be loaded; all that is"
+           " said here is of an older one")
