@@ -39,9 +39,9 @@ _ALONE: typing.Dict[str, str] = {
 #: Files that take that many seconds are left out of a quick run
 _QUICK = 20
 
-#: Seconds that the longest jobs take; see the times that a run tells. They start
-#: first, so that none is left over when all others are done, and a quick run is
-#: without most of them.
+#: Seconds that the longest jobs take; see the times that a run tells. They
+#: start first, so that none is left over when all others are done, and a quick
+#: run is without most of them.
 _SECONDS = {
   "acceptance test_following": 230,
   "acceptance test_admin_guide": 220,
