@@ -16,6 +16,7 @@ import subprocess
 import time
 import unittest
 
+import nextconfig
 import oldconfigs
 import testutils
 
@@ -463,6 +464,21 @@ class CheckTest(unittest.TestCase):
         # Its node3 is offline, and has a mirror
         self.assertEqual({(i["check"], i["subject"]) for i in findings},
                          {("mirror-offline", "mail.example.com")})
+
+  def testMainBranch(self):
+    """What Ganeti's main branch writes is sound, and said to be Ganeti 3.2's.
+
+    """
+    self._Load(nextconfig.Make())
+    self.assertEqual(self._Check(), (0, "OK", []))
+    (code, lines, _) = _Run(self.daemon, "ping")
+    self.assertEqual((code, lines), (0, ["configuration version 3.2 (3020000)"]))
+    (code, lines, _) = _Run(self.daemon, "instance-ips", "")
+    self.assertEqual((code, lines), (0, nextconfig.LINKS[""]))
+    (code, lines, _) = _Run(self.daemon, "list", "instances", "--no-headers",
+                            "--separator=|", "-o", "name,nic.modes,nic.links")
+    self.assertEqual((code, lines), (0, [
+      "inst1.example.com|ext,routed|,", "inst2.example.com|bridged,ext|br0,"]))
 
   @unittest.skipUnless(testutils.Samples(), "no ganeti-testsuite")
   def testSamples(self):

@@ -13,6 +13,7 @@ import json
 import unittest
 from unittest import mock
 
+import nextconfig
 import oldconfigs
 import testutils
 
@@ -465,6 +466,16 @@ class TestOldConfigurations(unittest.TestCase):
       json.dumps(answer)
       rows[what] = [dict(zip(names, row)) for row in answer["rows"]]
     return rows
+
+  def testMainBranch(self):
+    rows = self._Check(nextconfig.Make())
+    self.assertEqual([(row["nic.modes"], row["nic.links"], row["nic.bridges"])
+                      for row in rows["instance"]],
+                     [(["ext", "routed"], ["", ""], [None, None]),
+                      (["bridged", "ext"], ["br0", ""], ["br0", None])])
+    self.assertEqual([row["diskparams"]["rbd"]["user-id"]
+                      for row in rows["group"]], ["ganeti"])
+    self.assertEqual({row["dev_type"] for row in rows["disk"]}, {"rbd"})
 
   def testOldReleases(self):
     for release in oldconfigs.RELEASES:

@@ -8,6 +8,7 @@ import copy
 import json
 import unittest
 
+import nextconfig
 import oldconfigs
 import reference
 import testutils
@@ -106,6 +107,15 @@ class TestReleases(unittest.TestCase):
       "lv": {"active": False, "interval": 1.0},
       "new": {"active": True, "interval": 5}}
     return config
+
+  def testMainBranch(self):
+    config = nextconfig.Make()
+    self._Check(config)
+    snap = Snapshot(config)
+    self.assertEqual(Answer(snap, 0), (0, nextconfig.VERSION))
+    for (link, ips) in nextconfig.LINKS.items():
+      self.assertEqual(Answer(snap, 6, link), (0, ips))
+    self.assertEqual(Answer(snap, 6), (0, nextconfig.LINKS[""]))
 
   def testSamples(self):
     samples = testutils.Samples()
