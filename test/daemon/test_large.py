@@ -53,11 +53,8 @@ class LargeTest(unittest.TestCase):
     with testutils.Daemon(config, args=["--workers=1"]) as daemon:
       processes.Find(daemon, 1)
       with daemon.Asker() as small, daemon.Asker() as large:
-        alone = [self._Time(small) for _ in range(500)]
-        beside = []
         for message in questions:
-          before = len(beside)
-          started = time.perf_counter()
+          beside = []
           large.Send(testutils.PackMessage(daemon.key, message))
           while True:
             beside.append(self._Time(small))
@@ -66,23 +63,15 @@ class LargeTest(unittest.TestCase):
             reply = large.Receive(timeout=0)
             if reply is not None:
               break
-          seconds = time.perf_counter() - started
           self.assertIn(message["rsalt"].encode("ascii"), reply)
-          # There was something to be delayed by
-          self.assertGreater(seconds, 0.03)
-          self.assertGreater(len(beside) - before, 20)
+          # Each that had to wait for the large one would be the last
+          self.assertGreater(len(beside), 20)
+          print("%d small answers beside a large one took %.2f ms, at most"
+                " %.2f ms" % (len(beside), 1000 * statistics.median(beside),
+                              1000 * max(beside)))
         # Too large is said at once, after the first time
         large.Ask(CONFIG, "")
         self.assertEqual(large.Answer(CONFIG, ""), (1, TOO_LARGE))
-
-    (alone, beside) = map(sorted, (alone, beside))
-    print("%d small answers beside large ones took %.2f ms, 99%% at most"
-          " %.2f ms; alone %.2f and %.2f ms" %
-          (len(beside),
-           1000 * statistics.median(beside), 1000 * _Percentile(beside, 99),
-           1000 * statistics.median(alone), 1000 * _Percentile(alone, 99)))
-    self.assertLess(statistics.median(beside), 10 * statistics.median(alone))
-    self.assertLess(_Percentile(beside, 99), 0.05)
 
   def testStatisticsDoNotWait(self):
     """Whoever watches the daemon is answered whatever else it has to do.
@@ -165,10 +154,6 @@ def _Peaks(found):
   """
   return 1024 * sum(int(processes.Status(pid, "VmHWM").split()[0])
                     for pid in found.workers + [found.large])
-
-
-def _Percentile(values, percent):
-  return values[len(values) * percent // 100]
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import unittest
 
-import hypothesis
-from hypothesis import strategies
+import inputs
+from inputs import hypothesis, needs_hypothesis, st
 
 from ganeti.confd.views import shellwords
 
@@ -56,9 +56,10 @@ class TestLine(unittest.TestCase):
     self._Check([[word] for word in _WORDS if not word.startswith("-")])
     self._Check([["x", *_WORDS]])
 
-  @hypothesis.settings(deadline=None, max_examples=30)
-  @hypothesis.given(strategies.lists(
-    strategies.lists(strategies.text(_SPECIAL + "ab\u00fc"), min_size=1)
+  @needs_hypothesis
+  @inputs.Settings(30)
+  @hypothesis.given(st.lists(
+    st.lists(st.text(_SPECIAL + "ab\u00fc"), min_size=1)
     .map(lambda row: ["x", *row]), min_size=1))
   def testAny(self, rows):
     self._Check(rows)
