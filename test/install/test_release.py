@@ -34,7 +34,7 @@ class TestRelease(unittest.TestCase):
     self.dist = self.workdir.Path("dist")
     self._Git("init", "-q")
     self._Edit("NEWS", r"\((unreleased|released [0-9-]+)\)",
-               "(released 2026-12-01)")
+               "(released 2026-11-30)")
     self._Commit()
 
   def _Git(self, *args):
@@ -59,7 +59,7 @@ class TestRelease(unittest.TestCase):
   def testRefuses(self):
     version = buildutils.Version()
     self._Git("tag", "v" + version)
-    self._Edit("NEWS", "released 2026-12-01", "unreleased")
+    self._Edit("NEWS", "released 2026-11-30", "unreleased")
     self._Edit("debian/changelog", r"\(.*-1\)", "(0.0.9-1)")
     (exit_code, output) = self._Release(self.dist)
     self.assertEqual(exit_code, 1, output)
