@@ -1459,12 +1459,12 @@ class TestOtherConfigurations(unittest.TestCase):
 
     """
     config = copy.deepcopy(CONFIG_DATA)
-    key = grow.AddInstance(config, "moved", "node2.example.com")["uuid"]
-    other = config["instances"][key]["uuid"] = grow.Uuid("elsewhere")
+    key = grow.FindNode(config, "node5.example.com")["uuid"]
+    other = config["nodes"][key]["uuid"] = grow.Uuid("elsewhere")
     (debians, ours) = self._Start(config)
-    self.assertEqual(debians.Ask(INSTANCE_DISKS, other)["status"], ERROR)
+    self.assertEqual(debians.Ask(NODE_ROLE, other)["status"], ERROR)
     for (daemon, name) in [(debians, key), (ours, key), (ours, other)]:
-      self.assertEqual(daemon.Answer(INSTANCE_DISKS, name), (OK, []))
+      self.assertEqual(daemon.Answer(NODE_ROLE, name), (OK, 3))
 
   def testDiffersMasterNoCandidate(self):
     """The master is on the list of candidates, whatever its flag says.

@@ -341,9 +341,10 @@ class TestQuery(unittest.TestCase):
                           "custom_ndparams"], names=["node10", "node1"]),
       [[2222, None, "", {"oob_program": ""}], [22, True, "/bin/oob", {}]])
     self.assertEqual(
-      self._Rows("group", ["ipolicy"], names=["rack2"]),
+      self._Rows("group", ["ipolicy", "custom_ipolicy"], names=["rack2"]),
       [[{"std": {"cpu-count": 0, "nic-count": 2}, "vcpu-ratio": 0,
-         "spindle-ratio": 32.0}]])
+         "spindle-ratio": 32.0},
+        {"std": {"cpu-count": 0}, "vcpu-ratio": 0}]])
 
   def testForthcoming(self):
     """What a forthcoming instance does not have is not made up."""

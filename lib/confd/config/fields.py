@@ -557,15 +557,22 @@ _NODE_GETTERS = {
 
 # Groups
 
+def _OwnPolicy(_: _Snapshot, item: _Group) -> lenient.Stored:
+  policy = _OwnKnown(item, "ipolicy")
+  if "std" in policy:
+    policy["std"] = _Known(policy["std"])
+  return policy
+
+
 def _GroupPolicy(snapshot: _Snapshot, item: _Group) -> lenient.Stored:
   """The policy about instances: the group's over the cluster's.
 
   """
   default = _Known(_Cluster(snapshot, "ipolicy"))
-  own = _OwnKnown(item, "ipolicy")
+  own = _OwnPolicy(snapshot, item)
   policy = _Filled([own, default])
   if "std" in own and "std" in default:
-    policy["std"] = _Filled([_Known(own["std"]), _Known(default["std"])])
+    policy["std"] = _Filled([own["std"], _Known(default["std"])])
   return policy
 
 
@@ -573,7 +580,7 @@ _GROUP_GETTERS = {
   "name": _Attribute("name"),
   "alloc_policy": _Stored("alloc_policy"),
   "ipolicy": Getter(_GroupPolicy, wide=True),
-  "custom_ipolicy": _Own("ipolicy"),
+  "custom_ipolicy": Getter(_OwnPolicy),
   "diskparams": Getter(lambda snapshot, item: _SortedDict(_Filled(
     [_OwnDict(item, "diskparams"), _Cluster(snapshot, "diskparams")])),
                        wide=True),

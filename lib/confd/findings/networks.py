@@ -56,7 +56,7 @@ def _ForInstances(known: facts.Facts) -> Iterator[Tuple[str, facts.Row]]:
 def _NetworkFull(known: facts.Facts) -> table.Found:
   for (name, network) in _ForInstances(known):
     if not network["free_count"]:
-      yield (name, "all of the %d addresses that instances can get are taken" %
+      yield (name, "all addresses that instances can get (%d) are taken" %
              network["usable_count"])
 
 
