@@ -67,7 +67,8 @@ class Answer(NamedTuple):
   message: wire.Message
   #: Index of the counter that counts it besides that of its status
   counter: Optional[int]
-  #: Whether a reply with it may be short, see L{replay.FREE_SIZE}
+  #: Whether a reply with it may be short, see L{replay.FREE_SIZE}, and be sent
+  #: for any number of copies of a request
   may_be_short: bool
 
 
@@ -239,7 +240,18 @@ class Quick:
     result = querylib.Answer(self._snapshot, request)
     if _IsLarge(result[1]):
       return Elsewhere.LARGE
-    return Encode(result, self.serial)
+    try:
+      answer = Encode(result, self.serial)
+    except (TypeError, ValueError, RecursionError):
+      if request.type != protocol.REQ_QUERY:
+        raise
+      # Some cell cannot be written; there, each is by itself
+      return Elsewhere.LARGE
+    if request.type == protocol.REQ_WAIT:
+      # However short: what is captured is a question that waits, and no more
+      # may come of it than of one that does
+      answer = answer._replace(may_be_short=False)
+    return answer
 
 
 class Large:

@@ -8,7 +8,8 @@ Whoever sees an authentic request on the wire can send it again, from an address
 that is not his, for as long as its time is accepted. The daemon would do the
 work again, and send its reply to a victim. So what costs more than a look-up,
 or is answered at length, is remembered here and done L{LIMIT} times. So are
-short replies, for as long as too many of them cannot be delivered.
+questions that wait, kept or not, and short replies, for as long as too many of
+them cannot be delivered.
 
 Honest clients are never refused: a client that asks again signs with the time
 again, which makes it another request at the latest after a second, and none

@@ -170,16 +170,16 @@ _ScanMessage: _Scan = getattr(_MESSAGE_DECODER, "scan_once")
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
-def _Finite(value: Json) -> Json:
+def Finite(value: Json) -> Json:
   """Puts None for numbers that JSON does not have.
 
   """
   if isinstance(value, float):
     return value if math.isfinite(value) else None
   if isinstance(value, dict):
-    return {key: _Finite(item) for (key, item) in value.items()}
+    return {key: Finite(item) for (key, item) in value.items()}
   if isinstance(value, (list, tuple)):
-    return [_Finite(item) for item in value]
+    return [Finite(item) for item in value]
   return value
 
 
@@ -194,7 +194,7 @@ def EncodeJson(value: Json) -> str:
     return _ENCODER.encode(value)
   except ValueError:
     # Hardly any answer has such a number: 1e999, say, in a configuration
-    return _ENCODER.encode(_Finite(value))
+    return _ENCODER.encode(Finite(value))
 
 
 def DecodeJson(text: Union[str, bytes]) -> Json:

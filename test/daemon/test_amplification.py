@@ -165,6 +165,17 @@ class AmplificationTest(unittest.TestCase):
     waiting = self.daemon.Answer(STATS)[1]["waiting"]
     self.assertEqual(waiting, {"kept": replies, "now": 0})
 
+  def testQuestionsThatWaitedLongAgo(self):
+    """Copies of one that would be answered at once by now."""
+    captured = testutils.PackMessage(
+      testutils.KEY, testutils.MakeMessage(WAIT, {"serial": 17, "seconds": 60}))
+    self.daemon.asker.Send(captured)
+    self.daemon.WriteConfig(testutils.MakeConfig(serial_no=18))
+    self.assertIsNotNone(self.daemon.asker.Receive())
+    self.daemon.WaitForSerial(18)
+    # One time of these was used up by the client itself
+    self.assertEqual(self._Replay(captured, 3 * LIMIT), LIMIT - 1)
+
   def testNewRequestsAreNot(self):
     for _ in range(3 * LIMIT):
       self.assertEqual(self.daemon.Answer(CONFIG, "/filler")[0], 0)

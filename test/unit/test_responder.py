@@ -36,6 +36,7 @@ NODE_INSTANCES = 8
 CONFIG = 10
 QUERY = 64
 STATS = 65
+WAIT = 66
 
 LIMIT = 16
 
@@ -286,6 +287,19 @@ class TestCopies(_Test):
     worker = self.Worker()
     self.assertEqual(self._Copies(worker, self.Pack(PING)), 100)
     self.assertEqual(self.Count("dropped replayed"), 0)
+
+  def testWait(self):
+    """A question that waits, also when there is nothing to wait for any more.
+
+    """
+    worker = self.Worker()
+    for query in [{"serial": 1, "seconds": 60}, {"serial": "x"}]:
+      # Somebody has asked it
+      self.assertIsNotNone(worker.Respond(self.Pack(WAIT, query), NOW))
+      datagram = self.Pack(WAIT, query)
+      self.assertEqual(self._Copies(worker, datagram), LIMIT)
+      # Nor do others answer it
+      self.assertEqual(self._Copies(self.Worker(), datagram), 0)
 
   def testLong(self):
     worker = self.Worker()

@@ -25,6 +25,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, \
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
+from ganeti.confd import wire
 from ganeti.confd.command import commandline
 from ganeti.confd.command import table
 
@@ -67,7 +68,11 @@ def Describe(err: Exception) -> str:
 def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   # Most commands do without
   import json
-  return json.dumps(value, indent=indent, sort_keys=True)
+  try:
+    return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
+  except ValueError:
+    # As replies have it: JSON has no such number
+    return json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
 
 
 def FormatReply(reply: clientlib.Reply[Any]) -> Dict[str, Any]:

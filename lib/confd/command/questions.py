@@ -20,6 +20,7 @@ from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import changes
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
+from ganeti.confd.command import values
 
 
 class View(NamedTuple):
@@ -168,9 +169,12 @@ def _ShowConfig(answer: Any, opts: argparse.Namespace) -> View:
   return _Lines(output.FormatJson(answer).splitlines(), opts)
 
 
+_FormatMicroseconds = values.Leniently(lambda value: "%g" % (value / 1e6))
+
+
 def _ShowCollectors(answer: Any, _: argparse.Namespace) -> View:
   rows = [[name, "yes" if entry.get("active") else "no",
-           "%g" % (entry.get("interval", 0) / 1e6)]
+           _FormatMicroseconds(entry.get("interval", 0))]
           for (name, entry) in sorted(answer.items())]
   return View(["Collector", "Active", "Seconds"], rows, numeric=[2])
 

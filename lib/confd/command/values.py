@@ -16,10 +16,12 @@ lists or objects among them; such a list, and an object, is JSON.
 
 from __future__ import annotations
 
+import math
 import time
 
 from typing import Any, Callable, Dict
 
+from ganeti.confd import wire
 from ganeti.confd.config import columns
 
 
@@ -144,15 +146,14 @@ def FormatCsv(value: Any) -> str:
   """Writes any JSON value for CSV.
 
   """
-  if value is None:
+  if value is None or isinstance(value, float) and not math.isfinite(value):
     return ""
   if isinstance(value, str):
     return value
   if isinstance(value, list) and not any(isinstance(item, (list, dict))
                                          for item in value):
     return ",".join(FormatCsv(item) for item in value)
-  import json
-  return json.dumps(value, separators=(",", ":"))
+  return wire.EncodeJson(value)
 
 
 def CsvWriter(column: columns.Column, unit: str) -> Writer:

@@ -12,8 +12,9 @@ false. C{null} counts where Ganeti does not know the parameters by name
 
 Rule: each field has one entry in a table here, and one in C{columns}, with
 what can be said of it without a configuration. What gets a value is called
-with a snapshot and an object of it, and returns a JSON value; it never raises,
-whatever is stored.
+with a snapshot and an object of it, and returns a JSON value; it does not
+raise, whatever is stored. (If it did, L{inventory} would leave the cell out and
+log that.)
 
 """
 
@@ -349,15 +350,15 @@ def _DiskTemplate(_: _Snapshot, item: _Instance) -> Optional[str]:
   return kinds.pop() if kinds else "diskless"
 
 
-def _DiskUsage(_: _Snapshot, item: _Instance) -> Union[int, float]:
-  usage: Union[int, float] = 0
+def _DiskUsage(_: _Snapshot, item: _Instance) -> Optional[Union[int, float]]:
+  sizes: list[Union[int, float]] = []
   for disk in item.disks:
     kind = _DiskType(disk)
     if kind not in _NO_USAGE:
-      usage += lenient.Number(disk.get("size"), 0)
+      sizes.append(lenient.Number(disk.get("size"), 0))
     if kind == "drbd":
-      usage += _DRBD_META_SIZE
-  return usage
+      sizes.append(_DRBD_META_SIZE)
+  return lenient.Sum(sizes)
 
 
 def _Disks(item: _Instance) -> list[lenient.Stored]:

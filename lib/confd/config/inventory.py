@@ -19,12 +19,18 @@ C{constants.CONFD_ERROR_ARGUMENT} else. A word that stands twice is one, too:
 C{"duplicate"} takes the place of C{"unknown"} then. Any other malformed query
 is answered with that last number alone, as all malformed queries are.
 
+Rule: whatever goes wrong with a value of an object, its cell is null, and all
+other cells are as they would be without it.
+
 """
 
 from __future__ import annotations
 
+import logging
+
 from typing import Any, Iterator, NamedTuple, Optional, Union
 
+from ganeti import confd
 from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd import wire
@@ -40,6 +46,10 @@ _MANY_CELLS = 1000
 #: A table of more cells is not made at all. All fields of 100,000 instances
 #: are less than half of that.
 _MAX_CELLS = 1 << 26
+
+
+#: The fields of which was said that they cannot be made
+_failed: set[str] = set()
 
 
 def _WrongWord(code: int, how: str, what: str,
@@ -89,7 +99,39 @@ class Table(NamedTuple):
 
     """
     for item in self.items:
-      yield [getter.get(self.snapshot, item) for getter in self.getters]
+      try:
+        row = self._Row(item)
+      except Exception: # pylint: disable=W0718
+        row = self._RowByCell(item)
+      yield row
+
+  def _Row(self, item: Any) -> list[Any]:
+    return [getter.get(self.snapshot, item) for getter in self.getters]
+
+  def _RowByCell(self, item: Any) -> list[Any]:
+    """Makes a row of which some cell cannot be made or written.
+
+    That one is missing, and no other.
+
+    """
+    return [self._Cell(field, getter, item)
+            for (field, getter) in zip(self.fields, self.getters)]
+
+  def _Cell(self, field: str, getter: fieldslib.Getter, item: Any) -> Any:
+    try:
+      value = getter.get(self.snapshot, item)
+      wire.EncodeJson(value)
+    except MemoryError:
+      # It is the machine's fault
+      raise
+    except Exception: # pylint: disable=W0718
+      if field not in _failed:
+        _failed.add(field)
+        logging.exception("Cannot make the field %s of an object because of a"
+                          " programming error, left out; %s", ascii(field),
+                          confd.PLEASE_REPORT)
+      return None
+    return value
 
   def Texts(self) -> Iterator[str]:
     """Makes the JSON text of the answer, a piece for each row.
@@ -97,8 +139,12 @@ class Table(NamedTuple):
     """
     yield "{\"fields\":%s,\"rows\":[" % wire.EncodeJson(self.fields)
     separator = ""
-    for row in self.Rows():
-      yield separator + wire.EncodeJson(row)
+    for item in self.items:
+      try:
+        text = wire.EncodeJson(self._Row(item))
+      except Exception: # pylint: disable=W0718
+        text = wire.EncodeJson(self._RowByCell(item))
+      yield separator + text
       separator = ","
     yield "]}"
 

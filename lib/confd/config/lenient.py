@@ -11,7 +11,9 @@ another type than it should counts as missing.
 
 from __future__ import annotations
 
-from typing import Any, Optional, Protocol, TypeVar, Union, overload
+import math
+
+from typing import Any, Iterable, Optional, Protocol, TypeVar, Union, overload
 
 
 #: A JSON object as it is stored
@@ -54,6 +56,19 @@ def _Typed(*kinds: type) -> Check[Any]:
 Text: Check[str] = _Typed(str)
 Bool: Check[bool] = _Typed(bool)
 Number: Check[Union[int, float]] = _Typed(int, float)
+
+
+def Sum(values: Iterable[Union[int, float]]) -> Optional[Union[int, float]]:
+  """Adds numbers that are fine one by one, and may not be together.
+
+  @return: None for what is no finite number, or beyond those that floats have
+
+  """
+  try:
+    total = sum(values)
+    return total if math.isfinite(total) else None
+  except OverflowError:
+    return None
 
 
 def First(*values: Optional[_Default], default: _Default) -> _Default:

@@ -11,6 +11,8 @@ is asked for what is known already.
 
 from __future__ import annotations
 
+import math
+
 from typing import Any, List, NamedTuple, Optional, Sequence
 
 from ganeti.confd.clientlib import filters
@@ -99,6 +101,8 @@ def FormatMebibytes(size: Any) -> Optional[str]:
 
   """
   if isinstance(size, bool) or not isinstance(size, (int, float)):
+    return None
+  if isinstance(size, float) and not math.isfinite(size):
     return None
   for (unit, factor) in [("TiB", 1 << 20), ("GiB", 1 << 10)]:
     # No float is larger than a number of 309 digits

@@ -62,6 +62,13 @@ class Family(NamedTuple):
   per_instance: bool = False
 
 
+def _Times(number: Optional[float], factor: int) -> Optional[float]:
+  """Converts a number; what is infinite then is none.
+
+  """
+  return None if number is None else confdmetrics.Number(number * factor)
+
+
 def _Of(kind: str, field: str, factor: int = 1
         ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
   """Makes a function that yields a field of each row of a table.
@@ -69,9 +76,9 @@ def _Of(kind: str, field: str, factor: int = 1
   """
   def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
     for row in facts.tables[kind]:
-      number = confdmetrics.Number(row[field])
+      number = _Times(confdmetrics.Number(row[field]), factor)
       if number is not None:
-        yield ([row["name"]], number * factor)
+        yield ([row["name"]], number)
   return _Samples
 
 
@@ -112,7 +119,9 @@ def _OnNode(field: str, factor: int = 1
       if row["admin_state"] != "offline":
         sums[row["pnode"]] += confdmetrics.Number(row[field]) or 0
     for node in facts.tables[columns.NODE]:
-      yield ([node["name"]], sums[node["name"]] * factor)
+      number = _Times(sums[node["name"]], factor)
+      if number is not None:
+        yield ([node["name"]], number)
   return _Samples
 
 

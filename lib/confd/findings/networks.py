@@ -38,14 +38,21 @@ PLACES = [_MASTER_IP]
 #: Less than this part of a network's usable addresses is "nearly full"
 _FEW_FREE = 0.1
 
+#: More addresses than any network has
+_MANY = 1 << 128
+
 
 def _ForInstances(known: facts.Facts) -> Iterator[Tuple[str, facts.Row]]:
   """Yields the networks that have addresses for instances, by name.
 
+  As far as their numbers can be; a daemon may tell anything.
+
   """
   names = addresses.NetworkNames(known)
   for network in known.networks:
-    if network["usable_count"]:
+    counts = (network["usable_count"], network["free_count"])
+    if counts[0] and all(isinstance(count, int) and 0 <= count <= _MANY
+                         for count in counts):
       yield (names[network["uuid"]], network)
 
 

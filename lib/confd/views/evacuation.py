@@ -34,6 +34,7 @@ from typing import Any, Counter, Dict, FrozenSet, List, Mapping, NamedTuple, \
 
 from ganeti.confd.config import columns
 from ganeti.confd.findings import htoolstags
+from ganeti.confd.views import placement
 from ganeti.confd.views import shellwords
 
 
@@ -122,9 +123,9 @@ class _Loads:
 
   @staticmethod
   def _Memory(row: Row) -> int:
-    memory = row["be/maxmem"]
-    is_used = row["admin_state"] != "offline" and isinstance(memory, int)
-    return int(memory) if is_used else 0
+    if row["admin_state"] == "offline":
+      return 0
+    return placement.Memory(row["be/maxmem"]) or 0
 
   def _Add(self, row: Row, node: str) -> None:
     self._primary[node] += self._Memory(row)
@@ -347,8 +348,9 @@ def _Memory(steps: Sequence[Step]) -> Dict[str, int]:
   """
   memory: Dict[str, int] = {}
   for step in steps:
-    if step.target is not None and isinstance(step.memory, int) and step.memory:
-      memory[step.target] = memory.get(step.target, 0) + step.memory
+    size = placement.Memory(step.memory)
+    if step.target is not None and size:
+      memory[step.target] = memory.get(step.target, 0) + size
   return memory
 
 

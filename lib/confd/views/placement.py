@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import collections
 
-from typing import Counter, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Counter, Dict, List, NamedTuple, Optional, Sequence
+from typing import Tuple
 
 from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
@@ -21,6 +22,10 @@ FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "role", "group", "sinst_cnt"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "be/maxmem"],
   }
+
+
+#: More than any machine can have (MiB)
+_MOST_MEMORY = 1 << 44
 
 
 class Node(NamedTuple):
@@ -64,6 +69,20 @@ def ByGroup(nodes: Sequence[Node]) -> List[Tuple[str, List[Node]]]:
                 key=lambda item: naturalorder.NaturalKey(item[0]))
 
 
+def Memory(value: Any) -> Optional[int]:
+  """Returns a size of memory, in MiB, as far as it is one.
+
+  Numbers of thousands of digits may stand in its place, which can be read, and
+  whose sum cannot be written.
+
+  @return: None if it is none
+
+  """
+  if type(value) is int and 0 <= value <= _MOST_MEMORY:
+    return value
+  return None
+
+
 def Sum(instances: Sequence[Instance]) -> Load:
   """Sums up what nodes carry.
 
@@ -71,8 +90,8 @@ def Sum(instances: Sequence[Instance]) -> Load:
   counts: Counter[str] = collections.Counter(i.primary for i in instances)
   memory: Counter[str] = collections.Counter()
   for instance in instances:
-    if instance.state != "offline" and isinstance(instance.memory, int):
-      memory[instance.primary] += instance.memory
+    if instance.state != "offline":
+      memory[instance.primary] += Memory(instance.memory) or 0
   return Load(counts, memory)
 
 

@@ -168,8 +168,9 @@ def _Tip(instance: placement.Instance) -> str:
 
   """
   parts = [instance.name, str(instance.state)]
-  if isinstance(instance.memory, int):
-    parts.append(_Memory(instance.memory))
+  memory = placement.Memory(instance.memory)
+  if memory is not None:
+    parts.append(_Memory(memory))
   if instance.secondaries:
     parts.append("mirrored to %s" % ", ".join(instance.secondaries))
   return ", ".join(parts)
