@@ -20,9 +20,9 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 #: Modules and packages of ganeti.confd that only the daemon uses
 _DAEMON = frozenset(["answers", "config.fields", "config.inventory",
-                     "config.lenient", "config.redaction", "config.snapshot",
-                     "config.volumes", "counters", "daemon", "querylib",
-                     "replay", "responder", "server", "waiting"])
+                     "config.lenient", "config.redaction", "config.shared",
+                     "config.snapshot", "config.volumes", "counters", "daemon",
+                     "querylib", "replay", "responder", "server", "waiting"])
 
 
 def _Version():

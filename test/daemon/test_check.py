@@ -16,6 +16,7 @@ import subprocess
 import time
 import unittest
 
+import configfaults
 import nextconfig
 import oldconfigs
 import testutils
@@ -96,6 +97,8 @@ def _Sound():
     testutils.MakeInstance(6, 4, forthcoming=True, mtime=time.time()),
     ]
   instances[4]["nics"][0]["nicparams"]["mode"] = "routed"
+  # Bridged, it would need a link
+  instances[4]["nics"][1]["nicparams"]["mode"] = "openvswitch"
   _OnNetwork(instances[1], 1)
   # A planned one without a node has its address, too
   planned = testutils.MakeInstance(7, 1, forthcoming=True, mtime=time.time(),
@@ -238,7 +241,8 @@ def _DuplicateIpOfNetwork(config):
 
 
 def _DuplicateIpOfEmptyLink(config):
-  _Instance(config, 3)["nics"][0]["nicparams"] = {"link": ""}
+  _Instance(config, 3)["nics"][0]["nicparams"] = {"mode": "openvswitch",
+                                                  "link": ""}
 
 
 def _DuplicateMac(config):
@@ -305,6 +309,7 @@ _FAULTS = [
   ("missing-reference", _MissingNode, ["configuration"]),
   ("missing-reference", _MissingDisk, ["configuration"]),
   ("forthcoming", _Forthcoming, ["inst6.example.com"]),
+  *configfaults.FAULTS,
   ]
 
 #: Faults that bring about others
@@ -312,6 +317,7 @@ _MORE = {
   _MirrorMissing: {"missing-reference"},
   # A network that is on no group is kept apart from no other
   _NotConnected: {"network-overlap"},
+  **configfaults.MORE,
   }
 
 
@@ -461,9 +467,11 @@ class CheckTest(unittest.TestCase):
       with self.subTest(release=release):
         self._Load(oldconfigs.Make(release))
         (_, _, findings) = self._Check()
-        # Its node3 is offline, and has a mirror
+        # Its node3 is offline, and has a mirror; another disk has its own
+        # elsewhere
         self.assertEqual({(i["check"], i["subject"]) for i in findings},
-                         {("mirror-offline", "mail.example.com")})
+                         {("mirror-offline", "mail.example.com"),
+                          ("several-mirrors", "mail.example.com")})
 
   def testMainBranch(self):
     """What Ganeti's main branch writes is sound, and said to be Ganeti 3.2's.

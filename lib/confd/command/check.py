@@ -12,6 +12,7 @@ first line and the exit code are those of a Nagios plugin.
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import time
 
@@ -110,6 +111,8 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   ignored = _Ignored(opts)
+  # There are many objects, and no cycles of them; and the process ends soon
+  gc.disable()
   with output.Progress(asker):
     answer = Ask(asker)
   with output.Expecting(answer.reply.candidates[0].address):

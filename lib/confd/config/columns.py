@@ -384,6 +384,8 @@ _DISK_COLUMNS = [
   Column("spindles", "Spindles", NUMBER, "Number of spindles"),
   Column("port", "Port", OTHER, "TCP port of DRBD"),
   Column("minors", "Minors", OTHER, "DRBD minors on its nodes"),
+  Column("minors.shared", "SharedMinors", OTHER,
+         "Those of them that another disk has on the same node, with the node"),
   Column("volumes", "Volumes", OTHER,
          "Logical volumes, files or images that hold it"),
   Column("volumes.shared", "SharedVolumes", OTHER,

@@ -26,6 +26,8 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ganeti.confd.config import columns
 from ganeti.confd.config import lenient
+from ganeti.confd.config import redaction
+from ganeti.confd.config import shared
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.config import volumes
 
@@ -100,6 +102,8 @@ def _Known(params: Any) -> lenient.Stored:
   """What is there of parameters that Ganeti knows by name.
 
   """
+  if not params:
+    return {}
   return {key: value for (key, value) in lenient.Dict(params).items()
           if value is not None}
 
@@ -366,7 +370,9 @@ def _Disks(item: _Instance) -> list[lenient.Stored]:
 
 
 def _Nics(item: _Instance) -> list[lenient.Stored]:
-  return [lenient.Dict(nic) for nic in lenient.List(item.stored.get("nics"))]
+  # As lenient.Dict does, but in a third of the time, for seven fields
+  return [nic if isinstance(nic, dict) else {}
+          for nic in lenient.List(item.stored.get("nics"))]
 
 
 # What a nic or a disk has: functions of a snapshot and the nic or disk as
@@ -382,9 +388,11 @@ def _PartStored(key: str,
 
 def _NicParam(snapshot: _Snapshot, nic: lenient.Stored, key: str,
               builtin: str) -> str:
-  layers = [_Known(nic.get("nicparams")),
-            _Known(_Cluster(snapshot, "nicparams").get("default"))]
-  return lenient.Text(_Lookup(layers, key), builtin)
+  value = lenient.Dict(nic.get("nicparams")).get(key)
+  if value is None:
+    default = _Cluster(snapshot, "nicparams").get("default")
+    value = lenient.Dict(default).get(key)
+  return lenient.Text(value, builtin)
 
 
 def _NicMode(snapshot: _Snapshot, nic: lenient.Stored) -> str:
@@ -710,16 +718,15 @@ def _DiskNodes(snapshot: _Snapshot, item: _Disk) -> list[str]:
   return names
 
 
-def _DrbdIds(part: slice) -> Callable[[_Snapshot, _Disk], list[Any]]:
-  """Makes what gets some items of a DRBD disk's logical_id.
+def _DrbdNumbers(item: _Disk, part: slice) -> list[Any]:
+  """Returns numbers of a DRBD disk's logical_id, an empty list of any other.
 
   """
-  def _Get(_: _Snapshot, item: _Disk) -> list[Any]:
-    if _DiskType(item.stored) != "drbd":
-      return []
-    return [lenient.Number(value) for value in
-            lenient.List(item.stored.get("logical_id"))[part]]
-  return _Get
+  stored = item.stored
+  if stored.get("dev_type") not in redaction.DRBD_TYPES:
+    return []
+  return [lenient.Number(value)
+          for value in lenient.List(stored.get("logical_id"))[part]]
 
 
 def _Attached(snapshot: _Snapshot, item: _Disk) -> int:
@@ -738,11 +745,11 @@ _DISK_GETTERS = {
   "iv_name": _Stored("iv_name"),
   "nodes": Getter(_DiskNodes),
   "attached": Getter(_Attached),
-  "port": Getter(lambda snapshot, item: _At(
-    _DrbdIds(slice(2, 3))(snapshot, item), 0)),
-  "minors": Getter(_DrbdIds(slice(3, 5))),
+  "port": Getter(lambda _, item: _At(_DrbdNumbers(item, slice(2, 3)), 0)),
+  "minors": Getter(lambda _, item: _DrbdNumbers(item, slice(3, 5))),
   "volumes": Getter(lambda _, item: volumes.Volumes(item.stored)),
-  "volumes.shared": Getter(volumes.Shared, wide=True),
+  "volumes.shared": Getter(shared.Volumes, wide=True),
+  "minors.shared": Getter(shared.Minors, wide=True),
   "secret.shared": Getter(
     lambda snapshot, item: snapshot.SharesSecret(item.stored)),
   "spindles": _Stored("spindles", lenient.Number),

@@ -14,10 +14,7 @@ what all nodes reach is there once.
 
 from __future__ import annotations
 
-import collections
-import functools
-
-from typing import Counter, Iterator
+from typing import Iterator
 
 from ganeti.confd.config import lenient
 from ganeti.confd.config import redaction
@@ -63,7 +60,7 @@ def Volumes(stored: lenient.Stored) -> list[str]:
   return [name for name in names if name]
 
 
-def _Places(disk: snapshotlib.Disk) -> Iterator[Place]:
+def Places(disk: snapshotlib.Disk) -> Iterator[Place]:
   """Yields each volume of a disk, with where it is.
 
   """
@@ -81,25 +78,3 @@ def _Places(disk: snapshotlib.Disk) -> Iterator[Place]:
   for name in Volumes(stored):
     for place in where:
       yield (str(place), name)
-
-
-@functools.lru_cache(maxsize=1)
-def _Counts(snapshot: snapshotlib.Snapshot) -> Counter[Place]:
-  """Counts how many disks have each volume.
-
-  It is made when it is first asked for: most never do.
-
-  """
-  # A disk that is attached twice is one disk all the same
-  disks = {id(disk.stored): disk for disk in snapshot.disks.items}
-  return collections.Counter(place for disk in disks.values()
-                             for place in set(_Places(disk)))
-
-
-def Shared(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk) -> list[str]:
-  """Lists the volumes of a disk that another disk has, too.
-
-  """
-  counts = _Counts(snapshot)
-  return sorted({name for (place, name) in _Places(disk)
-                 if counts[place, name] > 1})

@@ -17,13 +17,27 @@ from ganeti.confd.findings import table
 
 #: The fields that are needed, see L{facts}
 FIELDS: Dict[str, List[str]] = {
-  columns.NODE: ["name", "offline"],
+  columns.NODE: ["name", "offline", "group.uuid", "group",
+                 "ndp/exclusive_storage"],
   columns.INSTANCE: ["name", "pnode", "snodes"],
-  columns.DISK: ["instance", "index", "dev_type", "nodes"],
+  columns.DISK: ["instance", "index", "dev_type", "nodes", "size", "mode",
+                 "iv_name", "attached", "minors.shared", "spindles",
+                 "volumes.shared", "secret.shared"],
   }
 PLACES: List[str] = []
 
 _MIRRORED = "drbd"
+
+#: Types whose data are on one node
+_LOCAL = frozenset(["file", "plain"])
+
+#: The types that nodes with exclusive storage can have
+_EXCLUSIVE = frozenset(["plain"])
+
+_MODES = frozenset(["ro", "rw"])
+
+_BY_HAND = ("gnt-cluster verify says more; the configuration was changed by"
+            " hand, or a job was broken off")
 
 
 @table.Enter(
@@ -44,10 +58,8 @@ def _MirroredDisks(known: facts.Facts) -> Iterator[Tuple[str, List[str]]]:
 
   """
   for disk in known.disks:
-    # "drbd8" before Ganeti 2.12
-    if (disk["instance"] is not None and
-        str(disk["dev_type"]).startswith(_MIRRORED)):
-      yield ("%s, disk/%s" % (disk["instance"], disk["index"]), disk["nodes"])
+    if disk["instance"] is not None and facts.DiskType(disk) == _MIRRORED:
+      yield (facts.DiskSubject(disk), disk["nodes"])
 
 
 @table.Enter(
@@ -69,3 +81,154 @@ def _PrimaryIsSecondary(known: facts.Facts) -> table.Found:
   for (subject, nodes) in _MirroredDisks(known):
     if len(nodes) > len(set(nodes)):
       yield (subject, "has both sides on %s" % nodes[0])
+
+
+def _PrimaryNodes(known: facts.Facts) -> Dict[str, str]:
+  return {instance["name"]: instance["pnode"] for instance in known.instances}
+
+
+@table.Enter(
+  "disk-elsewhere", table.CRITICAL,
+  "A disk is on other nodes than its instance",
+  _BY_HAND)
+def _DiskElsewhere(known: facts.Facts) -> table.Found:
+  primary = _PrimaryNodes(known)
+  for disk in known.disks:
+    nodes = disk["nodes"]
+    if (disk["instance"] is not None and nodes and
+        primary.get(disk["instance"]) not in nodes and
+        facts.DiskType(disk) in (_MIRRORED, *_LOCAL)):
+      yield (facts.DiskSubject(disk), "is on %s, and its instance on %s" %
+             (facts.Join(nodes), primary.get(disk["instance"])))
+
+
+@table.Enter(
+  "several-mirrors", table.WARNING,
+  "An instance's disks have their other sides on several nodes",
+  "gnt-instance replace-disks -n NODE INSTANCE")
+def _SeveralMirrors(known: facts.Facts) -> table.Found:
+  for instance in known.instances:
+    if len(instance["snodes"]) > 1:
+      yield (instance["name"], "the other sides of its disks are on %s" %
+             facts.Join(instance["snodes"]))
+
+
+@table.Enter(
+  "split-groups", table.WARNING,
+  "An instance's disks have their other side in another group",
+  "gnt-instance change-group INSTANCE, or gnt-instance replace-disks -n NODE"
+  " INSTANCE")
+def _SplitGroups(known: facts.Facts) -> table.Found:
+  groups = {node["name"]: node for node in known.nodes}
+  if len({node["group.uuid"] for node in known.nodes}) < 2:
+    return
+  for instance in known.instances:
+    primary = groups[instance["pnode"]]
+    for name in instance["snodes"]:
+      if groups[name]["group.uuid"] != primary["group.uuid"]:
+        yield (instance["name"], "is on %s in group %s, and the other side of"
+               " its disks on %s in group %s" %
+               (instance["pnode"], primary["group"], name,
+                groups[name]["group"]))
+
+
+@table.Enter(
+  "disk-attached-twice", table.CRITICAL,
+  "A disk belongs to two instances, or twice to one",
+  "gnt-instance modify --disk N:detach INSTANCE for one of them")
+def _DiskAttachedTwice(known: facts.Facts) -> table.Found:
+  for disk in known.disks:
+    if disk["attached"] > 1 and disk["instance"] is not None:
+      yield (facts.DiskSubject(disk), "is attached %d times" % disk["attached"])
+
+
+@table.Enter(
+  "disk-detached", table.WARNING,
+  "Disks belong to no instance",
+  "gnt-instance modify --disk attach:uuid=UUID INSTANCE; confd-client list"
+  " disks --filter 'attached == 0' -o uuid,name,size,volumes lists them")
+def _DiskDetached(known: facts.Facts) -> table.Found:
+  sizes = [disk["size"] for disk in known.disks if not disk["attached"]]
+  if sizes:
+    yield ("cluster", "%d %s to no instance, with %d MiB" %
+           (len(sizes), "disk belongs" if len(sizes) == 1 else "disks belong",
+            sum(size for size in sizes if isinstance(size, (int, float)))))
+
+
+@table.Enter(
+  "disk-name", table.WARNING,
+  "A disk's iv_name is not that of its place in the instance",
+  _BY_HAND)
+def _DiskName(known: facts.Facts) -> table.Found:
+  for disk in known.disks:
+    if disk["instance"] is not None and \
+       disk["iv_name"] != "disk/%d" % disk["index"]:
+      yield (facts.DiskSubject(disk), "has the iv_name %s" %
+             facts.Quote(disk["iv_name"]))
+
+
+@table.Enter(
+  "disk-mode", table.CRITICAL,
+  "A disk can neither be read nor written: its mode is neither ro nor rw",
+  "gnt-instance modify --disk N:mode=rw INSTANCE")
+def _DiskMode(known: facts.Facts) -> table.Found:
+  for disk in known.disks:
+    if disk["mode"] not in _MODES:
+      yield (facts.DiskSubject(disk), "has the mode %s" %
+             facts.Quote(disk["mode"]))
+
+
+@table.Enter(
+  "duplicate-minor", table.CRITICAL,
+  "A node has one DRBD minor for two disks",
+  "gnt-instance replace-disks -n NODE INSTANCE for one of them")
+def _DuplicateMinor(known: facts.Facts) -> table.Found:
+  minors = ((tuple(item), facts.DiskSubject(disk)) for disk in known.disks
+            for item in disk["minors.shared"])
+  for ((node, minor), owners) in facts.FindTwice(minors):
+    yield (node, "minor %d is that of %s" % (minor, "; ".join(owners)))
+
+
+@table.Enter(
+  "duplicate-secret", table.WARNING,
+  "Two DRBD disks have one secret, so that one can take the other for its own"
+  " other side",
+  "gnt-instance replace-disks -n NODE INSTANCE for one of them")
+def _DuplicateSecret(known: facts.Facts) -> table.Found:
+  for disk in known.disks:
+    if disk["secret.shared"]:
+      yield (facts.DiskSubject(disk), "has the secret of another disk")
+
+
+@table.Enter(
+  "duplicate-volume", table.CRITICAL,
+  "Two disks have one logical volume, file or image",
+  _BY_HAND)
+def _DuplicateVolume(known: facts.Facts) -> table.Found:
+  volumes = ((volume, facts.DiskSubject(disk)) for disk in known.disks
+             for volume in disk["volumes.shared"])
+  for (volume, owners) in facts.FindTwice(volumes):
+    yield (volume, "is that of %s" % "; ".join(owners))
+
+
+@table.Enter(
+  "exclusive-storage", table.CRITICAL,
+  "A disk is on a node with exclusive storage, and of another type than plain"
+  " or without a number of spindles",
+  "gnt-cluster repair-disk-sizes for the spindles; else gnt-instance move"
+  " INSTANCE")
+def _ExclusiveStorage(known: facts.Facts) -> table.Found:
+  exclusive = {node["name"] for node in known.nodes
+               if node["ndp/exclusive_storage"] is True}
+  if not exclusive:
+    return
+  nodes = {instance["name"]: {instance["pnode"], *instance["snodes"]}
+           for instance in known.instances}
+  for disk in known.disks:
+    if disk["instance"] is None or \
+       exclusive.isdisjoint(nodes.get(disk["instance"], ())):
+      continue
+    if facts.DiskType(disk) not in _EXCLUSIVE:
+      yield (facts.DiskSubject(disk), "is of type %s" % disk["dev_type"])
+    if disk["spindles"] is None:
+      yield (facts.DiskSubject(disk), "has no number of spindles")

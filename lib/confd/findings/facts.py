@@ -14,14 +14,26 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, \
-  Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, \
+  NamedTuple, Sequence, Set, Tuple
 
 from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
 
 
 Row = Mapping[str, Any]
+
+#: The place of what belongs to the cluster as a whole
+CLUSTER = "/cluster"
+
+#: What types of disks of before Ganeti 2.12 are called today
+_DISK_TYPES = {
+  "drbd8": "drbd",
+  "lvm": "plain",
+  }
+
+#: How much of a value is shown (characters)
+_QUOTED = 60
 
 
 class Facts(NamedTuple):
@@ -59,6 +71,86 @@ class Facts(NamedTuple):
   @property
   def disks(self) -> Sequence[Row]:
     return self.tables[columns.DISK]
+
+  @property
+  def cluster(self) -> Mapping[str, Any]:
+    """What stands at L{CLUSTER}.
+
+    """
+    return Object(self.places[CLUSTER])
+
+
+def Backend(known: Facts) -> Iterator[Tuple[Row, Mapping[str, Any]]]:
+  """Yields each instance, and its backend parameters.
+
+  Filling them here takes less than asking for them.
+
+  """
+  default = _Backend(Object(Object(known.cluster.get("beparams")
+                                   ).get("default")))
+  for instance in known.instances:
+    own = instance["custom_beparams"]
+    yield (instance, dict(default, **_Backend(own)) if own else default)
+
+
+def _Backend(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+  """Reads parameters of before Ganeti 2.6, when there was one size of memory.
+
+  """
+  memory = stored.get("memory")
+  if memory is None:
+    return stored
+  return dict({"maxmem": memory, "minmem": memory}, **stored)
+
+
+def Object(value: Any) -> Mapping[str, Any]:
+  """Returns a JSON object; anything else counts as an empty one.
+
+  """
+  return value if isinstance(value, dict) else {}
+
+
+def Quote(value: Any) -> str:
+  """Writes a value for people.
+
+  """
+  text = repr(value)
+  return text if len(text) <= _QUOTED else text[:_QUOTED] + "..."
+
+
+def DiskSubject(disk: Row) -> str:
+  """Says whose a disk is.
+
+  """
+  if disk["instance"] is None:
+    return "a disk of no instance"
+  return "%s, disk/%s" % (disk["instance"], disk["index"])
+
+
+def DiskType(disk: Row) -> str:
+  """Returns the type of a disk, by its name of today.
+
+  """
+  kind = str(disk["dev_type"])
+  return _DISK_TYPES.get(kind, kind)
+
+
+def DiskTypes(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
+  """Returns the types of each instance's disks, by the instances' names.
+
+  @param disks: with instance and dev_type
+
+  """
+  types: Dict[str, FrozenSet[str]] = {}
+  # There are few sets
+  single: Dict[str, FrozenSet[str]] = {}
+  for disk in disks:
+    name = disk["instance"]
+    if name is not None:
+      kind = DiskType(disk)
+      kinds = single.setdefault(kind, frozenset([kind]))
+      types[name] = types[name] | kinds if name in types else kinds
+  return types
 
 
 def NodesWith(facts: Facts, flag: str) -> Set[str]:

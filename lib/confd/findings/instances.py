@@ -20,12 +20,13 @@ from ganeti.confd.findings import table
 
 #: The fields and places that are needed, see L{facts}
 FIELDS: Dict[str, List[str]] = {
-  columns.NODE: ["name", "offline", "drained"],
-  columns.INSTANCE: ["name", "pnode", "admin_state", "forthcoming", "mtime",
-                     "tags"],
+  columns.NODE: ["name", "offline", "drained", "vm_capable", "pip", "sip"],
+  columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "forthcoming",
+                     "mtime", "tags", "hypervisor", "custom_beparams",
+                     "nic.ips", "nic.networks"],
+  columns.DISK: ["instance", "dev_type"],
   }
-_CLUSTER_TAGS = "/cluster/tags"
-PLACES = [_CLUSTER_TAGS]
+PLACES = [facts.CLUSTER]
 
 #: Seconds for which an instance may be forthcoming
 _FORTHCOMING = 86400
@@ -58,12 +59,80 @@ def _InstanceOnDrainedNode(known: facts.Facts) -> table.Found:
 
 
 @table.Enter(
+  "instance-on-incapable-node", table.CRITICAL,
+  "An instance is on a node that is not vm_capable",
+  "gnt-node modify --vm-capable=yes NODE, or confd-client evacuate NODE says"
+  " how to move it")
+def _InstanceOnIncapableNode(known: facts.Facts) -> table.Found:
+  incapable = {node["name"] for node in known.nodes if not node["vm_capable"]}
+  if not incapable:
+    return
+  for instance in known.instances:
+    nodes = incapable.intersection([instance["pnode"], *instance["snodes"]])
+    if nodes:
+      yield (instance["name"], "is on %s, which is not vm_capable" %
+             facts.Join(nodes))
+
+
+@table.Enter(
+  "not-enabled", table.WARNING,
+  "An instance uses a hypervisor or a type of disks that is not enabled",
+  "gnt-cluster modify --enabled-hypervisors=... or"
+  " --enabled-disk-templates=...")
+def _NotEnabled(known: facts.Facts) -> table.Found:
+  hypervisors = known.cluster.get("enabled_hypervisors")
+  templates = known.cluster.get("enabled_disk_templates")
+  if isinstance(hypervisors, list) and hypervisors:
+    for instance in known.instances:
+      if instance["hypervisor"] not in hypervisors:
+        yield (instance["name"], "its hypervisor %s is not enabled" %
+               instance["hypervisor"])
+  if isinstance(templates, list) and templates:
+    types = facts.DiskTypes(known.disks)
+    diskless = frozenset(["diskless"])
+    for instance in known.instances:
+      for kind in types.get(instance["name"], diskless):
+        if kind not in templates:
+          yield (instance["name"], "its disk type %s is not enabled" % kind)
+
+
+@table.Enter(
+  "memory-bounds", table.WARNING,
+  "An instance's minmem is more than its maxmem",
+  "gnt-instance modify -B minmem=...,maxmem=... INSTANCE")
+def _MemoryBounds(known: facts.Facts) -> table.Found:
+  for (instance, backend) in facts.Backend(known):
+    (low, high) = (backend.get("minmem"), backend.get("maxmem"))
+    if isinstance(low, int) and isinstance(high, int) and low > high:
+      yield (instance["name"], "its minmem is %d, and its maxmem %d" %
+             (low, high))
+
+
+@table.Enter(
+  "instance-has-node-address", table.WARNING,
+  "An instance has an address that a node or the cluster has, in no network of"
+  " Ganeti's",
+  "gnt-instance modify --net N:modify,ip=ADDRESS INSTANCE, unless they never"
+  " meet")
+def _InstanceHasNodeAddress(known: facts.Facts) -> table.Found:
+  owners = {address: "node %s" % node["name"] for node in known.nodes
+            for address in (node["pip"], node["sip"])}
+  owners[known.cluster.get("master_ip")] = "the cluster"
+  owners.pop(None, None)
+  for instance in known.instances:
+    for (index, address) in enumerate(instance["nic.ips"]):
+      if address in owners and instance["nic.networks"][index] is None:
+        yield ("%s, nic/%d" % (instance["name"], index),
+               "has the address %s of %s" % (address, owners[address]))
+
+
+@table.Enter(
   "exclusion-tag", table.WARNING,
   "Two instances that the cluster's exclusion tags keep apart have one"
   " primary node",
   "gnt-instance migrate one of them, or let hbal(1) find where to")
 def _ExclusionTag(known: facts.Facts) -> table.Found:
-  rules = htoolstags.Parse(known.places[_CLUSTER_TAGS])
+  rules = htoolstags.Parse(known.cluster.get("tags"))
   together: Dict[Tuple[str, str], List[str]] = collections.defaultdict(list)
   for instance in known.instances:
     for tag in rules.ExclusionTags(instance["tags"]):

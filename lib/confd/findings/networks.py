@@ -32,8 +32,7 @@ FIELDS: Dict[str, List[str]] = {
                     "usable_count", "group_list", "instance_reservations",
                     "external_reservations", "ip_list"],
   }
-_MASTER_IP = "/cluster/master_ip"
-PLACES = [_MASTER_IP]
+PLACES = [facts.CLUSTER]
 
 #: Less than this part of a network's usable addresses is "nearly full"
 _FEW_FREE = 0.1
@@ -110,7 +109,7 @@ def _NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
     for ip in dict.fromkeys([node["pip"], node["sip"]]):
       if ip is not None:
         yield (ip, "node %s" % node["name"])
-  master_ip = known.places[_MASTER_IP]
+  master_ip = known.cluster.get("master_ip")
   if isinstance(master_ip, str):
     yield (master_ip, "the master IP")
 

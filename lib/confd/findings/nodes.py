@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Dict, Iterator, List, Tuple
 
 from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
@@ -17,11 +17,10 @@ from ganeti.confd.findings import table
 
 #: The fields and places that are needed, see L{facts}
 FIELDS: Dict[str, List[str]] = {
-  columns.NODE: ["name", "offline", "drained", "master_candidate",
-                 "master_capable"],
+  columns.NODE: ["name", "offline", "drained", "master", "master_candidate",
+                 "master_capable", "pip", "sip"],
   }
-_POOL_SIZE = "/cluster/candidate_pool_size"
-PLACES = [_POOL_SIZE]
+PLACES = [facts.CLUSTER]
 
 
 @table.Enter(
@@ -30,7 +29,7 @@ PLACES = [_POOL_SIZE]
   " that could be one",
   "gnt-node modify --auto-promote --master-candidate=yes NODE")
 def _FewCandidates(known: facts.Facts) -> table.Found:
-  pool_size = known.places[_POOL_SIZE]
+  pool_size = known.cluster.get("candidate_pool_size")
   if not isinstance(pool_size, int):
     return
   # As Ganeti counts: whoever is a candidate is one, also if the node could not
@@ -43,3 +42,47 @@ def _FewCandidates(known: facts.Facts) -> table.Found:
   if count < wanted:
     yield ("cluster", "has %d master candidates and could have %d; the pool"
            " size is %d" % (count, wanted, pool_size))
+
+
+@table.Enter(
+  "master-no-candidate", table.CRITICAL,
+  "The master is no master candidate",
+  "gnt-node modify --master-candidate=yes on the master")
+def _MasterNoCandidate(known: facts.Facts) -> table.Found:
+  for node in known.nodes:
+    if node["master"] and not node["master_candidate"]:
+      yield (node["name"], "is the master, and no master candidate")
+
+
+@table.Enter(
+  "node-state", table.WARNING,
+  "A node is two of master candidate, drained and offline at once",
+  "gnt-node modify sets all of them: --offline=yes, --drained=yes, or both with"
+  " =no")
+def _NodeState(known: facts.Facts) -> table.Found:
+  for node in known.nodes:
+    states = [name for name in ("master_candidate", "drained", "offline")
+              if node[name]]
+    if len(states) > 1:
+      yield (node["name"], "is %s at once" % " and ".join(states))
+
+
+def _Addresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
+  """Yields each address of nodes and the cluster, and whose it is.
+
+  """
+  master_ip = known.cluster.get("master_ip")
+  if isinstance(master_ip, str):
+    yield (master_ip, "the cluster")
+  for node in known.nodes:
+    for address in {node["pip"], node["sip"]} - {None}:
+      yield (address, "node %s" % node["name"])
+
+
+@table.Enter(
+  "duplicate-node-ip", table.CRITICAL,
+  "Two nodes, or a node and the cluster, have one address",
+  "gnt-node modify --secondary-ip=ADDRESS NODE for one of them")
+def _DuplicateNodeIp(known: facts.Facts) -> table.Found:
+  for (address, owners) in facts.FindTwice(_Addresses(known)):
+    yield (address, "is used by %s" % "; ".join(owners))

@@ -12,13 +12,18 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
+from ganeti.confd.findings import cluster
 from ganeti.confd.findings import daemon
 from ganeti.confd.findings import disks
 from ganeti.confd.findings import facts as factslib
 from ganeti.confd.findings import instances
+from ganeti.confd.findings import names
 from ganeti.confd.findings import networks
 from ganeti.confd.findings import nics
 from ganeti.confd.findings import nodes
+from ganeti.confd.findings import parameters
+from ganeti.confd.findings import policy
+from ganeti.confd.findings import ports
 from ganeti.confd.findings import references
 from ganeti.confd.findings import table
 
@@ -30,7 +35,8 @@ CHECKS = table.CHECKS
 Facts = factslib.Facts
 Finding = table.Finding
 
-_SUBJECTS = [daemon, disks, instances, networks, nics, nodes, references]
+_SUBJECTS = [cluster, daemon, disks, instances, names, networks, nics, nodes,
+             parameters, policy, ports, references]
 
 
 def _Fields() -> Dict[str, List[str]]:

@@ -33,6 +33,7 @@ from typing import Any, Counter, Dict, FrozenSet, List, Mapping, NamedTuple, \
   Optional, Sequence, Set, Tuple
 
 from ganeti.confd.config import columns
+from ganeti.confd.findings import facts
 from ganeti.confd.findings import htoolstags
 from ganeti.confd.views import placement
 from ganeti.confd.views import shellwords
@@ -48,12 +49,6 @@ MOVE = "move"
 _MIRRORED = frozenset(["drbd"])
 _SHARED = frozenset(["blockdev", "ext", "gluster", "rbd", "sharedfile"])
 _LOCAL = frozenset(["file", "plain"])
-
-#: Names of types before Ganeti 2.12
-_OLD_TYPES = {
-  "drbd8": "drbd",
-  "lvm": "plain",
-  }
 
 _CANNOT_MIGRATE = frozenset(["chroot", "lxc"])
 
@@ -188,18 +183,6 @@ def _WhyNotUsable(row: Row) -> Optional[str]:
   return None
 
 
-def _Types(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
-  """Finds the types of each instance's disks.
-
-  """
-  types: Dict[str, Set[str]] = {}
-  for disk in disks:
-    if disk["instance"] is not None:
-      kind = str(disk["dev_type"])
-      types.setdefault(disk["instance"], set()).add(_OLD_TYPES.get(kind, kind))
-  return {name: frozenset(kinds) for (name, kinds) in types.items()}
-
-
 def _WhyMixed(types: FrozenSet[str]) -> str:
   return ("no command moves an instance with disks of these types: %s" %
           ", ".join(sorted(types)))
@@ -329,7 +312,7 @@ def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
   leaving = _Node(mine, usable, others, rules)
   instances = tables[columns.INSTANCE]
   loads = _Loads(instances, rules)
-  types = _Types(tables[columns.DISK])
+  types = facts.DiskTypes(tables[columns.DISK])
   nothing: FrozenSet[str] = frozenset()
   steps = [_PrimaryStep(row, types.get(row["name"], nothing), leaving, nodes,
                         loads)

@@ -1,0 +1,92 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What several disks have that only one should: volumes, DRBD minors.
+
+A disk that is attached twice is one disk all the same.
+
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+
+from typing import Any, Hashable, Iterable, Iterator, NamedTuple, TypeVar
+
+from ganeti.confd.config import lenient
+from ganeti.confd.config import redaction
+from ganeti.confd.config import snapshot as snapshotlib
+from ganeti.confd.config import volumes
+
+
+#: A node's UUID, and a minor there
+_Minor = tuple[str, int]
+
+_Item = TypeVar("_Item", bound=Hashable)
+
+
+class _Found(NamedTuple):
+  volumes: frozenset[volumes.Place]
+  minors: frozenset[_Minor]
+
+
+def _Minors(disk: snapshotlib.Disk) -> Iterator[_Minor]:
+  """Yields the minors of a DRBD disk.
+
+  """
+  stored = disk.stored
+  if stored.get("dev_type") in redaction.DRBD_TYPES:
+    items: list[Any] = lenient.List(stored.get("logical_id"))
+    for (node, minor) in zip(items[:2], items[3:5]):
+      if isinstance(node, str) and isinstance(minor, int):
+        yield (node, minor)
+
+
+def _Several(items: Iterable[_Item]) -> frozenset[_Item]:
+  """Finds what is there more than once.
+
+  """
+  counts = collections.Counter(items)
+  return frozenset(item for (item, count) in counts.items() if count > 1)
+
+
+@functools.lru_cache(maxsize=1)
+def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
+  """Looks at all disks, when it is first asked for: most never do.
+
+  """
+  disks = {id(disk.stored): disk for disk in snapshot.disks.items}.values()
+  return _Found(
+    _Several(place for disk in disks for place in set(volumes.Places(disk))),
+    _Several(minor for disk in disks for minor in set(_Minors(disk))))
+
+
+def Volumes(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk
+            ) -> list[str]:
+  """Lists the volumes of a disk that another disk has, too.
+
+  """
+  shared = _Find(snapshot).volumes
+  if not shared:
+    return []
+  return sorted({name for (_, name) in shared.intersection(
+    volumes.Places(disk))})
+
+
+def Minors(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk
+           ) -> list[list[Any]]:
+  """Lists the minors of a disk that another disk has on the same node.
+
+  @return: each as [name of the node, minor]
+
+  """
+  shared = _Find(snapshot).minors
+  result: list[list[Any]] = []
+  if shared:
+    for (key, minor) in _Minors(disk):
+      node = snapshot.nodes.Resolve(key)
+      if (key, minor) in shared and node is not None:
+        result.append([node.name, minor])
+  return result

@@ -1,0 +1,38 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Findings about the cluster as a whole.
+
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List
+
+from ganeti.confd.findings import facts
+from ganeti.confd.findings import table
+
+
+#: The fields and places that are needed, see L{facts}
+FIELDS: Dict[str, List[str]] = {}
+PLACES = [facts.CLUSTER]
+
+
+@table.Enter(
+  "nothing-enabled", table.CRITICAL,
+  "No hypervisor or no type of disks is enabled, or an enabled hypervisor has"
+  " no parameters",
+  "gnt-cluster modify --enabled-hypervisors=... or"
+  " --enabled-disk-templates=...")
+def _NothingEnabled(known: facts.Facts) -> table.Found:
+  for (key, what) in [("enabled_hypervisors", "hypervisor"),
+                      ("enabled_disk_templates", "type of disks")]:
+    if known.cluster.get(key) == []:
+      yield ("cluster", "no %s is enabled" % what)
+  enabled = known.cluster.get("enabled_hypervisors")
+  hvparams = known.cluster.get("hvparams")
+  if isinstance(enabled, list) and isinstance(hvparams, dict):
+    for name in enabled:
+      if name not in hvparams:
+        yield ("cluster", "hypervisor %s has no parameters" % name)

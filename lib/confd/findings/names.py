@@ -1,0 +1,73 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Findings about names and UUIDs.
+
+"""
+
+from __future__ import annotations
+
+import re
+
+from typing import Dict, List
+
+from ganeti.confd.config import columns
+from ganeti.confd.findings import facts
+from ganeti.confd.findings import table
+
+
+#: The fields that are needed, see L{facts}
+FIELDS: Dict[str, List[str]] = {
+  columns.INSTANCE: ["name", "indexed"],
+  columns.NODE: ["name", "indexed"],
+  columns.GROUP: ["name", "indexed"],
+  columns.NETWORK: ["name", "indexed"],
+  columns.DISK: ["instance", "index", "indexed"],
+  }
+PLACES: List[str] = []
+
+#: What has a name that no other of its kind may have; of networks, Ganeti goes
+#: by the UUID
+_NAMED = [columns.NODE, columns.GROUP, columns.INSTANCE]
+
+_UUID_RE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+_BY_HAND = ("gnt-cluster verify says more; the configuration was changed by"
+            " hand")
+
+
+@table.Enter(
+  "duplicate-name", table.CRITICAL,
+  "Two nodes, groups or instances have one name",
+  _BY_HAND)
+def _DuplicateName(known: facts.Facts) -> table.Found:
+  for kind in _NAMED:
+    names = [(row["name"], "") for row in known.tables[kind]]
+    for (name, owners) in facts.FindTwice(names):
+      yield (name, "is the name of %d %ss" % (len(owners), kind))
+
+
+@table.Enter(
+  "group-name", table.WARNING,
+  "A group's name looks like a UUID",
+  "gnt-group rename GROUP NAME")
+def _GroupName(known: facts.Facts) -> table.Found:
+  for group in known.groups:
+    if _UUID_RE.match(group["name"].lower()):
+      yield ("group %s" % group["name"], "is named like a UUID")
+
+
+@table.Enter(
+  "wrong-uuid", table.CRITICAL,
+  "Something is stored under another UUID than its own, which may be that of"
+  " something else",
+  _BY_HAND)
+def _WrongUuid(known: facts.Facts) -> table.Found:
+  for kind in (columns.NODE, columns.GROUP, columns.INSTANCE, columns.NETWORK,
+               columns.DISK):
+    for row in known.tables[kind]:
+      if not row["indexed"]:
+        subject = (facts.DiskSubject(row) if kind == columns.DISK else
+                   "%s %s" % (kind, row["name"]))
+        yield (subject, "is stored under another UUID than its own")

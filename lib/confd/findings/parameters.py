@@ -1,0 +1,202 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Findings about parameters: of what kind they are, and what they must be.
+
+Facts, from Ganeti's C{utils.ForceDictType}: a number may be a text that is one;
+a boolean may be any value, but of texts only "true" and "false"; a size may be
+a text with a unit; for a text, False stands for the empty one. Ganeti verifies
+parameters that are filled; here each is looked at where it stands.
+
+"""
+
+from __future__ import annotations
+
+import re
+
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
+
+from ganeti.confd.config import columns
+from ganeti.confd.findings import facts
+from ganeti.confd.findings import table
+
+
+#: The fields and places that are needed, see L{facts}
+FIELDS: Dict[str, List[str]] = {
+  columns.NODE: ["name", "custom_ndparams"],
+  columns.GROUP: ["name", "custom_ndparams", "custom_diskparams"],
+  columns.INSTANCE: ["name", "custom_beparams", "custom_nicparams"],
+  }
+PLACES = [facts.CLUSTER]
+
+_TEXT = "text"
+_TEXT_OR_NOTHING = "text or nothing"
+_BOOL = "boolean"
+_SIZE = "size"
+INTEGER = "integer"
+_FLOAT = "number"
+
+#: The kind of each parameter, by name
+Kinds = Mapping[str, str]
+
+_BE: Kinds = {
+  "always_failover": _BOOL,
+  "auto_balance": _BOOL,
+  "maxmem": _SIZE,
+  # Both of the above before Ganeti 2.6
+  "memory": _SIZE,
+  "minmem": _SIZE,
+  "spindle_use": INTEGER,
+  "vcpus": INTEGER,
+  }
+_NIC: Kinds = {
+  "link": _TEXT,
+  "mode": _TEXT,
+  "vlan": _TEXT,
+  }
+_ND: Kinds = {
+  "cpu_speed": _FLOAT,
+  "exclusive_storage": _BOOL,
+  "oob_program": _TEXT,
+  "ovs": _BOOL,
+  "ovs_link": _TEXT_OR_NOTHING,
+  "ovs_name": _TEXT_OR_NOTHING,
+  "spindle_count": INTEGER,
+  "ssh_port": INTEGER,
+  }
+
+#: Node parameters that only groups and the cluster may have
+_ND_GLOBALS = ["exclusive_storage"]
+
+#: "ext" since Ganeti 3.2
+_NIC_MODES = frozenset(["auto", "bridged", "ext", "openvswitch", "pool",
+                        "routed"])
+_BRIDGED = "bridged"
+
+#: The types of disks for which it is said how an instance reaches them, and the
+#: ways there are
+_WITH_ACCESS = ["ext", "gluster", "rbd"]
+_ACCESS = "access"
+_ACCESS_MODES = frozenset(["kernelspace", "userspace"])
+
+_SIZE_RE = re.compile(r"[.\d]+\s*[a-zA-Z]*", re.ASCII)
+
+
+def _Is(value: Any, convert: Any) -> bool:
+  try:
+    convert(value)
+  except (TypeError, ValueError, OverflowError):
+    return False
+  return True
+
+
+def _Fits(value: Any, kind: str) -> bool:
+  """Says whether Ganeti takes a value for one of a kind.
+
+  """
+  if kind == INTEGER:
+    return _Is(value, int)
+  if kind == _FLOAT:
+    return _Is(value, float)
+  if kind == _SIZE:
+    return _SIZE_RE.fullmatch(str(value)) is not None
+  if kind == _BOOL:
+    return (not isinstance(value, str) or
+            value.lower() in ("", "false", "true"))
+  return (isinstance(value, str) or value is False or
+          (value is None and kind == _TEXT_OR_NOTHING))
+
+
+def Problems(params: Any, kinds: Kinds) -> Iterator[str]:
+  """Yields what is wrong with parameters, in words.
+
+  """
+  if not isinstance(params, dict):
+    yield "are no JSON object"
+    return
+  for (name, value) in params.items():
+    # Nearly all are integers that fit
+    if type(value) is int and value >= 0 and \
+       kinds.get(name) in (_SIZE, INTEGER):
+      continue
+    if name not in kinds:
+      yield "%s is not known" % name
+    elif not _Fits(value, kinds[name]):
+      yield "%s is %s, no %s" % (name, facts.Quote(value), kinds[name])
+
+
+def _NicProblems(own: Any, default: Mapping[str, Any]) -> Iterator[str]:
+  """Yields what is wrong with the parameters of a network interface.
+
+  """
+  yield from Problems(own, _NIC)
+  filled = dict(default, **own) if isinstance(own, dict) else default
+  mode = filled.get("mode", _BRIDGED)
+  if mode not in _NIC_MODES and isinstance(mode, str):
+    yield "mode is %s, which there is not" % facts.Quote(mode)
+  if mode == _BRIDGED and not filled.get("link", True):
+    yield "mode is bridged, and link is empty"
+
+
+def _AccessProblems(params: Any) -> Iterator[str]:
+  """Yields what is wrong with the parameters of disks.
+
+  """
+  for kind in _WITH_ACCESS:
+    value = facts.Object(facts.Object(params).get(kind)).get(_ACCESS)
+    if value is not None and value not in _ACCESS_MODES:
+      yield "%s of %s is %s, and not one of %s" % (
+        _ACCESS, kind, facts.Quote(value), facts.Join(_ACCESS_MODES))
+
+
+def _OfCluster(cluster: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
+  default = {name: facts.Object(cluster.get(name)).get("default", {})
+             for name in ("beparams", "nicparams")}
+  nic_default = default["nicparams"]
+  for (what, problems) in [
+      ("beparams", Problems(default["beparams"], _BE)),
+      ("nicparams", _NicProblems(nic_default, {})),
+      ("ndparams", Problems(facts.Object(cluster.get("ndparams")), _ND)),
+      ("diskparams", _AccessProblems(cluster.get("diskparams")))]:
+    for problem in problems:
+      yield ("cluster", "%s: %s" % (what, problem))
+
+
+def _OfGroup(group: facts.Row) -> Iterator[Tuple[str, str]]:
+  for problem in Problems(group["custom_ndparams"], _ND):
+    yield ("group %s" % group["name"], "ndparams: " + problem)
+  for problem in _AccessProblems(group["custom_diskparams"]):
+    yield ("group %s" % group["name"], "diskparams: " + problem)
+
+
+def _OfNode(node: facts.Row) -> Iterator[Tuple[str, str]]:
+  for problem in Problems(node["custom_ndparams"], _ND):
+    yield (node["name"], "ndparams: " + problem)
+  for name in _ND_GLOBALS:
+    if name in node["custom_ndparams"]:
+      yield (node["name"], "ndparams: %s is for groups and the cluster only" %
+             name)
+
+
+@table.Enter(
+  "invalid-parameter", table.CRITICAL,
+  "A parameter has a value that Ganeti does not take",
+  "gnt-cluster, gnt-group, gnt-node or gnt-instance modify, with another value")
+def _InvalidParameter(known: facts.Facts) -> table.Found:
+  yield from _OfCluster(known.cluster)
+  for group in known.groups:
+    yield from _OfGroup(group)
+  for node in known.nodes:
+    yield from _OfNode(node)
+  nic_default = facts.Object(facts.Object(
+    known.cluster.get("nicparams")).get("default"))
+  for instance in known.instances:
+    if instance["custom_beparams"]:
+      for problem in Problems(instance["custom_beparams"], _BE):
+        yield (instance["name"], "beparams: " + problem)
+    for (index, own) in enumerate(instance["custom_nicparams"]):
+      # Without parameters of its own it has the cluster's
+      if own:
+        for problem in _NicProblems(own, nic_default):
+          yield ("%s, nic/%d" % (instance["name"], index), problem)

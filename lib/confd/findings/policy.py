@@ -1,0 +1,264 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Findings about the policies for instances, and what violates them.
+
+Facts, from Ganeti's C{objects.InstancePolicy} and C{cmdlib.common}: a policy
+has pairs of a least and a greatest specification ("minmax"), of which an
+instance has to be within one; a standard specification, for the cluster only,
+that is within one, too; the types of disks that are allowed; and two ratios. A
+group's policy is filled with the cluster's. The number of disks does not count
+for an instance without any; where a node has exclusive storage, the spindles
+are those of the disks.
+
+"""
+
+from __future__ import annotations
+
+import collections
+
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, \
+  Optional, Sequence, Tuple
+
+from ganeti.confd.config import columns
+from ganeti.confd.findings import facts
+from ganeti.confd.findings import parameters
+from ganeti.confd.findings import table
+
+
+#: The fields and places that are needed, see L{facts}
+FIELDS: Dict[str, List[str]] = {
+  columns.NODE: ["name", "group.uuid", "ndp/exclusive_storage"],
+  columns.GROUP: ["name", "uuid", "custom_ipolicy", "ipolicy"],
+  columns.INSTANCE: ["name", "pnode", "snodes", "custom_beparams", "nic.modes"],
+  columns.DISK: ["instance", "dev_type", "size", "spindles"],
+  }
+PLACES = [facts.CLUSTER]
+
+_MINMAX = "minmax"
+_MIN = "min"
+_MAX = "max"
+_STD = "std"
+_TEMPLATES = "disk-templates"
+_RATIOS = ["spindle-ratio", "vcpu-ratio"]
+_KEYS = frozenset([_MINMAX, _STD, _TEMPLATES, *_RATIOS])
+
+_SPECIFICATIONS = ["cpu-count", "disk-count", "disk-size", "memory-size",
+                   "nic-count", "spindle-use"]
+_KINDS = dict.fromkeys(_SPECIFICATIONS, parameters.INTEGER)
+
+_DISKLESS = "diskless"
+_ALL_TEMPLATES = frozenset(["blockdev", _DISKLESS, "drbd", "ext", "file",
+                            "gluster", "plain", "rbd", "sharedfile"])
+
+#: Keys of the policies of before Ganeti 2.9, which are not looked at
+_OLD_KEYS = frozenset([_MIN, _MAX])
+
+#: A value that an instance has, with its name; None if it is not known
+_Value = Tuple[str, Optional[float]]
+
+
+def _SpecificationProblems(name: str, stored: Any) -> Iterator[str]:
+  """Yields what is wrong with a specification.
+
+  """
+  for problem in parameters.Problems(stored, _KINDS):
+    yield "%s: %s" % (name, problem)
+  missing = [key for key in _SPECIFICATIONS if key not in facts.Object(stored)]
+  if missing:
+    yield "%s lacks %s" % (name, ", ".join(missing))
+
+
+def _IsWithin(stored: Mapping[str, Any], least: Mapping[str, Any],
+              greatest: Mapping[str, Any]) -> bool:
+  try:
+    return all(least[key] <= stored.get(key, least[key]) <= greatest[key]
+               for key in _SPECIFICATIONS)
+  except (LookupError, TypeError):
+    # Something else is wrong
+    return True
+
+
+def _MinMaxProblems(pairs: Any, std: Any, is_cluster: bool) -> Iterator[str]:
+  """Yields what is wrong with the specifications of a policy.
+
+  """
+  if not isinstance(pairs, list) or not pairs:
+    yield "%s is empty" % _MINMAX
+    return
+  if is_cluster:
+    yield from _SpecificationProblems(_STD, std)
+  fits = False
+  for (index, pair) in enumerate(pairs):
+    pair = facts.Object(pair)
+    for key in (_MIN, _MAX):
+      if key in pair:
+        yield from _SpecificationProblems("%s/%d/%s" % (_MINMAX, index, key),
+                                          pair[key])
+      else:
+        yield "%s/%d lacks %s" % (_MINMAX, index, key)
+    (least, greatest) = (facts.Object(pair.get(key)) for key in (_MIN, _MAX))
+    for key in _SPECIFICATIONS:
+      (low, high) = (least.get(key), greatest.get(key))
+      if isinstance(low, int) and isinstance(high, int) and low > high:
+        yield "%s/%d: %s is at least %d and at most %d" % (
+          _MINMAX, index, key, low, high)
+    fits = fits or _IsWithin(facts.Object(std), least, greatest)
+  if is_cluster and not fits:
+    yield "%s is not within any pair of %s" % (_STD, _MINMAX)
+
+
+def _PolicyProblems(policy: Mapping[str, Any], is_cluster: bool
+                    ) -> Iterator[str]:
+  """Yields what is wrong with a policy.
+
+  """
+  if _OLD_KEYS.intersection(policy):
+    return
+  if _MINMAX in policy:
+    yield from _MinMaxProblems(policy[_MINMAX], policy.get(_STD), is_cluster)
+  if _TEMPLATES in policy:
+    templates = policy[_TEMPLATES]
+    if not isinstance(templates, list) or not templates:
+      yield "%s is empty" % _TEMPLATES
+    else:
+      for item in templates:
+        if item not in _ALL_TEMPLATES:
+          yield "%s: there is no %s" % (_TEMPLATES, facts.Quote(item))
+  for key in _RATIOS:
+    if isinstance(policy.get(key, 0.0), bool) or \
+       not isinstance(policy.get(key, 0.0), (int, float)):
+      yield "%s is %s, no number" % (key, facts.Quote(policy[key]))
+  for key in policy:
+    if key not in _KEYS:
+      yield "%s is not known" % key
+
+
+@table.Enter(
+  "invalid-policy", table.CRITICAL,
+  "A policy for instances is incomplete or contradicts itself",
+  "gnt-cluster modify or gnt-group modify, with --ipolicy-...")
+def _InvalidPolicy(known: facts.Facts) -> table.Found:
+  of_cluster = list(_PolicyProblems(
+    facts.Object(known.cluster.get("ipolicy")), True))
+  for problem in of_cluster:
+    yield ("cluster", problem)
+  for group in known.groups:
+    if group["custom_ipolicy"]:
+      for problem in _PolicyProblems(group["ipolicy"], False):
+        # What is the cluster's is not told again
+        if problem not in of_cluster:
+          yield ("group %s" % group["name"], problem)
+
+
+def _Outside(values: Sequence[_Value], pair: Any) -> List[str]:
+  """Lists which values are not within a pair of specifications.
+
+  """
+  result = []
+  (least, greatest) = (facts.Object(facts.Object(pair).get(key))
+                       for key in (_MIN, _MAX))
+  for (name, value) in values:
+    if value is None:
+      continue
+    (key, _, _) = name.partition("/")
+    (low, high) = (least.get(key, value), greatest.get(key, value))
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)) and \
+       not low <= value <= high:
+      result.append("%s is %s, not in the range %s to %s" %
+                    (name, value, low, high))
+  return result
+
+
+def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
+                values: Sequence[_Value]) -> List[str]:
+  """Lists in what an instance violates a policy.
+
+  @param types: of its disks
+  @param values: what it has
+
+  """
+  pairs = policy.get(_MINMAX)
+  nothing: List[str] = []
+  outside = min((_Outside(values, pair)
+                 for pair in (pairs if isinstance(pairs, list) else [])),
+                key=len, default=nothing)
+  allowed = policy.get(_TEMPLATES)
+  forbidden = (types or {_DISKLESS}).difference(
+    allowed if isinstance(allowed, list) else _ALL_TEMPLATES)
+  return ["disk type %s is not allowed" % kind
+          for kind in sorted(forbidden)] + outside
+
+
+class _Shape(NamedTuple):
+  """What decides whether an instance violates a policy.
+
+  """
+  #: UUID of its group
+  group: str
+  #: Of its disks
+  types: FrozenSet[str]
+  memory: Optional[float]
+  cpus: Optional[float]
+  nics: int
+  spindles: Optional[float]
+  sizes: Tuple[Optional[float], ...]
+
+  def Values(self) -> List[_Value]:
+    """Lists what a policy limits.
+
+    """
+    return [("memory-size", self.memory), ("cpu-count", self.cpus),
+            ("nic-count", self.nics), ("spindle-use", self.spindles),
+            ("disk-count", len(self.sizes) or None),
+            *(("disk-size/%d" % index, size)
+              for (index, size) in enumerate(self.sizes))]
+
+
+def _Number(value: Any) -> Optional[float]:
+  return value if isinstance(value, (int, float)) else None
+
+
+def _Shapes(known: facts.Facts) -> Iterator[Tuple[str, _Shape]]:
+  """Yields the name of each instance, and what decides.
+
+  """
+  groups = {node["name"]: node["group.uuid"] for node in known.nodes}
+  exclusive = {node["name"] for node in known.nodes
+               if node["ndp/exclusive_storage"] is True}
+  types = facts.DiskTypes(known.disks)
+  disks: Dict[str, List[facts.Row]] = collections.defaultdict(list)
+  for disk in known.disks:
+    if disk["instance"] is not None:
+      disks[disk["instance"]].append(disk)
+  nothing: FrozenSet[str] = frozenset()
+  for (instance, backend) in facts.Backend(known):
+    name = instance["name"]
+    mine = disks[name]
+    spindles = backend.get("spindle_use")
+    if exclusive and not exclusive.isdisjoint([instance["pnode"],
+                                               *instance["snodes"]]):
+      counts = [disk["spindles"] for disk in mine]
+      spindles = None if None in counts else sum(counts)
+    yield (name, _Shape(
+      groups[instance["pnode"]], types.get(name, nothing),
+      _Number(backend.get("maxmem")), _Number(backend.get("vcpus")),
+      len(instance["nic.modes"]), _Number(spindles),
+      tuple(disk["size"] for disk in mine)))
+
+
+@table.Enter(
+  "policy-violation", table.WARNING,
+  "An instance is not what its group's policy wants",
+  "gnt-instance modify INSTANCE, or gnt-group modify --ipolicy-...")
+def _PolicyViolation(known: facts.Facts) -> table.Found:
+  policies = {group["uuid"]: group["ipolicy"] for group in known.groups}
+  # Many instances are alike
+  found: Dict[_Shape, List[str]] = {}
+  for (name, shape) in _Shapes(known):
+    if shape not in found:
+      found[shape] = _Violations(policies.get(shape.group, {}), shape.types,
+                                 shape.Values())
+    if found[shape]:
+      yield (name, "; ".join(found[shape]))
