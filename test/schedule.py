@@ -28,8 +28,8 @@ _TOGETHER = {
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
               "test_peer_daemon"]],
   # Likewise, but they take too long for one cluster
-  "acceptance": [["test_following", "test_followers", "test_gnt_cluster_verify",
-                  "test_users"], None],
+  "acceptance": [["test_following", "test_evacuate", "test_followers",
+                  "test_gnt_cluster_verify", "test_users"], None],
   }
 
 #: Jobs that run with no other beside them, and why
