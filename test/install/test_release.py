@@ -61,14 +61,31 @@ class TestRelease(unittest.TestCase):
     self._Git("tag", "v" + version)
     self._Edit("NEWS", "released 2026-11-30", "unreleased")
     self._Edit("debian/changelog", r"\(.*-1\)", "(0.0.9-1)")
+    self._Edit("debian/changelog", r"(?m)^( -- .*>  ).*$",
+               r"\1Tue, 01 Dec 2099 12:00:00 +0000")
     (exit_code, output) = self._Release(self.dist)
     self.assertEqual(exit_code, 1, output)
     for text in ["changes that are not committed",
                  "there is a tag v%s already" % version,
                  "NEWS has \"(unreleased)\" below the version",
-                 "debian/changelog begins with 0.0.9, not with " + version]:
+                 "debian/changelog begins with 0.0.9, not with " + version,
+                 "debian/changelog is yet to come: Tue, 01 Dec 2099 "]:
       self.assertIn(text, output)
     self.assertFalse(os.path.exists(self.dist))
+
+  def testKeepsPromises(self):
+    """No name that the last release has promised is gone.
+
+    """
+    self._Git("tag", "v1.0.0")
+    self._Edit("lib/confd/_version.py", "VERSION = .*", "VERSION = \"1.7.0\"")
+    self._Edit("test/promised", "python Client\n", "")
+    (exit_code, output) = self._Release(self.dist)
+    self.assertEqual(exit_code, 1, output)
+    self.assertIn("v1.0.0 has promised, and test/promised has not:\n"
+                  "python Client\n", output)
+    self._Edit("lib/confd/_version.py", "VERSION = .*", "VERSION = \"2.0.0\"")
+    self.assertNotIn("promised", self._Release(self.dist)[1])
 
   def testUsage(self):
     for args in [["--help"], ["--dry-run", "--dry-run"], [self.dist, "x"]]:
@@ -97,6 +114,82 @@ class TestRelease(unittest.TestCase):
     self.assertEqual(exit_code, 1, output)
     self.assertIn("release: the tag cannot be signed", output)
     self.assertFalse(os.path.exists(self.dist))
+
+  def testWithoutWhat(self):
+    for args in [["--without"], ["--without", "sleep"]]:
+      (exit_code, output) = self._Release(*args)
+      self.assertEqual(exit_code, 1, output)
+      self.assertIn("--without takes one of: check check-trixie", output)
+
+  def _Stub(self, name, script):
+    """Puts a script in the place of one that takes long.
+
+    """
+    path = os.path.join(self.tree, name)
+    with open(path, "w", encoding="ascii") as fd:
+      fd.write("#!/bin/sh\nset -e\n" + script)
+    os.chmod(path, 0o755)
+
+  def _ReleaseInEarnest(self, fuzz, *args):
+    """Makes a release, with stubs for all that takes long.
+
+    @param fuzz: exit code of the one that comes last
+    @return: exit code, output, and what has run
+
+    """
+    ran = self.workdir.Path("ran")
+    for name in [".ci/run", "devel/check-trixie", "devel/check-pythons",
+                 "devel/check-packages"]:
+      self._Stub(name, "echo %s >>%s\n" % (name, ran))
+    self._Stub("devel/build-deb", "mkdir $2; cp %s $2/ganeti-confd_%s.orig"
+               ".tar.gz\n" % (buildutils.MakeTarball(self.workdir),
+                              buildutils.Version()))
+    self._Stub("test/soak/run", "echo soak $3 $4 >>%s; test -e $2/Makefile\n"
+               "echo '{\"left out\": [\"full disk\"]}' >$6\n" % ran)
+    self._Stub("test/fuzz/run", "echo fuzz $3 $4 >>%s; exit %d\n" %
+               (ran, fuzz))
+    self._Commit()
+    key = self.workdir.Path("key")
+    buildutils.Run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+    for (name, value) in [("gpg.format", "ssh"), ("user.signingKey", key),
+                          ("user.name", "x"), ("user.email", "x@localhost")]:
+      self._Git("config", name, value)
+    (exit_code, output) = buildutils.Try(
+      [os.path.join(self.tree, "devel/release"), *args, self.dist])
+    with open(ran, encoding="ascii") as fd:
+      return (exit_code, output, fd.read().splitlines())
+
+  @unittest.skipIf(os.getuid() != 0, "it needs root")
+  def testInEarnest(self):
+    """All steps, in order; and what was left out.
+
+    """
+    version = buildutils.Version()
+    (exit_code, output, ran) = self._ReleaseInEarnest(75, "--without",
+                                                      "check-trixie")
+    self.assertEqual(exit_code, 0, output)
+    self.assertEqual(ran, [
+      ".ci/run", "devel/check-pythons", "devel/check-packages",
+      "soak --seconds 3600", "fuzz --seconds 3600"])
+    left_out = ("Left out:\n  check-trixie\n  soak: these faults: full disk\n"
+                "  fuzz: cannot be made here; the reason is above\n")
+    self.assertIn(left_out, output)
+    self.assertIn("\nTagged v%s; it is not pushed\n" % version, output)
+    tag = buildutils.Run(["git", "cat-file", "tag", "v" + version],
+                         cwd=self.tree)
+    self.assertIn("\n\nganeti-confd %s\n\n%s" % (version, left_out), tag)
+    self.assertIn("-----BEGIN SSH SIGNATURE-----", tag)
+    self.assertTrue(os.path.exists(os.path.join(
+      self.dist, "ganeti-confd-%s.tar.gz" % version)))
+
+  @unittest.skipIf(os.getuid() != 0, "it needs root")
+  def testFailsWithACheck(self):
+    (exit_code, output, ran) = self._ReleaseInEarnest(1)
+    self.assertEqual(exit_code, 1, output)
+    self.assertEqual(len(ran), 6, ran)
+    self.assertIn("release: fuzz has failed\n", output)
+    self.assertFalse(os.path.exists(self.dist))
+    self.assertEqual(buildutils.Run(["git", "tag"], cwd=self.tree), "")
 
   def testDryRun(self):
     if os.getuid() == 0:
