@@ -98,15 +98,13 @@ class Table(NamedTuple):
     """Makes the rows.
 
     """
+    (snapshot, gets) = (self.snapshot, [i.get for i in self.getters])
     for item in self.items:
       try:
-        row = self._Row(item)
+        row = [get(snapshot, item) for get in gets]
       except Exception: # pylint: disable=W0718
         row = self._RowByCell(item)
       yield row
-
-  def _Row(self, item: Any) -> list[Any]:
-    return [getter.get(self.snapshot, item) for getter in self.getters]
 
   def _RowByCell(self, item: Any) -> list[Any]:
     """Makes a row of which some cell cannot be made or written.
@@ -138,10 +136,11 @@ class Table(NamedTuple):
 
     """
     yield "{\"fields\":%s,\"rows\":[" % wire.EncodeJson(self.fields)
+    (snapshot, gets) = (self.snapshot, [i.get for i in self.getters])
     separator = ""
     for item in self.items:
       try:
-        text = wire.EncodeJson(self._Row(item))
+        text = wire.EncodeJson([get(snapshot, item) for get in gets])
       except Exception: # pylint: disable=W0718
         text = wire.EncodeJson(self._RowByCell(item))
       yield separator + text

@@ -66,6 +66,7 @@ def Sum(values: Iterable[Union[int, float]]) -> Optional[Union[int, float]]:
   """
   try:
     total = sum(values)
+    # Raises for integers beyond floats, too
     return total if math.isfinite(total) else None
   except OverflowError:
     return None
