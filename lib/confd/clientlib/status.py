@@ -206,13 +206,15 @@ def FindDivergence(daemons: Sequence[statslib.DaemonStats]
   @return: for each of them, the others, by address
 
   """
-  return {one.address: [other.address for other in daemons
-                        if other.serial == one.serial and
-                        other.digest not in (None, one.digest)]
-          for one in daemons
-          if one.digest is not None and
-          any(other.serial == one.serial and
-              other.digest not in (None, one.digest) for other in daemons)}
+  # Daemons of Ganeti's and of older versions tell no digest
+  known = [i for i in daemons if i.digest is not None]
+  result = {}
+  for one in known:
+    others = [i.address for i in known
+              if i.serial == one.serial and i.digest != one.digest]
+    if others:
+      result[one.address] = others
+  return result
 
 
 def _DivergenceText(address: str, others: Sequence[str],
