@@ -61,7 +61,7 @@ def _Cluster(config, **kwargs):
   config["cluster"].update(kwargs)
 
 
-def _Policy(**kwargs):
+def Policy(**kwargs):
   """Makes a policy that all instances fulfil.
 
   """
@@ -75,7 +75,7 @@ def _Policy(**kwargs):
 
 
 def _SetPolicy(config, **kwargs):
-  _Cluster(config, ipolicy=_Policy(**kwargs),
+  _Cluster(config, ipolicy=Policy(**kwargs),
            beparams={"default": {"maxmem": 1024, "minmem": 512, "vcpus": 1,
                                  "spindle_use": 1}})
   return config["cluster"]["ipolicy"]

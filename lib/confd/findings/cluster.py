@@ -34,5 +34,6 @@ def _NothingEnabled(known: facts.Facts) -> table.Found:
   hvparams = known.cluster.get("hvparams")
   if isinstance(enabled, list) and isinstance(hvparams, dict):
     for name in enabled:
-      if name not in hvparams:
-        yield ("cluster", "hypervisor %s has no parameters" % name)
+      if not facts.IsIn(name, hvparams):
+        yield ("cluster", "hypervisor %s has no parameters" %
+             facts.Quote(name))

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, \
-  NamedTuple, Sequence, Set, Tuple
+from typing import Any, Container, Dict, FrozenSet, Iterable, Iterator, List, \
+  Mapping, NamedTuple, Sequence, Set, Tuple
 
 from ganeti.confd.config import columns
 from ganeti.confd.config import naturalorder
@@ -108,6 +108,13 @@ def Object(value: Any) -> Mapping[str, Any]:
 
   """
   return value if isinstance(value, dict) else {}
+
+
+def IsIn(value: Any, choices: Container[str]) -> bool:
+  """Says whether a value, which may be of any type, is one of some texts.
+
+  """
+  return isinstance(value, str) and value in choices
 
 
 def Quote(value: Any) -> str:

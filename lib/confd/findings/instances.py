@@ -117,8 +117,9 @@ def _MemoryBounds(known: facts.Facts) -> table.Found:
 def _InstanceHasNodeAddress(known: facts.Facts) -> table.Found:
   owners = {address: "node %s" % node["name"] for node in known.nodes
             for address in (node["pip"], node["sip"])}
-  owners[known.cluster.get("master_ip")] = "the cluster"
   owners.pop(None, None)
+  if isinstance(known.cluster.get("master_ip"), str):
+    owners[known.cluster["master_ip"]] = "the cluster"
   for instance in known.instances:
     for (index, address) in enumerate(instance["nic.ips"]):
       if address in owners and instance["nic.networks"][index] is None:

@@ -133,7 +133,7 @@ def _NicProblems(own: Any, default: Mapping[str, Any]) -> Iterator[str]:
   yield from Problems(own, _NIC)
   filled = dict(default, **own) if isinstance(own, dict) else default
   mode = filled.get("mode", _BRIDGED)
-  if mode not in _NIC_MODES and isinstance(mode, str):
+  if isinstance(mode, str) and mode not in _NIC_MODES:
     yield "mode is %s, which there is not" % facts.Quote(mode)
   if mode == _BRIDGED and not filled.get("link", True):
     yield "mode is bridged, and link is empty"
@@ -145,7 +145,7 @@ def _AccessProblems(params: Any) -> Iterator[str]:
   """
   for kind in _WITH_ACCESS:
     value = facts.Object(facts.Object(params).get(kind)).get(_ACCESS)
-    if value is not None and value not in _ACCESS_MODES:
+    if value is not None and not facts.IsIn(value, _ACCESS_MODES):
       yield "%s of %s is %s, and not one of %s" % (
         _ACCESS, kind, facts.Quote(value), facts.Join(_ACCESS_MODES))
 

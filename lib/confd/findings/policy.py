@@ -124,7 +124,7 @@ def _PolicyProblems(policy: Mapping[str, Any], is_cluster: bool
       yield "%s is empty" % _TEMPLATES
     else:
       for item in templates:
-        if item not in _ALL_TEMPLATES:
+        if not facts.IsIn(item, _ALL_TEMPLATES):
           yield "%s: there is no %s" % (_TEMPLATES, facts.Quote(item))
   for key in _RATIOS:
     if isinstance(policy.get(key, 0.0), bool) or \
@@ -184,11 +184,10 @@ def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
   outside = min((_Outside(values, pair)
                  for pair in (pairs if isinstance(pairs, list) else [])),
                 key=len, default=nothing)
-  allowed = policy.get(_TEMPLATES)
-  forbidden = (types or {_DISKLESS}).difference(
-    allowed if isinstance(allowed, list) else _ALL_TEMPLATES)
+  allowed = policy.get(_TEMPLATES, list(_ALL_TEMPLATES))
   return ["disk type %s is not allowed" % kind
-          for kind in sorted(forbidden)] + outside
+          for kind in sorted(types or [_DISKLESS])
+          if isinstance(allowed, list) and kind not in allowed] + outside
 
 
 class _Shape(NamedTuple):
