@@ -142,8 +142,8 @@ class TestStale(changing.TestCase):
       self.assertEqual((reply[0], reply_old[0]), (new, old))
       self.assertGreater(reply[1], reply_old[1])
 
-      # So Debian's client, which keeps the reply with the highest serial number,
-      # is never misled by ours, not even on the very node that was away
+      # So ours never misleads Debian's client, which keeps the reply with the
+      # highest serial number, not even on the very node that was away
       for node in self.nodes:
         self.assertEqual(set(self._AskWithDebians(node)), {new})
         self.assertEqual(set(self._AskWithOurs(node)), {new})
