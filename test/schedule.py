@@ -49,6 +49,7 @@ _SECONDS = {
   "ganeti test_client_peer": 80,
   "install test_with_ganeti": 80,
   "install test_packages": 70,
+  "daemon test_exporter_attacks": 60,
   "daemon test_cli": 54,
   "daemon test_faults": 44,
   "unit": 43,

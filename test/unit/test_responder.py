@@ -6,9 +6,11 @@
 
 """
 
+import gc
 import json
 import logging
 import sys
+import tracemalloc
 import unittest
 from unittest import mock
 
@@ -439,6 +441,32 @@ class TestQuick(_Test):
                    for (key, outcome) in cache._outcomes.items())
         self.assertEqual(cache._size, size)
         self.assertLessEqual(size, 100000)
+
+  def testOverhead(self):
+    """What is counted for each answer is as much as it takes.
+
+    """
+    limit = 1 << 20
+    for (name, key, value) in [
+        ("neither is long", lambda i: str(i), lambda i: ""),
+        ("long questions", lambda i: "%05d" % i * 200, lambda i: ""),
+        ("wide questions", lambda i: "\U0001f600%d" % i * 9, lambda i: ""),
+        ("questions of bytes", lambda i: b"%05d" % i * 20, lambda i: ""),
+        ("long answers", lambda i: str(i), lambda i: "%05d" % i * 200)]:
+      with self.subTest(name):
+        gc.collect()
+        tracemalloc.start()
+        try:
+          before = tracemalloc.get_traced_memory()[0]
+          cache = answers._Cache(limit)
+          for i in range(3000):
+            cache.Put(answers._Key(ROLE, key(i)),
+                      answers.Encode((0, value(i)), 17))
+            if i % 100 == 0:
+              taken = tracemalloc.get_traced_memory()[0] - before
+              self.assertLess(taken, max(cache._size, limit // 10))
+        finally:
+          tracemalloc.stop()
 
   def testAddresses(self):
     """Questions for one address leave nothing behind but their few answers.

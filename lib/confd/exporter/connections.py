@@ -50,8 +50,9 @@ _ANSWER_TIME = 60.0
 _LINGER_TIME = 1.0
 _LINGER_SIZE = 1 << 16
 
-#: What is read, and written, at once (bytes)
-_CHUNK = 1 << 14
+#: What is read, and what is written, at once (bytes)
+_READ_SIZE = 1 << 14
+_WRITE_SIZE = 1 << 15
 
 #: What the system may keep of a connection (bytes). Linux takes twice as much.
 _BUFFERS = {
@@ -173,9 +174,9 @@ class _Connection(asyncio.BufferedProtocol):
       if self._exchange.wants_body:
         for part in response.parts:
           view = memoryview(part)
-          for start in range(0, len(view), _CHUNK):
+          for start in range(0, len(view), _WRITE_SIZE):
             await self._Write(self._exchange.Data(
-              bytes(view[start:start + _CHUNK])))
+              bytes(view[start:start + _WRITE_SIZE])))
         if response.stream is not None:
           self._connections.Listen(self)
           async for data in response.stream:
@@ -241,7 +242,7 @@ class Connections:
   """
   def __init__(self, answer: Answer) -> None:
     self._answer = answer
-    self.buffer = bytearray(_CHUNK)
+    self.buffer = bytearray(_READ_SIZE)
     #: The one that has made no progress for longest is first
     self._active: OrderedDict[_Connection, None] = collections.OrderedDict()
     #: Those that are told of events
