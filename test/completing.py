@@ -158,6 +158,7 @@ class _Shell:
       self._Arguments(), stdin=other, stdout=other, stderr=subprocess.STDOUT,
       start_new_session=True, cwd=self.here, env=env,
       # Without a controlling terminal, Control-C is a character as any
+      # pylint: disable=W1509
       preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(other)
     os.set_blocking(self._terminal, False)
@@ -289,7 +290,7 @@ class Bash(_Shell):
 
   def Matches(self, *words):
     line = self._Line(words)
-    found = self.Run(line, _ENTER_ALL, " end")
+    found = self.Run(line, _ENTER_ALL, " end") or []
     assert found.pop() == "end"
     if b"\a" in self.shown:
       return []

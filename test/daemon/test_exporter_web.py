@@ -24,6 +24,7 @@ import testutils
 import webserver
 
 from ganeti.confd import keyfile
+from ganeti.confd import printable
 from ganeti.confd import protocol
 from ganeti.confd import readerkey
 
@@ -341,7 +342,7 @@ class TestWebHostile(_TestCase):
             sample.labels["cluster"] == "hostile"):
           names.append(sample.labels["instance"])
     for name in _HOSTILE:
-      self.assertIn(name.replace("\ud800", "\ufffd"), names)
+      self.assertIn(printable.Printable(name), names)
     self.assertEqual(self.exporter.Metric(
       "ganeti_instance_vcpus", cluster="plain", instance="inst1.example.com"),
                      2)

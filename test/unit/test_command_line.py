@@ -60,9 +60,19 @@ class TestOrder(unittest.TestCase):
                   "--hmac", "-key", "-o", "-x")
     self.assertEqual((opts.separator, opts.filter, opts.hmac, opts.output),
                      ("--", "-1 in x", "-key", "-x"))
-    self.assertEqual(_Parse("--separator=", "stats").separator, "")
-    self.assertEqual(_Parse("--separator", "a=b", "stats").separator, "a=b")
+    self.assertEqual(_Parse("--hmac=", "stats").hmac, "")
+    self.assertEqual(_Parse("--separator", "=b=", "stats").separator, "=b=")
     self.assertEqual(_Parse("ping", "--coverage", "-1").coverage, -1)
+
+  def testSeparators(self):
+    """One is refused that escapes may hold.
+
+    """
+    for text in ["|", "\t", " and ", "--", "\u00e4", ";a", "\n"]:
+      self.assertEqual(_Parse("stats", "--separator", text).separator, text)
+    for text in ["", "a", "0", "x|", "\\", "\\t"]:
+      with self.assertRaisesRegex(parse.UsageError, "not a separator"):
+        _Parse("stats", "--separator", text)
 
   def testArgumentsThatLookLikeOptions(self):
     self.assertEqual(_Parse("node-role", "--", "-x").node, "-x")

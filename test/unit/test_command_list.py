@@ -28,6 +28,19 @@ class TestCsv(unittest.TestCase):
       ({}, "{}"),
       ({"a": 1, "b": None, "c": [True]}, '{"a":1,"b":null,"c":[true]}'),
       ([["a", None], "b"], '[["a",null],"b"]'),
+      # No row is two, and no terminal obeys
+      ("a\nb\r\t", "a\\nb\\r\\t"),
+      ("\033[2J\x7f\x9b\u202e\ud800", "\\x1b[2J\\x7f\\x9b\\u202e\\ud800"),
+      # What would be a formula
+      ("=1+1", "'=1+1"),
+      ("+1", "'+1"),
+      ("-1", "'-1"),
+      ("@SUM(A1)", "'@SUM(A1)"),
+      ("\t=1", "\\t=1"),
+      (["-a", "b"], "'-a,b"),
+      (-1, "-1"),
+      (-1.5, "-1.5"),
+      ("a=1", "a=1"),
       ]:
       self.assertEqual(values.FormatCsv(value), expected)
 

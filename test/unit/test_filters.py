@@ -114,7 +114,7 @@ class TestFilters(unittest.TestCase):
     with self.assertRaises(filters.FilterError) as caught:
       _Parse("up or\n\tvcpus == x\nand up")
     self.assertEqual(str(caught.exception).split("\n")[1:],
-                     ["\tvcpus == x", "\t         ^"])
+                     ["\\tvcpus == x", "           ^"])
 
   def testTypeErrorNamesField(self):
     with self.assertRaises(filters.FilterError) as caught:

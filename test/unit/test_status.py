@@ -135,7 +135,7 @@ class TestNagiosLine(unittest.TestCase):
                            {"b": "some|thing\nelse"})
     line = status.NagiosLine(rows)
     self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
-                     " serial 5; b: some/thing else | answering=1;;;0;2"
+                     " serial 5; b: some/thing\\nelse | answering=1;;;0;2"
                      " silent=1;0;;0 behind=0;0;;0 rtt=0.001200s;;;0")
     rows = statuslib.Judge([], [], {"b": "x"})
     limits = status.Limits({"silent": 5, "behind": 1}, {"behind": 7})

@@ -11,6 +11,9 @@ import os
 import unittest
 from unittest import mock
 
+import hypothesis
+from hypothesis import strategies
+
 from ganeti.confd.command import table
 
 
@@ -34,6 +37,27 @@ class TestFormat(unittest.TestCase):
     self.assertEqual(table.Format(["A", "B"], [["x", None], [1, "y"]],
                                   separator="::"),
                      ["A::B", "x::-", "1::y"])
+
+  def testValuesWithTheSeparator(self):
+    for (separator, cells, expected) in [
+      ("|", ["a|b", "c"], "a\\x7cb|c"),
+      ("\t", ["a\tb", "c"], "a\\tb\tc"),
+      ("::", ["a::b", "c"], "a\\x3a:b::c"),
+      ("::", ["a:", ":c"], "a\\x3a:::c"),
+      ("|b|", ["|b", "x"], "\\x7cb|b|x"),
+      ("\u732b", ["a\u732b"], "a\\u732b"),
+      ]:
+      self.assertEqual(table.Format(None, [cells], separator), [expected])
+
+  @hypothesis.given(strategies.text("|:;a\n", min_size=1).filter(
+    lambda text: not text[0].isalnum()),
+                    strategies.lists(strategies.text("|:;a\\\n"), min_size=1))
+  def testColumnsStayWhereTheyAre(self, separator, cells):
+    [line] = table.Format(None, [cells], separator)
+    self.assertEqual(len(line.split(separator)), len(cells))
+
+  def testHeaders(self):
+    self.assertEqual(table.Format(["\033[2J"], []), ["\\x1b[2J"])
 
   def testEmpty(self):
     self.assertEqual(table.Format(["A", "B"], []), ["A B"])

@@ -44,6 +44,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NoReturn, \
   Optional, Sequence
 
 from ganeti import errors
+from ganeti.confd import printable
 
 
 #: The field that holds an object's name
@@ -92,11 +93,10 @@ def _PointAt(text: str, position: int, why: str) -> FilterError:
   """
   start = text.rfind("\n", 0, position) + 1
   (line, _, _) = text[start:].partition("\n")
-  # A tab stays one, so that the caret is below its place
-  blanks = "".join(char if char == "\t" else " "
-                   for char in text[start:position])
+  before = printable.Printable(text[start:position])
   return FilterError("The filter cannot be understood: %s, at column %d\n%s\n"
-                     "%s^" % (why, position - start + 1, line, blanks))
+                     "%s^" % (why, position - start + 1,
+                              printable.Printable(line), " " * len(before)))
 
 
 def _Describe(value: Any) -> str:

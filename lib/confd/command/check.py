@@ -97,8 +97,7 @@ def _Lines(findings: Sequence[checks.Finding], answer: Answer) -> List[str]:
   for (name, group) in itertools.groupby(findings, lambda i: i.check):
     check = checks.CHECKS[name]
     lines.append("%s %s: %s" % (_STATES[check.severity][0], name, check.text))
-    # Nagios would take what follows a bar for numbers
-    lines.extend(("  %s: %s" % (i.subject, i.text)).replace("|", "/")
+    lines.extend(output.NagiosText("  %s: %s" % (i.subject, i.text))
                  for i in group)
     lines.append("  What to do: %s" % check.advice)
   return lines

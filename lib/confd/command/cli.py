@@ -25,7 +25,8 @@ import io
 import os
 import sys
 
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, TextIO
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, \
+  TextIO
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -278,21 +279,23 @@ def _Print(text: str, otherwise: str) -> None:
     output.Say(otherwise)
 
 
-def _Fail(form: str, text: str, code: int) -> int:
+def _Fail(form: str, text: str, code: int,
+          say: Callable[[str], None] = output.Say) -> int:
   """Says what is wrong.
 
   @param form: from L{_Form}
+  @param say: how, where the form is text
   @return: exit code
 
   """
   if form == "nagios":
     from ganeti.confd.command import status
-    _Print("CONFD %s - %s" % (status.UNKNOWN, text), text)
+    _Print(output.NagiosText("CONFD %s - %s" % (status.UNKNOWN, text)), text)
     return status.NAGIOS_CODES[status.UNKNOWN]
   if form == "json":
     _Print(output.FormatJson({"error": text}, indent=None), text)
   else:
-    output.Say(text)
+    say(text)
   return code
 
 
@@ -318,6 +321,7 @@ def _Main(argv: Sequence[str]) -> int:
 
   """
   opts = None
+  say = output.Say
   _OpenStreams()
   try:
     try:
@@ -342,6 +346,8 @@ def _Main(argv: Sequence[str]) -> int:
     (text, code) = (str(err), exitcodes.NO_ANSWER)
   except errors.GenericError as err:
     (text, code) = (str(err), exitcodes.FAILURE)
+    if isinstance(err, clientlib.FilterError):
+      say = output.SayWithPlace
   except OSError as err:
     (text, code) = (output.Describe(err), exitcodes.FAILURE)
-  return _Fail(_Form(argv, opts), text, code)
+  return _Fail(_Form(argv, opts), text, code, say)

@@ -191,7 +191,7 @@ _NO_HEADERS = Option(
    "help": "print tables without headers"})
 _SEPARATOR = Option(
   ("--separator", ),
-  {"metavar": "TEXT",
+  {"metavar": "TEXT", "type": conversions.Separator,
    "help": "print this between columns, and do not align them"})
 
 _OUTPUT = Option(

@@ -125,6 +125,17 @@ def Table(text: str) -> str:
   return text
 
 
+def Separator(text: str) -> str:
+  """Takes what can be escaped where a value holds it.
+
+  """
+  if not text or text[0] == "\\" or (text[0].isascii() and text[0].isalnum()):
+    raise argparse.ArgumentTypeError(
+      "not a separator: '%s'; it has to begin with something else than a"
+      " letter, a digit or a backslash" % text)
+  return text
+
+
 def SortField(text: str) -> str:
   """Takes a field, and nothing that other programs take for the reverse order.
 

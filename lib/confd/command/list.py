@@ -120,10 +120,14 @@ class _Table:
     import csv
     out = csv.writer(sys.stdout, lineterminator="\n")
     if opts.headers:
-      out.writerow(self._Headers("cluster", self._fields))
+      out.writerow(map(values.FormatCsv,
+                       self._Headers("cluster", self._fields)))
     writers = [values.CsvWriter(column, opts.units or "m")
                for column in self._columns]
-    out.writerows(self._Cells(writers, ""))
+    rows = self._Cells(writers, "")
+    if self._clusters is not None:
+      rows = [[values.FormatCsv(row[0]), *row[1:]] for row in rows]
+    out.writerows(rows)
 
 
 def _ParseFields(text: Optional[str], what: str) -> List[str]:

@@ -6,6 +6,11 @@
 
 Answers go to standard output, all else to standard error.
 
+Rule: what people read goes through C{printable}, here or in C{table}; what is
+CSV through C{values}; what is JSON through L{FormatJson}; what Nagios reads
+through L{NagiosText}. All of them is text in which no terminal finds anything
+to obey.
+
 With --json each command prints one object, and L{FormatReply} is its form: the
 answer, the serial of the configuration that it is from, who has answered, and
 who has not. An error is C{{"error": TEXT}}, see L{cli}. Of several clusters it
@@ -25,6 +30,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, \
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
+from ganeti.confd import printable
 from ganeti.confd import wire
 from ganeti.confd.command import commandline
 from ganeti.confd.command import table
@@ -46,7 +52,14 @@ def WriteError(line: str) -> None:
 
   """
   with contextlib.suppress(OSError):
-    print(line, file=sys.stderr, flush=True)
+    print(printable.Printable(line), file=sys.stderr, flush=True)
+
+
+def WriteLine(line: str) -> None:
+  """Writes a line to standard output.
+
+  """
+  print(printable.Printable(line))
 
 
 def Say(text: str) -> None:
@@ -54,6 +67,18 @@ def Say(text: str) -> None:
 
   """
   WriteError("%s: %s" % (commandline.PROGRAM, text))
+
+
+def SayWithPlace(text: str) -> None:
+  """Tells the user what is wrong with something that he has typed.
+
+  @param text: a sentence, and in further lines the place
+
+  """
+  (sentence, *place) = text.split("\n")
+  Say(sentence)
+  for line in place:
+    WriteError(line)
 
 
 def Describe(err: Exception) -> str:
@@ -69,10 +94,19 @@ def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   # Most commands do without
   import json
   try:
-    return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
+    text = json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
   except ValueError:
     # As replies have it: JSON has no such number
-    return json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
+    text = json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
+  # The one control character that JSON lets stand
+  return text.replace("\x7f", "\\u007f")
+
+
+def NagiosText(text: str) -> str:
+  """Makes a text for Nagios, to which numbers follow a bar.
+
+  """
+  return printable.Printable(text).replace("|", "/")
 
 
 def FormatReply(reply: clientlib.Reply[Any]) -> Dict[str, Any]:

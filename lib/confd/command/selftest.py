@@ -12,6 +12,7 @@ the same name, whose output scripts may look at.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 from typing import Any, Callable, Dict, List, Sequence, Tuple
@@ -40,7 +41,9 @@ class _Report:
 
   def _Print(self, text: str) -> None:
     if not self._is_quiet:
-      print(text, flush=True)
+      output.WriteLine(text)
+      # Each is shown as soon as it is known
+      sys.stdout.flush()
 
   def Heading(self, text: str) -> None:
     self._Print("- %s" % text)

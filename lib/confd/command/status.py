@@ -121,8 +121,7 @@ def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
   problems = ["%s: %s" % (row.address, row.problem)
               for row in rows if row.problem]
   line = "; ".join(["CONFD %s - %s" % (State(rows, limits), text)] + problems)
-  return "%s | %s" % (line.replace("|", "/").replace("\n", " "),
-                      " ".join(values))
+  return "%s | %s" % (output.NagiosText(line), " ".join(values))
 
 
 def _Cells(row: statuslib.CandidateStatus) -> List[Any]:

@@ -7,6 +7,10 @@
 Columns are aligned and one blank apart, numbers to the right; with a separator
 nothing is aligned.
 
+Rule: a row is one line, and with a separator a line has as many of it as there
+are columns, less one, whatever the values hold. Ganeti's commands, which print
+values as they are, do not promise that.
+
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import os
 
 from typing import Any, Collection, List, Optional, Sequence, TextIO
 
-from ganeti.confd.views import printable
+from ganeti.confd import printable
 
 
 #: ECMA-48, SGR
@@ -39,6 +43,23 @@ def _Text(value: Any) -> str:
   return "-" if value is None else printable.Printable(str(value))
 
 
+def _WithoutSeparator(cell: str, separator: str) -> str:
+  """Escapes a separator in a cell, and the beginning of one at its end.
+
+  @param separator: its first character is none that an escape has, see
+    C{conversions.Separator}
+
+  """
+  while True:
+    # Together with the one behind the cell, its end may make one that is sooner
+    found = (cell + separator).index(separator)
+    if found == len(cell):
+      return cell
+    cell = "%s%s%s" % (cell[:found], "\\x%02x" % ord(cell[found]) if
+                       ord(cell[found]) < 0x100 else
+                       "\\u%04x" % ord(cell[found]), cell[found + 1:])
+
+
 def Format(headers: Optional[Sequence[str]], rows: Sequence[Sequence[Any]],
            separator: Optional[str] = None,
            numeric: Collection[int] = ()) -> List[str]:
@@ -50,9 +71,10 @@ def Format(headers: Optional[Sequence[str]], rows: Sequence[Sequence[Any]],
   """
   cells = [[_Text(value) for value in row] for row in rows]
   if headers is not None:
-    cells.insert(0, list(headers))
+    cells.insert(0, [_Text(header) for header in headers])
   if separator is not None:
-    return [separator.join(row) for row in cells]
+    return [separator.join(_WithoutSeparator(cell, separator) for cell in row)
+            for row in cells]
   widths = [max(len(value) for value in column) for column in zip(*cells)]
   lines = []
   for row in cells:

@@ -10,7 +10,10 @@ Python prints it.
 
 Rules for CSV, which is for programs: what is missing is empty; a boolean is
 C{true} or C{false}; the items of a list are joined by commas, unless there are
-lists or objects among them; such a list, and an object, is JSON.
+lists or objects among them; such a list, and an object, is JSON. A text is
+escaped as in tables, so that a row is a line. A text that a spreadsheet would
+take for a formula, since it begins with "=", "+", "-" or "@", has an apostrophe
+before it, as OWASP ("CSV Injection") has it; numbers stay as they are.
 
 """
 
@@ -21,12 +24,17 @@ import time
 
 from typing import Any, Callable, Dict
 
+from ganeti.confd import printable
 from ganeti.confd import wire
 from ganeti.confd.config import columns
 
 
 #: Writes one value
 Writer = Callable[[Any], str]
+
+#: What a formula of a spreadsheet begins with. The other characters that OWASP
+#: names are escaped
+_FORMULA = ("=", "+", "-", "@")
 
 #: How many times the MiB of a size are divided by 1024
 _POWERS = {
@@ -142,18 +150,25 @@ def TableWriter(what: str, column: columns.Column, unit: str) -> Writer:
   return str
 
 
-def FormatCsv(value: Any) -> str:
-  """Writes any JSON value for CSV.
-
-  """
+def _JoinCsv(value: Any) -> str:
   if value is None or isinstance(value, float) and not math.isfinite(value):
     return ""
   if isinstance(value, str):
     return value
   if isinstance(value, list) and not any(isinstance(item, (list, dict))
                                          for item in value):
-    return ",".join(FormatCsv(item) for item in value)
+    return ",".join(_JoinCsv(item) for item in value)
   return wire.EncodeJson(value)
+
+
+def FormatCsv(value: Any) -> str:
+  """Writes any JSON value for CSV.
+
+  """
+  text = printable.Printable(_JoinCsv(value))
+  if isinstance(value, (str, list)) and text.startswith(_FORMULA):
+    return "'" + text
+  return text
 
 
 def CsvWriter(column: columns.Column, unit: str) -> Writer:

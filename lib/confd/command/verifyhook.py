@@ -40,6 +40,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import filestate
 from ganeti.confd import localnode
+from ganeti.confd import printable
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import sync
@@ -318,6 +319,6 @@ def Main() -> int:
     faults = ["%s: %s" % (socket.gethostname(), err)]
   for fault in faults:
     # Ganeti makes one line of several, and escapes of other characters
-    text = " ".join(fault.split())
+    text = printable.Printable(" ".join(fault.split()))
     print(text.encode("ascii", "backslashreplace").decode("ascii"))
   return constants.EXIT_FAILURE if faults else constants.EXIT_SUCCESS

@@ -150,7 +150,7 @@ def _Print(change: clientlib.Change, watched: Watched,
   if lines:
     _PrintSerials(change)
     for line in lines:
-      print(line)
+      output.WriteLine(line)
 
 
 def _PrintSerials(change: clientlib.Change) -> None:

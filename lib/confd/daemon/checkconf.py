@@ -16,6 +16,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import filestate
 from ganeti.confd import localnode
+from ganeti.confd import printable
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.daemon import detach
 from ganeti.confd.daemon import process
@@ -86,7 +87,7 @@ def Run(config: Optional[str] = None, key: Optional[str] = None) -> int:
   for (check, path) in checks:
     try:
       for line in check(path):
-        print(line)
+        print(printable.Printable(line))
     except errors.ConfigurationError as err:
       detach.Complain(str(err))
       code = constants.EXIT_FAILURE

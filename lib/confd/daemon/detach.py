@@ -13,6 +13,7 @@ import sys
 from typing import Callable, Optional
 
 from ganeti import constants
+from ganeti.confd import printable
 
 
 _STARTED = "started"
@@ -23,7 +24,8 @@ def Complain(text: str) -> None:
 
   """
   if sys.stderr:
-    sys.stderr.write("%s: %s\n" % (constants.CONFD, text))
+    sys.stderr.write(printable.Printable("%s: %s" % (constants.CONFD, text)) +
+                     "\n")
 
 
 def TakeStandardStreams() -> None:

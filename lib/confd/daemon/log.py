@@ -27,6 +27,7 @@ from typing import List, MutableSequence, Optional
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import loglines
 
 
 _FORMAT = "%(asctime)s: " + constants.CONFD + \
@@ -46,7 +47,7 @@ class _Handler(logging.Handler):
   """
   def __init__(self, text_format: str) -> None:
     super().__init__()
-    self.setFormatter(logging.Formatter(text_format))
+    self.setFormatter(loglines.Formatter(text_format))
     #: How many messages were lost since one was written
     self._lost = 0
     #: Where lost messages are counted: a row, and the place in it

@@ -16,12 +16,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import signal
 import traceback
 
 from typing import Callable, List, NoReturn
+
+from ganeti.confd import loglines
+
 
 #: Seconds of processor time to make something
 _CPU_TIME = 3.0
@@ -148,7 +150,7 @@ async def Make(make: Callable[[], bytes], cpu_time: float = _CPU_TIME) -> bytes:
   if kind == _WRONG:
     raise BadRequest(rest.decode("utf-8"))
   if kind == _ERROR:
-    logging.error("Programming error: %s", rest.decode("utf-8"))
+    loglines.LogTraceback(rest.decode("utf-8"))
   if kind != _MADE or len(data) > _MAX_SIZE:
     raise Failed("It takes too long" if not kind else "It cannot be made")
   return rest

@@ -21,7 +21,9 @@ from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
+from ganeti.confd import loglines
 from ganeti.confd import numerals
+from ganeti.confd import printable
 from ganeti.confd.clientlib import settings
 from ganeti.confd.exporter import connections
 from ganeti.confd.exporter import watcher
@@ -136,6 +138,10 @@ async def _Serve(options: argparse.Namespace,
     everybody.CutAll()
 
 
+def _Complain(text: str) -> None:
+  sys.stderr.write("%s: %s\n" % (PROGRAM, printable.Printable(text)))
+
+
 def Main(argv: Optional[Sequence[str]] = None) -> int:
   """Runs the program.
 
@@ -143,15 +149,16 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
 
   """
   options = _ParseArguments(argv)
-  logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO,
-                      stream=sys.stderr)
+  handler = logging.StreamHandler(sys.stderr)
+  handler.setFormatter(loglines.Formatter("%(levelname)s %(message)s"))
+  logging.basicConfig(level=logging.INFO, handlers=[handler])
   try:
     asyncio.run(_Serve(options, _Watchers(options.cluster)))
   except errors.GenericError as err:
-    sys.stderr.write("%s: %s\n" % (PROGRAM, err))
+    _Complain(str(err))
     return 2
   except OSError as err:
-    sys.stderr.write("%s: Cannot listen on %s, port %d: %s\n" %
-                     ((PROGRAM, ) + options.listen + (err.strerror or err, )))
+    _Complain("Cannot listen on %s, port %d: %s" %
+              (options.listen + (err.strerror or err, )))
     return 1
   return 0

@@ -8,11 +8,9 @@
 
 from __future__ import annotations
 
-import html
-
 from typing import Iterable, Union
 
-from ganeti.confd.views import printable
+from ganeti.confd.views import xmltext
 
 
 class Markup(str):
@@ -27,20 +25,13 @@ Content = Union[str, int, float, None, Iterable["Content"]]
 _EMPTY = frozenset(["input", "link", "meta"])
 
 
-def Escape(text: str) -> str:
-  """Escapes a text, also for a value in quotes.
-
-  """
-  return html.escape(printable.Printable(text))
-
-
 def _Write(content: Content) -> str:
   if content is None:
     return ""
   if isinstance(content, Markup):
     return content
   if isinstance(content, str):
-    return Escape(content)
+    return xmltext.Escape(content)
   if isinstance(content, (int, float)):
     return str(content)
   return "".join(_Write(item) for item in content)
@@ -62,7 +53,7 @@ def E(tag: str, *content: Content, **attributes: Union[str, int, bool, None]
     name = name.rstrip("_").replace("_", "-")
     head += " " + name
     if value is not True:
-      head += '="%s"' % Escape(str(value))
+      head += '="%s"' % xmltext.Escape(str(value))
   if tag in _EMPTY:
     return Markup("<%s>" % head)
   return Markup("<%s>%s</%s>" % (head, _Write(content), tag))

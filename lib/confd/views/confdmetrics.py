@@ -12,9 +12,10 @@ The library prometheus_client is passed in, as it is optional.
 from __future__ import annotations
 
 import math
-import re
 
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ganeti.confd import printable
 
 
 PREFIX = "ganeti_confd_"
@@ -49,14 +50,11 @@ GAUGES = {
   }
 
 
-_SURROGATES_RE = re.compile("[\ud800-\udfff]")
-
-
 def Label(value: Any) -> str:
-  """Returns the value of a label: any text that can be written.
+  """Returns the value of a label.
 
   """
-  return "" if value is None else _SURROGATES_RE.sub("\ufffd", str(value))
+  return "" if value is None else printable.Printable(str(value))
 
 
 def Number(value: Any) -> Optional[float]:

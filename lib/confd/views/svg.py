@@ -22,7 +22,7 @@ from xml.sax import saxutils
 
 from ganeti.confd.config import columns
 from ganeti.confd.views import placement
-from ganeti.confd.views import printable
+from ganeti.confd.views import xmltext
 
 
 #: The drawing's looks, for those who put it into a page of their own
@@ -132,7 +132,7 @@ def _Escape(text: str) -> str:
   """Makes text for XML, which has no control characters and no surrogates.
 
   """
-  return saxutils.escape(printable.Printable(text))
+  return xmltext.Escape(text)
 
 
 def _Shorten(text: str, length: int) -> str:
