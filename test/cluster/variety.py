@@ -104,6 +104,10 @@ def Vary(config):
                   gateway6="2001:db8::1", mac_prefix="aa:bb:cc",
                   tags=["net", "big"])
   bare = _Network(config, "bare10", "10.10.0.0/29", "10000001")
+  # Neither a whole map nor a count is to be had of these
+  for (name, key) in [("half1", "reservations"), ("half2", "ext_reservations")]:
+    half = _Network(config, name, "10.11.0.0/29", "11000001")
+    del half[key]
   rack1["networks"] = {
     wide["uuid"]: {"mode": "bridged", "link": "br7", "vlan": ""},
     bare["uuid"]: {"mode": "openvswitch", "link": "sw1", "vlan": ".7"}}

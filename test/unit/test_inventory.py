@@ -346,6 +346,35 @@ class TestQuery(unittest.TestCase):
          "spindle-ratio": 32.0},
         {"std": {"cpu-count": 0}, "vcpu-ratio": 0}]])
 
+  def testAddresses(self):
+    """What of a network's addresses instances have, or can get."""
+    config = _Config()
+    network = config["networks"][Uuid("9", 1)]
+    nic = config["instances"][Uuid("b", 10)]["nics"][1]
+    fields = ["free_count", "reserved_count", "usable_count", "used_count",
+              "external_count", "instance_reservations",
+              "external_reservations", "ip_list"]
+    for (changes, ip, expected) in [
+      ({"reservations": "01100000", "ext_reservations": "10010001"},
+       "10.0.0.2", [3, 5, 5, 2, 3, "10.0.0.1, 10.0.0.2",
+                    "10.0.0.0, 10.0.0.3, 10.0.0.7", ["10.0.0.2"]]),
+      # An address that both have is an instance's
+      ({"reservations": "01000000", "ext_reservations": "11000001"}, None,
+       [5, 3, 6, 1, 3, "10.0.0.1", "10.0.0.0, 10.0.0.1, 10.0.0.7", []]),
+      ({"reservations": "00000000", "ext_reservations": "11111111"}, None,
+       [0, 8, 0, 0, 8, "", ", ".join("10.0.0.%d" % i for i in range(8)), []]),
+      # Bits beyond the prefix do not count
+      ({"network": "10.0.0.5/29", "reservations": "01000000"}, None,
+       [0, 8, 1, 1, 8, "10.0.0.1",
+        ", ".join("10.0.0.%d" % i for i in range(8)), []]),
+      ({"ext_reservations": None}, None, [0, 0, 0, 1, 0, "10.0.0.1", "", []])]:
+      network.update(changes)
+      nic["ip"] = ip
+      self.snap = _Snapshot(config)
+      self.assertEqual(self._Rows("network", fields), [expected])
+    self.assertEqual(self._Rows("group", ["name", "networks"]),
+                     [["default", []], ["rack2", [Uuid("9", 1)]]])
+
   def testForthcoming(self):
     """What a forthcoming instance does not have is not made up."""
     config = _Config()

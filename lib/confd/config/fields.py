@@ -645,7 +645,13 @@ def _Count(key: str) -> Getter:
   return Getter(lambda _, item: _Reservations(item, key).count("X"), wide=True)
 
 
-def _UsableCount(_: _Snapshot, item: _Network) -> int:
+def _UsableCount(snapshot: _Snapshot, item: _Network) -> int:
+  """Counts the addresses that instances have or can get.
+
+  """
+  # Without a whole map nobody knows what is free
+  if not _Map(snapshot, item):
+    return 0
   return _FreeCount(item) + _Reservations(item, "reservations").count("X")
 
 
