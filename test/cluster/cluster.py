@@ -137,6 +137,9 @@ ip link set lo up
 ip link set eth0 up
 ip addr add 10.77.0.@INDEX@/24 dev eth0
 ip addr add fd77::@INDEX@/64 dev eth0 nodad
+# A neighbour that has lost an address is noticed at once, not in ten seconds
+echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms
+echo 1 >/proc/sys/net/ipv4/neigh/eth0/delay_first_probe_time
 rm -rf /var/lib/ganeti/* /var/log/ganeti/* @FILE_STORAGE@ /etc/ganeti/*-paths
 mkdir -p @FILE_STORAGE@ /etc/ganeti
 echo @FILE_STORAGE@ >/etc/ganeti/file-storage-paths
