@@ -15,8 +15,8 @@ import os
 import typing
 
 
-#: Twice as many jobs as processors keep these busy
-DEFAULT_JOBS = 2 * (os.cpu_count() or 1)
+#: So many jobs for each processor keep these busy, as most of them wait
+DEFAULT_JOBS = 3 * (os.cpu_count() or 1)
 
 #: Files that one process runs: suite -> lists of modules; None stands for all
 #: that no list before it names
