@@ -97,6 +97,20 @@ class TestDivergence(_TestCase):
                      [("127.0.16.1", True), ("127.0.16.2", True),
                       ("127.0.16.3", False)])
 
+  def testTwoMastersThatWentOn(self):
+    """Of two masters one has made more changes: the other says who it is.
+
+    """
+    self._Start(_Config(703, master=2), _Config(700), _Config(699, master=2))
+    with self._Client() as asker:
+      rows = asker.Status().candidates
+    self.assertEqual([i.problem for i in rows], [
+      None,
+      "its configuration is 3 changes behind; its master is node1.example.com,"
+      " and that of the freshest one is node2.example.com",
+      "its configuration is 4 changes behind"])
+    self.assertEqual([i.diverges for i in rows], [False] * 3)
+
   def testOlderOnes(self):
     """Also of those that are behind, two may differ.
 

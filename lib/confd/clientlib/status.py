@@ -244,6 +244,7 @@ def NoteStats(rows: Sequence[CandidateStatus],
   """
   known = {i.address: i for i in daemons}
   divergence = FindDivergence(daemons)
+  newest = masters.get(rows[0].address) if rows else None
   result = []
   for row in rows:
     daemon = known.get(row.address)
@@ -252,6 +253,10 @@ def NoteStats(rows: Sequence[CandidateStatus],
       problems = [row.problem] if row.problem else []
       if others:
         problems.append(_DivergenceText(row.address, others, masters))
+      elif (row.behind and newest is not None and
+            masters.get(row.address, newest) != newest):
+        problems.append("its master is %s, and that of the freshest one is %s" %
+                        (masters[row.address], newest))
       if daemon.stale:
         problems.append("it could not load the newest configuration: its log"
                         " says why")
@@ -264,10 +269,11 @@ def NoteStats(rows: Sequence[CandidateStatus],
 
 async def _AskDaemons(asker: questions.Questions,
                       pause: Callable[[float], Awaitable[None]],
-                      addresses: Sequence[str]
+                      addresses: Sequence[str], are_behind: bool
                       ) -> Tuple[List[statslib.DaemonStats], Dict[str, str]]:
   """Asks daemons about themselves, and who is the master if that is in doubt.
 
+  @param are_behind: whether some of them are
   @return: what they have told, and the master by address
 
   """
@@ -276,15 +282,14 @@ async def _AskDaemons(asker: questions.Questions,
                                                only=addresses)).daemons
 
   daemons = await _Stats()
-  if not FindDivergence(daemons):
-    return (daemons, {})
-  await pause(_SETTLE)
-  daemons = await _Stats()
-  differ = list(FindDivergence(daemons))
+  if FindDivergence(daemons):
+    await pause(_SETTLE)
+    daemons = await _Stats()
   masters = {}
-  if differ and asker.MayAsk(constants.CONFD_REQ_CLUSTER_MASTER):
+  if ((are_behind or FindDivergence(daemons)) and
+      asker.MayAsk(constants.CONFD_REQ_CLUSTER_MASTER)):
     (replies, _) = await asker.Survey(constants.CONFD_REQ_CLUSTER_MASTER,
-                                      only=differ)
+                                      only=addresses)
     masters = {i.address: i.answer for i in replies
                if _IsAnswer(i) and isinstance(i.answer, str)}
   return (daemons, masters)
@@ -320,7 +325,8 @@ async def Ask(asker: questions.Questions,
       nodes = []
     rows = NameNodes(rows, {i.address: i.server for i in pings}, nodes)
   if ours and asker.MayAsk(protocol.REQ_STATS):
-    (daemons, masters) = await _AskDaemons(asker, pause, ours)
+    (daemons, masters) = await _AskDaemons(asker, pause, ours,
+                                           any(row.behind for row in rows))
     rows = NoteStats(rows, daemons, masters)
   rows = [row._replace(given=is_given(row.address)) for row in rows]
   return ClusterStatus(rows[0].serial if rows else None, rows, serials, silent)
