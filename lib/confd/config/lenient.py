@@ -43,19 +43,22 @@ def List(value: Any) -> list[Any]:
   return value if isinstance(value, list) else []
 
 
-def _Typed(*kinds: type) -> Check[Any]:
+def _Typed(kind: type) -> Check[Any]:
   def _Check(value: Any, default: Any = None) -> Any:
-    # A boolean is an integer, too, and is meant where it alone is asked for
-    if isinstance(value, kinds) and (kinds == (bool, ) or
-                                     not isinstance(value, bool)):
-      return value
-    return default
+    return value if isinstance(value, kind) else default
   return _Check
+
+
+def _Number(value: Any, default: Any = None) -> Any:
+  # A boolean is an integer, too
+  if isinstance(value, (int, float)) and not isinstance(value, bool):
+    return value
+  return default
 
 
 Text: Check[str] = _Typed(str)
 Bool: Check[bool] = _Typed(bool)
-Number: Check[Union[int, float]] = _Typed(int, float)
+Number: Check[Union[int, float]] = _Number
 
 
 def Sum(values: Iterable[Union[int, float]]) -> Optional[Union[int, float]]:

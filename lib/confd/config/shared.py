@@ -58,8 +58,13 @@ def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
 
   """
   disks = {id(disk.stored): disk for disk in snapshot.disks.items}.values()
+  names = _Several(name for disk in disks
+                   for name in volumes.Volumes(disk.stored))
+  # Where it is, only of what may be there twice
+  suspects = [disk for disk in disks
+              if names and not names.isdisjoint(volumes.Volumes(disk.stored))]
   return _Found(
-    _Several(place for disk in disks for place in set(volumes.Places(disk))),
+    _Several(place for disk in suspects for place in set(volumes.Places(disk))),
     _Several(minor for disk in disks for minor in set(_Minors(disk))))
 
 
