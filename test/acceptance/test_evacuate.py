@@ -202,10 +202,11 @@ class TestEvacuate(changing.TestCase):
     """Lists the commands that might move an instance.
 
     """
-    return ["gnt-instance migrate -f -n %s %s" % (self.master.name, name),
-            "gnt-instance migrate -f %s" % name,
-            "gnt-instance failover -f -n %s %s" % (self.master.name, name),
-            "gnt-instance failover -f %s" % name,
+    # With DRBD they go to the secondary node only; else, without a node, Ganeti
+    # asks an allocator, which is as good
+    option = "" if "drbd" in name else "-n %s " % self.master.name
+    return ["gnt-instance migrate -f %s%s" % (option, name),
+            "gnt-instance failover -f %s%s" % (option, name),
             "gnt-instance move -f -n %s %s" % (self.master.name, name),
             "gnt-instance replace-disks -n %s %s" % (self.master.name, name)]
 
@@ -249,9 +250,7 @@ class TestEvacuate(changing.TestCase):
                      {"no-source.example.com", *no_command, *no_target})
     self.assertEqual({step["action"] for step in steps},
                      {"migrate", "failover", "move", "replace-disks", None})
-    refused = [line for name in no_command for line in self._Candidates(name)
-               # Without a node Ganeti asks an allocator, which is as good
-               if "-n" in line or "drbd" in name]
+    refused = [line for name in no_command for line in self._Candidates(name)]
     refused.append("gnt-instance replace-disks -n node1.example.com"
                    " no-source.example.com")
     # What was proposed before, and Ganeti refuses
