@@ -206,6 +206,14 @@ class Browser:
     assert "errorText" not in result, result
     self._loop.run_until_complete(self._UntilLoaded(loads))
 
+  def Reload(self):
+    """Loads the page again, and waits until it is there.
+
+    """
+    loads = self._loads
+    self.Call("Page.reload")
+    self._loop.run_until_complete(self._UntilLoaded(loads))
+
   def Follow(self, script):
     """Does what opens another page, and waits until it is there.
 

@@ -302,6 +302,11 @@ class TestPages(unittest.TestCase):
             # And what the page needs itself
             self.assertTrue(self._Run("document.styleSheets[0].cssRules"
                                       ".length"))
+            # Loaded again, it is still from where the link was
+            self.browser.statuses.clear()
+            self.browser.Reload()
+            self.assertNotIn(403, self.browser.statuses)
+            self.assertEqual(len(self._Texts("h1")), 1)
           else:
             self.assertIn("403", text)
         self.browser.complaints.clear()
