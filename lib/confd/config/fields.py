@@ -102,10 +102,11 @@ def _Known(params: Any) -> lenient.Stored:
   """What is there of parameters that Ganeti knows by name.
 
   """
-  if not params:
-    return {}
-  return {key: value for (key, value) in lenient.Dict(params).items()
-          if value is not None}
+  stored = lenient.Dict(params)
+  # Nearly always there is no null, and each row of a table comes here
+  if None not in stored.values():
+    return stored
+  return {key: value for (key, value) in stored.items() if value is not None}
 
 
 def _OwnKnown(item: Any, key: str) -> lenient.Stored:
