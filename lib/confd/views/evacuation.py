@@ -183,9 +183,10 @@ def _WhyNotUsable(row: Row) -> Optional[str]:
   return None
 
 
-def _WhyMixed(types: FrozenSet[str]) -> str:
-  return ("no command moves an instance with disks of these types: %s" %
-          ", ".join(sorted(types)))
+def _WhyNoCommand(row: Row, types: FrozenSet[str]) -> str:
+  return ("no command moves %s instance with disks of these types: %s" %
+          ("a forthcoming" if row["forthcoming"] else "an",
+           ", ".join(sorted(types))))
 
 
 def _SecondaryTargets(row: Row, node: _Node, nodes: Mapping[str, Row]
@@ -248,9 +249,7 @@ def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Node,
                          ", and no other node of the group can take it")
   else:
     action = None
-    problem = _WhyMixed(types)
-    if types <= _LOCAL:
-      problem += " while it is forthcoming"
+    problem = _WhyNoCommand(row, types)
   if action == FAIL_OVER and is_up and not (node.row["offline"] or
                                             row["forthcoming"]):
     why_down = _WhyDown(row, node, targets)
@@ -272,7 +271,7 @@ def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Node,
   targets: List[str] = []
   problem: Optional[str] = None
   if not types or not types <= _MIRRORED:
-    problem = _WhyMixed(types)
+    problem = _WhyNoCommand(row, types)
   elif len(row["snodes"]) > 1:
     problem = "its mirrors are on several nodes: %s" % ", ".join(row["snodes"])
   elif row["pnode"] not in nodes or nodes[row["pnode"]]["offline"]:
