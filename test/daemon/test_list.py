@@ -367,6 +367,16 @@ class TestCommands(_TestCase):
       {"name": _Name(1), "tags": ["odd"], "nic.ips": ["198.51.100.1"]}])
     self.assertEqual(reply["serial"], 17)
 
+  def testLists(self):
+    """Lists are joined, where people read them.
+
+    """
+    lines = self._Run("list", "disks", "--no-headers", "--separator=|", "-o",
+                      "dev_type,nodes,minors,volumes,minors.shared").splitlines()
+    self.assertEqual(sorted(lines), [
+      "drbd|node10.example.com,node2.example.com|0,0||",
+      "plain|node10.example.com||xenvg/disk2|"])
+
   def testListFields(self):
     lines = self._Run("list-fields", "disks").splitlines()
     self.assertEqual(lines[0].split(), ["Name", "Type", "Title",

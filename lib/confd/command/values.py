@@ -97,6 +97,10 @@ def _JoinItems(value: Any) -> str:
   return ",".join(str(item) for item in value)
 
 
+def _JoinPairs(value: Any) -> str:
+  return ",".join("%s:%s" % (one, other) for (one, other) in value)
+
+
 def _JoinParams(value: Any) -> str:
   return ", ".join("%s=%s" % item for item in value.items())
 
@@ -125,7 +129,11 @@ _SHAPES: Dict[str, Dict[str, Writer]] = {
     "tags": _JoinItems,
     },
   columns.DISK: {
+    "minors": _JoinItems,
+    "minors.shared": _JoinPairs,
     "nodes": _JoinItems,
+    "volumes": _JoinItems,
+    "volumes.shared": _JoinItems,
     },
   }
 
