@@ -448,11 +448,11 @@ class TestQuick(_Test):
     """
     limit = 1 << 20
     for (name, key, value) in [
-        ("neither is long", lambda i: str(i), lambda i: ""),
+        ("neither is long", str, lambda i: ""),
         ("long questions", lambda i: "%05d" % i * 200, lambda i: ""),
         ("wide questions", lambda i: "\U0001f600%d" % i * 9, lambda i: ""),
         ("questions of bytes", lambda i: b"%05d" % i * 20, lambda i: ""),
-        ("long answers", lambda i: str(i), lambda i: "%05d" % i * 200)]:
+        ("long answers", str, lambda i: "%05d" % i * 200)]:
       with self.subTest(name):
         gc.collect()
         tracemalloc.start()

@@ -204,7 +204,9 @@ class _Connection(asyncio.BufferedProtocol):
 
     """
     if self._is_cut or self._surplus:
-      self._transport.write_eof()
+      # The client may have reset the connection just now
+      with contextlib.suppress(OSError):
+        self._transport.write_eof()
       await asyncio.sleep(_LINGER_TIME)
     self._transport.close()
 
