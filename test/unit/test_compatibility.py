@@ -208,8 +208,44 @@ def _Exporter():
   text = testutils.ReadFile(os.path.join(_DOC, "confd-exporter.rst")
                             ).decode("utf-8")
   for line in re.findall(r"^(?:--\w[\w-]*|/\w.*)", text, re.MULTILINE):
-    for name in line.split(", "):
-      yield "exporter " + name
+    yield from line.split(", ")
+
+
+def _Settings():
+  """Yields what may be in the settings, and in the environment.
+
+  """
+  for (section, options) in [
+      (settings._GENERAL, settings._GENERAL_OPTIONS),
+      (settings._CLUSTER_SECTION + "NAME", settings._CLUSTER_OPTIONS)]:
+    for name in options:
+      yield "[%s] %s" % (section, name)
+  for name in (settings.CLUSTER_VARIABLE, settings.ADDRESS_VARIABLE,
+               settings.KEY_VARIABLE):
+    yield "$" + name
+
+
+def _Errors():
+  """Yields the protocol's errors.
+
+  """
+  for (name, number) in [*vars(constants).items(), *vars(protocol).items()]:
+    match = re.match(r"(?:CONFD_)?(ERROR_\w+)", name)
+    if match:
+      yield "%d %s" % (number, match.group(1))
+
+
+def _Fields():
+  """Yields the fields of tables.
+
+  """
+  for (kind, table) in columns.TABLES.items():
+    known = [param.prefix + key for param in table.params
+             for key in param.known]
+    for name in [*table.columns, *table.aliases, *known]:
+      # There are as many as an instance may have disks and interfaces
+      yield "%s %s: %s" % (kind, re.sub(r"/[0-9]+(?=/|$)", "/N", name),
+                           columns.Describe(kind, name).kind)
 
 
 def _Found():
@@ -220,44 +256,22 @@ def _Found():
       ("python", _Python()),
       ("command", _Commands()),
       ("daemon", _Flags(main._ParseArguments)),
+      ("exporter", _Exporter()),
+      ("exit", ("%d %s" % (code, name) for (name, code)
+                in vars(exitcodes).items() if name.isupper())),
       ("json", _Replies()),
       ("metric", _Metrics()),
+      ("setting", _Settings()),
+      ("field", _Fields()),
+      ("finding", checks.CHECKS),
+      ("request", ("%d %s" % (number, name) for (name, number)
+                   in protocol.REQUEST_TYPES.items())),
+      ("error", _Errors()),
+      ("role", ("%d %s" % item for item in protocol.NODE_ROLES.items())),
+      ("right", readerkey.RIGHTS | {readerkey.ALL}),
       ]:
     for line in lines:
       yield "%s %s" % (topic, line)
-  yield from _Exporter()
-  for (name, code) in vars(exitcodes).items():
-    if name.isupper():
-      yield "exit %d %s" % (code, name)
-  for (section, options) in [
-      (settings._GENERAL, settings._GENERAL_OPTIONS),
-      (settings._CLUSTER_SECTION + "NAME", settings._CLUSTER_OPTIONS)]:
-    for name in options:
-      yield "setting [%s] %s" % (section, name)
-  for name in (settings.CLUSTER_VARIABLE, settings.ADDRESS_VARIABLE,
-               settings.KEY_VARIABLE):
-    yield "setting $" + name
-  for (name, number) in protocol.REQUEST_TYPES.items():
-    yield "request %d %s" % (number, name)
-  for (name, number) in vars(constants).items():
-    if name.startswith("CONFD_ERROR_"):
-      yield "error %d %s" % (number, name[len("CONFD_"):])
-  for (name, number) in vars(protocol).items():
-    if name.startswith("ERROR_"):
-      yield "error %d %s" % (number, name)
-  for (number, name) in protocol.NODE_ROLES.items():
-    yield "role %d %s" % (number, name)
-  for right in readerkey.RIGHTS | {readerkey.ALL}:
-    yield "right " + right
-  for (kind, table) in columns.TABLES.items():
-    known = [param.prefix + key for param in table.params
-             for key in param.known]
-    for name in [*table.columns, *table.aliases, *known]:
-      # There are as many as an instance may have disks and interfaces
-      yield "field %s %s: %s" % (kind, re.sub(r"/[0-9]+(?=/|$)", "/N", name),
-                                 columns.Describe(kind, name).kind)
-  for name in checks.CHECKS:
-    yield "finding " + name
 
 
 class TestPromises(unittest.TestCase):
@@ -280,9 +294,8 @@ class TestPromises(unittest.TestCase):
 
     """
     self.assertEqual(
-      {"exporter " + flag for flag in _Flags(exporter._ParseArguments)
-       if flag not in ("-h", "--help")},
-      {line for line in _Exporter() if " --" in line})
+      set(_Flags(exporter._ParseArguments)) - {"-h", "--help"},
+      {line for line in _Exporter() if line.startswith("--")})
 
   def testKeyFile(self):
     """A reader's file that version 1.0.0 has made is good for ever.
