@@ -154,11 +154,10 @@ class _Shell:
            if not name.startswith("LC_")}
     env.update(HOME=self.here, ZDOTDIR=self.here, TERM="dumb", LC_ALL=locale,
                PATH="%s:%s" % (self.Path("bin"), os.environ["PATH"]))
-    self._proc = subprocess.Popen(
+    self._proc = subprocess.Popen( # pylint: disable=W1509
       self._Arguments(), stdin=other, stdout=other, stderr=subprocess.STDOUT,
       start_new_session=True, cwd=self.here, env=env,
       # Without a controlling terminal, Control-C is a character as any
-      # pylint: disable=W1509
       preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(other)
     os.set_blocking(self._terminal, False)

@@ -66,7 +66,7 @@ class _Spoiler:
                            _HOSTILE.replace("\x00", ""))
 
   def Spoil(self, value, key=None):
-    if key in _KEPT:
+    if key in _KEPT and not isinstance(value, dict):
       return value
     if isinstance(value, dict):
       return {name: self.Spoil(item, name) for (name, item) in value.items()}

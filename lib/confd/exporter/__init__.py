@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import sys
 
+from ganeti.confd import printable
+
 
 #: The modules that nothing else of this package needs
 _MODULES = frozenset(["h11", "prometheus_client"])
@@ -38,6 +40,6 @@ def Main() -> int:
     return 2
   except RuntimeError as err:
     # Ganeti's own modules are imported here, and the environment is wrong
-    sys.stderr.write("confd-exporter: %s\n" % err)
+    sys.stderr.write("confd-exporter: %s\n" % printable.Printable(str(err)))
     return 2
   return main.Main()
