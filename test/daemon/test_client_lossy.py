@@ -197,7 +197,7 @@ class TestBadNetwork(unittest.TestCase):
         started = time.monotonic()
         for _ in range(20):
           reply = asker.Config("/cluster/cluster_name")
-        self.assertLess(time.monotonic() - started, 0.5)
+        self.assertLess(time.monotonic() - started, testutils.Stretched(0.5))
         self.assertEqual(reply.serial, _SERIALS[2])
         self.assertEqual(sorted(reply.silent), _FRONTS[:2])
 
@@ -221,7 +221,7 @@ class TestBadNetwork(unittest.TestCase):
             pass
         self.assertEqual(reply.serial, _SERIALS[1])
         self.assertGreaterEqual(time.monotonic() - started, 10)
-        self.assertLess(time.monotonic() - started, 14)
+        self.assertLess(time.monotonic() - started, testutils.Stretched(14))
 
   def testNobodyAnswers(self):
     with _Relay(loss=1.0):
@@ -229,7 +229,7 @@ class TestBadNetwork(unittest.TestCase):
         started = time.monotonic()
         with self.assertRaises(client.NoAnswer) as context:
           asker.Ping()
-        self.assertLess(time.monotonic() - started, 1)
+        self.assertLess(time.monotonic() - started, testutils.Stretched(1))
     self.assertIsInstance(context.exception, errors.ConfdClientError)
     for text in _FRONTS + ["0.5 seconds"]:
       self.assertIn(text, str(context.exception))

@@ -136,7 +136,7 @@ class ReloadTest(unittest.TestCase):
     self.assertGreaterEqual(reloads["good"], RELOADS)
     self.assertEqual(reloads["failed"], 0)
     self.assertGreater(answered, 10 * RELOADS)
-    self.assertLess(worst, 10 * GAP_GOAL)
+    self.assertLess(worst, testutils.Stretched(10 * GAP_GOAL))
 
   def testFirstChangeIsLoadedAtOnce(self):
     with testutils.Daemon(_Config(1)) as daemon:
@@ -146,7 +146,8 @@ class ReloadTest(unittest.TestCase):
         started = time.monotonic()
         daemon.WriteConfig(_Config(serial))
         daemon.WaitForSerial(serial)
-        self.assertLess(time.monotonic() - started, 10 * 0.1)
+        self.assertLess(time.monotonic() - started,
+                        testutils.Stretched(10 * 0.1))
 
   def testReloadsAreSpacedOut(self):
     with testutils.Daemon(_Config(1)) as daemon:
@@ -221,7 +222,8 @@ class BoundTest(unittest.TestCase):
       cpu = processes.CpuSeconds(daemon.proc.pid)
       started = time.monotonic()
       while time.monotonic() - started < self.SECONDS or not enough():
-        self.assertLess(time.monotonic() - started, 10 * self.SECONDS)
+        self.assertLess(time.monotonic() - started,
+                        testutils.Stretched(10 * self.SECONDS))
         for _ in range(10):
           change()
         time.sleep(0.001)
@@ -452,7 +454,7 @@ class DeathTest(unittest.TestCase):
       started = time.monotonic()
       processes.WaitForEnd(found.workers + [found.large])
       daemon.Ask(PING)
-      self.assertLess(time.monotonic() - started, 10 * 0.2)
+      self.assertLess(time.monotonic() - started, testutils.Stretched(10 * 0.2))
       processes.Find(daemon, 2)
       self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
                        {"workers": 0, "generations": 1})
@@ -474,7 +476,8 @@ class DeathTest(unittest.TestCase):
           while daemon.AskRaw(testutils.PackMessage(
               daemon.key, testutils.MakeMessage(PING)), timeout=0.2) is None:
             pass
-          self.assertLess(time.monotonic() - started, 10 * 0.5)
+          self.assertLess(time.monotonic() - started,
+                          testutils.Stretched(10 * 0.5))
           daemon.WriteConfig(_Config(3))
           daemon.WaitForSerial(3)
 
@@ -496,7 +499,7 @@ class DeathTest(unittest.TestCase):
     daemon.proc.wait()
     processes.WaitForEnd(tree)
     seconds = time.monotonic() - started
-    self.assertLess(seconds, 10 * END_GOAL)
+    self.assertLess(seconds, testutils.Stretched(10 * END_GOAL))
     self.assertFalse(os.path.exists(daemon.pid_file))
     # Its port is free for the next; "tree" may lack a process that was just
     # being started

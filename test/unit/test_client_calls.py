@@ -213,7 +213,7 @@ class TestCandidates(_Test):
     started = time.monotonic()
     with self.assertRaisesRegex(client.NoAnswer, "nothing listens there"):
       self._Client(peers=["127.0.0.1:%d" % port]).Ping()
-    self.assertLess(time.monotonic() - started, 3)
+    self.assertLess(time.monotonic() - started, testutils.Stretched(3))
 
   def testAnotherKey(self):
     confd = self._Confd(_Fixed(0, "x", 5), key=b"another key, long enough\n")
@@ -255,7 +255,7 @@ class TestCandidates(_Test):
         asker = self._Client(peers=["localhost:%d" % confd.port])
         started = time.monotonic()
         self.assertEqual(asker.Ping().candidates[0].server, address)
-        self.assertLess(time.monotonic() - started, 0.5)
+        self.assertLess(time.monotonic() - started, testutils.Stretched(0.5))
 
   def testOneUnknownNameAmongOthers(self):
     confd = self._Confd(_Fixed(0, "x", 5))
@@ -500,7 +500,7 @@ class TestLearning(_Test):
     started = time.monotonic()
     for _ in range(5):
       asker.Ping()
-    self.assertLess(time.monotonic() - started, 0.5)
+    self.assertLess(time.monotonic() - started, testutils.Stretched(0.5))
 
   def testRereadsSsconf(self):
     with mock.patch.object(localnode, "ReadSsconf") as read:
@@ -586,7 +586,7 @@ class TestAsync(_Test):
       started = time.monotonic()
       with self.assertRaises(asyncio.TimeoutError):
         await asyncio.wait_for(asker.Ping(), 0.2)
-      self.assertLess(time.monotonic() - started, 1)
+      self.assertLess(time.monotonic() - started, testutils.Stretched(1))
       self.assertEqual(asker._post.talks, {})
       self.assertEqual(asker._driver._waiters, {})
     self._Run(_Ask, confd)
@@ -618,7 +618,7 @@ class TestAsync(_Test):
       question = asyncio.ensure_future(asker.Ping())
       started = time.monotonic()
       await asyncio.sleep(0.01)
-      self.assertLess(time.monotonic() - started, 0.2)
+      self.assertLess(time.monotonic() - started, testutils.Stretched(0.2))
       await question
     with mock.patch.object(socket, "getaddrinfo", _Slow):
       self._Run(_Ask, confd)
