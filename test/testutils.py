@@ -106,6 +106,25 @@ def WriteFile(path, data, mode=0o640):
   os.rename(tmpname, path)
 
 
+def MetricsPage():
+  """Reads the table in doc/metrics.rst.
+
+  @rtype: dict
+  @return: name of a metric to the set of its labels
+
+  """
+  text = ReadFile(os.path.join(SRCDIR, "doc", "metrics.rst")).decode("utf-8")
+  table = text.partition("What it is\n")[2].partition("\n\n")[0]
+  rows = {}
+  name = None
+  for line in table.splitlines()[1:-1]:
+    if line.startswith("``"):
+      name = line.split("``")[1]
+    # The labels' column
+    rows.setdefault(name, set()).update(line[43:65].split())
+  return rows
+
+
 def Samples():
   """Finds the configurations that Ganeti's own test suite has.
 

@@ -190,14 +190,9 @@ def _Metrics():
   """Yields the metrics, which test_exporter compares with this page.
 
   """
-  text = testutils.ReadFile(os.path.join(_DOC, "metrics.rst")).decode("utf-8")
-  table = text.partition("What it is\n")[2].partition("\n\n")[0]
-  name = None
-  for line in table.splitlines()[1:-1]:
-    if line.startswith("``"):
-      name = line.split("``")[1]
-      yield name
-    for label in line[43:65].split():
+  for (name, labels) in testutils.MetricsPage().items():
+    yield name
+    for label in labels:
       yield "%s{%s}" % (name, label)
 
 
