@@ -5,7 +5,6 @@
 """Tests of what ganeti.confd.exporter makes of what it knows"""
 
 import html.parser
-import os
 import unittest
 
 import inputs
