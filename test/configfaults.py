@@ -279,6 +279,12 @@ def _NicMode(config):
   _Instance(config, 3)["nics"][0]["ip"] = "203.0.113.3"
 
 
+def _NicModeFalse(config):
+  # Ganeti takes it for an empty text
+  _Instance(config, 3)["nics"][0]["nicparams"] = {"mode": False}
+  _Instance(config, 3)["nics"][0]["ip"] = "203.0.113.3"
+
+
 def _NicLink(config):
   _Instance(config, 3)["nics"][0]["nicparams"] = {"link": ""}
 
@@ -379,6 +385,7 @@ FAULTS = [
   ("invalid-parameter", _Backend, ["inst4.example.com", "inst4.example.com"]),
   ("invalid-parameter", _ClusterBackend, ["cluster"]),
   ("invalid-parameter", _NicMode, ["inst3.example.com, nic/0"]),
+  ("invalid-parameter", _NicModeFalse, ["inst3.example.com, nic/0"]),
   ("invalid-parameter", _NicLink, ["inst3.example.com, nic/0"]),
   ("invalid-parameter", _NodeParameter, ["node4.example.com"]),
   ("invalid-parameter", _GlobalOfNode, ["node4.example.com"]),

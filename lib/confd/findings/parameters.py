@@ -133,6 +133,8 @@ def _NicProblems(own: Any, default: Mapping[str, Any]) -> Iterator[str]:
   yield from Problems(own, _NIC)
   filled = dict(default, **own) if isinstance(own, dict) else default
   mode = filled.get("mode", _BRIDGED)
+  if mode is False:
+    mode = ""
   if isinstance(mode, str) and mode not in _NIC_MODES:
     yield "mode is %s, which there is not" % facts.Quote(mode)
   if mode == _BRIDGED and not filled.get("link", True):
