@@ -13,7 +13,6 @@ import contextlib
 import http.client
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import threading
@@ -235,24 +234,6 @@ class TestConnections(_TestCase):
       socks[-2].sendall(b"\r\n")
       self.assertTrue(socks[-2].recv(100).startswith(b"HTTP/1.1 200 "))
       testutils.WaitFor(lambda: _IsCut(socks[0]), "the oldest one is cut")
-
-  def testReset(self):
-    """Who asks, and resets the connection at any moment, is not logged.
-
-    """
-    exporter = self._Start()
-    output = _OwnLines(exporter)
-    for number in range(1500):
-      with exporter.Connect() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                        struct.pack("@ii", 1, 0))
-        sock.sendall([_REQUEST[:-2] + b"Expect: x\r\n\r\n", _REQUEST,
-                      _REQUEST.replace(b"/healthz", b"/c/events")
-                      ][number % 3] + b"more")
-        if number % 5 == 0:
-          time.sleep(0.0005)
-    self.assertEqual(exporter.Ask("/healthz").status, 200)
-    self.assertEqual(_OwnLines(exporter), output)
 
   def testErrorsArrive(self):
     """Who sends too much is told so, and not only cut off.
