@@ -291,7 +291,7 @@ class TestEvacuate(changing.TestCase):
     self.assertEqual(len(lines), 4)
     commands = [line.split("|")[4] for line in lines]
     self.master.Run("sh", "-e", stdin="".join(line + "\n" for line in commands),
-                    timeout=120)
+                    timeout=600)
     testutils.WaitFor(lambda: not self._Steps(self.node2), "the node is empty")
     # And they run elsewhere
     running = [name for node in (self.node1, self.node3)
