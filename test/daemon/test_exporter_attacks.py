@@ -336,6 +336,10 @@ class TestOtherSites(_TestCase):
     for site in ("same-origin", "none"):
       for path in ("/metrics", "/c/map.svg", a_filter):
         self.assertEqual(exporter.Ask(path, Sec_Fetch_Site=site).status, 200)
+    # As a WebSocket
+    self.assertEqual(exporter.Ask(
+      a_filter, Origin="http://192.0.2.1", Upgrade="websocket",
+      Connection="Upgrade").status, 403)
 
 
 if __name__ == "__main__":

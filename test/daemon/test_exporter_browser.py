@@ -291,7 +291,15 @@ class TestPages(unittest.TestCase):
                     " image.onerror = image.onload = done;"
                     " image.src = document.querySelector('a').href + '#' })")
           self._WaitFor("1")
-          self.assertEqual(self.browser.statuses, [403])
+          self.assertIn(403, self.browser.statuses)
+          self._Run("new Promise((done) => {"
+                    " const link = document.querySelector('a').href;"
+                    " new WebSocket(link.replace('http', 'ws')).onerror = done;"
+                    " })")
+          testutils.WaitFor(lambda: self._Run("1") and any(
+            "Unexpected response code: 403" in str(complaint)
+            for complaint in self.browser.complaints), "the console says so")
+          self.browser.complaints.clear()
           self.browser.Call("Runtime.evaluate", userGesture=by_user,
                             expression="document.querySelector('a').click()")
           self._WaitFor("location.port === '%d' && document.readyState ==="

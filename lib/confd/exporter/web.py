@@ -21,6 +21,9 @@ address sends that.
 Rule 4: browsers say when a page of another site makes them ask
 (C{Sec-Fetch-Site}). Such a request is refused, unless it opens a page in a
 window of its own; and if it has parameters, the user must have followed a link.
+Where a browser does not say so, but names the page's origin, a page asks in
+another way than those of this server do: by a WebSocket, for which Chromium
+sends C{Origin} alone.
 
 """
 
@@ -135,7 +138,9 @@ def _IsForeign(request: http1.Request) -> bool:
   (site, mode, purpose, user) = (
     request.headers.get("sec-fetch-" + name)
     for name in ("site", "mode", "dest", "user"))
-  if site in (None, "same-origin", "none"):
+  if site is None:
+    return "origin" in request.headers
+  if site in ("same-origin", "none"):
     return False
   is_link = mode == "navigate" and purpose == "document"
   return not is_link or bool(request.query) and user != "?1"
