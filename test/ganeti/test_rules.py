@@ -4,18 +4,22 @@
 
 """What of Ganeti's rules is repeated here is what Ganeti has.
 
-Sets of disk types, of hypervisors, and the kinds of parameters: a client may be
-where no Ganeti is.
+Sets of disk types, of hypervisors, the kinds of parameters, and the meaning of
+tags: a client may be where no Ganeti is.
 
 """
 
+import itertools
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 from cluster import debian
 
+from ganeti.confd.findings import htoolstags
 from ganeti.confd.findings import parameters
 from ganeti.confd.findings import policy
 from ganeti.confd.views import evacuation
@@ -90,6 +94,59 @@ class TestRules(unittest.TestCase):
     self._Check("specs", policy._SPECIFICATIONS)
     self._Check("keys", policy._KEYS)
     self._Check("templates", policy._ALL_TEMPLATES)
+
+#: A cluster as hbal(1) reads it: instances on one of two nodes
+_CLUSTER = """\
+group|g|preferred||
+
+node1|10240|0|6144|102400|98304|4|M|g|1|%s|N|0|1|1.0
+node2|10240|0|10240|102400|102400|4|N|g|1|%s|N|0|1|1.0
+
+inst1|1024|1024|1|running|Y|node1||ext||1|1|N
+inst2|1024|1024|1|running|Y|node1||ext||1|1|N
+inst3|1024|1024|1|running|Y|node1||ext||1|1|N
+inst4|1024|1024|1|running|Y|node1||ext||1|1|N
+
+%s
+
+|128,1,1,0,0,0|128,1,1,0,0,0;32768,8,1048576,16,8,12|ext|40.0|320.0
+"""
+
+_NODE_TAGS = [[], ["hv:1"], ["hv:2"], ["hv:1", "os:a"], ["hv"], ["hv:1::a"]]
+
+_CLUSTER_TAGS = [
+  [],
+  ["htools:migration:hv"],
+  ["htools:migration:hv", "htools:migration:os"],
+  ["htools:migration:hv", "htools:allowmigration:hv:1::hv:2"],
+  ["htools:migration:hv", "htools:allowmigration:hv:1::a::hv:2"],
+  ["htools:allowmigration:hv:1::hv:2", "migration:hv"],
+  ]
+
+
+@unittest.skipUnless(shutil.which("hbal"), "no hbal")
+class TestMigrationTags(unittest.TestCase):
+  def test(self):
+    """Where tags let instances migrate to, there hbal sends them.
+
+    """
+    seen = set()
+    for (tags, source, target) in itertools.product(
+        _CLUSTER_TAGS, _NODE_TAGS, _NODE_TAGS):
+      with self.subTest(tags=tags, source=source, target=target), \
+           tempfile.NamedTemporaryFile("w", encoding="ascii") as cluster:
+        cluster.write(_CLUSTER % (",".join(source), ",".join(target),
+                                  "\n".join(tags)))
+        cluster.flush()
+        result = subprocess.run(
+          ["hbal", "-t", cluster.name, "-C", "-l", "1"],
+          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+          universal_newlines=True, check=True, timeout=60)
+        moves = "gnt-instance migrate" in result.stdout
+        seen.add(moves)
+        self.assertEqual(htoolstags.Parse(tags).MayMigrate(source, target),
+                         moves, result.stdout)
+    self.assertEqual(seen, {False, True})
 
 
 if __name__ == "__main__":
