@@ -42,6 +42,8 @@ from ganeti.confd.config import snapshot
 from ganeti.confd.daemon import stats
 
 
+_SECRET = "s3cret-parameter"
+
 KEY = testutils.KEY
 NOW = 1700000000
 
@@ -77,7 +79,7 @@ def Config():
       MakeInstance(1, 1, disks=[1, 2], nics=["198.51.100.1",
                                              ("198.51.100.2", "br1")],
                    hvparams={"kernel_path": "/k"}, beparams={"maxmem": 512},
-                   osparams_private={"x": "secret"}, tags=["a"]),
+                   osparams_private={"x": _SECRET}, tags=["a"]),
       MakeInstance(2, 2, forthcoming=True)],
     disks=[MakeDrbd(1, 1, 2, children=[MakeDisk(3), MakeDisk(4)]),
            MakeDisk(2, forthcoming=True)],
@@ -346,8 +348,8 @@ def _CheckAnswer(message, request, text):
             "answered without type")
   if request.type == 1 and message["status"] == 1 and request.part is None:
     _Expect(message["answer"] != 2, "would read: offline")
-  _Expect("secret" not in json.dumps(message["answer"]) or
-          "secret" in text, "the secret is out")
+  _Expect(_SECRET not in json.dumps(message["answer"]) or
+          _SECRET in text, "the secret is out")
 
 
 def _AskAsReader(responders, label, text):
