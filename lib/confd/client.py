@@ -19,8 +19,8 @@ C{fileno()} lets it live in any event loop.
 
 Facts of that interface: a request expires by C{time.time()}; all peers are IP
 addresses of one family; C{async_} changes nothing, since sending never waits;
-every authentic reply counts, whatever address it is from. The key may be of
-any length.
+every authentic reply counts, whatever address it is from, unless it has another
+form than it should have. The key may be of any length.
 
 """
 
@@ -45,13 +45,14 @@ from ganeti.confd import protocol
 from ganeti.confd import wire
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import forms
 
 # The rest of the public interface
 # pylint: disable=W0611
 from ganeti.confd._version import VERSION as __version__
 from ganeti.confd.clientlib.exchange import CandidateReply as CandidateReply, \
-  ErrorAnswer as ErrorAnswer, NoAnswer as NoAnswer, Reply as Reply, \
-  StaleAnswer as StaleAnswer
+  ErrorAnswer as ErrorAnswer, MalformedAnswer as MalformedAnswer, \
+  NoAnswer as NoAnswer, Reply as Reply, StaleAnswer as StaleAnswer
 from ganeti.confd.clientlib.sync import Client as Client
 from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
 
@@ -417,6 +418,11 @@ class ConfdClient:
     if sent is None:
       self._Debug("Nobody waits, or waits still, for the reply from %s with"
                   " salt %s", ip, reply.salt)
+      return
+    fault = forms.Fault(forms.Question(sent.request.type, sent.request.query),
+                        reply)
+    if fault is not None:
+      self._Debug("Reply from %s not taken: malformed: %s", ip, fault)
       return
     sent.rcvd.add(ip)
     self._callback(ConfdUpcallPayload(

@@ -52,6 +52,12 @@ class TooLarge(Exception):
   """
 
 
+class Broken(errors.ConfdClientError):
+  """Parts that are no parts of an answer.
+
+  """
+
+
 class Parts:
   """An answer, cut.
 
@@ -131,17 +137,16 @@ class Assembly:
     """Enters a part.
 
     @param text: from L{Parts.Get}
-    @raise errors.ConfdClientError: it is no part of this answer
+    @raise Broken: it is no part of this answer
 
     """
     try:
       data = base64.b64decode(text, validate=True)
     except (TypeError, ValueError):
-      raise errors.ConfdClientError("Part %s of the answer is no base64" %
-                                    number)
+      raise Broken("part %s is no base64" % number)
     if len(data) > PART_SIZE:
-      raise errors.ConfdClientError("Part %s of the answer has %d bytes, more"
-                                    " than %d" % (number, len(data), PART_SIZE))
+      raise Broken("part %s has %d bytes, more than %d" %
+                   (number, len(data), PART_SIZE))
     self._data[number] = data
 
   def __len__(self) -> int:
@@ -153,20 +158,19 @@ class Assembly:
   def Answer(self) -> wire.Json:
     """Returns the answer, when all parts are there.
 
-    @raise errors.ConfdClientError: they do not make what was promised, or it
-      is too large
+    @raise Broken: they do not make what was promised
+    @raise errors.ConfdClientError: it is too large
 
     """
     data = b"".join(self._data[number] for number in range(self.count))
     if hashlib.sha256(data).hexdigest() != self.sha256:
-      raise errors.ConfdClientError("The parts of the answer do not have the"
-                                    " promised hash")
+      raise Broken("the parts do not have the promised hash")
     try:
-      return wire.DecodeJson(self._Unpack(data))
+      return wire.DecodeAnswer(self._Unpack(data))
     except zlib.error as err:
-      raise errors.ConfdClientError("The answer cannot be unpacked: %s" % err)
+      raise Broken("the parts cannot be unpacked: %s" % err)
     except (ValueError, RecursionError) as err:
-      raise errors.ConfdClientError("The answer is not JSON: %s" % err)
+      raise Broken("the parts are not JSON: %s" % err)
 
   def _Unpack(self, data: bytes) -> bytes:
     """Unpacks the text, as long as it is worth it.
@@ -192,6 +196,6 @@ class Assembly:
       self._CheckMemory(2 * size + values,
                         "has more than %d bytes of JSON" % size)
     if not unpacker.eof or unpacker.unused_data:
-      raise errors.ConfdClientError("The answer cannot be unpacked: its end is"
-                                    " not where it should be")
+      raise Broken("the parts cannot be unpacked: the end is not where it"
+                   " should be")
     return b"".join(chunks)

@@ -18,6 +18,7 @@ from ganeti.confd import protocol
 from ganeti.confd import waiting
 from ganeti.confd import wire
 from ganeti.confd.config import inventory
+from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot as snapshotlib
 
 
@@ -88,7 +89,7 @@ def _MasterName(snapshot: snapshotlib.Snapshot) -> Any:
 
 
 def _MasterIp(snapshot: snapshotlib.Snapshot) -> Any:
-  return snapshot.document["cluster"].get("master_ip")
+  return lenient.Text(snapshot.document["cluster"].get("master_ip"))
 
 
 def _MasterNodeIp(snapshot: snapshotlib.Snapshot) -> Any:

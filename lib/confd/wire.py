@@ -113,6 +113,8 @@ class ParsedReply(NamedTuple):
   """What L{ParseReply} returns.
 
   @ivar protocol: whatever was sent
+  @ivar status: any integer, as C{serial} is
+  @ivar answer: any JSON value; its texts are Unicode, and its numbers finite
   @ivar part: None where the answer is a whole one
 
   """
@@ -135,6 +137,17 @@ class Rejected(errors.SignatureError):
     self.reason = reason
 
 
+class Malformed(Rejected):
+  """A reply that is authentic, and whose message is none.
+
+  @ivar salt: the reply's
+
+  """
+  def __init__(self, salt: str, text: str) -> None:
+    Rejected.__init__(self, BAD_JSON, text)
+    self.salt = salt
+
+
 def IsPlainInt(value: Json) -> TypeGuard[int]:
   """Tells whether a JSON value is an integer, and no boolean.
 
@@ -150,6 +163,13 @@ def _IgnoreNumber(_: str) -> None:
   return None
 
 
+def _FiniteNumber(text: str) -> float:
+  value = float(text)
+  if not math.isfinite(value):
+    raise ValueError("%s is too large" % text)
+  return value
+
+
 # NaN and Infinity, which Python's json would take, are not JSON. The envelope
 # has no number of use to us: not looking at them keeps a forged datagram from
 # buying the conversion of a 60,000 digit one.
@@ -157,6 +177,9 @@ _ENVELOPE_DECODER = json.JSONDecoder(parse_int=_IgnoreNumber,
                                      parse_float=_IgnoreNumber,
                                      parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = json.JSONDecoder(parse_constant=_RefuseConstant)
+# 1e999 is infinite; who uses an answer has no use for that
+_ANSWER_DECODER = json.JSONDecoder(parse_float=_FiniteNumber,
+                                   parse_constant=_RefuseConstant)
 
 _Scan = Callable[[str, int], tuple[Json, int]]
 
@@ -165,6 +188,7 @@ _Scan = Callable[[str, int], tuple[Json, int]]
 # raises StopIteration.
 _ScanEnvelope: _Scan = getattr(_ENVELOPE_DECODER, "scan_once")
 _ScanMessage: _Scan = getattr(_MESSAGE_DECODER, "scan_once")
+_ScanReply: _Scan = getattr(_ANSWER_DECODER, "scan_once")
 
 # Blanks would be a tenth of what is hashed, copied and sent
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
@@ -208,6 +232,46 @@ def DecodeJson(text: Union[str, bytes]) -> Json:
   if isinstance(text, bytes):
     text = text.decode("utf-8")
   return _MESSAGE_DECODER.decode(text)
+
+
+def _MayHaveSurrogates(text: str) -> bool:
+  """Tells whether there may be half a surrogate pair in a JSON text's texts.
+
+  Only its escapes can stand for that.
+
+  """
+  return "\\ud" in text or "\\uD" in text
+
+
+def _Unicode(value: Json) -> Json:
+  """Puts U+FFFD for each half of a surrogate pair, which no UTF-8 can carry.
+
+  @raise RecursionError: it is nested too deeply
+
+  """
+  if isinstance(value, str):
+    # All that is Unicode stays as it is
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le",
+                                                             "replace")
+  if isinstance(value, dict):
+    return {_Unicode(key): _Unicode(item) for (key, item) in value.items()}
+  if isinstance(value, list):
+    return [_Unicode(item) for item in value]
+  return value
+
+
+def DecodeAnswer(text: bytes) -> Json:
+  """Parses the text of an answer.
+
+  @param text: UTF-8
+  @return: all texts in it are Unicode, and all numbers finite
+  @raise ValueError: it is not JSON
+  @raise RecursionError: it is nested too deeply
+
+  """
+  decoded = text.decode("utf-8")
+  value = _ANSWER_DECODER.decode(decoded)
+  return _Unicode(value) if _MayHaveSurrogates(decoded) else value
 
 
 def _ParseObject(scan: _Scan, text: str) -> dict[str, Json]:
@@ -554,22 +618,28 @@ def ParseReply(datagram: bytes, key: Key) -> ParsedReply:
   The caller compares the salt with that of its request.
 
   @param key: the one that the request was signed with
+  @raise Malformed: it is authentic, but no reply
   @raise Rejected: the datagram is malformed or not authentic
 
   """
   (msg, salt, _, _) = _Unpack(datagram, key)
-  reply = _ParseObject(_ScanMessage, msg)
+  try:
+    reply = _ParseObject(_ScanReply, msg)
+    if _MayHaveSurrogates(msg):
+      reply = _Unicode(reply)
+  except (Rejected, RecursionError) as err:
+    raise Malformed(salt, str(err)) from err
   status = reply.get("status")
   serial = reply.get("serial")
   if not (IsPlainInt(status) and IsPlainInt(serial)):
-    raise Rejected(BAD_JSON, "Reply without status or serial")
+    raise Malformed(salt, "status or serial missing, or no integer")
   part = None
   if "part" in reply:
     (number, total, sha256) = (reply["part"], reply.get("parts"),
                                reply.get("sha256"))
     if not (IsPlainInt(number) and IsPlainInt(total) and
             isinstance(sha256, str) and 0 <= number < total):
-      raise Rejected(BAD_JSON, "Reply with a part that cannot be")
+      raise Malformed(salt, "a part that cannot be")
     part = Part(number, total, sha256)
   return ParsedReply(reply.get("protocol"), status, reply.get("answer"), serial,
-               salt, part)
+                     salt, part)

@@ -20,6 +20,7 @@ from unittest import mock
 
 import testutils
 
+from ganeti import constants
 from ganeti.confd import client
 from ganeti.confd.clientlib import post as postlib
 
@@ -58,10 +59,13 @@ class _Candidate:
     """Makes the reply to a request.
 
     """
-    rsalt = json.loads(json.loads(datagram[4:])["msg"])["rsalt"]
+    request = json.loads(json.loads(datagram[4:])["msg"])
+    answer = {constants.CONFD_REQ_PING: 3000000,
+              constants.CONFD_REQ_MC_PIP_LIST: []}.get(
+                request["type"], "serial %d" % self.serial)
     return testutils.PackMessage(testutils.KEY, {
-      "protocol": 1, "status": 0, "answer": "serial %d" % self.serial,
-      "serial": self.serial}, salt=rsalt)
+      "protocol": 1, "status": 0, "answer": answer, "serial": self.serial},
+                                 salt=request["rsalt"])
 
   def _Run(self):
     while True:
@@ -373,7 +377,7 @@ class TestMany(_Test):
     async def _Run():
       async with client.AsyncClient([candidate.peer], key=testutils.KEY,
                                     timeout=600) as asker:
-        tasks = [asyncio.ensure_future(asker.NodeRole("node1"))
+        tasks = [asyncio.ensure_future(asker.MasterNode())
                  for _ in range(count)]
         while len(asked) < count:
           await asyncio.sleep(0.01)

@@ -45,7 +45,7 @@ class _Server:
     (datagram, address) = self.sock.recvfrom(65536)
     return (wire.ParseRequest(datagram, key, client.time.time()), address)
 
-  def Reply(self, address, rsalt, serial, answer="x", status=0,
+  def Reply(self, address, rsalt, serial, answer=3000000, status=0,
             key=testutils.KEY):
     msg = json.dumps({"protocol": 1, "status": status, "answer": answer,
                       "serial": serial})
@@ -147,7 +147,7 @@ class TestConfdClient(_ClientTest):
     (received, address) = self.server.Receive()
     self.assertEqual((received.type, received.query, received.rsalt),
                      (1, "node1", request.rsalt))
-    self.server.Reply(address, request.rsalt, 7, [1, "y"])
+    self.server.Reply(address, request.rsalt, 7, 4)
     self.assertTrue(asker.ReceiveReply())
     (up, ) = self.ups
     self.assertEqual((up.salt, up.type, up.orig_request, up.server_ip,
@@ -156,7 +156,7 @@ class TestConfdClient(_ClientTest):
                       self.server.port, ("a", 1), asker))
     reply = up.server_reply
     self.assertEqual((reply.protocol, reply.status, reply.answer, reply.serial),
-                     (1, 0, [1, "y"], 7))
+                     (1, 0, 4, 7))
     self.assertEqual(asker.WaitForReply(request.rsalt), (False, 1, 1))
 
   def testKeyAsText(self):
@@ -176,7 +176,7 @@ class TestConfdClient(_ClientTest):
     request = client.ConfdClientRequest(type=0)
     asker.SendRequest(request)
     (_, address) = self.server.Receive()
-    self.server.Reply(address, request.rsalt, 7)
+    self.server.Reply(address, request.rsalt, 7, 3000000)
     self.assertTrue(asker.ReceiveReply())
     self.assertEqual(self.ups[0].server_ip, "::1")
 
@@ -194,6 +194,29 @@ class TestConfdClient(_ClientTest):
     self.assertTrue(asker.ReceiveReply())
     self.assertFalse(asker.ReceiveReply(timeout=0))
     self.assertEqual(self.ups, [])
+
+  def testMalformedReply(self):
+    """It is as good as none, to which another one may follow.
+
+    """
+    asker = self._Client(logger=mock.Mock())
+    request = client.ConfdClientRequest(type=1, query="node1")
+    asker.SendRequest(request)
+    (_, address) = self.server.Receive()
+    for (answer, status, serial) in [("x", 0, 5), (5, 0, 5), (None, 1, 5),
+                                     (4, 3, 5), (4, 0, -1), (4, "0", 5),
+                                     (4, 0, 1 << 63)]:
+      self.server.Reply(address, request.rsalt, serial, answer, status)
+      self.assertTrue(asker.ReceiveReply())
+    self.assertEqual(self.ups, [])
+    said = [args[0] % args[1:] for (args, _) in
+            asker._logger.debug.call_args_list]
+    self.assertEqual(len(said), 7)
+    self.assertIn('127.0.0.1 not taken: malformed: answer: "x" instead of',
+                  said[0])
+    self.server.Reply(address, request.rsalt, 7, 4)
+    self.assertTrue(asker.ReceiveReply())
+    self.assertEqual([up.server_reply.answer for up in self.ups], [4])
 
   def testFileno(self):
     asker = self._Client()

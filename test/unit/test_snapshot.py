@@ -753,11 +753,34 @@ class TestLenient(_TestCase):
       self.assertEqual(Answer(snap, 11)[1]["lv"],
                        {"active": True, "interval": 5000000}, value)
 
-  def testHugeInterval(self):
-    config = MakeConfig(cluster={"data_collectors": {
-      "lv": {"active": True, "interval": 10 ** 400}}})
-    self.assertEqual(Answer(Snapshot(config), 11)[1]["lv"]["interval"],
-                     10 ** 400)
+  def testHugeNumbers(self):
+    """What has more than 64 bits counts as missing.
+
+    """
+    for value in [10 ** 400, 1 << 63, 1e300, -1e19]:
+      for drbd in ({"minor_a": value}, {"minor_b": value}):
+        config = MakeConfig(
+          nodes=[MakeNode(1), MakeNode(2)], disks=[MakeDrbd(1, 1, 2, **drbd)],
+          instances=[MakeInstance(1, 1, disks=[1])],
+          cluster={"data_collectors": {
+            "lv": {"active": True, "interval": value}}})
+        snap = Snapshot(config)
+        self.assertEqual(Answer(snap, 11)[1]["lv"]["interval"], 5000000, value)
+        self.assertEqual(Answer(snap, 7, "node1"), (0, []))
+        self.assertEqual(len(snap.warnings), 1)
+
+  def testNumbersThatHaveToBeThere(self):
+    for key in ("version", "serial_no"):
+      for value in [-1, 1 << 63, 10 ** 400, 1.0, True, "1", None]:
+        with self.assertRaisesRegex(errors.ConfigurationError,
+                                    '"%s" is missing or no integer' % key):
+          Snapshot(MakeConfig(**{key: value}))
+      for value in [0, (1 << 63) - 1]:
+        Snapshot(MakeConfig(**{key: value}))
+
+  def testMasterIpThatIsNone(self):
+    snap = Snapshot(MakeConfig(cluster={"master_ip": 5}))
+    self.assertEqual(Answer(snap, 3, {"3": [1]}), (1, 0))
 
   def testNonAscii(self):
     name = "n\xf6de.\u4f8b.example"

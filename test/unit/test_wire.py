@@ -613,9 +613,54 @@ class TestReply(unittest.TestCase):
           self.assertEqual(salt, "s\xe4lt")
           self.assertEqual(message, {"protocol": 1, "status": status,
                                      "answer": answer, "serial": serial})
+          # The client makes Unicode of what is none
+          if answer == "\ud800":
+            answer = "\ufffd"
           self.assertEqual(wire.ParseReply(datagram, KEY),
                            wire.ParsedReply(1, status, answer, serial,
                                             "s\xe4lt"))
+
+  def testAllTextsAreUnicode(self):
+    for (text, expected) in [
+      ("\ud800", "\ufffd"), ("a\udc00b\ud800", "a\ufffdb\ufffd"),
+      ("\udfff\ud83d\ude00\udbff", "\ufffd\U0001f600\ufffd"),
+      ("\\ud800", "\\ud800"), ("\U0001f600", "\U0001f600")]:
+      answer = {text: [text, 1, None], "x": {"y": text}}
+      message = {"protocol": 1, "status": 0, "answer": answer, "serial": 1}
+      reply = wire.ParseReply(testutils.PackMessage(KEY, message, salt="s"),
+                              KEY)
+      self.assertEqual(reply.answer, {expected: [expected, 1, None],
+                                      "x": {"y": expected}})
+      self.assertEqual(wire.DecodeAnswer(json.dumps(answer).encode("ascii")),
+                       reply.answer)
+    self.assertEqual(wire.DecodeAnswer(b'["\\uD83D\\uDE00\\uDFFF", {"x": 1}]'),
+                     ["\U0001f600\ufffd", {"x": 1}])
+
+  def testAuthenticAndMalformed(self):
+    """Whose it is can be told, and what is wrong with it.
+
+    """
+    good = {"protocol": 1, "status": 0, "answer": 1, "serial": 1}
+    for (message, text) in [
+      ([], "no JSON object|Not a JSON object"), (5, "Not a JSON object"),
+      (dict(good, status=True), "status or serial"),
+      (dict(good, status="0"), "status or serial"),
+      (dict(good, status=None), "status or serial"),
+      (dict(good, serial=1.0), "status or serial"),
+      ({"status": 0}, "status or serial"),
+      (dict(good, part=0), "a part that cannot be"),
+      (dict(good, part=1, parts=1, sha256=""), "a part that cannot be"),
+      (dict(good, part=0.0, parts=1, sha256=""), "a part that cannot be"),
+      ]:
+      with self.assertRaisesRegex(wire.Malformed, text) as context:
+        wire.ParseReply(testutils.PackMessage(KEY, message, salt="s"), KEY)
+      self.assertEqual(context.exception.salt, "s")
+    for msg in ["", "x", "{", "[" * 5000, "[" * 100000, "1" * 5000,
+                "{\"answer\":1e999}", "{\"answer\":-1e999}",
+                "{\"answer\":[NaN]}", "{} {}"]:
+      with self.assertRaises(wire.Malformed, msg=msg[:20]) as context:
+        wire.ParseReply(testutils.PackText(KEY, "s", msg), KEY)
+      self.assertEqual(context.exception.salt, "s")
 
   def testTuplesAreLists(self):
     text = wire.EncodeReply(0, [(0, "x"), (1, 0)], 1)

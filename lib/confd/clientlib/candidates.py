@@ -20,7 +20,7 @@ import os
 import socket
 import threading
 import time
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from ganeti import errors
 from ganeti.confd import localnode
@@ -284,17 +284,19 @@ class Candidates:
     return any(i in self._configured or not given.isdisjoint(i.sources)
                for i in self._learned + self._configured if i.name == name)
 
-  def Pick(self, coverage: int) -> Tuple[List[exchange.Candidate],
-                                         List[exchange.Candidate]]:
+  def Pick(self, coverage: int, failed: Collection[exchange.Candidate] = ()
+           ) -> Tuple[List[exchange.Candidate], List[exchange.Candidate]]:
     """Chooses whom to ask.
 
     @param coverage: see L{exchange.CountToAsk}
+    @param failed: who is not asked
     @return: those to ask, and the others
 
     """
     everyone = self.Everyone()
     count = exchange.CountToAsk(coverage, len(everyone), "candidates")
-    return (everyone[:count], everyone[count:])
+    left = [i for i in everyone if i not in failed]
+    return (left[:count], left[count:])
 
   def IsLearningDue(self, serial: Optional[int], now: float) -> bool:
     """Tells whether it is time to learn the candidates.

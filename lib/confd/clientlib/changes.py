@@ -87,13 +87,24 @@ def _NaturalKey(item: Any) -> Hashable:
   return item # type: ignore[no-any-return]
 
 
-def ByKeys(keys: Iterable[Hashable], items: Iterable[Any]) -> Items:
+def _AsKey(value: Any) -> Hashable:
+  """Makes a key of any value.
+
+  """
+  try:
+    hash(value)
+  except TypeError:
+    return wire.EncodeJson(value)
+  return value # type: ignore[no-any-return]
+
+
+def ByKeys(keys: Iterable[Any], items: Iterable[Any]) -> Items:
   """Puts items under keys; where one comes again, it gets a number.
 
   """
   result: Items = {}
   counts: Dict[Hashable, int] = {}
-  for (key, item) in zip(keys, items):
+  for (key, item) in zip(map(_AsKey, keys), items):
     count = counts[key] = counts.get(key, 0) + 1
     result[key if count == 1 else (key, count)] = item
   return result

@@ -22,6 +22,9 @@ say so for L{RESTORED_AFTER} seconds (a configuration was restored).
 Rule 2: the time for an answer counts from the call. Files, names and learning
 the candidates are within it. Parts of an answer have the rule of L{fetch}.
 
+Rule 3: where an answer in parts does not come whole from one candidate, or what
+comes cannot be used, the others are asked.
+
 """
 
 from __future__ import annotations
@@ -310,13 +313,12 @@ class Dialogue:
     self._CheckSize(rtype, query)
     deadline = time.monotonic() + self._timeout
     await self._Prepare(deadline)
-    tries = 0
+    failed: List[exchange.Candidate] = []
     while True:
-      tries += 1
-      current = await self._AskFresh(rtype, query, deadline)
+      current = await self._AskFresh(rtype, query, deadline, failed)
       try:
         return current.Result(time.monotonic())
-      except exchange.NoAnswer:
+      except (exchange.NoAnswer, exchange.MalformedAnswer):
         self._known.refresh = True
         raise
       except exchange.ErrorAnswer as err:
@@ -329,11 +331,14 @@ class Dialogue:
       source = current.BestSource()
       try:
         return await self._Fetch(rtype, query, source, reply)
-      except exchange.NoAnswer:
-        # It fell silent in the middle; whoever is left begins again
+      except exchange.ErrorAnswer:
+        raise
+      except errors.ConfdClientError:
+        # Rule 3
         source[0].silent = True
-        if tries == _MAX_SOURCES or all(i.silent
-                                        for i in self._known.Everyone()):
+        failed.append(source[0])
+        if len(failed) == _MAX_SOURCES or all(i.silent
+                                              for i in self._known.Everyone()):
           self._known.refresh = True
           raise
       deadline = time.monotonic() + self._timeout
@@ -357,14 +362,17 @@ class Dialogue:
     await self._driver.Call(parts.Unpack)
     return parts.Result(reply, time.monotonic())
 
-  async def _AskFresh(self, rtype: int, query: Any, deadline: float
+  async def _AskFresh(self, rtype: int, query: Any, deadline: float,
+                      failed: Collection[exchange.Candidate]
                       ) -> exchange.Exchange:
     """Asks until one of the answers is not stale, or the time is over.
+
+    @param failed: who is not asked
 
     """
     pause = _STALE_PAUSE_FIRST
     while True:
-      (asked, reserve) = self._known.Pick(self._coverage)
+      (asked, reserve) = self._known.Pick(self._coverage, failed)
       floor = self._freshness.floor
       current = await self._driver.Run(
         lambda now: exchange.Exchange(rtype, query, asked, reserve, now,

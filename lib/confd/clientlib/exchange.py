@@ -40,6 +40,9 @@ the packaged one; until it answers, its reply is stale. Where the ping shows the
 packaged daemon, the question is asked again: the reply may be from the daemon
 before. To readers only this project's daemon replies, and nobody is pinged.
 
+Rule 7: a malformed reply is as good as none. Nobody waits for its candidate any
+more, nothing in it counts, and it explains why there is no answer.
+
 """
 
 from __future__ import annotations
@@ -54,6 +57,7 @@ from ganeti.confd import keyfile
 from ganeti.confd import protocol
 from ganeti.confd import readerkey
 from ganeti.confd import wire
+from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import reader
 from ganeti.confd.clientlib import talk
 
@@ -73,6 +77,9 @@ _REFUSED_PAUSE = 0.5
 #: Seconds for which a ping shows that a candidate has the packaged daemon. It
 #: takes as long at least to replace one.
 _PACKAGED_FOR = 0.25
+
+#: What rule 6 asks
+_PING = forms.Question(constants.CONFD_REQ_PING, None)
 
 #: How many addresses that were not asked are remembered, for a message
 _MAX_STRANGERS = 3
@@ -123,8 +130,8 @@ class _Reply(NamedTuple):
   serial: int
   #: who replied, the freshest first
   candidates: List[CandidateReply]
-  #: who had not answered when the call returned, and why as far as that is
-  #: known, else None
+  #: who had not answered when the call returned, or not as one should, and why
+  #: as far as that is known, else None
   silent: Dict[str, Optional[str]]
 
 
@@ -155,6 +162,17 @@ class NoAnswer(errors.ConfdClientError):
   """No candidate gave an authentic answer in time.
 
   """
+
+
+class MalformedAnswer(errors.ConfdClientError):
+  """What was answered has another form than it should have.
+
+  @ivar faults: what is wrong, by the address of the candidate
+
+  """
+  def __init__(self, text: str, faults: Dict[str, str]) -> None:
+    errors.ConfdClientError.__init__(self, text)
+    self.faults = faults
 
 
 class StaleAnswer(NoAnswer):
@@ -212,6 +230,18 @@ def NeededReplies(count: int) -> int:
   if count < 5:
     return count - 1
   return count // 2 + 1
+
+
+def Malformed(rtype: int, query: Any, faults: Dict[str, str]
+              ) -> MalformedAnswer:
+  """Makes the error about answers of another form than they should have.
+
+  @param faults: what is wrong, by the address of the candidate
+
+  """
+  return MalformedAnswer("Malformed answer to %s from %s" % (
+    DescribeRequest(rtype, query),
+    "; ".join("%s (%s)" % item for item in faults.items())), faults)
 
 
 def IsUnusable(status: int, answer: Any) -> bool:
@@ -363,6 +393,7 @@ class _Asked(talk.Asked):
 
   @ivar ping: the ping that its reply has given reason to, until it is answered
   @ivar recognized: whether it is
+  @ivar fault: what was wrong with its reply, if that was malformed
 
   """
   def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
@@ -371,6 +402,7 @@ class _Asked(talk.Asked):
     self.ping: Optional[_Ping] = None
     self.recognized = False
     self.reply: Optional[wire.ParsedReply] = None
+    self.fault: Optional[str] = None
     self.source: Optional[Source] = None
     self.round_trip = 0.0
 
@@ -387,7 +419,7 @@ class _Asked(talk.Asked):
     """What the candidate has not replied to yet.
 
     """
-    return self if self.reply is None else self.ping
+    return self if self.reply is None and self.fault is None else self.ping
 
   @property
   def unreachable(self) -> bool:
@@ -442,6 +474,7 @@ class Exchange(talk.Talk):
     self.floor = floor
     self._rtype = rtype
     self._query = query
+    self._question = forms.Question(rtype, query)
     self._reserve = list(reserve)
     self._started = now
     self._deadline = deadline
@@ -474,9 +507,7 @@ class Exchange(talk.Talk):
     for i in self._asked:
       asked = i.awaited
       if asked is not None and asked.pace.IsDue(now):
-        (rtype, query) = ((constants.CONFD_REQ_PING, None)
-                          if isinstance(asked, _Ping) else
-                          (self._rtype, self._query))
+        (rtype, query, _) = self.Question(asked)
         datagram = wire.PackRequest(key, timestamp, rtype, query, asked.salt)
         candidate = asked.candidate
         result.extend(
@@ -496,19 +527,20 @@ class Exchange(talk.Talk):
       times.append(self._patience_ends)
     return min(times)
 
+  def Question(self, asked: Union[_Asked, _Ping]) -> forms.Question:
+    return _PING if isinstance(asked, _Ping) else self._question
+
   def Receive(self, asked: Union[_Asked, _Ping], reply: wire.ParsedReply,
               address: talk.SocketAddress, now: float) -> bool:
     source = SourceOf(address)
     owner = self._Owner(asked, source)
     if owner is None:
-      if len(self._strangers) < _MAX_STRANGERS:
-        self._strangers.add(source.ip)
       return False
     owner.candidate.silent = False
     owner.candidate.trouble = None
     if isinstance(asked, _Ping):
       return self._ReceivePing(owner, reply, now)
-    if owner.reply is not None:
+    if owner.awaited is not owner:
       return False
     if (self.is_serial_question and wire.IsPlainInt(reply.answer) and
         reply.status == constants.CONFD_REPL_STATUS_OK):
@@ -532,6 +564,19 @@ class Exchange(talk.Talk):
       return True
     return self.Done(now)
 
+  def ReceiveMalformed(self, asked: Union[_Asked, _Ping], fault: str,
+                       address: talk.SocketAddress, now: float) -> bool:
+    owner = self._Owner(asked, SourceOf(address))
+    if owner is None:
+      return False
+    if isinstance(asked, _Ping):
+      # It shows nothing, and another one would not either
+      owner.ping = None
+      owner.recognized = True
+    elif owner.awaited is owner:
+      owner.fault = fault
+    return self.Done(now)
+
   def _ReceivePing(self, owner: _Asked, reply: wire.ParsedReply, now: float
                    ) -> bool:
     """Takes note of a reply to a ping of rule 6.
@@ -552,8 +597,12 @@ class Exchange(talk.Talk):
              ) -> Optional[_Asked]:
     """Finds whose reply it is that came from an address.
 
+    @return: None if nobody was asked there
+
     """
     there = [i for i in self._asked if i.candidate.IsAt(source)]
+    if not there and len(self._strangers) < _MAX_STRANGERS:
+      self._strangers.add(source.ip)
     return next((i for i in there if i.candidate is asked.candidate),
                 there[0] if there else None)
 
@@ -611,8 +660,9 @@ class Exchange(talk.Talk):
         self._reserve = []
         self._patience_ends = now + self._patience
       return False
-    if any(i.reply is not None for i in self._asked):
-      # Errors with a text: the others get longer to have a better answer
+    if any(i.awaited is not i for i in self._asked):
+      # Errors with a text, or malformed: the others get longer to have a better
+      # answer
       return now >= self._patience_ends + _LAST_HOPE
     return impatient and all(i.unreachable for i in waiting)
 
@@ -621,7 +671,8 @@ class Exchange(talk.Talk):
 
     """
     for asked in self._asked:
-      if asked.reply is None and now - asked.started >= PATIENCE:
+      if asked.fault is not None or (asked.reply is None and
+                                     now - asked.started >= PATIENCE):
         asked.candidate.silent = True
 
   def Late(self) -> talk.Latecomers:
@@ -679,12 +730,13 @@ class Exchange(talk.Talk):
             reply.status == int(constants.CONFD_REPL_STATUS_OK))
 
   def Silent(self) -> Dict[str, Optional[str]]:
-    """Returns who did not answer.
+    """Returns who did not answer, or not as one should.
 
     @return: address to reason or None
 
     """
-    return {i.candidate.name: i.candidate.trouble
+    return {i.candidate.name: i.candidate.trouble if i.fault is None else
+            "malformed answer: %s" % i.fault
             for i in self._asked if i.reply is None}
 
   def AllReplies(self) -> List[CandidateReply]:
@@ -703,10 +755,15 @@ class Exchange(talk.Talk):
     """Returns what the question came to.
 
     @raise NoAnswer: none that counts
+    @raise MalformedAnswer: none but such that cannot be understood
     @raise ErrorAnswer: the best reply is an error
 
     """
     candidates = self.AllReplies()
+    faults = {i.candidate.name: i.fault for i in self._asked
+              if i.fault is not None}
+    if faults and not candidates:
+      raise Malformed(self._rtype, self._query, faults)
     if not candidates:
       raise NoAnswer(self._DescribeSilence(now))
     reply = Reply(candidates[0].answer, candidates[0].serial, candidates,

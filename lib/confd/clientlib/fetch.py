@@ -27,6 +27,7 @@ from ganeti import errors
 from ganeti.confd import parts
 from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import talk
 
 
@@ -134,6 +135,9 @@ class Fetch(talk.Talk):
     return (self._Have(), None if self._assembly is None else
             self._assembly.count)
 
+  def Question(self, asked: _Asked) -> forms.Question:
+    return forms.Question(self._rtype, self._query, asked.number)
+
   def Receive(self, asked: _Asked, reply: wire.ParsedReply,
               address: talk.SocketAddress, now: float) -> bool:
     if (self._asked.get(asked.number) is not asked or
@@ -143,6 +147,8 @@ class Fetch(talk.Talk):
     before = (self._restarts, self._Have())
     try:
       self._Take(asked, reply, now)
+    except parts.Broken as err:
+      self._broken = self._Malformed(str(err))
     except errors.ConfdClientError as err:
       self._broken = err
     if (self._restarts, self._Have()) != before:
@@ -152,10 +158,23 @@ class Fetch(talk.Talk):
       self._deadline = min(now + self._timeout, latest)
     return True
 
+  def ReceiveMalformed(self, asked: _Asked, fault: str,
+                       address: talk.SocketAddress, now: float) -> bool:
+    if (self._asked.get(asked.number) is not asked or
+        not self._candidate.IsAt(exchange.SourceOf(address)) or
+        self.Done(now)):
+      return False
+    self._broken = self._Malformed(fault)
+    return True
+
+  def _Malformed(self, fault: str) -> errors.ConfdClientError:
+    return exchange.Malformed(self._rtype, self._query,
+                              {self._candidate.name: fault})
+
   def _Take(self, asked: _Asked, reply: wire.ParsedReply, now: float) -> None:
     """Takes a reply that is not old.
 
-    @raise errors.ConfdClientError: it cannot be one of ours
+    @raise errors.ConfdClientError: it is no part, or of too large an answer
 
     """
     newer = reply.serial > self._serial
@@ -210,12 +229,21 @@ class Fetch(talk.Talk):
   def Unpack(self) -> None:
     """Makes the answer of its parts, which may take a while.
 
-    @raise errors.ConfdClientError: they do not fit together, or the answer is
-      too large
+    @raise exchange.MalformedAnswer: the parts do not fit together, or make an
+      answer of another form than it should have
+    @raise errors.ConfdClientError: the answer is too large
 
     """
-    if self._assembly is not None and self._IsComplete():
-      self._answer = self._assembly.Answer()
+    if self._broken is None and self._assembly is not None and \
+       self._IsComplete():
+      try:
+        answer = self._assembly.Answer()
+      except parts.Broken as err:
+        raise self._Malformed(str(err)) from err
+      fault = forms.AnswerFault(self._rtype, self._query, answer)
+      if fault is not None:
+        raise self._Malformed(fault)
+      self._answer = answer
 
   def Result(self, reply: exchange.Reply[Any], now: float
              ) -> exchange.Reply[Any]:
@@ -223,6 +251,7 @@ class Fetch(talk.Talk):
 
     @param reply: the one that said the answer is too large
     @raise exchange.NoAnswer: parts are missing
+    @raise exchange.MalformedAnswer: what came is no part
     @raise exchange.ErrorAnswer: the answer has become an error
     @raise errors.ConfdClientError: it changed too often, or is too large
 

@@ -17,19 +17,26 @@ serial is asked for in the usual way until that is over. It decides whether a
 configuration was restored, and has an error for whoever wants to know.
 
 Rule 3: at the start, what goes wrong is raised, as by the question itself. From
-then on nothing is. What the question is about and is unknown by now is gone;
-with any other error it is tried again, and changes only show later.
+then on nothing is, whatever it is: no answer, and no function that is called
+with one, ends a following. What the question is about and is unknown by now is
+gone; with any other error it is tried again, and changes only show later. Only
+misuse is raised: of a client that others use, or in another event loop.
 
 Rule 4: nothing happens while nobody asks for the next change: no task, no
 datagram, nothing that grows. What has changed meanwhile is one change. Who is
 interrupted while waiting has missed nothing, and may go on.
 
+Rule 5: a candidate that tells a new serial again and again, for whichever
+reason, makes nobody ask more than L{_LOOKS} times a second.
+
 """
 
 from __future__ import annotations
 
+import collections
 import os
-from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, \
+import time
+from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Deque, \
   Iterator, List, NamedTuple, Optional, Tuple
 
 from ganeti import constants
@@ -45,6 +52,10 @@ from ganeti.confd.clientlib import serials
 
 #: Seconds until what went wrong is tried again
 _TRY_AGAIN = 1.0
+
+#: How often the question is asked in so many seconds, at most
+_LOOKS = 10
+_LOOKS_SECONDS = 1.0
 
 #: Errors that something is unknown. A question that was all right at the start
 #: can be malformed only if a place in the configuration is not there any more.
@@ -150,7 +161,11 @@ class _Changes:
     self._ask = True
     self._ask_serial = True
     self._is_troubled = False
+    # What the function raised that is told of trouble
+    self._raised: Optional[Exception] = None
     self._busy = False
+    # When the question was asked the last times
+    self._looks: Deque[float] = collections.deque(maxlen=_LOOKS)
 
   async def Next(self) -> Optional[changes.Change]:
     """Waits for the next change.
@@ -167,16 +182,16 @@ class _Changes:
       while not (self._started and self._asker.is_closed()):
         try:
           change = await self._Step()
-        except (errors.ConfdClientError, errors.ConfigurationError,
-                filters.FilterError) as err:
-          if not self._started:
+        except errors.ProgrammerError:
+          if not (self._started and self._asker.is_closed()):
+            raise
+        except Exception as err: # pylint: disable=W0718
+          # Rule 3; who tells of trouble may want to end it
+          if not self._started or err is self._raised:
             raise
           self._ask_serial = True
           self._SetTrouble(err)
           await self._asker.driver.Pause(_TRY_AGAIN)
-        except errors.ProgrammerError:
-          if not (self._started and self._asker.is_closed()):
-            raise
         else:
           if change is not None:
             return change
@@ -188,7 +203,11 @@ class _Changes:
     changes_now = self._is_troubled != (err is not None)
     self._is_troubled = err is not None
     if changes_now and self._trouble is not None:
-      self._trouble(err)
+      try:
+        self._trouble(err)
+      except Exception as raised:
+        self._raised = raised
+        raise
 
   async def _Step(self) -> Optional[changes.Change]:
     """Goes on by one step.
@@ -247,6 +266,10 @@ class _Changes:
     """Asks the question, and compares.
 
     """
+    now = time.monotonic()
+    if len(self._looks) == _LOOKS and now < self._looks[0] + _LOOKS_SECONDS:
+      await self._asker.driver.Pause(self._looks[0] + _LOOKS_SECONDS - now)
+    self._looks.append(time.monotonic())
     try:
       (reply, items) = await self._subject()
     except exchange.ErrorAnswer as err:

@@ -7,8 +7,11 @@
 Replies find their talk by the first part of their salts. A talk under way is
 never forgotten, however many there are.
 
-Rule: what is done at a time is bounded, in datagrams and in seconds, so that a
-flood of garbage keeps nobody's time-out from being kept.
+Rule 1: a talk is handed no reply that L{forms} has not passed, only what is
+wrong with it.
+
+Rule 2: what is done at a time is bounded, in datagrams and in seconds, so that
+a flood of garbage keeps nobody's time-out from being kept.
 
 """
 
@@ -17,11 +20,12 @@ from __future__ import annotations
 import collections
 import socket
 import time
-from typing import Dict, Set
+from typing import Dict, Optional, Set
 
 from ganeti.confd import wire
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import channel
+from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import talk
 
 
@@ -114,18 +118,27 @@ class Post:
     """Takes one datagram.
 
     """
+    fault: Optional[str] = None
     try:
       reply = wire.ParseReply(datagram, self.key)
+      salt = reply.salt
+    except wire.Malformed as err:
+      (salt, fault) = (err.salt, str(err))
     except wire.Rejected:
       self._rejected += 1
       return
-    (ident, _, _) = reply.salt.partition("-")
+    (ident, _, _) = salt.partition("-")
     current = self.talks.get(ident)
     if current is None:
       late = self._late.get(ident)
       if late is not None:
-        late.Receive(reply.salt, address)
+        late.Receive(salt, address)
       return
-    asked = current.Salts().get(reply.salt)
-    if asked is not None and current.Receive(asked, reply, address, now):
+    asked = current.Salts().get(salt)
+    if asked is None:
+      return
+    if fault is None:
+      fault = forms.Fault(current.Question(asked), reply)
+    if (current.Receive(asked, reply, address, now) if fault is None else
+        current.ReceiveMalformed(asked, fault, address, now)):
       wanting.add(current)

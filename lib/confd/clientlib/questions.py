@@ -57,8 +57,10 @@ class Questions(dialogue.Dialogue):
     - L{exchange.StaleAnswer}, which is a C{NoAnswer}: all answers are older
       than one that was seen before
     - L{exchange.ErrorAnswer}: the freshest answer is an error
-    - C{errors.ConfdClientError}, which these three are, too: the question is
-      too large, the answer is too large or malformed, there is nobody to ask
+    - L{exchange.MalformedAnswer}: all answers have another form than they
+      should have
+    - C{errors.ConfdClientError}, which these four are, too: the question is too
+      large, the answer is too large, there is nobody to ask
     - C{errors.ConfigurationError}: a file of the node is unusable
 
   """
@@ -101,8 +103,8 @@ class Questions(dialogue.Dialogue):
     @param rtype: C{constants.CONFD_REQ_*}
     @param query: its argument, any JSON value
     @param only: to ask no others; as in C{address} of a reply
-    @return: all replies, errors too, the freshest first; who was silent, with
-      the reason or None
+    @return: all replies, errors too, the freshest first; who was silent, or
+      gave a malformed answer, with the reason or None
     @raise errors.ConfdClientError: the question cannot be asked
 
     """
@@ -190,7 +192,7 @@ class Questions(dialogue.Dialogue):
       constants.CONFD_REQQ_FIELDS: [constants.CONFD_REQFIELD_NAME,
                                     constants.CONFD_REQFIELD_IP,
                                     constants.CONFD_REQFIELD_MNODE_PIP]})
-    return records.Single(reply, records.MasterInfo)
+    return reply.With(records.MasterInfo(*reply.answer))
 
   async def NodeIps(self) -> exchange.Reply[_List[str]]:
     """Asks for the primary IPs of all nodes.
@@ -257,7 +259,7 @@ class Questions(dialogue.Dialogue):
                                    _IpQuery(key, [], link), key, addresses):
       reply = await self._Ask(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
                               query)
-      replies.append(reply.With(records.NodesOfIps(reply, len(query[key]))))
+      replies.append(reply.With(records.NodesOfIps(reply.answer)))
     return dialogue.Joined(replies)
 
   async def NodeDrbd(self, name: str
@@ -272,7 +274,7 @@ class Questions(dialogue.Dialogue):
     from ganeti.confd.clientlib import records
     reply = await self._Ask(constants.CONFD_REQ_NODE_DRBD,
                             arguments.Text("name", name))
-    return records.Table(reply, reply.answer, records.DrbdMinor)
+    return reply.With(records.Table(reply.answer, records.DrbdMinor))
 
   async def NodeInstances(self, name: str
                          ) -> exchange.Reply[recordlib.NodeInstances]:
@@ -286,7 +288,7 @@ class Questions(dialogue.Dialogue):
     from ganeti.confd.clientlib import records
     reply = await self._Ask(constants.CONFD_REQ_NODE_INSTANCES,
                             arguments.Text("name", name))
-    return records.Single(reply, records.NodeInstances)
+    return reply.With(records.NodeInstances(*reply.answer))
 
   async def InstanceDisks(self, name: str
                          ) -> exchange.Reply[_List[Dict[str, Any]]]:

@@ -5,20 +5,17 @@
 """Answers of a fixed form, whose items have names.
 
 Each is a tuple: what is written for the list that goes over the wire, by index
-or by taking it apart, works with it.
+or by taking it apart, works with it. That the answers have their form is seen
+to by L{forms}.
 
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, NoReturn, \
-  Optional, Type, TypeVar
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Type, \
+  TypeVar
 
 from ganeti import constants
-from ganeti import errors
-
-if TYPE_CHECKING:
-  from ganeti.confd.clientlib import exchange
 
 
 class MasterInfo(NamedTuple):
@@ -85,62 +82,20 @@ class Field(NamedTuple):
   text: str
 
 
-_Record = TypeVar("_Record", MasterInfo, DrbdMinor, NodeInstances, Field)
+_Record = TypeVar("_Record", DrbdMinor, Field)
 
 
-def _Refuse(reply: exchange.Reply[Any], what: str) -> NoReturn:
-  raise errors.ConfdClientError("%s answered with something else than %s" %
-                                (reply.candidates[0].address, what))
-
-
-def Rows(reply: exchange.Reply[Any], rows: Any, width: int) -> List[List[Any]]:
-  """Returns the rows of an answer.
-
-  @param rows: what should be them
-  @raise errors.ConfdClientError: it is something else
-
-  """
-  if not (isinstance(rows, list) and
-          all(isinstance(row, list) and len(row) == width for row in rows)):
-    _Refuse(reply, "a table of %d columns" % width)
-  return rows
-
-
-def Table(reply: exchange.Reply[Any], rows: Any, kind: Type[_Record]
-          ) -> exchange.Reply[List[_Record]]:
+def Table(rows: Iterable[List[Any]], kind: Type[_Record]) -> List[_Record]:
   """Names the items of each row.
 
-  @param rows: the answer, or a part of it
-  @raise errors.ConfdClientError: it is no table
-
   """
   # pylint: disable=W0212
-  return reply.With([kind._make(row)
-                     for row in Rows(reply, rows, len(kind._fields))])
+  return [kind._make(row) for row in rows]
 
 
-def Single(reply: exchange.Reply[Any], kind: Type[_Record]
-           ) -> exchange.Reply[_Record]:
-  """Names the items of an answer.
-
-  @raise errors.ConfdClientError: they are not so many
-
-  """
-  # pylint: disable=W0212
-  (row, ) = Rows(reply, [reply.answer], len(kind._fields))
-  return reply.With(kind._make(row))
-
-
-def NodesOfIps(reply: exchange.Reply[Any], count: int) -> List[NodeOfIp]:
+def NodesOfIps(rows: Iterable[List[Any]]) -> List[NodeOfIp]:
   """Reads the answer to a list of IPs.
 
-  @param count: how many they were
-  @raise errors.ConfdClientError: it is something else
-
   """
-  rows = reply.answer
-  if not (isinstance(rows, list) and len(rows) == count and
-          all(isinstance(row, list) and len(row) >= 2 for row in rows)):
-    _Refuse(reply, "%d pairs for %d IPs" % (count, count))
   # The packaged daemon adds a third item, a serial
   return [NodeOfIp(row[0], row[1]) for row in rows]

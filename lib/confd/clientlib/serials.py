@@ -18,8 +18,9 @@ there is something new.
 
 Rule 2: a candidate is first asked for its serial, by a WAIT that it has to
 answer at once; so is one whose answer may have been a daemon's last word, since
-the next one may be the packaged daemon. Who refuses that, or is silent, is
-asked for the serial every second instead, and is offered the WAIT again later.
+the next one may be the packaged daemon. Who refuses that, is silent, or gives a
+malformed answer, is asked for the serial every second instead, and is offered
+the WAIT again later.
 
 Rule 3: a WAIT is sent again every few seconds, since it may be lost or
 forgotten. Each has a salt of its own, and the first reply to it counts.
@@ -39,6 +40,7 @@ from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import talk
 
 
@@ -297,6 +299,11 @@ class Waiting(talk.Talk):
         times.append(place.alive_until)
     return min(times)
 
+  def Question(self, asked: _Place) -> forms.Question:
+    if asked.polled:
+      return forms.Question(*self._poll)
+    return forms.Question(protocol.REQ_WAIT, None)
+
   def Receive(self, asked: _Place, reply: wire.ParsedReply,
               address: talk.SocketAddress, now: float) -> bool:
     if not asked.candidate.IsAt(exchange.SourceOf(address)):
@@ -304,14 +311,22 @@ class Waiting(talk.Talk):
     del self._by_salt[asked.salt]
     asked.candidate.silent = False
     asked.candidate.trouble = None
-    if (reply.status == constants.CONFD_REPL_STATUS_OK and
-        wire.IsPlainInt(reply.answer)):
+    if reply.status == constants.CONFD_REPL_STATUS_OK:
       if not asked.polled:
         asked.candidate.tells_serial = True
       is_answer = asked.polled and self._poll == exchange.SERIAL_QUESTION
       asked.Tell(reply.answer if is_answer else reply.serial, self._NewSalt(),
                  now)
     elif not asked.polled:
+      asked.Poll(self._NewSalt(), now)
+    return True
+
+  def ReceiveMalformed(self, asked: _Place, fault: str,
+                       address: talk.SocketAddress, now: float) -> bool:
+    if not asked.candidate.IsAt(exchange.SourceOf(address)):
+      return False
+    del self._by_salt[asked.salt]
+    if not asked.polled:
       asked.Poll(self._NewSalt(), now)
     return True
 

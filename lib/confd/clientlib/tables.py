@@ -115,12 +115,12 @@ async def Ask(ask: _Ask, call: _Call, what: str, fields: List[str],
                                  {"what": what, "fields": asked}, "names",
                                  asked_names):
     reply = await ask(protocol.REQ_QUERY, query)
-    replies.append(reply.With(_Rows(reply, "rows", len(asked))))
+    replies.append(reply.With(reply.answer["rows"]))
   joined = dialogue.Joined(replies)
   rows: List[List[Any]] = joined.answer
   if names is not None and asked_names is not None and asked_names != names:
     by_name = dict(zip(asked_names, rows))
-    rows = [by_name[name] for name in names if name in by_name]
+    rows = [by_name[name] for name in names]
   if condition is not None:
     # It may take long, and asyncio has others to serve
     rows = await call(functools.partial(condition.Select, asked, rows))
@@ -135,12 +135,4 @@ async def Fields(ask: _Ask, what: str) -> exchange.Reply[List[records.Field]]:
 
   """
   reply = await ask(protocol.REQ_QUERY, {"what": what})
-  return records.Table(reply, _Get(reply, "fields"), records.Field)
-
-
-def _Get(reply: exchange.Reply[Any], key: str) -> Any:
-  return reply.answer.get(key) if isinstance(reply.answer, dict) else None
-
-
-def _Rows(reply: exchange.Reply[Any], key: str, width: int) -> List[List[Any]]:
-  return records.Rows(reply, _Get(reply, key), width)
+  return reply.With(records.Table(reply.answer["fields"], records.Field))

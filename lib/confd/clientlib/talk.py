@@ -20,6 +20,7 @@ import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ganeti.confd import wire
+from ganeti.confd.clientlib import forms
 
 
 #: A socket's address as Python has it: (host, port), or (host, port, flow
@@ -129,13 +130,32 @@ class Talk(abc.ABC):
     """
 
   @abc.abstractmethod
+  def Question(self, asked: Any) -> forms.Question:
+    """Returns what is asked.
+
+    @param asked: of L{Salts}
+
+    """
+
+  @abc.abstractmethod
   def Receive(self, asked: Any, reply: wire.ParsedReply, address: SocketAddress,
               now: float) -> bool:
-    """Takes note of an authentic reply.
+    """Takes note of an authentic reply to what L{Question} returns.
 
     @param asked: of L{Salts}, by the reply's salt
+    @param reply: of the form that it should have
     @param address: where the reply is from
     @return: whether L{Outgoing} and L{Done} want to be called now
+
+    """
+
+  @abc.abstractmethod
+  def ReceiveMalformed(self, asked: Any, fault: str, address: SocketAddress,
+                       now: float) -> bool:
+    """Takes note of an authentic reply of another form than it should have.
+
+    @param fault: what is wrong with it
+    @return: as L{Receive} does
 
     """
 

@@ -292,11 +292,23 @@ def _Fail(form: str, text: str, code: int,
     from ganeti.confd.command import status
     _Print(output.NagiosText("CONFD %s - %s" % (status.UNKNOWN, text)), text)
     return status.NAGIOS_CODES[status.UNKNOWN]
-  if form == "json":
-    _Print(output.FormatJson({"error": text}, indent=None), text)
-  else:
-    say(text)
+  if form == "json" and _PrintError(text):
+    return code
+  say(text)
   return code
+
+
+def _PrintError(text: str) -> bool:
+  """Says what is wrong in JSON.
+
+  @return: whether that was possible
+
+  """
+  try:
+    return output.PrintDocument({"error": text}, indent=None)
+  except OSError:
+    _Abandon(sys.stdout)
+    return False
 
 
 def Main(argv: Optional[Sequence[str]] = None) -> int:
@@ -322,6 +334,7 @@ def _Main(argv: Sequence[str]) -> int:
   """
   opts = None
   say = output.Say
+  output.Begin()
   _OpenStreams()
   try:
     try:
@@ -344,10 +357,9 @@ def _Main(argv: Sequence[str]) -> int:
     (text, code) = ("wrong usage: %s" % err, exitcodes.USAGE)
   except clientlib.NoAnswer as err:
     (text, code) = (str(err), exitcodes.NO_ANSWER)
-  except errors.GenericError as err:
-    (text, code) = (str(err), exitcodes.FAILURE)
+  except Exception as err: # pylint: disable=W0718
+    # Rule 1
     if isinstance(err, clientlib.FilterError):
       say = output.SayWithPlace
-  except OSError as err:
     (text, code) = (output.Describe(err), exitcodes.FAILURE)
   return _Fail(_Form(argv, opts), text, code, say)

@@ -64,19 +64,18 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     node = asker.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
     reply = asker.Tables(evacuation.FIELDS)
     tags = asker.Config(evacuation.CLUSTER_TAGS, optional=True).answer
-  with output.Expecting(reply.candidates[0].address):
-    plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
-    # It may have been removed just now
-    steps = plan.steps if plan is not None else []
-    if opts.json:
-      output.PrintReply(reply._replace(answer=plan and _Json(plan)))
-    elif steps:
-      output.Printer(opts).Print(_HEADERS, [_Cells(step) for step in steps],
-                                 [_MEMORY],
-                                 [None if step.possible else "red"
-                                  for step in steps])
-    elif not opts.separator:
-      output.Say("Nothing is on %s" % node)
+  plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
+  # It may have been removed just now
+  steps = plan.steps if plan is not None else []
+  if opts.json:
+    output.PrintReply(reply._replace(answer=plan and _Json(plan)))
+  elif steps:
+    output.Printer(opts).Print(_HEADERS, [_Cells(step) for step in steps],
+                               [_MEMORY],
+                               [None if step.possible else "red"
+                                for step in steps])
+  elif not opts.separator:
+    output.Say("Nothing is on %s" % node)
   if all(step.possible for step in steps):
     return exitcodes.SUCCESS
   return exitcodes.FAILURE

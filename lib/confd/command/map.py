@@ -173,12 +173,11 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   if opts.json:
     output.PrintReply(reply)
     return exitcodes.SUCCESS
-  with output.Expecting(reply.candidates[0].address):
-    if opts.svg:
-      from ganeti.confd.views import svg
-      print(svg.Draw(nodes, instances, "Cluster, serial %d" % reply.serial))
-    else:
-      lines = (Dot if opts.dot else Text)(nodes, instances)
-      output.Printer(opts).Print(None, [[line.text] for line in lines],
-                                 colours=[line.colour for line in lines])
+  if opts.svg:
+    from ganeti.confd.views import svg
+    print(svg.Draw(nodes, instances, "Cluster, serial %d" % reply.serial))
+  else:
+    lines = (Dot if opts.dot else Text)(nodes, instances)
+    output.Printer(opts).Print(None, [[line.text] for line in lines],
+                               colours=[line.colour for line in lines])
   return exitcodes.SUCCESS

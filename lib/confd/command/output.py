@@ -16,18 +16,22 @@ answer, the serial of the configuration that it is from, who has answered, and
 who has not. An error is C{{"error": TEXT}}, see L{cli}. Of several clusters it
 is C{{"clusters": {NAME: ...}}} with either of the two for each, see L{several}.
 
+Rule: whatever goes wrong, there is no second object behind the first one
+(L{PrintDocument}).
+
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 
-from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, \
-  TextIO
+from typing import Any, Dict, Iterable, Mapping, Optional, TextIO
 
+from ganeti import confd
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import printable
@@ -40,9 +44,12 @@ from ganeti.confd.command import table
 _PROGRESS_AFTER = 2.0
 _PROGRESS_INTERVAL = 0.2
 
-#: What code raises that expects an answer in another form
-_OTHER_FORMS = (ArithmeticError, AttributeError, LookupError, TypeError,
-                ValueError)
+
+class _Documents:
+  """How much has been printed.
+
+  """
+  printed = 0
 
 
 def WriteError(line: str) -> None:
@@ -87,7 +94,17 @@ def Describe(err: Exception) -> str:
   """
   if isinstance(err, OSError):
     return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
-  return str(err)
+  if isinstance(err, errors.GenericError):
+    return str(err)
+  # What is needed to report it, and no more
+  place = err.__traceback__
+  while place is not None and place.tb_next is not None:
+    place = place.tb_next
+  where = ("" if place is None else " (%s, line %d)" %
+           (os.path.basename(place.tb_frame.f_code.co_filename),
+            place.tb_lineno))
+  return ("programming error: %s: %s%s; %s" %
+          (err.__class__.__name__, err, where, confd.PLEASE_REPORT))
 
 
 def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
@@ -128,19 +145,33 @@ def FormatReply(reply: clientlib.Reply[Any]) -> Dict[str, Any]:
     }
 
 
-def PrintReply(reply: clientlib.Reply[Any],
-               tell: Callable[[Any], Any] = lambda answer: answer) -> None:
-  """Prints a reply with --json.
-
-  @param tell: makes what is printed of the answer; where it cannot, the answer
-    is printed as it came
+def Begin() -> None:
+  """Begins anew: nothing has been printed.
 
   """
-  try:
-    reply = reply._replace(answer=tell(reply.answer))
-  except _OTHER_FORMS:
-    pass
-  print(FormatJson(FormatReply(reply)))
+  _Documents.printed = 0
+
+
+def PrintDocument(value: Any, indent: Optional[int] = 2) -> bool:
+  """Prints the object that a command prints with --json.
+
+  @return: whether it was printed: not so where another one was
+
+  """
+  if _Documents.printed:
+    return False
+  text = FormatJson(value, indent)
+  # Part of it may get there even if that fails
+  _Documents.printed += 1
+  print(text, flush=True)
+  return True
+
+
+def PrintReply(reply: clientlib.Reply[Any]) -> None:
+  """Prints a reply with --json.
+
+  """
+  PrintDocument(FormatReply(reply))
 
 
 def PrintLines(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -157,21 +188,6 @@ def Printer(opts: argparse.Namespace) -> table.Printer:
   """
   return table.Printer(sys.stdout, getattr(opts, "headers", True),
                        getattr(opts, "separator", None))
-
-
-@contextlib.contextmanager
-def Expecting(whose: str) -> Iterator[None]:
-  """Makes a clear error of an answer with another form than all have.
-
-  @param whose: who has given the answer
-
-  """
-  try:
-    yield
-  except _OTHER_FORMS as err:
-    raise errors.ConfdClientError("The answer of %s does not have the form that"
-                                  " was expected; --json shows it" %
-                                  whose) from err
 
 
 class Progress:

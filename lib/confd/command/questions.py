@@ -20,7 +20,6 @@ from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import changes
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
-from ganeti.confd.command import values
 
 
 class View(NamedTuple):
@@ -41,8 +40,9 @@ def _Same(answer: Any, _: argparse.Namespace) -> Any:
 class Question(NamedTuple):
   """A question of the protocol.
 
-  C{show} and C{tell} are called with the answer, of which nothing is certain,
-  and may raise what L{output.Expecting} catches.
+  C{show} and C{tell} are called with the answer, which has its form
+  (C{clientlib.forms}). What is stored in the objects of the configuration may
+  be of any type.
 
   """
   ask: Callable[[clientlib.Client, argparse.Namespace], clientlib.Reply[Any]]
@@ -169,12 +169,9 @@ def _ShowConfig(answer: Any, opts: argparse.Namespace) -> View:
   return _Lines(output.FormatJson(answer).splitlines(), opts)
 
 
-_FormatMicroseconds = values.Leniently(lambda value: "%g" % (value / 1e6))
-
-
 def _ShowCollectors(answer: Any, _: argparse.Namespace) -> View:
-  rows = [[name, "yes" if entry.get("active") else "no",
-           _FormatMicroseconds(entry.get("interval", 0))]
+  rows = [[name, "yes" if entry["active"] else "no",
+           "%g" % (entry["interval"] / 1e6)]
           for (name, entry) in sorted(answer.items())]
   return View(["Collector", "Active", "Seconds"], rows, numeric=[2])
 
@@ -241,21 +238,20 @@ def Items(question: Question, answer: Any, opts: argparse.Namespace,
   @return: L{Item}s by key
 
   """
-  with output.Expecting("somebody"):
-    if opts.question == "config" and isinstance(answer, (dict, list)):
-      # Not by lines
-      return {key: Item(["Key", "Value"],
-                        [key, output.FormatJson(value, indent=None)], value)
-              for (key, value) in changes.ByNaturalKeys(answer).items()}
-    view = question.show(answer, opts)
-    values: List[Any] = [None] * len(view.rows)
-    if is_told:
-      values = _Values(question.tell(answer, opts), view.rows)
-    keys = question.keys if isinstance(answer, (dict, list)) else ()
-    found = [tuple(row[i] for i in keys) if len(keys) > 1 else
-             row[keys[0]] if keys else None for row in view.rows]
-    return changes.ByKeys(found, [Item(view.headers, row, value) for
-                                  (row, value) in zip(view.rows, values)])
+  if opts.question == "config" and isinstance(answer, (dict, list)):
+    # Not by lines
+    return {key: Item(["Key", "Value"],
+                      [key, output.FormatJson(value, indent=None)], value)
+            for (key, value) in changes.ByNaturalKeys(answer).items()}
+  view = question.show(answer, opts)
+  values: List[Any] = [None] * len(view.rows)
+  if is_told:
+    values = _Values(question.tell(answer, opts), view.rows)
+  keys = question.keys if isinstance(answer, (dict, list)) else ()
+  found = [tuple(row[i] for i in keys) if len(keys) > 1 else
+           row[keys[0]] if keys else None for row in view.rows]
+  return changes.ByKeys(found, [Item(view.headers, row, value) for
+                                (row, value) in zip(view.rows, values)])
 
 
 def Show(question: Question, answer: Any, opts: argparse.Namespace) -> None:
@@ -290,8 +286,7 @@ def _IsOnNoNic(asker: clientlib.Client, link: str) -> bool:
   except (clientlib.NoAnswer, clientlib.ErrorAnswer):
     # Of a reader: not permitted
     return True
-  return not any(link in links for (links, ) in rows
-                 if isinstance(links, list))
+  return not any(link in links for (links, ) in rows)
 
 
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
@@ -299,15 +294,17 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   question = QUESTIONS[opts.command]
+  link = getattr(opts, "link", None)
   with output.Progress(asker):
     reply = question.ask(asker, opts)
+    # All that may go wrong comes before anything is printed
+    is_unknown = (link is not None and not reply.answer and
+                  _IsOnNoNic(asker, link))
   if opts.json:
-    output.PrintReply(reply, lambda answer: question.tell(answer, opts))
+    output.PrintReply(reply.With(question.tell(reply.answer, opts)))
   else:
-    with output.Expecting(reply.candidates[0].address):
-      Show(question, reply.answer, opts)
-  link = getattr(opts, "link", None)
-  if link is not None and not reply.answer and _IsOnNoNic(asker, link):
+    Show(question, reply.answer, opts)
+  if is_unknown:
     output.Say("no instance has an IP on the link '%s'" % link)
     return exitcodes.FAILURE
   return exitcodes.SUCCESS

@@ -131,5 +131,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   reply = Check(asker, report)
   Time(asker, opts.requests, report)
   if opts.json:
-    output.PrintReply(reply._replace(answer=report.found), _Tell)
+    output.PrintReply(reply.With(_Tell(report.found)))
   return exitcodes.SUCCESS

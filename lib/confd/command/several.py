@@ -89,7 +89,7 @@ class Answers(Generic[_Value]):
                 for (name, value) in self.values.items()}
     clusters.update((name, {"error": output.Describe(err)})
                     for (name, err) in self.failures.items())
-    print(output.FormatJson({"clusters": clusters}))
+    output.PrintDocument({"clusters": clusters})
 
 
 def Ask(askers: Askers, question: Callable[[clientlib.Client], _Value]

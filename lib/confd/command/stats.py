@@ -110,9 +110,8 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   _Complain(stats)
   if opts.prometheus:
     # Who collects this wants to see that nobody answers, too
-    with output.Expecting(", ".join(answers)):
-      sys.stdout.write(Prometheus(
-        answers, [i.address for i in stats.failed] + list(stats.silent)))
+    sys.stdout.write(Prometheus(
+      answers, [i.address for i in stats.failed] + list(stats.silent)))
     return exitcodes.SUCCESS
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from anybody")
@@ -122,8 +121,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     output.PrintReply(clientlib.Reply(answers, serial, stats.replies,
                                       stats.silent))
   else:
-    with output.Expecting(", ".join(answers)):
-      (headers, rows) = Table(answers)
-      output.Printer(opts).Print(headers, rows, range(1, len(headers)))
+    (headers, rows) = Table(answers)
+    output.Printer(opts).Print(headers, rows, range(1, len(headers)))
   return (exitcodes.FAILURE if stats.failed or stats.silent else
           exitcodes.SUCCESS)

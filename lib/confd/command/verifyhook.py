@@ -89,6 +89,14 @@ def _Digest(path: str) -> Optional[str]:
     return None
 
 
+def _FormatTime(seconds: float) -> str:
+  try:
+    return time.strftime("%F %T", time.localtime(seconds))
+  except (OSError, OverflowError, ValueError):
+    # In a year that has no calendar
+    return "%s seconds after 1970" % seconds
+
+
 class Checker:
   """Looks at the master candidates from one of them.
 
@@ -197,7 +205,7 @@ class Checker:
       if reply is None:
         return faults
       loaded = reply.answer["config"]
-      if "digest" not in loaded:
+      if not loaded.keys() >= {"digest", "load_time", "age", "mtime"}:
         return ["%s: ganeti-confd is of an older version than what is installed"
                 " (it says %s); restart it" %
                 (self._names[self._own], reply.answer["version"])]
@@ -211,7 +219,7 @@ class Checker:
         return ["%s: ganeti-confd answers from another configuration than %s:"
                 " from one with serial %s, last changed %s; see its log" %
                 (self._names[self._own], config_file, loaded["serial"],
-                 time.strftime("%F %T", time.localtime(loaded["mtime"])))]
+                 _FormatTime(loaded["mtime"]))]
       time.sleep(_PAUSE)
 
   def _Serials(self, addresses: list[str]

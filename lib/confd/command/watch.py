@@ -68,7 +68,7 @@ class Watched(NamedTuple):
 
 def _SayTrouble(err: Optional[Exception]) -> None:
   output.Say("There are answers again" if err is None
-             else "%s; trying on" % err)
+             else "%s; trying on" % output.Describe(err))
 
 
 def Follow(begin: Begin) -> Iterator[clientlib.Change]:
@@ -220,17 +220,23 @@ def _Watch(asker: clientlib.Client, opts: argparse.Namespace) -> None:
       output.Say("The serial is %d" % change.reply.serial)
     if _IsStart(change) and not opts.initial and (words or watched is None):
       continue
-    if words:
-      _RunCommand(words, change,
-                  None if watched is None else _Event(change, watched))
-    elif opts.json:
-      print(_Event(change, watched), flush=True)
-    elif watched is not None:
-      _Print(change, watched, opts)
-    else:
-      _PrintSerials(change)
-    # Whoever reads it is told at once, too
-    sys.stdout.flush()
+    try:
+      if words:
+        _RunCommand(words, change,
+                    None if watched is None else _Event(change, watched))
+      elif opts.json:
+        print(_Event(change, watched), flush=True)
+      elif watched is not None:
+        _Print(change, watched, opts)
+      else:
+        _PrintSerials(change)
+      # Whoever reads it is told at once, too
+      sys.stdout.flush()
+    except OSError:
+      raise
+    except Exception as err: # pylint: disable=W0718
+      # Nothing that is stored somewhere ends a watch
+      output.Say("%s; trying on" % output.Describe(err))
 
 
 async def _Ask(ask: Any, opts: argparse.Namespace, confd: Any
@@ -278,7 +284,7 @@ def _Export(asker: clientlib.Client, opts: argparse.Namespace) -> None:
       try:
         if update(change.reply) != exitcodes.SUCCESS:
           break
-      except (errors.ConfdClientError, OSError) as err:
+      except Exception as err: # pylint: disable=W0718
         text = output.Describe(err)
         if text != said:
           output.Say("%s; trying on" % text)

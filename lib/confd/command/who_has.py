@@ -111,7 +111,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   """
   sought = whohas.Parse(opts.sought)
   questions = _Questions(asker)
-  with output.Progress(asker), output.Expecting("a candidate"):
+  with output.Progress(asker):
     findings = _Ask(questions, sought)
   if not findings:
     raise errors.ConfdClientError("nobody has the %s '%s'" %

@@ -5,19 +5,21 @@
 """Values of a configuration, whatever is stored in their place.
 
 The configuration is another program's, and may be damaged or newer: what has
-another type than it should counts as missing.
+another type than it should counts as missing. So does a number that has more
+than 64 bits: Ganeti writes none, and sums of others have an end.
 
 """
 
 from __future__ import annotations
-
-import math
 
 from typing import Any, Iterable, Optional, Protocol, TypeVar, Union, overload
 
 
 #: A JSON object as it is stored
 Stored = dict[str, Any]
+
+#: Numbers are at least this, negated, and less than this
+_LIMIT = 1 << 63
 
 _Value_co = TypeVar("_Value_co", covariant=True)
 _Default = TypeVar("_Default")
@@ -49,28 +51,30 @@ def _Typed(kind: type) -> Check[Any]:
   return _Check
 
 
-def _Number(value: Any, default: Any = None) -> Any:
-  # A boolean is an integer, too
-  if isinstance(value, (int, float)) and not isinstance(value, bool):
-    return value
-  return default
+def _Bounded(least: int, *kinds: type) -> Check[Any]:
+  def _Check(value: Any, default: Any = None) -> Any:
+    # A boolean is an integer, too, and is not meant. No bound holds for NaN.
+    if (isinstance(value, kinds) and not isinstance(value, bool) and
+        least <= value < _LIMIT):
+      return value
+    return default
+  return _Check
 
 
 Text: Check[str] = _Typed(str)
 Bool: Check[bool] = _Typed(bool)
-Number: Check[Union[int, float]] = _Number
+Number: Check[Union[int, float]] = _Bounded(-_LIMIT, int, float)
+Count: Check[int] = _Bounded(0, int)
 
 
 def Sum(values: Iterable[Union[int, float]]) -> Optional[Union[int, float]]:
   """Adds numbers that are fine one by one, and may not be together.
 
-  @return: None for what is no finite number, or beyond those that floats have
+  @return: None for what is no number of 64 bits
 
   """
   try:
-    total = sum(values)
-    # Raises for integers beyond floats, too
-    return total if math.isfinite(total) else None
+    return Number(sum(values))
   except OverflowError:
     return None
 

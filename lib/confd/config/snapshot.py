@@ -26,9 +26,8 @@ from __future__ import annotations
 import bisect
 import collections
 import functools
-import math
 
-from typing import Any, Callable, Generic, Iterator, Optional, TypeVar, Union
+from typing import Callable, Generic, Iterator, Optional, TypeVar, Union
 
 import simplejson
 
@@ -355,14 +354,13 @@ class Snapshot:
       raise errors.ConfigurationError("nested too deeply")
     if not isinstance(document, dict):
       raise errors.ConfigurationError("no JSON object")
-    for (key, kind, what) in [("version", int, "integer"),
-                              ("serial_no", int, "integer"),
-                              ("cluster", dict, "object"),
-                              ("nodes", dict, "object")]:
-      value = document.get(key)
-      if not isinstance(value, kind) or isinstance(value, bool):
-        raise errors.ConfigurationError("\"%s\" is missing or no %s" %
-                                        (key, what))
+    for key in ("version", "serial_no"):
+      if lenient.Count(document.get(key)) is None:
+        raise errors.ConfigurationError("\"%s\" is missing or no integer from 0"
+                                        " to 2^63 - 1" % key)
+    for key in ("cluster", "nodes"):
+      if not isinstance(document.get(key), dict):
+        raise errors.ConfigurationError("\"%s\" is missing or no object" % key)
     redaction.Document(document)
     self._same_secret.update(id(item) for items in owners.values()
                              if len(items) > 1 for item in items)
@@ -563,7 +561,7 @@ class Snapshot:
                 node not in secondaries):
               secondaries.append(node)
         if (len(ends) != 2 or len(minors) != 2 or
-            not all(wire.IsPlainInt(minor) for minor in minors)):
+            any(lenient.Count(minor) is None for minor in minors)):
           if part.get("forthcoming") is not True:
             self.warnings.append("Instance %s: disk/%d has no two nodes and"
                                  " minors, left out of the DRBD list" %
@@ -657,11 +655,8 @@ def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
     if (name == constants.DATA_COLLECTOR_INST_STATUS and
         _XEN_HYPERVISORS.isdisjoint(hypervisors)):
       active = False
-    interval: Any = settings.get("interval")
-    # Ganeti stores a float, which may be any that JSON can write. Its daemon
-    # rounds half to even, as Python does.
-    if not (wire.IsPlainInt(interval) or
-            (isinstance(interval, float) and math.isfinite(interval))):
-      interval = constants.MOND_TIME_INTERVAL * 1000000
+    # Ganeti stores a float. Its daemon rounds half to even, as Python does.
+    interval = lenient.Number(settings.get("interval"),
+                              constants.MOND_TIME_INTERVAL * 1000000)
     collectors[name] = {"active": active, "interval": round(interval)}
   return collectors

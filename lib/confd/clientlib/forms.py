@@ -1,0 +1,665 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The forms of answers: what a reply to each type of request may look like.
+
+A reply with the right signature may still be anything: a daemon may be broken,
+be of another version, or be a program of somebody who has the key.
+
+Rule 1: nothing uses a reply that L{Fault} has not passed. C{post} asks it for
+every reply to a question that is under way, C{fetch} asks L{AnswerFault} for
+what was put together of parts, and C{client} asks for its callbacks.
+
+Rule 2: C{doc/protocol.rst} says which form an answer has. What a newer daemon
+may add passes: keys of an object, fields, counters, numbers of errors. Lists of
+fixed length have that length, and a field of a table never changes its type.
+
+Rule 3: a number has 64 bits, and nothing is nested deeper than L{MAX_DEPTH}.
+(That all texts are Unicode, and all numbers finite, is C{wire}'s to see to.)
+
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, \
+  Optional, Sequence, Tuple
+
+from ganeti import constants
+from ganeti.confd import protocol
+from ganeti.confd import wire
+
+
+#: How deep lists and objects may stand in each other
+MAX_DEPTH = 100
+
+#: Numbers are at least this, negated, and less than this
+_LIMIT = 1 << 63
+
+#: Of a value, so much stands in a message (characters)
+_MAX_SHOWN = 40
+
+
+class Question(NamedTuple):
+  """What was asked.
+
+  """
+  rtype: int
+  #: any JSON value
+  query: Any
+  #: the number of the part that was asked for; None for the whole answer
+  part: Optional[int] = None
+
+
+#: A place within a value, the form that what stands there has, and what does
+_Part = Tuple[str, "_Form", Any]
+
+
+class _Form:
+  """What a value may be.
+
+  Values are looked at many at a time, as the cells of a column are.
+
+  """
+  def __init__(self, text: str) -> None:
+    """@param text: what it is, such as "a text"
+
+    """
+    self.text = text
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    """Tells whether all values have this form.
+
+    """
+    raise NotImplementedError
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    """Lists where it may be that a value does not fit.
+
+    """
+    # pylint: disable=W0613
+    return ()
+
+  def Fault(self, value: Any, place: str) -> str:
+    """Says where and why a value does not fit.
+
+    @param place: where the value stands
+
+    """
+    for (where, form, part) in self.Parts(value):
+      if not form.Fits([part]):
+        return form.Fault(part, place + where)
+    return "%s: %s instead of %s" % (place, _Show(value), self.text)
+
+
+def _Show(value: Any) -> str:
+  """Describes a value, in printable ASCII.
+
+  """
+  if isinstance(value, dict):
+    return "an object"
+  if isinstance(value, list):
+    return "a list of %d" % len(value)
+  if isinstance(value, str):
+    value = value[:_MAX_SHOWN + 1]
+  text = wire.EncodeJson(value)
+  return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+
+
+class _Typed(_Form):
+  """Values of some types.
+
+  """
+  def __init__(self, text: str, *kinds: type) -> None:
+    _Form.__init__(self, text)
+    self._kinds = frozenset(kinds)
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    # What comes of JSON is of no subclass: a boolean is no integer here
+    return self._kinds.issuperset(map(type, values))
+
+
+class _Number(_Typed):
+  """Numbers within bounds.
+
+  """
+  def __init__(self, text: str, least: int, end: int, *kinds: type) -> None:
+    _Typed.__init__(self, text, *kinds)
+    self._least = least
+    self._end = end
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return _Typed.Fits(self, values) and (
+      not values or (self._least <= min(values) and max(values) < self._end))
+
+
+class _Exactly(_Form):
+  """One value.
+
+  """
+  def __init__(self, value: Any) -> None:
+    _Form.__init__(self, "what was asked for" if isinstance(value, list) else
+                   _Show(value))
+    self._value = value
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return all(value == self._value for value in values)
+
+
+class _Either(_Form):
+  """Values that have one of several forms.
+
+  """
+  def __init__(self, *forms: _Form) -> None:
+    _Form.__init__(self, " or ".join(form.text for form in forms))
+    self._forms = forms
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return all(any(form.Fits([value]) for form in self._forms)
+               for value in values)
+
+
+class _OrNull(_Form):
+  """Values that may be missing.
+
+  """
+  def __init__(self, form: _Form) -> None:
+    _Form.__init__(self, form.text + " or null")
+    self._form = form
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return self._form.Fits([value for value in values if value is not None])
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    return self._form.Parts(value)
+
+
+class _List(_Form):
+  """Lists of any length.
+
+  """
+  def __init__(self, item: _Form, text: str = "a list") -> None:
+    _Form.__init__(self, text)
+    self._item = item
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return (_LIST.Fits(values) and
+            self._item.Fits(list(itertools.chain.from_iterable(values))))
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    if isinstance(value, list):
+      for (i, item) in enumerate(value):
+        yield ("[%d]" % i, self._item, item)
+
+
+class _Row(_Form):
+  """Lists of a fixed length, each place of which has a form of its own.
+
+  """
+  def __init__(self, *items: _Form) -> None:
+    _Form.__init__(self, "a list of %d" % len(items))
+    self._items = items
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return (_LIST.Fits(values) and
+            {len(self._items)}.issuperset(map(len, values)) and
+            all(form.Fits([value[i] for value in values])
+                for (i, form) in enumerate(self._items)))
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    if isinstance(value, list) and len(value) == len(self._items):
+      for (i, (form, item)) in enumerate(zip(self._items, value)):
+        yield ("[%d]" % i, form, item)
+
+
+class _Any(_Form):
+  """Any values that are not nested too deeply.
+
+  """
+  def __init__(self) -> None:
+    _Form.__init__(self, "at most %d levels of lists and objects" % MAX_DEPTH)
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return _IsShallow(values, MAX_DEPTH)
+
+
+def _IsShallow(values: Iterable[Any], levels: int) -> bool:
+  """Tells whether values have at most so many levels.
+
+  """
+  for value in values:
+    kind = type(value)
+    if kind is dict:
+      if not (levels and _IsShallow(value.values(), levels - 1)):
+        return False
+    elif kind is list:
+      if not (levels and _IsShallow(value, levels - 1)):
+        return False
+  return True
+
+
+class _Object(_Form):
+  """Objects; keys that are not known may have any value.
+
+  """
+  def __init__(self, required: Mapping[str, _Form],
+               optional: Optional[Mapping[str, _Form]] = None) -> None:
+    _Form.__init__(self, "an object")
+    self._required = required
+    self._known = {**required, **(optional or {})}
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return (_DICT.Fits(values) and _ANY.Fits(values) and
+            all(value.keys() >= self._required.keys() for value in values) and
+            all(form.Fits([value[key] for value in values if key in value])
+                for (key, form) in self._known.items()))
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    if isinstance(value, dict):
+      yield ("", _ANY, value)
+      for (key, form) in self._known.items():
+        if key in value:
+          yield (".%s" % key, form, value[key])
+        elif key in self._required:
+          yield (".%s" % key, _MISSING, None)
+
+
+class _Missing(_Form):
+  """What is not there.
+
+  """
+  def __init__(self) -> None:
+    _Form.__init__(self, "")
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return False
+
+  def Fault(self, value: Any, place: str) -> str:
+    return "%s is missing" % place
+
+
+class _Objects(_Form):
+  """Objects whose values all have one form, whatever their keys are.
+
+  """
+  def __init__(self, item: _Form) -> None:
+    _Form.__init__(self, "an object")
+    self._item = item
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return (_DICT.Fits(values) and
+            all(self._item.Fits(list(value.values())) for value in values))
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    if isinstance(value, dict):
+      for (key, item) in value.items():
+        yield ("[%s]" % _Show(key), self._item, item)
+
+
+_ANY = _Any()
+_MISSING = _Missing()
+_DICT = _Typed("an object", dict)
+_LIST = _Typed("a list", list)
+_NULL = _Typed("null", type(None))
+_TEXT = _Typed("a text", str)
+_BOOL = _Typed("true or false", bool)
+_INTEGER = _Number("an integer", -_LIMIT, _LIMIT, int)
+_COUNT = _Number("an integer from 0 on", 0, _LIMIT, int)
+_NUMBER = _Number("a number", -_LIMIT, _LIMIT, int, float)
+_OBJECT = _Object({})
+_TEXTS = _List(_TEXT, "a list of texts")
+_OBJECTS = _List(_OBJECT, "a list of objects")
+
+
+# Tables
+
+def _Cells() -> Dict[str, Dict[str, _Form]]:
+  """Makes the forms of those fields that the type says too little of.
+
+  By type, a value may be null in any field: an object does not have it.
+
+  """
+  from ganeti.confd.config import columns
+  names = _List(_OrNull(_TEXT), "a list of texts and nulls")
+  numbers = _List(_OrNull(_NUMBER), "a list of numbers and nulls")
+  common = {"name": _TEXT, "uuid": _TEXT, "tags": _TEXTS}
+  return {
+    columns.INSTANCE: {
+      **common,
+      "network_port": _OrNull(_NUMBER),
+      "nic.count": _COUNT,
+      "disk.count": _COUNT,
+      **dict.fromkeys(["snodes", "snodes.group", "snodes.group.uuid"], _TEXTS),
+      **dict.fromkeys(["beparams", "custom_beparams", "hvparams",
+                       "custom_hvparams", "osparams", "custom_osparams"],
+                      _OBJECT),
+      "custom_nicparams": _OBJECTS,
+      **{item.names: names for item in columns.NICS},
+      **{item.names: names if item.kind == columns.TEXT else numbers
+         for item in columns.DISKS},
+      },
+    columns.NODE: {
+      **common,
+      "role": _TEXT,
+      "pinst_cnt": _COUNT,
+      "sinst_cnt": _COUNT,
+      **dict.fromkeys(["ndparams", "custom_ndparams"], _OBJECT),
+      **dict.fromkeys(["pinst_list", "sinst_list"], _TEXTS),
+      },
+    columns.GROUP: {
+      **common,
+      "node_cnt": _COUNT,
+      "pinst_cnt": _COUNT,
+      **dict.fromkeys(["ipolicy", "custom_ipolicy", "diskparams",
+                       "custom_diskparams", "ndparams", "custom_ndparams"],
+                      _OBJECT),
+      **dict.fromkeys(["node_list", "pinst_list", "networks"], _TEXTS),
+      },
+    columns.NETWORK: {
+      **common,
+      **dict.fromkeys(["gateway", "network6", "gateway6", "mac_prefix"],
+                      _OrNull(_TEXT)),
+      **dict.fromkeys(["free_count", "reserved_count", "usable_count",
+                       "used_count", "external_count", "group_cnt",
+                       "inst_cnt"], _COUNT),
+      **dict.fromkeys(["inst_list", "ip_list"], _TEXTS),
+      # Name, mode, link, VLAN
+      "group_list": _List(_Row(_TEXT, _TEXT, _TEXT, _TEXT)),
+      },
+    columns.DISK: {
+      "attached": _COUNT,
+      "port": _OrNull(_NUMBER),
+      "minors": numbers,
+      "minors.shared": _List(_Row(_TEXT, _NUMBER)),
+      **dict.fromkeys(["nodes", "volumes", "volumes.shared"], _TEXTS),
+      },
+    }
+
+
+@functools.lru_cache(maxsize=None)
+def _Tables() -> Tuple[Dict[str, Dict[str, _Form]], Dict[Optional[str], _Form]]:
+  """Returns the forms of fields, by table and name, and by type.
+
+  """
+  # Few questions are for tables
+  from ganeti.confd.config import columns
+  by_kind: Dict[Optional[str], _Form] = {
+    columns.TEXT: _OrNull(_TEXT),
+    columns.BOOL: _OrNull(_BOOL),
+    }
+  for kind in (columns.NUMBER, columns.FLOAT, columns.UNIT, columns.TIMESTAMP):
+    by_kind[kind] = _OrNull(_NUMBER)
+  return (_Cells(), by_kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _Cell(what: str, field: str) -> _Form:
+  """Returns the form that a field's values have.
+
+  """
+  from ganeti.confd.config import columns
+  table = columns.TABLES.get(what)
+  if table is None:
+    return _ANY
+  name = table.aliases.get(field, field)
+  if any(name.startswith(params.prefix) for params in table.params):
+    # A parameter's value is what is stored, whatever that is
+    return _ANY
+  (cells, by_kind) = _Tables()
+  form = cells[what].get(name)
+  if form is None:
+    form = by_kind.get(columns.Describe(what, name).kind, _ANY)
+  return form
+
+
+class _Table(_Form):
+  """The answer to a question for a table.
+
+  """
+  def __init__(self, what: str, fields: List[str], count: Optional[int]
+               ) -> None:
+    """@param count: how many rows there have to be; None for any number
+
+    """
+    _Form.__init__(self, "a table")
+    self._fields = fields
+    self._forms = [_Cell(what, field) for field in fields]
+    self._frame = _Object({"fields": _Exactly(fields),
+                           "rows": _Rows(len(fields), count)})
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return all(self._FitsOne(value) for value in values)
+
+  def _FitsOne(self, value: Any) -> bool:
+    if not (isinstance(value, dict) and
+            all(form.Fits([part])
+                for (_, form, part) in self._frame.Parts(value))):
+      return False
+    return all(form.Fits([row[i] for row in value["rows"]])
+               for (i, form) in enumerate(self._forms))
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    if isinstance(value, dict):
+      yield from self._frame.Parts(value)
+      # All rows are as long as they should be, or nobody would look here
+      for (i, row) in enumerate(value["rows"]):
+        for (field, form, cell) in zip(self._fields, self._forms, row):
+          yield (".rows[%d], %s" % (i, field), form, cell)
+
+
+class _Rows(_Form):
+  """A table's rows, of which only the number and the lengths are looked at.
+
+  """
+  def __init__(self, width: int, count: Optional[int]) -> None:
+    _Form.__init__(self, "rows of %d" % width if count is None else
+                   "%d rows of %d" % (count, width))
+    self._width = width
+    self._count = count
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return _LIST.Fits(values) and all(
+      self._count in (None, len(rows)) and _LIST.Fits(rows) and
+      {self._width}.issuperset(map(len, rows)) for rows in values)
+
+
+_FIELDS = _Object({"fields": _List(_Row(_TEXT, _TEXT, _TEXT, _TEXT))})
+
+
+def _IsTexts(value: Any) -> bool:
+  return isinstance(value, list) and _TEXT.Fits(value)
+
+
+def _QueryForm(query: Any) -> _Form:
+  """Returns the form of the answer to QUERY.
+
+  """
+  if not (isinstance(query, dict) and isinstance(query.get("what"), str)):
+    return _ANY
+  (what, fields, names) = (query["what"], query.get("fields"),
+                           query.get("names"))
+  if fields is None:
+    return _FIELDS
+  if not (_IsTexts(fields) and (names is None or _IsTexts(names))):
+    return _ANY
+  return _TableForm(what, tuple(fields), None if names is None else len(names))
+
+
+# Each candidate answers the same question
+@functools.lru_cache(maxsize=8)
+def _TableForm(what: str, fields: Tuple[str, ...], count: Optional[int]
+               ) -> _Form:
+  return _Table(what, list(fields), count)
+
+
+# All other questions
+
+_ROLE = _Number("the number of a role", 0, len(protocol.NODE_ROLES), int)
+
+#: Ganeti's daemons say what is wrong in words; of before 2.5, with status 2 as
+#: well
+_ERROR = _Either(_COUNT, _TEXT)
+
+_WRONG_WORD = _Object({"error": _COUNT}, {"unknown": _TEXT, "duplicate": _TEXT,
+                                          "value": _TEXT})
+
+#: The forms of errors, by status
+_ERRORS: Dict[int, _Form] = {
+  constants.CONFD_REPL_STATUS_ERROR: _ERROR,
+  constants.CONFD_REPL_STATUS_NOTIMPLEMENTED: _Either(_COUNT, _TEXT, _NULL),
+  }
+
+
+class _NodeOfIp(_Form):
+  """What there is for one of several IPs: status and answer, of the packaged
+  daemon also a serial.
+
+  """
+  def __init__(self) -> None:
+    _Form.__init__(self, "status and answer")
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return all(
+      type(value) is list and len(value) in (2, 3) and
+      _COUNT.Fits(value[:1]) and
+      (_TEXT if value[0] == constants.CONFD_REPL_STATUS_OK else
+       _OrNull(_ERROR)).Fits([value[1]]) and _COUNT.Fits(value[2:])
+      for value in values)
+
+
+class _Several(_Form):
+  """A list with an item for each thing that was asked for.
+
+  """
+  def __init__(self, item: _Form, asked: Any) -> None:
+    """@param asked: what was asked for; none where it is no list
+
+    """
+    self._count = len(asked) if isinstance(asked, list) else 0
+    _Form.__init__(self, "a list of %d" % self._count)
+    self._list = _List(item)
+
+  def Fits(self, values: Sequence[Any]) -> bool:
+    return (self._list.Fits(values) and
+            {self._count}.issuperset(map(len, values)))
+
+  def Parts(self, value: Any) -> Iterable[_Part]:
+    if isinstance(value, list) and len(value) == self._count:
+      yield from self._list.Parts(value)
+
+
+def _NodeOfIpForm(query: Any) -> _Form:
+  if (isinstance(query, dict) and
+      query.get(constants.CONFD_REQQ_IP) is None):
+    return _Several(_NodeOfIp(), query.get(constants.CONFD_REQQ_IPLIST))
+  return _TEXT
+
+
+def _MasterForm(query: Any) -> _Form:
+  if isinstance(query, dict):
+    return _Several(_TEXT, query.get(constants.CONFD_REQQ_FIELDS))
+  return _TEXT
+
+
+def _ConfigForm(query: Any) -> _Form:
+  return _COUNT if query == "/serial_no" else _ANY
+
+
+_COUNTERS = _Objects(_OrNull(_COUNT))
+
+_STATS = _Object({
+  "version": _TEXT,
+  "config": _Object({
+    "serial": _COUNT,
+    }, {
+    "mtime": _NUMBER,
+    "size": _COUNT,
+    "load_time": _NUMBER,
+    "age": _NUMBER,
+    "warnings": _COUNT,
+    "inode": _COUNT,
+    "digest": _TEXT,
+    }),
+  }, {
+  "uptime": _NUMBER,
+  "workers": _COUNT,
+  "memory": _OrNull(_COUNT),
+  **dict.fromkeys(["queries", "replies", "dropped", "reloads", "restarts",
+                   "waiting", "log"], _COUNTERS),
+  })
+
+
+def _Always(form: _Form) -> Callable[[Any], _Form]:
+  return lambda _: form
+
+
+#: The forms of answers, by type of request: each is made of the query
+_FORMS: Dict[int, Callable[[Any], _Form]] = {
+  # Daemons of before Ganeti 2.5 say "ok"
+  constants.CONFD_REQ_PING: _Always(_Either(_COUNT, _Exactly("ok"))),
+  constants.CONFD_REQ_NODE_ROLE_BYNAME: _Always(_ROLE),
+  constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _NodeOfIpForm,
+  constants.CONFD_REQ_CLUSTER_MASTER: _MasterForm,
+  constants.CONFD_REQ_NODE_PIP_LIST: _Always(_TEXTS),
+  constants.CONFD_REQ_MC_PIP_LIST: _Always(_TEXTS),
+  constants.CONFD_REQ_INSTANCES_IPS_LIST: _Always(_TEXTS),
+  constants.CONFD_REQ_NODE_DRBD: _Always(
+    _List(_Row(_TEXT, _COUNT, _TEXT, _TEXT, _TEXT, _TEXT))),
+  constants.CONFD_REQ_NODE_INSTANCES: _Always(_Row(_OBJECTS, _OBJECTS)),
+  constants.CONFD_REQ_INSTANCE_DISKS: _Always(_OBJECTS),
+  constants.CONFD_REQ_CONFIG_QUERY: _ConfigForm,
+  constants.CONFD_REQ_DATA_COLLECTORS: _Always(
+    _Objects(_Object({"active": _BOOL, "interval": _NUMBER}))),
+  protocol.REQ_QUERY: _QueryForm,
+  protocol.REQ_STATS: _Always(_STATS),
+  protocol.REQ_WAIT: _Always(_COUNT),
+  }
+
+
+def AnswerFault(rtype: int, query: Any, answer: Any) -> Optional[str]:
+  """Says what is wrong with the form of a whole answer that is no error.
+
+  @return: None if it is as it should be
+
+  """
+  make = _FORMS.get(rtype)
+  form = _ANY if make is None else make(query)
+  return None if form.Fits([answer]) else form.Fault(answer, "answer")
+
+
+def _ErrorFault(question: Question, status: int, answer: Any) -> Optional[str]:
+  form = _ERRORS[status]
+  if question.rtype == protocol.REQ_QUERY and isinstance(answer, dict):
+    form = _WRONG_WORD
+  return None if form.Fits([answer]) else form.Fault(answer, "answer")
+
+
+def Fault(question: Question, reply: wire.ParsedReply) -> Optional[str]:
+  """Says what is wrong with the form of a reply.
+
+  @return: None if it is as it should be
+
+  """
+  (version, status, answer, serial, _, part) = reply
+  if type(version) is not int or version != constants.CONFD_PROTOCOL_VERSION:
+    return "protocol: %s instead of %d" % (_Show(version),
+                                           constants.CONFD_PROTOCOL_VERSION)
+  if not 0 <= serial < _LIMIT:
+    return _COUNT.Fault(serial, "serial")
+  if status != constants.CONFD_REPL_STATUS_OK:
+    if status not in _ERRORS:
+      return "status: %s instead of 0, 1 or 2" % _Show(status)
+    if part is not None:
+      return "an error that is a part"
+    return _ErrorFault(question, status, answer)
+  if question.part is None:
+    if part is not None:
+      return "a part instead of the whole answer"
+    return AnswerFault(question.rtype, question.query, answer)
+  if part is None:
+    return "a whole answer instead of part %d" % question.part
+  if not _TEXT.Fits([answer]):
+    return _TEXT.Fault(answer, "answer")
+  return None
