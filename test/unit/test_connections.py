@@ -28,7 +28,7 @@ class TestConnections(unittest.TestCase):
     async def _Main():
       everybody = connections.Connections(answer)
       (server, ) = await everybody.Serve("127.0.0.1", 0)
-      with socket.socket() as sock, server:
+      with server, socket.socket() as sock:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock,
                                                       server.getsockname())
