@@ -6,9 +6,9 @@
 
 Each is made once, however many ask for it at once, and one after the other.
 
-Rule: everything counts. What is kept costs its bytes, those of the question,
-and L{_OVERHEAD}; what cannot be made costs as much. What was made of a
-configuration that does not hold any more is forgotten at once.
+Rule: everything counts. Each answer that is kept costs its bytes, those of the
+question, and L{_OVERHEAD}; so does the text of an error. Answers of an old
+configuration are forgotten as soon as there is a new one.
 
 """
 
@@ -24,13 +24,13 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, OrderedDict, \
 from ganeti.confd.exporter import aside
 
 
-#: What an answer takes in memory beside its texts (bytes)
+#: Memory for an answer beside its texts (bytes)
 _OVERHEAD = 1000
 
 #: Which answer
 Key = Tuple[str, ...]
 
-#: What an answer is made of: names, and versions of what has these names
+#: Clusters that an answer is made of, each with the version of its facts
 Version = Tuple[Tuple[str, int], ...]
 
 
@@ -78,18 +78,18 @@ EMPTY = Body(b"")
 
 
 class _Kept(NamedTuple):
-  """What was made.
+  """An answer that was made, or why there is none.
 
   """
   version: Version
   #: A text says why there is none
   outcome: Union[Body, str]
-  #: What it costs (bytes)
+  #: Its cost, by the rule above (bytes)
   size: int
 
 
 class _Making:
-  """What is being made.
+  """An answer that is being made.
 
   @ivar asking: how many wait for it
 
@@ -105,7 +105,7 @@ class Cache:
   """
   def __init__(self, limits: Limits) -> None:
     self._limits = limits
-    # What was asked for longest ago is first
+    # The least recently used one is first
     self._kept: OrderedDict[Key, _Kept] = collections.OrderedDict()
     self._size = 0
     self._making: Dict[Tuple[Key, Version], _Making] = {}

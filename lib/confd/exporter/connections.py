@@ -4,10 +4,10 @@
 
 """Connections of the web server, and what limits them.
 
-Rule 1: a connection has a fixed price. What it sends is read into one buffer
-that all share, and kept only until it is a request; what comes after that is
-thrown away, and then not read any more. Of an answer, no more than a chunk is
-copied for it. The system's buffers are limited as well.
+Rule 1: a connection has a fixed price. All connections are read through one
+buffer. Bytes are kept only until the request is complete; later ones are thrown
+away, and after L{_LINGER_SIZE} not read any more. Of an answer, no more than
+L{_WRITE_SIZE} are copied for a connection. The system's buffers are limited.
 
 Rule 2: there is a time for the request to come, and one for the answer to be
 taken.
@@ -50,11 +50,11 @@ _ANSWER_TIME = 60.0
 _LINGER_TIME = 1.0
 _LINGER_SIZE = 1 << 16
 
-#: What is read, and what is written, at once (bytes)
+#: Bytes that are read, and written, at once
 _READ_SIZE = 1 << 14
 _WRITE_SIZE = 1 << 15
 
-#: What the system may keep of a connection (bytes). Linux takes twice as much.
+#: The system's buffers for a connection (bytes); Linux takes twice as much
 _BUFFERS = {
   socket.SO_RCVBUF: 1 << 14,
   socket.SO_SNDBUF: 1 << 16,
@@ -79,7 +79,7 @@ class _Connection(asyncio.BufferedProtocol):
     self._surplus = 0
     #: Whether there was more to come when the request was refused
     self._is_cut = False
-    #: What waits for room for more of the answer
+    #: Done when the transport has room again; None while it has
     self._room: Optional[asyncio.Future[None]] = None
 
   # The names are those of asyncio
@@ -87,7 +87,7 @@ class _Connection(asyncio.BufferedProtocol):
   def connection_made(self, transport: asyncio.BaseTransport) -> None:
     # Asyncio's types do not say which transport that is
     made: Any = transport
-    # What is written at once is all that waits
+    # Writing pauses whenever the system does not take all at once
     made.set_write_buffer_limits(0)
     self._transport = made
     self._Expect(_REQUEST_TIME)
@@ -180,7 +180,7 @@ class _Connection(asyncio.BufferedProtocol):
         if response.stream is not None:
           self._connections.Listen(self)
           async for data in response.stream:
-            # Whoever does not take it is cut off
+            # A client that does not take it is cut off
             self._Expect(_ANSWER_TIME)
             await self._Write(self._exchange.Data(data))
       await self._Write(self._exchange.End())
@@ -193,7 +193,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     """
     self._transport.write(data)
-    # What is left of it, the transport has
+    # The transport keeps the rest
     del data
     if self._room is not None:
       await self._room

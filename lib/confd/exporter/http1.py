@@ -10,7 +10,7 @@ The library h11 parses requests and writes answers. Facts about h11 0.14:
   - A C{Content-Length} of more than 4,300 digits raises C{ValueError}.
   - Of HTTP/1.1, a request without C{Host} or with two of them is an error.
 
-Rule 1: limits come before the parser. It gets no more than L{MAX_HEAD} bytes
+Rule 1: limits come before the parser, which gets no more than L{MAX_HEAD} bytes
 and L{MAX_LINES} lines of one connection, however they come.
 
 Rule 2: one request for each connection, and nothing that needs state: no body,
@@ -33,14 +33,14 @@ from typing import Any, AsyncGenerator, Dict, Mapping, NamedTuple, Optional, \
 import h11
 
 
-#: What a request may consist of. A filter of 1,000 characters takes up to
+#: Most bytes and lines of a request. A filter of 1,000 characters takes up to
 #: 12,000 bytes in an URL.
 MAX_HEAD = 1 << 14
 MAX_LINES = 100
 
 METHODS = frozenset(["GET", "HEAD"])
 
-#: What all answers have
+#: Headers of all answers
 HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -61,7 +61,7 @@ class Request(NamedTuple):
 
   """
   method: str
-  #: What stands between the slashes of the path, decoded: ("", "c", "nodes")
+  #: The parts of the path, decoded; of "/c/nodes": ("", "c", "nodes")
   path: Tuple[str, ...]
   #: The first one of each name
   query: Dict[str, str]
@@ -75,13 +75,13 @@ class Response(NamedTuple):
   """
   status: int
   content_type: str
-  #: What the body consists of
+  #: The parts of the body
   parts: Sequence[bytes] = ()
   #: Beside L{HEADERS}, or instead of one of them
   headers: Mapping[str, str] = {}
   #: A body that has no end
   stream: Optional[AsyncGenerator[bytes, None]] = None
-  #: What has to stay in memory until the answer is sent
+  #: An object to be kept until the answer is sent: the cache counts it
   owner: Any = None
 
 

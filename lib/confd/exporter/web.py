@@ -424,7 +424,7 @@ class Server:
     stream = None
     if request.method != "HEAD":
       stream = self._Changes(watchers)
-      # What is begun is counted, and ends by being closed
+      # From here on the stream is counted, until it is closed
       await stream.__anext__()
     return http1.Response(200, "text/event-stream", stream=stream)
 
