@@ -111,12 +111,10 @@ def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   # Most commands do without
   import json
   try:
-    text = json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
+    return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
   except ValueError:
     # As replies have it: JSON has no such number
-    text = json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
-  # The one control character that JSON lets stand
-  return text.replace("\x7f", "\\u007f")
+    return json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
 
 
 def NagiosText(text: str) -> str:
