@@ -44,6 +44,9 @@ _HOSTILE = [
 #: A regular expression that takes longer than the universe will last
 _ENDLESS = "name =~ m/(i|n|s|t|.)*(.|.)*!$/"
 
+#: Regular expressions that take memory for each of billions of steps
+_LARGE = ["m/(?:a?){4294967294}!/", "m/(?:(?:(?:){65535}){65535}){65535}!/"]
+
 
 def _Path(path, **query):
   return "%s?%s" % (path, urllib.parse.urlencode(query))
@@ -416,6 +419,18 @@ class TestWebLimits(_TestCase):
     # Nothing is left
     self.assertEqual(testutils.ProcessTree(self.exporter.proc.pid),
                      [self.exporter.proc.pid])
+
+  def testLargeFilter(self):
+    """What takes gigabytes at once is given up before it has them.
+
+    """
+    for pattern in _LARGE:
+      for (path, status) in (("/plain/nodes", 200), ("/plain/nodes.json", 503)):
+        with self.subTest(pattern, path=path):
+          answer = self.exporter.Ask(_Path(path, filter="name =~ %s" % pattern))
+          self.assertEqual(answer.status, status)
+          self.assertIn("takes too much memory", answer.text)
+    self.assertNotIn("Traceback", self.exporter.Output())
 
   def testTooManyFilters(self):
     """Those that are too many are turned away at once.

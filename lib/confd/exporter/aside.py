@@ -2,12 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Making an answer in a process of its own, which may not take for ever.
+"""Making an answer in a process of its own, which may take so much time and
+memory, and no more.
 
 The server has one thread: what takes a while would keep all others waiting, and
-a regular expression can be written that takes years. A fork has all that is
-known at hand, returns the bytes of an answer, and is ended by the system when
-its time is over.
+a regular expression can be written that takes years, and another one that
+takes gigabytes within a second. A fork has all that is known at hand, returns
+the bytes of an answer, and is ended by the system when its time is over.
 
 """
 
@@ -17,6 +18,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import traceback
 
@@ -34,9 +36,12 @@ _BUSY = 10
 #: Longest answer (bytes)
 _MAX_SIZE = 32 << 20
 
-#: What an answer begins with: it is made, the request is wrong, programming
-#: error
-(_MADE, _WRONG, _ERROR) = (b"=", b"!", b"?")
+#: How much more memory than the server a process may take (bytes)
+_MEMORY = 256 << 20
+
+#: What an answer begins with: it is made, the request is wrong, there is not
+#: enough memory, programming error
+(_MADE, _WRONG, _LARGE, _ERROR) = (b"=", b"!", b"+", b"?")
 
 
 class BadRequest(Exception):
@@ -46,7 +51,7 @@ class BadRequest(Exception):
 
 
 class Failed(Exception):
-  """It took too long, or did not work at all.
+  """It took too much time or memory, or did not work at all.
 
   """
 
@@ -55,6 +60,17 @@ def _Write(fd: int, data: bytes) -> None:
   view = memoryview(data)
   while view:
     view = view[os.write(fd, view):]
+
+
+def _LimitMemory() -> None:
+  """Limits what this process may take beside what it has.
+
+  """
+  with open("/proc/self/statm", encoding="ascii") as stream:
+    size = int(stream.read().split()[0]) * resource.getpagesize() + _MEMORY
+  (soft, hard) = resource.getrlimit(resource.RLIMIT_AS)
+  resource.setrlimit(resource.RLIMIT_AS, (
+    min((i for i in (size, soft, hard) if i != resource.RLIM_INFINITY)), hard))
 
 
 def _Child(fd: int, make: Callable[[], bytes], cpu_time: float) -> NoReturn:
@@ -74,10 +90,13 @@ def _Child(fd: int, make: Callable[[], bytes], cpu_time: float) -> NoReturn:
           os.close(int(name))
     # It would write to each page of memory, and so take all of them twice
     gc.disable()
+    _LimitMemory()
     try:
       data = _MADE + make()
     except BadRequest as err:
       data = _WRONG + str(err).encode("utf-8", "backslashreplace")
+    except MemoryError:
+      data = _LARGE
     except Exception:  # pylint: disable=W0718
       data = _ERROR + traceback.format_exc().encode("utf-8", "backslashreplace")
     _Write(fd, data)
@@ -149,6 +168,8 @@ async def Make(make: Callable[[], bytes], cpu_time: float = _CPU_TIME) -> bytes:
   (kind, rest) = (data[:1], data[1:])
   if kind == _WRONG:
     raise BadRequest(rest.decode("utf-8"))
+  if kind == _LARGE:
+    raise Failed("It takes too much memory")
   if kind == _ERROR:
     loglines.LogTraceback(rest.decode("utf-8"))
   if kind != _MADE or len(data) > _MAX_SIZE:
