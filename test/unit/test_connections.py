@@ -77,5 +77,32 @@ class TestConnections(unittest.TestCase):
     self.assertEqual(len(caught.records), 1, caught.output)
 
 
+  def testLost(self):
+    """Nothing is logged where a client is gone before it gets a long answer.
+
+    """
+    done = []
+    clients = []
+
+    async def _Answer(_):
+      clients[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                            struct.pack("@ii", 1, 0))
+      clients[0].close()
+      done.append(True)
+      return http1.Response(200, "text/plain", 100 * [bytes(100000)])
+
+    async def _Talk(sock):
+      clients.append(sock)
+      sock.send(b"GET / HTTP/1.0\r\n\r\n")
+      while not done:
+        await asyncio.sleep(0.01)
+      await asyncio.sleep(0.1)
+
+    with self.assertLogs(level=logging.WARNING) as caught:
+      logging.warning("the only one")
+      self._Run(_Answer, _Talk)
+    self.assertEqual(len(caught.records), 1, caught.output)
+
+
 if __name__ == "__main__":
   unittest.main()

@@ -192,6 +192,9 @@ class _Connection(asyncio.BufferedProtocol):
     """Writes, and waits until the system has taken it.
 
     """
+    if self._transport.is_closing():
+      # The connection is lost; this task is cancelled in a moment
+      await asyncio.get_running_loop().create_future()
     self._transport.write(data)
     # The transport keeps the rest
     del data
