@@ -56,7 +56,7 @@ class TestRunTests(unittest.TestCase):
     """
     result = subprocess.run(
       [sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
-       "--srcdir", self.srcdir, *args, suite],
+       "--srcdir", self.srcdir, *args, os.path.join(self.srcdir, suite)],
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT, timeout=3 * testutils.PATIENCE, check=False,
       encoding="utf-8")
