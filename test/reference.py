@@ -18,6 +18,9 @@ import re
 UNKNOWN = (1, 0)
 BAD_ARGUMENT = (1, 2)
 
+#: What stands in a secret's place
+REDACTED = "<redacted>"
+
 ROLES = ["master", "candidate", "offline", "drained", "regular"]
 
 COLLECTORS = ["cpu-avg-load", "diskstats", "drbd", "inst-status-xen", "lv",
@@ -27,6 +30,13 @@ COLLECTORS = ["cpu-avg-load", "diskstats", "drbd", "inst-status-xen", "lv",
 def NaturalKey(name):
   return [(0, int(part)) if part.isdigit() else (1, part)
           for part in re.findall(r"[0-9]+|[^0-9]+", name)]
+
+
+def EscapeToken(text):
+  """Makes a token of a JSON pointer.
+
+  """
+  return text.replace("~", "~0").replace("/", "~1")
 
 
 def Redact(value):
@@ -40,12 +50,12 @@ def Redact(value):
   result = {}
   for (key, item) in value.items():
     if key == "osparams_private":
-      result[key] = dict.fromkeys(item, "<redacted>")
+      result[key] = dict.fromkeys(item, REDACTED)
     elif key == "osparams_private_cluster":
-      result[key] = dict((name, dict.fromkeys(params, "<redacted>"))
+      result[key] = dict((name, dict.fromkeys(params, REDACTED))
                          for (name, params) in item.items())
     elif key in ("logical_id", "physical_id") and len(item) == 6:
-      result[key] = item[:5] + ["<redacted>"]
+      result[key] = item[:5] + [REDACTED]
     else:
       result[key] = Redact(item)
   return result
@@ -74,10 +84,10 @@ class Reference:
       if name in (key, item.get("uuid")):
         return key
     for (key, item) in objects:
-      if name == item["name"]:
+      if name == item.get("name"):
         return key
     found = [key for (key, item) in objects
-             if item["name"].startswith(name + ".")]
+             if (item.get("name") or "").startswith(name + ".")]
     return found[0] if len(found) == 1 else None
 
   def _Disks(self, instance):
@@ -273,6 +283,6 @@ class Reference:
       yield (10, path + "/0", BAD_ARGUMENT)
     yield (10, path + "/none such", BAD_ARGUMENT)
     for (key, item) in items:
-      token = str(key).replace("~", "~0").replace("/", "~1")
+      token = EscapeToken(str(key))
       for question in self._Pointers(item, "%s/%s" % (path, token)):
         yield question

@@ -98,7 +98,7 @@ def _AddNodes(config):
     config["nodes"][node["uuid"]] = node
 
 
-def _Nic(name, ip, **nicparams):
+def Nic(name, ip, **nicparams):
   """Makes a nic.
 
   @param ip: address or None
@@ -130,7 +130,7 @@ def _Stamp(config, obj, uuid, serial):
   return obj
 
 
-def _PlainDisk(config, name, nodes, size):
+def PlainDisk(config, name, nodes, size):
   """Makes a logical volume.
 
   """
@@ -162,8 +162,8 @@ def DrbdDisk(config, name, index, pnode, snode, port, minors):
                    SECRET + name],
     "dev_type": "drbd",
     "children": [
-      _PlainDisk(config, name + ".disk_data", nodes, 1024),
-      _PlainDisk(config, name + ".disk_meta", nodes, 128),
+      PlainDisk(config, name + ".disk_data", nodes, 1024),
+      PlainDisk(config, name + ".disk_meta", nodes, 128),
       ],
     "nodes": nodes,
     "iv_name": "disk/%d" % index,
@@ -219,10 +219,10 @@ def _AddInstances(config, link):
   # Two mirrored disks, node2 as primary
   AddInstance(
     config, "mirror1.example.com", "node2.example.com",
-    nics=[_Nic("mirror1 0", "10.77.1.61"),
-          _Nic("mirror1 1", "10.77.2.61", mode="routed", link=link),
+    nics=[Nic("mirror1 0", "10.77.1.61"),
+          Nic("mirror1 1", "10.77.2.61", mode="routed", link=link),
           # A nic without an address is on no list
-          _Nic("mirror1 2", None, mode="bridged", link="br0")],
+          Nic("mirror1 2", None, mode="bridged", link="br0")],
     disks=[_Drbd("mirror1-0", 0, "node2.example.com", "node1.example.com",
                  11000, (0, 0)),
            _Drbd("mirror1-1", 1, "node2.example.com", "node1.example.com",
@@ -232,9 +232,9 @@ def _AddInstances(config, link):
   # After a failover the primary is logical_id's second node
   AddInstance(
     config, "mirror2.example.com", "node3.example.com",
-    nics=[_Nic("mirror2 0", "10.77.1.62", link=link, mode="routed"),
+    nics=[Nic("mirror2 0", "10.77.1.62", link=link, mode="routed"),
           # The same address on two links belongs to two instances
-          _Nic("mirror2 1", "10.77.1.61", link=link, mode="routed")],
+          Nic("mirror2 1", "10.77.1.61", link=link, mode="routed")],
     disks=[_Drbd("mirror2-0", 0, "node2.example.com", "node3.example.com",
                  11002, (2, 0))],
     tags=["production", "web"], serial_no=12)
@@ -242,24 +242,24 @@ def _AddInstances(config, link):
   # Mirrored to two nodes, with a plain disk in between
   AddInstance(
     config, "mirror10.example.com", "node10.example.com",
-    nics=[_Nic("mirror10 0", "10.77.1.9")],
+    nics=[Nic("mirror10 0", "10.77.1.9")],
     disks=[_Drbd("mirror10-0", 0, "node10.example.com", "node3.example.com",
                  11003, (0, 7)),
-           _PlainDisk(config, "mirror10-1", [Uuid("node10.example.com")],
+           PlainDisk(config, "mirror10-1", [Uuid("node10.example.com")],
                       256),
            _Drbd("mirror10-2", 2, "node5.example.com", "node10.example.com",
                  11004, (1, 8))])
 
   # DRBD as a child of another disk
-  nested = _PlainDisk(config, "nested-0", [Uuid("node6.example.com")], 512)
+  nested = PlainDisk(config, "nested-0", [Uuid("node6.example.com")], 512)
   nested["children"] = [
     _Drbd("nested-0-child", 0, "node6.example.com", "node1.example.com",
           11005, (4, 4)),
     ]
   AddInstance(
     config, "nested.example.com", "node6.example.com", disks=[nested],
-    nics=[_Nic("nested 0", "2001:db8::61", mode="routed", link="v6"),
-          _Nic("nested 1", "192.0.2.61", mode="bridged", link="br0")],
+    nics=[Nic("nested 0", "2001:db8::61", mode="routed", link="v6"),
+          Nic("nested 1", "192.0.2.61", mode="bridged", link="br0")],
     osparams={"release": "stable"},
     osparams_private={"password": SECRET, "token": SECRET + "2"},
     hvparams={"migration_mode": "live"},
@@ -267,31 +267,31 @@ def _AddInstances(config, link):
 
   # On the offline node, and on the drained one
   AddInstance(config, "asleep.example.com", "node4.example.com",
-              nics=[_Nic("asleep 0", "10.77.1.64")], admin_state="down",
+              nics=[Nic("asleep 0", "10.77.1.64")], admin_state="down",
               disks_active=False)
   AddInstance(config, "moving.example.com", "node5.example.com",
-              nics=[_Nic("moving 0", "10.77.1.65")])
+              nics=[Nic("moving 0", "10.77.1.65")])
 
   # An ambiguous short name, and an exact one that is another's short form
   AddInstance(config, "mirror1.example.org", "node1.example.com")
   AddInstance(config, "web", "node1.example.com",
-              nics=[_Nic("web 0", "10.77.1.71")])
+              nics=[Nic("web 0", "10.77.1.71")])
   AddInstance(config, "web.example.com", "node2.example.com",
-              nics=[_Nic("web 1", "10.77.1.72")])
+              nics=[Nic("web 1", "10.77.1.72")])
 
 
-def _AddCrowd(config):
-  """Adds so many instances to a node that they do not fit into a datagram.
+def _AddCrowd(config, count):
+  """Adds many instances to a node.
 
   """
-  for idx in range(CROWD):
+  for idx in range(count):
     AddInstance(config, "crowd%d.example.com" % idx, CROWDED_NODE,
-                nics=[_Nic("crowd%d" % idx, "10.77.%d.%d" %
+                nics=[Nic("crowd%d" % idx, "10.77.%d.%d" %
                            (100 + idx // 200, 1 + idx % 200),
                            mode="routed", link=CROWDED_LINK)])
 
 
-def Grow(config, link="300"):
+def Grow(config, link="300", crowd=CROWD):
   """Returns a grown copy of a configuration.
 
   @type config: dict
@@ -299,13 +299,14 @@ def Grow(config, link="300"):
       node1.example.com to node3.example.com
   @type link: string
   @param link: a link that is not the cluster's default
+  @param crowd: how many instances one node has
   @rtype: dict
 
   """
   config = copy.deepcopy(config)
   _AddNodes(config)
   _AddInstances(config, link)
-  _AddCrowd(config)
+  _AddCrowd(config, crowd)
   config["cluster"]["osparams_private_cluster"] = {
     "noop": {"root_password": SECRET},
     "other/os": {"a~b": SECRET, "c": SECRET},

@@ -2,30 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A configuration with something of everything, and Ganeti's lists of it.
-
-Ganeti's query daemon runs on any configuration, in a directory of its own, and
-C{gnt-instance list} and its like ask it as they would on a master. Nothing is
-asked of nodes, so none have to be there.
+"""A configuration with something of everything.
 
 """
 
 import copy
-import json
-import os
-import shutil
-import subprocess
-import tempfile
 
-import testutils
-
-from cluster import debian
 from cluster import grow
-
-#: Where C{gnt-instance} and its like are told what host they are on
-HOST = "node1.example.com"
-
-_LUXID = "/usr/sbin/ganeti-luxid"
 
 
 def _Group(config, name, **kwargs):
@@ -66,16 +49,17 @@ def _Disk(config, index, dev_type, logical_id, **kwargs):
   return disk
 
 
-def Vary(config):
+def Vary(config, crowd=grow.CROWD):
   """Returns a grown copy of a configuration, with more in it still.
 
   The keys of all objects are in the order in which Ganeti writes them.
 
   @type config: dict
   @param config: as for L{grow.Grow}
+  @param crowd: likewise
 
   """
-  config = grow.Grow(config)
+  config = grow.Grow(config, crowd=crowd)
   cluster = config["cluster"]
   rack1 = _Group(config, "rack1", tags=["x", "y"], alloc_policy="last_resort",
                  ndparams={"oob_program": "/bin/true", "spindle_count": 3},
@@ -156,102 +140,3 @@ def Vary(config):
   cluster["ndparams"]["spindle_count"] = 2
   config["serial_no"] += 1
   return config
-
-
-#: Applies filters to a table as C{gnt-instance list} does, all in one process:
-#: prints a JSON list with the names, or null, for each
-_FILTERS = r"""
-import json
-import sys
-from ganeti import cli
-from ganeti import errors
-from ganeti import qlang
-from ganeti.rpc import errors as rpcerr
-
-(what, texts) = json.load(sys.stdin)
-client = cli.GetClient()
-result = []
-for text in texts:
-  try:
-    parsed = qlang.MakeFilter([text], True)
-    rows = client.Query(what, ["name"], parsed).data
-    result.append([name for ((_, name), ) in rows])
-  except (errors.GenericError, rpcerr.ProtocolError):
-    result.append(None)
-print(json.dumps(result))
-"""
-
-
-class Lists:
-  """Ganeti's query daemon on a configuration, and its commands.
-
-  """
-  def __init__(self, config_data):
-    """@type config_data: bytes
-
-    """
-    self._base = tempfile.mkdtemp(prefix="ganeti-confd-test.")
-    # Ganeti wants its virtual hosts' directories to have their names
-    root = os.path.join(self._base, HOST)
-    for path in ["lib/ganeti/queue/archive", "log/ganeti",
-                 "run/ganeti/livelocks", "run/ganeti/socket"]:
-      os.makedirs(os.path.join(root, "var", path))
-    datadir = os.path.join(root, "var/lib/ganeti")
-    testutils.WriteFile(os.path.join(datadir, "config.data"), config_data)
-    testutils.WriteFile(os.path.join(datadir, "ssconf_master_node"),
-                        HOST.encode("ascii") + b"\n")
-    self._env = {name: value for (name, value) in os.environ.items()
-                 if name != "PYTHONPATH"}
-    self._env.update({"GANETI_ROOTDIR": root, "GANETI_HOSTNAME": HOST,
-                      "TZ": "UTC"})
-    self._socket = os.path.join(root, "var/run/ganeti/socket/ganeti-query")
-    self._log = os.path.join(self._base, "output")
-    self._process = None
-
-  def Start(self):
-    with open(self._log, "wb") as output:
-      self._process = subprocess.Popen(
-        ["unshare", "--uts", "sh", "-c", "hostname %s; exec %s -f"
-         " --no-user-checks --no-voting --yes-do-it" % (HOST, _LUXID)],
-        env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    testutils.WaitFor(
-      lambda: self.Run("gnt-node", "list", "-o", "name")[0] == 0,
-      "Ganeti's query daemon answers")
-
-  def Run(self, *argv):
-    """Runs one of Ganeti's commands.
-
-    @rtype: tuple of (int, string)
-    @return: exit code and output
-
-    """
-    if not os.path.exists(self._socket):
-      return (None, "")
-    result = subprocess.run(argv, env=self._env, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            timeout=600, universal_newlines=True, check=False)
-    return (result.returncode, result.stdout)
-
-  def Filter(self, what, texts):
-    """Applies filters to all objects of a kind.
-
-    @param what: "instance" or "node"
-    @type texts: list of strings
-    @return: for each filter the names of the objects, None for an error
-
-    """
-    result = subprocess.run(
-      ["/usr/bin/python3", "-c", _FILTERS],
-      env=dict(self._env, PYTHONPATH=debian.PYTHON_DIR),
-      input=json.dumps([what, texts]), stdout=subprocess.PIPE, check=True,
-      timeout=60, universal_newlines=True)
-    return json.loads(result.stdout)
-
-  def Stop(self):
-    """Ends the daemon, and removes its directory.
-
-    """
-    if self._process is not None:
-      self._process.kill()
-      self._process.wait()
-    shutil.rmtree(self._base, ignore_errors=True)

@@ -328,7 +328,7 @@ def GlobRegexp(pattern: str) -> re.Pattern[str]:
   """
   parts = [_GLOB.get(part[0]) or re.escape(part)
            for part in _GLOB_RE.findall(pattern)]
-  return re.compile(r"^%s(\..*)?$" % "".join(parts), re.DOTALL)
+  return re.compile(r"^%s(\..*)?$" % "".join(parts))
 
 
 # Pyparsing's tokens have no types

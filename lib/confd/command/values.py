@@ -89,6 +89,13 @@ def _FormatBool(value: Any) -> str:
   return "Y" if value else "N"
 
 
+def _FormatFloat(value: float) -> str:
+  """Writes a number as Ganeti does, whose daemon sends 1.0 as 1.
+
+  """
+  return str(int(value) if value == int(value) else value)
+
+
 def _FormatAny(value: Any) -> str:
   return _FormatBool(value) if isinstance(value, bool) else str(value)
 
@@ -153,6 +160,8 @@ def TableWriter(what: str, column: columns.Column, unit: str) -> Writer:
     return Leniently(lambda size: FormatUnit(size, unit))
   if column.kind == columns.TIMESTAMP:
     return Leniently(_FormatTime)
+  if column.kind == columns.FLOAT:
+    return Leniently(_FormatFloat)
   if column.kind is None:
     return _FormatAny
   return str

@@ -1,0 +1,126 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Asks a daemon many questions, some of which get no reply.
+
+Silence takes no time to notice: a daemon answers in the order in which it is
+asked, or nearly so, and a question is silence's if others that were asked after
+it are answered and it is not when it is asked once more.
+
+"""
+
+import json
+import time
+
+import testutils
+
+#: How many questions are on their way at a time. Their replies have to fit into
+#: a socket's buffer.
+_WINDOW = 16
+
+#: What a question without a reply has got
+SILENCE = ("silence", None, None)
+
+#: What one has got whose reply is no JSON, which Ganeti's sends where there are
+#: names that are not ASCII
+UNREADABLE = ("unreadable", None, None)
+
+def UnpackGanetis(_, datagram):
+  """Takes a reply of Ganeti's apart, as L{testutils.UnpackReply} does ours.
+
+  Each character that is not ASCII is one byte in it, the last of its number,
+  and the signature does not fit that.
+
+  """
+  envelope = json.loads(datagram[4:].decode("latin-1"), strict=False)
+  try:
+    message = json.loads(envelope["msg"], strict=False)
+  except ValueError:
+    message = dict(zip(("status", "answer", "serial"), UNREADABLE))
+  return (envelope["salt"], message)
+
+
+class Asker:
+  """A socket to one daemon.
+
+  """
+  def __init__(self, daemon, unpack=testutils.UnpackReply):
+    """@type daemon: L{testutils.Daemon}
+    @param unpack: takes key and datagram, returns salt and message
+
+    """
+    self._unpack = unpack
+    self._key = daemon.key
+    self._asker = daemon.Asker()
+    self._count = 0
+
+  def Close(self):
+    self._asker.Close()
+
+  def _Send(self, question):
+    """Sends a question.
+
+    @return: the salt of the reply
+
+    """
+    (rtype, query) = question
+    self._count += 1
+    rsalt = "%d" % self._count
+    self._asker.Send(testutils.PackMessage(
+      self._key, testutils.MakeMessage(rtype, query, rsalt=rsalt),
+      salt="%d" % time.time()))
+    return rsalt
+
+  def _Receive(self, timeout=testutils.PATIENCE):
+    """Receives a reply.
+
+    @return: salt and message
+
+    """
+    datagram = self._asker.Receive(timeout)
+    if datagram is None:
+      raise testutils.NoReply("No reply in %s seconds" % timeout)
+    return self._unpack(self._key, datagram)
+
+  def _AskSome(self, questions):
+    """Asks a few questions, and a ping behind them.
+
+    @return: for each question its reply, or None
+
+    """
+    salts = [self._Send(question) for question in questions]
+    replies = {}
+    for _ in range(2):
+      ping = self._Send((0, None))
+      while ping not in replies:
+        (salt, message) = self._Receive()
+        replies[salt] = message
+      if all(salt in replies for salt in salts):
+        break
+    return [replies.get(salt) for salt in salts]
+
+  def Ask(self, questions):
+    """Asks questions.
+
+    @param questions: pairs of type and query
+    @return: for each its reply's message, or L{SILENCE}
+
+    """
+    result = []
+    for start in range(0, len(questions), _WINDOW):
+      some = questions[start:start + _WINDOW]
+      for (question, reply) in zip(some, self._AskSome(some)):
+        if reply is None:
+          # It may be that the reply was late or lost
+          (reply, ) = self._AskSome([question])
+        result.append(SILENCE if reply is None else
+                      (reply["status"], reply["answer"], reply["serial"]))
+    return result
+
+  def Value(self, pointer):
+    """Returns what stands at a place of the daemon's configuration.
+
+    """
+    (reply, ) = self.Ask([(10, pointer)])
+    return reply[1] if reply[0] == 0 else None

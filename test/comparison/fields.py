@@ -1,0 +1,263 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Compares our tables with those of Ganeti's query daemon.
+
+Values are compared as they are, and as they are printed.
+
+"""
+
+import collections
+import itertools
+import json
+import os
+import subprocess
+
+import testutils
+
+from cluster import querydaemon
+from comparison import answers
+from comparison import judges
+
+from ganeti.confd import client
+from ganeti.confd.config import columns
+
+#: Ganeti's names of what our tables are of. It has none of disks.
+KINDS = {
+  columns.INSTANCE: "instance",
+  columns.NODE: "node",
+  columns.GROUP: "group",
+  columns.NETWORK: "network",
+  }
+
+#: Fields of Ganeti's that need the nodes, or never have a value
+NOT_OFFERED = {
+  columns.INSTANCE: {"console", "oper_ram", "oper_state", "oper_vcpus",
+                     "status"},
+  columns.NODE: {"bootid", "cnodes", "cnos", "csockets", "ctotal", "dfree",
+                 "disk_state", "dtotal", "hv_state", "mfree", "mnode", "mtotal",
+                 "spfree", "sptotal"},
+  columns.GROUP: set(),
+  columns.NETWORK: set(),
+  }
+
+#: Where a configuration has what the tables are of
+_SECTIONS = ["nodes", "instances", "nodegroups", "networks", "disks"]
+
+#: Of how many configurations one is printed, too
+_PRINTED_EACH = 8
+
+_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
+
+_UUID_SIZE = 36
+
+#: What rounding may do to a time in seconds
+_TIME_DEVIATION = 2e-6
+
+#: Status of a value that is there
+_NORMAL = 0
+
+
+#: Ganeti's are in the order of UUIDs, ours by name
+_UNORDERED = {"node_list", "group_list", "inst_list"}
+
+
+def _IsSame(theirs, ours):
+  """Tells whether values are equal, and of one type but for numbers.
+
+  """
+  return theirs == ours and isinstance(theirs, bool) == isinstance(ours, bool)
+
+
+def WhyNot(config):
+  """Tells why a configuration is not compared.
+
+  @return: None if it is
+
+  """
+  if not json.dumps(config, ensure_ascii=False).isascii():
+    # What Ganeti's sends of these is no JSON
+    return "Other characters than ASCII"
+  if any(item.get("uuid") != uuid for section in _SECTIONS
+         for (uuid, item) in config[section].items()):
+    return "An object under a wrong UUID"
+  context = answers.Context(config)
+  if context.elsewhere or context.folded:
+    # As with the answer to NODE_INSTANCES
+    return "A mirror on two other nodes, or within one"
+  cluster = config["cluster"]
+  if not all((cluster.get(name) or {}).get("default")
+             for name in ("beparams", "nicparams")):
+    # To Ganeti no instance has any then, not even its own
+    return "A cluster without defaults"
+  if any(node.get("group") not in config["nodegroups"]
+         for node in config["nodes"].values()):
+    # To Ganeti the node has no parameters then
+    return "A group that is not there"
+  if any(uuid not in config["disks"]
+         for instance in config["instances"].values()
+         for uuid in instance.get("disks") or []):
+    # To Ganeti the instance's other disks are not there either
+    return "A disk that is not there"
+  return None
+
+
+def _IsRounded(theirs, ours):
+  """Tells whether a value is another as Ganeti's daemon reads it.
+
+  It makes numbers of texts, integers of fractions, and rounds times.
+
+  """
+  if isinstance(theirs, dict) and isinstance(ours, dict):
+    return theirs.keys() == ours.keys() and all(
+      _IsRounded(value, ours[key]) for (key, value) in theirs.items())
+  if isinstance(theirs, list) and isinstance(ours, list):
+    return (len(theirs) == len(ours) and
+            all(_IsRounded(*pair) for pair in zip(theirs, ours)))
+  if type(theirs) in (int, float) and type(ours) in (int, float):
+    return theirs == round(ours) or abs(theirs - ours) < _TIME_DEVIATION
+  if type(theirs) in (int, float) and isinstance(ours, str):
+    return "%g" % theirs == ours
+  return _IsSame(theirs, ours)
+
+
+def IsLeftOut(config, kind, uuid):
+  """Tells whether an object has no row in our table.
+
+  """
+  if kind != columns.INSTANCE:
+    return False
+  instance = config["instances"].get(uuid)
+  return instance is not None and not (
+    instance.get("name") and instance.get("primary_node") in config["nodes"])
+
+
+def _Print(daemon, kind, names, unit, separator):
+  """Runs confd-client.
+
+  @return: list of lines
+
+  """
+  args = [] if separator is None else ["--separator", separator]
+  result = subprocess.run(
+    [_PROGRAM, "-a", "%s:%d" % (daemon.address, daemon.port), "--hmac-file",
+     daemon.key_file, "list", kind + "s", "-o", ",".join(names), "--units",
+     unit] + args,
+    env=dict(daemon.Environment(), TZ="UTC"), stdin=subprocess.DEVNULL,
+    stdout=subprocess.PIPE, check=True, timeout=60, universal_newlines=True)
+  return result.stdout.splitlines()
+
+
+class Comparison:
+  """Compares tables, one configuration after the other.
+
+  """
+  @staticmethod
+  def Adapt(_):
+    """Changes nothing.
+
+    """
+
+  def __init__(self, config):
+    """Starts Ganeti's query daemon.
+
+    @param config: a configuration that it accepts
+
+    """
+    self.counts = collections.Counter()
+    self.used = collections.Counter()
+    self.failures = []
+    self._daemon = querydaemon.QueryDaemon(config)
+    self._daemon.Start()
+    self._ganeti = judges.Ganeti(self._daemon.env)
+
+  def Close(self):
+    self._ganeti.Close()
+    self._daemon.Stop()
+
+  def Compare(self, case, daemon, rng):
+    """Asks both for all fields of all objects.
+
+    @type case: L{generator.Case}
+    @param daemon: one of ours that has loaded it
+
+    """
+    reason = WhyNot(case.config)
+    if reason is not None:
+      self.used[reason] += 1
+      return
+    self._daemon.Load(case.config)
+    with client.Client(["%s:%d" % (daemon.address, daemon.port)],
+                       key=daemon.key) as asker:
+      for (kind, theirs) in KINDS.items():
+        self._CompareTable(case, kind, theirs, asker)
+    if self.counts["configurations"] % _PRINTED_EACH == 0:
+      for kind in KINDS:
+        self._ComparePrinted(case, kind, daemon, rng)
+    self.counts["configurations"] += 1
+
+  def _ComparePrinted(self, case, kind, daemon, rng):
+    """Compares what the commands print, but for blanks at the end of a line.
+
+    """
+    names = [name for (name, *_) in self._ganeti.Fields(KINDS[kind])
+             if name not in NOT_OFFERED[kind] | _UNORDERED and
+             # Their keys are in the order in which they are stored
+             not name.endswith(("params", "ipolicy"))]
+    names = ["uuid"] + rng.sample(names, min(len(names), 40))
+    unit = rng.choice("hmgt")
+    for separator in ["\x1f", None]:
+      lines = self._ganeti.Print(KINDS[kind], names, unit, separator)
+      kept = [line.rstrip(" ") for line in lines
+              if not IsLeftOut(case.config, kind, line[:_UUID_SIZE])]
+      if separator is None and len(kept) < len(lines):
+        # Those left out may have been the widest
+        continue
+      ours = _Print(daemon, kind, names, unit, separator)
+      self.counts["lines"] += len(kept)
+      if ours != kept:
+        (line, our_line) = next(
+          (pair for pair in itertools.zip_longest(kept, ours)
+           if pair[0] != pair[1]))
+        self.failures.append("%s: %s: prints %r, ours %r" %
+                             (case.name, kind, line, our_line))
+
+  def _CompareTable(self, case, kind, theirs, asker):
+    names = ["uuid"] + [
+      name for (name, *_) in self._ganeti.Fields(theirs)
+      if name not in NOT_OFFERED[kind] | {"uuid"}]
+    their_rows = self._ganeti.Query(theirs, names, None)
+    if isinstance(their_rows, str):
+      self.used["Ganeti's daemon fails"] += 1
+      return
+    our_rows = {row[0]: row for row in asker.List(kind, names).answer}
+    for their_row in their_rows:
+      values = [value if status == _NORMAL else None
+                for (status, value) in their_row]
+      our_row = our_rows.pop(values[0], None)
+      if our_row is not None:
+        self._CompareRow(case, kind, dict(zip(names, values)),
+                         dict(zip(names, our_row)))
+      elif IsLeftOut(case.config, kind, values[0]):
+        self.used["Planned instances without a node or a name"] += 1
+      else:
+        self.failures.append("%s: %s %s is in Ganeti's table only" %
+                             (case.name, kind, values[0]))
+    for uuid in our_rows:
+      self.failures.append("%s: %s %s is in our table only" %
+                           (case.name, kind, uuid))
+
+  def _CompareRow(self, case, kind, theirs, ours):
+    self.counts["values"] += len(theirs)
+    for (name, value) in theirs.items():
+      if name in _UNORDERED:
+        (value, ours[name]) = (sorted(value), sorted(ours[name]))
+      if _IsSame(value, ours[name]):
+        continue
+      if _IsRounded(value, ours[name]):
+        self.used["A number of another kind"] += 1
+      else:
+        self.failures.append("%s: %s %s, %s: %s" % (
+          case.name, kind, theirs.get("name"), name,
+          answers.Difference(value, ours[name], "it")))

@@ -1,0 +1,210 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Compares our findings with what Ganeti's verification of the configuration
+tells.
+
+"""
+
+import collections
+import re
+
+from comparison import judges
+
+from ganeti.confd import client
+from ganeti.confd.command import check
+from ganeti.confd.views import checks
+
+_PARAMETER = "invalid-parameter"
+_POLICY = "invalid-policy"
+_REFERENCE = "missing-reference"
+_UUID = "wrong-uuid"
+
+#: What Ganeti's messages are, and the check that finds the same. The group is
+#: what it is about, and stands in the finding, too; without a group one finding
+#: is for all.
+_MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
+  (r"instance '(.*)' is indexed by wrong UUID", _UUID),
+  (r"Node '(.*)' is indexed by wrong UUID", _UUID),
+  (r"node group '(.*)' \(uuid: '.*'\) indexed by wrong uuid", _UUID),
+  (r"disk '.*' is indexed by wrong UUID", _UUID),
+  (r"instance '.*' has invalid (primary|secondary) node", _REFERENCE),
+  (r"Instance '.*' has invalid disk", _REFERENCE),
+  (r"Node '.*' has invalid group", _REFERENCE),
+  (r"instance '.*' has NIC \d+ mac (.*) duplicate", "duplicate-mac"),
+  (r"has invalid (nicparams|beparams|ndparams): ", _PARAMETER),
+  (r"Invalid value of '.*:access'", _PARAMETER),
+  (r"has some global parameters set", _PARAMETER),
+  (r"has invalid (instance policy|ipolicy/)", _POLICY),
+  (r"Instance '(.*)' has wrongly named disks", "disk-name"),
+  (r"disk .* error: Disk access mode", "disk-mode"),
+  (r"tcp/udp port (.*) has duplicates", "duplicate-port"),
+  (r"Highest used port mismatch", "highest-port"),
+  (r"Master node is not a master candidate", "master-no-candidate"),
+  (r"Not enough master candidates", "few-candidates"),
+  (r"Node (.*) state is invalid", "node-state"),
+  (r"node group '(.*)' \(uuid: '.*'\) has uuid-like name", "group-name"),
+  (r"duplicate node group name '(.*)'", "duplicate-name"),
+  (r"IP address \w+:.*/(.*)/[^/]* is used by multiple owners", "duplicate-ip"),
+  (r"IP address (.*) is used by multiple owners", "duplicate-node-ip"),
+  ]]
+
+#: What Ganeti's verification of the configuration does not look at; "verify"
+#: is what C{gnt-cluster verify} finds in other ways
+_VERIFY = "gnt-cluster verify finds it in another way"
+_NOBODY = "Ganeti does not look"
+OURS_ONLY = {
+  "address-outside-network": _NOBODY,
+  "disk-attached-twice": _NOBODY,
+  "disk-detached": _VERIFY,
+  "disk-elsewhere": _NOBODY,
+  "duplicate-minor": _NOBODY,
+  "duplicate-secret": _NOBODY,
+  "duplicate-volume": _VERIFY,
+  "exclusion-tag": _NOBODY,
+  "exclusive-storage": _VERIFY,
+  "forthcoming": _NOBODY,
+  "instance-has-node-address": _NOBODY,
+  "instance-on-drained-node": _NOBODY,
+  "instance-on-incapable-node": _VERIFY,
+  "instance-on-offline-node": _VERIFY,
+  "memory-bounds": _NOBODY,
+  "mirror-missing": _NOBODY,
+  "mirror-offline": _VERIFY,
+  "network-full": _NOBODY,
+  "network-nearly-full": _NOBODY,
+  "network-not-connected": _NOBODY,
+  "network-overlap": _NOBODY,
+  "nic-not-reserved": _NOBODY,
+  "not-enabled": _NOBODY,
+  # Ganeti's daemon does before it writes one
+  "nothing-enabled": "not in this verification",
+  "policy-violation": _VERIFY,
+  "primary-is-secondary": _NOBODY,
+  "reserved-without-nic": _NOBODY,
+  "several-mirrors": _VERIFY,
+  "split-groups": _VERIFY,
+  "unreserved-address": _NOBODY,
+  }
+
+#: Likewise of checks which find what Ganeti tells, too: what is in their texts
+_OURS_IN_PART = [
+  ("missing-reference", "network", _NOBODY),
+  ("duplicate-ip", "on network", "Ganeti does not look at several links"),
+  ("duplicate-name", "node|instance", _NOBODY),
+  ("wrong-uuid", "^network ", _NOBODY),
+  ]
+
+#: Checks that find the same otherwise
+_INSTEAD = {
+  # The disk of two instances has its port twice
+  "duplicate-port": "disk-attached-twice",
+  # To ours an object is there by either UUID
+  "missing-reference": "wrong-uuid",
+  }
+
+
+def _Place(message):
+  """Finds a message's entry.
+
+  @return: check and what the message is about, or None
+
+  """
+  for (regexp, name) in _MESSAGES:
+    match = regexp.search(message)
+    if match:
+      return (name, match.group(1) if regexp.groups and name not in
+              (_REFERENCE, _PARAMETER, _POLICY) else "")
+  return None
+
+
+def Tidy(config):
+  """Takes out planned instances that lack something, and null parameters.
+
+  Ganeti's verification fails on both, and our tables leave the former out.
+
+  """
+  instances = config["instances"]
+  for (uuid, instance) in list(instances.items()):
+    if not ("name" in instance and "primary_node" in instance):
+      del instances[uuid]
+      for disk in instance.get("disks", []):
+        del config["disks"][disk]
+    for nic in instance.get("nics", []):
+      nic["nicparams"] = {
+        key: value for (key, value) in (nic.get("nicparams") or {}).items()
+        if value is not None}
+
+
+def _WhyOurs(finding):
+  """Tells why Ganeti need not tell what ours has found.
+
+  @return: None if it has to
+
+  """
+  for (name, regexp, reason) in _OURS_IN_PART:
+    if finding.check == name and re.search(regexp, finding.subject + " " +
+                                           finding.text):
+      return reason
+  return OURS_ONLY.get(finding.check)
+
+
+class Comparison:
+  """Compares findings, one configuration after the other.
+
+  """
+  Adapt = staticmethod(Tidy)
+
+  def __init__(self, _):
+    self.counts = collections.Counter()
+    self.used = collections.Counter()
+    self.failures = []
+    self._ganeti = judges.Ganeti()
+
+  def Close(self):
+    self._ganeti.Close()
+
+  def Compare(self, case, daemon, _):
+    """Verifies a configuration.
+
+    @type case: L{generator.Case}
+    @param daemon: one of ours that has loaded it
+
+    """
+    messages = self._ganeti.Verify(case.config)
+    with client.Client(["%s:%d" % (daemon.address, daemon.port)],
+                       key=daemon.key) as asker:
+      found = checks.Check(check.Ask(asker).facts)
+    self.counts["configurations"] += 1
+    self.counts["findings"] += len(found)
+    if isinstance(messages, str):
+      self.used["Ganeti's verification fails itself"] += 1
+      return
+    self.counts["messages"] += len(messages)
+    expected = set()
+    for message in messages:
+      place = _Place(message)
+      if place is None:
+        self.failures.append("%s: no check for: %s" % (case.name, message))
+        continue
+      (name, subject) = place
+      expected.add(name)
+      if any(finding.check == name and
+             subject in finding.subject + " " + finding.text
+             for finding in found):
+        continue
+      if any(finding.check == _INSTEAD.get(name) for finding in found):
+        self.used["%s instead of %s" % (_INSTEAD[name], name)] += 1
+      elif "'None'" in message:
+        self.used["a planned instance without a name or a node"] += 1
+      else:
+        self.failures.append("%s: %s does not find: %s" % (case.name, name,
+                                                          message))
+    for finding in found:
+      reason = _WhyOurs(finding)
+      if reason is not None:
+        self.used["%s: %s" % (finding.check, reason)] += 1
+      elif finding.check not in expected:
+        self.failures.append("%s: only ours finds: %s, %s %s" % (
+          case.name, finding.check, finding.subject, finding.text))
