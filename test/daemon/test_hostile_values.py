@@ -256,6 +256,37 @@ class TestCommands(_TestCase):
           self.assertIn(words[-1], self.instances)
 
 
+class TestEvacuationWithSeparator(unittest.TestCase):
+  def test(self):
+    """No command is escaped, which would make another one of it.
+
+    """
+    names = ["a'; $(id); '", "b|\"`id`", "c $HOME"]
+    config = testutils.MakeConfig(
+      [testutils.MakeNode(i, master_candidate=True) for i in (1, 2)],
+      [testutils.MakeInstance(i, 1, name=name, disks=[i])
+       for (i, name) in enumerate(names, 1)],
+      [testutils.MakeDrbd(i, 1, 2) for i in range(1, len(names) + 1)])
+    shown = 0
+    with testutils.Daemon(config) as daemon:
+      for separator in ["|", "'", "\"", "\"'", " ", "$", "; ", "-", "'|", "&"]:
+        result = subprocess.run(
+          [_CLIENT, "-a", daemon.address, "-p", str(daemon.port), "--hmac-file",
+           daemon.key_file, "evacuate", "--no-headers", "--separator",
+           separator, "node1.example.com"], stdout=subprocess.PIPE, timeout=60,
+          check=True)
+        rows = [line.split(separator)
+                for line in result.stdout.decode("utf-8").splitlines()]
+        self.assertEqual([len(row) for row in rows], [6] * len(names))
+        for (name, row) in zip(names, rows):
+          # No command is a dash, which may be the separator
+          if row[4] not in ("-", "\\x2d"):
+            self.assertEqual(shlex.split(row[4])[-1], name)
+            shown += 1
+    # All with an ampersand, for one
+    self.assertGreaterEqual(shown, len(names))
+
+
 class TestDaemon(_TestCase):
   def testLog(self):
     """A message is one line.

@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Optional
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
+from ganeti.confd.command import table
 from ganeti.confd.command import values
 from ganeti.confd.config import columns
 from ganeti.confd.views import evacuation
@@ -42,10 +43,22 @@ def _Targets(names: List[str]) -> str:
   return "%s,... (%d nodes)" % (",".join(names[:_MANY - 1]), len(names))
 
 
-def _Cells(step: evacuation.Step) -> List[Optional[str]]:
+def _Cells(step: evacuation.Step, separator: Optional[str]
+           ) -> List[Optional[str]]:
+  """Makes the cells of a row.
+
+  A command with something escaped in it is another command, which may even have
+  lost its quotes: it is left out.
+
+  """
+  command = evacuation.Command(step)
+  problem = step.problem
+  if command is not None and not table.CanHold(command, separator):
+    command = None
+    problem = problem or "its command has the separator in it; see --json"
   return [step.instance, step.disk_template,
           values.Leniently(_FormatMemory)(step.memory),
-          _Targets(step.targets), evacuation.Command(step), step.problem or ""]
+          _Targets(step.targets), command, problem or ""]
 
 
 def _Json(plan: evacuation.Plan) -> Dict[str, Any]:
@@ -70,8 +83,8 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   if opts.json:
     output.PrintReply(reply._replace(answer=plan and _Json(plan)))
   elif steps:
-    output.Printer(opts).Print(_HEADERS, [_Cells(step) for step in steps],
-                               [_MEMORY],
+    output.Printer(opts).Print(_HEADERS, [_Cells(step, opts.separator)
+                                          for step in steps], [_MEMORY],
                                [None if step.possible else "red"
                                 for step in steps])
   elif not opts.separator:

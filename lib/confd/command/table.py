@@ -43,6 +43,24 @@ def _Text(value: Any) -> str:
   return "-" if value is None else printable.Printable(str(value))
 
 
+def _Place(text: str, separator: str) -> int:
+  """Returns where a cell's text has a separator, or the beginning of one that
+  would end behind it; the length of the text if nowhere.
+
+  """
+  return (text + separator).index(separator)
+
+
+def CanHold(text: str, separator: Optional[str]) -> bool:
+  """Tells whether a text stays as it is in a cell.
+
+  @param separator: None for a table that is aligned
+
+  """
+  return text.isprintable() and (separator is None or
+                                 _Place(text, separator) == len(text))
+
+
 def _WithoutSeparator(cell: str, separator: str) -> str:
   """Escapes a separator in a cell, and the beginning of one at its end.
 
@@ -51,8 +69,7 @@ def _WithoutSeparator(cell: str, separator: str) -> str:
 
   """
   while True:
-    # Together with the one behind the cell, its end may make one that is sooner
-    found = (cell + separator).index(separator)
+    found = _Place(cell, separator)
     if found == len(cell):
       return cell
     cell = "%s%s%s" % (cell[:found], "\\x%02x" % ord(cell[found]) if
