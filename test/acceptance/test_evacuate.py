@@ -237,19 +237,25 @@ class TestEvacuate(changing.TestCase):
     no_command.append(builder.Add("no-forthcoming", ("plain", ), here,
                                   forthcoming=True, **down))
     # There is no other node for a mirror
-    no_target = [builder.Add("no-target", ("drbd", ), away)]
+    no_target = [builder.Add("no-target", ("drbd", ), away),
+                 builder.Add("mirror-gone", ("drbd", ), ["node2", "node3"])]
     self._Replace(builder.config)
     for name in running:
       self.node2.Write(_RUNNING + name, _STATE)
 
     steps = self._Steps(self.node2)
-    self.assertEqual(len(steps), 14)
+    self.assertEqual(len(steps), 15)
     accepted = {step["instance"]: step["command"] for step in steps
                 if step["command"] is not None}
     self.assertEqual({step["instance"] for step in steps} - set(accepted),
                      {"no-source.example.com", *no_command, *no_target})
     self.assertEqual({step["action"] for step in steps},
                      {"migrate", "failover", "move", "replace-disks", None})
+    of_third = {step["instance"]: step["command"]
+                for step in self._Steps(self.node3)}
+    self.assertEqual(set(of_third), {"no-source.example.com",
+                                     "mirror-gone.example.com"})
+    accepted.update(of_third)
     refused = [line for name in no_command for line in self._Candidates(name)]
     refused.append("gnt-instance replace-disks -n node1.example.com"
                    " no-source.example.com")
