@@ -30,6 +30,7 @@ _READ_ALL = {
   ("daemon/detach.py", "Detach"): "a pipe that this program writes to",
   ("daemon/process.py", "ReadOomScore"): "the kernel's number",
   ("daemon/stats.py", "_Descendants"): "the kernel's list of processes",
+  ("exporter/aside.py", "_LimitMemory"): "the kernel's figures of this process",
   }
 
 
