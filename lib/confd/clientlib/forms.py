@@ -426,16 +426,17 @@ class _Table(_Form):
     _Form.__init__(self, "a table")
     self._fields = fields
     self._forms = [_Cell(what, field) for field in fields]
-    self._frame = _Object({"fields": _Exactly(fields),
-                           "rows": _Rows(len(fields), count)})
+    self._frame = _Object({"fields": _Exactly(fields)})
+    self._rows = _Rows(len(fields), count)
 
   def Fits(self, values: Sequence[Any]) -> bool:
     return all(self._FitsOne(value) for value in values)
 
   def _FitsOne(self, value: Any) -> bool:
-    if not (isinstance(value, dict) and
-            all(form.Fits([part])
-                for (_, form, part) in self._frame.Parts(value))):
+    # The cells are looked at by column, which takes less time
+    if not (isinstance(value, dict) and self._frame.Fits([
+        {key: item for (key, item) in value.items() if key != "rows"}]) and
+            self._rows.Fits([value.get("rows")])):
       return False
     return all(form.Fits([row[i] for row in value["rows"]])
                for (i, form) in enumerate(self._forms))
@@ -443,6 +444,9 @@ class _Table(_Form):
   def Parts(self, value: Any) -> Iterable[_Part]:
     if isinstance(value, dict):
       yield from self._frame.Parts(value)
+      if "rows" not in value:
+        yield (".rows", _MISSING, None)
+      yield (".rows", self._rows, value.get("rows"))
       # All rows are as long as they should be, or nobody would look here
       for (i, row) in enumerate(value["rows"]):
         for (field, form, cell) in zip(self._fields, self._forms, row):

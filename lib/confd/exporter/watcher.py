@@ -20,6 +20,7 @@ import time
 
 from typing import Awaitable, Callable, List, Optional
 
+from ganeti import confd
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd.exporter import facts as factslib
@@ -32,9 +33,8 @@ _CONFD_INTERVAL = 15.0
 #: Seconds before a question that failed is asked again: at first, at most
 _RETRY = (1.0, 15.0)
 
-#: What an answer in another form than all have brings about
-_OTHER_FORMS = (ArithmeticError, AttributeError, LookupError, TypeError,
-                ValueError)
+#: What may go wrong with a cluster; anything else is a fault of this program
+_EXPECTED = (errors.GenericError, OSError)
 
 
 class Watcher:
@@ -94,10 +94,13 @@ class Watcher:
 
     """
     problem = None
-    if isinstance(err, _OTHER_FORMS):
-      problem = "an answer does not have the form that was expected"
-    elif err is not None:
+    fault: Optional[Exception] = None
+    if isinstance(err, _EXPECTED):
       problem = str(err)
+    elif err is not None:
+      fault = err
+      problem = ("no answer can be used, because of a programming error (%s);"
+                 " %s" % (type(err).__name__, confd.PLEASE_REPORT))
     if problem == self.problem:
       return
     if problem is None:
@@ -105,7 +108,7 @@ class Watcher:
       logging.info("Cluster %s: answers", self.cluster)
     elif self.problem is None or self._facts is None:
       # Others that follow say the same in other words
-      logging.warning("Cluster %s: %s", self.cluster, problem)
+      logging.warning("Cluster %s: %s", self.cluster, problem, exc_info=fault)
     if self.problem is None:
       self._lost = time.monotonic()
     self.problem = problem
@@ -132,9 +135,7 @@ class Watcher:
       try:
         async with self._make_client() as asker:
           await follow(asker)
-      except (errors.GenericError, OSError) as err:
-        trouble(err)
-      except _OTHER_FORMS as err:
+      except Exception as err: # pylint: disable=W0718
         trouble(err)
       if time.monotonic() - started > most:
         delay = _RETRY[0]

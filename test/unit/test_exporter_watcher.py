@@ -1,0 +1,78 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Tests for ganeti.confd.exporter.watcher"""
+
+import asyncio
+import unittest
+from unittest import mock
+
+import testutils
+
+try:
+  from ganeti.confd.exporter import watcher
+except ImportError as err:
+  raise unittest.SkipTest(str(err))
+
+from ganeti import errors
+
+
+class TestTrouble(unittest.TestCase):
+  """Whatever goes wrong is told, and the cluster is asked again.
+
+  """
+  def _Run(self, raised):
+    """Watches a cluster that raises the same again and again.
+
+    @return: the problem that it tells, and what was logged
+
+    """
+    asked = []
+
+    def _MakeClient():
+      asked.append(1)
+      raise raised
+
+    watching = watcher.Watcher("fsn", _MakeClient)
+
+    async def _Watch():
+      task = asyncio.ensure_future(watching.Run())
+      deadline = asyncio.get_running_loop().time() + testutils.PATIENCE
+      # Two questions are repeated, each after some time
+      while len(asked) < 6 and not task.done():
+        self.assertLess(asyncio.get_running_loop().time(), deadline)
+        await asyncio.sleep(0.01)
+      self.assertFalse(task.done())
+      task.cancel()
+      with self.assertRaises(asyncio.CancelledError):
+        await task
+
+    with mock.patch.object(watcher, "_RETRY", (0.01, 0.01)), \
+         self.assertLogs(level="WARNING") as logs:
+      asyncio.run(_Watch())
+    return (watching.problem, logs.records)
+
+  def testExpected(self):
+    for raised in [errors.ConfdClientError("nobody answers"),
+                   OSError("nobody answers")]:
+      with self.subTest(raised=raised):
+        (problem, records) = self._Run(raised)
+        self.assertEqual(problem, "nobody answers")
+        self.assertEqual(len(records), 1)
+        self.assertFalse(records[0].exc_info)
+
+  def testFaults(self):
+    for raised in [RecursionError("too deep"), TypeError("no text"),
+                   UnicodeError("\ud800"), AssertionError()]:
+      with self.subTest(raised=raised):
+        (problem, records) = self._Run(raised)
+        self.assertIn("a programming error (%s)" % type(raised).__name__,
+                      problem)
+        # Once, with the traceback
+        self.assertEqual(len(records), 1)
+        self.assertIs(records[0].exc_info[1], raised)
+
+
+if __name__ == "__main__":
+  unittest.main()
