@@ -147,6 +147,32 @@ class _Tests:
                               (["node-role", "n"], [])]:
       self.assertEqual(self._Complete(*words), expected, words)
 
+  def testOddFiles(self):
+    """Nobody waits for what has no end.
+
+    """
+    directory = tempfile.TemporaryDirectory()
+    self.addCleanup(directory.cleanup)
+    paths = [os.path.join(directory.name, name) for name in (
+      "ssconf_node_list", "ssconf_instance_list",
+      "ssconf_master_candidates_ips", "settings")]
+    for path in paths[:-1]:
+      os.mkfifo(path)
+    for (own_settings, words) in [("none", ["node-role", ""]),
+                                  ("none", ["who-has", ""]),
+                                  ("none", ["-a", ""]),
+                                  ("ssconf_node_list", ["--cluster", ""])]:
+      self._Start(data=directory.name, settings=paths[-1],
+                  own_settings=os.path.join(directory.name, own_settings))
+      self.assertEqual(self._Complete(*words), [])
+    for path in paths:
+      testutils.WriteFile(path, b"192.0.2.1\n[cluster web]\n")
+      os.truncate(path, 1 << 36)
+    for (words, expected) in [(["-a", "192"], ["192.0.2.1"]),
+                              (["--cluster", ""], ["web"])]:
+      # The own settings are one of those files
+      self.assertEqual(sorted(set(self._Complete(*words))), expected, words)
+
   def _CheckFile(self, *words):
     """Checks that /etc/passwd is found.
 
