@@ -667,6 +667,27 @@ def _OtherUuid(context, question, *both):
   return both
 
 
+def _Twins(context, question, *both):
+  """A name that two objects have"""
+  # By name neither is before the other
+  names = [instance.get("name")
+           for instance in context.config["instances"].values()]
+  if (question.type in (questions.NODE_OF_IP, questions.NODE_DRBD) and
+      any(names.count(name) > 1 for name in set(names) if name)):
+    return (None, None)
+  return both
+
+
+def _NoName(context, question, *both):
+  """A configuration with a fault"""
+  # Ours leaves out what has no name
+  if question.type != questions.CONFIG and any(
+      item.get("name") == "" for section in ("nodes", "instances")
+      for item in context.config[section].values()):
+    return (None, None)
+  return both
+
+
 def _Unreadable(_context, _question, theirs, ours):
   """Other characters than ASCII"""
   if theirs.status == asking.UNREADABLE[0]:
@@ -675,7 +696,7 @@ def _Unreadable(_context, _question, theirs, ours):
 
 
 _EXCUSES = [_WithoutTorn, _WithoutFolded, _WithoutElsewhere, _OtherUuid,
-            _Unreadable]
+            _Twins, _NoName, _Unreadable]
 
 
 #: The first column of the table, as far as it is here

@@ -82,10 +82,17 @@ def WhyNot(config):
   if any(item.get("uuid") != uuid for section in _SECTIONS
          for (uuid, item) in config[section].items()):
     return "An object under a wrong UUID"
+  if any(item.get("name") == "" for section in ("nodes", "instances")
+         for item in config[section].values()):
+    # Ours leaves it out
+    return "Something without a name"
   context = answers.Context(config)
   if context.elsewhere or context.folded:
     # As with the answer to NODE_INSTANCES
     return "A mirror on two other nodes, or within one"
+  if context.torn:
+    # To Ganeti the instance's other disks are not there either
+    return "A disk or node that is not there"
   cluster = config["cluster"]
   if not all((cluster.get(name) or {}).get("default")
              for name in ("beparams", "nicparams")):
@@ -95,11 +102,6 @@ def WhyNot(config):
          for node in config["nodes"].values()):
     # To Ganeti the node has no parameters then
     return "A group that is not there"
-  if any(uuid not in config["disks"]
-         for instance in config["instances"].values()
-         for uuid in instance.get("disks") or []):
-    # To Ganeti the instance's other disks are not there either
-    return "A disk that is not there"
   return None
 
 
@@ -224,9 +226,16 @@ class Comparison:
                              (case.name, kind, line, our_line))
 
   def _CompareTable(self, case, kind, theirs, asker):
-    names = ["uuid"] + [
-      name for (name, *_) in self._ganeti.Fields(theirs)
-      if name not in NOT_OFFERED[kind] | {"uuid"}]
+    offered = {name for (name, *_) in asker.Fields(kind).answer}
+    names = ["uuid"]
+    for (name, *_) in self._ganeti.Fields(theirs):
+      if name in offered:
+        names.append(name)
+      elif name.startswith(("hv/", "ndp/")):
+        # Ours are those that the cluster has
+        self.used["A parameter that the cluster does not have"] += 1
+      elif name not in NOT_OFFERED[kind]:
+        self.failures.append("%s: %s, no field %s" % (case.name, kind, name))
     their_rows = self._ganeti.Query(theirs, names, None)
     if isinstance(their_rows, str):
       self.used["Ganeti's daemon fails"] += 1

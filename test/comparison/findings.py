@@ -50,6 +50,12 @@ _MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
   (r"IP address (.*) is used by multiple owners", "duplicate-node-ip"),
   ]]
 
+#: Counts what Ganeti tells
+TELLS = "told: %s"
+
+#: The checks for what it tells
+TOLD = frozenset(name for (_, name) in _MESSAGES)
+
 #: What Ganeti's verification of the configuration does not look at; "verify"
 #: is what C{gnt-cluster verify} finds in other ways
 _VERIFY = "gnt-cluster verify finds it in another way"
@@ -94,6 +100,8 @@ _OURS_IN_PART = [
   ("duplicate-ip", "on network", "Ganeti does not look at several links"),
   ("duplicate-name", "node|instance", _NOBODY),
   ("wrong-uuid", "^network ", _NOBODY),
+  ("missing-reference", "^configuration 1 thing ", "ours leaves out what has no"
+   " name, Ganeti does not"),
   ]
 
 #: Checks that find the same otherwise
@@ -190,6 +198,7 @@ class Comparison:
         continue
       (name, subject) = place
       expected.add(name)
+      self.used[TELLS % name] += 1
       if any(finding.check == name and
              subject in finding.subject + " " + finding.text
              for finding in found):

@@ -569,7 +569,7 @@ def Certain(config):
     odd["nodes"][nodes[-1]]["name"] = odd["nodes"][nodes[-2]]["name"]
 
   def _NotAscii(odd):
-    odd["instances"][mirror1]["name"] = UNICODE_NAMES[0]
+    odd["instances"][mirror1]["name"] = UNICODE_NAMES[1]
 
   def _WrongUuid(odd):
     odd["nodes"][grow.Uuid("wrong")] = odd["nodes"].pop(nodes[-1])
@@ -599,8 +599,52 @@ def Certain(config):
   def _NoDisk(odd):
     odd["instances"][mirror1]["disks"].append("none")
 
+  def _TwoModes(odd):
+    # One address on one link, which are two to Ganeti
+    for (uuid, mode) in [(mirror1, "bridged"), (web, "routed")]:
+      odd["instances"][uuid]["nics"][0].update(
+        ip="10.77.8.8", nicparams={"mode": mode, "link": "br8"})
+
+  def _Collectors(odd):
+    odd["cluster"]["data_collectors"] = {
+      "lv": {"active": True, "interval": 1.75},
+      "drbd": {"active": False, "interval": 2.5}}
+
+  def _Ports(odd):
+    odd["cluster"]["highest_used_port"] = 11000
+    odd["instances"][web]["network_port"] = 11001
+
+  def _Addresses(odd):
+    odd["nodes"][nodes[-1]]["primary_ip"] = odd["cluster"]["master_ip"]
+    odd["instances"][web]["nics"][0]["mac"] = \
+      odd["instances"][mirror1]["nics"][0]["mac"]
+
+  def _States(odd):
+    odd["nodes"][nodes[-1]].update(offline=True, drained=True)
+    odd["cluster"]["candidate_pool_size"] = 100
+
+  def _Groups(odd):
+    (first, second, third, *_) = odd["nodegroups"].values()
+    first["name"] = second["name"]
+    third["name"] = third["uuid"]
+
+  def _NoName(odd):
+    odd["nodes"][nodes[-1]]["name"] = ""
+
+  def _OddDisk(odd):
+    disk = odd["disks"][odd["instances"][mirror1]["disks"][0]]
+    disk["iv_name"] = "disk/7"
+
+  def _Parameters(odd):
+    odd["cluster"]["beparams"]["default"]["vcpus"] = "many"
+
+  def _Bounds(odd):
+    odd["cluster"]["ipolicy"]["minmax"][0]["min"]["cpu-count"] = 99
+
   for function in [_TwoOfAName, _NotAscii, _WrongUuid, _OtherNodes, _WithinOne,
-                   _EmptyIp, _SameIp, _NoCandidate, _NoMaster, _NoDisk]:
+                   _EmptyIp, _SameIp, _NoCandidate, _NoMaster, _NoDisk,
+                   _TwoModes, _Collectors, _Ports, _Addresses, _States, _Groups,
+                   _OddDisk, _Parameters, _Bounds, _NoName]:
     odd = copy.deepcopy(config)
     function(odd)
     yield Case(function.__name__.strip("_"), odd)

@@ -24,8 +24,7 @@ _ELSEWHERE = [
   "``serial``", "No usable configuration", "Answer too large",
   "Requests over 4,096 bytes", "``protocol``", "Empty ``rsalt``",
   "2, 6, no ``nicparams``", "11, other collectors",
-  "A configuration with a fault", "``part``, 64, 65, 66",
-  "``key`` in the envelope", "Address of the reply",
+  "``part``, 64, 65, 66", "``key`` in the envelope", "Address of the reply",
   ]
 
 #: Rows that stand for what others do in the comparison
