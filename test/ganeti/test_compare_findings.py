@@ -24,8 +24,8 @@ class TestFindings(comparing.TestCase):
   def testSame(self):
     result = self.Compare(findings.Comparison, _COUNT, configurations=80,
                           messages=500)
-    # All that Ganeti can tell was told, but for one thing: its daemon accepts no
-    # disk with another mode
+    # All that Ganeti can tell was told, but for one thing: its daemon accepts
+    # no disk with another mode
     told = {name for name in findings.TOLD
             if findings.TELLS % name in result.used}
     self.assertEqual(findings.TOLD - told, {"disk-mode"})
