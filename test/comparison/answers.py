@@ -249,7 +249,7 @@ class Context:
   def _IsTorn(self, instance):
     nodes = self.config["nodes"]
     return (None in self.Disks(instance) or
-            instance.get("primary_node", next(iter(nodes))) not in nodes or
+            instance.get("primary_node") not in [None, *nodes] or
             any(node not in nodes for pair in self._Mirrors(instance)
                 for node in pair))
 
