@@ -67,8 +67,8 @@ class Answer(NamedTuple):
   message: wire.Message
   #: Index of the counter that counts it besides that of its status
   counter: Optional[int]
-  #: Whether a reply with it may be short, see L{replay.FREE_SIZE}, and be sent
-  #: for any number of copies of a request
+  #: Whether a reply with this answer, if it is short (L{replay.FREE_SIZE}), is
+  #: sent for any number of copies of a request
   may_be_short: bool
 
 
@@ -245,11 +245,12 @@ class Quick:
     except (TypeError, ValueError, RecursionError):
       if request.type != protocol.REQ_QUERY:
         raise
-      # Some cell cannot be written; there, each is by itself
+      # Some cell cannot be encoded. The process for large answers leaves out
+      # single cells.
       return Elsewhere.LARGE
     if request.type == protocol.REQ_WAIT:
-      # However short: what is captured is a question that waits, and no more
-      # may come of it than of one that does
+      # Copies of a captured WAIT must not gain more replies once the serial has
+      # moved on than before, however short the answer is
       answer = answer._replace(may_be_short=False)
     return answer
 

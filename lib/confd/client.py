@@ -19,8 +19,8 @@ C{fileno()} lets it live in any event loop.
 
 Facts of that interface: a request expires by C{time.time()}; all peers are IP
 addresses of one family; C{async_} changes nothing, since sending never waits;
-every authentic reply counts, whatever address it is from, unless it has another
-form than it should have. The key may be of any length.
+every authentic reply that is well-formed counts, whatever address it is from.
+The key may be of any length.
 
 """
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which contents a file has, and reading it, but never more than that.
+"""Which contents a file has; and reading files, with a limit.
 
 """
 
@@ -20,12 +20,11 @@ from typing import BinaryIO, Iterator, NamedTuple, Optional, Union
 from ganeti import errors
 
 
-#: What is read at a time (bytes)
+#: Bytes that are read at a time
 _CHUNK = 1 << 20
 
-
-# A FIFO in the file's place would block. A client may run where there are no
-# such flags.
+# Opening a FIFO in the file's place would block. Not every system that a client
+# runs on has these flags.
 _FLAGS = (os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) |
           getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
 
@@ -125,7 +124,6 @@ def _Chunks(path: str, stream: BinaryIO, state: State) -> Iterator[bytes]:
   # over this one changes that, and no contents
   if left != 1 or (now.size, now.mtime_ns) != (state.size, state.mtime_ns):
     raise errors.ConfigurationError("%s changed while it was read" % path)
-
 
 
 def ReadFile(path: str, limit: Optional[int] = None,

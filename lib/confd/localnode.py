@@ -70,7 +70,7 @@ def LogFile() -> str:
 def ReadKeyFile(path: str) -> bytes:
   """Reads a file with a key to ask with, whatever is in it.
 
-  It may be a pipe, as a shell makes of "<(...)", and is waited for then.
+  The file may be a pipe, as a shell makes of "<(...)": the call waits for it.
 
   @raise errors.ConfigurationError: it cannot be read, or is too long
 

@@ -14,8 +14,8 @@ from ganeti.confd import printable
 class Formatter(logging.Formatter):
   """Makes one line of a message, whatever values are in it.
 
-  What Python says of an exception follows in lines of its own, of which the
-  same is true.
+  An exception's traceback follows in lines of its own, in which values are made
+  printable as well.
 
   """
   def formatMessage(self, record: logging.LogRecord) -> str:
@@ -32,7 +32,7 @@ class Formatter(logging.Formatter):
 
 
 def LogTraceback(text: str) -> None:
-  """Logs what Python said of a programming error in another process.
+  """Logs the traceback of a programming error in another process.
 
   """
   logging.getLogger().handle(logging.makeLogRecord({

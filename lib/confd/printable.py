@@ -5,8 +5,8 @@
 """Text that can be shown, whatever a value holds.
 
 Rule: every text that is shown to a person goes through L{Printable}, whether on
-a terminal, in a table, in a log or on a page. What else is special where it is
-shown, such as "<" in markup, is the business of the one place that writes that.
+a terminal, in a table, in a log or on a page. A character that only one format
+gives a meaning, such as "<" in markup, is escaped where that format is written.
 
 """
 
@@ -14,9 +14,9 @@ shown, such as "<" in markup, is the business of the one place that writes that.
 def Printable(text: str) -> str:
   """Escapes what breaks a line, moves a terminal, or cannot be written at all.
 
-  That is what Python does not call printable: control characters, ends of
-  lines, marks that turn the direction of writing, characters without a shape,
-  lone surrogates. The result is one line.
+  Escaped is all that Python does not call printable: control characters, ends
+  of lines, marks that turn the direction of writing, characters without a
+  shape, lone surrogates. The result is one line.
 
   """
   if text.isprintable():

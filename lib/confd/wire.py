@@ -138,7 +138,7 @@ class Rejected(errors.SignatureError):
 
 
 class Malformed(Rejected):
-  """A reply that is authentic, and whose message is none.
+  """An authentic datagram whose message is no reply.
 
   @ivar salt: the reply's
 
@@ -177,7 +177,7 @@ _ENVELOPE_DECODER = json.JSONDecoder(parse_int=_IgnoreNumber,
                                      parse_float=_IgnoreNumber,
                                      parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = json.JSONDecoder(parse_constant=_RefuseConstant)
-# 1e999 is infinite; who uses an answer has no use for that
+# Python reads 1e999 as infinity, which the users of an answer do not expect
 _ANSWER_DECODER = json.JSONDecoder(parse_float=_FiniteNumber,
                                    parse_constant=_RefuseConstant)
 
@@ -237,7 +237,7 @@ def DecodeJson(text: Union[str, bytes]) -> Json:
 def _MayHaveSurrogates(text: str) -> bool:
   """Tells whether there may be half a surrogate pair in a JSON text's texts.
 
-  Only its escapes can stand for that.
+  In UTF-8, only an escape can stand for one.
 
   """
   return "\\ud" in text or "\\uD" in text

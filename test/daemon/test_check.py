@@ -474,7 +474,7 @@ class CheckTest(unittest.TestCase):
                           ("several-mirrors", "mail.example.com")})
 
   def testMainBranch(self):
-    """What Ganeti's main branch writes is sound, and said to be Ganeti 3.2's.
+    """A configuration of Ganeti's main branch is sound, and said to be of 3.2.
 
     """
     self._Load(nextconfig.Make())

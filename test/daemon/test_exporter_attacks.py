@@ -187,7 +187,7 @@ class TestConnections(_TestCase):
     return sent
 
   def testSystem(self):
-    """What the system keeps for a connection is limited, too.
+    """The system's buffers for a connection are limited, too.
 
     """
     exporter = self._Start()
@@ -236,7 +236,7 @@ class TestConnections(_TestCase):
       testutils.WaitFor(lambda: _IsCut(socks[0]), "the oldest one is cut")
 
   def testErrorsArrive(self):
-    """Who sends too much is told so, and not only cut off.
+    """A client that sends too much gets an answer before it is cut off.
 
     """
     exporter = self._Start()
@@ -316,7 +316,7 @@ class TestFilters(_TestCase):
 
 
 class TestOtherSites(_TestCase):
-  """What a page of another site has a browser ask.
+  """Requests that a page of another site makes a browser send.
 
   """
   def test(self):

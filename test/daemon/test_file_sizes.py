@@ -132,7 +132,7 @@ class CheckTest(unittest.TestCase):
       loader = processes.Find(daemon).loader
       before = self._Reloads(daemon)
       os.kill(pid, 9)
-      # What nobody has looked at counts as changed
+      # A file that could not be looked at counts as changed
       testutils.WaitFor(lambda: self._Reloads(daemon) > before, "a reload")
       self.assertNotEqual(processes.Find(daemon).loader, loader)
       self.assertEqual(daemon.Answer(STATS)[1]["restarts"],

@@ -244,7 +244,7 @@ class TestCommands(_TestCase):
       self.assertLessEqual(problems.count("\n"), 6, problems)
 
   def testEvacuation(self):
-    """What is printed for a shell are words, or nothing.
+    """Commands for a shell keep names as words, or are left out.
 
     """
     for node in self.nodes:
@@ -312,7 +312,7 @@ class TestDaemon(_TestCase):
 
 class TestExporter(_TestCase):
   def test(self):
-    """What a browser and Prometheus get is text, too.
+    """A browser and Prometheus get text, too.
 
     """
     with webserver.Exporter({"one": self.daemon}) as exporter:

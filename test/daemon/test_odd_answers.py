@@ -94,7 +94,7 @@ def _Config(serial=17, **kwargs):
 
 
 class _Result:
-  """What a command has come to.
+  """The result of a command.
 
   """
   def __init__(self, code, output, problems):
@@ -338,7 +338,7 @@ class TestFollowers(_TestCase):
     self.odd.Be(0)
 
   def testLibrary(self):
-    """They live, and tell what is there when the answers are good again.
+    """Followers live, and tell what is there when the answers are good again.
 
     """
     ended = []
@@ -428,7 +428,7 @@ class TestFollowers(_TestCase):
 
 class TestExporter(_TestCase):
   def testAll(self):
-    """It answers, and knows the cluster again when the answers are good.
+    """The exporter goes on, and knows the cluster when answers are good again.
 
     """
     settings = ("[cluster one]\naddresses = %s\nport = %d\nkey_file = %s\n"

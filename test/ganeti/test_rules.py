@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What of Ganeti's rules is repeated here is what Ganeti has.
+"""Rules of Ganeti's that are repeated here are still Ganeti's.
 
 Sets of disk types, of hypervisors, the kinds of parameters, and the meaning of
 tags: a client may be where no Ganeti is.

@@ -196,7 +196,7 @@ class TestConfdClient(_ClientTest):
     self.assertEqual(self.ups, [])
 
   def testMalformedReply(self):
-    """It is as good as none, to which another one may follow.
+    """A malformed reply is as good as none, and another one may follow.
 
     """
     asker = self._Client(logger=mock.Mock())

@@ -219,7 +219,7 @@ class TestMalformed(_Test):
       self.assertIn("malformed answer: ", silent[broken.peer])
 
   def testReserve(self):
-    """Those in reserve are asked at once.
+    """Candidates in reserve are asked at once.
 
     """
     broken = [self._Confd(_Fixed(0, 5, 9)) for _ in range(4)]
@@ -243,7 +243,7 @@ class TestMalformed(_Test):
                   str(context.exception))
 
   def testAnotherThatIsSilent(self):
-    """It gets longer than a second, but not all the time there is.
+    """A better answer gets longer than a second, but not all the time there is.
 
     """
     confds = [self._Confd(_Fixed(0, 5, 9)), self._Confd(lambda *_: None)]
@@ -272,7 +272,7 @@ class TestMalformed(_Test):
     asyncio.run(_Ask())
 
   def testPing(self):
-    """One by which a candidate's daemon is to be recognized shows nothing.
+    """A malformed reply to a ping shows nothing of its daemon.
 
     """
     now = {"pong": 3000000, "serial": 9}

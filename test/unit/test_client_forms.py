@@ -95,7 +95,7 @@ def _Questions(snap):
 
 
 class TestDaemon(unittest.TestCase):
-  """What the daemon answers has its form, whatever it is that it serves."""
+  """The daemon's answers have their form, whatever configuration it serves."""
 
   def _Check(self, config):
     """@return: whether the configuration can be served

@@ -65,7 +65,7 @@ class TestOrder(unittest.TestCase):
     self.assertEqual(_Parse("ping", "--coverage", "-1").coverage, -1)
 
   def testSeparators(self):
-    """One is refused that escapes may hold.
+    """A separator is refused if an escape may hold its first character.
 
     """
     for text in ["|", "\t", " and ", "--", "\u00e4", ";a", "\n"]:

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What doc/compatibility.rst promises is what there is.
+"""The program has all that doc/compatibility.rst promises.
 
 C{test/promised} has a line for each name and number. A line that is there, and
 is not found in the program, is a promise broken; one that is found, and is not

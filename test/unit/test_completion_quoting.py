@@ -159,7 +159,7 @@ class _Tests:
     self._CheckShown()
 
   def testBeginnings(self):
-    """What all have in common is inserted, and is no other word.
+    """The beginning that all names share is inserted, and is no other word.
 
     """
     for (names, keys, expected) in [
@@ -179,7 +179,7 @@ class _Tests:
                        ["instance-disks", expected], keys)
 
   def testWithinQuotes(self):
-    """There a name is inserted whole and right, or not at all.
+    """Within quotes a name is inserted whole and right, or not at all.
 
     """
     for name in _NAMES + ["plain", "a\nb", "a\u202eb"]:
@@ -218,7 +218,7 @@ class _Tests:
     self._CheckShown()
 
   def testCommandLine(self):
-    """What stands on the command line is not evaluated before it is entered.
+    """The command line is not evaluated before it is entered.
 
     """
     self._Answer(["x"])

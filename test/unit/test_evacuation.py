@@ -105,7 +105,7 @@ class TestTypes(unittest.TestCase):
     self.assertEqual(evacuation.Command(step), "gnt-instance move -f -n b i")
 
   def testForthcoming(self):
-    """It fails over, or nothing can be done.
+    """A forthcoming instance fails over, or nothing can be done.
 
     """
     for state in ("up", "down"):

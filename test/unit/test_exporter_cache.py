@@ -92,7 +92,7 @@ class TestCache(unittest.TestCase):
     self._Run(_Test)
 
   def testForgetOld(self):
-    """What was made of old versions goes at once, though nobody asks.
+    """Answers of old versions go at once, though nobody asks.
 
     """
     async def _Test(answers):
@@ -110,7 +110,7 @@ class TestCache(unittest.TestCase):
     self._Run(_Test)
 
   def testGone(self):
-    """What nobody waits for any more is not made.
+    """An answer that nobody waits for any more is not made.
 
     """
     async def _Test(answers):
@@ -126,7 +126,7 @@ class TestCache(unittest.TestCase):
     self._Run(_Test)
 
   def testMemory(self):
-    """It is bounded whatever is long: questions, answers or neither.
+    """The memory is bounded whatever is long: questions, answers or neither.
 
     """
     cases = {

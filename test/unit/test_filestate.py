@@ -82,7 +82,7 @@ class FileStateTest(unittest.TestCase):
             read(self.path)
 
   def testEndlessGrowth(self):
-    """What is written all the time is given up, and not read for ever."""
+    """A file that grows all the time is given up, and not read for ever."""
     testutils.WriteFile(self.path, b"x" * (1 << 20))
     stop = threading.Event()
 

@@ -347,7 +347,7 @@ class TestQuery(unittest.TestCase):
         {"std": {"cpu-count": 0}, "vcpu-ratio": 0}]])
 
   def testAddresses(self):
-    """What of a network's addresses instances have, or can get."""
+    """The addresses of a network that instances have, or can get."""
     config = _Config()
     network = config["networks"][Uuid("9", 1)]
     nic = config["instances"][Uuid("b", 10)]["nics"][1]
@@ -376,7 +376,7 @@ class TestQuery(unittest.TestCase):
                      [["default", []], ["rack2", [Uuid("9", 1)]]])
 
   def testForthcoming(self):
-    """What a forthcoming instance does not have is not made up."""
+    """Values that a forthcoming instance lacks are not made up."""
     config = _Config()
     instance = MakeInstance(7, 1, forthcoming=True)
     for key in ("admin_state", "admin_state_source", "disks_active", "os",

@@ -160,7 +160,7 @@ class TestDaemon(unittest.TestCase):
                      path[1] in (Uuid("b", 1), Uuid("d", 1), Uuid("d", 2))]),
     st.sampled_from(ODD), min_size=2, max_size=4))
   def testOthersStay(self, changes):
-    """What is wrong with one instance is seen in no other row."""
+    """Odd values of one instance are seen in no other row."""
     (before, after) = (_Load({}), _Load(changes))
     for (what, others) in [(columns.INSTANCE, [Uuid("b", 2)]),
                            (columns.DISK, [Uuid("d", 3), Uuid("d", 4)])]:
@@ -273,7 +273,7 @@ def _NoConstant(text):
 
 @needs_hypothesis
 class TestClient(unittest.TestCase):
-  """What clients make of tables with such numbers in them.
+  """Clients can use tables with such numbers in them.
 
   """
   def _Tables(self, data, odd):

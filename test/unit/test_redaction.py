@@ -52,7 +52,7 @@ def Everything(snap):
 
 
 class TestOddForms(unittest.TestCase):
-  """What Ganeti does not write is left out as a whole."""
+  """Forms that Ganeti does not write are left out as a whole."""
 
   def testNothingLeaves(self):
     count = 0
@@ -75,7 +75,7 @@ class TestOddForms(unittest.TestCase):
 
 
 class TestGoodForms(unittest.TestCase):
-  """What Ganeti writes keeps its form."""
+  """Forms that Ganeti writes are kept."""
 
   def testSecretsAlone(self):
     config = MakeConfig(

@@ -443,7 +443,7 @@ class TestQuick(_Test):
         self.assertLessEqual(size, 100000)
 
   def testOverhead(self):
-    """What is counted for each answer is as much as it takes.
+    """The size that is counted for an answer is the memory that it takes.
 
     """
     limit = 1 << 20

@@ -754,7 +754,7 @@ class TestLenient(_TestCase):
                        {"active": True, "interval": 5000000}, value)
 
   def testHugeNumbers(self):
-    """What has more than 64 bits counts as missing.
+    """A number of more than 64 bits counts as missing.
 
     """
     for value in [10 ** 400, 1 << 63, 1e300, -1e19]:

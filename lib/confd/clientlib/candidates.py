@@ -289,7 +289,7 @@ class Candidates:
     """Chooses whom to ask.
 
     @param coverage: see L{exchange.CountToAsk}
-    @param failed: who is not asked
+    @param failed: candidates that are not asked
     @return: those to ask, and the others
 
     """

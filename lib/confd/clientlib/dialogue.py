@@ -22,8 +22,8 @@ say so for L{RESTORED_AFTER} seconds (a configuration was restored).
 Rule 2: the time for an answer counts from the call. Files, names and learning
 the candidates are within it. Parts of an answer have the rule of L{fetch}.
 
-Rule 3: where an answer in parts does not come whole from one candidate, or what
-comes cannot be used, the others are asked.
+Rule 3: where one candidate does not send all parts of an answer, or they make
+none that can be used, the other candidates are asked.
 
 """
 
@@ -367,7 +367,7 @@ class Dialogue:
                       ) -> exchange.Exchange:
     """Asks until one of the answers is not stale, or the time is over.
 
-    @param failed: who is not asked
+    @param failed: candidates that are not asked
 
     """
     pause = _STALE_PAUSE_FIRST

@@ -130,8 +130,8 @@ class _Reply(NamedTuple):
   serial: int
   #: who replied, the freshest first
   candidates: List[CandidateReply]
-  #: who had not answered when the call returned, or not as one should, and why
-  #: as far as that is known, else None
+  #: who had not answered when the call returned, or only by malformed replies,
+  #: and why as far as that is known, else None
   silent: Dict[str, Optional[str]]
 
 
@@ -165,7 +165,7 @@ class NoAnswer(errors.ConfdClientError):
 
 
 class MalformedAnswer(errors.ConfdClientError):
-  """What was answered has another form than it should have.
+  """All answers have another form than they should have.
 
   @ivar faults: what is wrong, by the address of the candidate
 
@@ -570,7 +570,7 @@ class Exchange(talk.Talk):
     if owner is None:
       return False
     if isinstance(asked, _Ping):
-      # It shows nothing, and another one would not either
+      # A malformed reply to a ping shows nothing, nor would another one
       owner.ping = None
       owner.recognized = True
     elif owner.awaited is owner:
@@ -730,7 +730,7 @@ class Exchange(talk.Talk):
             reply.status == int(constants.CONFD_REPL_STATUS_OK))
 
   def Silent(self) -> Dict[str, Optional[str]]:
-    """Returns who did not answer, or not as one should.
+    """Returns who did not answer, or only by malformed replies.
 
     @return: address to reason or None
 
@@ -755,7 +755,7 @@ class Exchange(talk.Talk):
     """Returns what the question came to.
 
     @raise NoAnswer: none that counts
-    @raise MalformedAnswer: none but such that cannot be understood
+    @raise MalformedAnswer: all replies are malformed
     @raise ErrorAnswer: the best reply is an error
 
     """

@@ -16,11 +16,12 @@ Rule 2: where all candidates that answer are behind, or nobody answers, the
 serial is asked for in the usual way until that is over. It decides whether a
 configuration was restored, and has an error for whoever wants to know.
 
-Rule 3: at the start, what goes wrong is raised, as by the question itself. From
-then on nothing is, whatever it is: no answer, and no function that is called
-with one, ends a following. What the question is about and is unknown by now is
-gone; with any other error it is tried again, and changes only show later. Only
-misuse is raised: of a client that others use, or in another event loop.
+Rule 3: at the start, errors are raised, as by the question itself. From then on
+none is: neither an answer nor a function that is called with one ends a
+following. An object that the question is about, and that is unknown by now, is
+gone. With any other error the question is tried again, and changes only show
+later. Only misuse is raised: of a client that others use, or in another event
+loop.
 
 Rule 4: nothing happens while nobody asks for the next change: no task, no
 datagram, nothing that grows. What has changed meanwhile is one change. Who is
@@ -161,7 +162,7 @@ class _Changes:
     self._ask = True
     self._ask_serial = True
     self._is_troubled = False
-    # What the function raised that is told of trouble
+    # The last exception of the function that is told of trouble
     self._raised: Optional[Exception] = None
     self._busy = False
     # When the question was asked the last times
@@ -186,7 +187,7 @@ class _Changes:
           if not (self._started and self._asker.is_closed()):
             raise
         except Exception as err: # pylint: disable=W0718
-          # Rule 3; who tells of trouble may want to end it
+          # Rule 3. The function that is told of trouble may end a following.
           if not self._started or err is self._raised:
             raise
           self._ask_serial = True

@@ -4,19 +4,20 @@
 
 """The forms of answers: what a reply to each type of request may look like.
 
-A reply with the right signature may still be anything: a daemon may be broken,
-be of another version, or be a program of somebody who has the key.
+A reply with the right signature may still be anything: its sender may be a
+broken daemon, one of another version, or a program of somebody with the key.
 
 Rule 1: nothing uses a reply that L{Fault} has not passed. C{post} asks it for
 every reply to a question that is under way, C{fetch} asks L{AnswerFault} for
 what was put together of parts, and C{client} asks for its callbacks.
 
-Rule 2: C{doc/protocol.rst} says which form an answer has. What a newer daemon
-may add passes: keys of an object, fields, counters, numbers of errors. Lists of
-fixed length have that length, and a field of a table never changes its type.
+Rule 2: C{doc/protocol.rst} says which form an answer has. All that a newer
+daemon may add passes: keys of an object, fields, counters, numbers of errors.
+Lists of fixed length have that length, and a field of a table never changes its
+type.
 
 Rule 3: a number has 64 bits, and nothing is nested deeper than L{MAX_DEPTH}.
-(That all texts are Unicode, and all numbers finite, is C{wire}'s to see to.)
+(C{wire} sees to it that all texts are Unicode, and all numbers finite.)
 
 """
 
@@ -38,7 +39,7 @@ MAX_DEPTH = 100
 #: Numbers are at least this, negated, and less than this
 _LIMIT = 1 << 63
 
-#: Of a value, so much stands in a message (characters)
+#: Longest piece of a value in a message (characters)
 _MAX_SHOWN = 40
 
 
@@ -53,7 +54,7 @@ class Question(NamedTuple):
   part: Optional[int] = None
 
 
-#: A place within a value, the form that what stands there has, and what does
+#: A place within a value, the form that belongs there, and the value there
 _Part = Tuple[str, "_Form", Any]
 
 
@@ -76,7 +77,7 @@ class _Form:
     raise NotImplementedError
 
   def Parts(self, value: Any) -> Iterable[_Part]:
-    """Lists where it may be that a value does not fit.
+    """Lists the places within a value that may be why it does not fit.
 
     """
     # pylint: disable=W0613
@@ -117,7 +118,7 @@ class _Typed(_Form):
     self._kinds = frozenset(kinds)
 
   def Fits(self, values: Sequence[Any]) -> bool:
-    # What comes of JSON is of no subclass: a boolean is no integer here
+    # Values from JSON are of no subclass: a boolean is no integer here
     return self._kinds.issuperset(map(type, values))
 
 
@@ -267,7 +268,7 @@ class _Object(_Form):
 
 
 class _Missing(_Form):
-  """What is not there.
+  """The form in place of a key that is missing.
 
   """
   def __init__(self) -> None:
@@ -447,7 +448,7 @@ class _Table(_Form):
       if "rows" not in value:
         yield (".rows", _MISSING, None)
       yield (".rows", self._rows, value.get("rows"))
-      # All rows are as long as they should be, or nobody would look here
+      # Had a row another length, the frame would have shown it
       for (i, row) in enumerate(value["rows"]):
         for (field, form, cell) in zip(self._fields, self._forms, row):
           yield (".rows[%d], %s" % (i, field), form, cell)
@@ -502,8 +503,7 @@ def _TableForm(what: str, fields: Tuple[str, ...], count: Optional[int]
 
 _ROLE = _Number("the number of a role", 0, len(protocol.NODE_ROLES), int)
 
-#: Ganeti's daemons say what is wrong in words; of before 2.5, with status 2 as
-#: well
+#: Ganeti's daemons say in words what is wrong, before 2.5 with status 2 as well
 _ERROR = _Either(_COUNT, _TEXT)
 
 _WRONG_WORD = _Object({"error": _COUNT}, {"unknown": _TEXT, "duplicate": _TEXT,
@@ -517,8 +517,9 @@ _ERRORS: Dict[int, _Form] = {
 
 
 class _NodeOfIp(_Form):
-  """What there is for one of several IPs: status and answer, of the packaged
-  daemon also a serial.
+  """The item for one of several IPs.
+
+  Status and answer; the packaged daemon adds a serial.
 
   """
   def __init__(self) -> None:

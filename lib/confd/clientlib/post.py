@@ -7,8 +7,8 @@
 Replies find their talk by the first part of their salts. A talk under way is
 never forgotten, however many there are.
 
-Rule 1: a talk is handed no reply that L{forms} has not passed, only what is
-wrong with it.
+Rule 1: a talk is handed only replies that L{forms} has passed. Of any other, a
+talk is told what is wrong.
 
 Rule 2: what is done at a time is bounded, in datagrams and in seconds, so that
 a flood of garbage keeps nobody's time-out from being kept.

@@ -5,8 +5,8 @@
 """Answers of a fixed form, whose items have names.
 
 Each is a tuple: what is written for the list that goes over the wire, by index
-or by taking it apart, works with it. That the answers have their form is seen
-to by L{forms}.
+or by taking it apart, works with it. L{forms} has seen to it that the answers
+have their form.
 
 """
 

@@ -54,7 +54,7 @@ _DEFAULT = "cluster"
 _CLUSTER_SECTION = "cluster "
 _NAME_RE = re.compile(r"[A-Za-z0-9._-]+\Z")
 
-#: No file is longer (bytes)
+#: Longest file of settings (bytes)
 _MAX_SIZE = 1 << 20
 
 #: In seconds

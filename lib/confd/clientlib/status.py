@@ -12,9 +12,9 @@ again L{_SETTLE} seconds later, and is behind if it still has not what the
 freshest one had at first.
 
 Fact: Ganeti raises the serial number with each change, and copies the file to
-the candidates as it is. Two of them that have one serial number and different
-texts have had different masters: a failover without voting may leave two that
-both go on.
+the candidates as it is. Two candidates with one serial number and different
+texts have had different masters: a failover without voting may leave two
+masters that both go on.
 
 Fact: the packaged daemon puts 0 for a serial into its reply to a ping. It has
 neither tables nor counters, so it is not asked for them: it would be waited
@@ -80,7 +80,8 @@ class CandidateStatus(NamedTuple):
   #: whether another candidate has the same serial and another configuration;
   #: False where nobody can tell, as Ganeti's own daemon cannot
   diverges: bool = False
-  #: whether a newer configuration could not be loaded; False likewise
+  #: whether a newer configuration could not be loaded; False where nobody can
+  #: tell
   stale: bool = False
 
 
@@ -226,11 +227,11 @@ def _DivergenceText(address: str, others: Sequence[str],
   """
   text = ("its configuration is another than that of %s, with the same serial"
           " number" % ", ".join(others))
-  named = {masters[other] for other in others if other in masters}
-  if address in masters and named - {masters[address]}:
+  master = masters.get(address)
+  elsewhere = {masters[i] for i in others if i in masters} - {master}
+  if master is not None and elsewhere:
     text += ("; its master is %s, and there it is %s" %
-             (masters[address],
-              ", ".join(sorted(named - {masters[address]}))))
+             (master, ", ".join(sorted(elsewhere))))
   return text
 
 

@@ -110,7 +110,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   ignored = _Ignored(opts)
-  # There are many objects, and no cycles of them; and the process ends soon
+  # The collector would look at very many objects, which have no cycles
   gc.disable()
   with output.Progress(asker):
     answer = Ask(asker)

@@ -284,7 +284,7 @@ def _Fail(form: str, text: str, code: int,
   """Says what is wrong.
 
   @param form: from L{_Form}
-  @param say: how, where the form is text
+  @param say: writes it, where the form is text
   @return: exit code
 
   """

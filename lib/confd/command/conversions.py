@@ -126,7 +126,7 @@ def Table(text: str) -> str:
 
 
 def Separator(text: str) -> str:
-  """Takes what can be escaped where a value holds it.
+  """Takes a separator that can be escaped where a value holds it.
 
   """
   if not text or text[0] == "\\" or (text[0].isascii() and text[0].isalnum()):

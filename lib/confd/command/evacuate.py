@@ -78,7 +78,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
     reply = asker.Tables(evacuation.FIELDS)
     tags = asker.Config(evacuation.CLUSTER_TAGS, optional=True).answer
   plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
-  # It may have been removed just now
+  # The node may have been removed just now
   steps = plan.steps if plan is not None else []
   if opts.json:
     output.PrintReply(reply._replace(answer=plan and _Json(plan)))

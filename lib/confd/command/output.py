@@ -6,17 +6,16 @@
 
 Answers go to standard output, all else to standard error.
 
-Rule: what people read goes through C{printable}, here or in C{table}; what is
-CSV through C{values}; what is JSON through L{FormatJson}; what Nagios reads
-through L{NagiosText}. All of them is text in which no terminal finds anything
-to obey.
+Rule 1: text for people goes through C{printable}, here or in C{table}; CSV
+through C{values}; JSON through L{FormatJson}; text for Nagios through
+L{NagiosText}. The result never holds a control sequence of a terminal.
 
 With --json each command prints one object, and L{FormatReply} is its form: the
 answer, the serial of the configuration that it is from, who has answered, and
 who has not. An error is C{{"error": TEXT}}, see L{cli}. Of several clusters it
 is C{{"clusters": {NAME: ...}}} with either of the two for each, see L{several}.
 
-Rule: whatever goes wrong, there is no second object behind the first one
+Rule 2: whatever goes wrong, there is no second object behind the first one
 (L{PrintDocument}).
 
 """
@@ -45,11 +44,12 @@ _PROGRESS_AFTER = 2.0
 _PROGRESS_INTERVAL = 0.2
 
 
-class _Documents:
-  """How much has been printed.
+class _Document:
+  """The object of --json.
 
   """
-  printed = 0
+  #: Whether it has been printed, perhaps not to its end
+  is_printed = False
 
 
 def WriteError(line: str) -> None:
@@ -96,7 +96,7 @@ def Describe(err: Exception) -> str:
     return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
   if isinstance(err, errors.GenericError):
     return str(err)
-  # What is needed to report it, and no more
+  # All that a report needs, without the traceback
   place = err.__traceback__
   while place is not None and place.tb_next is not None:
     place = place.tb_next
@@ -113,12 +113,12 @@ def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   try:
     return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
   except ValueError:
-    # As replies have it: JSON has no such number
+    # JSON has neither infinity nor NaN; they become null, as in replies
     return json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
 
 
 def NagiosText(text: str) -> str:
-  """Makes a text for Nagios, to which numbers follow a bar.
+  """Makes a text for Nagios, which takes what follows a bar for numbers.
 
   """
   return printable.Printable(text).replace("|", "/")
@@ -147,20 +147,20 @@ def Begin() -> None:
   """Begins anew: nothing has been printed.
 
   """
-  _Documents.printed = 0
+  _Document.is_printed = False
 
 
 def PrintDocument(value: Any, indent: Optional[int] = 2) -> bool:
   """Prints the object that a command prints with --json.
 
-  @return: whether it was printed: not so where another one was
+  @return: False if another one has been printed before, and this one was not
 
   """
-  if _Documents.printed:
+  if _Document.is_printed:
     return False
   text = FormatJson(value, indent)
-  # Part of it may get there even if that fails
-  _Documents.printed += 1
+  # If printing fails, a part of the text may be out all the same
+  _Document.is_printed = True
   print(text, flush=True)
   return True
 

@@ -40,7 +40,7 @@ def _Read(path: str) -> bytes:
 def _Status(path: str) -> Optional[os.stat_result]:
   """Returns what the system knows of a file; None if it is not there.
 
-  @raise errors.ConfdClientError: it is not one that may be replaced
+  @raise errors.ConfdClientError: the file is none that may be replaced
 
   """
   try:

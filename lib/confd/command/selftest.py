@@ -42,7 +42,7 @@ class _Report:
   def _Print(self, text: str) -> None:
     if not self._is_quiet:
       output.WriteLine(text)
-      # Each is shown as soon as it is known
+      # Each line is shown as soon as it is known
       sys.stdout.flush()
 
   def Heading(self, text: str) -> None:

@@ -43,7 +43,6 @@ NAGIOS_CODES = {
   }
 
 
-
 _Rows = Sequence[statuslib.CandidateStatus]
 
 _HEADERS = ["Address", "Answers", "RTT", "Serial", "Behind", "Version",

@@ -7,9 +7,9 @@
 Columns are aligned and one blank apart, numbers to the right; with a separator
 nothing is aligned.
 
-Rule: a row is one line, and with a separator a line has as many of it as there
-are columns, less one, whatever the values hold. Ganeti's commands, which print
-values as they are, do not promise that.
+Rule: a row is one line. A separator stands between columns, and nowhere else,
+whatever the values hold. Ganeti's commands, which print values as they are, do
+not promise that.
 
 """
 
@@ -64,7 +64,7 @@ def CanHold(text: str, separator: Optional[str]) -> bool:
 def _WithoutSeparator(cell: str, separator: str) -> str:
   """Escapes a separator in a cell, and the beginning of one at its end.
 
-  @param separator: its first character is none that an escape has, see
+  @param separator: no escape has its first character in it, see
     C{conversions.Separator}
 
   """

@@ -32,8 +32,8 @@ from ganeti.confd.config import columns
 #: Writes one value
 Writer = Callable[[Any], str]
 
-#: What a formula of a spreadsheet begins with. The other characters that OWASP
-#: names are escaped
+#: A spreadsheet's formula begins with one of these. The other characters that
+#: OWASP names are escaped.
 _FORMULA = ("=", "+", "-", "@")
 
 #: How many times the MiB of a size are divided by 1024

@@ -93,7 +93,7 @@ def _FormatTime(seconds: float) -> str:
   try:
     return time.strftime("%F %T", time.localtime(seconds))
   except (OSError, OverflowError, ValueError):
-    # In a year that has no calendar
+    # Python has no date for it
     return "%s seconds after 1970" % seconds
 
 

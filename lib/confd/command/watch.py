@@ -235,7 +235,7 @@ def _Watch(asker: clientlib.Client, opts: argparse.Namespace) -> None:
     except OSError:
       raise
     except Exception as err: # pylint: disable=W0718
-      # Nothing that is stored somewhere ends a watch
+      # No value of a configuration ends a watch
       output.Say("%s; trying on" % output.Describe(err))
 
 

@@ -11,10 +11,10 @@ false. C{null} counts where Ganeti does not know the parameters by name
 (hypervisors', operating systems' and disks'); elsewhere it is no value.
 
 Rule: each field has one entry in a table here, and one in C{columns}, with
-what can be said of it without a configuration. What gets a value is called
-with a snapshot and an object of it, and returns a JSON value; it does not
-raise, whatever is stored. (If it did, L{inventory} would leave the cell out and
-log that.)
+all that can be said of it without a configuration. A getter is called with a
+snapshot and an object of it, and returns a JSON value. No getter raises,
+whatever is stored. (If one did, L{inventory} would leave the cell out and log
+that.)
 
 """
 
@@ -99,11 +99,11 @@ def _OwnDict(item: Any, key: str) -> lenient.Stored:
 
 
 def _Known(params: Any) -> lenient.Stored:
-  """What is there of parameters that Ganeti knows by name.
+  """Leaves out null values, for parameters that Ganeti knows by name.
 
   """
   stored = lenient.Dict(params)
-  # Nearly always there is no null, and each row of a table comes here
+  # No copy where there is no null, as nearly always: each row comes here
   if None not in stored.values():
     return stored
   return {key: value for (key, value) in stored.items() if value is not None}
@@ -311,7 +311,7 @@ def _IsForthcoming(item: _Instance) -> bool:
 
 
 def _DisksActive(snapshot: _Snapshot, item: _Instance) -> Optional[bool]:
-  """Whether the disks shall be active, which Ganeti 2.7 and earlier do not say.
+  """Tells whether the disks shall be active; Ganeti 2.7 does not store that.
 
   """
   # A forthcoming instance may lack anything
@@ -320,7 +320,7 @@ def _DisksActive(snapshot: _Snapshot, item: _Instance) -> Optional[bool]:
 
 
 def _AdminStateSource(_: _Snapshot, item: _Instance) -> Optional[str]:
-  """Who set the state, which Ganeti 2.14 and earlier do not say.
+  """Tells who set the state; Ganeti 2.14 and earlier do not store that.
 
   """
   return lenient.Text(item.stored.get("admin_state_source"),
@@ -371,7 +371,7 @@ def _Disks(item: _Instance) -> list[lenient.Stored]:
 
 
 def _Nics(item: _Instance) -> list[lenient.Stored]:
-  # As lenient.Dict does, but in a third of the time, for seven fields
+  # Like lenient.Dict, in a third of the time: seven fields need this
   return [nic if isinstance(nic, dict) else {}
           for nic in lenient.List(item.stored.get("nics"))]
 
@@ -622,7 +622,7 @@ def _Reservations(item: _Network, *keys: str) -> str:
   """
   texts = [text for text in [lenient.Text(item.stored.get(key))
                              for key in keys] if text is not None]
-  # As Ganeti's query daemon has it
+  # Ganeti's query daemon has no map either where one of the texts is missing
   if len(texts) < len(keys):
     return ""
   size = max(len(text) for text in texts)

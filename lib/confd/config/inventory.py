@@ -48,7 +48,7 @@ _MANY_CELLS = 1000
 _MAX_CELLS = 1 << 26
 
 
-#: The fields of which was said that they cannot be made
+#: The fields whose failure has been logged
 _failed: set[str] = set()
 
 
@@ -107,9 +107,7 @@ class Table(NamedTuple):
       yield row
 
   def _RowByCell(self, item: Any) -> list[Any]:
-    """Makes a row of which some cell cannot be made or written.
-
-    That one is missing, and no other.
+    """Makes a row with null for each cell that cannot be made or encoded.
 
     """
     return [self._Cell(field, getter, item)
@@ -120,7 +118,7 @@ class Table(NamedTuple):
       value = getter.get(self.snapshot, item)
       wire.EncodeJson(value)
     except MemoryError:
-      # It is the machine's fault
+      # No field is to blame for that
       raise
     except Exception: # pylint: disable=W0718
       if field not in _failed:

@@ -6,7 +6,7 @@
 
 The configuration is another program's, and may be damaged or newer: what has
 another type than it should counts as missing. So does a number that has more
-than 64 bits: Ganeti writes none, and sums of others have an end.
+than 64 bits: Ganeti writes none, and without them sums do not overflow.
 
 """
 
@@ -53,7 +53,8 @@ def _Typed(kind: type) -> Check[Any]:
 
 def _Bounded(least: int, *kinds: type) -> Check[Any]:
   def _Check(value: Any, default: Any = None) -> Any:
-    # A boolean is an integer, too, and is not meant. No bound holds for NaN.
+    # A boolean is an integer in Python, and no number here. NaN is within no
+    # bounds.
     if (isinstance(value, kinds) and not isinstance(value, bool) and
         least <= value < _LIMIT):
       return value
@@ -68,9 +69,9 @@ Count: Check[int] = _Bounded(0, int)
 
 
 def Sum(values: Iterable[Union[int, float]]) -> Optional[Union[int, float]]:
-  """Adds numbers that are fine one by one, and may not be together.
+  """Adds numbers of 64 bits.
 
-  @return: None for what is no number of 64 bits
+  @return: None if the sum has more than 64 bits
 
   """
   try:

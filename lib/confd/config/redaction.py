@@ -16,11 +16,11 @@ Rule 1: a secret is found by the key that it stands under, wherever that key
 stands. L{Object} is called with each JSON object as soon as it is parsed, the
 inner ones first, so that no object is ever at hand that was not redacted.
 
-Rule 2: what is well-formed keeps its form, and only the secret is replaced.
-What stands where a secret could stand, and has another form, is replaced as a
-whole, since nothing tells where in it the secret is. So is what is no object
-where Ganeti has disks or instances: L{Item} says so of an item of a section,
-and L{Document} of all.
+Rule 2: a well-formed value keeps its form, and only the secret is replaced. A
+value of another form, where a secret could stand, is replaced as a whole, since
+nothing tells where in it the secret is. So is a value that is no object where
+Ganeti has a disk or an instance: L{Item} does that for an item of a section,
+and L{Document} for all sections.
 
 """
 
@@ -41,20 +41,20 @@ _UUID_SIZE = 36
 #: Where the secret is in a well-formed id
 _SECRET = 5
 
-#: DRBD disks' ids as stored, by their secret: what L{Object} tells of secrets,
-#: to be forgotten when the whole configuration is parsed
+#: DRBD disks' ids as stored, by their secret. L{Object} fills this; its caller
+#: forgets it as soon as the whole configuration is parsed.
 Owners = dict[str, list[list[Any]]]
 
-#: The types of what stands before it in C{logical_id} and C{physical_id}
+#: The types of the items before the secret in C{logical_id} and C{physical_id}
 _BEFORE_SECRET = frozenset([(str, str, int, int, int),
                             (str, int, str, int, int)])
 
-#: Those of an id of a DRBD disk that has no secret
+#: The types of the items of a DRBD disk's id that has no secret
 _WITHOUT_SECRET = [str, str, int]
 
 
 def _Whole(value: Any) -> Any:
-  """Replaces a value as a whole; of what is empty nothing has to be hidden.
+  """Replaces a value as a whole, unless it is empty: that hides nothing.
 
   """
   return protocol.REDACTED if value else value
@@ -81,10 +81,10 @@ def _ParamsByOs(value: Any) -> Any:
 
 
 def _Id(value: Any, kind: Any, owners: Owners) -> Any:
-  """Redacts what says where a disk is.
+  """Redacts a disk's C{logical_id} or C{physical_id}.
 
   @param kind: the type of the disk, which counts as DRBD's if it is no text
-  @param owners: gets the value
+  @param owners: the value is added here
 
   """
   if type(value) is list:
@@ -95,7 +95,7 @@ def _Id(value: Any, kind: Any, owners: Owners) -> Any:
           kind not in DRBD_TYPES):
         return value
     elif size == _SECRET + 1:
-      # Whatever the type is: a secret is better hidden once too often
+      # The disk's type is not looked at: better to hide once too often
       (one, two, three, four, five, secret) = value
       if (type(one), type(two), type(three), type(four),
           type(five)) in _BEFORE_SECRET:
@@ -109,17 +109,17 @@ def _Id(value: Any, kind: Any, owners: Owners) -> Any:
 
 
 def Item(value: Any) -> Any:
-  """Redacts what stands where a disk or an instance belongs, after L{Object}.
+  """Redacts the value in a disk's or an instance's place, after L{Object}.
 
   """
   return value if type(value) is dict else _Whole(value)
 
 
 def _Children(value: Any, of_disk: bool) -> Any:
-  """Redacts what is called children.
+  """Redacts the value of a key "children".
 
-  @param of_disk: whether they are certainly those of a disk: a parameter of an
-    OS, which is a text, may have that name, too
+  @param of_disk: whether the key is certainly a disk's: a parameter of an OS,
+    which is a text, may have that name, too
 
   """
   if type(value) is list:
@@ -128,7 +128,7 @@ def _Children(value: Any, of_disk: bool) -> Any:
 
 
 def _Disks(value: Any, of_instance: bool) -> Any:
-  """Redacts what is called disks: all of a configuration, or an instance's.
+  """Redacts the value of a key "disks", of a configuration or an instance.
 
   @param of_instance: as with L{_Children}
 

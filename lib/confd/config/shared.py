@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What several disks have that only one should: volumes, DRBD minors.
+"""Volumes and DRBD minors that several disks have, and only one should.
 
 A disk that is attached twice is one disk all the same.
 
@@ -45,7 +45,7 @@ def _Minors(disk: snapshotlib.Disk) -> Iterator[_Minor]:
 
 
 def _Several(items: Iterable[_Item]) -> frozenset[_Item]:
-  """Finds what is there more than once.
+  """Finds the items that come more than once.
 
   """
   counts = collections.Counter(items)
@@ -54,13 +54,13 @@ def _Several(items: Iterable[_Item]) -> frozenset[_Item]:
 
 @functools.lru_cache(maxsize=1)
 def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
-  """Looks at all disks, when it is first asked for: most never do.
+  """Finds what disks share; most snapshots are never asked for that.
 
   """
   disks = {id(disk.stored): disk for disk in snapshot.disks.items}.values()
   names = _Several(name for disk in disks
                    for name in volumes.Volumes(disk.stored))
-  # Where it is, only of what may be there twice
+  # Only these can share a volume, so only their places are looked at
   suspects = [disk for disk in disks
               if names and not names.isdisjoint(volumes.Volumes(disk.stored))]
   return _Found(

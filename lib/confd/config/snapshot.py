@@ -17,7 +17,7 @@ and broken is left out with a warning, and the rest is served. Only without
 version, serial number, cluster or nodes is a configuration unusable.
 
 Rule 2: secrets are taken out of the document while it is parsed, before
-anything else sees it; what they are, L{redaction} says.
+anything else sees it, by L{redaction}.
 
 """
 
@@ -72,7 +72,7 @@ def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
 
 
 class _Object:
-  """What all objects have in common.
+  """The base of all objects.
 
   """
   __slots__: list[str] = []
@@ -314,7 +314,7 @@ class Snapshot:
 
     """
     self.size = len(text)
-    # Identities of the ids of DRBD disks
+    # id() of the logical_id of each DRBD disk whose secret another one has, too
     self._same_secret: set[int] = set()
     self.document = self._Parse(text)
     self.serial: int = self.document["serial_no"]
@@ -541,7 +541,7 @@ class Snapshot:
 
     """
     primary = instance.primary
-    # As Ganeti's daemon answers it
+    # Ganeti's daemon answers with an empty name where there is none
     name = instance.name or ""
     secondaries: list[Node] = []
     for (index, key, disk) in disks:

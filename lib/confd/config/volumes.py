@@ -7,8 +7,8 @@
 Facts: a disk's logical_id is [volume group, volume] with type plain, [driver,
 path] with those of files and with blockdev, [pool, image] with rbd, [provider,
 name] with ext. Data and metadata of a DRBD disk are on its children, which are
-of type plain, on both nodes. Two nodes may have volumes of one name, and files;
-what all nodes reach is there once.
+of type plain, on both nodes. Two nodes may each have a volume or a file of one
+name; storage that all nodes reach has each name once.
 
 """
 
@@ -24,7 +24,7 @@ from ganeti.confd.config import snapshot as snapshotlib
 #: Types whose data are on single nodes; "lvm" before Ganeti 2.12
 _LOCAL = frozenset(["file", "lvm", "plain"])
 
-#: Types whose logical_id begins with what is no part of a name
+#: Types whose logical_id begins with a word that is no part of the name
 _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
 
 #: A node's UUID, or the type of a disk that all nodes reach; and a volume

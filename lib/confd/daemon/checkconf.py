@@ -34,7 +34,7 @@ def _CheckConfig(path: str) -> List[str]:
   @raise errors.ConfigurationError: it is unusable
 
   """
-  # It may not fit, and beside it may be a daemon that serves
+  # The file may be too large for the memory, and a daemon may be serving here
   process.SetOomScore(process.OOM_FIRST)
   (text, _) = filestate.ReadFile(path)
   try:

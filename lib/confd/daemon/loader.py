@@ -21,7 +21,7 @@ for large answers dies with the same pipe, the loader reads end of file where
 the supervisor was. Whoever forks closes in the child what would keep such a
 pipe open.
 
-Rule 2: what serves reads nothing that is larger than a key may be. A
+Rule 2: no process that serves reads anything larger than a key may be. A
 configuration is read by a loader that does not serve yet, and looked at again
 by a child of one that does; both die first when memory runs out.
 
@@ -354,7 +354,7 @@ class Loader:
   def _StartCheck(self) -> None:
     """Has another process look at the files again.
 
-    They may be of any size now, and take long to read.
+    The files may be of any size now, and take long to read.
 
     """
     try:
@@ -526,7 +526,7 @@ class Loader:
       if pid == self._check_pid:
         self._check_pid = None
         if code != os.EX_OK:
-          # What cannot be looked at may be anything, and is loaded again
+          # Files that could not be checked may hold anything: load them again
           self._Tell(messages.Checked(False))
       for child in self._children:
         if child.pid != pid:
@@ -554,7 +554,7 @@ class Loader:
     # datagram
     os.close(self._links.alive[1])
     if self._check_pid:
-      # It may read for long, and nobody asks any more
+      # The check may take long, and nobody needs its result any more
       os.kill(self._check_pid, signal.SIGKILL)
       self._check_pid = None
     for child in self._workers:

@@ -128,7 +128,7 @@ class Supervisor:
     """
     actions = self._policy.TakeActions()
     while actions:
-      # Before anybody is told to serve
+      # The counter is up to date before any generation is told to serve
       self._row[counters.INDEX[counters.CONFIG_STALE]] = int(self._policy.stale)
       for action in actions:
         self._Do(action)

@@ -39,8 +39,8 @@ _MAX_SIZE = 32 << 20
 #: How much more memory than the server a process may take (bytes)
 _MEMORY = 256 << 20
 
-#: What an answer begins with: it is made, the request is wrong, there is not
-#: enough memory, programming error
+#: The first byte from the process: an answer was made, the request is wrong,
+#: there is not enough memory, programming error
 (_MADE, _WRONG, _LARGE, _ERROR) = (b"=", b"!", b"+", b"?")
 
 
@@ -51,7 +51,7 @@ class BadRequest(Exception):
 
 
 class Failed(Exception):
-  """It took too much time or memory, or did not work at all.
+  """Making an answer took too much time or memory, or did not work at all.
 
   """
 

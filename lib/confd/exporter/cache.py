@@ -46,8 +46,7 @@ class Limits(NamedTuple):
   """
   #: Bytes that are kept
   kept: int
-  #: Bytes with which nothing more is made: there are those, too, that are not
-  #: kept any more, but still on their way
+  #: Bytes of answers, kept or still being sent, with which nothing more is made
   held: int
   #: Answers that wait to be made
   waiting: int
@@ -63,7 +62,8 @@ class Body:
 
   def __init__(self, data: bytes, count: Callable[[int], None] = lambda _: None
                ) -> None:
-    """@param count: gets the bytes that there are more
+    """@param count: called with the bytes that are more now, and when the
+      answer goes with their negative
 
     """
     self.data = data
@@ -82,9 +82,9 @@ class _Kept(NamedTuple):
 
   """
   version: Version
-  #: A text says why there is none
+  #: The answer, or a text that says why there is none
   outcome: Union[Body, str]
-  #: Its cost, by the rule above (bytes)
+  #: The cost, by the rule of this module (bytes)
   size: int
 
 
@@ -140,7 +140,7 @@ class Cache:
         lambda task: self._Made((key, version), task))
     making.asking += 1
     try:
-      # Others may want it when this one has gone: it is not cancelled with it
+      # Not cancelled with this request: others may wait for the same answer
       await asyncio.wait([making.task])
       return making.task.result()
     finally:
@@ -163,7 +163,8 @@ class Cache:
             ) -> None:
     del self._making[which]
     if not task.cancelled():
-      # Nobody may be left to be told
+      # Perhaps no request is left to get the exception, and asyncio would
+      # complain
       task.exception()
 
   def _Count(self, size: int) -> None:

@@ -122,8 +122,8 @@ class _Connection(asyncio.BufferedProtocol):
       self._task = asyncio.ensure_future(self._Run(request, response))
 
   def eof_received(self) -> bool:
-    # Clients that close look the same as those that have said everything: what
-    # is made for them is not made to the end
+    # A client that has closed looks like one that has only said everything: the
+    # answer is given up
     return False
 
   def pause_writing(self) -> None:
@@ -214,7 +214,7 @@ class _Connection(asyncio.BufferedProtocol):
     self._transport.close()
 
 
-def _Listen(address: str, port: int) -> List[socket.socket]:
+def _Bind(address: str, port: int) -> List[socket.socket]:
   """Makes the sockets that connections come to.
 
   @raise OSError: the address cannot be had
@@ -242,7 +242,7 @@ def _Listen(address: str, port: int) -> List[socket.socket]:
 class Connections:
   """All connections.
 
-  @ivar buffer: what is read comes here
+  @ivar buffer: all reading goes through this
 
   """
   def __init__(self, answer: Answer) -> None:
@@ -250,7 +250,7 @@ class Connections:
     self.buffer = bytearray(_READ_SIZE)
     #: The one that has made no progress for longest is first
     self._active: OrderedDict[_Connection, None] = collections.OrderedDict()
-    #: Those that are told of events
+    #: The connections that are told of events
     self._listening: Dict[_Connection, None] = {}
 
   async def Serve(self, address: str, port: int) -> List[socket.socket]:
@@ -260,9 +260,9 @@ class Connections:
     @raise OSError: the address cannot be had
 
     """
-    sockets = _Listen(address, port)
+    sockets = _Bind(address, port)
     for sock in sockets:
-      # So many are accepted at a time
+      # "backlog" is how many connections asyncio accepts at a time
       await asyncio.get_running_loop().create_server(
         lambda: _Connection(self, self._answer), sock=sock, backlog=_ACCEPT)
       sock.listen(2 * MAX_CONNECTIONS)
@@ -283,7 +283,7 @@ class Connections:
       self._active.move_to_end(connection)
 
   def Listen(self, connection: _Connection) -> None:
-    """Notes that what follows are events.
+    """Notes that the rest of the answer are events.
 
     """
     if connection in self._active:

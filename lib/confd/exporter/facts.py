@@ -105,8 +105,8 @@ async def Ask(asker: Any) -> clientlib.Reply[Facts]:
   except aside.Failed as err:
     raise errors.ConfdClientError("The checks of the configuration: %s" % err
                                   ) from err
-  # Nothing else is made of disks, and there are many; and networks have texts
-  # with all of their addresses
+  # Only the checks need disks, which are many, and the networks' long lists of
+  # addresses
   tables: Dict[str, List[Row]] = {
     **reply.answer, columns.DISK: [],
     columns.NETWORK: [{field: row[field] for field in _FIELDS[columns.NETWORK]}

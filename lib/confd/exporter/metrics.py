@@ -63,7 +63,7 @@ class Family(NamedTuple):
 
 
 def _Times(number: Optional[float], factor: int) -> Optional[float]:
-  """Converts a number; what is infinite then is none.
+  """Multiplies a number; None where the product is infinite.
 
   """
   return None if number is None else confdmetrics.Number(number * factor)
@@ -224,13 +224,13 @@ FAMILIES = [
          _Info(columns.NETWORK, "network", "network6")),
   Family("ganeti_network_addresses", "IPv4 addresses of a network",
          ("network", ), _NetworkSize),
-  Family("ganeti_network_addresses_usable", "Those that instances have or can"
-         " get", ("network", ), _Of(columns.NETWORK, "usable_count")),
-  Family("ganeti_network_addresses_used", "Those that are reserved for"
+  Family("ganeti_network_addresses_usable", "Addresses that instances have or"
+         " can get", ("network", ), _Of(columns.NETWORK, "usable_count")),
+  Family("ganeti_network_addresses_used", "Addresses that are reserved for"
          " instances", ("network", ), _Of(columns.NETWORK, "used_count")),
-  Family("ganeti_network_addresses_external", "Those that are taken by others",
-         ("network", ), _Of(columns.NETWORK, "external_count")),
-  Family("ganeti_network_addresses_free", "Those that are free",
+  Family("ganeti_network_addresses_external", "Addresses that are taken by"
+         " others", ("network", ), _Of(columns.NETWORK, "external_count")),
+  Family("ganeti_network_addresses_free", "Addresses that are free",
          ("network", ), _Of(columns.NETWORK, "free_count")),
   Family("ganeti_instance_info", "An instance",
          ("instance", "uuid", "primary_node", "secondary_nodes", "group", "os",

@@ -21,9 +21,8 @@ address sends that.
 Rule 4: browsers say when a page of another site makes them ask
 (C{Sec-Fetch-Site}). Such a request is refused, unless it opens a page in a
 window of its own; and if it has parameters, the user must have followed a link.
-Where a browser does not say so, but names the page's origin, a page asks in
-another way than those of this server do: by a WebSocket, for which Chromium
-sends C{Origin} alone.
+So is a request with C{Origin} and without that header, which Chromium sends for
+a WebSocket: no page of this server opens one.
 
 """
 
@@ -129,8 +128,7 @@ def _Json(value: Any) -> bytes:
 
 
 def _IsForeign(request: http1.Request) -> bool:
-  """Tells whether a page of another site has a browser ask what that is not to
-  ask.
+  """Tells whether a page of another site has made a browser ask, see rule 4.
 
   Other programs than browsers do not send these headers.
 

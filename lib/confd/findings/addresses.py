@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import ipaddress
 
-from typing import Dict, Optional, Union
+from typing import Dict, List, Optional, Set, Union
 
 from ganeti.confd.findings import facts
 
@@ -32,7 +33,7 @@ def ParseAddress(text: Optional[str]) -> Optional[Address]:
     return None
 
 
-# Many ask for the same
+# Many interfaces are on one network
 @functools.lru_cache(maxsize=1024)
 def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
   """Parses a network as Ganeti reads it: bits beyond the prefix do not count.
@@ -47,13 +48,30 @@ def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
 
 
 def NetworkNames(known: facts.Facts) -> Dict[str, str]:
-  """Returns how networks are called in findings, by UUID.
+  """Returns the names of networks in findings, by UUID.
 
   Two networks may have one name: their UUIDs tell them apart.
 
   """
-  names = [network["name"] for network in known.networks]
-  return {network["uuid"]: (network["name"]
-                            if names.count(network["name"]) == 1 else
+  counts = collections.Counter(network["name"] for network in known.networks)
+  return {network["uuid"]: (network["name"] if counts[network["name"]] == 1 else
                             "%(name)s (%(uuid)s)" % network)
           for network in known.networks}
+
+
+def Reservations(network: facts.Row, field: str) -> List[str]:
+  """Takes the list of a network's reservations apart.
+
+  @param field: instance_reservations or external_reservations
+
+  """
+  text: Optional[str] = network[field]
+  return text.split(", ") if text else []
+
+
+def Reserved(network: facts.Row) -> Set[str]:
+  """Returns all reserved addresses of a network.
+
+  """
+  return {ip for field in ("instance_reservations", "external_reservations")
+          for ip in Reservations(network, field)}

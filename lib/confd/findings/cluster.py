@@ -36,4 +36,4 @@ def _NothingEnabled(known: facts.Facts) -> table.Found:
     for name in enabled:
       if not facts.IsIn(name, hvparams):
         yield ("cluster", "hypervisor %s has no parameters" %
-             facts.Quote(name))
+               facts.Quote(name))

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about the daemon that has told all this.
+"""Findings about the daemon that has answered.
 
 """
 

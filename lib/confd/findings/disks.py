@@ -36,9 +36,6 @@ _EXCLUSIVE = frozenset(["plain"])
 
 _MODES = frozenset(["ro", "rw"])
 
-_BY_HAND = ("gnt-cluster verify says more; the configuration was changed by"
-            " hand, or a job was broken off")
-
 
 @table.Enter(
   "mirror-offline", table.WARNING,
@@ -54,7 +51,7 @@ def _MirrorOffline(known: facts.Facts) -> table.Found:
 
 
 def _MirroredDisks(known: facts.Facts) -> Iterator[Tuple[str, List[str]]]:
-  """Yields whose a mirrored disk is, and the nodes it is on.
+  """Yields each mirrored disk of an instance, and the nodes it is on.
 
   """
   for disk in known.disks:
@@ -65,7 +62,7 @@ def _MirroredDisks(known: facts.Facts) -> Iterator[Tuple[str, List[str]]]:
 @table.Enter(
   "mirror-missing", table.WARNING,
   "A mirrored disk is on one node only",
-  "gnt-cluster verify says more; the configuration was changed by hand")
+  table.BY_HAND)
 def _MirrorMissing(known: facts.Facts) -> table.Found:
   for (subject, nodes) in _MirroredDisks(known):
     if len(nodes) < 2:
@@ -76,7 +73,7 @@ def _MirrorMissing(known: facts.Facts) -> table.Found:
 @table.Enter(
   "primary-is-secondary", table.CRITICAL,
   "Both sides of a mirrored disk are on one node",
-  "gnt-cluster verify says more; the configuration was changed by hand")
+  table.BY_HAND)
 def _PrimaryIsSecondary(known: facts.Facts) -> table.Found:
   for (subject, nodes) in _MirroredDisks(known):
     if len(nodes) > len(set(nodes)):
@@ -90,7 +87,7 @@ def _PrimaryNodes(known: facts.Facts) -> Dict[str, str]:
 @table.Enter(
   "disk-elsewhere", table.CRITICAL,
   "A disk is on other nodes than its instance",
-  _BY_HAND)
+  table.BY_HAND_OR_JOB)
 def _DiskElsewhere(known: facts.Facts) -> table.Found:
   primary = _PrimaryNodes(known)
   for disk in known.disks:
@@ -158,7 +155,7 @@ def _DiskDetached(known: facts.Facts) -> table.Found:
 @table.Enter(
   "disk-name", table.WARNING,
   "A disk's iv_name is not that of its place in the instance",
-  _BY_HAND)
+  table.BY_HAND_OR_JOB)
 def _DiskName(known: facts.Facts) -> table.Found:
   for disk in known.disks:
     if disk["instance"] is not None and \
@@ -203,7 +200,7 @@ def _DuplicateSecret(known: facts.Facts) -> table.Found:
 @table.Enter(
   "duplicate-volume", table.CRITICAL,
   "Two disks have one logical volume, file or image",
-  _BY_HAND)
+  table.BY_HAND_OR_JOB)
 def _DuplicateVolume(known: facts.Facts) -> table.Found:
   volumes = ((volume, facts.DiskSubject(disk)) for disk in known.disks
              for volume in disk["volumes.shared"])
@@ -218,8 +215,7 @@ def _DuplicateVolume(known: facts.Facts) -> table.Found:
   "gnt-cluster repair-disk-sizes for the spindles; else gnt-instance move"
   " INSTANCE")
 def _ExclusiveStorage(known: facts.Facts) -> table.Found:
-  exclusive = {node["name"] for node in known.nodes
-               if node["ndp/exclusive_storage"] is True}
+  exclusive = facts.ExclusiveNodes(known)
   if not exclusive:
     return
   nodes = {instance["name"]: {instance["pnode"], *instance["snodes"]}

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is known of a cluster, where findings are looked for.
+"""All that is known of a cluster, in which findings are looked for.
 
 The modules of findings have each a table C{FIELDS}, the fields that they need
 of each kind of objects, and a list C{PLACES}, the places in the configuration,
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 #: The place of what belongs to the cluster as a whole
 CLUSTER = "/cluster"
 
-#: What types of disks of before Ganeti 2.12 are called today
+#: Today's names of disks' types, by those of before Ganeti 2.12
 _DISK_TYPES = {
   "drbd8": "drbd",
   "lvm": "plain",
@@ -126,7 +126,7 @@ def Quote(value: Any) -> str:
 
 
 def DiskSubject(disk: Row) -> str:
-  """Says whose a disk is.
+  """Names a disk by its instance and index.
 
   """
   if disk["instance"] is None:
@@ -149,7 +149,7 @@ def DiskTypes(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
 
   """
   types: Dict[str, FrozenSet[str]] = {}
-  # There are few sets
+  # Instances with one type share the set
   single: Dict[str, FrozenSet[str]] = {}
   for disk in disks:
     name = disk["instance"]
@@ -167,6 +167,16 @@ def NodesWith(facts: Facts, flag: str) -> Set[str]:
   return {node["name"] for node in facts.nodes if node[flag]}
 
 
+def ExclusiveNodes(known: Facts) -> Set[str]:
+  """Returns the names of the nodes with exclusive storage.
+
+  @param known: with the field ndp/exclusive_storage of nodes
+
+  """
+  return {node["name"] for node in known.nodes
+          if node["ndp/exclusive_storage"] is True}
+
+
 def Join(names: Iterable[str]) -> str:
   """Writes names for people, in their order.
 
@@ -174,7 +184,7 @@ def Join(names: Iterable[str]) -> str:
   return ", ".join(sorted(names, key=naturalorder.NaturalKey))
 
 
-#: How many of many are named
+#: How many items of a long list are written
 _SOME = 5
 
 

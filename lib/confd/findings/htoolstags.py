@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the tags of a cluster ask of where its instances run.
+"""Rules in a cluster's tags about the nodes that its instances run on.
 
 Facts, from htools(1): the cluster's tag C{htools:iextags:service} makes
 "exclusion tags" of all tags C{service:...} of instances; no node shall be the
@@ -25,12 +25,12 @@ _ALLOW_MIGRATION = "htools:allowmigration:"
 
 
 class Rules(NamedTuple):
-  """What the tags of a cluster ask for.
+  """The rules in the tags of a cluster.
 
   """
-  #: What tags of instances begin with that are exclusion tags
+  #: Tags of instances that begin with one of these are exclusion tags
   exclusion: Tuple[str, ...]
-  #: What tags of nodes begin with that are migration tags
+  #: Tags of nodes that begin with one of these are migration tags
   migration: Tuple[str, ...]
   #: Pairs of tags: a node with the second one passes as having the first
   allowed: Sequence[Tuple[str, str]]
@@ -61,7 +61,7 @@ def _Suffixes(tags: Sequence[str], prefix: str) -> List[str]:
 def Parse(cluster_tags: Any) -> Rules:
   """Finds the rules in a cluster's tags.
 
-  @param cluster_tags: as stored; what is no list of texts has no rules
+  @param cluster_tags: as stored; items that are no texts do not count
 
   """
   tags = [tag for tag in cluster_tags if isinstance(tag, str)] if isinstance(

@@ -27,20 +27,17 @@ FIELDS: Dict[str, List[str]] = {
   }
 PLACES: List[str] = []
 
-#: What has a name that no other of its kind may have; of networks, Ganeti goes
-#: by the UUID
+#: The kinds of objects that Ganeti finds by name. Networks may share one, as
+#: Ganeti goes by their UUIDs.
 _NAMED = [columns.NODE, columns.GROUP, columns.INSTANCE]
 
 _UUID_RE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-
-_BY_HAND = ("gnt-cluster verify says more; the configuration was changed by"
-            " hand")
 
 
 @table.Enter(
   "duplicate-name", table.CRITICAL,
   "Two nodes, groups or instances have one name",
-  _BY_HAND)
+  table.BY_HAND)
 def _DuplicateName(known: facts.Facts) -> table.Found:
   for kind in _NAMED:
     names = [(row["name"], "") for row in known.tables[kind]]
@@ -62,7 +59,7 @@ def _GroupName(known: facts.Facts) -> table.Found:
   "wrong-uuid", table.CRITICAL,
   "Something is stored under another UUID than its own, which may be that of"
   " something else",
-  _BY_HAND)
+  table.BY_HAND)
 def _WrongUuid(known: facts.Facts) -> table.Found:
   for kind in (columns.NODE, columns.GROUP, columns.INSTANCE, columns.NETWORK,
                columns.DISK):

@@ -5,11 +5,11 @@
 """Findings about networks, their pools of addresses, and who is on them.
 
 Facts: a network has two bits for each of its IPv4 addresses: one is set if the
-address is reserved for an instance, the other if somebody else has it. What has
-neither is given to the next instance that wants one. C{gnt-network add}
-reserves the addresses of nodes and the master IP; a node that is added later is
-not looked at. Networks with the same addresses are all right where their links
-are not the same.
+address is reserved for an instance, the other if somebody else has it. An
+address with neither goes to the next instance that wants one. C{gnt-network
+add} reserves the addresses of nodes and the master IP; a node that is added
+later is not looked at. Networks with the same addresses are all right where
+their links are not the same.
 
 """
 
@@ -44,7 +44,7 @@ _MANY = 1 << 128
 def _ForInstances(known: facts.Facts) -> Iterator[Tuple[str, facts.Row]]:
   """Yields the networks that have addresses for instances, by name.
 
-  As far as their numbers can be; a daemon may tell anything.
+  A network with impossible numbers is left out: a daemon may tell anything.
 
   """
   names = addresses.NetworkNames(known)
@@ -78,12 +78,6 @@ def _NetworkNearlyFull(known: facts.Facts) -> table.Found:
              (free, usable, "is" if free == 1 else "are"))
 
 
-def _Items(text: object) -> List[str]:
-  """Takes a list of reservations apart.
-
-  """
-  return text.split(", ") if isinstance(text, str) and text else []
-
 
 @table.Enter(
   "reserved-without-nic", table.WARNING,
@@ -94,7 +88,8 @@ def _ReservedWithoutNic(known: facts.Facts) -> table.Found:
   names = addresses.NetworkNames(known)
   for network in known.networks:
     used = {str(addresses.ParseAddress(ip)) for ip in network["ip_list"]}
-    lost = [ip for ip in _Items(network["instance_reservations"])
+    lost = [ip for ip in addresses.Reservations(network,
+                                                "instance_reservations")
             if ip not in used]
     if lost:
       yield (names[network["uuid"]], "reserves %s, which no instance has" %
@@ -128,8 +123,7 @@ def _UnreservedAddress(known: facts.Facts) -> table.Found:
               if subnet is not None and address in subnet]
     if not inside:
       continue
-    reserved = set(_Items(network["external_reservations"]))
-    reserved.update(_Items(network["instance_reservations"]))
+    reserved = addresses.Reserved(network)
     for (ip, owner) in inside:
       if ip not in reserved:
         yield (name, "does not reserve %s, the address of %s" % (ip, owner))
@@ -146,7 +140,7 @@ def _AreApart(one: facts.Row, other: facts.Row) -> bool:
       links.setdefault(group, set()).add(tuple(link))
     ways.append(links)
   if not all(ways):
-    # Nobody knows what links the one will have that is on no group
+    # The one that no group is connected to may get any link
     return False
   return all(ways[0][group].isdisjoint(ways[1][group])
              for group in ways[0].keys() & ways[1].keys())

@@ -44,14 +44,14 @@ class Nic(NamedTuple):
   mac: Optional[str]
   mode: str
   link: str
-  #: What the nic says, which is the network's UUID
+  #: The UUID of its network, as stored
   network: Optional[str]
   #: None if there is no such network
   network_name: Optional[str]
 
   @property
   def where(self) -> Tuple[str, ...]:
-    """In what its address has to be the only one.
+    """The scope in which no other interface may have the address.
 
     """
     if self.network is not None:
@@ -116,7 +116,7 @@ def _AddressOutside(known: facts.Facts) -> table.Found:
       continue
     text = network["network" if address.version == 4 else "network6"]
     subnet = addresses.ParseSubnet(text)
-    # Where the network is not of that kind at all, nobody looks at it
+    # A network without addresses of this version tells nothing
     if subnet is not None and address not in subnet:
       yield (nic.owner, "its address %s is not in network %s, %s" %
              (nic.ip, names[network["uuid"]], text))
@@ -129,11 +129,8 @@ def _AddressOutside(known: facts.Facts) -> table.Found:
   "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
 def _NicNotReserved(known: facts.Facts) -> table.Found:
   names = addresses.NetworkNames(known)
-  reserved = {
-    network["uuid"]: {ip for field in ("instance_reservations",
-                                       "external_reservations")
-                      for ip in (network[field] or "").split(", ")}
-    for network in known.networks}
+  reserved = {network["uuid"]: addresses.Reserved(network)
+              for network in known.networks}
   for (nic, network) in _OnNetworks(known):
     address = addresses.ParseAddress(nic.ip)
     subnet = addresses.ParseSubnet(network["network"])

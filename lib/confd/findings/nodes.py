@@ -32,8 +32,8 @@ def _FewCandidates(known: facts.Facts) -> table.Found:
   pool_size = known.cluster.get("candidate_pool_size")
   if not isinstance(pool_size, int):
     return
-  # As Ganeti counts: whoever is a candidate is one, also if the node could not
-  # become one now
+  # As Ganeti counts: a candidate counts even if the node could not become one
+  # now
   able = sum(1 for node in known.nodes
              if node["master_capable"] and not node["offline"] and
              not node["drained"])

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about parameters: of what kind they are, and what they must be.
+"""Findings about parameters: their kinds, and the values that they may have.
 
 Facts, from Ganeti's C{utils.ForceDictType}: a number may be a text that is one;
 a boolean may be any value, but of texts only "true" and "false"; a size may be
@@ -74,8 +74,8 @@ _NIC_MODES = frozenset(["auto", "bridged", "ext", "openvswitch", "pool",
                         "routed"])
 _BRIDGED = "bridged"
 
-#: The types of disks for which it is said how an instance reaches them, and the
-#: ways there are
+#: The types of disks with a parameter for how an instance reaches them, and the
+#: values of that
 _WITH_ACCESS = ["ext", "gluster", "rbd"]
 _ACCESS = "access"
 _ACCESS_MODES = frozenset(["kernelspace", "userspace"])

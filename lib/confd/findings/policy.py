@@ -55,7 +55,8 @@ _ALL_TEMPLATES = frozenset(["blockdev", _DISKLESS, "drbd", "ext", "file",
 #: Keys of the policies of before Ganeti 2.9, which are not looked at
 _OLD_KEYS = frozenset([_MIN, _MAX])
 
-#: A value that an instance has, with its name; None if it is not known
+#: The name of something that a policy limits, and how much an instance has of
+#: it; None if that is not known
 _Value = Tuple[str, Optional[float]]
 
 
@@ -147,7 +148,7 @@ def _InvalidPolicy(known: facts.Facts) -> table.Found:
   for group in known.groups:
     if group["custom_ipolicy"]:
       for problem in _PolicyProblems(group["ipolicy"], False):
-        # What is the cluster's is not told again
+        # Problems of the cluster's policy are not told again
         if problem not in of_cluster:
           yield ("group %s" % group["name"], problem)
 
@@ -173,7 +174,7 @@ def _Outside(values: Sequence[_Value], pair: Any) -> List[str]:
 
 def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
                 values: Sequence[_Value]) -> List[str]:
-  """Lists in what an instance violates a policy.
+  """Lists the ways in which an instance violates a policy.
 
   @param types: of its disks
   @param values: what it has
@@ -191,7 +192,7 @@ def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
 
 
 class _Shape(NamedTuple):
-  """What decides whether an instance violates a policy.
+  """All of an instance that a policy limits.
 
   """
   #: UUID of its group
@@ -220,12 +221,11 @@ def _Number(value: Any) -> Optional[float]:
 
 
 def _Shapes(known: facts.Facts) -> Iterator[Tuple[str, _Shape]]:
-  """Yields the name of each instance, and what decides.
+  """Yields the name of each instance, and its shape.
 
   """
   groups = {node["name"]: node["group.uuid"] for node in known.nodes}
-  exclusive = {node["name"] for node in known.nodes
-               if node["ndp/exclusive_storage"] is True}
+  exclusive = facts.ExclusiveNodes(known)
   types = facts.DiskTypes(known.disks)
   disks: Dict[str, List[facts.Row]] = collections.defaultdict(list)
   for disk in known.disks:

@@ -35,8 +35,8 @@ def _Ports(known: facts.Facts) -> Iterator[Tuple[int, str]]:
     if instance["network_port"] is not None:
       yield (instance["network_port"], "the console of %s" % instance["name"])
   for disk in known.disks:
-    # Ganeti does not look at one that is detached; what is attached twice, has
-    # a finding
+    # Ganeti does not look at detached disks; a disk that is attached twice has
+    # a finding of its own
     if disk["port"] is not None and disk["attached"] == 1:
       yield (disk["port"], facts.DiskSubject(disk))
   pool = known.cluster.get("tcpudp_port_pool")
@@ -59,7 +59,7 @@ def _DuplicatePort(known: facts.Facts) -> table.Found:
   "highest-port", table.WARNING,
   "A port is used that is higher than the highest that Ganeti remembers, and"
   " will be given out again",
-  "gnt-cluster verify says more; the configuration was changed by hand")
+  table.BY_HAND)
 def _HighestPort(known: facts.Facts) -> table.Found:
   remembered = known.cluster.get("highest_used_port")
   highest = max((port for (port, _) in _Ports(known)), default=0)

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about what refers to something that is not there.
+"""Findings about references to things that are not there.
 
 """
 

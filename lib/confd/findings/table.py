@@ -25,6 +25,10 @@ Found = Iterator[Tuple[str, str]]
 
 _Find = Callable[[facts.Facts], Found]
 
+#: Advice where no single command mends the finding
+BY_HAND = "gnt-cluster verify says more; the configuration was changed by hand"
+BY_HAND_OR_JOB = BY_HAND + ", or a job was broken off"
+
 
 class Finding(NamedTuple):
   """Something that is wrong or risky.
@@ -34,7 +38,7 @@ class Finding(NamedTuple):
   check: str
   #: L{WARNING} or L{CRITICAL}
   severity: str
-  #: What it is about, e.g. the name of an instance
+  #: The thing that is wrong, e.g. the name of an instance
   subject: str
   text: str
   #: What to do
@@ -46,7 +50,7 @@ class Check(NamedTuple):
 
   """
   severity: str
-  #: What it looks for, for documents and help
+  #: A sentence on what is found, for documents and help
   text: str
   advice: str
   find: _Find

@@ -40,8 +40,8 @@ GAUGES = {
                                           " that is served"),
   ("config", "warnings"): ("config_warnings", "Things left out of it, as they"
                            " are malformed or refer to what is not there"),
-  ("config", "stale"): ("config_stale", "Whether a newer one could not be"
-                        " loaded"),
+  ("config", "stale"): ("config_stale", "Whether a newer configuration could"
+                        " not be loaded"),
   ("config", "age"): ("config_age_seconds", "Time since it was loaded"),
   ("config", "load_time"): ("config_load_seconds", "Time that loading took"),
   ("config", "size"): ("config_size_bytes", "Size of its file"),

@@ -101,7 +101,7 @@ class Plan(NamedTuple):
 
 
 class _Loads:
-  """What nodes carry already, and will by the steps so far.
+  """The loads of nodes, with all that the steps so far bring there.
 
   """
   def __init__(self, instances: Sequence[Row], rules: htoolstags.Rules) -> None:
@@ -131,8 +131,8 @@ class _Loads:
              as_mirror: bool = False) -> Optional[str]:
     """Chooses where an instance goes, and remembers that.
 
-    It is the node with the least to carry; but one on which an exclusion tag
-    would not stand twice comes before all where it would.
+    Targets on which no exclusion tag would stand twice come first, then those
+    with the least memory of instances.
 
     @param as_mirror: whether only its mirror goes there
 
@@ -359,7 +359,7 @@ def Command(step: Step) -> Optional[str]:
 
 
 def _Checked(step: Step) -> Step:
-  """Says so where names are such that there is no line for a shell.
+  """Makes a step impossible if its names fit into no line for a shell.
 
   """
   if step.target is None or Command(step) is not None:

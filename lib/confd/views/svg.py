@@ -113,13 +113,13 @@ class _Pen:
     if turn:
       attributes += ' transform="rotate(%d %g %g)"' % (turn, x, y)
     self.lines.append('<text x="%g" y="%g"%s>%s</text>' %
-                      (x, y, attributes, _Escape(text)))
+                      (x, y, attributes, xmltext.Escape(text)))
 
   def Rectangle(self, x: float, y: float, width: float, height: float,
                 looks: str, tip: str = "", more: str = "") -> None:
     head = '<rect x="%g" y="%g" width="%g" height="%g" class=%s%s' % (
       x, y, width, height, saxutils.quoteattr(looks), more)
-    self.lines.append(head + ("><title>%s</title></rect>" % _Escape(tip)
+    self.lines.append(head + ("><title>%s</title></rect>" % xmltext.Escape(tip)
                               if tip else "/>"))
 
   def Line(self, x1: float, y1: float, x2: float, y2: float,
@@ -127,12 +127,6 @@ class _Pen:
     self.lines.append('<line x1="%g" y1="%g" x2="%g" y2="%g" class=%s/>' %
                       (x1, y1, x2, y2, saxutils.quoteattr(looks)))
 
-
-def _Escape(text: str) -> str:
-  """Makes text for XML, which has no control characters and no surrogates.
-
-  """
-  return xmltext.Escape(text)
 
 
 def _Shorten(text: str, length: int) -> str:
@@ -433,8 +427,8 @@ def Draw(nodes: Sequence[placement.Node],
   y = matrix.Draw(pen, y)
   head = ['<svg xmlns="http://www.w3.org/2000/svg" class="map" width="%g"'
           ' height="%g" viewBox="0 0 %g %g" role="img">' % (width, y, width, y),
-          "<title>%s</title>" % _Escape(title),
-          "<desc>%s.</desc>" % _Escape(". ".join(
+          "<title>%s</title>" % xmltext.Escape(title),
+          "<desc>%s.</desc>" % xmltext.Escape(". ".join(
             drawing.Describe() + matrix.Describe()[:_LISTED]))]
   if with_style:
     head.append("<style>\n%s</style>" % STYLE)
