@@ -14,6 +14,9 @@ from __future__ import annotations
 from ganeti import constants
 
 
+#: Numbers in answers have 64 bits: from -NUMBER_END on, less than NUMBER_END
+NUMBER_END = 1 << 63
+
 #: Request types that only this project's daemon knows
 REQ_QUERY = 64
 REQ_STATS = 65

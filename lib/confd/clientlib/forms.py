@@ -36,8 +36,6 @@ from ganeti.confd import wire
 #: How deep lists and objects may stand in each other
 MAX_DEPTH = 100
 
-#: Numbers are at least this, negated, and less than this
-_LIMIT = 1 << 63
 
 #: Longest piece of a value in a message (characters)
 _MAX_SHOWN = 40
@@ -306,9 +304,9 @@ _LIST = _Typed("a list", list)
 _NULL = _Typed("null", type(None))
 _TEXT = _Typed("a text", str)
 _BOOL = _Typed("true or false", bool)
-_INTEGER = _Number("an integer", -_LIMIT, _LIMIT, int)
-_COUNT = _Number("an integer from 0 on", 0, _LIMIT, int)
-_NUMBER = _Number("a number", -_LIMIT, _LIMIT, int, float)
+_COUNT = _Number("an integer from 0 on", 0, protocol.NUMBER_END, int)
+_NUMBER = _Number("a number", -protocol.NUMBER_END, protocol.NUMBER_END, int,
+                  float)
 _OBJECT = _Object({})
 _TEXTS = _List(_TEXT, "a list of texts")
 _OBJECTS = _List(_OBJECT, "a list of objects")
@@ -651,7 +649,7 @@ def Fault(question: Question, reply: wire.ParsedReply) -> Optional[str]:
   if type(version) is not int or version != constants.CONFD_PROTOCOL_VERSION:
     return "protocol: %s instead of %d" % (_Show(version),
                                            constants.CONFD_PROTOCOL_VERSION)
-  if not 0 <= serial < _LIMIT:
+  if not 0 <= serial < protocol.NUMBER_END:
     return _COUNT.Fault(serial, "serial")
   if status != constants.CONFD_REPL_STATUS_OK:
     if status not in _ERRORS:

@@ -752,8 +752,10 @@ _DISK_GETTERS = {
   "iv_name": _Stored("iv_name"),
   "nodes": Getter(_DiskNodes),
   "attached": Getter(_Attached),
-  "port": Getter(lambda _, item: _At(_DrbdNumbers(item, slice(2, 3)), 0)),
-  "minors": Getter(lambda _, item: _DrbdNumbers(item, slice(3, 5))),
+  "port": Getter(
+    lambda _, item: _At(_DrbdNumbers(item, redaction.DRBD_PORT), 0)),
+  "minors": Getter(
+    lambda _, item: _DrbdNumbers(item, redaction.DRBD_MINORS)),
   "volumes": Getter(lambda _, item: volumes.Volumes(item.stored)),
   "volumes.shared": Getter(shared.Volumes, wide=True),
   "minors.shared": Getter(shared.Minors, wide=True),

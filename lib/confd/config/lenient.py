@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Optional, Protocol, TypeVar, Union, overload
 
+from ganeti.confd import protocol
+
 
 #: A JSON object as it is stored
 Stored = dict[str, Any]
 
-#: Numbers are at least this, negated, and less than this
-_LIMIT = 1 << 63
 
 _Value_co = TypeVar("_Value_co", covariant=True)
 _Default = TypeVar("_Default")
@@ -52,11 +52,13 @@ def _Typed(kind: type) -> Check[Any]:
 
 
 def _Bounded(least: int, *kinds: type) -> Check[Any]:
+  end = protocol.NUMBER_END
+
   def _Check(value: Any, default: Any = None) -> Any:
     # A boolean is an integer in Python, and no number here. NaN is within no
     # bounds.
     if (isinstance(value, kinds) and not isinstance(value, bool) and
-        least <= value < _LIMIT):
+        least <= value < end):
       return value
     return default
   return _Check
@@ -64,7 +66,7 @@ def _Bounded(least: int, *kinds: type) -> Check[Any]:
 
 Text: Check[str] = _Typed(str)
 Bool: Check[bool] = _Typed(bool)
-Number: Check[Union[int, float]] = _Bounded(-_LIMIT, int, float)
+Number: Check[Union[int, float]] = _Bounded(-protocol.NUMBER_END, int, float)
 Count: Check[int] = _Bounded(0, int)
 
 

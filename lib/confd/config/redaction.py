@@ -38,7 +38,10 @@ DRBD_TYPES = ("drbd8", "drbd")
 #: Longest reference to a disk (characters)
 _UUID_SIZE = 36
 
-#: Where the secret is in a well-formed id
+#: Places of the items of a DRBD disk's C{logical_id}
+DRBD_NODES = slice(0, 2)
+DRBD_PORT = slice(2, 3)
+DRBD_MINORS = slice(3, 5)
 _SECRET = 5
 
 #: DRBD disks' ids as stored, by their secret. L{Object} fills this; its caller

@@ -39,7 +39,8 @@ def _Minors(disk: snapshotlib.Disk) -> Iterator[_Minor]:
   stored = disk.stored
   if stored.get("dev_type") in redaction.DRBD_TYPES:
     items: list[Any] = lenient.List(stored.get("logical_id"))
-    for (node, minor) in zip(items[:2], items[3:5]):
+    for (node, minor) in zip(items[redaction.DRBD_NODES],
+                             items[redaction.DRBD_MINORS]):
       if isinstance(node, str) and isinstance(minor, int):
         yield (node, minor)
 

@@ -41,9 +41,6 @@ from ganeti.confd.config import redaction
 
 _Stored = lenient.Stored
 
-#: Items of a DRBD disk's logical_id
-_DRBD_NODES = slice(0, 2)
-_DRBD_MINORS = slice(3, 5)
 
 #: The link of a nic where neither the nic nor the cluster has one
 _DEFAULT_LINK = "xen-br0"
@@ -550,9 +547,10 @@ class Snapshot:
         if part.get("dev_type") not in redaction.DRBD_TYPES:
           continue
         logical_id = lenient.List(part.get("logical_id"))
-        nodes = [self.nodes.Resolve(item) for item in logical_id[_DRBD_NODES]]
+        nodes = [self.nodes.Resolve(item)
+                 for item in logical_id[redaction.DRBD_NODES]]
         ends = [node for node in nodes if node is not None]
-        minors = logical_id[_DRBD_MINORS]
+        minors = logical_id[redaction.DRBD_MINORS]
         for node in ends:
           if node is not primary:
             if node not in instance.mirrors:

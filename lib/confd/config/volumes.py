@@ -67,7 +67,7 @@ def Places(disk: snapshotlib.Disk) -> Iterator[Place]:
   stored = disk.stored
   kind = _Kind(stored)
   if kind in redaction.DRBD_TYPES:
-    where = lenient.List(stored.get("logical_id"))[:2]
+    where = lenient.List(stored.get("logical_id"))[redaction.DRBD_NODES]
   elif kind in _LOCAL:
     where = lenient.List(stored.get("nodes"))
     if (not where and disk.instance is not None and

@@ -12,7 +12,7 @@ import collections
 import functools
 import ipaddress
 
-from typing import Dict, List, Optional, Set, Union
+from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from ganeti.confd.findings import facts
 
@@ -57,6 +57,21 @@ def NetworkNames(known: facts.Facts) -> Dict[str, str]:
   return {network["uuid"]: (network["name"] if counts[network["name"]] == 1 else
                             "%(name)s (%(uuid)s)" % network)
           for network in known.networks}
+
+
+def NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
+  """Yields each address of nodes and the cluster, and whose it is.
+
+  @param known: with pip and sip of nodes, and L{facts.CLUSTER}
+
+  """
+  for node in known.nodes:
+    for address in dict.fromkeys([node["pip"], node["sip"]]):
+      if address is not None:
+        yield (address, "node %s" % node["name"])
+  master_ip = known.cluster.get("master_ip")
+  if isinstance(master_ip, str):
+    yield (master_ip, "the cluster")
 
 
 def Reservations(network: facts.Row, field: str) -> List[str]:

@@ -13,6 +13,7 @@ import collections
 from typing import Dict, List, Tuple
 
 from ganeti.confd.config import columns
+from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import htoolstags
 from ganeti.confd.findings import table
@@ -115,11 +116,7 @@ def _MemoryBounds(known: facts.Facts) -> table.Found:
   "gnt-instance modify --net N:modify,ip=ADDRESS INSTANCE, unless they never"
   " meet")
 def _InstanceHasNodeAddress(known: facts.Facts) -> table.Found:
-  owners = {address: "node %s" % node["name"] for node in known.nodes
-            for address in (node["pip"], node["sip"])}
-  owners.pop(None, None)
-  if isinstance(known.cluster.get("master_ip"), str):
-    owners[known.cluster["master_ip"]] = "the cluster"
+  owners = dict(addresses.NodeAddresses(known))
   for instance in known.instances:
     for (index, address) in enumerate(instance["nic.ips"]):
       if address in owners and instance["nic.networks"][index] is None:

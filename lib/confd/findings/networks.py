@@ -96,18 +96,6 @@ def _ReservedWithoutNic(known: facts.Facts) -> table.Found:
              facts.JoinSome(lost))
 
 
-def _NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
-  """Yields addresses of nodes, and whose they are.
-
-  """
-  for node in known.nodes:
-    for ip in dict.fromkeys([node["pip"], node["sip"]]):
-      if ip is not None:
-        yield (ip, "node %s" % node["name"])
-  master_ip = known.cluster.get("master_ip")
-  if isinstance(master_ip, str):
-    yield (master_ip, "the master IP")
-
 
 @table.Enter(
   "unreserved-address", table.WARNING,
@@ -116,7 +104,7 @@ def _NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
 def _UnreservedAddress(known: facts.Facts) -> table.Found:
   taken = [(address, owner) for (address, owner) in (
     (addresses.ParseAddress(ip), owner) for (ip, owner)
-    in _NodeAddresses(known)) if address is not None]
+    in addresses.NodeAddresses(known)) if address is not None]
   for (name, network) in _ForInstances(known):
     subnet = addresses.ParseSubnet(network["network"])
     inside = [(str(address), owner) for (address, owner) in taken

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, List
 
 from ganeti.confd.config import columns
+from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
 
@@ -67,22 +68,11 @@ def _NodeState(known: facts.Facts) -> table.Found:
       yield (node["name"], "is %s at once" % " and ".join(states))
 
 
-def _Addresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
-  """Yields each address of nodes and the cluster, and whose it is.
-
-  """
-  master_ip = known.cluster.get("master_ip")
-  if isinstance(master_ip, str):
-    yield (master_ip, "the cluster")
-  for node in known.nodes:
-    for address in {node["pip"], node["sip"]} - {None}:
-      yield (address, "node %s" % node["name"])
-
 
 @table.Enter(
   "duplicate-node-ip", table.CRITICAL,
   "Two nodes, or a node and the cluster, have one address",
   "gnt-node modify --secondary-ip=ADDRESS NODE for one of them")
 def _DuplicateNodeIp(known: facts.Facts) -> table.Found:
-  for (address, owners) in facts.FindTwice(_Addresses(known)):
+  for (address, owners) in facts.FindTwice(addresses.NodeAddresses(known)):
     yield (address, "is used by %s" % "; ".join(owners))
