@@ -37,9 +37,9 @@ _LEFT = 24
 #: Seconds that an attack takes
 _SECONDS = 3
 
-#: Seconds that honest clients may wait longer than without it, and how many
-#: times as long: without limits it is half a minute. Here the attacker and other
-#: tests have most of the machine.
+#: Seconds that honest clients may wait longer than without an attack, and how
+#: many times as long: without limits they wait for half a minute. Here the
+#: attacker and other tests have most of the machine.
 _LONGER = 10
 _TIMES = 20
 

@@ -372,7 +372,8 @@ class TestCommands(_TestCase):
 
     """
     lines = self._Run("list", "disks", "--no-headers", "--separator=|", "-o",
-                      "dev_type,nodes,minors,volumes,minors.shared").splitlines()
+                      "dev_type,nodes,minors,volumes,minors.shared"
+                      ).splitlines()
     self.assertEqual(sorted(lines), [
       "drbd|node10.example.com,node2.example.com|0,0||",
       "plain|node10.example.com||xenvg/disk2|"])

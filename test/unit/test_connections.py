@@ -36,72 +36,69 @@ class TestConnections(unittest.TestCase):
         everybody.CutAll()
     asyncio.run(_Main())
 
+  def _CheckLog(self, answer):
+    """Asks, and looks that nothing is logged.
+
+    @param answer: coroutine function, makes the answer; is called with the
+      client's socket, and closes that some time
+
+    """
+    clients = []
+
+    async def _Answer(_):
+      return await answer(clients[0])
+
+    async def _Talk(sock):
+      clients.append(sock)
+      # With HTTP/1.0, nothing is sent at the end of a stream
+      sock.send(b"GET / HTTP/1.0\r\n\r\n")
+      while sock.fileno() != -1:
+        await asyncio.sleep(0.01)
+      await asyncio.sleep(0.1)
+
+    with self.assertLogs(level=logging.WARNING) as caught:
+      logging.warning("the only one")
+      self._Run(_Answer, _Talk)
+    self.assertEqual(len(caught.records), 1, caught.output)
+
+  @staticmethod
+  def _Reset(sock):
+    """Resets a connection; the server's Linux takes note of that at once.
+
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                    struct.pack("@ii", 1, 0))
+    sock.close()
+
   def testReset(self):
     """A client that resets the connection just before it is closed is no error.
 
     """
-    done = []
-    clients = []
-
-    async def _Answer(_):
+    async def _Answer(sock):
       more = asyncio.Event()
-      asyncio.get_running_loop().call_soon(_SendMore, more)
+
+      def _SendMore():
+        sock.send(b"more")
+        more.set()
+      asyncio.get_running_loop().call_soon(_SendMore)
 
       async def _Stream():
         yield b"x"
         await more.wait()
         # The server reads it meanwhile
         await asyncio.sleep(0.05)
-        # Linux takes note of that at once
-        clients[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                              struct.pack("@ii", 1, 0))
-        clients[0].close()
-        done.append(True)
+        self._Reset(sock)
       return http1.Response(200, "text/plain", stream=_Stream())
-
-    def _SendMore(more):
-      clients[0].send(b"more")
-      more.set()
-
-    async def _Talk(sock):
-      clients.append(sock)
-      # With HTTP/1.0, nothing is sent at the end of a stream
-      sock.send(b"GET / HTTP/1.0\r\n\r\n")
-      while not done:
-        await asyncio.sleep(0.01)
-      await asyncio.sleep(0.1)
-
-    with self.assertLogs(level=logging.WARNING) as caught:
-      logging.warning("the only one")
-      self._Run(_Answer, _Talk)
-    self.assertEqual(len(caught.records), 1, caught.output)
-
+    self._CheckLog(_Answer)
 
   def testLost(self):
     """Nothing is logged where a client is gone before it gets a long answer.
 
     """
-    done = []
-    clients = []
-
-    async def _Answer(_):
-      clients[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                            struct.pack("@ii", 1, 0))
-      clients[0].close()
-      done.append(True)
+    async def _Answer(sock):
+      self._Reset(sock)
       return http1.Response(200, "text/plain", 100 * [bytes(100000)])
-
-    async def _Talk(sock):
-      clients.append(sock)
-      sock.send(b"GET / HTTP/1.0\r\n\r\n")
-      while not done:
-        await asyncio.sleep(0.01)
-      await asyncio.sleep(0.1)
-
-    with self.assertLogs(level=logging.WARNING) as caught:
-      logging.warning("the only one")
-      self._Run(_Answer, _Talk)
-    self.assertEqual(len(caught.records), 1, caught.output)
+    self._CheckLog(_Answer)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 """Tests of ganeti.confd.views.shellwords, with real shells"""
 
-import optparse
+import optparse # pylint: disable=W4901
 import shutil
 import subprocess
 import unittest

@@ -584,6 +584,7 @@ _STATS = _Object({
     "warnings": _COUNT,
     "inode": _COUNT,
     "digest": _TEXT,
+    "stale": _BOOL,
     }),
   }, {
   "uptime": _NUMBER,
