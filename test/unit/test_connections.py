@@ -8,12 +8,15 @@ import logging
 import socket
 import struct
 import unittest
+from unittest import mock
 
 try:
+  from ganeti.confd.exporter import aside
+  from ganeti.confd.exporter import cache
   from ganeti.confd.exporter import connections
   from ganeti.confd.exporter import http1
 except ImportError:
-  connections = http1 = None
+  aside = cache = connections = http1 = None
 
 
 @unittest.skipUnless(connections, "no h11 (Debian package python3-h11)")
@@ -90,6 +93,56 @@ class TestConnections(unittest.TestCase):
         self._Reset(sock)
       return http1.Response(200, "text/plain", stream=_Stream())
     self._CheckLog(_Answer)
+
+  def testSlow(self):
+    """Those who take nothing of long answers keep nobody from getting others.
+
+    """
+    limits = cache.Limits(kept=1 << 20, held=1 << 22, waiting=3)
+    size = 1 << 20
+    statuses = []
+
+    async def _Make(make):
+      return make()
+
+    async def _Main():
+      def _Cut(is_meant):
+        return everybody.CutSlowest(is_meant)
+
+      answers = cache.Cache(limits, _Cut)
+
+      async def _Answer(request):
+        try:
+          body = await answers.Get(request.path, (), lambda: bytes(size))
+        except cache.Busy:
+          return http1.Response(503, "text/plain")
+        return http1.Response(200, "text/plain", [body.data], owner=body)
+
+      everybody = connections.Connections(_Answer)
+      (server, ) = await everybody.Serve("127.0.0.1", 0)
+      loop = asyncio.get_running_loop()
+      slow = []
+      with server:
+        for number in range(40):
+          sock = socket.socket()
+          sock.setblocking(False)
+          slow.append(sock)
+          await loop.sock_connect(sock, server.getsockname())
+          await loop.sock_sendall(sock, b"GET /%d HTTP/1.0\r\n\r\n" % number)
+          statuses.append((await loop.sock_recv(sock, 12))[-3:])
+        # The last one has been sent something just now
+        answer = b""
+        while len(answer) < size:
+          data = await loop.sock_recv(slow[-1], size)
+          self.assertTrue(data)
+          answer += data
+        everybody.CutAll()
+      for sock in slow:
+        sock.close()
+
+    with mock.patch.object(aside, "Make", _Make):
+      asyncio.run(_Main())
+    self.assertEqual(statuses, 40 * [b"200"])
 
   def testLost(self):
     """Nothing is logged where a client is gone before it gets a long answer.

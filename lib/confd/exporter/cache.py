@@ -10,6 +10,9 @@ Rule: everything counts. Each answer that is kept costs its bytes, those of the
 question, and L{_OVERHEAD}; so does the text of an error. Answers of an old
 configuration are forgotten as soon as there is a new one.
 
+An answer stays in memory for as long as the slowest client takes it. Where such
+answers leave no room for others, the slowest clients are cut off.
+
 """
 
 from __future__ import annotations
@@ -18,14 +21,21 @@ import asyncio
 import collections
 import sys
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, OrderedDict, \
-  Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, \
+  OrderedDict, Tuple, Union
 
 from ganeti.confd.exporter import aside
 
 
 #: Memory for an answer beside its texts (bytes)
 _OVERHEAD = 1000
+
+#: How often all else gets its turn until a connection that was cut has gone
+_TURNS = 20
+
+#: Cuts the slowest client that takes an answer, of those answers of which a
+#: function says that they are meant; returns whether there was one
+Cut = Callable[[Callable[[Any], bool]], bool]
 
 #: Which answer
 Key = Tuple[str, ...]
@@ -70,6 +80,9 @@ class Body:
     self._count = count
     count(len(data))
 
+  def IsCountedBy(self, count: Callable[[int], None]) -> bool:
+    return self._count == count
+
   def __del__(self) -> None:
     self._count(-len(self.data))
 
@@ -103,8 +116,9 @@ class Cache:
   """Makes and keeps answers.
 
   """
-  def __init__(self, limits: Limits) -> None:
+  def __init__(self, limits: Limits, cut: Cut = lambda _: False) -> None:
     self._limits = limits
+    self._cut = cut
     # The least recently used one is first
     self._kept: OrderedDict[Key, _Kept] = collections.OrderedDict()
     self._size = 0
@@ -131,8 +145,11 @@ class Cache:
       return kept.outcome
     making = self._making.get((key, version))
     if making is None:
-      if (len(self._making) >= self._limits.waiting or
-          self._held > self._limits.held):
+      await self._MakeRoom()
+      # Somebody else may have begun meanwhile
+      making = self._making.get((key, version))
+    if making is None:
+      if len(self._making) >= self._limits.waiting:
         raise Busy()
       making = _Making(asyncio.ensure_future(self._Make(key, version, make)))
       self._making[key, version] = making
@@ -147,6 +164,28 @@ class Cache:
       making.asking -= 1
       if not making.asking:
         making.task.cancel()
+
+  async def _MakeRoom(self) -> None:
+    """Cuts off slow clients where too much is held.
+
+    @raise Busy: there are none to cut off
+
+    """
+    while self._held > self._limits.held:
+      held = self._held
+      if not self._cut(self._IsInTheWay):
+        raise Busy()
+      for _ in range(_TURNS):
+        if self._held < held:
+          break
+        await asyncio.sleep(0)
+
+  def _IsInTheWay(self, owner: Any) -> bool:
+    """Tells whether something is an answer that is held for clients only.
+
+    """
+    return (isinstance(owner, Body) and owner.IsCountedBy(self._Count) and
+            all(kept.outcome is not owner for kept in self._kept.values()))
 
   async def _Make(self, key: Key, version: Version, make: Callable[[], bytes]
                   ) -> Body:

@@ -67,6 +67,9 @@ Answer = Callable[[http1.Request], Awaitable[http1.Response]]
 class _Connection(asyncio.BufferedProtocol):
   """One connection.
 
+  @ivar owner: what stays in memory until the answer is sent; None while no
+    answer is being sent
+
   """
   def __init__(self, connections: Connections, answer: Answer) -> None:
     self._connections = connections
@@ -81,6 +84,7 @@ class _Connection(asyncio.BufferedProtocol):
     self._is_cut = False
     #: Done when the transport has room again; None while it has
     self._room: Optional[asyncio.Future[None]] = None
+    self.owner: Any = None
 
   # The names are those of asyncio
 
@@ -98,6 +102,9 @@ class _Connection(asyncio.BufferedProtocol):
     self._connections.Remove(self)
     if self._task is not None:
       self._task.cancel()
+      # A task that was cancelled knows where. If it were known here, each would
+      # keep the other, and the answer, until garbage is collected
+      self._task = None
 
   def get_buffer(self, sizehint: int) -> bytearray:
     return self._connections.buffer
@@ -148,6 +155,7 @@ class _Connection(asyncio.BufferedProtocol):
     """Ends the connection at once.
 
     """
+    self.owner = None
     self._transport.abort()
 
   async def _Run(self, request: Optional[http1.Request],
@@ -169,6 +177,7 @@ class _Connection(asyncio.BufferedProtocol):
 
   async def _Send(self, response: http1.Response) -> None:
     self._Expect(_ANSWER_TIME)
+    self.owner = response.owner
     try:
       await self._Write(self._exchange.Head(response))
       if self._exchange.wants_body:
@@ -185,6 +194,7 @@ class _Connection(asyncio.BufferedProtocol):
             await self._Write(self._exchange.Data(data))
       await self._Write(self._exchange.End())
     finally:
+      self.owner = None
       if response.stream is not None:
         await response.stream.aclose()
 
@@ -293,6 +303,20 @@ class Connections:
   def Remove(self, connection: _Connection) -> None:
     self._active.pop(connection, None)
     self._listening.pop(connection, None)
+
+  def CutSlowest(self, is_meant: Callable[[Any], bool]) -> bool:
+    """Cuts a connection on which an answer is being sent. Of several, that is
+    the one that has made no progress for longest.
+
+    @param is_meant: tells of an answer's owner whether those count that take it
+    @return: whether there was one
+
+    """
+    for connection in self._active:
+      if connection.owner is not None and is_meant(connection.owner):
+        connection.Cut()
+        return True
+    return False
 
   def CutAll(self) -> None:
     for connection in [*self._active, *self._listening]:

@@ -119,8 +119,9 @@ async def _Serve(options: argparse.Namespace,
   loop = asyncio.get_running_loop()
   for signum in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(signum, stop.set)
-  everybody = connections.Connections(
-    web.Server(watchers, not options.no_instances).Answer)
+  server = web.Server(watchers, not options.no_instances)
+  everybody = connections.Connections(server.Answer)
+  server.cut = everybody.CutSlowest
   sockets = await everybody.Serve(*options.listen)
   try:
     logging.info("%s %s listens on %s", PROGRAM, _version.VERSION,

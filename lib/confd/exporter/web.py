@@ -162,6 +162,8 @@ def _Fixed(content_type: str, text: str) -> _Handler:
 class Server:
   """Answers for some clusters.
 
+  @ivar cut: cuts off a client that is slow to take an answer
+
   """
   def __init__(self, watchers: List[watcher.Watcher], per_instance: bool
                ) -> None:
@@ -180,9 +182,10 @@ class Server:
     self._per_instance = per_instance
     self._events = 0
     # Rule 2
-    self._usual = cache.Cache(_USUAL)
-    self._varied = cache.Cache(_OTHERS)
-    self._filtered = cache.Cache(_OTHERS)
+    self.cut: cache.Cut = lambda _: False
+    (self._usual, self._varied, self._filtered) = (
+      cache.Cache(limits, self._Cut)
+      for limits in (_USUAL, _OTHERS, _OTHERS))
     for found in watchers:
       found.listeners.append(self._ForgetOld)
     self._handlers: Dict[Tuple[str, ...], _Handler] = {
@@ -209,6 +212,9 @@ class Server:
       "map.svg": self._Drawing,
       "events": self._Events,
       }
+
+  def _Cut(self, is_meant: Callable[[Any], bool]) -> bool:
+    return self.cut(is_meant)
 
   async def Answer(self, request: http1.Request) -> http1.Response:
     """Answers a request, whatever comes of it.
