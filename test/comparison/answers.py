@@ -33,7 +33,7 @@ from comparison import questions
 UNKNOWN = (ERROR, UNKNOWN_ENTRY)
 MALFORMED = (ERROR, ARGUMENT)
 
-#: What rounding may do to a time in seconds
+#: Largest difference that rounding makes to a time (seconds)
 _TIME_DEVIATION = 2e-6
 
 #: Types whose query is one name or pointer
@@ -191,7 +191,7 @@ def Rewrite(question):
 # Ganeti's answers to it; they return what ours answers, None if it is the same
 
 class Context:
-  """What the differences have to know of a configuration.
+  """Facts of a configuration that the differences need.
 
   """
   def __init__(self, config):
@@ -455,7 +455,7 @@ def _IpOrder(context, question, answer):
   if question.type == questions.INSTANCE_IPS and answer.status == OK:
     ips = [ip for (ip, _) in context.Nics(question.query)]
     if not set(answer.answer) <= set(ips):
-      # That is more than an order
+      # The answers differ by more than their order
       return None
     return _Sorted(answer, ips.index)
   return None
@@ -639,7 +639,7 @@ def _Without(question, answer, names):
 def _WithoutTorn(context, question, *both):
   """A disk or node that is not there"""
   if question.type == questions.NODE_DRBD and both[0].status == ERROR:
-    # None of the node's, and not of other instances either
+    # Ganeti's daemon lists no disk of that node, of other instances neither
     return [_Without(question, answer._replace(status=OK), context.torn)
             for answer in both[1:]] * 2 if context.torn else both
   return [_Without(question, answer, context.torn) for answer in both]

@@ -19,18 +19,18 @@ import testutils
 #: a socket's buffer.
 _WINDOW = 16
 
-#: What a question without a reply has got
+#: Stands for the answer of a question that got no reply
 SILENCE = ("silence", None, None)
 
-#: What one has got whose reply is no JSON, which Ganeti's sends where there are
-#: names that are not ASCII
+#: Stands for a reply that is no JSON, as Ganeti's daemon sends where names are
+#: not ASCII
 UNREADABLE = ("unreadable", None, None)
 
 def UnpackGanetis(_, datagram):
   """Takes a reply of Ganeti's apart, as L{testutils.UnpackReply} does ours.
 
-  Each character that is not ASCII is one byte in it, the last of its number,
-  and the signature does not fit that.
+  Such a reply has one byte for each character that is not ASCII, the last of
+  the character's number, and the signature does not fit that.
 
   """
   envelope = json.loads(datagram[4:].decode("latin-1"), strict=False)
@@ -112,7 +112,7 @@ class Asker:
       some = questions[start:start + _WINDOW]
       for (question, reply) in zip(some, self._AskSome(some)):
         if reply is None:
-          # It may be that the reply was late or lost
+          # The reply may have been late or lost
           (reply, ) = self._AskSome([question])
         result.append(SILENCE if reply is None else
                       (reply["status"], reply["answer"], reply["serial"]))

@@ -52,7 +52,7 @@ _PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 _UUID_SIZE = 36
 
-#: What rounding may do to a time in seconds
+#: Largest difference that rounding makes to a time (seconds)
 _TIME_DEVIATION = 2e-6
 
 #: Status of a value that is there
@@ -77,7 +77,7 @@ def WhyNot(config):
 
   """
   if not json.dumps(config, ensure_ascii=False).isascii():
-    # What Ganeti's sends of these is no JSON
+    # Ganeti's query daemon sends such characters in a form that is no JSON
     return "Other characters than ASCII"
   if any(item.get("uuid") != uuid for section in _SECTIONS
          for (uuid, item) in config[section].items()):
@@ -206,7 +206,7 @@ class Comparison:
     """
     names = [name for (name, *_) in self._ganeti.Fields(KINDS[kind])
              if name not in NOT_OFFERED[kind] | _UNORDERED and
-             # Their keys are in the order in which they are stored
+             # The keys of parameters are in the order in which they are stored
              not name.endswith(("params", "ipolicy"))]
     names = ["uuid"] + rng.sample(names, min(len(names), 40))
     unit = rng.choice("hmgt")
@@ -215,7 +215,7 @@ class Comparison:
       kept = [line.rstrip(" ") for line in lines
               if not IsLeftOut(case.config, kind, line[:_UUID_SIZE])]
       if separator is None and len(kept) < len(lines):
-        # Those left out may have been the widest
+        # The lines left out may have been the widest
         continue
       ours = _Print(daemon, kind, names, unit, separator)
       self.counts["lines"] += len(kept)

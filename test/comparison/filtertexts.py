@@ -141,7 +141,7 @@ forthcoming
 name=="web"and admin_up
 '''.strip().split("\n")
 
-#: What is no filter, or cannot be applied
+#: Texts that are no filter, or one that cannot be applied
 _WRONG_EXAMPLES = r'''
 name == "nosuch"
 name == "mirror1"
@@ -199,7 +199,7 @@ EXAMPLES = {
   columns.NODE: _NODE_EXAMPLES,
   }
 
-#: What a text is mutilated with
+#: Pieces with which texts are mutilated
 _SCRAPS = ["", " ", "(", ")", "\"", "'", "\\", "and", "or", "not", "in", "=",
            "!", "~", "*", "/", "1", "-", "a", ".", "m/", "\t", "\u00fc", "=="]
 

@@ -21,9 +21,9 @@ _POLICY = "invalid-policy"
 _REFERENCE = "missing-reference"
 _UUID = "wrong-uuid"
 
-#: What Ganeti's messages are, and the check that finds the same. The group is
-#: what it is about, and stands in the finding, too; without a group one finding
-#: is for all.
+#: Ganeti's messages, and the check that finds the same. The regular expression's
+#: group is the thing that the message is about, and stands in the finding, too;
+#: without a group one finding is for all such messages.
 _MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
   (r"instance '(.*)' is indexed by wrong UUID", _UUID),
   (r"Node '(.*)' is indexed by wrong UUID", _UUID),
@@ -53,11 +53,11 @@ _MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
 #: Counts what Ganeti tells
 TELLS = "told: %s"
 
-#: The checks for what it tells
+#: The checks for Ganeti's messages
 TOLD = frozenset(name for (_, name) in _MESSAGES)
 
-#: What Ganeti's verification of the configuration does not look at; "verify"
-#: is what C{gnt-cluster verify} finds in other ways
+#: Why Ganeti's verification of the configuration does not find the same as a
+#: check of ours; "verify" says that C{gnt-cluster verify} does in other ways
 _VERIFY = "gnt-cluster verify finds it in another way"
 _NOBODY = "Ganeti does not look"
 OURS_ONLY = {
@@ -94,7 +94,8 @@ OURS_ONLY = {
   "unreserved-address": _NOBODY,
   }
 
-#: Likewise of checks which find what Ganeti tells, too: what is in their texts
+#: The same for checks of which Ganeti finds only a part: check, expression that
+#: the text of the other findings has in it, reason
 _OURS_IN_PART = [
   ("missing-reference", "network", _NOBODY),
   ("duplicate-ip", "on network", "Ganeti does not look at several links"),
@@ -104,11 +105,11 @@ _OURS_IN_PART = [
    " name, Ganeti does not"),
   ]
 
-#: Checks that find the same otherwise
+#: Checks of ours, and the check that finds the same fault in their place
 _INSTEAD = {
   # The disk of two instances has its port twice
   "duplicate-port": "disk-attached-twice",
-  # To ours an object is there by either UUID
+  # Our daemon finds an object by either of its UUIDs
   "missing-reference": "wrong-uuid",
   }
 

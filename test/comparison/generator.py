@@ -41,8 +41,8 @@ class Case(typing.NamedTuple):
 
 # Single mutations
 
-#: Each configuration needs a serial number of its own, to be told from the one
-#: before; and without a version it is none to ours
+#: Places that are not mutated: each configuration needs a serial number of its
+#: own, to be told from the one before, and our daemon needs a version
 _NO_PLACES = [("serial_no", ), ("version", )]
 
 

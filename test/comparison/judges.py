@@ -50,7 +50,7 @@ class Ganeti:
     self._process.stdout.close()
 
 
-#: What its confd's log says of a configuration
+#: Lines of Ganeti's confd's log about a configuration
 _LOADED_RE = re.compile(r"(Loaded new config, serial)|(Failed to load config)")
 
 

@@ -15,22 +15,22 @@ from comparison import generator
 from comparison import judges
 from comparison import ours
 
-#: What the tests begin with: another is a run by hand
+#: Seed of the tests; other seeds are for runs by hand
 SEED = 1
 
-#: Each so many configurations is an odd one
+#: One of so many configurations is an odd one
 _ODD = 3
 
 
 class Result(typing.NamedTuple):
-  """What has come of a comparison.
+  """The result of a comparison.
 
   """
   #: Numbers of what was compared, by name
   counts: typing.Mapping[str, int]
-  #: How often each difference was met that is meant, by its name
+  #: How often each of the meant differences was met, by its name
   used: typing.Mapping[str, int]
-  #: All others, as texts
+  #: All other differences, as texts
   failures: typing.Sequence[str]
 
 

@@ -112,7 +112,7 @@ class TestDivergence(_TestCase):
     self.assertEqual([i.diverges for i in rows], [False] * 3)
 
   def testOlderOnes(self):
-    """Also of those that are behind, two may differ.
+    """Two candidates that are behind may differ, too.
 
     """
     self._Start(_Config(701), _Config(700, tags=["a"]), _Config(700))

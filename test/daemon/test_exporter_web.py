@@ -421,7 +421,7 @@ class TestWebLimits(_TestCase):
                      [self.exporter.proc.pid])
 
   def testLargeFilter(self):
-    """What takes gigabytes at once is given up before it has them.
+    """A filter that wants gigabytes at once is given up before it has them.
 
     """
     for pattern in _LARGE:

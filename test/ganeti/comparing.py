@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the tests have in common that compare generated configurations.
+"""The common part of the tests that compare generated configurations.
 
 """
 

@@ -72,7 +72,7 @@ class TestCheckout(unittest.TestCase):
                    cwd=self.tree)
 
   def testImports(self):
-    """As editors and type checkers find the package: in the top directory.
+    """Type checkers and editors find the package in the top directory.
 
     """
     buildutils.Run([buildutils.PYTHON, "-m", "mypy", "-p", "ganeti"],

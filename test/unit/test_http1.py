@@ -86,7 +86,7 @@ class TestReceive(unittest.TestCase):
           self.assertEqual(_Receive(data, step), status)
 
   def testLimits(self):
-    """As much as may be is taken, and not a byte or a line more.
+    """A request may be as large as the limits, and not a byte or a line more.
 
     """
     end = b"\r\n\r\n"

@@ -15,7 +15,8 @@ from inputs import hypothesis, needs_hypothesis, st
 from ganeti.confd.views import shellwords
 
 
-#: What means something to one shell or the other, at the start or anywhere
+#: Characters that mean something to one shell or the other, at the start of a
+#: word or anywhere
 _SPECIAL = "$`\\\"'!#&()*;<>?[]{}|~^=% -+@:,./"
 
 _WORDS = [

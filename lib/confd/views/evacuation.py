@@ -157,7 +157,7 @@ class _Node(NamedTuple):
   row: Row
   #: By name, the nodes that can take instances
   usable: Mapping[str, Row]
-  #: Which of these are in the node's group
+  #: Names of those usable nodes that are in the node's group
   others: Sequence[str]
   rules: htoolstags.Rules
 
