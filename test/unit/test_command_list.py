@@ -33,6 +33,7 @@ class TestCsv(unittest.TestCase):
       ("\033[2J\x7f\x9b\u202e\ud800", "\\x1b[2J\\x7f\\x9b\\u202e\\ud800"),
       # What would be a formula
       ("=1+1", "'=1+1"),
+      ("\uff1d1+1", "'\uff1d1+1"),
       ("+1", "'+1"),
       ("-1", "'-1"),
       ("@SUM(A1)", "'@SUM(A1)"),

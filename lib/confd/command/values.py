@@ -34,7 +34,9 @@ Writer = Callable[[Any], str]
 
 #: A spreadsheet's formula begins with one of these. The other characters that
 #: OWASP names are escaped.
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@",
+            # The same in full width, which some take for them
+            "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 #: How many times the MiB of a size are divided by 1024
 _POWERS = {

@@ -16,7 +16,7 @@ and L{MAX_LINES} lines of one connection, however they come.
 Rule 2: one request for each connection, and nothing that needs state: no body,
 no C{Expect}, no other protocol, no absolute URL as the target.
 
-Rule 3: no answer repeats what was sent.
+Rule 3: no error that is made here repeats what was sent.
 
 No I/O.
 
