@@ -64,6 +64,16 @@ class TestOddForms(unittest.TestCase):
         self.assertNotIn(oddsecrets.MARK, text, name)
     self.assertGreater(count, 300)
 
+  def testTextsWithoutType(self):
+    """Where an object stands tells that it is a disk or an instance.
+
+    """
+    snap = _Load(MakeConfig() | {
+      "disks": {"d": {"children": "s3cret"}},
+      "instances": {"i": {"disks": "s3cret"}},
+      })
+    self.assertNotIn("s3cret", json.dumps(snap.document))
+
   def testTheRestIsServed(self):
     for (name, config) in oddsecrets.Configs():
       with self.subTest(name=name):
