@@ -340,7 +340,8 @@ def _ForbiddenType(config):
 
 _INSTANCES = ["inst%d.example.com" % index for index in range(1, 7)]
 
-#: Each with the name of the check, the function, and whom the finding is about
+#: Name of the check that finds the fault, the function that makes it, and the
+#: subjects of the findings
 FAULTS = [
   ("master-no-candidate", _MasterNoCandidate, ["node1.example.com"]),
   ("node-state", _DrainedAndOffline, ["node4.example.com"]),

@@ -84,7 +84,7 @@ def WhyNot(config):
     return "An object under a wrong UUID"
   if any(item.get("name") == "" for section in ("nodes", "instances")
          for item in config[section].values()):
-    # Ours leaves it out
+    # Our daemon leaves out objects without a name
     return "Something without a name"
   context = answers.Context(config)
   if context.elsewhere or context.folded:

@@ -208,7 +208,7 @@ class TestCommands(_TestCase):
           failed += result.code != 0
           ran += 1
     print("%d of %d commands failed" % (failed, ran))
-    # Else this tells nothing
+    # The test shows something only if some commands fail, and some do not
     self.assertGreater(failed, ran / 10)
     self.assertLess(failed, ran)
 

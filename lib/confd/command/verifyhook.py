@@ -93,7 +93,7 @@ def _FormatTime(seconds: float) -> str:
   try:
     return time.strftime("%F %T", time.localtime(seconds))
   except (OSError, OverflowError, ValueError):
-    # Python has no date for it
+    # Too large for a date, or infinite
     return "%s seconds after 1970" % seconds
 
 
