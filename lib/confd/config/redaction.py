@@ -190,11 +190,11 @@ def Document(document: lenient.Stored) -> None:
         if type(value) is not dict:
           # The key is there already, so the loop may go on
           section[key] = Item(value)
-        else:
-          # L{Object} leaves a text here where nothing else tells that this is
-          # a disk or an instance
-          for inner in ("children", "disks"):
-            if type(value.get(inner)) is str:
-              value[inner] = _Whole(value[inner])
+          continue
+        # L{Object} leaves a text there if nothing else tells that this is a
+        # disk or an instance
+        for inner in ("children", "disks"):
+          if type(value.get(inner)) is str:
+            value[inner] = _Whole(value[inner])
     elif section:
       document[name] = _Whole(section)
