@@ -98,7 +98,8 @@ class _Listener:
     self._printed = tempfile.TemporaryFile("w+")
     self._process = node.Popen(
       "/usr/bin/python3", "-c", _ASKING, *addresses, timeout=1200,
-      env={"PYTHONPATH": ours.Build()}, stdout=self._printed)
+      env={"PYTHONPATH": os.path.join(ours.Build(), "modules")},
+      stdout=self._printed)
 
   def Stop(self):
     """Returns for whom the longest time without an answer, and the errors.

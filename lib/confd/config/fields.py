@@ -356,11 +356,18 @@ def _DiskTemplate(_: _Snapshot, item: _Instance) -> Optional[str]:
 
 
 def _DiskUsage(_: _Snapshot, item: _Instance) -> Optional[Union[int, float]]:
+  """Adds up what the disks take; None if a size among them is no number.
+
+  """
   sizes: list[Union[int, float]] = []
   for disk in item.disks:
     kind = _DiskType(disk)
     if kind not in _NO_USAGE:
-      sizes.append(lenient.Number(disk.get("size"), 0))
+      stored = disk.get("size")
+      size = lenient.Number(stored, 0 if stored is None else None)
+      if size is None:
+        return None
+      sizes.append(size)
     if kind == "drbd":
       sizes.append(_DRBD_META_SIZE)
   return lenient.Sum(sizes)
