@@ -48,8 +48,8 @@ class TestTarball(unittest.TestCase):
     # What autogen.sh and make have made for those who build from it
     made = set(["configure", "Makefile.in", "aclocal.m4",
                 "autotools/install-sh", "autotools/missing",
-                "autotools/py-compile", "doc/ganeti-confd.8",
-                "doc/confd-client.1", "doc/confd-exporter.8"])
+                "doc/ganeti-confd.8", "doc/confd-client.1",
+                "doc/confd-exporter.8"])
     self.assertEqual(sorted(made - self.files), [])
     self.assertEqual(sorted(self.files - made - self._TrackedFiles()), [],
                      "listed in Makefile.am, but not known to git")
