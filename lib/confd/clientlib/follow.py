@@ -17,11 +17,12 @@ serial is asked for in the usual way until that is over. It decides whether a
 configuration was restored, and has an error for whoever wants to know.
 
 Rule 3: at the start, errors are raised, as by the question itself. From then on
-none is: neither an answer nor a function that is called with one ends a
-following. An object that the question is about, and that is unknown by now, is
-gone. With any other error the question is tried again, and changes only show
-later. Only misuse is raised: of a client that others use, or in another event
-loop.
+no answer ends a following, whatever it holds and whatever a function that is
+called with it makes of it. An object that the question is about, and that is
+unknown by now, is gone. With any other error (L{_TROUBLE}) the question is tried
+again, and changes only show later. Misuse is raised: of a client that others
+use, or in another event loop. So is every exception of another class, which the
+caller or a handler of a signal has raised.
 
 Rule 4: nothing happens while nobody asks for the next change: no task, no
 datagram, nothing that grows. What has changed meanwhile is one change. Who is
@@ -57,6 +58,10 @@ _TRY_AGAIN = 1.0
 #: How often the question is asked in so many seconds, at most
 _LOOKS = 10
 _LOOKS_SECONDS = 1.0
+
+#: What an answer may bring about
+_TROUBLE = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
+            RecursionError, TypeError, ValueError)
 
 #: Errors that something is unknown. A question that was all right at the start
 #: can be malformed only if a place in the configuration is not there any more.
@@ -186,7 +191,7 @@ class _Changes:
         except errors.ProgrammerError:
           if not (self._started and self._asker.is_closed()):
             raise
-        except Exception as err: # pylint: disable=W0718
+        except _TROUBLE as err:
           # Rule 3. The function that is told of trouble may end a following.
           if not self._started or err is self._raised:
             raise
