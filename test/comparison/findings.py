@@ -21,9 +21,9 @@ _POLICY = "invalid-policy"
 _REFERENCE = "missing-reference"
 _UUID = "wrong-uuid"
 
-#: Ganeti's messages, and the check that finds the same. The group of the regular
-#: expression is the thing that the message is about, and stands in the finding,
-#: too; without a group one finding is for all such messages.
+#: Ganeti's messages, and the check that finds the same. The group of the
+#: regular expression is the thing that the message is about, and stands in the
+#: finding, too; without a group one finding is for all such messages.
 _MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
   (r"instance '(.*)' is indexed by wrong UUID", _UUID),
   (r"Node '(.*)' is indexed by wrong UUID", _UUID),

@@ -19,10 +19,10 @@ configuration was restored, and has an error for whoever wants to know.
 Rule 3: at the start, errors are raised, as by the question itself. From then on
 no answer ends a following, whatever it holds and whatever a function that is
 called with it makes of it. An object that the question is about, and that is
-unknown by now, is gone. With any other error (L{_TROUBLE}) the question is tried
-again, and changes only show later. Misuse is raised: of a client that others
-use, or in another event loop. So is every exception of another class, which the
-caller or a handler of a signal has raised.
+unknown by now, is gone. With any other error (L{_TROUBLE}) the question is
+tried again, and changes only show later. Misuse is raised: of a client that
+others use, or in another event loop. So is every exception of another class,
+which the caller or a handler of a signal has raised.
 
 Rule 4: nothing happens while nobody asks for the next change: no task, no
 datagram, nothing that grows. What has changed meanwhile is one change. Who is
