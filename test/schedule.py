@@ -21,8 +21,8 @@ DEFAULT_JOBS = 3 * (os.cpu_count() or 1)
 #: Files that one process runs: suite -> lists of modules; None stands for all
 #: that no list before it names
 _TOGETHER = {
-  # Starting takes longer than most of them
-  "unit": [None],
+  # Starting takes longer than most of them; those with shells wait for these
+  "unit": [["test_completion_quoting"], None],
   # They share a Ganeti cluster, and to build one takes half a minute, of both
   # processors
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
@@ -45,23 +45,37 @@ _QUICK = 20
 _SECONDS = {
   "acceptance test_following": 230,
   "acceptance test_admin_guide": 220,
+  "install test_broken_off": 130,
+  "install test_checkout": 121,
   "daemon test_soak": 120,
+  "install test_install": 98,
+  "unit test_backoff": 95,
+  "unit test_completion_quoting": 90,
+  "daemon test_exporter_web": 85,
+  "daemon test_odd_answers": 84,
+  "install test_tarball": 82,
   "ganeti test_client_peer": 80,
   "install test_with_ganeti": 80,
+  "install test_release": 72,
   "install test_packages": 70,
   "daemon test_exporter_attacks": 60,
   "daemon test_cli": 54,
   "daemon test_faults": 44,
-  "unit": 43,
+  "daemon test_client_follow": 43,
   "ganeti test_compare_answers": 40,
   "ganeti test_compare_fields": 40,
   "ganeti test_compare_findings": 40,
   "ganeti test_compare_filters": 40,
   "daemon test_client_lossy": 38,
+  "daemon test_divergence": 38,
   "daemon test_generations": 33,
   "daemon test_enemy": 33,
+  "daemon test_check": 33,
   "daemon test_export": 30,
   "daemon test_recipes": 25,
+  "daemon test_amplification": 25,
+  "daemon test_hostile_values": 24,
+  "daemon test_stuck": 24,
   "daemon test_exporter_browser": 23,
   "daemon test_verify": 22,
   "daemon test_benchmark": 22,
