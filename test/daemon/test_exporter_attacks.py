@@ -32,7 +32,7 @@ _CONNECTIONS = 400
 _MEMORY = 128
 
 #: Most memory that an attack leaves behind (MB)
-_LEFT = 24
+_LEFT = 40
 
 #: Seconds that an attack takes
 _SECONDS = 3
