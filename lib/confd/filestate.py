@@ -111,7 +111,7 @@ def _Chunks(path: str, stream: BinaryIO, state: State) -> Iterator[bytes]:
   @raise errors.ConfigurationError: it has changed meanwhile
 
   """
-  # One byte more tells that it has grown
+  # Read one byte more than the size: getting it means that the file has grown
   left = state.size + 1
   while left:
     chunk = stream.read(min(left, _CHUNK))

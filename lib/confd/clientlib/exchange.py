@@ -78,7 +78,7 @@ _REFUSED_PAUSE = 0.5
 #: takes as long at least to replace one.
 _PACKAGED_FOR = 0.25
 
-#: What rule 6 asks
+#: The question of rule 6
 _PING = forms.Question(constants.CONFD_REQ_PING, None)
 
 #: How many addresses that were not asked are remembered, for a message

@@ -59,7 +59,7 @@ _TRY_AGAIN = 1.0
 _LOOKS = 10
 _LOOKS_SECONDS = 1.0
 
-#: What an answer may bring about
+#: Exceptions that an answer may bring about, see rule 3
 _TROUBLE = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
             RecursionError, TypeError, ValueError)
 

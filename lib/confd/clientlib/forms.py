@@ -490,7 +490,7 @@ def _QueryForm(query: Any) -> _Form:
   return _TableForm(what, tuple(fields), None if names is None else len(names))
 
 
-# Each candidate answers the same question
+# Kept, since several candidates answer the same question
 @functools.lru_cache(maxsize=8)
 def _TableForm(what: str, fields: Tuple[str, ...], count: Optional[int]
                ) -> _Form:

@@ -230,7 +230,7 @@ def _Watch(asker: clientlib.Client, opts: argparse.Namespace) -> None:
         _Print(change, watched, opts)
       else:
         _PrintSerials(change)
-      # Whoever reads it is told at once, too
+      # Flush each change, so that a pipe's reader has it at once, too
       sys.stdout.flush()
     except OSError:
       raise

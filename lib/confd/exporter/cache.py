@@ -215,7 +215,7 @@ class Cache:
     size += _OVERHEAD + sum(map(sys.getsizeof, key))
     self._kept[key] = _Kept(version, outcome, size)
     self._size += size
-    # One is always kept, or it would be made again and again
+    # Keep at least one answer: a single large one would be made at each request
     while self._size > self._limits.kept and len(self._kept) > 1:
       self._Forget(next(iter(self._kept)))
 

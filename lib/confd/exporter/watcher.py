@@ -33,7 +33,7 @@ _CONFD_INTERVAL = 15.0
 #: Seconds before a question that failed is asked again: at first, at most
 _RETRY = (1.0, 15.0)
 
-#: What may go wrong with a cluster; anything else is a fault of this program
+#: Errors of a cluster; any other exception is a fault of this program
 _EXPECTED = (errors.GenericError, OSError)
 
 

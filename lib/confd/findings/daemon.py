@@ -14,7 +14,7 @@ from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
 
 
-#: Nothing of the configuration is needed, see L{facts}
+#: These findings need no field and no place of the configuration, see L{facts}
 FIELDS: Dict[str, List[str]] = {}
 PLACES: List[str] = []
 
