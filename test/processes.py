@@ -199,7 +199,7 @@ def Status(pid, name):
 def Memory(pid, name):
   """Returns a value of a process's C{smaps_rollup}, in bytes.
 
-  @param name: C{Pss} or C{Rss}
+  @param name: C{Pss}, C{Rss} or C{Private_Dirty}
 
   """
   text = testutils.ReadFile("/proc/%d/smaps_rollup" % pid).decode("ascii")
@@ -207,3 +207,19 @@ def Memory(pid, name):
     if line.startswith(name + ":"):
       return int(line.split()[1]) * 1024
   raise AssertionError("No %s of process %d" % (name, pid))
+
+
+def TreeMemory(pid):
+  """Returns the memory of a process and all its descendants, in bytes.
+
+  Pages that several of them share count once (PSS). A process that ends during
+  the measurement may be missing from the sum, and so may one that starts.
+
+  """
+  total = 0
+  for process in testutils.ProcessTree(pid):
+    try:
+      total += Memory(process, "Pss")
+    except (FileNotFoundError, ProcessLookupError):
+      continue
+  return total

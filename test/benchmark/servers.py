@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 
+import processes
 import testutils
 
 from cluster import debian
@@ -34,8 +35,6 @@ while True:
   sock.sendto(data, address)
 """
 
-_TICK = os.sysconf("SC_CLK_TCK")
-
 _SLEEPS_RE = re.compile(rb"^voluntary_ctxt_switches:\s+(\d+)$", re.MULTILINE)
 
 
@@ -49,19 +48,10 @@ class _Measured:
   def Cpu(self):
     """Returns the CPU time of its processes so far, in seconds.
 
-    That of processes that have ended counts with those that waited for them.
+    See L{processes.CpuSeconds}.
 
     """
-    total = 0
-    for pid in testutils.ProcessTree(self.Pid()):
-      try:
-        stat = testutils.ReadFile("/proc/%d/stat" % pid)
-      except (FileNotFoundError, ProcessLookupError):
-        continue
-      # After the name, which may have blanks in it: fields 14 to 17
-      fields = stat.rpartition(b")")[2].split()
-      total += sum(int(field) for field in fields[11:15])
-    return total / _TICK
+    return processes.CpuSeconds(self.Pid())
 
   def Activity(self):
     """Tells how much its processes have done so far, finely.
@@ -92,21 +82,10 @@ class _Measured:
   def Memory(self):
     """Returns the memory that its processes take, in bytes.
 
-    Pages that several of them share count once (PSS). If one comes or goes
-    meanwhile, it is rather less than more.
+    See L{processes.TreeMemory}.
 
     """
-    # A process that is forked after this takes half of its parent's pages, and
-    # is not counted
-    total = 0
-    for pid in testutils.ProcessTree(self.Pid()):
-      try:
-        rollup = testutils.ReadFile("/proc/%d/smaps_rollup" % pid)
-      except (FileNotFoundError, ProcessLookupError):
-        continue
-      total += sum(int(line.split()[1]) for line in rollup.splitlines()
-                   if line.startswith(b"Pss:"))
-    return total * 1024
+    return processes.TreeMemory(self.Pid())
 
   def Settle(self, timeout=60):
     """Waits until it has nothing more to do.

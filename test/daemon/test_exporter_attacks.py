@@ -21,6 +21,7 @@ import unittest
 import urllib.parse
 
 import attacker
+import processes
 import testutils
 import webserver
 
@@ -64,12 +65,7 @@ def _Memory(pid):
   """Returns what a process and its children take together (MB).
 
   """
-  kilobytes = 0
-  for child in testutils.ProcessTree(pid):
-    with contextlib.suppress(OSError):
-      text = testutils.ReadFile("/proc/%d/smaps_rollup" % child)
-      kilobytes += int(text.partition(b"\nPss:")[2].split()[0])
-  return kilobytes / 1000
+  return processes.TreeMemory(pid) / 1e6
 
 
 def _OwnLines(exporter):

@@ -20,6 +20,7 @@ import urllib.parse
 
 from prometheus_client import parser as promparser
 
+import processes
 import testutils
 import webserver
 
@@ -126,16 +127,6 @@ def _Run(*args, **env):
     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     encoding="utf-8", timeout=3 * testutils.PATIENCE)
   return (result.returncode, result.stdout)
-
-
-def _Memory(pid):
-  """Returns a process' own memory, in MiB.
-
-  """
-  for line in testutils.ReadFile("/proc/%d/smaps_rollup" % pid).splitlines():
-    if line.startswith(b"Private_Dirty:"):
-      return int(line.split()[1]) / 1024
-  raise AssertionError("No memory")
 
 
 def _ReadAll(sock):
@@ -478,13 +469,16 @@ class TestWebLimits(_TestCase):
       for sock in sockets:
         sock.close()
 
+  def _OwnMemory(self):
+    return processes.Memory(self.exporter.proc.pid, "Private_Dirty")
+
   def testSlowReaders(self):
     """They do not cost a copy of the answer each.
 
     """
     size = len(self.exporter.Ask("/metrics").body)
     self.assertGreater(size, 1000000)
-    before = _Memory(self.exporter.proc.pid)
+    before = self._OwnMemory()
     sockets = []
     try:
       for _ in range(100):
@@ -496,7 +490,7 @@ class TestWebLimits(_TestCase):
       for sock in sockets:
         self.assertTrue(sock.recv(100).startswith(b"HTTP/1.1 200 OK\r\n"))
       self.assertEqual(self.exporter.Ask("/healthz").status, 200)
-      self.assertLess(_Memory(self.exporter.proc.pid) - before, 40)
+      self.assertLess(self._OwnMemory() - before, 40 << 20)
     finally:
       for sock in sockets:
         sock.close()

@@ -350,8 +350,7 @@ class WorkersTest(unittest.TestCase):
       found = processes.Find(daemon, 4)
       for index in range(1000):
         daemon.Ask(9, "inst%d" % index)
-      pids = testutils.ProcessTree(daemon.proc.pid)
-      total = sum(processes.Memory(pid, "Pss") for pid in pids)
+      total = processes.TreeMemory(daemon.proc.pid)
       one = processes.Memory(found.loader, "Rss")
       print("%.1f MB for all processes, with a loader of %.1f MB" %
             (total / 1e6, one / 1e6))

@@ -355,12 +355,8 @@ class Faults:
 
   def _Sample(self):
     while True:
-      memory = 0
       pids = testutils.ProcessTree(self._daemon.proc.pid)
-      for pid in pids:
-        # It may end meanwhile
-        with contextlib.suppress(OSError, AssertionError):
-          memory += processes.Memory(pid, "Pss")
+      memory = processes.TreeMemory(self._daemon.proc.pid)
       with contextlib.suppress(OSError):
         files = len(os.listdir("/proc/%d/fd" % self._daemon.proc.pid))
         self._samples.append((time.monotonic() - self._started, memory, files,
