@@ -39,17 +39,18 @@ _ALONE: typing.Dict[str, str] = {
 #: Files that take that many seconds are left out of a quick run
 _QUICK = 20
 
-#: Seconds that the longest jobs take; see the times that a run tells. They
-#: start first, so that none is left over when all others are done, and a quick
-#: run is without most of them.
+#: Seconds that the longest jobs take, by suite and first module, or by suite
+#: alone for the rest of a suite that runs together; see the times that a run
+#: prints. These jobs start first, so that none is left over when all others are
+#: done, and a quick run is without most of them.
 _SECONDS = {
   "acceptance test_following": 230,
-  "acceptance test_admin_guide": 220,
+  "acceptance": 220,
   "install test_broken_off": 130,
   "install test_checkout": 121,
   "daemon test_soak": 120,
   "install test_install": 98,
-  "unit test_backoff": 95,
+  "unit": 95,
   "unit test_completion_quoting": 90,
   "daemon test_exporter_web": 85,
   "daemon test_odd_answers": 84,
@@ -90,8 +91,10 @@ class Job(typing.NamedTuple):
   """
   #: Directory of the tests
   suite: str
-  #: Names of modules or tests as nose2 takes them, or empty for all
+  #: Names of modules or tests as nose2 takes them
   names: typing.Tuple[str, ...]
+  #: Whether these are the rest of a suite, which runs together
+  rest: bool
   #: Whether it has to run with no other beside it
   alone: bool
   #: About how long it takes; 0 if that is not long
@@ -100,29 +103,35 @@ class Job(typing.NamedTuple):
   title: str
 
 
-def _MakeJob(srcdir, suite, names):
+def _MakeJob(srcdir, suite, names, rest=False):
   """Makes a job, with what the tables know about it.
 
+  @param rest: whether the names are the rest of a suite, whatever these are
+
   """
-  key = " ".join([os.path.basename(suite)] + names[:1])
-  return Job(suite, tuple(names), key in _ALONE, _SECONDS.get(key, 0),
+  key = " ".join([os.path.basename(suite)] + ([] if rest else names[:1]))
+  return Job(suite, tuple(names), rest, key in _ALONE, _SECONDS.get(key, 0),
              " ".join([os.path.relpath(suite, srcdir)] + names))
 
 
-def _SuiteJobs(srcdir, suite):
+def _SuiteJobs(srcdir, suite, quick):
   """Makes the jobs of a whole directory.
+
+  @param quick: whether to leave the longest ones out; a suite's rest, which
+    takes long because of its many files, stays
 
   """
   modules = sorted(name[:-len(".py")] for name in os.listdir(suite)
                    if name.startswith("test_") and name.endswith(".py"))
   jobs = []
   for group in _TOGETHER.get(os.path.basename(suite), []):
-    if group is None and not jobs:
-      return [_MakeJob(srcdir, suite, [])]
-    group = group or modules
-    jobs.append(_MakeJob(srcdir, suite, group))
+    rest = group is None
+    group = modules if rest else group
+    jobs.append(_MakeJob(srcdir, suite, group, rest))
     modules = [name for name in modules if name not in group]
-  return jobs + [_MakeJob(srcdir, suite, [name]) for name in modules]
+  jobs += [_MakeJob(srcdir, suite, [name]) for name in modules]
+  return [job for job in jobs
+          if job.rest or not quick or job.seconds < _QUICK]
 
 
 def Jobs(srcdir, args, quick=False):
@@ -139,8 +148,7 @@ def Jobs(srcdir, args, quick=False):
   for arg in args:
     path = arg if os.path.exists(arg) else os.path.join(srcdir, arg)
     if os.path.isdir(path):
-      jobs += [job for job in _SuiteJobs(srcdir, os.path.abspath(path))
-               if not (quick and job.names and job.seconds >= _QUICK)]
+      jobs += _SuiteJobs(srcdir, os.path.abspath(path), quick)
     elif os.path.isfile(path):
       (suite, module) = os.path.split(os.path.abspath(path))
       jobs.append(_MakeJob(srcdir, suite, [os.path.splitext(module)[0]]))

@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 import unittest
 
+import schedule
 import testutils
 
 
@@ -113,6 +114,17 @@ class TestRunTests(unittest.TestCase):
       self.assertEqual(code, 0, output)
       self.assertEqual(output.splitlines()[-1],
                        "%d passed, 0 failed, 0 skipped" % count)
+
+  def testQuickHasTheRestOfASuite(self):
+    """The unit tests take long together, and are what a quick run is for.
+
+    """
+    modules = {name for name in os.listdir(os.path.dirname(__file__))
+               if name.startswith("test_") and name.endswith(".py")}
+    jobs = schedule.Jobs(testutils.SRCDIR, ["test/unit"], quick=True)
+    self.assertEqual(modules - {name + ".py" for job in jobs
+                                for name in job.names},
+                     {"test_completion_quoting.py"})
 
   def testNoTest(self):
     self._Write("empty", "pass")
