@@ -4,11 +4,11 @@
 
 """The daemon's counters, shared by its processes.
 
-A counter's name is its group and its own, with a space between.
+A counter's full name is the name of its group, a space, and its own name.
 
-One anonymous shared mapping, made before the first fork, holds a row of 64 bit
-numbers per process, so that each number has one writer and needs no lock. Rows
-outlive the processes: who takes over a row goes on counting in it.
+An anonymous shared mapping, made before the first fork, holds a row of 64 bit
+numbers for each process, so each number has one writer and needs no lock. Rows
+outlive processes: the process that takes over a row goes on counting in it.
 
 """
 
@@ -34,27 +34,27 @@ OK = "replies ok"
 ERROR = "replies error"
 NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
-#: What a reader's key is not for, or no more
+#: Requests that a reader's key does not permit, or no longer does
 NOT_PERMITTED = "replies not-permitted"
-#: What could not be kept waiting
+#: Questions that could not be kept waiting
 TOO_MANY = "replies too-many"
-#: Whatever came while there was nothing to answer it with
+#: Datagrams that came while no configuration or no key was loaded
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
-#: Authentic, but the process that it was left to had too much to do
+#: Authentic requests for another process whose queue was full
 DROPPED_BUSY = DroppedName("busy")
 #: Copies of a request that was answered often enough, see L{replay}
 DROPPED_REPLAYED = DroppedName("replayed")
-#: Replies that the system would not send
+#: Replies that the kernel refused to send
 DROPPED_UNSENT = DroppedName("unsent")
 RELOADS = "reloads good"
 RELOADS_FAILED = "reloads failed"
-#: No counter: 1 while a newer configuration could not be loaded, else 0
+#: A flag: 1 while a newer configuration could not be loaded, else 0
 CONFIG_STALE = "config stale"
 WORKER_RESTARTS = "restarts workers"
 GENERATION_RESTARTS = "restarts generations"
 #: Questions that were kept, see L{waiting}
 WAITING_KEPT = "waiting kept"
-#: Messages that could not be written to a log, or not without waiting
+#: Messages that could not be written to a log without waiting, or at all
 LOG_LOST = "log lost"
 UNKNOWN_TYPE = QueryName("unknown")
 
@@ -68,7 +68,7 @@ NAMES = (
    RELOADS, RELOADS_FAILED, CONFIG_STALE, WORKER_RESTARTS,
    GENERATION_RESTARTS, WAITING_KEPT, LOG_LOST])
 
-#: Place of each counter in a row
+#: Index of each counter in a row
 INDEX = {name: index for (index, name) in enumerate(NAMES)}
 
 _ITEM = 8
@@ -83,13 +83,13 @@ class Counters:
     self._cells = memoryview(mmap.mmap(-1, rows * len(NAMES) * _ITEM)).cast("Q")
 
   def Row(self, row: int) -> MutableSequence[int]:
-    """Returns one row, for its only writer.
+    """Returns one row, for the process that writes it.
 
     @return: len(L{NAMES}) integers
 
     """
     cells = self._cells[row * len(NAMES):(row + 1) * len(NAMES)]
-    # As far as type checkers know, nothing can be written to a memoryview
+    # Type checkers take a memoryview for a Sequence, which cannot be written
     return cast(MutableSequence[int], cells)
 
   def Sum(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which contents a file has; and reading files, with a limit.
+"""The state of a file: whether its contents changed; and reading whole files.
 
 """
 
@@ -23,17 +23,17 @@ from ganeti import errors
 #: Bytes that are read at a time
 _CHUNK = 1 << 20
 
-# Opening a FIFO in the file's place would block. Not every system that a client
-# runs on has these flags.
+# O_NONBLOCK: a FIFO in the file's place must not block open(). Some systems
+# that clients run on lack these flags.
 _FLAGS = (os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) |
           getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
 
 
 class State(NamedTuple):
-  """Which contents a file has.
+  """Identifies the contents of a file.
 
-  Differs when the file was replaced, written to or made accessible. Times are
-  in nanoseconds.
+  Two states differ if the file was replaced, written to or had its permissions
+  changed in between. Times are in nanoseconds.
 
   """
   device: int
@@ -44,14 +44,16 @@ class State(NamedTuple):
 
 
 class Inaccessible(NamedTuple):
-  """Why the system does not say which contents a file has.
+  """Takes the place of a L{State} where stat() fails.
+
+  @ivar errno: why, an error number of the system
 
   """
   errno: int
 
 
 def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
-  """Tells which contents a file has, without reading them.
+  """Returns the state of a file, without reading it.
 
   @return: None if there is no such file
 
@@ -61,7 +63,7 @@ def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
   except OSError as err:
     if err.errno in (errno.ENOENT, errno.ENOTDIR):
       return None
-    # The system's errors have a number, which type checkers do not know
+    # For type checkers, which allow an OSError without a number
     return Inaccessible(err.errno or errno.EIO)
 
 
@@ -71,7 +73,7 @@ def StateOf(status: os.stat_result) -> State:
 
 
 def Digest(contents: bytes) -> str:
-  """Returns what tells contents apart, whatever the file's times are.
+  """Returns a hash of contents, by which two of them can be compared.
 
   """
   return _NewDigest(contents).hexdigest()
@@ -85,9 +87,10 @@ def _NewDigest(contents: bytes = b"") -> hashlib.blake2b:
 def _Opened(path: str, what: str) -> Iterator[tuple[BinaryIO, State]]:
   """Opens a regular file.
 
-  @param what: what it is, for messages: empty, or words with a blank at the end
+  @param what: description of the file for error messages: empty, or words that
+    end with a blank
   @return: the file and its state
-  @raise errors.ConfigurationError: it cannot be read
+  @raise errors.ConfigurationError: the file cannot be read, or is not regular
 
   """
   try:
@@ -103,15 +106,16 @@ def _Opened(path: str, what: str) -> Iterator[tuple[BinaryIO, State]]:
 
 
 def _Chunks(path: str, stream: BinaryIO, state: State) -> Iterator[bytes]:
-  """Reads what a file had when it was opened.
+  """Yields a file's contents in chunks.
 
-  One call for all of it would keep the kernel from ending a process that has no
-  memory left for it.
+  A single read() of a file that is larger than the memory left would keep the
+  kernel from killing the process.
 
-  @raise errors.ConfigurationError: it has changed meanwhile
+  @param state: the file's state when it was opened
+  @raise errors.ConfigurationError: the file has changed since then
 
   """
-  # Read one byte more than the size: getting it means that the file has grown
+  # Ask for one byte more than the size: if it comes, the file has grown
   left = state.size + 1
   while left:
     chunk = stream.read(min(left, _CHUNK))
@@ -120,8 +124,8 @@ def _Chunks(path: str, stream: BinaryIO, state: State) -> Iterator[bytes]:
     left -= len(chunk)
     yield chunk
   now = StateOf(os.fstat(stream.fileno()))
-  # Not the time of the last change of its status: a new file that is renamed
-  # over this one changes that, and no contents
+  # The ctime is left out: the rename of another file over this one changes it,
+  # and leaves these contents as they are
   if left != 1 or (now.size, now.mtime_ns) != (state.size, state.mtime_ns):
     raise errors.ConfigurationError("%s changed while it was read" % path)
 
@@ -130,11 +134,11 @@ def ReadFile(path: str, limit: Optional[int] = None,
              what: str = "") -> tuple[bytes, State]:
   """Reads a regular file.
 
-  @param limit: how many bytes it may have; None is for processes that may die
-    of what they read
-  @param what: what it is, as L{_Opened} has it
-  @raise errors.ConfigurationError: it cannot be read, has more than that, or
-    changed meanwhile
+  @param limit: largest size allowed, in bytes; None only in processes that the
+    OOM killer may end
+  @param what: description of the file, see L{_Opened}
+  @raise errors.ConfigurationError: the file cannot be read, is larger than the
+    limit, or changed during the reading
 
   """
   with _Opened(path, what) as (stream, state):
@@ -148,11 +152,12 @@ def ReadFile(path: str, limit: Optional[int] = None,
 
 
 def DigestFile(path: str, size: Optional[int] = None) -> Optional[str]:
-  """Returns the L{Digest} of a regular file without having all of it.
+  """Returns the L{Digest} of a regular file, in little memory.
 
-  @param size: how many bytes it has to have; None for any number
-  @return: None if it has another size
-  @raise errors.ConfigurationError: it cannot be read, or changed meanwhile
+  @param size: expected size in bytes; None for any
+  @return: None if the file has another size
+  @raise errors.ConfigurationError: the file cannot be read, or changed during
+    the reading
 
   """
   digest = _NewDigest()

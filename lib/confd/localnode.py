@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a node knows without asking: files, key, port, master candidates.
+"""Facts that a node has in its own files: paths, key, port, master candidates.
 
-Where the files are is C{ganeti.pathutils}'s to say. On a machine that is no
-node most of them are missing, and each function says so in its own way.
+C{ganeti.pathutils} decides where the files are. On a machine that is no node
+most of them are missing; each function's docstring says what it does then.
 
 """
 
@@ -25,8 +25,8 @@ from ganeti.confd import keyfile
 from ganeti.confd import wire
 
 
-#: No value in ssconf is longer; Ganeti itself writes none of more than 128 KiB
-#: (bytes)
+#: Largest ssconf file that is read, in bytes; Ganeti writes none of more than
+#: 128 KiB
 _MAX_SSCONF_SIZE = 1 << 20
 
 #: Environment variables of clients, see C{clientlib.settings}
@@ -36,11 +36,12 @@ CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
 def _Paths() -> ModuleType:
   """Imports C{ganeti.pathutils}.
 
-  Not at the head of this module: Ganeti's raises RuntimeError over a wrong
-  environment, and that shall be a clear error of whoever needs a path.
+  The import is here and not at the head of this module because Ganeti's own
+  C{pathutils} raises RuntimeError if the environment is wrong, which has to
+  become a clear error of the caller that needs a path.
 
-  @raise errors.ConfigurationError: C{GANETI_ROOTDIR} (over Ganeti's own
-    modules: C{GANETI_HOSTNAME} too) is wrong
+  @raise errors.ConfigurationError: C{GANETI_ROOTDIR} is wrong, or, with
+    Ganeti's own modules, C{GANETI_HOSTNAME}
 
   """
   try:
@@ -68,11 +69,11 @@ def LogFile() -> str:
 
 
 def ReadKeyFile(path: str) -> bytes:
-  """Reads a file with a key to ask with, whatever is in it.
+  """Reads a client's key file, without looking at its contents.
 
-  The file may be a pipe, as a shell makes of "<(...)": the call waits for it.
+  The file may be a pipe, such as a shell's "<(...)"; reading it may block.
 
-  @raise errors.ConfigurationError: it cannot be read, or is too long
+  @raise errors.ConfigurationError: the file cannot be read, or is too long
 
   """
   try:
@@ -90,10 +91,10 @@ def ReadKeyFile(path: str) -> bytes:
 def ReadKey(path: str) -> bytes:
   """Reads a cluster's HMAC key.
 
-  @return: the file's bytes, a newline at the end included: Ganeti's keys have
-    one, and it is part of the key
-  @raise errors.ConfigurationError: the file cannot be read, or is no cluster's
-    key
+  @return: the file's bytes, including the newline at the end, which is part of
+    Ganeti's keys
+  @raise errors.ConfigurationError: the file cannot be read, or does not hold a
+    cluster's key
 
   """
   key = ReadKeyFile(path)
@@ -104,9 +105,9 @@ def ReadKey(path: str) -> bytes:
 def ReadDaemonKey(path: str) -> tuple[bytes, filestate.State]:
   """Reads the HMAC key that a daemon serves with.
 
-  @return: as L{ReadKey}, and the file's state
-  @raise errors.ConfigurationError: it cannot be read, is no regular file, or no
-    cluster's key
+  @return: the key as from L{ReadKey}, and the file's state
+  @raise errors.ConfigurationError: the file cannot be read, is not a regular
+    file, or does not hold a cluster's key
 
   """
   (key, state) = filestate.ReadFile(path, keyfile.MAX_SIZE, "the HMAC key ")
@@ -115,21 +116,21 @@ def ReadDaemonKey(path: str) -> tuple[bytes, filestate.State]:
 
 
 def ReadAnyKey(path: str) -> wire.Key:
-  """Reads a key to ask with, a cluster's or a reader's.
+  """Reads a client's key, which is a cluster's or a reader's.
 
-  @raise errors.ConfigurationError: the file cannot be read, or has no key
+  @raise errors.ConfigurationError: the file cannot be read, or holds no key
 
   """
   return keyfile.Parse(ReadKeyFile(path), path)
 
 
 def KeyWarning(path: str) -> Optional[str]:
-  """Looks whether too many may read or change a cluster's HMAC key.
+  """Checks the permissions of a cluster's HMAC key.
 
-  Ganeti lets its owner and a group read it (0400, 0440). That the owner may
-  write to it is fine, too.
+  Ganeti gives the owner, and in some set-ups a group, permission to read (0400,
+  0440). Write permission for the owner is harmless.
 
-  @return: None if all is well, or the file's mode cannot be read
+  @return: a warning; None if the mode is fine or cannot be read
 
   """
   try:
@@ -143,12 +144,12 @@ def KeyWarning(path: str) -> Optional[str]:
 
 
 def ReadSsconf(name: str) -> list[str]:
-  """Reads one of the values that Ganeti keeps on every node.
+  """Reads an ssconf file, one of the values that Ganeti keeps on every node.
 
   @param name: C{constants.SS_*}
-  @return: the lines that are not empty; no line where there is no such file,
+  @return: the lines that are not empty; an empty list if there is no such file,
     as on a machine that is no node
-  @raise errors.ConfigurationError: the file cannot be read
+  @raise errors.ConfigurationError: the file cannot be read, or is not UTF-8
 
   """
   path = os.path.join(_Paths().DATA_DIR, "ssconf_" + name)
@@ -165,18 +166,18 @@ def ReadSsconf(name: str) -> list[str]:
 def MasterCandidates() -> list[str]:
   """Returns the addresses of the master candidates.
 
-  @return: this machine's own address where it is no node
+  @return: the loopback address if this machine is no node
 
   """
   return ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS) or ["127.0.0.1"]
 
 
 def PossibleClientSettings() -> list[str]:
-  """Returns where settings of clients may be, the weakest first.
+  """Returns the paths of client settings, lowest precedence first.
 
   """
   home = os.environ.get("XDG_CONFIG_HOME", "")
-  # The rules for it say that others are ignored
+  # The XDG specification has relative paths ignored
   if not os.path.isabs(home):
     home = os.path.expanduser("~/.config")
   return [os.path.join(directory, "confd-client.conf")
@@ -184,14 +185,14 @@ def PossibleClientSettings() -> list[str]:
 
 
 def ClientSettings() -> list[str]:
-  """Returns the settings of clients that are there, the weakest first.
+  """Returns the paths of existing client settings, lowest precedence first.
 
   """
   return [path for path in PossibleClientSettings() if os.path.exists(path)]
 
 
 def HasClientSettings() -> bool:
-  """Tells whether there is anything for C{clientlib.settings} to read.
+  """Tells whether C{clientlib.settings} would find any settings.
 
   """
   return (any(os.environ.get(name) for name in CLIENT_VARIABLES) or
@@ -199,9 +200,7 @@ def HasClientSettings() -> bool:
 
 
 def AnyAddress() -> str:
-  """Returns the address that stands for all of this node.
-
-  @return: of the address family of the cluster's nodes
+  """Returns the wildcard address in the address family of the cluster.
 
   """
   if ReadSsconf(constants.SS_PRIMARY_IP_FAMILY) == [str(int(socket.AF_INET6))]:
@@ -212,7 +211,7 @@ def AnyAddress() -> str:
 def DefaultPort() -> int:
   """Returns the UDP port of confd.
 
-  @return: what the services database says, else
+  @return: the port in the services database, else
     C{constants.DEFAULT_CONFD_PORT}
 
   """

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Lines of a log.
+"""Formats log messages: each is one line, whatever values are in it.
 
 """
 
@@ -12,10 +12,9 @@ from ganeti.confd import printable
 
 
 class Formatter(logging.Formatter):
-  """Makes one line of a message, whatever values are in it.
+  """Formats a message as one line, and escapes the values in it.
 
-  An exception's traceback follows in lines of its own, in which values are made
-  printable as well.
+  The lines of an exception's traceback follow, escaped one by one.
 
   """
   def formatMessage(self, record: logging.LogRecord) -> str:
@@ -32,7 +31,9 @@ class Formatter(logging.Formatter):
 
 
 def LogTraceback(text: str) -> None:
-  """Logs the traceback of a programming error in another process.
+  """Logs the traceback of a programming error that another process has met.
+
+  @param text: the traceback's lines
 
   """
   logging.getLogger().handle(logging.makeLogRecord({

@@ -2,24 +2,26 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Numbers that somebody has typed: digits, and nothing else.
+"""Parses numbers that a user has typed: ASCII digits, and nothing else.
 
-C{int} reads more than that: blanks around, underscores, digits of other
-scripts; and it takes long for very many digits.
+C{int} is too lenient: it takes surrounding blanks, underscores, and digits of
+other scripts. And its time grows with the square of the number of digits.
 
 """
 
 from __future__ import annotations
 
 
-#: Digits at the most
+#: Longest number that is parsed, in digits
 _MAX_DIGITS = 10
 
 
 def Parse(text: str, least: int, most: int) -> int:
-  """Reads a number within limits.
+  """Parses a number.
 
-  @raise ValueError: it is none, or is beyond them
+  @param least: the smallest number allowed
+  @param most: the largest number allowed
+  @raise ValueError: the text is no number, or one beyond these limits
 
   """
   if (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and
@@ -29,9 +31,9 @@ def Parse(text: str, least: int, most: int) -> int:
 
 
 def Port(text: str) -> int:
-  """Reads the number of a port.
+  """Parses the number of a port.
 
-  @raise ValueError: it is none
+  @raise ValueError: the text is no number from 1 to 65535
 
   """
   try:

@@ -2,21 +2,21 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Text that can be shown, whatever a value holds.
+"""Escapes values so that they can be shown to a person.
 
 Rule: every text that is shown to a person goes through L{Printable}, whether on
-a terminal, in a table, in a log or on a page. A character that only one format
-gives a meaning, such as "<" in markup, is escaped where that format is written.
+a terminal, in a table, in a log or on a page. Characters that have a meaning in
+one format only, such as "<" in HTML, are escaped where that format is written.
 
 """
 
 
 def Printable(text: str) -> str:
-  """Escapes what breaks a line, moves a terminal, or cannot be written at all.
+  """Escapes characters that end a line, control a terminal, or are invisible.
 
-  Escaped is all that Python does not call printable: control characters, ends
-  of lines, marks that turn the direction of writing, characters without a
-  shape, lone surrogates. The result is one line.
+  These are all characters for which C{str.isprintable} is False: control
+  characters, line separators, bidirectional controls, unassigned code points,
+  lone surrogates. The result is one line.
 
   """
   if text.isprintable():

@@ -2,32 +2,31 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Limits how often one and the same request is worked for.
+"""Limits how often copies of one request are answered.
 
-Whoever sees an authentic request on the wire can send it again, from an address
-that is not his, for as long as its time is accepted. The daemon would do the
-work again, and send its reply to a victim. So what costs more than a look-up,
-or is answered at length, is remembered here and done L{LIMIT} times. So are
-questions that wait, kept or not, and short replies, for as long as too many of
-them cannot be delivered.
+An attacker that captures an authentic request can replay it, from a forged
+source address, for as long as the request's time stamp is accepted. Each copy
+would cost the daemon the work of an answer, and a victim the reply. Hence the
+rule: a request whose answer costs more than a look-up, or is long, is answered
+L{LIMIT} times. The same limit holds for questions that wait, kept or not; and
+for short replies too while many replies cannot be delivered.
 
-Honest clients are never refused: a client that asks again signs with the time
-again, which makes it another request at the latest after a second, and none
-sends more than a few in a second.
+An honest client never reaches the limit: a client that repeats a question signs
+the current time again, so the request is another one after a second at the
+latest, and no client sends more than a few requests a second.
 
-Facts: the signature is what two copies of a request have in common; all else
-in a datagram may be written in another way. It is as good as random, so that
-some of its bits are a hash of it. The time that a request was sent at is signed
-too: copies that come later look where the first one looked. Requests are
-remembered in memory that all workers share, since a captured request meets each
-of them, and that outlives generations, since reloads are frequent. It has no
-lock: two workers at the same moment may count one where there were two.
+Facts: two copies of a request have the signature in common; the rest of the
+datagram can be encoded differently. A signature is uniformly distributed, so
+some of its bits serve as its hash. The time stamp is signed too, so all copies
+of a request fall into the same division of the table. All workers share the
+table, as copies may reach any of them, and the table outlives generations, as
+reloads are frequent. The table has no lock: two workers at the same moment may
+count one copy where there were two.
 
-The memory is divided by the time that requests were sent at, a division for ten
-seconds. So a request can only be forgotten for others that were sent in the
-same ten seconds; and a division's memory goes back to the system when the next
-ten seconds need it. A request that was seen once makes room for another one
-before one that was seen more often does.
+The table is divided by the requests' time stamps, into divisions of ten
+seconds. So a request can be evicted only by requests of the same ten seconds,
+and a division's memory is returned to the system when the division is reused.
+Requests that were seen once are evicted before those seen more often.
 
 """
 
@@ -36,43 +35,44 @@ import mmap
 from ganeti import constants
 
 
-#: How often a request is worked for
+#: How often copies of one request are answered
 LIMIT = 16
 
-#: Replies up to this size cost the sender of a copy as much as the victim: a
-#: captured request has 200 or more (bytes)
+#: Largest reply that is not limited, in bytes. A replay of it gains an attacker
+#: little: a captured request has 200 bytes or more.
 FREE_SIZE = 1232
 
-#: Seconds for which a request may be accepted, by this or another's clock
+#: Seconds for which a time stamp may be accepted, by any clock within the skew
 WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
 
-#: Seconds that share a division, and the number of divisions: more than the
-#: window needs
+#: Seconds of time stamps that share a division, and the number of divisions,
+#: more than L{WINDOW} needs
 _PERIOD = 10
 _DIVISIONS = 64
-#: Places of a division, and of a bucket: a request has one of its bucket's
+#: Cells of a division, and of a bucket; a request takes one cell of its bucket
 PLACES = 1 << 14
 _BUCKET = 8
 
 _ITEM = 8
-#: A place is 0, or the first 59 bits of a signature and the number of answers
+#: A cell is 0, or the first 59 bits of a signature and the number of answers
 _COUNT_MASK = (1 << 5) - 1
 _MARK_DIGITS = 16
 _MARK_MASK = (1 << 64) - 1 - _COUNT_MASK
-#: Other bits of the signature say which bucket
+#: The digits of the signature that choose the bucket
 _BUCKET_DIGITS = slice(_MARK_DIGITS, _MARK_DIGITS + 8)
 
-#: The first page says what the divisions are for, then until when to be wary
+#: The first page has the period of each division, then the time until which
+#: short replies are limited too
 _HEAD = mmap.PAGESIZE // _ITEM
 _WARY = _DIVISIONS
 _DIVISION_SIZE = PLACES * _ITEM
 
 
 class ReplayTable:
-  """The requests that were worked for.
+  """How often each request was answered.
 
-  @ivar wary_until: a single item, the time until which short replies are
-    limited too (seconds since the epoch)
+  @ivar wary_until: a sequence of one item, the time until which short replies
+    are limited too (seconds since the epoch)
 
   """
   def __init__(self) -> None:
@@ -81,22 +81,20 @@ class ReplayTable:
     self.wary_until = self._cells[_WARY:_WARY + 1]
 
   def BeWary(self, now: float) -> None:
-    """Has short replies limited too.
-
-    For as long as the requests seen so far are good.
+    """Has short replies limited too, until requests seen so far have expired.
 
     """
     self._cells[_WARY] = int(now) + WINDOW + 1
 
   def Allows(self, signature: str, sent: int) -> bool:
-    """Tells whether a request may be worked for once more.
+    """Counts a copy of a request, and tells whether it may be answered.
 
-    @param signature: the request's, in hex
-    @param sent: the time in the request, in seconds since the epoch
+    @param signature: the request's signature, in hex
+    @param sent: the time stamp in the request, in seconds since the epoch
 
     """
     cells = self._cells
-    # Not 0, as in what is not used yet
+    # Add 1, as the period of a division that was never used is 0
     period = 1 + sent // _PERIOD
     division = period % _DIVISIONS
     if cells[division] != period:
@@ -114,7 +112,7 @@ class ReplayTable:
       if count < least:
         (place, least) = (index, count)
       if count == 0:
-        # They are filled from the first on
+        # A bucket's cells are filled from the first on
         break
       if cell & _MARK_MASK == mark:
         if count >= LIMIT:
@@ -125,13 +123,13 @@ class ReplayTable:
     return True
 
   def _Clear(self, division: int) -> None:
-    """Forgets a division, and gives its memory back.
+    """Clears a division, and returns its memory to the system.
 
     """
     start = (_HEAD + division * PLACES) * _ITEM
     try:
       self._memory.madvise(mmap.MADV_REMOVE, start, _DIVISION_SIZE)
     except (AttributeError, OSError):
-      # The system cannot give it back
+      # This kernel cannot take the pages back: overwrite them
       self._cells[start // _ITEM:start // _ITEM + PLACES] = \
         memoryview(bytes(_DIVISION_SIZE)).cast("Q")
