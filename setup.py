@@ -19,10 +19,8 @@ from setuptools.command import build_py
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 #: Modules and packages of ganeti.confd that only the daemon uses
-_DAEMON = frozenset(["answers", "config.fields", "config.inventory",
-                     "config.lenient", "config.redaction", "config.shared",
-                     "config.snapshot", "config.volumes", "counters", "daemon",
-                     "querylib", "replay", "responder", "server", "waiting"])
+_DAEMON = frozenset(["answers", "config", "counters", "daemon", "querylib",
+                     "replay", "responder", "server", "waiting"])
 
 
 def _Version():

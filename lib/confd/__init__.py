@@ -4,15 +4,18 @@
 
 """Confd: questions about a cluster's configuration, answered over UDP.
 
-The map of the house. In this room is what daemon and clients share: the wire
-(C{protocol}, C{wire}, C{parts}, C{replay}, C{counters}), and what a node has in
-files (C{localnode}, C{filestate}). Here are, too, the three modules that the
-package promises: C{client}, and C{server} and C{querylib} with C{responder} and
-C{answers} between them. The other rooms:
+The map of the house. In this room is what daemon and clients share beside the
+protocol: what a node has in files (C{localnode}, C{filestate}), and text for
+people. Here are, too, the three modules that the package promises: C{client},
+and C{server} and C{querylib} with C{responder} and C{answers} between them. The
+other rooms:
 
-  - C{config}: what the cluster is. The configuration, read and indexed, and
-    the tables that are made of it. What a client has to know of tables is in
-    C{config.columns}, without the rest.
+  - C{protocol}: what goes over the wire. Numbers and names, datagrams, answers
+    in parts, keys.
+  - C{schema}: the fields of tables, and the order of names. The daemon and its
+    clients both know them.
+  - C{config}: the configuration, read and indexed, and the tables that are made
+    of it.
   - C{daemon}: the processes of ganeti-confd, and what they share with the
     system.
   - C{clientlib}: what asking takes. C{client} is its door.
@@ -21,7 +24,7 @@ C{answers} between them. The other rooms:
   - C{command}: the command confd-client, and the hook of "gnt-cluster verify".
   - C{exporter}: the web server confd-exporter.
 
-Pure code (the wire, C{config}, C{querylib}, C{answers}, C{daemon.policy},
+Pure code (C{protocol}, C{schema}, C{config}, C{querylib}, C{answers}, C{daemon.policy},
 C{clientlib.exchange}, C{clientlib.fetch}, C{clientlib.filters}, C{views} and
 C{export}) knows bytes and values, and no socket, clock, file or log. The rest
 meets the world. What may import what is in test/unit/test_rooms.py.

@@ -23,12 +23,12 @@ import simplejson
 
 from ganeti import constants
 from ganeti.confd import counters
-from ganeti.confd import parts
 from ganeti.confd import protocol
 from ganeti.confd import querylib
 from ganeti.confd import replay
-from ganeti.confd import wire
 from ganeti.confd.config import snapshot as snapshotlib
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import wire
 
 
 #: Answers of more items than this are made outside the workers. Making one of

@@ -39,13 +39,13 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, FrozenSet, \
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd import protocol
-from ganeti.confd import wire
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import forms
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import wire
 
 # The rest of the public interface
 # pylint: disable=W0611

@@ -19,7 +19,7 @@ import mmap
 from typing import MutableSequence, cast
 
 from ganeti.confd import protocol
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 
 def QueryName(kind: str) -> str:

@@ -21,8 +21,8 @@ from typing import Optional
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import filestate
-from ganeti.confd import keyfile
-from ganeti.confd import wire
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import wire
 
 
 #: Largest ssconf file that is read, in bytes; Ganeti writes none of more than

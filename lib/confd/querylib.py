@@ -16,10 +16,10 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple, Union
 from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd import waiting
-from ganeti.confd import wire
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot as snapshotlib
+from ganeti.confd.protocol import wire
 
 
 #: Status, one of C{constants.CONFD_REPL_STATUSES}, and answer, a JSON value

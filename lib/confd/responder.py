@@ -21,7 +21,7 @@ from ganeti.confd import counters
 from ganeti.confd import protocol
 from ganeti.confd import replay
 from ganeti.confd import waiting
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 
 _STATUS_COUNTER = {

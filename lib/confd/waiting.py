@@ -27,7 +27,7 @@ import math
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 
 #: Longest time that a client may ask for (seconds)

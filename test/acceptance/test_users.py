@@ -21,8 +21,8 @@ from cluster import debian
 from cluster import ours
 from cluster.changing import INSTANCE
 
-from ganeti.confd import keyfile
-from ganeti.confd import readerkey
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 #: Its instances are files there
 _FAKE_HYPERVISOR = "/run/ganeti/fake-hypervisor"

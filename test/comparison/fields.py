@@ -21,7 +21,7 @@ from comparison import answers
 from comparison import judges
 
 from ganeti.confd import client
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 
 #: Ganeti's names of what our tables are of. It has none of disks.
 KINDS = {

@@ -6,7 +6,7 @@
 
 """
 
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 
 _TEXT_FIELDS = ["name", "pnode", "pnode.group", "os", "hypervisor",
                 "admin_state", "disk_template", "uuid", "nic.ip/0",

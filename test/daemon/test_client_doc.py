@@ -24,8 +24,8 @@ import uuid
 
 import testutils
 
-from ganeti.confd import keyfile
-from ganeti.confd import readerkey
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 _PAGE = os.path.join(testutils.SRCDIR, "doc", "client.rst")

@@ -24,8 +24,8 @@ import testutils
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
-from ganeti.confd import keyfile
-from ganeti.confd import readerkey
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 _ADDRESSES = ["127.0.15.1", "127.0.15.2"]

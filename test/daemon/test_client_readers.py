@@ -24,12 +24,12 @@ import test_cli_options
 import testutils
 
 from ganeti.confd import client
-from ganeti.confd import keyfile
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
 from ganeti.confd.command import commandline
 from ganeti.confd.command import parse
 from ganeti.confd.command import rights
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 _CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")

@@ -24,10 +24,10 @@ import processes
 import testutils
 import webserver
 
-from ganeti.confd import keyfile
 from ganeti.confd import printable
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 #: What the manual page says that a key needs

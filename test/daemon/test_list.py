@@ -22,7 +22,7 @@ from testutils import Uuid
 
 from ganeti.confd import client
 from ganeti.confd.clientlib import filters
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 
 _PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 

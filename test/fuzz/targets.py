@@ -31,15 +31,15 @@ from ganeti import errors
 from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import filestate
-from ganeti.confd import parts
 from ganeti.confd import replay
 from ganeti.confd import responder
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import fetch
 from ganeti.confd.clientlib import filters
 from ganeti.confd.config import snapshot
 from ganeti.confd.daemon import stats
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import wire
 
 
 _SECRET = "s3cret-parameter"

@@ -24,8 +24,8 @@ from cluster import grow
 from cluster import shared
 
 from ganeti.confd import client
-from ganeti.confd import keyfile
-from ganeti.confd import readerkey
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")

@@ -95,7 +95,7 @@ def _Needed(names):
   """
   todo = [name for name in names if name.count(".") > 1 and
           # Commands and formats are imported by their names
-          name.split(".")[2] in ("client", "filters", "command", "export",
+          name.split(".")[2] in ("client", "command", "export",
                                  "exporter")]
   result = set()
   while todo:
@@ -215,7 +215,7 @@ class TestPip(unittest.TestCase):
           module = "ganeti." + module.replace(os.sep, ".")
           names[module.rpartition(".__init__")[0] or module] = path
     needed = _Needed(names)
-    self.assertIn("ganeti.confd.wire", needed)
+    self.assertIn("ganeti.confd.protocol.wire", needed)
     self.assertNotIn("ganeti.confd.server", needed)
     packed = {name[:-len(".py")].replace("/", ".") for name in files
               if name.startswith("ganeti/confd/") and name.endswith(".py")}

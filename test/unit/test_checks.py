@@ -20,9 +20,9 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
 from ganeti.confd import querylib
-from ganeti.confd import wire
-from ganeti.confd.config import columns
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import evacuation
 

@@ -24,7 +24,7 @@ from ganeti import confd
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 
 class _Server:

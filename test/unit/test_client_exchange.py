@@ -12,8 +12,8 @@ import unittest
 import testutils
 
 from ganeti import constants
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.protocol import wire
 
 
 def _Candidate(index, **kwargs):

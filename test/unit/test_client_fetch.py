@@ -14,10 +14,10 @@ import unittest
 import testutils
 
 from ganeti import errors
-from ganeti.confd import parts
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import fetch
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import wire
 
 
 def _Answer(seed, size=60000):

@@ -14,10 +14,10 @@ import testutils
 from testutils import Uuid
 
 from ganeti.confd import querylib
-from ganeti.confd import wire
 from ganeti.confd.clientlib import forms
-from ganeti.confd.config import columns
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
 
 
 KEY = testutils.KEY

@@ -18,10 +18,10 @@ from inputs import hypothesis, needs_hypothesis, st
 from fuzz import targets
 
 from ganeti import errors
-from ganeti.confd import parts
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import wire
 
 
 KEY = testutils.KEY

@@ -11,10 +11,10 @@ import unittest
 
 import testutils
 
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import serials
 from ganeti.confd.clientlib.serials import Outcome
+from ganeti.confd.protocol import wire
 
 
 _WAIT = 66

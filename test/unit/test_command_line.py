@@ -21,7 +21,7 @@ from ganeti.confd.command import commandline
 from ganeti.confd.command import conversions
 from ganeti.confd.command import parse
 from ganeti.confd.command import questions
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 
 
 def _Parse(*argv):

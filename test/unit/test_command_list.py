@@ -9,7 +9,7 @@
 import unittest
 
 from ganeti.confd.command import values
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 
 
 class TestCsv(unittest.TestCase):

@@ -25,15 +25,15 @@ import testutils
 
 from ganeti import constants
 from ganeti.confd import client
-from ganeti.confd import keyfile
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
-from ganeti.confd import wire
 from ganeti.confd.clientlib import settings
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
-from ganeti.confd.config import columns
 from ganeti.confd.daemon import main
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 
 try:

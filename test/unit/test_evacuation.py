@@ -12,7 +12,7 @@ cluster.
 import itertools
 import unittest
 
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
 
 

@@ -13,11 +13,11 @@ from inputs import TEXTS, hypothesis, needs_hypothesis, st
 
 from ganeti.confd.clientlib import stats
 from ganeti.confd.clientlib import status
-from ganeti.confd.config import columns
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import facts as factslib
 from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import markup
+from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
 

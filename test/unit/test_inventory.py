@@ -22,11 +22,11 @@ from testutils import Uuid
 
 from ganeti.confd import protocol
 from ganeti.confd import querylib
-from ganeti.confd import wire
-from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import inventory
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
 
 QUERY = 64
 (OK, ERROR) = range(2)

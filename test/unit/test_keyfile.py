@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.keyfile, and who reads key files"""
+"""Tests for ganeti.confd.protocol.keyfile, and who reads key files"""
 
 import datetime
 import os
@@ -13,10 +13,10 @@ import testutils
 
 from ganeti import errors
 from ganeti.confd import client
-from ganeti.confd import keyfile
 from ganeti.confd import localnode
-from ganeti.confd import readerkey
-from ganeti.confd import wire
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
 
 
 _LABEL = readerkey.Make("grafana", ["ping", "list/nodes"],

@@ -26,18 +26,18 @@ from testutils import Uuid
 
 from ganeti.confd import answers
 from ganeti.confd import querylib
-from ganeti.confd import wire
 from ganeti.confd.command import list as listcmd
 from ganeti.confd.command import map as mapcmd
 from ganeti.confd.command import output
 from ganeti.confd.command import values
-from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
-from ganeti.confd.config import naturalorder
 from ganeti.confd.config import snapshot
 from ganeti.confd.exporter import listing
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 from ganeti.confd.views import checks
 from ganeti.confd.views import evacuation
 from ganeti.confd.views import placement

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.parts"""
+"""Tests for ganeti.confd.protocol.parts"""
 
 import base64
 import hashlib
@@ -17,9 +17,9 @@ from unittest import mock
 import testutils
 
 from ganeti import errors
-from ganeti.confd import parts
 from ganeti.confd import protocol
-from ganeti.confd import wire
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import wire
 
 
 #: What any network carries in one piece

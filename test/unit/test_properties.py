@@ -29,11 +29,11 @@ from ganeti import errors
 from ganeti.confd import answers
 from ganeti.confd import counters
 from ganeti.confd import querylib
-from ganeti.confd import readerkey
 from ganeti.confd import replay
 from ganeti.confd import responder
-from ganeti.confd import wire
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
 
 
 KEY = testutils.KEY

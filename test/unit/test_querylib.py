@@ -12,8 +12,8 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti.confd import querylib
-from ganeti.confd import wire
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import wire
 
 
 UNKNOWN = (1, 0)

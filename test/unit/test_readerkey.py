@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.readerkey: labels, what they permit, their keys"""
+"""Tests for readers' keys: labels, what they permit, and what they derive"""
 
 import calendar
 import datetime
@@ -11,8 +11,8 @@ import unittest
 import testutils
 
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
-from ganeti.confd.config import columns
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.schema import columns
 
 
 ALL_TYPES = sorted(protocol.REQUEST_TYPES.values()) + [12, 999, -1, None]

@@ -15,10 +15,10 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
 from ganeti.confd import querylib
-from ganeti.confd import wire
-from ganeti.confd.config import columns
 from ganeti.confd.config import redaction
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
 
 
 def _Load(config):

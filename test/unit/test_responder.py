@@ -18,12 +18,12 @@ import testutils
 
 from ganeti.confd import answers
 from ganeti.confd import counters
-from ganeti.confd import parts
 from ganeti.confd import protocol
 from ganeti.confd import querylib
 from ganeti.confd import replay
 from ganeti.confd import responder
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import parts
 
 
 KEY = testutils.KEY

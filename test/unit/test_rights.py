@@ -12,11 +12,11 @@ import unittest
 import testutils
 
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
 from ganeti.confd.clientlib import reader
 from ganeti.confd.command import commandline
 from ganeti.confd.command import parse
 from ganeti.confd.command import rights
+from ganeti.confd.protocol import readerkey
 
 
 def _Page():

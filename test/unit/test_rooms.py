@@ -19,7 +19,6 @@ _SHARED = "shared"
 #: The modules at the top that are doors to other rooms
 _DOORS = {
   "client": "client",
-  "filters": "client",
   "answers": "server",
   "querylib": "server",
   "responder": "server",
@@ -27,24 +26,25 @@ _DOORS = {
   "waiting": "server",
   }
 
+#: What each room above these three may import from
+_BASE = ["protocol", "schema", _SHARED]
+
 #: Room to the rooms that its modules may import from, beside itself
 _MAY_IMPORT = {
-  _SHARED: [],
-  "config": [_SHARED],
-  "server": [_SHARED, "config"],
-  "daemon": [_SHARED, "config", "server"],
-  "clientlib": [_SHARED],
-  "client": [_SHARED, "clientlib"],
-  "findings": [_SHARED],
-  "views": [_SHARED, "findings"],
-  "export": [_SHARED],
-  "command": [_SHARED, "clientlib", "client", "views", "export"],
-  "exporter": [_SHARED, "clientlib", "client", "views", "export"],
+  "protocol": [],
+  "schema": [],
+  _SHARED: ["protocol"],
+  "config": _BASE,
+  "server": _BASE + ["config"],
+  "daemon": _BASE + ["config", "server"],
+  "clientlib": _BASE,
+  "client": _BASE + ["clientlib"],
+  "findings": _BASE,
+  "views": _BASE + ["findings"],
+  "export": _BASE,
+  "command": _BASE + ["clientlib", "client", "views", "export"],
+  "exporter": _BASE + ["clientlib", "client", "views", "export"],
   }
-
-#: Names and titles of fields, and the order of names: who asks for tables needs
-#: them, and they import nothing else
-_VOCABULARY = frozenset(["config.columns", "config.naturalorder"])
 
 #: (module, what it imports beyond that): each with its reason
 _MORE = frozenset([
@@ -59,24 +59,29 @@ _SEAM = frozenset(["confd", "constants", "errors", "pathutils"])
 def _Modules():
   """Yields each module's name below C{ganeti.confd}, and its path.
 
+  A room with an C{__init__.py} is a module of the room's name.
+
   """
   for (directory, _, names) in os.walk(_CONFD):
     for name in names:
       if name.endswith(".py"):
         path = os.path.join(directory, name)
         module = os.path.relpath(path, _CONFD)[:-len(".py")]
-        yield (module.replace(os.sep, "."), path)
+        module = module.replace(os.sep, ".")
+        yield (module.rpartition(".__init__")[0] or module, path)
 
 
 def _Room(module):
   (room, dot, _) = module.partition(".")
-  return room if dot else _DOORS.get(module, _SHARED)
+  if dot or os.path.isdir(os.path.join(_CONFD, room)):
+    return room
+  return _DOORS.get(module, _SHARED)
 
 
 def _Imports(path):
   """Lists what a module imports, wherever in it.
 
-  @return: full names, "ganeti.confd.wire" for "from ganeti.confd import wire"
+  @return: full names, "ganeti.confd.client" for "from ganeti.confd import client"
 
   """
   with open(path, encoding="utf-8") as source:
@@ -109,8 +114,7 @@ class TestRooms(unittest.TestCase):
           continue
         self.assertIn(target, modules, "%s imports %s" % (module, name))
         allowed = [_Room(module)] + _MAY_IMPORT[_Room(module)]
-        if _Room(target) in allowed or (target in _VOCABULARY and
-                                        _Room(module) != _SHARED):
+        if _Room(target) in allowed:
           continue
         self.assertIn((module, target), _MORE,
                       "%s (%s) imports %s (%s)" %

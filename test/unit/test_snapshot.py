@@ -17,9 +17,9 @@ from testutils import Uuid
 from ganeti import errors
 from ganeti.confd import protocol
 from ganeti.confd import querylib
-from ganeti.confd import wire
-from ganeti.confd.config import naturalorder
 from ganeti.confd.config import snapshot
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import naturalorder
 
 
 UNKNOWN = (1, 0)

@@ -11,7 +11,7 @@ import inputs
 import testutils # pylint: disable=W0611
 from inputs import TEXTS, hypothesis, needs_hypothesis, st
 
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import svg
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.wire"""
+"""Tests for ganeti.confd.protocol.wire"""
 
 import json
 import os
@@ -14,8 +14,8 @@ from unittest import mock
 import test_readerkey
 import testutils
 from ganeti import errors
-from ganeti.confd import readerkey
-from ganeti.confd import wire
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
 
 
 NOW = 1700000000

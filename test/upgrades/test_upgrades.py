@@ -163,7 +163,7 @@ class TestUpgrades(unittest.TestCase):
     ours.Util(self.node, "start-all", check=False)
     self._CheckOurs()
     self.assertIn("newer", self.node.Read(
-      "/usr/share/ganeti/3.0/ganeti/confd/wire.py.distrib").decode("ascii"))
+      "/usr/share/ganeti/3.0/ganeti/confd/localnode.py.distrib").decode("ascii"))
     self._Purge()
     self._CheckTheirs()
     self.assertEqual([line for line in self._Tree("compare")

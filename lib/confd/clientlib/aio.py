@@ -25,11 +25,11 @@ from typing import Any, Callable, Deque, Dict, Optional, Sequence, TypeVar, \
   Union
 
 from ganeti import errors
-from ganeti.confd import parts
 from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import post as postlib
 from ganeti.confd.clientlib import questions
 from ganeti.confd.clientlib import talk
+from ganeti.confd.protocol import parts
 
 
 #: How many questions wait for their first replies at a time, and how long one

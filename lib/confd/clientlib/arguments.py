@@ -17,7 +17,7 @@ import os
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from ganeti import errors
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 
 def Refuse(name: str, expected: str, value: Any) -> errors.ProgrammerError:

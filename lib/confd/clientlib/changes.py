@@ -20,8 +20,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Hashable, Iterable, NamedTuple, Optional
 
 from ganeti import constants
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
+from ganeti.confd.protocol import wire
 
 
 #: Items by key

@@ -36,17 +36,17 @@ from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, \
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import keyfile
 from ganeti.confd import localnode
-from ganeti.confd import parts as partslib
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
-from ganeti.confd import wire
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import post as postlib
 from ganeti.confd.clientlib import talk
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import parts as partslib
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
 
 
 #: Seconds after which all candidates' word is taken for a lower serial

@@ -53,13 +53,13 @@ from typing import TYPE_CHECKING, Any, Dict, Generic, Iterable, List, \
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import keyfile
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
-from ganeti.confd import wire
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import reader
 from ganeti.confd.clientlib import talk
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
 
 
 #: The configuration's serial, asked for by name

@@ -24,11 +24,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import parts
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import talk
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import wire
 
 
 #: How many parts are under way at a time: they fit a socket's usual buffer

@@ -43,13 +43,13 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Deque, \
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import wire
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import changes
 from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import serials
+from ganeti.confd.protocol import wire
 
 
 #: Seconds until what went wrong is tried again

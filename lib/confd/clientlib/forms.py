@@ -30,7 +30,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, \
 
 from ganeti import constants
 from ganeti.confd import protocol
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 
 #: How deep lists and objects may stand in each other
@@ -320,7 +320,7 @@ def _Cells() -> Dict[str, Dict[str, _Form]]:
   By type, a value may be null in any field: an object does not have it.
 
   """
-  from ganeti.confd.config import columns
+  from ganeti.confd.schema import columns
   names = _List(_OrNull(_TEXT), "a list of texts and nulls")
   numbers = _List(_OrNull(_NUMBER), "a list of numbers and nulls")
   common = {"name": _TEXT, "uuid": _TEXT, "tags": _TEXTS}
@@ -383,7 +383,7 @@ def _Tables() -> Tuple[Dict[str, Dict[str, _Form]], Dict[Optional[str], _Form]]:
 
   """
   # Few questions are for tables
-  from ganeti.confd.config import columns
+  from ganeti.confd.schema import columns
   by_kind: Dict[Optional[str], _Form] = {
     columns.TEXT: _OrNull(_TEXT),
     columns.BOOL: _OrNull(_BOOL),
@@ -398,7 +398,7 @@ def _Cell(what: str, field: str) -> _Form:
   """Returns the form that a field's values have.
 
   """
-  from ganeti.confd.config import columns
+  from ganeti.confd.schema import columns
   table = columns.TABLES.get(what)
   if table is None:
     return _ANY

@@ -22,11 +22,11 @@ import socket
 import time
 from typing import Dict, Optional, Set
 
-from ganeti.confd import wire
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import channel
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import talk
+from ganeti.confd.protocol import wire
 
 
 #: How much is taken from a socket at a time

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from ganeti.confd import readerkey
+  from ganeti.confd.protocol import readerkey
 
 
 #: What silence to a reader may mean beside what it means to everybody
@@ -28,7 +28,7 @@ def May(label: readerkey.Label, right: str) -> bool:
   @param right: one of C{readerkey.RIGHTS}
 
   """
-  from ganeti.confd import readerkey
+  from ganeti.confd.protocol import readerkey
   (whole, _, _) = right.partition("/")
   return not label.what.isdisjoint([right, whole, readerkey.ALL])
 
@@ -46,7 +46,7 @@ def Describe(label: readerkey.Label) -> str:
   """Says what a key is good for.
 
   """
-  from ganeti.confd import readerkey
+  from ganeti.confd.protocol import readerkey
   what = "everything"
   if readerkey.ALL not in label.what:
     (*others, last) = sorted(label.what)

@@ -38,10 +38,10 @@ from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, \
 
 from ganeti import constants
 from ganeti.confd import protocol
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import talk
+from ganeti.confd.protocol import wire
 
 
 #: Seconds that a daemon is to keep a question. Firewalls forget after 30 that

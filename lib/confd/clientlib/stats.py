@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, \
 
 from ganeti import constants
 from ganeti.confd import protocol
-from ganeti.confd import wire
 from ganeti.confd.clientlib import exchange
-from ganeti.confd.config import naturalorder
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import naturalorder
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import questions

@@ -30,13 +30,13 @@ from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, \
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import protocol
-from ganeti.confd import readerkey
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import reader as readerlib
 from ganeti.confd.clientlib import stats as statslib
-from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import questions

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterable, \
   Literal, Optional, Sequence, TypeVar, Union, overload
 
 from ganeti import errors
-from ganeti.confd import parts
-from ganeti.confd import readerkey
 from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import questions
 from ganeti.confd.clientlib import talk
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import readerkey
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import exchange

@@ -21,7 +21,7 @@ from ganeti.confd.clientlib import dialogue
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import records
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 
 
 #: Kinds by other words for them

@@ -19,8 +19,8 @@ import abc
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from ganeti.confd import wire
 from ganeti.confd.clientlib import forms
+from ganeti.confd.protocol import wire
 
 
 #: A socket's address as Python has it: (host, port), or (host, port, flow

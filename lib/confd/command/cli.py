@@ -30,13 +30,13 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, \
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd import keyfile
 from ganeti.confd import localnode
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import parse
+from ganeti.confd.protocol import keyfile
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import settings

@@ -19,7 +19,7 @@ from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import table
 from ganeti.confd.command import values
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
 
 

@@ -25,8 +25,8 @@ from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import several
 from ganeti.confd.command import values
-from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 
 
 #: The columns if none are named

@@ -17,7 +17,7 @@ from ganeti.confd.clientlib import filters
 from ganeti.confd.command import conversions
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 
 
 #: What the types are called

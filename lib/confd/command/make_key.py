@@ -18,12 +18,12 @@ import re
 from typing import Optional
 
 from ganeti import errors
-from ganeti.confd import keyfile
 from ganeti.confd import localnode
-from ganeti.confd import readerkey
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import parse
 from ganeti.confd.command import rights
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 #: The mode of a file that is made here

@@ -34,9 +34,9 @@ from ganeti import confd
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import printable
-from ganeti.confd import wire
 from ganeti.confd.command import commandline
 from ganeti.confd.command import table
+from ganeti.confd.protocol import wire
 
 
 #: Seconds after which it is shown how far an answer in parts is, and how often

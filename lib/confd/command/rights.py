@@ -17,10 +17,10 @@ import time
 from typing import Dict, List, Optional, Tuple
 
 from ganeti import errors
-from ganeti.confd import readerkey
 from ganeti.confd.clientlib import reader
 from ganeti.confd.command import commandline
 from ganeti.confd.command import conversions
+from ganeti.confd.protocol import readerkey
 
 
 #: The right to list what the command line names

@@ -17,13 +17,13 @@ import time
 from typing import Any, Dict
 
 from ganeti.confd import client as clientlib
-from ganeti.confd import keyfile
 from ganeti.confd import localnode
-from ganeti.confd import readerkey
-from ganeti.confd import wire
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import rights
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
 
 
 def Tell(key: wire.Key, now: float) -> Dict[str, Any]:

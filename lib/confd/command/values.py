@@ -25,8 +25,8 @@ import time
 from typing import Any, Callable, Dict
 
 from ganeti.confd import printable
-from ganeti.confd import wire
-from ganeti.confd.config import columns
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
 
 
 #: Writes one value

@@ -19,7 +19,7 @@ from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 from ganeti.confd.views import whohas
 
 

@@ -24,12 +24,12 @@ import ipaddress
 
 from typing import Any, Callable, NamedTuple, Optional, Union
 
-from ganeti.confd.config import columns
 from ganeti.confd.config import lenient
 from ganeti.confd.config import redaction
 from ganeti.confd.config import shared
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.config import volumes
+from ganeti.confd.schema import columns
 
 
 # Short names for the annotations below

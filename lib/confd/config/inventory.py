@@ -33,11 +33,11 @@ from typing import Any, Iterator, NamedTuple, Optional, Union
 from ganeti import confd
 from ganeti import constants
 from ganeti.confd import protocol
-from ganeti.confd import wire
-from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot as snapshotlib
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import columns
 
 
 #: A query for more cells than this takes long

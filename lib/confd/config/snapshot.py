@@ -33,10 +33,10 @@ import simplejson
 
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import wire
 from ganeti.confd.config import lenient
-from ganeti.confd.config import naturalorder
 from ganeti.confd.config import redaction
+from ganeti.confd.protocol import wire
+from ganeti.confd.schema import naturalorder
 
 
 _Stored = lenient.Stored

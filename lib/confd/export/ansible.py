@@ -19,10 +19,10 @@ import json
 
 from typing import Any, Dict
 
-from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 from ganeti.confd.export import groups
 from ganeti.confd.export import words
+from ganeti.confd.schema import columns
 
 
 #: JSON has none

@@ -21,9 +21,9 @@ import re
 
 from typing import Iterable, Iterator, List, Set
 
-from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 from ganeti.confd.export import words
+from ganeti.confd.schema import columns
 
 
 COMMENT = "#"

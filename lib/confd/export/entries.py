@@ -13,9 +13,9 @@ import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
   Set
 
-from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
 from ganeti.confd.export import words
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 
 
 #: Is told what is left out

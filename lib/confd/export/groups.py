@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 from ganeti.confd.export import words
+from ganeti.confd.schema import columns
 
 
 _Values = Callable[[entries.Host], Sequence[Optional[str]]]

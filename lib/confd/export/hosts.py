@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from ganeti.confd.config import columns
 from ganeti.confd.export import entries
+from ganeti.confd.schema import columns
 
 
 COMMENT = "#"

@@ -20,11 +20,11 @@ import re
 
 from typing import Dict, Iterator, List
 
-from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
 from ganeti.confd.export import entries
 from ganeti.confd.export import groups
 from ganeti.confd.export import words
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 
 
 COMMENT = "#"

@@ -18,9 +18,9 @@ import json
 
 from typing import Any, Dict, List, Optional
 
-from ganeti.confd.config import columns
 from ganeti.confd.export import entries
 from ganeti.confd.export import words
+from ganeti.confd.schema import columns
 
 
 #: JSON has none

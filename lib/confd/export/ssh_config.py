@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from ganeti.confd.config import columns
 from ganeti.confd.export import entries
+from ganeti.confd.schema import columns
 
 
 COMMENT = "#"

@@ -21,9 +21,9 @@ from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import stats as statslib
 from ganeti.confd.clientlib import status as statuslib
-from ganeti.confd.config import columns
 from ganeti.confd.export import prometheus_sd
 from ganeti.confd.exporter import aside
+from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import placement
 

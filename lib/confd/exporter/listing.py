@@ -16,10 +16,10 @@ import math
 from typing import Any, List, NamedTuple, Optional, Sequence
 
 from ganeti.confd.clientlib import filters
-from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
 from ganeti.confd.exporter import aside
 from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 
 
 #: Longest filter (characters)

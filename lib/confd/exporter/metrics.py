@@ -19,8 +19,8 @@ from typing import Any, Callable, Counter, Dict, Iterator, List, Mapping, \
 
 from prometheus_client import core
 
-from ganeti.confd.config import columns
 from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
 

@@ -19,11 +19,11 @@ import urllib.parse
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
   Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.exporter import facts as factslib
 from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import metrics
+from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import svg
 

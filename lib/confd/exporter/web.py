@@ -39,7 +39,6 @@ from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, Iterable, \
 import prometheus_client
 
 from ganeti import errors
-from ganeti.confd.config import columns
 from ganeti.confd.exporter import aside
 from ganeti.confd.exporter import cache
 from ganeti.confd.exporter import discovery
@@ -49,6 +48,7 @@ from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import pages
 from ganeti.confd.exporter import watcher
+from ganeti.confd.schema import columns
 
 
 #: Most connections that wait for events, all together

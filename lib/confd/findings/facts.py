@@ -17,8 +17,8 @@ import collections
 from typing import Any, Container, Dict, FrozenSet, Iterable, Iterator, List, \
   Mapping, NamedTuple, Sequence, Set, Tuple
 
-from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 
 
 Row = Mapping[str, Any]

@@ -12,11 +12,11 @@ import collections
 
 from typing import Dict, List, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import htoolstags
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

@@ -12,9 +12,9 @@ import re
 
 from typing import Dict, List
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 #: The fields that are needed, see L{facts}

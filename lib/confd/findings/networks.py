@@ -19,10 +19,10 @@ import itertools
 
 from typing import Dict, Iterator, List, Set, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

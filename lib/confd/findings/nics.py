@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 _NIC_FIELDS = ("nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",

@@ -17,9 +17,9 @@ import re
 
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

@@ -21,10 +21,10 @@ import collections
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, \
   Optional, Sequence, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import parameters
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

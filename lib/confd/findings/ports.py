@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

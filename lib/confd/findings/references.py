@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Dict, List
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import nics
 from ganeti.confd.findings import table
+from ganeti.confd.schema import columns
 
 
 #: The fields that are needed beside those of L{nics}, see L{facts}

@@ -32,9 +32,9 @@ import collections
 from typing import Any, Counter, Dict, FrozenSet, List, Mapping, NamedTuple, \
   Optional, Sequence, Set, Tuple
 
-from ganeti.confd.config import columns
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import htoolstags
+from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import shellwords
 

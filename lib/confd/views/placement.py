@@ -13,8 +13,8 @@ import collections
 from typing import Any, Counter, Dict, List, NamedTuple, Optional, Sequence
 from typing import Tuple
 
-from ganeti.confd.config import columns
-from ganeti.confd.config import naturalorder
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
 
 
 #: The fields of L{Node} and L{Instance}, in their order, by table

@@ -20,7 +20,7 @@ import collections
 from typing import Counter, Iterable, List, NamedTuple, Sequence, Tuple
 from xml.sax import saxutils
 
-from ganeti.confd.config import columns
+from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import xmltext
 

@@ -19,7 +19,7 @@ from typing import Iterable, Union
 
 from ganeti import errors
 from ganeti.confd import protocol
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 
 #: Bytes of compressed text per part: what makes a datagram of at most 1,232

@@ -38,7 +38,7 @@ from ganeti import constants
 from ganeti import errors
 
 if TYPE_CHECKING:
-  from ganeti.confd import readerkey
+  from ganeti.confd.protocol import readerkey
   # Part of typing since Python 3.10
   from typing_extensions import TypeGuard
 
@@ -365,7 +365,7 @@ class Readers:
 
     """
     # Who asks without a label does without it
-    from ganeti.confd import readerkey
+    from ganeti.confd.protocol import readerkey
     self._labels = readerkey
     self._key = key
     self._kept: dict[str, ReaderKey] = {}

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Optional
 
 from ganeti import errors
 from ganeti.confd import protocol
-from ganeti.confd import wire
+from ganeti.confd.protocol import wire
 
 if TYPE_CHECKING:
-  from ganeti.confd import readerkey
+  from ganeti.confd.protocol import readerkey
 
 
 #: No file with a key is longer: /dev/zero has no end (bytes)
@@ -72,7 +72,7 @@ def _ParseReaders(contents: bytes) -> wire.ReaderKey:
     raise ValueError("after the first line there have to be '%s...' and"
                      " '%s...', and nothing else" % (_LABEL, _KEY))
   # Whoever has the cluster's key does without it
-  from ganeti.confd import readerkey
+  from ganeti.confd.protocol import readerkey
   label = readerkey.Parse(lines[1][len(_LABEL):])
   secret = lines[2][len(_KEY):]
   if not _KEY_RE.fullmatch(secret):
@@ -128,6 +128,6 @@ def Format(cluster_key: bytes, label: readerkey.Label) -> str:
   @param cluster_key: which the reader's is derived from
 
   """
-  from ganeti.confd import readerkey
+  from ganeti.confd.protocol import readerkey
   secret = readerkey.Derive(cluster_key, label).decode("ascii")
   return "%s\n%s%s\n%s%s\n" % (_FIRST_LINE, _LABEL, label.text, _KEY, secret)
