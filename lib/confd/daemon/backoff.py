@@ -2,9 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""How long to wait before something that failed is tried again.
+"""Exponential backoff: how long to wait before a failed action is repeated.
 
-No clock; time is passed in, in seconds, from a clock that does not jump.
+The module has no clock. Callers pass the time in, in seconds, from a monotonic
+clock.
 
 """
 
@@ -12,11 +13,11 @@ from __future__ import annotations
 
 
 class Backoff:
-  """Delays that grow while failures follow each other closely.
+  """Delays that double while failures follow each other closely.
 
-  The first failure after a quiet time costs no delay, the next one C{first}
-  seconds, and each further one twice as many, up to C{most}. It was quiet if
-  for C{forget} seconds beyond the last delay nothing failed.
+  The first failure after a quiet time causes no delay, the second one C{first}
+  seconds, and each further one twice as many, up to C{most}. A quiet time is
+  C{forget} seconds without a failure after the last delay.
 
   """
   def __init__(self, first: float, most: float, forget: float) -> None:
@@ -28,7 +29,7 @@ class Backoff:
     self._quiet_at = 0.0
 
   def Failed(self, now: float) -> float:
-    """Takes note of a failure.
+    """Records a failure.
 
     @return: seconds to wait
 

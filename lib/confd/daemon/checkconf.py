@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Looks whether the daemon could load a configuration and a key.
+"""Checks whether the daemon could load a configuration and a key.
 
 """
 
@@ -30,11 +30,12 @@ def _Count(objects: Sized, what: str) -> str:
 def _CheckConfig(path: str) -> List[str]:
   """Loads a configuration.
 
-  @return: what there is to say about it
-  @raise errors.ConfigurationError: it is unusable
+  @return: lines that describe it, then its warnings
+  @raise errors.ConfigurationError: the configuration is unusable
 
   """
-  # The file may be too large for the memory, and a daemon may be serving here
+  # If the file is too large for the memory, this process has to be killed, and
+  # not a daemon that serves here
   process.SetOomScore(process.OOM_FIRST)
   (text, _) = filestate.ReadFile(path)
   try:
@@ -47,7 +48,7 @@ def _CheckConfig(path: str) -> List[str]:
     _Count(snapshot.instances.items, "instance"),
     _Count(snapshot.disks.items, "disk"),
     _Count(snapshot.networks.items, "network")])
-  # Names in warnings may hold anything
+  # Escape the warnings, as names in them may hold any character
   return ["%s: serial %d, version %d, %s" %
           (path, snapshot.serial, snapshot.version, counts)] + [
             "Warning: %s" % ascii(text)[1:-1] for text in snapshot.warnings]
@@ -56,8 +57,8 @@ def _CheckConfig(path: str) -> List[str]:
 def _CheckKey(path: str) -> List[str]:
   """Reads a key.
 
-  @return: what there is to say about it
-  @raise errors.ConfigurationError: it is unusable
+  @return: lines that describe it, then its warnings
+  @raise errors.ConfigurationError: the key is unusable
 
   """
   (key, _) = localnode.ReadDaemonKey(path)
@@ -67,10 +68,10 @@ def _CheckKey(path: str) -> List[str]:
 
 
 def Run(config: Optional[str] = None, key: Optional[str] = None) -> int:
-  """Says what the daemon would make of its files.
+  """Prints whether the daemon could load its files.
 
-  @param config: path; None for the files of this node
-  @param key: path; None for none, if C{config} is given
+  @param config: path of a configuration; None for the files of this node
+  @param key: path of a key; None for no key, if C{config} is given
   @return: exit code
 
   """

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Going on in the background.
+"""Detaches the daemon from its terminal and its parent process.
 
 """
 
@@ -20,7 +20,7 @@ _STARTED = "started"
 
 
 def Complain(text: str) -> None:
-  """Tells who started the daemon what is wrong.
+  """Prints an error to standard error, for the user who starts the daemon.
 
   """
   if sys.stderr:
@@ -29,9 +29,9 @@ def Complain(text: str) -> None:
 
 
 def TakeStandardStreams() -> None:
-  """Opens those of the descriptors 0 to 2 that are closed.
+  """Opens /dev/null at each of the descriptors 0 to 2 that is closed.
 
-  Else the next files would be opened there.
+  Otherwise the next files to be opened would become standard streams.
 
   """
   fd = 0
@@ -41,10 +41,11 @@ def TakeStandardStreams() -> None:
 
 
 def Detach() -> Callable[[Optional[str]], None]:
-  """Goes on in a process without a terminal.
+  """Continues in a background process without a controlling terminal.
 
-  @return: to be called once: with None when the daemon runs, or with the text
-    of what is wrong. The process that was started exits accordingly.
+  @return: a function to be called once, with None when the daemon serves, or
+    with an error message. The process that was started by the user waits for
+    that call, and exits with 0, or prints the message and exits with 1.
 
   """
   (read_fd, write_fd) = os.pipe2(os.O_CLOEXEC)
@@ -52,7 +53,7 @@ def Detach() -> Callable[[Optional[str]], None]:
     os.close(write_fd)
     with open(read_fd, encoding="utf-8", errors="replace") as report:
       text = report.read()
-    # Without a word it died
+    # An empty report means that the daemon died
     if text != _STARTED:
       Complain(text or "The daemon died while it started; see its log")
       os._exit(constants.EXIT_FAILURE)
@@ -65,13 +66,14 @@ def Detach() -> Callable[[Optional[str]], None]:
   null_fd = os.open(os.devnull, os.O_RDWR)
   for fd in range(3):
     os.dup2(null_fd, fd)
-  # Locks and pipes of who started this would live as long as the daemon
+  # Close descriptors inherited from the caller: a lock or a pipe among them
+  # would stay open as long as the daemon runs
   for name in os.listdir("/proc/self/fd"):
     if int(name) not in (0, 1, 2, write_fd):
       try:
         os.close(int(name))
       except OSError:
-        # That of the directory itself
+        # The descriptor of the listing itself is closed already
         pass
 
   def _Report(error: Optional[str]) -> None:
@@ -80,7 +82,7 @@ def Detach() -> Callable[[Optional[str]], None]:
                 errors="backslashreplace") as report:
         report.write(_STARTED if error is None else error)
     except BrokenPipeError:
-      # Who started this did not wait for it
+      # The caller was killed before the daemon was ready
       pass
 
   return _Report

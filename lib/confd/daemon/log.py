@@ -2,15 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Where log messages go: a file, syslog, a terminal; nobody waits for them.
+"""Writes log messages to a file, syslog or a terminal, without ever blocking.
 
-Facts: whoever writes to a pipe, a terminal or a socket waits while nobody reads
-at the other end, and a supervisor that waits is no supervisor. Whether writing
-waits is a mode of what is open, which others share, such as a terminal with its
-shell: so what was inherited is opened anew, or asked before each write.
+Rule: a message whose write would block, or fails, is dropped and counted. When
+writing works again, the log says how many messages were lost.
 
-Rule: a message that would have to wait is lost, and counted. So is one that
-cannot be written. How many were lost is said when writing works again.
+Facts: a write to a pipe, a terminal or a socket blocks while the other end does
+not read, and a supervisor that is blocked supervises nothing. O_NONBLOCK is a
+flag of the open file description, which other processes share, such as the
+shell on the same terminal. So an inherited descriptor is not made non-blocking:
+the file is opened again, or polled before each write.
 
 """
 
@@ -36,31 +37,31 @@ _SYSLOG_FORMAT = constants.CONFD + \
   "[%(process)d]: %(levelname)s %(message)s"
 _SYSLOG_SOCKET = "/dev/log"
 
-#: What is written at a time at most (bytes): a pipe that takes anything takes
-#: so much (pipe(7), PIPE_BUF)
+#: Largest write, in bytes: PIPE_BUF, which a pipe that polls as writable takes
+#: without blocking, see pipe(7)
 _MAX_WRITE = 4096
 
 
 class _Handler(logging.Handler):
-  """Writes a line for each message, and waits for nobody.
+  """The base of the handlers here: formats messages, and counts lost ones.
 
   """
   def __init__(self, text_format: str) -> None:
     super().__init__()
     self.setFormatter(loglines.Formatter(text_format))
-    #: How many messages were lost since one was written
+    #: Messages lost since the last one that was written
     self._lost = 0
-    #: Where lost messages are counted: a row, and the place in it
+    #: The counter of lost messages: a row, and the index in it
     self._row: Optional[MutableSequence[int]] = None
     self._index = 0
 
   def CountIn(self, row: MutableSequence[int], index: int) -> None:
-    """Says where this process counts what is lost, from here on.
+    """Sets the counter of lost messages for this process.
 
     """
     self._row = row
     self._index = index
-    # Those that the parent lost are the parent's to tell of
+    # Messages that were lost before the fork are reported by the parent
     self._lost = 0
 
   def emit(self, record: logging.LogRecord) -> None:
@@ -80,7 +81,7 @@ class _Handler(logging.Handler):
   def _WriteRecord(self, record: logging.LogRecord) -> None:
     """Writes a message.
 
-    @raise OSError: it cannot be written, or would have to wait
+    @raise OSError: the write failed, or would have blocked
 
     """
     raise NotImplementedError
@@ -90,9 +91,9 @@ class _Handler(logging.Handler):
 
 
 def _Write(fd: int, data: bytes) -> None:
-  """Writes to a descriptor that does not wait.
+  """Writes all data to a non-blocking descriptor.
 
-  @raise OSError: that cannot be, or not without waiting
+  @raise OSError: the write failed, or would have blocked
 
   """
   while data:
@@ -100,11 +101,11 @@ def _Write(fd: int, data: bytes) -> None:
 
 
 class _FileHandler(_Handler):
-  """A log file, which may be renamed, removed or out of reach at any time.
+  """Writes to a log file, which may be renamed or removed at any time.
 
   """
   def __init__(self, path: str) -> None:
-    """@raise OSError: it cannot be opened
+    """@raise OSError: the file cannot be opened
 
     """
     super().__init__(_FORMAT)
@@ -113,20 +114,20 @@ class _FileHandler(_Handler):
     self._Open()
 
   def _Open(self) -> None:
-    # A symbolic link's target may be anybody's. With O_NONBLOCK, one that is a
-    # FIFO does not wait either.
+    # O_NOFOLLOW: the target of a symbolic link could be any file of the system.
+    # O_NONBLOCK: a FIFO in the file's place must not block.
     fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT |
                  os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC,
                  0o640)
     if self._fd < 0:
       self._fd = fd
     else:
-      # Other processes know it by its number
+      # Keep the descriptor's number, which other processes use
       os.dup2(fd, self._fd, inheritable=False)
       os.close(fd)
 
   def Reopen(self) -> None:
-    """Opens the file again if it is another one by now.
+    """Opens the file again if another one has its name now.
 
     """
     try:
@@ -143,17 +144,17 @@ class _FileHandler(_Handler):
   def _WriteRecord(self, record: logging.LogRecord) -> None:
     self.Reopen()
     if os.fstat(self._fd).st_nlink == 0:
-      # It was removed, and no other can be made: nobody would ever read this
+      # The file was removed and cannot be created again: the text would be lost
       raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     _Write(self._fd, self._Encode(record) + b"\n")
 
 
 class _SyslogHandler(_Handler):
-  """The system's log.
+  """Writes to syslog.
 
   """
   def __init__(self) -> None:
-    """@raise OSError: there is none
+    """@raise OSError: no syslog daemon listens
 
     """
     super().__init__(_SYSLOG_FORMAT)
@@ -179,7 +180,7 @@ class _SyslogHandler(_Handler):
     except BlockingIOError:
       raise
     except OSError:
-      # It was started anew, with another socket
+      # The syslog daemon was restarted, and has another socket
       self._socket = None
       sock.close()
       self._Connect().send(data, socket.MSG_DONTWAIT)
@@ -195,14 +196,14 @@ _SYSLOG_PRIORITIES = {
 
 
 class _StderrHandler(_Handler):
-  """Standard error: a terminal, a pipe, a socket, a file.
+  """Writes to standard error, be it a terminal, a pipe, a socket or a file.
 
   """
   def __init__(self) -> None:
     super().__init__(_FORMAT)
     self._fd = 2
     self._socket: Optional[socket.socket] = None
-    self._waits = False
+    self._blocks = False
     try:
       if stat.S_ISSOCK(os.fstat(2).st_mode):
         self._socket = socket.socket(fileno=os.dup(2))
@@ -210,8 +211,8 @@ class _StderrHandler(_Handler):
         self._fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_APPEND |
                            os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-      # It is another user's, who has passed it on
-      self._waits = True
+      # The file belongs to another user, and cannot be opened again
+      self._blocks = True
 
   def _WriteRecord(self, record: logging.LogRecord) -> None:
     data = self._Encode(record) + b"\n"
@@ -219,17 +220,17 @@ class _StderrHandler(_Handler):
       self._socket.sendall(data, socket.MSG_DONTWAIT)
       return
     while data:
-      if self._waits:
-        self._CheckTakesMore()
+      if self._blocks:
+        self._CheckWritable()
       data = data[os.write(self._fd, data[:_MAX_WRITE]):]
 
-  def _CheckTakesMore(self) -> None:
-    """Asks whether there is room.
+  def _CheckWritable(self) -> None:
+    """Polls whether a write would block.
 
-    Another process may take it before this one does: that is the one case in
-    which a message may be waited with.
+    If another process fills the pipe between this poll and the write, the write
+    does block; there is no other such case.
 
-    @raise BlockingIOError: there is none
+    @raise BlockingIOError: a write would block
 
     """
     poller = select.poll()
@@ -243,9 +244,9 @@ class Log:
 
   """
   def __init__(self, path: Optional[str], syslog: bool, debug: bool) -> None:
-    """@param path: of the log file, None for none
-    @param debug: whether to log more
-    @raise errors.ConfigurationError: one of them cannot be written to
+    """@param path: path of the log file, None for none
+    @param debug: whether to log messages of level DEBUG, too
+    @raise errors.ConfigurationError: the file or syslog cannot be opened
 
     """
     self._handlers: List[_Handler] = []
@@ -270,23 +271,23 @@ class Log:
     logging.getLogger().addHandler(handler)
 
   def AddTerminal(self) -> None:
-    """Writes to standard error, too.
+    """Has messages written to standard error, too.
 
     """
     self._Add(_StderrHandler())
 
   def CountIn(self, row: MutableSequence[int], index: int) -> None:
-    """Says where this process counts messages that are lost.
+    """Sets the counter of lost messages for this process.
 
     @param row: from L{counters.Counters.Row}
-    @param index: the counter's place in it
+    @param index: the counter's index in the row
 
     """
     for handler in self._handlers:
       handler.CountIn(row, index)
 
   def Reopen(self) -> None:
-    """Opens the log file again if it is another one by now.
+    """Opens the log file again if another file has its name now.
 
     """
     if self._file:

@@ -2,16 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The daemon's pid file, and the process that removes it.
+"""The daemon's pid file, and the keeper, the process that removes it.
 
-Facts: Ganeti's daemon-util starts and stops daemons by it. One left behind by
-a process that died, and not owned by root, makes start-stop-daemon refuse, and
-with it the start of all of Ganeti's daemons. So it has to go with the daemon,
-however that ends.
+Facts: Ganeti's daemon-util starts and stops daemons by their pid files. A stale
+pid file that root does not own makes start-stop-daemon fail, and with it the
+start of all of Ganeti's daemons. So the file has to be removed however the
+daemon ends, kill -9 included.
 
-Its lock (flock) is that of the open file, which the daemon's first process and
-the keeper share and nobody else: a new daemon can start as soon as both have
-closed it, be other processes left or not.
+The lock (flock) belongs to the open file description, which the supervisor and
+the keeper share, and no other process. So a new daemon can start as soon as
+these two are gone, even if other processes of the old daemon are left.
 
 """
 
@@ -29,19 +29,19 @@ from ganeti import errors
 from ganeti.confd.daemon import process
 
 
-#: Seconds for which another daemon's keeper may take to remove the file
+#: Seconds to wait for the keeper of a daemon that ended, and between two tries
 _PATIENCE = 1.0
 _PAUSE = 0.02
 
-#: The keeper's descriptors: a pipe that ends with the daemon, and the file
+#: The keeper's descriptors: a pipe that closes with the daemon, and the file
 _PIPE_FD = 0
 _FILE_FD = 3
 
-#: What the keeper does. The file may be another daemon's by now, if somebody
-#: has removed ours; while it is ours, nobody else can lock it. There is no word
-#: of the daemon's name in its command line: who kills all processes by that
-#: name (pkill) still needs the keeper. Where /proc is read-only, as in some
-#: containers, the keeper has the name of the shell.
+#: The keeper's program. The file is removed only if it still is the locked one:
+#: if a user has removed that, the path may lead to another daemon's file.
+#: The command line does not contain the daemon's name, so that "pkill -f" with
+#: that name spares the keeper. Where /proc is read-only, as in some containers,
+#: the process keeps the name of the shell.
 _SHELL = "/bin/sh"
 _NAME = "pid-keeper"
 _SCRIPT = """
@@ -60,7 +60,7 @@ class PidFile:
     self._fd = -1
 
   def fileno(self) -> int:
-    """Returns the descriptor of the file that this process holds.
+    """Returns the descriptor of the locked file, or -1.
 
     """
     return self._fd
@@ -68,8 +68,8 @@ class PidFile:
   def Acquire(self) -> None:
     """Locks the file and writes this process's id into it.
 
-    @raise errors.ConfigurationError: another process holds it, or it cannot be
-      written
+    @raise errors.ConfigurationError: another process has the lock, or the file
+      cannot be written
 
     """
     deadline = time.monotonic() + _PATIENCE
@@ -78,7 +78,7 @@ class PidFile:
         self._fd = self._OpenLocked()
         break
       except BlockingIOError:
-        # Perhaps the keeper of a daemon that was killed is about to go
+        # The lock may be a killed daemon's keeper's, which is about to end
         if time.monotonic() > deadline:
           raise errors.ConfigurationError("The daemon is running already, as"
                                           " process %s (%s is locked)" %
@@ -97,7 +97,7 @@ class PidFile:
                                       (self.path, err.strerror))
 
   def Remove(self) -> None:
-    """Removes the file, which this process holds, and lets go of it.
+    """Removes the file and releases the lock.
 
     """
     try:
@@ -123,7 +123,7 @@ class PidFile:
 
     """
     while True:
-      # A symbolic link's target may be anybody's
+      # O_NOFOLLOW: the target of a symbolic link could be any file
       fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC |
                    os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
       try:
@@ -134,7 +134,7 @@ class PidFile:
         if os.path.samestat(os.stat(self.path), status):
           return fd
       except FileNotFoundError:
-        # Its last owner has removed it meanwhile
+        # The last owner removed the file between open() and stat()
         pass
       except OSError:
         os.close(fd)
@@ -143,14 +143,15 @@ class PidFile:
 
 
 class Keeper:
-  """Removes the pid file of a daemon that was killed.
+  """The process that removes the pid file of a daemon that was killed.
 
-  A small process that waits for all others of the daemon to end. It is told by
-  a pipe that all of them may write to, and nobody does.
+  The keeper is a shell that waits until all other processes of the daemon have
+  ended: all of them hold the write end of a pipe, none writes to it, and the
+  keeper reads end of file when the last one is gone.
 
   @ivar pid: process id, None while there is no process
-  @ivar write_fd: the pipe's write end; to be closed by a process that shall not
-    be waited for
+  @ivar write_fd: the pipe's write end; a process that the keeper must not wait
+    for closes it
 
   """
   def __init__(self, pid_file: PidFile) -> None:
@@ -159,37 +160,37 @@ class Keeper:
     self.pid: Optional[int] = None
 
   def OpenFds(self) -> Iterable[int]:
-    """Returns the descriptors that no other process must hold.
+    """Returns the descriptors that other processes must close.
 
     """
     return [self._read_fd, self._pid_file.fileno()]
 
   def Start(self) -> None:
-    """Starts the process, the first time or again.
+    """Starts the process, at first or after it died.
 
-    @raise OSError: there are too many processes, or the like
+    @raise OSError: the system has too many processes, or the like
 
     """
     def _Main() -> None:
       process.IgnoreTermination()
-      # All others are closed by execve
+      # All other descriptors are close-on-exec
       os.dup2(self._read_fd, _PIPE_FD)
       os.dup2(self._pid_file.fileno(), _FILE_FD)
-      # Where it had that number before
+      # dup2() of a descriptor to itself leaves it close-on-exec
       os.set_inheritable(_FILE_FD, True)
       os.chdir("/")
       try:
         os.execve(_SHELL, [_NAME, "-c", _SCRIPT],
                   {"PIDFILE": self._pid_file.path, "PATH": "/usr/bin:/bin"})
       except OSError as err:
-        # A sandbox may forbid it
+        # A sandbox may forbid execve()
         logging.error("Cannot run %s: %s", _SHELL, err.strerror)
         os._exit(os.EX_UNAVAILABLE)
 
     self.pid = process.Fork(_Main, [], new_group=True)
 
   def Stop(self) -> None:
-    """Ends the process, which would look at the file of the next daemon.
+    """Ends the process, before the next daemon writes its own pid file.
 
     """
     if self.pid:

@@ -2,9 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Processes and signals, as the supervisor and the loaders use them.
+"""Processes and signals, for the supervisor and the loaders.
 
-Rule: signals only queue; whoever waits in its one loop acts on them.
+Rule: a signal handler only queues the signal. The event loop of each process
+reads the queue and acts.
 
 """
 
@@ -23,18 +24,18 @@ from typing import Callable, Iterable, List, NoReturn, Optional, Protocol, \
 from ganeti import confd
 
 
-#: Signals that mean something to one of our processes
+#: Signals that some process of the daemon handles
 _SIGNALS = frozenset([signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
                       signal.SIGUSR1, signal.SIGCHLD, signal.SIGIO])
 
-#: Signals for the process group in the terminal's foreground, which are the
-#: supervisor's to act on; and the one for writing to it from another group
+#: Signals that a terminal sends to the foreground process group, on which the
+#: supervisor acts alone; and SIGTTOU, sent when a background process writes
 _IGNORED_BY_CHILDREN = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1,
                         signal.SIGTTOU)
 
 _OOM_SCORE_FILE = "/proc/self/oom_score_adj"
 
-#: The score of a process that is to go first when memory runs out
+#: The OOM score of a process that is to be killed first when memory runs out
 OOM_FIRST = 1000
 
 
@@ -47,12 +48,12 @@ _Source = TypeVar("_Source", bound=Union[int, _HasFileno])
 
 
 def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> List[_Source]:
-  """Waits until something can be read, or has come to its end.
+  """Waits until a source is readable, or at end of file.
 
-  Unlike C{select.select}, with descriptors of any number.
+  Unlike C{select.select}, poll() takes descriptors of any number.
 
-  @param timeout: seconds; None for any time
-  @return: those of the sources of which that is so
+  @param timeout: seconds; None to wait for ever
+  @return: the sources that are readable or at end of file
 
   """
   poller = select.poll()
@@ -62,24 +63,24 @@ def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> List[_Source]:
       cast(_HasFileno, source).fileno()
     by_fd[fd] = source
     poller.register(fd, select.POLLIN)
-  # Up, so that what is due is due afterwards
+  # Round up, or poll() would return before the deadline
   ready = poller.poll(None if timeout is None else
                       max(0, math.ceil(timeout * 1000)))
   return [by_fd[fd] for (fd, _) in ready]
 
 
 def HoldSignals() -> None:
-  """Has signals wait for the first L{SignalQueue}.
+  """Blocks all signals until the first L{SignalQueue} is made.
 
-  From the moment on when their default, a sudden end, would leave something
-  behind.
+  To be called before anything is created that the default action of a signal,
+  a sudden end, would leave behind.
 
   """
   signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
 class SignalQueue:
-  """Signals as something to read.
+  """Signals as a readable descriptor.
 
   """
   def __init__(self, signums: Iterable[int]) -> None:
@@ -94,7 +95,7 @@ class SignalQueue:
     return self._read_fd
 
   def Read(self) -> Set[int]:
-    """Takes all signals out of the queue.
+    """Returns the numbers of all queued signals, and empties the queue.
 
     """
     try:
@@ -105,20 +106,20 @@ class SignalQueue:
 
 def Fork(function: Callable[[], None], close_fds: Iterable[int],
          new_group: bool = False) -> int:
-  """Runs a function in a new process, which ends with it.
+  """Runs a function in a new process, which ends when the function returns.
 
-  The child starts with every signal at its default, but those for the process
-  group's foreground ignored.
+  The child starts with the default action for every signal, except that it
+  ignores those that a terminal sends.
 
-  @param close_fds: descriptors of the parent that the child must not hold
-  @param new_group: whether it is to be the first of a new process group, for
+  @param close_fds: descriptors of the parent that the child closes
+  @param new_group: whether the child leads a new process group, for
     L{KillGroup}
   @return: the child's process id
-  @raise OSError: there are too many processes, or the like
+  @raise OSError: the system has too many processes, or the like
 
   """
-  # A signal between fork and the child's own dispositions would be queued
-  # with the parent's
+  # Block signals: one that comes before the child has set its own actions would
+  # be written to the parent's queue
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
   try:
     pid = os.fork()
@@ -127,7 +128,7 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
   finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
   if new_group:
-    # Whoever of the two comes first
+    # Parent and child both do this, as either may run first
     with contextlib.suppress(OSError):
       os.setpgid(pid, pid)
   return pid
@@ -135,9 +136,9 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
 
 def _RunChild(function: Callable[[], None], close_fds: Iterable[int],
               new_group: bool, mask: Iterable[int]) -> NoReturn:
-  """Does what L{Fork} says, in the new process.
+  """The child's part of L{Fork}.
 
-  @param mask: the signals that were blocked before
+  @param mask: the signals that were blocked in the parent
 
   """
   status = os.EX_SOFTWARE
@@ -158,18 +159,17 @@ def _RunChild(function: Callable[[], None], close_fds: Iterable[int],
     logging.exception("Process %d ends because of a programming error;"
                       " %s", os.getpid(), confd.PLEASE_REPORT)
   finally:
-    # Without the parent's exit handlers, and without taking a large heap
-    # apart first
+    # Skip the parent's exit handlers, and the freeing of a large heap
     os._exit(status)
 
 
 def DieWithWriter(fd: int) -> None:
-  """Has this process killed when the last writer of a pipe is gone.
+  """Has the kernel kill this process when the last writer of a pipe is gone.
 
-  Unlike a look at the pipe now and then, this ends a computation that takes
-  long. Anything written to the pipe has the same effect.
+  Unlike polling the pipe, this also ends a long computation. Data written to
+  the pipe has the same effect.
 
-  @param fd: the pipe's read end, this process being its only reader
+  @param fd: the read end of the pipe; no other process may read from it
 
   """
   fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
@@ -188,21 +188,19 @@ def OutliveWriter(fd: int) -> None:
 
 
 def IgnoreTermination() -> None:
-  """Lets this process go on when its group is told to end.
-
-  For one that ends by itself, when the others have.
+  """Ignores SIGTERM, in a process that ends by itself after the others.
 
   """
   signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def KillGroup(pid: int) -> None:
-  """Kills all processes of a group that L{Fork} has made.
+  """Kills all processes of a group that L{Fork} made, also stopped ones.
 
-  Stopped ones, too. To be called only while one of them is known to be there:
-  then the number is not another group's.
+  To be called only while one of the processes is known to exist: otherwise the
+  kernel may have given the number to another group.
 
-  @param pid: the process id of its first process
+  @param pid: the process id of the group's leader
 
   """
   with contextlib.suppress(ProcessLookupError):
@@ -210,9 +208,9 @@ def KillGroup(pid: int) -> None:
 
 
 def End(pid: int) -> None:
-  """Kills a child and collects it.
+  """Kills a child and waits for its end.
 
-  @param pid: of a child that was not collected yet
+  @param pid: process id of a child that was not waited for yet
 
   """
   os.kill(pid, signal.SIGKILL)
@@ -220,7 +218,7 @@ def End(pid: int) -> None:
 
 
 def Reap() -> List[Tuple[int, int]]:
-  """Collects the children that have ended.
+  """Waits for all children that have ended, without blocking.
 
   @return: process ids, each with its exit code, or minus the signal's number
 
@@ -237,9 +235,9 @@ def Reap() -> List[Tuple[int, int]]:
 
 
 def DescribeEnd(code: Optional[int]) -> str:
-  """Says in words how a process ended.
+  """Describes how a process ended, for a log message.
 
-  @param code: from L{Reap}; None if that is not known
+  @param code: from L{Reap}; None if unknown
 
   """
   if code is None:
@@ -250,21 +248,23 @@ def DescribeEnd(code: Optional[int]) -> str:
 
 
 def StepBack(niceness: int) -> None:
-  """Lets other processes go first.
+  """Lowers the scheduling priority of this process.
+
+  @param niceness: added to the nice value
 
   """
   try:
     os.nice(niceness)
   except OSError as err:
-    # Filters of system calls may forbid it
+    # A system call filter may forbid nice()
     logging.debug("Cannot set the niceness: %s", err)
 
 
 def ReadOomScore() -> Optional[int]:
-  """Returns how readily this process is killed when memory runs out.
+  """Returns this process's oom_score_adj.
 
-  @return: -1000 (never) to 1000 (first of all); None where the kernel does not
-    tell
+  @return: from -1000 (never killed when memory runs out) to 1000 (killed
+    first); None if the file cannot be read
 
   """
   try:
@@ -276,9 +276,9 @@ def ReadOomScore() -> Optional[int]:
 
 
 def SetOomScore(score: Optional[int]) -> None:
-  """Says how readily this process is to be killed when memory runs out.
+  """Sets this process's oom_score_adj.
 
-  A process may raise its score, and go back to what it had before.
+  Any process may raise its score, and lower it to the former value again.
 
   @param score: as from L{ReadOomScore}
 

@@ -2,12 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What systemd is told: that the daemon is ready, and that it is alive.
+"""Notifies systemd that the daemon is ready, and that it is alive.
 
-Facts: systemd names a socket in C{NOTIFY_SOCKET}, to which lines of the form
-C{READY=1} are sent as one datagram (sd_notify(3)), and in C{WATCHDOG_USEC} the
-microseconds within which C{WATCHDOG=1} has to come again and again, or it
-restarts the service (sd_watchdog_enabled(3)). Without them, nothing is told.
+Facts: systemd passes the address of a socket in C{NOTIFY_SOCKET}. Lines such as
+C{READY=1} are sent there as one datagram, see sd_notify(3). C{WATCHDOG_USEC}
+has the interval in microseconds within which C{WATCHDOG=1} has to arrive again
+and again; otherwise systemd restarts the service, see sd_watchdog_enabled(3).
+Without these variables nothing is sent.
 
 """
 
@@ -19,26 +20,26 @@ import socket
 from typing import Mapping, Optional
 
 
-#: How many times per watchdog period the daemon is tried: one trial may fail
+#: Trials of the daemon per watchdog interval: one of them may fail
 _TRIALS = 3
 
 
 class Notifier:
-  """Speaks to systemd, where that started the daemon.
+  """Sends notifications to systemd, if systemd started the daemon.
 
   @ivar interval: seconds between two trials that feed the watchdog, None
-    where there is no watchdog
+    without a watchdog
 
   """
   def __init__(self, environ: Mapping[str, str]) -> None:
-    """@param environ: environment variables
+    """@param environ: the environment variables
 
     """
     self._address = environ.get("NOTIFY_SOCKET", "")
-    # A name that begins with @ is one of the abstract namespace
+    # A leading @ stands for the abstract namespace of sockets
     if self._address.startswith("@"):
       self._address = "\0" + self._address[1:]
-    # Opened now: later there may be no descriptor left
+    # Open the socket now: later there may be no free descriptor
     self._socket: Optional[socket.socket] = None
     if self._address:
       self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

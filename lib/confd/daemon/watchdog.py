@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Asking this daemon a question as any client would, for systemd's watchdog.
+"""Sends this daemon a request as any client would, for systemd's watchdog.
 
 """
 
@@ -11,19 +11,19 @@ from __future__ import annotations
 from typing import Any
 
 
-#: Seconds that an answer may take
+#: Seconds to wait for the reply
 _TIMEOUT = 2
 
 
 def Ask(socket_address: Any, key: bytes) -> None:
-  """Asks a question.
+  """Pings the daemon.
 
-  @param socket_address: that of the daemon's socket
-  @param key: the one that it serves with
-  @raise errors.GenericError: it does not answer
+  @param socket_address: the address of the daemon's socket
+  @param key: the HMAC key that the daemon serves with
+  @raise errors.GenericError: the daemon does not answer
 
   """
-  # Here only, as the daemon itself has no use for it
+  # The import is here because no other process of the daemon needs the client
   from ganeti.confd import client
 
   (address, port) = socket_address[:2]
