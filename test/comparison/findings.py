@@ -13,7 +13,7 @@ import re
 from comparison import judges
 
 from ganeti.confd import client
-from ganeti.confd.command import check
+from ganeti.confd.command import cmd_check
 from ganeti.confd.views import checks
 
 _PARAMETER = "invalid-parameter"
@@ -184,7 +184,7 @@ class Comparison:
     messages = self._ganeti.Verify(case.config)
     with client.Client(["%s:%d" % (daemon.address, daemon.port)],
                        key=daemon.key) as asker:
-      found = checks.Check(check.Ask(asker).facts)
+      found = checks.Check(cmd_check.Ask(asker).facts)
     self.counts["configurations"] += 1
     self.counts["findings"] += len(found)
     if isinstance(messages, str):

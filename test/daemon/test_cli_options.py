@@ -24,8 +24,8 @@ from unittest import mock
 import testutils
 
 from ganeti.confd.command import cli
+from ganeti.confd.command import cmd_watch
 from ganeti.confd.command import commandline
-from ganeti.confd.command import watch
 
 
 #: Arguments with which each command has something to print

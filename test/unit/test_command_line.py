@@ -17,10 +17,10 @@ import unittest
 
 import testutils
 
+from ganeti.confd.command import argtypes
+from ganeti.confd.command import cmd_question
 from ganeti.confd.command import commandline
-from ganeti.confd.command import conversions
 from ganeti.confd.command import parse
-from ganeti.confd.command import questions
 from ganeti.confd.schema import columns
 
 
@@ -114,7 +114,7 @@ class TestOrder(unittest.TestCase):
                      (True, 3, ["sh", "--initial"]))
 
   def testSingularsAndPlurals(self):
-    for (plural, singular) in zip(conversions.KINDS, columns.KINDS):
+    for (plural, singular) in zip(argtypes.KINDS, columns.KINDS):
       for text in (plural, singular):
         self.assertEqual(_Parse("list", text).kind, singular)
         self.assertEqual(_Parse("list-fields", text).kind, singular)
@@ -165,17 +165,18 @@ class TestTable(unittest.TestCase):
         self.assertTrue(callable(module.RunAlone))
       elif not command.every_cluster:
         self.assertTrue(callable(module.Run))
-      if command.several or command.every_cluster:
-        self.assertTrue(callable(module.RunSeveral))
+      if command.multi_cluster or command.every_cluster:
+        self.assertTrue(callable(module.RunMultiCluster))
 
   def testQuestions(self):
     self.assertEqual([name for (name, command) in commandline.COMMANDS.items()
-                      if command.module == "questions"],
-                     list(questions.QUESTIONS))
+                      if command.module == "cmd_question"],
+                     list(cmd_question.QUESTIONS))
 
   def testModulesHaveTheNamesOfCommands(self):
     for (name, command) in commandline.COMMANDS.items():
-      self.assertIn(command.module, [name.replace("-", "_"), "questions"])
+      self.assertIn(command.module,
+                    ["cmd_" + name.replace("-", "_"), "cmd_question"])
 
   def testEachOptionIsWhatItIsEverywhere(self):
     """Whether it takes a value is known before the command is.
@@ -188,7 +189,7 @@ class TestTable(unittest.TestCase):
       for option in command.Options():
         for flag in option.flags:
           self.assertEqual(known[flag].takes_value, option.takes_value)
-          if flag not in others or command.module != "export":
+          if flag not in others or command.module != "cmd_export":
             self.assertIs(known[flag], option)
         self.assertTrue(option.flags[-1].startswith("--"))
 
@@ -238,9 +239,9 @@ class TestImports(unittest.TestCase):
                              encoding="ascii").stdout.split()
     room = [name.rpartition(".")[2] for name in modules
             if name.startswith("ganeti.confd.command.")]
-    self.assertEqual(sorted(room), ["cli", "commandline", "conversions",
-                                    "exitcodes", "output", "parse", "questions",
-                                    "table"])
+    self.assertEqual(sorted(room), ["argtypes", "cli", "cmd_question",
+                                    "commandline", "exitcodes", "output",
+                                    "parse", "table"])
     for name in ["asyncio", "configparser", "csv", "difflib", "logging",
                  "optparse", "ganeti.confd.clientlib.settings", "pyparsing",
                  "shutil", "subprocess"]:

@@ -8,7 +8,7 @@
 
 import unittest
 
-from ganeti.confd.command import values
+from ganeti.confd.command import cellformat
 from ganeti.confd.schema import columns
 
 
@@ -43,10 +43,10 @@ class TestCsv(unittest.TestCase):
       (-1.5, "-1.5"),
       ("a=1", "a=1"),
       ]:
-      self.assertEqual(values.FormatCsv(value), expected)
+      self.assertEqual(cellformat.FormatCsv(value), expected)
 
   def _Write(self, kind, name, value, unit="m"):
-    return values.CsvWriter(columns.Describe(kind, name), unit)(value)
+    return cellformat.CsvWriter(columns.Describe(kind, name), unit)(value)
 
   def testFields(self):
     self.assertEqual(self._Write(columns.INSTANCE, "be/maxmem", 1536), "1536")
@@ -66,7 +66,7 @@ class TestUnits(unittest.TestCase):
       (1024 ** 2, "h", "1.0T"), (1024 ** 3, "h", "1024.0T"),
       (1536, "m", "1536"), (1536, "g", "1.5"), (1536, "t", "0.0"),
       ]:
-      self.assertEqual(values.FormatUnit(size, unit), expected)
+      self.assertEqual(cellformat.FormatUnit(size, unit), expected)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import unittest
 from unittest import mock
 
 from ganeti import errors
-from ganeti.confd.command import stats
+from ganeti.confd.command import cmd_stats
 
 try:
   import prometheus_client
@@ -41,7 +41,7 @@ ANSWERS = {
 
 class TestTable(unittest.TestCase):
   def testTable(self):
-    (headers, rows) = stats.Table(ANSWERS)
+    (headers, rows) = cmd_stats.Table(ANSWERS)
     self.assertEqual(headers, ["Value", "192.0.2.1", "192.0.2.2"])
     self.assertEqual(rows, [
       ["version", "0.1.0", "0.2.0"],
@@ -63,7 +63,7 @@ class TestTable(unittest.TestCase):
                      " python3-prometheus-client)")
 class TestPrometheus(unittest.TestCase):
   def testSamples(self):
-    text = stats.Prometheus(ANSWERS, ["192.0.2.3"])
+    text = cmd_stats.Prometheus(ANSWERS, ["192.0.2.3"])
     samples = {(sample.name, tuple(sorted(sample.labels.items()))):
                sample.value
                for family in parser.text_string_to_metric_families(text)
@@ -91,7 +91,7 @@ class TestWithoutPrometheus(unittest.TestCase):
     with mock.patch.dict(sys.modules, {"prometheus_client": None}):
       self.assertRaisesRegex(errors.ConfdClientError,
                              "python3-prometheus-client",
-                             stats.Prometheus, ANSWERS)
+                             cmd_stats.Prometheus, ANSWERS)
 
 
 if __name__ == "__main__":

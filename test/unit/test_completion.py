@@ -13,8 +13,8 @@ import unittest
 import completing
 import testutils
 
+from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
-from ganeti.confd.command import conversions
 from ganeti.confd.command import parse
 
 
@@ -79,16 +79,16 @@ class _Tests:
                          text)
 
   def testArguments(self):
-    self.assertEqual(self._Complete("list", ""), sorted(conversions.KINDS))
+    self.assertEqual(self._Complete("list", ""), sorted(argtypes.KINDS))
     self.assertEqual(self._Complete("list-fields", "d"), ["disks"])
     self.assertEqual(self._Complete("list", "disks", "d"), [])
     self.assertEqual(self._Complete("list", "nodes", "--units", ""),
-                     sorted(conversions.UNITS))
+                     sorted(argtypes.UNITS))
     self.assertEqual(self._Complete("config", "/"), [])
     self.assertEqual(self._Complete("ping", ""), [])
 
   def testExport(self):
-    self.assertEqual(self._Complete("export", ""), sorted(conversions.FORMATS))
+    self.assertEqual(self._Complete("export", ""), sorted(argtypes.FORMATS))
     self.assertEqual(self._Complete("export", "hosts", "n"), ["nodes"])
     self._CheckFile("export", "hosts", "-o", "/etc/passw")
     self.assertIn("printf", self._Complete("export", "--then", "print"))

@@ -17,17 +17,18 @@ import unittest
 import inputs
 from inputs import hypothesis, needs_hypothesis, st
 
-from ganeti.confd.command import conversions
+from ganeti.confd.command import argtypes
+from ganeti.confd.config import columns
 from ganeti.confd.export import ansible
 from ganeti.confd.export import dnsmasq
-from ganeti.confd.export import entries
-from ganeti.confd.export import groups
+from ganeti.confd.export import hostgroups
+from ganeti.confd.export import hostlist
 from ganeti.confd.export import hosts
 from ganeti.confd.export import nftables
 from ganeti.confd.export import prometheus_sd
+from ganeti.confd.export import sanitize
 from ganeti.confd.export import ssh_config
-from ganeti.confd.export import words
-from ganeti.confd.schema import columns
+
 
 
 _SETTINGS = inputs.Settings(150)
@@ -40,7 +41,7 @@ def _Row(kind, **values):
 
   """
   return [values.get(re.sub("[./]", "_", field))
-          for field in entries.ALL_FIELDS[kind]]
+          for field in hostlist.ALL_FIELDS[kind]]
 
 
 def _Instance(name, nics=(), **values):
@@ -61,9 +62,9 @@ def _Source(*rows, kind=columns.INSTANCE, **kwargs):
 
   """
   said = []
-  source = entries.Source("cluster.example.com", kind,
-                          entries.Hosts(kind, entries.ALL_FIELDS[kind], rows,
-                                        said.append), **kwargs)
+  source = hostlist.Source("cluster.example.com", kind,
+                           hostlist.Hosts(kind, hostlist.ALL_FIELDS[kind], rows,
+                                           said.append), **kwargs)
   return (source, said)
 
 
@@ -78,7 +79,7 @@ class TestWords(unittest.TestCase):
       ("xn--bcher-kva.example", "xn--bcher-kva.example"),
       (".".join(["a" * 49] * 5), ".".join(["a" * 49] * 5)),
       ]:
-      self.assertEqual(words.HostName(text), expected)
+      self.assertEqual(sanitize.HostName(text), expected)
     for text in [
         "", ".", "a.", ".a", "a..b", "a" * 64, ".".join(["a" * 50] * 5),
         "-a", "a-", "_a", "a b", "a\n", "a\nb", "\na", "a\r", "a\t", "a\0b",
@@ -87,7 +88,7 @@ class TestWords(unittest.TestCase):
         "b\u00fccher", "\u212a.example", "a\u0130", "\u0663", "\ud800",
         "a\u2028b", "192.0.2.1", "1.2", "12", "a.0x1f", "0x", "a.0x",
         "localhost", "a.LocalHost", None, 5, ["a"], {"a": "b"}, True, 1.5]:
-      self.assertIsNone(words.HostName(text), text)
+      self.assertIsNone(sanitize.HostName(text), text)
 
   def testAddresses(self):
     for (text, expected) in [
@@ -95,33 +96,33 @@ class TestWords(unittest.TestCase):
       ("2001:DB8:0::1", "2001:db8::1"),
       ("10.0.0.1", "10.0.0.1"),
       ]:
-      self.assertEqual(words.Address(text), expected)
+      self.assertEqual(sanitize.Address(text), expected)
     for text in [
         "", "0.0.0.0", "::", "127.0.0.1", "127.1.2.3", "::1", "224.0.0.1",
         "ff02::1", "255.255.255.255", "::ffff:127.0.0.1", "fe80::1%eth0",
         "fe80::1%a\nb", "192.0.2.1\n", " 192.0.2.1", "192.0.2.1/24",
         "192.0.2", "1", "a", "192.0.2.1, 192.0.2.2", "\u0661.2.3.4",
         1, None, True, ["192.0.2.1"]]:
-      self.assertIsNone(words.Address(text), text)
+      self.assertIsNone(sanitize.Address(text), text)
 
   def testMacs(self):
-    self.assertEqual(words.Mac("AA:00:00:1f:00:01"), "aa:00:00:1f:00:01")
+    self.assertEqual(sanitize.Mac("AA:00:00:1f:00:01"), "aa:00:00:1f:00:01")
     for text in ["", "aa:00:00:1f:00", "aa:00:00:1f:00:01:02",
                  "aa-00-00-1f-00-01", "aa:00:00:1f:00:0g", "*:00:00:1f:00:01",
                  "aa:00:00:1f:00:01\n", "aa:00:00:1f:00:01,ignore",
                  "aa:00:00:1f:00:\uff11\uff11", "auto", None, 5]:
-      self.assertIsNone(words.Mac(text), text)
+      self.assertIsNone(sanitize.Mac(text), text)
 
   def testWords(self):
     for text in ["service:web", "debootstrap+default", "a.b*c/d@e-f_g", "x" *
                  128, "gr\u00fcn"]:
-      self.assertEqual(words.Word(text), text)
+      self.assertEqual(sanitize.Word(text), text)
     for text in ["", "a b", "a,b", "a\nb", "{{ a }}", "{% a %}", "a\"b", "a'b",
                  "a\\b", "$a", "x" * 129, "\ud800", "a\0", "a;b", "a|b", None,
                  5, ["a"]]:
-      self.assertIsNone(words.Word(text), text)
+      self.assertIsNone(sanitize.Word(text), text)
       # A link may be empty
-      self.assertEqual(words.Link(text), "" if text == "" else None, text)
+      self.assertEqual(sanitize.Link(text), "" if text == "" else None, text)
 
   def testShow(self):
     for (value, expected) in [
@@ -129,31 +130,31 @@ class TestWords(unittest.TestCase):
       ("x" * 100, '"' + "x" * 59 + "..."),
       (["a", None], '["a", null]'),
       ]:
-      self.assertEqual(words.Show(value), expected)
+      self.assertEqual(sanitize.Show(value), expected)
 
 
 class TestIdentifiers(unittest.TestCase):
   def testPlain(self):
-    self.assertEqual(words.Identifiers(["a", "service:web", "1"]),
+    self.assertEqual(sanitize.Identifiers(["a", "service:web", "1"]),
                      {"a": "a", "service:web": "service_web", "1": "1"})
 
   def testCollisions(self):
     """All that would be the same differ, and none is another one's.
 
     """
-    names = words.Identifiers(["a:b", "a-b", "c"])
+    names = sanitize.Identifiers(["a:b", "a-b", "c"])
     self.assertEqual(names["c"], "c")
     for word in ["a:b", "a-b"]:
       self.assertRegex(names[word], "^a_b_[0-9a-f]{8}$")
     self.assertEqual(len(set(names.values())), 3)
     # Somebody has seen that coming
-    more = words.Identifiers(["a:b", "a-b", names["a:b"]])
+    more = sanitize.Identifiers(["a:b", "a-b", names["a:b"]])
     self.assertEqual(len(set(more.values())), 3)
     self.assertNotEqual(more["a:b"], names["a:b"])
     self.assertNotIn(names["a:b"], more.values())
 
   def testLong(self):
-    names = words.Identifiers(["a" * 120 + "b", "a" * 120 + "c"])
+    names = sanitize.Identifiers(["a" * 120 + "b", "a" * 120 + "c"])
     self.assertEqual(len(set(names.values())), 2)
     self.assertLess(max(map(len, names.values())), 200)
 
@@ -186,7 +187,7 @@ class TestEntries(unittest.TestCase):
     (source, said) = _Source(_Instance("web1", [(None, None)]))
     self.assertEqual(said, [])
     self.assertEqual(source.hosts[0].addresses, [])
-    self.assertEqual(entries.WithAddress(source, said.append), [])
+    self.assertEqual(hostlist.WithAddress(source, said.append), [])
     self.assertEqual(said, ["1 instance without an address left out"])
 
   def testFields(self):
@@ -194,9 +195,9 @@ class TestEntries(unittest.TestCase):
 
     """
     said = []
-    (host, ) = entries.Hosts(columns.INSTANCE, hosts.FIELDS[columns.INSTANCE],
-                             [["web1", ["192.0.2.1", "192.0.2.2"]]],
-                             said.append)
+    (host, ) = hostlist.Hosts(columns.INSTANCE, hosts.FIELDS[columns.INSTANCE],
+                              [["web1", ["192.0.2.1", "192.0.2.2"]]],
+                              said.append)
     self.assertEqual((host.name, host.addresses, host.tags, said),
                      ("web1", ["192.0.2.1", "192.0.2.2"], [], []))
 
@@ -296,13 +297,13 @@ class TestFormats(unittest.TestCase):
       ("ansible", ansible), ("dnsmasq", dnsmasq), ("hosts", hosts),
       ("nftables", nftables), ("prometheus-sd", prometheus_sd),
       ("ssh-config", ssh_config)]:
-      self.assertIn(name, conversions.FORMATS)
+      self.assertIn(name, argtypes.FORMATS)
       self.assertEqual(module.__name__, "ganeti.confd.export." +
-                       conversions.ExportModule(name))
-      for (kind, fields) in entries.ALL_FIELDS.items():
+                       argtypes.ExportModule(name))
+      for (kind, fields) in hostlist.ALL_FIELDS.items():
         self.assertLessEqual(set(module.FIELDS[kind]), set(fields))
         self.assertEqual(module.FIELDS[kind][0], "name")
-    self.assertEqual(len(conversions.FORMATS), 6)
+    self.assertEqual(len(argtypes.FORMATS), 6)
 
   def _Format(self, module, *rows, **kwargs):
     (source, said) = _Source(*rows, **kwargs)
@@ -315,7 +316,7 @@ class TestFormats(unittest.TestCase):
     """
     rows = [_Instance("web%d" % i, [("192.0.2.%d" % i, "aa:00:00:00:00:0%d" %
                                      i)], tags=["b", "a"]) for i in range(1, 9)]
-    for name in conversions.FORMATS:
+    for name in argtypes.FORMATS:
       module = {"ansible": ansible, "dnsmasq": dnsmasq, "hosts": hosts,
                 "nftables": nftables, "prometheus-sd": prometheus_sd,
                 "ssh-config": ssh_config}[name]
@@ -534,7 +535,7 @@ class TestAnything(unittest.TestCase):
     st.from_regex("[a_:-]{1,4}", fullmatch=True),
     st.from_regex("[a-z:]{99,128}", fullmatch=True)), max_size=20))
   def testIdentifiers(self, texts):
-    names = words.Identifiers(sorted(texts))
+    names = sanitize.Identifiers(sorted(texts))
     self.assertEqual(set(names), texts)
     self.assertEqual(len(set(names.values())), len(texts))
     for name in names.values():
@@ -543,7 +544,7 @@ class TestAnything(unittest.TestCase):
 
 class TestGroups(unittest.TestCase):
   def testNoKindBeginsAnother(self):
-    prefixes = [prefix for (everything, kinds) in groups._KINDS.values()
+    prefixes = [prefix for (everything, kinds) in hostgroups._KINDS.values()
                 for prefix in [everything, *kinds]]
     for one in prefixes:
       for other in prefixes:

@@ -12,6 +12,7 @@ writes in decimal (4,300 digits), or none at all.
 import argparse
 import copy
 import csv
+import functools
 import io
 import json
 import logging
@@ -26,10 +27,12 @@ from testutils import Uuid
 
 from ganeti.confd import answers
 from ganeti.confd import querylib
-from ganeti.confd.command import list as listcmd
-from ganeti.confd.command import map as mapcmd
+from ganeti.confd import wire
+from ganeti.confd.command import cellformat
+from ganeti.confd.command import cmd_list
+from ganeti.confd.command import cmd_map
 from ganeti.confd.command import output
-from ganeti.confd.command import values
+from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
@@ -271,6 +274,17 @@ def _NoConstant(text):
   raise AssertionError("%s is not JSON" % text)
 
 
+def _NumericFields(what, row):
+  """Lists the fields of a row that hold numbers.
+
+  """
+  return sorted(name for (name, value) in row.items()
+                if type(value) in (int, float) or
+                columns.Describe(what, name).kind in (
+                  columns.NUMBER, columns.FLOAT, columns.UNIT,
+                  columns.TIMESTAMP))
+
+
 @needs_hypothesis
 class TestClient(unittest.TestCase):
   """Clients can use tables with such numbers in them.
@@ -291,11 +305,7 @@ class TestClient(unittest.TestCase):
       if not tables[what]:
         continue
       row = data.draw(st.sampled_from(tables[what]))
-      field = data.draw(st.sampled_from(sorted(
-        name for (name, value) in row.items()
-        if type(value) in (int, float) or
-        columns.Describe(what, name).kind in (
-          columns.NUMBER, columns.FLOAT, columns.UNIT, columns.TIMESTAMP))))
+      field = data.draw(st.sampled_from(_NumericFields(what, row)))
       row[field] = data.draw(st.sampled_from(odd))
     return tables
 
@@ -304,7 +314,7 @@ class TestClient(unittest.TestCase):
     for (what, rows) in self._Tables(data, ODD_VALUES).items():
       fields = list(rows[0]) if rows else []
       for units in [None, "h", "m", "g", "t"]:
-        table = listcmd._Table(what, fields, [list(i.values()) for i in rows])
+        table = cmd_list._Table(what, fields, [list(i.values()) for i in rows])
         for separator in [None, "|"]:
           opts = argparse.Namespace(units=units, separator=separator,
                                     headers=True)
@@ -319,6 +329,22 @@ class TestClient(unittest.TestCase):
       for indent in [None, 2]:
         json.loads(output.FormatJson(rows, indent), parse_constant=_NoConstant)
 
+  def testFindingsOfEachNumber(self):
+    """One odd number at a time, in all numeric fields of all rows.
+
+    """
+    snap = _Load({})
+    for odd in ODD_NUMBERS:
+      tables = {}
+      for what in columns.KINDS:
+        rows = [dict(row) for row in _Table(snap, what).values()] * 2
+        for row in rows:
+          row.update((name, odd) for name in _NumericFields(what, row))
+        tables[what] = rows
+      with self.subTest(odd=str(odd)[:20]):
+        places = dict.fromkeys(checks.PLACES, {"tcpudp_port_pool": [1]})
+        checks.Check(checks.Known(tables, places, {"config": {}}, 1700000000))
+
   @hypothesis.given(st.data())
   def testViews(self, data):
     tables = self._Tables(data, ODD_NUMBERS)
@@ -329,8 +355,8 @@ class TestClient(unittest.TestCase):
                                       placement.FIELDS[columns.INSTANCE]])
                  for row in tables[columns.INSTANCE]]
     svg.Draw(nodes, instances, "title")
-    mapcmd.Text(nodes, instances)
-    mapcmd.Dot(nodes, instances)
+    cmd_map.Text(nodes, instances)
+    cmd_map.Dot(nodes, instances)
     evacuation.Make("node1.example.com", tables, [])
     for places in [{place: None for place in checks.PLACES},
                    {place: data.draw(st.sampled_from(ODD_VALUES))
@@ -343,10 +369,11 @@ class TestClient(unittest.TestCase):
   @hypothesis.given(st.sampled_from(ODD_VALUES), st.sampled_from(ODD_VALUES))
   def testValues(self, one, two):
     for unit in "hmgt":
-      values.Leniently(lambda size: values.FormatUnit(size, unit))(one) # pylint: disable=W0640
+      cellformat.Leniently(functools.partial(cellformat.FormatUnit,
+                                             unit=unit))(one)
     sorted([one, two, 5, "x"], key=naturalorder.AnyKey)
-    values.FormatCsv([one, two])
-    values.FormatCsv({"x": [copy.copy(one)]})
+    cellformat.FormatCsv([one, two])
+    cellformat.FormatCsv({"x": [copy.copy(one)]})
 
   @hypothesis.given(st.data())
   def testMetrics(self, data):

@@ -11,7 +11,7 @@ import unittest
 
 from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import status as statuslib
-from ganeti.confd.command import status
+from ganeti.confd.command import cmd_status
 
 
 def _Replies(*rows):
@@ -42,7 +42,7 @@ class TestJudge(unittest.TestCase):
     rows = self._Judge(("a", 5), ("b", 5))
     self.assertEqual([(i.address, i.serial, i.behind, i.problem) for i in rows],
                      [("a", 5, 0, None), ("b", 5, 0, None)])
-    self.assertEqual(status.State(rows), status.OK)
+    self.assertEqual(cmd_status.State(rows), cmd_status.OK)
 
   def testFreshestFirstSilentLast(self):
     rows = self._Judge(("a", 5), ("b", "Cannot load"), ("c", 7),
@@ -53,7 +53,7 @@ class TestJudge(unittest.TestCase):
     self.assertIn("no usable configuration", rows[2].problem)
     self.assertIn("no answer", rows[3].problem)
     self.assertEqual(rows[4].problem, "nothing listens there")
-    self.assertEqual(status.State(rows), status.WARNING)
+    self.assertEqual(cmd_status.State(rows), cmd_status.WARNING)
 
   def testAddressesInTheirOrder(self):
     """10.80.0.2 comes before 10.80.0.10.
@@ -99,9 +99,9 @@ class TestJudge(unittest.TestCase):
 
   def testNobody(self):
     rows = self._Judge(silent={"a": None})
-    self.assertEqual(status.State(rows), status.CRITICAL)
+    self.assertEqual(cmd_status.State(rows), cmd_status.CRITICAL)
     rows = self._Judge(("a", "Cannot load"))
-    self.assertEqual(status.State(rows), status.CRITICAL)
+    self.assertEqual(cmd_status.State(rows), cmd_status.CRITICAL)
 
 
 class TestNameNodes(unittest.TestCase):
@@ -133,13 +133,13 @@ class TestNagiosLine(unittest.TestCase):
   def testIsOneLineWithOneBar(self):
     rows = statuslib.Judge(_Pings(("a", 5)), _Pings(("a", 5)),
                            {"b": "some|thing\nelse"})
-    line = status.NagiosLine(rows)
+    line = cmd_status.NagiosLine(rows)
     self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
                      " serial 5; b: some/thing\\nelse | answering=1;;;0;2"
                      " silent=1;0;;0 behind=0;0;;0 rtt=0.001200s;;;0")
     rows = statuslib.Judge([], [], {"b": "x"})
-    limits = status.Limits({"silent": 5, "behind": 1}, {"behind": 7})
-    self.assertEqual(status.NagiosLine(rows, limits),
+    limits = cmd_status.Limits({"silent": 5, "behind": 1}, {"behind": 7})
+    self.assertEqual(cmd_status.NagiosLine(rows, limits),
                      "CONFD CRITICAL - 0 of 1 master candidates answer; b: x |"
                      " answering=0;;;0;1 silent=1;5;;0")
 
@@ -153,27 +153,29 @@ class TestLimits(unittest.TestCase):
                                                               ("b", 5)),
                            {"c": None, "d": None})
     for (warning, critical, expected) in [
-      ({"silent": 2, "behind": 4}, {}, status.OK),
-      ({"silent": 1, "behind": 4}, {}, status.WARNING),
-      ({"silent": 2, "behind": 3}, {}, status.WARNING),
-      ({"silent": 0, "behind": 0}, {"silent": 2, "behind": 4}, status.WARNING),
-      ({"silent": 0, "behind": 0}, {"silent": 1}, status.CRITICAL),
-      ({"silent": 9, "behind": 9}, {"behind": 3}, status.CRITICAL),
+      ({"silent": 2, "behind": 4}, {}, cmd_status.OK),
+      ({"silent": 1, "behind": 4}, {}, cmd_status.WARNING),
+      ({"silent": 2, "behind": 3}, {}, cmd_status.WARNING),
+      ({"silent": 0, "behind": 0}, {"silent": 2, "behind": 4},
+       cmd_status.WARNING),
+      ({"silent": 0, "behind": 0}, {"silent": 1}, cmd_status.CRITICAL),
+      ({"silent": 9, "behind": 9}, {"behind": 3}, cmd_status.CRITICAL),
       ]:
-      limits = status.Limits(warning, critical)
-      self.assertEqual(status.State(rows, limits), expected, limits)
-      self.assertIn("CONFD %s - " % expected, status.NagiosLine(rows, limits))
+      limits = cmd_status.Limits(warning, critical)
+      self.assertEqual(cmd_status.State(rows, limits), expected, limits)
+      self.assertIn("CONFD %s - " % expected,
+                    cmd_status.NagiosLine(rows, limits))
 
   def testNotAllHaveOne(self):
     """That nobody answers is critical, and another version a warning.
 
     """
-    limits = status.Limits({"silent": 9, "behind": 9}, {})
+    limits = cmd_status.Limits({"silent": 9, "behind": 9}, {})
     rows = statuslib.Judge([], [], {"a": None})
-    self.assertEqual(status.State(rows, limits), status.CRITICAL)
+    self.assertEqual(cmd_status.State(rows, limits), cmd_status.CRITICAL)
     rows = statuslib.Judge(_Replies(("a", 3010000, 5), ("b", 3000000, 5)),
                            _Pings(("a", 5), ("b", 5)), {})
-    self.assertEqual(status.State(rows, limits), status.WARNING)
+    self.assertEqual(cmd_status.State(rows, limits), cmd_status.WARNING)
 
 
 if __name__ == "__main__":

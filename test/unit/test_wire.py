@@ -543,7 +543,8 @@ class TestWithoutSimplejson(unittest.TestCase):
                "from ganeti.confd import client\n"
                "from ganeti.confd.clientlib import aio, fetch, stats, status,"
                " tables\n"
-               "from ganeti.confd.command import cli, list, map, questions\n")
+               "from ganeti.confd.command import cli, cmd_list, cmd_map,"
+               " cmd_question\n")
     subprocess.run([sys.executable, "-c", program], check=True,
                    env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR))
 

@@ -8,7 +8,7 @@ C{commandline} knows which commands and options there are, C{parse} takes apart
 what has been typed, C{cli} finds the key and runs a command. Each command is a
 module of its name: its C{Run} gets a client and the command line, and returns
 the exit code. The commands that are one question of the protocol are together
-in C{questions}. C{output} and C{table} print.
+in C{cmd_question}. C{output} and C{table} print.
 
 The hook is C{verifyhook}.
 

@@ -40,7 +40,7 @@ from ganeti.confd.protocol import keyfile
 
 if TYPE_CHECKING:
   from ganeti.confd.clientlib import settings
-  from ganeti.confd.command import several
+  from ganeti.confd.command import multicluster
 
 
 #: Seconds to find out whether a key is the right one
@@ -173,8 +173,8 @@ def _Run(opts: argparse.Namespace) -> int:
   if not entry.asks:
     result = module.RunAlone(opts, _KeyFile(opts))
     return result
-  if entry.every_cluster or parse.IsSeveral(opts):
-    result = module.RunSeveral(_Askers(opts, coverage), opts)
+  if entry.every_cluster or parse.IsMultiCluster(opts):
+    result = module.RunMultiCluster(_Askers(opts, coverage), opts)
     return result
   cluster = _Settings(opts)
   with _Client(opts, cluster, coverage, _FindKey(opts, cluster)) as asker:
@@ -182,7 +182,7 @@ def _Run(opts: argparse.Namespace) -> int:
   return result
 
 
-def _Askers(opts: argparse.Namespace, coverage: int) -> several.Askers:
+def _Askers(opts: argparse.Namespace, coverage: int) -> multicluster.Askers:
   """Returns what makes a client for each of several clusters.
 
   """
@@ -289,9 +289,10 @@ def _Fail(form: str, text: str, code: int,
 
   """
   if form == "nagios":
-    from ganeti.confd.command import status
-    _Print(output.NagiosText("CONFD %s - %s" % (status.UNKNOWN, text)), text)
-    return status.NAGIOS_CODES[status.UNKNOWN]
+    from ganeti.confd.command import cmd_status
+    _Print(output.NagiosText("CONFD %s - %s" % (cmd_status.UNKNOWN, text)),
+           text)
+    return cmd_status.NAGIOS_CODES[cmd_status.UNKNOWN]
   if form == "json" and _PrintError(text):
     return code
   say(text)

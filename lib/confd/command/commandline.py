@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from ganeti import constants
 from ganeti.confd import _version
-from ganeti.confd.command import conversions
+from ganeti.confd.command import argtypes
 
 
 PROGRAM = "confd-client"
@@ -38,7 +38,7 @@ EXPORT = "export"
 ALL_CLUSTERS = "all"
 
 #: The module that serves where there is no command
-SELF_TEST = "selftest"
+SELF_TEST = "cmd_selftest"
 
 #: Longest time to wait for an answer, in seconds
 _MAX_TIMEOUT = 86400
@@ -56,7 +56,7 @@ class Argument(NamedTuple):
   repeats: Optional[str] = None
   #: What completes it, one of the words of tools/completion.bash.in
   completion: Optional[str] = None
-  #: Makes the value of the word, as those of C{conversions} do
+  #: Makes the value of the word, as those of C{argtypes} do
   convert: Callable[[str], str] = str
   #: The word that stands for one that is left out
   default: Optional[str] = None
@@ -101,8 +101,8 @@ class Command(NamedTuple):
   #: How many candidates to ask, as C{client.Client} takes it; None if all are
   #: asked in any case
   coverage: Optional[int] = 0
-  #: Whether it can ask several clusters; the module has C{RunSeveral} then
-  several: bool = False
+  #: Whether it can ask several clusters; the module has C{RunMultiCluster} then
+  multi_cluster: bool = False
   #: Whether it asks all clusters that have a name, and not those that options
   #: name
   every_cluster: bool = False
@@ -137,7 +137,7 @@ _ADDRESS = Option(
   "candidates")
 _PORT = Option(
   ("-p", "--port"),
-  {"metavar": "PORT", "type": conversions.Port,
+  {"metavar": "PORT", "type": argtypes.Port,
    "help": "UDP port (default: the cluster's, else the services database's,"
            " else %d)" % constants.DEFAULT_CONFD_PORT})
 _HMAC = Option(
@@ -154,15 +154,15 @@ _HMAC_FILE = Option(
 _CLUSTER = Option(
   ("--cluster", ),
   {"dest": "clusters", "metavar": "NAME[,NAME...]",
-   "type": conversions.ClusterNames,
+   "type": argtypes.ClusterNames,
    "help": "which of the clusters in the settings to ask; several, or all, with"
            " the commands list and status"},
   "clusters")
 _TIMEOUT = Option(
   ("-t", "--timeout"),
   {"metavar": "SECONDS",
-   "type": conversions.Number("a number of seconds", float, 0.001,
-                              _MAX_TIMEOUT),
+   "type": argtypes.Number("a number of seconds", float, 0.001,
+                           _MAX_TIMEOUT),
    "help": "how long to wait for an answer (default: the cluster's, else %d)" %
            constants.CONFD_CLIENT_EXPIRE_TIMEOUT})
 _JSON = Option(
@@ -182,7 +182,7 @@ _HELP = Option(
 _COVERAGE = Option(
   ("--coverage", ),
   {"metavar": "NUMBER",
-   "type": conversions.Number("a coverage", int, -1, 10000),
+   "type": argtypes.Number("a coverage", int, -1, 10000),
    "help": "how many candidates to ask, -1 for all"})
 
 _NO_HEADERS = Option(
@@ -191,7 +191,7 @@ _NO_HEADERS = Option(
    "help": "print tables without headers"})
 _SEPARATOR = Option(
   ("--separator", ),
-  {"metavar": "TEXT", "type": conversions.Separator,
+  {"metavar": "TEXT", "type": argtypes.Separator,
    "help": "print this between columns, and do not align them"})
 
 _OUTPUT = Option(
@@ -205,7 +205,7 @@ _FILTER = Option(
    "help": "only what meets this condition; see ganeti(7), \"Query filters\""})
 _SORT = Option(
   ("--sort", ),
-  {"metavar": "FIELD", "type": conversions.SortField,
+  {"metavar": "FIELD", "type": argtypes.SortField,
    "help": "sort by this field"},
   "fields")
 _REVERSE = Option(
@@ -213,7 +213,7 @@ _REVERSE = Option(
   {"action": "store_true", "help": "the last one first"})
 _UNITS = Option(
   ("--units", ),
-  {"metavar": "UNIT", "choices": conversions.UNITS,
+  {"metavar": "UNIT", "choices": argtypes.UNITS,
    "help": "print sizes in MiB (m), GiB (g), TiB (t), or what fits (h, the"
            " default without --separator or --csv)"},
   "units")
@@ -232,13 +232,13 @@ _NAGIOS = Option(
    "help": "print one line, and end as a Nagios plugin"})
 _WARNING = Option(
   ("-w", "--warning"),
-  {"metavar": "WHAT=NUMBER[,...]", "type": conversions.Limits,
+  {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,
    "help": "with --nagios: how many candidates may be silent, and how many"
            " changes any may be behind, before it is a warning (default:"
            " silent=0,behind=0)"})
 _CRITICAL = Option(
   ("-c", "--critical"),
-  {"metavar": "WHAT=NUMBER[,...]", "type": conversions.Limits,
+  {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,
    "help": "likewise, before it is critical (default: when nobody answers)"})
 _ONLY = Option(
   ("--only", ),
@@ -271,11 +271,11 @@ _THEN = Option(
   "commands")
 _TARGET_PORT = Option(
   ("--target-port", ),
-  {"metavar": "PORT", "type": conversions.Port,
+  {"metavar": "PORT", "type": argtypes.Port,
    "help": "with prometheus-sd: TCP port of the targets (default: 9100)"})
 _TABLE_NAME = Option(
   ("--table", ),
-  {"metavar": "NAME", "type": conversions.Table,
+  {"metavar": "NAME", "type": argtypes.Table,
    "help": "with nftables: table of the family inet for the sets (default:"
            " ganeti)"})
 _INITIAL = Option(
@@ -289,7 +289,7 @@ _EXEC = Option(
 _REQUESTS = Option(
   ("-r", "--requests"),
   {"metavar": "NUMBER", "default": 100,
-   "type": conversions.Number("a number of requests", int, 0, 10 ** 9),
+   "type": argtypes.Number("a number of requests", int, 0, 10 ** 9),
    "help": "how many requests to time (default: %(default)s)"})
 
 _MAY = Option(
@@ -309,12 +309,12 @@ WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 _TABLE = (_NO_HEADERS, _SEPARATOR)
 
 _NODE = Argument("node", "NODE", completion="nodes")
-_KIND = Argument("kind", "WHAT", completion="kinds", convert=conversions.Kind)
+_KIND = Argument("kind", "WHAT", completion="kinds", convert=argtypes.Kind)
 
 
 def _Question(text: str, *arguments: Argument,
               options: Tuple[Option, ...] = ()) -> Command:
-  return Command("questions", text, arguments, options)
+  return Command("cmd_question", text, arguments, options)
 
 
 COMMANDS: Dict[str, Command] = {
@@ -340,59 +340,59 @@ COMMANDS: Dict[str, Command] = {
     Argument("path", "PATH")),
   "collectors": _Question("data collectors", options=_TABLE),
   "list": Command(
-    "list", "instances, nodes, groups, networks or disks",
+    "cmd_list", "instances, nodes, groups, networks or disks",
     (_KIND, Argument("names", "NAME", "*", "names")),
     (_JSON_LINES, _OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE,
-    several=True),
+    multi_cluster=True),
   "list-fields": Command(
-    "list_fields", "fields that they have",
+    "cmd_list_fields", "fields that they have",
     (_KIND, Argument("fields", "FIELD", "*", "fields")),
     (_JSON_LINES, ) + _TABLE),
   "who-has": Command(
-    "who_has", "whose an IP, a MAC address or a name is",
+    "cmd_who_has", "whose an IP, a MAC address or a name is",
     (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
   EXPORT: Command(
-    "export", "instances or nodes as a file for another program",
-    (Argument("format", "FORMAT", completion=" ".join(conversions.FORMATS),
-              convert=conversions.Format),
-     Argument("kind", "WHAT", "?", " ".join(conversions.EXPORTED),
-              conversions.Exported, conversions.EXPORTED[0])),
+    "cmd_export", "instances or nodes as a file for another program",
+    (Argument("format", "FORMAT", completion=" ".join(argtypes.FORMATS),
+              convert=argtypes.Format),
+     Argument("kind", "WHAT", "?", " ".join(argtypes.EXPORTED),
+              argtypes.Exported, argtypes.EXPORTED[0])),
     (_FILTER, _EXPORT_OUTPUT, _THEN, _TARGET_PORT, _TABLE_NAME)),
-  "map": Command("map", "the cluster as a drawing", options=(_DOT, _SVG)),
+  "map": Command("cmd_map", "the cluster as a drawing", options=(_DOT, _SVG)),
   CHECK: Command(
-    "check", "what is wrong or risky in the configuration",
+    "cmd_check", "what is wrong or risky in the configuration",
     options=(_IGNORE, )),
   "evacuate": Command(
-    "evacuate", "what has to move before a node can go, and where",
+    "cmd_evacuate", "what has to move before a node can go, and where",
     (_NODE, ), (_PRIMARY_ONLY, ) + _TABLE),
-  "status": Command("status", "how the master candidates are",
+  "status": Command("cmd_status", "how the master candidates are",
                     options=(_ONLY, _NAGIOS, _WARNING, _CRITICAL) + _TABLE,
                     coverage=None,
-                    several=True),
-  "stats": Command("stats", "what the daemons have done, and with what",
+                    multi_cluster=True),
+  "stats": Command("cmd_stats", "what the daemons have done, and with what",
                    options=(_PROMETHEUS, ) + _TABLE, coverage=None),
-  "clusters": Command("clusters", "clusters that have a name, and if they"
+  "clusters": Command("cmd_clusters", "clusters that have a name, and if they"
                       " answer", options=_TABLE, coverage=None,
                       every_cluster=True),
   "make-key": Command(
-    "make_key", "a key for somebody who only asks",
+    "cmd_make_key", "a key for somebody who only asks",
     (Argument("name", "NAME"),
      Argument("file", "FILE", "?", "files")),
     (_HMAC_FILE, _MAY, _UNTIL), coverage=None, asks=False),
   "show-key": Command(
-    "show_key", "what a key is for",
+    "cmd_show_key", "what a key is for",
     # In place of the option
     (Argument("hmac_file", "FILE", "?", "files"), ), (_JSON, ), coverage=None,
     asks=False),
   WATCH: Command(
-    "watch", "print changes, or run a command at each",
+    "cmd_watch", "print changes, or run a command at each",
     (Argument("command_line", "QUESTION|COMMAND", "*", "commands"), ),
     (_INITIAL, _EXEC), coverage=-1),
   }
 
 #: What may stand after "watch"
 WATCHED = tuple(name for (name, command) in COMMANDS.items()
-                if command.module in ("questions", "list", "export"))
+                if command.module in ("cmd_question", "cmd_list", "cmd_export"))
 
 #: Options that are about a table as a whole
 _NOT_WATCHED = (_JSON_LINES, _CSV, _SORT, _REVERSE)

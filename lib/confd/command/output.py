@@ -7,13 +7,14 @@
 Answers go to standard output, all else to standard error.
 
 Rule 1: text for people goes through C{printable}, here or in C{table}; CSV
-through C{values}; JSON through L{FormatJson}; text for Nagios through
+through C{cellformat}; JSON through L{FormatJson}; text for Nagios through
 L{NagiosText}. The result never holds a control sequence of a terminal.
 
 With --json each command prints one object, and L{FormatReply} is its form: the
 answer, the serial of the configuration that it is from, who has answered, and
 who has not. An error is C{{"error": TEXT}}, see L{cli}. Of several clusters it
-is C{{"clusters": {NAME: ...}}} with either of the two for each, see L{several}.
+is C{{"clusters": {NAME: ...}}} with either of the two for each, see
+L{multicluster}.
 
 Rule 2: whatever goes wrong, there is no second object behind the first one
 (L{PrintDocument}).

@@ -20,8 +20,8 @@ import functools
 
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
+from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
-from ganeti.confd.command import conversions
 
 
 class UsageError(Exception):
@@ -169,7 +169,7 @@ def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
   known = commandline.AllOptions()
   if flag not in known:
     parser.error("no such option: %s%s" %
-                 (flag, conversions.DidYouMean(flag, list(known))))
+                 (flag, argtypes.DidYouMean(flag, list(known))))
   where = ["the command " + i for (i, command) in commandline.COMMANDS.items()
            if _HasOption(command, flag)]
   if _HasOption(commandline.NO_COMMAND, flag):
@@ -237,7 +237,7 @@ def _CheckExport(parser: argparse.ArgumentParser, opts: argparse.Namespace
     parser.error("--then needs --output")
 
 
-def IsSeveral(opts: argparse.Namespace) -> bool:
+def IsMultiCluster(opts: argparse.Namespace) -> bool:
   """Tells whether several clusters are asked for, be they one in the end.
 
   """
@@ -246,15 +246,15 @@ def IsSeveral(opts: argparse.Namespace) -> bool:
                                 names == [commandline.ALL_CLUSTERS])
 
 
-def _CheckSeveral(parser: argparse.ArgumentParser, opts: argparse.Namespace
-                  ) -> None:
+def _CheckMultiCluster(parser: argparse.ArgumentParser, opts: argparse.Namespace
+                       ) -> None:
   """Refuses what does not go with several clusters.
 
   """
-  if not commandline.Find(opts.command).several:
+  if not commandline.Find(opts.command).multi_cluster:
     parser.error("several clusters belong to the command %s" % ", ".join(
       name for (name, command) in commandline.COMMANDS.items()
-      if command.several))
+      if command.multi_cluster))
   for (name, text) in [("addresses", "--address"), ("hmac", "--hmac"),
                        ("hmac_file", "--hmac-file"), ("nagios", "--nagios")]:
     if getattr(opts, name, None):
@@ -282,7 +282,7 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
   name = words[0] if words else None
   if name is not None and name not in commandline.COMMANDS:
     MakeParser(None).error("no such command: '%s'%s" %
-                           (name, conversions.DidYouMean(
+                           (name, argtypes.DidYouMean(
                              name, list(commandline.COMMANDS))))
   question = None
   if name == commandline.WATCH and len(words) > 1:
@@ -314,6 +314,6 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
   _CheckForms(parser, opts)
   if commandline.EXPORT in (name, question):
     _CheckExport(parser, opts)
-  if IsSeveral(opts):
-    _CheckSeveral(parser, opts)
+  if IsMultiCluster(opts):
+    _CheckMultiCluster(parser, opts)
   return opts

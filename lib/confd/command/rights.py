@@ -18,9 +18,9 @@ from typing import Dict, List, Optional, Tuple
 
 from ganeti import errors
 from ganeti.confd.clientlib import reader
+from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
-from ganeti.confd.command import conversions
-from ganeti.confd.protocol import readerkey
+
 
 
 #: The right to list what the command line names
@@ -95,8 +95,8 @@ def Commands(label: Optional[readerkey.Label]) -> List[str]:
     if label is None or not Missing(label, name):
       result.append(name)
     elif _LIST_WHAT in _NEEDED[name]:
-      kinds = (conversions.EXPORTED if name == commandline.EXPORT else
-               conversions.KINDS)
+      kinds = (argtypes.EXPORTED if name == commandline.EXPORT else
+               argtypes.KINDS)
       result.extend("%s %s" % (name, kind) for kind in kinds
                     if not Missing(label, name, kind[:-1]))
   return result
@@ -137,7 +137,7 @@ def Expand(words: List[str]) -> List[str]:
       result.update(Needed(word))
     else:
       raise ValueError("neither a question nor a command: '%s'%s" %
-                       (word, conversions.DidYouMean(word, known) or
+                       (word, argtypes.DidYouMean(word, known) or
                         "; there are %s" % ", ".join(known)))
   if readerkey.ALL in result:
     return [readerkey.ALL]

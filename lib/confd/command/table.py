@@ -65,7 +65,7 @@ def _WithoutSeparator(cell: str, separator: str) -> str:
   """Escapes a separator in a cell, and the beginning of one at its end.
 
   @param separator: no escape has its first character in it, see
-    C{conversions.Separator}
+    C{argtypes.Separator}
 
   """
   while True:

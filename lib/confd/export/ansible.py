@@ -7,7 +7,7 @@
 Facts:
   - An object of groups, each C{{"hosts": [NAME, ...]}}; with the variables of
     all hosts in C{_meta} Ansible does not ask for each host.
-  - Ansible evaluates "{{" in a variable. No word has braces (C{words}).
+  - Ansible evaluates "{{" in a variable. No word has braces (C{sanitize}).
   - "all" and "ungrouped" are groups. Who has named a host like another group
     gets both.
 
@@ -19,23 +19,23 @@ import json
 
 from typing import Any, Dict
 
-from ganeti.confd.export import entries
-from ganeti.confd.export import groups
-from ganeti.confd.export import words
+from ganeti.confd.export import hostgroups
+from ganeti.confd.export import hostlist
+from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
 #: JSON has none
 COMMENT = None
 
-FIELDS = entries.ALL_FIELDS
+FIELDS = hostlist.ALL_FIELDS
 
 _PREFIX = "ganeti_"
 
 _NO_HOSTS = frozenset(["all", "ungrouped"])
 
 
-def _Variables(source: entries.Source, host: entries.Host) -> Dict[str, Any]:
+def _Variables(source: hostlist.Source, host: hostlist.Host) -> Dict[str, Any]:
   """Returns the variables of a host, less those that it has no value for.
 
   """
@@ -48,7 +48,7 @@ def _Variables(source: entries.Source, host: entries.Host) -> Dict[str, Any]:
   if source.kind == columns.NODE:
     values["ganeti_role"] = host.state
     values["ganeti_secondary_ip"] = host.secondary_ip
-    if host.ssh_port != entries.SSH_PORT:
+    if host.ssh_port != hostlist.SSH_PORT:
       values["ansible_port"] = host.ssh_port
   else:
     values.update({
@@ -64,7 +64,7 @@ def _Variables(source: entries.Source, host: entries.Host) -> Dict[str, Any]:
   return {name: value for (name, value) in values.items() if value is not None}
 
 
-def Format(source: entries.Source, say: entries.Say) -> str:
+def Format(source: hostlist.Source, say: hostlist.Say) -> str:
   """Writes an inventory.
 
   """
@@ -72,12 +72,12 @@ def Format(source: entries.Source, say: entries.Say) -> str:
   for host in source.hosts:
     if host.name in _NO_HOSTS or host.name.startswith(_PREFIX):
       say("%s left out: the name means something else to Ansible" %
-          words.Show(host.name))
+          sanitize.Show(host.name))
     else:
       hosts.append(host)
   inventory: Dict[str, Any] = {
     _PREFIX + name: {"hosts": [host.name for host in members]}
-    for (name, members) in groups.Groups(source.kind, hosts, say).items()}
+    for (name, members) in hostgroups.Groups(source.kind, hosts, say).items()}
   inventory["_meta"] = {
     "hostvars": {host.name: _Variables(source, host) for host in hosts},
     }

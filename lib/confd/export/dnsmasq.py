@@ -21,8 +21,8 @@ import re
 
 from typing import Iterable, Iterator, List, Set
 
-from ganeti.confd.export import entries
-from ganeti.confd.export import words
+from ganeti.confd.export import hostlist
+from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
@@ -37,10 +37,10 @@ _NO_NAME_RE = re.compile("[0-9]+[smhdw]|ignore|infinite")
 
 
 def _Bracket(address: str) -> str:
-  return "[%s]" % address if words.Version(address) == 6 else address
+  return "[%s]" % address if sanitize.Version(address) == 6 else address
 
 
-def _DhcpHosts(hosts: Iterable[entries.Host], say: entries.Say
+def _DhcpHosts(hosts: Iterable[hostlist.Host], say: hostlist.Say
                ) -> Iterator[List[str]]:
   """Makes the values of C{dhcp-host} lines.
 
@@ -50,7 +50,7 @@ def _DhcpHosts(hosts: Iterable[entries.Host], say: entries.Say
     name = [host.name]
     if _NO_NAME_RE.fullmatch(host.name):
       say("%s: the name means something else to dnsmasq, and is left out of"
-          " dhcp-host" % words.Show(host.name))
+          " dhcp-host" % sanitize.Show(host.name))
       name = []
     for (index, interface) in enumerate(host.interfaces):
       if interface.mac is None:
@@ -58,7 +58,7 @@ def _DhcpHosts(hosts: Iterable[entries.Host], say: entries.Say
       address = []
       if interface.ip in taken:
         say("%s: address %s has another interface already, and is left out of"
-            " dhcp-host" % (words.Show(host.name), interface.ip))
+            " dhcp-host" % (sanitize.Show(host.name), interface.ip))
       elif interface.ip is not None:
         taken.add(interface.ip)
         address = [_Bracket(interface.ip)]
@@ -67,13 +67,13 @@ def _DhcpHosts(hosts: Iterable[entries.Host], say: entries.Say
         yield [interface.mac] + line
 
 
-def Format(source: entries.Source, say: entries.Say) -> str:
+def Format(source: hostlist.Source, say: hostlist.Say) -> str:
   """Writes settings.
 
   """
   lines = ["dhcp-host=%s\n" % ",".join(line)
            for line in _DhcpHosts(source.hosts, say)]
   lines.extend("host-record=%s,%s\n" % (host.name, address)
-               for host in entries.WithAddress(source, say)
+               for host in hostlist.WithAddress(source, say)
                for address in host.addresses)
   return "".join(lines)

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from ganeti.confd.export import entries
+from ganeti.confd.export import hostlist
 from ganeti.confd.schema import columns
 
 
@@ -20,10 +20,10 @@ FIELDS = {
   }
 
 
-def Format(source: entries.Source, say: entries.Say) -> str:
+def Format(source: hostlist.Source, say: hostlist.Say) -> str:
   """Writes a line for each address.
 
   """
   return "".join("%s\t%s\n" % (address, host.name)
-                 for host in entries.WithAddress(source, say)
+                 for host in hostlist.WithAddress(source, say)
                  for address in host.addresses)

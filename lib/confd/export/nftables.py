@@ -4,9 +4,9 @@
 
 """Export "nftables": sets of addresses, for nft -f.
 
-A set for each group of hosts (C{groups}) and version of IP. They are emptied
-and filled, and that in one transaction with all else in the file. Rules that
-use them have to be in the same table.
+The file has a set for each group of hosts (C{hostgroups}) and version of IP.
+nft empties and fills all sets in one transaction. Rules that use the sets have
+to be in the same table.
 
 A set that the file had before stays in it, and is empty if there is no such
 group any more. Were it left out, the kernel would keep its addresses, and rules
@@ -20,9 +20,9 @@ import re
 
 from typing import Dict, Iterator, List
 
-from ganeti.confd.export import entries
-from ganeti.confd.export import groups
-from ganeti.confd.export import words
+from ganeti.confd.export import hostgroups
+from ganeti.confd.export import hostlist
+from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
@@ -57,19 +57,19 @@ def _Set(name: str, kind: str, addresses: List[str]) -> Iterator[str]:
   yield "\t}"
 
 
-def Format(source: entries.Source, say: entries.Say) -> str:
+def Format(source: hostlist.Source, say: hostlist.Say) -> str:
   """Writes sets.
 
   """
-  entries.WithAddress(source, say)
-  members = groups.Groups(source.kind, source.hosts, say)
+  hostlist.WithAddress(source, say)
+  members = hostgroups.Groups(source.kind, source.hosts, say)
   names = {*members, *_SET_RE.findall(source.before or "")}
   sets: Dict[str, List[str]] = {}
   for name in sorted(names):
     for version in _TYPES:
       found = {address for host in members.get(name, ())
                for address in host.addresses
-               if words.Version(address) == version}
+               if sanitize.Version(address) == version}
       sets["%s_v%d" % (name, version)] = sorted(found,
                                                 key=naturalorder.NaturalKey)
   table = "%s %s" % (_FAMILY, source.table)

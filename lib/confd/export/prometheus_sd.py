@@ -18,8 +18,8 @@ import json
 
 from typing import Any, Dict, List, Optional
 
-from ganeti.confd.export import entries
-from ganeti.confd.export import words
+from ganeti.confd.export import hostlist
+from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
@@ -35,7 +35,7 @@ FIELDS = {
 _PREFIX = "__meta_ganeti_"
 
 
-def _Labels(source: entries.Source, host: entries.Host) -> Dict[str, str]:
+def _Labels(source: hostlist.Source, host: hostlist.Host) -> Dict[str, str]:
   values: Dict[str, Optional[str]] = {
     "cluster": source.cluster,
     "group": host.group,
@@ -50,14 +50,14 @@ def _Labels(source: entries.Source, host: entries.Host) -> Dict[str, str]:
           if value is not None}
 
 
-def _Target(host: entries.Host, port: int) -> str:
+def _Target(host: hostlist.Host, port: int) -> str:
   address = host.address or host.name
-  if words.Version(address) == 6:
+  if sanitize.Version(address) == 6:
     address = "[%s]" % address
   return "%s:%d" % (address, port)
 
 
-def Targets(source: entries.Source) -> List[Dict[str, Any]]:
+def Targets(source: hostlist.Source) -> List[Dict[str, Any]]:
   """Makes target groups, one for each host.
 
   """
@@ -66,7 +66,7 @@ def Targets(source: entries.Source) -> List[Dict[str, Any]]:
           for host in source.hosts]
 
 
-def Format(source: entries.Source, _: entries.Say) -> str:
+def Format(source: hostlist.Source, _: hostlist.Say) -> str:
   """Writes targets.
 
   """

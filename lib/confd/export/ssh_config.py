@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from ganeti.confd.export import entries
+from ganeti.confd.export import hostlist
 from ganeti.confd.schema import columns
 
 
@@ -25,17 +25,17 @@ FIELDS = {
   }
 
 
-def _Lines(host: entries.Host) -> Iterator[str]:
+def _Lines(host: hostlist.Host) -> Iterator[str]:
   yield "Host %s" % host.name
   yield "  HostName %s" % host.address
   yield "  HostKeyAlias %s" % host.name
-  if host.ssh_port != entries.SSH_PORT:
+  if host.ssh_port != hostlist.SSH_PORT:
     yield "  Port %d" % host.ssh_port
 
 
-def Format(source: entries.Source, say: entries.Say) -> str:
+def Format(source: hostlist.Source, say: hostlist.Say) -> str:
   """Writes settings.
 
   """
-  return "".join(line + "\n" for host in entries.WithAddress(source, say)
+  return "".join(line + "\n" for host in hostlist.WithAddress(source, say)
                  for line in _Lines(host))

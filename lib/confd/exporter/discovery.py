@@ -16,9 +16,9 @@ import re
 from typing import Any, Dict, List, Mapping
 
 from ganeti.confd import numerals
-from ganeti.confd.export import entries
+from ganeti.confd.export import hostlist
 from ganeti.confd.export import prometheus_sd
-from ganeti.confd.export import words
+from ganeti.confd.export import sanitize
 from ganeti.confd.exporter import facts as factslib
 from ganeti.confd.exporter import listing
 
@@ -37,7 +37,7 @@ def _Port(text: str) -> int:
   try:
     return numerals.Port(text)
   except ValueError:
-    raise listing.BadRequest("Not a port: %s" % words.Show(text)) from None
+    raise listing.BadRequest("Not a port: %s" % sanitize.Show(text)) from None
 
 
 def _Labels(query: Mapping[str, str]) -> Dict[str, str]:
@@ -50,12 +50,12 @@ def _Labels(query: Mapping[str, str]) -> Dict[str, str]:
       name = parameter[len(_LABEL):]
       if not _LABEL_RE.fullmatch(name):
         raise listing.BadRequest("Not the name of a label: %s" %
-                                 words.Show(name))
+                                 sanitize.Show(name))
       labels[name] = value
     elif parameter not in (FILTER, PORT, CLUSTER):
       raise listing.BadRequest(
         "No such parameter: %s; there are %s, %s, %s and %sNAME" %
-        (words.Show(parameter), FILTER, PORT, CLUSTER, _LABEL))
+        (sanitize.Show(parameter), FILTER, PORT, CLUSTER, _LABEL))
   return labels
 
 
@@ -81,10 +81,10 @@ def Targets(clusters: Mapping[str, factslib.Facts], kind: str,
   result = []
   for (cluster, facts) in clusters.items():
     rows = listing.Choose(facts, kind, query.get(FILTER, ""), "").rows
-    hosts = entries.Hosts(kind, fields,
-                          [[row[field] for field in fields] for row in rows],
-                          _Nothing)
-    source = entries.Source(cluster, kind, hosts)
+    hosts = hostlist.Hosts(kind, fields,
+                           [[row[field] for field in fields] for row in rows],
+                           _Nothing)
+    source = hostlist.Source(cluster, kind, hosts)
     if PORT in query:
       source = source._replace(target_port=_Port(query[PORT]))
     for group in prometheus_sd.Targets(source):

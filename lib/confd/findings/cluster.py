@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Dict, List
 
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
+from ganeti.confd.findings import registry
 
 
 #: The fields and places that are needed, see L{facts}
@@ -19,13 +19,13 @@ FIELDS: Dict[str, List[str]] = {}
 PLACES = [facts.CLUSTER]
 
 
-@table.Enter(
-  "nothing-enabled", table.CRITICAL,
+@registry.Register(
+  "nothing-enabled", registry.CRITICAL,
   "No hypervisor or no type of disks is enabled, or an enabled hypervisor has"
   " no parameters",
   "gnt-cluster modify --enabled-hypervisors=... or"
   " --enabled-disk-templates=...")
-def _NothingEnabled(known: facts.Facts) -> table.Found:
+def _NothingEnabled(known: facts.Facts) -> registry.Found:
   for (key, what) in [("enabled_hypervisors", "hypervisor"),
                       ("enabled_disk_templates", "type of disks")]:
     if known.cluster.get(key) == []:

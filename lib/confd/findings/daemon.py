@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Dict, List
 
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
+from ganeti.confd.findings import registry
 
 
 #: These findings need no field and no place of the configuration, see L{facts}
@@ -19,11 +19,11 @@ FIELDS: Dict[str, List[str]] = {}
 PLACES: List[str] = []
 
 
-@table.Enter(
-  "configuration-stale", table.WARNING,
+@registry.Register(
+  "configuration-stale", registry.WARNING,
   "A newer configuration could not be loaded, and an older one is served",
   "ganeti-confd --check on that node says why")
-def _ConfigurationStale(known: facts.Facts) -> table.Found:
+def _ConfigurationStale(known: facts.Facts) -> registry.Found:
   if known.stale:
     yield ("configuration", "the newest one could not be loaded; all that is"
            " said here is of an older one")

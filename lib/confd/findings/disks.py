@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import Dict, Iterator, List, Tuple
 
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields that are needed, see L{facts}
@@ -37,11 +36,11 @@ _EXCLUSIVE = frozenset(["plain"])
 _MODES = frozenset(["ro", "rw"])
 
 
-@table.Enter(
-  "mirror-offline", table.WARNING,
+@registry.Register(
+  "mirror-offline", registry.WARNING,
   "An instance's disks have their other side on an offline node",
   "gnt-instance replace-disks -n NODE INSTANCE, or bring the node back")
-def _MirrorOffline(known: facts.Facts) -> table.Found:
+def _MirrorOffline(known: facts.Facts) -> registry.Found:
   offline = facts.NodesWith(known, "offline")
   for instance in known.instances:
     gone = offline.intersection(instance["snodes"])
@@ -59,22 +58,22 @@ def _MirroredDisks(known: facts.Facts) -> Iterator[Tuple[str, List[str]]]:
       yield (facts.DiskSubject(disk), disk["nodes"])
 
 
-@table.Enter(
-  "mirror-missing", table.WARNING,
+@registry.Register(
+  "mirror-missing", registry.WARNING,
   "A mirrored disk is on one node only",
-  table.BY_HAND)
-def _MirrorMissing(known: facts.Facts) -> table.Found:
+  registry.BY_HAND)
+def _MirrorMissing(known: facts.Facts) -> registry.Found:
   for (subject, nodes) in _MirroredDisks(known):
     if len(nodes) < 2:
       yield (subject, "is mirrored, but only on %s" %
              (facts.Join(nodes) or "no node"))
 
 
-@table.Enter(
-  "primary-is-secondary", table.CRITICAL,
+@registry.Register(
+  "primary-is-secondary", registry.CRITICAL,
   "Both sides of a mirrored disk are on one node",
-  table.BY_HAND)
-def _PrimaryIsSecondary(known: facts.Facts) -> table.Found:
+  registry.BY_HAND)
+def _PrimaryIsSecondary(known: facts.Facts) -> registry.Found:
   for (subject, nodes) in _MirroredDisks(known):
     if len(nodes) > len(set(nodes)):
       yield (subject, "has both sides on %s" % nodes[0])
@@ -84,11 +83,11 @@ def _PrimaryNodes(known: facts.Facts) -> Dict[str, str]:
   return {instance["name"]: instance["pnode"] for instance in known.instances}
 
 
-@table.Enter(
-  "disk-elsewhere", table.CRITICAL,
+@registry.Register(
+  "disk-elsewhere", registry.CRITICAL,
   "A disk is on other nodes than its instance",
-  table.BY_HAND_OR_JOB)
-def _DiskElsewhere(known: facts.Facts) -> table.Found:
+  registry.BY_HAND_OR_JOB)
+def _DiskElsewhere(known: facts.Facts) -> registry.Found:
   primary = _PrimaryNodes(known)
   for disk in known.disks:
     nodes = disk["nodes"]
@@ -99,23 +98,23 @@ def _DiskElsewhere(known: facts.Facts) -> table.Found:
              (facts.Join(nodes), primary.get(disk["instance"])))
 
 
-@table.Enter(
-  "several-mirrors", table.WARNING,
+@registry.Register(
+  "several-mirrors", registry.WARNING,
   "An instance's disks have their other sides on several nodes",
   "gnt-instance replace-disks -n NODE INSTANCE")
-def _SeveralMirrors(known: facts.Facts) -> table.Found:
+def _SeveralMirrors(known: facts.Facts) -> registry.Found:
   for instance in known.instances:
     if len(instance["snodes"]) > 1:
       yield (instance["name"], "the other sides of its disks are on %s" %
              facts.Join(instance["snodes"]))
 
 
-@table.Enter(
-  "split-groups", table.WARNING,
+@registry.Register(
+  "split-groups", registry.WARNING,
   "An instance's disks have their other side in another group",
   "gnt-instance change-group INSTANCE, or gnt-instance replace-disks -n NODE"
   " INSTANCE")
-def _SplitGroups(known: facts.Facts) -> table.Found:
+def _SplitGroups(known: facts.Facts) -> registry.Found:
   groups = {node["name"]: node for node in known.nodes}
   if len({node["group.uuid"] for node in known.nodes}) < 2:
     return
@@ -129,22 +128,22 @@ def _SplitGroups(known: facts.Facts) -> table.Found:
                 groups[name]["group"]))
 
 
-@table.Enter(
-  "disk-attached-twice", table.CRITICAL,
+@registry.Register(
+  "disk-attached-twice", registry.CRITICAL,
   "A disk belongs to two instances, or twice to one",
   "gnt-instance modify --disk N:detach INSTANCE for one of them")
-def _DiskAttachedTwice(known: facts.Facts) -> table.Found:
+def _DiskAttachedTwice(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
     if disk["attached"] > 1 and disk["instance"] is not None:
       yield (facts.DiskSubject(disk), "is attached %d times" % disk["attached"])
 
 
-@table.Enter(
-  "disk-detached", table.WARNING,
+@registry.Register(
+  "disk-detached", registry.WARNING,
   "Disks belong to no instance",
   "gnt-instance modify --disk attach:uuid=UUID INSTANCE; confd-client list"
   " disks --filter 'attached == 0' -o uuid,name,size,volumes lists them")
-def _DiskDetached(known: facts.Facts) -> table.Found:
+def _DiskDetached(known: facts.Facts) -> registry.Found:
   sizes = [disk["size"] for disk in known.disks if not disk["attached"]]
   if sizes:
     yield ("cluster", "%d %s to no instance, with %d MiB" %
@@ -152,11 +151,11 @@ def _DiskDetached(known: facts.Facts) -> table.Found:
             sum(size for size in sizes if isinstance(size, (int, float)))))
 
 
-@table.Enter(
-  "disk-name", table.WARNING,
+@registry.Register(
+  "disk-name", registry.WARNING,
   "A disk's iv_name is not that of its place in the instance",
-  table.BY_HAND_OR_JOB)
-def _DiskName(known: facts.Facts) -> table.Found:
+  registry.BY_HAND_OR_JOB)
+def _DiskName(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
     if disk["instance"] is not None and \
        disk["iv_name"] != "disk/%d" % disk["index"]:
@@ -164,57 +163,57 @@ def _DiskName(known: facts.Facts) -> table.Found:
              facts.Quote(disk["iv_name"]))
 
 
-@table.Enter(
-  "disk-mode", table.CRITICAL,
+@registry.Register(
+  "disk-mode", registry.CRITICAL,
   "A disk can neither be read nor written: its mode is neither ro nor rw",
   "gnt-instance modify --disk N:mode=rw INSTANCE")
-def _DiskMode(known: facts.Facts) -> table.Found:
+def _DiskMode(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
     if disk["mode"] not in _MODES:
       yield (facts.DiskSubject(disk), "has the mode %s" %
              facts.Quote(disk["mode"]))
 
 
-@table.Enter(
-  "duplicate-minor", table.CRITICAL,
+@registry.Register(
+  "duplicate-minor", registry.CRITICAL,
   "A node has one DRBD minor for two disks",
   "gnt-instance replace-disks -n NODE INSTANCE for one of them")
-def _DuplicateMinor(known: facts.Facts) -> table.Found:
+def _DuplicateMinor(known: facts.Facts) -> registry.Found:
   minors = ((tuple(item), facts.DiskSubject(disk)) for disk in known.disks
             for item in disk["minors.shared"])
   for ((node, minor), owners) in facts.FindTwice(minors):
     yield (node, "minor %d is that of %s" % (minor, "; ".join(owners)))
 
 
-@table.Enter(
-  "duplicate-secret", table.WARNING,
+@registry.Register(
+  "duplicate-secret", registry.WARNING,
   "Two DRBD disks have one secret, so that one can take the other for its own"
   " other side",
   "gnt-instance replace-disks -n NODE INSTANCE for one of them")
-def _DuplicateSecret(known: facts.Facts) -> table.Found:
+def _DuplicateSecret(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
     if disk["secret.shared"]:
       yield (facts.DiskSubject(disk), "has the secret of another disk")
 
 
-@table.Enter(
-  "duplicate-volume", table.CRITICAL,
+@registry.Register(
+  "duplicate-volume", registry.CRITICAL,
   "Two disks have one logical volume, file or image",
-  table.BY_HAND_OR_JOB)
-def _DuplicateVolume(known: facts.Facts) -> table.Found:
+  registry.BY_HAND_OR_JOB)
+def _DuplicateVolume(known: facts.Facts) -> registry.Found:
   volumes = ((volume, facts.DiskSubject(disk)) for disk in known.disks
              for volume in disk["volumes.shared"])
   for (volume, owners) in facts.FindTwice(volumes):
     yield (volume, "is that of %s" % "; ".join(owners))
 
 
-@table.Enter(
-  "exclusive-storage", table.CRITICAL,
+@registry.Register(
+  "exclusive-storage", registry.CRITICAL,
   "A disk is on a node with exclusive storage, and of another type than plain"
   " or without a number of spindles",
   "gnt-cluster repair-disk-sizes for the spindles; else gnt-instance move"
   " INSTANCE")
-def _ExclusiveStorage(known: facts.Facts) -> table.Found:
+def _ExclusiveStorage(known: facts.Facts) -> registry.Found:
   exclusive = facts.ExclusiveNodes(known)
   if not exclusive:
     return

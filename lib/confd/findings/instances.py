@@ -15,8 +15,7 @@ from typing import Dict, List, Tuple
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import htoolstags
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields and places that are needed, see L{facts}
@@ -33,13 +32,13 @@ PLACES = [facts.CLUSTER]
 _FORTHCOMING = 86400
 
 
-@table.Enter(
-  "instance-on-offline-node", table.CRITICAL,
+@registry.Register(
+  "instance-on-offline-node", registry.CRITICAL,
   "An instance shall be up, and its primary node is offline",
   "gnt-instance failover --ignore-consistency INSTANCE where it is"
   " mirrored; else bring the node back, or gnt-instance stop"
   " --ignore-offline INSTANCE")
-def _InstanceOnOfflineNode(known: facts.Facts) -> table.Found:
+def _InstanceOnOfflineNode(known: facts.Facts) -> registry.Found:
   offline = facts.NodesWith(known, "offline")
   for instance in known.instances:
     if instance["admin_state"] == "up" and instance["pnode"] in offline:
@@ -47,11 +46,11 @@ def _InstanceOnOfflineNode(known: facts.Facts) -> table.Found:
              % instance["pnode"])
 
 
-@table.Enter(
-  "instance-on-drained-node", table.WARNING,
+@registry.Register(
+  "instance-on-drained-node", registry.WARNING,
   "An instance's primary node is drained",
   "gnt-instance migrate INSTANCE, or gnt-node modify --drained=no NODE")
-def _InstanceOnDrainedNode(known: facts.Facts) -> table.Found:
+def _InstanceOnDrainedNode(known: facts.Facts) -> registry.Found:
   drained = facts.NodesWith(known, "drained")
   for instance in known.instances:
     if instance["pnode"] in drained:
@@ -59,12 +58,12 @@ def _InstanceOnDrainedNode(known: facts.Facts) -> table.Found:
              instance["pnode"])
 
 
-@table.Enter(
-  "instance-on-incapable-node", table.CRITICAL,
+@registry.Register(
+  "instance-on-incapable-node", registry.CRITICAL,
   "An instance is on a node that is not vm_capable",
   "gnt-node modify --vm-capable=yes NODE, or confd-client evacuate NODE says"
   " how to move it")
-def _InstanceOnIncapableNode(known: facts.Facts) -> table.Found:
+def _InstanceOnIncapableNode(known: facts.Facts) -> registry.Found:
   incapable = {node["name"] for node in known.nodes if not node["vm_capable"]}
   if not incapable:
     return
@@ -75,12 +74,12 @@ def _InstanceOnIncapableNode(known: facts.Facts) -> table.Found:
              facts.Join(nodes))
 
 
-@table.Enter(
-  "not-enabled", table.WARNING,
+@registry.Register(
+  "not-enabled", registry.WARNING,
   "An instance uses a hypervisor or a type of disks that is not enabled",
   "gnt-cluster modify --enabled-hypervisors=... or"
   " --enabled-disk-templates=...")
-def _NotEnabled(known: facts.Facts) -> table.Found:
+def _NotEnabled(known: facts.Facts) -> registry.Found:
   hypervisors = known.cluster.get("enabled_hypervisors")
   templates = known.cluster.get("enabled_disk_templates")
   if isinstance(hypervisors, list) and hypervisors:
@@ -97,11 +96,11 @@ def _NotEnabled(known: facts.Facts) -> table.Found:
           yield (instance["name"], "its disk type %s is not enabled" % kind)
 
 
-@table.Enter(
-  "memory-bounds", table.WARNING,
+@registry.Register(
+  "memory-bounds", registry.WARNING,
   "An instance's minmem is more than its maxmem",
   "gnt-instance modify -B minmem=...,maxmem=... INSTANCE")
-def _MemoryBounds(known: facts.Facts) -> table.Found:
+def _MemoryBounds(known: facts.Facts) -> registry.Found:
   for (instance, backend) in facts.Backend(known):
     (low, high) = (backend.get("minmem"), backend.get("maxmem"))
     if isinstance(low, int) and isinstance(high, int) and low > high:
@@ -109,13 +108,13 @@ def _MemoryBounds(known: facts.Facts) -> table.Found:
              (low, high))
 
 
-@table.Enter(
-  "instance-has-node-address", table.WARNING,
+@registry.Register(
+  "instance-has-node-address", registry.WARNING,
   "An instance has an address that a node or the cluster has, in no network of"
   " Ganeti's",
   "gnt-instance modify --net N:modify,ip=ADDRESS INSTANCE, unless they never"
   " meet")
-def _InstanceHasNodeAddress(known: facts.Facts) -> table.Found:
+def _InstanceHasNodeAddress(known: facts.Facts) -> registry.Found:
   owners = dict(addresses.NodeAddresses(known))
   for instance in known.instances:
     for (index, address) in enumerate(instance["nic.ips"]):
@@ -124,12 +123,12 @@ def _InstanceHasNodeAddress(known: facts.Facts) -> table.Found:
                "has the address %s of %s" % (address, owners[address]))
 
 
-@table.Enter(
-  "exclusion-tag", table.WARNING,
+@registry.Register(
+  "exclusion-tag", registry.WARNING,
   "Two instances that the cluster's exclusion tags keep apart have one"
   " primary node",
   "gnt-instance migrate one of them, or let hbal(1) find where to")
-def _ExclusionTag(known: facts.Facts) -> table.Found:
+def _ExclusionTag(known: facts.Facts) -> registry.Found:
   rules = htoolstags.Parse(known.cluster.get("tags"))
   together: Dict[Tuple[str, str], List[str]] = collections.defaultdict(list)
   for instance in known.instances:
@@ -141,11 +140,11 @@ def _ExclusionTag(known: facts.Facts) -> table.Found:
              " %s" % (facts.Join(names), tag))
 
 
-@table.Enter(
-  "forthcoming", table.WARNING,
+@registry.Register(
+  "forthcoming", registry.WARNING,
   "An instance was planned more than a day ago, and never made",
   "gnt-instance add --commit INSTANCE, or gnt-instance remove INSTANCE")
-def _Forthcoming(known: facts.Facts) -> table.Found:
+def _Forthcoming(known: facts.Facts) -> registry.Found:
   for instance in known.instances:
     since = instance["mtime"]
     if instance["forthcoming"] and (

@@ -13,8 +13,7 @@ import re
 from typing import Dict, List
 
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields that are needed, see L{facts}
@@ -34,33 +33,33 @@ _NAMED = [columns.NODE, columns.GROUP, columns.INSTANCE]
 _UUID_RE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
-@table.Enter(
-  "duplicate-name", table.CRITICAL,
+@registry.Register(
+  "duplicate-name", registry.CRITICAL,
   "Two nodes, groups or instances have one name",
-  table.BY_HAND)
-def _DuplicateName(known: facts.Facts) -> table.Found:
+  registry.BY_HAND)
+def _DuplicateName(known: facts.Facts) -> registry.Found:
   for kind in _NAMED:
     names = [(row["name"], "") for row in known.tables[kind]]
     for (name, owners) in facts.FindTwice(names):
       yield (name, "is the name of %d %ss" % (len(owners), kind))
 
 
-@table.Enter(
-  "group-name", table.WARNING,
+@registry.Register(
+  "group-name", registry.WARNING,
   "A group's name looks like a UUID",
   "gnt-group rename GROUP NAME")
-def _GroupName(known: facts.Facts) -> table.Found:
+def _GroupName(known: facts.Facts) -> registry.Found:
   for group in known.groups:
     if _UUID_RE.match(group["name"].lower()):
       yield ("group %s" % group["name"], "is named like a UUID")
 
 
-@table.Enter(
-  "wrong-uuid", table.CRITICAL,
+@registry.Register(
+  "wrong-uuid", registry.CRITICAL,
   "Something is stored under another UUID than its own, which may be that of"
   " something else",
-  table.BY_HAND)
-def _WrongUuid(known: facts.Facts) -> table.Found:
+  registry.BY_HAND)
+def _WrongUuid(known: facts.Facts) -> registry.Found:
   for kind in (columns.NODE, columns.GROUP, columns.INSTANCE, columns.NETWORK,
                columns.DISK):
     for row in known.tables[kind]:

@@ -21,8 +21,7 @@ from typing import Dict, Iterator, List, Set, Tuple
 
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields and places that are needed, see L{facts}
@@ -55,22 +54,22 @@ def _ForInstances(known: facts.Facts) -> Iterator[Tuple[str, facts.Row]]:
       yield (names[network["uuid"]], network)
 
 
-@table.Enter(
-  "network-full", table.CRITICAL,
+@registry.Register(
+  "network-full", registry.CRITICAL,
   "A network has no free address for an instance",
   "gnt-network add a further one, or gnt-network modify --remove-reserved-ips")
-def _NetworkFull(known: facts.Facts) -> table.Found:
+def _NetworkFull(known: facts.Facts) -> registry.Found:
   for (name, network) in _ForInstances(known):
     if not network["free_count"]:
       yield (name, "all addresses that instances can get (%d) are taken" %
              network["usable_count"])
 
 
-@table.Enter(
-  "network-nearly-full", table.WARNING,
+@registry.Register(
+  "network-nearly-full", registry.WARNING,
   "Less than a tenth of the addresses that instances can get is free",
   "gnt-network add a further one in time")
-def _NetworkNearlyFull(known: facts.Facts) -> table.Found:
+def _NetworkNearlyFull(known: facts.Facts) -> registry.Found:
   for (name, network) in _ForInstances(known):
     (free, usable) = (network["free_count"], network["usable_count"])
     if 0 < free < _FEW_FREE * usable:
@@ -79,12 +78,12 @@ def _NetworkNearlyFull(known: facts.Facts) -> table.Found:
 
 
 
-@table.Enter(
-  "reserved-without-nic", table.WARNING,
+@registry.Register(
+  "reserved-without-nic", registry.WARNING,
   "A network reserves an address for an instance that is not there",
   "no command frees it; the configuration was changed by hand, or a job was"
   " broken off")
-def _ReservedWithoutNic(known: facts.Facts) -> table.Found:
+def _ReservedWithoutNic(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
   for network in known.networks:
     used = {str(addresses.ParseAddress(ip)) for ip in network["ip_list"]}
@@ -97,11 +96,11 @@ def _ReservedWithoutNic(known: facts.Facts) -> table.Found:
 
 
 
-@table.Enter(
-  "unreserved-address", table.WARNING,
+@registry.Register(
+  "unreserved-address", registry.WARNING,
   "A network may give the address of a node, or the master IP, to an instance",
   "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
-def _UnreservedAddress(known: facts.Facts) -> table.Found:
+def _UnreservedAddress(known: facts.Facts) -> registry.Found:
   taken = [(address, owner) for (address, owner) in (
     (addresses.ParseAddress(ip), owner) for (ip, owner)
     in addresses.NodeAddresses(known)) if address is not None]
@@ -156,12 +155,12 @@ def _Overlapping(known: facts.Facts, field: str
       yield (known.networks[number], known.networks[other])
 
 
-@table.Enter(
-  "network-overlap", table.WARNING,
+@registry.Register(
+  "network-overlap", registry.WARNING,
   "Two networks have addresses in common, and no link of their own",
   "gnt-network disconnect one of them, or gnt-network connect it with another"
   " link")
-def _NetworkOverlap(known: facts.Facts) -> table.Found:
+def _NetworkOverlap(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
   for field in ("network", "network6"):
     for (one, other) in _Overlapping(known, field):

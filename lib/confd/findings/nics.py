@@ -15,8 +15,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 _NIC_FIELDS = ("nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",
@@ -80,11 +79,11 @@ def _OnNetworks(known: facts.Facts) -> Iterator[Tuple[Nic, facts.Row]]:
       yield (nic, network)
 
 
-@table.Enter(
-  "duplicate-ip", table.CRITICAL,
+@registry.Register(
+  "duplicate-ip", registry.CRITICAL,
   "An IP address is used twice in a network or on a link",
   "gnt-instance modify --net N:ip=ADDRESS INSTANCE for one of them")
-def _DuplicateIp(known: facts.Facts) -> table.Found:
+def _DuplicateIp(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
   used = [((nic.where, addresses.ParseAddress(nic.ip) or nic.ip), nic.owner)
           for nic in Nics(known) if nic.ip]
@@ -94,21 +93,21 @@ def _DuplicateIp(known: facts.Facts) -> table.Found:
     yield (str(address), "is used on %s by %s" % (place, "; ".join(owners)))
 
 
-@table.Enter(
-  "duplicate-mac", table.CRITICAL,
+@registry.Register(
+  "duplicate-mac", registry.CRITICAL,
   "A MAC address is used twice",
   "gnt-instance modify --net N:mac=generate INSTANCE for one of them")
-def _DuplicateMac(known: facts.Facts) -> table.Found:
+def _DuplicateMac(known: facts.Facts) -> registry.Found:
   used = [(nic.mac.lower(), nic.owner) for nic in Nics(known) if nic.mac]
   for (address, owners) in facts.FindTwice(used):
     yield (address, "is used by %s" % "; ".join(owners))
 
 
-@table.Enter(
-  "address-outside-network", table.WARNING,
+@registry.Register(
+  "address-outside-network", registry.WARNING,
   "A network interface's address is not of its network",
   "gnt-instance modify --net N:ip=pool INSTANCE, or another network")
-def _AddressOutside(known: facts.Facts) -> table.Found:
+def _AddressOutside(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
   for (nic, network) in _OnNetworks(known):
     address = addresses.ParseAddress(nic.ip)
@@ -122,12 +121,12 @@ def _AddressOutside(known: facts.Facts) -> table.Found:
              (nic.ip, names[network["uuid"]], text))
 
 
-@table.Enter(
-  "nic-not-reserved", table.WARNING,
+@registry.Register(
+  "nic-not-reserved", registry.WARNING,
   "A network interface's address is not reserved, and may be given to another"
   " instance",
   "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
-def _NicNotReserved(known: facts.Facts) -> table.Found:
+def _NicNotReserved(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
   reserved = {network["uuid"]: addresses.Reserved(network)
               for network in known.networks}
@@ -140,11 +139,11 @@ def _NicNotReserved(known: facts.Facts) -> table.Found:
              (names[network["uuid"]], nic.ip))
 
 
-@table.Enter(
-  "network-not-connected", table.WARNING,
+@registry.Register(
+  "network-not-connected", registry.WARNING,
   "A network interface is on a network that its node's group is not on",
   "gnt-network connect NETWORK GROUP, or another network for the interface")
-def _NetworkNotConnected(known: facts.Facts) -> table.Found:
+def _NetworkNotConnected(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
   connected = {(group["uuid"], network) for group in known.groups
                for network in group["networks"]}

@@ -12,8 +12,7 @@ from typing import Dict, List
 
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields and places that are needed, see L{facts}
@@ -24,12 +23,12 @@ FIELDS: Dict[str, List[str]] = {
 PLACES = [facts.CLUSTER]
 
 
-@table.Enter(
-  "few-candidates", table.WARNING,
+@registry.Register(
+  "few-candidates", registry.WARNING,
   "There are fewer master candidates than the cluster wants, and nodes"
   " that could be one",
   "gnt-node modify --auto-promote --master-candidate=yes NODE")
-def _FewCandidates(known: facts.Facts) -> table.Found:
+def _FewCandidates(known: facts.Facts) -> registry.Found:
   pool_size = known.cluster.get("candidate_pool_size")
   if not isinstance(pool_size, int):
     return
@@ -45,22 +44,22 @@ def _FewCandidates(known: facts.Facts) -> table.Found:
            " size is %d" % (count, wanted, pool_size))
 
 
-@table.Enter(
-  "master-no-candidate", table.CRITICAL,
+@registry.Register(
+  "master-no-candidate", registry.CRITICAL,
   "The master is no master candidate",
   "gnt-node modify --master-candidate=yes on the master")
-def _MasterNoCandidate(known: facts.Facts) -> table.Found:
+def _MasterNoCandidate(known: facts.Facts) -> registry.Found:
   for node in known.nodes:
     if node["master"] and not node["master_candidate"]:
       yield (node["name"], "is the master, and no master candidate")
 
 
-@table.Enter(
-  "node-state", table.WARNING,
+@registry.Register(
+  "node-state", registry.WARNING,
   "A node is two of master candidate, drained and offline at once",
   "gnt-node modify sets all of them: --offline=yes, --drained=yes, or both with"
   " =no")
-def _NodeState(known: facts.Facts) -> table.Found:
+def _NodeState(known: facts.Facts) -> registry.Found:
   for node in known.nodes:
     states = [name for name in ("master_candidate", "drained", "offline")
               if node[name]]
@@ -69,10 +68,10 @@ def _NodeState(known: facts.Facts) -> table.Found:
 
 
 
-@table.Enter(
-  "duplicate-node-ip", table.CRITICAL,
+@registry.Register(
+  "duplicate-node-ip", registry.CRITICAL,
   "Two nodes, or a node and the cluster, have one address",
   "gnt-node modify --secondary-ip=ADDRESS NODE for one of them")
-def _DuplicateNodeIp(known: facts.Facts) -> table.Found:
+def _DuplicateNodeIp(known: facts.Facts) -> registry.Found:
   for (address, owners) in facts.FindTwice(addresses.NodeAddresses(known)):
     yield (address, "is used by %s" % "; ".join(owners))

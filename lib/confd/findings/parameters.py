@@ -18,8 +18,7 @@ import re
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields and places that are needed, see L{facts}
@@ -181,11 +180,11 @@ def _OfNode(node: facts.Row) -> Iterator[Tuple[str, str]]:
              name)
 
 
-@table.Enter(
-  "invalid-parameter", table.CRITICAL,
+@registry.Register(
+  "invalid-parameter", registry.CRITICAL,
   "A parameter has a value that Ganeti does not take",
   "gnt-cluster, gnt-group, gnt-node or gnt-instance modify, with another value")
-def _InvalidParameter(known: facts.Facts) -> table.Found:
+def _InvalidParameter(known: facts.Facts) -> registry.Found:
   yield from _OfCluster(known.cluster)
   for group in known.groups:
     yield from _OfGroup(group)

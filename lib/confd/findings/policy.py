@@ -23,8 +23,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, \
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import parameters
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields and places that are needed, see L{facts}
@@ -136,11 +135,11 @@ def _PolicyProblems(policy: Mapping[str, Any], is_cluster: bool
       yield "%s is not known" % key
 
 
-@table.Enter(
-  "invalid-policy", table.CRITICAL,
+@registry.Register(
+  "invalid-policy", registry.CRITICAL,
   "A policy for instances is incomplete or contradicts itself",
   "gnt-cluster modify or gnt-group modify, with --ipolicy-...")
-def _InvalidPolicy(known: facts.Facts) -> table.Found:
+def _InvalidPolicy(known: facts.Facts) -> registry.Found:
   of_cluster = list(_PolicyProblems(
     facts.Object(known.cluster.get("ipolicy")), True))
   for problem in of_cluster:
@@ -247,11 +246,11 @@ def _Shapes(known: facts.Facts) -> Iterator[Tuple[str, _Shape]]:
       tuple(disk["size"] for disk in mine)))
 
 
-@table.Enter(
-  "policy-violation", table.WARNING,
+@registry.Register(
+  "policy-violation", registry.WARNING,
   "An instance is not what its group's policy wants",
   "gnt-instance modify INSTANCE, or gnt-group modify --ipolicy-...")
-def _PolicyViolation(known: facts.Facts) -> table.Found:
+def _PolicyViolation(known: facts.Facts) -> registry.Found:
   policies = {group["uuid"]: group["ipolicy"] for group in known.groups}
   # Many instances are alike
   found: Dict[_Shape, List[str]] = {}

@@ -15,8 +15,7 @@ from __future__ import annotations
 from typing import Dict, Iterator, List, Tuple
 
 from ganeti.confd.findings import facts
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields and places that are needed, see L{facts}
@@ -45,22 +44,22 @@ def _Ports(known: facts.Facts) -> Iterator[Tuple[int, str]]:
       yield (port, "the pool of free ports")
 
 
-@table.Enter(
-  "duplicate-port", table.CRITICAL,
+@registry.Register(
+  "duplicate-port", registry.CRITICAL,
   "A TCP port is used twice, or is used and in the pool of free ports",
   "gnt-cluster verify says more; gnt-instance replace-disks gives DRBD disks"
   " another")
-def _DuplicatePort(known: facts.Facts) -> table.Found:
+def _DuplicatePort(known: facts.Facts) -> registry.Found:
   for (port, owners) in facts.FindTwice(_Ports(known)):
     yield ("port %d" % port, "is that of %s" % "; ".join(owners))
 
 
-@table.Enter(
-  "highest-port", table.WARNING,
+@registry.Register(
+  "highest-port", registry.WARNING,
   "A port is used that is higher than the highest that Ganeti remembers, and"
   " will be given out again",
-  table.BY_HAND)
-def _HighestPort(known: facts.Facts) -> table.Found:
+  registry.BY_HAND)
+def _HighestPort(known: facts.Facts) -> registry.Found:
   remembered = known.cluster.get("highest_used_port")
   highest = max((port for (port, _) in _Ports(known)), default=0)
   if isinstance(remembered, int) and highest > remembered:

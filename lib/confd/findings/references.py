@@ -12,8 +12,7 @@ from typing import Dict, List
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import nics
-from ganeti.confd.findings import table
-from ganeti.confd.schema import columns
+from ganeti.confd.findings import registry
 
 
 #: The fields that are needed beside those of L{nics}, see L{facts}
@@ -25,12 +24,12 @@ FIELDS: Dict[str, List[str]] = {
 PLACES: List[str] = []
 
 
-@table.Enter(
-  "missing-reference", table.CRITICAL,
+@registry.Register(
+  "missing-reference", registry.CRITICAL,
   "Something refers to what is not there",
   "gnt-cluster verify says more, and ganeti-confd --check on a node; the"
   " configuration was changed by hand, or a job was broken off")
-def _MissingReference(known: facts.Facts) -> table.Found:
+def _MissingReference(known: facts.Facts) -> registry.Found:
   if known.warnings:
     yield ("configuration", "%d %s left out, being malformed or without what"
            " %s to" % ((known.warnings, ) +

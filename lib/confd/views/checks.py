@@ -25,15 +25,15 @@ from ganeti.confd.findings import parameters
 from ganeti.confd.findings import policy
 from ganeti.confd.findings import ports
 from ganeti.confd.findings import references
-from ganeti.confd.findings import table
+from ganeti.confd.findings import registry
 
 
-WARNING = table.WARNING
-CRITICAL = table.CRITICAL
-CHECKS = table.CHECKS
+WARNING = registry.WARNING
+CRITICAL = registry.CRITICAL
+CHECKS = registry.CHECKS
 
 Facts = factslib.Facts
-Finding = table.Finding
+Finding = registry.Finding
 
 _SUBJECTS = [cluster, daemon, disks, instances, names, networks, nics, nodes,
              parameters, policy, ports, references]

@@ -5,7 +5,7 @@
 """Groups of hosts, by what hosts have in common, and names for them.
 
 A name is that of a kind of groups, and what the hosts have in common, with an
-underscore in place of what identifiers may not have (L{words.Identifiers}).
+underscore in place of what identifiers may not have (L{sanitize.Identifiers}).
 
 Fact: no kind of groups has a name that another one begins with. So it suffices
 that names of one kind differ.
@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from ganeti.confd.export import entries
-from ganeti.confd.export import words
+from ganeti.confd.export import hostlist
+from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-_Values = Callable[[entries.Host], Sequence[Optional[str]]]
+_Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
 #: By what may be exported: the group of all, and the other kinds of groups with
 #: the values of a host that put it into one
@@ -41,9 +41,9 @@ _KINDS: Dict[str, Tuple[str, Dict[str, _Values]]] = {
   }
 
 
-def _ByValue(hosts: Iterable[entries.Host], values: _Values
-             ) -> Dict[str, List[entries.Host]]:
-  result: Dict[str, List[entries.Host]] = {}
+def _ByValue(hosts: Iterable[hostlist.Host], values: _Values
+             ) -> Dict[str, List[hostlist.Host]]:
+  result: Dict[str, List[hostlist.Host]] = {}
   for host in hosts:
     for value in values(host):
       if value is not None:
@@ -51,8 +51,8 @@ def _ByValue(hosts: Iterable[entries.Host], values: _Values
   return result
 
 
-def Groups(kind: str, hosts: Sequence[entries.Host], say: entries.Say
-           ) -> Dict[str, List[entries.Host]]:
+def Groups(kind: str, hosts: Sequence[hostlist.Host], say: hostlist.Say
+           ) -> Dict[str, List[hostlist.Host]]:
   """Makes the groups.
 
   @return: by name, in the order of names; the one with all hosts is always
@@ -63,10 +63,10 @@ def Groups(kind: str, hosts: Sequence[entries.Host], say: entries.Say
   result = {everything: list(hosts)}
   for (prefix, values) in kinds.items():
     members = _ByValue(hosts, values)
-    for (value, identifier) in words.Identifiers(sorted(members)).items():
+    for (value, identifier) in sanitize.Identifiers(sorted(members)).items():
       name = prefix + identifier
-      if not words.IsPlain(value, identifier):
+      if not sanitize.IsPlain(value, identifier):
         say("%s: group %s, as others would have the same name" %
-            (words.Show(value), name))
+            (sanitize.Show(value), name))
       result[name] = members[value]
   return dict(sorted(result.items()))

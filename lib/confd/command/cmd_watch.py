@@ -250,23 +250,24 @@ def _Subject(asker: clientlib.Client, opts: argparse.Namespace) -> Watched:
 
   """
   if opts.question == "list":
-    from ganeti.confd.command import list as listlib
-    (follow, show, titles, cells, tell_item) = listlib.Watch(asker, opts)
+    from ganeti.confd.command import cmd_list
+    (follow, show, titles, cells, tell_item) = cmd_list.Watch(asker, opts)
     return Watched(follow, show, lambda _: titles, cells,
                    lambda rows: rows and [tell_item(row) for row in rows],
                    tell_item)
-  from ganeti.confd.command import questions
-  question = questions.QUESTIONS[opts.question]
+  from ganeti.confd.command import cmd_question
+  question = cmd_question.QUESTIONS[opts.question]
   is_told = opts.json or bool(opts.command_line)
   # With the library's own asker, it returns what can be awaited
   ask: Any = question.ask
   return Watched(
     lambda trouble: asker.FollowCall(
       functools.partial(_Ask, ask, opts),
-      lambda answer: questions.Items(question, answer, opts, is_told), trouble),
-    lambda answer: questions.Show(question, answer, opts),
+      lambda answer: cmd_question.Items(question, answer, opts, is_told),
+      trouble),
+    lambda answer: cmd_question.Show(question, answer, opts),
     lambda item: item.titles, lambda item: item.cells,
-    lambda answer: questions.Tell(question, answer, opts),
+    lambda answer: cmd_question.Tell(question, answer, opts),
     lambda item: item.value)
 
 
@@ -274,8 +275,8 @@ def _Export(asker: clientlib.Client, opts: argparse.Namespace) -> None:
   """Keeps a file up to date, for good.
 
   """
-  from ganeti.confd.command import export
-  (begin, update) = export.Watch(asker, opts)
+  from ganeti.confd.command import cmd_export
+  (begin, update) = cmd_export.Watch(asker, opts)
   # What was said of it last, while it does not work
   said = ""
   while True:

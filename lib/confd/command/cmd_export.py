@@ -24,12 +24,12 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
-from ganeti.confd.command import conversions
+from ganeti.confd.command import argtypes
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import replacefile
-from ganeti.confd.export import entries
-from ganeti.confd.export import words
+from ganeti.confd.export import hostlist
+from ganeti.confd.export import sanitize
 
 
 #: Where a command that is run finds the serial
@@ -41,7 +41,7 @@ _SERIAL_RE = re.compile(b", serial [0-9]+$")
 _MAX_SAID = 20
 
 
-def _ClusterName(asker: clientlib.Client, say: entries.Say) -> Optional[str]:
+def _ClusterName(asker: clientlib.Client, say: hostlist.Say) -> Optional[str]:
   """Asks for the name of the cluster.
 
   """
@@ -56,9 +56,9 @@ def _ClusterName(asker: clientlib.Client, say: entries.Say) -> Optional[str]:
     # Everything else can be told without it
     say("the cluster's name is left out: %s" % err)
     return None
-  name = words.HostName(stored)
+  name = sanitize.HostName(stored)
   if name is None:
-    say("the cluster's name %s is left out" % words.Show(stored))
+    say("the cluster's name %s is left out" % sanitize.Show(stored))
   return name
 
 
@@ -94,7 +94,7 @@ def _Complain(left_out: List[str]) -> None:
 
 
 def _WithFirstLine(module: ModuleType, opts: argparse.Namespace,
-                   source: entries.Source, serial: int, say: entries.Say
+                   source: hostlist.Source, serial: int, say: hostlist.Say
                    ) -> str:
   """Makes a whole file.
 
@@ -117,7 +117,7 @@ class _Exporter:
     self._asker = asker
     self._opts = opts
     self._module = importlib.import_module(
-      "ganeti.confd.export." + conversions.ExportModule(opts.format))
+      "ganeti.confd.export." + argtypes.ExportModule(opts.format))
     self.fields: List[str] = self._module.FIELDS[opts.kind]
     # Whether the file has changed, and the command is yet to be run
     self._is_due = False
@@ -131,9 +131,9 @@ class _Exporter:
     opts = self._opts
     left_out: List[str] = []
     cluster = _ClusterName(self._asker, left_out.append)
-    source = entries.Source(
+    source = hostlist.Source(
       cluster, opts.kind,
-      entries.Hosts(opts.kind, self.fields, reply.answer, left_out.append))
+      hostlist.Hosts(opts.kind, self.fields, reply.answer, left_out.append))
     if opts.target_port is not None:
       source = source._replace(target_port=opts.target_port)
     if opts.table is not None:

@@ -23,10 +23,10 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import status as statuslib
+from ganeti.confd.command import cmd_question
 from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
-from ganeti.confd.command import questions
-from ganeti.confd.command import several
 
 
 OK = "OK"
@@ -51,7 +51,7 @@ _NUMERIC = (2, 3, 4)
 
 
 class Limits(NamedTuple):
-  """Numbers by what is counted, one of C{conversions.LIMITS}.
+  """Numbers by what is counted, one of C{argtypes.LIMITS}.
 
   """
   warning: Mapping[str, int]
@@ -128,7 +128,8 @@ def _Cells(row: statuslib.CandidateStatus) -> List[Any]:
   if row.round_trip is not None:
     round_trip = "%.1fms" % (row.round_trip * 1000)
   return [row.address, "yes" if row.answers else "no", round_trip, row.serial,
-          row.behind, questions.FormatVersion(row.version), row.problem or ""]
+          row.behind, cmd_question.FormatVersion(row.version),
+          row.problem or ""]
 
 
 def _Colour(row: statuslib.CandidateStatus) -> Optional[str]:
@@ -162,11 +163,12 @@ def _Only(answer: statuslib.ClusterStatus) -> statuslib.ClusterStatus:
             if address in addresses})
 
 
-def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
+def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
+                    ) -> int:
   """Shows how the master candidates of several clusters are.
 
   """
-  answers = several.Ask(askers, clientlib.Client.Status)
+  answers = multicluster.Ask(askers, clientlib.Client.Status)
   if opts.json:
     answers.PrintJson(_Reply)
   else:

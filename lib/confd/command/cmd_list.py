@@ -20,11 +20,11 @@ from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import tables
-from ganeti.confd.command import conversions
+from ganeti.confd.command import argtypes
+from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
-from ganeti.confd.command import several
-from ganeti.confd.command import values
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
@@ -75,7 +75,7 @@ class _Table:
     self._rows = rows
     self._columns = [columns.Describe(what, name) for name in fields]
 
-  def _Cells(self, writers: Sequence[values.Writer],
+  def _Cells(self, writers: Sequence[cellformat.Writer],
              missing: Optional[str]) -> List[List[Optional[str]]]:
     cells = [[missing if value is None else write(value)
               for (write, value) in zip(writers, row)]
@@ -113,20 +113,20 @@ class _Table:
 
     """
     unit = opts.units or ("h" if opts.separator is None else "m")
-    return self._Cells([values.TableWriter(self._what, column, unit)
+    return self._Cells([cellformat.TableWriter(self._what, column, unit)
                         for column in self._columns], None)
 
   def PrintCsv(self, opts: argparse.Namespace) -> None:
     import csv
     out = csv.writer(sys.stdout, lineterminator="\n")
     if opts.headers:
-      out.writerow(map(values.FormatCsv,
+      out.writerow(map(cellformat.FormatCsv,
                        self._Headers("cluster", self._fields)))
-    writers = [values.CsvWriter(column, opts.units or "m")
+    writers = [cellformat.CsvWriter(column, opts.units or "m")
                for column in self._columns]
     rows = self._Cells(writers, "")
     if self._clusters is not None:
-      rows = [[values.FormatCsv(row[0]), *row[1:]] for row in rows]
+      rows = [[cellformat.FormatCsv(row[0]), *row[1:]] for row in rows]
     out.writerows(rows)
 
 
@@ -200,7 +200,7 @@ def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
   except errors.ConfdClientError:
     return err
   return clientlib.ErrorAnswer(
-    "%s%s" % (err, conversions.DidYouMean(field, known)),
+    "%s%s" % (err, argtypes.DidYouMean(field, known)),
     err.reply)
 
 
@@ -245,7 +245,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
 
 def Watch(asker: clientlib.Client, opts: argparse.Namespace
           ) -> Tuple[Any, ...]:
-  """Returns what "watch" has to know of a table, see C{watch.Watched}.
+  """Returns what "watch" has to know of a table, see C{cmd_watch.Watched}.
 
   @return: what follows it, what prints rows, titles, what makes the cells of a
     row, and what makes an object of one
@@ -270,12 +270,13 @@ def Watch(asker: clientlib.Client, opts: argparse.Namespace
   return (_Follow, _Show, titles, _Cells, lambda row: dict(zip(fields, row)))
 
 
-def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
+def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
+                    ) -> int:
   """Lists objects of several clusters, one cluster after the other.
 
   """
   fields = _ParseFields(opts.output, opts.kind)
-  answers = several.Ask(askers, lambda asker: _Answer(asker, opts, fields))
+  answers = multicluster.Ask(askers, lambda asker: _Answer(asker, opts, fields))
   if opts.json:
     answers.PrintJson(lambda reply: _Named(reply, fields))
     return answers.code

@@ -13,17 +13,18 @@ import os
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import settings as settingslib
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
-from ganeti.confd.command import several
 
 
-def RunSeveral(askers: several.Askers, opts: argparse.Namespace) -> int:
+def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
+                    ) -> int:
   """Lists the clusters.
 
   @param askers: for all of them
 
   """
-  answers = several.Ask(askers, clientlib.Client.Serial)
+  answers = multicluster.Ask(askers, clientlib.Client.Serial)
   if opts.json:
     answers.PrintJson(lambda reply: reply)
     return answers.code

@@ -20,9 +20,9 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client as clientlib
+from ganeti.confd.command import cmd_question
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
-from ganeti.confd.command import questions
 
 
 #: How many items of a list are printed
@@ -118,9 +118,9 @@ def _Tell(found: Dict[str, Any]) -> Dict[str, Any]:
 
   """
   return dict(found,
-              master_info=questions.TellMasterInfo(found["master_info"]),
-              nodes_of_ips=questions.TellNodesOfIps(found["instance_ips"],
-                                                    found["nodes_of_ips"]))
+              master_info=cmd_question.TellMasterInfo(found["master_info"]),
+              nodes_of_ips=cmd_question.TellNodesOfIps(found["instance_ips"],
+                                                       found["nodes_of_ips"]))
 
 
 def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:

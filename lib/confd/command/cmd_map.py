@@ -18,9 +18,9 @@ import argparse
 from typing import Any, List, NamedTuple, Optional
 
 from ganeti.confd import client as clientlib
+from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
-from ganeti.confd.command import values
 from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 
@@ -77,7 +77,7 @@ def Ask(asker: clientlib.Client) -> Drawn:
 
 
 def _FormatMemory(size: Any) -> str:
-  return values.FormatUnit(size, "h")
+  return cellformat.FormatUnit(size, "h")
 
 
 def _Bar(value: int, most: int) -> str:
@@ -107,7 +107,7 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
     cells[node.name] = [node.name, columns.ROLES.get(node.role, node.role),
                         str(count), "+%s" % node.secondary,
                         _Bar(count, most_instances),
-                        values.Leniently(_FormatMemory)(size),
+                        cellformat.Leniently(_FormatMemory)(size),
                         _Bar(size, most_memory)]
   widths = [max(len(cell) for cell in column)
             for column in zip(*cells.values())]
@@ -130,7 +130,7 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
   if most_instances:
     lines.append(Line("A full bar is the most of any node: %s, %s" % (
       placement.Count(most_instances, "instance"),
-      values.Leniently(_FormatMemory)(most_memory))))
+      cellformat.Leniently(_FormatMemory)(most_memory))))
   return lines
 
 

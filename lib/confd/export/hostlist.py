@@ -13,7 +13,7 @@ import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
   Set
 
-from ganeti.confd.export import words
+from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
@@ -124,7 +124,8 @@ class _Reader:
       return None
     result = rule(value)
     if result is None:
-      self._say("%s: %s %s left out" % (self._title, what, words.Show(value)))
+      self._say("%s: %s %s left out" %
+                (self._title, what, sanitize.Show(value)))
     return result
 
   def Get(self, rule: Callable[[Any], Any], what: str, field: str) -> Any:
@@ -146,29 +147,29 @@ class _Reader:
 def _Interfaces(reader: _Reader) -> List[Interface]:
   parts = [reader.Items(field) for field in
            ["nic.ips", "nic.macs", "nic.links", "nic.networks.names"]]
-  return [Interface(reader.Check(words.Address, "address", ip),
-                    reader.Check(words.Mac, "MAC address", mac),
-                    reader.Check(words.Link, "link", link),
-                    reader.Check(words.Word, "network", network))
+  return [Interface(reader.Check(sanitize.Address, "address", ip),
+                    reader.Check(sanitize.Mac, "MAC address", mac),
+                    reader.Check(sanitize.Link, "link", link),
+                    reader.Check(sanitize.Word, "network", network))
           for (ip, mac, link, network) in itertools.zip_longest(*parts)]
 
 
 def _Tags(reader: _Reader) -> List[str]:
-  return sorted(set(reader.GetAll(words.Word, "tag", "tags")))
+  return sorted(set(reader.GetAll(sanitize.Word, "tag", "tags")))
 
 
 def _Instance(name: str, reader: _Reader) -> Host:
   return Host(
     name, _Interfaces(reader),
-    group=reader.Get(words.Word, "group", "pnode.group"),
-    state=reader.Get(words.Word, "state", "admin_state"),
+    group=reader.Get(sanitize.Word, "group", "pnode.group"),
+    state=reader.Get(sanitize.Word, "state", "admin_state"),
     tags=_Tags(reader),
-    node=reader.Get(words.HostName, "node", "pnode"),
-    secondaries=reader.GetAll(words.HostName, "node", "snodes"),
-    os=reader.Get(words.Word, "operating system", "os"),
-    hypervisor=reader.Get(words.Word, "hypervisor", "hypervisor"),
-    memory=reader.Get(words.Number, "memory", "be/maxmem"),
-    vcpus=reader.Get(words.Number, "number of processors", "be/vcpus"))
+    node=reader.Get(sanitize.HostName, "node", "pnode"),
+    secondaries=reader.GetAll(sanitize.HostName, "node", "snodes"),
+    os=reader.Get(sanitize.Word, "operating system", "os"),
+    hypervisor=reader.Get(sanitize.Word, "hypervisor", "hypervisor"),
+    memory=reader.Get(sanitize.Number, "memory", "be/maxmem"),
+    vcpus=reader.Get(sanitize.Number, "number of processors", "be/vcpus"))
 
 
 def _SshPort(ndparams: Any) -> Optional[int]:
@@ -178,18 +179,18 @@ def _SshPort(ndparams: Any) -> Optional[int]:
   # Before Ganeti 2.12 there is no such parameter
   value = (ndparams.get("ssh_port", SSH_PORT) if isinstance(ndparams, dict)
            else None)
-  port = words.Number(value)
+  port = sanitize.Number(value)
   return port if port is not None and 0 < port < 65536 else None
 
 
 def _Node(name: str, reader: _Reader) -> Host:
-  role = reader.Get(words.Word, "role", "role")
+  role = reader.Get(sanitize.Word, "role", "role")
   return Host(
-    name, [Interface(reader.Get(words.Address, "address", "pip"))],
-    group=reader.Get(words.Word, "group", "group"),
+    name, [Interface(reader.Get(sanitize.Address, "address", "pip"))],
+    group=reader.Get(sanitize.Word, "group", "group"),
     state=columns.ROLES.get(role, role),
     tags=_Tags(reader),
-    secondary_ip=reader.Get(words.Address, "address", "sip"),
+    secondary_ip=reader.Get(sanitize.Address, "address", "sip"),
     ssh_port=reader.Get(_SshPort, "parameters", "ndparams") or SSH_PORT)
 
 
@@ -205,8 +206,8 @@ def Hosts(kind: str, fields: List[str], rows: Sequence[Sequence[Any]], say: Say
   names: Set[str] = set()
   for row in rows:
     named = dict(missing, **dict(zip(fields, row)))
-    title = "%s %s" % (kind, words.Show(named["name"]))
-    name = words.HostName(named["name"])
+    title = "%s %s" % (kind, sanitize.Show(named["name"]))
+    name = sanitize.HostName(named["name"])
     if name is None:
       say("%s left out: not a name that a host may have" % title)
     elif name in names:

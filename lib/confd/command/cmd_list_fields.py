@@ -14,7 +14,7 @@ from typing import List
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import filters
-from ganeti.confd.command import conversions
+from ganeti.confd.command import argtypes
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.schema import columns
@@ -71,5 +71,5 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
   unknown = [name for name in names if name not in known]
   for name in unknown:
     output.Say("no such field: '%s'%s" %
-               (name, conversions.DidYouMean(name, list(known))))
+               (name, argtypes.DidYouMean(name, list(known))))
   return exitcodes.FAILURE if unknown else exitcodes.SUCCESS

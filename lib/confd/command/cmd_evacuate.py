@@ -15,10 +15,10 @@ import argparse
 from typing import Any, Dict, List, Optional
 
 from ganeti.confd import client as clientlib
+from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import table
-from ganeti.confd.command import values
 from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
 
@@ -31,7 +31,7 @@ _MANY = 3
 
 
 def _FormatMemory(size: Any) -> str:
-  return values.FormatUnit(size, "h") if size else ""
+  return cellformat.FormatUnit(size, "h") if size else ""
 
 
 def _Targets(names: List[str]) -> str:
@@ -57,7 +57,7 @@ def _Cells(step: evacuation.Step, separator: Optional[str]
     command = None
     problem = problem or "its command has the separator in it; see --json"
   return [step.instance, step.disk_template,
-          values.Leniently(_FormatMemory)(step.memory),
+          cellformat.Leniently(_FormatMemory)(step.memory),
           _Targets(step.targets), command, problem or ""]
 
 

@@ -20,7 +20,7 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
-from ganeti.confd.command import conversions
+from ganeti.confd.command import argtypes
 from ganeti.confd.command import output
 from ganeti.confd.command import parse
 from ganeti.confd.views import checks
@@ -66,7 +66,7 @@ def _Ignored(opts: argparse.Namespace) -> List[str]:
     if name not in checks.CHECKS:
       raise parse.UsageError(
         "no such check: '%s'%s" %
-        (name, conversions.DidYouMean(name, list(checks.CHECKS))), opts.command)
+        (name, argtypes.DidYouMean(name, list(checks.CHECKS))), opts.command)
   return names
 
 

@@ -50,7 +50,7 @@ def FormatUnit(size: float, unit: str) -> str:
   """Writes a size.
 
   @param size: in MiB
-  @param unit: one of C{conversions.UNITS}; "h" for one that fits, and says
+  @param unit: one of C{argtypes.UNITS}; "h" for one that fits, and says
     which
 
   """

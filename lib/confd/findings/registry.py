@@ -59,8 +59,8 @@ class Check(NamedTuple):
 CHECKS: Dict[str, Check] = {}
 
 
-def Enter(name: str, severity: str, text: str, advice: str
-          ) -> Callable[[_Find], _Find]:
+def Register(name: str, severity: str, text: str, advice: str
+             ) -> Callable[[_Find], _Find]:
   """Enters a function in L{CHECKS}.
 
   """
