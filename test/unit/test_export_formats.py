@@ -18,7 +18,6 @@ import inputs
 from inputs import hypothesis, needs_hypothesis, st
 
 from ganeti.confd.command import argtypes
-from ganeti.confd.config import columns
 from ganeti.confd.export import ansible
 from ganeti.confd.export import dnsmasq
 from ganeti.confd.export import hostgroups
@@ -28,6 +27,7 @@ from ganeti.confd.export import nftables
 from ganeti.confd.export import prometheus_sd
 from ganeti.confd.export import sanitize
 from ganeti.confd.export import ssh_config
+from ganeti.confd.schema import columns
 
 
 

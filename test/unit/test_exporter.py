@@ -11,6 +11,7 @@ import inputs
 import testutils
 from inputs import TEXTS, hypothesis, needs_hypothesis, st
 
+from ganeti.confd import humanize
 from ganeti.confd.clientlib import stats
 from ganeti.confd.clientlib import status
 from ganeti.confd.exporter import discovery
@@ -164,7 +165,7 @@ class TestChoose(unittest.TestCase):
   def testSizes(self):
     for (size, text) in [(5, "5 MiB"), (1536, "1.5 GiB"), (None, None),
                          (3 << 20, "3.0 TiB"), ("x", None), (True, None)]:
-      self.assertEqual(listing.FormatMebibytes(size), text)
+      self.assertEqual(humanize.FormatMebibytes(size), text)
 
 
 class TestDiscovery(unittest.TestCase):

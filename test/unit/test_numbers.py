@@ -26,13 +26,12 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
 from ganeti.confd import answers
+from ganeti.confd import humanize
 from ganeti.confd import querylib
-from ganeti.confd import wire
 from ganeti.confd.command import cellformat
 from ganeti.confd.command import cmd_list
 from ganeti.confd.command import cmd_map
 from ganeti.confd.command import output
-from ganeti.confd.config import columns
 from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
@@ -364,7 +363,7 @@ class TestClient(unittest.TestCase):
       checks.Check(checks.Known(tables, places, {"config": {}}, 1700000000))
     for row in tables[columns.INSTANCE]:
       for value in row.values():
-        listing.FormatMebibytes(value)
+        humanize.FormatMebibytes(value)
 
   @hypothesis.given(st.sampled_from(ODD_VALUES), st.sampled_from(ODD_VALUES))
   def testValues(self, one, two):

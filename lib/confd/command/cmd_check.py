@@ -19,6 +19,7 @@ import time
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
 from ganeti.confd import client as clientlib
+from ganeti.confd import humanize
 from ganeti.confd import protocol
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import output
@@ -89,9 +90,9 @@ def _Lines(findings: Sequence[checks.Finding], answer: Answer) -> List[str]:
   """
   (state, _) = _Worst(findings)
   critical = sum(1 for i in findings if i.severity == checks.CRITICAL)
-  lines = ["CONFD %s - %d finding%s in %d instances on %d nodes, serial %d |"
+  lines = ["CONFD %s - %s in %d instances on %d nodes, serial %d |"
            " findings=%d;;;0 critical=%d;;;0" %
-           (state, len(findings), "" if len(findings) == 1 else "s",
+           (state, humanize.Count(len(findings), "finding"),
             len(answer.facts.instances), len(answer.facts.nodes),
             answer.reply.serial, len(findings), critical)]
   for (name, group) in itertools.groupby(findings, lambda i: i.check):

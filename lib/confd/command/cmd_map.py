@@ -18,6 +18,7 @@ import argparse
 from typing import Any, List, NamedTuple, Optional
 
 from ganeti.confd import client as clientlib
+from ganeti.confd import humanize
 from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
@@ -116,8 +117,8 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
   for (group, members) in placement.ByGroup(nodes):
     count = sum(counts[node.name] for node in members)
     lines.append(Line("%s: %s, %s" % (
-      group, placement.Count(len(members), "node"),
-      placement.Count(count, "instance"))))
+      group, humanize.Count(len(members), "node"),
+      humanize.Count(count, "instance"))))
     for node in members:
       (name, role, number, secondary, bar, text, size_bar) = cells[node.name]
       lines.append(Line("  %s %s %s%s [%s] %s [%s]" %
@@ -129,7 +130,7 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
                     " memory of the primary ones."))
   if most_instances:
     lines.append(Line("A full bar is the most of any node: %s, %s" % (
-      placement.Count(most_instances, "instance"),
+      humanize.Count(most_instances, "instance"),
       cellformat.Leniently(_FormatMemory)(most_memory))))
   return lines
 

@@ -20,6 +20,7 @@ from ganeti import errors
 from ganeti.confd.clientlib import reader
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
+from ganeti.confd.protocol import readerkey
 
 
 

@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import sys
 
-from typing import List, Optional, Sized
+from typing import List, Optional
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import filestate
+from ganeti.confd import humanize
 from ganeti.confd import localnode
 from ganeti.confd import printable
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.daemon import detach
 from ganeti.confd.daemon import process
-
-
-def _Count(objects: Sized, what: str) -> str:
-  number = len(objects)
-  return "%d %s%s" % (number, what, "" if number == 1 else "s")
 
 
 def _CheckConfig(path: str) -> List[str]:
@@ -43,11 +39,11 @@ def _CheckConfig(path: str) -> List[str]:
   except errors.ConfigurationError as err:
     raise errors.ConfigurationError("%s: %s" % (path, err)) from err
   counts = ", ".join([
-    _Count(snapshot.nodes.items, "node"),
-    _Count(snapshot.groups.items, "group"),
-    _Count(snapshot.instances.items, "instance"),
-    _Count(snapshot.disks.items, "disk"),
-    _Count(snapshot.networks.items, "network")])
+    humanize.Count(len(snapshot.nodes.items), "node"),
+    humanize.Count(len(snapshot.groups.items), "group"),
+    humanize.Count(len(snapshot.instances.items), "instance"),
+    humanize.Count(len(snapshot.disks.items), "disk"),
+    humanize.Count(len(snapshot.networks.items), "network")])
   # Escape the warnings, as names in them may hold any character
   return ["%s: serial %d, version %d, %s" %
           (path, snapshot.serial, snapshot.version, counts)] + [

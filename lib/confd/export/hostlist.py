@@ -13,6 +13,7 @@ import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
   Set
 
+from ganeti.confd import humanize
 from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
@@ -226,6 +227,6 @@ def WithAddress(source: Source, say: Say) -> List[Host]:
   hosts = [host for host in source.hosts if host.addresses]
   missing = len(source.hosts) - len(hosts)
   if missing:
-    say("%d %s%s without an address left out" %
-        (missing, source.kind, "" if missing == 1 else "s"))
+    say("%s without an address left out" %
+        humanize.Count(missing, source.kind))
   return hosts

@@ -11,9 +11,7 @@ is asked for what is known already.
 
 from __future__ import annotations
 
-import math
-
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Sequence
 
 from ganeti.confd.clientlib import filters
 from ganeti.confd.exporter import aside
@@ -94,18 +92,3 @@ def Prepare() -> None:
 def _UnknownField(field: str, fields: Sequence[str]) -> str:
   return "There is no field \"%s\" here; there are %s" % (
     field, ", ".join(sorted(fields)))
-
-
-def FormatMebibytes(size: Any) -> Optional[str]:
-  """Writes a size for people.
-
-  """
-  if isinstance(size, bool) or not isinstance(size, (int, float)):
-    return None
-  if isinstance(size, float) and not math.isfinite(size):
-    return None
-  for (unit, factor) in [("TiB", 1 << 20), ("GiB", 1 << 10)]:
-    # No float is larger than a number of 309 digits
-    if factor <= size < 1 << 1000:
-      return "%.1f %s" % (size / factor, unit)
-  return "%d MiB" % size

@@ -19,6 +19,7 @@ import urllib.parse
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
   Tuple
 
+from ganeti.confd import humanize
 from ganeti.confd.exporter import facts as factslib
 from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import markup
@@ -223,9 +224,9 @@ COLUMNS: Dict[str, List[Column]] = {
   columns.INSTANCE: [
     Column("name", "Instance"), Column("pnode", "Primary node"),
     Column("snodes", "Secondary nodes"), Column("admin_state", "State wanted"),
-    Column("be/maxmem", "Memory", True, listing.FormatMebibytes),
+    Column("be/maxmem", "Memory", True, humanize.FormatMebibytes),
     Column("be/vcpus", "vCPUs", True),
-    Column("disk_usage", "Disks", True, listing.FormatMebibytes),
+    Column("disk_usage", "Disks", True, humanize.FormatMebibytes),
     Column("os", "OS"), Column("nic.ips", "IPs"), Column("tags", "Tags")],
   }
 
@@ -308,10 +309,6 @@ def _Problem(known: Known) -> markup.Content:
   return E("p", text, class_="problem")
 
 
-def _Count(number: int, what: str) -> str:
-  return "%d %s%s" % (number, what, "" if number == 1 else "s")
-
-
 def _Doubts(known: Known) -> Optional[str]:
   """Says how many candidates are not as they should be.
 
@@ -322,7 +319,7 @@ def _Doubts(known: Known) -> Optional[str]:
   if not bad:
     return None
   return "%d of %s with a problem" % (
-    bad, _Count(len(candidates), "master candidate"))
+    bad, humanize.Count(len(candidates), "master candidate"))
 
 
 def _State(known: Known) -> Tuple[str, str]:
@@ -357,7 +354,7 @@ def _Summary(known: Known, with_serial: bool = True) -> str:
   words = ["%s: %s" % (known.state.cluster, _State(known)[1])]
   if facts is not None and with_serial:
     words += ["serial %d" % facts.serial,
-              _Count(len(facts.findings), "finding")]
+              humanize.Count(len(facts.findings), "finding")]
   words += [text for text in [_Doubts(known)] if text]
   return ", ".join(words)
 

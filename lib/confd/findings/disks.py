@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Tuple
 
+from ganeti.confd import humanize
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields that are needed, see L{facts}
@@ -135,7 +137,7 @@ def _SplitGroups(known: facts.Facts) -> registry.Found:
 def _DiskAttachedTwice(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
     if disk["attached"] > 1 and disk["instance"] is not None:
-      yield (facts.DiskSubject(disk), "is attached %d times" % disk["attached"])
+      yield (facts.DiskSubject(disk), "is attached %s times" % disk["attached"])
 
 
 @registry.Register(
@@ -146,9 +148,10 @@ def _DiskAttachedTwice(known: facts.Facts) -> registry.Found:
 def _DiskDetached(known: facts.Facts) -> registry.Found:
   sizes = [disk["size"] for disk in known.disks if not disk["attached"]]
   if sizes:
-    yield ("cluster", "%d %s to no instance, with %d MiB" %
-           (len(sizes), "disk belongs" if len(sizes) == 1 else "disks belong",
-            sum(size for size in sizes if isinstance(size, (int, float)))))
+    yield ("cluster", "%s to no instance, with %d MiB" %
+           ("1 disk belongs" if len(sizes) == 1 else
+            "%d disks belong" % len(sizes),
+            sum(humanize.Mebibytes(size) or 0 for size in sizes)))
 
 
 @registry.Register(
@@ -158,7 +161,7 @@ def _DiskDetached(known: facts.Facts) -> registry.Found:
 def _DiskName(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
     if disk["instance"] is not None and \
-       disk["iv_name"] != "disk/%d" % disk["index"]:
+       disk["iv_name"] != "disk/%s" % disk["index"]:
       yield (facts.DiskSubject(disk), "has the iv_name %s" %
              facts.Quote(disk["iv_name"]))
 
@@ -182,7 +185,7 @@ def _DuplicateMinor(known: facts.Facts) -> registry.Found:
   minors = ((tuple(item), facts.DiskSubject(disk)) for disk in known.disks
             for item in disk["minors.shared"])
   for ((node, minor), owners) in facts.FindTwice(minors):
-    yield (node, "minor %d is that of %s" % (minor, "; ".join(owners)))
+    yield (node, "minor %s is that of %s" % (minor, "; ".join(owners)))
 
 
 @registry.Register(

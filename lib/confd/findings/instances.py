@@ -16,6 +16,7 @@ from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import htoolstags
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

@@ -14,6 +14,7 @@ from typing import Dict, List
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields that are needed, see L{facts}

@@ -22,6 +22,7 @@ from typing import Dict, Iterator, List, Set, Tuple
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

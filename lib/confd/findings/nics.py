@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 _NIC_FIELDS = ("nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",

@@ -19,6 +19,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

@@ -24,6 +24,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, \
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import parameters
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}

@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields and places that are needed, see L{facts}
@@ -51,7 +52,7 @@ def _Ports(known: facts.Facts) -> Iterator[Tuple[int, str]]:
   " another")
 def _DuplicatePort(known: facts.Facts) -> registry.Found:
   for (port, owners) in facts.FindTwice(_Ports(known)):
-    yield ("port %d" % port, "is that of %s" % "; ".join(owners))
+    yield ("port %s" % port, "is that of %s" % "; ".join(owners))
 
 
 @registry.Register(
@@ -63,5 +64,5 @@ def _HighestPort(known: facts.Facts) -> registry.Found:
   remembered = known.cluster.get("highest_used_port")
   highest = max((port for (port, _) in _Ports(known)), default=0)
   if isinstance(remembered, int) and highest > remembered:
-    yield ("cluster", "the highest port used is %d, and %d is remembered" %
+    yield ("cluster", "the highest port used is %s, and %d is remembered" %
            (highest, remembered))

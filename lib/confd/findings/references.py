@@ -13,6 +13,7 @@ from typing import Dict, List
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import nics
 from ganeti.confd.findings import registry
+from ganeti.confd.schema import columns
 
 
 #: The fields that are needed beside those of L{nics}, see L{facts}

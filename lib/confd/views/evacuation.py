@@ -32,10 +32,10 @@ import collections
 from typing import Any, Counter, Dict, FrozenSet, List, Mapping, NamedTuple, \
   Optional, Sequence, Set, Tuple
 
+from ganeti.confd import humanize
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import htoolstags
 from ganeti.confd.schema import columns
-from ganeti.confd.views import placement
 from ganeti.confd.views import shellwords
 
 
@@ -120,7 +120,7 @@ class _Loads:
   def _Memory(row: Row) -> int:
     if row["admin_state"] == "offline":
       return 0
-    return placement.Memory(row["be/maxmem"]) or 0
+    return humanize.Mebibytes(row["be/maxmem"]) or 0
 
   def _Add(self, row: Row, node: str) -> None:
     self._primary[node] += self._Memory(row)
@@ -330,7 +330,7 @@ def _Memory(steps: Sequence[Step]) -> Dict[str, int]:
   """
   memory: Dict[str, int] = {}
   for step in steps:
-    size = placement.Memory(step.memory)
+    size = humanize.Mebibytes(step.memory)
     if step.target is not None and size:
       memory[step.target] = memory.get(step.target, 0) + size
   return memory

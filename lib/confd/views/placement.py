@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Counter, Dict, List, NamedTuple, Optional, Sequence
-from typing import Tuple
+from typing import Counter, Dict, List, NamedTuple, Sequence, Tuple
 
+from ganeti.confd import humanize
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
@@ -22,10 +22,6 @@ FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "role", "group", "sinst_cnt"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "be/maxmem"],
   }
-
-
-#: More than any machine can have (MiB)
-_MOST_MEMORY = 1 << 44
 
 
 class Node(NamedTuple):
@@ -69,20 +65,6 @@ def ByGroup(nodes: Sequence[Node]) -> List[Tuple[str, List[Node]]]:
                 key=lambda item: naturalorder.NaturalKey(item[0]))
 
 
-def Memory(value: Any) -> Optional[int]:
-  """Returns a size of memory, in MiB, as far as it is one.
-
-  Numbers of thousands of digits may stand in its place, which can be read, and
-  whose sum cannot be written.
-
-  @return: None if it is none
-
-  """
-  if type(value) is int and 0 <= value <= _MOST_MEMORY:
-    return value
-  return None
-
-
 def Sum(instances: Sequence[Instance]) -> Load:
   """Sums up what nodes carry.
 
@@ -91,12 +73,5 @@ def Sum(instances: Sequence[Instance]) -> Load:
   memory: Counter[str] = collections.Counter()
   for instance in instances:
     if instance.state != "offline":
-      memory[instance.primary] += Memory(instance.memory) or 0
+      memory[instance.primary] += humanize.Mebibytes(instance.memory) or 0
   return Load(counts, memory)
-
-
-def Count(number: int, what: str) -> str:
-  """Writes how many there are: 1 node, 2 nodes.
-
-  """
-  return "%d %s%s" % (number, what, "" if number == 1 else "s")

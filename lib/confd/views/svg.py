@@ -20,6 +20,7 @@ import collections
 from typing import Counter, Iterable, List, NamedTuple, Sequence, Tuple
 from xml.sax import saxutils
 
+from ganeti.confd import humanize
 from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import xmltext
@@ -133,18 +134,6 @@ def _Shorten(text: str, length: int) -> str:
   return text if len(text) <= length else text[:length - 1] + "\u2026"
 
 
-def _Memory(size: int) -> str:
-  """Writes a size.
-
-  @param size: in MiB
-
-  """
-  if size < 1024:
-    return "%d MiB" % size
-  # Whole numbers: a configuration may have some that are no floats any more
-  return "%d.%d GiB" % divmod((10 * size + 512) // 1024, 10)
-
-
 class _Names:
   """Names without the domain, where all have the same.
 
@@ -162,9 +151,9 @@ def _Tip(instance: placement.Instance) -> str:
 
   """
   parts = [instance.name, str(instance.state)]
-  memory = placement.Memory(instance.memory)
+  memory = humanize.FormatMebibytes(humanize.Mebibytes(instance.memory))
   if memory is not None:
-    parts.append(_Memory(memory))
+    parts.append(memory)
   if instance.secondaries:
     parts.append("mirrored to %s" % ", ".join(instance.secondaries))
   return ", ".join(parts)
@@ -213,9 +202,9 @@ class _Drawing:
 
     """
     return ["%s: %s, %s" % (
-      group, placement.Count(len(members), "node"),
-      placement.Count(sum(self._load.instances[node.name] for node in members),
-             "instance")) for (group, members) in self._groups]
+      group, humanize.Count(len(members), "node"),
+      humanize.Count(sum(self._load.instances[node.name] for node in members),
+                     "instance")) for (group, members) in self._groups]
 
   def Draw(self, pen: _Pen, y: float) -> float:
     """Draws all groups.
@@ -256,7 +245,8 @@ class _Drawing:
     text_y += _LINE
     pen.Text(x + _PAD, text_y, "%d+%s instances" % (
       self._load.instances[node.name], node.secondary), "small")
-    pen.Text(x + _BOX - _PAD, text_y, _Memory(memory), "small right")
+    pen.Text(x + _BOX - _PAD, text_y, humanize.FormatMebibytes(memory) or "",
+             "small right")
     self._DrawInstances(pen, x + _PAD, text_y + _PAD, node)
 
   def _DrawInstances(self, pen: _Pen, x: float, y: float,
@@ -358,7 +348,7 @@ class _Matrix:
       x = left + place[pair.secondary] * self._cell
       y = top + place[pair.primary] * self._cell
       pen.Rectangle(x, y, self._cell, self._cell, "pair", "%s to %s: %s" % (
-        pair.primary, pair.secondary, placement.Count(count, "instance")),
+        pair.primary, pair.secondary, humanize.Count(count, "instance")),
                     ' fill-opacity="%.2f"' % (0.2 + 0.8 * count / most))
       if pair in everything:
         pen.Rectangle(x, y, self._cell, self._cell, "all")
@@ -381,7 +371,7 @@ class _Matrix:
       y += _LINE
     if len(found) > _LISTED:
       pen.Text(_MARGIN, y, "and %s more" %
-               placement.Count(len(found) - _LISTED, "node"))
+               humanize.Count(len(found) - _LISTED, "node"))
       y += _LINE
     return y
 
