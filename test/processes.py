@@ -101,7 +101,9 @@ def Look(pid):
     there
 
   """
-  children = Children(pid)
+  # One that has ended and was not collected counts, too: at the start, that is
+  # the one that asked for inotify's watch
+  children = _AllChildren(pid)
   keepers = [child for child in children if IsKeeper(child)]
   loaders = [child for child in children if Children(child)]
   if len(children) != 2 or len(keepers) != 1 or len(loaders) != 1:
@@ -160,15 +162,22 @@ def OpenFiles(pid):
   return names
 
 
-def Children(pid):
-  """Returns the living children of a process, oldest first.
+def _AllChildren(pid):
+  """Returns the children of a process, oldest first, dead ones too.
 
   """
   try:
     text = testutils.ReadFile("/proc/%d/task/%d/children" % (pid, pid))
   except (FileNotFoundError, ProcessLookupError):
     return []
-  return [child for child in map(int, text.split()) if IsAlive(child)]
+  return list(map(int, text.split()))
+
+
+def Children(pid):
+  """Returns the living children of a process, oldest first.
+
+  """
+  return [child for child in _AllChildren(pid) if IsAlive(child)]
 
 
 def CpuSeconds(pid):

@@ -643,6 +643,7 @@ class Daemon:
       answering = self.key is not None and os.path.exists(self.config_file)
       WaitFor(self._IsUp if answering else self._IsBound,
               "the daemon is up; %s" % self.Output())
+      WaitFor(self._HasNoHelpers, "the daemon watches its files")
 
   def _CheckAlive(self):
     if self.proc.poll() is not None:
@@ -652,6 +653,21 @@ class Daemon:
   def _IsBound(self):
     self._CheckAlive()
     return _PortIsTaken(self.port)
+
+  def _HasNoHelpers(self):
+    """Tells whether the daemon has only the processes that it has at rest.
+
+    The process that asks for inotify's watch ends soon after the start. Unlike
+    the keeper and the loader, it is in the process group of its parent.
+
+    """
+    self._CheckAlive()
+    try:
+      return (os.getpgid(self.proc.pid) not in
+              map(os.getpgid, ProcessTree(self.proc.pid)[1:]))
+    except ProcessLookupError:
+      # One of them has just ended
+      return False
 
   def _IsUp(self):
     """Tells whether the daemon answers.

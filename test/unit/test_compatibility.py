@@ -12,6 +12,7 @@ devel/release compares the lines with those of the release before.
 """
 
 import argparse
+import contextlib
 import inspect
 import json
 import os
@@ -29,7 +30,7 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import settings
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
-from ganeti.confd.daemon import main
+from ganeti.confd.daemon import optionparser
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import wire
@@ -124,9 +125,10 @@ def _Flags(parse):
 
   def _Keep(self, *_):
     parsers.append(self)
-    return argparse.Namespace(check=None)
+    raise SystemExit()
 
-  with mock.patch.object(argparse.ArgumentParser, "parse_args", _Keep):
+  with mock.patch.object(argparse.ArgumentParser, "parse_args", _Keep), \
+       contextlib.suppress(SystemExit):
     parse([])
   (parser, ) = parsers
   for action in parser._actions:
@@ -250,7 +252,7 @@ def _Found():
   for (topic, lines) in [
       ("python", _Python()),
       ("command", _Commands()),
-      ("daemon", _Flags(main._ParseArguments)),
+      ("daemon", _Flags(optionparser.Parse)),
       ("exporter", _Exporter()),
       ("exit", ("%d %s" % (code, name) for (name, code)
                 in vars(exitcodes).items() if name.isupper())),

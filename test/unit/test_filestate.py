@@ -28,6 +28,7 @@ _HUGE = 1 << 40
 #: Modules and functions that read something to its end, and why they may
 _READ_ALL = {
   ("daemon/detach.py", "Detach"): "a pipe that this program writes to",
+  ("daemon/options.py", "Read"): "a pipe that a child of it writes to",
   ("daemon/process.py", "ReadOomScore"): "the kernel's number",
   ("daemon/stats.py", "_Descendants"): "the kernel's list of processes",
   ("exporter/aside.py", "_LimitMemory"): "the kernel's figures of this process",

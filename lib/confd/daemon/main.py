@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""ganeti-confd's command line, checks and start.
+"""ganeti-confd's checks and start.
 
 The order: what can be wrong is found out before the daemon detaches, or
 reported to who started it by the process that detached.
@@ -11,10 +11,8 @@ reported to who started it by the process that detached.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import grp
-import ipaddress
 import logging
 import os
 import pwd
@@ -28,93 +26,15 @@ from ganeti import errors
 from ganeti.confd import _version
 from ganeti.confd import counters
 from ganeti.confd import localnode
-from ganeti.confd import numerals
 from ganeti.confd import server
 from ganeti.confd.daemon import detach
 from ganeti.confd.daemon import log
+from ganeti.confd.daemon import options as optionslib
 from ganeti.confd.daemon import pidfile
 from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import supervisor
 from ganeti.confd.daemon import systemd
-
-
-_MAX_DEFAULT_WORKERS = 4
-
-(_SYSLOG_NO, _SYSLOG_YES, _SYSLOG_ONLY) = ("no", "yes", "only")
-
-
-def _Address(text: str) -> str:
-  try:
-    return str(ipaddress.ip_address(text))
-  except ValueError:
-    raise argparse.ArgumentTypeError("%r is no IPv4 or IPv6 address" % text)
-
-
-def _Number(least: int, most: int) -> Callable[[str], int]:
-  def _Parse(text: str) -> int:
-    try:
-      return numerals.Parse(text, least, most)
-    except ValueError:
-      raise argparse.ArgumentTypeError("%r is no number from %d to %d" %
-                                       (text, least, most))
-  return _Parse
-
-
-def _ParseArguments(argv: Sequence[str]) -> argparse.Namespace:
-  """Parses the command line.
-
-  @param argv: arguments without the program's name
-
-  """
-  parser = argparse.ArgumentParser(
-    prog=constants.CONFD, allow_abbrev=False,
-    description="Answers questions about the configuration of a Ganeti"
-    " cluster, from any master candidate. See ganeti-confd(8).")
-  parser.add_argument("-f", "--foreground", action="store_true",
-                      help="do not detach from the terminal; log there too")
-  parser.add_argument("-d", "--debug", action="store_true",
-                      help="log more")
-  parser.add_argument("-p", "--port", type=_Number(1, 65535),
-                      help="UDP port to listen on (default: %s in the services"
-                      " database, else %d)" % (constants.CONFD,
-                                               constants.DEFAULT_CONFD_PORT))
-  parser.add_argument("-b", "--bind", metavar="ADDRESS", type=_Address,
-                      help="address to listen on (default: all addresses of"
-                      " the cluster's primary IP family)")
-  parser.add_argument("--workers", metavar="N", type=_Number(1, 256),
-                      default=min(_MAX_DEFAULT_WORKERS,
-                                  len(os.sched_getaffinity(0))),
-                      help="number of processes that answer (default here:"
-                      " %(default)s)")
-  parser.add_argument("--syslog", choices=(_SYSLOG_NO, _SYSLOG_YES,
-                                           _SYSLOG_ONLY),
-                      default=_SYSLOG_NO,
-                      help="log to syslog too, or only there (--syslog alone:"
-                      " yes; default: no)")
-  parser.add_argument("--no-user-checks", action="store_true",
-                      help="run as any user and group, not only as %s:%s" %
-                      (constants.CONFD_USER, constants.CONFD_GROUP))
-  parser.add_argument("--pid-file", metavar="FILE",
-                      help="default: %s.pid in Ganeti's run directory" %
-                      constants.CONFD)
-  parser.add_argument("--log-file", metavar="FILE",
-                      help="default: %s.log in Ganeti's log directory" %
-                      constants.DAEMONS_LOGBASE[constants.CONFD])
-  parser.add_argument("--check", metavar="FILE", nargs="*",
-                      help="load a configuration, and a key, as the daemon"
-                      " would; say what is in it and what is wrong; exit with 0"
-                      " or 1 (a configuration, then a key; default: those of"
-                      " this node)")
-  parser.add_argument("-V", "--version", action="version",
-                      version="%s %s" % (constants.CONFD, _version.VERSION))
-  # A value only with "=", as the packaged daemon has it
-  options = parser.parse_args(["--syslog=" + _SYSLOG_YES if arg == "--syslog"
-                               else arg for arg in argv])
-  if options.check and len(options.check) > 2:
-    parser.error("--check takes a configuration and a key, not %r as well" %
-                 options.check[2])
-  return options
 
 
 def _CheckUser() -> None:
@@ -142,7 +62,7 @@ def _ReportInForeground(error: Optional[str]) -> None:
     detach.Complain(error)
 
 
-def _Listen(options: argparse.Namespace) -> socket.socket:
+def _Listen(options: optionslib.Options) -> socket.socket:
   """Opens the socket.
 
   @raise errors.ConfigurationError: it cannot be had
@@ -159,15 +79,15 @@ def _Listen(options: argparse.Namespace) -> socket.socket:
                                     (address, port, err.strerror))
 
 
-def _Prepare(options: argparse.Namespace
+def _Prepare(options: optionslib.Options
              ) -> Tuple[pidfile.PidFile, supervisor.Supervisor]:
   """Takes hold of all that the daemon needs.
 
   """
   path = None
-  if options.syslog != _SYSLOG_ONLY:
+  if options.to_file:
     path = options.log_file or localnode.LogFile()
-  daemon_log = log.Log(path, options.syslog != _SYSLOG_NO, options.debug)
+  daemon_log = log.Log(path, options.to_syslog, options.debug)
   key_file = localnode.HmacKeyFile()
   # A generation reads it again; without a key there is no use in starting
   localnode.ReadDaemonKey(key_file)
@@ -224,13 +144,15 @@ def Main() -> int:
 
   """
   detach.TakeStandardStreams()
-  options = _ParseArguments(sys.argv[1:])
+  try:
+    options = optionslib.Read(sys.argv[1:])
+  except optionslib.Ended as err:
+    return err.code
+  except errors.ConfigurationError as err:
+    detach.Complain(str(err))
+    return constants.EXIT_FAILURE
   if options.check is not None:
     return _Check(options.check)
-  for name in ("pid_file", "log_file"):
-    # The daemon changes to another directory
-    if getattr(options, name):
-      setattr(options, name, os.path.abspath(getattr(options, name)))
   os.umask(0o027)
 
   report: Callable[[Optional[str]], None] = _ReportInForeground

@@ -69,7 +69,8 @@ class Supervisor:
     self._reopen_logs = reopen_logs
     self._row = setup.counters.Row(0)
     self._policy = policy.Policy(setup.config_file, setup.key_file)
-    self._watch = inotify.Watch(os.path.dirname(setup.config_file))
+    self._watch = inotify.Watch(os.path.dirname(setup.config_file),
+                                self._ForkHelper)
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGINT,
                                          signal.SIGHUP, signal.SIGUSR1,
                                          signal.SIGCHLD])
@@ -177,6 +178,18 @@ class Supervisor:
       fds.extend(item.OpenFds())
     return fds
 
+  def _ForkHelper(self, function: Callable[[], None]) -> int:
+    """Runs a function in a child that the daemon need not wait for.
+
+    The child may take long: it must not keep the port, nor the keeper.
+
+    @return: process id
+    @raise OSError: there are too many processes, or the like
+
+    """
+    return process.Fork(function, [*self._OwnFds(), self._setup.sock.fileno(),
+                                   self._keeper.write_fd])
+
   def _StartKeeper(self) -> None:
     """Starts the process that keeps the pid file, or tries to.
 
@@ -234,10 +247,7 @@ class Supervisor:
         os._exit(os.EX_UNAVAILABLE)
 
     try:
-      # It may take long: it must not keep the port, nor the keeper
-      self._trial_pid = process.Fork(
-        _Main, [*self._OwnFds(), self._setup.sock.fileno(),
-                self._keeper.write_fd])
+      self._trial_pid = self._ForkHelper(_Main)
     except OSError as err:
       logging.error("Cannot start a process for the watchdog: %s",
                     err.strerror)
@@ -343,6 +353,8 @@ class Supervisor:
         logging.error("Process %d, which keeps the pid file, died (%s);"
                       " replaced in %d s", pid, process.DescribeEnd(code),
                       self._DelayKeeper())
+      elif pid == self._watch.pid:
+        self._watch.pid = None
       elif pid == self._trial_pid:
         self._trial_pid = None
         if code == os.EX_OK:
@@ -379,6 +391,7 @@ class Supervisor:
       self._Wait()
     if self._trial_pid:
       process.End(self._trial_pid)
+    self._watch.Close()
     # Last, as what is killed before needs it
     self._keeper.Stop()
     # Free for the next daemon before the pid file goes
