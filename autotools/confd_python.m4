@@ -33,7 +33,7 @@ AC_DEFUN([CONFD_PROG_PYTHON], [
       PYTHON=python3
     fi
   fi
-  # What really runs is written into scripts, so a path without blanks
+  # The path goes into the first line of scripts, where blanks would split it
   confd_python=`"$PYTHON" -c "import sys; print(sys.executable)" 2>&AS_MESSAGE_LOG_FD`
   AS_CASE([$confd_python],
     [''],
@@ -44,8 +44,9 @@ AC_DEFUN([CONFD_PROG_PYTHON], [
     [AC_MSG_ERROR([$PYTHON has no absolute path])])
   AC_MSG_RESULT([$PYTHON])
 
-  # Debian's interpreter has directories of its own for modules: of those, take
-  # the one under our prefix. What automake would propose is not looked at by it.
+  # Debian's interpreter has its own directories for modules; take the one below
+  # the prefix. The interpreter does not search the one that automake would
+  # choose.
   if test -z "$am_cv_python_pythondir"; then
     AS_IF([test "x$prefix" = xNONE], [confd_prefix=$ac_default_prefix],
           [confd_prefix=$prefix])
@@ -66,9 +67,9 @@ print('\\\${prefix}/' + os.path.relpath(path, prefix))
 
 # CONFD_WITH_GANETI
 # -----------------
-# The option --with-ganeti: users, groups and paths are those of an installed
-# Ganeti, and what is built takes the place of a part of it. What was given to
-# configure and says otherwise is a mistake.
+# The option --with-ganeti takes users, groups and paths from an installed
+# Ganeti, and "make install" replaces a part of it. Options that contradict the
+# installed Ganeti are errors.
 AC_DEFUN([CONFD_WITH_GANETI], [
   AC_REQUIRE([CONFD_PROG_PYTHON])
   AC_ARG_WITH([ganeti],
@@ -101,7 +102,7 @@ AC_DEFUN([CONFD_WITH_GANETI], [
       [AC_MSG_ERROR([this Ganeti has --sysconfdir=$confd_sysconfdir])])
     localstatedir=$confd_localstatedir
     sysconfdir=$confd_sysconfdir
-    # Where the daemon is run from; the file itself may be elsewhere
+    # The directory of the path by which Ganeti runs the daemon; it may hold a link
     sbindir=$confd_sbindir
   fi
   AC_SUBST([GANETI_DIR])
@@ -113,8 +114,8 @@ AC_DEFUN([CONFD_WITH_GANETI], [
 
 # CONFD_PYTHON_MODULE(MODULE, DEBIAN-PACKAGE, "required" or what needs it)
 # -----------------------------------------------------------------------
-# Tries to import a module. CONFD_PYTHON_MODULES_DONE tells of all the missing
-# ones together.
+# Tries to import a module. CONFD_PYTHON_MODULES_DONE reports all missing
+# modules together.
 AC_DEFUN([CONFD_PYTHON_MODULE], [
   AC_MSG_CHECKING([for Python module $1])
   if "$PYTHON" -c "import $1" >&AS_MESSAGE_LOG_FD 2>&1; then

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Whose files are they: what both scripts that install have to know.
+"""Recognises this project's files, for the scripts that install and remove.
 
 """
 
@@ -13,15 +13,16 @@ import site
 import subprocess
 
 
-#: What each of our files says. In a man page the hyphen has a backslash.
+#: Text that each of this project's files contains. In a man page the hyphen is
+#: preceded by a backslash.
 _OURS = re.compile(br"the ganeti\\?-confd authors")
 
-#: Names Ganeti's directory to the interpreter
+#: The file that adds Ganeti's directory to the interpreter's path
 PTH_NAME = "ganeti-confd.pth"
 
 
 def IsMarked(path):
-  """Tells whether a file says that it is ours.
+  """Tells whether a file contains this project's mark.
 
   """
   try:
@@ -32,9 +33,9 @@ def IsMarked(path):
 
 
 def CompiledModules(path, suffix=""):
-  """Lists the files that interpreters made of a module.
+  """Lists the compiled files of a module.
 
-  @param suffix: what their names end in after C{.pyc}, a pattern
+  @param suffix: a glob pattern for the end of their names, after C{.pyc}
   @rtype: list of strings
 
   """
@@ -47,10 +48,10 @@ def CompiledModules(path, suffix=""):
 
 
 def RemoveIfEmpty(path):
-  """Removes a directory, unless there is something in it.
+  """Removes a directory if it is empty.
 
   @rtype: bool
-  @return: whether it is gone
+  @return: whether the directory does not exist now
 
   """
   try:
@@ -66,7 +67,7 @@ def AskDpkg(args):
   """Runs dpkg-query or dpkg-divert.
 
   @rtype: list of strings
-  @return: the lines that it prints, none where there is no dpkg
+  @return: the lines of output; none if dpkg is not installed
 
   """
   try:
@@ -79,9 +80,9 @@ def AskDpkg(args):
 
 
 def FindPth():
-  """Looks for the link that an installation with Ganeti has.
+  """Looks for the C{.pth} file of an installation into Ganeti.
 
-  @return: path, or None
+  @return: its path, or None
 
   """
   for path in site.getsitepackages():
