@@ -104,8 +104,15 @@ class MemoryGroup:
   def _Read(self, name):
     return testutils.ReadFile(os.path.join(self._path, name)).decode("ascii")
 
-  def Add(self, pid):
-    self._Write("cgroup.procs", pid)
+  def Add(self, tree):
+    """Adds processes, as far as they are still there.
+
+    @param tree: as from L{testutils.ProcessTree}
+
+    """
+    for pid in tree:
+      with contextlib.suppress(ProcessLookupError):
+        self._Write("cgroup.procs", pid)
 
   def Limit(self, size):
     """Limits the memory of all processes in it.
@@ -193,6 +200,69 @@ def Patched(code):
     testutils.WriteFile(os.path.join(directory, "sitecustomize.py"),
                         textwrap.dedent(code).encode("ascii"))
     yield {"PYTHONPATH": os.pathsep.join([directory, testutils.MODULEDIR])}
+
+
+class HeldLoads:
+  """Has a daemon's loads wait, for tests of what happens meanwhile.
+
+  Use as a context manager. Loads wait between L{Hold} and L{Release}.
+
+  @ivar env: the environment that a daemon needs for that
+
+  """
+  def __init__(self, busy=False):
+    """@param busy: whether loads compute all the time that they wait
+
+    """
+    self._stack = contextlib.ExitStack()
+    directory = self._stack.enter_context(tempfile.TemporaryDirectory())
+    self._hold = os.path.join(directory, "hold")
+    self._pids = os.path.join(directory, "pids")
+    os.mkdir(self._pids)
+    self.env = self._stack.enter_context(Patched("""\
+      import os
+      import time
+      from ganeti.confd.config import snapshot
+
+      def _Snapshot(text, real=snapshot.Snapshot):
+        if os.path.exists(%r):
+          open(os.path.join(%r, str(os.getpid())), "w").close()
+        while os.path.exists(%r):
+          %s
+        return real(text)
+
+      snapshot.Snapshot = _Snapshot
+      """ % (self._hold, self._pids, self._hold,
+             "pass" if busy else "time.sleep(0.01)")))
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self._stack.close()
+
+  def Hold(self):
+    """Has all loads wait from now on, after the files were read.
+
+    """
+    testutils.WriteFile(self._hold, b"")
+
+  def WaitForLoader(self):
+    """Waits until a load waits.
+
+    @return: the loader's process id
+
+    """
+    def _Waiting():
+      return [pid for pid in map(int, os.listdir(self._pids))
+              if processes.IsAlive(pid)]
+    return testutils.WaitFor(_Waiting, "a load waits")[0]
+
+  def Release(self):
+    """Has all loads go on.
+
+    """
+    os.unlink(self._hold)
 
 
 @contextlib.contextmanager

@@ -2,19 +2,26 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the kernel tells about processes, for tests of the daemon.
+"""The kernel's view of processes, for tests of the daemon.
 
-The daemon's processes, as the tests name them: the supervisor has the keeper of
-the pid file and a loader as its children; the loader's children are the
-workers and the process for large answers. At first there is one worker; the
-others come when there is much to do. For a moment after a change, there is one
-that looks at the files again.
+Names of the daemon's processes: the supervisor has two children, the keeper of
+the pid file and a loader. The loader's children are the workers and the process
+for large answers. A daemon starts with one worker, and starts the others under
+load. For a moment after each load of the files, the loader has one more child:
+the check, which compares the files with what was loaded.
+
+Any process may end between two looks at it, the check at any time. Functions
+that take a process id say what they return for a process that is gone. A test
+takes the daemon's processes from L{Find}, which leaves the check out; what
+L{testutils.ProcessTree} lists may be gone when the next line runs.
 
 """
 
-import collections
+import contextlib
 import os
+import signal
 import socket
+import typing
 
 import testutils
 
@@ -22,9 +29,30 @@ import testutils
 #: Request type
 QUERY = 64
 
-#: The processes of a daemon that serves; C{workers} is a list
-Processes = collections.namedtuple("Processes", ["supervisor", "keeper",
-                                                 "loader", "workers", "large"])
+#: Score of the process that the kernel ends first when memory runs out
+_OOM_FIRST = 1000
+
+#: Errors of reading about a process that is gone: from open(2) and from read(2)
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+class Processes(typing.NamedTuple):
+  """The processes of a daemon that serves.
+
+  """
+  supervisor: int
+  keeper: int
+  loader: int
+  workers: typing.List[int]
+  #: None before the first large answer
+  large: typing.Optional[int]
+
+  def All(self):
+    """Lists them, parents before children.
+
+    """
+    return [self.supervisor, self.keeper, self.loader, *self.workers,
+            *([] if self.large is None else [self.large])]
 
 
 def _Stat(pid):
@@ -35,13 +63,13 @@ def _Stat(pid):
   """
   try:
     text = testutils.ReadFile("/proc/%d/stat" % pid)
-  except (FileNotFoundError, ProcessLookupError):
+  except _GONE:
     return None
   return text.decode("ascii", "replace").rpartition(")")[2].split()
 
 
 def IsAlive(pid):
-  """Tells whether a process runs; one that waits to be collected does not.
+  """Tells whether a process runs; a zombie does not.
 
   """
   fields = _Stat(pid)
@@ -54,6 +82,26 @@ def WaitForEnd(pids):
   """
   testutils.WaitFor(lambda: not any(IsAlive(pid) for pid in pids),
                     "processes %s end" % pids)
+
+
+@contextlib.contextmanager
+def Paused(*pids):
+  """Pauses processes; they go on afterwards.
+
+  On a busy machine a process runs on for a while after SIGSTOP was sent.
+
+  """
+  try:
+    for pid in pids:
+      os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+      testutils.WaitFor(lambda pid=pid: Status(pid, "State")[0] == "T",
+                        "process %d is paused" % pid)
+    yield
+  finally:
+    for pid in pids:
+      with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def _MakeBusy(daemon):
@@ -70,12 +118,11 @@ def _MakeBusy(daemon):
 
 
 def Find(daemon, workers=None):
-  """Finds a daemon's processes, once they are all there.
+  """Waits until a daemon has all its processes.
 
   @param daemon: a L{testutils.Daemon}, or the supervisor's process id
-  @param workers: how many workers it may have: it gets so much to do that all
-    of them come, and the process for large answers too; None for those that
-    there are
+  @param workers: the daemon's limit of workers: it is put under load until it
+    has them all, and the process for large answers; None for those that it has
   @rtype: L{Processes}
 
   """
@@ -97,8 +144,8 @@ def Look(pid):
 
   @param pid: the supervisor's process id
   @rtype: L{Processes}
-  @return: None if at the moment nothing serves, or not only one generation is
-    there
+  @return: None if nothing serves at the moment, if there are two generations,
+    or if a process has just been started
 
   """
   # One that has ended and was not collected counts, too: at the start, that is
@@ -108,9 +155,18 @@ def Look(pid):
   loaders = [child for child in children if Children(child)]
   if len(children) != 2 or len(keepers) != 1 or len(loaders) != 1:
     return None
-  serving = [child for child in Children(loaders[0]) if not IsCheck(child)]
-  workers = [child for child in serving if _IsWorker(child)]
-  large = [child for child in serving if child not in workers]
+  own = OomScore(loaders[0])
+  workers = []
+  large = []
+  for child in Children(loaders[0]):
+    score = OomScore(child)
+    if _IsWorker(child):
+      workers.append(child)
+    elif score is None or score == own < _OOM_FIRST:
+      # Each child begins with the loader's score, and sets its own at once
+      return None
+    elif score < _OOM_FIRST:
+      large.append(child)
   if not workers or len(large) > 1:
     return None
   return Processes(pid, keepers[0], loaders[0], workers,
@@ -118,47 +174,53 @@ def Look(pid):
 
 
 def IsKeeper(pid):
-  """Tells whether a process is one that keeps a pid file.
+  """Tells whether a process is the keeper of a pid file.
 
   """
   try:
     return testutils.ReadFile("/proc/%d/comm" % pid) == b"pid-keeper\n"
-  except (FileNotFoundError, ProcessLookupError):
+  except _GONE:
     return False
 
 
-def IsCheck(pid):
-  """Tells whether a child of a loader is one that looks at the files again.
+def OomScore(pid):
+  """Returns a process's C{oom_score_adj}; None if it is gone.
 
   """
   try:
-    text = testutils.ReadFile("/proc/%d/oom_score_adj" % pid)
-  except (FileNotFoundError, ProcessLookupError):
-    return True
-  # A worker that waits for its turn has that, too
-  return int(text) == 1000 and not _IsWorker(pid)
+    return int(testutils.ReadFile("/proc/%d/oom_score_adj" % pid))
+  except _GONE:
+    return None
+
+
+def IsCheck(pid):
+  """Tells whether a child of a loader is the check.
+
+  """
+  # A worker keeps the loader's first score until the loader has loaded
+  return OomScore(pid) == _OOM_FIRST and not _IsWorker(pid)
 
 
 def _IsWorker(pid):
   """Tells whether a process waits for datagrams.
 
-  The one that makes large answers leaves the receiving to the others.
+  The process for large answers does not.
 
   """
   return "anon_inode:[eventpoll]" in OpenFiles(pid)
 
 
 def OpenFiles(pid):
-  """Returns the names of what a process has open, as the kernel has them.
+  """Returns the names of a process's open files; none if it is gone.
 
   """
   names = []
   path = "/proc/%d/fd" % pid
-  try:
+  with contextlib.suppress(*_GONE):
     for name in os.listdir(path):
-      names.append(os.readlink(os.path.join(path, name)))
-  except (FileNotFoundError, ProcessLookupError):
-    pass
+      # One that is closed meanwhile hides none of the others
+      with contextlib.suppress(*_GONE):
+        names.append(os.readlink(os.path.join(path, name)))
   return names
 
 
@@ -168,7 +230,7 @@ def _AllChildren(pid):
   """
   try:
     text = testutils.ReadFile("/proc/%d/task/%d/children" % (pid, pid))
-  except (FileNotFoundError, ProcessLookupError):
+  except _GONE:
     return []
   return list(map(int, text.split()))
 
@@ -181,7 +243,9 @@ def Children(pid):
 
 
 def CpuSeconds(pid):
-  """Returns the processor time of a process and all it has or had as children.
+  """Returns the processor time of a process and its descendants, in seconds.
+
+  Also that of the descendants that have ended.
 
   """
   ticks = 0
@@ -196,6 +260,7 @@ def Status(pid, name):
   """Returns a value of a process's C{status}.
 
   @rtype: string
+  @raise OSError: the process is gone
 
   """
   for line in testutils.ReadFile("/proc/%d/status" % pid).decode().splitlines():
@@ -209,6 +274,7 @@ def Memory(pid, name):
   """Returns a value of a process's C{smaps_rollup}, in bytes.
 
   @param name: C{Pss}, C{Rss} or C{Private_Dirty}
+  @raise OSError: the process is gone
 
   """
   text = testutils.ReadFile("/proc/%d/smaps_rollup" % pid).decode("ascii")
@@ -229,6 +295,6 @@ def TreeMemory(pid):
   for process in testutils.ProcessTree(pid):
     try:
       total += Memory(process, "Pss")
-    except (FileNotFoundError, ProcessLookupError):
+    except _GONE:
       continue
   return total

@@ -14,6 +14,7 @@ configurations in.
 
 """
 
+import contextlib
 import errno
 import hashlib
 import hmac
@@ -60,7 +61,8 @@ os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 KEY = b"5e73be4d20f2ab1dcb0b1a6a3b6b7c8d\n"
 
 #: Seconds after which something that should happen at once has failed. Only
-#: a failing test waits that long.
+#: a failing test waits that long. A shorter time-out is for what must not
+#: happen: on a busy machine, any answer may take longer than that.
 PATIENCE = 20.0
 
 #: What the kernel takes as one datagram over IPv4
@@ -485,24 +487,44 @@ def HasIpv6():
 
 
 def Stretched(seconds):
-  """Returns how long what takes some seconds may take on a machine this busy.
+  """Stretches a limit of time by how busy the machine is.
 
-  A processor that is shared with many others is waited for. How much longer
-  something takes is measured now, with a little work.
+  The factor is the larger one of two: how much longer a little work takes now
+  than the processor time that it needs; and the load of the last minute for
+  each processor, as the machine may have been busier a moment ago.
 
   """
   work = 0.05
   (started, cpu) = (time.monotonic(), time.thread_time())
   while time.thread_time() - cpu < work:
     pass
-  return seconds * max(1.0, (time.monotonic() - started) / work)
+  return seconds * max(1.0, (time.monotonic() - started) / work,
+                       os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+@contextlib.contextmanager
+def Within(seconds):
+  """Checks that the body ends in time; a busy machine gets longer.
+
+  @raise AssertionError: it takes too long
+
+  """
+  started = time.monotonic()
+  yield
+  took = time.monotonic() - started
+  if took > seconds and took > Stretched(seconds):
+    raise AssertionError("It took %.2f seconds, and should take %.2f at most" %
+                         (took, seconds))
 
 
 def WaitFor(function, what, timeout=PATIENCE):
   """Waits until a function returns something true.
 
-  @param timeout: in seconds; more on a busy machine
-  @return: what it returned
+  The function must not wait for what is there for a moment only: on a busy
+  machine that may come and go between two calls.
+
+  @param timeout: in seconds; a busy machine gets longer
+  @return: the function's result
   @raise AssertionError: it took too long
 
   """
@@ -517,10 +539,24 @@ def WaitFor(function, what, timeout=PATIENCE):
     time.sleep(0.01)
 
 
-def _PortIsTaken(port):
-  """Tells whether some process listens on a UDP port.
+def WaitForExit(proc, what):
+  """Waits until a process has ended; a busy machine gets longer.
+
+  @param proc: a child of this process (C{subprocess.Popen})
+  @return: its exit code
 
   """
+  WaitFor(lambda: proc.poll() is not None, "%s ends" % what)
+  return proc.returncode
+
+
+def _Queues(port):
+  """Returns how many bytes wait in the sockets at a UDP port.
+
+  @return: list of numbers, one for each socket
+
+  """
+  queues = []
   for name in ["/proc/net/udp", "/proc/net/udp6"]:
     try:
       with open(name, encoding="ascii") as fobj:
@@ -528,9 +564,10 @@ def _PortIsTaken(port):
     except FileNotFoundError:
       continue
     for line in lines:
-      if int(line.split()[1].rpartition(":")[2], 16) == port:
-        return True
-  return False
+      fields = line.split()
+      if int(fields[1].rpartition(":")[2], 16) == port:
+        queues.append(int(fields[4].rpartition(":")[2], 16))
+  return queues
 
 
 class Daemon:
@@ -652,7 +689,13 @@ class Daemon:
 
   def _IsBound(self):
     self._CheckAlive()
-    return _PortIsTaken(self.port)
+    return bool(_Queues(self.port))
+
+  def WaitForEmptyQueue(self):
+    """Waits until the daemon has read all that was sent to it.
+
+    """
+    WaitFor(lambda: not any(_Queues(self.port)), "the queue is empty")
 
   def _HasNoHelpers(self):
     """Tells whether the daemon has only the processes that it has at rest.
@@ -759,10 +802,9 @@ class Daemon:
         self._CheckAlive()
         self.proc.send_signal(signum)
         try:
-          code = self.proc.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-          raise AssertionError("The daemon does not end on signal %d: %s" %
-                               (signum, self.Log()))
+          code = WaitForExit(self.proc, "the daemon after signal %d" % signum)
+        except AssertionError as err:
+          raise AssertionError("%s; %s" % (err, self.Log()))
         if code != 0:
           raise AssertionError("The daemon ended with exit code %s: %s" %
                                (code, self.Output()))
@@ -783,7 +825,10 @@ class Daemon:
 
 
 def ProcessTree(pid):
-  """Lists a process and all that descend from it.
+  """Lists a process and all its descendants.
+
+  Any of them may be gone, or a zombie, when this returns; see
+  L{processes.Find} for those of a daemon that stay.
 
   @rtype: list of ints
   @return: process ids, parents before children

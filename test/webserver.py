@@ -112,6 +112,15 @@ class Exporter:
   def Output(self):
     return testutils.ReadFile(self._output).decode("utf-8", "replace")
 
+  def OwnLines(self):
+    """Returns the lines of the output, without those about clusters.
+
+    On a busy machine a cluster may fail to answer in time, which is logged.
+
+    """
+    return [line for line in self.Output().splitlines()
+            if "Cluster " not in line]
+
   def _IsUp(self):
     if self.proc.poll() is not None:
       raise AssertionError("It ended with exit code %s: %s" %
@@ -194,7 +203,7 @@ class Exporter:
     """
     self.proc.send_signal(signal.SIGTERM)
     try:
-      return self.proc.wait(testutils.PATIENCE)
+      return testutils.WaitForExit(self.proc, "confd-exporter")
     finally:
       self._End()
 

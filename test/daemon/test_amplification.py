@@ -91,35 +91,45 @@ print(json.dumps(dropped))
 
 class AmplificationTest(unittest.TestCase):
   def setUp(self):
+    # Two at the same time would let a few more copies pass, see test_readers
     self.daemon = testutils.Daemon(
-      testutils.MakeConfig(filler=["x" * 4000]), args=["--workers=2"])
+      testutils.MakeConfig(filler=["x" * 4000]), args=["--workers=1"])
     self.daemon.__enter__() # pylint: disable=C2801
     self.addCleanup(self.daemon.Kill)
 
   def _Replay(self, datagram, times):
     """Sends a datagram again and again, as from another client.
 
-    @return: number of replies
+    @return: number of replies; all others were dropped as replayed
 
     """
     replies = 0
+    before = self._Replayed()
     with self.daemon.Asker() as other:
       for _ in range(times):
         other.Send(datagram)
-        # Each is dealt with before the next one: this one's reply comes last
-        # but one at the latest
+        # The one worker has dealt with it before it answers this
         self.daemon.Ask(PING)
-        replies += other.Receive(timeout=0.005) is not None
-      while other.Receive(timeout=0.2) is not None:
-        replies += 1
+
+      def _IsEachDealtWith():
+        nonlocal replies
+        while other.Receive(timeout=0.005) is not None:
+          replies += 1
+        return replies + self._Replayed() - before >= times
+
+      testutils.WaitFor(_IsEachDealtWith, "each copy is dealt with")
+      # None gets a second reply
+      self.assertIsNone(other.Receive(timeout=0.2))
+    self.assertEqual(replies + self._Replayed() - before, times)
     return replies
+
+  def _Replayed(self):
+    return self.daemon.Answer(STATS)[1]["dropped"]["replayed"]
 
   def testLongAnswersAreLimited(self):
     captured = testutils.PackMessage(testutils.KEY,
                                      testutils.MakeMessage(CONFIG, "/filler"))
     self.assertEqual(self._Replay(captured, 40), LIMIT)
-    dropped = self.daemon.Answer(STATS)[1]["dropped"]["replayed"]
-    self.assertEqual(dropped, 40 - LIMIT)
 
     # New processes know it too, also when it is written differently
     before = self.daemon.Answer(STATS)[1]["reloads"]["good"]
@@ -302,8 +312,7 @@ class FloodOfCopiesTest(unittest.TestCase):
     print("%d copies; %d answers, %.0f ms at most; %.0f and %.0f ms after" %
           (copies.sent, len(took), 1000 * max(took), 1000 * after,
            1000 * again))
-    # A machine with other things to do has other figures
-    self.assertLess(after, 5 * 1.0)
+    self.assertLess(after, testutils.Stretched(5 * 1.0))
     dropped = self._Ask(STATS, None)[1][1]["dropped"]["replayed"] - before
     # Each but the first ones; some may have been lost on the way
     self.assertGreater(dropped, (copies.sent - LIMIT * len(captured)) / 2)

@@ -91,7 +91,7 @@ class TestParts(unittest.TestCase):
         daemon.Kill()
       processes.WaitForEnd(pids)
 
-    with client.Client(peers, key=testutils.KEY, timeout=1) as asker:
+    with client.Client(peers, key=testutils.KEY, timeout=4) as asker:
       asker.progress = _KillSource
       reply = asker.Config("/instances")
       self.assertEqual(len(killed), 1)

@@ -143,6 +143,17 @@ def _ReadAll(sock):
   return data
 
 
+def _ReadUntil(sock, text):
+  """Reads until a text has come.
+
+  """
+  data = b""
+  while text not in data:
+    part = sock.recv(1000)
+    assert part, data
+    data += part
+
+
 class _TestCase(unittest.TestCase):
   """Two clusters, one of which is hostile.
 
@@ -281,7 +292,7 @@ class TestWebRoutes(_TestCase):
     """It is answered by a short error, or not at all, and nothing is logged.
 
     """
-    before = self.exporter.Output()
+    before = self.exporter.OwnLines()
     for data in [
         b"\n" * 100, b"\r\n\r\n", b"\0" * 5000, os.urandom(5000) + b"\r\n\r\n",
         b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET  / HTTP/1.1\r\n\r\n",
@@ -316,7 +327,7 @@ class TestWebRoutes(_TestCase):
         if answer:
           self.assertIn(b"Content-Security-Policy: default-src 'none'", answer)
     self.assertEqual(self.exporter.Ask("/healthz").status, 200)
-    self.assertEqual(self.exporter.Output()[len(before):], "")
+    self.assertEqual(self.exporter.OwnLines(), before)
 
 
 class TestWebHostile(_TestCase):
@@ -409,9 +420,8 @@ class TestWebLimits(_TestCase):
     for path in paths:
       self.assertIn("takes too long", answers[path].text)
       self._CheckHeaders(answers[path])
-    # Nothing is left
-    self.assertEqual(testutils.ProcessTree(self.exporter.proc.pid),
-                     [self.exporter.proc.pid])
+    testutils.WaitFor(
+      lambda: not processes.Children(self.exporter.proc.pid), "nothing is left")
 
   def testLargeFilter(self):
     """A filter that wants gigabytes at once is given up before it has them.
@@ -556,7 +566,7 @@ class TestWebWatching(unittest.TestCase):
       self.assertEqual(exporter.Ask("/c/nodes").status, 200)
       self.daemon.WriteConfig(_Config(18))
       for sock in streams[:2]:
-        self.assertIn(b"data: changed\n\n", sock.recv(1000))
+        _ReadUntil(sock, b"data: changed\n\n")
       exporter.WaitForSerial("c", 18)
       # Who goes makes room for another
       streams.pop().close()

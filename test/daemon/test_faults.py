@@ -22,6 +22,7 @@ import textwrap
 import time
 import unittest
 
+import adversity
 import processes
 import testutils
 
@@ -93,24 +94,23 @@ class _FaultTest(unittest.TestCase):
     return daemon.Answer(STATS)[1]["reloads"]
 
   def _AwaitSilence(self, daemon):
-    started = time.monotonic()
-    while True:
+    def _IsSilent():
       # Of its own: a late answer must not be taken for that to another question
       with daemon.Asker() as asker:
         try:
           asker.Ask(PING, timeout=0.2)
         except testutils.NoReply:
-          break
-      self.assertLess(time.monotonic() - started,
-                      testutils.Stretched(10 * GOAL))
+          return True
+      return False
+
+    testutils.WaitFor(_IsSilent, "the daemon is silent", timeout=10 * GOAL)
 
   def _AwaitSerial(self, daemon, serial):
     """Waits until a configuration is served that has just been put in place.
 
     """
-    started = time.monotonic()
-    daemon.WaitForSerial(serial)
-    self.assertLess(time.monotonic() - started, testutils.Stretched(10 * GOAL))
+    with testutils.Within(10 * GOAL):
+      daemon.WaitForSerial(serial)
 
 
 class BrokenTest(_FaultTest):
@@ -284,8 +284,8 @@ class ChangeTest(_FaultTest):
           for _ in range(50):
             asker.Send(testutils.PackMessage(daemon.key,
                                              testutils.MakeMessage(PING)))
-          # Longer than it takes to throw that away
-          self.assertIsNone(asker.Receive(0.2))
+          daemon.WaitForEmptyQueue()
+          self.assertIsNone(asker.Receive(0))
           testutils.WriteFile(path, contents)
           self._AwaitSerial(daemon, 1)
           self.assertIsNone(asker.Receive(0))
@@ -294,18 +294,19 @@ class ChangeTest(_FaultTest):
         self.assertEqual(daemon.Log().count("no master candidate"), 1)
 
   def testRemovedWhileItIsLoaded(self):
-    daemon = self._Daemon()
-    instances = [testutils.MakeInstance(index, 1) for index in range(20000)]
-    daemon.WriteConfig(testutils.MakeConfig(serial_no=2, instances=instances))
-    testutils.WaitFor(
-      lambda: len(processes.Children(daemon.proc.pid)) == 3, "a loader")
-    os.unlink(daemon.config_file)
-    self._AwaitSilence(daemon)
-    testutils.WaitFor(lambda: len(processes.Children(daemon.proc.pid)) == 1,
-                      "only the keeper is left")
-    self.assertNotIn("did not finish", daemon.Log())
-    daemon.WriteConfig(_Text(3))
-    daemon.WaitForSerial(3)
+    with adversity.HeldLoads() as held:
+      daemon = self._Daemon(env=held.env)
+      held.Hold()
+      daemon.WriteConfig(_Text(2))
+      held.WaitForLoader()
+      os.unlink(daemon.config_file)
+      self._AwaitSilence(daemon)
+      testutils.WaitFor(lambda: len(processes.Children(daemon.proc.pid)) == 1,
+                        "only the keeper is left")
+      self.assertNotIn("did not finish", daemon.Log())
+      held.Release()
+      daemon.WriteConfig(_Text(3))
+      daemon.WaitForSerial(3)
 
   def testSymbolicLinkToFile(self):
     daemon = self._Daemon()
@@ -434,7 +435,7 @@ class ClockTest(_FaultTest):
 
 class KeyTest(_FaultTest):
   def _Replies(self, daemon, key, timeout=0.2):
-    """Tells whether requests signed with a key are answered.
+    """Tells whether requests signed with a key are answered soon.
 
     """
     with testutils.Asker(key, daemon.address, daemon.port) as asker:
@@ -444,10 +445,15 @@ class KeyTest(_FaultTest):
         return False
     return True
 
+  def _CheckReplies(self, daemon, key):
+    """Checks that requests signed with a key are answered, if not soon.
+
+    """
+    self.assertTrue(self._Replies(daemon, key, testutils.PATIENCE))
+
   def _CheckChanged(self, daemon):
-    started = time.monotonic()
-    testutils.WaitFor(lambda: self._Replies(daemon, NEW_KEY), "the new key")
-    self.assertLess(time.monotonic() - started, testutils.Stretched(10 * GOAL))
+    testutils.WaitFor(lambda: self._Replies(daemon, NEW_KEY), "the new key",
+                      timeout=10 * GOAL)
     self.assertFalse(self._Replies(daemon, testutils.KEY))
     self.assertFalse(self._Replies(daemon, b""))
 
@@ -466,32 +472,15 @@ class KeyTest(_FaultTest):
     """However long loading takes, the new key counts.
 
     """
-    daemon = self._Daemon()
-    (supervisor, keeper, loader, _, _) = processes.Find(daemon)
-    hanging = []
-
-    def _Stopped():
-      # One that has not begun to read; a small file is soon loaded
-      for pid in processes.Children(supervisor):
-        if pid not in (keeper, loader):
-          os.kill(pid, signal.SIGSTOP)
-          hanging.append(pid)
-      return hanging
-
-    config = testutils.ReadFile(daemon.config_file)
-    # It takes long to read, since it is long
-    daemon.WriteConfig(b" " * (100 << 20) + config)
-    testutils.WaitFor(_Stopped, "the next loader")
-    try:
+    with adversity.HeldLoads() as held:
+      daemon = self._Daemon(env=held.env)
+      held.Hold()
+      daemon.WriteConfig(_Text(2))
+      loader = held.WaitForLoader()
       testutils.WriteFile(daemon.key_file, NEW_KEY)
       testutils.WaitFor(lambda: self._Replies(daemon, NEW_KEY), "the new key")
       self.assertFalse(self._Replies(daemon, testutils.KEY))
-      # On a busy machine a process stops only when its turn comes
-      testutils.WaitFor(
-        lambda: processes.Status(hanging[0], "State")[0] == "T",
-        "the next loader is stopped")
-    finally:
-      os.kill(hanging[0], signal.SIGCONT)
+      self.assertTrue(processes.IsAlive(loader))
 
   def testTouchedWhileAWorkerDies(self):
     """The loader learns of both at once.
@@ -501,8 +490,7 @@ class KeyTest(_FaultTest):
     found = processes.Find(daemon, 1)
     daemon.WriteConfig(b"broken")
     self._WaitForLog(daemon, "not JSON")
-    os.kill(found.loader, signal.SIGSTOP)
-    try:
+    with processes.Paused(found.loader):
       testutils.WriteFile(daemon.key_file, testutils.KEY)
       daemon.WriteConfig(b"[]")
       self._WaitForLog(daemon, "no JSON object")
@@ -510,8 +498,6 @@ class KeyTest(_FaultTest):
       time.sleep(0.2)
       os.kill(found.workers[0], signal.SIGKILL)
       processes.WaitForEnd(found.workers)
-    finally:
-      os.kill(found.loader, signal.SIGCONT)
     testutils.WaitFor(
       lambda: processes.Find(daemon, 1).workers != found.workers,
       "the worker is replaced")
@@ -522,11 +508,11 @@ class KeyTest(_FaultTest):
     with open(daemon.key_file, "wb", buffering=0) as stream:
       self._WaitForLog(daemon, "has 0 bytes, at least 16")
       self.assertFalse(self._Replies(daemon, b""))
-      self.assertTrue(self._Replies(daemon, testutils.KEY))
+      self._CheckReplies(daemon, testutils.KEY)
       stream.write(NEW_KEY[:15])
       self._WaitForLog(daemon, "has 15 bytes, at least 16")
       self.assertFalse(self._Replies(daemon, NEW_KEY[:15]))
-      self.assertTrue(self._Replies(daemon, testutils.KEY))
+      self._CheckReplies(daemon, testutils.KEY)
       stream.write(NEW_KEY[15:])
     self._CheckChanged(daemon)
 
@@ -545,7 +531,7 @@ class KeyTest(_FaultTest):
     testutils.WriteFile(daemon.key_file, b"")
     self._WaitForLog(daemon, "has 0 bytes, at least 16")
     self.assertFalse(self._Replies(daemon, b""))
-    self.assertTrue(self._Replies(daemon, testutils.KEY))
+    self._CheckReplies(daemon, testutils.KEY)
     self.assertNotIn("Traceback", daemon.Log())
 
   def testEmptyWhileTheConfigurationIsAbsent(self):
@@ -566,7 +552,7 @@ class KeyTest(_FaultTest):
     for key in (b"short", testutils.KEY):
       testutils.WriteFile(daemon.key_file, key)
       time.sleep(2 * GOAL)
-      self.assertTrue(self._Replies(daemon, testutils.KEY))
+      self._CheckReplies(daemon, testutils.KEY)
     self.assertEqual(processes.Find(daemon, 2).workers, workers)
     testutils.WriteFile(daemon.key_file, NEW_KEY)
     self._CheckChanged(daemon)
@@ -589,7 +575,7 @@ class KeyTest(_FaultTest):
     # HMAC takes the digest of such keys
     key = NEW_KEY * 10
     daemon = self._Daemon(key=key)
-    self.assertTrue(self._Replies(daemon, key, timeout=testutils.PATIENCE))
+    self._CheckReplies(daemon, key)
 
 
 class _NobodysDaemon(testutils.Daemon):

@@ -54,8 +54,7 @@ class MemoryTest(unittest.TestCase):
     self.addCleanup(self.daemon.Kill)
     self.daemon.Start()
     self.found = processes.Find(self.daemon, 2)
-    for pid in testutils.ProcessTree(self.daemon.proc.pid):
-      self.group.Add(pid)
+    self.group.Add(testutils.ProcessTree(self.daemon.proc.pid))
     # What was there before they were added does not count
     self.group.Limit(64 * adversity.MEGABYTE)
 

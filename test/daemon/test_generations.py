@@ -19,6 +19,7 @@ import threading
 import time
 import unittest
 
+import adversity
 import processes
 import testutils
 
@@ -143,11 +144,9 @@ class ReloadTest(unittest.TestCase):
       for serial in range(2, 7):
         # A quiet time
         time.sleep(0.3)
-        started = time.monotonic()
-        daemon.WriteConfig(_Config(serial))
-        daemon.WaitForSerial(serial)
-        self.assertLess(time.monotonic() - started,
-                        testutils.Stretched(10 * 0.1))
+        with testutils.Within(10 * 0.1):
+          daemon.WriteConfig(_Config(serial))
+          daemon.WaitForSerial(serial)
 
   def testReloadsAreSpacedOut(self):
     with testutils.Daemon(_Config(1)) as daemon:
@@ -179,18 +178,18 @@ class ReloadTest(unittest.TestCase):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
       # It cannot finish, and is killed
       old = processes.Find(daemon, 2)
-      os.kill(old.workers[0], signal.SIGSTOP)
-      daemon.WriteConfig(_Config(2))
-      daemon.WaitForSerial(2)
-      processes.WaitForEnd(old.workers)
+      with processes.Paused(old.workers[0]):
+        daemon.WriteConfig(_Config(2))
+        daemon.WaitForSerial(2)
+        processes.WaitForEnd(old.workers)
 
   def testStoppedLoaderDoesNotHoldUpTheNext(self):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
       old = processes.Find(daemon, 2)
-      os.kill(old.loader, signal.SIGSTOP)
-      daemon.WriteConfig(_Config(2))
-      daemon.WaitForSerial(2)
-      processes.WaitForEnd([old.loader] + old.workers)
+      with processes.Paused(old.loader):
+        daemon.WriteConfig(_Config(2))
+        daemon.WaitForSerial(2)
+        processes.WaitForEnd([old.loader] + old.workers)
       # Said once, however long it takes
       self.assertEqual(daemon.Log().count("did not finish"), 1)
 
@@ -339,11 +338,15 @@ class WorkersTest(unittest.TestCase):
         return sum(int(processes.Status(pid, "voluntary_ctxt_switches"))
                    for pid in pids)
 
-      # What was sent to bring them all up
-      time.sleep(0.5)
-      before = _WakeUps()
-      time.sleep(3)
-      self.assertLess(_WakeUps() - before, 10)
+      def _Quiet(seconds):
+        before = _WakeUps()
+        time.sleep(seconds)
+        return _WakeUps() - before < 10
+
+      # They were woken up to bring them all up, and may still be busy with it
+      daemon.WaitForEmptyQueue()
+      testutils.WaitFor(lambda: _Quiet(0.5), "all is done")
+      self.assertTrue(_Quiet(3))
 
   def testMemoryIsShared(self):
     with testutils.Daemon(_Config(1, 10000), args=["--workers=4"]) as daemon:
@@ -361,10 +364,9 @@ class WorkersTest(unittest.TestCase):
 
   def testNames(self):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
-      processes.Find(daemon, 2)
-      tree = testutils.ProcessTree(daemon.proc.pid)
-      self.assertEqual(len(tree), 6)
-      for pid in tree:
+      pids = processes.Find(daemon, 2).All()
+      self.assertEqual(len(pids), 6)
+      for pid in pids:
         name = b"ganeti-confd"
         if processes.IsKeeper(pid):
           # Who kills all by that name needs it
@@ -375,24 +377,23 @@ class WorkersTest(unittest.TestCase):
                          name + b"\n")
 
   def testOomScores(self):
-    def _Score(pid):
-      return int(testutils.ReadFile("/proc/%d/oom_score_adj" % pid))
-
-    own = _Score(os.getpid())
-    with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
+    own = processes.OomScore(os.getpid())
+    with adversity.HeldLoads() as held, \
+         testutils.Daemon(_Config(1), args=["--workers=2"],
+                          env=held.env) as daemon:
       found = processes.Find(daemon, 2)
       for pid in (found.supervisor, found.keeper, found.loader, *found.workers):
-        self.assertEqual(_Score(pid), own)
+        self.assertEqual(processes.OomScore(pid), own)
       # It can be replaced without anybody noticing
-      testutils.WaitFor(lambda: _Score(found.large) > own, "its score")
+      self.assertGreater(processes.OomScore(found.large), own)
       # Whoever loads goes before all others
-      daemon.WriteConfig(_Config(2, 20000))
-      loader = testutils.WaitFor(
-        lambda: set(processes.Children(found.supervisor)) -
-        {found.keeper, found.loader}, "another loader").pop()
-      testutils.WaitFor(lambda: _Score(loader) == 1000, "its score")
+      held.Hold()
+      daemon.WriteConfig(_Config(2))
+      loader = held.WaitForLoader()
+      self.assertEqual(processes.OomScore(loader), 1000)
+      held.Release()
       daemon.WaitForSerial(2)
-      testutils.WaitFor(lambda: _Score(loader) == own, "its score")
+      testutils.WaitFor(lambda: processes.OomScore(loader) == own, "its score")
 
 
 class DeathTest(unittest.TestCase):
@@ -450,10 +451,9 @@ class DeathTest(unittest.TestCase):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
       found = processes.Find(daemon, 2)
       os.kill(found.loader, signal.SIGKILL)
-      started = time.monotonic()
-      processes.WaitForEnd(found.workers + [found.large])
-      daemon.Ask(PING)
-      self.assertLess(time.monotonic() - started, testutils.Stretched(10 * 0.2))
+      with testutils.Within(10 * 0.2):
+        processes.WaitForEnd(found.workers + [found.large])
+        daemon.Ask(PING)
       processes.Find(daemon, 2)
       self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
                        {"workers": 0, "generations": 1})
@@ -471,12 +471,10 @@ class DeathTest(unittest.TestCase):
           # just take the place of another one
           with contextlib.suppress(ProcessLookupError):
             os.kill(processes.Children(daemon.proc.pid)[-1], signal.SIGKILL)
-          started = time.monotonic()
-          while daemon.AskRaw(testutils.PackMessage(
-              daemon.key, testutils.MakeMessage(PING)), timeout=0.2) is None:
-            pass
-          self.assertLess(time.monotonic() - started,
-                          testutils.Stretched(10 * 0.5))
+          with testutils.Within(10 * 0.5):
+            while daemon.AskRaw(testutils.PackMessage(
+                daemon.key, testutils.MakeMessage(PING)), timeout=0.2) is None:
+              pass
           daemon.WriteConfig(_Config(3))
           daemon.WaitForSerial(3)
 
@@ -555,21 +553,19 @@ class DeathTest(unittest.TestCase):
         self.assertNotIn("Traceback", daemon.Log() + daemon.Output())
 
   def testSupervisorWhileALoaderIsBusy(self):
-    daemon = testutils.Daemon(_Config(1), args=["--workers=1"])
-    self.addCleanup(daemon.Kill)
-    daemon.Start()
-    processes.Find(daemon, 1)
-    daemon.WriteConfig(_Config(2, 30000))
-    daemon.WaitForSerial(2)
-    load_time = daemon.Answer(STATS)[1]["config"]["load_time"]
-    daemon.proc.send_signal(signal.SIGHUP)
-    tree = testutils.WaitFor(
-      lambda: len(processes.Children(daemon.proc.pid)) == 3 and
-      testutils.ProcessTree(daemon.proc.pid), "a second loader")
-    seconds = self._KillSupervisor(daemon, tree)
-    print("All processes gone %.0f ms after the supervisor, amid a load of"
-          " %.0f ms" % (1000 * seconds, 1000 * load_time))
-    self.assertLess(seconds, load_time)
+    with adversity.HeldLoads(busy=True) as held:
+      daemon = testutils.Daemon(_Config(1), args=["--workers=1"], env=held.env)
+      self.addCleanup(daemon.Kill)
+      daemon.Start()
+      processes.Find(daemon, 1)
+      held.Hold()
+      daemon.proc.send_signal(signal.SIGHUP)
+      loader = held.WaitForLoader()
+      tree = testutils.ProcessTree(daemon.proc.pid)
+      self.assertIn(loader, tree)
+      seconds = self._KillSupervisor(daemon, tree)
+      print("All processes gone %.0f ms after the supervisor, amid a load" %
+            (1000 * seconds))
 
 
 if __name__ == "__main__":

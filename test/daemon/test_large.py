@@ -7,8 +7,6 @@
 """
 
 import json
-import os
-import signal
 import statistics
 import time
 import unittest
@@ -80,18 +78,14 @@ class LargeTest(unittest.TestCase):
     with testutils.Daemon(testutils.MakeConfig(),
                           args=["--workers=1"]) as daemon:
       large = processes.Find(daemon, 1).large
-      os.kill(large, signal.SIGSTOP)
-      try:
-        with daemon.Asker() as asker:
+      with daemon.Asker() as asker:
+        with processes.Paused(large):
           asker.Send(testutils.PackMessage(
             daemon.key, testutils.MakeMessage(CONFIG, "", part=0)))
           (status, stats) = daemon.Answer(STATS)
           self.assertEqual((status, stats["workers"]), (0, 1))
           self.assertIsNone(asker.Receive(timeout=0.2))
-          os.kill(large, signal.SIGCONT)
-          self.assertIsNotNone(asker.Receive())
-      finally:
-        os.kill(large, signal.SIGCONT)
+        self.assertIsNotNone(asker.Receive())
 
 
 class GreedyTest(unittest.TestCase):

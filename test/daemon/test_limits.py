@@ -8,7 +8,6 @@
 
 import os
 import re
-import signal
 import tempfile
 import textwrap
 import threading
@@ -130,7 +129,7 @@ class FloodTest(unittest.TestCase):
             " %.0f ms" % (sum(flood.sent for flood in floods), dropped,
                           max(tries for (tries, _) in asked), 1000 * worst))
       # The kernel's queue is a few thousand datagrams: less than a second
-      self.assertLess(worst, 10 * 1.0)
+      self.assertLess(worst, testutils.Stretched(10 * 1.0))
       self.assertGreater(dropped["hmac"], 1000)
       # Nothing is lost sight of: what came in was counted once, authentic
       # tries that found the queue full included
@@ -168,13 +167,9 @@ class FloodTest(unittest.TestCase):
       found = processes.Find(daemon)
       self.assertEqual(daemon.Answer(STATS)[1]["dropped"]["overflow"], 0)
       # While nobody reads
-      os.kill(found.workers[0], signal.SIGSTOP)
-      try:
-        with daemon.Asker() as asker:
-          for _ in range(40000):
-            asker.Send(b"x" * 1000)
-      finally:
-        os.kill(found.workers[0], signal.SIGCONT)
+      with processes.Paused(found.workers[0]), daemon.Asker() as asker:
+        for _ in range(40000):
+          asker.Send(b"x" * 1000)
 
       def _Counted():
         dropped = _Stats(daemon)["dropped"]
@@ -245,10 +240,9 @@ class PrivilegeTest(unittest.TestCase):
                  "--clear-groups"] + testutils.Daemon.CommandLine(self, args))
 
     with _Daemon(testutils.MakeConfig(), args=["--workers=2"]) as daemon:
-      processes.Find(daemon, 2)
-      tree = testutils.ProcessTree(daemon.proc.pid)
-      self.assertEqual(len(tree), 6)
-      for pid in tree:
+      pids = processes.Find(daemon, 2).All()
+      self.assertEqual(len(pids), 6)
+      for pid in pids:
         for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
           self.assertEqual(int(processes.Status(pid, name), 16), 0)
         self.assertEqual(processes.Status(pid, "Uid").split(),

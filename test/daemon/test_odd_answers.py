@@ -165,9 +165,9 @@ class _TestCase(unittest.TestCase):
       if "config" not in argv:
         self.assertNotIn(word, output, argv)
 
-  def _Options(self, *peers):
+  def _Options(self, *peers, timeout=1):
     return ["--address=" + ",".join(peers), "--hmac-file=" + self.key,
-            "--timeout=1"]
+            "--timeout=%d" % timeout]
 
 
 class TestCommands(_TestCase):
@@ -179,8 +179,8 @@ class TestCommands(_TestCase):
     for name in ("aio", "fetch", "filters", "tables", "status", "stats"):
       importlib.import_module("ganeti.confd.clientlib." + name)
 
-  def _Check(self, argv, peers, codes):
-    argv = self._Options(*peers) + argv
+  def _Check(self, argv, peers, codes, **kwargs):
+    argv = self._Options(*peers, **kwargs) + argv
     result = self._Run(argv)
     self.assertIn(result.code, codes, (argv, result.problems))
     self._CheckTexts(argv, result.output, result.problems)
@@ -220,7 +220,8 @@ class TestCommands(_TestCase):
     for words in _COMMANDS:
       if words[:2] == ["instance-ips", "nosuchlink"]:
         continue
-      result = self._Check(words, [self.odd.peer], {0, 1, 2})
+      result = self._Check(words, [self.odd.peer], {0, 1, 2},
+                           timeout=testutils.PATIENCE)
       self.assertNotIn("alformed", result.problems)
 
 

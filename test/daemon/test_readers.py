@@ -166,11 +166,11 @@ class TestRights(unittest.TestCase):
 class TestRenewal(unittest.TestCase):
   """With the cluster's key all readers' keys end."""
 
-  def _IsAnswered(self, daemon, key):
+  def _IsAnswered(self, daemon, key, timeout=0.5):
     with testutils.Asker(key, daemon.address, daemon.port,
                          label="a:ping:never") as asker:
       try:
-        asker.Ask(PING, timeout=0.5)
+        asker.Ask(PING, timeout=timeout)
       except testutils.NoReply:
         return False
       return True
@@ -185,14 +185,14 @@ class TestRenewal(unittest.TestCase):
           testutils.WaitFor(
             lambda: "Cannot load the configuration" in daemon.Log(),
             "the failure")
-        self.assertTrue(self._IsAnswered(daemon, old))
+        self.assertTrue(self._IsAnswered(daemon, old, testutils.PATIENCE))
         testutils.WriteFile(daemon.key_file, new)
         testutils.WaitFor(lambda key=new: self._IsAnswered(daemon, key),
                           "the new key")
         self.assertFalse(self._IsAnswered(daemon, old))
         # Each worker has it
         for _ in range(20):
-          self.assertTrue(self._IsAnswered(daemon, new))
+          self.assertTrue(self._IsAnswered(daemon, new, testutils.PATIENCE))
 
 
 class TestFlood(unittest.TestCase):

@@ -40,7 +40,7 @@ class _StartTest(unittest.TestCase):
     result = subprocess.run(argv, env=self.daemon.Environment(), check=False,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, encoding="utf-8",
-                            timeout=testutils.PATIENCE)
+                            timeout=3 * testutils.PATIENCE)
     return (result.returncode, result.stdout, result.stderr)
 
   def _Args(self, *args):
@@ -188,13 +188,12 @@ class DetachTest(_StartTest):
                           start_new_session=True) as proc:
       os.close(terminal)
       os.close(write_fd)
-      self.assertEqual(proc.wait(testutils.PATIENCE), 0)
+      self.assertEqual(testutils.WaitForExit(proc, "the first process"), 0)
       # Nothing was said, and the daemon has left it
       self.assertEqual(os.read(read_fd, 1000), b"")
       pid = self._Pid()
       self.assertNotEqual(os.getsid(pid), proc.pid)
-    processes.Find(pid)
-    for process in testutils.ProcessTree(pid):
+    for process in processes.Find(pid).All():
       self.assertEqual(os.readlink("/proc/%d/cwd" % process), "/")
       # The keeper waits for the end of what is its input
       for fd in range(1 if processes.IsKeeper(process) else 0, 3):

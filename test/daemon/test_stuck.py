@@ -52,15 +52,15 @@ class StuckTest(unittest.TestCase):
     """Checks that a daemon comes to answer again.
 
     """
-    started = time.monotonic()
-    while True:
+    def _Answers():
       with daemon.Asker() as asker:
         try:
           asker.Ask(PING, timeout=0.2)
-          break
         except testutils.NoReply:
-          self.assertLess(time.monotonic() - started,
-                          testutils.Stretched(10 * seconds))
+          return False
+      return True
+
+    testutils.WaitFor(_Answers, "an answer", timeout=10 * seconds)
 
   def testChildWhoseLoaderDies(self):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
@@ -80,7 +80,7 @@ class StuckTest(unittest.TestCase):
     with adversity.Stopped(found.workers):
       os.kill(found.loader, signal.SIGKILL)
       daemon.proc.terminate()
-      self.assertEqual(daemon.proc.wait(testutils.PATIENCE), 0)
+      self.assertEqual(testutils.WaitForExit(daemon.proc, "the daemon"), 0)
       processes.WaitForEnd(found.workers)
       # The port is free, and so is the pid file
       with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -150,16 +150,15 @@ class NameTest(unittest.TestCase):
     daemon = testutils.Daemon(_Config(1), args=["--workers=2"])
     self.addCleanup(daemon.Kill)
     daemon.Start()
-    processes.Find(daemon, 2)
-    tree = testutils.ProcessTree(daemon.proc.pid)
+    pids = processes.Find(daemon, 2).All()
     for command in (["pkill", "-9", "ganeti-confd"],
                     ["pkill", "-9", "-f", "ganeti-confd"]):
       with self.subTest(command=command):
         pgrep = ["pgrep"] + command[2:]
         matched = set(map(int, subprocess.run(
           pgrep, stdout=subprocess.PIPE, check=True).stdout.split()))
-        self.assertEqual(len(matched.intersection(tree)), len(tree) - 1)
-    for pid in tree:
+        self.assertEqual(len(matched.intersection(pids)), len(pids) - 1)
+    for pid in pids:
       # Some go with the first
       with contextlib.suppress(ProcessLookupError):
         if not processes.IsKeeper(pid):
@@ -167,7 +166,7 @@ class NameTest(unittest.TestCase):
     daemon.proc.wait()
     testutils.WaitFor(lambda: not os.path.exists(daemon.pid_file),
                       "the pid file is removed")
-    processes.WaitForEnd(tree)
+    processes.WaitForEnd(pids)
     # The same directory, the same port
     daemon.Start()
     daemon.Ask(PING)
@@ -226,8 +225,7 @@ class MemoryTest(unittest.TestCase):
     self.addCleanup(daemon.Kill)
     daemon.Start()
     found = processes.Find(daemon, 2)
-    for pid in testutils.ProcessTree(daemon.proc.pid):
-      group.Add(pid)
+    group.Add(testutils.ProcessTree(daemon.proc.pid))
     # The next one takes more than that; what is there already does not count.
     # The kernel weighs scores by the limit: with much less than what serves
     # takes, they would not matter.

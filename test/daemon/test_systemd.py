@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import unittest
 
+import processes
 import testutils
 
 
@@ -54,7 +55,7 @@ class NotifyTest(unittest.TestCase):
       daemon.Ask(0)
       daemon.proc.send_signal(signal.SIGTERM)
       self._Await("STOPPING=1")
-      self.assertEqual(daemon.proc.wait(testutils.PATIENCE), 0)
+      self.assertEqual(testutils.WaitForExit(daemon.proc, "the daemon"), 0)
       daemon.Kill()
       daemon.proc = None
 
@@ -73,19 +74,14 @@ class NotifyTest(unittest.TestCase):
   def testWatchdogIsNotFedWithoutAnswers(self):
     with self._Daemon(testutils.MakeConfig(), watchdog=1) as daemon:
       self._Await("WATCHDOG=1")
-      workers = testutils.ProcessTree(daemon.proc.pid)[1:]
-      for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-      try:
+      found = processes.Find(daemon)
+      with processes.Paused(found.loader, *found.workers):
         self.sock.setblocking(False)
         # A question takes longer to fail than the watchdog's interval
         self._AwaitFailures(daemon, 1)
         self._Drain()
         self._AwaitFailures(daemon, 3)
         self.assertEqual(self._Drain(), [])
-      finally:
-        for pid in workers:
-          os.kill(pid, signal.SIGCONT)
 
   def testWatchdogIsFedWithoutConfiguration(self):
     with self._Daemon(None, watchdog=1):

@@ -131,17 +131,19 @@ class TestRelease(unittest.TestCase):
       fd.write("#!/bin/sh\nset -e\n" + script)
     os.chmod(path, 0o755)
 
-  def _ReleaseInEarnest(self, fuzz, *args):
+  def _ReleaseInEarnest(self, fuzz, *args, bare=0):
     """Makes a release, with stubs for all that takes long.
 
     @param fuzz: exit code of the one that comes last
+    @param bare: exit code of the check in a bare system
     @return: exit code, output, and what has run
 
     """
     ran = self.workdir.Path("ran")
-    for name in [".ci/run", "devel/check-trixie", "devel/check-pythons",
-                 "devel/check-packages"]:
-      self._Stub(name, "echo %s >>%s\n" % (name, ran))
+    for name in ["devel/check", "devel/check-bare", "devel/check-trixie",
+                 "devel/check-pythons", "devel/check-packages"]:
+      self._Stub(name, "echo %s >>%s; exit %d\n" %
+                 (name, ran, bare if name == "devel/check-bare" else 0))
     self._Stub("devel/build-deb", "mkdir $2; cp %s $2/ganeti-confd_%s.orig"
                ".tar.gz\n" % (buildutils.MakeTarball(self.workdir),
                               buildutils.Version()))
@@ -160,6 +162,26 @@ class TestRelease(unittest.TestCase):
     with open(ran, encoding="ascii") as fd:
       return (exit_code, output, fd.read().splitlines())
 
+  def testCiFallsBack(self):
+    """Where no bare system can be made, CI tests the machine, and says so.
+
+    """
+    for (bare, check, code, lines) in [
+        (0, 0, 0, ["bare"]), (1, 0, 1, ["bare"]),
+        (75, 0, 0, ["bare", "check", "Run on this machine", "5 passed"]),
+        (75, 1, 1, ["bare", "check", "Run on this machine", "5 passed"])]:
+      with self.subTest(bare=bare, check=check):
+        self._Stub("devel/check-bare", "echo bare; exit %d\n" % bare)
+        self._Stub("devel/check", "echo check; echo 5 passed; exit %d\n" %
+                   check)
+        (exit_code, output) = buildutils.Try(
+          [os.path.join(self.tree, ".ci/run")])
+        self.assertEqual(exit_code, code, output)
+        found = output.splitlines()
+        self.assertEqual(len(found), len(lines), output)
+        for (line, begin) in zip(found, lines):
+          self.assertTrue(line.startswith(begin), output)
+
   @unittest.skipIf(os.getuid() != 0, "it needs root")
   def testInEarnest(self):
     """All steps, in order; and what was left out.
@@ -167,12 +189,15 @@ class TestRelease(unittest.TestCase):
     """
     version = buildutils.Version()
     (exit_code, output, ran) = self._ReleaseInEarnest(75, "--without",
-                                                      "check-trixie")
+                                                      "check-trixie", bare=75)
     self.assertEqual(exit_code, 0, output)
     self.assertEqual(ran, [
-      ".ci/run", "devel/check-pythons", "devel/check-packages",
-      "soak --seconds 3600", "fuzz --seconds 3600"])
-    left_out = ("Left out:\n  check-trixie\n  soak: these faults: full disk\n"
+      "devel/check-bare", "devel/check", "devel/check-pythons",
+      "devel/check-packages", "soak --seconds 3600", "fuzz --seconds 3600"])
+    left_out = ("Left out:\n  check: the bare system, which cannot be made"
+                " here; the reason is above. All tests ran on the machine"
+                " itself\n"
+                "  check-trixie\n  soak: these faults: full disk\n"
                 "  fuzz: cannot be made here; the reason is above\n")
     self.assertIn(left_out, output)
     self.assertIn("\nTagged v%s; it is not pushed\n" % version, output)
