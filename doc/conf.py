@@ -41,7 +41,7 @@ _FIELDS = {
   "raise": "raises",
   }
 #: Errors have their place in the pages where programs find them
-_OUR_ERROR_RE = re.compile(r"\b(?:client|exchange)\.")
+_OUR_ERROR_RE = re.compile(r"\b(?:client|replies)\.")
 _FIELD_RE = re.compile(r"( *)@([a-z]+)(?: +([^:\n]+))?:")
 
 

@@ -25,8 +25,7 @@ other rooms:
   - C{exporter}: the web server confd-exporter.
 
 Pure code (C{protocol}, C{schema}, C{config}, C{querylib}, C{answers}, C{daemon.policy},
-C{clientlib.exchange}, C{clientlib.fetch}, C{clientlib.filters}, C{views} and
-C{export}) knows bytes and values, and no socket, clock, file or log. The rest
+the operations of C{clientlib}, C{clientlib.filters}, C{views} and C{export}) knows bytes and values, and no socket, clock, file or log. The rest
 meets the world. What may import what is in test/unit/test_rooms.py.
 
 """

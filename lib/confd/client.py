@@ -2,25 +2,26 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What scripts import: confd's client library.
+"""The client library: the module for programs to import.
 
-Two ways to ask. L{Client} and L{AsyncClient} (for asyncio) ask the master
-candidates, send again what is lost, and return the freshest answer or raise::
+There are two interfaces. L{Client} and L{AsyncClient} (for asyncio) ask the
+master candidates, retransmit lost datagrams, and return the freshest answer or
+raise::
 
   from ganeti.confd import client
 
   with client.Client() as confd:
     print(confd.MasterNode().answer)
 
-L{ConfdClient} is Ganeti's own interface, name for name: datagrams go out once,
-and each reply and each expiry is handed to a callback. It is meant for code
-that was written for it. Here it rests on nothing but a socket, whose
-C{fileno()} lets it live in any event loop.
+L{ConfdClient} is Ganeti's own interface, name for name, for code that was
+written for Ganeti's module: datagrams are sent once, and each reply and each
+expiry is passed to a callback. This implementation needs nothing but a socket,
+whose C{fileno()} can be added to any event loop.
 
-Facts of that interface: a request expires by C{time.time()}; all peers are IP
-addresses of one family; C{async_} changes nothing, since sending never waits;
-every authentic reply that is well-formed counts, whatever address it is from.
-The key may be of any length.
+Facts about Ganeti's interface: a request expires by C{time.time()}; all peers
+are IP addresses of one family; C{async_} has no effect, since sending never
+blocks; every authentic and well-formed reply counts, from any address. The key
+may be of any length.
 
 """
 
@@ -42,15 +43,16 @@ from ganeti import errors
 from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import forms
+from ganeti.confd.clientlib import quorum
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import wire
 
 # The rest of the public interface
 # pylint: disable=W0611
 from ganeti.confd._version import VERSION as __version__
-from ganeti.confd.clientlib.exchange import CandidateReply as CandidateReply, \
+from ganeti.confd.clientlib.replies import CandidateReply as CandidateReply, \
   ErrorAnswer as ErrorAnswer, MalformedAnswer as MalformedAnswer, \
   NoAnswer as NoAnswer, Reply as Reply, StaleAnswer as StaleAnswer
 from ganeti.confd.clientlib.sync import Client as Client
@@ -60,19 +62,19 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib.aio import AsyncClient as AsyncClient
   from ganeti.confd.clientlib.changes import Change as Change, \
     Changed as Changed
+  from ganeti.confd.clientlib.clusterstats import ClusterStats as \
+    ClusterStats, DaemonStats as DaemonStats
+  from ganeti.confd.clientlib.clusterstatus import CandidateStatus as \
+    CandidateStatus, ClusterStatus as ClusterStatus
   from ganeti.confd.clientlib.filters import FilterError as FilterError
-  from ganeti.confd.clientlib.records import DrbdMinor as DrbdMinor, \
+  from ganeti.confd.clientlib.results import DrbdMinor as DrbdMinor, \
     Field as Field, MasterInfo as MasterInfo, NodeInstances as NodeInstances, \
     NodeOfIp as NodeOfIp
-  from ganeti.confd.clientlib.stats import ClusterStats as ClusterStats, \
-    DaemonStats as DaemonStats
-  from ganeti.confd.clientlib.status import CandidateStatus as \
-    CandidateStatus, ClusterStatus as ClusterStatus
 
 
-#: A reply has come: all attributes of L{ConfdUpcallPayload} are set
+#: A reply has arrived: all attributes of L{ConfdUpcallPayload} are set
 UPCALL_REPLY = 1
-#: A request has expired: no attribute about a server is set
+#: A request has expired: the attributes about the server are not set
 UPCALL_EXPIRE = 2
 CONFD_UPCALL_TYPES = frozenset([
   UPCALL_REPLY,
@@ -84,32 +86,32 @@ _FAMILIES = {
   6: socket.AF_INET6,
   }
 
-#: Seconds that poll is given at most
+#: Longest time-out for poll, in seconds
 _MAX_WAIT = 3600.0
 
 _REQUEST_TYPES: FrozenSet[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 
 
-#: What few programs need, and the module of C{clientlib} that has it
+#: Names that few programs need, and their modules in C{clientlib}
 _ON_DEMAND = {
   "AsyncClient": "aio",
-  "CandidateStatus": "status",
+  "CandidateStatus": "clusterstatus",
   "Change": "changes",
   "Changed": "changes",
-  "ClusterStatus": "status",
-  "ClusterStats": "stats",
-  "DaemonStats": "stats",
-  "DrbdMinor": "records",
-  "Field": "records",
+  "ClusterStatus": "clusterstatus",
+  "ClusterStats": "clusterstats",
+  "DaemonStats": "clusterstats",
+  "DrbdMinor": "results",
+  "Field": "results",
   "FilterError": "filters",
-  "MasterInfo": "records",
-  "NodeInstances": "records",
-  "NodeOfIp": "records",
+  "MasterInfo": "results",
+  "NodeInstances": "results",
+  "NodeOfIp": "results",
   }
 
 
 def __getattr__(name: str) -> Any:
-  """Imports what few need not before it is used (PEP 562).
+  """Imports a name of L{_ON_DEMAND} when it is used (PEP 562).
 
   """
   if name not in _ON_DEMAND:
@@ -126,7 +128,7 @@ class UDPClient:
   def __init__(self, client: ConfdClient, family: int) -> None:
     """Opens a socket.
 
-    @param client: whom to hand what comes in to
+    @param client: its C{HandleResponse} is called with each datagram
     @param family: C{socket.AF_INET} or C{socket.AF_INET6}
 
     """
@@ -146,7 +148,7 @@ class UDPClient:
     """Puts a datagram into the queue.
 
     @param payload: text is sent as UTF-8
-    @raise errors.UdpDataSizeError: it is too large
+    @raise errors.UdpDataSizeError: the datagram is too large
 
     """
     data = payload.encode("utf-8") if isinstance(payload, str) else payload
@@ -156,7 +158,7 @@ class UDPClient:
     self._queue.append((address, port, data))
 
   def writable(self) -> bool:
-    """Tells whether there is something to send.
+    """Tells whether the queue has a datagram.
 
     """
     return bool(self._queue)
@@ -169,25 +171,25 @@ class UDPClient:
     try:
       self.socket.sendto(data, (address, port))
     except OSError:
-      # As good as lost on the way, which the protocol reckons with
+      # No error for the caller: any datagram may be lost
       pass
 
   def flush_send_queue(self) -> None:
-    """Sends all that is in the queue.
+    """Sends all datagrams of the queue.
 
     """
     while self.writable():
       self.handle_write()
 
   def handle_read(self) -> None:
-    """Takes one datagram from the socket, which must have one.
+    """Reads one datagram from the socket, which must have one.
 
     """
     try:
       (payload, address) = self.socket.recvfrom(constants.MAX_UDP_DATA_SIZE,
                                                 socket.MSG_DONTWAIT)
     except OSError:
-      # The kernel has dropped it (wrong checksum)
+      # The kernel has dropped the datagram (wrong checksum)
       return
     self.handle_datagram(payload, address[0], address[1])
 
@@ -198,7 +200,7 @@ class UDPClient:
     """Waits for a datagram, and handles it.
 
     @param timeout: seconds
-    @return: whether one came
+    @return: whether there was one in time
 
     """
     poller = select.poll()
@@ -210,15 +212,15 @@ class UDPClient:
 
 
 class ConfdAsyncUDPClient(UDPClient):
-  """The same under the name that it has up to Ganeti 3.1. Here nothing waits:
-  a program need not write to the socket, only read from it.
+  """The socket of a L{ConfdClient} under its name up to Ganeti 3.1. A datagram is
+  sent at once, so a program has to wait only until the socket is readable.
 
   """
   def enqueue_send(self, address: str, port: int, payload: Union[str, bytes]
                    ) -> None:
     """Sends a datagram.
 
-    @raise errors.UdpDataSizeError: it is too large
+    @raise errors.UdpDataSizeError: the datagram is too large
 
     """
     UDPClient.enqueue_send(self, address, port, payload)
@@ -229,10 +231,10 @@ _OwnUDPClient = UDPClient
 
 
 def _SocketClass() -> Type[UDPClient]:
-  """Returns what a L{ConfdClient} sends and receives with.
+  """Returns the class of a L{ConfdClient}'s socket.
 
-  Both classes may be replaced in this module, as Ganeti's own unit tests do;
-  which one they replace depends on the release.
+  Ganeti's own unit tests replace one of the two classes in this module; which
+  one depends on the release.
 
   """
   return ConfdAsyncUDPClient if UDPClient is _OwnUDPClient else UDPClient
@@ -262,12 +264,13 @@ class ConfdClient:
   def __init__(self, hmac_key: Union[str, bytes], peers: List[str],
                callback: Callable[[ConfdUpcallPayload], Any],
                port: Optional[int] = None, logger: Any = None) -> None:
-    """Makes a client, which asks nobody yet.
+    """Makes a client; nothing is sent yet.
 
-    @param hmac_key: what is in a file with a key, see L{ReadKey}
+    @param hmac_key: the contents of a key file, see L{ReadKey}
     @param peers: IP addresses of master candidates, all of one family
     @param port: None for the default
-    @param logger: None, or what has C{debug} as C{logging.Logger} has
+    @param logger: None, or an object with the method C{debug} of
+      C{logging.Logger}
     @raise errors.ConfdClientError: no peer, or not addresses of one family
     @raise errors.ConfigurationError: a reader's key is damaged
     @raise errors.ProgrammerError: an argument has the wrong type
@@ -289,9 +292,9 @@ class ConfdClient:
     self._requests: Dict[str, _Request] = {}
 
   def fileno(self) -> int:
-    """Returns the socket's descriptor.
+    """Returns the socket's file descriptor.
 
-    When it is readable, L{ReceiveReply} has something to do.
+    The program calls L{ReceiveReply} when the descriptor is readable.
 
     """
     return self._socket.fileno()
@@ -303,7 +306,7 @@ class ConfdClient:
   def UpdatePeerList(self, peers: List[str]) -> None:
     """Replaces the list of peers.
 
-    @raise errors.ProgrammerError: it is no list of texts
+    @raise errors.ProgrammerError: the argument is no list of texts
 
     """
     if not isinstance(peers, list):
@@ -316,7 +319,7 @@ class ConfdClient:
     @raise errors.ConfdClientError: no peer, or not addresses of one family
 
     """
-    # Only this interface needs it
+    # Imported here: only this interface needs the module
     import ipaddress
     families: Set[int] = set()
     for peer in self._peers:
@@ -332,7 +335,7 @@ class ConfdClient:
     (self._family, ) = families
 
   def ExpireRequests(self) -> None:
-    """Forgets the requests whose time is over, and tells the callback.
+    """Removes expired requests, and calls the callback for each.
 
     """
     now = time.time()
@@ -347,11 +350,11 @@ class ConfdClient:
                   coverage: int = 0, async_: Any = True) -> None:
     """Sends a request to peers chosen at random.
 
-    @param args: handed to the callback
+    @param args: passed to the callback
     @param coverage: to how many peers; 0 for
       C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
       all
-    @param async_: changes nothing
+    @param async_: has no effect
     @raise errors.ConfdClientError: the request cannot be sent
     @raise errors.ProgrammerError: an argument has the wrong type
 
@@ -389,13 +392,13 @@ class ConfdClient:
     @param coverage: see L{SendRequest}
 
     """
-    count = exchange.CountToAsk(coverage, len(self._peers), "peers")
-    # Only this interface needs it
+    count = candidates.CountToAsk(coverage, len(self._peers), "peers")
+    # Imported here: only this interface needs the module
     import random
     return random.sample(self._peers, count)
 
   def HandleResponse(self, payload: bytes, ip: str, port: int) -> None:
-    """Handles a datagram that came in.
+    """Handles a datagram.
 
     """
     if not isinstance(payload, bytes):
@@ -411,7 +414,7 @@ class ConfdClient:
     self.ExpireRequests()
 
   def _Deliver(self, reply: wire.ParsedReply, ip: str, port: int) -> None:
-    """Hands a reply to the callback, if somebody waits for it.
+    """Passes a reply to the callback, if its request is pending.
 
     """
     sent = self._requests.get(reply.salt)
@@ -431,7 +434,7 @@ class ConfdClient:
       server_reply=reply, server_ip=ip, server_port=port))
 
   def FlushSendQueue(self) -> None:
-    """Sends what waits to be sent; nothing ever does.
+    """Has no effect: requests are sent at once.
 
     """
 
@@ -439,13 +442,13 @@ class ConfdClient:
     """Waits for a datagram, and handles it.
 
     @param timeout: seconds
-    @return: whether one came, be it a reply or not
+    @return: whether there was one in time, which may be no reply
 
     """
     return self._socket.process_next_packet(
       timeout=arguments.Seconds("timeout", timeout))
 
-  _NeededReplies = staticmethod(exchange.NeededReplies)
+  _NeededReplies = staticmethod(quorum.NeededReplies)
 
   def WaitForReply(self, salt: str,
                    timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT
@@ -453,9 +456,9 @@ class ConfdClient:
     """Waits until enough peers have replied to a request.
 
     @param salt: the request's C{rsalt}
-    @param timeout: seconds; the request will expire later by so many
-    @return: whether the time was over first; to how many peers it was sent;
-      how many replied. (True, 0, 0) for an unknown request
+    @param timeout: seconds, which are added to the request's own time
+    @return: whether the time was over first; the number of peers asked; the
+      number of peers that replied. (True, 0, 0) for an unknown request
 
     """
     arguments.Text("salt", salt)
@@ -475,7 +478,7 @@ class ConfdClient:
 
 
 class _Record:
-  """An object with the attributes that are named, None if they are not given.
+  """An object with the attributes of C{__slots__}, which default to None.
 
   """
   __slots__: List[str] = []
@@ -488,7 +491,7 @@ class _Record:
                                                      ", ".join(sorted(kwargs))))
 
   def ToDict(self) -> Dict[str, Any]:
-    """Returns the attributes that are set.
+    """Returns the attributes that are not None.
 
     """
     return dict((name, getattr(self, name)) for name in self.__slots__
@@ -501,15 +504,15 @@ class _Record:
 
 
 class ConfdUpcallPayload(_Record):
-  """What a callback is called with.
+  """The argument of a callback.
 
   @ivar salt: the request's C{rsalt}
   @ivar type: one of L{CONFD_UPCALL_TYPES}
   @ivar orig_request: the L{ConfdClientRequest}
   @ivar server_reply: the reply; has C{protocol}, C{status}, C{answer} and
     C{serial}
-  @ivar server_ip: where it is from
-  @ivar server_port: likewise
+  @ivar server_ip: the sender of the reply
+  @ivar server_port: the sender's port
   @ivar extra_args: C{args} of L{ConfdClient.SendRequest}
   @ivar client: the L{ConfdClient}
 
@@ -530,10 +533,10 @@ class ConfdUpcallPayload(_Record):
 class ConfdClientRequest(_Record):
   """A request.
 
-  @ivar protocol: the protocol's version; may be left to this class
+  @ivar protocol: the protocol's version; the current one by default
   @ivar type: C{constants.CONFD_REQ_*}
   @ivar query: its argument
-  @ivar rsalt: the salt that replies shall have; may be left to this class
+  @ivar rsalt: the salt that replies shall have; a random one by default
 
   """
   __slots__ = ["protocol", "type", "query", "rsalt"]
@@ -544,7 +547,7 @@ class ConfdClientRequest(_Record):
   rsalt: Any
 
   def __init__(self, **kwargs: Any) -> None:
-    """Makes a request of the attributes that are named.
+    """Makes a request with the given attributes.
 
     @raise errors.ConfdClientError: there is no such type
     @raise errors.ProgrammerError: an attribute has the wrong type
@@ -569,7 +572,7 @@ def _CheckCallback(callback: Any) -> None:
 
 
 class ConfdFilterCallback:
-  """Passes on the first reply to a request, and newer ones that differ.
+  """Passes on the first reply to a request, and newer replies that differ.
 
   @ivar consistent: dictionary of salt to bool; False if two replies had the
     same serial and different answers
@@ -579,8 +582,9 @@ class ConfdFilterCallback:
                logger: Any = None) -> None:
     """Makes a callback.
 
-    @param callback: called with what passes
-    @param logger: None, or what has C{warning} as C{logging.Logger} has
+    @param callback: called with the replies that pass, and with expiries
+    @param logger: None, or an object with the method C{warning} of
+      C{logging.Logger}
 
     """
     _CheckCallback(callback)
@@ -590,7 +594,7 @@ class ConfdFilterCallback:
     self.consistent: Dict[str, bool] = {}
 
   def _Passes(self, up: ConfdUpcallPayload) -> bool:
-    """Tells whether a reply is to be passed on, and remembers it.
+    """Tells whether a reply is to be passed on, and stores it.
 
     """
     new = up.server_reply
@@ -620,7 +624,7 @@ class ConfdFilterCallback:
 
 
 class ConfdCountingCallback:
-  """Passes everything on, and knows whether all requests were answered.
+  """Passes everything on, and counts the replies to each request.
 
   """
   def __init__(self, callback: Callable[[ConfdUpcallPayload], Any],
@@ -640,7 +644,7 @@ class ConfdCountingCallback:
     """Starts counting the replies to a request.
 
     @param salt: its C{rsalt}
-    @raise errors.ProgrammerError: it is counted already
+    @raise errors.ProgrammerError: the request is counted already
 
     """
     arguments.Text("salt", salt)
@@ -649,7 +653,7 @@ class ConfdCountingCallback:
     self._answers[salt] = 0
 
   def AllAnswered(self) -> bool:
-    """Tells whether there is a reply to each request that has not expired.
+    """Tells whether each request that has not expired has a reply.
 
     """
     return all(self._answers.values())
@@ -663,7 +667,7 @@ class ConfdCountingCallback:
 
 
 class StoreResultCallback:
-  """Keeps the latest reply to each request.
+  """Stores the latest reply to each request.
 
   """
   _NO_KEY = (False, None)
@@ -674,7 +678,7 @@ class StoreResultCallback:
   def GetResponse(self, salt: str) -> Tuple[bool, Optional[ConfdUpcallPayload]]:
     """Returns the latest reply to a request.
 
-    @return: whether there is one, and that
+    @return: whether there is a reply, and the reply
 
     """
     arguments.Text("salt", salt)
@@ -703,7 +707,7 @@ def ReadKey(path: str) -> bytes:
 
 def GetConfdClient(callback: Callable[[ConfdUpcallPayload], Any]
                    ) -> ConfdClient:
-  """Returns a client for the cluster that this machine is a node of.
+  """Returns a client for the cluster of this node.
 
   @raise errors.ConfigurationError: the key cannot be read
   @raise errors.ConfdClientError: there is no list of master candidates

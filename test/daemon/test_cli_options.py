@@ -192,7 +192,7 @@ class _TestCase(unittest.TestCase):
       (change, *_) = itertools.islice(begin(print), 1)
       yield change._replace(old_serial=change.reply.serial + 1)
       raise KeyboardInterrupt
-    stack.enter_context(mock.patch.object(watch, "Follow", _Follow))
+    stack.enter_context(mock.patch.object(cmd_watch, "Follow", _Follow))
 
 
 class TestEachOption(_TestCase):

@@ -22,7 +22,7 @@ import testutils
 
 from ganeti import constants
 from ganeti.confd import client
-from ganeti.confd.clientlib import post as postlib
+from ganeti.confd.clientlib import transport
 
 
 class _Candidate:
@@ -160,8 +160,8 @@ class TestCarriedElsewhere(_Test):
       self.assertEqual([(i.address, i.server) for i in reply.candidates],
                        [(node.peer, "127.0.0.2")])
     # Asked alone it is not heard; it is said why
-    with self.assertRaisesRegex(client.NoAnswer, "replies from 127.0.0.2, where"
-                                " nobody was asked"):
+    with self.assertRaisesRegex(client.NoAnswer, "ignored replies from"
+                                " 127.0.0.2: not a candidate's address"):
       self._Client(master, timeout=2).MasterNode()
 
   def testIpv6(self):
@@ -258,22 +258,22 @@ class TestFlood(_Test):
 
   """
   def _Post(self, asker):
-    return asker._questions._post
+    return asker._questions._transport
 
   def testATurnIsBounded(self):
     fresh = self._Candidate(5)
     asker = self._Client(fresh)
     asker.Ping()
     post = self._Post(asker)
-    (sock, ) = post.channel.Sockets()
+    (sock, ) = post.Sockets()
     target = ("127.0.0.1", sock.getsockname()[1])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as garbage:
-      for _ in range(3 * postlib._TURN_DATAGRAMS):
+      for _ in range(3 * transport._MAX_READ_DATAGRAMS):
         garbage.sendto(b"plj0{}", target)
     before = post._rejected
     post.Receive(sock)
-    self.assertLessEqual(post._rejected - before, postlib._TURN_DATAGRAMS)
-    self.assertTrue(post.channel.Wait(0))
+    self.assertLessEqual(post._rejected - before, transport._MAX_READ_DATAGRAMS)
+    self.assertTrue(post.Wait(0))
     self.assertEqual(asker.Ping().serial, 5)
 
   def testTimeOutsHold(self):
@@ -321,9 +321,9 @@ class TestFlood(_Test):
 
     def _Receive(post, sock):
       turns.append(sock)
-      time.sleep(postlib._TURN_SECONDS)
+      time.sleep(transport._MAX_READ_SECONDS)
       return receive(post, sock)
-    receive = postlib.Post.Receive
+    receive = transport.Transport.Receive
 
     async def _AskMany():
       async with client.AsyncClient([silent.peer], key=testutils.KEY,
@@ -331,7 +331,7 @@ class TestFlood(_Test):
         results = await asyncio.gather(*[asker.Ping() for _ in range(1000)],
                                        return_exceptions=True)
         self.assertEqual({type(i) for i in results}, {client.NoAnswer})
-    with mock.patch.object(postlib.Post, "Receive", _Receive):
+    with mock.patch.object(transport.Transport, "Receive", _Receive):
       asyncio.run(_AskMany())
     # By the clock it would be a few; a slow machine gets time for more
     self.assertLess(len(turns), 500)

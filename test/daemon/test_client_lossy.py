@@ -152,7 +152,7 @@ class TestBadNetwork(unittest.TestCase):
         with client.Client(**_Arguments()) as asker:
           reply = asker.Config("/cluster/cluster_name")
           returned = time.monotonic()
-          (sock, ) = asker._questions._post.channel.Sockets()
+          (sock, ) = asker._questions._transport.Sockets()
           port = sock.getsockname()[1]
         came = [i.serial for i in list(bad_network.delivered)
                 if i.client[1] == port and i.asked >= started and

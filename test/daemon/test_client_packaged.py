@@ -18,8 +18,8 @@ import testutils
 from ganeti import constants
 from ganeti.confd import client
 from ganeti.confd import protocol
-from ganeti.confd.clientlib import dialogue
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import quorum
+from ganeti.confd.clientlib import session
 
 
 _SERIAL = 100
@@ -110,7 +110,7 @@ class TestTurns(unittest.TestCase):
           lambda: ours.Ask(protocol.REQ_STATS)["answer"]["waiting"]["now"] == 1,
           "the question is kept")
       with self._Packaged(packaged.Answers(lambda: serial, _ANSWERS)) as other:
-        testutils.WaitFor(lambda: exchange.SERIAL_QUESTION in other.requests,
+        testutils.WaitFor(lambda: quorum.SERIAL_QUESTION in other.requests,
                           "it is asked for the serial")
         self.assertNotIn(_SERIAL, [
           query["serial"] for (rtype, query) in other.requests
@@ -182,7 +182,7 @@ class TestTurns(unittest.TestCase):
     """Beside other questions, which the packaged daemon always answers.
 
     """
-    with mock.patch.object(dialogue, "RESTORED_AFTER", 3), \
+    with mock.patch.object(session, "RESTORED_AFTER", 3), \
          self._Client(timeout=1) as confd:
       self._LearnOurs(confd)
       with self._Packaged(packaged.Answers(lambda: _SERIAL - 1, _ANSWERS)):

@@ -78,7 +78,8 @@ class TestParts(unittest.TestCase):
     def _KillSource(have, _):
       if have and not killed:
         (port, ) = [i.address[1]
-                    for current in asker._questions._post.talks.values()
+                    for current in
+                    asker._questions._transport.operations.values()
                     for i in current._addresses]
         (daemon, ) = [i for i in daemons if i.port == port]
         daemon.Kill()

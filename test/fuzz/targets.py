@@ -33,9 +33,10 @@ from ganeti.confd import counters
 from ganeti.confd import filestate
 from ganeti.confd import replay
 from ganeti.confd import responder
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import fetch
+from ganeti.confd.clientlib import download
 from ganeti.confd.clientlib import filters
+from ganeti.confd.clientlib import mastercandidate
+from ganeti.confd.clientlib import replies
 from ganeti.confd.config import snapshot
 from ganeti.confd.daemon import stats
 from ganeti.confd.protocol import parts
@@ -534,11 +535,11 @@ def Fetched(data):
   cut = parts.Parts(wire.EncodeJson(_ANSWER))
   _Assemble(data)
   (now, serial, used) = (100.0, 5, 0)
-  candidate = exchange.Candidate(
+  candidate = mastercandidate.Candidate(
     "node1", [(socket.AF_INET, ("192.0.2.1", 1814))])
-  run = fetch.Fetch(10, "/x", (candidate, candidate.addresses), serial, now,
-                    2.0)
-  first = exchange.CandidateReply("node1", "192.0.2.1", 1, 3, 5, 0.001, 0)
+  run = download.Download(10, "/x", (candidate, candidate.addresses), serial,
+                          now, 2.0)
+  first = replies.CandidateReply("node1", "192.0.2.1", 1, 3, 5, 0.001, 0)
   rounds = 0
   while not run.Done(now):
     rounds += 1
@@ -565,7 +566,7 @@ def Fetched(data):
   run.Finish(now)
   try:
     run.Unpack()
-    answer = run.Result(exchange.Reply(3, 5, [first], {}), now).answer
+    answer = run.Result(replies.Reply(3, 5, [first], {}), now).answer
   except errors.ConfdClientError:
     return
   _Expect(answer == _ANSWER, "another answer")

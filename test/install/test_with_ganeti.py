@@ -221,7 +221,7 @@ class TestBuildTree(_Test):
     # In a network of its own, where all ports are free
     output = buildutils.Run(
       ["unshare", "--net", "sh", "-c", "ip link set lo up; exec make -s check"
-       " SUITES='test_client_callback test_client_exchange"
+       " SUITES='test_client_callback test_client_quorum"
        " test_client_candidates test_confd test_seam test_wire test_client_doc"
        " test_start.ErrorTest'"],
       cwd=self.builddir)

@@ -433,7 +433,7 @@ class TestClosed(_Test):
         asyncio.gather(*asking, return_exceptions=True), testutils.PATIENCE)
       self.assertEqual({type(i) for i in results}, {errors.ProgrammerError})
       self.assertLess(self._Descriptors(), before)
-      self.assertEqual(asker._post.talks, {})
+      self.assertEqual(asker._transport.operations, {})
     asyncio.run(_Ask())
 
   def testOneLoop(self):
@@ -496,7 +496,7 @@ class TestForked(_Test):
 
     def _Port():
       self.assertEqual(asker.MasterNode().answer, "node1")
-      (sock, ) = asker._questions._post.channel.Sockets()
+      (sock, ) = asker._questions._transport.Sockets()
       return sock.getsockname()[1]
     before = _Port()
     self.assertRegex(self._InChild(_Port), r"^\d+$")
@@ -656,7 +656,7 @@ class TestAsync(_Test):
                                        for i in range(200)])
       self.assertEqual([i.answer[1] for i in replies],
                        ["node%d" % i for i in range(200)])
-      self.assertEqual(len(asker._post.channel.Sockets()), 1)
+      self.assertEqual(len(asker._transport.Sockets()), 1)
     self._Run(_Ask, confd)
 
   def testErrors(self):
@@ -683,7 +683,7 @@ class TestAsync(_Test):
       with self.assertRaises(asyncio.TimeoutError):
         await asyncio.wait_for(asker.Ping(), 0.2)
       self.assertLess(time.monotonic() - started, testutils.Stretched(1))
-      self.assertEqual(asker._post.talks, {})
+      self.assertEqual(asker._transport.operations, {})
       self.assertEqual(asker._driver._waiters, {})
     self._Run(_Ask, confd)
 
@@ -699,7 +699,7 @@ class TestAsync(_Test):
       with self.assertRaises(asyncio.CancelledError):
         await silent
       self.assertEqual((await other).answer, "other")
-      self.assertEqual(asker._post.talks, {})
+      self.assertEqual(asker._transport.operations, {})
     self._Run(_Ask, confd)
 
   def testResolvesWithoutBlocking(self):
@@ -765,7 +765,7 @@ class TestAsync(_Test):
     askers = []
 
     def _Answer(*_):
-      under_way.append(len(askers[0]._post.talks))
+      under_way.append(len(askers[0]._transport.operations))
       return (0, 3000000, 5)
 
     async def _Ask(asker):
@@ -798,7 +798,7 @@ class TestAsync(_Test):
       await asyncio.gather(*silent, return_exceptions=True)
       await asyncio.sleep(0.01)
       self.assertEqual(asker._driver._gate._free, aio._AT_ONCE)
-      self.assertEqual(asker._post.talks, {})
+      self.assertEqual(asker._transport.operations, {})
     self._Run(_Ask, confd, timeout=600)
 
   def testCloseAfterTheLoop(self):

@@ -18,6 +18,7 @@ import testutils
 from ganeti import errors
 from ganeti.confd import client
 from ganeti.confd.clientlib import candidates
+from ganeti.confd.clientlib import endpoint
 
 
 class TestParse(unittest.TestCase):
@@ -34,18 +35,18 @@ class TestParse(unittest.TestCase):
       ("fe80::1%eth0", ("fe80::1%eth0", 1814)),
       (" node1 ", ("node1", 1814)),
       ]:
-      self.assertEqual(candidates.Parse(text, 1814), expected, text)
+      self.assertEqual(endpoint.Parse(text, 1814), expected, text)
 
   def testMalformed(self):
     for text in ["", " ", ":", ":99", "node1:", "node1:x", "node1:0",
                  "node1:65536", "node1:-1", "node1:9999999999", "[::1",
                  "[::1]99", "[::1]:", "[]:99", "node1: 99", "node1:\u0663"]:
       with self.assertRaises(errors.ConfdClientError, msg=text):
-        candidates.Parse(text, 1814)
+        endpoint.Parse(text, 1814)
 
   def testErrorNamesTheValue(self):
     with self.assertRaisesRegex(errors.ConfdClientError, "'x' in 'node1:x'"):
-      candidates.Parse("node1:x", 1814)
+      endpoint.Parse("node1:x", 1814)
 
 
 def _Resolve(peer, timeout=testutils.PATIENCE):
@@ -89,7 +90,7 @@ class TestResolver(unittest.TestCase):
   def testUnknownName(self):
     candidate = _Resolve("no-such-host.invalid")
     self.assertEqual(candidate.addresses, [])
-    self.assertIn("cannot be resolved", candidate.trouble)
+    self.assertIn("cannot be resolved", candidate.last_error)
 
   def testNotEvenAName(self):
     for text in ["x" * 300, "a..b", "\udc80"]:
@@ -127,7 +128,7 @@ class TestSlowNameService(unittest.TestCase):
     resolver = candidates.Resolver()
     (candidate, ) = self._Resolve(resolver, ["node1"], 0.05)
     self.assertEqual(candidate.addresses, [])
-    self.assertIn("has not answered yet", candidate.trouble)
+    self.assertIn("has not answered yet", candidate.last_error)
     self.assertTrue(resolver.busy)
     # It is asked once, however often we are
     self._Resolve(resolver, ["node1"], 0.05)

@@ -10,12 +10,12 @@ import unittest
 
 from ganeti import constants
 from ganeti.confd.clientlib import changes
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import replies
 
 
 def _Difference(rtype, query, old, new):
   change = changes.Compare(
-    exchange.Reply(new, 18, [], {}), 17,
+    replies.Reply(new, 18, [], {}), 17,
     changes.OfQuestion(rtype, query, old),
     changes.OfQuestion(rtype, query, new))
   return (change.came, change.went, change.changed)

@@ -18,8 +18,10 @@ from inputs import hypothesis, needs_hypothesis, st
 from fuzz import targets
 
 from ganeti import errors
-from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
+from ganeti.confd.clientlib import mastercandidate
+from ganeti.confd.clientlib import quorum
+from ganeti.confd.clientlib import replies
 from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
 
@@ -65,16 +67,16 @@ class TestClient(unittest.TestCase):
   @hypothesis.given(st.lists(st.tuples(
     st.integers(0, 2), st.integers(-1, 3), JSON, st.integers(1, 9),
     st.booleans()), max_size=8), st.none() | st.integers(1, 9))
-  def testExchange(self, replies, floor):
+  def testQuorumQuery(self, received, min_serial):
     candidates = [
-      exchange.Candidate(name, [(socket.AF_INET, (name, 1814))])
+      mastercandidate.Candidate(name, [(socket.AF_INET, (name, 1814))])
       for name in ("192.0.2.1", "192.0.2.2", "192.0.2.3")]
     (now, deadline) = (100.0, 110.0)
-    run = exchange.Exchange(0, None, candidates[:2], candidates[2:], now,
-                            deadline, floor)
+    run = quorum.QuorumQuery(0, None, candidates[:2], candidates[2:], now,
+                             deadline, min_serial)
     run.Outgoing(KEY, now, NOW)
     answers = {}
-    for (who, status, answer, serial, later) in replies:
+    for (who, status, answer, serial, later) in received:
       if run.Done(now):
         break
       for asked in list(run.Salts().values()):
@@ -90,21 +92,21 @@ class TestClient(unittest.TestCase):
     run.Finish(now)
     try:
       reply = run.Result(now)
-    except exchange.NoAnswer:
+    except replies.NoAnswer:
       return
-    except exchange.ErrorAnswer as err:
+    except replies.ErrorAnswer as err:
       self.assertNotEqual(err.status, 0)
       reply = err.reply
     else:
       self.assertEqual(reply.candidates[0].status, 0)
     best = reply.candidates[0]
     self.assertIn((best.status, best.answer, best.serial), answers.values())
-    if exchange.IsUnusable(best.status, best.answer):
+    if replies.IsUnusable(best.status, best.answer):
       # Only where nobody had an answer; of whatever serial, it is none
-      self.assertTrue(all(exchange.IsUnusable(status, answer)
+      self.assertTrue(all(replies.IsUnusable(status, answer)
                           for (status, answer, _) in answers.values()))
     else:
-      self.assertLessEqual(floor or 0, reply.serial)
+      self.assertLessEqual(min_serial or 0, reply.serial)
 
 
 _WORDS = st.sampled_from(

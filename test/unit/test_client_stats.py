@@ -8,12 +8,12 @@
 
 import unittest
 
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import stats
+from ganeti.confd.clientlib import clusterstats
+from ganeti.confd.clientlib import replies
 
 
 def _Reply(address, answer, status=0):
-  return exchange.CandidateReply(address, address, status, answer, 5, 0.001, 0)
+  return replies.CandidateReply(address, address, status, answer, 5, 0.001, 0)
 
 
 class TestGather(unittest.TestCase):
@@ -21,7 +21,7 @@ class TestGather(unittest.TestCase):
     """192.0.2.2 comes before 192.0.2.10; an error is no counters.
 
     """
-    result = stats.Gather(
+    result = clusterstats.Gather(
       [_Reply("192.0.2.10", {}), _Reply("192.0.2.2", {}),
        _Reply("192.0.2.3", 4, status=1), _Reply("192.0.2.4", "text")],
       {"192.0.2.12": None, "192.0.2.5": "nothing listens there"})
@@ -33,7 +33,7 @@ class TestGather(unittest.TestCase):
     self.assertEqual(result.serial, 5)
 
   def testNobody(self):
-    result = stats.Gather([], {"192.0.2.1": None})
+    result = clusterstats.Gather([], {"192.0.2.1": None})
     self.assertEqual((result.serial, result.daemons), (None, []))
 
 
@@ -45,7 +45,7 @@ class TestRead(unittest.TestCase):
     answer = {"version": 5, "uptime": "long", "memory": None, "config": [],
               "queries": {"ping": 3, "new": "x"}, "dropped": {"overflow": None},
               "novel": {"things": 7}, "workers": 2}
-    result = stats.Read("192.0.2.1", answer)
+    result = clusterstats.Read("192.0.2.1", answer)
     self.assertEqual((result.version, result.uptime, result.memory,
                       result.serial, result.age, result.load_time,
                       result.workers),

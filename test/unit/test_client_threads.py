@@ -18,8 +18,8 @@ import testutils
 
 from ganeti import errors
 from ganeti.confd import client
-from ganeti.confd.clientlib import channel
-from ganeti.confd.clientlib import talk
+from ganeti.confd.clientlib import operation
+from ganeti.confd.clientlib import transport
 
 
 class _Test(unittest.TestCase):
@@ -103,18 +103,18 @@ class TestThreads(_Test):
     self.assertIn("is closed", str(results[0]))
 
 
-class TestChannel(unittest.TestCase):
+class TestTransport(unittest.TestCase):
   """Who waits, and closes meanwhile.
 
   """
   def setUp(self):
-    self.channel = channel.Channel()
-    self.addCleanup(self.channel.Close)
-    self.channel.Send(talk.Datagram(
+    self.transport = transport.Transport(None, testutils.KEY)
+    self.addCleanup(self.transport.Close)
+    self.transport.SendDatagram(operation.Datagram(
       socket.AF_INET, ("127.0.0.1", testutils.FreePort()), b""))
-    (self.sock, ) = self.channel.Sockets()
+    (self.sock, ) = self.transport.Sockets()
     # That nobody listens there
-    testutils.WaitFor(lambda: channel.Channel.NextUndelivered(self.sock),
+    testutils.WaitFor(lambda: transport.Transport.ReadError(self.sock),
                       "the error is there")
 
   def testWakesUp(self):
@@ -122,16 +122,16 @@ class TestChannel(unittest.TestCase):
 
     def _Wait():
       try:
-        self.channel.Wait(3600)
+        self.transport.Wait(3600)
       except errors.ProgrammerError as err:
         caught.append(err)
     thread = threading.Thread(target=_Wait, daemon=True)
     thread.start()
     time.sleep(0.2)
-    self.channel.Close()
+    self.transport.Close()
     thread.join(testutils.PATIENCE)
     self.assertEqual(len(caught), 1)
-    self.assertRaises(errors.ProgrammerError, self.channel.Wait, 3600)
+    self.assertRaises(errors.ProgrammerError, self.transport.Wait, 3600)
 
   def testFork(self):
     """The new process closes nothing of the old one's.
@@ -139,11 +139,11 @@ class TestChannel(unittest.TestCase):
     """
     pid = os.fork()
     if not pid:
-      self.channel.Close()
+      self.transport.Close()
       os._exit(0)
     os.waitpid(pid, 0)
-    self.channel.Next(self.sock)
-    self.assertEqual(self.channel.Wait(0), [])
+    self.transport.ReadDatagram(self.sock)
+    self.assertEqual(self.transport.Wait(0), [])
 
 
 class TestEventLoops(_Test):

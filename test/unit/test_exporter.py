@@ -12,8 +12,8 @@ import testutils
 from inputs import TEXTS, hypothesis, needs_hypothesis, st
 
 from ganeti.confd import humanize
-from ganeti.confd.clientlib import stats
-from ganeti.confd.clientlib import status
+from ganeti.confd.clientlib import clusterstats
+from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import facts as factslib
 from ganeti.confd.exporter import listing
@@ -74,17 +74,18 @@ def _Facts(**values):
 
 
 _CANDIDATES = [
-  status.CandidateStatus("192.0.2.1", True, 0.001, 17, 0, 3000000, None),
-  status.CandidateStatus("192.0.2.2", False, None, None, None, None, "silent"),
+  clusterstatus.CandidateStatus("192.0.2.1", True, 0.001, 17, 0, 3000000, None),
+  clusterstatus.CandidateStatus("192.0.2.2", False, None, None, None, None,
+                                "silent"),
   ]
 
 
 def _Confd():
   return factslib.Confd(
-    status.ClusterStatus(17, _CANDIDATES, [], {}),
-    stats.ClusterStats(17, [stats.Read("192.0.2.1", {
+    clusterstatus.ClusterStatus(17, _CANDIDATES, [], {}),
+    clusterstats.ClusterStats(17, [clusterstats.Read("192.0.2.1", {
       "version": "1.2", "config": {"serial": 17}, "queries": {"ping": 3}})], [],
-                       {"192.0.2.2": None}))
+                              {"192.0.2.2": None}))
 
 
 class _Parser(html.parser.HTMLParser):

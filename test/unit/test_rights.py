@@ -12,7 +12,7 @@ import unittest
 import testutils
 
 from ganeti.confd import protocol
-from ganeti.confd.clientlib import reader
+from ganeti.confd.clientlib import keyrights
 from ganeti.confd.command import commandline
 from ganeti.confd.command import parse
 from ganeti.confd.command import rights
@@ -146,7 +146,7 @@ class TestMissing(unittest.TestCase):
         rtype = protocol.REQUEST_TYPES["query" if name == "list" else name]
         if what:
           query = {"what": what[:-1]}
-        self.assertEqual(reader.May(label, right), label.May(rtype, query))
+        self.assertEqual(keyrights.May(label, right), label.May(rtype, query))
 
 
 class TestCheck(unittest.TestCase):

@@ -81,7 +81,8 @@ def _Room(module):
 def _Imports(path):
   """Lists what a module imports, wherever in it.
 
-  @return: full names, "ganeti.confd.client" for "from ganeti.confd import client"
+  @return: full names, "ganeti.confd.client" for C{from ganeti.confd import
+    client}
 
   """
   with open(path, encoding="utf-8") as source:
@@ -94,24 +95,76 @@ def _Imports(path):
       yield from ("%s.%s" % (item.module, alias.name) for alias in item.names)
 
 
+def _Targets(modules, path):
+  """Yields the modules below C{ganeti.confd} that a module imports.
+
+  @param modules: all there are
+  @return: tuples of (full name in the import, module)
+
+  """
+  for name in _Imports(path):
+    if not name.startswith("ganeti.confd."):
+      continue
+    target = name[len("ganeti.confd."):]
+    # The last part may be a name in a module
+    if target not in modules:
+      target = target.rpartition(".")[0]
+    if target not in ("", "_version"):
+      yield (name, target)
+
+
+def _Circle(graph):
+  """Finds modules that import each other.
+
+  @param graph: dict; module to the modules that it imports
+  @return: a list of modules, each of which imports the next, and the last one
+    the first; None if there is no circle
+
+  """
+  done = set()
+
+  def _Search(path):
+    for target in sorted(graph[path[-1]]):
+      if target in path:
+        return path[path.index(target):]
+      if target not in done:
+        found = _Search(path + [target])
+        if found:
+          return found
+    done.add(path[-1])
+    return None
+  for module in sorted(graph):
+    found = None if module in done else _Search([module])
+    if found:
+      return found
+  return None
+
+
 class TestRooms(unittest.TestCase):
+  def testNoCircles(self):
+    """Within the rooms, too, and wherever in a module the import stands.
+
+    """
+    modules = dict(_Modules())
+    self.assertIsNone(_Circle({
+      module: {target for (_, target) in _Targets(modules, path)
+               if target != module}
+      for (module, path) in modules.items()}))
+
+  def testFindsCircles(self):
+    self.assertIsNone(_Circle({"a": ["b", "c"], "b": ["c"], "c": []}))
+    self.assertEqual(_Circle({"a": ["b"], "b": ["c"], "c": ["b"]}),
+                     ["b", "c"])
+
   def testOneWay(self):
     modules = dict(_Modules())
     used = set()
     for (module, path) in modules.items():
       for name in _Imports(path):
-        if not name.startswith("ganeti."):
-          continue
-        parts = name.split(".")
-        self.assertIn(parts[1], _SEAM, "%s imports %s" % (module, name))
-        if parts[1] != "confd" or len(parts) == 2:
-          continue
-        target = ".".join(parts[2:])
-        # The last part may be something in a module
-        if target not in modules:
-          target = target.rpartition(".")[0]
-        if target in ("", "_version"):
-          continue
+        if name.startswith("ganeti."):
+          self.assertIn(name.split(".")[1], _SEAM,
+                        "%s imports %s" % (module, name))
+      for (name, target) in _Targets(modules, path):
         self.assertIn(target, modules, "%s imports %s" % (module, name))
         allowed = [_Room(module)] + _MAY_IMPORT[_Room(module)]
         if _Room(target) in allowed:

@@ -9,8 +9,8 @@
 
 import unittest
 
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import status as statuslib
+from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.clientlib import replies
 from ganeti.confd.command import cmd_status
 
 
@@ -23,7 +23,7 @@ def _Replies(*rows):
     (code, answer, serial) = (0, row[1], row[-1])
     if isinstance(row[1], str):
       (code, answer, serial) = (1, row[1], 0)
-    result.append(exchange.CandidateReply(row[0], row[0], code, answer, serial,
+    result.append(replies.CandidateReply(row[0], row[0], code, answer, serial,
                                           0.0012, 0))
   return result
 
@@ -35,7 +35,7 @@ def _Pings(*rows):
 
 class TestJudge(unittest.TestCase):
   def _Judge(self, *rows, silent=(), **kwargs):
-    return statuslib.Judge(_Pings(*rows), _Replies(*rows), dict(silent),
+    return clusterstatus.Judge(_Pings(*rows), _Replies(*rows), dict(silent),
                            **kwargs)
 
   def testWell(self):
@@ -80,11 +80,11 @@ class TestJudge(unittest.TestCase):
 
   def testAnotherVersion(self):
     pings = _Replies(("a", 3010000, 5), ("b", 3000000, 5))
-    (_, row) = statuslib.Judge(pings, _Pings(("a", 5), ("b", 5)), {})
+    (_, row) = clusterstatus.Judge(pings, _Pings(("a", 5), ("b", 5)), {})
     self.assertIn("another version", row.problem)
 
   def testAnsweredOnlyOnce(self):
-    (row, ) = statuslib.Judge(_Pings(("a", 5)), [], {})
+    (row, ) = clusterstatus.Judge(_Pings(("a", 5)), [], {})
     self.assertTrue(row.answers)
     self.assertIn("only one of two", row.problem)
 
@@ -94,7 +94,7 @@ class TestJudge(unittest.TestCase):
                                  (2, None, "its answers are errors: None"),
                                  (1, "Cannot", "no usable configuration")]:
       serials = [_Replies(("a", 5, 5))[0]._replace(status=code, answer=answer)]
-      (row, ) = statuslib.Judge(pings, serials, {})
+      (row, ) = clusterstatus.Judge(pings, serials, {})
       self.assertIn(text, row.problem)
 
   def testNobody(self):
@@ -110,14 +110,14 @@ class TestNameNodes(unittest.TestCase):
 
     """
     def _Row(address):
-      return statuslib.CandidateStatus(address, False, None, None, None, None,
-                                       None)
+      return clusterstatus.CandidateStatus(address, False, None, None, None,
+                                           None, None)
 
     nodes = [["node1.example.com", "192.0.2.1", "M"],
              ["node2.example.com", "192.0.2.2", "C"],
              ["node3.example.com", "2001:db8::3", "O"],
              ["node4.example.com", "192.0.2.4", "?"]]
-    rows = statuslib.NameNodes(
+    rows = clusterstatus.NameNodes(
       [_Row(i) for i in ["master:1814", "192.0.2.2", "[2001:db8::3]:1814",
                          "node4.example.com", "192.0.2.9"]],
       {"master:1814": "192.0.2.1"}, nodes)
@@ -131,13 +131,13 @@ class TestNameNodes(unittest.TestCase):
 
 class TestNagiosLine(unittest.TestCase):
   def testIsOneLineWithOneBar(self):
-    rows = statuslib.Judge(_Pings(("a", 5)), _Pings(("a", 5)),
+    rows = clusterstatus.Judge(_Pings(("a", 5)), _Pings(("a", 5)),
                            {"b": "some|thing\nelse"})
     line = cmd_status.NagiosLine(rows)
     self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
                      " serial 5; b: some/thing\\nelse | answering=1;;;0;2"
                      " silent=1;0;;0 behind=0;0;;0 rtt=0.001200s;;;0")
-    rows = statuslib.Judge([], [], {"b": "x"})
+    rows = clusterstatus.Judge([], [], {"b": "x"})
     limits = cmd_status.Limits({"silent": 5, "behind": 1}, {"behind": 7})
     self.assertEqual(cmd_status.NagiosLine(rows, limits),
                      "CONFD CRITICAL - 0 of 1 master candidates answer; b: x |"
@@ -149,7 +149,7 @@ class TestLimits(unittest.TestCase):
     """More than a limit is too much, and the worst counts.
 
     """
-    rows = statuslib.Judge(_Pings(("a", 9), ("b", 5)), _Pings(("a", 9),
+    rows = clusterstatus.Judge(_Pings(("a", 9), ("b", 5)), _Pings(("a", 9),
                                                               ("b", 5)),
                            {"c": None, "d": None})
     for (warning, critical, expected) in [
@@ -171,9 +171,9 @@ class TestLimits(unittest.TestCase):
 
     """
     limits = cmd_status.Limits({"silent": 9, "behind": 9}, {})
-    rows = statuslib.Judge([], [], {"a": None})
+    rows = clusterstatus.Judge([], [], {"a": None})
     self.assertEqual(cmd_status.State(rows, limits), cmd_status.CRITICAL)
-    rows = statuslib.Judge(_Replies(("a", 3010000, 5), ("b", 3000000, 5)),
+    rows = clusterstatus.Judge(_Replies(("a", 3010000, 5), ("b", 3000000, 5)),
                            _Pings(("a", 5), ("b", 5)), {})
     self.assertEqual(cmd_status.State(rows, limits), cmd_status.WARNING)
 

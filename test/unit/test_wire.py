@@ -541,8 +541,8 @@ class TestWithoutSimplejson(unittest.TestCase):
   def testClient(self):
     program = ("import sys; sys.modules['simplejson'] = None\n"
                "from ganeti.confd import client\n"
-               "from ganeti.confd.clientlib import aio, fetch, stats, status,"
-               " tables\n"
+               "from ganeti.confd.clientlib import aio, clusterstats,"
+               " clusterstatus, download, tables\n"
                "from ganeti.confd.command import cli, cmd_list, cmd_map,"
                " cmd_question\n")
     subprocess.run([sys.executable, "-c", program], check=True,

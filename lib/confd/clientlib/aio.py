@@ -2,15 +2,15 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The client for asyncio: the calls of the synchronous one, to be awaited.
+"""The client for asyncio: the calls of the synchronous client, to be awaited.
 
-Any number of questions may be under way at once, over one socket for each
-address family; replies find theirs by their salts. A question that is
-cancelled is forgotten, and nothing of it is left in the event loop.
+Any number of questions may be in flight at once, over one socket for each
+address family; the salt of a reply tells its question. A question that is
+cancelled leaves nothing in the event loop.
 
-Fact: thousands of datagrams sent at once do not fit the queues of kernels and
-daemons. What is lost there is sent again, which makes it more. So questions
-wait for their turn, see L{_Gate}.
+Fact: thousands of datagrams sent at once overflow the queues of kernels and
+daemons, and retransmits of the lost ones make the congestion worse. So
+questions wait for their turn, see L{_Gate}.
 
 """
 
@@ -21,36 +21,34 @@ import collections
 import functools
 import socket
 import time
-from typing import Any, Callable, Deque, Dict, Optional, Sequence, TypeVar, \
-  Union
+from typing import Any, Callable, Deque, Dict, Optional, TypeVar
 
 from ganeti import errors
-from ganeti.confd.clientlib import dialogue
-from ganeti.confd.clientlib import post as postlib
+from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import questions
-from ganeti.confd.clientlib import talk
-from ganeti.confd.protocol import parts
+from ganeti.confd.clientlib import session
+from ganeti.confd.clientlib import transport as transportlib
 
 
-#: How many questions wait for their first replies at a time, and how long one
-#: is counted that gets none (seconds)
+#: How many operations may be within the gate at a time, and for how long an
+#: operation without a reply counts (seconds)
 _AT_ONCE = 64
 _COUNTED = 0.1
 
-#: Of the time to wait for a call in a thread, so much is the call's own: its
-#: result takes a moment to come here
+#: Share of the time to wait for a call in a thread that is the call's own
+#: time-out: its result takes a moment to arrive in the event loop
 _CALL_SHARE = 0.9
 
-#: Of each so many seconds, so many are for reading when questions end
+#: Budget for L{_Driver._ReadRest}: so many seconds of each period
 _READ_PERIOD = 0.2
 _READ_SECONDS = 0.02
 
 _Value = TypeVar("_Value")
-_Talk = TypeVar("_Talk", bound=talk.Talk)
+_Operation = TypeVar("_Operation", bound=operation.Operation)
 
 
 class _Gate:
-  """Lets some in at a time, the others in their order.
+  """A semaphore whose waiters have deadlines, first come first served.
 
   """
   def __init__(self, places: int) -> None:
@@ -62,7 +60,7 @@ class _Gate:
     """Waits for a place.
 
     @param deadline: until when, by C{time.monotonic}
-    @return: whether there was one in time, to be given back by L{Leave}
+    @return: whether there was a place in time, to be released by L{Leave}
 
     """
     if self._free and not self._queue:
@@ -82,7 +80,7 @@ class _Gate:
       timer.cancel()
 
   def Leave(self) -> None:
-    """Gives a place back.
+    """Releases a place.
 
     """
     while self._queue:
@@ -99,7 +97,7 @@ def _Resolve(future: asyncio.Future[_Value], value: _Value) -> None:
 
 
 class _Place:
-  """A place within the gate, given back once.
+  """A place within the gate, released once, after L{_COUNTED} at the latest.
 
   """
   def __init__(self, gate: _Gate, loop: asyncio.AbstractEventLoop) -> None:
@@ -113,24 +111,24 @@ class _Place:
       self._gate = None
 
 
-class _Driver(dialogue.Driver):
-  """Leaves the waiting to an event loop.
+class _Driver(session.Driver):
+  """Awaits the event loop.
 
   """
-  def __init__(self, post: postlib.Post) -> None:
-    dialogue.Driver.__init__(self, post)
-    post.channel.on_socket = self._Watch
+  def __init__(self, transport: transportlib.Transport) -> None:
+    session.Driver.__init__(self, transport)
+    transport.on_socket = self._Watch
     self._loop: Optional[asyncio.AbstractEventLoop] = None
     self._gate = _Gate(_AT_ONCE)
-    self._waiters: Dict[talk.Talk, asyncio.Future[None]] = {}
+    self._waiters: Dict[operation.Operation, asyncio.Future[None]] = {}
     self._calls: Dict[Callable[..., Any], asyncio.Future[Any]] = {}
     self._period_ends = 0.0
     self._read_seconds = 0.0
 
   def _Loop(self) -> asyncio.AbstractEventLoop:
-    """Returns the event loop.
+    """Returns the running event loop.
 
-    @raise errors.ProgrammerError: it is another one than before
+    @raise errors.ProgrammerError: the client was used in another loop before
 
     """
     loop = asyncio.get_running_loop()
@@ -145,16 +143,16 @@ class _Driver(dialogue.Driver):
     self._Loop().add_reader(sock, self._Readable, sock)
 
   def _Readable(self, sock: socket.socket) -> None:
-    for current in self._post.Receive(sock):
+    for current in self._transport.Receive(sock):
       waiter = self._waiters.get(current)
       if waiter is not None:
         _Resolve(waiter, None)
 
   def _ReadRest(self) -> None:
-    """Reads what has come in by the end of a question.
+    """Reads the datagrams that have arrived by the end of an operation.
 
-    Thousands may end at the same moment: together they read for a moment only,
-    or garbage would keep the event loop from going on.
+    Thousands of operations may end at the same moment. They share a budget:
+    otherwise a flood of garbage would block the event loop.
 
     """
     begins = time.monotonic()
@@ -162,18 +160,19 @@ class _Driver(dialogue.Driver):
       self._period_ends = begins + _READ_PERIOD
       self._read_seconds = 0.0
     if self._read_seconds < _READ_SECONDS:
-      for sock in self._post.channel.Sockets():
+      for sock in self._transport.Sockets():
         self._Readable(sock)
       self._read_seconds += time.monotonic() - begins
 
-  async def Run(self, make: Callable[[float], _Talk], deadline: float) -> _Talk:
+  async def Run(self, make: Callable[[float], _Operation], deadline: float
+                ) -> _Operation:
     loop = self._Loop()
     place = None
     if await self._gate.Enter(loop, deadline):
       place = _Place(self._gate, loop)
     try:
-      # It may have been closed meanwhile
-      self._post.channel.CheckOpen()
+      # The client may have been closed meanwhile
+      self._transport.CheckOpen()
       current = make(time.monotonic())
       await self._Run(loop, current)
     finally:
@@ -181,22 +180,22 @@ class _Driver(dialogue.Driver):
         place.Leave()
     return current
 
-  async def _Run(self, loop: asyncio.AbstractEventLoop, current: talk.Talk
-                 ) -> None:
-    self._post.Begin(current)
+  async def _Run(self, loop: asyncio.AbstractEventLoop,
+                 current: operation.Operation) -> None:
+    self._transport.Begin(current)
     try:
       while not current.Done(time.monotonic()):
-        self._post.Send(current)
+        self._transport.Send(current)
         await self._Wait(loop, current)
-        self._post.channel.CheckOpen()
-      # What has come in meanwhile counts
+        self._transport.CheckOpen()
+      # Replies that have arrived by now count
       self._ReadRest()
     finally:
-      self._post.End(current)
+      self._transport.End(current)
 
-  async def _Wait(self, loop: asyncio.AbstractEventLoop, current: talk.Talk
-                  ) -> None:
-    """Waits until something comes in for a talk, or it is time for it.
+  async def _Wait(self, loop: asyncio.AbstractEventLoop,
+                  current: operation.Operation) -> None:
+    """Waits for a reply to an operation, or for the time of its wakeup.
 
     """
     waiter: asyncio.Future[None] = loop.create_future()
@@ -233,14 +232,14 @@ class _Driver(dialogue.Driver):
               ) -> None:
     self._calls.pop(function, None)
     if not call.cancelled():
-      # Or asyncio would log it where nobody waits any more
+      # Without this asyncio logs an exception that no coroutine retrieves
       call.exception()
 
   def Close(self) -> None:
-    for sock in self._post.channel.Sockets():
+    for sock in self._transport.Sockets():
       if self._loop is not None and not self._loop.is_closed():
         self._loop.remove_reader(sock)
-    self._post.channel.Close()
+    self._transport.Close()
     for waiter in self._waiters.values():
       if not waiter.get_loop().is_closed():
         _Resolve(waiter, None)
@@ -249,24 +248,10 @@ class _Driver(dialogue.Driver):
 class AsyncClient(questions.Questions):
   """Asks the master candidates, and returns the freshest answer or raises.
 
-  To be used within one event loop; has to be closed, as C{async with} does.
+  To be used within one event loop, and to be closed, as C{async with} does.
 
   """
-  def __init__(self, peers: Optional[Sequence[str]] = None,
-               key: Union[bytes, str, None] = None,
-               key_file: Optional[str] = None,
-               port: Optional[int] = None,
-               timeout: Optional[float] = None,
-               coverage: int = 0,
-               max_memory: int = parts.MAX_MEMORY,
-               cluster: Optional[str] = None) -> None:
-    """Makes a client; the arguments are those of L{sync.Client}.
-
-    """
-    questions.Questions.__init__(
-      self, _Driver, peers=peers, key=key, key_file=key_file, port=port,
-      timeout=timeout, coverage=coverage, max_memory=max_memory,
-      cluster=cluster)
+  _DRIVER = _Driver
 
   async def __aenter__(self) -> AsyncClient:
     return self

@@ -2,11 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What callers pass: checked before anything is sent.
+"""Checks of the arguments of calls, before anything is sent.
 
 Each function returns the value, or raises C{errors.ProgrammerError} with the
-argument's name and what it should be. A text is never taken for a list of its
-characters, nor a boolean for a number.
+argument's name and the type it should have. A text is never accepted as a list
+of its characters, nor a boolean as a number.
 
 """
 
@@ -42,7 +42,7 @@ def OptionalText(name: str, value: Any) -> Optional[str]:
 
 
 def Texts(name: str, value: Any) -> List[str]:
-  """Takes texts from whatever can be iterated over, but for texts and dicts.
+  """Accepts any iterable of texts, except a text or a dictionary.
 
   """
   if isinstance(value, (str, bytes, bytearray, Mapping)) or \
@@ -60,7 +60,7 @@ def OptionalTexts(name: str, value: Any) -> Optional[List[str]]:
 
 
 def Lists(name: str, value: Any) -> Dict[str, List[str]]:
-  """Takes lists of texts by texts, at least one.
+  """Accepts a dictionary from text to lists of texts, which is not empty.
 
   """
   if not (isinstance(value, Mapping) and value and
@@ -135,7 +135,7 @@ def OptionalFunction(name: str, value: Any) -> Any:
 
 
 def Json(name: str, value: Any) -> Any:
-  """Takes what can be sent as JSON.
+  """Accepts any value that can be encoded as JSON.
 
   """
   try:

@@ -2,15 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Whom to ask: from "node2.example.com:1815" to candidates, best ones first.
+"""The list of candidates, best ones first; and the addresses of their names.
 
-A candidate is given as a name or an address of either family, with or without
-a port: C{HOST}, C{HOST:PORT}, C{[V6ADDRESS]:PORT}, C{[V6ADDRESS]}. A name
-stands for all its addresses; they are those of one machine, and all are tried.
+A name stands for all its addresses. They are those of one machine, and all are
+tried.
 
 Rule: from the second question on, the candidates are learned from their own
-lists, again when the serial has moved. Learned ones come first; those that
-were given stay, since the learned addresses may be out of reach from here.
+lists, again when the serial has changed. Learned candidates come first; the
+given ones stay, since the learned addresses may be out of reach from here.
 
 """
 
@@ -22,107 +21,90 @@ import threading
 import time
 from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
+from ganeti import constants
 from ganeti import errors
 from ganeti.confd import localnode
-from ganeti.confd import numerals
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import talk
+from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib.mastercandidate import Candidate
 
 
 #: Seconds until the candidates are learned again, at least and at most
 _LEARN_MIN = 1.0
 _LEARN_MAX = 30.0
 
-#: Seconds that names get to be resolved, where there is another candidate
+#: Seconds to wait for a name to be resolved if there is another candidate
 _NAME_PATIENCE = 1.0
 
-#: Asked for all of this machine's addresses, its own loopback one answers
-_LOOPBACK = {
-  "0.0.0.0": "127.0.0.1",
-  "::": "::1",
-  }
 
+def CountToAsk(coverage: int, known: int, whom: str) -> int:
+  """Returns the number of candidates to ask.
 
-def _ParsePort(text: str, peer: str) -> int:
-  try:
-    return numerals.Port(text)
-  except ValueError:
-    raise errors.ConfdClientError("Not a port: '%s' in '%s'" %
-                                  (text, peer)) from None
-
-
-def Parse(peer: str, port: int) -> Tuple[str, int]:
-  """Takes a candidate's text apart.
-
-  @param port: where the text has none
-  @raise errors.ConfdClientError: it does not have one of the forms
+  @param coverage: a number; 0 for C{constants.CONFD_DEFAULT_REQ_COVERAGE} or
+    all if they are fewer, -1 for all
+  @param known: the number of candidates
+  @param whom: the word for candidates in the error message
+  @raise errors.ConfdClientError: the coverage is more than the number
 
   """
-  peer = peer.strip()
-  (host, colon, rest) = peer.rpartition(":")
-  if peer.startswith("["):
-    (host, bracket, rest) = peer[1:].partition("]")
-    if not bracket or (rest and not rest.startswith(":")):
-      raise errors.ConfdClientError("Not an address: '%s'" % peer)
-    if rest:
-      port = _ParsePort(rest[1:], peer)
-  elif colon and ":" not in host:
-    port = _ParsePort(rest, peer)
-  else:
-    host = peer
-  if not host or "\0" in host:
-    raise errors.ConfdClientError("Not an address: %r" % peer)
-  return (_LOOPBACK.get(host, host), port)
+  if coverage == -1:
+    return known
+  if coverage == 0:
+    return min(known, int(constants.CONFD_DEFAULT_REQ_COVERAGE))
+  if coverage > known:
+    raise errors.ConfdClientError("Coverage %d is more than the number of %s,"
+                                  " %d" % (coverage, whom, known))
+  return coverage
 
 
-def _Addresses(found: Sequence[Tuple[Any, ...]]) -> List[talk.Address]:
-  """Takes the addresses out of what C{getaddrinfo} returns, each once.
+def _Addresses(found: Sequence[Tuple[Any, ...]]) -> List[endpoint.Address]:
+  """Extracts the addresses from the result of C{getaddrinfo}, each once.
 
   """
   return list(dict.fromkeys(
-    talk.Address(int(family), address) for (family, _, _, _, address) in found
+    endpoint.Address(int(family), address)
+    for (family, _, _, _, address) in found
     if family in (socket.AF_INET, socket.AF_INET6)))
 
 
 class _Lookup:
-  """A name that is being resolved, in a thread of its own.
+  """The lookup of a name, in a thread of its own.
 
-  The system's resolver cannot be told when to give up. So the thread is left
-  behind where it takes too long, and asked again later.
+  The system's resolver has no time-out that a program could set. So a slow
+  thread is left running, and its result used later.
 
   """
   def __init__(self, host: str, port: int, changed: threading.Condition
                ) -> None:
-    """Starts to look a name up.
+    """Starts the lookup.
 
-    @param changed: is notified when it is done
+    @param changed: is notified at the end
 
     """
     self.done = False
     self.started = time.monotonic()
-    self.addresses: List[talk.Address] = []
-    self.trouble: Optional[str] = "the name service has not answered yet"
+    self.addresses: List[endpoint.Address] = []
+    self.error: Optional[str] = "the name service has not answered yet"
     self._host = host
     self._port = port
     self._changed = changed
-    # It may not keep the program from ending
+    # A daemon thread does not keep the program from ending
     threading.Thread(target=self._Run, daemon=True).start()
 
   def _Run(self) -> None:
-    addresses: List[talk.Address] = []
-    trouble: Optional[str] = None
+    addresses: List[endpoint.Address] = []
+    error: Optional[str] = None
     try:
       addresses = _Addresses(socket.getaddrinfo(self._host, self._port,
                                                 type=socket.SOCK_DGRAM))
     except (OSError, UnicodeError) as err:
-      trouble = getattr(err, "strerror", None) or str(err)
+      error = getattr(err, "strerror", None) or str(err)
     with self._changed:
-      (self.addresses, self.trouble, self.done) = (addresses, trouble, True)
+      (self.addresses, self.error, self.done) = (addresses, error, True)
       self._changed.notify_all()
 
 
 class Resolver:
-  """Finds addresses of names, and does not wait longer than it is told.
+  """Resolves names, within a time limit.
 
   """
   def __init__(self) -> None:
@@ -131,24 +113,24 @@ class Resolver:
 
   @property
   def busy(self) -> bool:
-    """Whether there are names that may still be resolved.
+    """Whether there are lookups without a result so far.
 
     """
     return bool(self._lookups)
 
   def ResolveAll(self, peers: Sequence[str], port: int, deadline: float
-                 ) -> List[exchange.Candidate]:
-    """Finds the addresses of several candidates.
+                 ) -> List[Candidate]:
+    """Resolves the names of several candidates.
 
-    @param port: where they have none
-    @param deadline: when to give up, by C{time.monotonic}; names that take
-      long are not waited for where there is another candidate
-    @return: in the order given; a machine that was given twice is there once.
-      Without addresses, and with a reason, if the name does not resolve.
+    @param port: the port of peers without one
+    @param deadline: when to give up, by C{time.monotonic}; a slow name is given
+      up earlier if there is another candidate
+    @return: in the order given; a machine that was given twice is there once. A
+      candidate whose name does not resolve has no addresses, and an error.
     @raise errors.ConfdClientError: malformed text
 
     """
-    parsed = [Parse(peer, port) for peer in peers]
+    parsed = [endpoint.Parse(peer, port) for peer in peers]
     with self._changed:
       numeric = {key: ResolveNumeric(*key) for key in parsed}
       for key in parsed:
@@ -159,24 +141,24 @@ class Resolver:
       for (key, lookup) in lookups.items():
         if lookup.done:
           del self._lookups[key]
-      result: List[exchange.Candidate] = []
-      known: Set[talk.Address] = set()
+      result: List[Candidate] = []
+      known: Set[endpoint.Address] = set()
       for (peer, key) in zip(peers, parsed):
-        trouble = None
+        error = None
         addresses = numeric[key]
         if key in lookups:
           addresses = lookups[key].addresses
-          trouble = lookups[key].trouble
-        if trouble is not None:
-          trouble = "cannot be resolved: %s" % trouble
+          error = lookups[key].error
+        if error is not None:
+          error = "cannot be resolved: %s" % error
         if addresses and known.issuperset(addresses):
           continue
         known.update(addresses)
-        result.append(exchange.Candidate(peer, addresses, trouble))
+        result.append(Candidate(peer, addresses, error))
       return result
 
   def _Wait(self, lookups: List[_Lookup], have: bool, deadline: float) -> None:
-    """Waits until names are resolved.
+    """Waits for lookups.
 
     @param have: whether there is a candidate already
 
@@ -184,7 +166,7 @@ class Resolver:
     def _AllDone() -> bool:
       return all(i.done for i in lookups)
 
-    # One that was waited for at the question before is not waited for again
+    # A lookup that the last question has waited for is not waited for again
     latest = max((i.started for i in lookups if not i.done), default=0.0)
     soon = min(deadline, latest + _NAME_PATIENCE)
     self._changed.wait_for(_AllDone, max(0, soon - time.monotonic()))
@@ -194,14 +176,14 @@ class Resolver:
         max(0, deadline - time.monotonic()))
 
 
-def ResolveNumeric(host: str, port: int) -> List[talk.Address]:
-  """Makes an address of its text.
+def ResolveNumeric(host: str, port: int) -> List[endpoint.Address]:
+  """Converts the text of an IP address.
 
-  @return: nothing if it is a name
+  @return: empty if the text is a name
 
   """
   try:
-    # For a text Python would load its tables of international names
+    # Bytes, since for text Python would load its tables for IDNA
     return _Addresses(socket.getaddrinfo(host.encode("ascii"), port,
                                          type=socket.SOCK_DGRAM,
                                          flags=socket.AI_NUMERICHOST))
@@ -210,36 +192,36 @@ def ResolveNumeric(host: str, port: int) -> List[talk.Address]:
 
 
 class Candidates:
-  """The candidates that are known, and what is known of them.
+  """The candidates that were given, and those that were learned.
 
   @ivar refresh: whether L{Refresh} is due
 
   """
   def __init__(self, given: Optional[List[str]], port: int) -> None:
-    """Makes a list without candidates, for L{Refresh} to fill.
+    """Makes an empty list, which L{Refresh} fills.
 
-    @param given: None for those that this node knows
+    @param given: None for the candidates that this node knows
 
     """
     self.refresh = True
     self._given = given
     self._port = port
     self._resolver = Resolver()
-    self._configured: List[exchange.Candidate] = []
-    self._learned: List[exchange.Candidate] = []
+    self._configured: List[Candidate] = []
+    self._learned: List[Candidate] = []
     self._learned_at: Optional[float] = None
     self._learned_serial: Optional[int] = None
 
   def Forked(self) -> None:
-    """Forgets the threads that resolve names: a new process has none.
+    """Drops the threads of lookups, which a child does not have after a fork.
 
     """
     self._resolver = Resolver()
 
   def Refresh(self, deadline: float) -> None:
-    """Reads what may have changed: files on a node, and names' addresses.
+    """Reads the node's files, and resolves names, again.
 
-    @raise errors.ConfdClientError: there is nobody to ask
+    @raise errors.ConfdClientError: there is no candidate
 
     """
     peers = self._given
@@ -249,52 +231,53 @@ class Candidates:
       raise errors.ConfdClientError("Nobody to ask: the list is empty")
     found = self._resolver.ResolveAll(peers, self._port, deadline)
     self._configured = self._Reuse(found)
-    # What is not there yet is looked at again at the next question
+    # The next question uses the results of lookups that are still running
     self.refresh = self._resolver.busy
 
-  def _Reuse(self, found: List[exchange.Candidate]) -> List[exchange.Candidate]:
-    """Keeps what is known of candidates that are still the same.
+  def _Reuse(self, found: List[Candidate]) -> List[Candidate]:
+    """Replaces candidates by known ones with the same addresses.
 
     """
-    known = {i.sources: i for i in self._learned + self._configured
+    known = {i.endpoints: i for i in self._learned + self._configured
              if i.addresses}
-    return [known.get(i.sources, i) for i in found]
+    return [known.get(i.endpoints, i) for i in found]
 
-  def Everyone(self) -> List[exchange.Candidate]:
-    """Returns all candidates there are, those to prefer first.
+  def Everyone(self) -> List[Candidate]:
+    """Returns all candidates, the preferred ones first.
 
     """
     result = list(self._learned)
-    known = set(source for i in result for source in i.sources)
+    known = set(i for candidate in result for i in candidate.endpoints)
     result.extend(i for i in self._configured
-                  if not i.addresses or known.isdisjoint(i.sources))
-    # By chance among those that are as good as each other
+                  if not i.addresses or known.isdisjoint(i.endpoints))
+    # Equally good candidates are in random order
     result.sort(key=lambda i: (i.silent, i not in self._learned,
                                os.urandom(8)))
     return result
 
   def IsGiven(self, name: str) -> bool:
-    """Tells whether a candidate was given, or this node knows it, and it is not
-    only one that the cluster has named.
+    """Tells whether a candidate was given, or is known to this node, and was
+    not only learned.
 
     @param name: as L{Everyone} has it
 
     """
-    given = set(source for i in self._configured for source in i.sources)
-    return any(i in self._configured or not given.isdisjoint(i.sources)
+    given = set(i for candidate in self._configured
+                for i in candidate.endpoints)
+    return any(i in self._configured or not given.isdisjoint(i.endpoints)
                for i in self._learned + self._configured if i.name == name)
 
-  def Pick(self, coverage: int, failed: Collection[exchange.Candidate] = ()
-           ) -> Tuple[List[exchange.Candidate], List[exchange.Candidate]]:
-    """Chooses whom to ask.
+  def Pick(self, coverage: int, failed: Collection[Candidate] = ()
+           ) -> Tuple[List[Candidate], List[Candidate]]:
+    """Chooses the candidates to ask.
 
-    @param coverage: see L{exchange.CountToAsk}
+    @param coverage: see L{CountToAsk}
     @param failed: candidates that are not asked
-    @return: those to ask, and the others
+    @return: those to ask, and the reserve
 
     """
     everyone = self.Everyone()
-    count = exchange.CountToAsk(coverage, len(everyone), "candidates")
+    count = CountToAsk(coverage, len(everyone), "candidates")
     left = [i for i in everyone if i not in failed]
     return (left[:count], left[count:])
 
@@ -318,34 +301,34 @@ class Candidates:
     self.refresh = True
 
   def Learn(self, answer: Any) -> None:
-    """Takes over a list of master candidates, if it is one.
+    """Replaces the learned candidates, if an answer is a list of addresses.
 
-    @param answer: of any form
+    @param answer: any JSON value
 
     """
-    # A single question does not come here
+    # Imported here: a client with a single question does not need it
     import ipaddress
     try:
       ips = [str(ipaddress.ip_address(ip)) for ip in answer]
     except (TypeError, ValueError):
       return
-    learned: List[exchange.Candidate] = []
+    learned: List[Candidate] = []
     for ip in dict.fromkeys(ips):
-      candidate = exchange.Candidate(ip, ResolveNumeric(ip, self._port))
-      # Nobody waits for it before it has answered for the first time
-      candidate.silent = True
+      candidate = Candidate(ip, ResolveNumeric(ip, self._port))
+      # A candidate that has never answered is not waited for
+      candidate.Missed()
       learned.append(candidate)
     self._learned = self._Reuse(learned)
 
-  def Undelivered(self, address: talk.SocketAddress, reason: str, now: float
-                  ) -> None:
-    """Takes note of an address that something could not be delivered to.
+  def Undelivered(self, address: endpoint.SocketAddress, reason: str,
+                  now: float) -> None:
+    """Notes an address to which a datagram was not delivered.
 
     """
     if len(address) < 2:
-      # The kernel did not say
+      # The kernel did not tell the address
       return
-    source = exchange.SourceOf(address)
+    destination = endpoint.Of(address)
     for candidate in self._learned + self._configured:
-      if candidate.IsAt(source):
-        candidate.Refuse(source, reason, now)
+      if candidate.IsAt(destination):
+        candidate.Undelivered(destination, reason, now)

@@ -2,16 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What has changed from one answer of a question to the next, by key.
+"""The differences between two answers to one question.
 
 An answer is any JSON value. Its items are those of a list or an object; each
-has a key, by which it is found again in the next answer:
+has a key, which identifies the item in the next answer:
 
-  - of an object, its name;
-  - of a table, its name (of a disk, its UUID);
-  - of other lists, what L{_ITEM_KEYS} says of the question, else what is unique
-    about it, else all of it;
-  - anything else is one item with the key C{None}.
+  - in an object, the item's name;
+  - in a table, the object's name (for a disk, the UUID);
+  - in other lists, the key that L{_ITEM_KEYS} has for the question, else the
+    item's UUID or name, else the whole item;
+  - any other answer is one item with the key C{None}.
 
 """
 
@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Hashable, Iterable, NamedTuple, Optional
 
 from ganeti import constants
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import replies
 from ganeti.confd.protocol import wire
 
 
@@ -37,26 +37,26 @@ class Changed(NamedTuple):
 
 
 class Change(NamedTuple):
-  """An answer, and what is different from the one before.
+  """An answer, and the differences from the answer before.
 
-  The three are dictionaries by key.
+  C{came}, C{went} and C{changed} are dictionaries by key.
 
   """
   #: As the question itself returns it
-  reply: exchange.Reply[Any]
-  #: Of the configuration that the answer before was from; None at the start
+  reply: replies.Reply[Any]
+  #: The serial of the answer before; None at the start
   old_serial: Optional[int]
-  #: Items that were not there before; all, at the start
+  #: Items that were not there before; at the start, all items
   came: Dict[Any, Any]
   #: Items that are not there any more
   went: Dict[Any, Any]
-  #: Items that are another value now
+  #: Items with another value than before
   changed: Dict[Any, Changed]
 
 
-def Compare(reply: exchange.Reply[Any], old_serial: Optional[int], old: Items,
+def Compare(reply: replies.Reply[Any], old_serial: Optional[int], old: Items,
             new: Items) -> Change:
-  """Finds out what is different.
+  """Compares the items of two answers.
 
   """
   return Change(
@@ -68,14 +68,14 @@ def Compare(reply: exchange.Reply[Any], old_serial: Optional[int], old: Items,
 
 
 def IsEmpty(change: Change) -> bool:
-  """Tells whether nothing is different.
+  """Tells whether there is no difference.
 
   """
   return not (change.came or change.went or change.changed)
 
 
 def _NaturalKey(item: Any) -> Hashable:
-  """Returns what an item of a list can be known by.
+  """Returns the key of an item of a list.
 
   """
   if isinstance(item, dict):
@@ -88,7 +88,7 @@ def _NaturalKey(item: Any) -> Hashable:
 
 
 def _AsKey(value: Any) -> Hashable:
-  """Makes a key of any value.
+  """Returns a hashable equivalent of any value.
 
   """
   try:
@@ -99,7 +99,7 @@ def _AsKey(value: Any) -> Hashable:
 
 
 def ByKeys(keys: Iterable[Any], items: Iterable[Any]) -> Items:
-  """Puts items under keys; where one comes again, it gets a number.
+  """Combines keys and items; a repeated key gets a number.
 
   """
   result: Items = {}
@@ -111,7 +111,7 @@ def ByKeys(keys: Iterable[Any], items: Iterable[Any]) -> Items:
 
 
 def ByNaturalKeys(answer: Any) -> Items:
-  """Takes any answer apart.
+  """Splits any answer into items.
 
   """
   if isinstance(answer, dict):
@@ -138,8 +138,8 @@ def _PerRole(_: Any, answer: Any) -> Items:
           for item in items}
 
 
-def _PerPlace(_: Any, answer: Any) -> Items:
-  """Takes an answer apart in which each place has a meaning of its own.
+def _PerPosition(_: Any, answer: Any) -> Items:
+  """Splits an answer in which each position has its own meaning.
 
   """
   if isinstance(answer, list):
@@ -147,24 +147,24 @@ def _PerPlace(_: Any, answer: Any) -> Items:
   return ByNaturalKeys(answer)
 
 
-#: How the answers to some types of question are taken apart
+#: The functions that split answers, by type of request
 _ITEM_KEYS: Dict[int, Callable[[Any, Any], Items]] = {
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _PerIp,
-  constants.CONFD_REQ_CLUSTER_MASTER: _PerPlace,
+  constants.CONFD_REQ_CLUSTER_MASTER: _PerPosition,
   constants.CONFD_REQ_NODE_DRBD: _PerMinor,
   constants.CONFD_REQ_NODE_INSTANCES: _PerRole,
   }
 
 
 def OfQuestion(rtype: int, query: Any, answer: Any) -> Items:
-  """Takes the answer of a question apart.
+  """Splits the answer to a question into items.
 
   """
-  take = _ITEM_KEYS.get(rtype)
-  if take is not None:
+  split = _ITEM_KEYS.get(rtype)
+  if split is not None:
     try:
-      return take(query, answer)
+      return split(query, answer)
     except (LookupError, TypeError, ValueError):
-      # It has another form than all have
+      # The answer has an unexpected form
       pass
   return ByNaturalKeys(answer)

@@ -2,34 +2,32 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Following a question: its answer, and what is different each time it changes.
+"""Iterators over the changes of an answer.
 
-Rule 1: as many candidates are waited at as are asked (C{coverage}), preferably
-those that answer and were waited at before; see L{serials}. As soon as one of
-them tells a higher serial, the question is asked in the usual way, and older
-answers do not count. So the first candidate that has a change is enough, and
-nobody waits for the others. Candidates whose answers do not tell their serial
-(the packaged daemon's) may answer from before: so the question is asked again
-when one of them has got there, too.
+Rule 1: L{serialwatch} waits at as many candidates as C{coverage} says, of which
+those that answer, and took part before, are preferred. As soon as one of them
+reports a higher serial, the question is asked as usual, with that serial as the
+minimum. So the first candidate with a change is enough. A packaged daemon's
+replies do not have the configuration's serial, and may be old: the question is
+asked again when another candidate with that daemon has reached the serial.
 
-Rule 2: where all candidates that answer are behind, or nobody answers, the
-serial is asked for in the usual way until that is over. It decides whether a
-configuration was restored, and has an error for whoever wants to know.
+Rule 2: if all candidates that answer are behind, or no candidate answers, the
+serial is asked for as usual until that has changed. By that question it is
+decided whether a configuration was restored, and its errors are reported.
 
-Rule 3: at the start, errors are raised, as by the question itself. From then on
-no answer ends a following, whatever it holds and whatever a function that is
-called with it makes of it. An object that the question is about, and that is
-unknown by now, is gone. With any other error (L{_TROUBLE}) the question is
-tried again, and changes only show later. Misuse is raised: of a client that
-others use, or in another event loop. So is every exception of another class,
-which the caller or a handler of a signal has raised.
+Rule 3: the first question raises its errors. After that no answer ends the
+iteration, whatever is in it, and whatever a function of the caller makes of it.
+An object of the question that is unknown by now has gone. After any other error
+of L{_RETRIED} the question is asked again, so changes show later. Misuse is
+raised: the use of a client in two threads, or in another event loop. So are
+exceptions of other classes, which the caller or a signal handler has raised.
 
-Rule 4: nothing happens while nobody asks for the next change: no task, no
-datagram, nothing that grows. What has changed meanwhile is one change. Who is
-interrupted while waiting has missed nothing, and may go on.
+Rule 4: nothing happens between two calls for the next change: no task, no
+datagram, nothing that grows. All changes meanwhile become one. A call that is
+interrupted loses nothing, and the iteration may go on.
 
-Rule 5: a candidate that tells a new serial again and again, for whichever
-reason, makes nobody ask more than L{_LOOKS} times a second.
+Rule 5: the question is asked at most L{_MAX_QUESTIONS} times a second, even if
+candidates report new serials again and again.
 
 """
 
@@ -45,57 +43,60 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import changes
-from ganeti.confd.clientlib import dialogue
-from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
-from ganeti.confd.clientlib import serials
+from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import serialwatch
+from ganeti.confd.clientlib import session
+from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import wire
 
 
-#: Seconds until what went wrong is tried again
+#: Seconds until a retry after an error
 _TRY_AGAIN = 1.0
 
-#: How often the question is asked in so many seconds, at most
-_LOOKS = 10
-_LOOKS_SECONDS = 1.0
+#: How often the question is asked within the period, at most
+_MAX_QUESTIONS = 10
+_MAX_QUESTIONS_PERIOD = 1.0
 
-#: Exceptions that an answer may bring about, see rule 3
-_TROUBLE = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
+#: Exceptions after which the question is asked again, see rule 3: an answer may
+#: cause any of them in the functions that process it
+_RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
             RecursionError, TypeError, ValueError)
 
-#: Errors that something is unknown. A question that was all right at the start
-#: can be malformed only if a place in the configuration is not there any more.
+#: Errors for unknown objects. ARGUMENT is one of them: a question without an
+#: error at the start can get it only for a place that has gone from the
+#: configuration.
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
 
-#: Is called with what goes wrong, and with None when it is over
+#: A function that is called with an error, and with None when that is over
 Trouble = Callable[[Optional[Exception]], None]
 
 
 class Seen(NamedTuple):
-  """An answer, and what is in it.
+  """An answer, and its items by key.
 
   """
-  reply: exchange.Reply[Any]
+  reply: replies.Reply[Any]
   items: changes.Items
 
 
-#: Asks for what is followed
+#: A function that asks the question that is followed
 Subject = Callable[[], Awaitable[Seen]]
 
 
-class Table:
-  """Asks for a table that is followed.
+class TableSubject:
+  """A question for a table.
 
-  Objects that were asked for by name and are not there any more are no error.
+  Objects that are named in the question, and have gone since, are no error.
 
   """
   def __init__(self, ask: Callable[[List[str], Optional[filters.Filter],
                                     Optional[List[str]]],
-                                   Awaitable[exchange.Reply[List[List[Any]]]]],
+                                   Awaitable[replies.Reply[List[List[Any]]]]],
                fields: List[str], key: str,
                condition: Optional[filters.Filter],
                names: Optional[List[str]], named: bool) -> None:
-    """@param key: the field by which objects are known
+    """@param key: the field that identifies objects
     @param named: whether a row is a dictionary
 
     """
@@ -114,7 +115,7 @@ class Table:
       try:
         reply = await self._ask(self._fields, condition, names)
         break
-      except exchange.ErrorAnswer as err:
+      except replies.ErrorAnswer as err:
         if not (self._started and isinstance(err.code, dict) and
                 err.code.get("unknown") == "name"):
           raise
@@ -132,19 +133,19 @@ class Table:
                 changes.ByKeys([row[self._key] for row in reply.answer], rows))
 
 
-class Asker(NamedTuple):
-  """What a client does for those that follow.
+class FollowedClient(NamedTuple):
+  """The parts of a client that an iterator uses.
 
   """
   #: Asks for the serial
-  serial: Callable[[], Awaitable[exchange.Reply[int]]]
-  #: What that is, type and query
+  serial: Callable[[], Awaitable[replies.Reply[int]]]
+  #: Returns the question for the serial, type and query
   serial_question: Callable[[], Tuple[int, Any]]
-  #: Does what comes before each question
+  #: Prepares for a question, see L{session.Session}
   prepare: Callable[[], Awaitable[None]]
-  driver: dialogue.Driver
+  driver: session.Driver
   known: candidates.Candidates
-  freshness: dialogue.Freshness
+  freshness: session.Freshness
   is_closed: Callable[[], bool]
   coverage: int
 
@@ -152,32 +153,34 @@ class Asker(NamedTuple):
 class _Changes:
   """The changes of one subject, one after the other.
 
+  @ivar _ask: whether to ask the question next
+  @ivar _ask_serial: whether to ask for the serial before that
+  @ivar _raised: the last exception of the C{trouble} function
+  @ivar _asked_at: the times of the latest questions
+
   """
-  def __init__(self, asker: Asker, subject: Subject,
+  def __init__(self, client: FollowedClient, subject: Subject,
                trouble: Optional[Trouble]) -> None:
-    self._asker = asker
+    self._client = client
     self._subject = subject
     self._trouble = trouble
-    self._waiting = serials.Waiting()
+    self._watch = serialwatch.SerialWatch()
     self._pid = os.getpid()
     self._serial: Optional[int] = None
     self._items: changes.Items = {}
     self._started = False
-    # Whether to ask the question, and whether for the serial before
     self._ask = True
     self._ask_serial = True
     self._is_troubled = False
-    # The last exception of the function that is told of trouble
     self._raised: Optional[Exception] = None
     self._busy = False
-    # When the question was asked the last times
-    self._looks: Deque[float] = collections.deque(maxlen=_LOOKS)
+    self._asked_at: Deque[float] = collections.deque(maxlen=_MAX_QUESTIONS)
 
   async def Next(self) -> Optional[changes.Change]:
     """Waits for the next change.
 
     @return: None if the client was closed
-    @raise errors.ProgrammerError: somebody is waiting already
+    @raise errors.ProgrammerError: another call is waiting already
 
     """
     if self._busy:
@@ -185,19 +188,19 @@ class _Changes:
                                    " change: each needs an iterator of its own")
     self._busy = True
     try:
-      while not (self._started and self._asker.is_closed()):
+      while not (self._started and self._client.is_closed()):
         try:
           change = await self._Step()
         except errors.ProgrammerError:
-          if not (self._started and self._asker.is_closed()):
+          if not (self._started and self._client.is_closed()):
             raise
-        except _TROUBLE as err:
-          # Rule 3. The function that is told of trouble may end a following.
+        except _RETRIED as err:
+          # The C{trouble} function may raise to end the iteration
           if not self._started or err is self._raised:
             raise
           self._ask_serial = True
           self._SetTrouble(err)
-          await self._asker.driver.Pause(_TRY_AGAIN)
+          await self._client.driver.Pause(_TRY_AGAIN)
         else:
           if change is not None:
             return change
@@ -216,18 +219,20 @@ class _Changes:
         raise
 
   async def _Step(self) -> Optional[changes.Change]:
-    """Goes on by one step.
+    """Asks for the serial, waits, or asks the question.
+
+    @return: None if there is no change so far
 
     """
     if self._ask_serial:
-      reply = await self._asker.serial()
+      reply = await self._client.serial()
       self._ask = self._ask or reply.serial != self._serial
       self._ask_serial = False
     elif not self._ask:
       await self._Wait()
       return None
     if self._ask:
-      return await self._Look()
+      return await self._AskQuestion()
     self._SetTrouble(None)
     return None
 
@@ -235,50 +240,51 @@ class _Changes:
     """Waits until there is something to ask.
 
     """
-    asker = self._asker
+    client = self._client
     if self._pid != os.getpid():
-      # The process before waits with the same salts
+      # After a fork the parent goes on with the salts of this operation
       self._pid = os.getpid()
-      self._waiting = serials.Waiting()
-    await asker.prepare()
-    await asker.driver.Run(
-      lambda now: self._waiting.Begin(self._Places(), self._serial or 0,
-                                      asker.serial_question(), now), 0)
-    outcome = self._waiting.outcome
-    if outcome is serials.Outcome.MOVED:
-      asker.freshness.Tell(self._waiting.told)
+      self._watch = serialwatch.SerialWatch()
+    await client.prepare()
+    await client.driver.Run(
+      lambda now: self._watch.Begin(self._ToWatch(), self._serial or 0,
+                                    client.serial_question(), now), 0)
+    outcome = self._watch.outcome
+    if outcome is serialwatch.Outcome.MOVED:
+      client.freshness.Seen(self._watch.reported)
       self._ask = True
-    elif outcome is serials.Outcome.JOINED:
+    elif outcome is serialwatch.Outcome.JOINED:
       self._ask = True
-    elif outcome is serials.Outcome.BEHIND:
-      await asker.driver.Pause(_TRY_AGAIN)
+    elif outcome is serialwatch.Outcome.BEHIND:
+      await client.driver.Pause(_TRY_AGAIN)
       self._ask_serial = True
-    elif outcome is serials.Outcome.LOST:
-      # There may be another key
-      asker.known.refresh = True
+    elif outcome is serialwatch.Outcome.LOST:
+      # The key may be a new one
+      client.known.refresh = True
       self._ask_serial = True
 
-  def _Places(self) -> List[exchange.Candidate]:
-    """Chooses whom to wait at.
+  def _ToWatch(self) -> List[Candidate]:
+    """Chooses the candidates to wait at (rule 1).
 
     """
-    everyone = self._asker.known.Everyone()
-    everyone.sort(key=lambda i: (i.silent, not self._waiting.IsKnown(i)))
-    count = exchange.CountToAsk(self._asker.coverage, len(everyone),
-                                "candidates")
+    everyone = self._client.known.Everyone()
+    everyone.sort(key=lambda i: (i.silent, not self._watch.IsKnown(i)))
+    count = candidates.CountToAsk(self._client.coverage, len(everyone),
+                                  "candidates")
     return everyone[:count]
 
-  async def _Look(self) -> Optional[changes.Change]:
-    """Asks the question, and compares.
+  async def _AskQuestion(self) -> Optional[changes.Change]:
+    """Asks the question, and compares the answer.
 
     """
-    now = time.monotonic()
-    if len(self._looks) == _LOOKS and now < self._looks[0] + _LOOKS_SECONDS:
-      await self._asker.driver.Pause(self._looks[0] + _LOOKS_SECONDS - now)
-    self._looks.append(time.monotonic())
+    if len(self._asked_at) == _MAX_QUESTIONS:
+      pause = self._asked_at[0] + _MAX_QUESTIONS_PERIOD - time.monotonic()
+      if pause > 0:
+        await self._client.driver.Pause(pause)
+    self._asked_at.append(time.monotonic())
     try:
       (reply, items) = await self._subject()
-    except exchange.ErrorAnswer as err:
+    except replies.ErrorAnswer as err:
       if not (self._started and wire.IsPlainInt(err.code) and
               err.code in _GONE):
         raise
@@ -286,36 +292,36 @@ class _Changes:
       items = {}
     change = changes.Compare(reply, self._serial, self._items, items)
     is_new = not (self._started and changes.IsEmpty(change))
-    serial = self._asker.freshness.serial = self._SerialOf(reply)
+    serial = self._client.freshness.serial = self._SerialOf(reply)
     self._SetTrouble(None)
-    # Whatever interrupts before that, it is asked and told again
+    # In one statement: a call that is interrupted before is repeated in whole
     (self._ask, self._started, self._items, self._serial) = (False, True, items,
                                                              serial)
     return change if is_new else None
 
-  def _SerialOf(self, reply: exchange.Reply[Any]) -> int:
+  def _SerialOf(self, reply: replies.Reply[Any]) -> int:
     """Returns the serial of the configuration that an answer is from.
 
     """
     source = reply.candidates[0].address
-    if any(i.tells_serial for i in self._asker.known.Everyone()
+    if any(i.reports_serial for i in self._client.known.Everyone()
            if i.name == source):
       return reply.serial
-    return self._asker.freshness.floor or 0
+    return self._client.freshness.min_serial or 0
 
 
 class AsyncFollowing(AsyncIterator[changes.Change]):
   """Changes, to be awaited one after the other.
 
-  Whoever stops to wait, be it for a time-out, may go on later.
+  After a cancelled wait, by a time-out for example, the iteration may go on.
 
   """
-  def __init__(self, asker: Asker, subject: Subject,
+  def __init__(self, client: FollowedClient, subject: Subject,
                trouble: Optional[Trouble]) -> None:
     """@param trouble: see L{questions.Questions.Follow}
 
     """
-    self._changes = _Changes(asker, subject, trouble)
+    self._changes = _Changes(client, subject, trouble)
 
   def __aiter__(self) -> AsyncFollowing:
     return self
@@ -328,7 +334,7 @@ class AsyncFollowing(AsyncIterator[changes.Change]):
 
 
 class Following(Iterator[changes.Change]):
-  """Changes, one after the other. Each is waited for.
+  """Changes, one after the other; each step blocks until the next one.
 
   """
   def __init__(self, following: AsyncFollowing,

@@ -2,13 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The questions of the protocol by name, and those that take several.
+"""The calls of both clients: a coroutine for each question.
 
-Each is written once, as a coroutine. C{aio.AsyncClient} has them as they are;
-C{sync.Client} has the same ones, each run to its end.
+C{aio.AsyncClient} has the coroutines as they are; C{sync.Client} runs each one
+to its end. A call may take several questions of the protocol.
 
-Rule: what only some questions need is imported when one of them is asked, since
-scripts ask many small ones.
+Rule: modules for a few calls only are imported when one of them is called,
+since scripts ask many small questions.
 
 """
 
@@ -21,24 +21,30 @@ from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, \
   Literal, Mapping, Optional, Tuple, Union, overload
 
 from ganeti import constants
+from ganeti import errors
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
-from ganeti.confd.clientlib import dialogue
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import session
 
 if TYPE_CHECKING:
+  from ganeti.confd.clientlib import clusterstats
+  from ganeti.confd.clientlib import clusterstatus
   from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
-  from ganeti.confd.clientlib import records as recordlib
-  from ganeti.confd.clientlib import stats as statslib
-  from ganeti.confd.clientlib import status as statuslib
+  from ganeti.confd.clientlib import results
 
 
 # The questions have one called List
 _List = typing.List
 
-#: How often to ask for tables that are to be of one serial
+#: How often to ask for tables that should be of one serial
 _TRIES = 3
+
+#: Seconds until a candidate that is behind, or diverges, is asked again: a
+#: change takes a moment to reach all candidates
+_SETTLE = 1.0
+
 
 def _IpQuery(key: str, value: Any, link: Optional[str]) -> Dict[str, Any]:
   query = {key: value}
@@ -47,34 +53,33 @@ def _IpQuery(key: str, value: Any, link: Optional[str]) -> Dict[str, Any]:
   return query
 
 
-class Questions(dialogue.Dialogue):
-  """The questions of the protocol, by name.
+class Questions(session.Session):
+  """The calls of both clients.
 
-  Whatever is asked may raise, beside what stands with each question:
+  All calls may raise, beside the exceptions that each documents:
     - C{errors.ProgrammerError}: an argument has the wrong type, or the client
       is closed; nothing was sent
-    - L{exchange.NoAnswer}: nobody answered in time
-    - L{exchange.StaleAnswer}, which is a C{NoAnswer}: all answers are older
-      than one that was seen before
-    - L{exchange.ErrorAnswer}: the freshest answer is an error
-    - L{exchange.MalformedAnswer}: all answers have another form than they
-      should have
-    - C{errors.ConfdClientError}, which these four are, too: the question is too
-      large, the answer is too large, there is nobody to ask
+    - L{replies.NoAnswer}: no candidate answered in time
+    - L{replies.StaleAnswer}, a C{NoAnswer}: all answers are older than one that
+      was seen before
+    - L{replies.ErrorAnswer}: the freshest answer is an error
+    - L{replies.MalformedAnswer}: all answers are malformed
+    - C{errors.ConfdClientError}, the base of these four: the question is too
+      large, the answer is too large, or there is no candidate
     - C{errors.ConfigurationError}: a file of the node is unusable
 
   """
-  # "filter" is the word for it
+  # Arguments may be called "filter", as in the documentation of Ganeti
   # pylint: disable=W0622
 
-  async def Query(self, rtype: int, query: Any = None) -> exchange.Reply[Any]:
+  async def Query(self, rtype: int, query: Any = None) -> replies.Reply[Any]:
     """Asks a question by the number of its type.
 
     @param rtype: C{constants.CONFD_REQ_*}
     @param query: its argument, any JSON value
-    @return: the answer has the form that the protocol gives the type
-    @raise exchange.NoAnswer: nobody answered in time
-    @raise exchange.ErrorAnswer: the freshest answer is an error
+    @return: the answer as doc/protocol.rst describes it for the type
+    @raise replies.NoAnswer: no candidate answered in time
+    @raise replies.ErrorAnswer: the freshest answer is an error
     @raise errors.ConfdClientError: the question cannot be asked, or the answer
       is too large
     @raise errors.ConfigurationError: a file of the node is unusable
@@ -85,26 +90,27 @@ class Questions(dialogue.Dialogue):
                            arguments.Json("query", query))
 
   async def Learn(self) -> None:
-    """Learns who the candidates are, which other calls do now and then.
+    """Asks for the list of candidates, as other calls do now and then.
 
-    @return: nothing; what cannot be learned stays as it is
-    @raise errors.ConfdClientError: there is nobody to ask
+    @return: nothing; without an answer the list stays as it is
+    @raise errors.ConfdClientError: there is no candidate
 
     """
-    self._post.channel.CheckOpen()
+    self._transport.CheckOpen()
     await self._LearnCandidates(time.monotonic() + self._timeout)
 
   async def Survey(self, rtype: int, query: Any = None,
                    only: Optional[Iterable[str]] = None
-                   ) -> Tuple[_List[exchange.CandidateReply],
+                   ) -> Tuple[_List[replies.CandidateReply],
                               Dict[str, Optional[str]]]:
     """Asks all candidates, and waits for each of them.
 
     @param rtype: C{constants.CONFD_REQ_*}
     @param query: its argument, any JSON value
-    @param only: to ask no others; as in C{address} of a reply
-    @return: all replies, errors too, the freshest first; who was silent, or
-      gave a malformed answer, with the reason or None
+    @param only: the candidates to ask, as C{address} of a reply names them;
+      None for all
+    @return: all replies, errors too, the freshest first; and the candidates
+      without a well-formed reply, with the reason or None
     @raise errors.ConfdClientError: the question cannot be asked
 
     """
@@ -112,126 +118,184 @@ class Questions(dialogue.Dialogue):
                               arguments.Json("query", query),
                               arguments.OptionalTexts("only", only))
 
-  async def Status(self) -> statuslib.ClusterStatus:
-    """Asks all candidates how they are, those that the cluster lists and those
-    that were given.
+  async def Status(self) -> clusterstatus.ClusterStatus:
+    """Asks for the state of all candidates, those that the cluster lists and
+    those that were given.
 
-    One that is behind is asked again a second later: a change takes a moment
-    to reach all.
+    If a candidate is behind, all are asked again a second later: a change takes
+    a moment to reach them.
 
-    @return: for each candidate whether it answers, and what; the freshest
-      first. Those that do not answer are there, too, and say why.
-    @raise errors.ConfdClientError: there is nobody to ask
-
-    """
-    from ganeti.confd.clientlib import status
-    return await status.Ask(self, self._driver.Pause, self._known.IsGiven)
-
-  async def Stats(self) -> statslib.ClusterStats:
-    """Asks all candidates' daemons what they have done, and with what; only
-    this project's daemon tells that.
-
-    @return: for each daemon that tells it, counters and times; who does not is
-      there, too
-    @raise errors.ConfdClientError: there is nobody to ask
+    @return: the state of each candidate, the freshest first, and those without
+      an answer last
+    @raise errors.ConfdClientError: there is no candidate
 
     """
-    from ganeti.confd.clientlib import stats
-    return await stats.Ask(self)
+    from ganeti.confd.clientlib import clusterstatus
+    await self.Learn()
+    (pings, silent) = await self.Survey(constants.CONFD_REQ_PING)
+    answering = [i.address for i in pings]
+    (serials, _) = await self.Survey(*self.serial_question, only=answering)
+    rows = clusterstatus.Judge(pings, serials, silent, reader=self.reader)
+    if any(row.behind for row in rows):
+      await self._driver.Pause(_SETTLE)
+      # A newer change during the pause is no reason to be behind
+      expected = max(row.serial for row in rows if row.serial is not None)
+      (serials, _) = await self.Survey(*self.serial_question, only=answering)
+      rows = clusterstatus.Judge(pings, serials, silent, expected, self.reader)
+    # The packaged daemon has neither tables nor statistics, and puts 0 for a
+    # serial into its reply to a ping. Waiting for its replies would take long.
+    ours = [i.address for i in pings if clusterstatus.IsAnswer(i) and i.serial]
+    if ours and self.MayAsk(protocol.REQ_QUERY, {"what": "node"}):
+      try:
+        nodes = (await self.List("node", clusterstatus.NODE_FIELDS)).answer
+      except errors.ConfdClientError:
+        # The names of nodes are no necessary part of the state
+        nodes = []
+      rows = clusterstatus.NameNodes(rows, {i.address: i.server for i in pings},
+                                     nodes)
+    if ours and self.MayAsk(protocol.REQ_STATS):
+      are_behind = any(row.behind for row in rows)
+      (daemons, masters) = await self._StatsForStatus(ours, are_behind)
+      rows = clusterstatus.NoteStats(rows, daemons, masters)
+    rows = [row._replace(given=self._known.IsGiven(row.address))
+            for row in rows]
+    return clusterstatus.ClusterStatus(rows[0].serial if rows else None, rows,
+                                       serials, silent)
 
-  async def Serial(self) -> exchange.Reply[int]:
+  async def _StatsForStatus(self, addresses: _List[str], are_behind: bool
+                            ) -> Tuple[_List[clusterstats.DaemonStats],
+                                       Dict[str, str]]:
+    """Asks daemons for their statistics, and for the master if in doubt.
+
+    @param are_behind: whether some of the candidates are behind
+    @return: the statistics, and the master by address
+
+    """
+    from ganeti.confd.clientlib import clusterstats
+    from ganeti.confd.clientlib import clusterstatus
+
+    async def _Stats() -> _List[clusterstats.DaemonStats]:
+      return clusterstats.Gather(*await self.Survey(protocol.REQ_STATS,
+                                                    only=addresses)).daemons
+
+    daemons = await _Stats()
+    if clusterstatus.FindDivergence(daemons):
+      await self._driver.Pause(_SETTLE)
+      daemons = await _Stats()
+    masters = {}
+    if ((are_behind or clusterstatus.FindDivergence(daemons)) and
+        self.MayAsk(constants.CONFD_REQ_CLUSTER_MASTER)):
+      (answered, _) = await self.Survey(constants.CONFD_REQ_CLUSTER_MASTER,
+                                        only=addresses)
+      masters = {i.address: i.answer for i in answered
+                 if clusterstatus.IsAnswer(i) and isinstance(i.answer, str)}
+    return (daemons, masters)
+
+  async def Stats(self) -> clusterstats.ClusterStats:
+    """Asks all candidates' daemons for their statistics; only this project's
+    daemon has them.
+
+    @return: counters and times of each daemon that has them, and the
+      candidates without any
+    @raise errors.ConfdClientError: there is no candidate
+
+    """
+    from ganeti.confd.clientlib import clusterstats
+    return clusterstats.Gather(*await self.Survey(protocol.REQ_STATS))
+
+  async def Serial(self) -> replies.Reply[int]:
     """Asks for the serial number of the configuration.
 
     @return: the answer is the number, as C{serial} is
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     reply = await self._Ask(*self.serial_question)
     return reply._replace(answer=reply.serial)
 
-  async def Ping(self) -> exchange.Reply[int]:
+  async def Ping(self) -> replies.Reply[int]:
     """Asks for the version of the configuration.
 
     @return: the answer is a number, e.g. 3000000
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_PING, None)
 
-  async def NodeRole(self, name: str) -> exchange.Reply[int]:
+  async def NodeRole(self, name: str) -> replies.Reply[int]:
     """Asks for a node's role.
 
     @param name: as for all questions about nodes and instances: its UUID, its
       name, or the first part of that up to a dot
     @return: the answer is one of C{client.NODE_ROLES}
-    @raise exchange.ErrorAnswer: there is no such node
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.ErrorAnswer: there is no such node
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_NODE_ROLE_BYNAME,
                            arguments.Text("name", name))
 
-  async def MasterNode(self) -> exchange.Reply[str]:
+  async def MasterNode(self) -> replies.Reply[str]:
     """Asks for the master node.
 
     @return: the answer is its name
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, None)
 
-  async def MasterInfo(self) -> exchange.Reply[recordlib.MasterInfo]:
-    """Asks for all about the master.
+  async def MasterInfo(self) -> replies.Reply[results.MasterInfo]:
+    """Asks for the master's name and addresses.
 
-    @return: the answer is a L{records.MasterInfo}
-    @raise exchange.NoAnswer: nobody answered in time
+    @return: the answer is a L{results.MasterInfo}
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
-    from ganeti.confd.clientlib import records
+    from ganeti.confd.clientlib import results
     reply = await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, {
       constants.CONFD_REQQ_FIELDS: [constants.CONFD_REQFIELD_NAME,
                                     constants.CONFD_REQFIELD_IP,
                                     constants.CONFD_REQFIELD_MNODE_PIP]})
-    return reply.With(records.MasterInfo(*reply.answer))
+    return reply.With(results.MasterInfo(*reply.answer))
 
-  async def NodeIps(self) -> exchange.Reply[_List[str]]:
+  async def NodeIps(self) -> replies.Reply[_List[str]]:
     """Asks for the primary IPs of all nodes.
 
     @return: the answer is a list of them, in the order of the nodes' names
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_NODE_PIP_LIST, None)
 
-  async def MasterCandidates(self) -> exchange.Reply[_List[str]]:
+  async def MasterCandidates(self) -> replies.Reply[_List[str]]:
     """Asks for the primary IPs of the master candidates.
 
     @return: the answer is a list of them, in the order of the nodes' names
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_MC_PIP_LIST, None)
 
   async def InstanceIps(self, link: Optional[str] = None
-                       ) -> exchange.Reply[_List[str]]:
+                       ) -> replies.Reply[_List[str]]:
     """Asks for the IPs of all instances on a link.
 
     @param link: None for the cluster's default link
     @return: the answer is a list of them, in the order of the instances' names
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_INSTANCES_IPS_LIST,
                            arguments.OptionalText("link", link))
 
   async def NodeOfInstanceIp(self, ip: str, link: Optional[str] = None
-                             ) -> exchange.Reply[str]:
+                             ) -> replies.Reply[str]:
     """Asks for the node that an instance's IP is on.
 
     @param link: None for the cluster's default link
     @return: the answer is the node's primary IP
-    @raise exchange.ErrorAnswer: there is no such IP on this link
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.ErrorAnswer: there is no such IP on this link
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(
@@ -241,94 +305,94 @@ class Questions(dialogue.Dialogue):
 
   async def NodesOfInstanceIps(self, ips: Iterable[str],
                                link: Optional[str] = None
-                              ) -> exchange.Reply[_List[recordlib.NodeOfIp]]:
+                              ) -> replies.Reply[_List[results.NodeOfIp]]:
     """Asks for the nodes of many IPs, any number of them.
 
     @param link: None for the cluster's default link
-    @return: the answer is a list of L{records.NodeOfIp} in the order of the
+    @return: the answer is a list of L{results.NodeOfIp} in the order of the
       IPs. It is at least as fresh as the reply's serial.
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
-    from ganeti.confd.clientlib import records
+    from ganeti.confd.clientlib import results
     addresses = arguments.Texts("ips", ips)
     arguments.OptionalText("link", link)
     key = constants.CONFD_REQQ_IPLIST
-    replies = []
-    for query in dialogue.Portions(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
+    answered = []
+    for query in session.SplitQuery(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
                                    _IpQuery(key, [], link), key, addresses):
       reply = await self._Ask(constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP,
                               query)
-      replies.append(reply.With(records.NodesOfIps(reply.answer)))
-    return dialogue.Joined(replies)
+      answered.append(reply.With(results.NodesOfIps(reply.answer)))
+    return session.JoinReplies(answered)
 
   async def NodeDrbd(self, name: str
-                    ) -> exchange.Reply[_List[recordlib.DrbdMinor]]:
+                    ) -> replies.Reply[_List[results.DrbdMinor]]:
     """Asks for a node's DRBD minors.
 
-    @return: the answer is a list of L{records.DrbdMinor}
-    @raise exchange.ErrorAnswer: there is no such node
-    @raise exchange.NoAnswer: nobody answered in time
+    @return: the answer is a list of L{results.DrbdMinor}
+    @raise replies.ErrorAnswer: there is no such node
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
-    from ganeti.confd.clientlib import records
+    from ganeti.confd.clientlib import results
     reply = await self._Ask(constants.CONFD_REQ_NODE_DRBD,
                             arguments.Text("name", name))
-    return reply.With(records.Table(reply.answer, records.DrbdMinor))
+    return reply.With(results.FromRows(reply.answer, results.DrbdMinor))
 
   async def NodeInstances(self, name: str
-                         ) -> exchange.Reply[recordlib.NodeInstances]:
+                         ) -> replies.Reply[results.NodeInstances]:
     """Asks for a node's instances.
 
-    @return: the answer is L{records.NodeInstances}
-    @raise exchange.ErrorAnswer: there is no such node
-    @raise exchange.NoAnswer: nobody answered in time
+    @return: the answer is L{results.NodeInstances}
+    @raise replies.ErrorAnswer: there is no such node
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
-    from ganeti.confd.clientlib import records
+    from ganeti.confd.clientlib import results
     reply = await self._Ask(constants.CONFD_REQ_NODE_INSTANCES,
                             arguments.Text("name", name))
-    return reply.With(records.NodeInstances(*reply.answer))
+    return reply.With(results.NodeInstances(*reply.answer))
 
   async def InstanceDisks(self, name: str
-                         ) -> exchange.Reply[_List[Dict[str, Any]]]:
+                         ) -> replies.Reply[_List[Dict[str, Any]]]:
     """Asks for an instance's disks.
 
-    @return: the answer is a list of disks as the configuration has them
-    @raise exchange.ErrorAnswer: there is no such instance
-    @raise exchange.NoAnswer: nobody answered in time
+    @return: the answer is a list of disks as they are in the configuration
+    @raise replies.ErrorAnswer: there is no such instance
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_INSTANCE_DISKS,
                            arguments.Text("name", name))
 
   async def Config(self, path: str, optional: bool = False
-                   ) -> exchange.Reply[Any]:
+                   ) -> replies.Reply[Any]:
     """Asks for any part of the configuration.
 
     @param path: a JSON pointer (RFC 6901), e.g. "/cluster/cluster_name"
-    @param optional: whether the answer is None where there is no such place;
-      else that is an error
-    @return: the answer is what stands there
-    @raise exchange.ErrorAnswer: there is no such place
-    @raise exchange.NoAnswer: nobody answered in time
+    @param optional: whether the answer for a place that does not exist is
+      None; otherwise that is an error
+    @return: the answer is the value of that place
+    @raise replies.ErrorAnswer: there is no such place
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     arguments.Boolean("optional", optional)
     try:
       return await self._Ask(constants.CONFD_REQ_CONFIG_QUERY,
                              arguments.Text("path", path))
-    except exchange.ErrorAnswer as err:
+    except replies.ErrorAnswer as err:
       if not optional or err.code != constants.CONFD_ERROR_ARGUMENT:
         raise
       return err.reply.With(None)
 
-  async def Collectors(self) -> exchange.Reply[Dict[str, Dict[str, Any]]]:
+  async def Collectors(self) -> replies.Reply[Dict[str, Dict[str, Any]]]:
     """Asks which data collectors are active, and how often.
 
     @return: the answer is a dictionary of collectors by name, each
       {"active": bool, "interval": microseconds}
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_DATA_COLLECTORS, None)
@@ -338,39 +402,39 @@ class Questions(dialogue.Dialogue):
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None,
                  named: Literal[False] = False
-                 ) -> exchange.Reply[_List[_List[Any]]]: ...
+                 ) -> replies.Reply[_List[_List[Any]]]: ...
 
   @overload
   async def List(self, what: str, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None, *,
                  named: Literal[True]
-                 ) -> exchange.Reply[_List[Dict[str, Any]]]: ...
+                 ) -> replies.Reply[_List[Dict[str, Any]]]: ...
 
   async def List(self, what: str, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None,
-                 named: bool = False) -> exchange.Reply[Any]:
-    """Asks for a table; only this project's daemon has them.
+                 named: bool = False) -> replies.Reply[Any]:
+    """Asks for a table; only this project's daemon has tables.
 
     @param what: "instance", "node", "group", "network" or "disk", or the
       plural of it
     @param fields: names as in C{gnt-instance list-fields} and its like
     @param filter: which rows to return (ganeti(7), "Query filters")
-    @param names: of which objects, in this order: UUIDs, names or short
-      names; None for all of them, by name
+    @param names: UUIDs, names or short names of objects, in the order of the
+      answer; None for all objects, by name
     @param named: whether a row is a dictionary, from field to value
     @return: the answer is a list of rows, each a list of values in the order
-      of the fields, or a dictionary; a value is None where there is none
+      of the fields, or a dictionary; a value that does not exist is None
     @raise client.FilterError: the filter cannot be parsed or applied
-    @raise exchange.ErrorAnswer: there is no such table, field or name
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.ErrorAnswer: there is no such table, field or name
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import tables
     wanted = arguments.Texts("fields", fields)
     arguments.Boolean("named", named)
-    reply = await tables.Ask(self._Ask, self._driver.Call, tables.Kind(what),
+    reply = await tables.Query(self._Ask, self._driver.Call, tables.Kind(what),
                              wanted, tables.Filter(filter),
                              arguments.OptionalTexts("names", names))
     if named:
@@ -378,68 +442,68 @@ class Questions(dialogue.Dialogue):
     return reply
 
   async def Tables(self, fields: Mapping[str, Iterable[str]]
-                   ) -> exchange.Reply[Dict[str, _List[Dict[str, Any]]]]:
-    """Asks for several tables, of one moment.
+                   ) -> replies.Reply[Dict[str, _List[Dict[str, Any]]]]:
+    """Asks for several tables of one configuration.
 
-    While the configuration changes, they may be of several, and seem to
-    contradict each other: then they are asked for again, if not without end.
+    If the configuration changes meanwhile, tables of different serials may
+    contradict each other. Then they are asked for again, a few times at most.
 
     @param fields: the names of the fields by table, each as in L{List}
     @return: the answer is a dictionary from table to its rows, which are
       dictionaries from field to value; the serial is the lowest of all tables
-    @raise exchange.ErrorAnswer: there is no such table or field
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.ErrorAnswer: there is no such table or field
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     wanted = arguments.Lists("fields", fields)
     for _ in range(_TRIES):
-      replies = {what: await self.List(what, names, named=True)
-                 for (what, names) in wanted.items()}
-      serials = {reply.serial for reply in replies.values()}
+      answered = {what: await self.List(what, names, named=True)
+                  for (what, names) in wanted.items()}
+      serials = {reply.serial for reply in answered.values()}
       if len(serials) == 1:
         break
     # pylint: disable=W0631
-    *_, last = replies.values()
+    *_, last = answered.values()
     return last._replace(serial=min(serials)).With(
-      {what: reply.answer for (what, reply) in replies.items()})
+      {what: reply.answer for (what, reply) in answered.items()})
 
-  async def Fields(self, what: str) -> exchange.Reply[_List[recordlib.Field]]:
-    """Asks which fields a table has.
+  async def Fields(self, what: str) -> replies.Reply[_List[results.Field]]:
+    """Asks for the fields of a table.
 
     @param what: as in L{List}
-    @return: the answer is a list of L{records.Field}
-    @raise exchange.ErrorAnswer: there is no such table
-    @raise exchange.NoAnswer: nobody answered in time
+    @return: the answer is a list of L{results.Field}
+    @raise replies.ErrorAnswer: there is no such table
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import tables
     return await tables.Fields(self._Ask, tables.Kind(what))
 
-  async def OfflineNodes(self) -> exchange.Reply[_List[str]]:
+  async def OfflineNodes(self) -> replies.Reply[_List[str]]:
     """Asks for the nodes that are offline.
 
     @return: the answer is a list of their names
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     reply = await self.List("node", ["name"], "offline")
     return reply.With([name for (name, ) in reply.answer])
 
-  async def Instances(self) -> exchange.Reply[_List[str]]:
+  async def Instances(self) -> replies.Reply[_List[str]]:
     """Asks for all instances.
 
     @return: the answer is a list of their names
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     reply = await self.List("instance", ["name"])
     return reply.With([name for (name, ) in reply.answer])
 
-  async def PrimaryNodes(self) -> exchange.Reply[Dict[str, str]]:
+  async def PrimaryNodes(self) -> replies.Reply[Dict[str, str]]:
     """Asks for the primary node of each instance.
 
     @return: the answer is a dictionary from instance name to node name
-    @raise exchange.NoAnswer: nobody answered in time
+    @raise replies.NoAnswer: no candidate answered in time
 
     """
     reply = await self.List("instance", ["name", "pnode"])
@@ -452,27 +516,28 @@ class Questions(dialogue.Dialogue):
              ) -> follow.AsyncFollowing:
     """Follows a table: an iterator over its changes.
 
-    The first one comes at once, and has all rows; then one each time that a row
-    comes, goes or changes. What else changes in the configuration is none. It
-    ends when the client is closed. Others may ask while it is waited for the
-    next change, but in threads: there each needs a client of its own.
+    The first change comes at once, with all rows. Each later one comes when a
+    row is added, removed or changed; other changes of the configuration do not
+    count. The iteration ends when the client is closed. While it waits for the
+    next change, other coroutines may use the client; in a program with threads
+    each thread needs a client of its own.
 
-    At the start it raises what L{List} raises. From then on nobody's loss is an
-    error, and an object that is unknown by now is gone.
+    The first step raises the errors of L{List}. After that, lost candidates are
+    no error, and an object that is unknown by now has gone.
 
     @param named: whether a row is a dictionary, from field to value
     @param trouble: None, or a function that is called with the error when there
-      are no answers any more, and with None when there are again
-    @return: an iterator; each item is a L{changes.Change}. Rows are as L{List}
-      has them, keys are names (of disks, UUIDs).
+      are no answers any more, and with None when there are answers again
+    @return: an iterator; each item is a L{changes.Change}. Rows are those of
+      L{List}, keys are names (of disks, UUIDs).
 
     """
     from ganeti.confd.clientlib import follow
     from ganeti.confd.clientlib import tables
     kind = tables.Kind(what)
     arguments.Boolean("named", named)
-    table = follow.Table(
-      functools.partial(tables.Ask, self._Ask, self._driver.Call, kind),
+    table = follow.TableSubject(
+      functools.partial(tables.Query, self._Ask, self._driver.Call, kind),
       arguments.Texts("fields", fields), tables.KeyField(kind),
       tables.ParsedFilter(kind, filter),
       arguments.OptionalTexts("names", names), named)
@@ -486,8 +551,8 @@ class Questions(dialogue.Dialogue):
     @param rtype: C{constants.CONFD_REQ_*}
     @param query: its argument, any JSON value
     @param trouble: see L{Follow}
-    @return: an iterator; each item is a L{changes.Change}. Where the question
-      is about something that is unknown by now, the answer is None.
+    @return: an iterator; each item is a L{changes.Change}. When the object of
+      the question has gone, the answer is None.
 
     """
     from ganeti.confd.clientlib import changes
@@ -498,16 +563,16 @@ class Questions(dialogue.Dialogue):
                            trouble)
 
   def FollowCall(self, call: Callable[[Questions],
-                                      Awaitable[exchange.Reply[Any]]],
+                                      Awaitable[replies.Reply[Any]]],
                  items: Optional[Callable[[Any], Dict[Any, Any]]] = None,
                  trouble: Optional[follow.Trouble] = None
                  ) -> follow.AsyncFollowing:
-    """Follows what a function asks, as L{Follow} follows a table.
+    """Follows the answer that a function gets, as L{Follow} follows a table.
 
-    @param call: is called with an C{AsyncClient} or its like, to be awaited:
-      C{lambda confd: confd.NodesOfInstanceIps(ips)}
-    @param items: makes a dictionary of the answer, by whose keys items are
-      found again in the next one; None for what L{changes} makes of any
+    @param call: is called with an object that has the calls of C{AsyncClient},
+      and returns an awaitable: C{lambda confd: confd.NodesOfInstanceIps(ips)}
+    @param items: converts the answer to a dictionary, whose keys identify the
+      items in the next answer; None for the keys that L{changes} chooses
     @param trouble: see L{Follow}
     @return: an iterator; each item is a L{changes.Change}
 
@@ -527,21 +592,21 @@ class Questions(dialogue.Dialogue):
               trouble: Optional[follow.Trouble]) -> follow.AsyncFollowing:
     from ganeti.confd.clientlib import follow
     arguments.OptionalFunction("trouble", trouble)
-    channel = self._post.channel
     return follow.AsyncFollowing(
-      follow.Asker(self._SerialToFollow, lambda: self.serial_question,
-                   self._PrepareSoon, self._driver, self._known,
-                   self._freshness, lambda: channel.closed, self._coverage),
+      follow.FollowedClient(
+        self._SerialToFollow, lambda: self.serial_question, self._PrepareSoon,
+        self._driver, self._known, self._freshness,
+        lambda: self._transport.closed, self._coverage),
       subject, trouble)
 
-  async def _SerialToFollow(self) -> exchange.Reply[int]:
-    """Asks for the serial, as far as the key allows.
+  async def _SerialToFollow(self) -> replies.Reply[int]:
+    """Asks for the serial, by a question that the key has the right for.
 
     """
     if self.MayAsk(*self.serial_question):
       return await self.Serial()
-    # Any serial is another one, so it is answered at once. Who may not ask that
-    # either is told so: it is the right that following takes.
+    # No configuration has the serial -1, so a WAIT with it is answered at once.
+    # Without the right for that, the error names the right that is missing.
     return await self._Ask(protocol.REQ_WAIT, {"serial": -1, "seconds": 1})
 
   async def _PrepareSoon(self) -> None:

@@ -38,7 +38,7 @@ from ganeti import errors
 from ganeti.confd import filestate
 from ganeti.confd import localnode
 from ganeti.confd import numerals
-from ganeti.confd.clientlib import candidates
+from ganeti.confd.clientlib import endpoint
 
 
 #: The environment
@@ -116,7 +116,7 @@ def _Addresses(text: str) -> List[str]:
   if not result:
     raise ValueError("no addresses")
   for address in result:
-    candidates.Parse(address, 0)
+    endpoint.Parse(address, 0)
   return result
 
 

@@ -14,49 +14,49 @@ import threading
 import time
 import typing
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterable, \
-  Literal, Optional, Sequence, TypeVar, Union, overload
+  Literal, Optional, TypeVar, Union, overload
 
 from ganeti import errors
-from ganeti.confd.clientlib import dialogue
+from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import questions
-from ganeti.confd.clientlib import talk
-from ganeti.confd.protocol import parts
+from ganeti.confd.clientlib import session
 from ganeti.confd.protocol import readerkey
 
 if TYPE_CHECKING:
-  from ganeti.confd.clientlib import exchange
   from ganeti.confd.clientlib import filters
-  from typing_extensions import Concatenate, ParamSpec
   from ganeti.confd.clientlib import follow
+  from ganeti.confd.clientlib import replies
+  from typing_extensions import Concatenate, ParamSpec
   _Arguments = ParamSpec("_Arguments")
 
 # The client has a call named List
 _List = typing.List
 
 _Value = TypeVar("_Value")
-_Talk = TypeVar("_Talk", bound=talk.Talk)
+_Operation = TypeVar("_Operation", bound=operation.Operation)
 
 
-class _Driver(dialogue.Driver):
-  """Takes each step at once: no coroutine is ever suspended.
+class _Driver(session.Driver):
+  """Blocks in each step: no coroutine is ever suspended.
 
   """
-  async def Run(self, make: Callable[[float], _Talk], deadline: float) -> _Talk:
+  async def Run(self, make: Callable[[float], _Operation], deadline: float
+                ) -> _Operation:
     current = make(time.monotonic())
-    self._post.Begin(current)
+    self._transport.Begin(current)
     try:
       while not current.Done(time.monotonic()):
-        self._post.Send(current)
+        self._transport.Send(current)
         self._Receive(current.wakeup - time.monotonic())
-      # What has come in meanwhile counts
+      # Replies that have arrived by now count
       self._Receive(0)
     finally:
-      self._post.End(current)
+      self._transport.End(current)
     return current
 
   def _Receive(self, timeout: float) -> None:
-    for sock in self._post.channel.Wait(timeout):
-      self._post.Receive(sock)
+    for sock in self._transport.Wait(timeout):
+      self._transport.Receive(sock)
 
   async def Pause(self, seconds: float) -> None:
     time.sleep(seconds)
@@ -69,13 +69,31 @@ class _Driver(dialogue.Driver):
     function(deadline)
 
   def Close(self) -> None:
-    self._post.channel.Close()
+    self._transport.Close()
+
+
+class _Questions(questions.Questions):
+  """The questions, answered without an event loop.
+
+  """
+  _DRIVER = _Driver
+
+
+def _LikeSession(init: Callable[Concatenate[_Questions, _Arguments], None]
+                 ) -> Callable[[Callable[..., None]],
+                               Callable[Concatenate[Client, _Arguments], None]]:
+  """Decorates a constructor that has the arguments of L{session.Session}.
+
+  """
+  def _Decorate(constructor: Callable[..., None]) -> Any:
+    return functools.update_wrapper(constructor, init)
+  return _Decorate
 
 
 def _Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
                                  Coroutine[Any, Any, _Value]]
               ) -> Callable[Concatenate[Client, _Arguments], _Value]:
-  """Makes a call that blocks of a question that is awaited.
+  """Converts a question that is awaited to a call that blocks.
 
   """
   @functools.wraps(question)
@@ -89,7 +107,7 @@ def _Iterating(question: Callable[Concatenate[questions.Questions, _Arguments],
                                   follow.AsyncFollowing]
                ) -> Callable[Concatenate[Client, _Arguments],
                              follow.Following]:
-  """Makes an iterator that blocks of one that is awaited.
+  """Converts an asynchronous iterator to one that blocks.
 
   """
   @functools.wraps(question)
@@ -104,48 +122,16 @@ def _Iterating(question: Callable[Concatenate[questions.Questions, _Arguments],
 class Client:
   """Asks the master candidates, and returns the freshest answer or raises.
 
-  One object may ask any number of questions, one after the other; it learns
-  which candidates there are as time goes by. It may go from thread to thread,
-  but is used by one at a time. After a fork both processes may use it.
+  A client may ask any number of questions, one after the other, and learns the
+  candidates meanwhile. Several threads may use one client, but not at the same
+  time. After a fork both processes may use the client.
 
-  What questions raise stands with each, and for all of them with L{Query}.
+  Each call documents the exceptions of its own; L{Query} has those of all.
 
   """
-  def __init__(self, peers: Optional[Sequence[str]] = None,
-               key: Union[bytes, str, None] = None,
-               key_file: Optional[str] = None,
-               port: Optional[int] = None,
-               timeout: Optional[float] = None,
-               coverage: int = 0,
-               max_memory: int = parts.MAX_MEMORY,
-               cluster: Optional[str] = None) -> None:
-    """Makes a client, which asks nobody yet.
-
-    @param peers: names or addresses of the master candidates, with or without
-      a port; None for those that this node knows
-    @param key: what is in a file with a key, the cluster's or a reader's
-    @param key_file: that file, if C{key} is not given; None for where a node
-      has the cluster's key
-    @param port: where C{peers} do not say; None for the default
-    @param timeout: how long to wait for an answer, in seconds; where one comes
-      in parts, for the next part; None for 10
-    @param coverage: how many candidates to ask; 0 for
-      C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
-      all
-    @param max_memory: how much memory an answer that comes in parts may take,
-      in bytes (about); 1.6 GB by default
-    @param cluster: the name of a cluster in the files that confd-client(1)
-      describes, for all of the above that is not given; empty for the one that
-      environment and files say; None for not to read any
-    @raise errors.ConfigurationError: there is no usable key, or something is
-      wrong with the settings
-    @raise errors.ProgrammerError: an argument is wrong
-
-    """
-    self._questions = questions.Questions(
-      _Driver, peers=peers, key=key, key_file=key_file, port=port,
-      timeout=timeout, coverage=coverage, max_memory=max_memory,
-      cluster=cluster)
+  @_LikeSession(_Questions.__init__)
+  def __init__(self, *args: Any, **kwargs: Any) -> None:
+    self._questions = _Questions(*args, **kwargs)
     self._busy = threading.Lock()
     self._pid = os.getpid()
 
@@ -163,9 +149,9 @@ class Client:
 
   @property
   def progress(self) -> Optional[Callable[[int, Optional[int]], None]]:
-    """None, or a function that is called now and then while an answer comes in
-    parts, with how many have come and of how many (None while that is not
-    known).
+    """None, or a function that is called now and then while an answer is
+    downloaded in parts, with the number of parts so far and the number of all
+    parts (None while that is not known).
 
     """
     return self._questions.progress
@@ -177,7 +163,7 @@ class Client:
 
   @property
   def reader(self) -> Optional[readerkey.Label]:
-    """The label of the reader's key that is asked with; None for the cluster's.
+    """The label of the reader's key in use; None for the cluster's key.
 
     """
     return self._questions.reader
@@ -187,7 +173,7 @@ class Client:
 
     """
     if self._pid != os.getpid():
-      # Who has the lock, if anybody, is a thread of the process before
+      # The lock may be held by a thread of the parent, which is not here
       self._pid = os.getpid()
       self._busy = threading.Lock()
       self._questions.Forked()
@@ -225,25 +211,25 @@ class Client:
   Config = _Blocking(questions.Questions.Config)
   Collectors = _Blocking(questions.Questions.Collectors)
   if TYPE_CHECKING:
-    # What _Blocking says of one with two forms is less than they say
+    # _Blocking cannot express the types of an overloaded function
     # pylint: disable=W0613,W0622
     @overload
     def List(self, what: str, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None,
              named: Literal[False] = False
-             ) -> exchange.Reply[_List[_List[Any]]]: ...
+             ) -> replies.Reply[_List[_List[Any]]]: ...
 
     @overload
     def List(self, what: str, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None, *, named: Literal[True]
-             ) -> exchange.Reply[_List[Dict[str, Any]]]: ...
+             ) -> replies.Reply[_List[Dict[str, Any]]]: ...
 
     def List(self, what: str, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None, named: bool = False
-             ) -> exchange.Reply[Any]: ...
+             ) -> replies.Reply[Any]: ...
   else:
     List = _Blocking(questions.Questions.List)
   Tables = _Blocking(questions.Questions.Tables)

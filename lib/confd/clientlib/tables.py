@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tables: what is asked for them, and what is made of what comes.
+"""Questions for tables: queries, filters, and rows.
 
-The daemon knows kinds, fields and names (C{config.inventory}). Filters are
-applied here, and each row is cut to the fields that were wanted.
+The daemon selects by kind, fields and names (C{config.inventory}). Filters are
+applied by the client, which then reduces each row to the fields of the call.
 
 """
 
@@ -17,33 +17,34 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, \
 
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
-from ganeti.confd.clientlib import dialogue
-from ganeti.confd.clientlib import exchange
 from ganeti.confd.clientlib import filters
-from ganeti.confd.clientlib import records
+from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import results
+from ganeti.confd.clientlib import session
 from ganeti.confd.schema import columns
 
 
-#: Kinds by other words for them
+#: Kinds by their plurals
 _PLURALS = {kind + "s": kind for kind in columns.KINDS}
 
-#: The field by which objects are known, where it is not the name
+#: The field that identifies objects, for kinds without unique names
 _KEY_FIELDS = {
   columns.DISK: "uuid",
   }
 
-#: Asks a question
-_Ask = Callable[[int, Any], Awaitable[exchange.Reply[Any]]]
+#: A function that asks a question
+_AskFunction = Callable[[int, Any], Awaitable[replies.Reply[Any]]]
 
-#: Calls what may take long
-_Call = Callable[[Callable[[], List[List[Any]]]], Awaitable[List[List[Any]]]]
+#: A function that calls another, which may take long
+_CallFunction = Callable[[Callable[[], List[List[Any]]]],
+                         Awaitable[List[List[Any]]]]
 
 
 def Kind(what: Any) -> str:
-  """Names a table as it goes over the wire.
+  """Returns the name of a kind of tables on the wire.
 
   @param what: singular or plural
-  @raise errors.ProgrammerError: it is no text
+  @raise errors.ProgrammerError: the argument is no text
 
   """
   text = arguments.Text("what", what)
@@ -51,9 +52,9 @@ def Kind(what: Any) -> str:
 
 
 def Filter(condition: Any) -> Union[str, filters.Filter, None]:
-  """Takes a filter.
+  """Checks the type of a filter.
 
-  @raise errors.ProgrammerError: it is something else
+  @raise errors.ProgrammerError: the argument is neither a text nor a filter
 
   """
   if condition is None or isinstance(condition, (str, filters.Filter)):
@@ -65,18 +66,18 @@ def ParsedFilter(what: str, condition: Any) -> Optional[filters.Filter]:
   """Parses a filter, if it is not parsed yet.
 
   @param what: from L{Kind}
-  @raise client.FilterError: it cannot be parsed
-  @raise errors.ProgrammerError: it is something else
+  @raise client.FilterError: the text cannot be parsed
+  @raise errors.ProgrammerError: the argument is neither a text nor a filter
 
   """
-  taken = Filter(condition)
-  if isinstance(taken, str):
-    return filters.Parse(taken, columns.HOSTNAMES.get(what, frozenset()))
-  return taken
+  checked = Filter(condition)
+  if isinstance(checked, str):
+    return filters.Parse(checked, columns.HOSTNAMES.get(what, frozenset()))
+  return checked
 
 
 def KeyField(what: str) -> str:
-  """Returns the field by which the objects of a table are known.
+  """Returns the field that identifies the objects of a table.
 
   """
   return _KEY_FIELDS.get(what, filters.NAME)
@@ -84,16 +85,17 @@ def KeyField(what: str) -> str:
 
 def Named(rows: Sequence[Sequence[Any]], fields: Sequence[str]
           ) -> List[Dict[str, Any]]:
-  """Makes dictionaries of rows.
+  """Converts rows to dictionaries.
 
   """
   return [dict(zip(fields, row)) for row in rows]
 
 
-async def Ask(ask: _Ask, call: _Call, what: str, fields: List[str],
-              condition: Union[str, filters.Filter, None] = None,
-              names: Optional[List[str]] = None
-              ) -> exchange.Reply[List[List[Any]]]:
+async def Query(ask: _AskFunction, call: _CallFunction, what: str,
+                fields: List[str],
+                condition: Union[str, filters.Filter, None] = None,
+                names: Optional[List[str]] = None
+                ) -> replies.Reply[List[List[Any]]]:
   """Asks for a table.
 
   @param what: from L{Kind}
@@ -101,28 +103,28 @@ async def Ask(ask: _Ask, call: _Call, what: str, fields: List[str],
   """
   condition = ParsedFilter(what, condition)
   if (condition is not None and names is None and
-      # Several disks may have a name
+      # Names of disks are not unique
       what != columns.DISK):
     names = condition.Names()
     if names is not None:
       condition = None
-  # Nothing may stand twice in a query
+  # The daemon refuses a query with duplicates
   asked = list(dict.fromkeys(
     fields + (condition.fields if condition is not None else [])))
   asked_names = None if names is None else list(dict.fromkeys(names))
-  replies = []
-  for query in dialogue.Portions(protocol.REQ_QUERY,
+  answered = []
+  for query in session.SplitQuery(protocol.REQ_QUERY,
                                  {"what": what, "fields": asked}, "names",
                                  asked_names):
     reply = await ask(protocol.REQ_QUERY, query)
-    replies.append(reply.With(reply.answer["rows"]))
-  joined = dialogue.Joined(replies)
+    answered.append(reply.With(reply.answer["rows"]))
+  joined = session.JoinReplies(answered)
   rows: List[List[Any]] = joined.answer
   if names is not None and asked_names is not None and asked_names != names:
     by_name = dict(zip(asked_names, rows))
     rows = [by_name[name] for name in names]
   if condition is not None:
-    # It may take long, and asyncio has others to serve
+    # In a thread, since a filter that takes long would block the event loop
     rows = await call(functools.partial(condition.Select, asked, rows))
   if asked != fields:
     indexes = [asked.index(field) for field in fields]
@@ -130,9 +132,10 @@ async def Ask(ask: _Ask, call: _Call, what: str, fields: List[str],
   return joined.With(rows)
 
 
-async def Fields(ask: _Ask, what: str) -> exchange.Reply[List[records.Field]]:
+async def Fields(ask: _AskFunction, what: str
+                 ) -> replies.Reply[List[results.Field]]:
   """Asks which fields a table has.
 
   """
   reply = await ask(protocol.REQ_QUERY, {"what": what})
-  return reply.With(records.Table(reply.answer["fields"], records.Field))
+  return reply.With(results.FromRows(reply.answer["fields"], results.Field))

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, \
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
-from ganeti.confd.clientlib import candidates
+from ganeti.confd.clientlib import endpoint
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
@@ -56,7 +56,7 @@ def _ParsePeers(opts: argparse.Namespace) -> Optional[List[str]]:
   result = [text.strip() for text in opts.addresses.split(",")]
   for peer in result:
     try:
-      candidates.Parse(peer, 0)
+      endpoint.Parse(peer, 0)
     except errors.ConfdClientError as err:
       raise parse.UsageError(str(err), opts.command) from err
   return result

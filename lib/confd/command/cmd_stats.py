@@ -4,8 +4,8 @@
 
 """confd-client's command "stats": what daemons tell about themselves.
 
-The answers of all candidates (C{clientlib.stats} asks for them, C{daemon.stats}
-makes them) stand side by side, or go to Prometheus.
+The answers of all candidates (C{clientlib.clusterstats} asks for them,
+C{daemon.stats} makes them) stand side by side, or go to Prometheus.
 
 """
 
@@ -19,8 +19,8 @@ from typing import Any, Iterable, Iterator, List, Mapping, Sequence, Tuple
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import stats as statslib
+from ganeti.confd.clientlib import clusterstats
+from ganeti.confd.clientlib import replies
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.views import confdmetrics
@@ -89,12 +89,12 @@ class _Collector:
     return confdmetrics.Families(self._core, ["candidate"], self._daemons)
 
 
-def _Complain(stats: statslib.ClusterStats) -> None:
+def _Complain(stats: clusterstats.ClusterStats) -> None:
   """Says who has not told its counters, and why not.
 
   """
   for reply in stats.failed:
-    output.Say(exchange.DescribeError(protocol.REQ_STATS, None, reply))
+    output.Say(replies.DescribeError(protocol.REQ_STATS, None, reply))
   for (address, reason) in stats.silent.items():
     output.Say("%s: %s" % (address, reason or "no answer: as from a daemon"
                            " without these counters, or see the command"

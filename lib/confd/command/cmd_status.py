@@ -4,7 +4,7 @@
 
 """confd-client's command "status": how the master candidates are.
 
-The library finds that out (C{clientlib.status}); here it is summed up and
+The library finds that out (C{clientlib.clusterstatus}); here it is summed up and
 printed.
 
 Limits are those of Nagios plugins: it is a warning, or critical, if a number is
@@ -22,7 +22,7 @@ import argparse
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import client as clientlib
-from ganeti.confd.clientlib import status as statuslib
+from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.command import cmd_question
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
@@ -43,7 +43,7 @@ NAGIOS_CODES = {
   }
 
 
-_Rows = Sequence[statuslib.CandidateStatus]
+_Rows = Sequence[clusterstatus.CandidateStatus]
 
 _HEADERS = ["Address", "Answers", "RTT", "Serial", "Behind", "Version",
             "Problem"]
@@ -123,7 +123,7 @@ def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
   return "%s | %s" % (output.NagiosText(line), " ".join(values))
 
 
-def _Cells(row: statuslib.CandidateStatus) -> List[Any]:
+def _Cells(row: clusterstatus.CandidateStatus) -> List[Any]:
   round_trip = None
   if row.round_trip is not None:
     round_trip = "%.1fms" % (row.round_trip * 1000)
@@ -132,13 +132,13 @@ def _Cells(row: statuslib.CandidateStatus) -> List[Any]:
           row.problem or ""]
 
 
-def _Colour(row: statuslib.CandidateStatus) -> Optional[str]:
+def _Colour(row: clusterstatus.CandidateStatus) -> Optional[str]:
   if row.serial is None or row.diverges:
     return "red"
   return "yellow" if row.problem else None
 
 
-def _Reply(answer: statuslib.ClusterStatus) -> clientlib.Reply[Any]:
+def _Reply(answer: clusterstatus.ClusterStatus) -> clientlib.Reply[Any]:
   """Makes what is printed with --json.
 
   """
@@ -148,7 +148,7 @@ def _Reply(answer: statuslib.ClusterStatus) -> clientlib.Reply[Any]:
                          answer.replies, answer.silent)
 
 
-def _Only(answer: statuslib.ClusterStatus) -> statuslib.ClusterStatus:
+def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
   """Leaves out the candidates that were not given.
 
   The others have been asked all the same, for the freshest serial.

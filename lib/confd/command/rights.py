@@ -17,7 +17,7 @@ import time
 from typing import Dict, List, Optional, Tuple
 
 from ganeti import errors
-from ganeti.confd.clientlib import reader
+from ganeti.confd.clientlib import keyrights
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
 from ganeti.confd.protocol import readerkey
@@ -110,7 +110,8 @@ def Missing(label: readerkey.Label, name: Optional[str],
   @param kind: as of L{Needed}
 
   """
-  return [right for right in Needed(name, kind) if not reader.May(label, right)]
+  return [right for right in Needed(name, kind)
+          if not keyrights.May(label, right)]
 
 
 def Words() -> List[str]:
@@ -157,7 +158,7 @@ def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
   @raise NotPermitted: it lacks a right, or has ended
 
   """
-  text = reader.Describe(label)
+  text = keyrights.Describe(label)
   if label.HasEnded(time.time()):
     raise NotPermitted("Not permitted any more: %s" % text)
   name = opts.command
@@ -166,7 +167,7 @@ def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
     missing = Missing(label, name, kind)
   else:
     missing = Missing(label, opts.question, kind)
-    if not reader.May(label, _WAIT):
+    if not keyrights.May(label, _WAIT):
       missing.append(_WAIT)
   if missing:
     raise NotPermitted(

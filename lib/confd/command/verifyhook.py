@@ -42,7 +42,8 @@ from ganeti.confd import filestate
 from ganeti.confd import localnode
 from ganeti.confd import printable
 from ganeti.confd import protocol
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import quorum
+from ganeti.confd.clientlib import replies as replylib
 from ganeti.confd.clientlib import sync
 
 
@@ -112,13 +113,13 @@ class Checker:
     self._settle = _SETTLE
 
   def _AskOnce(self, addresses: list[str], rtype: int, query: Any
-               ) -> tuple[dict[str, exchange.CandidateReply],
+               ) -> tuple[dict[str, replylib.CandidateReply],
                           dict[str, Optional[str]]]:
     (replies, silent) = self._asker.Survey(rtype, query, only=addresses)
     return ({i.address: i for i in replies}, silent)
 
   def _Ask(self, addresses: list[str], rtype: int, query: Any = None
-           ) -> tuple[dict[str, exchange.CandidateReply],
+           ) -> tuple[dict[str, replylib.CandidateReply],
                       dict[str, Optional[str]]]:
     """Asks some candidates, and once more those that do not answer.
 
@@ -153,7 +154,7 @@ class Checker:
             (self._names[address], answer))
 
   def _AskOwn(self, rtype: int, meaning: str
-              ) -> tuple[Optional[exchange.CandidateReply], list[str]]:
+              ) -> tuple[Optional[replylib.CandidateReply], list[str]]:
     """Asks this node's daemon.
 
     @param meaning: as L{_Silence}'s
@@ -229,7 +230,7 @@ class Checker:
     @return: address to serial, and what is wrong
 
     """
-    (replies, silent) = self._Ask(addresses, *exchange.SERIAL_QUESTION)
+    (replies, silent) = self._Ask(addresses, *quorum.SERIAL_QUESTION)
     faults = [self._Silence(address, reason, "it has another key or no"
                             " configuration, or a firewall is between them",
                             whom=" the master")

@@ -19,8 +19,8 @@ from typing import Any, Dict, List, Mapping, NamedTuple
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
-from ganeti.confd.clientlib import stats as statslib
-from ganeti.confd.clientlib import status as statuslib
+from ganeti.confd.clientlib import clusterstats
+from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.export import prometheus_sd
 from ganeti.confd.exporter import aside
 from ganeti.confd.schema import columns
@@ -83,8 +83,8 @@ class Confd(NamedTuple):
   """How the candidates are.
 
   """
-  status: statuslib.ClusterStatus
-  stats: statslib.ClusterStats
+  status: clusterstatus.ClusterStatus
+  stats: clusterstats.ClusterStats
 
 
 async def Ask(asker: Any) -> clientlib.Reply[Facts]:

@@ -2,34 +2,30 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the daemons tell about themselves, from the answers of all of them.
+"""Statistics of the daemons, from the answers of all of them.
 
-Fact: daemons may be of several versions. What one does not tell is None or
-missing, and what only a newer one tells is in C{everything}.
+Fact: daemons may be of several versions. A value that an older daemon does not
+report is None or missing; one that only a newer daemon reports is in
+C{everything}.
 
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, \
-  Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti import constants
-from ganeti.confd import protocol
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import replies as replylib
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import naturalorder
 
-if TYPE_CHECKING:
-  from ganeti.confd.clientlib import questions
 
-
-#: The part about the configuration, which has no counters
+#: The section about the configuration, which has no counters
 _CONFIG = "config"
 
 
 class DaemonStats(NamedTuple):
-  """What one daemon tells about itself.
+  """The statistics of one daemon.
 
   """
   #: as it was given or learned
@@ -37,43 +33,43 @@ class DaemonStats(NamedTuple):
   version: Optional[str]
   #: seconds
   uptime: Optional[float]
-  #: number of processes that answer
+  #: number of worker processes
   workers: Optional[int]
-  #: of all processes, in bytes; None where the system does not tell
+  #: of all processes, in bytes; None if the system does not report it
   memory: Optional[int]
-  #: of the configuration that it serves
+  #: of the configuration in use
   serial: Optional[int]
-  #: seconds since that was loaded
+  #: seconds since the configuration was loaded
   age: Optional[float]
-  #: seconds that loading it took
+  #: seconds that loading the configuration took
   load_time: Optional[float]
-  #: C{queries}, C{replies}, C{dropped} and so on (C{doc/protocol.rst}, STATS):
-  #: each a dictionary of numbers since the daemon's start
+  #: groups of counters since the daemon's start: C{queries}, C{replies},
+  #: C{dropped} and so on (C{doc/protocol.rst}, STATS)
   counters: Dict[str, Dict[str, Optional[int]]]
-  #: the answer as it came
+  #: the answer itself
   everything: Dict[str, Any]
-  #: of the text of the configuration that it serves
+  #: hash of the text of the configuration in use
   digest: Optional[str] = None
   #: whether a newer configuration could not be loaded
   stale: Optional[bool] = None
 
 
 class ClusterStats(NamedTuple):
-  """What all daemons tell about themselves.
+  """The statistics of all daemons.
 
   """
-  #: the highest one; None where nobody has told any
+  #: the highest one; None without a reply
   serial: Optional[int]
-  #: those that have told it, by address
+  #: the daemons that have sent statistics, by address
   daemons: List[DaemonStats]
   #: all replies; some may be errors
-  replies: List[exchange.CandidateReply]
-  #: who has not answered, and why as far as that is known, else None
+  replies: List[replylib.CandidateReply]
+  #: the candidates without a reply, and why as far as that is known, else None
   silent: Dict[str, Optional[str]]
 
   @property
-  def failed(self) -> List[exchange.CandidateReply]:
-    """The replies that have no counters.
+  def failed(self) -> List[replylib.CandidateReply]:
+    """The replies without statistics.
 
     """
     known = {i.address for i in self.daemons}
@@ -81,9 +77,9 @@ class ClusterStats(NamedTuple):
 
 
 def _Get(answer: Mapping[str, Any], name: str, kind: Any) -> Any:
-  """Takes a value out of an answer.
+  """Returns a value of an answer.
 
-  @return: None where there is none of this type
+  @return: None if the value is missing, or has another type
 
   """
   value = answer.get(name)
@@ -98,7 +94,7 @@ def _Counters(answer: Mapping[str, Any]) -> Dict[str, Dict[str, Optional[int]]]:
 
 
 def Read(address: str, answer: Mapping[str, Any]) -> DaemonStats:
-  """Reads the answer of a daemon.
+  """Converts the answer of a daemon.
 
   """
   config: Mapping[str, Any] = _Get(answer, _CONFIG, dict) or {}
@@ -112,9 +108,9 @@ def Read(address: str, answer: Mapping[str, Any]) -> DaemonStats:
                      _Get(config, "stale", bool))
 
 
-def Gather(replies: Sequence[exchange.CandidateReply],
+def Gather(replies: Sequence[replylib.CandidateReply],
            silent: Mapping[str, Optional[str]]) -> ClusterStats:
-  """Makes one result of all replies.
+  """Combines the replies of all daemons.
 
   """
   def _Order(address: str) -> List[Any]:
@@ -127,10 +123,3 @@ def Gather(replies: Sequence[exchange.CandidateReply],
   return ClusterStats(max((i.serial for i in replies), default=None), daemons,
                       replies, {i: silent[i] for i in sorted(silent,
                                                              key=_Order)})
-
-
-async def Ask(asker: questions.Questions) -> ClusterStats:
-  """Asks all daemons.
-
-  """
-  return Gather(*await asker.Survey(protocol.REQ_STATS))

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a reader's key is good for, in words.
+"""The rights of a reader's key, in words.
 
 Fact: the packaged daemon knows no readers' keys, and is silent to them.
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
   from ganeti.confd.protocol import readerkey
 
 
-#: What silence to a reader may mean beside what it means to everybody
+#: Further causes of silence if the key is a reader's
 SILENCE = (", or the cluster's key was renewed since this reader's key was"
            " made, or the daemon does not know readers' keys, as the one that"
            " comes with Ganeti")
@@ -34,7 +34,7 @@ def May(label: readerkey.Label, right: str) -> bool:
 
 
 def Until(label: readerkey.Label) -> str:
-  """Says how long a key is good for.
+  """Describes how long a key is valid.
 
   """
   if label.last_day is None:
@@ -43,7 +43,7 @@ def Until(label: readerkey.Label) -> str:
 
 
 def Describe(label: readerkey.Label) -> str:
-  """Says what a key is good for.
+  """Describes the rights of a key.
 
   """
   from ganeti.confd.protocol import readerkey

@@ -11,9 +11,9 @@ import unittest
 
 import testutils
 
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import serials
-from ganeti.confd.clientlib.serials import Outcome
+from ganeti.confd.clientlib import mastercandidate
+from ganeti.confd.clientlib import serialwatch
+from ganeti.confd.clientlib.serialwatch import Outcome
 from ganeti.confd.protocol import wire
 
 
@@ -29,7 +29,7 @@ class _Daemon:
 
   """
   def __init__(self, index, serial, knows=True):
-    self.candidate = exchange.Candidate(
+    self.candidate = mastercandidate.Candidate(
       "node%d" % index, [(socket.AF_INET, ("192.0.2.%d" % index, 1814))])
     self.serial = serial
     self.knows = knows
@@ -66,24 +66,24 @@ class _World:
     self.daemons = list(daemons)
     self.serial = serial
     self.sent = []
-    self.waiting = serials.Waiting()
+    self.watch = serialwatch.SerialWatch()
     self.Begin()
 
   def Begin(self):
-    self.waiting.Begin([i.candidate for i in self.daemons], self.serial,
+    self.watch.Begin([i.candidate for i in self.daemons], self.serial,
                        _SERIAL, self.now)
 
   def _Reply(self, daemon, salt, outcome):
     (status, answer) = outcome
-    asked = self.waiting.Salts().get(salt)
+    asked = self.watch.Salts().get(salt)
     if asked is None:
       return
-    self.waiting.Receive(
+    self.watch.Receive(
       asked, wire.ParsedReply(1, status, answer, daemon.serial, salt),
       daemon.candidate.addresses[0].address, self.now)
 
   def _Step(self):
-    for datagram in self.waiting.Outgoing(testutils.KEY, self.now, 1700000000):
+    for datagram in self.watch.Outgoing(testutils.KEY, self.now, 1700000000):
       request = wire.ParseRequest(datagram.data, testutils.KEY, 1700000000)
       (daemon, ) = [i for i in self.daemons
                     if i.candidate.addresses[0].address == datagram.address]
@@ -112,11 +112,11 @@ class _World:
     """
     end = self.now + seconds
     steps = 0
-    while not self.waiting.Done(self.now):
+    while not self.watch.Done(self.now):
       self._Step()
-      if self.waiting.Done(self.now):
+      if self.watch.Done(self.now):
         break
-      times = [self.waiting.wakeup] + [i.kept[1] for i in self.daemons
+      times = [self.watch.wakeup] + [i.kept[1] for i in self.daemons
                                        if i.kept is not None]
       if min(times) > end:
         self.now = end
@@ -127,7 +127,7 @@ class _World:
       for daemon in self.daemons:
         if daemon.kept is not None and daemon.kept[1] <= self.now:
           self.Finish(daemon, daemon.serial)
-    return self.waiting.outcome
+    return self.watch.outcome
 
   def Sent(self, daemon, since):
     """@return: list of (seconds, request)
@@ -146,7 +146,7 @@ class TestWaiting(unittest.TestCase):
     self.assertIsNotNone(two.kept)
     world.Change(two, 18)
     self.assertIs(world.Advance(0), Outcome.MOVED)
-    self.assertEqual(world.waiting.told, 18)
+    self.assertEqual(world.watch.reported, 18)
     # The other one follows, and nothing else is news
     world.serial = 18
     world.Begin()
@@ -209,7 +209,7 @@ class TestWaiting(unittest.TestCase):
     self.assertIsNone(world.Advance(18))
     world.Change(two, 18)
     self.assertIs(world.Advance(0), Outcome.MOVED)
-    world.waiting.Finish(world.now)
+    world.watch.Finish(world.now)
     self.assertEqual([i.candidate.silent for i in (one, two)], [True, False])
     # Until it answers again
     one.alive = True
@@ -343,8 +343,8 @@ class TestWaiting(unittest.TestCase):
     old = [request.rsalt for (_, _, request) in world.sent]
     world.Change(daemon, 18)
     self.assertIs(world.Advance(0), Outcome.MOVED)
-    self.assertFalse(set(old) & set(world.waiting.Salts()))
-    self.assertEqual({i.partition("-")[0] for i in old}, {world.waiting.id})
+    self.assertFalse(set(old) & set(world.watch.Salts()))
+    self.assertEqual({i.partition("-")[0] for i in old}, {world.watch.id})
 
   def testRestored(self):
     """A serial that was told before the lower one was believed is no news.
@@ -363,8 +363,8 @@ class TestWaiting(unittest.TestCase):
   def testRepliesFromElsewhere(self):
     daemon = _Daemon(1, 17)
     world = _World(daemon)
-    ((salt, asked), ) = world.waiting.Salts().items()
-    self.assertFalse(world.waiting.Receive(
+    ((salt, asked), ) = world.watch.Salts().items()
+    self.assertFalse(world.watch.Receive(
       asked, wire.ParsedReply(1, 0, 99, 99, salt), ("192.0.2.77", 1814),
       world.now))
     self.assertIsNone(world.Advance(1))

@@ -14,8 +14,9 @@ import unittest
 import testutils
 
 from ganeti import errors
-from ganeti.confd.clientlib import exchange
-from ganeti.confd.clientlib import fetch
+from ganeti.confd.clientlib import download
+from ganeti.confd.clientlib import mastercandidate
+from ganeti.confd.clientlib import replies
 from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
 
@@ -54,17 +55,18 @@ class TestFetch(unittest.TestCase):
     self.now = 100.0
     self.answer = _Answer(1)
     self.daemon = _Daemon(5, self.answer)
-    self.candidate = exchange.Candidate(
+    self.candidate = mastercandidate.Candidate(
       "node1", [(socket.AF_INET, ("192.0.2.1", 1814))])
-    self.fetch = self._Fetch()
+    self.download = self._Fetch()
     self.address = ("192.0.2.1", 1814)
-    first = exchange.CandidateReply("node1", "192.0.2.1", 1, 3, 5, 0.001, 0)
-    self.first = exchange.Reply(3, 5, [first], {})
+    first = replies.CandidateReply("node1", "192.0.2.1", 1, 3, 5, 0.001, 0)
+    self.first = replies.Reply(3, 5, [first], {})
     self.sent = 0
 
   def _Fetch(self, timeout=10.0):
-    return fetch.Fetch(10, "/x", (self.candidate, self.candidate.addresses), 5,
-                       self.now, timeout)
+    return download.Download(10, "/x",
+                             (self.candidate, self.candidate.addresses), 5,
+                             self.now, timeout)
 
   def _Run(self, meddle=lambda reply: [reply]):
     """Runs it to its end.
@@ -72,19 +74,20 @@ class TestFetch(unittest.TestCase):
     @param meddle: makes replies of a reply
 
     """
-    while not self.fetch.Done(self.now):
-      for (_, _, datagram) in self.fetch.Outgoing(testutils.KEY, self.now,
+    while not self.download.Done(self.now):
+      for (_, _, datagram) in self.download.Outgoing(testutils.KEY, self.now,
                                                   1700000000):
         self.sent += 1
         request = wire.ParseRequest(datagram, testutils.KEY, 1700000000)
         for reply in meddle(self.daemon.Reply(request)):
-          asked = self.fetch.Salts().get(reply.salt)
+          asked = self.download.Salts().get(reply.salt)
           if asked is not None:
-            self.fetch.Receive(asked, reply, self.address, self.now)
-      self.now = max(self.now + 0.001, min(self.fetch.wakeup, self.now + 0.1))
-    self.fetch.Finish(self.now)
-    self.fetch.Unpack()
-    return self.fetch.Result(self.first, self.now)
+            self.download.Receive(asked, reply, self.address, self.now)
+      self.now = max(self.now + 0.001,
+                     min(self.download.wakeup, self.now + 0.1))
+    self.download.Finish(self.now)
+    self.download.Unpack()
+    return self.download.Result(self.first, self.now)
 
   def testAll(self):
     reply = self._Run()
@@ -153,14 +156,14 @@ class TestFetch(unittest.TestCase):
       if self.sent > 30:
         return [wire.ParsedReply(1, 1, 0, 6, reply.salt)]
       return [reply]
-    with self.assertRaises(exchange.ErrorAnswer) as context:
+    with self.assertRaises(replies.ErrorAnswer) as context:
       self._Run(_Meddle)
     self.assertEqual(context.exception.code, 0)
     self.assertEqual(context.exception.reply.serial, 6)
 
   def testStops(self):
     started = self.now
-    with self.assertRaisesRegex(exchange.NoAnswer, "node1 is incomplete after"
+    with self.assertRaisesRegex(replies.NoAnswer, "node1 is incomplete after"
                                 " 1[01].. seconds: 30 of "):
       self._Run(lambda reply: [reply] if self.sent <= 30 else [])
     self.assertLess(self.now - started, 11)
@@ -179,7 +182,7 @@ class TestFetch(unittest.TestCase):
     return _Meddle
 
   def testTimeStartsAgainWithEachPart(self):
-    self.fetch = self._Fetch(timeout=20.0)
+    self.download = self._Fetch(timeout=20.0)
     started = self.now
     self.assertEqual(self._Run(self._Trickle(0.2)).answer, self.answer)
     self.assertGreater(self.now - started, 21)
@@ -189,7 +192,7 @@ class TestFetch(unittest.TestCase):
 
     """
     started = self.now
-    with self.assertRaisesRegex(exchange.NoAnswer, "incomplete after 2.* of 70"
+    with self.assertRaisesRegex(replies.NoAnswer, "incomplete after 2.* of 70"
                                 " parts came"):
       self._Run(self._Trickle(9))
     self.assertLess(self.now - started, 25)
@@ -215,21 +218,21 @@ class TestFetch(unittest.TestCase):
       part = reply.part._replace(
         number=(reply.part.number + 1) % reply.part.total)
       return [reply._replace(part=part)]
-    with self.assertRaisesRegex(exchange.NoAnswer, "0 of"):
+    with self.assertRaisesRegex(replies.NoAnswer, "0 of"):
       self._Run(_Meddle)
     self.assertLess(self.now - started, 11)
 
   def testProgress(self):
-    self.assertEqual(self.fetch.Progress(), (0, None))
+    self.assertEqual(self.download.Progress(), (0, None))
     seen = []
 
     def _Meddle(reply):
-      seen.append(self.fetch.Progress())
+      seen.append(self.download.Progress())
       return [reply]
     self._Run(_Meddle)
     count = len(self.daemon.cut)
     self.assertEqual(seen, [(0, None)] + [(i, count) for i in range(1, count)])
-    self.assertEqual(self.fetch.Progress(), (count, count))
+    self.assertEqual(self.download.Progress(), (count, count))
 
   def testNoBase64(self):
     with self.assertRaisesRegex(errors.ConfdClientError, "base64"):

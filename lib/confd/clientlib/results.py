@@ -2,11 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Answers of a fixed form, whose items have names.
+"""Result types: named tuples for answers that are lists on the wire.
 
-Each is a tuple: what is written for the list that goes over the wire, by index
-or by taking it apart, works with it. L{forms} has seen to it that the answers
-have their form.
+A program that takes the list by index, or unpacks it, works with the tuple as
+well. L{forms} has checked the lengths and types of the lists.
 
 """
 
@@ -24,14 +23,14 @@ class MasterInfo(NamedTuple):
   """
   #: name
   node: str
-  #: the one that moves with the role
+  #: the cluster's address, which moves with the role
   master_ip: str
   #: the node's own
   node_ip: str
 
 
 class NodeOfIp(NamedTuple):
-  """Where an instance's IP is.
+  """The node of an instance's IP.
 
   """
   #: C{constants.CONFD_REPL_STATUS_*}: 0 for an IP that is known
@@ -41,7 +40,7 @@ class NodeOfIp(NamedTuple):
 
   @property
   def node_ip(self) -> Optional[str]:
-    """The node's primary IP; None where there is an error.
+    """The node's primary IP; None in place of an error.
 
     """
     return (str(self.answer)
@@ -82,11 +81,11 @@ class Field(NamedTuple):
   text: str
 
 
-_Record = TypeVar("_Record", DrbdMinor, Field)
+_Row = TypeVar("_Row", DrbdMinor, Field)
 
 
-def Table(rows: Iterable[List[Any]], kind: Type[_Record]) -> List[_Record]:
-  """Names the items of each row.
+def FromRows(rows: Iterable[List[Any]], kind: Type[_Row]) -> List[_Row]:
+  """Converts each row of an answer.
 
   """
   # pylint: disable=W0212
@@ -94,8 +93,8 @@ def Table(rows: Iterable[List[Any]], kind: Type[_Record]) -> List[_Record]:
 
 
 def NodesOfIps(rows: Iterable[List[Any]]) -> List[NodeOfIp]:
-  """Reads the answer to a list of IPs.
+  """Converts the answer to a list of IPs.
 
   """
-  # The packaged daemon adds a third item, a serial
+  # The packaged daemon adds a serial as a third item
   return [NodeOfIp(row[0], row[1]) for row in rows]

@@ -12,38 +12,43 @@ import unittest
 import testutils
 
 from ganeti import constants
-from ganeti.confd.clientlib import exchange
+from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import mastercandidate
+from ganeti.confd.clientlib import quorum
+from ganeti.confd.clientlib import replies
 from ganeti.confd.protocol import wire
 
 
-def _Candidate(index, **kwargs):
-  candidate = exchange.Candidate(
+def _Candidate(index, silent=False, reports_serial=False):
+  candidate = mastercandidate.Candidate(
     "node%d" % index, [(socket.AF_INET, ("192.0.2.%d" % index, 1814))])
-  for (name, value) in kwargs.items():
-    setattr(candidate, name, value)
+  if silent:
+    candidate.Missed()
+  if reports_serial:
+    candidate.ReportedSerial()
   return candidate
 
 
 class _Run:
-  """An exchange, and a clock that the test moves.
+  """A query, and a clock that the test moves.
 
   """
   def __init__(self, candidates, reserve=(), query=(0, None), timeout=10,
                **kwargs):
     self.now = 1000.0
     self.candidates = candidates
-    self.exchange = exchange.Exchange(query[0], query[1], candidates, reserve,
-                                      self.now, self.now + timeout, **kwargs)
+    self.query = quorum.QuorumQuery(query[0], query[1], candidates, reserve,
+                                    self.now, self.now + timeout, **kwargs)
     self.sent = []
     self.Step()
 
   def Step(self):
-    """Does what whoever runs an exchange does.
+    """Does what a driver does.
 
     """
-    if not self.exchange.Done(self.now):
+    if not self.query.Done(self.now):
       for (_, (host, *_), datagram) in \
-          self.exchange.Outgoing(testutils.KEY, self.now, 1700000000):
+          self.query.Outgoing(testutils.KEY, self.now, 1700000000):
         request = wire.ParseRequest(datagram, testutils.KEY, 1700000000)
         self.sent.append((self.now - 1000, host, request))
 
@@ -51,43 +56,43 @@ class _Run:
     """Lets time pass.
 
     @rtype: bool
-    @return: whether the exchange is done
+    @return: whether the query is done
 
     """
     end = self.now + seconds
-    while not self.done and self.exchange.wakeup <= end:
-      self.now = max(self.now, self.exchange.wakeup)
+    while not self.done and self.query.wakeup <= end:
+      self.now = max(self.now, self.query.wakeup)
       self.Step()
     self.now = max(self.now, end)
     return self.done
 
   @property
   def done(self):
-    return self.exchange.Done(self.now)
+    return self.query.Done(self.now)
 
   def Reply(self, index, serial, answer="x", status=0, delay=0.001):
     """Hands a candidate's reply in.
 
     """
     self.now += delay
-    for asked in list(self.exchange.Salts().values()):
+    for asked in list(self.query.Salts().values()):
       if asked.candidate is self.candidates[index]:
-        self.exchange.Receive(asked,
-                              wire.ParsedReply(1, status, answer, serial,
-                                               asked.salt),
-                              asked.candidate.addresses[0].address, self.now)
+        self.query.Receive(asked,
+                           wire.ParsedReply(1, status, answer, serial,
+                                            asked.salt),
+                           asked.candidate.addresses[0].address, self.now)
 
   def Refuse(self, index):
     """Has the network say that nothing listens at a candidate.
 
     """
     candidate = self.candidates[index]
-    for source in candidate.sources:
-      candidate.Refuse(source, "refused", self.now)
+    for source in candidate.endpoints:
+      candidate.Undelivered(source, "refused", self.now)
 
   def Result(self):
-    self.exchange.Finish(self.now)
-    return self.exchange.Result(self.now)
+    self.query.Finish(self.now)
+    return self.query.Result(self.now)
 
 
 def _Packaged(index):
@@ -123,7 +128,7 @@ class TestSending(unittest.TestCase):
     self.assertTrue(run.Advance(0.2))
 
   def testResendsAreSignedAnew(self):
-    current = exchange.Exchange(0, None, _Candidates(1), [], 0.0, 10.0)
+    current = quorum.QuorumQuery(0, None, _Candidates(1), [], 0.0, 10.0)
     for (now, timestamp) in [(0.0, 1700000000), (0.2, 1700000600)]:
       ((_, _, datagram), ) = current.Outgoing(testutils.KEY, now, timestamp)
       wire.ParseRequest(datagram, testutils.KEY, timestamp)
@@ -135,7 +140,7 @@ class TestSending(unittest.TestCase):
     self.assertEqual([host for (_, host, _) in run.sent].count("192.0.2.1"), 1)
 
   def testAllAddressesOfACandidate(self):
-    run = _Run([exchange.Candidate("node1", [
+    run = _Run([mastercandidate.Candidate("node1", [
       (socket.AF_INET, ("192.0.2.1", 1814)),
       (socket.AF_INET6, ("::1", 1814, 0, 0))])])
     self.assertEqual(sorted(host for (_, host, _) in run.sent),
@@ -145,7 +150,7 @@ class TestSending(unittest.TestCase):
 
 class TestEnough(unittest.TestCase):
   def testNeededReplies(self):
-    self.assertEqual([exchange.NeededReplies(i) for i in range(1, 9)],
+    self.assertEqual([quorum.NeededReplies(i) for i in range(1, 9)],
                      [1, 2, 2, 3, 3, 4, 4, 5])
 
   def testEnds(self):
@@ -240,7 +245,7 @@ class TestEnough(unittest.TestCase):
     run = _Run(_Candidates(1))
     run.Refuse(0)
     self.assertTrue(run.Advance(1.01))
-    with self.assertRaisesRegex(exchange.NoAnswer, "node1: refused"):
+    with self.assertRaisesRegex(replies.NoAnswer, "node1: refused"):
       run.Result()
 
   def testReserve(self):
@@ -257,7 +262,7 @@ class TestEnough(unittest.TestCase):
     self.assertEqual(run.Result().serial, 5)
 
   def testEverybody(self):
-    run = _Run(_Candidates(3), everybody=True, patience=3.0)
+    run = _Run(_Candidates(3), wait_for_all=True, patience=3.0)
     run.Reply(0, 5)
     run.Reply(1, 5)
     self.assertFalse(run.Advance(2.9))
@@ -272,11 +277,11 @@ class TestSource(unittest.TestCase):
     """Hands in a reply to what one candidate was asked, from somewhere.
 
     """
-    salts = run.exchange.Salts()
+    salts = run.query.Salts()
     (salt, ) = [salt for (salt, item) in salts.items()
                 if item.candidate is run.candidates[asked]]
-    run.exchange.Receive(salts[salt], wire.ParsedReply(1, 0, "x", serial, salt),
-                         address, run.now)
+    run.query.Receive(salts[salt], wire.ParsedReply(1, 0, "x", serial, salt),
+                      address, run.now)
 
   def testFromElsewhere(self):
     run = _Run(_Candidates(1))
@@ -285,19 +290,19 @@ class TestSource(unittest.TestCase):
       self._Receive(run, 0, address, 4)
       self.assertFalse(run.done)
     self.assertTrue(run.Advance(10))
-    with self.assertRaisesRegex(exchange.NoAnswer, "replies from 192.0.2.1,"
-                                " 192.0.2.9, where nobody was asked"):
+    with self.assertRaisesRegex(replies.NoAnswer, "ignored replies from"
+                                " 192.0.2.1, 192.0.2.9: not a candidate's"):
       run.Result()
 
   def testAnyAddressOfTheCandidate(self):
-    candidate = exchange.Candidate("node1", [
+    candidate = mastercandidate.Candidate("node1", [
       (socket.AF_INET, ("192.0.2.1", 1814)),
       (socket.AF_INET, ("192.0.2.100", 1814))])
     run = _Run([candidate])
     self._Receive(run, 0, ("192.0.2.100", 1814), 5)
     self.assertTrue(run.done)
     self.assertEqual(run.Result().candidates[0].server, "192.0.2.100")
-    (found, addresses) = run.exchange.BestSource()
+    (found, addresses) = run.query.BestSource()
     self.assertIs(found, candidate)
     self.assertEqual([i.address[0] for i in addresses], ["192.0.2.100"])
 
@@ -325,7 +330,7 @@ class TestSource(unittest.TestCase):
       (("fe80::1", 1814, 0, 2), ("fe80::1", 1814, 0, 3), False),
       (("::ffff:192.0.2.1", 1814, 0, 0), ("192.0.2.1", 1814), True),
       ]:
-      self.assertEqual(exchange.SourceOf(asked) == exchange.SourceOf(other),
+      self.assertEqual(endpoint.Of(asked) == endpoint.Of(other),
                        same, (asked, other))
 
 
@@ -345,7 +350,7 @@ class TestBest(unittest.TestCase):
     run = _Run(_Candidates(2))
     run.Reply(0, 10)
     run.Reply(1, 11, constants.CONFD_ERROR_UNKNOWN_ENTRY, status=1)
-    with self.assertRaises(exchange.ErrorAnswer) as context:
+    with self.assertRaises(replies.ErrorAnswer) as context:
       run.Result()
     self.assertEqual(context.exception.code, 0)
     self.assertIn("unknown entry", str(context.exception))
@@ -372,27 +377,27 @@ class TestBest(unittest.TestCase):
     run.Reply(0, 0, "Cannot load configuration", status=1)
     self.assertFalse(run.Advance(2.9))
     self.assertTrue(run.Advance(0.2))
-    with self.assertRaisesRegex(exchange.ErrorAnswer, "Cannot load"):
+    with self.assertRaisesRegex(replies.ErrorAnswer, "Cannot load"):
       run.Result()
 
   def testTooLarge(self):
     run = _Run(_Candidates(1), query=(10, "/instances"))
     run.Reply(0, 3, 3, status=1)
-    with self.assertRaisesRegex(exchange.ErrorAnswer,
+    with self.assertRaisesRegex(replies.ErrorAnswer,
                                 'config "/instances": .* does not fit'):
       run.Result()
 
   def testNotImplemented(self):
     run = _Run(_Candidates(1))
     run.Reply(0, 3, None, status=2)
-    with self.assertRaisesRegex(exchange.ErrorAnswer, "not implemented"):
+    with self.assertRaisesRegex(replies.ErrorAnswer, "not implemented"):
       run.Result()
 
   def testSerialQuestion(self):
     """The packaged daemon says the cluster object's serial beside it.
 
     """
-    run = _Run(_Candidates(2), query=exchange.SERIAL_QUESTION)
+    run = _Run(_Candidates(2), query=quorum.SERIAL_QUESTION)
     run.Reply(0, 400, 400)
     run.Reply(1, 8, 500)
     reply = run.Result()
@@ -401,21 +406,22 @@ class TestBest(unittest.TestCase):
 
 class TestFloor(unittest.TestCase):
   def testStaleIsNoAnswer(self):
-    run = _Run(_Candidates(3), floor=10)
+    run = _Run(_Candidates(3), min_serial=10)
     run.Reply(0, 9)
     run.Reply(1, 9)
     self.assertFalse(run.done)
-    self.assertTrue(run.exchange.AllStale())
+    self.assertTrue(run.query.AllStale())
     run.Reply(2, 10)
     self.assertTrue(run.done)
-    self.assertFalse(run.exchange.AllStale())
+    self.assertFalse(run.query.AllStale())
     self.assertEqual(run.Result().serial, 10)
 
   def testStaleWithTheHigherSerial(self):
     """Those of the packaged daemon's replies tell nothing.
 
     """
-    run = _Run([_Candidate(1), _Packaged(2)], query=(1, "node1"), floor=100)
+    run = _Run([_Candidate(1), _Packaged(2)], query=(1, "node1"),
+               min_serial=100)
     run.Reply(0, 90, answer="old")
     run.Reply(1, 5, answer="new")
     self.assertTrue(run.Advance(2))
@@ -425,33 +431,33 @@ class TestFloor(unittest.TestCase):
                      [("new", 0), ("old", 0)])
 
   def testOnlyStale(self):
-    run = _Run(_Candidates(2), floor=10)
+    run = _Run(_Candidates(2), min_serial=10)
     run.Reply(0, 9)
     run.Reply(1, 8)
     self.assertTrue(run.done)
-    with self.assertRaisesRegex(exchange.StaleAnswer, "serial 9 .*serial 10"):
+    with self.assertRaisesRegex(replies.StaleAnswer, "serial 9 .*serial 10"):
       run.Result()
 
   def testPackagedDaemonsSerialsTellNothing(self):
-    run = _Run([_Packaged(1)], query=(3, None), floor=10)
+    run = _Run([_Packaged(1)], query=(3, None), min_serial=10)
     run.Reply(0, 2)
-    self.assertFalse(run.exchange.AllStale())
+    self.assertFalse(run.query.AllStale())
     self.assertEqual(run.Result().serial, 2)
 
   def testPingShowsWhoTells(self):
     run = _Run(_Candidates(2))
     run.Reply(0, 0, 3000000)
     run.Reply(1, 7, 3000000)
-    self.assertEqual([i.tells_serial for i in run.candidates], [False, True])
+    self.assertEqual([i.reports_serial for i in run.candidates], [False, True])
 
 
 class TestWhichDaemon(unittest.TestCase):
-  """Replies below the floor: is it a packaged daemon by now?
+  """Replies below min_serial: is it a packaged daemon by now?
 
   """
   def _Run(self, candidates, **kwargs):
     kwargs.setdefault("query", (1, "node1"))
-    return _Run(candidates, floor=100, **kwargs)
+    return _Run(candidates, min_serial=100, **kwargs)
 
   def _Pings(self, run):
     """Returns to whom pings were sent, and forgets them.
@@ -463,10 +469,10 @@ class TestWhichDaemon(unittest.TestCase):
     return result
 
   def testAnsweredByPackaged(self):
-    run = self._Run([_Candidate(1, tells_serial=True)])
+    run = self._Run([_Candidate(1, reports_serial=True)])
     run.Reply(0, 5, answer="from the daemon before?")
     self.assertFalse(run.done)
-    self.assertTrue(run.exchange.AllStale())
+    self.assertTrue(run.query.AllStale())
     self.assertEqual(self._Pings(run), ["192.0.2.1"])
     run.Reply(0, 0, answer=3000000)
     # The question again, with another salt
@@ -489,13 +495,13 @@ class TestWhichDaemon(unittest.TestCase):
     self.assertEqual(run.Result().answer, "new")
 
   def testAnsweredByOurs(self):
-    for candidate in [_Candidate(1, tells_serial=True), _Candidate(1)]:
+    for candidate in [_Candidate(1, reports_serial=True), _Candidate(1)]:
       run = self._Run([candidate])
       run.Reply(0, 99)
       self.assertEqual(self._Pings(run), ["192.0.2.1"])
       run.Reply(0, 99, answer=3000000)
       self.assertTrue(run.done)
-      self.assertTrue(run.exchange.AllStale())
+      self.assertTrue(run.query.AllStale())
       self.assertEqual(self._Pings(run), [])
 
   def testPackagedIsOursByNow(self):
@@ -506,17 +512,17 @@ class TestWhichDaemon(unittest.TestCase):
     run.Reply(0, 99, delay=1.1)
     self.assertFalse(run.done)
     self.assertEqual(self._Pings(run), ["192.0.2.1"])
-    self.assertTrue(run.exchange.AllStale())
+    self.assertTrue(run.query.AllStale())
     run.Reply(0, 99, answer=3000000)
     self.assertTrue(run.done)
-    self.assertTrue(run.exchange.AllStale())
+    self.assertTrue(run.query.AllStale())
 
   def testPingWithoutReply(self):
     run = self._Run([_Candidate(1)], timeout=5)
     run.Reply(0, 99)
     self.assertTrue(run.Advance(5))
     self.assertGreater(len(self._Pings(run)), 3)
-    self.assertTrue(run.exchange.AllStale())
+    self.assertTrue(run.query.AllStale())
 
   def testOthersDoNotWait(self):
     run = self._Run(_Candidates(3))
@@ -541,7 +547,7 @@ class TestWhichDaemon(unittest.TestCase):
     for (query, serial, answer, status) in [
       ((1, "node1"), 100, 0, 0),
       ((1, "node1"), 0, "no such node", 1),
-      (exchange.SERIAL_QUESTION, 5, 99, 0),
+      (quorum.SERIAL_QUESTION, 5, 99, 0),
       ((0, None), 99, 3000000, 0),
       ((0, None), 0, 3000000, 0),
       ]:
@@ -560,13 +566,13 @@ class TestWhichDaemon(unittest.TestCase):
     run = self._Run(_Candidates(2))
     run.Reply(0, 99)
     run.Step()
-    (ping, ) = [asked for asked in run.exchange.Salts().values()
-                if asked not in run.exchange._asked]
+    (ping, ) = [asked for asked in run.query.Salts().values()
+                if asked not in run.query._requests]
     for host in ["192.0.2.2", "192.0.2.99"]:
-      run.exchange.Receive(ping, wire.ParsedReply(1, 0, 3000000, 0, ping.salt),
+      run.query.Receive(ping, wire.ParsedReply(1, 0, 3000000, 0, ping.salt),
                            (host, 1814), run.now)
-    self.assertEqual([i.tells_serial for i in run.candidates], [None, None])
-    self.assertTrue(run.exchange.AllStale())
+    self.assertEqual([i.reports_serial for i in run.candidates], [None, None])
+    self.assertTrue(run.query.AllStale())
 
   def testSaltsAreNew(self):
     """A reply to another ping has none of them.
@@ -585,20 +591,21 @@ class TestWhichDaemon(unittest.TestCase):
 class TestNoAnswer(unittest.TestCase):
   def testSaysWhoAndWhy(self):
     run = _Run(_Candidates(2), query=(1, "node7"), timeout=5)
-    run.exchange.forged = 4
+    run.query.unauthentic = 4
     run.Refuse(1)
     self.assertTrue(run.Advance(5))
-    with self.assertRaises(exchange.NoAnswer) as context:
+    with self.assertRaises(replies.NoAnswer) as context:
       run.Result()
     for text in ["node1", "node2: refused", 'node-role "node7"', "5.0 seconds",
                  "4 replies were not authentic", "300 seconds", "another key"]:
       self.assertIn(text, str(context.exception))
 
   def testNameWithoutAddress(self):
-    candidate = exchange.Candidate("nowhere", [], "cannot be resolved: x")
+    candidate = mastercandidate.Candidate("nowhere", [],
+                                          "cannot be resolved: x")
     run = _Run([candidate])
     self.assertTrue(run.done)
-    with self.assertRaisesRegex(exchange.NoAnswer,
+    with self.assertRaisesRegex(replies.NoAnswer,
                                 "nowhere: cannot be resolved: x"):
       run.Result()
     self.assertEqual(run.sent, [])

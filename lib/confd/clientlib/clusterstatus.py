@@ -1,0 +1,256 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The state of the master candidates, derived from their replies.
+
+L{questions.Questions.Status} asks all candidates, the given ones and those that
+the cluster lists. Here their replies are judged, without I/O.
+
+Fact: Ganeti raises the serial number with each change, and copies the file to
+the candidates unchanged. Two candidates with one serial number and different
+texts have had different masters: a failover without voting may leave two
+masters that both go on.
+
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from ganeti import constants
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import clusterstats
+from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import keyrights
+from ganeti.confd.clientlib import replies as replylib
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
+
+
+#: The fields of nodes that L{NameNodes} needs
+NODE_FIELDS = ["name", "pip", "role"]
+
+_SILENCE = ("no answer: host or daemon down, another key, wrong clock, or no"
+            " configuration")
+
+
+class CandidateStatus(NamedTuple):
+  """The state of one candidate.
+
+  """
+  #: as it was given or learned
+  address: str
+  #: whether there was a reply, which may be an error
+  answers: bool
+  #: seconds; None without a reply
+  round_trip: Optional[float]
+  #: of the configuration; None if the candidate has not reported one
+  serial: Optional[int]
+  #: how many changes the candidate lacks
+  behind: Optional[int]
+  #: of the configuration's format, e.g. 3000000
+  version: Optional[int]
+  #: a description of what is wrong; None if all is well
+  problem: Optional[str]
+  #: the node's; None if unknown, since Ganeti's own daemon does not report it
+  name: Optional[str] = None
+  #: the node's, a word of C{client.NODE_ROLES}; None if unknown
+  role: Optional[str] = None
+  #: version of the daemon; None for Ganeti's own
+  daemon: Optional[str] = None
+  #: whether the candidate was given to the client, and not only learned
+  given: bool = True
+  #: whether another candidate has the same serial and another configuration;
+  #: False if unknown, since Ganeti's own daemon does not report it
+  diverges: bool = False
+  #: whether a newer configuration could not be loaded; False if unknown
+  stale: bool = False
+
+
+class ClusterStatus(NamedTuple):
+  """The state of all candidates.
+
+  """
+  #: the highest one; None without a reply
+  serial: Optional[int]
+  #: the freshest first, those without an answer last
+  candidates: List[CandidateStatus]
+  #: the replies to the question for the serial, the freshest first
+  replies: List[replylib.CandidateReply]
+  #: the candidates without any reply, and why as far as that is known, else
+  #: None
+  silent: Dict[str, Optional[str]]
+
+
+_Replies = Sequence[replylib.CandidateReply]
+
+
+def _Problem(behind: int, version: Any, freshest_version: Any
+             ) -> Optional[str]:
+  if behind == 1:
+    return "its configuration is 1 change behind"
+  if behind:
+    return "its configuration is %d changes behind" % behind
+  if version != freshest_version:
+    return "its configuration is of another version"
+  return None
+
+
+def _Failure(ping: replylib.CandidateReply,
+             serial: Optional[replylib.CandidateReply]) -> str:
+  """Describes why a candidate that replies is of no use.
+
+  @param serial: its reply to the question for the serial
+
+  """
+  if serial is None:
+    return "it has answered only one of two questions"
+  # The first reply that is an error has the cause
+  reply = ping if not IsAnswer(ping) else serial
+  if (reply.status, reply.answer) == protocol.NOT_PERMITTED:
+    return "not permitted to ask it"
+  if replylib.IsUnusable(reply.status, reply.answer):
+    return "has no usable configuration"
+  return "its answers are errors: %s" % (reply.answer, )
+
+
+def IsAnswer(reply: replylib.CandidateReply) -> bool:
+  """Tells whether a reply is no error.
+
+  """
+  return reply.status == int(constants.CONFD_REPL_STATUS_OK)
+
+
+def Judge(pings: _Replies, serials: _Replies,
+          silent: Mapping[str, Optional[str]],
+          expected: Optional[int] = None,
+          reader: Optional[readerkey.Label] = None) -> List[CandidateStatus]:
+  """Judges the replies of the candidates.
+
+  @param pings: replies with the version
+  @param serials: replies with the serial
+  @param silent: the candidates without a reply, and why if that is known
+  @param expected: the serial that all should have by now; None for the highest
+  @param reader: the reader's key that was used; None for the cluster's
+  @return: the freshest first, those without an answer last
+
+  """
+  serial_of = {i.address: i for i in serials}
+
+  def _IsGood(ping: replylib.CandidateReply) -> bool:
+    serial = serial_of.get(ping.address)
+    return serial is not None and IsAnswer(ping) and IsAnswer(serial)
+
+  pings = sorted(pings, key=lambda i: naturalorder.NaturalKey(i.address))
+  good = [i for i in pings if _IsGood(i)]
+  good.sort(key=lambda i: serial_of[i.address].serial, reverse=True)
+  rows = []
+  for ping in good:
+    serial = serial_of[ping.address].serial
+    newest = serial_of[good[0].address].serial if expected is None else expected
+    behind = max(0, newest - serial)
+    rows.append(CandidateStatus(ping.address, True, ping.round_trip, serial,
+                                behind, ping.answer,
+                                _Problem(behind, ping.answer, good[0].answer)))
+  for ping in pings:
+    if ping not in good:
+      rows.append(CandidateStatus(ping.address, True, ping.round_trip, None,
+                                  None, None,
+                                  _Failure(ping, serial_of.get(ping.address))))
+  for address in sorted(silent, key=naturalorder.NaturalKey):
+    rows.append(CandidateStatus(address, False, None, None, None, None,
+                                silent[address] or _SILENCE +
+                                (keyrights.SILENCE if reader else "")))
+  return rows
+
+
+def NameNodes(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
+              nodes: Sequence[Sequence[Any]]) -> List[CandidateStatus]:
+  """Adds the name and the role of each candidate's node.
+
+  @param servers: addresses of candidates to the senders of their replies
+  @param nodes: rows of the table of nodes, with L{NODE_FIELDS}
+
+  """
+  known = {key: (name, role) for (name, ip, role) in nodes
+           for key in (name, ip)}
+  result = []
+  for row in rows:
+    (host, _) = endpoint.Parse(row.address, 0)
+    found = known.get(servers.get(row.address, host)) or known.get(host)
+    if found is not None:
+      (name, letter) = found
+      role = columns.ROLES.get(letter)
+      row = row._replace(name=name, role=role)
+    result.append(row)
+  return result
+
+
+def FindDivergence(daemons: Sequence[clusterstats.DaemonStats]
+                   ) -> Dict[str, List[str]]:
+  """Finds candidates with the same serial number and another configuration.
+
+  @return: for each of them, by address, the addresses of the others
+
+  """
+  # Ganeti's daemon and older versions of this one report no digest
+  known = [i for i in daemons if i.digest is not None]
+  result = {}
+  for one in known:
+    others = [i.address for i in known
+              if i.serial == one.serial and i.digest != one.digest]
+    if others:
+      result[one.address] = others
+  return result
+
+
+def _DivergenceText(address: str, others: Sequence[str],
+                    masters: Mapping[str, str]) -> str:
+  """Describes that configurations differ.
+
+  @param masters: the master that each candidate has named
+
+  """
+  text = ("its configuration is another than that of %s, with the same serial"
+          " number" % ", ".join(others))
+  master = masters.get(address)
+  elsewhere = {masters[i] for i in others if i in masters} - {master}
+  if master is not None and elsewhere:
+    text += ("; its master is %s, and there it is %s" %
+             (master, ", ".join(sorted(elsewhere))))
+  return text
+
+
+def NoteStats(rows: Sequence[CandidateStatus],
+              daemons: Sequence[clusterstats.DaemonStats],
+              masters: Mapping[str, str]) -> List[CandidateStatus]:
+  """Adds what is known from the daemons' statistics.
+
+  @param masters: the master that each candidate has named
+
+  """
+  known = {i.address: i for i in daemons}
+  divergence = FindDivergence(daemons)
+  newest = masters.get(rows[0].address) if rows else None
+  result = []
+  for row in rows:
+    daemon = known.get(row.address)
+    if daemon is not None:
+      others = divergence.get(row.address, [])
+      problems = [row.problem] if row.problem else []
+      if others:
+        problems.append(_DivergenceText(row.address, others, masters))
+      elif (row.behind and newest is not None and
+            masters.get(row.address, newest) != newest):
+        problems.append("its master is %s, and that of the freshest one is %s" %
+                        (masters[row.address], newest))
+      if daemon.stale:
+        problems.append("it could not load the newest configuration: its log"
+                        " says why")
+      row = row._replace(daemon=daemon.version, diverges=bool(others),
+                         stale=bool(daemon.stale),
+                         problem="; ".join(problems) or None)
+    result.append(row)
+  return result

@@ -1,0 +1,98 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Where candidates can be reached: addresses as text, and compared.
+
+A candidate is given as a name or an address of either family, with or without
+a port: C{HOST}, C{HOST:PORT}, C{[V6ADDRESS]:PORT}, C{[V6ADDRESS]}.
+
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Tuple
+
+from ganeti import errors
+from ganeti.confd import numerals
+
+
+#: A socket's address as Python has it: (host, port), or (host, port, flow
+#: information, scope id) with IPv6
+SocketAddress = Tuple[Any, ...]
+
+#: Wildcard addresses are replaced by the loopback address, from which replies
+#: of this machine come
+_LOOPBACK = {
+  "0.0.0.0": "127.0.0.1",
+  "::": "::1",
+  }
+
+
+class Address(NamedTuple):
+  """A socket's address with its family.
+
+  """
+  #: C{socket.AF_INET} or C{socket.AF_INET6}
+  family: int
+  address: SocketAddress
+
+
+class Endpoint(NamedTuple):
+  """The parts of a socket's address by which two are compared.
+
+  """
+  #: as text; an IPv4 address mapped into IPv6 (::ffff:192.0.2.1) is the IPv4
+  #: one
+  ip: str
+  port: int
+  #: the interface of a link-local address, which is unique on its link only;
+  #: 0 for all others
+  scope: int
+
+
+def Of(address: SocketAddress) -> Endpoint:
+  """Reduces a socket's address to what is compared.
+
+  """
+  (host, port) = address[:2]
+  if len(address) == 2:
+    return Endpoint(host, port, 0)
+  # Imported here: IPv4 does without this module
+  import ipaddress
+  ip = ipaddress.IPv6Address(host.partition("%")[0])
+  if ip.ipv4_mapped is not None:
+    return Endpoint(str(ip.ipv4_mapped), port, 0)
+  return Endpoint(str(ip), port, address[3] if ip.is_link_local else 0)
+
+
+def _ParsePort(text: str, peer: str) -> int:
+  try:
+    return numerals.Port(text)
+  except ValueError:
+    raise errors.ConfdClientError("Not a port: '%s' in '%s'" %
+                                  (text, peer)) from None
+
+
+def Parse(peer: str, port: int) -> Tuple[str, int]:
+  """Splits a candidate's text into host and port.
+
+  @param port: the port of a text without one
+  @raise errors.ConfdClientError: the text has none of the four forms
+
+  """
+  peer = peer.strip()
+  (host, colon, rest) = peer.rpartition(":")
+  if peer.startswith("["):
+    (host, bracket, rest) = peer[1:].partition("]")
+    if not bracket or (rest and not rest.startswith(":")):
+      raise errors.ConfdClientError("Not an address: '%s'" % peer)
+    if rest:
+      port = _ParsePort(rest[1:], peer)
+  elif colon and ":" not in host:
+    port = _ParsePort(rest, peer)
+  else:
+    host = peer
+  if not host or "\0" in host:
+    raise errors.ConfdClientError("Not an address: %r" % peer)
+  return (_LOOPBACK.get(host, host), port)

@@ -1,0 +1,121 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One master candidate: its addresses, and what its replies have shown of it.
+
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Dict, Iterable, Optional, Tuple
+
+from ganeti.confd.clientlib import endpoint
+
+
+#: Seconds for which a ping proves that a candidate runs the packaged daemon:
+#: replacing a daemon takes as long at least
+_PACKAGED_FOR = 0.25
+
+
+class Candidate:
+  """A master candidate.
+
+  The operations report what happens (L{Answered}, L{Missed}, L{Undelivered},
+  L{Pinged}, L{ReportedSerial}); the attributes are the outcome of that.
+
+  @ivar name: the address as it was given
+  @ivar addresses: the addresses to send to; none if the name cannot be resolved
+  @ivar endpoints: the same, as they are compared
+
+  """
+  def __init__(self, name: str, addresses: Iterable[Tuple[int, Any]],
+               error: Optional[str] = None) -> None:
+    """@param error: why the name cannot be resolved
+
+    """
+    self.name = name
+    self.addresses = [endpoint.Address(*item) for item in addresses]
+    self.endpoints = frozenset(endpoint.Of(i.address) for i in self.addresses)
+    self._last_error = error
+    self._silent = False
+    self._reports_serial: Optional[bool] = None
+    self._undelivered: Dict[endpoint.Endpoint, float] = {}
+    self._pinged_at = -math.inf
+
+  @property
+  def silent(self) -> bool:
+    """Whether the candidate did not answer the last request.
+
+    """
+    return self._silent
+
+  @property
+  def last_error(self) -> Optional[str]:
+    """Why the last datagram could not be delivered; None if it could.
+
+    """
+    return self._last_error
+
+  @property
+  def reports_serial(self) -> Optional[bool]:
+    """Whether the candidate's replies have the configuration's serial.
+
+    The packaged daemon puts serials of single objects there. None if unknown.
+
+    """
+    return self._reports_serial
+
+  def IsAt(self, other: endpoint.Endpoint) -> bool:
+    """Tells whether an address is one of the candidate's.
+
+    """
+    return other in self.endpoints
+
+  def Answered(self) -> None:
+    """Notes that the candidate has replied.
+
+    """
+    self._silent = False
+    self._last_error = None
+
+  def Missed(self) -> None:
+    """Notes that no usable reply came in time.
+
+    """
+    self._silent = True
+
+  def Undelivered(self, other: endpoint.Endpoint, reason: str, now: float
+                  ) -> None:
+    """Notes that a datagram to one of the addresses was not delivered.
+
+    """
+    self._undelivered[other] = now
+    self._last_error = reason
+
+  def UndeliveredSince(self, other: endpoint.Endpoint, since: float) -> bool:
+    """Tells whether L{Undelivered} was called for an address since a time.
+
+    """
+    return self._undelivered.get(other, since - 1) >= since
+
+  def ReportedSerial(self) -> None:
+    """Notes a reply that had the configuration's serial for certain.
+
+    """
+    self._reports_serial = True
+
+  def Pinged(self, serial: int, now: float) -> None:
+    """Notes the serial in a reply to a ping, which identifies the daemon.
+
+    """
+    self._reports_serial = serial != 0
+    self._pinged_at = now
+
+  def IsPackaged(self, now: float) -> bool:
+    """Tells whether a recent ping has found the packaged daemon.
+
+    """
+    return (self._reports_serial is False and
+            now < self._pinged_at + _PACKAGED_FOR)

@@ -1,0 +1,531 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One question to several master candidates, until a quorum has answered.
+
+Facts: datagrams get lost, duplicated and reordered, and a candidate may hold an
+older configuration than another. A candidate without a usable configuration is
+silent; the packaged daemon sends an error with a text instead, which it also
+does for some questions it cannot answer. An ICMP error ("nothing listens
+there") can be forged by anybody who can send a datagram to the client, and a
+request can be copied to another daemon by anybody on its way.
+
+Rule 1: each candidate has a salt of its own, the same in all retransmits of the
+question. A reply belongs to the candidate whose address it is from: the one
+that the salt was sent to, or else another one that was asked. Replies from
+other addresses are ignored. Of a candidate's replies the first one counts.
+
+Rule 2: the best reply is the one with the highest serial. An error with a text
+is worse than any other reply. A reply below C{min_serial}, the highest serial
+that the client has seen, is stale and no answer, except by rule 5. In the
+answer to L{SERIAL_QUESTION} the answer itself is the serial, whichever daemon
+it is from.
+
+Rule 3: L{NeededReplies} is the quorum. Candidates that do not answer are waited
+for during L{PATIENCE} seconds; after that, a single answer is enough. Without
+an answer by then, the candidates in reserve are asked as well.
+
+Rule 4: an ICMP error never shortens that time. Retransmits to its address
+become rarer, the error explains silence, and if all addresses have had one, the
+wait for a first answer ends when L{PATIENCE} is over.
+
+Rule 5: replies of the packaged daemon are never stale, and either daemon may
+replace the other at any time. So a candidate with a reply below C{min_serial}
+is pinged once, unless a recent ping has found the packaged daemon there
+(L{mastercandidate.Candidate.IsPackaged}). Until the ping is answered, the reply
+is stale. If the ping finds the packaged daemon, the question is asked again,
+since the reply may be from the daemon before. No ping is sent with a reader's
+key: only this project's daemon replies to readers.
+
+Rule 6: a malformed reply is as good as none. Its candidate is not waited for
+any more, nothing in the reply is used, and the fault explains why there is no
+answer.
+
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, \
+  Set, Tuple, Union
+
+from ganeti import constants
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import forms
+from ganeti.confd.clientlib import keyrights
+from ganeti.confd.clientlib import operation
+from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib.mastercandidate import Candidate
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
+
+
+#: The question for the configuration's serial, type and query
+SERIAL_QUESTION = (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no")
+
+#: Seconds to wait for silent candidates when another one has answered
+PATIENCE = 1.0
+
+#: Extra wait if every reply is a packaged daemon's error, or malformed
+#: (seconds)
+_ERRORS_PATIENCE = 2.0
+
+#: Seconds without a retransmit to an address after an ICMP error for it
+_UNDELIVERED_PAUSE = 0.5
+
+#: The question of rule 5
+_PING = forms.Question(constants.CONFD_REQ_PING, None)
+
+#: How many senders of ignored replies are kept for the error message
+_MAX_IGNORED = 3
+
+
+def NeededReplies(count: int) -> int:
+  """Returns the quorum of a number of candidates.
+
+  All of one or two, all but one of three or four, more than half of more: the
+  freshest of so many replies is unlikely to be old.
+
+  """
+  if count < 3:
+    return count
+  if count < 5:
+    return count - 1
+  return count // 2 + 1
+
+
+class _Ping(operation.PendingRequest):
+  """The ping of rule 5.
+
+  """
+  def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
+    operation.PendingRequest.__init__(self, salt, now)
+    self.candidate = candidate
+
+
+class _Request(operation.PendingRequest):
+  """The question to one candidate, and the reply.
+
+  @ivar ping: the ping of rule 5 while it is pending
+  @ivar identified: whether that ping was answered
+  @ivar fault: what was wrong with a malformed reply
+  @ivar endpoint: the sender of the reply
+
+  """
+  def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
+    operation.PendingRequest.__init__(self, salt, now)
+    self.candidate = candidate
+    self.ping: Optional[_Ping] = None
+    self.identified = False
+    self.reply: Optional[wire.ParsedReply] = None
+    self.fault: Optional[str] = None
+    self.endpoint: Optional[endpoint.Endpoint] = None
+    self.round_trip = 0.0
+
+  def AskAgain(self, salt: str, now: float) -> None:
+    """Drops the reply, and starts over with a new salt.
+
+    """
+    self.salt = salt
+    self.timer = operation.RetransmitTimer(now)
+    self.reply = None
+
+  @property
+  def pending(self) -> Optional[Union[_Request, _Ping]]:
+    """The request that the candidate has not answered yet, if any.
+
+    """
+    return self if self.reply is None and self.fault is None else self.ping
+
+  @property
+  def unreachable(self) -> bool:
+    """Whether there was an ICMP error for each of the candidate's addresses.
+
+    """
+    return all(self.candidate.UndeliveredSince(i, self.started)
+               for i in self.candidate.endpoints)
+
+
+class _LateReplies(operation.LateReplies):
+  """A late reply shows that its candidate is alive.
+
+  """
+  def __init__(self, requests: Iterable[_Request]) -> None:
+    self._candidates = {i.salt: i.candidate for i in requests}
+
+  def Receive(self, salt: str, address: endpoint.SocketAddress) -> None:
+    candidate = self._candidates.get(salt)
+    if candidate is not None and candidate.IsAt(endpoint.Of(address)):
+      candidate.Answered()
+
+
+class _Answered(NamedTuple):
+  """A request with its reply.
+
+  """
+  request: _Request
+  reply: wire.ParsedReply
+
+
+class QuorumQuery(operation.Operation):
+  """One question to several candidates.
+
+  """
+  def __init__(self, rtype: int, query: Any, candidates: Sequence[Candidate],
+               reserve: Iterable[Candidate], now: float, deadline: float,
+               min_serial: Optional[int] = None, wait_for_all: bool = False,
+               patience: float = PATIENCE) -> None:
+    """Makes a request for each candidate; nothing is sent yet.
+
+    @param query: any JSON value
+    @param candidates: the candidates to ask at once
+    @param reserve: the candidates to ask if none of those answers
+    @param min_serial: replies with a lower serial are stale
+    @param wait_for_all: whether to wait for all candidates, not for a quorum
+    @param patience: how long to wait for silent candidates, in seconds
+
+    """
+    operation.Operation.__init__(self)
+    self.min_serial = min_serial
+    self._rtype = rtype
+    self._query = query
+    self._question = forms.Question(rtype, query)
+    self._reserve = list(reserve)
+    self._started = now
+    self._deadline = deadline
+    self._patience = patience
+    self._patience_ends = now + patience
+    self._requests: List[_Request] = []
+    self._by_salt: Dict[str, Union[_Request, _Ping]] = {}
+    self._AddRequests(candidates, now)
+    self._wait_for_all = wait_for_all
+    self._sent = False
+    self._reader: Optional[readerkey.Label] = None
+    self._ignored_senders: Set[str] = set()
+    # Candidates that were silent before do not count, if there are others
+    self._quorum = NeededReplies(
+      len([i for i in candidates if not i.silent]) or len(candidates))
+
+  def _AddRequests(self, candidates: Iterable[Candidate], now: float) -> None:
+    for candidate in candidates:
+      request = _Request(candidate, self._NewSalt(), now)
+      self._requests.append(request)
+      self._by_salt[request.salt] = request
+
+  def Salts(self) -> Dict[str, Union[_Request, _Ping]]:
+    return self._by_salt
+
+  def Outgoing(self, key: wire.Key, now: float, timestamp: float
+               ) -> List[operation.Datagram]:
+    self._reader = keyfile.LabelOf(key)
+    result: List[operation.Datagram] = []
+    for request in self._requests:
+      pending = request.pending
+      if pending is not None and pending.timer.IsDue(now):
+        (rtype, query, _) = self.Question(pending)
+        datagram = wire.PackRequest(key, timestamp, rtype, query, pending.salt)
+        candidate = pending.candidate
+        result.extend(
+          operation.Datagram(family, address, datagram)
+          for (family, address) in candidate.addresses
+          if not candidate.UndeliveredSince(endpoint.Of(address),
+                                            max(pending.started,
+                                                now - _UNDELIVERED_PAUSE)))
+    self._sent = self._sent or bool(result)
+    return result
+
+  @property
+  def wakeup(self) -> float:
+    times = [i.pending.timer.next for i in self._requests
+             if i.pending is not None]
+    times.append(self._deadline)
+    if self._reserve or self._wait_for_all or self._fresh:
+      times.append(self._patience_ends)
+    return min(times)
+
+  def Question(self, request: Union[_Request, _Ping]) -> forms.Question:
+    return _PING if isinstance(request, _Ping) else self._question
+
+  def Receive(self, request: Union[_Request, _Ping], reply: wire.ParsedReply,
+              address: endpoint.SocketAddress, now: float) -> bool:
+    sender = endpoint.Of(address)
+    owner = self._Owner(request, sender)
+    if owner is None:
+      return False
+    owner.candidate.Answered()
+    if isinstance(request, _Ping):
+      return self._ReceivePing(owner, reply, now)
+    if owner.pending is not owner:
+      return False
+    if (self.is_serial_question and wire.IsPlainInt(reply.answer) and
+        reply.status == constants.CONFD_REPL_STATUS_OK):
+      reply = reply._replace(serial=reply.answer)
+    owner.reply = reply
+    owner.endpoint = sender
+    owner.round_trip = now - owner.started
+    # After a slow reply the other candidates get the same time once more
+    self._patience_ends = max(self._patience_ends,
+                              now + owner.round_trip)
+    if self._reader is not None:
+      # The packaged daemon does not reply to readers
+      owner.candidate.ReportedSerial()
+    elif self._rtype == constants.CONFD_REQ_PING:
+      owner.candidate.Pinged(reply.serial, now)
+    elif (self._IsLow(reply) and not owner.identified and
+          not owner.candidate.IsPackaged(now)):
+      owner.ping = _Ping(owner.candidate, self._NewSalt(), now)
+      self._by_salt[owner.ping.salt] = owner.ping
+      # The ping is to be sent now
+      return True
+    return self.Done(now)
+
+  def ReceiveMalformed(self, request: Union[_Request, _Ping], fault: str,
+                       address: endpoint.SocketAddress, now: float) -> bool:
+    owner = self._Owner(request, endpoint.Of(address))
+    if owner is None:
+      return False
+    if isinstance(request, _Ping):
+      # A malformed reply identifies no daemon, and a second ping would not
+      # either
+      owner.ping = None
+      owner.identified = True
+    elif owner.pending is owner:
+      owner.fault = fault
+    return self.Done(now)
+
+  def _ReceivePing(self, owner: _Request, reply: wire.ParsedReply, now: float
+                   ) -> bool:
+    """Handles a reply to a ping of rule 5.
+
+    """
+    if owner.ping is None:
+      return False
+    owner.ping = None
+    owner.identified = True
+    owner.candidate.Pinged(reply.serial, now)
+    if not owner.candidate.reports_serial:
+      del self._by_salt[owner.salt]
+      owner.AskAgain(self._NewSalt(), now)
+      self._by_salt[owner.salt] = owner
+    return True
+
+  def _Owner(self, request: Union[_Request, _Ping], sender: endpoint.Endpoint
+             ) -> Optional[_Request]:
+    """Finds the request that a reply belongs to by its sender (rule 1).
+
+    @return: None if no candidate that was asked has this address
+
+    """
+    there = [i for i in self._requests if i.candidate.IsAt(sender)]
+    if not there and len(self._ignored_senders) < _MAX_IGNORED:
+      self._ignored_senders.add(sender.ip)
+    return next((i for i in there if i.candidate is request.candidate),
+                there[0] if there else None)
+
+  @property
+  def is_serial_question(self) -> bool:
+    """Whether the question is L{SERIAL_QUESTION}.
+
+    """
+    return (self._rtype, self._query) == SERIAL_QUESTION
+
+  def _IsLow(self, reply: wire.ParsedReply) -> bool:
+    """Tells whether a reply is an answer except that its serial is too low.
+
+    """
+    return (self.min_serial is not None and reply.serial < self.min_serial and
+            not self.is_serial_question and
+            not replies.IsUnusable(reply.status, reply.answer))
+
+  @property
+  def _fresh(self) -> List[_Request]:
+    """The requests whose replies are answers.
+
+    """
+    return [i for i in self._requests
+            if i.reply is not None and not self._IsStale(i) and
+            not replies.IsUnusable(i.reply.status, i.reply.answer)]
+
+  def _IsStale(self, request: _Request) -> bool:
+    return (self.min_serial is not None and request.reply is not None and
+            request.reply.serial < self.min_serial and
+            (request.candidate.reports_serial is not False or
+             request.ping is not None or self.is_serial_question))
+
+  def Done(self, now: float) -> bool:
+    """Tells whether the query has nothing more to wait for.
+
+    Adds the candidates in reserve when it is time to.
+
+    """
+    waiting = [i for i in self._requests
+               if i.pending is not None and i.candidate.addresses]
+    if now >= self._deadline or not (waiting or self._reserve):
+      return True
+    impatient = now >= self._patience_ends
+    if self._wait_for_all:
+      return impatient or (now >= self._started + PATIENCE and
+                           all(i.unreachable for i in waiting))
+    fresh = len(self._fresh)
+    if fresh:
+      return (impatient or fresh >= self._quorum or
+              all(i.candidate.silent for i in waiting))
+    if self._reserve:
+      if impatient or not waiting:
+        self._AddRequests(self._reserve, now)
+        self._reserve = []
+        self._patience_ends = now + self._patience
+      return False
+    if any(i.pending is not i for i in self._requests):
+      # All replies so far are errors with a text, stale or malformed
+      return now >= self._patience_ends + _ERRORS_PATIENCE
+    return impatient and all(i.unreachable for i in waiting)
+
+  def Finish(self, now: float) -> None:
+    """Ends the query: marks candidates without a usable reply as silent.
+
+    """
+    for request in self._requests:
+      if request.fault is not None or (request.reply is None and
+                                       now - request.started >= PATIENCE):
+        request.candidate.Missed()
+
+  def LateReplies(self) -> operation.LateReplies:
+    return _LateReplies(self._requests)
+
+  def AllStale(self) -> bool:
+    """Tells whether there are answers, all of them stale.
+
+    """
+    replied = [i for i in self._requests if i.reply is not None and
+               not replies.IsUnusable(i.reply.status, i.reply.answer)]
+    return bool(replied) and all(self._IsStale(i) for i in replied)
+
+  def BestSerial(self) -> Optional[Tuple[int, bool]]:
+    """Returns how fresh the best answer is.
+
+    @return: the best answer's serial, and whether that is known to be the
+      configuration's; None without an answer
+
+    """
+    fresh = self._fresh
+    if not fresh:
+      return None
+    best = self._Ranked(fresh)[0]
+    return (best.reply.serial,
+            bool(best.request.candidate.reports_serial) or
+            self.is_serial_question)
+
+  def BestSource(self) -> Tuple[Candidate, List[endpoint.Address]]:
+    """Returns the candidate of the best answer.
+
+    @return: the candidate, and those of its addresses that answer
+
+    """
+    best = self._Ranked(self._fresh)[0].request
+    return (best.candidate,
+            [i for i in best.candidate.addresses
+             if endpoint.Of(i.address) == best.endpoint])
+
+  def _Ranked(self, requests: Iterable[_Request]) -> List[_Answered]:
+    """Sorts the requests with a reply, the best reply first.
+
+    """
+    answered = [_Answered(i, i.reply) for i in requests if i.reply is not None]
+    answered.sort(key=lambda i: i.request.candidate.name)
+    answered.sort(key=self._Rank, reverse=True)
+    return answered
+
+  def _Rank(self, answered: _Answered) -> Tuple[bool, bool, int, bool]:
+    """Returns the sort key of a reply; the best reply has the highest one.
+
+    """
+    reply = answered.reply
+    return (not replies.IsUnusable(reply.status, reply.answer),
+            not self._IsStale(answered.request), reply.serial,
+            reply.status == int(constants.CONFD_REPL_STATUS_OK))
+
+  def Silent(self) -> Dict[str, Optional[str]]:
+    """Returns the candidates without a well-formed reply.
+
+    @return: address to reason or None
+
+    """
+    return {i.candidate.name: i.candidate.last_error if i.fault is None else
+            "malformed answer: %s" % i.fault
+            for i in self._requests if i.reply is None}
+
+  def AllReplies(self) -> List[replies.CandidateReply]:
+    """Returns all well-formed replies, the best one first.
+
+    """
+    ranked = self._Ranked(self._requests)
+    return [replies.CandidateReply(request.candidate.name,
+                                   request.endpoint.ip if request.endpoint
+                                   else "",
+                                   reply.status, reply.answer, reply.serial,
+                                   request.round_trip,
+                                   max(0, ranked[0].reply.serial -
+                                       reply.serial))
+            for (request, reply) in ranked]
+
+  def Result(self, now: float) -> replies.Reply[Any]:
+    """Returns the answer.
+
+    @raise replies.NoAnswer: no reply is an answer
+    @raise replies.MalformedAnswer: all replies are malformed
+    @raise replies.ErrorAnswer: the best reply is an error
+
+    """
+    candidates = self.AllReplies()
+    faults = {i.candidate.name: i.fault for i in self._requests
+              if i.fault is not None}
+    if faults and not candidates:
+      raise replies.MalformedError(self._rtype, self._query, faults)
+    if not candidates:
+      raise replies.NoAnswer(self._DescribeSilence(now))
+    reply = replies.Reply(candidates[0].answer, candidates[0].serial,
+                          candidates, self.Silent())
+    if self.AllStale():
+      question = replies.DescribeRequest(self._rtype, self._query)
+      raise replies.StaleAnswer(
+        "Only old answers to %s: serial %d from %s, but serial %s was seen"
+        " before" % (question, reply.serial,
+                     ", ".join(i.address for i in candidates),
+                     self.min_serial))
+    if candidates[0].status != constants.CONFD_REPL_STATUS_OK:
+      text = replies.DescribeError(self._rtype, self._query, candidates[0])
+      if (self._reader is not None and
+          (reply.candidates[0].status, reply.answer) == protocol.NOT_PERMITTED):
+        text += "; %s" % keyrights.Describe(self._reader)
+      raise replies.ErrorAnswer(text, reply)
+    return reply
+
+  def _DescribeSilence(self, now: float) -> str:
+    """Explains why there is no answer, as far as that is known.
+
+    """
+    text = ("No answer to %s from %s" %
+            (replies.DescribeRequest(self._rtype, self._query),
+             ", ".join(i.candidate.name for i in self._requests) or "anybody"))
+    if self._sent:
+      text += " in %.1f seconds" % (now - self._started)
+    reasons = ["%s: %s" % item for item in self.Silent().items() if item[1]]
+    if self.unauthentic:
+      reasons.append("%d replies were not authentic (another key?)" %
+                     self.unauthentic)
+    if self._ignored_senders:
+      reasons.append("ignored replies from %s: not a candidate's address; add"
+                     " it with --address if it is one" %
+                     ", ".join(sorted(self._ignored_senders)))
+    if not self._sent and any(i.candidate.addresses for i in self._requests):
+      reasons.append("nothing could be sent in time")
+    elif not all(i.unreachable for i in self._requests):
+      reasons.append("silence means another key, clocks more than %d seconds"
+                     " apart, no master candidate, no configuration that can be"
+                     " used, a firewall, or no such host%s" %
+                     (constants.CONFD_MAX_CLOCK_SKEW,
+                      keyrights.SILENCE if self._reader is not None else ""))
+    return "%s (%s)" % (text, "; ".join(reasons))

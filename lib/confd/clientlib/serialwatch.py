@@ -1,0 +1,392 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Waits until a candidate's configuration has another serial.
+
+Facts: a daemon that gets a WAIT with another serial than its own answers with
+its serial at once. Otherwise the daemon keeps the request, and answers when its
+processes are replaced, or when the time in the request is over; in both cases
+with the unchanged serial, so a new WAIT has to follow. Retransmits of a WAIT
+are kept once. A daemon that is killed forgets the requests it keeps, and one
+that keeps too many refuses more. The packaged daemon does not know WAIT: it
+refuses the request, or is silent.
+
+Rule 1: each candidate gets a WAIT with the serial that the candidate itself
+has. So a candidate that is behind is waited for like the others, and each
+answers only when there is something new.
+
+The states of a candidate, and what leads from one to the next::
+
+  state    request in flight              next, and when
+  -------  -----------------------------  -----------------------------------
+  PROBING  a WAIT to which every serial   WAITING: the candidate answers
+           is new: a daemon that knows    POLLING: it refuses, is silent for
+           WAIT answers at once             PATIENCE, or sends something
+                                            malformed
+  WAITING  a WAIT with the candidate's    WAITING: the serial is a new one, or
+           serial                           the time in the request is over
+                                          PROBING: the same serial came before
+                                            that time: the daemon may end, and
+                                            the packaged one replace it
+                                          POLLING: as above, but silence counts
+                                            from the time in the request
+  POLLING  the question for the serial,   PROBING: _PROBE_AGAIN seconds are
+           each second                      over, or the candidate answers
+                                            after _LOST seconds of silence
+
+Rule 2: a WAIT is retransmitted every few seconds, since it may be lost, or
+forgotten by the daemon. Each has a salt of its own, and the first reply to a
+salt counts.
+
+Rule 3: no socket and no clock, as in all operations.
+
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, \
+  Tuple
+
+from ganeti import constants
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import forms
+from ganeti.confd.clientlib import operation
+from ganeti.confd.clientlib import quorum
+from ganeti.confd.clientlib.mastercandidate import Candidate
+from ganeti.confd.protocol import wire
+
+
+#: Seconds that a daemon is asked to keep a WAIT. Firewalls forget a UDP flow
+#: after 30, and the death of a daemon is noticed later by this time.
+_KEPT = 10
+
+#: Seconds between two questions for the serial, and until a candidate that does
+#: not know WAIT is probed again
+_POLL = 1.0
+_PROBE_AGAIN = 30.0
+
+#: Seconds of silence after which another daemon may have taken over
+_LOST = 5.0
+
+#: An answer to a WAIT is early before so many seconds. After several early ones
+#: in a row the next WAIT is delayed.
+_EARLY = 0.5
+_FREE_EARLY = 4
+
+#: Seconds after which a round ends, so that the candidates are learned again
+_ROUND = 30.0
+
+#: A serial that no configuration has
+_NO_SERIAL = -1
+
+
+class Outcome(enum.Enum):
+  """The outcome of a round.
+
+  """
+  #: A candidate has reported a higher serial
+  MOVED = "moved"
+  #: Another candidate has reached the serial, one whose replies do not have it
+  JOINED = "joined"
+  #: All candidates that answer have lower serials
+  BEHIND = "behind"
+  #: No candidate answers
+  LOST = "lost"
+  #: Nothing has happened
+  QUIET = "quiet"
+
+
+class _State(enum.Enum):
+  """See the table above.
+
+  """
+  PROBING = "probing"
+  WAITING = "waiting"
+  POLLING = "polling"
+
+
+#: Seconds until a request is retransmitted, at first and at most
+_RETRANSMIT = {
+  _State.PROBING: (0.25, 5.0),
+  _State.WAITING: (5.0, 5.0),
+  _State.POLLING: (_POLL, _POLL),
+  }
+
+
+class _Request:
+  """The request in flight to a candidate.
+
+  @ivar started: when it is sent for the first time
+  @ivar next: when it is sent next
+
+  """
+  def __init__(self, state: _State, salt: str, at: float) -> None:
+    self.salt = salt
+    self.started = self.next = at
+    (self._interval, self._max_interval) = _RETRANSMIT[state]
+
+  def Sent(self, now: float) -> None:
+    self.next = now + self._interval
+    self._interval = min(2 * self._interval, self._max_interval)
+
+
+class _Watched:
+  """A candidate, and its state.
+
+  @ivar serial: the one it has reported last
+  @ivar reported: the same, if it was in this round
+  @ivar joined: whether the serial has changed to that in this round
+  @ivar alive_until: until when the candidate counts as one that answers
+
+  """
+  def __init__(self, candidate: Candidate) -> None:
+    self.candidate = candidate
+    self.state = _State.PROBING
+    self.request = _Request(self.state, "", 0.0)
+    self.serial: Optional[int] = None
+    self.reported: Optional[int] = None
+    self.joined = False
+    self.alive_until = 0.0
+    self._probe_at = 0.0
+    self._answered_at = -math.inf
+    self._early_answers = 0
+
+  def _Enter(self, state: _State, salt: str, at: float) -> None:
+    """Enters a state, perhaps the same one, with a new request.
+
+    """
+    self.state = state
+    self.request = _Request(state, salt, at)
+
+  def Poll(self, salt: str, now: float) -> None:
+    """Enters POLLING.
+
+    """
+    self._probe_at = now + _PROBE_AGAIN
+    self._Enter(_State.POLLING, salt, now)
+
+  @property
+  def times_out_at(self) -> float:
+    """When the state ends if no reply comes.
+
+    """
+    if self.state is _State.POLLING:
+      return self._probe_at
+    if self.state is _State.PROBING:
+      return self.request.started + quorum.PATIENCE
+    return self.alive_until
+
+  def Begin(self, new_salt: Callable[[], str], now: float) -> None:
+    """Begins a round.
+
+    Replies between two rounds were not received, so a request is sent again.
+
+    """
+    self.reported = None
+    self.joined = False
+    self.alive_until = now + 2 * quorum.PATIENCE
+    if self.state is _State.PROBING:
+      self._Enter(_State.PROBING, new_salt(), now)
+    elif self.state is _State.WAITING:
+      if now >= self.request.started + _KEPT:
+        self._Enter(_State.WAITING, new_salt(), now)
+      self.alive_until += self.request.started + _KEPT - now
+    self.request.next = now
+
+  def CheckTimeout(self, new_salt: Callable[[], str], now: float) -> None:
+    """Changes the state if no reply came in time.
+
+    """
+    if now < self.times_out_at:
+      return
+    if self.state is _State.POLLING:
+      self._Enter(_State.PROBING, new_salt(), now)
+    else:
+      self.Poll(new_salt(), now)
+
+  def WaitQuery(self, now: float) -> Tuple[int, Any]:
+    """Returns the WAIT to send, type and query.
+
+    A retransmit has less time left: otherwise the WAIT would never end.
+
+    """
+    return (protocol.REQ_WAIT, {
+      "serial": (_NO_SERIAL if self.state is _State.PROBING else self.serial),
+      "seconds": max(1, math.ceil(self.request.started + _KEPT - now)),
+      })
+
+  def Report(self, serial: int, salt: str, now: float) -> None:
+    """Handles a serial that the candidate has reported.
+
+    @param salt: for the next request
+
+    """
+    polling = self.state is _State.POLLING
+    self.joined = self.joined or (polling and
+                                  self.serial not in (None, serial))
+    took = now - self.request.started
+    was_lost = now - self._answered_at > _LOST
+    may_end = (self.state is _State.WAITING and serial == self.serial and
+               took < _KEPT - _EARLY)
+    self.serial = self.reported = serial
+    self._answered_at = now
+    self.alive_until = now + 2 * quorum.PATIENCE
+    if polling:
+      if was_lost:
+        self._Enter(_State.PROBING, salt, now)
+      else:
+        self._Enter(_State.POLLING, salt, now + _POLL)
+      return
+    self.alive_until += _KEPT
+    self._early_answers = self._early_answers + 1 if took < _EARLY else 0
+    self._Enter(_State.PROBING if may_end else _State.WAITING, salt,
+                now if self._early_answers <= _FREE_EARLY else now + _POLL)
+
+
+class SerialWatch(operation.Operation):
+  """Waits at several candidates, in rounds.
+
+  Between two rounds no replies are received.
+
+  @ivar outcome: of the last round
+
+  """
+  def __init__(self) -> None:
+    operation.Operation.__init__(self)
+    self.outcome: Optional[Outcome] = None
+    self._watched: Dict[FrozenSet[endpoint.Endpoint], _Watched] = {}
+    self._by_salt: Dict[str, _Watched] = {}
+    self._serial = _NO_SERIAL
+    self._poll: Tuple[int, Any] = quorum.SERIAL_QUESTION
+    self._now = 0.0
+    self._ends = 0.0
+
+  def Begin(self, candidates: Sequence[Candidate], serial: int,
+            poll: Tuple[int, Any], now: float) -> SerialWatch:
+    """Begins a round.
+
+    @param candidates: the candidates to wait at
+    @param serial: the serial that is known already
+    @param poll: the question for the serial, type and query
+    @return: itself
+
+    """
+    watched = {}
+    for candidate in candidates:
+      if candidate.addresses:
+        one = (self._watched.get(candidate.endpoints) or _Watched(candidate))
+        one.candidate = candidate
+        one.Begin(self._NewSalt, now)
+        watched[candidate.endpoints] = one
+    self._watched = watched
+    self._by_salt = {i.request.salt: i for i in watched.values()}
+    self._serial = serial
+    self._poll = poll
+    self._now = now
+    self._ends = now + _ROUND
+    return self
+
+  def IsKnown(self, candidate: Candidate) -> bool:
+    """Tells whether a candidate took part in the last round.
+
+    """
+    return candidate.endpoints in self._watched
+
+  def Salts(self) -> Dict[str, _Watched]:
+    return self._by_salt
+
+  def Outgoing(self, key: wire.Key, now: float, timestamp: float
+               ) -> List[operation.Datagram]:
+    result: List[operation.Datagram] = []
+    for one in self._watched.values():
+      one.CheckTimeout(self._NewSalt, now)
+      if one.request.next <= now:
+        (rtype, query) = (self._poll if one.state is _State.POLLING else
+                          one.WaitQuery(now))
+        datagram = wire.PackRequest(key, timestamp, rtype, query,
+                                    one.request.salt)
+        result.extend(operation.Datagram(family, address, datagram)
+                      for (family, address) in one.candidate.addresses)
+        one.request.Sent(now)
+    self._by_salt = {i.request.salt: i for i in self._watched.values()}
+    self._now = now
+    return result
+
+  @property
+  def wakeup(self) -> float:
+    times = [self._ends]
+    for one in self._watched.values():
+      times += [one.request.next, one.times_out_at]
+      if one.alive_until > self._now:
+        times.append(one.alive_until)
+    return min(times)
+
+  def Question(self, request: _Watched) -> forms.Question:
+    if request.state is _State.POLLING:
+      return forms.Question(*self._poll)
+    return forms.Question(protocol.REQ_WAIT, None)
+
+  def Receive(self, request: _Watched, reply: wire.ParsedReply,
+              address: endpoint.SocketAddress, now: float) -> bool:
+    if not request.candidate.IsAt(endpoint.Of(address)):
+      return False
+    del self._by_salt[request.request.salt]
+    request.candidate.Answered()
+    polling = request.state is _State.POLLING
+    if reply.status == constants.CONFD_REPL_STATUS_OK:
+      if not polling:
+        request.candidate.ReportedSerial()
+      is_answer = polling and self._poll == quorum.SERIAL_QUESTION
+      request.Report(reply.answer if is_answer else reply.serial,
+                     self._NewSalt(), now)
+    elif not polling:
+      request.Poll(self._NewSalt(), now)
+    return True
+
+  def ReceiveMalformed(self, request: _Watched, fault: str,
+                       address: endpoint.SocketAddress, now: float) -> bool:
+    if not request.candidate.IsAt(endpoint.Of(address)):
+      return False
+    del self._by_salt[request.request.salt]
+    if request.state is not _State.POLLING:
+      request.Poll(self._NewSalt(), now)
+    return True
+
+  @property
+  def reported(self) -> int:
+    """The highest serial that a candidate has reported in this round.
+
+    """
+    return max((i.reported for i in self._watched.values()
+                if i.reported is not None), default=_NO_SERIAL)
+
+  def _Outcome(self, now: float) -> Optional[Outcome]:
+    watched = self._watched.values()
+    if self.reported > self._serial:
+      return Outcome.MOVED
+    if any(i.joined and i.reported == self._serial for i in watched):
+      return Outcome.JOINED
+    alive = [i for i in watched if now < i.alive_until]
+    if not alive:
+      return Outcome.LOST
+    if all(i.serial is not None and i.serial < self._serial for i in alive):
+      return Outcome.BEHIND
+    return Outcome.QUIET if now >= self._ends else None
+
+  def Done(self, now: float) -> bool:
+    self.outcome = self._Outcome(now)
+    return self.outcome is not None
+
+  def Finish(self, now: float) -> None:
+    """Ends the round: marks candidates that do not answer as silent.
+
+    Later questions do not wait for those.
+
+    """
+    for one in self._watched.values():
+      if now >= one.alive_until:
+        one.candidate.Missed()

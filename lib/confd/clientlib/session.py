@@ -1,0 +1,506 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a client keeps from question to question, and how one is answered.
+
+All steps of a question (reading files, resolving names, one query or several,
+pauses) are written once, as coroutines that await nothing but methods of a
+L{Driver}. There are two drivers. That of C{sync} blocks in each step, so the
+coroutine runs to its end without being suspended; that of C{aio} awaits
+asyncio's event loop.
+
+Facts about serials: this project's daemon puts the configuration's serial into
+each reply. The packaged daemon puts those of single objects there, and 0 into
+the reply to a ping, by which it is identified; its replies do not tell whether
+they are stale. Either daemon may replace the other at any time: L{quorum}
+identifies the daemon again wherever that decides whether a reply is stale.
+
+Rule 1: a lower serial than before is ignored, unless all candidates that answer
+have one for L{RESTORED_AFTER} seconds: then a configuration was restored.
+
+Rule 2: the time-out counts from the call. Reading files, resolving names and
+learning the candidates are part of it. L{download} has its own rule for parts.
+
+Rule 3: if one candidate does not send all parts of an answer, or sends parts
+that do not fit together, the other candidates are asked.
+
+"""
+
+from __future__ import annotations
+
+import abc
+import time
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, \
+  Tuple, Type, TypeVar, Union
+
+from ganeti import constants
+from ganeti import errors
+from ganeti.confd import localnode
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import arguments
+from ganeti.confd.clientlib import candidates
+from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import operation
+from ganeti.confd.clientlib import quorum
+from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import transport as transportlib
+from ganeti.confd.clientlib.mastercandidate import Candidate
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
+
+
+#: Seconds after which a lower serial of all candidates is believed
+RESTORED_AFTER = 10.0
+
+#: Share of the time-out for each of the two questions by which candidates are
+#: learned
+_LEARN_SHARE = 0.25
+
+#: Seconds to wait for silent candidates in L{Session._AskAll}
+_SURVEY_PATIENCE = 3.0
+
+#: Seconds until stale candidates are asked again; each pause is twice the one
+#: before, up to the maximum
+_STALE_PAUSE_FIRST = 0.1
+_STALE_PAUSE_MAX = 1.0
+
+#: How many candidates a download is tried from
+_MAX_SOURCES = 5
+
+_Value = TypeVar("_Value")
+_Operation = TypeVar("_Operation", bound=operation.Operation)
+_Progress = Callable[[int, Optional[int]], None]
+
+
+class Driver(abc.ABC):
+  """The steps that a question awaits.
+
+  """
+  def __init__(self, transport: transportlib.Transport) -> None:
+    self._transport = transport
+
+  @abc.abstractmethod
+  async def Run(self, make: Callable[[float], _Operation], deadline: float
+                ) -> _Operation:
+    """Runs an operation to its end, when it is its turn.
+
+    @param make: makes the operation; is called with the time
+    @param deadline: until when to wait for the turn
+
+    """
+
+  @abc.abstractmethod
+  async def Pause(self, seconds: float) -> None:
+    """Sleeps.
+
+    """
+
+  @abc.abstractmethod
+  async def Call(self, function: Callable[[], _Value]) -> _Value:
+    """Calls a function that takes long.
+
+    """
+
+  @abc.abstractmethod
+  async def CallOnce(self, function: Callable[[float], None], deadline: float
+                     ) -> None:
+    """Calls a function that may block, or joins a call that is running already.
+
+    Waits for the end of the call, until the deadline.
+
+    @param function: called with the deadline
+
+    """
+
+  @abc.abstractmethod
+  def Close(self) -> None:
+    """Closes the sockets, and ends all running operations.
+
+    """
+
+
+class Freshness:
+  """The serials seen so far, and which answers are stale by them.
+
+  @ivar serial: of the configuration, as far as that is known
+  @ivar min_serial: answers with a lower serial are stale
+
+  """
+  def __init__(self) -> None:
+    self.serial: Optional[int] = None
+    self.min_serial: Optional[int] = None
+    # Since when all answers are stale: those to SERIAL_QUESTION, which may be
+    # the packaged daemon's, and all others
+    self._serial_stale_since: Optional[float] = None
+    self._other_stale_since: Optional[float] = None
+
+  def _StaleSince(self, is_serial_question: bool, now: float) -> float:
+    """Returns since when all answers are stale, now at the latest.
+
+    """
+    if is_serial_question:
+      if self._serial_stale_since is None:
+        self._serial_stale_since = now
+      return self._serial_stale_since
+    if self._other_stale_since is None:
+      self._other_stale_since = now
+    return self._other_stale_since
+
+  def _NotStale(self) -> None:
+    self._serial_stale_since = self._other_stale_since = None
+
+  def Judge(self, current: quorum.QuorumQuery, now: float) -> bool:
+    """Updates the serials from the replies to a query.
+
+    @return: whether the query's result may be used
+
+    """
+    if current.AllStale():
+      since = self._StaleSince(current.is_serial_question, now)
+      if now - since < RESTORED_AFTER:
+        return False
+      self.min_serial = current.min_serial = None
+      self._NotStale()
+    best = current.BestSerial()
+    if best is None:
+      # Without any answer nothing is known to be stale
+      self._NotStale()
+      return False
+    (serial, is_certain) = best
+    if is_certain or self.serial is None:
+      self.serial = serial
+    if is_certain:
+      self.Seen(serial)
+      self._NotStale()
+    else:
+      self._other_stale_since = None
+    return True
+
+  def Seen(self, serial: int) -> None:
+    """Notes a serial of the configuration that a candidate has reported.
+
+    """
+    self.min_serial = max(serial, self.min_serial or 0)
+
+
+def _MaxRequest(rtype: int) -> int:
+  """Returns the size of the largest request that a daemon accepts.
+
+  A daemon with this project's own requests accepts larger ones.
+
+  """
+  if rtype == protocol.REQ_QUERY:
+    return int(constants.MAX_UDP_DATA_SIZE)
+  return protocol.MAX_PORTABLE_REQUEST
+
+
+def _Size(rtype: int, query: Any) -> int:
+  """Returns the size of a request, in bytes.
+
+  """
+  return len(wire.PackRequest(b"", time.time(), rtype, query, "-" * 36))
+
+
+def SplitQuery(rtype: int, query: Dict[str, Any], key: str,
+               items: Optional[Sequence[Any]]) -> List[Dict[str, Any]]:
+  """Splits a query with a long list into queries that each fit a request.
+
+  @param items: the list, which goes under C{key} into the query; None for a
+    query without it
+  @return: list of queries
+
+  """
+  if items is None:
+    return [query]
+  whole = dict(query, **{key: items})
+  if len(items) < 2 or _Size(rtype, whole) <= _MaxRequest(rtype):
+    return [whole]
+  middle = len(items) // 2
+  return (SplitQuery(rtype, query, key, items[:middle]) +
+          SplitQuery(rtype, query, key, items[middle:]))
+
+
+def JoinReplies(answered: Sequence[replies.Reply[Any]]) -> replies.Reply[Any]:
+  """Joins the replies to the queries of L{SplitQuery}.
+
+  @param answered: their answers are lists
+  @return: the last reply, with all answers and the lowest serial
+
+  """
+  joined = answered[-1]._replace(serial=min(i.serial for i in answered))
+  return joined.With([row for reply in answered for row in reply.answer])
+
+
+class Session:
+  """A client: its candidates, its key, and the serials it has seen.
+
+  A subclass sets L{_DRIVER}.
+
+  @ivar progress: None, or a function that is called now and then while an
+    answer is downloaded in parts, with the number of parts so far and the
+    number of all parts (None while that is not known)
+
+  """
+  _DRIVER: Type[Driver]
+
+  def __init__(self, peers: Optional[Sequence[str]] = None,
+               key: Union[bytes, str, None] = None,
+               key_file: Optional[str] = None,
+               port: Optional[int] = None,
+               timeout: Optional[float] = None,
+               coverage: int = 0,
+               max_memory: int = parts.MAX_MEMORY,
+               cluster: Optional[str] = None) -> None:
+    """Makes a client; nothing is sent yet.
+
+    @param peers: names or addresses of the master candidates, with or without
+      a port; None for those that this node knows
+    @param key: the contents of a key file, the cluster's or a reader's
+    @param key_file: the path of that file, if C{key} is not given; None for the
+      place of the cluster's key on a node
+    @param port: the port of C{peers} without one; None for the default
+    @param timeout: how long to wait for an answer, in seconds; for an answer in
+      parts, how long to wait for the next part; None for 10
+    @param coverage: how many candidates to ask; 0 for
+      C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
+      all
+    @param max_memory: how much memory an answer in parts may take, in bytes
+      (about); 1.6 GB by default
+    @param cluster: the name of a cluster in the files that confd-client(1)
+      describes, for all of the above that is not given; empty for the default
+      cluster of environment and files; None to read no such file
+    @raise errors.ConfigurationError: there is no usable key, or the settings
+      are wrong
+    @raise errors.ProgrammerError: an argument is wrong
+
+    """
+    given = arguments.OptionalTexts("peers", peers)
+    key_path = arguments.OptionalPath("key_file", key_file)
+    cluster_name = arguments.OptionalText("cluster", cluster)
+    if cluster_name is not None:
+      # Imported here: most clients have no settings
+      from ganeti.confd.clientlib import settings
+      chosen = settings.Choose(cluster_name)
+      given = chosen.addresses if given is None else given
+      key_path = key_path or chosen.key_file
+      port = chosen.port if port is None else port
+      timeout = chosen.timeout if timeout is None else timeout
+    if port is None:
+      port = localnode.DefaultPort()
+    if timeout is None:
+      timeout = constants.CONFD_CLIENT_EXPIRE_TIMEOUT
+    self.progress: Optional[_Progress] = None
+    self._timeout = arguments.Seconds("timeout", timeout)
+    self._coverage = arguments.Integer("coverage", coverage, -1)
+    self._max_memory = arguments.Integer("max_memory", max_memory, 1)
+    self._known = candidates.Candidates(given, arguments.Port("port", port))
+    self._freshness = Freshness()
+    self._key_file: Optional[str] = None
+    if key is None:
+      self._key_file = key_path or localnode.HmacKeyFile()
+      secret = localnode.ReadAnyKey(self._key_file)
+    else:
+      secret = keyfile.Parse(arguments.Key("key", key), "the argument")
+    self._transport = transportlib.Transport(self._known, secret)
+    self._driver = self._DRIVER(self._transport)
+
+  def Close(self) -> None:
+    """Closes the sockets. Nothing can be asked any more.
+
+    """
+    self._driver.Close()
+
+  @property
+  def reader(self) -> Optional[readerkey.Label]:
+    """The label of the reader's key in use; None for the cluster's key.
+
+    """
+    return keyfile.LabelOf(self._transport.key)
+
+  def MayAsk(self, rtype: int, query: Any = None) -> bool:
+    """Tells whether the key has the right for a question.
+
+    """
+    return self.reader is None or self.reader.May(rtype, query)
+
+  @property
+  def serial_question(self) -> Tuple[int, Any]:
+    """The question whose reply has the configuration's serial, type and query.
+
+    With a reader's key, a ping: the right for it gives less away than the right
+    to see the configuration. Only this project's daemon replies to readers, and
+    its reply to a ping has the serial.
+
+    """
+    if self.reader is not None and self.MayAsk(constants.CONFD_REQ_PING):
+      return (constants.CONFD_REQ_PING, None)
+    return quorum.SERIAL_QUESTION
+
+  def Forked(self) -> None:
+    """Is called in the child after a fork, which has a copy of everything.
+
+    """
+    self._transport.Forked()
+    self._known.Forked()
+
+  async def _Ask(self, rtype: int, query: Any) -> replies.Reply[Any]:
+    """Asks a question, and returns the answer of any length.
+
+    """
+    self._CheckSize(rtype, query)
+    deadline = time.monotonic() + self._timeout
+    await self._Prepare(deadline)
+    failed: List[Candidate] = []
+    while True:
+      current = await self._AskFresh(rtype, query, deadline, failed)
+      try:
+        return current.Result(time.monotonic())
+      except (replies.NoAnswer, replies.MalformedAnswer):
+        self._known.refresh = True
+        raise
+      except replies.ErrorAnswer as err:
+        if (err.status, err.code) == protocol.NOT_PERMITTED:
+          # The key file may have a newer key by now
+          self._known.refresh = True
+        if (err.status, err.code) != protocol.TOO_LARGE:
+          raise
+        reply = err.reply
+      source = current.BestSource()
+      try:
+        return await self._Download(rtype, query, source, reply)
+      except replies.ErrorAnswer:
+        raise
+      except errors.ConfdClientError:
+        # Rule 3
+        source[0].Missed()
+        failed.append(source[0])
+        if len(failed) == _MAX_SOURCES or all(i.silent
+                                              for i in self._known.Everyone()):
+          self._known.refresh = True
+          raise
+      deadline = time.monotonic() + self._timeout
+
+  async def _Download(self, rtype: int, query: Any,
+                      source: Tuple[Candidate, List[endpoint.Address]],
+                      reply: replies.Reply[Any]) -> replies.Reply[Any]:
+    """Downloads an answer in parts.
+
+    @param source: see L{quorum.QuorumQuery.BestSource}
+    @param reply: the reply that said the answer is too large
+
+    """
+    # Imported here: few answers are that long
+    from ganeti.confd.clientlib import download
+    now = time.monotonic()
+    current = await self._driver.Run(
+      lambda now: download.Download(rtype, query, source, reply.serial, now,
+                                    self._timeout, self._max_memory,
+                                    self.progress),
+      now + self._timeout)
+    await self._driver.Call(current.Unpack)
+    return current.Result(reply, time.monotonic())
+
+  async def _AskFresh(self, rtype: int, query: Any, deadline: float,
+                      failed: Collection[Candidate]) -> quorum.QuorumQuery:
+    """Repeats a query until an answer is not stale, or the time is over.
+
+    @param failed: candidates that are not asked
+
+    """
+    pause = _STALE_PAUSE_FIRST
+    while True:
+      (asked, reserve) = self._known.Pick(self._coverage, failed)
+      min_serial = self._freshness.min_serial
+      current = await self._driver.Run(
+        lambda now: quorum.QuorumQuery(rtype, query, asked, reserve, now,
+                                       deadline, min_serial), deadline)
+      now = time.monotonic()
+      if (self._freshness.Judge(current, now) or not current.AllStale() or
+          now + pause >= deadline):
+        return current
+      await self._driver.Pause(pause)
+      pause = min(pause * 2, _STALE_PAUSE_MAX)
+
+  async def _AskAll(self, rtype: int, query: Any,
+                    only: Optional[Collection[str]]
+                    ) -> Tuple[List[replies.CandidateReply],
+                               Dict[str, Optional[str]]]:
+    """Asks all candidates, and waits for each of them.
+
+    """
+    self._CheckSize(rtype, query)
+    deadline = time.monotonic() + self._timeout
+    await self._Prepare(deadline)
+    asked = [i for i in self._known.Everyone()
+             if only is None or i.name in only]
+    current = await self._driver.Run(
+      lambda now: quorum.QuorumQuery(rtype, query, asked, [], now, deadline,
+                                     wait_for_all=True,
+                                     patience=_SURVEY_PATIENCE),
+      deadline)
+    return (current.AllReplies(), current.Silent())
+
+  @staticmethod
+  def _CheckSize(rtype: int, query: Any) -> None:
+    size = _Size(rtype, query)
+    if size > _MaxRequest(rtype):
+      raise errors.ConfdClientError("The request %s has %d bytes, more than %d"
+                                    % (replies.DescribeRequest(rtype, query),
+                                       size, _MaxRequest(rtype)))
+
+  async def _Prepare(self, deadline: float) -> None:
+    """Prepares for a question: reads files, and learns candidates, if due.
+
+    """
+    self._transport.CheckOpen()
+    if self._known.refresh:
+      await self._driver.CallOnce(self._Refresh, deadline)
+    if self._known.IsLearningDue(self._freshness.serial, time.monotonic()):
+      await self._LearnCandidates(deadline)
+
+  def _Refresh(self, deadline: float) -> None:
+    """Reads the candidates and the key again.
+
+    """
+    self._known.Refresh(deadline)
+    if self._key_file is not None:
+      try:
+        self._transport.key = localnode.ReadAnyKey(self._key_file)
+      except errors.ConfigurationError:
+        # The file may be half written just now; the old key may still be right
+        pass
+
+  async def _LearnCandidates(self, deadline: float) -> None:
+    """Asks the candidates for the list of candidates.
+
+    """
+    self._known.BeginLearning(self._freshness.serial, time.monotonic())
+    await self._driver.CallOnce(self._Refresh, deadline)
+    if not self.MayAsk(constants.CONFD_REQ_MC_PIP_LIST):
+      # The candidates that were given have to do
+      return
+    listing = await self._AskQuickly(constants.CONFD_REQ_MC_PIP_LIST, deadline)
+    try:
+      self._known.Learn(listing.Result(time.monotonic()).answer)
+    except errors.ConfdClientError:
+      pass
+    if listing.AllReplies() and self.MayAsk(constants.CONFD_REQ_PING):
+      await self._AskQuickly(constants.CONFD_REQ_PING, deadline)
+
+  async def _AskQuickly(self, rtype: int, deadline: float
+                        ) -> quorum.QuorumQuery:
+    """Asks all candidates, with a short time-out.
+
+    """
+    now = time.monotonic()
+    deadline = min(deadline, now + min(quorum.PATIENCE,
+                                       self._timeout * _LEARN_SHARE))
+    min_serial = self._freshness.min_serial
+    current = await self._driver.Run(
+      lambda now: quorum.QuorumQuery(rtype, None, self._known.Everyone(), [],
+                                     now, deadline, min_serial), deadline)
+    self._freshness.Judge(current, time.monotonic())
+    return current
