@@ -4,29 +4,29 @@
 
 """Confd: questions about a cluster's configuration, answered over UDP.
 
-The map of the house. In this room is what daemon and clients share beside the
-protocol: what a node has in files (C{localnode}, C{filestate}), and text for
-people. Here are, too, the three modules that the package promises: C{client},
-and C{server} and C{querylib} with C{responder} and C{answers} between them. The
-other rooms:
+This package has the modules that programs may import, C{client}, C{server} and
+C{querylib}, and the small modules that daemon and clients share: a node's own
+files (C{localnode}, C{filestate}), and text for people. The rest is in
+subpackages:
 
-  - C{protocol}: what goes over the wire. Numbers and names, datagrams, answers
-    in parts, keys.
-  - C{schema}: the fields of tables, and the order of names. The daemon and its
-    clients both know them.
-  - C{config}: the configuration, read and indexed, and the tables that are made
-    of it.
-  - C{daemon}: the processes of ganeti-confd, and what they share with the
+  - C{protocol}: numbers and names, datagrams, answers in parts, keys.
+  - C{schema}: the fields of tables, and the order of names, which the daemon
+    and its clients both know.
+  - C{config}: the configuration: parsed, indexed, and as tables.
+  - C{daemon}: the processes of ganeti-confd, and their dealings with the
     system.
-  - C{clientlib}: what asking takes. C{client} is its door.
-  - C{views}: what can be made of tables: findings, plans, drawings.
-  - C{export}: what other programs read, made of tables.
+  - C{clientlib}: the implementation of C{client}.
+  - C{findings}: the checks of a configuration.
+  - C{views}: plans and drawings, made from tables.
+  - C{export}: files for other programs, made from tables.
   - C{command}: the command confd-client, and the hook of "gnt-cluster verify".
   - C{exporter}: the web server confd-exporter.
 
-Pure code (C{protocol}, C{schema}, C{config}, C{querylib}, C{answers}, C{daemon.policy},
-the operations of C{clientlib}, C{clientlib.filters}, C{views} and C{export}) knows bytes and values, and no socket, clock, file or log. The rest
-meets the world. What may import what is in test/unit/test_rooms.py.
+Pure code computes with bytes and values, and touches no socket, clock, file or
+log: C{protocol}, C{schema}, C{config}, C{querylib}, C{answers},
+C{daemon.policy}, the operations and the filters of C{clientlib}, C{findings},
+C{views} and C{export}. test/unit/test_rooms.py holds the imports of all modules
+to that, and to the order of the subpackages.
 
 """
 
