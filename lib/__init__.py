@@ -9,7 +9,11 @@ another directory where the interpreter looks.
 
 """
 
-import pkgutil
+import os
+import sys
 
 
-__path__ = pkgutil.extend_path(__path__, __name__)
+# As C{pkgutil.extend_path} does, which would import C{typing}
+for _path in [os.path.join(entry, __name__) for entry in sys.path]:
+  if _path not in __path__ and os.path.isdir(_path):
+    __path__.append(_path)

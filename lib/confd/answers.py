@@ -13,11 +13,11 @@ C{Known} costs a few at most, C{Make} may cost more. No socket, no clock.
 
 """
 
+from __future__ import annotations
+
 import collections
 import enum
 import sys
-from typing import Any, Callable, Dict, Hashable, List, NamedTuple
-from typing import Optional, Union
 
 import simplejson
 
@@ -29,6 +29,10 @@ from ganeti.confd import replay
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, Hashable, List, Optional, Union
 
 
 #: Answers of more items than this are made outside the workers. Making one of
@@ -88,10 +92,11 @@ class Later(NamedTuple):
   seconds: int
 
 
-Outcome = Union[Answer, Elsewhere, Later]
+if TYPE_CHECKING:
+  Outcome = Union[Answer, Elsewhere, Later]
 
 
-def Encode(result: "querylib.Result", serial: int,
+def Encode(result: querylib.Result, serial: int,
            part: Optional[wire.Part] = None) -> Answer:
   """Serialises an answer.
 

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import mmap
 
-from typing import MutableSequence, cast
-
 from ganeti.confd import protocol
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+  from typing import MutableSequence
 
 
 def QueryName(kind: str) -> str:
@@ -90,7 +92,7 @@ class Counters:
     """
     cells = self._cells[row * len(NAMES):(row + 1) * len(NAMES)]
     # Type checkers take a memoryview for a Sequence, which cannot be written
-    return cast(MutableSequence[int], cells)
+    return cast("MutableSequence[int]", cells)
 
   def Sum(self) -> dict[str, int]:
     """Returns the counters summed over all rows.

@@ -15,9 +15,11 @@ import io
 import os
 import stat
 
-from typing import BinaryIO, Iterator, NamedTuple, Optional, Union
-
 from ganeti import errors
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import BinaryIO, Iterator, Optional, Union
 
 
 #: Bytes that are read at a time

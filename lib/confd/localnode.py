@@ -16,13 +16,16 @@ import socket
 import stat
 
 from types import ModuleType
-from typing import Optional
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import filestate
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Optional
 
 
 #: Largest ssconf file that is read, in bytes; Ganeti writes none of more than

@@ -10,8 +10,9 @@ serialising, not for changing.
 
 """
 
+from __future__ import annotations
+
 import re
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple, Union
 
 from ganeti import constants
 from ganeti.confd import protocol
@@ -20,10 +21,13 @@ from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, Iterator, Tuple, Union
 
-#: Status, one of C{constants.CONFD_REPL_STATUSES}, and answer, a JSON value
-Result = Tuple[int, Any]
+  #: Status, one of C{constants.CONFD_REPL_STATUSES}, and answer, a JSON value
+  Result = Tuple[int, Any]
 
 
 _INDEX_RE = re.compile("0|[1-9][0-9]*")

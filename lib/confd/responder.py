@@ -10,9 +10,9 @@ left to another process.
 
 """
 
+from __future__ import annotations
+
 import logging
-from typing import Any, Callable, Dict, MutableSequence, NamedTuple, Optional
-from typing import Protocol, Set, Tuple, Union
 
 from ganeti import confd
 from ganeti import constants
@@ -22,6 +22,11 @@ from ganeti.confd import protocol
 from ganeti.confd import replay
 from ganeti.confd import waiting
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, MutableSequence, Optional, Protocol, \
+    Set, Tuple, Union
 
 
 _STATUS_COUNTER = {
@@ -42,29 +47,30 @@ _FREE_SIZE = replay.FREE_SIZE
 _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 
 
-class Source(Protocol):
-  """Where answers come from, see L{answers}.
-
-  """
-  serial: int
-
-  @property
-  def remembered(self) -> Callable[[Any], Optional[answers.Outcome]]:
-    """A look-up, by type and query, of what has been asked before.
-
-    For queries that are None or a text.
+if TYPE_CHECKING:
+  class Source(Protocol):
+    """Where answers come from, see L{answers}.
 
     """
+    serial: int
 
-  def Known(self, request: wire.Request) -> Optional[answers.Outcome]:
-    """Returns what is known without work.
+    @property
+    def remembered(self) -> Callable[[Any], Optional[answers.Outcome]]:
+      """A look-up, by type and query, of what has been asked before.
 
-    """
+      For queries that are None or a text.
 
-  def Make(self, request: wire.Request) -> answers.Outcome:
-    """Makes an answer, or says who does.
+      """
 
-    """
+    def Known(self, request: wire.Request) -> Optional[answers.Outcome]:
+      """Returns what is known without work.
+
+      """
+
+    def Make(self, request: wire.Request) -> answers.Outcome:
+      """Makes an answer, or says who does.
+
+      """
 
 
 class Later(NamedTuple):

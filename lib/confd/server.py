@@ -15,14 +15,14 @@ sendmsg would wait, and everybody with it, so it never waits.
 
 """
 
+from __future__ import annotations
+
 import functools
 import itertools
 import logging
 import socket
 import struct
 import time
-from typing import Any, Iterable, List, Mapping, MutableSequence, Optional
-from typing import Tuple
 
 from ganeti import constants
 from ganeti.confd import answers
@@ -30,6 +30,11 @@ from ganeti.confd import counters
 from ganeti.confd import replay
 from ganeti.confd import responder
 from ganeti.confd import waiting
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Iterable, List, Mapping, MutableSequence, Optional, \
+    Tuple
 
 
 #: The kernel's queues of datagrams, each way, as far as the system allows
@@ -57,8 +62,9 @@ _WAITING = {
   waiting.Verdict.COPY: _DROPPED_REPLAYED,
   }
 
-#: What socket.sendmsg takes: level, kind, data
-_Control = List[Tuple[int, int, bytes]]
+if TYPE_CHECKING:
+  #: What socket.sendmsg takes: level, kind, data
+  _Control = List[Tuple[int, int, bytes]]
 
 
 def OpenSocket(address: str, port: int) -> socket.socket:

@@ -25,9 +25,11 @@ from __future__ import annotations
 import enum
 import math
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
-
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 
 #: Longest time that a client may ask for (seconds)

@@ -23,6 +23,7 @@ import testutils
 _NOT_IN_THE_DAEMON = {
   "argparse": "a child: daemon.options",
   "pyinotify": "a child: daemon.inotify",
+  "typing": "tools only: typed",
   }
 
 #: Request types

@@ -46,6 +46,9 @@ _MAY_IMPORT = {
   "exporter": _BASE + ["clientlib", "client", "views", "export"],
   }
 
+#: What each module may import; "" is the package itself
+_EVERYWHERE = frozenset(["", "_version", "typed"])
+
 #: (module, what it imports beyond that): each with its reason
 _MORE = frozenset([
   # The watchdog asks the daemon as any client would, in a process of its own
@@ -109,7 +112,7 @@ def _Targets(modules, path):
     # The last part may be a name in a module
     if target not in modules:
       target = target.rpartition(".")[0]
-    if target not in ("", "_version"):
+    if target not in _EVERYWHERE:
       yield (name, target)
 
 

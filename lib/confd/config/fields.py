@@ -22,14 +22,16 @@ from __future__ import annotations
 
 import ipaddress
 
-from typing import Any, Callable, NamedTuple, Optional, Union
-
 from ganeti.confd.config import lenient
 from ganeti.confd.config import redaction
 from ganeti.confd.config import shared
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.config import volumes
 from ganeti.confd.schema import columns
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Optional, Union
 
 
 # Short names for the annotations below
@@ -159,7 +161,8 @@ _TAGS = Getter(lambda _, item: _SortedTexts(item.stored.get("tags")))
 
 # Parameters in layers: the first that has one counts
 
-_Layers = list[lenient.Stored]
+if TYPE_CHECKING:
+  _Layers = list[lenient.Stored]
 
 
 def _Filled(layers: _Layers) -> lenient.Stored:
@@ -386,7 +389,8 @@ def _Nics(item: _Instance) -> list[lenient.Stored]:
 # What a nic or a disk has: functions of a snapshot and the nic or disk as
 # stored
 
-_PartFunction = Callable[[_Snapshot, lenient.Stored], Any]
+if TYPE_CHECKING:
+  _PartFunction = Callable[[_Snapshot, lenient.Stored], Any]
 
 
 def _PartStored(key: str,

@@ -28,8 +28,6 @@ from __future__ import annotations
 
 import logging
 
-from typing import Any, Iterator, NamedTuple, Optional, Union
-
 from ganeti import confd
 from ganeti import constants
 from ganeti.confd import protocol
@@ -38,6 +36,10 @@ from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import columns
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Iterator, Optional, Union
 
 
 #: A query for more cells than this takes long

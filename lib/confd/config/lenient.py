@@ -12,29 +12,28 @@ than 64 bits: Ganeti writes none, and without them sums do not overflow.
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional, Protocol, TypeVar, Union, overload
-
 from ganeti.confd import protocol
+from ganeti.confd.typed import TYPE_CHECKING
 
+if TYPE_CHECKING:
+  from typing import Any, Iterable, Optional, Protocol, TypeVar, Union, overload
 
-#: A JSON object as it is stored
-Stored = dict[str, Any]
+  #: A JSON object as it is stored
+  Stored = dict[str, Any]
 
+  _Value_co = TypeVar("_Value_co", covariant=True)
+  _Default = TypeVar("_Default")
 
-_Value_co = TypeVar("_Value_co", covariant=True)
-_Default = TypeVar("_Default")
+  class Check(Protocol[_Value_co]):
+    """A function that passes on values of one type only, else a default.
 
+    """
+    @overload
+    def __call__(self, value: Any) -> Optional[_Value_co]: ...
 
-class Check(Protocol[_Value_co]):
-  """A function that passes on values of one type only, else a default.
-
-  """
-  @overload
-  def __call__(self, value: Any) -> Optional[_Value_co]: ...
-
-  @overload
-  def __call__(self, value: Any,
-               default: _Default) -> Union[_Value_co, _Default]: ...
+    @overload
+    def __call__(self, value: Any,
+                 default: _Default) -> Union[_Value_co, _Default]: ...
 
 
 def Dict(value: Any) -> Stored:

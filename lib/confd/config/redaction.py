@@ -26,10 +26,12 @@ and L{Document} for all sections.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ganeti.confd import protocol
 from ganeti.confd.config import lenient
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any
 
 
 #: Names of DRBD's disk type before and since Ganeti 2.12
@@ -44,9 +46,10 @@ DRBD_PORT = slice(2, 3)
 DRBD_MINORS = slice(3, 5)
 _SECRET = 5
 
-#: DRBD disks' ids as stored, by their secret. L{Object} fills this; its caller
-#: forgets it as soon as the whole configuration is parsed.
-Owners = dict[str, list[list[Any]]]
+if TYPE_CHECKING:
+  #: DRBD disks' ids as stored, by their secret. L{Object} fills this; its
+  #: caller forgets it as soon as the whole configuration is parsed.
+  Owners = dict[str, list[list[Any]]]
 
 #: The types of the items before the secret in C{logical_id} and C{physical_id}
 _BEFORE_SECRET = frozenset([(str, str, int, int, int),

@@ -13,18 +13,19 @@ from __future__ import annotations
 import collections
 import functools
 
-from typing import Any, Hashable, Iterable, Iterator, NamedTuple, TypeVar
-
 from ganeti.confd.config import lenient
 from ganeti.confd.config import redaction
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.config import volumes
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+  from typing import Any, Hashable, Iterable, Iterator, TypeVar
 
-#: A node's UUID, and a minor there
-_Minor = tuple[str, int]
+  #: A node's UUID, and a minor there
+  _Minor = tuple[str, int]
 
-_Item = TypeVar("_Item", bound=Hashable)
+  _Item = TypeVar("_Item", bound=Hashable)
 
 
 class _Found(NamedTuple):

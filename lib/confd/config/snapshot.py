@@ -27,8 +27,6 @@ import bisect
 import collections
 import functools
 
-from typing import Callable, Generic, Iterator, Optional, TypeVar, Union
-
 import simplejson
 
 from ganeti import constants
@@ -37,9 +35,12 @@ from ganeti.confd.config import lenient
 from ganeti.confd.config import redaction
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import naturalorder
+from ganeti.confd.typed import TYPE_CHECKING, Generic, TypeVar
 
+if TYPE_CHECKING:
+  from typing import Callable, Iterator, Optional, Union
 
-_Stored = lenient.Stored
+  _Stored = lenient.Stored
 
 
 #: The link of a nic where neither the nic nor the cluster has one
@@ -216,7 +217,8 @@ class Disk(_Object):
     self.index = index
 
 
-_Item = TypeVar("_Item", bound=Union[Node, Instance, Group, Network, Disk])
+_Item = TypeVar("_Item", bound="Union[Node, Instance, Group, Network,"
+                      " Disk]")
 
 
 class Directory(Generic[_Item]):

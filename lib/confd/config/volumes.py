@@ -14,11 +14,13 @@ name; storage that all nodes reach has each name once.
 
 from __future__ import annotations
 
-from typing import Iterator
-
 from ganeti.confd.config import lenient
 from ganeti.confd.config import redaction
 from ganeti.confd.config import snapshot as snapshotlib
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Iterator
 
 
 #: Types whose data are on single nodes; "lvm" before Ganeti 2.12

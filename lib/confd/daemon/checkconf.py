@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import sys
 
-from typing import List, Optional
-
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import filestate
@@ -21,6 +19,10 @@ from ganeti.confd import printable
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.daemon import detach
 from ganeti.confd.daemon import process
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import List, Optional
 
 
 def _CheckConfig(path: str) -> List[str]:

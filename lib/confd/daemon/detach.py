@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Callable, Optional
 
 from ganeti import constants
 from ganeti.confd import printable
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Callable, Optional
 
 
 _STARTED = "started"

@@ -13,12 +13,15 @@ are one process group, so that they can be killed together.
 from __future__ import annotations
 
 import os
-from typing import Iterable, List, Optional, Tuple
 
 from ganeti.confd.daemon import loader
 from ganeti.confd.daemon import messages
 from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Iterable, List, Optional, Tuple
 
 
 #: What is read from a status pipe at a time (bytes)

@@ -22,9 +22,12 @@ import os
 import signal
 import socket
 import time
-from typing import Callable, Optional, Tuple
 
 from ganeti.confd.daemon import backoff
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Callable, Optional, Tuple
 
 
 #: Seconds between two looks at the files where inotify does not work, and where

@@ -36,8 +36,6 @@ import signal
 import socket
 import time
 import traceback
-from typing import Any, Callable, Iterable, List, MutableSequence, Optional
-from typing import Tuple
 
 from ganeti import confd
 from ganeti import errors
@@ -54,6 +52,11 @@ from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import stats
 from ganeti.confd.daemon import worker
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Iterable, List, MutableSequence, Optional, \
+    Tuple
 
 
 #: Delays before a child that died is replaced, see L{backoff.Backoff}

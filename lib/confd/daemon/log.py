@@ -24,11 +24,14 @@ import select
 import socket
 import stat
 import syslog
-from typing import List, MutableSequence, Optional
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import loglines
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import List, MutableSequence, Optional
 
 
 _FORMAT = "%(asctime)s: " + constants.CONFD + \

@@ -18,7 +18,6 @@ import os
 import pwd
 import socket
 import sys
-from typing import Callable, Optional, Sequence, Tuple
 
 from ganeti import confd
 from ganeti import constants
@@ -35,6 +34,10 @@ from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import supervisor
 from ganeti.confd.daemon import systemd
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Callable, Optional, Sequence, Tuple
 
 
 def _CheckUser() -> None:

@@ -12,11 +12,14 @@ of this pipe means that no process of the generation is left.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type, Union
 
 import simplejson
 
 from ganeti.confd import filestate
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
 
 #: Orders to a loader
@@ -25,8 +28,9 @@ RENEW_KEY = b"k"
 CHECK = b"c"
 
 
-#: The state of a file, as from L{filestate.FileState}
-_FileState = Optional[Union[filestate.State, filestate.Inaccessible]]
+if TYPE_CHECKING:
+  #: The state of a file, as from L{filestate.FileState}
+  _FileState = Optional[Union[filestate.State, filestate.Inaccessible]]
 
 
 class Files(NamedTuple):
@@ -84,7 +88,8 @@ class Checked(NamedTuple):
   same: bool
 
 
-Message = Union[Ready, Failed, WorkerDied, KeyRenewed, Checked]
+if TYPE_CHECKING:
+  Message = Union[Ready, Failed, WorkerDied, KeyRenewed, Checked]
 
 _KINDS: Dict[str, Type[Any]] = {
   kind.__name__: kind

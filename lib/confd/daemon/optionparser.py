@@ -13,11 +13,14 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
-from typing import Any, Callable, Dict, Sequence
 
 from ganeti import constants
 from ganeti.confd import _version
 from ganeti.confd import numerals
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, Sequence
 
 
 _MAX_DEFAULT_WORKERS = 4

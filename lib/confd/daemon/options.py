@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import List, NamedTuple, NoReturn, Optional, Sequence
 
 from ganeti import errors
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import List, NoReturn, Optional, Sequence
 
 
 class Options(NamedTuple):

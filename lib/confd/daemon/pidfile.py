@@ -23,10 +23,13 @@ import logging
 import os
 import stat
 import time
-from typing import Iterable, Optional
 
 from ganeti import errors
 from ganeti.confd.daemon import process
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Iterable, Optional
 
 
 #: Seconds to wait for the keeper of a daemon that ended, and between two tries

@@ -45,12 +45,15 @@ from __future__ import annotations
 
 import enum
 import logging
-from typing import Dict, Iterator, List, NamedTuple, Optional, Union
 
 from ganeti import constants
 from ganeti.confd import counters
 from ganeti.confd.daemon import backoff
 from ganeti.confd.daemon import messages
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Dict, Iterator, List, Optional, Union
 
 
 #: Seconds between the starts of two generations
@@ -130,7 +133,8 @@ class Count(NamedTuple):
   counter: str
 
 
-Action = Union[Start, Order, Finish, Kill, Forget, Say, Count]
+if TYPE_CHECKING:
+  Action = Union[Start, Order, Finish, Kill, Forget, Say, Count]
 
 
 class State(enum.Enum):

@@ -18,10 +18,13 @@ import math
 import os
 import select
 import signal
-from typing import Callable, Iterable, List, NoReturn, Optional, Protocol, \
-  Set, Tuple, TypeVar, Union, cast
 
 from ganeti import confd
+from ganeti.confd.typed import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+  from typing import Callable, Iterable, List, NoReturn, Optional, Protocol, \
+    Set, Tuple, TypeVar, Union
 
 
 #: Signals that some process of the daemon handles
@@ -39,12 +42,12 @@ _OOM_SCORE_FILE = "/proc/self/oom_score_adj"
 OOM_FIRST = 1000
 
 
-class _HasFileno(Protocol):
-  def fileno(self) -> int:
-    """Returns a descriptor."""
+if TYPE_CHECKING:
+  class _HasFileno(Protocol):
+    def fileno(self) -> int:
+      """Returns a descriptor."""
 
-
-_Source = TypeVar("_Source", bound=Union[int, _HasFileno])
+  _Source = TypeVar("_Source", bound=Union[int, _HasFileno])
 
 
 def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> List[_Source]:
@@ -60,7 +63,7 @@ def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> List[_Source]:
   by_fd = {}
   for source in sources:
     fd = source if isinstance(source, int) else \
-      cast(_HasFileno, source).fileno()
+      cast("_HasFileno", source).fileno()
     by_fd[fd] = source
     poller.register(fd, select.POLLIN)
   # Round up, or poll() would return before the deadline

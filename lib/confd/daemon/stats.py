@@ -18,11 +18,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Any, Callable, Iterator, Optional
 
 from ganeti.confd import _version
 from ganeti.confd import filestate
 from ganeti.confd.daemon import setup as setuplib
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Iterator, Optional
 
 
 #: Seconds for which what the system was asked for is kept: it may take

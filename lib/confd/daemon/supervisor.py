@@ -21,7 +21,6 @@ import os
 import signal
 import socket
 import time
-from typing import Any, Callable, Dict, List, Optional
 
 from ganeti import errors
 from ganeti.confd import counters
@@ -37,6 +36,10 @@ from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import systemd
 from ganeti.confd.daemon import watchdog
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, List, Optional
 
 
 #: Delays before the keeper of the pid file is started again

@@ -17,7 +17,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from typing import Mapping, Optional
+
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Mapping, Optional
 
 
 #: Trials of the daemon per watchdog interval: one of them may fail

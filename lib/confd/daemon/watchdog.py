@@ -8,7 +8,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any
+
 
 
 #: Seconds to wait for the reply

@@ -26,10 +26,13 @@ import select
 import signal
 import socket
 import time
-from typing import Mapping
 
 from ganeti.confd import answers
 from ganeti.confd import server
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Mapping
 
 
 #: Seconds that a worker with much to do waits in recvmsg

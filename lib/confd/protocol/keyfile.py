@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import re
 
-from typing import TYPE_CHECKING, Optional
-
 from ganeti import errors
 from ganeti.confd import protocol
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+  from typing import Optional
   from ganeti.confd.protocol import readerkey
 
 

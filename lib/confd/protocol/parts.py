@@ -15,11 +15,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from typing import Iterable, Union
 
 from ganeti import errors
 from ganeti.confd import protocol
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Iterable, Union
 
 
 #: Bytes of compressed text per part: what makes a datagram of at most 1,232

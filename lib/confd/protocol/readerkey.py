@@ -20,9 +20,11 @@ import datetime
 import hmac
 import re
 
-from typing import Any, Iterable, NamedTuple, Optional
-
 from ganeti.confd import protocol
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Iterable, Optional
 
 
 #: WHAT of a key for all questions, also for those that come to be

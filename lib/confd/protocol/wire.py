@@ -30,17 +30,21 @@ import hmac
 import json
 import math
 
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn
-from typing import Optional, Union
-
 from ganeti import confd
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+  from typing import Any, Callable, NoReturn, Optional, Union
   from ganeti.confd.protocol import readerkey
   # Part of typing since Python 3.10
   from typing_extensions import TypeGuard
+
+  #: Any JSON value, as Python has it: None, bool, int, float, str, list or dict
+  Json = Any
+
+  _Scan = Callable[[str, int], tuple[Json, int]]
 
 
 #: Why a datagram is rejected; the names are those of the daemon's counters
@@ -58,9 +62,6 @@ _MAX_TIME_DIGITS = 12
 
 #: How many readers' keys a process of the daemon keeps
 _MAX_READERS = 1024
-
-#: Any JSON value, as Python has it: None, bool, int, float, str, list or dict
-Json = Any
 
 
 class Request(NamedTuple):
@@ -181,14 +182,17 @@ _MESSAGE_DECODER = json.JSONDecoder(parse_constant=_RefuseConstant)
 _ANSWER_DECODER = json.JSONDecoder(parse_float=_FiniteNumber,
                                    parse_constant=_RefuseConstant)
 
-_Scan = Callable[[str, int], tuple[Json, int]]
+def _Scanner(decoder: json.JSONDecoder) -> _Scan:
+  scan: _Scan = getattr(decoder, "scan_once")
+  return scan
+
 
 # Not the decoders' public methods, which do no more for us than to look for
 # blanks, and take half as long again. Where there is no value at all this one
 # raises StopIteration.
-_ScanEnvelope: _Scan = getattr(_ENVELOPE_DECODER, "scan_once")
-_ScanMessage: _Scan = getattr(_MESSAGE_DECODER, "scan_once")
-_ScanReply: _Scan = getattr(_ANSWER_DECODER, "scan_once")
+_ScanEnvelope = _Scanner(_ENVELOPE_DECODER)
+_ScanMessage = _Scanner(_MESSAGE_DECODER)
+_ScanReply = _Scanner(_ANSWER_DECODER)
 
 # Blanks would be a tenth of what is hashed, copied and sent
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
@@ -349,8 +353,10 @@ class ReaderKey:
     return "<%s of %s>" % (self.__class__.__name__, self.label.text)
 
 
-#: What datagrams are signed with: the bytes of the cluster's key, or a reader's
-Key = Union[bytes, ReaderKey]
+if TYPE_CHECKING:
+  #: What datagrams are signed with: the bytes of the cluster's key, or a
+  #: reader's
+  Key = Union[bytes, ReaderKey]
 
 
 class Readers:

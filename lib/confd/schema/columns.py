@@ -17,7 +17,11 @@ test sees to it that both have the same names.
 
 from __future__ import annotations
 
-from typing import Iterable, NamedTuple, Optional
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Iterable, Optional
+
 
 
 #: Types of values, by Ganeti's names for them. A "unit" is a size in MiB,

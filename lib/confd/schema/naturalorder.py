@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import re
 
-from typing import Any, Tuple, Union
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Tuple, Union
+
 
 
 # Bounded, since converting a very long number fails
