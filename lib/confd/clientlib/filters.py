@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Ganeti's filter language: text to conditions, and which rows meet them.
+"""Ganeti's filter language: parses filters, and selects rows by them.
 
-The grammar (ganeti(7), "Query filters"), loosest first::
+The grammar (ganeti(7), "Query filters"), operators of lowest precedence first::
 
   filter     alternative { "or" alternative }
   ...        term { "and" term }
@@ -16,18 +16,20 @@ The grammar (ganeti(7), "Query filters"), loosest first::
   VALUE      TEXT in single or double quotes, or an integer
 
 Facts, as Ganeti's commands behave:
-  - A condition on a value that an object does not have holds. Those with "!",
-    and "not in", are negations: they do not.
-  - A value of another type than the condition is about is an error, once it
-    is come to: C{a and b} does not look at b where a does not hold.
+  - A condition on a value that an object does not have is true. Conditions with
+    "!", and "not in", are negations, so they are false.
+  - A value of another type than the condition needs is an error, but only if
+    the condition is evaluated: C{a and b} skips b if a is false.
   - A host name is equal to its beginning up to a dot.
-  - A regular expression is delimited by one of / # ^ |. A backslash makes the
-    next character an ordinary one of it: m/a\\/b/ is a/b, m/\\\\d/ is \\d.
-  - In a glob neither * nor ? stands for a dot, and it may end before one.
-  - If names are all that a filter compares, it finds them as arguments do:
-    short names too, and one that is not there is an error.
+  - A regular expression is delimited by one of / # ^ |. A backslash is removed,
+    and the character after it has no meaning for the parser: m/a\\/b/ is a/b,
+    m/\\\\d/ is \\d.
+  - In a glob neither * nor ? matches a dot, and the glob may match a host name
+    up to a dot.
+  - A filter that only compares names works like arguments do: short names are
+    found, and an unknown name is an error.
 
-No I/O; L{FilterError} is all that is raised, whatever the text.
+Rule: no I/O, and L{FilterError} is the only exception, for any text.
 
 """
 
@@ -56,7 +58,7 @@ _FLAGS = {
   "s": re.DOTALL,
   }
 
-#: What a backslash makes of a letter, which stays itself else
+#: Escape sequences; a backslash before any other character is only removed
 _ESCAPES = {
   "t": "\t",
   "n": "\n",
@@ -64,14 +66,15 @@ _ESCAPES = {
   "r": "\r",
   }
 
-#: Returns the value of the field whose name it gets
+#: A function from the name of a field to its value
 _Get = Callable[[str], Any]
 
-#: What shows that an argument is a filter, or a pattern, and no name
+#: Characters by which an argument is a filter, or a glob, and no name
 _FILTER_CHARS = frozenset("()\"'<>=!~/\\ \t\n\r\f\v")
 _GLOB_CHARS = frozenset("*?")
 
-# Several asterisks are one: each of them would try all that the others could be
+# Several asterisks are merged: one after the other they would cause
+# exponential backtracking
 _GLOB_RE = re.compile(r"\*+|\?|[^*?]+")
 _GLOB = {
   "*": "[^.]*",
@@ -80,13 +83,13 @@ _GLOB = {
 
 
 class FilterError(errors.GenericError):
-  """A filter that cannot be parsed, or not be applied.
+  """A filter that cannot be parsed or applied.
 
   """
 
 
 def _PointAt(text: str, position: int, why: str) -> FilterError:
-  """Makes the error of a place in a filter.
+  """Makes an error message that points at a place in a filter.
 
   @param position: index of a character
 
@@ -100,30 +103,30 @@ def _PointAt(text: str, position: int, why: str) -> FilterError:
 
 
 def _Describe(value: Any) -> str:
-  """Names a value in an error.
+  """Describes a value in an error message.
 
   """
   text = repr(value)
   return text if len(text) < 60 else text[:60] + "..."
 
 
-# None is the value that an object does not have
+# In all conditions None stands for a value that an object does not have
 
 class _Node(abc.ABC):
-  """A condition, or several that are joined.
+  """A condition, or several joined by operators.
 
   """
   @abc.abstractmethod
   def Fields(self) -> List[str]:
-    """Returns the names of the fields that are needed.
+    """Returns the names of the fields that the condition needs.
 
     """
 
   @abc.abstractmethod
   def Holds(self, get: _Get) -> bool:
-    """Tells whether the condition holds for an object.
+    """Tells whether the condition is true for an object.
 
-    @raise FilterError: a value has another type than is needed
+    @raise FilterError: a value has the wrong type
 
     """
 
@@ -144,7 +147,7 @@ class _Condition(_Node):
 
   @abc.abstractmethod
   def _Test(self, value: Any) -> bool:
-    """Tells whether the condition holds for a value that is there.
+    """Tells whether the condition is true for a value that is not None.
 
     """
 
@@ -154,7 +157,7 @@ class _Condition(_Node):
 
 
 class _IsTrue(_Condition):
-  """A field alone.
+  """A field alone: true if its value is true.
 
   """
   def _Test(self, value: Any) -> bool:
@@ -164,7 +167,7 @@ class _IsTrue(_Condition):
 
 
 def _TypeName(value: Any) -> Optional[str]:
-  """Returns what two values must have in common to be compared.
+  """Returns the common name of types whose values can be compared.
 
   """
   if isinstance(value, str):
@@ -174,7 +177,7 @@ def _TypeName(value: Any) -> Optional[str]:
   return None
 
 
-#: What an operator makes of a value and the one it is compared with
+#: Functions for the operators that compare two values
 _COMPARISONS: Dict[str, Callable[[Any, Any], Any]] = {
   "==": operator.eq,
   "=": operator.eq,
@@ -184,8 +187,8 @@ _COMPARISONS: Dict[str, Callable[[Any, Any], Any]] = {
   ">=": operator.ge,
   }
 
-#: A parser of pyparsing serves one thread at a time: it finds out how many
-#: arguments its actions take by calling them
+#: Lock for pyparsing: a parser is not thread-safe, since it detects the number
+#: of arguments of its actions by calling them
 _PARSING = threading.Lock()
 
 _EQUALITY = frozenset(["==", "="])
@@ -221,7 +224,7 @@ class _Compare(_Condition):
 
 
 class _Contains(_Condition):
-  """A list has an item.
+  """True if a list has an item.
 
   """
   def __init__(self, field: str, item: Any) -> None:
@@ -239,7 +242,7 @@ class _Contains(_Condition):
 
 
 class _Matches(_Condition):
-  """A text matches a regular expression.
+  """True if a text matches a regular expression.
 
   """
   def __init__(self, field: str, regexp: re.Pattern[str]) -> None:
@@ -253,7 +256,7 @@ class _Matches(_Condition):
 
 
 class _Not(_Node):
-  """A condition does not hold.
+  """True if a condition is false.
 
   """
   def __init__(self, part: _Node) -> None:
@@ -266,8 +269,8 @@ class _Not(_Node):
     return not self._part.Holds(get)
 
 
-class _Several(_Node):
-  """Conditions joined.
+class _Joined(_Node):
+  """Several conditions joined by an operator.
 
   @ivar parts: list of conditions
 
@@ -279,16 +282,16 @@ class _Several(_Node):
     return [field for part in self.parts for field in part.Fields()]
 
 
-class _All(_Several):
-  """All of several conditions hold.
+class _And(_Joined):
+  """True if all of several conditions are true.
 
   """
   def Holds(self, get: _Get) -> bool:
     return all(part.Holds(get) for part in self.parts)
 
 
-class _Any(_Several):
-  """One of several conditions holds, or more.
+class _Or(_Joined):
+  """True if at least one of several conditions is true.
 
   """
   def Holds(self, get: _Get) -> bool:
@@ -306,7 +309,7 @@ def _UnescapeRegexp(text: str) -> str:
 def _CompileRegexp(text: str, flags: str) -> re.Pattern[str]:
   """Compiles a regular expression.
 
-  @raise ValueError: it is none; the message says why
+  @raise ValueError: the text is no regular expression; the message says why
 
   """
   value = 0
@@ -323,7 +326,7 @@ def _CompileRegexp(text: str, flags: str) -> re.Pattern[str]:
 
 
 def GlobRegexp(pattern: str) -> re.Pattern[str]:
-  """Makes a regular expression of a pattern for host names.
+  """Translates a glob for host names to a regular expression.
 
   """
   parts = [_GLOB.get(part[0]) or re.escape(part)
@@ -331,7 +334,7 @@ def GlobRegexp(pattern: str) -> re.Pattern[str]:
   return re.compile(r"^%s(\..*)?$" % "".join(parts))
 
 
-# Pyparsing's tokens have no types
+# Pyparsing has no annotations for its tokens
 
 def _FindRegexp(text: str, position: int, tokens: Any) -> re.Pattern[str]:
   import pyparsing
@@ -360,7 +363,7 @@ def _InCondition(tokens: Any) -> _Node:
 
 
 def _Join(make: Callable[[List[_Node]], _Node]) -> Callable[[Any], _Node]:
-  """Makes a function that joins conditions if there are several.
+  """Returns a parse action that joins conditions if there are several.
 
   """
   def _JoinTokens(tokens: Any) -> _Node:
@@ -371,17 +374,18 @@ def _Join(make: Callable[[List[_Node]], _Node]) -> Callable[[Any], _Node]:
 
 @functools.lru_cache(maxsize=8)
 def _BuildParser(hostnames: FrozenSet[str]) -> Any:
-  """Makes the parser; what it returns is one condition.
+  """Builds the parser, whose result is one condition.
 
   """
   import pyparsing
-  # Not all of it has types
+  # As Any, since pyparsing is annotated in part only
   pyp: Any = pyparsing
 
-  # Where "-" stands instead of "+", what follows must come: the error is
-  # there, and nothing else is tried
+  # The operator "-" instead of "+" prevents backtracking: an error after it is
+  # reported at its place
   field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
-  # Which of a choice is named in an error depends on pyparsing's version
+  # Both choices have one name: the version of pyparsing decides which of them
+  # an error names
   what = "text in quotes, or an integer"
   number = pyp.Regex(r"[-+]?[0-9]{1,1000}").set_name(what)
   number.set_parse_action(lambda tokens: int(tokens[0]))
@@ -413,39 +417,39 @@ def _BuildParser(hostnames: FrozenSet[str]) -> Any:
 
   whole = pyp.Forward()
   term = pyp.Forward()
-  # A field may have the name of an operator
+  # "+" after "not", to allow backtracking: a field may have that name
   term <<= ((pyp.Keyword("not").suppress() + term).set_parse_action(
               lambda tokens: _Not(tokens[0])) |
             pyp.Literal("(").suppress() - whole -
             pyp.Literal(")").suppress().set_name("\")\"") |
             by_field | by_value).set_name("a condition")
   conjunction = term + (pyp.Keyword("and").suppress() - term)[...]
-  conjunction.set_parse_action(_Join(_All))
+  conjunction.set_parse_action(_Join(_And))
   whole <<= (conjunction +
              (pyp.Keyword("or").suppress() - conjunction)[...]
-             ).set_parse_action(_Join(_Any))
+             ).set_parse_action(_Join(_Or))
   parser = whole + pyp.StringEnd().set_name("\"and\", \"or\" or the end")
   return parser.parse_with_tabs()
 
 
 def IsFilter(text: str) -> bool:
-  """Tells whether an argument is a filter, and no name.
+  """Tells whether an argument is a filter rather than a name.
 
   """
   return not _FILTER_CHARS.isdisjoint(text)
 
 
 def IsGlob(text: str) -> bool:
-  """Tells whether an argument is a pattern, and no name.
+  """Tells whether an argument is a glob rather than a name.
 
   """
   return not _GLOB_CHARS.isdisjoint(text)
 
 
 class Filter:
-  """A filter, ready to be applied.
+  """A parsed filter.
 
-  @ivar fields: list of the names of the fields it needs, each once
+  @ivar fields: list of the names of the fields that the filter needs, each once
 
   """
   def __init__(self, condition: _Node) -> None:
@@ -453,16 +457,16 @@ class Filter:
     self.fields = list(dict.fromkeys(condition.Fields()))
 
   def Names(self) -> Optional[List[str]]:
-    """Returns the names that the filter consists of.
+    """Returns the names that the filter compares.
 
-    @return: None if there is more to it than names to be equal to
+    @return: None if the filter does anything else than to compare names
 
     """
     parts = [self._condition]
     names = []
     while parts:
       part = parts.pop()
-      if isinstance(part, _Any):
+      if isinstance(part, _Or):
         parts.extend(reversed(part.parts))
       elif (isinstance(part, _Compare) and part.field == NAME and
             part.operator in _EQUALITY and isinstance(part.other, str)):
@@ -472,24 +476,23 @@ class Filter:
     return names
 
   def AsCondition(self) -> Filter:
-    """Returns a filter that L{Names} returns None for, and that selects the
-    same.
+    """Returns a filter that selects the same, and whose L{Names} are None.
 
     """
-    return Filter(_All([self._condition]))
+    return Filter(_And([self._condition]))
 
   def And(self, other: Filter) -> Filter:
-    """Returns a filter for what meets both.
+    """Returns a filter for the rows that both filters select.
 
     """
-    return Filter(_All([self._condition, other._condition]))
+    return Filter(_And([self._condition, other._condition]))
 
   def Select(self, fields: Sequence[str], rows: Iterable[List[Any]]
              ) -> List[List[Any]]:
-    """Returns those of some rows that meet the filter.
+    """Returns the rows for which the filter is true.
 
-    @param fields: what the rows consist of; those of the filter are among it
-    @raise FilterError: a value has another type than is needed
+    @param fields: the fields of the rows, which include those of the filter
+    @raise FilterError: a value has the wrong type
 
     """
     columns = {name: index for (index, name) in enumerate(fields)}
@@ -506,10 +509,10 @@ def Parse(text: str, hostnames: FrozenSet[str] = frozenset()) -> Filter:
   """Parses a filter.
 
   @param hostnames: names of the fields that hold host names
-  @raise FilterError: it is none; the message shows the place
+  @raise FilterError: the text is no filter; the message shows the place
 
   """
-  # Not above: it takes a while, and names and patterns do without
+  # Imported here: the import takes a while, and only filters need it
   try:
     import pyparsing
   except ImportError:
@@ -526,7 +529,7 @@ def Parse(text: str, hostnames: FrozenSet[str] = frozenset()) -> Filter:
 
 
 def ParseArguments(names: Iterable[str], field: str = NAME) -> Filter:
-  """Makes a filter of names some of which are patterns.
+  """Makes a filter of names and globs.
 
   @param field: the field that holds the names
 
@@ -537,4 +540,4 @@ def ParseArguments(names: Iterable[str], field: str = NAME) -> Filter:
       conditions.append(_Matches(field, GlobRegexp(name)))
     else:
       conditions.append(_Compare(field, "==", name, True))
-  return Filter(_Any(conditions))
+  return Filter(_Or(conditions))

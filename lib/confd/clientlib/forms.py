@@ -2,22 +2,22 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The forms of answers: what a reply to each type of request may look like.
+"""The forms of answers: the types that a reply to each request may have.
 
-A reply with the right signature may still be anything: its sender may be a
-broken daemon, one of another version, or a program of somebody with the key.
+An authentic reply may still have any contents: its sender may be a broken
+daemon, one of another version, or a program of anybody with the key.
 
-Rule 1: nothing uses a reply that L{Fault} has not passed. C{post} asks it for
-every reply to a question that is under way, C{fetch} asks L{AnswerFault} for
-what was put together of parts, and C{client} asks for its callbacks.
+Rule 1: a reply is used only after a check by L{Fault}. C{transport} checks each
+reply to a pending request, C{download} checks by L{AnswerFault} the answer that
+it has joined from parts, and C{client} checks replies for its callbacks.
 
-Rule 2: C{doc/protocol.rst} says which form an answer has. All that a newer
-daemon may add passes: keys of an object, fields, counters, numbers of errors.
-Lists of fixed length have that length, and a field of a table never changes its
-type.
+Rule 2: the form of each answer is that of C{doc/protocol.rst}. Additions of
+newer daemons are accepted: keys of an object, fields, counters, numbers of
+errors. A list of fixed length has that length, and a field of a table never
+changes its type.
 
-Rule 3: a number has 64 bits, and nothing is nested deeper than L{MAX_DEPTH}.
-(C{wire} sees to it that all texts are Unicode, and all numbers finite.)
+Rule 3: a number has 64 bits, and values are nested L{MAX_DEPTH} levels deep at
+most. (C{wire} guarantees that all texts are Unicode, and all numbers finite.)
 
 """
 
@@ -33,16 +33,15 @@ from ganeti.confd import protocol
 from ganeti.confd.protocol import wire
 
 
-#: How deep lists and objects may stand in each other
+#: How many levels of lists and objects a value may have
 MAX_DEPTH = 100
-
 
 #: Longest piece of a value in a message (characters)
 _MAX_SHOWN = 40
 
 
 class Question(NamedTuple):
-  """What was asked.
+  """A request, as far as the form of its answer depends on it.
 
   """
   rtype: int
@@ -52,18 +51,18 @@ class Question(NamedTuple):
   part: Optional[int] = None
 
 
-#: A place within a value, the form that belongs there, and the value there
+#: A place within a value, the form required there, and the value there
 _Part = Tuple[str, "_Form", Any]
 
 
 class _Form:
-  """What a value may be.
+  """A set of values that are accepted.
 
-  Values are looked at many at a time, as the cells of a column are.
+  L{Fits} checks many values at a time, such as the cells of a column.
 
   """
   def __init__(self, text: str) -> None:
-    """@param text: what it is, such as "a text"
+    """@param text: the name of the form, such as "a text"
 
     """
     self.text = text
@@ -75,16 +74,16 @@ class _Form:
     raise NotImplementedError
 
   def Parts(self, value: Any) -> Iterable[_Part]:
-    """Lists the places within a value that may be why it does not fit.
+    """Lists the places within a value that may be the reason for a fault.
 
     """
     # pylint: disable=W0613
     return ()
 
   def Fault(self, value: Any, place: str) -> str:
-    """Says where and why a value does not fit.
+    """Describes where and why a value does not have the form.
 
-    @param place: where the value stands
+    @param place: the place of the value, for the message
 
     """
     for (where, form, part) in self.Parts(value):
@@ -108,7 +107,7 @@ def _Show(value: Any) -> str:
 
 
 class _Typed(_Form):
-  """Values of some types.
+  """Values of certain Python types.
 
   """
   def __init__(self, text: str, *kinds: type) -> None:
@@ -116,7 +115,7 @@ class _Typed(_Form):
     self._kinds = frozenset(kinds)
 
   def Fits(self, values: Sequence[Any]) -> bool:
-    # Values from JSON are of no subclass: a boolean is no integer here
+    # The exact type: with isinstance a boolean would be an integer
     return self._kinds.issuperset(map(type, values))
 
 
@@ -135,7 +134,7 @@ class _Number(_Typed):
 
 
 class _Exactly(_Form):
-  """One value.
+  """A single value.
 
   """
   def __init__(self, value: Any) -> None:
@@ -148,7 +147,7 @@ class _Exactly(_Form):
 
 
 class _Either(_Form):
-  """Values that have one of several forms.
+  """Values of any of several forms.
 
   """
   def __init__(self, *forms: _Form) -> None:
@@ -161,7 +160,7 @@ class _Either(_Form):
 
 
 class _OrNull(_Form):
-  """Values that may be missing.
+  """Values of a form, or null.
 
   """
   def __init__(self, form: _Form) -> None:
@@ -194,7 +193,7 @@ class _List(_Form):
 
 
 class _Row(_Form):
-  """Lists of a fixed length, each place of which has a form of its own.
+  """Lists of a fixed length, with a form for each position.
 
   """
   def __init__(self, *items: _Form) -> None:
@@ -225,7 +224,7 @@ class _Any(_Form):
 
 
 def _IsShallow(values: Iterable[Any], levels: int) -> bool:
-  """Tells whether values have at most so many levels.
+  """Tells whether values have at most a number of levels.
 
   """
   for value in values:
@@ -240,7 +239,7 @@ def _IsShallow(values: Iterable[Any], levels: int) -> bool:
 
 
 class _Object(_Form):
-  """Objects; keys that are not known may have any value.
+  """Objects; unknown keys may have any value.
 
   """
   def __init__(self, required: Mapping[str, _Form],
@@ -280,7 +279,7 @@ class _Missing(_Form):
 
 
 class _Objects(_Form):
-  """Objects whose values all have one form, whatever their keys are.
+  """Objects with any keys, whose values all have one form.
 
   """
   def __init__(self, item: _Form) -> None:
@@ -315,9 +314,9 @@ _OBJECTS = _List(_OBJECT, "a list of objects")
 # Tables
 
 def _Cells() -> Dict[str, Dict[str, _Form]]:
-  """Makes the forms of those fields that the type says too little of.
+  """Returns the forms of fields whose type in C{columns} is too general.
 
-  By type, a value may be null in any field: an object does not have it.
+  With the type alone, a value of any field may be null.
 
   """
   from ganeti.confd.schema import columns
@@ -364,7 +363,7 @@ def _Cells() -> Dict[str, Dict[str, _Form]]:
                        "used_count", "external_count", "group_cnt",
                        "inst_cnt"], _COUNT),
       **dict.fromkeys(["inst_list", "ip_list"], _TEXTS),
-      # Name, mode, link, VLAN
+      # Name, mode, link and VLAN of each
       "group_list": _List(_Row(_TEXT, _TEXT, _TEXT, _TEXT)),
       },
     columns.DISK: {
@@ -382,7 +381,7 @@ def _Tables() -> Tuple[Dict[str, Dict[str, _Form]], Dict[Optional[str], _Form]]:
   """Returns the forms of fields, by table and name, and by type.
 
   """
-  # Few questions are for tables
+  # Imported here: few questions are for tables
   from ganeti.confd.schema import columns
   by_kind: Dict[Optional[str], _Form] = {
     columns.TEXT: _OrNull(_TEXT),
@@ -395,7 +394,7 @@ def _Tables() -> Tuple[Dict[str, Dict[str, _Form]], Dict[Optional[str], _Form]]:
 
 @functools.lru_cache(maxsize=1024)
 def _Cell(what: str, field: str) -> _Form:
-  """Returns the form that a field's values have.
+  """Returns the form of a field's values.
 
   """
   from ganeti.confd.schema import columns
@@ -404,7 +403,7 @@ def _Cell(what: str, field: str) -> _Form:
     return _ANY
   name = table.aliases.get(field, field)
   if any(name.startswith(params.prefix) for params in table.params):
-    # A parameter's value is what is stored, whatever that is
+    # The value of a parameter is stored by users, and may be anything
     return _ANY
   (cells, by_kind) = _Tables()
   form = cells[what].get(name)
@@ -414,12 +413,12 @@ def _Cell(what: str, field: str) -> _Form:
 
 
 class _Table(_Form):
-  """The answer to a question for a table.
+  """Answers to a query for a table.
 
   """
   def __init__(self, what: str, fields: List[str], count: Optional[int]
                ) -> None:
-    """@param count: how many rows there have to be; None for any number
+    """@param count: the number of rows; None for any number
 
     """
     _Form.__init__(self, "a table")
@@ -432,7 +431,7 @@ class _Table(_Form):
     return all(self._FitsOne(value) for value in values)
 
   def _FitsOne(self, value: Any) -> bool:
-    # The cells are looked at by column, which takes less time
+    # Column by column, which is faster than row by row
     if not (isinstance(value, dict) and self._frame.Fits([
         {key: item for (key, item) in value.items() if key != "rows"}]) and
             self._rows.Fits([value.get("rows")])):
@@ -446,14 +445,14 @@ class _Table(_Form):
       if "rows" not in value:
         yield (".rows", _MISSING, None)
       yield (".rows", self._rows, value.get("rows"))
-      # Had a row another length, the frame would have shown it
+      # Fault stops at the first misfit, so all rows have the right length here
       for (i, row) in enumerate(value["rows"]):
         for (field, form, cell) in zip(self._fields, self._forms, row):
           yield (".rows[%d], %s" % (i, field), form, cell)
 
 
 class _Rows(_Form):
-  """A table's rows, of which only the number and the lengths are looked at.
+  """The rows of a table: only their number and their lengths are checked.
 
   """
   def __init__(self, width: int, count: Optional[int]) -> None:
@@ -490,7 +489,7 @@ def _QueryForm(query: Any) -> _Form:
   return _TableForm(what, tuple(fields), None if names is None else len(names))
 
 
-# Kept, since several candidates answer the same question
+# Cached, since several candidates answer the same question
 @functools.lru_cache(maxsize=8)
 def _TableForm(what: str, fields: Tuple[str, ...], count: Optional[int]
                ) -> _Form:
@@ -501,10 +500,10 @@ def _TableForm(what: str, fields: Tuple[str, ...], count: Optional[int]
 
 _ROLE = _Number("the number of a role", 0, len(protocol.NODE_ROLES), int)
 
-#: Ganeti's daemons say in words what is wrong, before 2.5 with status 2 as well
+#: Ganeti's daemons send a text as an error, before 2.5 with status 2 as well
 _ERROR = _Either(_COUNT, _TEXT)
 
-_WRONG_WORD = _Object({"error": _COUNT}, {"unknown": _TEXT, "duplicate": _TEXT,
+_WORD_ERROR = _Object({"error": _COUNT}, {"unknown": _TEXT, "duplicate": _TEXT,
                                           "value": _TEXT})
 
 #: The forms of errors, by status
@@ -515,9 +514,9 @@ _ERRORS: Dict[int, _Form] = {
 
 
 class _NodeOfIp(_Form):
-  """The item for one of several IPs.
+  """Answers for one of several IPs: status and answer.
 
-  Status and answer; the packaged daemon adds a serial.
+  The packaged daemon adds a serial.
 
   """
   def __init__(self) -> None:
@@ -532,12 +531,12 @@ class _NodeOfIp(_Form):
       for value in values)
 
 
-class _Several(_Form):
-  """A list with an item for each thing that was asked for.
+class _PerItem(_Form):
+  """Lists with an item for each item of the query.
 
   """
   def __init__(self, item: _Form, asked: Any) -> None:
-    """@param asked: what was asked for; none where it is no list
+    """@param asked: the list in the query; any other value counts as empty
 
     """
     self._count = len(asked) if isinstance(asked, list) else 0
@@ -556,13 +555,13 @@ class _Several(_Form):
 def _NodeOfIpForm(query: Any) -> _Form:
   if (isinstance(query, dict) and
       query.get(constants.CONFD_REQQ_IP) is None):
-    return _Several(_NodeOfIp(), query.get(constants.CONFD_REQQ_IPLIST))
+    return _PerItem(_NodeOfIp(), query.get(constants.CONFD_REQQ_IPLIST))
   return _TEXT
 
 
 def _MasterForm(query: Any) -> _Form:
   if isinstance(query, dict):
-    return _Several(_TEXT, query.get(constants.CONFD_REQQ_FIELDS))
+    return _PerItem(_TEXT, query.get(constants.CONFD_REQQ_FIELDS))
   return _TEXT
 
 
@@ -599,9 +598,9 @@ def _Always(form: _Form) -> Callable[[Any], _Form]:
   return lambda _: form
 
 
-#: The forms of answers, by type of request: each is made of the query
+#: The forms of answers, by type of request: functions of the query
 _FORMS: Dict[int, Callable[[Any], _Form]] = {
-  # Daemons of before Ganeti 2.5 say "ok"
+  # Before Ganeti 2.5 daemons answer "ok"
   constants.CONFD_REQ_PING: _Always(_Either(_COUNT, _Exactly("ok"))),
   constants.CONFD_REQ_NODE_ROLE_BYNAME: _Always(_ROLE),
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _NodeOfIpForm,
@@ -623,9 +622,9 @@ _FORMS: Dict[int, Callable[[Any], _Form]] = {
 
 
 def AnswerFault(rtype: int, query: Any, answer: Any) -> Optional[str]:
-  """Says what is wrong with the form of a whole answer that is no error.
+  """Describes the fault of a complete answer that is no error.
 
-  @return: None if it is as it should be
+  @return: None if the answer is well-formed
 
   """
   make = _FORMS.get(rtype)
@@ -636,14 +635,14 @@ def AnswerFault(rtype: int, query: Any, answer: Any) -> Optional[str]:
 def _ErrorFault(question: Question, status: int, answer: Any) -> Optional[str]:
   form = _ERRORS[status]
   if question.rtype == protocol.REQ_QUERY and isinstance(answer, dict):
-    form = _WRONG_WORD
+    form = _WORD_ERROR
   return None if form.Fits([answer]) else form.Fault(answer, "answer")
 
 
 def Fault(question: Question, reply: wire.ParsedReply) -> Optional[str]:
-  """Says what is wrong with the form of a reply.
+  """Describes the fault of a reply.
 
-  @return: None if it is as it should be
+  @return: None if the reply is well-formed
 
   """
   (version, status, answer, serial, _, part) = reply

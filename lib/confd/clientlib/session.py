@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a client keeps from question to question, and how one is answered.
+"""A client's state from question to question, and the steps of a question.
 
 All steps of a question (reading files, resolving names, one query or several,
 pauses) are written once, as coroutines that await nothing but methods of a

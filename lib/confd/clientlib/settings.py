@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Clusters by name: what a user has written down about whom to ask, and how.
+"""Settings of clients: clusters by name, with addresses and keys.
 
-Files are read from weak to strong (C{localnode.ClientSettings}), and each value
-counts as the strongest one has it. A file looks like this::
+There may be several files (C{localnode.ClientSettings}); a value in a later one
+overrides that in an earlier one. A file looks like this::
 
   [confd-client]
   cluster = fsn
@@ -14,13 +14,13 @@ counts as the strongest one has it. A file looks like this::
   addresses = node1.fsn.example.com, node2.fsn.example.com
   key_file = /etc/ganeti/fsn.key
 
-The environment is stronger than files: C{CONFD_CLUSTER} is the cluster to ask,
-C{CONFD_ADDRESS} and C{CONFD_KEY_FILE} are in place of its addresses and key.
+Environment variables override files: C{CONFD_CLUSTER} names the cluster to ask,
+C{CONFD_ADDRESS} and C{CONFD_KEY_FILE} replace its addresses and its key.
 
-Rule 1: a cluster that the caller names is that of the files. The environment
-does not make another one of it.
+Rule 1: for a cluster that the caller names, only the files count, and not the
+environment.
 
-Rule 2: nothing that is wrong is passed over. The error says where it stands.
+Rule 2: every mistake is an error, whose message names the place.
 
 """
 
@@ -41,13 +41,13 @@ from ganeti.confd import numerals
 from ganeti.confd.clientlib import endpoint
 
 
-#: The environment
+#: Names of environment variables
 (CLUSTER_VARIABLE, ADDRESS_VARIABLE, KEY_VARIABLE) = localnode.CLIENT_VARIABLES
 
-#: Stands for all clusters on the command line
+#: The word for all clusters on the command line, which none can have as a name
 _ALL = "all"
 
-#: The section about no cluster, and its option
+#: The general section, and its option
 _GENERAL = "confd-client"
 _DEFAULT = "cluster"
 
@@ -62,7 +62,7 @@ _MAX_TIMEOUT = 86400.0
 
 
 class Cluster(NamedTuple):
-  """How to ask a cluster; None where nothing is said about that.
+  """The settings of a cluster; None for a value that is not set.
 
   """
   #: As C{client.Client} takes them
@@ -74,18 +74,18 @@ class Cluster(NamedTuple):
 
 
 class Settings(NamedTuple):
-  """What is in the files.
+  """The settings of all files.
 
   """
-  #: The name of the cluster that is asked if none is named
+  #: The name of the default cluster
   default: Optional[str]
   clusters: Dict[str, Cluster]
 
   def Find(self, name: str, origin: str = "") -> Cluster:
-    """Returns a cluster.
+    """Returns the settings of a cluster.
 
-    @param origin: where the name is from, for the message
-    @raise errors.ConfigurationError: there is none of this name
+    @param origin: the source of the name, for the message
+    @raise errors.ConfigurationError: there is no cluster of this name
 
     """
     cluster = self.clusters.get(name)
@@ -132,13 +132,13 @@ def _Timeout(text: str) -> float:
     value = float(text)
   except ValueError:
     value = 0.0
-  # No number is neither
+  # NaN fails this comparison
   if not 0 < value <= _MAX_TIMEOUT:
     raise ValueError("not a number of seconds")
   return value
 
 
-#: What a file may say, by section and option
+#: The functions that convert values, by section and option
 _GENERAL_OPTIONS: Dict[str, Callable[[str], Any]] = {
   _DEFAULT: _Name,
   }
@@ -151,9 +151,9 @@ _CLUSTER_OPTIONS: Dict[str, Callable[[str], Any]] = {
 
 
 def _Convert(convert: Callable[[str], Any], text: str, where: str) -> Any:
-  """Makes a value of its text.
+  """Converts a value from its text.
 
-  @param where: where it stands, for the message
+  @param where: the place of the text, for the message
 
   """
   try:
@@ -163,7 +163,7 @@ def _Convert(convert: Callable[[str], Any], text: str, where: str) -> Any:
 
 
 def _ReadFile(path: str) -> configparser.ConfigParser:
-  # No section holds for all others, and "%" is a character as any
+  # Without configparser's special section DEFAULT, and its special "%"
   parser = configparser.ConfigParser(default_section="", interpolation=None)
   (contents, _) = filestate.ReadFile(path, _MAX_SIZE)
   try:
@@ -171,7 +171,7 @@ def _ReadFile(path: str) -> configparser.ConfigParser:
   except UnicodeDecodeError as err:
     raise errors.ConfigurationError("%s is no UTF-8 text: %s" % (path, err))
   except configparser.Error as err:
-    # It is several lines, and names the file
+    # The message has several lines, and names the file
     raise errors.ConfigurationError(" ".join(str(err).split()))
   return parser
 
@@ -179,7 +179,7 @@ def _ReadFile(path: str) -> configparser.ConfigParser:
 def Read() -> Settings:
   """Reads the files.
 
-  @raise errors.ConfigurationError: something in them is wrong
+  @raise errors.ConfigurationError: there is a mistake in a file
 
   """
   general: Dict[str, Any] = {}
@@ -222,12 +222,12 @@ def Read() -> Settings:
 
 
 def Choose(name: str = "") -> Cluster:
-  """Finds out how to ask.
+  """Returns the settings of a cluster.
 
-  @param name: of a cluster; empty for the one that the environment says, else
-    the files, else nothing is said about anything
-  @raise errors.ConfigurationError: something is wrong, or there is no such
-    cluster
+  @param name: of the cluster; empty for the one that the environment names, or
+    else the default of the files, or else a cluster with no values set
+  @raise errors.ConfigurationError: there is a mistake in the settings, or no
+    such cluster
 
   """
   settings = Read()

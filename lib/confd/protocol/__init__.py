@@ -4,8 +4,8 @@
 
 """The numbers and names of the confd protocol that Ganeti does not define.
 
-Ganeti's own are in C{ganeti.constants}. What stands here is this project's,
-and never goes there: on a Ganeti node that module is Ganeti's.
+Ganeti's own are in C{ganeti.constants}. This project's numbers cannot be there,
+since on a node that module is Ganeti's.
 
 """
 
@@ -17,12 +17,12 @@ from ganeti import constants
 #: Numbers in answers have 64 bits: from -NUMBER_END on, less than NUMBER_END
 NUMBER_END = 1 << 63
 
-#: Request types that only this project's daemon knows
+#: Request types of this project's daemon
 REQ_QUERY = 64
 REQ_STATS = 65
 REQ_WAIT = 66
 
-#: Request types by the name that logs, counters and clients show
+#: Request types by name, as in logs, counters and clients
 REQUEST_TYPES = {
   "ping": constants.CONFD_REQ_PING,
   "node-role": constants.CONFD_REQ_NODE_ROLE_BYNAME,
@@ -41,7 +41,7 @@ REQUEST_TYPES = {
   "wait": REQ_WAIT,
   }
 
-#: All request types that may be asked
+#: All request types
 ALL_REQUESTS = frozenset(REQUEST_TYPES.values())
 
 #: The names of the roles of a node
@@ -56,9 +56,9 @@ NODE_ROLES = {
 # Errors beside constants.CONFD_ERROR_*
 #: The answer does not fit a datagram
 ERROR_TOO_LARGE = 3
-#: The reader's key is not for this question, or has ended
+#: The reader's key lacks the right for this question, or has expired
 ERROR_NOT_PERMITTED = 4
-#: Too many questions are kept waiting
+#: The daemon keeps too many WAIT requests already
 ERROR_TOO_MANY = 5
 
 # Whole answers, as (status, answer)
@@ -73,15 +73,16 @@ NOT_PERMITTED = (constants.CONFD_REPL_STATUS_ERROR, ERROR_NOT_PERMITTED)
 TOO_MANY = (constants.CONFD_REPL_STATUS_ERROR, ERROR_TOO_MANY)
 NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
 
-#: A shorter key is not used, by the daemon or by our client calls (bytes)
+#: Least length of a cluster's key (bytes); only C{client.ConfdClient}, Ganeti's
+#: interface, accepts shorter ones
 MIN_KEY_SIZE = 16
 
-#: Longest answer that is cut into parts (bytes of JSON text); a longer one is
-#: too large for parts, too. All fields of 100,000 instances are half of it.
+#: Longest answer that is sent in parts (bytes of JSON text). All fields of
+#: 100,000 instances are half of it.
 MAX_ANSWER = 1 << 30
 
-#: Largest request that every daemon in the field takes (bytes)
+#: Largest request that all daemons accept, the packaged one too (bytes)
 MAX_PORTABLE_REQUEST = 4096
 
-#: What stands in an answer in place of a secret
+#: The replacement for a secret in an answer
 REDACTED = "<redacted>"

@@ -2,19 +2,19 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is in a file with a key: the cluster's, or a reader's.
+"""The contents of key files, the cluster's and readers'.
 
-The cluster's key is all bytes of its file. A reader's file is text, three lines
-of ASCII::
+The cluster's key is all bytes of its file. A reader's file has three lines of
+ASCII text::
 
   confd reader key 1
   label: NAME:WHAT:UNTIL
   key: 64 lower case hex digits
 
-Rule: neither is ever taken for the other. A file that looks like a reader's in
-any of its lines is a reader's, or damaged, and never a key of a cluster; also
-where a mail or an editor has left its marks, or UTF-16. (The 64 digits alone
-look like nothing: no daemon answers to them.)
+Rule: a reader's file is never used as a cluster's key. A file with any line of
+a reader's file is a reader's, perhaps a damaged one; also if a mail program or
+an editor has added characters before the line, or has converted the file to
+UTF-16. (The 64 digits alone cannot be recognised; no daemon replies to them.)
 
 """
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
   from ganeti.confd.protocol import readerkey
 
 
-#: No file with a key is longer: /dev/zero has no end (bytes)
+#: Longest key file: without a limit /dev/zero would fill the memory (bytes)
 MAX_SIZE = 1 << 20
 
-#: What a reader's file begins with; the number is that of the format
+#: The first line of a reader's file; the number is that of the format
 _FIRST_LINE = "confd reader key 1"
 
-#: A line of a reader's file, be it damaged
+#: A line of a reader's file, even if damaged
 _TRACE_RE = re.compile(rb"^[^\w\n]*(?:confd reader key|label:|key:)",
                        re.MULTILINE)
 
@@ -48,17 +48,17 @@ _KEY_RE = re.compile("[0-9a-f]{64}")
 
 
 def IsReaders(contents: bytes) -> bool:
-  """Tells whether the contents of a file are a reader's, be they damaged.
+  """Tells whether a file is a reader's, even if damaged.
 
   """
-  # Half the bytes of UTF-16
+  # In UTF-16 every second byte of ASCII text is zero
   return _TRACE_RE.search(contents.replace(b"\0", b"")) is not None
 
 
 def _ParseReaders(contents: bytes) -> wire.ReaderKey:
-  """Takes a reader's file apart.
+  """Parses a reader's file.
 
-  @raise ValueError: it is damaged; says how
+  @raise ValueError: the file is damaged; the message says how
 
   """
   try:
@@ -71,21 +71,21 @@ def _ParseReaders(contents: bytes) -> wire.ReaderKey:
       not lines[2].startswith(_KEY)):
     raise ValueError("after the first line there have to be '%s...' and"
                      " '%s...', and nothing else" % (_LABEL, _KEY))
-  # Whoever has the cluster's key does without it
+  # Imported here: with the cluster's key the module is not needed
   from ganeti.confd.protocol import readerkey
   label = readerkey.Parse(lines[1][len(_LABEL):])
   secret = lines[2][len(_KEY):]
   if not _KEY_RE.fullmatch(secret):
-    # What it is instead may be most of a key, and is not for the screen
+    # The text is not shown: it may be most of a key
     raise ValueError("its key is not 64 hex digits")
   return wire.ReaderKey(label, secret.encode("ascii"))
 
 
 def Parse(contents: bytes, origin: str) -> wire.Key:
-  """Makes a key of what is in a file.
+  """Parses the contents of a key file.
 
   @param origin: the file, for the message
-  @raise errors.ConfigurationError: it is no usable key
+  @raise errors.ConfigurationError: the contents are no usable key
 
   """
   if not IsReaders(contents):
@@ -99,10 +99,10 @@ def Parse(contents: bytes, origin: str) -> wire.Key:
 
 
 def CheckCluster(contents: bytes, origin: str) -> None:
-  """Refuses what cannot be the key of a cluster.
+  """Checks that the contents of a file may be a cluster's key.
 
-  @param origin: where it is from, for the message
-  @raise errors.ConfigurationError: it is a reader's, or too short
+  @param origin: the file, for the message
+  @raise errors.ConfigurationError: the key is a reader's, or too short
 
   """
   if IsReaders(contents):
@@ -123,9 +123,9 @@ def LabelOf(key: wire.Key) -> Optional[readerkey.Label]:
 
 
 def Format(cluster_key: bytes, label: readerkey.Label) -> str:
-  """Makes a reader's file.
+  """Makes the contents of a reader's file.
 
-  @param cluster_key: which the reader's is derived from
+  @param cluster_key: the key that the reader's key is derived from
 
   """
   from ganeti.confd.protocol import readerkey

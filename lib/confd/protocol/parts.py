@@ -2,11 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Answers of any size: cut into parts by the daemon, put together by clients.
+"""Answers of any size: split into parts by the daemon, joined by the client.
 
-An answer's JSON text is compressed (zlib) and cut. Each part travels in a reply
-of its own, small enough for any network to carry it in one piece, with the
-number of parts and the hash of the whole. No I/O, no clock.
+An answer's JSON text is compressed (zlib) and split. Each part is in a reply of
+its own, with the number of parts and the hash of the whole; the reply is small
+enough not to be fragmented in any network.
+
+Rule: no I/O, no clock.
 
 """
 
@@ -25,27 +27,27 @@ if TYPE_CHECKING:
   from typing import Iterable, Union
 
 
-#: Bytes of compressed text per part: what makes a datagram of at most 1,232
-#: bytes (IPv6's least packet size less headers), with a salt of up to 48
-#: characters
+#: Bytes of compressed text per part. With a salt of up to 48 characters, the
+#: datagram has at most 1,232 bytes: the least MTU of IPv6 without headers.
 PART_SIZE = 675
 
-#: Fast rather than small: a daemon compresses more than a client waits for
+#: Compression level: the fastest, since the daemon's time is scarcer than the
+#: network
 _LEVEL = 1
 
-#: What the Python objects of an answer may take in a client's memory, by
-#: default (bytes). The instances of a cluster of 100,000 take 1.1 GB.
+#: Default limit for the memory of an answer's Python objects in a client
+#: (bytes). All instances of a cluster with 100,000 take 1.1 GB.
 MAX_MEMORY = 3 << 29
 
-#: What each of these characters of JSON stands for in memory, at most (bytes):
-#: an empty dictionary or list, or a value and its place (Python 3.9 to 3.13)
+#: Memory for each of these characters of JSON, at most (bytes): for an empty
+#: dictionary or list, or a value and its place (Python 3.9 to 3.13)
 _WEIGHTS = {
   b",": 72,
   b"[": 104,
   b"{": 208,
   }
 
-#: How much is unpacked between two looks at what it will take (bytes)
+#: How much is decompressed between two checks of the memory (bytes)
 _CHUNK = 1 << 20
 
 
@@ -56,13 +58,13 @@ class TooLarge(Exception):
 
 
 class Broken(errors.ConfdClientError):
-  """Parts that are no parts of an answer.
+  """A part that is none, or parts that do not make an answer.
 
   """
 
 
 class Parts:
-  """An answer, cut.
+  """An answer, split into parts.
 
   @ivar sha256: hash of the compressed text, in hex
   @ivar size: length of the compressed text, in bytes
@@ -71,7 +73,7 @@ class Parts:
   """
   def __init__(self, text: Union[str, Iterable[str]]) -> None:
     """@param text: the answer's JSON text, whole or in pieces
-    @raise TooLarge: there is no end to it
+    @raise TooLarge: the text is longer than L{protocol.MAX_ANSWER}
 
     """
     if isinstance(text, str):
@@ -99,7 +101,7 @@ class Parts:
     return zlib.decompress(self._data).decode("ascii")
 
   def Get(self, number: int) -> str:
-    """Returns one part, as it travels.
+    """Returns one part, encoded for a reply.
 
     @param number: from 0 to the number of parts, less one
 
@@ -109,7 +111,7 @@ class Parts:
 
 
 class Assembly:
-  """An answer, being put together.
+  """An answer, joined from parts.
 
   @ivar count: number of parts
   @ivar sha256: hash of the compressed text, in hex
@@ -117,10 +119,10 @@ class Assembly:
   """
   def __init__(self, count: int, sha256: str, max_memory: int = MAX_MEMORY
                ) -> None:
-    """Begins an answer, of which no part has come yet.
+    """Makes an answer without parts so far.
 
     @param max_memory: how much memory the answer may take (bytes, about)
-    @raise errors.ConfdClientError: it would take more
+    @raise errors.ConfdClientError: the answer would take more
 
     """
     self.count = count
@@ -137,10 +139,10 @@ class Assembly:
         " bytes)" % (what, needed // 1000000, self._max_memory // 1000000))
 
   def Add(self, number: int, text: wire.Json) -> None:
-    """Enters a part.
+    """Adds a part.
 
     @param text: from L{Parts.Get}
-    @raise Broken: it is no part of this answer
+    @raise Broken: the text is no part of this answer
 
     """
     try:
@@ -159,10 +161,10 @@ class Assembly:
     return number in self._data
 
   def Answer(self) -> wire.Json:
-    """Returns the answer, when all parts are there.
+    """Returns the answer, after all parts were added.
 
-    @raise Broken: they do not make what was promised
-    @raise errors.ConfdClientError: it is too large
+    @raise Broken: the parts do not have the hash, or are no JSON text
+    @raise errors.ConfdClientError: the answer is too large
 
     """
     data = b"".join(self._data[number] for number in range(self.count))
@@ -176,10 +178,10 @@ class Assembly:
       raise Broken("the parts are not JSON: %s" % err)
 
   def _Unpack(self, data: bytes) -> bytes:
-    """Unpacks the text, as long as it is worth it.
+    """Decompresses the text, within the limit for memory.
 
-    Few bytes unpack to very long texts, and a short text may be of a great
-    many values. So both are counted while the text grows.
+    A few bytes may decompress to a very long text, and a short text may have a
+    great many values. So both are counted while the text grows.
 
     """
     unpacker = zlib.decompressobj()
@@ -195,7 +197,7 @@ class Assembly:
       size += len(chunk)
       values += sum(chunk.count(char) * weight
                     for (char, weight) in _WEIGHTS.items())
-      # The text is there twice for a moment
+      # The text is in memory twice for a moment
       self._CheckMemory(2 * size + values,
                         "has more than %d bytes of JSON" % size)
     if not unpacker.eof or unpacker.unused_data:

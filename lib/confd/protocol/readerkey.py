@@ -2,15 +2,15 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Readers' keys: labels that say who may ask what until when.
+"""Readers' keys: labels with a name, rights and a last day.
 
-A label is C{NAME:WHAT:UNTIL}. The key that goes with it is derived from the
-cluster's key and the label, so whoever has the cluster's key needs no list of
-readers, and whoever has not cannot change a word of a label.
+A label is C{NAME:WHAT:UNTIL}. Its key is derived from the cluster's key and the
+label. So the daemon, which has the cluster's key, needs no list of readers; and
+a reader cannot change the label without losing the key.
 
-Rule: a label has one form. Whatever could be written in another way (another
-order, a name twice, "list" beside "list/nodes") is no label at all: else one
-key would have two names.
+Rule: a label is canonical. A text with the same meaning in another form
+(another order, a name twice, "list" beside "list/nodes") is no label: otherwise
+one reader would have several keys.
 
 """
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Optional
 
 
-#: WHAT of a key for all questions, also for those that come to be
+#: WHAT of a key for all questions, future ones too
 ALL = "all"
 
-#: UNTIL of a key that does not end
+#: UNTIL of a key that does not expire
 NEVER = "never"
 
 #: Longest label (bytes)
 MAX_LABEL = 255
 
-#: The right to ask for any table: the name of the question that clients know
+#: The right to ask for any table: the client's word for request type QUERY
 LIST = "list"
 
-#: What tables are of, as request QUERY has it
+#: The kinds of tables, as in requests of type QUERY
 KINDS = ("instance", "node", "group", "network", "disk")
 
-#: The right to ask for tables of one kind only
+#: The right to ask for tables of a kind, by kind
 _RIGHT_OF_KIND = {kind: "%s/%ss" % (LIST, kind) for kind in KINDS}
 
-#: The right that is enough for a question, by type of request
+#: The right for a question, by type of request
 _RIGHT_OF_TYPE: dict[Optional[int], str] = {
   number: LIST if number == protocol.REQ_QUERY else name
   for (name, number) in protocol.REQUEST_TYPES.items()}
@@ -59,31 +59,31 @@ _DAY_RE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 _DAY = 24 * 60 * 60
 
-#: Goes before what a key is derived from: no other use of the cluster's key is
-#: to give the same
+#: Prefix of the text that a key is derived from: separates the derivation from
+#: all other uses of the cluster's key
 _PURPOSE = b"confd reader 1\0"
 
 
 class Label(NamedTuple):
-  """A label, taken apart.
+  """A parsed label.
 
   @ivar text: the label itself, ASCII
-  @ivar name: whose key it is
+  @ivar name: the reader's name
   @ivar what: of L{RIGHTS}, or L{ALL} alone
-  @ivar last_day: the last day that the key is good for, None for ever
+  @ivar last_day: the last day on which the key is valid, None for ever
 
   """
   text: str
   name: str
   what: frozenset[str]
   last_day: Optional[datetime.date]
-  #: The first second after that, since the epoch
+  #: The end of the last day, in seconds since the epoch
   end: float
 
   def May(self, rtype: Optional[int], query: Any) -> bool:
-    """Tells whether a question is among those that may be asked.
+    """Tells whether the key has the right for a question.
 
-    @param rtype: type of request; None for what is no question at all
+    @param rtype: type of request; None for a request without a valid type
     @param query: any JSON value
 
     """
@@ -101,9 +101,9 @@ class Label(NamedTuple):
 
 
 def _KindRight(query: Any) -> str:
-  """Returns the right that is enough for a query for a table.
+  """Returns the least right for a query for a table.
 
-  @return: L{LIST} where the query is for no kind that there is
+  @return: L{LIST} for an unknown kind of table
 
   """
   if isinstance(query, dict):
@@ -114,9 +114,9 @@ def _KindRight(query: Any) -> str:
 
 
 def Parse(text: str) -> Label:
-  """Takes a label apart.
+  """Parses a label.
 
-  @raise ValueError: it is none; says which part of it is wrong
+  @raise ValueError: the text is no label; the message says which part is wrong
 
   """
   if len(text) > MAX_LABEL:
@@ -170,19 +170,19 @@ def Make(name: str, what: Iterable[str],
   """Makes a label.
 
   @param what: some of L{RIGHTS}, in any order, or L{ALL} alone
-  @param last_day: the last day that the key is good for, None for ever
-  @raise ValueError: there can be no such label; says why
+  @param last_day: the last day on which the key is valid, None for ever
+  @raise ValueError: there is no such label; the message says why
 
   """
   until = NEVER
   if last_day is not None:
-    # Not strftime, which writes the year 999 with three digits
+    # strftime would write the year 999 with three digits
     until = "%04d%02d%02d" % (last_day.year, last_day.month, last_day.day)
   return Parse("%s:%s:%s" % (name, ",".join(sorted(set(what))), until))
 
 
 def Derive(key: bytes, label: Label) -> bytes:
-  """Derives the key that goes with a label.
+  """Derives the key of a label.
 
   @param key: the cluster's key
   @return: 64 lower case hex digits

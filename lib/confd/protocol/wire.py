@@ -2,23 +2,23 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Datagrams: bytes to requests and replies, and back.
+"""Datagrams: parses and signs requests and replies.
 
 A datagram is the fourcc, then one JSON object::
 
   plj0{"msg": STRING, "salt": STRING, "hmac": HEX}
 
 C{hmac} is HMAC-SHA1 over salt + msg with the bytes of the cluster's key. The
-salt of a request is the sender's time, which bounds how long a captured
-request can be sent again; the salt of a reply is the C{rsalt} that the request
-asked for, which ties the reply to it. (Ganeti 2.1 design, "confd".)
+salt of a request is the sender's time, which limits how long a captured request
+can be replayed; the salt of a reply is the C{rsalt} of the request, by which
+the client finds the request. (Ganeti 2.1 design, "confd".)
 
-Ours: a datagram that is signed with a reader's key has the key's label in it,
-C{"key": LABEL}. The label and a zero byte come before what is signed, so that
-nothing that is signed with one key can be taken for signed with another.
+An extension of this project: a datagram that is signed with a reader's key has
+the key's label in it, C{"key": LABEL}. The label and a zero byte are signed
+before salt + msg, so that no signature by one key is valid for another.
 
-Rule: no I/O, no clock; time is passed in. Whatever is not authentic raises
-L{Rejected}, whose reason says which check failed, and gets no reply.
+Rule: no I/O, no clock; time is passed in. A datagram that is not authentic
+raises L{Rejected}, whose reason is the failed check, and gets no reply.
 
 """
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
   _Scan = Callable[[str, int], tuple[Json, int]]
 
 
-#: Why a datagram is rejected; the names are those of the daemon's counters
+#: Reasons to reject a datagram; also the names of the daemon's counters
 BAD_SIZE = "size"
 BAD_FOURCC = "fourcc"
 BAD_JSON = "json"
@@ -60,21 +60,21 @@ REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
 _JSON_BLANKS = " \t\n\r"
 _MAX_TIME_DIGITS = 12
 
-#: How many readers' keys a process of the daemon keeps
+#: How many readers' keys a process of the daemon caches
 _MAX_READERS = 1024
 
 
 class Request(NamedTuple):
-  """What L{ParseRequest} returns.
+  """A request, parsed by L{ParseRequest}.
 
-  @ivar type: None if protocol or type are nothing that could be answered
+  @ivar type: None if protocol or type are no integers, or of another protocol
   @ivar query: None if missing
   @ivar rsalt: usable as a reply's salt
   @ivar part: as sent, None if missing
   @ivar signature: 40 lower case hex digits, the same for each copy of a request
-  @ivar sent: the time it was sent at, in seconds since the epoch; the same for
+  @ivar sent: the time in the salt, in seconds since the epoch; the same for
     each copy, too
-  @ivar reader: the reader's key that it is signed with; None for the cluster's
+  @ivar reader: the reader's key that signed the request; None for the cluster's
 
   """
   type: Optional[int]
@@ -87,9 +87,9 @@ class Request(NamedTuple):
 
 
 class Message(NamedTuple):
-  """A message that may be packed again and again.
+  """A message, prepared to be packed any number of times.
 
-  @ivar data: what is signed after the salt
+  @ivar data: the bytes that are signed after the salt
   @ivar head: the beginning of the datagram
 
   """
@@ -98,7 +98,7 @@ class Message(NamedTuple):
 
 
 class Part(NamedTuple):
-  """Which part of an answer a reply has.
+  """The part of an answer that a reply has.
 
   @ivar number: counted from 0
   @ivar total: number of all parts
@@ -111,12 +111,12 @@ class Part(NamedTuple):
 
 
 class ParsedReply(NamedTuple):
-  """What L{ParseReply} returns.
+  """A reply, parsed by L{ParseReply}.
 
-  @ivar protocol: whatever was sent
+  @ivar protocol: any JSON value
   @ivar status: any integer, as C{serial} is
   @ivar answer: any JSON value; its texts are Unicode, and its numbers finite
-  @ivar part: None where the answer is a whole one
+  @ivar part: None if the answer is complete
 
   """
   protocol: Json
@@ -141,7 +141,7 @@ class Rejected(errors.SignatureError):
 class Malformed(Rejected):
   """An authentic datagram whose message is no reply.
 
-  @ivar salt: the reply's
+  @ivar salt: the salt of the datagram
 
   """
   def __init__(self, salt: str, text: str) -> None:
@@ -150,7 +150,7 @@ class Malformed(Rejected):
 
 
 def IsPlainInt(value: Json) -> TypeGuard[int]:
-  """Tells whether a JSON value is an integer, and no boolean.
+  """Tells whether a JSON value is an integer, which a boolean is not.
 
   """
   return isinstance(value, int) and not isinstance(value, bool)
@@ -171,35 +171,35 @@ def _FiniteNumber(text: str) -> float:
   return value
 
 
-# NaN and Infinity, which Python's json would take, are not JSON. The envelope
-# has no number of use to us: not looking at them keeps a forged datagram from
-# buying the conversion of a 60,000 digit one.
+# NaN and Infinity, which Python's json accepts, are not JSON. The numbers of an
+# envelope are not needed, and not converted: a forged datagram with a number of
+# 60,000 digits would cost much time.
 _ENVELOPE_DECODER = json.JSONDecoder(parse_int=_IgnoreNumber,
                                      parse_float=_IgnoreNumber,
                                      parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = json.JSONDecoder(parse_constant=_RefuseConstant)
-# Python reads 1e999 as infinity, which the users of an answer do not expect
+# Python parses 1e999 as infinity, which callers do not expect in an answer
 _ANSWER_DECODER = json.JSONDecoder(parse_float=_FiniteNumber,
                                    parse_constant=_RefuseConstant)
+
 
 def _Scanner(decoder: json.JSONDecoder) -> _Scan:
   scan: _Scan = getattr(decoder, "scan_once")
   return scan
 
 
-# Not the decoders' public methods, which do no more for us than to look for
-# blanks, and take half as long again. Where there is no value at all this one
-# raises StopIteration.
+# The decoders' public methods would skip blanks and take 1.5 times as long.
+# Without any value in the text, scan_once raises StopIteration.
 _ScanEnvelope = _Scanner(_ENVELOPE_DECODER)
 _ScanMessage = _Scanner(_MESSAGE_DECODER)
 _ScanReply = _Scanner(_ANSWER_DECODER)
 
-# Blanks would be a tenth of what is hashed, copied and sent
+# Blanks after separators would make a datagram a tenth larger
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def Finite(value: Json) -> Json:
-  """Puts None for numbers that JSON does not have.
+  """Replaces numbers that JSON does not have by None.
 
   """
   if isinstance(value, float):
@@ -214,14 +214,14 @@ def Finite(value: Json) -> Json:
 def EncodeJson(value: Json) -> str:
   """Serialises any JSON value.
 
-  @return: ASCII text; null for what is infinite or no number
-  @raise ValueError, TypeError, RecursionError: it is no JSON value
+  @return: ASCII text; infinity and NaN become null
+  @raise ValueError, TypeError, RecursionError: the value is no JSON value
 
   """
   try:
     return _ENCODER.encode(value)
   except ValueError:
-    # Hardly any answer has such a number: 1e999, say, in a configuration
+    # Replaced only now, since hardly any answer has such a number
     return _ENCODER.encode(Finite(value))
 
 
@@ -229,8 +229,8 @@ def DecodeJson(text: Union[str, bytes]) -> Json:
   """Parses any JSON value.
 
   @param text: bytes are UTF-8
-  @raise ValueError: it is not JSON
-  @raise RecursionError: it is nested too deeply
+  @raise ValueError: the text is not JSON
+  @raise RecursionError: the value is nested too deeply
 
   """
   if isinstance(text, bytes):
@@ -239,22 +239,22 @@ def DecodeJson(text: Union[str, bytes]) -> Json:
 
 
 def _MayHaveSurrogates(text: str) -> bool:
-  """Tells whether there may be half a surrogate pair in a JSON text's texts.
+  """Tells whether a text in a JSON value may have a lone surrogate.
 
-  In UTF-8, only an escape can stand for one.
+  In UTF-8, only an escape sequence can be one.
 
   """
   return "\\ud" in text or "\\uD" in text
 
 
 def _Unicode(value: Json) -> Json:
-  """Puts U+FFFD for each half of a surrogate pair, which no UTF-8 can carry.
+  """Replaces each lone surrogate by U+FFFD, since UTF-8 cannot encode it.
 
-  @raise RecursionError: it is nested too deeply
+  @raise RecursionError: the value is nested too deeply
 
   """
   if isinstance(value, str):
-    # All that is Unicode stays as it is
+    # The round trip changes nothing but lone surrogates
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le",
                                                              "replace")
   if isinstance(value, dict):
@@ -268,9 +268,9 @@ def DecodeAnswer(text: bytes) -> Json:
   """Parses the text of an answer.
 
   @param text: UTF-8
-  @return: all texts in it are Unicode, and all numbers finite
-  @raise ValueError: it is not JSON
-  @raise RecursionError: it is nested too deeply
+  @return: a value whose texts are Unicode, and whose numbers are finite
+  @raise ValueError: the text is not JSON
+  @raise RecursionError: the value is nested too deeply
 
   """
   decoded = text.decode("utf-8")
@@ -282,7 +282,7 @@ def _ParseObject(scan: _Scan, text: str) -> dict[str, Json]:
   """Parses the text of a JSON object.
 
   @param scan: L{_ScanEnvelope} or L{_ScanMessage}
-  @raise Rejected: it is something else
+  @raise Rejected: the text is not that of an object
 
   """
   try:
@@ -332,20 +332,20 @@ def _MakeSigner(key: bytes, end: str) -> _Signer:
 
 
 class ReaderKey:
-  """A reader's key: a label, and what was derived for it.
+  """A reader's key: a label, and the secret derived for it.
 
   @ivar label: L{readerkey.Label}
-  @ivar signer: for this module alone
+  @ivar signer: private to this module
 
   """
   __slots__ = ("label", "signer")
 
   def __init__(self, label: readerkey.Label, secret: bytes) -> None:
-    """@param secret: what L{readerkey.Derive} returns
+    """@param secret: from L{readerkey.Derive}
 
     """
     self.label = label
-    # No character of a label has to be escaped
+    # The label needs no escaping: it has no character that JSON would escape
     self.signer = _MakeSigner(secret, "\",\"key\":\"%s\"}" % label.text)
     self.signer.inner.update(label.text.encode("ascii") + b"\0")
 
@@ -354,36 +354,35 @@ class ReaderKey:
 
 
 if TYPE_CHECKING:
-  #: What datagrams are signed with: the bytes of the cluster's key, or a
-  #: reader's
+  #: A key to sign with: the bytes of the cluster's key, or a reader's key
   Key = Union[bytes, ReaderKey]
 
 
 class Readers:
-  """The readers' keys that a daemon was asked with.
+  """The cache of readers' keys that have signed requests to the daemon.
 
-  Only those are kept that a signature was found right for: no stranger can fill
-  the memory, or drive out what is kept.
+  A key is cached only after a valid signature with it: otherwise anybody could
+  fill the cache with labels.
 
   """
   def __init__(self, key: bytes) -> None:
     """@param key: the cluster's
 
     """
-    # Who asks without a label does without it
+    # Imported here: without labels the module is not needed
     from ganeti.confd.protocol import readerkey
     self._labels = readerkey
     self._key = key
     self._kept: dict[str, ReaderKey] = {}
 
   def Find(self, label: Json) -> ReaderKey:
-    """Returns the key for a label, derived if need be.
+    """Returns the key for a label, from the cache or derived.
 
-    @param label: what stands in a datagram for it
-    @raise Rejected: it is no label
+    @param label: the value of C{key} in a datagram
+    @raise Rejected: the value is no label
 
     """
-    # The length first: to hash a long text takes time
+    # The length is checked first, since hashing a long text takes time
     if not (isinstance(label, str) and len(label) <= self._labels.MAX_LABEL):
       raise Rejected(BAD_HMAC, "key is no label")
     kept = self._kept.get(label)
@@ -396,7 +395,7 @@ class Readers:
     return ReaderKey(parsed, self._labels.Derive(self._key, parsed))
 
   def Keep(self, key: ReaderKey) -> None:
-    """Keeps a key that something was signed with.
+    """Adds a key to the cache.
 
     """
     text = key.label.text
@@ -411,7 +410,7 @@ def _Sign(signer: _Signer, salt: str, data: bytes) -> str:
 
   @param data: the message
   @return: 40 lower case hex digits
-  @raise UnicodeEncodeError: the salt is no Unicode text
+  @raise UnicodeEncodeError: the salt has lone surrogates
 
   """
   (inner, outer, _) = signer
@@ -423,7 +422,7 @@ def _Sign(signer: _Signer, salt: str, data: bytes) -> str:
 
 
 def Prepare(msg: str) -> Message:
-  """Does what can be done for a message before the salt is known.
+  """Prepares a message, as far as that is possible without the salt.
 
   """
   head = "{\"msg\":%s,\"salt\":" % EncodeJson(msg)
@@ -434,7 +433,7 @@ def _Pack(key: Key, salt: str, message: Message) -> bytes:
   """Makes a datagram.
 
   """
-  # No isinstance, which takes longer
+  # By type(), which is faster than isinstance
   signer = key.signer if type(key) is ReaderKey else _ClusterSigner(key)
   tail = "%s,\"hmac\":\"%s%s" % (
     EncodeJson(salt), _Sign(signer, salt, message.data), signer.end)
@@ -444,11 +443,11 @@ def _Pack(key: Key, salt: str, message: Message) -> bytes:
 def _Unpack(datagram: bytes, key: Key,
             readers: Optional[Readers] = None
             ) -> tuple[str, str, str, Optional[ReaderKey]]:
-  """Takes a datagram apart and checks its signature.
+  """Parses the envelope of a datagram, and checks its signature.
 
-  @param key: what it has to be signed with
+  @param key: the key that has to have signed the datagram
   @param readers: if given, a reader's key is right as well
-  @return: msg, salt, signature, and the reader's key, if it is signed with one
+  @return: msg, salt, signature, and the reader's key, if that has signed it
   @raise Rejected: the datagram is malformed or not authentic
 
   """
@@ -478,8 +477,8 @@ def _Unpack(datagram: bytes, key: Key,
   try:
     expected = _Sign(signer, salt, msg.encode("utf-8"))
   except UnicodeEncodeError:
-    # A lone surrogate, which JSON can carry and UTF-8 cannot: no bytes, so
-    # nothing that could have been signed
+    # JSON can have lone surrogates, which UTF-8 cannot encode: no such text can
+    # have been signed
     raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
   if not hmac.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
@@ -491,18 +490,18 @@ def _IsSignature(text: str) -> bool:
 
   """
   try:
-    # Blanks are no error there, but they are missing in the end. This takes a
-    # third of the time of a regular expression.
+    # fromhex skips blanks, after which the length is not 20. A regular
+    # expression would take three times as long.
     return len(text) == 40 and len(bytes.fromhex(text)) == 20
   except ValueError:
     return False
 
 
 def _FindReader(label: Json, key: Key, readers: Optional[Readers]) -> ReaderKey:
-  """Returns the key that a datagram's label names.
+  """Returns the reader's key for the label in a datagram.
 
   @param label: any JSON value
-  @raise Rejected: it names none, or another than it has to be signed with
+  @raise Rejected: the value is no label, or that of another key than C{key}
 
   """
   if readers is not None:
@@ -519,10 +518,10 @@ def PackRequest(key: Key, now: float, rtype: int, query: Json, rsalt: str,
   @param now: the time, in seconds since the epoch
   @param rtype: request type, C{constants.CONFD_REQ_*} or a number of
     L{protocol}'s
-  @param rsalt: the salt that replies shall have; unguessable, or a replayed
-    reply is taken for a new one
-  @param part: which part of the answer is wanted; only this project's daemon
-    knows parts
+  @param rsalt: the salt that replies shall have; random, since a replayed reply
+    with a guessable salt would pass for a new one
+  @param part: the number of the requested part of the answer; only this
+    project's daemon knows parts
 
   """
   request = {"protocol": constants.CONFD_PROTOCOL_VERSION, "type": rtype,
@@ -534,11 +533,11 @@ def PackRequest(key: Key, now: float, rtype: int, query: Json, rsalt: str,
 
 @functools.lru_cache(maxsize=64)
 def _ParseTime(salt: str) -> Optional[int]:
-  """Reads the time that a request was sent at.
+  """Parses the time in the salt of a request.
 
-  Remembered, since all requests of one second have the same.
+  Cached, since all requests of one second have the same salt.
 
-  @return: seconds since the epoch; None if it is no time
+  @return: seconds since the epoch; None if the salt is no time
 
   """
   if len(salt) <= _MAX_TIME_DIGITS and salt.isascii() and salt.isdigit():
@@ -548,11 +547,11 @@ def _ParseTime(salt: str) -> Optional[int]:
 
 def ParseRequest(datagram: bytes, key: bytes, now: float,
                  readers: Optional[Readers] = None) -> Request:
-  """Proves a request authentic and takes it apart.
+  """Authenticates and parses a request.
 
   @param key: the cluster's
-  @param readers: the readers' keys; None where there are none. What a reader
-    may ask is not looked at here
+  @param readers: the readers' keys; None to accept none. The rights of a
+    reader's key are not checked here
   @param now: the time, in seconds since the epoch
   @raise Rejected: the datagram gets no reply
 
@@ -580,7 +579,7 @@ def ParseRequest(datagram: bytes, key: bytes, now: float,
     raise Rejected(BAD_RSALT, "rsalt is not Unicode text")
   rtype = request.get("type")
   version = request.get("protocol")
-  # JSON's integers are of no subclass, except for bool
+  # The exact type: with isinstance a boolean would be an integer
   if not (type(rtype) is int and type(version) is int and
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None
@@ -590,11 +589,11 @@ def ParseRequest(datagram: bytes, key: bytes, now: float,
 
 def EncodeReply(status: int, answer: Json, serial: int,
                 part: Optional[Part] = None) -> str:
-  """Makes the message of a reply, which may be signed any number of times.
+  """Makes the message of a reply, which can be signed any number of times.
 
   @param status: C{constants.CONFD_REPL_STATUS_*}
   @param serial: the configuration's serial number
-  @param part: which part of an answer this is
+  @param part: None if the answer is complete
   @return: ASCII text
 
   """
@@ -608,23 +607,23 @@ def EncodeReply(status: int, answer: Json, serial: int,
 def PackReply(key: Key, rsalt: str, message: Message) -> bytes:
   """Makes the datagram of a reply.
 
-  @param key: the one that the request was signed with
-  @param rsalt: L{Request}'s
-  @param message: what L{EncodeReply} made, prepared
-  @return: of any length; what is longer than C{constants.MAX_UDP_DATA_SIZE}
-    must not be sent
+  @param key: the key that signed the request
+  @param rsalt: from the L{Request}
+  @param message: from L{EncodeReply}, prepared
+  @return: a datagram of any length; one of more than
+    C{constants.MAX_UDP_DATA_SIZE} bytes must not be sent
 
   """
   return _Pack(key, rsalt, message)
 
 
 def ParseReply(datagram: bytes, key: Key) -> ParsedReply:
-  """Proves a reply authentic and takes it apart.
+  """Authenticates and parses a reply.
 
-  The caller compares the salt with that of its request.
+  The caller has to compare the salt with that of its request.
 
-  @param key: the one that the request was signed with
-  @raise Malformed: it is authentic, but no reply
+  @param key: the key that signed the request
+  @raise Malformed: the datagram is authentic, but no reply
   @raise Rejected: the datagram is malformed or not authentic
 
   """

@@ -4,14 +4,15 @@
 
 """The fields of the inventory's tables: names, titles and types.
 
-Here is what can be said of a field without a configuration, which is all that
-a client needs; how the daemon gets a field's values is in C{fields}.
+Clients need no more than this description; the daemon's functions for the
+values of fields are in C{config.fields}.
 
 Facts: names, titles and types are those of Ganeti's C{gnt-instance list-fields}
-and its like. Values that only the nodes themselves could tell have no field.
+and its like. Ganeti's fields with live values, which only the nodes know, are
+left out.
 
-Rule: each field has one entry in a table here, and one in C{fields}. A unit
-test sees to it that both have the same names.
+Rule: each field has one entry in a table here, and one in C{config.fields}. A
+unit test compares the names.
 
 """
 
@@ -40,10 +41,10 @@ GROUP = "group"
 NETWORK = "network"
 DISK = "disk"
 
-#: What may be asked for
+#: The kinds of tables
 KINDS = (INSTANCE, NODE, GROUP, NETWORK, DISK)
 
-#: The roles that nodes have in tables, in words
+#: The roles of nodes in tables, by letter
 ROLES = {
   "M": "master",
   "C": "candidate",
@@ -52,7 +53,7 @@ ROLES = {
   "O": "offline",
   }
 
-#: Fields that hold host names, which a filter compares by their beginning
+#: Fields that hold host names: a filter finds them by a short name, too
 HOSTNAMES: dict[str, frozenset[str]] = {
   INSTANCE: frozenset(["name", "pnode"]),
   NODE: frozenset(["name"]),
@@ -67,11 +68,11 @@ MAX_NICS = 8
 
 
 class Column(NamedTuple):
-  """What can be said of a field without a configuration.
+  """The description of a field.
 
-  @ivar title: heads its column
-  @ivar kind: one of the types above; None where each value shows its own
-  @ivar text: tells what the field is
+  @ivar title: the heading of its column
+  @ivar kind: one of the types above; None for a field of any type
+  @ivar text: explains the field to users
 
   """
   name: str
@@ -81,12 +82,13 @@ class Column(NamedTuple):
 
 
 class Numbered(NamedTuple):
-  """Something that each disk or network interface of an instance has.
+  """The description of a group of fields for disks or network interfaces.
 
-  There is a field for each number, NAME/0 and so on, and one for the list of
-  all, whose name and title are C{names} and C{titles}.
+  A group has a field for each disk or interface of an instance, NAME/0 and so
+  on, and one for the list of all, whose name and title are C{names} and
+  C{titles}.
 
-  @ivar kind: type of each number's field
+  @ivar kind: type of the numbered fields
 
   """
   name: str
@@ -98,12 +100,12 @@ class Numbered(NamedTuple):
 
 
 class Params(NamedTuple):
-  """Fields named after parameters, of which each configuration has its own.
+  """A group of fields for parameters, which differ between configurations.
 
-  @ivar prefix: what their names begin with
-  @ivar word: whose parameters they are, for texts
-  @ivar known: title and type of some parameters; None where the name serves as
-    the title
+  @ivar prefix: the beginning of the fields' names
+  @ivar word: the owner of the parameters, for texts
+  @ivar known: title and type of some parameters; a title of None stands for the
+    field's name
 
   """
   prefix: str
@@ -113,7 +115,7 @@ class Params(NamedTuple):
   def Describe(self, key: str, kind: Optional[str] = None) -> Column:
     """Describes the field of a parameter.
 
-    @param kind: its type, unless it is a known one
+    @param kind: type of a parameter that is not in C{known}
 
     """
     name = self.prefix + key
@@ -126,7 +128,7 @@ class Table(NamedTuple):
   """The fields of one kind of objects.
 
   @ivar columns: by name
-  @ivar aliases: further names, and which fields they mean
+  @ivar aliases: alternative name to name
 
   """
   columns: dict[str, Column]
@@ -135,7 +137,7 @@ class Table(NamedTuple):
 
 
 def _Common(what: str) -> list[Column]:
-  """The fields that all objects have.
+  """Returns the fields that all kinds of objects have.
 
   """
   return [
@@ -406,7 +408,7 @@ def _MakeTable(columns: list[Column], params: Iterable[Params] = (),
                aliases or {})
 
 
-#: The tables by what may be asked for
+#: The tables by kind
 TABLES = {
   INSTANCE: _MakeTable(_INSTANCE_COLUMNS, [BE_PARAMS, HV_PARAMS],
                        _INSTANCE_ALIASES),
@@ -418,10 +420,10 @@ TABLES = {
 
 
 def Describe(what: str, name: str) -> Column:
-  """Describes a field of any name.
+  """Returns the description of a field of any name.
 
   @param what: one of L{KINDS}
-  @return: with C{kind} None for a field that is not known here
+  @return: with the type None for a field that is not known
 
   """
   table = TABLES[what]

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 
-# Bounded, since converting a very long number fails
+# Bounded, since int() of a very long number raises ValueError
 _DIGITS_RE = re.compile("([0-9]{1,18})")
 
 
 def NaturalKey(name: str) -> list[Union[str, int]]:
-  """Returns what to sort names by, so that node2 comes before node10.
+  """Returns the sort key of a name: node2 comes before node10.
 
   """
   parts: list[Union[str, int]] = _DIGITS_RE.split(name)
@@ -31,7 +31,7 @@ def NaturalKey(name: str) -> list[Union[str, int]]:
 
 
 def AnyKey(value: Any) -> Tuple[int, Any]:
-  """Returns what to sort any values by: missing ones first, texts naturally.
+  """Returns the sort key of any value: None first, then numbers, then texts.
 
   """
   if value is None:
