@@ -36,12 +36,12 @@ from ganeti import constants
 from ganeti import errors
 
 
-#: Where to report faults of our own, in words for the log
+#: Part of log messages about programming errors
 PLEASE_REPORT = "please report it, as ganeti-confd(8) says"
 
 
 def PackMagic(payload: bytes) -> bytes:
-  """Puts confd's fourcc before a payload.
+  """Prepends confd's fourcc to a payload.
 
   """
   return constants.CONFD_MAGIC_FOURCC_BYTES + payload
@@ -66,7 +66,7 @@ _DRBD_ROW = (str, int, str, str, str, str)
 def HTNodeDrbd(value: object) -> bool:
   """Tells whether a value has the form of an answer to a NODE_DRBD query.
 
-  That is a list of rows [node name, minor, instance name, disk name, role,
+  The form is a list of rows [node name, minor, instance name, disk name, role,
   peer node name].
 
   """
