@@ -6,9 +6,9 @@
 
 Names of the daemon's processes: the supervisor has two children, the keeper of
 the pid file and a loader. The loader's children are the workers and the process
-for large answers. A daemon starts with one worker, and starts the others under
-load. For a moment after each load of the files, the loader has one more child:
-the check, which compares the files with what was loaded.
+for large answers. Workers are started under load; while there is none, the
+loader answers. For a moment after each load of the files, the loader has one
+more child: the check, which compares the files with what was loaded.
 
 Any process may end between two looks at it, the check at any time. Functions
 that take a process id say what they return for a process that is gone. A test
@@ -53,6 +53,13 @@ class Processes(typing.NamedTuple):
     """
     return [self.supervisor, self.keeper, self.loader, *self.workers,
             *([] if self.large is None else [self.large])]
+
+  @property
+  def readers(self):
+    """The processes that take datagrams off the socket.
+
+    """
+    return self.workers or [self.loader]
 
 
 def _Stat(pid):
@@ -104,7 +111,7 @@ def Paused(*pids):
         os.kill(pid, signal.SIGCONT)
 
 
-def _MakeBusy(daemon):
+def MakeBusy(daemon):
   """Gives a daemon much to do, but nothing to answer, and a long question.
 
   """
@@ -122,7 +129,8 @@ def Find(daemon, workers=None):
 
   @param daemon: a L{testutils.Daemon}, or the supervisor's process id
   @param workers: the daemon's limit of workers: it is put under load until it
-    has them all, and the process for large answers; None for those that it has
+    has them all, and the process for large answers; None for those that it has,
+    if any
   @rtype: L{Processes}
 
   """
@@ -133,7 +141,7 @@ def Find(daemon, workers=None):
     if workers is None or (found and found.large and
                            len(found.workers) == workers):
       return found
-    _MakeBusy(daemon)
+    MakeBusy(daemon)
     return None
 
   return testutils.WaitFor(_Find, "all processes of %s" % pid)
@@ -152,10 +160,12 @@ def Look(pid):
   # the one that asked for inotify's watch
   children = _AllChildren(pid)
   keepers = [child for child in children if IsKeeper(child)]
-  loaders = [child for child in children if Children(child)]
-  if len(children) != 2 or len(keepers) != 1 or len(loaders) != 1:
+  loaders = [child for child in children if child not in keepers]
+  if len(keepers) != 1 or len(loaders) != 1:
     return None
   own = OomScore(loaders[0])
+  if own in (None, _OOM_FIRST):
+    return None
   workers = []
   large = []
   for child in Children(loaders[0]):
@@ -167,7 +177,7 @@ def Look(pid):
       return None
     elif score < _OOM_FIRST:
       large.append(child)
-  if not workers or len(large) > 1:
+  if len(large) > 1:
     return None
   return Processes(pid, keepers[0], loaders[0], workers,
                    large[0] if large else None)

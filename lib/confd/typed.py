@@ -39,7 +39,7 @@ else:
                 namespace: Dict[str, Any]) -> type:
       if not bases:
         return super().__new__(mcs, name, bases, namespace)
-      fields = namespace["__annotations__"]
+      fields = namespace.get("__annotations__", {})
       made = collections.namedtuple(
         name, fields, module=namespace["__module__"],
         defaults=[namespace[field] for field in fields if field in namespace])

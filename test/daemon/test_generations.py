@@ -291,13 +291,61 @@ class WorkersTest(unittest.TestCase):
       testutils.WaitFor(_AllHaveWorked, "each worker has its share")
       self.assertEqual(processes.Find(daemon).workers, pids)
 
-  def testOneIsEnoughForLittle(self):
+  def testNoneIsNeededForLittle(self):
     with testutils.Daemon(_Config(1), args=["--workers=4"]) as daemon:
       for _ in range(300):
         daemon.Ask(PING)
         # Far from what one could do
         time.sleep(0.002)
-      self.assertEqual(len(processes.Find(daemon).workers), 1)
+      self.assertEqual(processes.Find(daemon).workers, [])
+
+  def testComeAndGo(self):
+    """None is lost when the loader takes over, and when it hands over.
+
+    """
+    with adversity.Patched("""\
+           from ganeti.confd.daemon import worker
+           worker._IDLE = 0.05
+           """) as env, \
+         testutils.Daemon(_Config(1), args=["--workers=2"], env=env) as daemon:
+      lost = answered = 0
+      for _ in range(5):
+        clients = [_Client(daemon) for _ in range(CLIENTS)]
+
+        def _WorkersCome():
+          processes.MakeBusy(daemon)
+          # The queue has room for that and the clients' questions, once
+          daemon.Ask(PING, timeout=5.0)
+          for _ in range(10):
+            _Turn(clients)
+          return processes.Find(daemon).workers
+
+        testutils.WaitFor(_WorkersCome, "workers come")
+        for client in clients:
+          lost += client.Finish()
+          answered += client.answered
+        testutils.WaitFor(lambda: not processes.Find(daemon).workers,
+                          "the workers go")
+        daemon.Ask(PING, timeout=5.0)
+      self.assertEqual(lost, 0)
+      print("%d answers while workers came and went" % answered)
+      self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
+                       {"workers": 0, "generations": 0})
+
+  def testOneStaysWhereLoadingTakesLong(self):
+    """It can be replaced at once, and the loader only by loading again.
+
+    """
+    with testutils.Daemon(_Config(1, 20000), args=["--workers=2"]) as daemon:
+      found = processes.Find(daemon)
+      (worker, ) = found.workers
+      for signum in (signal.SIGTERM, signal.SIGKILL):
+        os.kill(worker, signum)
+        processes.WaitForEnd([worker])
+        testutils.WaitFor(lambda: processes.Find(daemon).workers, "another one")
+        (worker, ) = processes.Find(daemon).workers
+        self.assertEqual(daemon.Ask(PING, timeout=5.0)["serial"], 1)
+      self.assertEqual(processes.Find(daemon).loader, found.loader)
 
   def testEndedByHand(self):
     """A worker that was told to end, and the datagram that wakes it.

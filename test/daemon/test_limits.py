@@ -167,7 +167,7 @@ class FloodTest(unittest.TestCase):
       found = processes.Find(daemon)
       self.assertEqual(daemon.Answer(STATS)[1]["dropped"]["overflow"], 0)
       # While nobody reads
-      with processes.Paused(found.workers[0]), daemon.Asker() as asker:
+      with processes.Paused(found.readers[0]), daemon.Asker() as asker:
         for _ in range(40000):
           asker.Send(b"x" * 1000)
 

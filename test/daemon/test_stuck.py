@@ -122,7 +122,7 @@ class StuckTest(unittest.TestCase):
       found = processes.Find(daemon)
       while sock.recv(100) != b"WATCHDOG=1":
         pass
-      with adversity.Stopped(found.workers):
+      with adversity.Stopped(found.readers):
         self._CheckIsNotFed(daemon, sock)
       self.assertEqual(sock.recv(100), b"WATCHDOG=1")
 
@@ -138,7 +138,7 @@ class StuckTest(unittest.TestCase):
       time.sleep(0.4)
       self._Drain(sock)
       self.assertEqual(sock.recv(100), b"WATCHDOG=1")
-      with adversity.Stopped(found.workers):
+      with adversity.Stopped(found.readers):
         self._CheckIsNotFed(daemon, sock)
 
 

@@ -94,6 +94,7 @@ class Faults:
     self.settled_after = 0.0
     self.counts = dict.fromkeys([
       "configurations written", "written in place", "workers killed",
+      "all workers killed",
       "loaders killed", "loaders killed while loading",
       "loaders killed, workers traced", "stopped for a moment",
       "stopped for good", "configurations that do not fit"], 0)
@@ -171,7 +172,8 @@ class Faults:
 
     """
     targets = ("worker", "loader", "large")
-    faults = [self._KillLoader, self._KillWhileLoading, self._KillTraced]
+    faults = [self._KillAllWorkers, self._KillLoader, self._KillWhileLoading,
+              self._KillTraced]
     faults += [lambda target=target: self._StopForAMoment(target)
                for target in targets]
     faults += [lambda target=target: self._StopForGood(target)
@@ -205,8 +207,10 @@ class Faults:
     """
     while True:
       found = processes.Look(self._daemon.proc.pid)
-      pid = found and {"worker": random.choice(found.workers),
-                       "loader": found.loader, "large": found.large}[target]
+      # Workers come with the load
+      pid = found and {
+        "worker": random.choice(found.workers) if found.workers else None,
+        "loader": found.loader, "large": found.large}[target]
       if pid:
         return (pid, found)
       self._CheckTime()
@@ -267,6 +271,15 @@ class Faults:
   def _KillWorker(self):
     (pid, _) = yield from self._Look()
     self.counts["workers killed"] += self._Signal(pid, signal.SIGKILL)
+
+  def _KillAllWorkers(self):
+    """Leaves the answering to the loader.
+
+    """
+    (_, found) = yield from self._Look()
+    for pid in found.workers:
+      self.counts["workers killed"] += self._Signal(pid, signal.SIGKILL)
+    self.counts["all workers killed"] += 1
 
   def _KillLoader(self):
     yield from self._Settle()

@@ -22,6 +22,7 @@ _MESSAGES = [
   messages.KeyRenewed("00ff"),
   messages.Checked(True),
   messages.Checked(False),
+  messages.Stopped(),
   ]
 
 

@@ -610,6 +610,74 @@ class TestLeaving(_PolicyTest):
     self._Started(2)
     self.assertEqual(self._Ready(2, _Files(2)), ["finish 1"])
 
+  def _SayStopped(self, number):
+    self.policy.Said(number, messages.Stopped(), self.now)
+    return self._Actions()
+
+  def testStopped(self):
+    self._Leave()
+    # Its processes may take a while to end
+    self.assertEqual(self._SayStopped(1), ["serve 2"])
+    self.assertEqual(self.policy.served_key, "02")
+    self.assertEqual(self._Gone(1), [])
+    self.assertEqual(self._Pass(100), [])
+    self.assertEqual(self._Said().count("did not finish"), 0)
+
+  def testStoppedAndDoesNotEnd(self):
+    self._Leave()
+    self.assertEqual(self._SayStopped(1), ["serve 2"])
+    self.assertEqual(self._Pass(0.7), [])
+    self.assertAlmostEqual(self.policy.Wakeup(self.now), self.now + 0.1)
+    # Nothing waits for it
+    self.assertEqual(self._Pass(0.2), ["kill 1", "forget 1"])
+    self.assertIn("Process 101 or a child of it did not finish", self._Said())
+    self.assertEqual(self.policy.served_key, "02")
+
+  def testStoppedBeforeItsChildren(self):
+    self._Leave()
+    self.assertEqual(self._SayStopped(1), ["serve 2"])
+    self.assertEqual(self._LoaderDied(1), ["kill 1", "forget 1"])
+    self.assertEqual(self.counted.count(counters.GENERATION_RESTARTS), 0)
+
+  def testStoppedBesideTheNextChange(self):
+    self._Leave()
+    self.assertEqual(self._SayStopped(1), ["serve 2"])
+    self.now += 0.5
+    self.assertEqual(self._Look(_Files(3)), ["start 3"])
+    self._Started(3)
+    # What has stopped holds nobody up, even if it does not end
+    self.assertEqual(self._Ready(3, _Files(3)), ["finish 2"])
+    self.assertEqual(self._SayStopped(2), ["serve 3"])
+    self.assertEqual(self._Gone(1), [])
+    self.assertEqual(self._Gone(2), [])
+
+  def testStoppedUntold(self):
+    # Somebody has ended it by hand: it is replaced when it is gone
+    self._Serve()
+    self.now += 1
+    self.assertEqual(self._SayStopped(1), [])
+    self.assertEqual(self._Gone(1), [])
+    self.assertEqual(self.counted.count(counters.GENERATION_RESTARTS), 1)
+    self.assertEqual(self._Look(), ["start 2"])
+
+  def testStoppedTooLate(self):
+    # Whatever was on its way when it was killed
+    self._Leave()
+    self.assertEqual(self._Pass(0.9), ["kill 1"])
+    self.assertEqual(self._SayStopped(1), [])
+    self.assertEqual(self._Gone(1), ["serve 2"])
+
+  def testStopWhatHasStopped(self):
+    self._Leave()
+    self._SayStopped(1)
+    self.policy.Stop(self.now)
+    self.assertEqual(self._Actions(), ["finish 2"])
+    self.assertEqual(self._SayStopped(2), [])
+    self.assertTrue(self.policy.busy)
+    self.assertEqual(self._Gone(2), [])
+    self.assertEqual(self._Gone(1), [])
+    self.assertFalse(self.policy.busy)
+
   def testTooLate(self):
     self._Leave()
     self.assertEqual(self._Pass(0.7), [])

@@ -5,15 +5,18 @@
 """A generation, as its own processes see it: they live with one snapshot.
 
 A generation is a loader, which reads the configuration and the key and builds
-the snapshot, and its children: the workers, which answer, and one process for
-the answers that take long. They share the snapshot's memory, since they are
-forked after it was built. The loader then has little to do: it answers what is
-asked about the daemon itself, and keeps the questions that wait for a change.
-It answers those when it finishes. The next generation knows nothing of them;
-the clients ask it.
+the snapshot, and its children: workers, and one process for the answers that
+take long. They share the snapshot's memory, since they are forked after it was
+built. The loader answers what is asked about the daemon itself, and keeps the
+questions that wait for a change. It answers those when it finishes. The next
+generation knows nothing of them; the clients ask it.
 
-There is one worker at first. Further ones come when a worker has much to do,
-and go after a quiet time; so does the process for large answers.
+Workers read the socket; while there is none, the loader does. So it is when
+there is little to do, and when the last worker has just died. Workers come when
+a process that reads has much to do, and go after a quiet time; so does the
+process for large answers. Where loading takes long, one worker is there from
+the start, and stays: a process that reads may die of what it is asked, and a
+worker is replaced at once, a loader only by loading again.
 
 Rule 1: whatever happens to one of them, the others notice. A worker sees its
 parent change and reads end of file from a pipe of the loader's, the process
@@ -55,8 +58,8 @@ from ganeti.confd.daemon import worker
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Iterable, List, MutableSequence, Optional, \
-    Tuple
+  from typing import Any, Callable, Iterable, List, Mapping, MutableSequence, \
+    Optional, Tuple
 
 
 #: Delays before a child that died is replaced, see L{backoff.Backoff}
@@ -83,6 +86,9 @@ _LARGE_NICE = 10
 _LARGE_OOM_SCORE = 100
 #: Seconds without a question after which it goes
 _LARGE_IDLE = 60.0
+
+#: Loading takes long if it takes more than so many seconds of CPU time
+_LONG_LOAD = 0.05
 
 #: How much of what is wrong with a configuration is logged
 _WARNINGS = 10
@@ -194,6 +200,7 @@ class Loader:
   _signals: process.SignalQueue
   _links: _Links
   _own: server.Server
+  _reader: worker.Reader
 
   def __init__(self, setup: setuplib.Setup, number: int, control_fd: int,
                status_fd: int) -> None:
@@ -217,6 +224,9 @@ class Loader:
     self._key = b""
     self._digest = ""
     self._stats: Any = None
+    self._source: Any = None
+    #: Whether there is a worker at all times
+    self._keeps_worker = False
 
   def Run(self) -> None:
     """Does all the loader does; returns when the generation is to end.
@@ -229,7 +239,7 @@ class Loader:
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGCHLD])
     if not self._Load():
       return
-    # It is at hand when the old generation is gone
+    # All is at hand when the old generation has stopped
     self._Prepare()
     if not self._AwaitOrder():
       return
@@ -237,6 +247,7 @@ class Loader:
     while self._Serve():
       logging.info("The configuration is served with the new key")
       self._Prepare()
+    self._Tell(messages.Stopped())
 
   def _Tell(self, message: messages.Message) -> None:
     try:
@@ -267,6 +278,7 @@ class Loader:
     """
     path = self._setup.config_file
     start = time.monotonic()
+    cpu_before = time.process_time()
     files = messages.Files(filestate.FileState(path),
                            filestate.FileState(self._setup.key_file))
     # Loading may take long, and nobody may be waiting for it any more
@@ -300,6 +312,9 @@ class Loader:
                               len(self._snapshot.warnings), state,
                               self._digest, time.monotonic() - start,
                               lambda: self._own.kept)
+    self._keeps_worker = time.process_time() - cpu_before > _LONG_LOAD
+    # Workers inherit what it has kept
+    self._source = answers.Quick(self._snapshot)
     # What was built stays as it is: the collector need not look at it, which
     # would also copy the pages that the workers share
     gc.freeze()
@@ -385,18 +400,22 @@ class Loader:
     self._Tell(messages.Checked(same))
 
   def _Prepare(self) -> None:
-    """Starts the first worker, which waits until it may serve.
+    """Gets ready to serve; a worker that is there from the start waits for it.
 
     """
     self._links = _Links()
     self._own = self._Server(
       answers.Loader(self._snapshot.serial, self._stats.Collect),
       self._OwnRow())
-    self._workers[0].wanted = True
-    self._Start(self._workers[0], time.monotonic())
+    self._reader = worker.Reader(
+      self._setup.sock, self._Server(self._source, self._OwnRow()),
+      self._Elsewhere())
+    if self._keeps_worker:
+      self._workers[0].wanted = True
+      self._Start(self._workers[0], time.monotonic())
 
   def _Serve(self) -> bool:
-    """Has children serve until the generation is told something.
+    """Serves, or has children serve, until the generation is told something.
 
     @return: whether to go on, with another key; False is to finish
 
@@ -408,11 +427,16 @@ class Loader:
       for child in self._children:
         if child.wanted and child.pid is None and child.due <= now:
           self._Start(child, now)
-      readable = process.Wait(self._Sources(), self._Timeout(now))
+      readable = self._reader.Wait(
+        self._Sources(), self._Timeout(now),
+        reads=not any(child.pid for child in self._workers))
       signums = self._signals.Read()
       if signal.SIGCHLD in signums:
         self._HandleEnds(process.Reap())
       if self._links.help[0] in readable:
+        os.read(self._links.help[0], _HELP_SIZE)
+        self._AddWorker()
+      elif self._setup.sock.fileno() in readable:
         self._AddWorker()
       if self._links.large[1].fileno() in readable:
         self._large.wanted = True
@@ -474,7 +498,6 @@ class Loader:
     """Has another worker started, if there may be more.
 
     """
-    os.read(self._links.help[0], _HELP_SIZE)
     for child in self._workers:
       if not child.wanted:
         child.wanted = True
@@ -496,8 +519,8 @@ class Loader:
 
     """
     return process.Fork(
-      function,
-      [self._control_fd, *self._links.LoadersFds(), *self._signals.fds])
+      function, [self._control_fd, self._reader.fileno(),
+                 *self._links.LoadersFds(), *self._signals.fds])
 
   def _Start(self, child: _Child, now: float) -> None:
     """Starts a child.
@@ -508,7 +531,7 @@ class Loader:
       if child is self._large:
         self._LargeMain(row)
       else:
-        self._WorkerMain(row, child.index > 0)
+        self._WorkerMain(row, not self._IsKept(child))
 
     try:
       child.pid = self._Fork(_Main)
@@ -517,6 +540,12 @@ class Loader:
       child.due = now + delay
       logging.error("Cannot start a worker: %s; tried again in %.1f s",
                     err.strerror, delay)
+
+  def _IsKept(self, child: _Child) -> bool:
+    """Tells whether a child stays when there is nothing to do.
+
+    """
+    return self._keeps_worker and child is self._workers[0]
 
   def _HandleEnds(self, ended: List[Tuple[int, int]]) -> None:
     """Plans the replacement of children that died.
@@ -535,7 +564,7 @@ class Loader:
         if child.pid != pid:
           continue
         child.pid = None
-        if code == os.EX_OK and child is not self._workers[0]:
+        if code == os.EX_OK and not self._IsKept(child):
           # It had nothing to do, or somebody has ended it, which shortens the
           # others' wait
           worker.RestoreTimeout(self._setup.sock)
@@ -577,6 +606,7 @@ class Loader:
       # Whoever asks again at once asks the next generation
       self._own.AnswerAll(_TELL_TIME)
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
+    self._reader.Close()
     for fd in (self._links.alive[0], *self._links.large_alive,
                *self._links.help, *self._links.go):
       os.close(fd)
@@ -615,6 +645,13 @@ class Loader:
     return server.Server(self._setup.sock, source, self._key, row,
                          self._setup.replays)
 
+  def _Elsewhere(self) -> Mapping[answers.Elsewhere, socket.socket]:
+    """Returns where what reads the socket leaves requests.
+
+    """
+    return {answers.Elsewhere.LARGE: self._links.large[0],
+            answers.Elsewhere.LOADER: self._links.loader[0]}
+
   def _WorkerMain(self, row: MutableSequence[int], may_go: bool) -> None:
     """A worker's life.
 
@@ -630,10 +667,8 @@ class Loader:
         [self._links.go[0], self._links.alive[0]], None):
       return
     worker.Worker(
-      self._setup.sock, self._Server(answers.Quick(self._snapshot), row), {
-        answers.Elsewhere.LARGE: self._links.large[0],
-        answers.Elsewhere.LOADER: self._links.loader[0],
-        }, self._pid, self._links.alive[0], self._links.help[1], may_go).Run()
+      self._setup.sock, self._Server(self._source, row), self._Elsewhere(),
+      self._pid, self._links.alive[0], self._links.help[1], may_go).Run()
 
   def _LargeMain(self, row: MutableSequence[int]) -> None:
     """The life of the process that makes large answers.

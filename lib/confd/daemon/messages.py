@@ -88,12 +88,18 @@ class Checked(NamedTuple):
   same: bool
 
 
+class Stopped(NamedTuple):
+  """No process of the generation reads or answers any more; all of them end.
+
+  """
+
+
 if TYPE_CHECKING:
-  Message = Union[Ready, Failed, WorkerDied, KeyRenewed, Checked]
+  Message = Union[Ready, Failed, WorkerDied, KeyRenewed, Checked, Stopped]
 
 _KINDS: Dict[str, Type[Any]] = {
   kind.__name__: kind
-  for kind in (Ready, Failed, WorkerDied, KeyRenewed, Checked)
+  for kind in (Ready, Failed, WorkerDied, KeyRenewed, Checked, Stopped)
   }
 
 

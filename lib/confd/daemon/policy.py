@@ -18,14 +18,18 @@ The states of a generation, and what leads from one to the next::
                                            KILLED: it takes too long, or its
                                              loader died
   READY     could serve, and waits until   SERVING: no other one is LEAVING or
-            the old one is gone              KILLED any more
+            the old one has stopped          KILLED any more
                                            LEAVING: the files are gone
                                            KILLED: its loader died
   SERVING   answers                        LEAVING: a newer one is READY, or
                                              the files are gone
                                            KILLED: its loader died
-  LEAVING   was told to finish             KILLED: it does not in time, or its
+  LEAVING   was told to finish             STOPPED: it says that it has
+                                           KILLED: it does not in time, or its
                                              loader died before its children
+  STOPPED   neither reads nor answers      none: it is killed and forgotten if
+            any more; its processes end      it does not end in time, or its
+                                             loader ended before its children
   KILLED    was killed, each process       none: it is forgotten after a while,
                                              though a process may not be gone
 
@@ -145,6 +149,7 @@ class State(enum.Enum):
   READY = "ready"
   SERVING = "serving"
   LEAVING = "leaving"
+  STOPPED = "stopped"
   KILLED = "killed"
 
 
@@ -338,6 +343,10 @@ class Policy:
       self._Count(counters.WORKER_RESTARTS)
     elif isinstance(message, messages.KeyRenewed):
       item.key = message.key
+    elif isinstance(message, messages.Stopped):
+      # One that was not told to finish is replaced when it is gone
+      if item.state is State.LEAVING:
+        self._Enter(item, State.STOPPED, now)
     elif not message.same and item.state is State.SERVING:
       # As if it had never been loaded
       self._tried = None
@@ -352,7 +361,9 @@ class Policy:
     item = self._generations[number]
     active = self._IsActive(item)
     state = item.state
-    if state is not State.KILLED:
+    if state is State.STOPPED:
+      self._KillStopped(item)
+    elif state is not State.KILLED:
       self._Kill(item, now)
     if active:
       self._Replace(item, state, how, now)
@@ -412,6 +423,7 @@ class Policy:
     seconds = {
       State.LOADING: _LOAD_TIMEOUT,
       State.LEAVING: _FINISH_TIMEOUT,
+      State.STOPPED: _FINISH_TIMEOUT,
       State.KILLED: _KILL_TIMEOUT,
       }.get(item.state)
     return None if seconds is None else item.since + seconds
@@ -427,6 +439,19 @@ class Policy:
   def _Kill(self, item: _Generation, now: float) -> None:
     self._Enter(item, State.KILLED, now)
     self._actions.append(Kill(item.number))
+
+  def _KillStopped(self, item: _Generation) -> None:
+    """Kills what is left of a generation that has stopped.
+
+    Nothing waits for the end of its processes.
+
+    """
+    self._actions.append(Kill(item.number))
+    self._Forget(item)
+
+  def _Forget(self, item: _Generation) -> None:
+    self._actions.append(Forget(item.number))
+    del self._generations[item.number]
 
   def _Active(self) -> Iterator[_Generation]:
     for item in list(self._generations.values()):
@@ -580,19 +605,21 @@ class Policy:
       self._NoteLost(item, now)
       self._LoadFailed("It took more than %d seconds" % _LOAD_TIMEOUT, now)
       self._RetrySoon(now)
-    elif item.state is State.LEAVING:
+    elif item.state in (State.LEAVING, State.STOPPED):
       self._Say(logging.ERROR, "Process %d or a child of it did not finish;"
                 " they are killed" % item.pid)
-      self._Kill(item, now)
+      if item.state is State.LEAVING:
+        self._Kill(item, now)
+      else:
+        self._KillStopped(item)
     else:
       self._Say(logging.ERROR, "Process %d or a child of it cannot be killed;"
                 " going on without waiting for it. Its state in ps(1) says what"
                 " it waits for: with D, that is a disk or the like." % item.pid)
-      self._actions.append(Forget(item.number))
-      del self._generations[item.number]
+      self._Forget(item)
 
   def _HandOver(self, now: float) -> None:
-    """Lets a generation that is ready serve, when the old ones are gone.
+    """Lets a generation that is ready serve, when the old ones have stopped.
 
     """
     ready = self._Find(State.READY)

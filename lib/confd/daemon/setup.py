@@ -46,7 +46,8 @@ class Setup:
 def RowsNeeded(workers: int) -> int:
   """Returns how many rows of counters a daemon needs.
 
-  The supervisor has the first; two generations may exist at a time.
+  The supervisor has the first; two generations may count at a time. One that
+  has stopped counts nothing any more.
 
   """
   return 1 + 2 * RowsOfGeneration(workers)

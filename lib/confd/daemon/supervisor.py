@@ -6,8 +6,8 @@
 
 It never parses the configuration, so nothing that is in there can end it. It
 holds the socket, which every generation inherits: a new one starts to read when
-the old one is gone, and what comes in between waits in the socket's queue. So
-no request is lost, and the serial number never goes back.
+the old one has stopped, and what comes in between waits in the socket's queue.
+So no request is lost, and the serial number never goes back.
 
 What has to be done is L{policy}'s to say; here it is found out what has
 happened, and done. The loop waits in one place (L{Supervisor._Wait}) only.

@@ -2,7 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A worker: takes datagrams off the shared socket, and sends the answers.
+"""Taking datagrams off the shared socket, and sending the answers.
+
+A L{Worker} does nothing else. A L{Reader} is for a process that has other
+things to do as well: the first process of a generation, while there is no
+worker.
 
 Facts: several processes block in recvmsg on one socket; the kernel wakes one
 of them per datagram, in turn. That is the fastest way to share much work, but
@@ -32,7 +36,7 @@ from ganeti.confd import server
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Mapping
+  from typing import Iterable, Mapping, Optional, Set
 
 
 #: Seconds that a worker with much to do waits in recvmsg
@@ -40,10 +44,14 @@ _RECEIVE_TIMEOUT = 0.05
 #: The shortest one there is: 0 would mean no time-out
 _NO_TIME = 0.000001
 
-#: A worker has much to do if it gets so many datagrams in so many seconds; it
+#: A process has much to do if it gets so many datagrams in so many seconds; it
 #: could answer about fifteen times as many
 _BUSY_COUNT = 256
 _BUSY_SECONDS = 0.064
+
+#: How many datagrams a L{Reader} answers before it looks around. Answers of a
+#: worker's kind take less than 10 ms each.
+_TURN = 16
 
 #: Seconds without a datagram after which a worker that may go, goes
 _IDLE = 60.0
@@ -54,6 +62,86 @@ def RestoreTimeout(sock: socket.socket) -> None:
 
   """
   server.SetReceiveTimeout(sock, _RECEIVE_TIMEOUT)
+
+
+class Reader:
+  """Answers datagrams in a process that has other things to wait for.
+
+  """
+  def __init__(self, sock: socket.socket, serving: server.Server,
+               elsewhere: Mapping[answers.Elsewhere, socket.socket]) -> None:
+    """@param sock: from L{server.OpenSocket}
+    @param elsewhere: where requests go that are others' to answer
+
+    """
+    self._serve = serving.ServeOne
+    self._elsewhere = elsewhere
+    self._sock_fd = sock.fileno()
+    self._poller = select.epoll()
+    self._registered: Set[int] = set()
+    self._count = 0
+    self._since = time.monotonic()
+
+  def fileno(self) -> int:
+    """Returns a descriptor that no child must hold.
+
+    """
+    return self._poller.fileno()
+
+  def Close(self) -> None:
+    self._poller.close()
+
+  def Wait(self, sources: Iterable[int], timeout: Optional[float],
+           reads: bool) -> Set[int]:
+    """Waits for other things than datagrams, and answers those meanwhile.
+
+    @param sources: the descriptors of those things
+    @param timeout: seconds; None for any time
+    @param reads: whether to answer datagrams
+    @return: the descriptors that can be read, or have come to their end; that
+      of the socket if there is so much to do that workers should do it
+
+    """
+    wanted = {self._sock_fd, *sources} if reads else set(sources)
+    for fd in self._registered - wanted:
+      self._poller.unregister(fd)
+    for fd in wanted - self._registered:
+      self._poller.register(fd, select.EPOLLIN)
+    self._registered = wanted
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+      readable = {fd for (fd, _) in self._poller.poll(timeout)}
+      if self._sock_fd in readable:
+        readable.remove(self._sock_fd)
+        if self._Serve():
+          readable.add(self._sock_fd)
+      if readable:
+        return readable
+      if deadline is not None:
+        timeout = deadline - time.monotonic()
+        if timeout <= 0:
+          return readable
+
+  def _Serve(self) -> bool:
+    """Answers some datagrams.
+
+    @return: whether there is much to do
+
+    """
+    if self._count == 0:
+      self._since = time.monotonic()
+    for _ in range(_TURN):
+      if not self._serve(self._elsewhere, socket.MSG_DONTWAIT):
+        break
+      self._count += 1
+      if self._count == _BUSY_COUNT:
+        self._count = 0
+        now = time.monotonic()
+        before = self._since
+        self._since = now
+        if now - before < _BUSY_SECONDS:
+          return True
+    return False
 
 
 class Worker:
