@@ -6,6 +6,9 @@
 
 import contextlib
 import http.server
+import json
+import os
+import re
 import threading
 import unittest
 
@@ -335,6 +338,68 @@ class TestPages(unittest.TestCase):
     self._Open("/hostile/map.svg")
     self.assertEqual(self._Run("document.querySelectorAll('script, [onload],"
                                " svg svg').length"), 0)
+
+
+class TestFiles(unittest.TestCase):
+  """Style sheet and script as Chromium's own parsers read them.
+
+  A browser skips what it does not understand in a style sheet, and a page whose
+  script cannot be parsed works without it. So both faults are easily missed.
+
+  """
+  @classmethod
+  def setUpClass(cls):
+    stack = contextlib.ExitStack()
+    cls.addClassCleanup(stack.close)
+    cls.browser = stack.enter_context(browser.Browser())
+
+  @staticmethod
+  def _Read(name):
+    return testutils.ReadFile(os.path.join(
+      testutils.SRCDIR, "lib", "confd", "exporter", name)).decode("ascii")
+
+  def _Supports(self, *args):
+    return self.browser.Run("CSS.supports(%s)" %
+                            ", ".join(map(json.dumps, args)))
+
+  def _FindFaults(self, style):
+    """Returns what of a style sheet Chromium does not know.
+
+    """
+    style = re.sub(r"/\*.*?\*/", "", style, flags=re.S)
+    # An unknown feature of a medium is neither true nor false
+    faults = [media for media in re.findall(r"@media ([^{]*?) *\{", style)
+              if not any(self.browser.Run("matchMedia(%s).matches" %
+                                          json.dumps(prefix + media))
+                         for prefix in ("", "not "))]
+    rules = re.findall(r"([^{}]*)\{([^{}]*)\}",
+                       re.sub(r"@media [^{]*\{", "", style))
+    for (selector, declarations) in rules:
+      selector = selector.strip(" \n}")
+      if not self._Supports("selector(%s)" % selector.split(",")[0]):
+        faults.append(selector)
+      for declaration in declarations.split(";"):
+        (name, _, value) = map(str.strip, declaration.partition(":"))
+        if name and not self._Supports(name, value):
+          faults.append("%s: %s" % (name, value))
+    self.assertGreater(len(rules), 1)
+    return faults
+
+  def testStyle(self):
+    self.assertEqual(self._FindFaults(self._Read("style.css")), [])
+    self.assertEqual(self._FindFaults(
+      "@media (max-with: 3px) { p { colour: red; color: read; margin: 0 }}\n"
+      "p::befor, b { top: 0 }"),
+                     ["(max-with: 3px)", "colour: red", "color: read",
+                      "p::befor, b"])
+
+  def testScript(self):
+    def _Compile(text):
+      return self.browser.Call("Runtime.compileScript", expression=text,
+                               sourceURL="update.js", persistScript=False)
+    text = self._Read("update.js")
+    self.assertNotIn("exceptionDetails", _Compile(text))
+    self.assertIn("exceptionDetails", _Compile(text + "}"))
 
 
 if __name__ == "__main__":

@@ -89,7 +89,9 @@ class TestDestdir(unittest.TestCase):
         "readers-key.yml",
         ]]))
     for name in ["__init__.py", "_autoconf.py", "confd/_version.py",
-                 "confd/client.py", "confd/server.py", "confd/py.typed"]:
+                 "confd/client.py", "confd/server.py", "confd/py.typed",
+                 "confd/exporter/style.css", "confd/exporter/update.js",
+                 "confd/exporter/icon.svg"]:
       self.assertIn("/usr/lib/python3/dist-packages/ganeti/" + name, files)
     for name in files:
       with open(self.destdir + name, encoding="utf-8") as fd:

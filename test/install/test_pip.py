@@ -221,6 +221,14 @@ class TestPip(unittest.TestCase):
               if name.startswith("ganeti/confd/") and name.endswith(".py")}
     packed = {name.rpartition(".__init__")[0] or name for name in packed}
     self.assertEqual(packed, needed, "see setup.py")
+    # What is beside the modules in a build tree is in the wheel, too
+    self.assertEqual(
+      {name for name in files
+       if name.startswith("ganeti/") and not name.endswith(".py")},
+      {os.path.join("ganeti", os.path.relpath(os.path.join(directory, name),
+                                              package))
+       for (directory, _, found) in os.walk(package + "/confd")
+       for name in found if not name.endswith((".py", ".pyc"))})
     self.assertIn("ganeti/confd/py.typed", files)
     self.assertEqual([name for name in files if name.endswith(".in")], [])
 

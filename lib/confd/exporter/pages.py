@@ -4,8 +4,8 @@
 
 """The pages that people look at, as HTML.
 
-They need no script; one (L{SCRIPT}) puts in what has changed, so that nobody
-has to reload. Nothing is said by colours alone.
+Pages work without scripts; C{update.js} updates them in place. No information is
+given by colour alone.
 
 Rule: pure functions. Names may hold anything: C{markup} escapes them.
 
@@ -24,6 +24,7 @@ from ganeti.confd.exporter import facts as factslib
 from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import metrics
+from ganeti.confd.exporter import static
 from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import svg
@@ -40,160 +41,6 @@ PLACE = markup.Markup("<!--here-->")
 
 #: The id of what says why there are no rows
 _WRONG = "wrong"
-
-#: Where style and script are
-STYLE_PATH = "/style.css"
-SCRIPT_PATH = "/update.js"
-
-#: What a browser shows beside a page's title
-ICON_PATH = "/icon.svg"
-ICON = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
-<rect x="1" y="1" width="14" height="14" fill="#fff" stroke="#1f6f43"/>
-<path d="M4 4h3v3H4zM9 4h3v3H9zM4 9h3v3H4z" fill="#1f6f43"/></svg>
-"""
-
-#: Puts in what has changed, whenever the server says that something has, and
-#: each minute for the ages. What is typed stays, as the form is not in the part
-#: that changes; focus and scrolled places are given back, and as long as text
-#: is selected nothing changes. News are told in few words, which screen readers
-#: read out, and so is the end of them. A page that nobody sees does not listen:
-#: browsers have no more than six connections to a server.
-SCRIPT = """\
-"use strict";
-const live = document.getElementById("live");
-const news = document.getElementById("news");
-let source = null, busy = false, again = false, lost = false;
-
-function put(fresh) {
-  if (fresh.isEqualNode(live)) return;
-  const focused = live.contains(document.activeElement) &&
-    document.activeElement;
-  const href = focused && focused.getAttribute("href");
-  const scrolled = [...live.querySelectorAll(".wide")].map(
-    (box) => [box.scrollLeft, box.scrollTop]);
-  const index = focused ? [...live.querySelectorAll("*")].indexOf(focused) : -1;
-  const place = [scrollX, scrollY];
-  if (fresh.dataset.summary !== live.dataset.summary)
-    news.textContent = fresh.dataset.summary;
-  live.dataset.summary = fresh.dataset.summary;
-  live.replaceChildren(...fresh.childNodes);
-  [...live.querySelectorAll(".wide")].forEach((box, i) => {
-    if (scrolled[i]) [box.scrollLeft, box.scrollTop] = scrolled[i];
-  });
-  const next = [...live.querySelectorAll("a")].find(
-    (link) => href !== null && link.getAttribute("href") === href) ||
-    live.querySelectorAll("*")[index];
-  if (focused && next) next.focus({preventScroll: true});
-  scrollTo(...place);
-}
-
-async function update() {
-  again = true;
-  if (busy) return;
-  busy = true;
-  try {
-    while (again) {
-      again = false;
-      const reply = await fetch(location.href);
-      const page = new DOMParser().parseFromString(await reply.text(),
-                                                   "text/html");
-      const fresh = page.getElementById("live");
-      if (!fresh) throw new Error(reply.status);
-      while (!getSelection().isCollapsed)
-        await new Promise((done) => setTimeout(done, 500));
-      put(fresh);
-      if (lost) news.textContent = live.dataset.summary;
-      lost = false;
-    }
-  } catch (error) {
-    lose();
-  } finally {
-    busy = false;
-  }
-}
-
-function lose() {
-  if (!lost) news.textContent = "The server does not answer: this page stays" +
-    " as it was at " + new Date().toLocaleTimeString() + ".";
-  lost = true;
-}
-
-function listen() {
-  if (source || document.hidden) return;
-  source = new EventSource(live.dataset.events);
-  source.onmessage = source.onopen = update;
-  source.onerror = () => {
-    lose();
-    // Having been refused, it does not try again by itself
-    if (source.readyState === EventSource.CLOSED) source = null;
-  };
-}
-
-function rest() {
-  if (source) source.close();
-  source = null;
-}
-
-document.addEventListener("visibilitychange",
-                          () => document.hidden ? rest() : listen());
-addEventListener("pagehide", rest);
-addEventListener("pageshow", listen);
-setInterval(() => document.hidden || (listen(), update()), 60000);
-listen();
-"""
-
-STYLE = """\
-:root { color-scheme: light dark; --line: #8886; --bad: #a40020;
-  --doubt: #7a4a00; --good: #14602f; }
-@media (prefers-color-scheme: dark) {
-:root { --bad: #ff9a9a; --doubt: #ffc66d; --good: #7fd99a; }
-}
-body { font: 16px/1.5 sans-serif; margin: 0; padding: 0 1rem 4rem;
-  overflow-wrap: break-word; }
-nav a { display: inline-block; padding: 0.5rem 1rem 0.5rem 0; }
-nav a[aria-current] { font-weight: bold; color: inherit; }
-h1 { font-size: 1.4rem; margin: 0.5rem 0; }
-h2 { font-size: 1.1rem; margin: 1.5rem 0 0.5rem; }
-p { max-width: 60rem; }
-#news { position: fixed; right: 0; bottom: 0; margin: 0; padding: 0 1rem;
-  background: Canvas; border-top: 2px solid; }
-#news:empty { border: 0; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; }
-th, td { text-align: left; padding: 0.2rem 0.75rem 0.2rem 0;
-  border-bottom: 1px solid var(--line); vertical-align: top;
-  max-width: 25rem; }
-thead th { white-space: nowrap; }
-tbody th { font-weight: normal; }
-td.number, th.number { text-align: right; white-space: nowrap; }
-.state { font-weight: bold; padding: 0.1rem 0.5rem; border: 2px solid;
-  white-space: nowrap; }
-.ok { color: var(--good); }
-.warning { border-style: dashed; color: var(--doubt); }
-.critical { border-style: double; border-width: 4px; color: var(--bad); }
-dl { display: grid; grid-template-columns: max-content auto; gap: 0 1rem; }
-dd { margin: 0; }
-label { display: block; }
-input { font: inherit; padding: 0.3rem 0.6rem; box-sizing: border-box; }
-input[type=text] { width: 40rem; max-width: 100%; }
-.severe { color: var(--bad); }
-.problem { border-left: 4px solid var(--bad); padding-left: 0.8rem; }
-@media (max-width: 45rem) {
-table, tbody, tbody tr, tbody th { display: block; }
-thead tr { display: flex; flex-wrap: wrap; gap: 0 1rem; }
-thead th { border: 0; padding: 0.4rem 0; }
-table:not(.sorted) thead { position: absolute; clip-path: inset(50%);
-  width: 1px; height: 1px; overflow: hidden; }
-tbody tr { border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
-tbody th, tbody td { border: 0; padding: 0; max-width: 100%; }
-tbody th { font-weight: bold; }
-tbody td { display: inline-block; margin-right: 1rem; }
-tbody td::before { content: attr(data-title) ": "; }
-tbody td:empty { display: none; }
-}
-""" + svg.STYLE
-
 
 def _FormatValue(value: Any) -> Optional[str]:
   if isinstance(value, list):
@@ -262,8 +109,8 @@ def _Page(title: str, known: Optional[Known], page: str, summary: str,
   @param known: the cluster that it is about; None for all
   @param page: its name, in paths
   @param summary: the state in few words, told when it has changed
-  @param live: what L{SCRIPT} keeps up to date
-  @param form: what it does not touch
+  @param live: the part that C{update.js} replaces
+  @param form: stays as it is, with the text that is typed into it
 
   """
   links = [E("a", "Clusters", href="/",
@@ -281,9 +128,9 @@ def _Page(title: str, known: Optional[Known], page: str, summary: str,
     "html",
     E("head", E("meta", charset="utf-8"),
       E("meta", name="viewport", content="width=device-width"),
-      E("title", title), E("link", rel="icon", href=ICON_PATH),
-      E("link", rel="stylesheet", href=STYLE_PATH),
-      E("script", src=SCRIPT_PATH, defer=True)),
+      E("title", title), E("link", rel="icon", href=static.ICON),
+      E("link", rel="stylesheet", href=static.STYLE),
+      E("script", src=static.SCRIPT, defer=True)),
     E("body", E("nav", links, aria_label="Pages"),
       E("main", E("h1", title), E("p", id="news", role="status"), form,
         E("div", live, id="live", data_events=events, data_summary=summary))),

@@ -47,6 +47,7 @@ from ganeti.confd.exporter import http1
 from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import pages
+from ganeti.confd.exporter import static
 from ganeti.confd.exporter import watcher
 from ganeti.confd.schema import columns
 
@@ -63,7 +64,6 @@ _NO_NAMES = frozenset(["sd", ".", ".."])
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HTML_TYPE = "text/html; charset=utf-8"
 _JSON_TYPE = "application/json; charset=utf-8"
-_SVG_TYPE = "image/svg+xml; charset=utf-8"
 
 #: A drawing has its style in it
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -148,11 +148,11 @@ def _Wrong(err: listing.BadRequest) -> http1.Response:
   return http1.Response(400, _JSON_TYPE, [_Json({"error": str(err)})])
 
 
-def _Fixed(content_type: str, text: str) -> _Handler:
+def _Fixed(content_type: str, data: bytes) -> _Handler:
   """Makes the handler of what is always the same.
 
   """
-  response = http1.Response(200, content_type, [text.encode("utf-8")])
+  response = http1.Response(200, content_type, [data])
 
   async def _Get(_: http1.Request) -> http1.Response:
     return response
@@ -190,13 +190,10 @@ class Server:
       found.listeners.append(self._ForgetOld)
     self._handlers: Dict[Tuple[str, ...], _Handler] = {
       ("", ""): self._Clusters,
-      ("", "healthz"): _Fixed(http1.TEXT_TYPE, "ok\n"),
+      ("", "healthz"): _Fixed(http1.TEXT_TYPE, b"ok\n"),
       ("", "metrics"): self._Metrics,
-      tuple(pages.STYLE_PATH.split("/")):
-        _Fixed("text/css; charset=utf-8", pages.STYLE),
-      tuple(pages.SCRIPT_PATH.split("/")):
-        _Fixed("text/javascript; charset=utf-8", pages.SCRIPT),
-      tuple(pages.ICON_PATH.split("/")): _Fixed(_SVG_TYPE, pages.ICON),
+      **{tuple(path.split("/")): _Fixed(*file)
+         for (path, file) in static.Files().items()},
       ("", "events"): self._AllEvents,
       ("", "sd", "nodes"): self._Discovery,
       ("", "sd", "instances"): self._Discovery,

@@ -1,0 +1,59 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The style sheet, the script and the icon of all pages.
+
+They are files beside this module, and are read once, at the start.
+
+"""
+
+from __future__ import annotations
+
+import pkgutil
+
+from typing import Dict, NamedTuple
+
+from ganeti.confd.views import svg
+
+
+#: Their paths on the server
+STYLE = "/style.css"
+SCRIPT = "/update.js"
+ICON = "/icon.svg"
+
+
+class File(NamedTuple):
+  """A file as it is sent.
+
+  """
+  content_type: str
+  data: bytes
+
+
+def _Read(path: str) -> bytes:
+  """Reads a file of this package.
+
+  @raise OSError: the installation lacks the file
+
+  """
+  data = pkgutil.get_data(__package__, path[1:])
+  # None would be an import system that cannot read files
+  assert data is not None
+  return data
+
+
+def Files() -> Dict[str, File]:
+  """Reads all files.
+
+  @return: by path
+  @raise OSError: the installation lacks a file
+
+  """
+  return {
+    # Drawings in pages have no style of their own
+    STYLE: File("text/css; charset=utf-8",
+                _Read(STYLE) + svg.STYLE.encode("ascii")),
+    SCRIPT: File("text/javascript; charset=utf-8", _Read(SCRIPT)),
+    ICON: File("image/svg+xml; charset=utf-8", _Read(ICON)),
+    }
