@@ -10,11 +10,13 @@ import contextlib
 import html.parser
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 import urllib.parse
 
@@ -400,6 +402,7 @@ class TestWebLimits(_TestCase):
 
     """
     answers = {}
+    before = testutils.ProcessTree(self.exporter.proc.pid)
 
     def _Ask(path):
       answers[path] = self.exporter.Ask(_Path(path, filter=_ENDLESS))
@@ -413,6 +416,8 @@ class TestWebLimits(_TestCase):
       for path in ("/healthz", "/metrics", "/plain/", "/plain/map"):
         self.assertEqual(self.exporter.Ask(path).status, 200)
         count += 1
+      # The filters need the processor, too
+      time.sleep(0.1)
     for thread in threads:
       thread.join()
     self.assertGreater(count, 10)
@@ -420,8 +425,8 @@ class TestWebLimits(_TestCase):
     for path in paths:
       self.assertIn("takes too long", answers[path].text)
       self._CheckHeaders(answers[path])
-    testutils.WaitFor(
-      lambda: not processes.Children(self.exporter.proc.pid), "nothing is left")
+    testutils.WaitFor(lambda: testutils.ProcessTree(self.exporter.proc.pid) ==
+                      before, "nothing is left")
 
   def testLargeFilter(self):
     """A filter that wants gigabytes at once is given up before it has them.
@@ -459,6 +464,28 @@ class TestWebLimits(_TestCase):
     finally:
       for sock in sockets:
         sock.close()
+
+  def testSlowFilters(self):
+    """Other filters do not wait until slow ones are given up.
+
+    """
+    self.exporter.Ask(_Path("/plain/nodes.json", filter="name != \"x\""))
+    with contextlib.ExitStack() as stack:
+      sockets = []
+      for number in range(2):
+        sock = stack.enter_context(self.exporter.Connect())
+        sock.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % _Path(
+          "/plain/instances.json",
+          filter="%s or pnode == \"%d\"" % (_ENDLESS, number))).encode())
+        sockets.append(sock)
+      # The collector, and a process for each of them
+      testutils.WaitFor(lambda: len(testutils.ProcessTree(
+        self.exporter.proc.pid)) == 4, "they are tried")
+      for number in range(3):
+        answer = self.exporter.Ask(_Path("/plain/nodes.json",
+                                         filter="name != \"%d\"" % number))
+        self.assertEqual(answer.status, 200)
+      self.assertEqual(select.select(sockets, [], [], 0)[0], [])
 
   def testSlowRequests(self):
     """Headers that never end, on more connections than there may be.
@@ -514,7 +541,11 @@ class TestWebLimits(_TestCase):
     for thread in threads:
       thread.join()
     self.assertEqual([answer.status for answer in answers], [200] * 100)
-    self.assertEqual(len({len(answer.body) for answer in answers}), 1)
+    # What is about confd itself may have changed meanwhile
+    self.assertEqual(len({
+      tuple(line for line in answer.body.splitlines()
+            if not line.startswith((b"ganeti_confd_", b"ganeti_facts_age_")))
+      for answer in answers}), 1)
 
 
 class TestWebWatching(unittest.TestCase):
@@ -637,6 +668,97 @@ class TestWebWatching(unittest.TestCase):
       self._WaitUp(exporter, 1)
       other.WriteConfig(dict(config, serial_no=18))
       exporter.WaitForSerial("c", 18)
+
+
+class TestWebProcesses(unittest.TestCase):
+  """The server and the collector, the process that asks.
+
+  """
+  def setUp(self):
+    self.daemon = testutils.Daemon(_Config(address="127.0.0.1"))
+    self.addCleanup(self.daemon.Kill)
+    self.daemon.Start()
+    settings = webserver.Settings("c", [self.daemon])
+    # A name takes a thread that resolves it
+    self.assertIn("addresses = 127.0.0.1\n", settings)
+    self.exporter = webserver.Exporter(settings.replace("127.0.0.1",
+                                                        "localhost"))
+    self.addCleanup(self.exporter.Kill)
+    self.exporter.Start()
+    self.exporter.WaitForSerial("c", 17)
+    self.server = self.exporter.proc.pid
+    testutils.WaitFor(lambda: self._Metric("ganeti_up") == 1, "it is up")
+
+  def _Metric(self, name):
+    return self.exporter.Metric(name, cluster="c")
+
+  def _Collector(self):
+    """Returns the collector's process id; None where it is not alone.
+
+    """
+    children = processes.Children(self.server)
+    return children[0] if len(children) == 1 else None
+
+  def _Threads(self, pid):
+    return int(processes.Status(pid, "Threads"))
+
+  def testThreads(self):
+    """The server forks, and so has one thread.
+
+    """
+    for path in ("/c/nodes", "/c/instances", "/metrics"):
+      self.assertEqual(self.exporter.Ask(path).status, 200)
+    self.daemon.WriteConfig(_Config(18, "127.0.0.1"))
+    self.exporter.WaitForSerial("c", 18)
+    self.assertEqual(self._Threads(self.server), 1)
+    # Or else there need not be two processes
+    self.assertGreater(self._Threads(self._Collector()), 1)
+
+  def testCollectorKilled(self):
+    """Another one takes its place, and meanwhile the last state is served.
+
+    """
+    collectors = set()
+    before = len(processes.OpenFiles(self.server))
+    for serial in (18, 19, 20):
+      collectors.add(self._Collector())
+      os.kill(self._Collector(), signal.SIGKILL)
+      testutils.WaitFor(lambda: self._Metric("ganeti_up") == 0, "it is gone")
+      self.assertIn("was ended by signal 9", self.exporter.Ask("/c/").text)
+      self.assertEqual(self._Metric("ganeti_cluster_config_serial"),
+                       serial - 1)
+      self.daemon.WriteConfig(_Config(serial, "127.0.0.1"))
+      self.exporter.WaitForSerial("c", serial)
+      self.assertEqual(self._Metric("ganeti_up"), 1)
+    self.assertEqual(len(collectors), 3)
+    # Nothing is left of those before
+    testutils.WaitFor(lambda: len(processes.OpenFiles(self.server)) <= before,
+                      "no descriptors are left")
+    self.assertEqual(self.exporter.Output().count("No cluster is asked"),
+                     3)
+    self.assertNotIn("Traceback", self.exporter.Output())
+
+  def testServerKilled(self):
+    """The collector ends with the server.
+
+    """
+    collector = self._Collector()
+    self.exporter.proc.kill()
+    self.exporter.proc.wait()
+    processes.WaitForEnd([collector])
+
+  def testTerminated(self):
+    """A signal for all processes, as from systemd, is no reason to complain.
+
+    """
+    output = self.exporter.Output()
+    collector = self._Collector()
+    os.kill(collector, signal.SIGTERM)
+    os.kill(collector, signal.SIGINT)
+    self.assertEqual(self._Collector(), collector)
+    self.assertEqual(self.exporter.Stop(), 0)
+    processes.WaitForEnd([collector])
+    self.assertEqual(self.exporter.Output(), output)
 
 
 class TestWebReadersKey(unittest.TestCase):

@@ -11,12 +11,12 @@ import unittest
 from unittest import mock
 
 try:
-  from ganeti.confd.exporter import aside
   from ganeti.confd.exporter import cache
   from ganeti.confd.exporter import connections
+  from ganeti.confd.exporter import forked
   from ganeti.confd.exporter import http1
 except ImportError:
-  aside = cache = connections = http1 = None
+  cache = connections = forked = http1 = None
 
 
 @unittest.skipUnless(connections, "no h11 (Debian package python3-h11)")
@@ -102,7 +102,7 @@ class TestConnections(unittest.TestCase):
     size = 1 << 20
     statuses = []
 
-    async def _Make(make):
+    async def _RunHere(make):
       return make()
 
     async def _Main():
@@ -140,7 +140,7 @@ class TestConnections(unittest.TestCase):
       for sock in slow:
         sock.close()
 
-    with mock.patch.object(aside, "Make", _Make):
+    with mock.patch.object(forked, "Run", _RunHere):
       asyncio.run(_Main())
     self.assertEqual(statuses, 40 * [b"200"])
 

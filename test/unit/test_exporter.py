@@ -14,10 +14,10 @@ from inputs import TEXTS, hypothesis, needs_hypothesis, st
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import discovery
-from ganeti.confd.exporter import facts as factslib
-from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import markup
+from ganeti.confd.exporter import rowfilter
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
@@ -33,7 +33,7 @@ _SETTINGS = inputs.Settings(100)
 
 
 def _Row(kind, **values):
-  row = {field: None for field in factslib.Fields(kind)}
+  row = {field: None for field in clusterstate.Fields(kind)}
   row.update(values)
   return row
 
@@ -55,7 +55,7 @@ def _Node(name, **values):
      "tags": []}, **values))
 
 
-def _Facts(**values):
+def _Config(**values):
   tables = {
     columns.NODE: [_Node("node1"), _Node("node2", role="R")],
     columns.INSTANCE: [_Instance("inst2"), _Instance("inst10"),
@@ -69,20 +69,21 @@ def _Facts(**values):
     columns.DISK: [],
     }
   tables.update(values)
-  return factslib.Facts(17, "cluster.example.com", 3000000, 5.5, tables, [
-    checks.Finding("forthcoming", "warning", "inst2", "text", "advice")])
+  return clusterstate.ClusterConfig(
+    17, "cluster.example.com", 3000000, 5.5, tables,
+    [checks.Finding("forthcoming", "warning", "inst2", "text", "advice")])
 
 
-_CANDIDATES = [
+_STATUSES = [
   clusterstatus.CandidateStatus("192.0.2.1", True, 0.001, 17, 0, 3000000, None),
   clusterstatus.CandidateStatus("192.0.2.2", False, None, None, None, None,
                                 "silent"),
   ]
 
 
-def _Confd():
-  return factslib.Confd(
-    clusterstatus.ClusterStatus(17, _CANDIDATES, [], {}),
+def _Candidates():
+  return clusterstate.Candidates(
+    clusterstatus.ClusterStatus(17, _STATUSES, [], {}),
     clusterstats.ClusterStats(17, [clusterstats.Read("192.0.2.1", {
       "version": "1.2", "config": {"serial": 17}, "queries": {"ping": 3}})], [],
                               {"192.0.2.2": None}))
@@ -132,9 +133,9 @@ class TestMarkup(unittest.TestCase):
     made.encode("utf-8")
 
 
-class TestChoose(unittest.TestCase):
+class TestSelect(unittest.TestCase):
   def _Names(self, condition="", order=""):
-    chosen = listing.Choose(_Facts(), columns.INSTANCE, condition, order)
+    chosen = rowfilter.Select(_Config(), columns.INSTANCE, condition, order)
     self.assertEqual(chosen.total, 3)
     return [row["name"] for row in chosen.rows]
 
@@ -149,7 +150,7 @@ class TestChoose(unittest.TestCase):
     # Texts among numbers, and what is missing
     self.assertEqual(self._Names(order="be/maxmem")[-1], "inst3")
     self._Names(order="network_port" if "network_port" in
-                factslib.Fields(columns.INSTANCE) else "uuid")
+                clusterstate.Fields(columns.INSTANCE) else "uuid")
 
   def testWrong(self):
     for (condition, order, text) in [
@@ -158,8 +159,8 @@ class TestChoose(unittest.TestCase):
         ("name ==", "", ""),
         ("tags", "", "cannot be applied"),
         ("(" * 200, "", ""),
-        ("name == \"%s\"" % ("x" * listing.MAX_FILTER), "", "more than")]:
-      with self.assertRaises(listing.BadRequest) as caught:
+        ("name == \"%s\"" % ("x" * rowfilter.MAX_FILTER), "", "more than")]:
+      with self.assertRaises(rowfilter.BadRequest) as caught:
         self._Names(condition, order)
       self.assertIn(text, str(caught.exception))
 
@@ -171,7 +172,7 @@ class TestChoose(unittest.TestCase):
 
 class TestDiscovery(unittest.TestCase):
   def _Targets(self, kind=columns.INSTANCE, **query):
-    return discovery.Targets({"fsn": _Facts()}, kind, query)
+    return discovery.Targets({"fsn": _Config()}, kind, query)
 
   def test(self):
     groups = self._Targets(filter='name == "inst2"', port="9111",
@@ -189,7 +190,7 @@ class TestDiscovery(unittest.TestCase):
     for query in [{"port": "0"}, {"port": "x"}, {"port": "65536"},
                   {"label.a-b": "x"}, {"label.": "x"}, {"nothing": "x"},
                   {"filter": "nothing"}]:
-      with self.assertRaises(listing.BadRequest):
+      with self.assertRaises(rowfilter.BadRequest):
         self._Targets(**query)
 
 
@@ -197,11 +198,12 @@ class TestDiscovery(unittest.TestCase):
                  " python3-prometheus-client)")
 class TestMetrics(unittest.TestCase):
   def _Samples(self, up=True, per_instance=True):
-    states = [metrics.State("fsn", _Facts(), up, _Confd()),
-              metrics.State("dus", None, False, None)]
+    states = [clusterstate.ClusterState("fsn", _Config(), _Candidates(),
+                                        None if up else "No answer"),
+              clusterstate.ClusterState("dus", None, None, "No answer")]
     samples = {}
-    for family in [*metrics.FactsFamilies(states, per_instance),
-                   *metrics.MomentFamilies(states)]:
+    for family in [*metrics.ConfigFamilies(states, per_instance),
+                   *metrics.LiveFamilies(states)]:
       for sample in family.samples:
         key = (sample.name, ) + tuple(sorted(sample.labels.items()))
         self.assertNotIn(key, samples)
@@ -281,25 +283,24 @@ class TestMetrics(unittest.TestCase):
 @unittest.skipIf(pages is None, "prometheus_client is not installed (Debian:"
                  " python3-prometheus-client)")
 class TestPages(unittest.TestCase):
-  def _Known(self, facts=None, problem=None, age=1.0):
-    return pages.Known(metrics.State("fsn", facts, problem is None, _Confd()),
-                       age, problem)
+  def _State(self, config=None, problem=None, age=1.0):
+    return clusterstate.ClusterState("fsn", config, _Candidates(), problem, age)
 
-  def _Table(self, known, kind, condition, order):
+  def _Table(self, state, kind, condition, order):
     rows = None
-    if known.state.facts is not None:
+    if state.config is not None:
       try:
-        rows = pages.Rows(known.state.facts, kind, "fsn", condition, order)
-      except listing.BadRequest as err:
-        rows = pages.Wrong(str(err))
-    return pages.Table(known, kind, condition, order, rows)
+        rows = pages.Rows(state.config, kind, "fsn", condition, order)
+      except rowfilter.BadRequest as err:
+        rows = pages.Error(str(err))
+    return pages.Table(state, kind, condition, order, rows)
 
-  def _Map(self, known):
-    facts = known.state.facts
-    return pages.Map(known, facts and pages.Drawing(facts, "fsn", False))
+  def _Map(self, state):
+    config = state.config
+    return pages.Map(state, config and pages.Drawing(config, "fsn", False))
 
   def testOverview(self):
-    parsed = _Parser(pages.Overview(self._Known(_Facts())))
+    parsed = _Parser(pages.Overview(self._State(_Config())))
     text = "\n".join(parsed.texts)
     for word in ["WARNING", "cluster.example.com", "192.0.2.2", "silent",
                  "advice"]:
@@ -309,38 +310,38 @@ class TestPages(unittest.TestCase):
     """Two configurations of one serial number are critical.
 
     """
-    known = self._Known(_Facts())
-    self.assertIn("WARNING", pages.Clusters([known]))
-    rows = [_CANDIDATES[0]._replace(diverges=True, problem="another one")]
-    confd = _Confd()
-    confd = confd._replace(status=confd.status._replace(candidates=rows))
-    known = known._replace(state=known.state._replace(confd=confd))
-    self.assertIn("CRITICAL", pages.Clusters([known]))
-    self.assertIn("another one", pages.Overview(known))
-    families = {i.name: i for i in metrics.MomentFamilies([known.state])}
+    state = self._State(_Config())
+    self.assertIn("WARNING", pages.Clusters([state]))
+    rows = [_STATUSES[0]._replace(diverges=True, problem="another one")]
+    confd = _Candidates()
+    state = state._replace(candidates=confd._replace(
+      status=confd.status._replace(candidates=rows)))
+    self.assertIn("CRITICAL", pages.Clusters([state]))
+    self.assertIn("another one", pages.Overview(state))
+    families = {i.name: i for i in metrics.LiveFamilies([state])}
     self.assertEqual([i.value for i
                       in families["ganeti_confd_diverges"].samples], [1])
 
   def testNothingKnown(self):
-    known = self._Known(None, "No answer", None)
-    for text in [pages.Overview(known), self._Map(known),
-                 pages.Clusters([known]),
-                 self._Table(known, columns.NODE, "", "")]:
+    state = self._State(None, "No answer", None)
+    for text in [pages.Overview(state), self._Map(state),
+                 pages.Clusters([state]),
+                 self._Table(state, columns.NODE, "", "")]:
       self.assertIn("No answer", text)
-    self.assertIn("NO ANSWER", pages.Clusters([known]))
+    self.assertIn("NO ANSWER", pages.Clusters([state]))
 
   def testOld(self):
     """What is not certain any more is shown with its age.
 
     """
-    known = self._Known(_Facts(), "No answer", 7200.0)
-    for text in [pages.Overview(known), self._Map(known),
-                 self._Table(known, columns.NODE, "", "")]:
+    state = self._State(_Config(), "No answer", 7200.0)
+    for text in [pages.Overview(state), self._Map(state),
+                 self._Table(state, columns.NODE, "", "")]:
       self.assertIn("what was known 2 hours ago", text)
 
   def testTable(self):
-    known = self._Known(_Facts())
-    text = self._Table(known, columns.INSTANCE, 'name == "inst2"', "pnode")
+    state = self._State(_Config())
+    text = self._Table(state, columns.INSTANCE, 'name == "inst2"', "pnode")
     parsed = _Parser(text)
     self.assertIn("inst2", parsed.texts)
     self.assertNotIn("inst10", parsed.texts)
@@ -348,12 +349,12 @@ class TestPages(unittest.TestCase):
     # Once more, it is sorted the other way round
     self.assertIn("sort=-pnode", text)
     self.assertIn("no field",
-                  self._Table(known, columns.NODE, "x == 1", ""))
+                  self._Table(state, columns.NODE, "x == 1", ""))
 
   def testManyRows(self):
-    facts = _Facts(**{columns.INSTANCE: [
+    config = _Config(**{columns.INSTANCE: [
       _Instance("inst%d" % i) for i in range(pages.MAX_ROWS + 5)]})
-    text = self._Table(self._Known(facts), columns.INSTANCE, "", "")
+    text = self._Table(self._State(config), columns.INSTANCE, "", "")
     self.assertEqual(text.count("<tr "), pages.MAX_ROWS + 1)
     self.assertIn("of which the first %d are shown" % pages.MAX_ROWS, text)
 
@@ -365,24 +366,24 @@ class TestPages(unittest.TestCase):
 
     """
     (name, tag, os_name, problem, condition) = texts
-    facts = _Facts(**{
+    config = _Config(**{
       columns.INSTANCE: [_Instance(name, pnode=name, tags=[tag], os=os_name)],
       columns.NODE: [_Node(name, group=tag)]})
-    facts = facts._replace(name=name, findings=[
+    config = config._replace(name=name, findings=[
       checks.Finding("forthcoming", "warning", name, tag, os_name)])
-    plain = self._Known(_Facts(**{columns.INSTANCE: [_Instance("x")],
-                                  columns.NODE: [_Node("y")]}), "x")
-    known = self._Known(facts, problem or "x")
-    for page in [pages.Overview, lambda known: pages.Clusters([known]),
-                 lambda known: self._Table(known, columns.NODE, "", ""),
-                 lambda known: self._Table(known, columns.INSTANCE, "", "")]:
-      (usual, hostile) = (_Parser(page(plain)), _Parser(page(known)))
+    plain = self._State(_Config(**{columns.INSTANCE: [_Instance("x")],
+                                   columns.NODE: [_Node("y")]}), "x")
+    state = self._State(config, problem or "x")
+    for page in [pages.Overview, lambda state: pages.Clusters([state]),
+                 lambda state: self._Table(state, columns.NODE, "", ""),
+                 lambda state: self._Table(state, columns.INSTANCE, "", "")]:
+      (usual, hostile) = (_Parser(page(plain)), _Parser(page(state)))
       self.assertEqual(hostile.tags, usual.tags)
       self.assertEqual(hostile.attributes, usual.attributes)
-      page(known).encode("utf-8")
+      page(state).encode("utf-8")
     wrong = _Parser(self._Table(plain, columns.NODE, condition, condition))
     self.assertFalse(set(wrong.tags) & {"b", "img", "svg"})
-    self._Map(known).encode("utf-8")
+    self._Map(state).encode("utf-8")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import tracemalloc
 import unittest
 from unittest import mock
 
-from ganeti.confd.exporter import aside
 from ganeti.confd.exporter import cache
+from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import watcher
 
 try:
@@ -24,7 +24,7 @@ _NEW = (("c", 2), ("d", 1))
 _LIMITS = cache.Limits(kept=1 << 20, held=1 << 20, waiting=3)
 
 
-async def _Make(make):
+async def _RunHere(make):
   """Stands for a process.
 
   """
@@ -33,13 +33,13 @@ async def _Make(make):
 
 
 def _Refuse():
-  raise aside.BadRequest("wrong " * 10)
+  raise forked.BadRequest("wrong " * 10)
 
 
 class TestCache(unittest.TestCase):
   def setUp(self):
     self.made = []
-    patch = mock.patch.object(aside, "Make", _Make)
+    patch = mock.patch.object(forked, "Run", _RunHere)
     patch.start()
     self.addCleanup(patch.stop)
 
@@ -61,7 +61,7 @@ class TestCache(unittest.TestCase):
         await self._Get(answers, "a", version)
       self.assertEqual(self.made, ["a", "a"])
       for _ in range(2):
-        with self.assertRaises(aside.BadRequest):
+        with self.assertRaises(forked.BadRequest):
           await answers.Get(("b", ), _OLD, _Refuse)
     self._Run(_Test)
 
@@ -84,14 +84,14 @@ class TestCache(unittest.TestCase):
       with self.assertRaises(cache.Busy):
         await self._Get(answers, "other")
       await self._Get(answers, "large")
-      answers.ForgetOld(dict(_NEW))
+      answers.DropOld(dict(_NEW))
       with self.assertRaises(cache.Busy):
         await self._Get(answers, "other")
       del body
       await self._Get(answers, "other")
     self._Run(_Test)
 
-  def testForgetOld(self):
+  def testDropOld(self):
     """Answers of old versions go at once, though nobody asks.
 
     """
@@ -100,7 +100,7 @@ class TestCache(unittest.TestCase):
         for number in range(50):
           await self._Get(answers, "%s %d" % (version, number), version,
                           bytes(100))
-      answers.ForgetOld(dict(_NEW))
+      answers.DropOld(dict(_NEW))
       self.made.clear()
       for number in range(50):
         await self._Get(answers, "%s %d" % (_NEW, number), _NEW)
@@ -114,7 +114,7 @@ class TestCache(unittest.TestCase):
 
     """
     async def _Test(answers):
-      async with answers._lock:  # pylint: disable=W0212
+      async with answers._turns:  # pylint: disable=W0212
         waiting = [asyncio.ensure_future(self._Get(answers, "a"))
                    for _ in range(2)]
         await asyncio.sleep(0)
@@ -146,7 +146,7 @@ class TestCache(unittest.TestCase):
               await answers.Get(
                 (key, ), _OLD,
                 _Refuse if data is None else lambda data=data: data + b"")
-            except aside.BadRequest:
+            except forked.BadRequest:
               pass
           gc.collect()
           size = tracemalloc.get_traced_memory()[0] - before
@@ -163,15 +163,15 @@ class TestCache(unittest.TestCase):
 @unittest.skipUnless(web, "no prometheus_client or no h11 (Debian packages"
                      " python3-prometheus-client, python3-h11)")
 class TestServer(unittest.TestCase):
-  def testForgetOld(self):
-    """New facts are a reason to forget answers, in all caches.
+  def testDropOld(self):
+    """A new configuration makes all caches drop old answers.
 
     """
     async def _Test():
-      known = [watcher.Watcher(name, None) for name in ("c", "d")]
+      known = [watcher.Watcher(name) for name in ("c", "d")]
       web.Server(known, True)
-      with mock.patch.object(cache.Cache, "ForgetOld") as forget:
-        known[1]._Take(mock.sentinel.facts)  # pylint: disable=W0212
+      with mock.patch.object(cache.Cache, "DropOld") as forget:
+        known[1].SetConfig(mock.sentinel.config)
       self.assertEqual(forget.call_args_list,
                        [mock.call({"c": 0, "d": 1})] * 3)
     asyncio.run(_Test())

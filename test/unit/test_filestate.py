@@ -31,7 +31,7 @@ _READ_ALL = {
   ("daemon/options.py", "Read"): "a pipe that a child of it writes to",
   ("daemon/process.py", "ReadOomScore"): "the kernel's number",
   ("daemon/stats.py", "_Descendants"): "the kernel's list of processes",
-  ("exporter/aside.py", "_LimitMemory"): "the kernel's figures of this process",
+  ("exporter/forked.py", "_SetLimits"): "the kernel's figures of this process",
   }
 
 

@@ -36,7 +36,6 @@ from ganeti.confd.config import fields as fieldslib
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
 from ganeti.confd.config import snapshot
-from ganeti.confd.exporter import listing
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
@@ -377,15 +376,15 @@ class TestClient(unittest.TestCase):
   @hypothesis.given(st.data())
   def testMetrics(self, data):
     try:
-      from ganeti.confd.exporter import facts as factslib
+      from ganeti.confd.exporter import clusterstate
       from ganeti.confd.exporter import metrics
       from prometheus_client import exposition
     except ImportError:
       self.skipTest("prometheus-client is not installed")
-    facts = factslib.Facts(17, "cluster", 3000000, 5.5,
-                           self._Tables(data, ODD_VALUES), [])
-    state = mock.Mock(cluster="x", facts=facts, confd=None)
-    families = list(metrics.FactsFamilies([state]))
+    config = clusterstate.ClusterConfig(17, "cluster", 3000000, 5.5,
+                                        self._Tables(data, ODD_VALUES), [])
+    state = mock.Mock(cluster="x", config=config, candidates=None)
+    families = list(metrics.ConfigFamilies([state]))
 
     class _Registry:
       def collect(self):

@@ -2,10 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-exporter: a web server for metrics and pages, beside confd.
+"""confd-exporter: a web server for metrics and pages about clusters.
 
-C{facts} is what is known of a cluster, C{metrics} what of it goes to
-Prometheus.
+Two processes: the collector asks the clusters' daemons (C{collector}), and the
+server answers requests (C{web}), and forks a process for each slow answer
+(C{forked}).
 
 """
 
@@ -16,30 +17,30 @@ import sys
 from ganeti.confd import printable
 
 
-#: The modules that nothing else of this package needs
+#: Modules that only this part of the package needs
 _MODULES = frozenset(["h11", "prometheus_client"])
 
 
 def Main() -> int:
-  """Runs confd-exporter: what its script does, whoever made that.
+  """Runs confd-exporter.
 
-  @return: exit code; 2 for what to try again is of no use
+  @return: exit code; 2 where another try would fail, too
 
   """
   try:
-    # Takes a while, in which somebody may press Ctrl-C
+    # The import takes long enough for a Ctrl-C
     from ganeti.confd.exporter import main
   except KeyboardInterrupt:
     return 130
   except ImportError as err:
     if (err.name or "").partition(".")[0] not in _MODULES:
       raise
-    sys.stderr.write("confd-exporter: it needs the Python modules h11 and"
+    sys.stderr.write("confd-exporter: needs the Python modules h11 and"
                      " prometheus_client (Debian: python3-h11,"
                      " python3-prometheus-client)\n")
     return 2
   except RuntimeError as err:
-    # Ganeti's own modules are imported here, and the environment is wrong
+    # Ganeti's own modules raise this at import for a wrong environment
     sys.stderr.write("confd-exporter: %s\n" % printable.Printable(str(err)))
     return 2
   return main.Main()

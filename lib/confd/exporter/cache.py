@@ -2,16 +2,18 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Makes answers, and keeps them until what they were made of changes.
+"""Makes answers in forked processes, and keeps them until their data change.
 
-Each is made once, however many ask for it at once, and one after the other.
+An answer is made once, however many clients ask for it at once. Only so many
+answers are made at a time; others wait for their turn.
 
-Rule: everything counts. Each answer that is kept costs its bytes, those of the
-question, and L{_OVERHEAD}; so does the text of an error. Answers of an old
-configuration are forgotten as soon as there is a new one.
+Rule: everything counts. An answer that is kept costs its bytes, those of its
+key, and L{_OVERHEAD}; so does the text of an error. With a new configuration,
+all answers that were made of the old one are dropped.
 
-An answer stays in memory for as long as the slowest client takes it. Where such
-answers leave no room for others, the slowest clients are cut off.
+An answer stays in memory until the slowest client has taken it. Where answers
+that are no longer kept leave no room for others, the slowest clients are cut
+off.
 
 """
 
@@ -24,42 +26,45 @@ import sys
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, \
   OrderedDict, Tuple, Union
 
-from ganeti.confd.exporter import aside
+from ganeti.confd.exporter import forked
 
 
 #: Memory for an answer beside its texts (bytes)
 _OVERHEAD = 1000
 
-#: How often all else gets its turn until a connection that was cut has gone
+#: Turns of the event loop until a connection that was cut has gone
 _TURNS = 20
 
-#: Cuts the slowest client that takes an answer, of those answers of which a
-#: function says that they are meant; returns whether there was one
+#: Cuts off the slowest client that is being sent an answer for which a function
+#: returns True; returns whether there was one
 Cut = Callable[[Callable[[Any], bool]], bool]
 
 #: Which answer
 Key = Tuple[str, ...]
 
-#: Clusters that an answer is made of, each with the version of its facts
+#: The clusters that an answer is about, each with its configuration's version
 Version = Tuple[Tuple[str, int], ...]
 
 
 class Busy(Exception):
-  """There is too much to do.
+  """Too many answers wait to be made, or are being sent.
 
   """
 
 
 class Limits(NamedTuple):
-  """How much there may be.
+  """How much a cache may hold, and do.
 
   """
   #: Bytes that are kept
   kept: int
-  #: Bytes of answers, kept or still being sent, with which nothing more is made
+  #: Bytes of all answers in memory, kept or being sent, above which no other is
+  #: made
   held: int
-  #: Answers that wait to be made
+  #: Answers that are being made, or wait for that
   waiting: int
+  #: Answers that are made at a time
+  parallel: int = 1
 
 
 class Body:
@@ -70,10 +75,10 @@ class Body:
   """
   __slots__ = ("data", "_count")
 
-  def __init__(self, data: bytes, count: Callable[[int], None] = lambda _: None
-               ) -> None:
-    """@param count: called with the bytes that are more now, and when the
-      answer goes with their negative
+  def __init__(self, data: Union[bytes, memoryview],
+               count: Callable[[int], None] = lambda _: None) -> None:
+    """@param count: is called with the number of bytes, and when the answer is
+      deleted with the negative of that
 
     """
     self.data = data
@@ -90,12 +95,11 @@ class Body:
 EMPTY = Body(b"")
 
 
-class _Kept(NamedTuple):
-  """An answer that was made, or why there is none.
+class _Entry(NamedTuple):
+  """An answer that is kept, or the reason why there is none.
 
   """
   version: Version
-  #: The answer, or a text that says why there is none
   outcome: Union[Body, str]
   #: The cost, by the rule of this module (bytes)
   size: int
@@ -104,12 +108,12 @@ class _Kept(NamedTuple):
 class _Making:
   """An answer that is being made.
 
-  @ivar asking: how many wait for it
+  @ivar requests: number of requests that wait for it
 
   """
   def __init__(self, task: asyncio.Task[Body]) -> None:
     self.task = task
-    self.asking = 0
+    self.requests = 0
 
 
 class Cache:
@@ -120,33 +124,33 @@ class Cache:
     self._limits = limits
     self._cut = cut
     # The least recently used one is first
-    self._kept: OrderedDict[Key, _Kept] = collections.OrderedDict()
+    self._kept: OrderedDict[Key, _Entry] = collections.OrderedDict()
     self._size = 0
     self._making: Dict[Tuple[Key, Version], _Making] = {}
-    self._lock = asyncio.Lock()
+    self._turns = asyncio.Semaphore(limits.parallel)
     self._held = 0
 
   async def Get(self, key: Key, version: Version, make: Callable[[], bytes]
                 ) -> Body:
     """Returns an answer.
 
-    @param version: what stands for all that it is made of; an answer of another
-      version is not used
-    @param make: see L{aside.Make}, whose errors are raised
+    @param version: an answer of another version is not used
+    @param make: see L{forked.Run}, whose errors are raised
     @raise Busy: there is too much to do
 
     """
-    kept = self._kept.get(key)
-    if kept is not None and kept.version == version:
+    entry = self._kept.get(key)
+    if entry is not None and entry.version == version:
       self._kept.move_to_end(key)
-      if isinstance(kept.outcome, str):
-        # An exception that is raised again keeps all frames that it has passed
-        raise aside.BadRequest(kept.outcome)
-      return kept.outcome
+      if isinstance(entry.outcome, str):
+        # An exception that was kept and raised again would keep all frames that
+        # it has passed
+        raise forked.BadRequest(entry.outcome)
+      return entry.outcome
     making = self._making.get((key, version))
     if making is None:
       await self._MakeRoom()
-      # Somebody else may have begun meanwhile
+      # Another request may have begun to make it meanwhile
       making = self._making.get((key, version))
     if making is None:
       if len(self._making) >= self._limits.waiting:
@@ -155,20 +159,20 @@ class Cache:
       self._making[key, version] = making
       making.task.add_done_callback(
         lambda task: self._Made((key, version), task))
-    making.asking += 1
+    making.requests += 1
     try:
-      # Not cancelled with this request: others may wait for the same answer
+      # This request may be cancelled while others wait for the same answer
       await asyncio.wait([making.task])
       return making.task.result()
     finally:
-      making.asking -= 1
-      if not making.asking:
+      making.requests -= 1
+      if not making.requests:
         making.task.cancel()
 
   async def _MakeRoom(self) -> None:
     """Cuts off slow clients where too much is held.
 
-    @raise Busy: there are none to cut off
+    @raise Busy: no client is in the way
 
     """
     while self._held > self._limits.held:
@@ -185,14 +189,14 @@ class Cache:
 
     """
     return (isinstance(owner, Body) and owner.IsCountedBy(self._Count) and
-            all(kept.outcome is not owner for kept in self._kept.values()))
+            all(entry.outcome is not owner for entry in self._kept.values()))
 
   async def _Make(self, key: Key, version: Version, make: Callable[[], bytes]
                   ) -> Body:
-    async with self._lock:
+    async with self._turns:
       try:
-        body = Body(await aside.Make(make), self._Count)
-      except aside.BadRequest as err:
+        body = Body(await forked.Run(make), self._Count)
+      except forked.BadRequest as err:
         self._Keep(key, version, str(err), len(str(err)))
         raise
       self._Keep(key, version, body, len(body.data))
@@ -202,8 +206,7 @@ class Cache:
             ) -> None:
     del self._making[which]
     if not task.cancelled():
-      # Perhaps no request is left to get the exception, and asyncio would
-      # complain
+      # asyncio complains about an exception that no request is left to get
       task.exception()
 
   def _Count(self, size: int) -> None:
@@ -211,24 +214,26 @@ class Cache:
 
   def _Keep(self, key: Key, version: Version,
             outcome: Union[Body, str], size: int) -> None:
-    self._Forget(key)
+    self._Drop(key)
     size += _OVERHEAD + sum(map(sys.getsizeof, key))
-    self._kept[key] = _Kept(version, outcome, size)
+    self._kept[key] = _Entry(version, outcome, size)
     self._size += size
     # Keep at least one answer: a single large one would be made at each request
     while self._size > self._limits.kept and len(self._kept) > 1:
-      self._Forget(next(iter(self._kept)))
+      self._Drop(next(iter(self._kept)))
 
-  def _Forget(self, key: Key) -> None:
-    kept = self._kept.pop(key, None)
-    if kept is not None:
-      self._size -= kept.size
+  def _Drop(self, key: Key) -> None:
+    entry = self._kept.pop(key, None)
+    if entry is not None:
+      self._size -= entry.size
 
-  def ForgetOld(self, current: Mapping[str, int]) -> None:
-    """Forgets what is not of the versions that there are now.
+  def DropOld(self, current: Mapping[str, int]) -> None:
+    """Drops answers that are of other versions.
+
+    @param current: each cluster's version
 
     """
-    old: List[Key] = [key for (key, kept) in self._kept.items()
-                      if not current.items() >= set(kept.version)]
+    old: List[Key] = [key for (key, entry) in self._kept.items()
+                      if not current.items() >= set(entry.version)]
     for key in old:
-      self._Forget(key)
+      self._Drop(key)

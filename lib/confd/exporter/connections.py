@@ -2,21 +2,22 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Connections of the web server, and what limits them.
+"""The web server's connections and their limits.
 
-Rule 1: a connection has a fixed price. All connections are read through one
-buffer. Bytes are kept only until the request is complete; later ones are thrown
-away, and after L{_LINGER_SIZE} not read any more. Of an answer, no more than
-L{_WRITE_SIZE} are copied for a connection. The system's buffers are limited.
+Rule 1: the memory for a connection is limited. All connections are read through
+one buffer. Bytes are kept until the request is complete; later bytes are
+dropped, and after L{_LINGER_SIZE} of them reading stops. At most L{_WRITE_SIZE}
+bytes of a response are copied for a connection. The kernel's buffers are
+limited, too.
 
-Rule 2: there is a time for the request to come, and one for the answer to be
-taken.
+Rule 2: a client has limited time to send its request, and to take the response.
 
-Rule 3: a new connection always has room. Where there are too many, the one goes
-that has made no progress for longest: it is made, its request is complete, some
-of the answer is taken. Bytes of a request are no progress.
+Rule 3: a new connection is always accepted. Where there are too many, the one
+without progress for the longest time is cut. Progress is: the connection is
+made, the request is complete, some of the response was taken. Bytes of an
+incomplete request are no progress.
 
-Rule 4: what is not HTTP gets a short answer and no line in the log.
+Rule 4: bytes that are not HTTP get a short response and no line in the log.
 
 """
 
@@ -37,38 +38,38 @@ from ganeti.confd.exporter import http1
 #: Most connections
 MAX_CONNECTIONS = 400
 
-#: Connections that are accepted before anything else is done
+#: Connections that asyncio accepts before it does anything else
 _ACCEPT = 50
 
-#: Seconds until a request has come, and until an answer has been taken
+#: Seconds for a client to send a request, and to take a part of the response
 _REQUEST_TIME = 10.0
 _ANSWER_TIME = 60.0
 
-#: Seconds, and bytes, for a client to be done with what it sends when it has
-#: got its answer: a connection that is closed before is reset, and the answer
-#: may be lost
+#: Seconds, and bytes, that a client may go on sending after its response. A
+#: connection that is closed with unread bytes is reset, and the client may lose
+#: the response.
 _LINGER_TIME = 1.0
 _LINGER_SIZE = 1 << 16
 
-#: Bytes that are read, and written, at once
+#: Most bytes that are read, and written, at once
 _READ_SIZE = 1 << 14
 _WRITE_SIZE = 1 << 15
 
-#: The system's buffers for a connection (bytes); Linux takes twice as much
+#: The kernel's buffers for a connection (bytes); Linux doubles these values
 _BUFFERS = {
   socket.SO_RCVBUF: 1 << 14,
   socket.SO_SNDBUF: 1 << 16,
   }
 
-#: Makes the answer to a request
+#: Makes the response to a request
 Answer = Callable[[http1.Request], Awaitable[http1.Response]]
 
 
 class _Connection(asyncio.BufferedProtocol):
   """One connection.
 
-  @ivar owner: what stays in memory until the answer is sent; None while no
-    answer is being sent
+  @ivar owner: the response's C{owner} while the response is being sent, else
+    None
 
   """
   def __init__(self, connections: Connections, answer: Answer) -> None:
@@ -78,20 +79,20 @@ class _Connection(asyncio.BufferedProtocol):
     self._timer: Optional[asyncio.TimerHandle] = None
     self._task: Optional[asyncio.Task[None]] = None
     self._transport: Any = None
-    #: Bytes that came behind the request
+    #: Bytes that came after the request
     self._surplus = 0
-    #: Whether there was more to come when the request was refused
+    #: Whether the request was refused before it was complete
     self._is_cut = False
-    #: Done when the transport has room again; None while it has
+    #: Done when the transport can take more; None while it can
     self._room: Optional[asyncio.Future[None]] = None
     self.owner: Any = None
 
-  # The names are those of asyncio
+  # asyncio prescribes the names of the next methods
 
   def connection_made(self, transport: asyncio.BaseTransport) -> None:
-    # Asyncio's types do not say which transport that is
+    # asyncio's annotations allow any kind of transport
     made: Any = transport
-    # Writing pauses whenever the system does not take all at once
+    # Pause writing whenever the kernel does not take everything at once
     made.set_write_buffer_limits(0)
     self._transport = made
     self._Expect(_REQUEST_TIME)
@@ -102,8 +103,8 @@ class _Connection(asyncio.BufferedProtocol):
     self._connections.Remove(self)
     if self._task is not None:
       self._task.cancel()
-      # A task that was cancelled knows where. If it were known here, each would
-      # keep the other, and the answer, until garbage is collected
+      # The cancelled task's traceback refers to this object. With a reference
+      # back, the response would stay until the cycle is collected.
       self._task = None
 
   def get_buffer(self, sizehint: int) -> bytearray:
@@ -129,8 +130,8 @@ class _Connection(asyncio.BufferedProtocol):
       self._task = asyncio.ensure_future(self._Run(request, response))
 
   def eof_received(self) -> bool:
-    # A client that has closed looks like one that has only said everything: the
-    # answer is given up
+    # A client that shuts down its sending side cannot be told from one that has
+    # closed, so the response is given up
     return False
 
   def pause_writing(self) -> None:
@@ -142,7 +143,7 @@ class _Connection(asyncio.BufferedProtocol):
     self._room = None
 
   def _Expect(self, seconds: Optional[float]) -> None:
-    """Sets the time after which the connection is cut; None for never.
+    """Cuts the connection after some seconds; None for never.
 
     """
     if self._timer is not None:
@@ -160,9 +161,10 @@ class _Connection(asyncio.BufferedProtocol):
 
   async def _Run(self, request: Optional[http1.Request],
                  response: Optional[http1.Response]) -> None:
-    """Answers.
+    """Sends a response.
 
-    @param response: if there was no proper request
+    @param request: None if it was refused
+    @param response: None if it is yet to be made
 
     """
     try:
@@ -189,7 +191,7 @@ class _Connection(asyncio.BufferedProtocol):
         if response.stream is not None:
           self._connections.Listen(self)
           async for data in response.stream:
-            # A client that does not take it is cut off
+            # A client that does not take an event is cut off
             self._Expect(_ANSWER_TIME)
             await self._Write(self._exchange.Data(data))
       await self._Write(self._exchange.End())
@@ -199,25 +201,25 @@ class _Connection(asyncio.BufferedProtocol):
         await response.stream.aclose()
 
   async def _Write(self, data: bytes) -> None:
-    """Writes, and waits until the system has taken it.
+    """Writes, and waits until the kernel has taken everything.
 
     """
     if self._transport.is_closing():
-      # The connection is lost; this task is cancelled in a moment
+      # The connection is lost, and this task will be cancelled
       await asyncio.get_running_loop().create_future()
     self._transport.write(data)
-    # The transport keeps the rest
+    # The transport has a copy of what is not sent yet
     del data
     if self._room is not None:
       await self._room
     self._connections.Progress(self)
 
   async def _Finish(self) -> None:
-    """Closes the connection when the answer has been sent.
+    """Closes the connection after the response.
 
     """
     if self._is_cut or self._surplus:
-      # The client may have reset the connection just now
+      # The client may have reset the connection
       with contextlib.suppress(OSError):
         self._transport.write_eof()
       await asyncio.sleep(_LINGER_TIME)
@@ -225,14 +227,14 @@ class _Connection(asyncio.BufferedProtocol):
 
 
 def _Bind(address: str, port: int) -> List[socket.socket]:
-  """Makes the sockets that connections come to.
+  """Makes the listening sockets, one for each address of a name.
 
-  @raise OSError: the address cannot be had
+  @raise OSError: the address cannot be bound
 
   """
   sockets: List[socket.socket] = []
   with contextlib.ExitStack() as stack:
-    # Not by asyncio, which starts a thread for a name
+    # asyncio would resolve the name in a thread, see C{forked}
     for (family, kind, protocol, _, name) in dict.fromkeys(
         socket.getaddrinfo(address, port, type=socket.SOCK_STREAM,
                            flags=socket.AI_PASSIVE)):
@@ -240,7 +242,7 @@ def _Bind(address: str, port: int) -> List[socket.socket]:
       sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
       if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-      # Connections have what their socket has
+      # Connections inherit the listening socket's options
       for (option, size) in _BUFFERS.items():
         sock.setsockopt(socket.SOL_SOCKET, option, size)
       sock.bind(name)
@@ -252,27 +254,27 @@ def _Bind(address: str, port: int) -> List[socket.socket]:
 class Connections:
   """All connections.
 
-  @ivar buffer: all reading goes through this
+  @ivar buffer: for reading from any connection
 
   """
   def __init__(self, answer: Answer) -> None:
     self._answer = answer
     self.buffer = bytearray(_READ_SIZE)
-    #: The one that has made no progress for longest is first
+    #: The one without progress for the longest time is first
     self._active: OrderedDict[_Connection, None] = collections.OrderedDict()
-    #: The connections that are told of events
+    #: The connections with event streams
     self._listening: Dict[_Connection, None] = {}
 
   async def Serve(self, address: str, port: int) -> List[socket.socket]:
     """Begins to serve.
 
-    @return: where connections come to
-    @raise OSError: the address cannot be had
+    @return: the listening sockets
+    @raise OSError: the address cannot be bound
 
     """
     sockets = _Bind(address, port)
     for sock in sockets:
-      # "backlog" is how many connections asyncio accepts at a time
+      # asyncio accepts up to "backlog" connections at a time
       await asyncio.get_running_loop().create_server(
         lambda: _Connection(self, self._answer), sock=sock, backlog=_ACCEPT)
       sock.listen(2 * MAX_CONNECTIONS)
@@ -280,20 +282,20 @@ class Connections:
 
   def Add(self, connection: _Connection) -> None:
     if len(self._active) + len(self._listening) >= MAX_CONNECTIONS:
-      # Now, and not when the system says that it has gone
+      # Make room now, and not in C{connection_lost}
       (victim, _) = self._active.popitem(last=False)
       victim.Cut()
     self._active[connection] = None
 
   def Progress(self, connection: _Connection) -> None:
-    """Notes that a request has come, or some of the answer was taken.
+    """Notes progress, see rule 3.
 
     """
     if connection in self._active:
       self._active.move_to_end(connection)
 
   def Listen(self, connection: _Connection) -> None:
-    """Notes that the rest of the answer are events.
+    """Notes that a connection has an event stream, and is not to be cut.
 
     """
     if connection in self._active:
@@ -305,10 +307,10 @@ class Connections:
     self._listening.pop(connection, None)
 
   def CutSlowest(self, is_meant: Callable[[Any], bool]) -> bool:
-    """Cuts a connection on which an answer is being sent. Of several, that is
-    the one that has made no progress for longest.
+    """Cuts the connection without progress for the longest time, of some.
 
-    @param is_meant: tells of an answer's owner whether those count that take it
+    @param is_meant: is called with the C{owner} of a response that is being
+      sent, and tells whether its connection may be cut
     @return: whether there was one
 
     """

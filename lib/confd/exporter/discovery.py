@@ -4,8 +4,8 @@
 
 """Targets for Prometheus' service discovery by HTTP (http_sd_config).
 
-They are those of C{confd-client export prometheus-sd}, of all clusters or one,
-with labels and a port of the asker's choice.
+They are those of C{confd-client export prometheus-sd}, of one cluster or all.
+Labels and the targets' port come from the request.
 
 """
 
@@ -19,16 +19,16 @@ from ganeti.confd import numerals
 from ganeti.confd.export import hostlist
 from ganeti.confd.export import prometheus_sd
 from ganeti.confd.export import sanitize
-from ganeti.confd.exporter import facts as factslib
-from ganeti.confd.exporter import listing
+from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import rowfilter
 
 
-#: Parameters: a filter, the port of the targets, which cluster
+#: Parameters: a filter, the targets' port, a cluster's name
 FILTER = "filter"
 PORT = "port"
 CLUSTER = "cluster"
 
-#: What parameters begin with whose value is that of a label
+#: Prefix of a parameter that is a label
 _LABEL = "label."
 _LABEL_RE = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -37,7 +37,7 @@ def _Port(text: str) -> int:
   try:
     return numerals.Port(text)
   except ValueError:
-    raise listing.BadRequest("Not a port: %s" % sanitize.Show(text)) from None
+    raise rowfilter.BadRequest("Not a port: %s" % sanitize.Show(text)) from None
 
 
 def _Labels(query: Mapping[str, str]) -> Dict[str, str]:
@@ -49,41 +49,41 @@ def _Labels(query: Mapping[str, str]) -> Dict[str, str]:
     if parameter.startswith(_LABEL):
       name = parameter[len(_LABEL):]
       if not _LABEL_RE.fullmatch(name):
-        raise listing.BadRequest("Not the name of a label: %s" %
-                                 sanitize.Show(name))
+        raise rowfilter.BadRequest("Not the name of a label: %s" %
+                                   sanitize.Show(name))
       labels[name] = value
     elif parameter not in (FILTER, PORT, CLUSTER):
-      raise listing.BadRequest(
+      raise rowfilter.BadRequest(
         "No such parameter: %s; there are %s, %s, %s and %sNAME" %
         (sanitize.Show(parameter), FILTER, PORT, CLUSTER, _LABEL))
   return labels
 
 
-def _Nothing(_: str) -> None:
-  """Takes what is left out, about which a web server has nobody to tell.
+def _Ignore(_: str) -> None:
+  """Takes the text about an entry that is left out: no client could read it.
 
   """
 
 
-def Targets(clusters: Mapping[str, factslib.Facts], kind: str,
+def Targets(clusters: Mapping[str, clusterstate.ClusterConfig], kind: str,
             query: Mapping[str, str]) -> List[Dict[str, Any]]:
   """Lists targets.
 
-  @param clusters: what is known, by the cluster's name in the settings
+  @param clusters: configurations, by the cluster's name in the settings
   @param kind: C{columns.INSTANCE} or C{columns.NODE}
-  @param query: the parameters that were given
+  @param query: the request's parameters
   @return: target groups, as Prometheus wants them
-  @raise listing.BadRequest: a parameter is wrong
+  @raise rowfilter.BadRequest: a parameter is wrong
 
   """
   labels = _Labels(query)
   fields = prometheus_sd.FIELDS[kind]
   result = []
-  for (cluster, facts) in clusters.items():
-    rows = listing.Choose(facts, kind, query.get(FILTER, ""), "").rows
+  for (cluster, config) in clusters.items():
+    rows = rowfilter.Select(config, kind, query.get(FILTER, ""), "").rows
     hosts = hostlist.Hosts(kind, fields,
                            [[row[field] for field in fields] for row in rows],
-                           _Nothing)
+                           _Ignore)
     source = hostlist.Source(cluster, kind, hosts)
     if PORT in query:
       source = source._replace(target_port=_Port(query[PORT]))

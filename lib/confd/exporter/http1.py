@@ -2,23 +2,21 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""HTTP/1.1, as little of it as a server of pages needs: bytes in, bytes out.
+"""The part of HTTP/1.1 that the server needs: bytes in, bytes out, no I/O.
 
-The library h11 parses requests and writes answers. Facts about h11 0.14:
+The library h11 parses requests and formats responses. Facts about h11 0.14:
 
-  - A head that is incomplete is kept, and parsed once it is complete.
+  - It keeps an incomplete head, and parses a head once it is complete.
   - A C{Content-Length} of more than 4,300 digits raises C{ValueError}.
-  - Of HTTP/1.1, a request without C{Host} or with two of them is an error.
+  - An HTTP/1.1 request without C{Host}, or with two of them, is an error.
 
 Rule 1: limits come before the parser, which gets no more than L{MAX_HEAD} bytes
-and L{MAX_LINES} lines of one connection, however they come.
+and L{MAX_LINES} lines from one connection.
 
-Rule 2: one request for each connection, and nothing that needs state: no body,
-no C{Expect}, no other protocol, no absolute URL as the target.
+Rule 2: a connection has one request. Requests that would need more state are
+refused: those with a body, C{Expect}, another protocol or an absolute URL.
 
-Rule 3: no error that is made here repeats what was sent.
-
-No I/O.
+Rule 3: errors made here do not repeat what the client has sent.
 
 """
 
@@ -28,19 +26,19 @@ import http
 import urllib.parse
 
 from typing import Any, AsyncGenerator, Dict, Mapping, NamedTuple, Optional, \
-  Sequence, Tuple
+  Sequence, Tuple, Union
 
 import h11
 
 
 #: Most bytes and lines of a request. A filter of 1,000 characters takes up to
-#: 12,000 bytes in an URL.
+#: 12,000 bytes in a URL.
 MAX_HEAD = 1 << 14
 MAX_LINES = 100
 
 METHODS = frozenset(["GET", "HEAD"])
 
-#: Headers of all answers
+#: Headers of all responses
 HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -57,44 +55,44 @@ TEXT_TYPE = "text/plain; charset=utf-8"
 
 
 class Request(NamedTuple):
-  """What is asked for.
+  """A request.
 
   """
   method: str
-  #: The parts of the path, decoded; of "/c/nodes": ("", "c", "nodes")
+  #: The segments of the path, decoded: ("", "c", "nodes") of "/c/nodes"
   path: Tuple[str, ...]
-  #: The first one of each name
+  #: Parameters; of several with one name, the first
   query: Dict[str, str]
   #: By name, in lower case
   headers: Mapping[str, str]
 
 
 class Response(NamedTuple):
-  """An answer.
+  """A response.
 
   """
   status: int
   content_type: str
-  #: The parts of the body
-  parts: Sequence[bytes] = ()
-  #: Beside L{HEADERS}, or instead of one of them
+  #: The body
+  parts: Sequence[Union[bytes, memoryview]] = ()
+  #: Added to L{HEADERS}, or in place of one of them
   headers: Mapping[str, str] = {}
-  #: A body that has no end
+  #: Goes on with the body, without an end
   stream: Optional[AsyncGenerator[bytes, None]] = None
-  #: An object to be kept until the answer is sent: the cache counts it
+  #: Kept until the response is sent, as the cache counts it
   owner: Any = None
 
 
 class Refused(Exception):
-  """A request that is not answered but by an error.
+  """A request is answered by an error.
 
-  @ivar response: that error
+  @ivar response: the error
 
   """
   def __init__(self, status: int, text: Optional[str] = None, **headers: str
                ) -> None:
-    """@param text: what the error says; the phrase of the status if None
-    @param headers: with underscores for dashes
+    """@param text: the error's text; None for the status's standard phrase
+    @param headers: names with underscores in place of dashes
 
     """
     Exception.__init__(self, status)
@@ -106,7 +104,7 @@ class Refused(Exception):
 
 
 def _ParseTarget(target: str) -> Tuple[Tuple[str, ...], Dict[str, str]]:
-  """Takes path and query out of the target of a request.
+  """Parses path and query in the target of a request.
 
   """
   (path, _, query) = target.partition("?")
@@ -117,7 +115,7 @@ def _ParseTarget(target: str) -> Tuple[Tuple[str, ...], Dict[str, str]]:
 
 
 class Exchange:
-  """A request, and the answer to it.
+  """A request and its response.
 
   """
   def __init__(self) -> None:
@@ -128,9 +126,9 @@ class Exchange:
     self._method = ""
 
   def Receive(self, data: bytes) -> Optional[Request]:
-    """Takes what has come.
+    """Takes bytes of the request.
 
-    @return: None until the request is complete; not to be called again then
+    @return: None until the request is complete; not to be called after that
     @raise Refused: the request is wrong
 
     """
@@ -153,9 +151,9 @@ class Exchange:
     return self._Accept(event, has_body)
 
   def _Accept(self, event: h11.Request, has_body: bool) -> Request:
-    """Makes a request of what h11 has read.
+    """Makes a request of h11's event.
 
-    @raise Refused: it is one of those that are not served
+    @raise Refused: requests of its kind are not served
 
     """
     if event.http_version not in (b"1.0", b"1.1"):
@@ -174,7 +172,7 @@ class Exchange:
                    headers)
 
   def Head(self, response: Response) -> bytes:
-    """Makes what an answer begins with.
+    """Formats the head of a response.
 
     """
     headers = {**HEADERS, "Content-Type": response.content_type,
@@ -190,7 +188,7 @@ class Exchange:
     return self._method != "HEAD"
 
   def Data(self, data: bytes) -> bytes:
-    """Makes some of the body.
+    """Formats a part of the body.
 
     """
     return self._Send(h11.Data(data=data))

@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import gc
 import logging
 import signal
 import sys
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from ganeti import errors
 from ganeti.confd import _version
@@ -25,6 +26,7 @@ from ganeti.confd import loglines
 from ganeti.confd import numerals
 from ganeti.confd import printable
 from ganeti.confd.clientlib import settings
+from ganeti.confd.exporter import collector
 from ganeti.confd.exporter import connections
 from ganeti.confd.exporter import watcher
 from ganeti.confd.exporter import web
@@ -32,11 +34,11 @@ from ganeti.confd.exporter import web
 
 PROGRAM = "confd-exporter"
 
-#: Where to listen: nobody but this host
+#: Where to listen by default: this host alone can connect
 _ADDRESS = "127.0.0.1"
 _PORT = 9814
 
-#: What the cluster is called where no settings give it a name
+#: The cluster's name where no settings give one
 _LOCAL = "local"
 
 #: Stands for all clusters of the settings
@@ -44,14 +46,14 @@ _ALL = "all"
 
 
 def _Listen(text: str) -> Tuple[str, int]:
-  """Takes ADDRESS:PORT apart.
+  """Parses ADDRESS:PORT.
 
   """
   (address, _, port) = text.rpartition(":")
   if address.startswith("[") and address.endswith("]"):
     address = address[1:-1]
   try:
-    # 0 is any port that is free
+    # Port 0 stands for any free port
     number = numerals.Parse(port, 0, 65535)
   except ValueError:
     number = None
@@ -80,26 +82,24 @@ def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
   return parser.parse_args(argv)
 
 
-def _Watchers(names: Optional[str]) -> List[watcher.Watcher]:
-  """Makes what watches the clusters.
+def _Clients(names: Optional[str]) -> Dict[str, collector.MakeClient]:
+  """Returns how to make a client for each cluster.
 
+  @param names: as on the command line
   @raise errors.ConfigurationError: the settings are wrong
 
   """
   if names is None and not localnode.HasClientSettings():
-    return [watcher.Watcher(_LOCAL, clientlib.AsyncClient)]
+    return {_LOCAL: clientlib.AsyncClient}
   known = settings.Read()
   wanted = list(known.clusters) if names in (None, _ALL) else [
     name.strip() for name in str(names).split(",")]
   for name in wanted:
     known.Find(name)
   if not wanted:
-    return [watcher.Watcher(_LOCAL, clientlib.AsyncClient)]
-  clusters: Dict[str, watcher.Watcher] = {
-    name: watcher.Watcher(name, functools.partial(clientlib.AsyncClient,
-                                                  cluster=name))
-    for name in wanted}
-  return list(clusters.values())
+    return {_LOCAL: clientlib.AsyncClient}
+  return {name: functools.partial(clientlib.AsyncClient, cluster=name)
+          for name in wanted}
 
 
 def _Url(sock: Any) -> str:
@@ -109,32 +109,37 @@ def _Url(sock: Any) -> str:
 
 
 async def _Serve(options: argparse.Namespace,
-                 watchers: List[watcher.Watcher]) -> None:
+                 clients: Dict[str, collector.MakeClient]) -> None:
   """Serves until a signal comes.
 
-  @raise OSError: the address cannot be had
+  @raise OSError: the address cannot be bound
 
   """
   stop = asyncio.Event()
   loop = asyncio.get_running_loop()
   for signum in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(signum, stop.set)
+  watchers = [watcher.Watcher(name) for name in clients]
   server = web.Server(watchers, not options.no_instances)
+  # Modules and parsers stay. Garbage collection would write to each of their
+  # objects, and so copy all pages that forked processes share with this one.
+  gc.collect()
+  gc.freeze()
   everybody = connections.Connections(server.Answer)
   server.cut = everybody.CutSlowest
   sockets = await everybody.Serve(*options.listen)
   try:
     logging.info("%s %s listens on %s", PROGRAM, _version.VERSION,
                  ", ".join(map(_Url, sockets)))
-    tasks = [asyncio.ensure_future(i.Run()) for i in watchers]
+    collecting = asyncio.ensure_future(
+      watcher.Collector(watchers, clients).Run())
     stopped = asyncio.ensure_future(stop.wait())
-    (done, _) = await asyncio.wait([stopped, *tasks],
-                                   return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-      # Nothing but a programming error ends one of them
-      task.result()
-    for task in tasks:
-      task.cancel()
+    await asyncio.wait([stopped, collecting],
+                       return_when=asyncio.FIRST_COMPLETED)
+    if collecting.done():
+      # Nothing but a programming error ends it
+      collecting.result()
+    collecting.cancel()
   finally:
     everybody.CutAll()
 
@@ -154,7 +159,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   handler.setFormatter(loglines.Formatter("%(levelname)s %(message)s"))
   logging.basicConfig(level=logging.INFO, handlers=[handler])
   try:
-    asyncio.run(_Serve(options, _Watchers(options.cluster)))
+    asyncio.run(_Serve(options, _Clients(options.cluster)))
   except errors.GenericError as err:
     _Complain(str(err))
     return 2

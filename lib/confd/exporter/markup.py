@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""HTML, with everything escaped that is not markup already.
+"""HTML in which all text is escaped.
 
 """
 
@@ -14,14 +14,14 @@ from ganeti.confd.views import xmltext
 
 
 class Markup(str):
-  """HTML, as it goes to the browser.
+  """HTML that is escaped already.
 
   """
 
 
 Content = Union[str, int, float, None, Iterable["Content"]]
 
-#: Elements without an end
+#: Elements without an end tag
 _EMPTY = frozenset(["input", "link", "meta"])
 
 
@@ -42,8 +42,8 @@ def E(tag: str, *content: Content, **attributes: Union[str, int, bool, None]
   """Makes an element.
 
   @param content: texts are escaped, L{Markup} is not; lists are joined
-  @param attributes: without those that are None or False; an underscore at the
-    end of a name is left out, others become dashes
+  @param attributes: those that are None or False are left out. In names, an
+    underscore at the end is left out, and others become dashes.
 
   """
   head = tag

@@ -2,11 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is known of clusters, as metrics for Prometheus.
+"""The states of clusters as metrics for Prometheus.
 
-L{FAMILIES} is the table of all but those about confd itself, which are in
-C{views.confdmetrics}. Names follow the conventions of Prometheus: base units,
-C{_info} for what is said by labels. All have the label C{cluster}.
+L{FAMILIES} is the table of those that a configuration gives. Those about confd
+itself are in C{views.confdmetrics}. Names follow the conventions of Prometheus:
+base units, and C{_info} for metrics that say something by their labels. All
+have the label C{cluster}.
 
 """
 
@@ -19,7 +20,7 @@ from typing import Any, Callable, Counter, Dict, Iterator, List, Mapping, \
 
 from prometheus_client import core
 
-from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.exporter import clusterstate
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
@@ -27,26 +28,13 @@ from ganeti.confd.views import confdmetrics
 
 _MEBIBYTE = 1 << 20
 
-
-class State(NamedTuple):
-  """What is known of a cluster, and since when.
-
-  """
-  #: Its name in the settings, the label C{cluster}
-  cluster: str
-  #: The last ones known; None if there were none yet
-  facts: Optional[factslib.Facts]
-  #: Whether they hold now, as far as can be known
-  up: bool
-  #: How the candidates were when they were last asked
-  confd: Optional[factslib.Confd]
-  #: Seconds since somebody answered last, 0 while somebody does; None if nobody
-  #: ever did
-  age: Optional[float] = None
-
-
-#: Values of labels, of any type, and the number
+#: Values of labels, of any type, and the metric's value
 _Sample = Tuple[Sequence[Any], float]
+
+#: Yields the samples of a family
+_GetSamples = Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]
+
+_States = Sequence[clusterstate.ClusterState]
 
 
 class Family(NamedTuple):
@@ -55,27 +43,27 @@ class Family(NamedTuple):
   """
   name: str
   text: str
-  #: Beside C{cluster}
+  #: Names of labels beside C{cluster}
   labels: Tuple[str, ...]
-  samples: Callable[[factslib.Facts], Iterator[_Sample]]
-  #: Whether there is one for each instance
+  samples: _GetSamples
+  #: Whether each instance has one
   per_instance: bool = False
 
 
 def _Times(number: Optional[float], factor: int) -> Optional[float]:
-  """Multiplies a number; None where the product is infinite.
+  """Multiplies a number; returns None where the product is infinite.
 
   """
   return None if number is None else confdmetrics.Number(number * factor)
 
 
 def _Of(kind: str, field: str, factor: int = 1
-        ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+        ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
   """Makes a function that yields a field of each row of a table.
 
   """
-  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
-    for row in facts.tables[kind]:
+  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+    for row in config.tables[kind]:
       number = _Times(confdmetrics.Number(row[field]), factor)
       if number is not None:
         yield ([row["name"]], number)
@@ -83,42 +71,42 @@ def _Of(kind: str, field: str, factor: int = 1
 
 
 def _Info(kind: str, *fields: str
-          ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+          ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
   """Makes a function that yields texts of each row of a table, as labels.
 
   """
-  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
-    for row in facts.tables[kind]:
+  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+    for row in config.tables[kind]:
       yield ([row["name"]] + [row[field] for field in fields], 1)
   return _Samples
 
 
-def _InstanceInfo(facts: factslib.Facts) -> Iterator[_Sample]:
-  for row in facts.tables[columns.INSTANCE]:
+def _InstanceInfo(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+  for row in config.tables[columns.INSTANCE]:
     yield ([row["name"], row["uuid"], row["pnode"],
             ",".join(map(str, row["snodes"] or [])), row["pnode.group"],
             row["os"], row["hypervisor"], row["admin_state"],
             row["disk_template"]], 1)
 
 
-def _NodeRole(facts: factslib.Facts) -> Iterator[_Sample]:
-  for row in facts.tables[columns.NODE]:
+def _NodeRole(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+  for row in config.tables[columns.NODE]:
     for (letter, role) in columns.ROLES.items():
       yield ([row["name"], role], int(row["role"] == letter))
 
 
 def _OnNode(field: str, factor: int = 1
-            ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+            ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
   """Makes a function that yields sums over the primary instances of nodes.
 
   """
-  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
+  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
     sums: Dict[str, float] = collections.defaultdict(float)
-    for row in facts.tables[columns.INSTANCE]:
-      # As "map" has it: what is offline takes nothing
+    for row in config.tables[columns.INSTANCE]:
+      # As on the map, an instance that is offline takes nothing
       if row["admin_state"] != "offline":
         sums[row["pnode"]] += confdmetrics.Number(row[field]) or 0
-    for node in facts.tables[columns.NODE]:
+    for node in config.tables[columns.NODE]:
       number = _Times(sums[node["name"]], factor)
       if number is not None:
         yield ([node["name"]], number)
@@ -126,48 +114,48 @@ def _OnNode(field: str, factor: int = 1
 
 
 def _CountBy(kind: str, field: str, values: Mapping[str, str]
-             ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+             ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
   """Makes a function that counts the rows of a table by a field.
 
-  @param values: the values that there are, and what they are called
+  @param values: the field's values, and the label for each
 
   """
-  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
+  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
     counts: Counter[Any] = collections.Counter(
-      row[field] for row in facts.tables[kind])
+      row[field] for row in config.tables[kind])
     for (value, name) in values.items():
       yield ([name], counts[value])
   return _Samples
 
 
-def _NetworkSize(facts: factslib.Facts) -> Iterator[_Sample]:
-  for row in facts.tables[columns.NETWORK]:
+def _NetworkSize(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+  for row in config.tables[columns.NETWORK]:
     counts = [confdmetrics.Number(row[field])
               for field in ("free_count", "reserved_count")]
     yield ([row["name"]], sum(i for i in counts if i is not None))
 
 
-def _Findings(facts: factslib.Facts) -> Iterator[_Sample]:
-  counts = collections.Counter(i.check for i in facts.findings)
+def _Findings(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+  counts = collections.Counter(i.check for i in config.findings)
   for (name, check) in checks.CHECKS.items():
     yield ([name, check.severity], counts[name])
 
 
-def _Single(get: Callable[[factslib.Facts], Any]
-            ) -> Callable[[factslib.Facts], Iterator[_Sample]]:
+def _Single(get: Callable[[clusterstate.ClusterConfig], Any]
+            ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
   """Makes a function that yields one number, if there is one.
 
   """
-  def _Samples(facts: factslib.Facts) -> Iterator[_Sample]:
-    number = confdmetrics.Number(get(facts))
+  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+    number = confdmetrics.Number(get(config))
     if number is not None:
       yield ([], number)
   return _Samples
 
 
-def _ClusterInfo(facts: factslib.Facts) -> Iterator[_Sample]:
-  (major, rest) = divmod(facts.version, 1000000)
-  yield ([facts.name, "%d.%d" % (major, rest // 10000)], 1)
+def _ClusterInfo(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+  (major, rest) = divmod(config.version, 1000000)
+  yield ([config.name, "%d.%d" % (major, rest // 10000)], 1)
 
 
 _STATES = {
@@ -180,10 +168,10 @@ FAMILIES = [
   Family("ganeti_cluster_info", "The cluster's own name, and the version of its"
          " configuration", ("name", "version"), _ClusterInfo),
   Family("ganeti_cluster_config_serial", "Serial number of the configuration",
-         (), _Single(lambda facts: facts.serial)),
+         (), _Single(lambda config: config.serial)),
   Family("ganeti_cluster_config_mtime_seconds", "Time of the last change of the"
          " configuration, since the epoch", (),
-         _Single(lambda facts: facts.mtime)),
+         _Single(lambda config: config.mtime)),
   Family("ganeti_cluster_findings", "Findings of \"confd-client check\"",
          ("check", "severity"), _Findings),
   Family("ganeti_cluster_nodes", "Nodes, by role", ("role", ),
@@ -247,11 +235,11 @@ FAMILIES = [
 _CANDIDATE = ["cluster", "candidate"]
 
 
-def _Daemons(states: Sequence[State]) -> List[confdmetrics.Daemon]:
+def _Daemons(states: _States) -> List[confdmetrics.Daemon]:
   daemons = []
   for state in states:
-    if state.confd is not None:
-      stats = state.confd.stats
+    if state.candidates is not None:
+      stats = state.candidates.stats
       daemons += [confdmetrics.Daemon((state.cluster, i.address), i.everything)
                   for i in stats.daemons]
       daemons += [confdmetrics.Daemon((state.cluster, address), None)
@@ -260,8 +248,8 @@ def _Daemons(states: Sequence[State]) -> List[confdmetrics.Daemon]:
   return daemons
 
 
-def _Candidates(states: Sequence[State]) -> Iterator[Any]:
-  """Yields what the clients find out about candidates.
+def _Candidates(states: _States) -> Iterator[Any]:
+  """Yields what a client knows of a candidate from its replies.
 
   """
   behind = core.GaugeMetricFamily(
@@ -274,9 +262,9 @@ def _Candidates(states: Sequence[State]) -> Iterator[Any]:
     "ganeti_confd_round_trip_seconds", "Time that its last answer took",
     labels=_CANDIDATE)
   for state in states:
-    if state.confd is None:
+    if state.candidates is None:
       continue
-    for candidate in state.confd.status.candidates:
+    for candidate in state.candidates.status.candidates:
       labels = [state.cluster, candidate.address]
       if candidate.behind is not None:
         behind.add_metric(labels, candidate.behind)
@@ -288,11 +276,11 @@ def _Candidates(states: Sequence[State]) -> Iterator[Any]:
   yield seconds
 
 
-def FactsFamilies(states: Sequence[State], per_instance: bool = True
+def ConfigFamilies(states: _States, per_instance: bool = True
                   ) -> Iterator[Any]:
-  """Yields the families of what configurations say, which are most of all.
+  """Yields the metrics that change with the configuration only: most of all.
 
-  @param per_instance: whether to have series for each instance
+  @param per_instance: whether to have metrics for each instance
 
   """
   for family in FAMILIES:
@@ -300,12 +288,12 @@ def FactsFamilies(states: Sequence[State], per_instance: bool = True
       continue
     gauge = core.GaugeMetricFamily(family.name, family.text,
                                    labels=["cluster", *family.labels])
-    # Prometheus takes no two of the same labels. Names are unique, but the
-    # configuration may be broken.
+    # Prometheus refuses two samples with the same labels. Names are unique,
+    # unless the configuration is broken.
     seen: Set[Tuple[str, ...]] = set()
     for state in states:
-      if state.facts is not None:
-        for (values, number) in family.samples(state.facts):
+      if state.config is not None:
+        for (values, number) in family.samples(state.config):
           labels = (state.cluster, *map(confdmetrics.Label, values))
           if labels not in seen:
             seen.add(labels)
@@ -313,16 +301,16 @@ def FactsFamilies(states: Sequence[State], per_instance: bool = True
     yield gauge
 
 
-def MomentFamilies(states: Sequence[State]) -> Iterator[Any]:
-  """Yields the families of what changes at any time.
+def LiveFamilies(states: _States) -> Iterator[Any]:
+  """Yields the metrics that change at any time.
 
   """
   up = core.GaugeMetricFamily(
-    "ganeti_up", "Whether somebody answers for the cluster; if not, all else is"
-    " as it was last known", labels=["cluster"])
+    "ganeti_up", "Whether a candidate answers for the cluster; if not, all"
+    " other metrics are as they were last known", labels=["cluster"])
   age = core.GaugeMetricFamily(
-    "ganeti_facts_age_seconds", "Time since somebody answered last, 0 while"
-    " somebody does", labels=["cluster"])
+    "ganeti_facts_age_seconds", "Time since a candidate answered last, 0 while"
+    " one does", labels=["cluster"])
   for state in states:
     up.add_metric([state.cluster], int(state.up))
     if state.age is not None:

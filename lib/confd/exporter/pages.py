@@ -2,12 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The pages that people look at, as HTML.
+"""The pages for people, as HTML.
 
-Pages work without scripts; C{update.js} updates them in place. No information is
-given by colour alone.
+Pages work without scripts; C{update.js} updates them in place. No information
+is given by colour alone.
 
-Rule: pure functions. Names may hold anything: C{markup} escapes them.
+Rule: functions here do no I/O. Names may hold anything; C{markup} escapes them.
 
 """
 
@@ -20,10 +20,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
   Tuple
 
 from ganeti.confd import humanize
-from ganeti.confd.exporter import facts as factslib
-from ganeti.confd.exporter import listing
+from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import markup
-from ganeti.confd.exporter import metrics
+from ganeti.confd.exporter import rowfilter
 from ganeti.confd.exporter import static
 from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
@@ -35,12 +35,15 @@ E = markup.E
 #: Most rows of a table on a page
 MAX_ROWS = 500
 
-#: Stands where L{Rows} or L{Drawing} come, which are made by themselves. It is
-#: in no name: what begins an element is escaped in them.
-PLACE = markup.Markup("<!--here-->")
+#: Placeholder for the result of L{Rows} or L{Drawing}, which the cache keeps
+#: without the page around it. No name can be taken for it, as C{<} is escaped.
+PLACEHOLDER = markup.Markup("<!--here-->")
 
-#: The id of what says why there are no rows
-_WRONG = "wrong"
+#: The id of the text that says why there are no rows
+_ERROR = "wrong"
+
+_State = clusterstate.ClusterState
+
 
 def _FormatValue(value: Any) -> Optional[str]:
   if isinstance(value, list):
@@ -77,22 +80,11 @@ COLUMNS: Dict[str, List[Column]] = {
     Column("os", "OS"), Column("nic.ips", "IPs"), Column("tags", "Tags")],
   }
 
-#: What the pages of tables are called
+#: Titles of the pages with tables
 _TITLES = {
   columns.NODE: "Nodes",
   columns.INSTANCE: "Instances",
   }
-
-
-class Known(NamedTuple):
-  """What there is to show of a cluster.
-
-  """
-  state: metrics.State
-  #: Seconds since the facts were known to hold; None if there are none
-  age: Optional[float]
-  #: Why nothing is known now; None if all is well
-  problem: Optional[str]
 
 
 def ClusterPath(cluster: str, page: str = "", **query: str) -> str:
@@ -102,22 +94,23 @@ def ClusterPath(cluster: str, page: str = "", **query: str) -> str:
   return path + ("?" + text if text else "")
 
 
-def _Page(title: str, known: Optional[Known], page: str, summary: str,
+def _Page(title: str, state: Optional[_State], page: str, summary: str,
           live: markup.Content, form: markup.Content = None) -> str:
   """Makes a whole page.
 
-  @param known: the cluster that it is about; None for all
+  @param state: of the cluster that the page is about; None for all clusters
   @param page: its name, in paths
-  @param summary: the state in few words, told when it has changed
+  @param summary: the state in few words, which screen readers read out when it
+    has changed
   @param live: the part that C{update.js} replaces
   @param form: stays as it is, with the text that is typed into it
 
   """
   links = [E("a", "Clusters", href="/",
-             aria_current="page" if known is None else None)]
+             aria_current="page" if state is None else None)]
   events = "/events"
-  if known is not None:
-    cluster = known.state.cluster
+  if state is not None:
+    cluster = state.cluster
     events = ClusterPath(cluster, "events")
     links += [E("a", text, href=ClusterPath(cluster, name),
                 aria_current="page" if name == page else None)
@@ -144,24 +137,29 @@ def _FormatAge(seconds: float) -> str:
   return "%d seconds" % seconds
 
 
-def _Problem(known: Known) -> markup.Content:
-  """Says that what is shown is not certain.
+def _Problem(state: _State) -> markup.Content:
+  """Says that the page may be out of date, and why.
 
   """
-  if known.problem is None:
+  if state.problem is None:
     return None
-  text = "Nothing is known now: %s." % known.problem.rstrip(".")
-  if known.age is not None:
-    text += " What follows is what was known %s ago." % _FormatAge(known.age)
+  text = "Nothing is known now: %s." % state.problem.rstrip(".")
+  if state.age is not None:
+    text += " What follows is what was known %s ago." % _FormatAge(state.age)
   return E("p", text, class_="problem")
 
 
-def _Doubts(known: Known) -> Optional[str]:
-  """Says how many candidates are not as they should be.
+def _Candidates(state: _State) -> List[clusterstatus.CandidateStatus]:
+  return [] if state.candidates is None else state.candidates.status.candidates
+
+
+def _CandidateProblems(state: _State) -> Optional[str]:
+  """Says how many candidates have a problem.
+
+  @return: None if none has
 
   """
-  confd = known.state.confd
-  candidates = confd.status.candidates if confd else []
+  candidates = _Candidates(state)
   bad = sum(bool(i.problem) for i in candidates)
   if not bad:
     return None
@@ -169,50 +167,48 @@ def _Doubts(known: Known) -> Optional[str]:
     bad, humanize.Count(len(candidates), "master candidate"))
 
 
-def _State(known: Known) -> Tuple[str, str]:
-  """Sums up how a cluster is.
+def _Judge(state: _State) -> Tuple[str, str]:
+  """Sums up the state of a cluster.
 
-  @return: a class of the style sheet, and the word
+  @return: a class of the style sheet, and the word to show
 
   """
-  if known.problem is not None:
+  if state.problem is not None:
     return ("critical", "NO ANSWER")
-  facts = known.state.facts
-  severities = {i.severity for i in facts.findings} if facts else set()
-  confd = known.state.confd
-  if "critical" in severities or any(
-      i.diverges for i in (confd.status.candidates if confd else [])):
+  config = state.config
+  severities = {i.severity for i in config.findings} if config else set()
+  if "critical" in severities or any(i.diverges for i in _Candidates(state)):
     return ("critical", "CRITICAL")
-  if severities or _Doubts(known):
+  if severities or _CandidateProblems(state):
     return ("warning", "WARNING")
   return ("ok", "OK")
 
 
-def _Badge(known: Known) -> markup.Markup:
-  (looks, text) = _State(known)
+def _Badge(state: _State) -> markup.Markup:
+  (looks, text) = _Judge(state)
   return E("span", text, class_="state " + looks)
 
 
-def _Summary(known: Known, with_serial: bool = True) -> str:
-  """Says in few words how a cluster is.
+def _Summary(state: _State, with_serial: bool = True) -> str:
+  """Describes the state of a cluster in few words.
 
   """
-  facts = known.state.facts
-  words = ["%s: %s" % (known.state.cluster, _State(known)[1])]
-  if facts is not None and with_serial:
-    words += ["serial %d" % facts.serial,
-              humanize.Count(len(facts.findings), "finding")]
-  words += [text for text in [_Doubts(known)] if text]
+  config = state.config
+  words = ["%s: %s" % (state.cluster, _Judge(state)[1])]
+  if config is not None and with_serial:
+    words += ["serial %d" % config.serial,
+              humanize.Count(len(config.findings), "finding")]
+  words += [text for text in [_CandidateProblems(state)] if text]
   return ", ".join(words)
 
 
 class _Header(NamedTuple):
-  """The top of a column.
+  """A column's header.
 
   """
   title: str
   is_number: bool = False
-  #: Where it leads; None for nowhere
+  #: Target of its link; None for no link
   href: Optional[str] = None
   #: "ascending" or "descending" if the table is sorted by it
   order: Optional[str] = None
@@ -229,14 +225,14 @@ def _Head(header: _Header) -> markup.Markup:
            class_="number" if header.is_number else None)
 
 
-def _Table(label: str, headers: Sequence[_Header],
-           rows: Sequence[Sequence[markup.Content]]) -> markup.Markup:
+def _TableElement(label: str, headers: Sequence[_Header],
+                  rows: Sequence[Sequence[markup.Content]]) -> markup.Markup:
   """Makes a table, which a narrow window shows as a list of cards.
 
-  The roles are those that its elements have anyway; to some browsers they have
-  none once they look different.
+  The elements have these roles by default, but some browsers drop the defaults
+  where the style sheet changes how the elements are displayed.
 
-  @param label: what it is called by screen readers
+  @param label: the table's name for screen readers
 
   """
   def _Row(cells: Sequence[markup.Content]) -> markup.Markup:
@@ -255,52 +251,52 @@ def _Table(label: str, headers: Sequence[_Header],
            class_="wide")
 
 
-def Clusters(clusters: Sequence[Known]) -> str:
-  """All clusters at a glance.
+def Clusters(clusters: Sequence[_State]) -> str:
+  """Makes the page that lists all clusters.
 
   """
   rows = []
-  for known in clusters:
-    facts = known.state.facts
-    name = known.state.cluster
+  for state in clusters:
+    config = state.config
+    name = state.cluster
     numbers: List[markup.Content] = ["-"] * 4
-    if facts is not None:
-      numbers = [len(facts.tables[columns.NODE]),
-                 len(facts.tables[columns.INSTANCE]), len(facts.findings),
-                 facts.serial]
-    rows.append([E("a", name, href=ClusterPath(name)), _Badge(known), *numbers,
-                 known.problem or _Doubts(known)])
+    if config is not None:
+      numbers = [len(config.tables[columns.NODE]),
+                 len(config.tables[columns.INSTANCE]), len(config.findings),
+                 config.serial]
+    rows.append([E("a", name, href=ClusterPath(name)), _Badge(state), *numbers,
+                 state.problem or _CandidateProblems(state)])
   return _Page(
     "Clusters", None, "", "; ".join(_Summary(i, False) for i in clusters),
-    _Table("Clusters", [
+    _TableElement("Clusters", [
       _Header("Cluster"), _Header("State"), _Header("Nodes", True),
       _Header("Instances", True), _Header("Findings", True),
       _Header("Serial", True), _Header("Problem")], rows))
 
 
-def _Findings(facts: factslib.Facts) -> markup.Content:
-  if not facts.findings:
-    return E("p", "Nothing is wrong by the configuration.")
-  counts = collections.Counter(i.severity for i in facts.findings)
+def _Findings(config: clusterstate.ClusterConfig) -> markup.Content:
+  if not config.findings:
+    return E("p", "The checks of the configuration have found nothing.")
+  counts = collections.Counter(i.severity for i in config.findings)
   text = ", ".join("%d %s" % (counts[severity], severity)
                    for severity in sorted(counts))
-  shown = facts.findings[:MAX_ROWS]
-  if len(shown) < len(facts.findings):
+  shown = config.findings[:MAX_ROWS]
+  if len(shown) < len(config.findings):
     text += ", of which the first %d are shown" % len(shown)
   return [
     E("p", text),
-    _Table("Findings",
-           [_Header("What"), _Header("Severity"), _Header("Finding"),
-            _Header("What to do")],
-           [[i.subject, E("strong", i.severity.upper(), class_="severe" if
-                          i.severity == "critical" else None),
-             i.text, i.advice] for i in shown])]
+    _TableElement(
+      "Findings", [_Header("What"), _Header("Severity"), _Header("Finding"),
+                   _Header("What to do")],
+      [[i.subject, E("strong", i.severity.upper(), class_="severe" if
+                     i.severity == "critical" else None), i.text, i.advice]
+       for i in shown])]
 
 
-def _Candidates(known: Known) -> markup.Content:
-  if known.state.confd is None:
-    return E("p", "They have not been asked yet.")
-  return _Table(
+def _CandidatesTable(state: _State) -> markup.Content:
+  if state.candidates is None:
+    return E("p", "The candidates have not been asked yet.")
+  return _TableElement(
     "Master candidates",
     [_Header("Address"), _Header("Node"), _Header("Answers"),
      _Header("Round trip", True), _Header("Serial", True),
@@ -308,62 +304,63 @@ def _Candidates(known: Known) -> markup.Content:
     [[i.address, i.name, "yes" if i.answers else "no",
       None if i.round_trip is None else "%.1f ms" % (1000 * i.round_trip),
       i.serial, i.behind, i.problem]
-     for i in known.state.confd.status.candidates])
+     for i in _Candidates(state)])
 
 
-def Overview(known: Known) -> str:
-  """How a cluster is.
+def Overview(state: _State) -> str:
+  """Makes the page about the state of a cluster.
 
   """
-  facts = known.state.facts
-  content: List[markup.Content] = [E("p", _Badge(known)), _Problem(known)]
-  if facts is not None:
+  config = state.config
+  content: List[markup.Content] = [E("p", _Badge(state)), _Problem(state)]
+  if config is not None:
     summary: List[Tuple[str, markup.Content]] = [
-      ("Name", facts.name), ("Serial", facts.serial),
-      ("Nodes", len(facts.tables[columns.NODE])),
-      ("Instances", len(facts.tables[columns.INSTANCE]))]
+      ("Name", config.name), ("Serial", config.serial),
+      ("Nodes", len(config.tables[columns.NODE])),
+      ("Instances", len(config.tables[columns.INSTANCE]))]
     content += [
       E("dl", [(E("dt", title), E("dd", value)) for (title, value) in summary])]
-  content += [E("h2", "Master candidates"), _Candidates(known)]
-  if facts is not None:
-    content += [E("h2", "Findings"), _Findings(facts)]
-  return _Page("Cluster %s" % known.state.cluster, known, "", _Summary(known),
+  content += [E("h2", "Master candidates"),
+              _CandidatesTable(state)]
+  if config is not None:
+    content += [E("h2", "Findings"), _Findings(config)]
+  return _Page("Cluster %s" % state.cluster, state, "", _Summary(state),
                content)
 
 
-def Map(known: Known, drawing: markup.Markup) -> str:
-  """Nodes and instances as a drawing.
+def Map(state: _State, drawing: markup.Markup) -> str:
+  """Makes the page with the drawing of nodes and instances.
 
   @param drawing: from L{Drawing}
 
   """
-  cluster = known.state.cluster
+  cluster = state.cluster
   content: List[markup.Content] = []
-  if known.state.facts is not None:
-    # Those who have no pointer scroll it by keys, and so need a focus
+  if state.config is not None:
+    # An element can be scrolled by keys only while it has the focus
     content = [
-      E("p", "The same in words: ",
+      E("p", "The same as tables: ",
         E("a", "nodes", href=ClusterPath(cluster, "nodes")), ", ",
         E("a", "instances", href=ClusterPath(cluster, "instances")), ". ",
         E("a", "The drawing alone", href=ClusterPath(cluster, "map.svg"))),
       E("div", drawing, class_="wide", tabindex=0, role="region",
         aria_label="Drawing")]
-  return _Page("Map of %s" % cluster, known, "map", _Summary(known),
-               [_Problem(known), content])
+  return _Page("Map of %s" % cluster, state, "map", _Summary(state),
+               [_Problem(state), content])
 
 
-def Drawing(facts: factslib.Facts, cluster: str, with_style: bool
+def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool
             ) -> markup.Markup:
   """Draws a cluster, as SVG.
 
   """
   def _Rows(kind: str) -> List[List[Any]]:
     return [[row[field] for field in placement.FIELDS[kind]]
-            for row in facts.tables[kind]]
+            for row in config.tables[kind]]
   return markup.Markup(svg.Draw(
     [placement.Node(*row) for row in _Rows(columns.NODE)],
     [placement.Instance(*row) for row in _Rows(columns.INSTANCE)],
-    "%s, serial %d" % (cluster, facts.serial), with_style))
+    "%s, serial %d" % (cluster, config.serial), with_style))
 
 
 def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
@@ -375,51 +372,51 @@ def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
            E("label", "Filter, in Ganeti's language (as %s)" % example,
              for_="filter"),
            E("input", type="text", id="filter", name="filter", value=condition,
-             maxlength=listing.MAX_FILTER, autocapitalize="none",
-             spellcheck="false", aria_describedby=_WRONG),
+             maxlength=rowfilter.MAX_FILTER, autocapitalize="none",
+             spellcheck="false", aria_describedby=_ERROR),
            E("input", type="hidden", name="sort", value=order), " ",
            E("input", type="submit", value="Show"), method="get")
 
 
-def Table(known: Known, kind: str, condition: str, order: str,
+def Table(state: _State, kind: str, condition: str, order: str,
           rows: markup.Content) -> str:
-  """Some rows of a table.
+  """Makes the page with rows of a table.
 
   @param condition: a filter
-  @param order: what to sort by, as in C{listing.Choose}
-  @param rows: from L{Rows} or L{Wrong}
+  @param order: what to sort by, as in C{rowfilter.Select}
+  @param rows: from L{Rows} or L{Error}
 
   """
-  return _Page("%s of %s" % (_TITLES[kind], known.state.cluster), known,
-               _TITLES[kind].lower(), _Summary(known),
-               [_Problem(known),
-                rows if known.state.facts is not None else None],
+  return _Page("%s of %s" % (_TITLES[kind], state.cluster), state,
+               _TITLES[kind].lower(), _Summary(state),
+               [_Problem(state),
+                rows if state.config is not None else None],
                _FilterForm(kind, condition, order))
 
 
-def Wrong(text: str) -> markup.Markup:
-  """Says why there are no rows.
+def Error(text: str) -> markup.Markup:
+  """Makes the paragraph that says why there are no rows.
 
   """
-  return E("p", text, class_="problem", id=_WRONG, role="alert")
+  return E("p", text, class_="problem", id=_ERROR, role="alert")
 
 
-def Rows(facts: factslib.Facts, kind: str, cluster: str, condition: str,
-         order: str) -> markup.Markup:
-  """Makes what is in a page of a table.
+def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
+         condition: str, order: str) -> markup.Markup:
+  """Makes the rows, and the paragraph above them, for L{Table}.
 
-  @raise listing.BadRequest: filter or order are wrong
+  @raise rowfilter.BadRequest: filter or order are wrong
 
   """
-  chosen = listing.Choose(facts, kind, condition, order)
+  selected = rowfilter.Select(config, kind, condition, order)
   page = _TITLES[kind].lower()
-  shown = chosen.rows[:MAX_ROWS]
-  text = "%d of %d" % (len(chosen.rows), chosen.total)
-  if len(shown) < len(chosen.rows):
+  shown = selected.rows[:MAX_ROWS]
+  text = "%d of %d" % (len(selected.rows), selected.total)
+  if len(shown) < len(selected.rows):
     text += ", of which the first %d are shown; a filter shows others" % (
       len(shown))
   cells = COLUMNS[kind]
-  # Without a wish they have the order of names
+  # By default rows are sorted by name
   orders = {order or "name": "ascending"}
   if order.startswith("-"):
     orders = {order[1:]: "descending"}
@@ -432,6 +429,6 @@ def Rows(facts: factslib.Facts, kind: str, cluster: str, condition: str,
   return markup.Join(
     E("p", text, ". ", E("a", "As JSON", href=ClusterPath(
       cluster, page + ".json", filter=condition, sort=order))),
-    _Table(_TITLES[kind], headers,
-           [[column.format(row[column.field]) for column in cells]
-            for row in shown]))
+    _TableElement(_TITLES[kind], headers,
+                  [[column.format(row[column.field]) for column in cells]
+                   for row in shown]))

@@ -2,12 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Keeps what is known of a cluster up to date.
+"""Keeps the state of clusters up to date, by what the collector sends.
 
-Two things go on: the configuration is followed, so that changes are told at
-once, and how the candidates are is asked for now and then. Whatever goes wrong,
-what was known last is kept, and L{Watcher.state} says that it is not certain
-any more.
+Rule: whatever goes wrong, the last state that was known stays, with its age and
+with the reason why it may be out of date.
 
 """
 
@@ -15,62 +13,52 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import gc
 import logging
+import pickle
 import time
 
-from typing import Awaitable, Callable, List, Optional
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, \
+  Sequence
 
-from ganeti import confd
-from ganeti import errors
-from ganeti.confd import client as clientlib
-from ganeti.confd.exporter import facts as factslib
-from ganeti.confd.exporter import metrics
-
-
-#: Seconds between questions how the candidates are
-_CONFD_INTERVAL = 15.0
-
-#: Seconds before a question that failed is asked again: at first, at most
-_RETRY = (1.0, 15.0)
-
-#: Errors of a cluster; any other exception is a fault of this program
-_EXPECTED = (errors.GenericError, OSError)
+from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import collector
+from ganeti.confd.exporter import forked
 
 
 class Watcher:
-  """Knows a cluster.
+  """A cluster as it was known last.
 
   @ivar cluster: its name in the settings
-  @ivar problem: in words, why nothing is known now; None if all is well
-  @ivar version: how many facts there were; others have another one
-  @ivar listeners: called when there are others
+  @ivar version: counts the configurations that there were
+  @ivar listeners: are called when there is another configuration
 
   """
-  def __init__(self, cluster: str,
-               make_client: Callable[[], clientlib.AsyncClient]) -> None:
+  def __init__(self, cluster: str) -> None:
     self.cluster = cluster
-    self.problem: Optional[str] = "not asked yet"
     self.version = 0
     self.listeners: List[Callable[[], None]] = []
-    self._make_client = make_client
-    self._facts: Optional[factslib.Facts] = None
-    self._confd: Optional[factslib.Confd] = None
-    #: When somebody answered last; None while somebody does, or before
+    self._problem: Optional[str] = "not asked yet"
+    self._config: Optional[clusterstate.ClusterConfig] = None
+    self._candidates: Optional[clusterstate.Candidates] = None
+    #: When the cluster answered last; None while it does, or before
     self._lost: Optional[float] = None
     self._waiting: List[asyncio.Future[None]] = []
 
   @property
-  def state(self) -> metrics.State:
-    return metrics.State(self.cluster, self._facts, self.problem is None,
-                         self._confd, self._Age())
+  def state(self) -> clusterstate.ClusterState:
+    return clusterstate.ClusterState(self.cluster, self._config,
+                                     self._candidates, self._problem,
+                                     self._Age())
 
   def _Age(self) -> Optional[float]:
     if self._lost is not None:
       return time.monotonic() - self._lost
-    return None if self._facts is None else 0
+    return None if self._config is None else 0
 
   async def Changed(self) -> None:
-    """Waits until something is another than before.
+    """Waits until the state has changed.
 
     """
     waiter = asyncio.get_running_loop().create_future()
@@ -81,88 +69,136 @@ class Watcher:
       with contextlib.suppress(ValueError):
         self._waiting.remove(waiter)
 
-  def _Tell(self) -> None:
+  def _Notify(self) -> None:
     (waiting, self._waiting) = (self._waiting, [])
     for waiter in waiting:
       if not waiter.done():
         waiter.set_result(None)
 
-  def _Trouble(self, err: Optional[Exception]) -> None:
-    """Notes that nobody answers, or that somebody does again.
-
-    @param err: None for the latter
+  def SetConfig(self, config: clusterstate.ClusterConfig) -> None:
+    """Takes a configuration, which the cluster has just told.
 
     """
-    problem = None
-    fault: Optional[Exception] = None
-    if isinstance(err, _EXPECTED):
-      problem = str(err)
-    elif err is not None:
-      fault = err
-      problem = ("no answer can be used, because of a programming error (%s);"
-                 " %s" % (type(err).__name__, confd.PLEASE_REPORT))
-    if problem == self.problem:
+    self._config = config
+    self.version += 1
+    for listener in self.listeners:
+      listener()
+    self.SetProblem(None)
+    self._Notify()
+
+  def SetCandidates(self, candidates: clusterstate.Candidates) -> None:
+    self._candidates = candidates
+    self._Notify()
+
+  def SetProblem(self, problem: Optional[str]) -> None:
+    """Notes why the cluster does not answer.
+
+    @param problem: None if it answers
+
+    """
+    if problem == self._problem:
       return
     if problem is None:
       self._lost = None
-      logging.info("Cluster %s: answers", self.cluster)
-    elif self.problem is None or self._facts is None:
-      # Others that follow say the same in other words
-      logging.warning("Cluster %s: %s", self.cluster, problem, exc_info=fault)
-    if self.problem is None:
+    elif self._problem is None:
       self._lost = time.monotonic()
-    self.problem = problem
-    self._Tell()
+    self._problem = problem
+    self._Notify()
+
+
+def _Unpickle(data: memoryview) -> Any:
+  # Many objects are made, and none is garbage
+  gc.disable()
+  try:
+    return pickle.loads(data)
+  finally:
+    gc.enable()
+
+
+class Collector:
+  """Runs the collector process, and another one whenever it has ended.
+
+  """
+  def __init__(self, watchers: Sequence[Watcher],
+               clients: Mapping[str, collector.MakeClient]) -> None:
+    """@param clients: make clients, by the cluster's name in the settings
+
+    """
+    self._watchers = {watcher.cluster: watcher for watcher in watchers}
+    self._clients = clients
+    self._handlers: Dict[Any, Callable[[Any, asyncio.StreamWriter],
+                                       Optional[Awaitable[None]]]] = {
+      collector.ConfigAnswers: self._HandleConfig,
+      collector.CandidatesAnswers: self._HandleCandidates,
+      collector.Problem: self._HandleProblem,
+      }
 
   async def Run(self) -> None:
     """Goes on until it is cancelled.
 
     """
-    await asyncio.gather(
-      self._Repeat(self._FollowFacts, self._Trouble),
-      # How they are is told by what they say, if anything
-      self._Repeat(self._FollowConfd, lambda err: None))
-
-  async def _Repeat(self, follow: Callable[[clientlib.AsyncClient],
-                                           Awaitable[None]],
-                    trouble: Callable[[Optional[Exception]], None]) -> None:
-    """Asks again and again, whatever happens.
-
-    """
-    (delay, most) = _RETRY
+    (delay, most) = collector.RETRY
     while True:
       started = time.monotonic()
       try:
-        async with self._make_client() as asker:
-          await follow(asker)
-      except Exception as err: # pylint: disable=W0718
-        trouble(err)
+        problem = await self._RunOnce()
+      except forked.Failed as err:
+        problem = str(err)
+      logging.warning("No cluster is asked: %s; another one will be started",
+                      problem)
+      for watcher in self._watchers.values():
+        watcher.SetProblem("the cluster is not asked: %s" % problem)
       if time.monotonic() - started > most:
-        delay = _RETRY[0]
+        delay = collector.RETRY[0]
       await asyncio.sleep(delay)
       delay = min(2 * delay, most)
 
-  async def _FollowFacts(self, asker: clientlib.AsyncClient) -> None:
-    """Asks for the facts, at first and after each change.
+  async def _RunOnce(self) -> str:
+    """Runs a collector process until it ends.
+
+    @return: how it has ended
+    @raise forked.Failed: it cannot be started
 
     """
-    async for change in asker.FollowCall(
-        factslib.Ask, lambda facts: {"serial": facts.serial}, self._Trouble):
-      self._Take(change.reply.answer)
+    (pid, sock) = forked.Start(functools.partial(collector.Main, self._clients))
+    writer = None
+    tasks: List[asyncio.Future[None]] = []
+    try:
+      (reader, writer) = await asyncio.open_connection(sock=sock)
+      with contextlib.suppress(EOFError, OSError):
+        while True:
+          message = await collector.Receive(reader)
+          handling = self._handlers[type(message)](message, writer)
+          if handling is not None:
+            tasks = [i for i in tasks if not i.done()]
+            tasks.append(asyncio.ensure_future(handling))
+    finally:
+      for task in tasks:
+        task.cancel()
+      if writer is None:
+        sock.close()
+      else:
+        writer.close()
+      end = forked.End(pid)
+    return "the collector, a process of this program, was ended by %s" % end
 
-  def _Take(self, facts: factslib.Facts) -> None:
-    self._facts = facts
-    self.version += 1
-    for listener in self.listeners:
-      listener()
-    self._Trouble(None)
-    self._Tell()
+  async def _HandleConfig(self, message: collector.ConfigAnswers,
+                          writer: asyncio.StreamWriter) -> None:
+    error: Optional[str] = None
+    try:
+      data = await forked.Run(
+        functools.partial(clusterstate.Digest, message.data),
+        clusterstate.DigestLimits(message.data))
+    except forked.Failed as err:
+      error = str(err)
+    else:
+      self._watchers[message.cluster].SetConfig(_Unpickle(data))
+    collector.Send(writer, collector.Taken(message.cluster, error))
 
-  async def _FollowConfd(self, asker: clientlib.AsyncClient) -> None:
-    """Asks how the candidates are, now and then.
+  def _HandleCandidates(self, message: collector.CandidatesAnswers,
+                        _: asyncio.StreamWriter) -> None:
+    self._watchers[message.cluster].SetCandidates(message.candidates)
 
-    """
-    while True:
-      self._confd = await factslib.AskConfd(asker)
-      self._Tell()
-      await asyncio.sleep(_CONFD_INTERVAL)
+  def _HandleProblem(self, message: collector.Problem, _: asyncio.StreamWriter
+                     ) -> None:
+    self._watchers[message.cluster].SetProblem(message.text)

@@ -2,27 +2,27 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The web server: what is asked for, and by whom.
+"""The web server's routes, and the requests that it refuses.
 
-Rule 1: reading only. No request has confd asked; all answers are made of what
-C{watcher} knows.
+Rule 1: requests read only, and no request makes the server ask a daemon. All
+answers are made of the states that C{watcher} has.
 
-Rule 2: what may take long is made in a process of its own (C{aside}), once for
-each change of the configuration (C{cache}). There are three queues: for what
-everybody gets, for what has parameters, and for what is chosen by a filter.
-Nobody waits for what stands in another queue.
+Rule 2: slow answers are made in a forked process (C{forked}), once for each
+change of the configuration (C{cache}). There are three queues: answers without
+parameters, answers with parameters, and answers with a filter. An answer never
+waits for one in another queue.
 
-Rule 3: a request that names a host is refused, unless that is an address or
-C{localhost}. A browser sends the name that it has got the address by; so a page
-of anybody's whose name leads here is not served to him, though the browser
-takes both for one server (DNS rebinding). A proxy that is configured with an
-address sends that.
+Rule 3: a C{Host} header must be an address or C{localhost}. This prevents DNS
+rebinding: an attacker's page whose name resolves to this server's address is,
+to the browser, a page of the same server, and could read all answers. The
+browser sends that name as C{Host}. A proxy sends an address if it is configured
+with one.
 
-Rule 4: browsers say when a page of another site makes them ask
-(C{Sec-Fetch-Site}). Such a request is refused, unless it opens a page in a
-window of its own; and if it has parameters, the user must have followed a link.
-So is a request with C{Origin} and without that header, which Chromium sends for
-a WebSocket: no page of this server opens one.
+Rule 4: a request that a page of another site causes is refused, as the header
+C{Sec-Fetch-Site} tells, with one exception: links. A link opens a page at the
+top level of a window; if it has parameters, the user must have clicked it.
+Chromium sends C{Origin} instead of that header with a WebSocket. No page of
+this server opens one, so that is refused, too.
 
 """
 
@@ -39,33 +39,33 @@ from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, Iterable, \
 import prometheus_client
 
 from ganeti import errors
-from ganeti.confd.exporter import aside
 from ganeti.confd.exporter import cache
+from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import discovery
-from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import http1
-from ganeti.confd.exporter import listing
 from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import pages
+from ganeti.confd.exporter import rowfilter
 from ganeti.confd.exporter import static
 from ganeti.confd.exporter import watcher
 from ganeti.confd.schema import columns
 
 
-#: Most connections that wait for events, all together
-_MAX_EVENTS = 200
+#: Most event streams (server-sent events)
+_MAX_EVENT_STREAMS = 200
 
-#: Seconds between signs of life on them
+#: Seconds between comments that keep an event stream alive
 _ALIVE_INTERVAL = 15.0
 
-#: Paths that a cluster would be in the way of
-_NO_NAMES = frozenset(["sd", ".", ".."])
+#: Names that no cluster may have, as its pages would hide others
+_RESERVED_NAMES = frozenset(["sd", ".", ".."])
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HTML_TYPE = "text/html; charset=utf-8"
 _JSON_TYPE = "application/json; charset=utf-8"
 
-#: A drawing has its style in it
+#: A drawing contains its style
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _TABLES = {
@@ -73,40 +73,41 @@ _TABLES = {
   "instances": columns.INSTANCE,
   }
 
-#: Bytes that each queue's cache keeps, and with which nothing more is made
-_USUAL = cache.Limits(kept=32 << 20, held=64 << 20, waiting=100)
-_OTHERS = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
+#: Limits of the queues. A filter may be slow, so three are applied at a time.
+_PLAIN = cache.Limits(kept=32 << 20, held=64 << 20, waiting=100)
+_VARIED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
+_FILTERED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10, parallel=3)
 
 _Handler = Callable[[http1.Request], Awaitable[http1.Response]]
 _ClusterHandler = Callable[[http1.Request, watcher.Watcher],
                            Awaitable[http1.Response]]
 
 
-class _Collector:
-  """Families of metrics, as the library wants them.
+class _Families:
+  """Families of metrics as the library's collectors have them.
 
   """
   def __init__(self, families: List[Any]) -> None:
     self._families = families
 
-  # The name is the library's
+  # The library prescribes the name
   def collect(self) -> List[Any]:
     return self._families
 
 
 def _WriteMetrics(families: List[Any]) -> bytes:
   registry = prometheus_client.CollectorRegistry()
-  collector: Any = _Collector(families)
+  collector: Any = _Families(families)
   registry.register(collector)
   text: bytes = prometheus_client.generate_latest(registry)
   return text
 
 
 def _HasAddress(host: str) -> bool:
-  """Tells whether somebody has asked by address, and not by name.
+  """Tells whether a request was addressed by address, or to localhost.
 
-  @param host: the header C{Host}: an address or a name, and a port behind a
-    colon if it has one
+  @param host: the header C{Host}: an address or a name, and perhaps a port
+    after a colon
 
   """
   (name, colon, port) = host.rpartition(":")
@@ -128,9 +129,9 @@ def _Json(value: Any) -> bytes:
 
 
 def _IsForeign(request: http1.Request) -> bool:
-  """Tells whether a page of another site has made a browser ask, see rule 4.
+  """Tells whether a page of another site has caused a request, see rule 4.
 
-  Other programs than browsers do not send these headers.
+  Only browsers send these headers.
 
   """
   (site, mode, purpose, user) = (
@@ -144,12 +145,12 @@ def _IsForeign(request: http1.Request) -> bool:
   return not is_link or bool(request.query) and user != "?1"
 
 
-def _Wrong(err: listing.BadRequest) -> http1.Response:
+def _BadRequest(err: rowfilter.BadRequest) -> http1.Response:
   return http1.Response(400, _JSON_TYPE, [_Json({"error": str(err)})])
 
 
-def _Fixed(content_type: str, data: bytes) -> _Handler:
-  """Makes the handler of what is always the same.
+def _Static(content_type: str, data: bytes) -> _Handler:
+  """Makes a handler that always returns the same.
 
   """
   response = http1.Response(200, content_type, [data])
@@ -160,9 +161,9 @@ def _Fixed(content_type: str, data: bytes) -> _Handler:
 
 
 class Server:
-  """Answers for some clusters.
+  """Answers requests about some clusters.
 
-  @ivar cut: cuts off a client that is slow to take an answer
+  @ivar cut: cuts off a client that takes an answer slowly
 
   """
   def __init__(self, watchers: List[watcher.Watcher], per_instance: bool
@@ -172,27 +173,26 @@ class Server:
 
     """
     for found in watchers:
-      if found.cluster in _NO_NAMES:
+      if found.cluster in _RESERVED_NAMES:
         raise errors.ConfigurationError(
-          "A cluster that is called '%s' cannot be served: its pages would be"
-          " where others are" % found.cluster)
-    # Processes that are forked find it done
-    listing.Prepare()
+          "A cluster of the name '%s' cannot be served: its pages would have"
+          " the paths of others" % found.cluster)
+    rowfilter.Prepare()
     self._watchers = {i.cluster: i for i in watchers}
     self._per_instance = per_instance
-    self._events = 0
-    # Rule 2
+    self._event_streams = 0
     self.cut: cache.Cut = lambda _: False
-    (self._usual, self._varied, self._filtered) = (
+    # The queues of rule 2
+    (self._plain, self._varied, self._filtered) = (
       cache.Cache(limits, self._Cut)
-      for limits in (_USUAL, _OTHERS, _OTHERS))
+      for limits in (_PLAIN, _VARIED, _FILTERED))
     for found in watchers:
-      found.listeners.append(self._ForgetOld)
+      found.listeners.append(self._DropOld)
     self._handlers: Dict[Tuple[str, ...], _Handler] = {
       ("", ""): self._Clusters,
-      ("", "healthz"): _Fixed(http1.TEXT_TYPE, b"ok\n"),
+      ("", "healthz"): _Static(http1.TEXT_TYPE, b"ok\n"),
       ("", "metrics"): self._Metrics,
-      **{tuple(path.split("/")): _Fixed(*file)
+      **{tuple(path.split("/")): _Static(*file)
          for (path, file) in static.Files().items()},
       ("", "events"): self._AllEvents,
       ("", "sd", "nodes"): self._Discovery,
@@ -207,36 +207,36 @@ class Server:
       "instances.json": self._TableJson,
       "map": self._Map,
       "map.svg": self._Drawing,
-      "events": self._Events,
+      "events": self._ClusterEvents,
       }
 
   def _Cut(self, is_meant: Callable[[Any], bool]) -> bool:
     return self.cut(is_meant)
 
   async def Answer(self, request: http1.Request) -> http1.Response:
-    """Answers a request, whatever comes of it.
+    """Answers a request, with an error if need be.
 
     """
     try:
-      return await self._Choose(request)
+      return await self._Route(request)
     except http1.Refused as err:
       return err.response
     except cache.Busy:
       return http1.Refused(503, "Too Busy", Retry_After="5").response
-    except aside.Failed as err:
+    except forked.Failed as err:
       return http1.Refused(503, str(err)).response
     except Exception:  # pylint: disable=W0718
       logging.exception("Programming error")
       return http1.Refused(500).response
 
-  async def _Choose(self, request: http1.Request) -> http1.Response:
-    """Decides who answers.
+  async def _Route(self, request: http1.Request) -> http1.Response:
+    """Finds the handler for a request, and calls it.
 
     """
     host = request.headers.get("host")
     if host is not None and not _HasAddress(host):
-      raise http1.Refused(421, "Misdirected Request: this server is asked by"
-                          " its address, not by a name; see confd-exporter(8)")
+      raise http1.Refused(421, "Misdirected Request: use the server's address"
+                          " instead of a name; see confd-exporter(8)")
     if _IsForeign(request):
       raise http1.Refused(403, "Forbidden: a page of another site has asked for"
                           " this; see confd-exporter(8)")
@@ -252,30 +252,25 @@ class Server:
     raise http1.Refused(404)
 
   @staticmethod
-  def _Facts(found: watcher.Watcher) -> factslib.Facts:
-    facts = found.state.facts
-    if facts is None:
+  def _Config(found: watcher.Watcher) -> clusterstate.ClusterConfig:
+    config = found.state.config
+    if config is None:
       raise http1.Refused(503)
-    return facts
-
-  @staticmethod
-  def _Known(found: watcher.Watcher) -> pages.Known:
-    state = found.state
-    return pages.Known(state, state.age, found.problem)
+    return config
 
   def _Version(self, names: Iterable[str]) -> cache.Version:
     return tuple((name, self._watchers[name].version) for name in names)
 
-  def _ForgetOld(self) -> None:
-    """Forgets answers that were made of what does not hold any more.
+  def _DropOld(self) -> None:
+    """Drops answers that were made of old configurations.
 
     """
     current = dict(self._Version(self._watchers))
-    for answers in (self._usual, self._varied, self._filtered):
-      answers.ForgetOld(current)
+    for answers in (self._plain, self._varied, self._filtered):
+      answers.DropOld(current)
 
   def _Queue(self, condition: str, has_more: bool) -> cache.Cache:
-    """Returns where an answer is made and kept.
+    """Returns the queue for an answer, see rule 2.
 
     @param condition: the filter; may be empty
     @param has_more: whether there are other parameters
@@ -283,40 +278,40 @@ class Server:
     """
     if condition:
       return self._filtered
-    return self._varied if has_more else self._usual
+    return self._varied if has_more else self._plain
 
   @staticmethod
   def _Html(text: str, content: cache.Body = cache.EMPTY) -> http1.Response:
-    """Makes the answer that is a page.
+    """Makes a response of a page.
 
-    @param content: what comes to L{pages.PLACE}
+    @param content: comes in place of L{pages.PLACEHOLDER}
 
     """
-    (head, _, tail) = text.partition(pages.PLACE)
+    (head, _, tail) = text.partition(pages.PLACEHOLDER)
     return http1.Response(
       200, _HTML_TYPE, [head.encode("utf-8"), content.data,
                         tail.encode("utf-8")], owner=content)
 
   async def _Clusters(self, _: http1.Request) -> http1.Response:
     return self._Html(pages.Clusters(
-      [self._Known(i) for i in self._watchers.values()]))
+      [i.state for i in self._watchers.values()]))
 
   async def _Overview(self, _: http1.Request, found: watcher.Watcher
                       ) -> http1.Response:
-    return self._Html(pages.Overview(self._Known(found)))
+    return self._Html(pages.Overview(found.state))
 
   async def _Draw(self, found: watcher.Watcher, with_style: bool) -> cache.Body:
-    facts = self._Facts(found)
-    return await self._usual.Get(
+    config = self._Config(found)
+    return await self._plain.Get(
       ("map", found.cluster, str(with_style)), self._Version([found.cluster]),
-      lambda: pages.Drawing(facts, found.cluster, with_style).encode("utf-8"))
+      lambda: pages.Drawing(config, found.cluster, with_style).encode("utf-8"))
 
   async def _Map(self, _: http1.Request, found: watcher.Watcher
                  ) -> http1.Response:
     drawing = cache.EMPTY
-    if found.state.facts is not None:
+    if found.state.config is not None:
       drawing = await self._Draw(found, False)
-    return self._Html(pages.Map(self._Known(found), pages.PLACE), drawing)
+    return self._Html(pages.Map(found.state, pages.PLACEHOLDER), drawing)
 
   async def _Drawing(self, _: http1.Request, found: watcher.Watcher
                      ) -> http1.Response:
@@ -326,8 +321,8 @@ class Server:
                           owner=drawing)
 
   @staticmethod
-  def _Choice(request: http1.Request) -> Tuple[str, str, str]:
-    """Returns which rows of which table are asked for.
+  def _ParseTable(request: http1.Request) -> Tuple[str, str, str]:
+    """Parses a request for a table.
 
     @return: kind, filter, order
 
@@ -338,40 +333,40 @@ class Server:
 
   async def _Table(self, request: http1.Request, found: watcher.Watcher
                    ) -> http1.Response:
-    (kind, condition, order) = self._Choice(request)
-    facts = found.state.facts
+    (kind, condition, order) = self._ParseTable(request)
+    known = found.state.config
     rows = cache.EMPTY
-    if facts is not None:
-      known = facts
+    if known is not None:
+      config = known
       try:
         rows = await self._Queue(condition, bool(order)).Get(
           ("page", found.cluster, kind, condition, order),
           self._Version([found.cluster]),
-          lambda: pages.Rows(known, kind, found.cluster, condition,
+          lambda: pages.Rows(config, kind, found.cluster, condition,
                              order).encode("utf-8"))
-      except (listing.BadRequest, aside.Failed) as err:
-        rows = cache.Body(pages.Wrong(str(err)).encode("utf-8"))
-    return self._Html(pages.Table(self._Known(found), kind, condition, order,
-                                  pages.PLACE), rows)
+      except (rowfilter.BadRequest, forked.Failed) as err:
+        rows = cache.Body(pages.Error(str(err)).encode("utf-8"))
+    return self._Html(pages.Table(found.state, kind, condition, order,
+                                  pages.PLACEHOLDER), rows)
 
   async def _TableJson(self, request: http1.Request, found: watcher.Watcher
                        ) -> http1.Response:
-    (kind, condition, order) = self._Choice(request)
-    facts = self._Facts(found)
+    (kind, condition, order) = self._ParseTable(request)
+    config = self._Config(found)
     try:
       rows = await self._Queue(condition, bool(order)).Get(
         ("json", found.cluster, kind, condition, order),
         self._Version([found.cluster]),
-        lambda: _Json(listing.Choose(facts, kind, condition, order).rows))
-    except listing.BadRequest as err:
-      return _Wrong(err)
-    head = _Json({"serial": facts.serial, "age": found.state.age})
+        lambda: _Json(rowfilter.Select(config, kind, condition, order).rows))
+    except rowfilter.BadRequest as err:
+      return _BadRequest(err)
+    head = _Json({"serial": config.serial, "age": found.state.age})
     return http1.Response(200, _JSON_TYPE, [
       head[:-1] + b', "answer": ', rows.data, b"}"], owner=rows)
 
   async def _Discovery(self, request: http1.Request) -> http1.Response:
-    """Answers with targets for Prometheus, which keeps those that it has when
-    it gets an error.
+    """Answers with targets for Prometheus, which keeps its targets when it gets
+    an error.
 
     """
     kind = _TABLES[request.path[-1]]
@@ -382,8 +377,8 @@ class Server:
       if wanted not in names:
         raise http1.Refused(404)
       names = [wanted]
-    # Less than a whole answer would take targets away
-    clusters = {name: self._Facts(self._watchers[name]) for name in names}
+    # Prometheus would drop the targets that an incomplete answer lacks
+    clusters = {name: self._Config(self._watchers[name]) for name in names}
     queue = self._Queue(query.get(discovery.FILTER, "").strip(), bool(query))
     try:
       targets = await queue.Get(
@@ -391,8 +386,8 @@ class Server:
                                for i in item)),
         self._Version(names),
         lambda: _Json(discovery.Targets(clusters, kind, query)))
-    except listing.BadRequest as err:
-      return _Wrong(err)
+    except rowfilter.BadRequest as err:
+      return _BadRequest(err)
     return http1.Response(200, _JSON_TYPE, [targets.data], owner=targets)
 
   async def _Metrics(self, _: http1.Request) -> http1.Response:
@@ -400,42 +395,42 @@ class Server:
 
     """
     states = [i.state for i in self._watchers.values()]
-    body = await self._usual.Get(
+    body = await self._plain.Get(
       ("metrics", ), self._Version(self._watchers),
-      lambda: _WriteMetrics(list(metrics.FactsFamilies(states,
-                                                       self._per_instance))))
+      lambda: _WriteMetrics(list(metrics.ConfigFamilies(states,
+                                                        self._per_instance))))
     return http1.Response(200, _METRICS_TYPE, [
-      body.data, _WriteMetrics(list(metrics.MomentFamilies(states)))],
+      body.data, _WriteMetrics(list(metrics.LiveFamilies(states)))],
                           owner=body)
 
   async def _AllEvents(self, request: http1.Request) -> http1.Response:
-    return await self._Tell(request, list(self._watchers.values()))
+    return await self._EventStream(request, list(self._watchers.values()))
 
-  async def _Events(self, request: http1.Request, found: watcher.Watcher
+  async def _ClusterEvents(self, request: http1.Request, found: watcher.Watcher
                     ) -> http1.Response:
-    return await self._Tell(request, [found])
+    return await self._EventStream(request, [found])
 
-  async def _Tell(self, request: http1.Request, watchers: List[watcher.Watcher]
-                  ) -> http1.Response:
-    """Tells a browser whenever something has changed (server-sent events).
+  async def _EventStream(self, request: http1.Request,
+                         watchers: List[watcher.Watcher]) -> http1.Response:
+    """Sends an event for each change (server-sent events).
 
     """
-    if self._events >= _MAX_EVENTS:
+    if self._event_streams >= _MAX_EVENT_STREAMS:
       raise http1.Refused(503)
     stream = None
     if request.method != "HEAD":
-      stream = self._Changes(watchers)
-      # From here on the stream is counted, until it is closed
+      stream = self._Events(watchers)
+      # The stream is counted from its first item on, until it is closed
       await stream.__anext__()
     return http1.Response(200, "text/event-stream", stream=stream)
 
-  async def _Changes(self, watchers: List[watcher.Watcher]
-                     ) -> AsyncGenerator[bytes, None]:
-    """Yields what is sent, at first nothing.
+  async def _Events(self, watchers: List[watcher.Watcher]
+                    ) -> AsyncGenerator[bytes, None]:
+    """Yields the parts of an event stream; the first is empty.
 
     """
     waiting: Dict[asyncio.Task[None], watcher.Watcher] = {}
-    self._events += 1
+    self._event_streams += 1
     try:
       waiting = {asyncio.ensure_future(i.Changed()): i for i in watchers}
       yield b""
@@ -448,6 +443,6 @@ class Server:
           waiting[asyncio.ensure_future(found.Changed())] = found
         yield b"data: changed\n\n" if done else b": alive\n\n"
     finally:
-      self._events -= 1
+      self._event_streams -= 1
       for task in waiting:
         task.cancel()

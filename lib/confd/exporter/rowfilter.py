@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Choosing rows of a table by a filter, and their order.
+"""Selects rows of a table by a filter, and sorts them.
 
-Filters are Ganeti's (ganeti(7), "Query filters"), and are applied here: nobody
-is asked for what is known already.
+Filters are Ganeti's (ganeti(7), "Query filters"). They are applied to the rows
+that the server has; no daemon is asked.
 
 """
 
@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import List, NamedTuple, Sequence
 
 from ganeti.confd.clientlib import filters
-from ganeti.confd.exporter import aside
-from ganeti.confd.exporter import facts as factslib
+from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import forked
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
@@ -24,48 +24,48 @@ from ganeti.confd.schema import naturalorder
 MAX_FILTER = 1000
 
 
-BadRequest = aside.BadRequest
+BadRequest = forked.BadRequest
 
 
-class Chosen(NamedTuple):
+class Selection(NamedTuple):
   """Some rows of a table.
 
   """
-  rows: List[factslib.Row]
-  #: How many rows the table has
+  rows: List[clusterstate.Row]
+  #: Number of rows in the table
   total: int
 
 
-def Choose(facts: factslib.Facts, kind: str, condition: str, order: str
-           ) -> Chosen:
-  """Chooses rows.
+def Select(config: clusterstate.ClusterConfig, kind: str, condition: str,
+           order: str) -> Selection:
+  """Selects rows.
 
   @param kind: one of C{columns.KINDS}
   @param condition: a filter; empty for all rows
-  @param order: the field to sort by, after a "-" the other way round; empty for
-    the order of names
-  @raise BadRequest: one of them is wrong
+  @param order: the field to sort by, with a "-" before it for descending order;
+    empty for the order of names
+  @raise BadRequest: filter or order are wrong
 
   """
-  rows = facts.tables[kind]
-  fields = factslib.Fields(kind)
-  chosen = list(rows)
+  rows = config.tables[kind]
+  fields = clusterstate.Fields(kind)
+  selected = list(rows)
   if condition.strip():
     parsed = _Parse(kind, condition, fields)
+    # The last value of each is its index
     values = [[row[field] for field in fields] + [i]
               for (i, row) in enumerate(rows)]
     try:
-      chosen = [rows[found[-1]]
-                for found in parsed.Select(fields, values)]
+      selected = [rows[found[-1]] for found in parsed.Select(fields, values)]
     except filters.FilterError as err:
       raise BadRequest(str(err)) from err
   if order:
     (field, is_reverse) = (order.lstrip("-"), order.startswith("-"))
     if field not in fields:
       raise BadRequest(_UnknownField(field, fields))
-    chosen.sort(key=lambda row: naturalorder.AnyKey(row[field]),
-                reverse=is_reverse)
-  return Chosen(chosen, len(rows))
+    selected.sort(key=lambda row: naturalorder.AnyKey(row[field]),
+                  reverse=is_reverse)
+  return Selection(selected, len(rows))
 
 
 def _Parse(kind: str, condition: str, fields: Sequence[str]) -> filters.Filter:
@@ -82,7 +82,7 @@ def _Parse(kind: str, condition: str, fields: Sequence[str]) -> filters.Filter:
 
 
 def Prepare() -> None:
-  """Does what the first filter would take a while for.
+  """Makes the parsers, which takes a while, so that forked processes have them.
 
   """
   for kind in columns.HOSTNAMES:

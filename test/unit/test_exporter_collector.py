@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests for ganeti.confd.exporter.watcher"""
+"""Tests for ganeti.confd.exporter.collector"""
 
 import asyncio
 import unittest
@@ -10,12 +10,8 @@ from unittest import mock
 
 import testutils
 
-try:
-  from ganeti.confd.exporter import watcher
-except ImportError as err:
-  raise unittest.SkipTest(str(err))
-
 from ganeti import errors
+from ganeti.confd.exporter import collector
 
 
 class TestTrouble(unittest.TestCase):
@@ -34,10 +30,11 @@ class TestTrouble(unittest.TestCase):
       asked.append(1)
       raise raised
 
-    watching = watcher.Watcher("fsn", _MakeClient)
+    sent = []
+    cluster = collector.Cluster("fsn", _MakeClient, sent.append)
 
     async def _Watch():
-      task = asyncio.ensure_future(watching.Run())
+      task = asyncio.ensure_future(cluster.Run())
       deadline = asyncio.get_running_loop().time() + testutils.PATIENCE
       # Two questions are repeated, each after some time
       while len(asked) < 6 and not task.done():
@@ -48,10 +45,11 @@ class TestTrouble(unittest.TestCase):
       with self.assertRaises(asyncio.CancelledError):
         await task
 
-    with mock.patch.object(watcher, "_RETRY", (0.01, 0.01)), \
+    with mock.patch.object(collector, "RETRY", (0.01, 0.01)), \
          self.assertLogs(level="WARNING") as logs:
       asyncio.run(_Watch())
-    return (watching.problem, logs.records)
+    self.assertEqual(sent, [collector.Problem("fsn", cluster.problem)])
+    return (cluster.problem, logs.records)
 
   def testExpected(self):
     for raised in [errors.ConfdClientError("nobody answers"),

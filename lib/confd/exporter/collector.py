@@ -1,0 +1,265 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The collector: the process that asks the clusters' daemons.
+
+The client library resolves names in threads, so it has a process of its own:
+the server forks (C{forked}), and has one thread for that. The collector keeps
+nothing of an answer. What it learns goes to the server as messages, over a
+socket; C{watcher} has the other end. The collector ends when the server does.
+
+A cluster is asked in two ways: its configuration is followed, so that the
+daemons tell of a change at once, and how the candidates are is asked for now
+and then.
+
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import signal
+import socket
+import struct
+import time
+
+from typing import Any, Awaitable, Callable, Dict, Mapping, NamedTuple, \
+  Optional
+
+from ganeti import confd
+from ganeti import errors
+from ganeti.confd import client as clientlib
+from ganeti.confd.exporter import clusterstate
+
+
+#: Seconds between questions how the candidates are
+_CANDIDATES_INTERVAL = 15.0
+
+#: Seconds before a question that failed is asked again: at first, at most
+RETRY = (1.0, 15.0)
+
+#: Errors of a cluster; any other exception is a fault of this program
+_EXPECTED = (errors.GenericError, OSError)
+
+#: What a message begins with: its size
+_HEADER = struct.Struct("!Q")
+
+#: Makes a client for a cluster
+MakeClient = Callable[[], clientlib.AsyncClient]
+
+
+class ConfigAnswers(NamedTuple):
+  """To the server: a configuration, which the server answers by L{Taken}.
+
+  """
+  cluster: str
+  #: for C{clusterstate.Digest}
+  data: bytes
+
+
+class CandidatesAnswers(NamedTuple):
+  """To the server: how the candidates are.
+
+  """
+  cluster: str
+  candidates: clusterstate.Candidates
+
+
+class Problem(NamedTuple):
+  """To the server: why a cluster does not answer, or that it does again.
+
+  """
+  cluster: str
+  #: None if it answers
+  text: Optional[str]
+
+
+class Taken(NamedTuple):
+  """To the collector: what has become of a L{ConfigAnswers}.
+
+  """
+  cluster: str
+  #: Why it cannot be used; None if all is well
+  error: Optional[str]
+
+
+def Send(writer: asyncio.StreamWriter, message: Any) -> None:
+  """Sends a message.
+
+  """
+  data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+  writer.write(_HEADER.pack(len(data)))
+  writer.write(data)
+
+
+async def Receive(reader: asyncio.StreamReader) -> Any:
+  """Receives a message.
+
+  Both ends are this program, run by one user, so the message may be unpickled.
+
+  @raise asyncio.IncompleteReadError: the other process has ended
+  @raise OSError: likewise
+
+  """
+  (size, ) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+  return pickle.loads(await reader.readexactly(size))
+
+
+class Cluster:
+  """Asks a cluster, again and again.
+
+  @ivar problem: why nothing is known now; None if all is well
+
+  """
+  def __init__(self, name: str, make_client: MakeClient,
+               send: Callable[[Any], None]) -> None:
+    """@param send: sends a message to the server
+
+    """
+    self.problem: Optional[str] = "not asked yet"
+    self._name = name
+    self._make_client = make_client
+    self._send = send
+    self._has_config = False
+    #: Gets the answer to a configuration that was sent
+    self._taken: Optional[asyncio.Future[Optional[str]]] = None
+
+  async def Run(self) -> None:
+    """Goes on until it is cancelled.
+
+    """
+    await asyncio.gather(
+      self._Repeat(self._FollowConfig, self._SetProblem),
+      # The state of the candidates says by itself which of them is silent
+      self._Repeat(self._FollowCandidates, lambda err: None))
+
+  async def _Repeat(self, follow: Callable[[clientlib.AsyncClient],
+                                           Awaitable[None]],
+                    set_problem: Callable[[Optional[Exception]], None]) -> None:
+    """Asks again and again, whatever happens.
+
+    """
+    (delay, most) = RETRY
+    while True:
+      started = time.monotonic()
+      try:
+        async with self._make_client() as asker:
+          await follow(asker)
+      except Exception as err: # pylint: disable=W0718
+        set_problem(err)
+      if time.monotonic() - started > most:
+        delay = RETRY[0]
+      await asyncio.sleep(delay)
+      delay = min(2 * delay, most)
+
+  def _SetProblem(self, err: Optional[Exception]) -> None:
+    """Notes why the cluster does not answer.
+
+    @param err: None if it answers again
+
+    """
+    problem = None
+    fault: Optional[Exception] = None
+    if isinstance(err, _EXPECTED):
+      problem = str(err)
+    elif err is not None:
+      fault = err
+      problem = ("no answer can be used, because of a programming error (%s);"
+                 " %s" % (type(err).__name__, confd.PLEASE_REPORT))
+    if problem == self.problem:
+      return
+    if problem is None:
+      logging.info("Cluster %s: answers", self._name)
+    elif self.problem is None or not self._has_config:
+      # Later errors say the same in other words
+      logging.warning("Cluster %s: %s", self._name, problem, exc_info=fault)
+    self.problem = problem
+    self._send(Problem(self._name, problem))
+
+  async def _FollowConfig(self, asker: clientlib.AsyncClient) -> None:
+    """Asks for the configuration, at first and after each change.
+
+    """
+    async for _ in asker.FollowCall(
+        self._AskConfig, lambda serial: {"serial": serial}, self._SetProblem):
+      self._SetProblem(None)
+
+  async def _AskConfig(self, asker: Any) -> clientlib.Reply[int]:
+    """Asks for the configuration, and hands it to the server.
+
+    @raise errors.ConfdClientError: there is none, or the server cannot use it
+
+    """
+    reply = await clusterstate.AskConfig(asker)
+    self._taken = asyncio.get_running_loop().create_future()
+    self._send(ConfigAnswers(self._name, reply.answer))
+    result: clientlib.Reply[int] = reply.With(reply.serial)
+    del reply
+    error = await self._taken
+    if error is not None:
+      raise errors.ConfdClientError("The checks of the configuration: %s" %
+                                    error)
+    self._has_config = True
+    return result
+
+  def Taken(self, error: Optional[str]) -> None:
+    """Notes the server's answer to a configuration.
+
+    """
+    if self._taken is not None and not self._taken.done():
+      self._taken.set_result(error)
+
+  async def _FollowCandidates(self, asker: clientlib.AsyncClient) -> None:
+    """Asks how the candidates are, now and then.
+
+    """
+    while True:
+      self._send(CandidatesAnswers(
+        self._name, await clusterstate.AskCandidates(asker)))
+      await asyncio.sleep(_CANDIDATES_INTERVAL)
+
+
+async def _Collect(sock: socket.socket, clients: Mapping[str, MakeClient]
+                   ) -> None:
+  """Asks all clusters, until the server is gone.
+
+  """
+  (reader, writer) = await asyncio.open_connection(sock=sock)
+  clusters: Dict[str, Cluster] = {
+    name: Cluster(name, make_client, lambda message: Send(writer, message))
+    for (name, make_client) in clients.items()}
+
+  async def _Listen() -> None:
+    while True:
+      message = await Receive(reader)
+      clusters[message.cluster].Taken(message.error)
+
+  tasks = [asyncio.ensure_future(cluster.Run())
+           for cluster in clusters.values()]
+  listening = asyncio.ensure_future(_Listen())
+  (done, _) = await asyncio.wait([listening, *tasks],
+                                 return_when=asyncio.FIRST_COMPLETED)
+  for task in done:
+    task.result()
+
+
+def Main(clients: Mapping[str, MakeClient], sock: socket.socket) -> None:
+  """Is the collector process.
+
+  @param clients: by the cluster's name in the settings
+
+  """
+  # Whoever stops the service, or presses Ctrl-C, may signal all its processes.
+  # The server stops, and this process with it.
+  for signum in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(signum, signal.SIG_IGN)
+  try:
+    # Not asyncio.run, which would wait for threads that resolve names
+    asyncio.new_event_loop().run_until_complete(_Collect(sock, clients))
+  except (EOFError, OSError):
+    # The server has ended
+    pass
+  except Exception:  # pylint: disable=W0718
+    logging.exception("Programming error")

@@ -1,0 +1,316 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Processes that the server forks, without a program of their own.
+
+Rule 1: the server has one thread. A fork copies one thread only: a lock that
+another thread holds stays locked in the copy for ever. So nothing in the server
+starts a thread, and whatever needs threads runs in the collector process
+(C{collector}), which never forks.
+
+Rule 2: slow work is done in a forked process, see L{Run}. The server's thread
+serves all clients, and a regular expression may take years, or gigabytes within
+a second. A forked process has the server's data at hand (copy-on-write), writes
+its result to a pipe, and may use so much time and memory, see L{Limits}.
+
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import mmap
+import os
+import resource
+import signal
+import socket
+import struct
+import traceback
+
+from typing import Callable, NamedTuple, NoReturn, Tuple
+
+from ganeti.confd import loglines
+
+
+#: Wall-clock time, as a multiple of processor time: the machine may be busy
+_BUSY = 10
+
+#: Results of so many bytes have a mapping of their own
+_MAPPED_SIZE = 1 << 17
+
+#: A process first writes the kind of its result (see below), and the size
+_HEADER = struct.Struct("=cQ")
+
+_TOO_LONG = "It takes too long"
+
+#: What ends a process that has used its processor time, see L{End}
+_CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
+
+#: Kinds: success, a L{BadRequest}, not enough memory, a programming error
+(_SUCCESS, _BAD_REQUEST, _NO_MEMORY, _FAULT) = (b"=", b"!", b"+", b"?")
+
+
+class Limits(NamedTuple):
+  """What a process may use.
+
+  """
+  #: Processor time (seconds)
+  cpu_time: float = 3.0
+  #: Memory beside the server's own (bytes)
+  memory: int = 256 << 20
+  #: Size of the result (bytes)
+  size: int = 32 << 20
+
+
+class BadRequest(Exception):
+  """The client has asked for something wrong; the text says why.
+
+  """
+
+
+class Failed(Exception):
+  """A process had no result: too much time or memory, or a programming error.
+
+  """
+
+
+def _Write(fd: int, data: bytes) -> None:
+  view = memoryview(data)
+  while view:
+    view = view[os.write(fd, view):]
+
+
+def _Isolate(fd: int) -> None:
+  """Gives up what a forked process has inherited and must not use.
+
+  @param fd: the descriptor that it keeps beside the standard ones
+
+  """
+  # The server's event loop would read what handlers of signals write there
+  signal.set_wakeup_fd(-1)
+  for signum in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(signum, signal.SIG_DFL)
+  # A connection that the server closes has to be closed everywhere
+  for name in os.listdir("/proc/self/fd"):
+    if int(name) > 2 and int(name) != fd:
+      with contextlib.suppress(OSError):
+        os.close(int(name))
+  # Garbage collection writes to each object, which would copy all pages
+  gc.freeze()
+
+
+def _SetLimits(limits: Limits) -> None:
+  """Has the kernel keep this process within its limits.
+
+  """
+  signal.signal(signal.SIGPROF, signal.SIG_DFL)
+  signal.setitimer(signal.ITIMER_PROF, limits.cpu_time)
+  # Where the system runs out of memory, this process goes before the server
+  with contextlib.suppress(OSError), \
+       open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
+    stream.write("1000")
+  with open("/proc/self/statm", encoding="ascii") as stream:
+    size = int(stream.read().split()[0]) * resource.getpagesize()
+  (soft, hard) = resource.getrlimit(resource.RLIMIT_AS)
+  resource.setrlimit(resource.RLIMIT_AS, (
+    min(i for i in (size + limits.memory, soft, hard)
+        if i != resource.RLIM_INFINITY), hard))
+
+
+def _Perform(fd: int, function: Callable[[], bytes], limits: Limits
+             ) -> NoReturn:
+  """Calls a function, and writes its result to a pipe: the process of L{Run}.
+
+  """
+  try:
+    try:
+      _Isolate(fd)
+      # The process ends before there is much garbage
+      gc.disable()
+      _SetLimits(limits)
+      (kind, data) = (_SUCCESS, function())
+    except BadRequest as err:
+      (kind, data) = (_BAD_REQUEST, str(err).encode("utf-8",
+                                                    "backslashreplace"))
+    except MemoryError:
+      (kind, data) = (_NO_MEMORY, b"")
+    except Exception:  # pylint: disable=W0718
+      (kind, data) = (_FAULT, traceback.format_exc().encode(
+        "utf-8", "backslashreplace"))
+    _Write(fd, _HEADER.pack(kind, len(data)))
+    _Write(fd, data)
+  finally:
+    os._exit(0)  # pylint: disable=W0212
+
+
+def _Allocate(size: int) -> memoryview:
+  """Allocates memory that goes back to the kernel as soon as it is free.
+
+  glibc's malloc does that with large blocks as well, but only until the first
+  one is freed: from then on it keeps blocks of that size in its heap.
+
+  """
+  if size < _MAPPED_SIZE:
+    return memoryview(bytearray(size))
+  return memoryview(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+async def _Fill(fd: int, buffer: memoryview) -> None:
+  """Reads from a pipe until a buffer is full.
+
+  @raise EOFError: the other end is closed before that
+
+  """
+  loop = asyncio.get_running_loop()
+  end: asyncio.Future[None] = loop.create_future()
+  left = buffer
+
+  def _Readable() -> None:
+    nonlocal left
+    try:
+      count = os.readv(fd, [left])
+    except BlockingIOError:
+      return
+    left = left[count:]
+    if end.done():
+      return
+    if not left:
+      end.set_result(None)
+    elif not count:
+      end.set_exception(EOFError())
+
+  if buffer:
+    loop.add_reader(fd, _Readable)
+    try:
+      await end
+    finally:
+      loop.remove_reader(fd)
+
+
+async def _Read(fd: int, size: int) -> Tuple[bytes, memoryview]:
+  """Reads what a process writes.
+
+  @return: one of L{_SUCCESS} and so on, and the result or the error's text
+  @raise EOFError: the process has ended before
+  @raise Failed: there are more than C{size} bytes
+
+  """
+  os.set_blocking(fd, False)
+  head = memoryview(bytearray(_HEADER.size))
+  await _Fill(fd, head)
+  (kind, length) = _HEADER.unpack(head)
+  if length > size:
+    raise Failed("It is too large")
+  data = _Allocate(length)
+  await _Fill(fd, data)
+  return (kind, data)
+
+
+def _Fork() -> int:
+  """Forks this process.
+
+  @raise Failed: the system refuses
+
+  """
+  try:
+    return os.fork()
+  except OSError as err:
+    raise Failed("Cannot start a process: %s" % err.strerror) from err
+
+
+async def _Result(source: int, pid: int, limits: Limits
+                  ) -> Tuple[bytes, memoryview]:
+  """Reads what a process writes, and ends the process.
+
+  @return: see L{_Read}
+  @raise Failed: the process has written less
+
+  """
+  result = None
+  try:
+    result = await asyncio.wait_for(_Read(source, limits.size),
+                                    _BUSY * limits.cpu_time)
+  except EOFError:
+    # How the process has ended says why
+    pass
+  except asyncio.TimeoutError:
+    raise Failed(_TOO_LONG) from None
+  finally:
+    end = End(pid)
+  if result is None:
+    raise Failed(_TOO_LONG if end == _CPU_TIME_SIGNAL else
+                 "The process for it was ended by %s" % end)
+  return result
+
+
+async def Run(function: Callable[[], bytes], limits: Limits = Limits()
+              ) -> memoryview:
+  """Calls a function in a process of its own.
+
+  @param function: has no effect but its result, and may raise L{BadRequest}
+  @return: the result
+  @raise BadRequest: as the function did
+  @raise Failed: there is no result
+
+  """
+  (source, sink) = os.pipe()
+  try:
+    try:
+      pid = _Fork()
+      if pid == 0:
+        _Perform(sink, function, limits)
+    finally:
+      os.close(sink)
+    (kind, data) = await _Result(source, pid, limits)
+  finally:
+    os.close(source)
+  if kind == _BAD_REQUEST:
+    raise BadRequest(str(data, "utf-8"))
+  if kind == _NO_MEMORY:
+    raise Failed("It takes too much memory")
+  if kind == _FAULT:
+    loglines.LogTraceback(str(data, "utf-8"))
+    raise Failed("It cannot be made")
+  return data
+
+
+def Start(main: Callable[[socket.socket], None]
+          ) -> Tuple[int, socket.socket]:
+  """Starts a process that stays.
+
+  @param main: what the process does; its socket reads as closed when the server
+    is gone
+  @return: process id, and the server's end of that socket
+  @raise Failed: the system refuses
+
+  """
+  (ours, theirs) = socket.socketpair()
+  try:
+    pid = _Fork()
+    if pid == 0:
+      try:
+        _Isolate(theirs.fileno())
+        main(theirs)
+      finally:
+        os._exit(0)  # pylint: disable=W0212
+  except Failed:
+    ours.close()
+    raise
+  finally:
+    theirs.close()
+  return (pid, ours)
+
+
+def End(pid: int) -> str:
+  """Ends a process, if it has not ended yet.
+
+  @return: what has ended it: "signal 9"
+
+  """
+  os.kill(pid, signal.SIGKILL)
+  (_, status) = os.waitpid(pid, 0)
+  if os.WIFSIGNALED(status):
+    return "signal %d" % os.WTERMSIG(status)
+  return "itself, with exit code %d" % os.WEXITSTATUS(status)
