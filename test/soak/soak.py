@@ -535,8 +535,7 @@ class _Daemon(adversity.DaemonWithStderr):
       self.left_out.append(str(err))
       self.memory = None
       return
-    for pid in testutils.ProcessTree(self.proc.pid):
-      self.memory.Add(pid)
+    self.memory.Add(testutils.ProcessTree(self.proc.pid))
 
   def _LeaveMemoryGroup(self):
     self.Kill()
