@@ -176,7 +176,8 @@ class TestCommands(_TestCase):
     # Once, and not in each process
     for name in {entry.module for entry in commandline.COMMANDS.values()}:
       importlib.import_module("ganeti.confd.command." + name)
-    for name in ("aio", "fetch", "filters", "tables", "status", "stats"):
+    for name in ("aio", "clusterstats", "clusterstatus", "download", "filters",
+                 "tables"):
       importlib.import_module("ganeti.confd.clientlib." + name)
 
   def _Check(self, argv, peers, codes, **kwargs):

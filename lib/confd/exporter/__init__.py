@@ -4,9 +4,9 @@
 
 """confd-exporter: a web server for metrics and pages about clusters.
 
-Two processes: the collector asks the clusters' daemons (C{collector}), and the
-server answers requests (C{web}), and forks a process for each slow answer
-(C{forked}).
+There are two processes. The daemons tell the collector of changes
+(C{collector}). The server answers requests (C{web}), and forks a process for
+whatever takes long (C{forked}).
 
 """
 

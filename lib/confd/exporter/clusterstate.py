@@ -8,14 +8,14 @@ A L{ClusterConfig} changes with the configuration only. How the master
 candidates are changes at any time, and is asked for by itself: L{Candidates}.
 L{ClusterState} is all of that at one moment.
 
-Asking happens in the collector process, and what is slow about the answers in a
-process of its own, see L{Digest}.
+Both are asked for in other processes than the server: C{collector} asks for the
+candidates, and for each new configuration the server forks a process, which
+needs much memory for a moment.
 
 """
 
 from __future__ import annotations
 
-import pickle
 import time
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
@@ -26,7 +26,6 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.export import prometheus_sd
-from ganeti.confd.exporter import forked
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import placement
@@ -50,6 +49,10 @@ _FIELDS: Dict[str, List[str]] = {
 #: Places of the configuration, as JSON pointers
 _CLUSTER_NAME = "/cluster/cluster_name"
 _MTIME = "/mtime"
+
+#: Seconds until all candidates have a change, and between two tries
+_BEHIND_TIME = 5.0
+_BEHIND_PAUSE = 0.2
 
 Row = Mapping[str, Any]
 
@@ -112,69 +115,36 @@ class ClusterState(NamedTuple):
     return self.problem is None
 
 
-class _Answers(NamedTuple):
-  """What a L{ClusterConfig} is made of.
+def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
+  """Asks for all that a configuration says, and looks for findings.
 
-  """
-  serial: int
-  version: int
-  tables: Mapping[str, Any]
-  #: Values by JSON pointer
-  places: Dict[str, Any]
-  statistics: Any
-
-
-async def AskConfig(asker: Any) -> clientlib.Reply[bytes]:
-  """Asks for all that a configuration says.
-
-  @param asker: a C{client.AsyncClient} or its like
-  @return: the answers, for L{Digest}
+  @param serial: an older configuration is not used
   @raise errors.ConfdClientError: there is no answer, or another than expected
 
   """
-  reply = await asker.Tables({kind: Fields(kind) for kind in _FIELDS})
-  places = {path: (await asker.Config(path, optional=True)).answer
+  end = time.monotonic() + _BEHIND_TIME
+  reply = asker.Tables({kind: Fields(kind) for kind in _FIELDS})
+  while reply.serial < serial:
+    if time.monotonic() > end:
+      raise errors.ConfdClientError(
+        "The candidates that answer have serial number %d, and there was %d" %
+        (reply.serial, serial))
+    time.sleep(_BEHIND_PAUSE)
+    reply = asker.Tables({kind: Fields(kind) for kind in _FIELDS})
+  places = {path: asker.Config(path, optional=True).answer
             for path in [*checks.PLACES, _CLUSTER_NAME, _MTIME]}
-  statistics = (await asker.Query(protocol.REQ_STATS)).answer
-  version = (await asker.Ping()).answer
-  try:
-    data = pickle.dumps(_Answers(reply.serial, version, reply.answer, places,
-                                 statistics), pickle.HIGHEST_PROTOCOL)
-  except RecursionError:
-    raise errors.ConfdClientError("An answer is nested too deeply") from None
-  result: clientlib.Reply[bytes] = reply.With(data)
-  return result
-
-
-def Digest(data: bytes) -> bytes:
-  """Makes a L{ClusterConfig} of answers, and looks for findings.
-
-  @param data: as from L{AskConfig}
-  @return: for C{pickle}
-
-  """
-  answers: _Answers = pickle.loads(data)
-  found = checks.Check(checks.Known(answers.tables, answers.places,
-                                    answers.statistics, time.time()))
+  statistics = asker.Query(protocol.REQ_STATS).answer
+  version = asker.Ping().answer
+  rows: Mapping[str, Any] = reply.answer
+  findings = checks.Check(checks.Known(rows, places, statistics, time.time()))
   # Only checks need disks, which are many, and the networks' long lists of
   # addresses
   tables: Dict[str, List[Row]] = {
-    **answers.tables, columns.DISK: [],
+    **rows, columns.DISK: [],
     columns.NETWORK: [{field: row[field] for field in _FIELDS[columns.NETWORK]}
-                      for row in answers.tables[columns.NETWORK]]}
-  return pickle.dumps(
-    ClusterConfig(answers.serial, str(answers.places[_CLUSTER_NAME]),
-                  answers.version, answers.places[_MTIME], tables, found),
-    pickle.HIGHEST_PROTOCOL)
-
-
-def DigestLimits(data: bytes) -> forked.Limits:
-  """Returns what L{Digest} may use.
-
-  """
-  # Objects take up to ten times as much as their pickled form
-  memory = 10 * len(data) + (256 << 20)
-  return forked.Limits(cpu_time=60.0, memory=memory, size=memory)
+                      for row in rows[columns.NETWORK]]}
+  return ClusterConfig(reply.serial, str(places[_CLUSTER_NAME]), version,
+                       places[_MTIME], tables, findings)
 
 
 async def AskCandidates(asker: clientlib.AsyncClient) -> Candidates:

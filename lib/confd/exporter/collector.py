@@ -4,20 +4,21 @@
 
 """The collector: the process that asks the clusters' daemons.
 
-The client library resolves names in threads, so it has a process of its own:
-the server forks (C{forked}), and has one thread for that. The collector keeps
-nothing of an answer. What it learns goes to the server as messages, over a
-socket; C{watcher} has the other end. The collector ends when the server does.
+The client library resolves names in threads. The server must have one thread,
+as it forks (C{forked}); so the collector is another process. What it learns
+goes to the server as messages, over a socket; C{collecting} has the other end.
+The collector ends when the server does.
 
-A cluster is asked in two ways: its configuration is followed, so that the
-daemons tell of a change at once, and how the candidates are is asked for now
-and then.
+A cluster is asked in two ways. Its serial number is followed: the daemons tell
+of a change at once, and the server then asks for the configuration. The state
+of the candidates is asked for now and then.
 
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import pickle
 import signal
@@ -34,32 +35,31 @@ from ganeti.confd import client as clientlib
 from ganeti.confd.exporter import clusterstate
 
 
-#: Seconds between questions how the candidates are
+#: Seconds between two questions for the candidates' state
 _CANDIDATES_INTERVAL = 15.0
 
 #: Seconds before a question that failed is asked again: at first, at most
 RETRY = (1.0, 15.0)
 
 #: Errors of a cluster; any other exception is a fault of this program
-_EXPECTED = (errors.GenericError, OSError)
+EXPECTED = (errors.GenericError, OSError)
 
 #: What a message begins with: its size
 _HEADER = struct.Struct("!Q")
 
-#: Makes a client for a cluster
-MakeClient = Callable[[], clientlib.AsyncClient]
+#: Arguments of a cluster's clients
+Settings = Mapping[str, Any]
 
 
-class ConfigAnswers(NamedTuple):
-  """To the server: a configuration, which the server answers by L{Taken}.
+class Change(NamedTuple):
+  """To the server: there is a new configuration. The answer is a L{Taken}.
 
   """
   cluster: str
-  #: for C{clusterstate.Digest}
-  data: bytes
+  serial: int
 
 
-class CandidatesAnswers(NamedTuple):
+class CandidatesState(NamedTuple):
   """To the server: how the candidates are.
 
   """
@@ -77,11 +77,11 @@ class Problem(NamedTuple):
 
 
 class Taken(NamedTuple):
-  """To the collector: what has become of a L{ConfigAnswers}.
+  """To the collector: the server has asked for a new configuration.
 
   """
   cluster: str
-  #: Why it cannot be used; None if all is well
+  #: Why there is none that can be used; None if all is well
   error: Optional[str]
 
 
@@ -113,8 +113,8 @@ class Cluster:
   @ivar problem: why nothing is known now; None if all is well
 
   """
-  def __init__(self, name: str, make_client: MakeClient,
-               send: Callable[[Any], None]) -> None:
+  def __init__(self, name: str, make_client: Callable[
+      [], clientlib.AsyncClient], send: Callable[[Any], None]) -> None:
     """@param send: sends a message to the server
 
     """
@@ -123,7 +123,7 @@ class Cluster:
     self._make_client = make_client
     self._send = send
     self._has_config = False
-    #: Gets the answer to a configuration that was sent
+    #: Gets the server's answer to a L{Change}
     self._taken: Optional[asyncio.Future[Optional[str]]] = None
 
   async def Run(self) -> None:
@@ -162,7 +162,7 @@ class Cluster:
     """
     problem = None
     fault: Optional[Exception] = None
-    if isinstance(err, _EXPECTED):
+    if isinstance(err, EXPECTED):
       problem = str(err)
     elif err is not None:
       fault = err
@@ -179,33 +179,28 @@ class Cluster:
     self._send(Problem(self._name, problem))
 
   async def _FollowConfig(self, asker: clientlib.AsyncClient) -> None:
-    """Asks for the configuration, at first and after each change.
+    """Tells the server of the configuration, at first and after each change.
+
+    @raise errors.ConfdClientError: the server has got none that it can use
 
     """
-    async for _ in asker.FollowCall(
-        self._AskConfig, lambda serial: {"serial": serial}, self._SetProblem):
+    async def _AskSerial(confd: Any) -> clientlib.Reply[int]:
+      reply = await confd.Ping()
+      result: clientlib.Reply[int] = reply.With(reply.serial)
+      return result
+
+    async for change in asker.FollowCall(
+        _AskSerial, lambda serial: {"serial": serial}, self._SetProblem):
+      self._taken = asyncio.get_running_loop().create_future()
+      self._send(Change(self._name, change.reply.answer))
+      error = await self._taken
+      if error is not None:
+        raise errors.ConfdClientError(error)
+      self._has_config = True
       self._SetProblem(None)
 
-  async def _AskConfig(self, asker: Any) -> clientlib.Reply[int]:
-    """Asks for the configuration, and hands it to the server.
-
-    @raise errors.ConfdClientError: there is none, or the server cannot use it
-
-    """
-    reply = await clusterstate.AskConfig(asker)
-    self._taken = asyncio.get_running_loop().create_future()
-    self._send(ConfigAnswers(self._name, reply.answer))
-    result: clientlib.Reply[int] = reply.With(reply.serial)
-    del reply
-    error = await self._taken
-    if error is not None:
-      raise errors.ConfdClientError("The checks of the configuration: %s" %
-                                    error)
-    self._has_config = True
-    return result
-
   def Taken(self, error: Optional[str]) -> None:
-    """Notes the server's answer to a configuration.
+    """Notes the server's answer to a change.
 
     """
     if self._taken is not None and not self._taken.done():
@@ -216,20 +211,21 @@ class Cluster:
 
     """
     while True:
-      self._send(CandidatesAnswers(
+      self._send(CandidatesState(
         self._name, await clusterstate.AskCandidates(asker)))
       await asyncio.sleep(_CANDIDATES_INTERVAL)
 
 
-async def _Collect(sock: socket.socket, clients: Mapping[str, MakeClient]
+async def _Collect(sock: socket.socket, settings: Mapping[str, Settings]
                    ) -> None:
   """Asks all clusters, until the server is gone.
 
   """
   (reader, writer) = await asyncio.open_connection(sock=sock)
   clusters: Dict[str, Cluster] = {
-    name: Cluster(name, make_client, lambda message: Send(writer, message))
-    for (name, make_client) in clients.items()}
+    name: Cluster(name, functools.partial(clientlib.AsyncClient, **arguments),
+                  functools.partial(Send, writer))
+    for (name, arguments) in settings.items()}
 
   async def _Listen() -> None:
     while True:
@@ -245,10 +241,10 @@ async def _Collect(sock: socket.socket, clients: Mapping[str, MakeClient]
     task.result()
 
 
-def Main(clients: Mapping[str, MakeClient], sock: socket.socket) -> None:
+def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
   """Is the collector process.
 
-  @param clients: by the cluster's name in the settings
+  @param settings: by the cluster's name
 
   """
   # Whoever stops the service, or presses Ctrl-C, may signal all its processes.
@@ -257,7 +253,7 @@ def Main(clients: Mapping[str, MakeClient], sock: socket.socket) -> None:
     signal.signal(signum, signal.SIG_IGN)
   try:
     # Not asyncio.run, which would wait for threads that resolve names
-    asyncio.new_event_loop().run_until_complete(_Collect(sock, clients))
+    asyncio.new_event_loop().run_until_complete(_Collect(sock, settings))
   except (EOFError, OSError):
     # The server has ended
     pass

@@ -6,13 +6,13 @@
 
 Rule 1: the server has one thread. A fork copies one thread only: a lock that
 another thread holds stays locked in the copy for ever. So nothing in the server
-starts a thread, and whatever needs threads runs in the collector process
-(C{collector}), which never forks.
+starts a thread. Code that does, as the client library, runs in processes that
+never fork: the collector (C{collector}), and those of L{Run}.
 
 Rule 2: slow work is done in a forked process, see L{Run}. The server's thread
 serves all clients, and a regular expression may take years, or gigabytes within
 a second. A forked process has the server's data at hand (copy-on-write), writes
-its result to a pipe, and may use so much time and memory, see L{Limits}.
+its result to a pipe, and is limited in time and memory, see L{Limits}.
 
 """
 

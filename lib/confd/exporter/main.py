@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import gc
 import logging
 import signal
@@ -20,12 +19,12 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 from ganeti import errors
 from ganeti.confd import _version
-from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
 from ganeti.confd import loglines
 from ganeti.confd import numerals
 from ganeti.confd import printable
 from ganeti.confd.clientlib import settings
+from ganeti.confd.exporter import collecting
 from ganeti.confd.exporter import collector
 from ganeti.confd.exporter import connections
 from ganeti.confd.exporter import watcher
@@ -82,24 +81,23 @@ def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
   return parser.parse_args(argv)
 
 
-def _Clients(names: Optional[str]) -> Dict[str, collector.MakeClient]:
-  """Returns how to make a client for each cluster.
+def _Settings(names: Optional[str]) -> Dict[str, collector.Settings]:
+  """Returns the arguments of clients, by cluster.
 
   @param names: as on the command line
   @raise errors.ConfigurationError: the settings are wrong
 
   """
   if names is None and not localnode.HasClientSettings():
-    return {_LOCAL: clientlib.AsyncClient}
+    return {_LOCAL: {}}
   known = settings.Read()
   wanted = list(known.clusters) if names in (None, _ALL) else [
     name.strip() for name in str(names).split(",")]
   for name in wanted:
     known.Find(name)
   if not wanted:
-    return {_LOCAL: clientlib.AsyncClient}
-  return {name: functools.partial(clientlib.AsyncClient, cluster=name)
-          for name in wanted}
+    return {_LOCAL: {}}
+  return {name: {"cluster": name} for name in wanted}
 
 
 def _Url(sock: Any) -> str:
@@ -109,7 +107,7 @@ def _Url(sock: Any) -> str:
 
 
 async def _Serve(options: argparse.Namespace,
-                 clients: Dict[str, collector.MakeClient]) -> None:
+                 clusters: Dict[str, collector.Settings]) -> None:
   """Serves until a signal comes.
 
   @raise OSError: the address cannot be bound
@@ -119,7 +117,7 @@ async def _Serve(options: argparse.Namespace,
   loop = asyncio.get_running_loop()
   for signum in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(signum, stop.set)
-  watchers = [watcher.Watcher(name) for name in clients]
+  watchers = [watcher.Watcher(name) for name in clusters]
   server = web.Server(watchers, not options.no_instances)
   # Modules and parsers stay. Garbage collection would write to each of their
   # objects, and so copy all pages that forked processes share with this one.
@@ -131,15 +129,15 @@ async def _Serve(options: argparse.Namespace,
   try:
     logging.info("%s %s listens on %s", PROGRAM, _version.VERSION,
                  ", ".join(map(_Url, sockets)))
-    collecting = asyncio.ensure_future(
-      watcher.Collector(watchers, clients).Run())
+    task = asyncio.ensure_future(
+      collecting.Collector(watchers, clusters).Run())
     stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([stopped, collecting],
+    await asyncio.wait([stopped, task],
                        return_when=asyncio.FIRST_COMPLETED)
-    if collecting.done():
-      # Nothing but a programming error ends it
-      collecting.result()
-    collecting.cancel()
+    if task.done():
+      # Only a programming error ends the task
+      task.result()
+    task.cancel()
   finally:
     everybody.CutAll()
 
@@ -159,7 +157,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   handler.setFormatter(loglines.Formatter("%(levelname)s %(message)s"))
   logging.basicConfig(level=logging.INFO, handlers=[handler])
   try:
-    asyncio.run(_Serve(options, _Clients(options.cluster)))
+    asyncio.run(_Serve(options, _Settings(options.cluster)))
   except errors.GenericError as err:
     _Complain(str(err))
     return 2

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Keeps the state of clusters up to date, by what the collector sends.
+"""The last known state of a cluster, and who is told when it changes.
 
 Rule: whatever goes wrong, the last state that was known stays, with its age and
 with the reason why it may be out of date.
@@ -13,18 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import gc
-import logging
-import pickle
 import time
 
-from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, \
-  Sequence
+from typing import Callable, List, Optional
 
 from ganeti.confd.exporter import clusterstate
-from ganeti.confd.exporter import collector
-from ganeti.confd.exporter import forked
 
 
 class Watcher:
@@ -104,101 +97,3 @@ class Watcher:
       self._lost = time.monotonic()
     self._problem = problem
     self._Notify()
-
-
-def _Unpickle(data: memoryview) -> Any:
-  # Many objects are made, and none is garbage
-  gc.disable()
-  try:
-    return pickle.loads(data)
-  finally:
-    gc.enable()
-
-
-class Collector:
-  """Runs the collector process, and another one whenever it has ended.
-
-  """
-  def __init__(self, watchers: Sequence[Watcher],
-               clients: Mapping[str, collector.MakeClient]) -> None:
-    """@param clients: make clients, by the cluster's name in the settings
-
-    """
-    self._watchers = {watcher.cluster: watcher for watcher in watchers}
-    self._clients = clients
-    self._handlers: Dict[Any, Callable[[Any, asyncio.StreamWriter],
-                                       Optional[Awaitable[None]]]] = {
-      collector.ConfigAnswers: self._HandleConfig,
-      collector.CandidatesAnswers: self._HandleCandidates,
-      collector.Problem: self._HandleProblem,
-      }
-
-  async def Run(self) -> None:
-    """Goes on until it is cancelled.
-
-    """
-    (delay, most) = collector.RETRY
-    while True:
-      started = time.monotonic()
-      try:
-        problem = await self._RunOnce()
-      except forked.Failed as err:
-        problem = str(err)
-      logging.warning("No cluster is asked: %s; another one will be started",
-                      problem)
-      for watcher in self._watchers.values():
-        watcher.SetProblem("the cluster is not asked: %s" % problem)
-      if time.monotonic() - started > most:
-        delay = collector.RETRY[0]
-      await asyncio.sleep(delay)
-      delay = min(2 * delay, most)
-
-  async def _RunOnce(self) -> str:
-    """Runs a collector process until it ends.
-
-    @return: how it has ended
-    @raise forked.Failed: it cannot be started
-
-    """
-    (pid, sock) = forked.Start(functools.partial(collector.Main, self._clients))
-    writer = None
-    tasks: List[asyncio.Future[None]] = []
-    try:
-      (reader, writer) = await asyncio.open_connection(sock=sock)
-      with contextlib.suppress(EOFError, OSError):
-        while True:
-          message = await collector.Receive(reader)
-          handling = self._handlers[type(message)](message, writer)
-          if handling is not None:
-            tasks = [i for i in tasks if not i.done()]
-            tasks.append(asyncio.ensure_future(handling))
-    finally:
-      for task in tasks:
-        task.cancel()
-      if writer is None:
-        sock.close()
-      else:
-        writer.close()
-      end = forked.End(pid)
-    return "the collector, a process of this program, was ended by %s" % end
-
-  async def _HandleConfig(self, message: collector.ConfigAnswers,
-                          writer: asyncio.StreamWriter) -> None:
-    error: Optional[str] = None
-    try:
-      data = await forked.Run(
-        functools.partial(clusterstate.Digest, message.data),
-        clusterstate.DigestLimits(message.data))
-    except forked.Failed as err:
-      error = str(err)
-    else:
-      self._watchers[message.cluster].SetConfig(_Unpickle(data))
-    collector.Send(writer, collector.Taken(message.cluster, error))
-
-  def _HandleCandidates(self, message: collector.CandidatesAnswers,
-                        _: asyncio.StreamWriter) -> None:
-    self._watchers[message.cluster].SetCandidates(message.candidates)
-
-  def _HandleProblem(self, message: collector.Problem, _: asyncio.StreamWriter
-                     ) -> None:
-    self._watchers[message.cluster].SetProblem(message.text)
