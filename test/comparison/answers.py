@@ -14,7 +14,6 @@ is called. A test compares the two.
 
 """
 
-import collections
 import json
 import re
 import typing
@@ -23,6 +22,7 @@ import reference
 import testutils
 
 from comparison import asking
+from comparison import comparer
 from comparison import judges
 from comparison import questions
 
@@ -768,28 +768,20 @@ def _Change(context, question, answer):
   return (answer, used)
 
 
-class Comparison:
-  """Compares answers, one configuration after the other.
+class Comparison(comparer.Comparer):
+  """Compares answers.
 
   @ivar used: how often each row of the table was needed
-  @ivar failures: what no row explains, as texts
+  @ivar failures: differences that no row explains, as texts
 
   """
-  @staticmethod
-  def Adapt(_):
-    """Changes nothing.
-
-    """
-
   def __init__(self, config):
     """Starts Ganeti's confd.
 
     @param config: a configuration that it accepts
 
     """
-    self.counts = collections.Counter()
-    self.used = collections.Counter()
-    self.failures = []
+    comparer.Comparer.__init__(self)
     self._confd = judges.Confd(config)
     self._confd.Start()
     self._asker = asking.Asker(self._confd, asking.UnpackGanetis)
@@ -809,10 +801,7 @@ class Comparison:
       "Ganeti's confd answers from its new configuration")
 
   def Compare(self, case, daemon, rng):
-    """Asks both about a configuration.
-
-    @type case: L{generator.Case}
-    @param daemon: one of ours that has loaded it
+    """Asks both sides about a configuration.
 
     """
     self._Load(case.config)

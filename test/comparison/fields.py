@@ -8,7 +8,6 @@ Values are compared as they are, and as they are printed.
 
 """
 
-import collections
 import itertools
 import json
 import os
@@ -16,9 +15,8 @@ import subprocess
 
 import testutils
 
-from cluster import querydaemon
 from comparison import answers
-from comparison import judges
+from comparison import comparer
 
 from ganeti.confd import client
 from ganeti.confd.schema import columns
@@ -152,38 +150,12 @@ def _Print(daemon, kind, names, unit, separator):
   return result.stdout.splitlines()
 
 
-class Comparison:
-  """Compares tables, one configuration after the other.
+class Comparison(comparer.QueryComparer):
+  """Compares tables.
 
   """
-  @staticmethod
-  def Adapt(_):
-    """Changes nothing.
-
-    """
-
-  def __init__(self, config):
-    """Starts Ganeti's query daemon.
-
-    @param config: a configuration that it accepts
-
-    """
-    self.counts = collections.Counter()
-    self.used = collections.Counter()
-    self.failures = []
-    self._daemon = querydaemon.QueryDaemon(config)
-    self._daemon.Start()
-    self._ganeti = judges.Ganeti(self._daemon.env)
-
-  def Close(self):
-    self._ganeti.Close()
-    self._daemon.Stop()
-
   def Compare(self, case, daemon, rng):
-    """Asks both for all fields of all objects.
-
-    @type case: L{generator.Case}
-    @param daemon: one of ours that has loaded it
+    """Asks both sides for all fields of all objects.
 
     """
     reason = WhyNot(case.config)

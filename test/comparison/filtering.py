@@ -6,14 +6,12 @@
 
 """
 
-import collections
 import re
 
-from cluster import querydaemon
+from comparison import comparer
 from comparison import fields
 from comparison import filtertexts
 from comparison import findings
-from comparison import judges
 
 from ganeti.confd import client
 from ganeti.confd.clientlib import filters
@@ -97,29 +95,14 @@ _JOINED_REGEXP = re.compile(r"([/#^|])(\s+(?:and|or)\b)")
 _EMPTY_REGEXP = re.compile(r"[=!]~\s*m?\s*([/#^|])\1")
 
 
-class Comparison:
-  """Compares filters, one configuration after the other.
+class Comparison(comparer.QueryComparer):
+  """Compares filters.
 
   """
   Adapt = staticmethod(findings.Tidy)
 
-  def __init__(self, config):
-    self.counts = collections.Counter()
-    self.used = collections.Counter()
-    self.failures = []
-    self._daemon = querydaemon.QueryDaemon(config)
-    self._daemon.Start()
-    self._ganeti = judges.Ganeti(self._daemon.env)
-
-  def Close(self):
-    self._ganeti.Close()
-    self._daemon.Stop()
-
   def Compare(self, case, daemon, rng):
     """Applies filters to the tables of a configuration.
-
-    @type case: L{generator.Case}
-    @param daemon: one of ours that has loaded it
 
     """
     reason = fields.WhyNot(case.config)

@@ -7,9 +7,9 @@ tells.
 
 """
 
-import collections
 import re
 
+from comparison import comparer
 from comparison import judges
 
 from ganeti.confd import client
@@ -101,8 +101,8 @@ _OURS_IN_PART = [
   ("duplicate-ip", "on network", "Ganeti does not look at several links"),
   ("duplicate-name", "node|instance", _NOBODY),
   ("wrong-uuid", "^network ", _NOBODY),
-  ("missing-reference", "^configuration 1 thing ", "ours leaves out what has no"
-   " name, Ganeti does not"),
+  ("missing-reference", "^configuration 1 object ", "ours leaves out what has"
+   " no name, Ganeti does not"),
   ]
 
 #: Checks of ours, and the check that finds the same fault in their place
@@ -159,16 +159,14 @@ def _WhyOurs(finding):
   return OURS_ONLY.get(finding.check)
 
 
-class Comparison:
-  """Compares findings, one configuration after the other.
+class Comparison(comparer.Comparer):
+  """Compares findings.
 
   """
   Adapt = staticmethod(Tidy)
 
   def __init__(self, _):
-    self.counts = collections.Counter()
-    self.used = collections.Counter()
-    self.failures = []
+    comparer.Comparer.__init__(self)
     self._ganeti = judges.Ganeti()
 
   def Close(self):
@@ -177,14 +175,11 @@ class Comparison:
   def Compare(self, case, daemon, _):
     """Verifies a configuration.
 
-    @type case: L{generator.Case}
-    @param daemon: one of ours that has loaded it
-
     """
     messages = self._ganeti.Verify(case.config)
     with client.Client(["%s:%d" % (daemon.address, daemon.port)],
                        key=daemon.key) as asker:
-      found = checks.Check(cmd_check.Ask(asker).facts)
+      found = checks.Check(cmd_check.Fetch(asker).facts)
     self.counts["configurations"] += 1
     self.counts["findings"] += len(found)
     if isinstance(messages, str):
