@@ -414,8 +414,8 @@ class CheckTest(unittest.TestCase):
     self.assertTrue(lines[0].endswith("| findings=2;;;0 critical=1;;;0"))
     self.assertEqual(lines[1], "CRITICAL network-full: A network has no free"
                      " address for an instance")
-    self.assertEqual(lines[2], "  a/b\\nc: all addresses that instances can get"
-                     " (1) are taken")
+    self.assertEqual(lines[2], "  a/b\\nc: all addresses for instances (1) are"
+                     " taken")
     self.assertTrue(lines[3].startswith("  What to do: gnt-network "))
     self.assertEqual(lines[5], "  inst5.example.com: its primary node"
                      " node4.example.com is drained")

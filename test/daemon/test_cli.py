@@ -207,10 +207,11 @@ class TestQuestions(_Test):
       ("list instances -o name,no_such", "query \"instance\": unknown field"
        " 'no_such'"),
       ("list instances -o name,be/vcpu", "; did you mean 'be/vcpus'?"),
-      ("who-has 192.0.2.99", "nobody has the IP address '192.0.2.99'"),
+      ("who-has 192.0.2.99",
+       "no instance or node has the IP address '192.0.2.99'"),
       ("who-has AA-00-00-00-00-FF",
-       "nobody has the MAC address 'aa:00:00:00:00:ff'"),
-      ("who-has inst", "nobody has the name 'inst'"),
+       "no instance or node has the MAC address 'aa:00:00:00:00:ff'"),
+      ("who-has inst", "no instance or node has the name 'inst'"),
       ("list-fields nodes pinst_count", "'pinst_count'; did you mean"
        " 'pinst_cnt'?"),
       ]:
@@ -882,7 +883,7 @@ class TestWatch(_Test):
     second.WriteConfig(_Config(18))
     testutils.WaitFor(lambda: len(self.lines) == 1, "serial 18")
     self._Stop(second)
-    testutils.WaitFor(lambda: any("trying on" in line for line in self.remarks),
+    testutils.WaitFor(lambda: any("trying again" in line for line in self.remarks),
                       "nobody answers")
     # An old one comes back first, and is not believed at once
     self.daemons.append(testutils.Daemon(_Config(17), address=_ADDRESSES[0],

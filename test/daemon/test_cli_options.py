@@ -24,7 +24,7 @@ from unittest import mock
 import testutils
 
 from ganeti.confd.command import cli
-from ganeti.confd.command import cmd_watch
+from ganeti.confd.command import watched
 from ganeti.confd.command import commandline
 
 
@@ -192,7 +192,7 @@ class _TestCase(unittest.TestCase):
       (change, *_) = itertools.islice(begin(print), 1)
       yield change._replace(old_serial=change.reply.serial + 1)
       raise KeyboardInterrupt
-    stack.enter_context(mock.patch.object(cmd_watch, "Follow", _Follow))
+    stack.enter_context(mock.patch.object(watched, "Follow", _Follow))
 
 
 class TestEachOption(_TestCase):

@@ -294,7 +294,7 @@ class TestMakeKey(_TestCase):
        ["Reader:   me", "May ask:  stats",
         "Until:    2020-12-31 (UTC), has ended", "Commands: stats"]),
       (self.daemon.key_file, 0,
-       ["Key:      the cluster's: for everything, also to answer in any"
+       ["Key:      the cluster's: permits everything, also to answer in any"
         " candidate's name"]),
       ]:
       result = test_cli_options._Run(["show-key", path])

@@ -158,8 +158,8 @@ class TestHostile(_TestCase):
                      r" without a name, serial 17\n")
     said = answer["left_out"]
     self.assertIn('the cluster\'s name "a\\nuser=root" is left out', said)
-    self.assertIn('instance "a\\ndhcp-script=/bin/sh" left out: not a name that'
-                  ' a host may have', said)
+    self.assertIn('instance "a\\ndhcp-script=/bin/sh" left out: not a valid'
+                  ' host name', said)
     # Tags have no place in such a file
     self.assertNotIn("tag", " ".join(said))
     (_, complaints) = self._Export("hosts")
@@ -217,7 +217,7 @@ class TestHostile(_TestCase):
     answer = self._Answer("nftables", "nodes")
     self.assertEqual(consumers.AskNft(self, self.path)["nodes_v4"],
                      ["192.0.2.1"])
-    self.assertIn('node "a\\nb" left out: not a name that a host may have',
+    self.assertIn('node "a\\nb" left out: not a valid host name',
                   answer["left_out"])
 
 
@@ -396,7 +396,7 @@ class TestReplacing(_TestCase):
       check=False, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
       encoding="utf-8", timeout=3 * testutils.PATIENCE)
     self.assertEqual(result.returncode, 1, result)
-    self.assertIn("%s: cannot be replaced with its owner and group kept" %
+    self.assertIn("%s: cannot replace the file and keep its owner and group" %
                   self.path, result.stderr)
     self.assertEqual(self._Read(), "old\n")
     self.assertEqual(self._Left(), ["exported.key"])

@@ -71,7 +71,7 @@ class TestUnit(_Daemon):
     self.assertEqual(result.returncode, 0, result.stdout[-2000:])
     page = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc",
                                            "security.rst")).decode("utf-8")
-    self.assertIn("``systemd-analyze security`` gives it %.1f" %
+    self.assertIn("``systemd-analyze security`` rates it %.1f" %
                   (_EXPOSURE / 10), " ".join(page.split()))
 
   def testSystemCalls(self):

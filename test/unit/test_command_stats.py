@@ -41,7 +41,7 @@ ANSWERS = {
 
 class TestTable(unittest.TestCase):
   def testTable(self):
-    (headers, rows) = cmd_stats.Table(ANSWERS)
+    (headers, rows) = cmd_stats.Compare(ANSWERS)
     self.assertEqual(headers, ["Value", "192.0.2.1", "192.0.2.2"])
     self.assertEqual(rows, [
       ["version", "0.1.0", "0.2.0"],

@@ -62,9 +62,9 @@ def _Source(*rows, kind=columns.INSTANCE, **kwargs):
 
   """
   said = []
-  source = hostlist.Source("cluster.example.com", kind,
-                           hostlist.Hosts(kind, hostlist.ALL_FIELDS[kind], rows,
-                                           said.append), **kwargs)
+  source = hostlist.Contents("cluster.example.com", kind,
+                             hostlist.Hosts(kind, hostlist.ALL_FIELDS[kind], rows,
+                                               said.append), **kwargs)
   return (source, said)
 
 
@@ -168,13 +168,13 @@ class TestEntries(unittest.TestCase):
                 tags=["good", "bad one"], os="a{{b}}", pnode="no de"),
       _Instance("WEB1", [("192.0.2.3", None)]))
     self.assertEqual(said, [
-      'instance "a\\nb" left out: not a name that a host may have',
+      'instance "a\\nb" left out: not a valid host name',
       'instance "web1": address "192.0.2.1\\nx" left out',
       'instance "web1": MAC address "auto" left out',
       'instance "web1": tag "bad one" left out',
       'instance "web1": node "no de" left out',
       'instance "web1": operating system "a{{b}}" left out',
-      'instance "WEB1" left out: this name is there already',
+      'instance "WEB1" left out: another instance has this name',
       ], sorted(said, key=said.index))
     (host, ) = source.hosts
     self.assertEqual((host.name, host.addresses, host.tags, host.os, host.node),
@@ -344,12 +344,12 @@ class TestFormats(unittest.TestCase):
     self.assertEqual(records, [("1h", "192.0.2.3"), ("a1", "192.0.2.1"),
                                ("a1", "2001:db8::1"), ("c1", "192.0.2.1")])
     self.assertEqual(said, [
-      '"1h": the name means something else to dnsmasq, and is left out of'
-      ' dhcp-host',
-      '"c1": address 192.0.2.1 has another interface already, and is left out'
-      ' of dhcp-host',
-      '"ignore": the name means something else to dnsmasq, and is left out of'
-      ' dhcp-host',
+      '"1h": the name left out of dhcp-host, where dnsmasq has another meaning'
+      ' for it',
+      '"c1": address 192.0.2.1 left out of dhcp-host, as another interface has'
+      ' it already',
+      '"ignore": the name left out of dhcp-host, where dnsmasq has another'
+      ' meaning for it',
       '2 instances without an address left out'])
 
   def testAnsible(self):
@@ -379,13 +379,13 @@ class TestFormats(unittest.TestCase):
     rows = [_Instance("web1", [("192.0.2.1", None)], tags=["a"])]
     (before, _) = self._Format(nftables, *rows)
     self.assertEqual(_ReadNftables(before)["tag_a_v4"], ["192.0.2.1"])
-    (after, _) = self._Format(nftables, before=before, table="filter")
+    (after, _) = self._Format(nftables, previous=before, table="filter")
     self.assertEqual(_ReadNftables(after),
                      dict.fromkeys(_ReadNftables(before), []))
     (alone, _) = self._Format(nftables)
     self.assertEqual(_ReadNftables(alone),
                      {"instances_v4": [], "instances_v6": []})
-    (other, _) = self._Format(nftables, before="\tset a b {\n\tset c_v4 {\n"
+    (other, _) = self._Format(nftables, previous="\tset a b {\n\tset c_v4 {\n"
                               "\tset d;_v4 {\n\tset e_v4 { flush ruleset\n")
     self.assertEqual(set(_ReadNftables(other)),
                      {"instances_v4", "instances_v6", "c_v4", "c_v6"})

@@ -312,7 +312,7 @@ class TestClient(unittest.TestCase):
     for (what, rows) in self._Tables(data, ODD_VALUES).items():
       fields = list(rows[0]) if rows else []
       for units in [None, "h", "m", "g", "t"]:
-        table = cmd_list._Table(what, fields, [list(i.values()) for i in rows])
+        table = cmd_list._Listing(what, fields, [list(i.values()) for i in rows])
         for separator in [None, "|"]:
           opts = argparse.Namespace(units=units, separator=separator,
                                     headers=True)
@@ -346,11 +346,11 @@ class TestClient(unittest.TestCase):
   @hypothesis.given(st.data())
   def testViews(self, data):
     tables = self._Tables(data, ODD_NUMBERS)
-    nodes = [placement.Node(*[row[field] for field in
-                              placement.FIELDS[columns.NODE]])
+    nodes = [placement.NodeSummary(*[row[field] for field in
+                                     placement.FIELDS[columns.NODE]])
              for row in tables[columns.NODE]]
-    instances = [placement.Instance(*[row[field] for field in
-                                      placement.FIELDS[columns.INSTANCE]])
+    instances = [placement.InstanceSummary(*[row[field] for field in
+                                             placement.FIELDS[columns.INSTANCE]])
                  for row in tables[columns.INSTANCE]]
     svg.Draw(nodes, instances, "title")
     cmd_map.Text(nodes, instances)

@@ -98,8 +98,8 @@ class TestExpand(unittest.TestCase):
     for (word, text) in [
       ("statu", "command: 'statu'; did you mean 'status'?"),
       ("list/node", "'list/node'; did you mean 'list/nodes'?"),
-      ("query", "'query'; there are all, "),
-      ("", "''; there are all, "),
+      ("query", "'query'; choose from all, "),
+      ("", "''; choose from all, "),
       ("make-key", "command: 'make-key'"),
       ]:
       with self.assertRaises(ValueError) as caught:
@@ -159,8 +159,8 @@ class TestCheck(unittest.TestCase):
     self.assertEqual(
       self._Refusal(_Label("ping", until=datetime.date(2199, 1, 2)), "status"),
       "Not permitted: the key of the reader 'me' may ask ping until the end of"
-      " 2199-01-02 (UTC); status needs mc-ips as well: ask who has the"
-      " cluster's key for one made with --may mc-ips,ping")
+      " 2199-01-02 (UTC); status needs mc-ips as well: ask the cluster's"
+      " administrator for a key made with --may mc-ips,ping")
     self.assertIn("may ask list/nodes and ping for ever; list needs list/disks"
                   " as well",
                   self._Refusal(_Label("ping", "list/nodes"), "list", "disks"))

@@ -22,12 +22,12 @@ _SETTINGS = inputs.Settings(100)
 
 
 def _Node(index, role="R", group="default", **kwargs):
-  return placement.Node(kwargs.pop("name", "node%d.example.com" % index), role,
-                        group, 1)
+  return placement.NodeSummary(kwargs.pop("name", "node%d.example.com" % index), role,
+                               group, 1)
 
 
 def _Instance(index, primary, *secondaries, **kwargs):
-  return placement.Instance(
+  return placement.InstanceSummary(
     kwargs.get("name", "inst%d.example.com" % index),
     "node%d.example.com" % primary,
     ["node%d.example.com" % i for i in secondaries],
@@ -162,9 +162,9 @@ class TestDraw(unittest.TestCase):
 
     """
     (name, other, group, role, instance, state) = texts
-    nodes = [placement.Node(name, role, group, 0),
-             placement.Node(other, "M", group, 0)]
-    instances = [placement.Instance(instance, name, [other], state, 5)] * 9
+    nodes = [placement.NodeSummary(name, role, group, 0),
+             placement.NodeSummary(other, "M", group, 0)]
+    instances = [placement.InstanceSummary(instance, name, [other], state, 5)] * 9
     drawn = _Drawn(nodes, instances, title=name)
     names = {i.tag for i in drawn.root.iter()}
     self.assertEqual(names, {_SVG + i for i in (

@@ -67,12 +67,12 @@ class TestFind(unittest.TestCase):
 
     """
     (first, second) = self._Find("192.0.2.51", _INSTANCES)
-    self.assertEqual(first, whohas.Finding(
+    self.assertEqual(first, whohas.Match(
       "instance", "a", "192.0.2.51",
       whohas.Nic(0, None, "aa:00:00:00:00:01", "bridged", "br0", None),
-      whohas.Node("node1.example.com", "192.0.2.1", "198.51.100.1"),
-      [whohas.Node("node2.example.com", "192.0.2.2", "192.0.2.2"),
-       whohas.Node("gone", None, None)]))
+      whohas.NodeIps("node1.example.com", "192.0.2.1", "198.51.100.1"),
+      [whohas.NodeIps("node2.example.com", "192.0.2.2", "192.0.2.2"),
+       whohas.NodeIps("gone", None, None)]))
     self.assertEqual((second.name, second.nic.name, second.nic.link,
                       second.node, second.secondaries),
                      ("b", "x", "br1", None, []))

@@ -90,10 +90,10 @@ def _LikeSession(init: Callable[Concatenate[_Questions, _Arguments], None]
   return _Decorate
 
 
-def _Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
-                                 Coroutine[Any, Any, _Value]]
-              ) -> Callable[Concatenate[Client, _Arguments], _Value]:
-  """Converts a question that is awaited to a call that blocks.
+def Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
+                                Coroutine[Any, Any, _Value]]
+             ) -> Callable[Concatenate[Client, _Arguments], _Value]:
+  """Converts a coroutine function to a method of L{Client} that blocks.
 
   """
   @functools.wraps(question)
@@ -190,28 +190,28 @@ class Client:
       self._busy.release()
     raise AssertionError("a step was left to an event loop")
 
-  Query = _Blocking(questions.Questions.Query)
-  Learn = _Blocking(questions.Questions.Learn)
-  Survey = _Blocking(questions.Questions.Survey)
-  Status = _Blocking(questions.Questions.Status)
-  Stats = _Blocking(questions.Questions.Stats)
-  Serial = _Blocking(questions.Questions.Serial)
-  Ping = _Blocking(questions.Questions.Ping)
-  NodeRole = _Blocking(questions.Questions.NodeRole)
-  MasterNode = _Blocking(questions.Questions.MasterNode)
-  MasterInfo = _Blocking(questions.Questions.MasterInfo)
-  NodeIps = _Blocking(questions.Questions.NodeIps)
-  MasterCandidates = _Blocking(questions.Questions.MasterCandidates)
-  InstanceIps = _Blocking(questions.Questions.InstanceIps)
-  NodeOfInstanceIp = _Blocking(questions.Questions.NodeOfInstanceIp)
-  NodesOfInstanceIps = _Blocking(questions.Questions.NodesOfInstanceIps)
-  NodeDrbd = _Blocking(questions.Questions.NodeDrbd)
-  NodeInstances = _Blocking(questions.Questions.NodeInstances)
-  InstanceDisks = _Blocking(questions.Questions.InstanceDisks)
-  Config = _Blocking(questions.Questions.Config)
-  Collectors = _Blocking(questions.Questions.Collectors)
+  Query = Blocking(questions.Questions.Query)
+  Learn = Blocking(questions.Questions.Learn)
+  Survey = Blocking(questions.Questions.Survey)
+  Status = Blocking(questions.Questions.Status)
+  Stats = Blocking(questions.Questions.Stats)
+  Serial = Blocking(questions.Questions.Serial)
+  Ping = Blocking(questions.Questions.Ping)
+  NodeRole = Blocking(questions.Questions.NodeRole)
+  MasterNode = Blocking(questions.Questions.MasterNode)
+  MasterInfo = Blocking(questions.Questions.MasterInfo)
+  NodeIps = Blocking(questions.Questions.NodeIps)
+  MasterCandidates = Blocking(questions.Questions.MasterCandidates)
+  InstanceIps = Blocking(questions.Questions.InstanceIps)
+  NodeOfInstanceIp = Blocking(questions.Questions.NodeOfInstanceIp)
+  NodesOfInstanceIps = Blocking(questions.Questions.NodesOfInstanceIps)
+  NodeDrbd = Blocking(questions.Questions.NodeDrbd)
+  NodeInstances = Blocking(questions.Questions.NodeInstances)
+  InstanceDisks = Blocking(questions.Questions.InstanceDisks)
+  Config = Blocking(questions.Questions.Config)
+  Collectors = Blocking(questions.Questions.Collectors)
   if TYPE_CHECKING:
-    # _Blocking cannot express the types of an overloaded function
+    # Blocking cannot express the types of an overloaded function
     # pylint: disable=W0613,W0622
     @overload
     def List(self, what: str, fields: Iterable[str],
@@ -231,12 +231,12 @@ class Client:
              names: Optional[Iterable[str]] = None, named: bool = False
              ) -> replies.Reply[Any]: ...
   else:
-    List = _Blocking(questions.Questions.List)
-  Tables = _Blocking(questions.Questions.Tables)
-  Fields = _Blocking(questions.Questions.Fields)
-  OfflineNodes = _Blocking(questions.Questions.OfflineNodes)
-  Instances = _Blocking(questions.Questions.Instances)
-  PrimaryNodes = _Blocking(questions.Questions.PrimaryNodes)
+    List = Blocking(questions.Questions.List)
+  Tables = Blocking(questions.Questions.Tables)
+  Fields = Blocking(questions.Questions.Fields)
+  OfflineNodes = Blocking(questions.Questions.OfflineNodes)
+  Instances = Blocking(questions.Questions.Instances)
+  PrimaryNodes = Blocking(questions.Questions.PrimaryNodes)
   Follow = _Iterating(questions.Questions.Follow)
   FollowQuery = _Iterating(questions.Questions.FollowQuery)
   FollowCall = _Iterating(questions.Questions.FollowCall)

@@ -4,11 +4,11 @@
 
 """The command confd-client, and the hook of gnt-cluster verify.
 
-C{commandline} knows which commands and options there are, C{parse} takes apart
-what has been typed, C{cli} finds the key and runs a command. Each command is a
-module of its name: its C{Run} gets a client and the command line, and returns
-the exit code. The commands that are one question of the protocol are together
-in C{cmd_question}. C{output} and C{table} print.
+C{commandline} has the table of commands and options, C{parse} parses the
+command line, and C{cli} finds the key and runs a command. Each command has a
+module C{cmd_NAME}, whose function C{Run} gets a client and the options, and
+returns the exit code. C{cmd_question} has all commands that ask one question of
+the protocol. C{output} and C{table} print.
 
 The hook is C{verifyhook}.
 
@@ -20,13 +20,13 @@ from ganeti.confd.command import exitcodes
 
 
 def Main() -> int:
-  """Runs confd-client: what its script does, whoever made that.
+  """Runs confd-client, for the script of that name and for pip's.
 
   @return: exit code
 
   """
   try:
-    # Takes a while, in which somebody may press Ctrl-C
+    # The import takes a while, and Ctrl-C may come in that time
     from ganeti.confd.command import cli
   except KeyboardInterrupt:
     return exitcodes.INTERRUPTED

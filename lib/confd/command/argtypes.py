@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the words of a command line mean: from words to values.
+"""The types of arguments and options: from the text typed to a value.
 
-Each function takes one word, and raises C{argparse.ArgumentTypeError} for one
-that is wrong.
+Each function takes the text of one argument, and raises
+C{argparse.ArgumentTypeError} if the text is wrong.
 
 """
 
@@ -17,28 +17,30 @@ import re
 from typing import Callable, Dict, List, Sequence
 
 from ganeti.confd import numerals
+from ganeti.confd.protocol import readerkey
 
 
-#: What "list" and "list-fields" know; the singular does, too
-KINDS = ("instances", "nodes", "groups", "networks", "disks")
+#: The tables of "list" and "list-fields", as they are typed; the singular may
+#: be typed, too
+KINDS = tuple(kind + "s" for kind in readerkey.KINDS)
 
-#: What there are limits of, before it is a warning or critical
+#: The counts of "status --nagios" that have limits
 LIMITS = ("silent", "behind")
 
-#: What can be exported, and into which formats
+#: The tables that can be exported, and the formats
 EXPORTED = ("instances", "nodes")
 FORMATS = ("ansible", "dnsmasq", "hosts", "nftables", "prometheus-sd",
            "ssh-config")
 
-#: Units of sizes: what fits, MiB, GiB, TiB
+#: Units of sizes: the unit that fits each size, MiB, GiB, TiB
 UNITS = ("h", "m", "g", "t")
 
 
 def Number(what: str, make: Callable[[str], float], least: float,
            most: float) -> Callable[[str], float]:
-  """Makes a function that reads a number within limits.
+  """Returns a function that parses a number within limits.
 
-  @param what: what is expected, for the message
+  @param what: a phrase for the error message: "not WHAT: 'TEXT'"
 
   """
   def _Read(text: str) -> float:
@@ -46,7 +48,7 @@ def Number(what: str, make: Callable[[str], float], least: float,
       value = make(text)
     except ValueError:
       value = None
-    # Nothing is within limits for what is no number
+    # NaN fails this comparison, too
     if value is None or not least <= value <= most:
       raise argparse.ArgumentTypeError("not %s: '%s'" % (what, text))
     return value
@@ -61,19 +63,19 @@ def Port(text: str) -> int:
 
 
 def DidYouMean(word: str, known: Sequence[str]) -> str:
-  """Proposes a word that is there for one that is not.
+  """Suggests a known word that is similar to a mistyped one.
 
-  @return: the end of a sentence; empty where nothing is like it
+  @return: the end of a sentence; empty if no known word is similar
 
   """
-  # Who types well need not wait for it
+  # Only needed after a mistake
   import difflib
   found = difflib.get_close_matches(word, known, 1)
   return "; did you mean '%s'?" % found[0] if found else ""
 
 
 def _Singular(text: str, known: Sequence[str]) -> str:
-  """Returns the singular of a plural that is known; the singular will do, too.
+  """Returns the singular of a known plural, given either of the two.
 
   """
   for kind in known:
@@ -86,21 +88,21 @@ def _Singular(text: str, known: Sequence[str]) -> str:
 
 
 def Kind(text: str) -> str:
-  """Makes a word of C{columns.KINDS} of one of L{KINDS}.
+  """Converts one of L{KINDS} to one of C{columns.KINDS}.
 
   """
   return _Singular(text, KINDS)
 
 
 def Exported(text: str) -> str:
-  """Makes a word of C{columns.KINDS} of one of L{EXPORTED}.
+  """Converts one of L{EXPORTED} to one of C{columns.KINDS}.
 
   """
   return _Singular(text, EXPORTED)
 
 
 def Format(text: str) -> str:
-  """Takes one of L{FORMATS}.
+  """Accepts one of L{FORMATS}.
 
   """
   if text not in FORMATS:
@@ -110,14 +112,14 @@ def Format(text: str) -> str:
 
 
 def ExportModule(name: str) -> str:
-  """Returns the module of a format, by its name in C{ganeti.confd.export}.
+  """Returns the name of a format's module in C{ganeti.confd.export}.
 
   """
   return name.replace("-", "_")
 
 
-def Table(text: str) -> str:
-  """Takes what nftables takes for the name of a table.
+def TableName(text: str) -> str:
+  """Accepts a name that nftables accepts as the name of a table.
 
   """
   if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,99}", text):
@@ -126,29 +128,29 @@ def Table(text: str) -> str:
 
 
 def Separator(text: str) -> str:
-  """Takes a separator that can be escaped where a value holds it.
+  """Accepts a separator that C{table} can escape in a cell.
 
   """
   if not text or text[0] == "\\" or (text[0].isascii() and text[0].isalnum()):
     raise argparse.ArgumentTypeError(
-      "not a separator: '%s'; it has to begin with something else than a"
-      " letter, a digit or a backslash" % text)
+      "not a separator: '%s'; a separator must not begin with a letter, a digit"
+      " or a backslash" % text)
   return text
 
 
 def SortField(text: str) -> str:
-  """Takes a field, and nothing that other programs take for the reverse order.
+  """Accepts a field, but not "-FIELD", which other programs have for reverse.
 
   """
   if text.startswith("-"):
-    raise argparse.ArgumentTypeError("not a field: '%s'; the last one first is"
-                                     " --sort=%s --reverse" %
+    raise argparse.ArgumentTypeError("not a field: '%s'; for the reverse order"
+                                     " use --sort=%s --reverse" %
                                      (text, text.lstrip("-")))
   return text
 
 
 def ClusterNames(text: str) -> List[str]:
-  """Reads names such as "berlin,paris".
+  """Parses names of clusters, such as "berlin,paris".
 
   """
   names = [name.strip() for name in text.split(",")]
@@ -158,7 +160,7 @@ def ClusterNames(text: str) -> List[str]:
 
 
 def Limits(text: str) -> Dict[str, int]:
-  """Reads limits such as "silent=1,behind=5".
+  """Parses limits, such as "silent=1,behind=5".
 
   """
   limits = {}

@@ -2,18 +2,20 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""How values of the inventory's fields are written, in tables and in CSV.
+"""The text of one cell, in tables and in CSV.
 
-Facts: in a table of Ganeti's commands, which lists are joined by commas differs
-from one command to the other, and what is no text or number else is printed as
-Python prints it.
+Facts: Ganeti's commands join some lists by commas, and which ones differs from
+command to command. They print all other lists and objects as Python does.
 
-Rules for CSV, which is for programs: what is missing is empty; a boolean is
-C{true} or C{false}; the items of a list are joined by commas, unless there are
-lists or objects among them; such a list, and an object, is JSON. A text is
-escaped as in tables, so that a row is a line. A text that a spreadsheet would
-take for a formula, since it begins with "=", "+", "-" or "@", has an apostrophe
-before it, as OWASP ("CSV Injection") has it; numbers stay as they are.
+Rules for CSV, which is for programs:
+  - A missing value is empty.
+  - A boolean is C{true} or C{false}.
+  - The items of a list are joined by commas. A list that contains lists or
+    objects is JSON, and so is an object.
+  - A string is escaped as in tables, so that each row is one line.
+  - A string that begins with "=", "+", "-" or "@" gets an apostrophe before it,
+    or a spreadsheet would evaluate it as a formula (OWASP, "CSV Injection").
+    Numbers do not get one.
 
 """
 
@@ -29,16 +31,16 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.schema import columns
 
 
-#: Writes one value
+#: Formats one value
 Writer = Callable[[Any], str]
 
-#: A spreadsheet's formula begins with one of these. The other characters that
-#: OWASP names are escaped.
+#: The characters that begin a spreadsheet's formula. The control characters
+#: that OWASP lists beside them are escaped anyway.
 _FORMULA = ("=", "+", "-", "@",
-            # The same in full width, which some take for them
+            # Their fullwidth forms, which some spreadsheets treat alike
             "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-#: How many times the MiB of a size are divided by 1024
+#: From units to powers of 1024 MiB
 _POWERS = {
   "m": 0,
   "g": 1,
@@ -47,11 +49,10 @@ _POWERS = {
 
 
 def FormatUnit(size: float, unit: str) -> str:
-  """Writes a size.
+  """Formats a size.
 
   @param size: in MiB
-  @param unit: one of C{argtypes.UNITS}; "h" for one that fits, and says
-    which
+  @param unit: one of C{argtypes.UNITS}; for "h" the unit is appended
 
   """
   suffix = ""
@@ -70,9 +71,11 @@ def FormatUnit(size: float, unit: str) -> str:
 
 
 def Leniently(write: Writer, otherwise: Writer = str) -> Writer:
-  """Makes a function that writes any value, also of another type.
+  """Returns a function that formats a value of any type.
 
-  A broken configuration is served, and can be looked at.
+  The daemon also serves a configuration with values of wrong types.
+
+  @param otherwise: formats the values that C{write} raises for
 
   """
   def _Write(value: Any) -> str:
@@ -92,7 +95,7 @@ def _FormatBool(value: Any) -> str:
 
 
 def _FormatFloat(value: float) -> str:
-  """Writes a number as Ganeti does, whose daemon sends 1.0 as 1.
+  """Formats a number as Ganeti does: its daemon sends 1.0 as 1.
 
   """
   return str(int(value) if value == int(value) else value)
@@ -119,8 +122,9 @@ def _JoinConnections(value: Any) -> str:
                    for (name, *how) in value)
 
 
-#: How the fields with structures are written that are not as in Python
-_SHAPES: Dict[str, Dict[str, Writer]] = {
+#: The writers of the lists and objects that Ganeti's commands do not print as
+#: Python does, by table and field
+_STRUCTURE_WRITERS: Dict[str, Dict[str, Writer]] = {
   columns.INSTANCE: dict.fromkeys(
     ["tags", "disk.sizes", "nic.macs", "nic.ips", "nic.modes", "nic.links",
      "nic.bridges", "nic.networks", "snodes", "snodes.group",
@@ -148,14 +152,14 @@ _SHAPES: Dict[str, Dict[str, Writer]] = {
 
 
 def TableWriter(what: str, column: columns.Column, unit: str) -> Writer:
-  """Returns the function that writes the values of a field in a table.
+  """Returns the function that formats the values of a field for a table.
 
   @param what: one of C{columns.KINDS}
 
   """
-  shape = _SHAPES[what].get(column.name)
-  if shape is not None:
-    return Leniently(shape)
+  write = _STRUCTURE_WRITERS[what].get(column.name)
+  if write is not None:
+    return Leniently(write)
   if column.kind == columns.BOOL:
     return _FormatBool
   if column.kind == columns.UNIT:
@@ -181,7 +185,7 @@ def _JoinCsv(value: Any) -> str:
 
 
 def FormatCsv(value: Any) -> str:
-  """Writes any JSON value for CSV.
+  """Formats any JSON value for CSV.
 
   """
   text = printable.Printable(_JoinCsv(value))
@@ -191,7 +195,7 @@ def FormatCsv(value: Any) -> str:
 
 
 def CsvWriter(column: columns.Column, unit: str) -> Writer:
-  """Returns the function that writes the values of a field for CSV.
+  """Returns the function that formats the values of a field for CSV.
 
   """
   if column.kind == columns.UNIT:

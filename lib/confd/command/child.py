@@ -2,15 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Running a command that ends with this program.
+"""Runs a command, and ends it when this program ends.
 
-Rule 1: what the command can read is written as long as it lives, and no longer.
-It need not read it, and what it has started and left behind may hold the other
-end for ever.
+Rule 1: this program writes to the command's standard input only while the
+command lives. The command need not read all of it, and a background process
+that the command has started may keep the pipe open for ever.
 
-Rule 2: a signal that ends this program ends the command first. Only the first
-one counts, and it waits while the command is being started: else there would be
-a command that nobody knows of, and nobody ends.
+Rule 2: a signal that ends this program ends the command first. Further signals
+are ignored. A signal that comes while the command is being started is delayed:
+this program would end without knowing the command's process, and could not end
+it.
 
 """
 
@@ -27,19 +28,19 @@ if TYPE_CHECKING:
   import subprocess
 
 
-#: Seconds that a command gets to end when this program ends
+#: Seconds from SIGTERM to SIGKILL for a command
 _PATIENCE = 2.0
 
-#: Milliseconds after which to look whether a command that does not read still
-#: lives
-_LOOK = 100
+#: Milliseconds between two checks whether a command that does not read its
+#: standard input still lives
+_CHECK_INTERVAL = 100
 
-#: What ends this program
+#: The signals that end this program
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Ended(BaseException):
-  """A signal has come that ends this program.
+  """This program has received a signal that ends it.
 
   """
   def __init__(self, number: int) -> None:
@@ -48,7 +49,7 @@ class _Ended(BaseException):
 
 
 class _Signals:
-  """Makes exceptions of signals.
+  """Raises an exception for the first signal, at once or delayed.
 
   """
   def __init__(self) -> None:
@@ -72,13 +73,13 @@ class _Signals:
     raise _Ended(number)
 
   def Hold(self) -> None:
-    """Has signals wait.
+    """Delays the exception from now on.
 
     """
     self._is_held = True
 
   def Release(self) -> None:
-    """Raises what has come meanwhile, and what comes from now on.
+    """Raises the exception if it was delayed, and delays it no longer.
 
     """
     self._is_held = False
@@ -91,9 +92,9 @@ _SIGNALS = _Signals()
 
 @contextlib.contextmanager
 def EndingWithSignals() -> Iterator[None]:
-  """Has signals end this program, but a command that is running first.
+  """Makes signals end a running command, and then this program.
 
-  Those that are ignored, as by nohup(1), stay so.
+  Signals that are ignored, as under nohup(1), stay ignored.
 
   """
   before: Dict[signal.Signals, Any] = {}
@@ -104,7 +105,7 @@ def EndingWithSignals() -> Iterator[None]:
         before[number] = signal.signal(number, _SIGNALS.Handle)
     yield
   except _Ended as err:
-    # As if it had not been caught
+    # The parent process sees the status of a program that a signal has ended
     signal.signal(err.number, signal.SIG_DFL)
     os.kill(os.getpid(), err.number)
   finally:
@@ -113,7 +114,7 @@ def EndingWithSignals() -> Iterator[None]:
 
 
 def _Feed(child: subprocess.Popen[bytes], text: str) -> None:
-  """Writes what a command can read.
+  """Writes a text to a command's standard input.
 
   """
   assert child.stdin is not None
@@ -123,7 +124,7 @@ def _Feed(child: subprocess.Popen[bytes], text: str) -> None:
     poller.register(pipe, select.POLLOUT)
     data = memoryview(text.encode("utf-8"))
     while data and child.poll() is None:
-      if poller.poll(_LOOK):
+      if poller.poll(_CHECK_INTERVAL):
         try:
           data = data[pipe.write(data) or 0:]
         except BrokenPipeError:
@@ -131,7 +132,7 @@ def _Feed(child: subprocess.Popen[bytes], text: str) -> None:
 
 
 def _End(child: subprocess.Popen[bytes]) -> None:
-  """Ends a command.
+  """Ends a command, by SIGKILL if it does not end by SIGTERM.
 
   """
   import subprocess
@@ -147,10 +148,10 @@ def Run(words: List[str], variables: Dict[str, str],
         text: Optional[str] = None) -> int:
   """Runs a command.
 
-  @param variables: what is added to its environment
-  @param text: what it can read; None for what this program could read
-  @return: its exit code
-  @raise OSError: it cannot be run
+  @param variables: additional environment variables
+  @param text: the command's standard input; None for that of this program
+  @return: the command's exit code
+  @raise OSError: the command cannot be run
 
   """
   import subprocess
@@ -171,9 +172,9 @@ def Run(words: List[str], variables: Dict[str, str],
 
 
 def HowItEnded(code: int) -> str:
-  """Makes the end of a sentence about a command.
+  """Returns the end of a sentence about a command.
 
-  @param code: from L{Run}
+  @param code: the return value of L{Run}
 
   """
   if code < 0:

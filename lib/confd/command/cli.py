@@ -2,16 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The command confd-client: finding the key, running a command, exit codes.
+"""The command confd-client: finds the key, and runs a command.
 
-Rule 1: whatever happens, the user reads a sentence that names what is wrong,
-and no traceback. With --json that is C{{"error": TEXT}} on standard output.
+Rule 1: the user reads a sentence about any error, and never a traceback. With
+--json the sentence is C{{"error": TEXT}} on standard output.
 
-Rule 2: what the command line says is stronger than the settings
-(C{clientlib.settings}). Where there are none, nothing is read.
+Rule 2: options override the settings (C{clientlib.settings}). If there is no
+settings file, that module is not even imported.
 
-Rule 3: only what the command needs is imported, of this room and of everything
-else, since scripts ask many small questions.
+Rule 3: only the modules that the command needs are imported, since scripts run
+many short commands.
 
 """
 
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
   from ganeti.confd.command import multicluster
 
 
-#: Seconds to find out whether a key is the right one
+#: Seconds to wait for an answer that tells whether a key is right
 _KEY_TIMEOUT = 3.0
 
 
 def _ParsePeers(opts: argparse.Namespace) -> Optional[List[str]]:
-  """Takes the option --address apart.
+  """Parses the value of the option --address.
 
   """
   if getattr(opts, "addresses", None) is None:
@@ -63,9 +63,9 @@ def _ParsePeers(opts: argparse.Namespace) -> Optional[List[str]]:
 
 
 def _Settings(opts: argparse.Namespace) -> Optional[settings.Cluster]:
-  """Returns what the settings say about the cluster to ask.
+  """Returns the settings of the cluster to ask.
 
-  @return: None where there are no settings
+  @return: None if there are no settings
 
   """
   names = opts.clusters
@@ -80,8 +80,8 @@ def _Client(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
             max_timeout: Optional[float] = None) -> clientlib.Client:
   """Makes a client.
 
-  @param cluster: for what the command line does not say
-  @param max_timeout: upper limit, in seconds
+  @param cluster: the settings for options that are not given
+  @param max_timeout: upper limit of the timeout, in seconds
 
   """
   def _Either(name: str, setting: str) -> Any:
@@ -96,18 +96,18 @@ def _Client(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
   timeout = _Either("timeout", "timeout")
   if max_timeout is not None:
     timeout = max_timeout if timeout is None else min(timeout, max_timeout)
-  asker = clientlib.Client(peers=peers, key=key,
-                           key_file=_Either("hmac_file", "key_file"),
-                           port=_Either("port", "port"), timeout=timeout,
-                           coverage=coverage)
-  if asker.reader is not None:
+  client = clientlib.Client(peers=peers, key=key,
+                            key_file=_Either("hmac_file", "key_file"),
+                            port=_Either("port", "port"), timeout=timeout,
+                            coverage=coverage)
+  if client.reader is not None:
     from ganeti.confd.command import rights
-    rights.Check(asker.reader, opts)
-  return asker
+    rights.Check(client.reader, opts)
+  return client
 
 
 def _KeyFile(opts: argparse.Namespace) -> str:
-  """Returns where the key is, for a command that asks nobody.
+  """Returns the path of the key, for a command that sends no request.
 
   """
   path: Optional[str] = opts.hmac_file
@@ -119,27 +119,28 @@ def _KeyFile(opts: argparse.Namespace) -> str:
 
 def _IsAnswered(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
                 key: bytes) -> bool:
-  """Tells whether there is an answer with a key.
+  """Tells whether a daemon answers a request that is signed with a key.
 
   """
-  with _Client(opts, cluster, 0, key, _KEY_TIMEOUT) as asker:
+  with _Client(opts, cluster, 0, key, _KEY_TIMEOUT) as client:
     try:
-      asker.Ping()
+      client.Ping()
     except clientlib.NoAnswer:
       return False
     except clientlib.ErrorAnswer:
-      # That is one
+      # An error is an answer, too
       pass
   return True
 
 
 def _FindKey(opts: argparse.Namespace, cluster: Optional[settings.Cluster]
              ) -> Optional[bytes]:
-  """Finds out what key the user means with --hmac.
+  """Returns the key that the user means with --hmac.
 
-  Keys end in a newline, which "$(cat hmac.key)" takes away.
+  Keys end in a newline, but "$(cat hmac.key)" removes the newline. So a key
+  without one is tried both ways.
 
-  @return: None for that of a file
+  @return: None if --hmac is not given
 
   """
   if opts.hmac is None:
@@ -153,7 +154,7 @@ def _FindKey(opts: argparse.Namespace, cluster: Optional[settings.Cluster]
              " newline at its end")
   if _IsAnswered(opts, cluster, key + b"\n"):
     return key + b"\n"
-  # What that means is the command's to say
+  # The command reports that no daemon answers
   return key
 
 
@@ -166,7 +167,7 @@ def _Run(opts: argparse.Namespace) -> int:
   entry = commandline.Find(opts.command)
   coverage = getattr(opts, "coverage", None)
   if coverage is None:
-    # To those that ask all in any case the number is of no concern
+    # Commands that ask all candidates in any case have None, and ignore it
     coverage = entry.coverage or 0
   module = importlib.import_module("ganeti.confd.command." + entry.module)
   result: int
@@ -174,16 +175,17 @@ def _Run(opts: argparse.Namespace) -> int:
     result = module.RunAlone(opts, _KeyFile(opts))
     return result
   if entry.every_cluster or parse.IsMultiCluster(opts):
-    result = module.RunMultiCluster(_Askers(opts, coverage), opts)
+    result = module.RunMultiCluster(_ClientFactories(opts, coverage), opts)
     return result
   cluster = _Settings(opts)
-  with _Client(opts, cluster, coverage, _FindKey(opts, cluster)) as asker:
-    result = module.Run(asker, opts)
+  with _Client(opts, cluster, coverage, _FindKey(opts, cluster)) as client:
+    result = module.Run(client, opts)
   return result
 
 
-def _Askers(opts: argparse.Namespace, coverage: int) -> multicluster.Askers:
-  """Returns what makes a client for each of several clusters.
+def _ClientFactories(opts: argparse.Namespace, coverage: int
+                     ) -> multicluster.ClientFactories:
+  """Returns a function for each cluster that makes a client.
 
   """
   from ganeti.confd.clientlib import settings as settingslib
@@ -199,8 +201,8 @@ def _Askers(opts: argparse.Namespace, coverage: int) -> multicluster.Askers:
           for name in names}
 
 
-class _Patient(io.FileIO):
-  """A file that waits for room, also where somebody has made it non-blocking.
+class _BlockingFile(io.FileIO):
+  """A file whose writes block, even if another process made it non-blocking.
 
   """
   def write(self, data: Any) -> int:
@@ -213,17 +215,18 @@ class _Patient(io.FileIO):
 
 
 def _OpenStreams() -> None:
-  """Makes sure that there is something to write to, and that it takes any text.
+  """Prepares standard output and standard error for any text.
 
-  Whoever closes a stream does not want to know.
+  A stream that the caller has closed is replaced by /dev/null.
 
   """
-  # With PYTHONUNBUFFERED, Python itself drops what there is no room for
+  # With PYTHONUNBUFFERED, Python drops the part of a text that a non-blocking
+  # file does not take
   buffer = getattr(sys.stdout, "buffer", None)
   raw = getattr(buffer, "raw", buffer)
   if isinstance(raw, io.FileIO):
     sys.stdout = io.TextIOWrapper(
-      io.BufferedWriter(_Patient(raw.fileno(), "w", closefd=False)),
+      io.BufferedWriter(_BlockingFile(raw.fileno(), "w", closefd=False)),
       sys.stdout.encoding, line_buffering=bool(sys.stdout.line_buffering))
   for name in ("stdout", "stderr"):
     if getattr(sys, name) is None:
@@ -232,20 +235,21 @@ def _OpenStreams() -> None:
 
 
 def _Abandon(stream: TextIO) -> None:
-  """Has nothing more written to a stream.
+  """Redirects a stream to /dev/null after a write to it has failed.
 
-  Python would try once more when it ends, where that has failed.
+  Otherwise Python would try to write the rest again at its end.
 
   """
-  # It may be no file, for whoever calls Main
+  # A caller of Main may have replaced the stream by an object without a file
   with contextlib.suppress(io.UnsupportedOperation):
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
-  """Tells in what form to say that something is wrong.
+def _ErrorFormat(argv: Sequence[str], opts: Optional[argparse.Namespace]
+                 ) -> str:
+  """Returns the format of an error message.
 
-  @param opts: None where the command line cannot be parsed
+  @param opts: None if the command line could not be parsed
   @return: "nagios", "json" or "text"
 
   """
@@ -254,7 +258,7 @@ def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
     is_json = (getattr(opts, "json", False) or
                getattr(opts, "json_lines", False))
   else:
-    # It may be cut short, where it has been typed wrong
+    # In a command line with mistakes the option may be incomplete
     is_nagios = any(len(arg) > len("--n") and
                     "--nagios".startswith(arg.partition("=")[0])
                     for arg in argv)
@@ -267,9 +271,9 @@ def _Form(argv: Sequence[str], opts: Optional[argparse.Namespace]) -> str:
 
 
 def _Print(text: str, otherwise: str) -> None:
-  """Prints what there is instead of an answer.
+  """Prints a text in place of an answer.
 
-  @param otherwise: what is said where that cannot be printed
+  @param otherwise: the text for standard error if standard output fails
 
   """
   try:
@@ -281,10 +285,10 @@ def _Print(text: str, otherwise: str) -> None:
 
 def _Fail(form: str, text: str, code: int,
           say: Callable[[str], None] = output.Say) -> int:
-  """Says what is wrong.
+  """Prints an error message.
 
-  @param form: from L{_Form}
-  @param say: writes it, where the form is text
+  @param form: return value of L{_ErrorFormat}
+  @param say: prints the message if the format is "text"
   @return: exit code
 
   """
@@ -300,9 +304,9 @@ def _Fail(form: str, text: str, code: int,
 
 
 def _PrintError(text: str) -> bool:
-  """Says what is wrong in JSON.
+  """Prints an error message in JSON.
 
-  @return: whether that was possible
+  @return: whether it was printed
 
   """
   try:
@@ -322,7 +326,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   code = _Main(sys.argv[1:] if argv is None else argv)
   for stream in (sys.stdout, sys.stderr):
     try:
-      # What could not be written may have left something behind
+      # After a failed write there may be text in the buffer
       stream.flush()
     except OSError:
       _Abandon(stream)
@@ -330,7 +334,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _Main(argv: Sequence[str]) -> int:
-  """Runs a command, and says what is wrong.
+  """Runs a command, and prints a message if it fails.
 
   """
   opts = None
@@ -342,12 +346,12 @@ def _Main(argv: Sequence[str]) -> int:
       opts = parse.Parse(argv)
       result = _Run(opts)
     except SystemExit:
-      # Help or version was asked for
+      # argparse has printed the help or the version
       result = exitcodes.SUCCESS
     sys.stdout.flush()
     return result
   except KeyboardInterrupt:
-    # There may be no room, and nobody who reads
+    # A flush could block, if nobody reads from a full pipe
     _Abandon(sys.stdout)
     return exitcodes.INTERRUPTED
   except BrokenPipeError:
@@ -363,4 +367,4 @@ def _Main(argv: Sequence[str]) -> int:
     if isinstance(err, clientlib.FilterError):
       say = output.SayWithPlace
     (text, code) = (output.Describe(err), exitcodes.FAILURE)
-  return _Fail(_Form(argv, opts), text, code, say)
+  return _Fail(_ErrorFormat(argv, opts), text, code, say)

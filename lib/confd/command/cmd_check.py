@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "check": what is wrong or risky in a configuration.
+"""confd-client's command "check": finds faults and risks in a configuration.
 
-What that is, is found by L{checks}, which knows tables and no questions. The
+This module asks for the facts, and L{checks} looks for faults in them. The
 first line and the exit code are those of a Nagios plugin.
 
 """
@@ -29,7 +29,7 @@ from ganeti.confd.views import checks
 
 OK = "OK"
 
-#: Names of states and exit codes, as Nagios plugins have them
+#: From severities to the names and exit codes of a Nagios plugin's states
 _STATES = {
   checks.CRITICAL: ("CRITICAL", 2),
   checks.WARNING: ("WARNING", 1),
@@ -37,29 +37,29 @@ _STATES = {
   }
 
 
-class Answer(NamedTuple):
-  """What there is to check.
+class Fetched(NamedTuple):
+  """The facts to check.
 
   """
   facts: checks.Facts
-  #: One of the replies
+  #: The reply with the tables
   reply: clientlib.Reply[Any]
 
 
-def Ask(asker: clientlib.Client) -> Answer:
-  """Asks for all that is checked.
+def Fetch(client: clientlib.Client) -> Fetched:
+  """Asks for the facts.
 
   """
-  reply = asker.Tables(checks.FIELDS)
-  places = {path: asker.Config(path, optional=True).answer
+  reply = client.Tables(checks.FIELDS)
+  places = {path: client.Config(path, optional=True).answer
             for path in checks.PLACES}
-  statistics = asker.Query(protocol.REQ_STATS).answer
-  return Answer(checks.Known(reply.answer, places, statistics, time.time()),
-                reply)
+  statistics = client.Query(protocol.REQ_STATS).answer
+  return Fetched(checks.Known(reply.answer, places, statistics, time.time()),
+                 reply)
 
 
 def _Ignored(opts: argparse.Namespace) -> List[str]:
-  """Takes the option --ignore apart.
+  """Parses the value of the option --ignore.
 
   """
   names = [name.strip() for name in opts.ignore.split(",") if opts.ignore]
@@ -72,9 +72,7 @@ def _Ignored(opts: argparse.Namespace) -> List[str]:
 
 
 def _Worst(findings: Sequence[checks.Finding]) -> Tuple[str, int]:
-  """Sums findings up.
-
-  @return: a state's name and exit code
+  """Returns the name and exit code of the worst finding's state.
 
   """
   severities = {finding.severity for finding in findings}
@@ -84,8 +82,8 @@ def _Worst(findings: Sequence[checks.Finding]) -> Tuple[str, int]:
   return _STATES[OK]
 
 
-def _Lines(findings: Sequence[checks.Finding], answer: Answer) -> List[str]:
-  """Makes what is printed.
+def _Lines(findings: Sequence[checks.Finding], fetched: Fetched) -> List[str]:
+  """Formats the output.
 
   """
   (state, _) = _Worst(findings)
@@ -93,8 +91,8 @@ def _Lines(findings: Sequence[checks.Finding], answer: Answer) -> List[str]:
   lines = ["CONFD %s - %s in %d instances on %d nodes, serial %d |"
            " findings=%d;;;0 critical=%d;;;0" %
            (state, humanize.Count(len(findings), "finding"),
-            len(answer.facts.instances), len(answer.facts.nodes),
-            answer.reply.serial, len(findings), critical)]
+            len(fetched.facts.instances), len(fetched.facts.nodes),
+            fetched.reply.serial, len(findings), critical)]
   for (name, group) in itertools.groupby(findings, lambda i: i.check):
     check = checks.CHECKS[name]
     lines.append("%s %s: %s" % (_STATES[check.severity][0], name, check.text))
@@ -104,25 +102,25 @@ def _Lines(findings: Sequence[checks.Finding], answer: Answer) -> List[str]:
   return lines
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Says what is wrong or risky.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Prints the faults and risks.
 
   @return: exit code of a Nagios plugin
 
   """
   ignored = _Ignored(opts)
-  # The collector would look at very many objects, which have no cycles
+  # A large cluster's rows are very many objects, and none is in a cycle
   gc.disable()
-  with output.Progress(asker):
-    answer = Ask(asker)
-  findings = checks.Check(answer.facts, ignored)
+  with output.Progress(client):
+    fetched = Fetch(client)
+  findings = checks.Check(fetched.facts, ignored)
   (state, code) = _Worst(findings)
   if opts.json:
-    output.PrintReply(answer.reply._replace(answer={
+    output.PrintReply(fetched.reply._replace(answer={
       "state": state,
       "findings": [finding._asdict() for finding in findings],
       }))
   else:
     output.Printer(opts).Print(None, [[line] for line in
-                                      _Lines(findings, answer)])
+                                      _Lines(findings, fetched)])
   return code

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "clusters": those with a name, and if they answer.
+"""confd-client's command "clusters": lists the clusters of the settings.
 
 """
 
@@ -17,21 +17,21 @@ from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 
 
-def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
-                    ) -> int:
-  """Lists the clusters.
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Lists the clusters, and tells which of them answer.
 
-  @param askers: for all of them
+  @param factories: those of all clusters
 
   """
-  answers = multicluster.Ask(askers, clientlib.Client.Serial)
+  answers = multicluster.AskAll(factories, clientlib.Client.Serial)
   if opts.json:
     answers.PrintJson(lambda reply: reply)
     return answers.code
   settings = settingslib.Read()
   default = os.environ.get(settingslib.CLUSTER_VARIABLE) or settings.default
   rows = []
-  for name in askers:
+  for name in factories:
     reply = answers.values.get(name)
     failure = answers.failures.get(name)
     rows.append([name, "yes" if name == default else "no",

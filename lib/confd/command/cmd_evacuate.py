@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "evacuate": what has to move before a node can go.
+"""confd-client's command "evacuate": plans the evacuation of a node.
 
-The plan is made by L{evacuation}, which knows tables and no questions.
+This module asks for the tables, and L{evacuation} makes the plan.
 
 """
 
@@ -26,7 +26,7 @@ from ganeti.confd.views import evacuation
 _HEADERS = ["Instance", "Disks", "Memory", "Targets", "Command", "Problem"]
 _MEMORY = 2
 
-#: How many nodes are listed where people read it
+#: A table does not list all target nodes if there are more
 _MANY = 3
 
 
@@ -35,7 +35,7 @@ def _FormatMemory(size: Any) -> str:
 
 
 def _Targets(names: List[str]) -> str:
-  """Lists nodes; not all of them where there are many.
+  """Joins the names of nodes, or the first few of many.
 
   """
   if len(names) <= _MANY:
@@ -45,17 +45,17 @@ def _Targets(names: List[str]) -> str:
 
 def _Cells(step: evacuation.Step, separator: Optional[str]
            ) -> List[Optional[str]]:
-  """Makes the cells of a row.
+  """Formats the cells of a row.
 
-  A command with something escaped in it is another command, which may even have
-  lost its quotes: it is left out.
+  A command is left out if a character of it would be escaped in the table, as
+  it would be a different command then, perhaps with other quotes.
 
   """
   command = evacuation.Command(step)
   problem = step.problem
   if command is not None and not table.CanHold(command, separator):
     command = None
-    problem = problem or "its command has the separator in it; see --json"
+    problem = problem or "its command contains the separator; see --json"
   return [step.instance, step.disk_template,
           cellformat.Leniently(_FormatMemory)(step.memory),
           _Targets(step.targets), command, problem or ""]
@@ -67,18 +67,18 @@ def _Json(plan: evacuation.Plan) -> Dict[str, Any]:
   return dict(plan._asdict(), steps=steps)
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Says what has to move, and where it can go.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Prints the plan.
 
   @return: exit code
 
   """
-  with output.Progress(asker):
-    node = asker.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
-    reply = asker.Tables(evacuation.FIELDS)
-    tags = asker.Config(evacuation.CLUSTER_TAGS, optional=True).answer
+  with output.Progress(client):
+    node = client.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
+    reply = client.Tables(evacuation.FIELDS)
+    tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
   plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
-  # The node may have been removed just now
+  # There is no plan if the node was removed since the first answer
   steps = plan.steps if plan is not None else []
   if opts.json:
     output.PrintReply(reply._replace(answer=plan and _Json(plan)))
@@ -88,7 +88,7 @@ def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
                                [None if step.possible else "red"
                                 for step in steps])
   elif not opts.separator:
-    output.Say("Nothing is on %s" % node)
+    output.Say("No instance is on %s" % node)
   if all(step.possible for step in steps):
     return exitcodes.SUCCESS
   return exitcodes.FAILURE

@@ -4,11 +4,11 @@
 
 """confd-client's command "export": files for other programs.
 
-A file is replaced only by what was made of a whole answer, and only if more
-than the serial in its first line is different.
+Rule 1: a file is only replaced after a complete answer, and only if it differs
+in more than the serial in its first line.
 
-With "watch" the file is kept up to date. What goes wrong then is tried again,
-the command that is run after a change included.
+Rule 2: "watch export" repeats everything that fails, including the command of
+--then.
 
 """
 
@@ -18,9 +18,10 @@ import argparse
 import importlib
 import re
 import sys
+import time
 
 from types import ModuleType
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, NoReturn, Optional
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
@@ -32,28 +33,31 @@ from ganeti.confd.export import hostlist
 from ganeti.confd.export import sanitize
 
 
-#: Where a command that is run finds the serial
+#: The environment variable with the serial for the command of --then
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 
 _SERIAL_RE = re.compile(b", serial [0-9]+$")
 
-#: How many lines tell what is left out
+#: How many values left out are reported
 _MAX_SAID = 20
 
+#: Seconds until "watch export" repeats an export that failed
+_RETRY_SECONDS = 5.0
 
-def _ClusterName(asker: clientlib.Client, say: hostlist.Say) -> Optional[str]:
-  """Asks for the name of the cluster.
+
+def _ClusterName(client: clientlib.Client, say: hostlist.Say) -> Optional[str]:
+  """Asks for the cluster's name.
 
   """
   path = "/cluster/cluster_name"
-  if (asker.reader is not None and
-      not asker.reader.May(constants.CONFD_REQ_CONFIG_QUERY, path)):
-    # Who gave him the key knows
+  if (client.reader is not None and
+      not client.reader.May(constants.CONFD_REQ_CONFIG_QUERY, path)):
+    # The maker of the key knows that it does not permit the name
     return None
   try:
-    stored = asker.Config(path).answer
+    stored = client.Config(path).answer
   except clientlib.ErrorAnswer as err:
-    # Everything else can be told without it
+    # The file is useful without the name, too
     say("the cluster's name is left out: %s" % err)
     return None
   name = sanitize.HostName(stored)
@@ -63,15 +67,15 @@ def _ClusterName(asker: clientlib.Client, say: hostlist.Say) -> Optional[str]:
 
 
 def _WithoutSerial(data: bytes) -> bytes:
-  """Returns the contents of a file, less the serial where it has one.
+  """Returns the contents of a file without the serial in the first line.
 
   """
   (first, newline, rest) = data.partition(b"\n")
   return _SERIAL_RE.sub(b"", first) + newline + rest
 
 
-def _Then(line: str, serial: int) -> int:
-  """Runs a command line.
+def _RunThen(line: str, serial: int) -> int:
+  """Runs the command line of --then.
 
   @return: exit code
 
@@ -94,33 +98,34 @@ def _Complain(left_out: List[str]) -> None:
 
 
 def _WithFirstLine(module: ModuleType, opts: argparse.Namespace,
-                   source: hostlist.Source, serial: int, say: hostlist.Say
+                   contents: hostlist.Contents, serial: int, say: hostlist.Say
                    ) -> str:
-  """Makes a whole file.
+  """Formats a file, with a comment as first line if the format has comments.
 
-  @param module: that of the format
+  @param module: the module of the format
 
   """
-  text: str = module.Format(source, say)
+  text: str = module.Format(contents, say)
   if module.COMMENT is None:
     return text
   return ("%s confd-client export %s: cluster %s, serial %d\n%s" %
-          (module.COMMENT, opts.format, source.cluster or "without a name",
+          (module.COMMENT, opts.format, contents.cluster or "without a name",
            serial, text))
 
 
 class _Exporter:
-  """Makes one file of tables, once or each time that they change.
+  """Exports a table to a file, once or repeatedly.
 
   """
-  def __init__(self, asker: clientlib.Client, opts: argparse.Namespace) -> None:
-    self._asker = asker
+  def __init__(self, client: clientlib.Client, opts: argparse.Namespace
+               ) -> None:
+    self._client = client
     self._opts = opts
     self._module = importlib.import_module(
       "ganeti.confd.export." + argtypes.ExportModule(opts.format))
     self.fields: List[str] = self._module.FIELDS[opts.kind]
-    # Whether the file has changed, and the command is yet to be run
-    self._is_due = False
+    # Whether the file has changed since the last success of --then
+    self._is_then_due = False
 
   def Export(self, reply: clientlib.Reply[Any]) -> int:
     """Exports a table.
@@ -130,17 +135,18 @@ class _Exporter:
     """
     opts = self._opts
     left_out: List[str] = []
-    cluster = _ClusterName(self._asker, left_out.append)
-    source = hostlist.Source(
+    cluster = _ClusterName(self._client, left_out.append)
+    contents = hostlist.Contents(
       cluster, opts.kind,
       hostlist.Hosts(opts.kind, self.fields, reply.answer, left_out.append))
     if opts.target_port is not None:
-      source = source._replace(target_port=opts.target_port)
+      contents = contents._replace(target_port=opts.target_port)
     if opts.table is not None:
-      source = source._replace(table=opts.table)
+      contents = contents._replace(table=opts.table)
 
-    def _Make(before: Optional[str]) -> str:
-      return _WithFirstLine(self._module, opts, source._replace(before=before),
+    def _Make(previous: Optional[str]) -> str:
+      return _WithFirstLine(self._module, opts,
+                            contents._replace(previous=previous),
                             reply.serial, left_out.append)
 
     if opts.json:
@@ -155,40 +161,54 @@ class _Exporter:
       return exitcodes.SUCCESS
 
     def _Contents(old: Optional[bytes]) -> Optional[bytes]:
-      before = None if old is None else old.decode("ascii", "replace")
-      data = _Make(before).encode("ascii")
+      previous = None if old is None else old.decode("ascii", "replace")
+      data = _Make(previous).encode("ascii")
       _Complain(left_out)
       if old is not None and _WithoutSerial(old) == _WithoutSerial(data):
         return None
       return data
     if replacefile.Replace(opts.output, _Contents):
-      self._is_due = opts.then is not None
-    if not self._is_due:
+      self._is_then_due = opts.then is not None
+    if not self._is_then_due:
       return exitcodes.SUCCESS
-    code = _Then(opts.then, reply.serial)
-    self._is_due = code != exitcodes.SUCCESS
+    code = _RunThen(opts.then, reply.serial)
+    self._is_then_due = code != exitcodes.SUCCESS
     return code
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Exports instances or nodes.
 
   """
-  exporter = _Exporter(asker, opts)
-  with output.Progress(asker):
-    reply = asker.List(opts.kind, exporter.fields, filter=opts.filter)
+  exporter = _Exporter(client, opts)
+  with output.Progress(client):
+    reply = client.List(opts.kind, exporter.fields, filter=opts.filter)
   return exporter.Export(reply)
 
 
-def Watch(asker: clientlib.Client, opts: argparse.Namespace
-          ) -> Tuple[Callable[..., Iterator[clientlib.Change]],
-                     Callable[[clientlib.Reply[Any]], int]]:
-  """Returns what "watch" has to know.
-
-  @return: what follows the table, and what exports it
+def Watch(client: clientlib.Client, opts: argparse.Namespace) -> NoReturn:
+  """Exports again at each change of the table.
 
   """
-  exporter = _Exporter(asker, opts)
-  return (lambda trouble: asker.Follow(opts.kind, exporter.fields,
-                                       filter=opts.filter, trouble=trouble),
-          exporter.Export)
+  from ganeti.confd.command import watched
+  exporter = _Exporter(client, opts)
+
+  def _Start(report_error: watched.ReportError) -> Iterator[clientlib.Change]:
+    return client.Follow(opts.kind, exporter.fields, filter=opts.filter,
+                         trouble=report_error)
+
+  last_error = ""
+  while True:
+    # After a failure following starts again, with the newest table
+    for change in watched.Follow(_Start):
+      try:
+        if exporter.Export(change.reply) != exitcodes.SUCCESS:
+          break
+      except Exception as err: # pylint: disable=W0718
+        text = output.Describe(err)
+        if text != last_error:
+          output.Say("%s; trying again" % text)
+        last_error = text
+        break
+      last_error = ""
+    time.sleep(_RETRY_SECONDS)

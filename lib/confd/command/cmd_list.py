@@ -4,8 +4,8 @@
 
 """confd-client's command "list": tables as C{gnt-instance list} prints them.
 
-Facts: with a separator sizes are in MiB, else in a unit that fits them; a value
-that an object does not have is "-".
+Facts, from Ganeti: A missing value is printed as "-". If a separator is given,
+sizes are in MiB, else in the unit that fits each size.
 
 """
 
@@ -14,7 +14,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, \
+  Tuple
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -28,8 +29,11 @@ from ganeti.confd.command import output
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
+if TYPE_CHECKING:
+  from ganeti.confd.command import watched
 
-#: The columns if none are named
+
+#: The fields without --output, by table
 _DEFAULT_FIELDS = {
   columns.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
                      "be/maxmem"],
@@ -41,12 +45,12 @@ _DEFAULT_FIELDS = {
   columns.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
   }
 
-#: Fields of Ganeti's that are not in the configuration, and the command that
-#: asks the nodes for them
+#: Ganeti's commands that ask the nodes, by table
 _ASKS_NODES = {
   columns.INSTANCE: "gnt-instance list",
   columns.NODE: "gnt-node list",
   }
+#: Ganeti's fields that are not in the configuration, but on the nodes, by table
 _ON_NODES_ONLY = {
   columns.INSTANCE: frozenset(["console", "oper_ram", "oper_state",
                                "oper_vcpus", "status"]),
@@ -60,13 +64,16 @@ _NUMERIC = (columns.NUMBER, columns.FLOAT, columns.UNIT)
 _Rows = Sequence[Sequence[Any]]
 
 
-class _Table:
-  """A table, ready to be printed.
+class _Listing:
+  """A table that is printed.
 
   """
   def __init__(self, what: str, fields: List[str], rows: _Rows,
                clusters: Optional[List[str]] = None) -> None:
-    """@param clusters: that of each row, for a first column
+    """Initializes this class.
+
+    @param clusters: the cluster of each row, for the first column; None if only
+      one cluster is asked
 
     """
     self._what = what
@@ -97,19 +104,19 @@ class _Table:
       for value in present)
 
   def Print(self, opts: argparse.Namespace) -> None:
-    """Prints the table for people.
+    """Prints the table in columns.
 
     """
     headers = self._Headers("Cluster",
                             [column.title for column in self._columns])
-    # The one before them is not
-    before = len(headers) - len(self._columns)
-    numeric = [before + i for i in range(len(self._columns))
+    # The column of clusters comes first, and is not numeric
+    first = len(headers) - len(self._columns)
+    numeric = [first + i for i in range(len(self._columns))
                if self._IsNumeric(i)]
     output.Printer(opts).Print(headers, self.Cells(opts), numeric)
 
   def Cells(self, opts: argparse.Namespace) -> List[List[Optional[str]]]:
-    """Returns the cells as people read them.
+    """Formats the cells of all rows for L{Print}.
 
     """
     unit = opts.units or ("h" if opts.separator is None else "m")
@@ -131,7 +138,7 @@ class _Table:
 
 
 def _ParseFields(text: Optional[str], what: str) -> List[str]:
-  """Takes the option --output apart.
+  """Parses the value of the option --output.
 
   """
   if text is None:
@@ -143,9 +150,10 @@ def _ParseFields(text: Optional[str], what: str) -> List[str]:
 
 def _Wanted(opts: argparse.Namespace
             ) -> Tuple[Optional[filters.Filter], Optional[List[str]]]:
-  """Makes a filter and names of what was typed.
+  """Returns the filter and the names that select rows.
 
-  A filter may stand where names do, and names may be patterns.
+  As in Ganeti's commands, a filter may stand in place of a name, and names may
+  be patterns, which become a filter.
 
   @raise client.FilterError: the filter cannot be parsed
 
@@ -161,18 +169,18 @@ def _Wanted(opts: argparse.Namespace
   return (parsed, names or None)
 
 
-def Ask(asker: clientlib.Client, opts: argparse.Namespace,
-        fields: List[str]) -> clientlib.Reply[Any]:
-  """Asks for a table.
+def _FetchRows(client: clientlib.Client, opts: argparse.Namespace,
+               fields: List[str]) -> clientlib.Reply[Any]:
+  """Fetches a table.
 
-  @return: its answer are the rows
+  @return: a reply whose answer is the rows
 
   """
   (condition, names) = _Wanted(opts)
   asked = fields
   if opts.sort and opts.sort not in fields:
     asked = [*fields, opts.sort]
-  reply = asker.List(opts.kind, asked, filter=condition, names=names)
+  reply = client.List(opts.kind, asked, filter=condition, names=names)
   rows = reply.answer
   if opts.sort:
     index = asked.index(opts.sort)
@@ -182,9 +190,9 @@ def Ask(asker: clientlib.Client, opts: argparse.Namespace,
   return reply._replace(answer=[row[:len(fields)] for row in rows])
 
 
-def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
+def _ExplainUnknownField(client: clientlib.Client, opts: argparse.Namespace,
                          err: clientlib.ErrorAnswer) -> clientlib.ErrorAnswer:
-  """Says more where there is no field of a name: who knows it, or a proposal.
+  """Adds a hint to the error that a field is unknown.
 
   """
   code = err.code
@@ -196,7 +204,7 @@ def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
       "%s; only the nodes know that, and \"%s -o %s\" asks them" %
       (err, _ASKS_NODES[opts.kind], field), err.reply)
   try:
-    known = [row[0] for row in asker.Fields(opts.kind).answer]
+    known = [row[0] for row in client.Fields(opts.kind).answer]
   except errors.ConfdClientError:
     return err
   return clientlib.ErrorAnswer(
@@ -204,79 +212,86 @@ def _ExplainUnknownField(asker: clientlib.Client, opts: argparse.Namespace,
     err.reply)
 
 
-def _Answer(asker: clientlib.Client, opts: argparse.Namespace,
-            fields: List[str]) -> clientlib.Reply[Any]:
-  """Asks for a table, as L{Ask} does; a mistyped field gets a proposal.
+def _Fetch(client: clientlib.Client, opts: argparse.Namespace,
+           fields: List[str]) -> clientlib.Reply[Any]:
+  """Fetches a table; the error about an unknown field has a hint.
 
   """
   try:
-    return Ask(asker, opts, fields)
+    return _FetchRows(client, opts, fields)
   except clientlib.ErrorAnswer as err:
-    raise _ExplainUnknownField(asker, opts, err) from err
+    raise _ExplainUnknownField(client, opts, err) from err
 
 
 def _Named(reply: clientlib.Reply[Any], fields: List[str]
            ) -> clientlib.Reply[Any]:
-  """Makes objects with the names of the fields of an answer's rows.
+  """Converts the rows of an answer to objects with the fields' names.
 
   """
   return reply.With(tables.Named(reply.answer, fields))
 
 
-def _Print(table: _Table, opts: argparse.Namespace) -> None:
+def _Print(table: _Listing, opts: argparse.Namespace) -> None:
   (table.PrintCsv if opts.csv else table.Print)(opts)
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Lists objects.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Prints a table of objects.
 
   """
   fields = _ParseFields(opts.output, opts.kind)
-  with output.Progress(asker):
-    reply = _Answer(asker, opts, fields)
+  with output.Progress(client):
+    reply = _Fetch(client, opts, fields)
   if opts.json:
     output.PrintReply(_Named(reply, fields))
   elif opts.json_lines:
     output.PrintLines(_Named(reply, fields).answer)
   else:
-    _Print(_Table(opts.kind, fields, reply.answer), opts)
+    _Print(_Listing(opts.kind, fields, reply.answer), opts)
   return exitcodes.SUCCESS
 
 
-def Watch(asker: clientlib.Client, opts: argparse.Namespace
-          ) -> Tuple[Any, ...]:
-  """Returns what "watch" has to know of a table, see C{cmd_watch.Watched}.
-
-  @return: what follows it, what prints rows, titles, what makes the cells of a
-    row, and what makes an object of one
+def Watch(client: clientlib.Client, opts: argparse.Namespace
+          ) -> watched.Watched:
+  """Returns a table for "watch".
 
   """
+  from ganeti.confd.command import watched as watchedlib
   fields = _ParseFields(opts.output, opts.kind)
   (condition, names) = _Wanted(opts)
+  titles = [columns.Describe(opts.kind, name).title for name in fields]
 
-  def _Follow(trouble: Any) -> Iterator[clientlib.Change]:
+  def _Start(report_error: watched.ReportError) -> Iterator[clientlib.Change]:
     try:
-      yield from asker.Follow(opts.kind, fields, filter=condition, names=names,
-                              trouble=trouble)
+      yield from client.Follow(opts.kind, fields, filter=condition, names=names,
+                               trouble=report_error)
     except clientlib.ErrorAnswer as err:
-      raise _ExplainUnknownField(asker, opts, err) from err
+      raise _ExplainUnknownField(client, opts, err) from err
 
   def _Show(rows: _Rows) -> None:
-    _Table(opts.kind, fields, rows).Print(opts)
+    _Listing(opts.kind, fields, rows).Print(opts)
 
-  def _Cells(row: Sequence[Any]) -> List[Optional[str]]:
-    return _Table(opts.kind, fields, [row]).Cells(opts)[0]
-  titles = [columns.Describe(opts.kind, name).title for name in fields]
-  return (_Follow, _Show, titles, _Cells, lambda row: dict(zip(fields, row)))
+  def _Row(row: Sequence[Any]) -> watched.Row:
+    (cells, ) = _Listing(opts.kind, fields, [row]).Cells(opts)
+    return watchedlib.Row(titles, cells)
+
+  def _ToJson(rows: Optional[_Rows]) -> Any:
+    return rows and tables.Named(rows, fields)
+
+  def _RowToJson(row: Sequence[Any]) -> Any:
+    return dict(zip(fields, row))
+
+  return watchedlib.Watched(_Start, _Show, _Row, _ToJson, _RowToJson)
 
 
-def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
-                    ) -> int:
-  """Lists objects of several clusters, one cluster after the other.
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Prints a table of the objects of several clusters.
 
   """
   fields = _ParseFields(opts.output, opts.kind)
-  answers = multicluster.Ask(askers, lambda asker: _Answer(asker, opts, fields))
+  answers = multicluster.AskAll(factories,
+                                lambda client: _Fetch(client, opts, fields))
   if opts.json:
     answers.PrintJson(lambda reply: _Named(reply, fields))
     return answers.code
@@ -290,7 +305,7 @@ def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
   pairs = [(name, row) for (name, reply) in answers.values.items()
            for row in reply.answer]
   if answers.values:
-    _Print(_Table(opts.kind, fields, [row for (_, row) in pairs],
-                  [name for (name, _) in pairs]), opts)
+    _Print(_Listing(opts.kind, fields, [row for (_, row) in pairs],
+                    [name for (name, _) in pairs]), opts)
   answers.Complain()
   return answers.code

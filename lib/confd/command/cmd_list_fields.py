@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "list-fields": which fields "list" has.
+"""confd-client's command "list-fields": lists the fields of a table.
 
 """
 
@@ -20,7 +20,7 @@ from ganeti.confd.command import output
 from ganeti.confd.schema import columns
 
 
-#: What the types are called
+#: From types to their names in Ganeti's commands
 _TYPE_NAMES = {
   columns.TEXT: "Text",
   columns.NUMBER: "Number",
@@ -33,27 +33,27 @@ _TYPE_NAMES = {
 
 
 def _Expand(words: List[str], known: List[str]) -> List[str]:
-  """Puts in the place of each pattern the fields that match it.
+  """Replaces each pattern by the fields that match it.
 
-  @return: each once; a pattern that none matches as it is
+  @return: fields without duplicates, and patterns that match no field
 
   """
   result: List[str] = []
   for word in words:
     found = []
     if filters.IsGlob(word):
-      # Few need it
+      # Only needed for patterns
       import fnmatch # pylint: disable=C0415
       found = fnmatch.filter(known, word)
     result.extend(found or [word])
   return list(dict.fromkeys(result))
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Lists the fields that objects have.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Lists the fields.
 
   """
-  reply = asker.Fields(opts.kind)
+  reply = client.Fields(opts.kind)
   known = {row[0]: row for row in reply.answer}
   names = _Expand(opts.fields, list(known)) if opts.fields else list(known)
   shown = [known[name] for name in names if name in known]

@@ -2,9 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "make-key": a key for a reader.
+"""confd-client's command "make-key": makes a key for a reader.
 
-It is made of the cluster's key alone: no daemon is asked, and none is told.
+The key is derived from the cluster's key and a label. The daemons derive it in
+the same way, so this command sends no request.
 
 """
 
@@ -26,17 +27,17 @@ from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 
 
-#: The mode of a file that is made here
+#: The mode of the key's file
 _MODE = 0o400
 
 _DAY_RE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _ParseUntil(text: str) -> Optional[datetime.date]:
-  """Takes the option --until apart.
+  """Parses the value of the option --until.
 
-  @return: the last day, None for ever
-  @raise ValueError: it is no day to come
+  @return: the last day; None for "never"
+  @raise ValueError: the text is no day, or the day is over
 
   """
   if text == readerkey.NEVER:
@@ -54,9 +55,9 @@ def _ParseUntil(text: str) -> Optional[datetime.date]:
 
 
 def MakeLabel(opts: argparse.Namespace) -> readerkey.Label:
-  """Makes the label that the options ask for.
+  """Makes the label that the options describe.
 
-  @raise parse.UsageError: there can be no such label
+  @raise parse.UsageError: an option's value is wrong
 
   """
   name = "--until"
@@ -72,9 +73,9 @@ def MakeLabel(opts: argparse.Namespace) -> readerkey.Label:
 
 
 def _Write(path: str, text: str) -> None:
-  """Writes a file that was not there before, and that only its owner reads.
+  """Writes a new file that only its owner can read.
 
-  @raise errors.ConfdClientError: it is there, or cannot be written
+  @raise errors.ConfdClientError: the file exists, or cannot be written
 
   """
   try:
@@ -83,7 +84,7 @@ def _Write(path: str, text: str) -> None:
       with open(number, "w", encoding="ascii") as stream:
         stream.write(text)
     except OSError:
-      # Half a key is none
+      # A part of a key must not be left behind
       os.unlink(path)
       raise
   except OSError as err:
@@ -92,7 +93,7 @@ def _Write(path: str, text: str) -> None:
 
 
 def RunAlone(opts: argparse.Namespace, key_file: str) -> int:
-  """Makes a key.
+  """Makes a key, and prints it or writes it to a file.
 
   """
   label = MakeLabel(opts)

@@ -2,12 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "map": the cluster to look at.
+"""confd-client's command "map": draws the cluster.
 
-As text: the nodes by group, what each is, and a bar each for how many
-instances and how much memory it carries; bars of one kind have one scale. For
-Graphviz: groups with their nodes, an edge from each instance to its nodes. As
-SVG: what C{views.svg} draws.
+  - As text: the nodes of each group, each with its role, a bar for the number
+    of its primary instances and a bar for their memory. All bars for the same
+    quantity have the same scale.
+  - For Graphviz: the groups with their nodes, and an edge from each instance to
+    each of its nodes.
+  - As SVG, by C{views.svg}.
 
 """
 
@@ -26,9 +28,10 @@ from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 
 
-#: Characters of the longest bar
+#: Length of the longest bar, in characters
 _BAR = 20
 
+#: Graphviz' colours of nodes, by role
 _COLOURS = {
   "M": "gold",
   "C": "palegreen",
@@ -37,8 +40,7 @@ _COLOURS = {
   "O": "grey",
   }
 
-#: On a terminal, as "status" has them: what is of no use, and what is less than
-#: it could be
+#: Colours of lines on a terminal, by role
 _LINE_COLOURS = {
   "D": "yellow",
   "O": "red",
@@ -50,31 +52,32 @@ class Line(NamedTuple):
 
   """
   text: str
-  #: One of C{table.COLOURS}; None for none
+  #: One of C{table.COLOURS}, or None
   colour: Optional[str] = None
 
 
-class Drawn(NamedTuple):
-  """What is drawn.
+class Placement(NamedTuple):
+  """The objects that are drawn.
 
   """
-  nodes: List[placement.Node]
-  instances: List[placement.Instance]
-  #: Its answer is for --json
+  nodes: List[placement.NodeSummary]
+  instances: List[placement.InstanceSummary]
+  #: The reply for --json
   reply: clientlib.Reply[Any]
 
 
-def Ask(asker: clientlib.Client) -> Drawn:
-  """Asks for all that is drawn.
+def Fetch(client: clientlib.Client) -> Placement:
+  """Asks for nodes and instances.
 
   """
-  reply = asker.Tables(placement.FIELDS)
+  reply = client.Tables(placement.FIELDS)
   (nodes, instances) = (reply.answer[columns.NODE],
                         reply.answer[columns.INSTANCE])
   answer = {"nodes": nodes, "instances": instances}
-  return Drawn([placement.Node(*row.values()) for row in nodes],
-               [placement.Instance(*row.values()) for row in instances],
-               reply.With(answer))
+  return Placement([placement.NodeSummary(*row.values()) for row in nodes],
+                   [placement.InstanceSummary(*row.values())
+                    for row in instances],
+                   reply.With(answer))
 
 
 def _FormatMemory(size: Any) -> str:
@@ -82,19 +85,19 @@ def _FormatMemory(size: Any) -> str:
 
 
 def _Bar(value: int, most: int) -> str:
-  """Draws a bar; what is not nothing can be seen.
+  """Draws a bar. For any value above 0 it has at least one full character.
 
   """
   length = 0
   if most > 0:
-    # Rounded up
+    # Round up
     length = (value * _BAR + most - 1) // most
   return "#" * length + "." * (_BAR - length)
 
 
-def Text(nodes: List[placement.Node], instances: List[placement.Instance]
-         ) -> List[Line]:
-  """Draws the cluster.
+def Text(nodes: List[placement.NodeSummary],
+         instances: List[placement.InstanceSummary]) -> List[Line]:
+  """Draws the cluster as text.
 
   """
   (counts, memory) = placement.Sum(instances)
@@ -129,7 +132,7 @@ def Text(nodes: List[placement.Node], instances: List[placement.Instance]
   lines.append(Line("Per node: role, primary+secondary instances, configured"
                     " memory of the primary ones."))
   if most_instances:
-    lines.append(Line("A full bar is the most of any node: %s, %s" % (
+    lines.append(Line("A full bar is the maximum of all nodes: %s, %s" % (
       humanize.Count(most_instances, "instance"),
       cellformat.Leniently(_FormatMemory)(most_memory))))
   return lines
@@ -139,9 +142,9 @@ def _Quote(text: str) -> str:
   return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def Dot(nodes: List[placement.Node], instances: List[placement.Instance]
-        ) -> List[Line]:
-  """Writes the cluster for Graphviz.
+def Dot(nodes: List[placement.NodeSummary],
+        instances: List[placement.InstanceSummary]) -> List[Line]:
+  """Formats the cluster for Graphviz.
 
   """
   lines = ["digraph cluster {", "  rankdir=LR;", "  node [style=filled];"]
@@ -154,7 +157,7 @@ def Dot(nodes: List[placement.Node], instances: List[placement.Instance]
                     _COLOURS.get(node.role, "white")))
     lines.append("  }")
   for instance in instances:
-    # A node and an instance may have the same name
+    # The prefixes keep a node and an instance of the same name apart
     me = _Quote("instance " + instance.name)
     lines.append("  %s [label=%s, fillcolor=%s];" %
                  (me, _Quote(instance.name),
@@ -165,12 +168,12 @@ def Dot(nodes: List[placement.Node], instances: List[placement.Instance]
   return [Line(line) for line in lines + ["}"]]
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Draws the cluster.
 
   """
-  with output.Progress(asker):
-    (nodes, instances, reply) = Ask(asker)
+  with output.Progress(client):
+    (nodes, instances, reply) = Fetch(client)
   if opts.json:
     output.PrintReply(reply)
     return exitcodes.SUCCESS

@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The commands that are one question of the protocol: what each asks and shows.
+"""The commands that ask one question of the protocol.
 
-Rule: one entry of L{QUESTIONS} for each; what it asks is a call of the client
-library, what it shows is made from the answer alone.
+Rule: each command is an entry of L{QUESTIONS}. The entry asks with one call of
+the client library, and the output is made of the answer alone.
 
 """
 
@@ -13,20 +13,26 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterator, \
+  List, NamedTuple, Optional, Sequence
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import changes
+from ganeti.confd.clientlib import sync
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 
+if TYPE_CHECKING:
+  from ganeti.confd.clientlib import questions
+  from ganeti.confd.command import watched
+
 
 class View(NamedTuple):
-  """What is printed.
+  """An answer as a table.
 
   """
-  #: None for plain lines
+  #: None for a table with one column and no header
   headers: Optional[List[str]]
   rows: Sequence[Sequence[Any]]
   #: The indexes of the columns with numbers
@@ -40,16 +46,20 @@ def _Same(answer: Any, _: argparse.Namespace) -> Any:
 class Question(NamedTuple):
   """A question of the protocol.
 
-  C{show} and C{tell} are called with the answer, which has its form
-  (C{clientlib.forms}). What is stored in the objects of the configuration may
-  be of any type.
+  The client library has checked the form of the answers that C{view} and
+  C{to_json} get (C{clientlib.forms}). But a value of an object in the
+  configuration may be of any type.
 
   """
-  ask: Callable[[clientlib.Client, argparse.Namespace], clientlib.Reply[Any]]
-  show: Callable[[Any, argparse.Namespace], View]
-  #: Makes the answer that is printed with --json, where things have names
-  tell: Callable[[Any, argparse.Namespace], Any] = _Same
-  #: By which columns "watch" finds a row again; none where there is one only
+  #: Coroutine function that asks
+  ask: Callable[[questions.Questions, argparse.Namespace],
+                Coroutine[Any, Any, clientlib.Reply[Any]]]
+  #: Converts an answer to a table
+  view: Callable[[Any, argparse.Namespace], View]
+  #: Converts an answer to its form with --json, in which all values have names
+  to_json: Callable[[Any, argparse.Namespace], Any] = _Same
+  #: The indexes of the columns by which "watch" identifies a row; none if the
+  #: table has only one row
   keys: Sequence[int] = ()
 
 
@@ -62,9 +72,9 @@ def _Value(answer: Any, _: argparse.Namespace) -> View:
 
 
 def FormatVersion(number: Any) -> Any:
-  """Writes the version of a configuration as Ganeti's releases are called.
+  """Formats the version of a configuration like that of a Ganeti release.
 
-  @param number: e.g. 3010000 for 3.1; what is no number stays as it is
+  @param number: e.g. 3010000 for 3.1; anything but a number is returned as is
 
   """
   if not isinstance(number, int):
@@ -94,11 +104,11 @@ def _ShowMasterInfo(answer: Any, _: argparse.Namespace) -> View:
   return View(["Node", "MasterIP", "NodeIP"], [answer])
 
 
-def _AskNodeOfIp(asker: clientlib.Client,
-                 opts: argparse.Namespace) -> clientlib.Reply[Any]:
+async def _AskNodeOfIp(confd: questions.Questions, opts: argparse.Namespace
+                       ) -> clientlib.Reply[Any]:
   if len(opts.ips) == 1:
-    return asker.NodeOfInstanceIp(opts.ips[0])
-  return asker.NodesOfInstanceIps(opts.ips)
+    return await confd.NodeOfInstanceIp(opts.ips[0])
+  return await confd.NodesOfInstanceIps(opts.ips)
 
 
 def TellNodesOfIps(ips: Sequence[str], answer: Any) -> Any:
@@ -152,10 +162,10 @@ def _ShowDisks(answer: Any, _: argparse.Namespace) -> View:
               numeric=[0, 2])
 
 
-def _AskConfig(asker: clientlib.Client,
-               opts: argparse.Namespace) -> clientlib.Reply[Any]:
+async def _AskConfig(confd: questions.Questions, opts: argparse.Namespace
+                     ) -> clientlib.Reply[Any]:
   try:
-    return asker.Config(opts.path)
+    return await confd.Config(opts.path)
   except clientlib.ErrorAnswer as err:
     if opts.path == "/":
       raise clientlib.ErrorAnswer("%s; all of the configuration is config \"\""
@@ -177,29 +187,29 @@ def _ShowCollectors(answer: Any, _: argparse.Namespace) -> View:
 
 
 QUESTIONS: Dict[str, Question] = {
-  "ping": Question(lambda asker, _: asker.Ping(), _ShowPing),
-  "master": Question(lambda asker, _: asker.MasterNode(), _Value),
-  "master-info": Question(lambda asker, _: asker.MasterInfo(),
+  "ping": Question(lambda client, _: client.Ping(), _ShowPing),
+  "master": Question(lambda client, _: client.MasterNode(), _Value),
+  "master-info": Question(lambda client, _: client.MasterInfo(),
                           _ShowMasterInfo,
                           lambda answer, _: TellMasterInfo(answer)),
-  "node-role": Question(lambda asker, opts: asker.NodeRole(opts.node),
+  "node-role": Question(lambda client, opts: client.NodeRole(opts.node),
                         _ShowRole, _TellRole),
-  "node-ips": Question(lambda asker, _: asker.NodeIps(), _Lines, keys=[0]),
-  "mc-ips": Question(lambda asker, _: asker.MasterCandidates(), _Lines,
+  "node-ips": Question(lambda client, _: client.NodeIps(), _Lines, keys=[0]),
+  "mc-ips": Question(lambda client, _: client.MasterCandidates(), _Lines,
                      keys=[0]),
-  "instance-ips": Question(lambda asker, opts: asker.InstanceIps(opts.link),
+  "instance-ips": Question(lambda client, opts: client.InstanceIps(opts.link),
                            _Lines, keys=[0]),
   "node-of-ip": Question(_AskNodeOfIp, _ShowNodeOfIp, _TellNodeOfIp, [0]),
   "node-instances": Question(
-    lambda asker, opts: asker.NodeInstances(opts.node), _ShowNodeInstances,
+    lambda client, opts: client.NodeInstances(opts.node), _ShowNodeInstances,
     _TellNodeInstances, [0, 1]),
-  "node-drbd": Question(lambda asker, opts: asker.NodeDrbd(opts.node),
+  "node-drbd": Question(lambda client, opts: client.NodeDrbd(opts.node),
                         _ShowNodeDrbd, _TellNodeDrbd, [0, 1]),
   "instance-disks": Question(
-    lambda asker, opts: asker.InstanceDisks(opts.instance), _ShowDisks,
+    lambda client, opts: client.InstanceDisks(opts.instance), _ShowDisks,
     keys=[5]),
   "config": Question(_AskConfig, _ShowConfig, keys=[0]),
-  "collectors": Question(lambda asker, _: asker.Collectors(),
+  "collectors": Question(lambda client, _: client.Collectors(),
                          _ShowCollectors, keys=[0]),
   }
 
@@ -210,19 +220,19 @@ class Item(NamedTuple):
   """
   titles: Optional[List[str]]
   cells: Sequence[Any]
-  #: As it is printed with --json; None where it is not
-  value: Any
+  #: The row's form with --json; None without --json
+  json: Any
 
 
-def _Values(told: Any, rows: Sequence[Sequence[Any]]) -> List[Any]:
-  """Finds what is printed with --json for each row.
+def _RowsToJson(converted: Any, rows: Sequence[Sequence[Any]]) -> List[Any]:
+  """Splits an answer's form with --json into values, one for each row.
 
   """
-  values: List[Any] = [told]
-  if isinstance(told, list):
-    values = told
-  elif isinstance(told, dict) and len(rows) != 1:
-    values = list(told.values())
+  values: List[Any] = [converted]
+  if isinstance(converted, list):
+    values = converted
+  elif isinstance(converted, dict) and len(rows) != 1:
+    values = list(converted.values())
     if all(isinstance(i, list) for i in values):
       values = [item for items in values for item in items]
   if len(values) == len(rows):
@@ -230,23 +240,22 @@ def _Values(told: Any, rows: Sequence[Sequence[Any]]) -> List[Any]:
   return [list(row) for row in rows]
 
 
-def Items(question: Question, answer: Any, opts: argparse.Namespace,
-          is_told: bool) -> changes.Items:
-  """Takes an answer apart, for "watch".
+def _Items(question: Question, answer: Any, opts: argparse.Namespace
+           ) -> changes.Items:
+  """Splits an answer into items, for "watch".
 
-  @param is_told: whether it is printed with --json
   @return: L{Item}s by key
 
   """
   if opts.question == "config" and isinstance(answer, (dict, list)):
-    # Not by lines
+    # The rows of the table are lines of JSON, which make no good items
     return {key: Item(["Key", "Value"],
                       [key, output.FormatJson(value, indent=None)], value)
             for (key, value) in changes.ByNaturalKeys(answer).items()}
-  view = question.show(answer, opts)
+  view = question.view(answer, opts)
   values: List[Any] = [None] * len(view.rows)
-  if is_told:
-    values = _Values(question.tell(answer, opts), view.rows)
+  if opts.json or opts.command_line:
+    values = _RowsToJson(question.to_json(answer, opts), view.rows)
   keys = question.keys if isinstance(answer, (dict, list)) else ()
   found = [tuple(row[i] for i in keys) if len(keys) > 1 else
            row[keys[0]] if keys else None for row in view.rows]
@@ -254,56 +263,69 @@ def Items(question: Question, answer: Any, opts: argparse.Namespace,
                                 (row, value) in zip(view.rows, values)])
 
 
-def Show(question: Question, answer: Any, opts: argparse.Namespace) -> None:
-  """Prints an answer for people.
+def _Show(question: Question, answer: Any, opts: argparse.Namespace) -> None:
+  """Prints an answer as a table.
 
   """
-  view = question.show(answer, opts)
+  view = question.view(answer, opts)
   output.Printer(opts).Print(view.headers, view.rows, view.numeric)
 
 
-def Tell(question: Question, answer: Any, opts: argparse.Namespace) -> Any:
-  """Makes what is printed of an answer with --json.
-
-  @param answer: None for none
+def Watch(client: clientlib.Client, opts: argparse.Namespace
+          ) -> watched.Watched:
+  """Returns a question for "watch".
 
   """
-  return None if answer is None else question.tell(answer, opts)
+  from ganeti.confd.command import watched as watchedlib
+  question = QUESTIONS[opts.question]
+
+  def _Start(report_error: watched.ReportError) -> Iterator[clientlib.Change]:
+    return client.FollowCall(lambda confd: question.ask(confd, opts),
+                             lambda answer: _Items(question, answer, opts),
+                             report_error)
+
+  def _ToJson(answer: Any) -> Any:
+    return None if answer is None else question.to_json(answer, opts)
+
+  return watchedlib.Watched(
+    _Start, lambda answer: _Show(question, answer, opts),
+    lambda item: watchedlib.Row(item.titles, item.cells), _ToJson,
+    lambda item: item.json)
 
 
-def _IsOnNoNic(asker: clientlib.Client, link: str) -> bool:
-  """Tells whether there is no NIC on a link on which there are no IPs.
+def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
+  """Tells whether no NIC is on a link, after an empty answer about the link.
 
-  The answer to C{instance-ips} is an empty list for that, and for a link whose
-  NICs have no IPs. Only this project's daemon, which puts the serial into its
-  reply to a ping, can tell the two apart.
+  C{instance-ips} has an empty answer both for an unknown link and for a link
+  whose NICs have no IPs. The packaged daemon cannot tell which; its replies to
+  a ping have no serial.
 
   """
   try:
-    if asker.reader is None and asker.Ping().serial == 0:
+    if client.reader is None and client.Ping().serial == 0:
       return True
-    rows = asker.List("instance", ["nic.links"]).answer
+    rows = client.List("instance", ["nic.links"]).answer
   except (clientlib.NoAnswer, clientlib.ErrorAnswer):
-    # Of a reader: not permitted
+    # A reader's key may not permit the list
     return True
   return not any(link in links for (links, ) in rows)
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Asks one of the questions, and prints the answer.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Asks the question, and prints the answer.
 
   """
   question = QUESTIONS[opts.command]
   link = getattr(opts, "link", None)
-  with output.Progress(asker):
-    reply = question.ask(asker, opts)
-    # All that may go wrong comes before anything is printed
+  with output.Progress(client):
+    reply = sync.Blocking(question.ask)(client, opts)
+    # Another request may fail, so it comes before anything is printed
     is_unknown = (link is not None and not reply.answer and
-                  _IsOnNoNic(asker, link))
+                  _IsUnknownLink(client, link))
   if opts.json:
-    output.PrintReply(reply.With(question.tell(reply.answer, opts)))
+    output.PrintReply(reply.With(question.to_json(reply.answer, opts)))
   else:
-    Show(question, reply.answer, opts)
+    _Show(question, reply.answer, opts)
   if is_unknown:
     output.Say("no instance has an IP on the link '%s'" % link)
     return exitcodes.FAILURE

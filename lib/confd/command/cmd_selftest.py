@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The self test: confd-client without a command.
+"""The self test, which confd-client runs without a command.
 
-What is asked, and the lines that are printed, are those of Ganeti's command of
-the same name, whose output scripts may look at.
+The questions and the lines printed are those of Ganeti's confd-client, as
+scripts may parse its output.
 
 """
 
@@ -25,14 +25,14 @@ from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 
 
-#: How many items of a list are printed
+#: How many items of a list the self test prints
 _MAX_ITEMS = 5
 
 
 class _Report:
-  """Prints what is found as it is found, or keeps it for --json.
+  """Prints the results of the self test, and keeps them for --json.
 
-  @ivar found: what was found, by the names that it has in JSON
+  @ivar found: the results by their names in JSON
 
   """
   def __init__(self, is_quiet: bool) -> None:
@@ -42,7 +42,7 @@ class _Report:
   def _Print(self, text: str) -> None:
     if not self._is_quiet:
       output.WriteLine(text)
-      # Each line is shown as soon as it is known
+      # Show each line at once
       sys.stdout.flush()
 
   def Heading(self, text: str) -> None:
@@ -55,53 +55,53 @@ class _Report:
       self._Print("  * ...")
 
 
-def Check(asker: clientlib.Client, report: _Report) -> clientlib.Reply[Any]:
-  """Asks the questions that every cluster has an answer to.
+def Check(client: clientlib.Client, report: _Report) -> clientlib.Reply[Any]:
+  """Asks the questions that every cluster can answer.
 
   @return: the last reply
-  @raise errors.ConfdClientError: one of them has no answer, or a wrong one
+  @raise errors.ConfdClientError: a question gets no answer, or a wrong one
 
   """
   found = report.found
   report.Heading("Checking confd results")
-  found["version"] = asker.Ping().answer
+  found["version"] = client.Ping().answer
   report.Heading("Ping: OK")
-  master = found["master"] = asker.MasterNode().answer
+  master = found["master"] = client.MasterNode().answer
   report.Heading("Master: OK (%s)" % (master, ))
-  found["master_info"] = asker.MasterInfo().answer
+  found["master_info"] = client.MasterInfo().answer
   report.Heading("Master: OK (%s)" % (found["master_info"], ))
-  role = asker.NodeRole(master).answer
+  role = client.NodeRole(master).answer
   if role != constants.CONFD_NODE_ROLE_MASTER:
     raise errors.ConfdClientError("Node role for master: wrong: %s" % (role, ))
   report.Heading("Node role for master: OK")
-  found["node_ips"] = asker.NodeIps().answer
+  found["node_ips"] = client.NodeIps().answer
   report.Heading("Node primary ip query: OK")
   report.Items(found["node_ips"])
-  found["mc_ips"] = asker.MasterCandidates().answer
+  found["mc_ips"] = client.MasterCandidates().answer
   report.Heading("Master candidates primary IP query: OK")
   report.Items(found["mc_ips"])
-  ips = found["instance_ips"] = asker.InstanceIps().answer
+  ips = found["instance_ips"] = client.InstanceIps().answer
   report.Heading("Instance primary IP query: OK")
   report.Items(ips or ["no IPs received"])
-  reply = asker.NodesOfInstanceIps(ips)
+  reply = client.NodesOfInstanceIps(ips)
   found["nodes_of_ips"] = reply.answer
   report.Heading("Instance IP to node IP query: OK")
   report.Items([list(row) for row in reply.answer] or ["no mapping received"])
   return reply
 
 
-def Time(asker: clientlib.Client, requests: int, report: _Report) -> None:
+def Time(client: clientlib.Client, requests: int, report: _Report) -> None:
   """Measures how long answers take.
 
-  @param requests: how many to measure; 0 for none
+  @param requests: the number of requests of each type; 0 for no measurement
 
   """
   if not requests:
     return
   report.Heading("Timing tests")
   questions: List[Tuple[str, Callable[[], Any]]] = [
-    ("ping", asker.Ping),
-    ("instance ips", asker.InstanceIps),
+    ("ping", client.Ping),
+    ("instance ips", client.InstanceIps),
     ]
   milliseconds = report.found["milliseconds"] = {}
   for (name, ask) in questions:
@@ -113,8 +113,8 @@ def Time(asker: clientlib.Client, requests: int, report: _Report) -> None:
     report.Items(["%.3fms per %s request" % (each, name)])
 
 
-def _Tell(found: Dict[str, Any]) -> Dict[str, Any]:
-  """Makes what is printed with --json.
+def _ToJson(found: Dict[str, Any]) -> Dict[str, Any]:
+  """Converts the results to their form with --json.
 
   """
   return dict(found,
@@ -123,13 +123,13 @@ def _Tell(found: Dict[str, Any]) -> Dict[str, Any]:
                                                        found["nodes_of_ips"]))
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Does what Ganeti's command of this name does.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Runs the self test.
 
   """
   report = _Report(opts.json)
-  reply = Check(asker, report)
-  Time(asker, opts.requests, report)
+  reply = Check(client, report)
+  Time(client, opts.requests, report)
   if opts.json:
-    output.PrintReply(reply.With(_Tell(report.found)))
+    output.PrintReply(reply.With(_ToJson(report.found)))
   return exitcodes.SUCCESS

@@ -2,10 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "show-key": what a key is for, and never the key.
+"""confd-client's command "show-key": shows a key's label, but not the key.
 
-Whether daemons accept it is not asked: it may be of another cluster, or of one
-whose key was renewed.
+The command sends no request, so it cannot tell whether daemons accept the key.
 
 """
 
@@ -26,8 +25,8 @@ from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import wire
 
 
-def Tell(key: wire.Key, now: float) -> Dict[str, Any]:
-  """Says what a key is for, for --json.
+def ToJson(key: wire.Key, now: float) -> Dict[str, Any]:
+  """Describes a key for --json.
 
   @param now: the time, in seconds since the epoch
 
@@ -44,19 +43,19 @@ def Tell(key: wire.Key, now: float) -> Dict[str, Any]:
 
 
 def RunAlone(opts: argparse.Namespace, key_file: str) -> int:
-  """Shows what a key is for.
+  """Shows a key's reader, rights and last day.
 
   """
-  answer = Tell(localnode.ReadAnyKey(key_file), time.time())
+  answer = ToJson(localnode.ReadAnyKey(key_file), time.time())
   code = exitcodes.FAILURE if answer["ended"] else exitcodes.SUCCESS
   if opts.json:
-    # Nobody was asked
+    # No request was sent, so there is no serial
     serial: Any = None
     output.PrintReply(clientlib.Reply(answer, serial, [], {}))
     return code
   if answer["reader"] is None:
-    lines = ["Key:      the cluster's: for everything, also to answer in any"
-             " candidate's name"]
+    lines = ["Key:      the cluster's: permits everything, also to answer in"
+             " any candidate's name"]
   else:
     until = "never ends"
     if answer["until"] is not None:

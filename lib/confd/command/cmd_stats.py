@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "stats": what daemons tell about themselves.
+"""confd-client's command "stats": the statistics of all daemons.
 
-The answers of all candidates (C{clientlib.clusterstats} asks for them,
-C{daemon.stats} makes them) stand side by side, or go to Prometheus.
+C{clientlib.clusterstats} asks all candidates, and C{daemon.stats} makes the
+answers. This command prints the answers side by side, or for Prometheus.
 
 """
 
@@ -26,19 +26,19 @@ from ganeti.confd.command import output
 from ganeti.confd.views import confdmetrics
 
 
-#: From the address of a candidate to its answer
+#: From the addresses of candidates to their answers
 _Answers = Mapping[str, Mapping[str, Any]]
 
 
-def Table(answers: _Answers) -> Tuple[List[str], List[List[Any]]]:
-  """Makes a table, one row for each value and one column for each daemon.
+def Compare(answers: _Answers) -> Tuple[List[str], List[List[Any]]]:
+  """Makes a table with a row for each value and a column for each daemon.
 
   @return: headers and rows
 
   """
   values = {address: dict(confdmetrics.Flatten(answer))
             for (address, answer) in answers.items()}
-  # Daemons may be of several versions: the rows are those of all
+  # The daemons' versions may differ, so each row is of at least one daemon
   paths = dict.fromkeys(path for flat in values.values() for path in flat)
   rows = [[" ".join(path)] + [_Cell(values[address].get(path))
                               for address in answers]
@@ -51,13 +51,13 @@ def _Cell(value: Any) -> Any:
 
 
 def Prometheus(answers: _Answers, others: Iterable[str] = ()) -> str:
-  """Writes answers for Prometheus.
+  """Formats answers for Prometheus.
 
-  @param others: addresses of the candidates that have not answered
-  @raise errors.ConfdClientError: the library for that is not installed
+  @param others: the addresses of the candidates that did not answer
+  @raise errors.ConfdClientError: prometheus_client is not installed
 
   """
-  # It is optional, and nothing else needs it
+  # The module is optional, and nothing else needs it
   try:
     import prometheus_client
     from prometheus_client import core
@@ -69,7 +69,8 @@ def Prometheus(answers: _Answers, others: Iterable[str] = ()) -> str:
              for (address, answer) in answers.items()]
   daemons += [confdmetrics.Daemon((address, ), None) for address in others]
   registry = prometheus_client.CollectorRegistry()
-  # The library knows it by its method, its types by the class
+  # The library only calls the method collect(), but its annotations want a
+  # subclass of its own class
   collector: Any = _Collector(core, daemons)
   registry.register(collector)
   text: bytes = prometheus_client.generate_latest(registry)
@@ -77,51 +78,51 @@ def Prometheus(answers: _Answers, others: Iterable[str] = ()) -> str:
 
 
 class _Collector:
-  """Answers as the library wants them.
+  """A collector of prometheus_client, for answers.
 
   """
   def __init__(self, core: Any, daemons: Sequence[confdmetrics.Daemon]) -> None:
     self._core = core
     self._daemons = daemons
 
-  # The name is the library's
+  # The library requires this name
   def collect(self) -> Iterator[Any]:
     return confdmetrics.Families(self._core, ["candidate"], self._daemons)
 
 
 def _Complain(stats: clusterstats.ClusterStats) -> None:
-  """Says who has not told its counters, and why not.
+  """Reports the candidates without an answer, and the reasons.
 
   """
   for reply in stats.failed:
     output.Say(replies.DescribeError(protocol.REQ_STATS, None, reply))
   for (address, reason) in stats.silent.items():
-    output.Say("%s: %s" % (address, reason or "no answer: as from a daemon"
-                           " without these counters, or see the command"
+    output.Say("%s: %s" % (address, reason or "no answer; the packaged daemon"
+                           " has no such counters, else see the command"
                            " status"))
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Shows what the daemons tell about themselves.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Prints the statistics of all daemons.
 
   """
-  stats = asker.Stats()
+  stats = client.Stats()
   answers = {i.address: i.everything for i in stats.daemons}
   _Complain(stats)
   if opts.prometheus:
-    # Who collects this wants to see that nobody answers, too
+    # Prometheus also collects the metric that no daemon answers
     sys.stdout.write(Prometheus(
       answers, [i.address for i in stats.failed] + list(stats.silent)))
     return exitcodes.SUCCESS
   if not answers:
-    raise clientlib.NoAnswer("No answer to stats from anybody")
+    raise clientlib.NoAnswer("No answer to stats from any candidate")
   if opts.json:
-    # One that has answered has told its serial
+    # Each answer has a serial, so there is one
     serial: Any = stats.serial
     output.PrintReply(clientlib.Reply(answers, serial, stats.replies,
                                       stats.silent))
   else:
-    (headers, rows) = Table(answers)
+    (headers, rows) = Compare(answers)
     output.Printer(opts).Print(headers, rows, range(1, len(headers)))
   return (exitcodes.FAILURE if stats.failed or stats.silent else
           exitcodes.SUCCESS)

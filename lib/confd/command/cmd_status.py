@@ -2,16 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-client's command "status": how the master candidates are.
+"""confd-client's command "status": the state of the master candidates.
 
-The library finds that out (C{clientlib.clusterstatus}); here it is summed up and
-printed.
+C{clientlib.clusterstatus} asks the candidates; this module summarizes and prints
+the result.
 
-Limits are those of Nagios plugins: it is a warning, or critical, if a number is
-more than its limit. What is counted is how many candidates are silent, which
-is, have told no serial; and how many changes the one furthest behind is behind,
-after it was given a second to catch up. How long that has been so is Nagios's
-to know, which asks again.
+With --nagios the state is a warning, or critical, if a count exceeds its limit.
+There are two counts: the number of silent candidates, which have not answered
+with a serial; and the number of changes by which the last candidate is behind,
+after the library has given it a second to catch up. Nagios repeats the command,
+and decides how long such a state may last.
 
 """
 
@@ -51,19 +51,19 @@ _NUMERIC = (2, 3, 4)
 
 
 class Limits(NamedTuple):
-  """Numbers by what is counted, one of C{argtypes.LIMITS}.
+  """Limits of the counts, by name (C{argtypes.LIMITS}).
 
   """
   warning: Mapping[str, int]
   critical: Mapping[str, int]
 
 
-#: Where the command line has none
+#: The default limits
 _LIMITS = Limits({"silent": 0, "behind": 0}, {})
 
 
 def _Numbers(rows: _Rows) -> Dict[str, int]:
-  """Counts what there are limits of.
+  """Returns the counts that have limits, by name.
 
   """
   return {
@@ -78,11 +78,12 @@ def _Exceeds(rows: _Rows, limits: Mapping[str, int]) -> bool:
 
 
 def State(rows: _Rows, limits: Limits = _LIMITS) -> str:
-  """Sums a table up.
+  """Summarizes the states of all candidates.
 
-  @return: L{CRITICAL} if nobody has an answer or configurations of one serial
-    number differ, or what the limits say; L{WARNING} also where a configuration
-    is of another version, or could not be loaded
+  @return: L{CRITICAL} if no candidate answers, if configurations with the same
+    serial differ, or if a critical limit is exceeded; else L{WARNING} if a
+    warning limit is exceeded, if a configuration has another version, or if one
+    could not be loaded; else L{OK}
 
   """
   if (all(row.serial is None for row in rows) or
@@ -102,7 +103,7 @@ def _ExitCode(rows: _Rows) -> int:
 
 
 def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
-  """Makes the line that a Nagios plugin prints.
+  """Formats the line of a Nagios plugin.
 
   """
   good = [row for row in rows if row.serial is not None]
@@ -110,7 +111,7 @@ def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
   if good:
     text += ", serial %s" % good[0].serial
   values = ["answering=%d;;;0;%d" % (len(good), len(rows))]
-  # VALUE;WARNING;CRITICAL;LEAST;MOST
+  # Nagios' performance data: NAME=VALUE;WARNING;CRITICAL;MIN;MAX
   values.extend("%s=%d;%s;%s;0" % (what, number, limits.warning.get(what, ""),
                                    limits.critical.get(what, ""))
                 for (what, number) in _Numbers(rows).items()
@@ -139,19 +140,19 @@ def _Colour(row: clusterstatus.CandidateStatus) -> Optional[str]:
 
 
 def _Reply(answer: clusterstatus.ClusterStatus) -> clientlib.Reply[Any]:
-  """Makes what is printed with --json.
+  """Converts the result to a reply for --json.
 
   """
-  # Nobody may have told a serial
+  # The serial is None if no candidate has answered
   serial: Any = answer.serial
   return clientlib.Reply([row._asdict() for row in answer.candidates], serial,
                          answer.replies, answer.silent)
 
 
 def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
-  """Leaves out the candidates that were not given.
+  """Leaves out the candidates that --address does not name.
 
-  The others have been asked all the same, for the freshest serial.
+  The library asks them too, to learn the highest serial.
 
   """
   rows = [row for row in answer.candidates if row.given]
@@ -163,12 +164,12 @@ def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
             if address in addresses})
 
 
-def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
-                    ) -> int:
-  """Shows how the master candidates of several clusters are.
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Prints the state of the master candidates of several clusters.
 
   """
-  answers = multicluster.Ask(askers, clientlib.Client.Status)
+  answers = multicluster.AskAll(factories, clientlib.Client.Status)
   if opts.json:
     answers.PrintJson(_Reply)
   else:
@@ -183,11 +184,11 @@ def RunMultiCluster(askers: multicluster.Askers, opts: argparse.Namespace
                                for answer in answers.values.values()])
 
 
-def Run(asker: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Shows how the master candidates are.
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Prints the state of the master candidates.
 
   """
-  answer = asker.Status()
+  answer = client.Status()
   if opts.only:
     answer = _Only(answer)
   rows = answer.candidates

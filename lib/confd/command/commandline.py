@@ -2,12 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The command line of confd-client: which commands and options there are.
+"""The table of confd-client's commands and options.
 
-L{COMMANDS} is the table: a new command or option goes in there, and is known to
-the parser, to --help and to the completion of the shell.
-
-C{parse} takes apart what has been typed.
+L{COMMANDS} is the table. The parser (C{parse}), --help and the completions for
+shells are made from it, so a new command or option is added there only.
 
 """
 
@@ -22,25 +20,25 @@ from ganeti.confd.command import argtypes
 
 PROGRAM = "confd-client"
 
-#: The command whose arguments are a command line, or a question
+#: The command whose arguments are another command, or a program's command line
 WATCH = "watch"
 
-#: The option after which all is a command line
+#: The option whose value is the whole rest of the command line
 EXEC_FLAG = "--exec"
 
-#: The command that is a Nagios plugin without an option for that
+#: The command that is a Nagios plugin even without --nagios
 CHECK = "check"
 
-#: The command whose formats have options of their own
+#: The command some of whose options belong to one format each
 EXPORT = "export"
 
-#: Stands for the names of all clusters
+#: The value of --cluster that means all clusters of the settings
 ALL_CLUSTERS = "all"
 
-#: The module that serves where there is no command
+#: The module that runs if no command is given
 SELF_TEST = "cmd_selftest"
 
-#: Longest time to wait for an answer, in seconds
+#: Upper limit for --timeout, in seconds
 _MAX_TIMEOUT = 86400
 
 
@@ -48,17 +46,18 @@ class Argument(NamedTuple):
   """An argument of a command.
 
   """
-  #: Its name among the options
+  #: The attribute of the parsed options that holds the value
   name: str
-  #: How the usage shows it
+  #: The name in the usage line
   shown: str
-  #: How often it may stand there, as argparse says it: None for once
+  #: How often the argument is given: "?", "*" or "+" as in argparse's C{nargs},
+  #: or None for once
   repeats: Optional[str] = None
-  #: What completes it, one of the words of tools/completion.bash.in
+  #: The kind of completion, one of the words in tools/completion.bash.in
   completion: Optional[str] = None
-  #: Makes the value of the word, as those of C{argtypes} do
+  #: Converts the text typed to the value, see C{argtypes}
   convert: Callable[[str], str] = str
-  #: The word that stands for one that is left out
+  #: The text that is used if the argument is not given
   default: Optional[str] = None
 
   def Usage(self) -> str:
@@ -75,11 +74,11 @@ class Option(NamedTuple):
   """An option.
 
   """
-  #: The long form last
+  #: The option's forms, the long one last
   flags: Tuple[str, ...]
-  #: For argparse
+  #: Keyword arguments for argparse
   settings: Dict[str, Any]
-  #: What completes its value, as of L{Argument}
+  #: The kind of completion of the value, as for L{Argument}
   completion: Optional[str] = None
 
   @property
@@ -91,34 +90,34 @@ class Command(NamedTuple):
   """A command.
 
   """
-  #: Which module of this room runs it
+  #: The module of this package that runs the command
   module: str
-  #: One line about it
+  #: A line for --help
   text: str
   arguments: Tuple[Argument, ...] = ()
-  #: Beside those that all have
+  #: The options that not all commands have
   options: Tuple[Option, ...] = ()
-  #: How many candidates to ask, as C{client.Client} takes it; None if all are
-  #: asked in any case
+  #: The default of --coverage, as for C{client.Client}; None if the command
+  #: asks all candidates in any case
   coverage: Optional[int] = 0
-  #: Whether it can ask several clusters; the module has C{RunMultiCluster} then
+  #: Whether the command can ask several clusters, by C{RunMultiCluster} of its
+  #: module
   multi_cluster: bool = False
-  #: Whether it asks all clusters that have a name, and not those that options
-  #: name
+  #: Whether the command always asks all clusters of the settings
   every_cluster: bool = False
-  #: Whether it asks daemons; if not, the module has C{RunAlone}, which gets the
-  #: path of a file with a key
+  #: Whether the command sends requests; if not, C{RunAlone} of its module gets
+  #: the path of a file with a key
   asks: bool = True
 
   def Options(self) -> Tuple[Option, ...]:
-    """Returns all options that the command has.
+    """Returns all options of the command.
 
     """
     if not self.asks:
       return (_HELP, _VERSION, _CLUSTER) + self.options
     coverage = (_COVERAGE, ) if self.coverage is not None else ()
-    whom = () if self.every_cluster else WHOM
-    return (_HELP, _VERSION) + whom + (_TIMEOUT, _JSON) + coverage + \
+    target = () if self.every_cluster else TARGET
+    return (_HELP, _VERSION) + target + (_TIMEOUT, _JSON) + coverage + \
       self.options
 
   def Usage(self, name: Optional[str]) -> str:
@@ -131,59 +130,59 @@ class Command(NamedTuple):
 _ADDRESS = Option(
   ("-a", "--address"),
   {"dest": "addresses", "metavar": "ADDRESS[,ADDRESS...]",
-   "help": "whom to ask: names or addresses, each with :PORT or without"
-           " (default: the cluster's, else the master candidates that this node"
+   "help": "names or addresses of the master candidates to ask, each with or"
+           " without :PORT (default: the cluster's, else those that this node"
            " knows, else 127.0.0.1)"},
   "candidates")
 _PORT = Option(
   ("-p", "--port"),
   {"metavar": "PORT", "type": argtypes.Port,
-   "help": "UDP port (default: the cluster's, else the services database's,"
-           " else %d)" % constants.DEFAULT_CONFD_PORT})
+   "help": "UDP port (default: the cluster's, else that of the services"
+           " database, else %d)" % constants.DEFAULT_CONFD_PORT})
 _HMAC = Option(
   ("--hmac", ),
   {"metavar": "KEY",
-   "help": "the cluster's HMAC key; others may see it in the list of"
+   "help": "the cluster's HMAC key; other users can see it in the list of"
            " processes"})
 _HMAC_FILE = Option(
   ("--hmac-file", ),
   {"metavar": "FILE",
-   "help": "file with the cluster's HMAC key or a reader's (default: as the"
-           " settings say, else this node's)"},
+   "help": "file with the cluster's HMAC key or a reader's key (default: that"
+           " of the settings, else this node's)"},
   "files")
 _CLUSTER = Option(
   ("--cluster", ),
   {"dest": "clusters", "metavar": "NAME[,NAME...]",
    "type": argtypes.ClusterNames,
-   "help": "which of the clusters in the settings to ask; several, or all, with"
-           " the commands list and status"},
+   "help": "the cluster of the settings to ask; the commands list and status"
+           " take several, or all"},
   "clusters")
 _TIMEOUT = Option(
   ("-t", "--timeout"),
   {"metavar": "SECONDS",
    "type": argtypes.Number("a number of seconds", float, 0.001,
                            _MAX_TIMEOUT),
-   "help": "how long to wait for an answer (default: the cluster's, else %d)" %
+   "help": "seconds to wait for an answer (default: the cluster's, else %d)" %
            constants.CONFD_CLIENT_EXPIRE_TIMEOUT})
 _JSON = Option(
   ("--json", ),
   {"action": "store_true", "help": "print JSON"})
 _JSON_LINES = Option(
   ("--json-lines", ),
-  {"action": "store_true", "help": "print JSON, one object on a line"})
+  {"action": "store_true", "help": "print JSON, one object per line"})
 _VERSION = Option(
   ("--version", ),
   {"action": "version", "help": "print the version",
    "version": "%s (ganeti-confd) %s" % (PROGRAM, _version.VERSION)})
 _HELP = Option(
   ("-h", "--help"),
-  {"action": "help", "help": "print this"})
+  {"action": "help", "help": "print this help"})
 
 _COVERAGE = Option(
   ("--coverage", ),
   {"metavar": "NUMBER",
    "type": argtypes.Number("a coverage", int, -1, 10000),
-   "help": "how many candidates to ask, -1 for all"})
+   "help": "number of candidates to ask, -1 for all"})
 
 _NO_HEADERS = Option(
   ("--no-headers", ),
@@ -192,17 +191,17 @@ _NO_HEADERS = Option(
 _SEPARATOR = Option(
   ("--separator", ),
   {"metavar": "TEXT", "type": argtypes.Separator,
-   "help": "print this between columns, and do not align them"})
+   "help": "print this text between columns, and do not align them"})
 
 _OUTPUT = Option(
   ("-o", "--output"),
   {"metavar": "[+]FIELD[,FIELD...]",
-   "help": "print these fields, with + beside the usual ones"},
+   "help": "print these fields; with + print them after the default ones"},
   "fields")
 _FILTER = Option(
   ("-F", "--filter"),
   {"metavar": "FILTER",
-   "help": "only what meets this condition; see ganeti(7), \"Query filters\""})
+   "help": "select by this filter; see ganeti(7), \"Query filters\""})
 _SORT = Option(
   ("--sort", ),
   {"metavar": "FIELD", "type": argtypes.SortField,
@@ -210,12 +209,12 @@ _SORT = Option(
   "fields")
 _REVERSE = Option(
   ("--reverse", ),
-  {"action": "store_true", "help": "the last one first"})
+  {"action": "store_true", "help": "reverse the order"})
 _UNITS = Option(
   ("--units", ),
   {"metavar": "UNIT", "choices": argtypes.UNITS,
-   "help": "print sizes in MiB (m), GiB (g), TiB (t), or what fits (h, the"
-           " default without --separator or --csv)"},
+   "help": "print sizes in MiB (m), GiB (g), TiB (t), or the unit that fits (h,"
+           " the default without --separator or --csv)"},
   "units")
 _CSV = Option(
   ("--csv", ),
@@ -225,87 +224,88 @@ _DOT = Option(
   {"action": "store_true", "help": "print a graph for Graphviz"})
 _SVG = Option(
   ("--svg", ),
-  {"action": "store_true", "help": "print a drawing for a browser"})
+  {"action": "store_true", "help": "print an SVG drawing"})
 _NAGIOS = Option(
   ("--nagios", ),
   {"action": "store_true",
-   "help": "print one line, and end as a Nagios plugin"})
+   "help": "print one line and exit like a Nagios plugin"})
 _WARNING = Option(
   ("-w", "--warning"),
   {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,
-   "help": "with --nagios: how many candidates may be silent, and how many"
-           " changes any may be behind, before it is a warning (default:"
-           " silent=0,behind=0)"})
+   "help": "with --nagios: warn if more candidates are silent, or one is behind"
+           " by more changes (default: silent=0,behind=0)"})
 _CRITICAL = Option(
   ("-c", "--critical"),
   {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,
-   "help": "likewise, before it is critical (default: when nobody answers)"})
+   "help": "likewise for the state critical (default: if no candidate"
+           " answers)"})
 _ONLY = Option(
   ("--only", ),
   {"action": "store_true",
-   "help": "tell of those only that --address names"})
+   "help": "print only the candidates that --address names"})
 _PROMETHEUS = Option(
   ("--prometheus", ),
   {"action": "store_true",
-   "help": "print it for Prometheus, as node_exporter collects it from a text"
-           " file"})
+   "help": "print metrics in Prometheus' text format, for node_exporter's text"
+           " files"})
 _IGNORE = Option(
   ("--ignore", ),
   {"metavar": "CHECK[,CHECK...]", "default": "",
-   "help": "leave these checks out"},
+   "help": "skip these checks"},
   "checks")
 _PRIMARY_ONLY = Option(
   ("--primary-only", ),
   {"action": "store_true",
-   "help": "only the instances that run there: mirrors may stay"})
+   "help": "plan for primary instances only, and leave mirrors on the node"})
 _EXPORT_OUTPUT = Option(
   ("-o", "--output"),
   {"metavar": "FILE",
-   "help": "replace this file, as a whole and if it changes, and print"
-           " nothing"},
+   "help": "write to this file instead, and replace it atomically if it"
+           " changes"},
   "files")
 _THEN = Option(
   ("--then", ),
   {"metavar": "COMMAND",
-   "help": "run this command line by the shell if the file has changed"},
+   "help": "run this shell command line if the file has changed"},
   "commands")
 _TARGET_PORT = Option(
   ("--target-port", ),
   {"metavar": "PORT", "type": argtypes.Port,
-   "help": "with prometheus-sd: TCP port of the targets (default: 9100)"})
+   "help": "for prometheus-sd: TCP port of the targets (default: 9100)"})
 _TABLE_NAME = Option(
   ("--table", ),
-  {"metavar": "NAME", "type": argtypes.Table,
-   "help": "with nftables: table of the family inet for the sets (default:"
+  {"metavar": "NAME", "type": argtypes.TableName,
+   "help": "for nftables: name of the inet table with the sets (default:"
            " ganeti)"})
 _INITIAL = Option(
   ("--initial", ),
-  {"action": "store_true", "help": "run the command at the start, too"})
+  {"action": "store_true", "help": "also run the command at the start"})
 _EXEC = Option(
   (EXEC_FLAG, ),
   {"metavar": "COMMAND...",
-   "help": "run this command at each change; all that follows is part of it"},
+   "help": "run this command at each change; the rest of the command line is"
+           " its arguments"},
   "commands")
 _REQUESTS = Option(
   ("-r", "--requests"),
   {"metavar": "NUMBER", "default": 100,
    "type": argtypes.Number("a number of requests", int, 0, 10 ** 9),
-   "help": "how many requests to time (default: %(default)s)"})
+   "help": "number of requests to time (default: %(default)s)"})
 
 _MAY = Option(
   ("--may", ),
   {"metavar": "WHAT[,WHAT...]", "required": True,
-   "help": "what the key is for: questions, commands, or all"},
+   "help": "what the key permits: questions, commands, or all"},
   "rights")
 _UNTIL = Option(
   ("--until", ),
   {"metavar": "DAY", "required": True,
-   "help": "the last day that the key is good for, as 2027-12-31, or never"})
+   "help": "the key's last day, such as 2027-12-31, or never"})
 
-#: Options that say whom to ask
-WHOM = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
+#: The options that select whom to ask
+TARGET = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 
-#: Options of the commands that print a table
+#: The options of commands that print a table
 _TABLE = (_NO_HEADERS, _SEPARATOR)
 
 _NODE = Argument("node", "NODE", completion="nodes")
@@ -318,17 +318,17 @@ def _Question(text: str, *arguments: Argument,
 
 
 COMMANDS: Dict[str, Command] = {
-  "ping": _Question("see whether anybody answers"),
+  "ping": _Question("test whether a daemon answers"),
   "master": _Question("name of the master node"),
   "master-info": _Question(
-    "the master: node name, master IP, node's own IP",
+    "master's node name, master IP, node's primary IP",
     options=_TABLE),
   "node-role": _Question("role of a node", _NODE),
   "node-ips": _Question("primary IPs of all nodes"),
   "mc-ips": _Question("primary IPs of the master candidates"),
   "instance-ips": _Question("IPs of the instances on a link",
                             Argument("link", "LINK", "?")),
-  "node-of-ip": _Question("IPs of the nodes that instances' IPs are on",
+  "node-of-ip": _Question("primary IPs of the nodes of instances, by IP",
                           Argument("ips", "IP", "+"), options=_TABLE),
   "node-instances": _Question("instances of a node", _NODE, options=_TABLE),
   "node-drbd": _Question("DRBD minors of a node", _NODE, options=_TABLE),
@@ -345,11 +345,11 @@ COMMANDS: Dict[str, Command] = {
     (_JSON_LINES, _OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE,
     multi_cluster=True),
   "list-fields": Command(
-    "cmd_list_fields", "fields that they have",
+    "cmd_list_fields", "fields of these objects",
     (_KIND, Argument("fields", "FIELD", "*", "fields")),
     (_JSON_LINES, ) + _TABLE),
   "who-has": Command(
-    "cmd_who_has", "whose an IP, a MAC address or a name is",
+    "cmd_who_has", "owner of an IP, a MAC address or a name",
     (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
   EXPORT: Command(
     "cmd_export", "instances or nodes as a file for another program",
@@ -358,54 +358,54 @@ COMMANDS: Dict[str, Command] = {
      Argument("kind", "WHAT", "?", " ".join(argtypes.EXPORTED),
               argtypes.Exported, argtypes.EXPORTED[0])),
     (_FILTER, _EXPORT_OUTPUT, _THEN, _TARGET_PORT, _TABLE_NAME)),
-  "map": Command("cmd_map", "the cluster as a drawing", options=(_DOT, _SVG)),
+  "map": Command("cmd_map", "drawing of the cluster", options=(_DOT, _SVG)),
   CHECK: Command(
-    "cmd_check", "what is wrong or risky in the configuration",
+    "cmd_check", "faults and risks in the configuration",
     options=(_IGNORE, )),
   "evacuate": Command(
-    "cmd_evacuate", "what has to move before a node can go, and where",
+    "cmd_evacuate", "plan for moving all instances off a node",
     (_NODE, ), (_PRIMARY_ONLY, ) + _TABLE),
-  "status": Command("cmd_status", "how the master candidates are",
+  "status": Command("cmd_status", "state of the master candidates",
                     options=(_ONLY, _NAGIOS, _WARNING, _CRITICAL) + _TABLE,
                     coverage=None,
                     multi_cluster=True),
-  "stats": Command("cmd_stats", "what the daemons have done, and with what",
+  "stats": Command("cmd_stats", "statistics of the daemons",
                    options=(_PROMETHEUS, ) + _TABLE, coverage=None),
-  "clusters": Command("cmd_clusters", "clusters that have a name, and if they"
-                      " answer", options=_TABLE, coverage=None,
-                      every_cluster=True),
+  "clusters": Command("cmd_clusters", "clusters of the settings",
+                      options=_TABLE, coverage=None, every_cluster=True),
   "make-key": Command(
-    "cmd_make_key", "a key for somebody who only asks",
+    "cmd_make_key", "make a key for a reader",
     (Argument("name", "NAME"),
      Argument("file", "FILE", "?", "files")),
     (_HMAC_FILE, _MAY, _UNTIL), coverage=None, asks=False),
   "show-key": Command(
-    "cmd_show_key", "what a key is for",
-    # In place of the option
+    "cmd_show_key", "reader, rights and last day of a key",
+    # This argument takes the place of the option --hmac-file
     (Argument("hmac_file", "FILE", "?", "files"), ), (_JSON, ), coverage=None,
     asks=False),
   WATCH: Command(
-    "cmd_watch", "print changes, or run a command at each",
+    "cmd_watch", "print each change, or run a command at each",
     (Argument("command_line", "QUESTION|COMMAND", "*", "commands"), ),
     (_INITIAL, _EXEC), coverage=-1),
   }
 
-#: What may stand after "watch"
+#: The commands that may stand after "watch"
 WATCHED = tuple(name for (name, command) in COMMANDS.items()
                 if command.module in ("cmd_question", "cmd_list", "cmd_export"))
 
-#: Options that are about a table as a whole
+#: Options for a table as a whole, which make no sense for single changes
 _NOT_WATCHED = (_JSON_LINES, _CSV, _SORT, _REVERSE)
 
-#: What there is without a command
+#: The entry for a command line without a command
 NO_COMMAND = Command(SELF_TEST, "a self test, then timings",
                      options=(_REQUESTS, ))
 
 
 def Find(name: Optional[str]) -> Command:
-  """Returns a command, or what there is without one.
+  """Returns the entry of a command.
 
-  @param name: may be "watch list", too, and all that can be watched
+  @param name: a command, "watch" with one of L{WATCHED} such as "watch list",
+    or None for no command
 
   """
   if name is None:
@@ -415,7 +415,7 @@ def Find(name: Optional[str]) -> Command:
   if not question:
     return command
   watched = COMMANDS[question]
-  # Whoever exports has --then
+  # "watch export" has --then in place of the options of "watch"
   own = () if question == EXPORT else command.options
   return command._replace(
     arguments=watched.arguments,
@@ -423,9 +423,10 @@ def Find(name: Optional[str]) -> Command:
 
 
 def AllOptions() -> Dict[str, Option]:
-  """Returns all options that there are, by each form that they have.
+  """Returns the options of all commands, by each of their forms.
 
-  Where two commands mean something else by one, it is the first one's.
+  If two commands have different options of the same form, it is the first
+  command's.
 
   """
   result: Dict[str, Option] = {}

@@ -6,18 +6,18 @@
 
 """
 
-#: There is an answer
+#: The command was successful
 SUCCESS = 0
 
-#: The answer is an error, or a file cannot be read
+#: The answer is an error, or the command failed in another way
 FAILURE = 1
 
 #: The command line is wrong
 USAGE = 2
 
-#: Nobody has answered
+#: No candidate has answered
 NO_ANSWER = 3
 
-#: What a shell makes of a program that a signal has ended
+#: The exit codes of shells after SIGINT and SIGPIPE
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Several clusters at once, each asked in a thread of its own.
+"""Asks several clusters at once, each in a thread of its own.
 
-What one of them answers, or that it does not, is of no concern to the others.
+Rule: a failure of one cluster has no effect on the results of the others.
 
 """
 
@@ -23,10 +23,10 @@ from ganeti.confd.command import output
 
 _Value = TypeVar("_Value")
 
-#: Clients by cluster, not made yet
-Askers = Mapping[str, Callable[[], clientlib.Client]]
+#: From the names of clusters to functions that make their clients
+ClientFactories = Mapping[str, Callable[[], clientlib.Client]]
 
-#: What is wrong with one cluster
+#: The reason why a cluster has no result
 Failure = Union[errors.GenericError, OSError]
 
 
@@ -36,7 +36,7 @@ class _Thread(threading.Thread, Generic[_Value]):
   """
   def __init__(self, make: Callable[[], clientlib.Client],
                question: Callable[[clientlib.Client], _Value]) -> None:
-    # Who interrupts the program does not wait for it
+    # A daemon thread does not delay the program's end after Ctrl-C
     threading.Thread.__init__(self, daemon=True)
     self.error: Optional[BaseException] = None
     self.values: List[_Value] = []
@@ -45,17 +45,17 @@ class _Thread(threading.Thread, Generic[_Value]):
 
   def run(self) -> None:
     try:
-      with self._make() as asker:
-        self.values.append(self._question(asker))
+      with self._make() as client:
+        self.values.append(self._question(client))
     except BaseException as err: # pylint: disable=W0718
       self.error = err
 
 
-class Answers(Generic[_Value]):
-  """What the clusters have answered.
+class Results(Generic[_Value]):
+  """The results of all clusters.
 
-  @ivar values: of those that have, by cluster
-  @ivar failures: of the others
+  @ivar values: results by cluster
+  @ivar failures: the reasons why the other clusters have no result
 
   """
   def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Answers(Generic[_Value]):
 
   @property
   def code(self) -> int:
-    """The exit code for the worst failure.
+    """The exit code of the worst failure.
 
     """
     if any(isinstance(err, clientlib.NoAnswer)
@@ -73,16 +73,16 @@ class Answers(Generic[_Value]):
     return exitcodes.FAILURE if self.failures else exitcodes.SUCCESS
 
   def Complain(self) -> None:
-    """Tells the user of the failures.
+    """Reports the failures to the user.
 
     """
     for (name, err) in self.failures.items():
       output.Say("%s: %s" % (name, output.Describe(err)))
 
   def PrintJson(self, make: Callable[[_Value], clientlib.Reply[Any]]) -> None:
-    """Prints everything, failures too.
+    """Prints results and failures.
 
-    @param make: makes a reply of a value
+    @param make: converts a result to a reply
 
     """
     clusters = {name: output.FormatReply(make(value))
@@ -92,15 +92,16 @@ class Answers(Generic[_Value]):
     output.PrintDocument({"clusters": clusters})
 
 
-def Ask(askers: Askers, question: Callable[[clientlib.Client], _Value]
-        ) -> Answers[_Value]:
+def AskAll(factories: ClientFactories,
+           question: Callable[[clientlib.Client], _Value]) -> Results[_Value]:
   """Asks several clusters the same question.
 
   """
-  threads = {name: _Thread(make, question) for (name, make) in askers.items()}
+  threads = {name: _Thread(make, question)
+             for (name, make) in factories.items()}
   for thread in threads.values():
     thread.start()
-  result: Answers[_Value] = Answers()
+  result: Results[_Value] = Results()
   for (name, thread) in threads.items():
     thread.join()
     err = thread.error

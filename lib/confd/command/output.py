@@ -2,22 +2,22 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What confd-client prints, and where.
+"""Everything that confd-client prints.
 
-Answers go to standard output, all else to standard error.
+Answers go to standard output, and messages to standard error.
 
-Rule 1: text for people goes through C{printable}, here or in C{table}; CSV
-through C{cellformat}; JSON through L{FormatJson}; text for Nagios through
-L{NagiosText}. The result never holds a control sequence of a terminal.
+Rule 1: no output contains a control sequence for terminals. Text goes through
+C{printable}, here or in C{table}; CSV through C{cellformat}; JSON through
+L{FormatJson}; text for Nagios through L{NagiosText}.
 
-With --json each command prints one object, and L{FormatReply} is its form: the
-answer, the serial of the configuration that it is from, who has answered, and
-who has not. An error is C{{"error": TEXT}}, see L{cli}. Of several clusters it
-is C{{"clusters": {NAME: ...}}} with either of the two for each, see
-L{multicluster}.
+Rule 2: with --json a command prints exactly one object, even if an error comes
+after it (L{PrintDocument}). The object has one of three forms:
 
-Rule 2: whatever goes wrong, there is no second object behind the first one
-(L{PrintDocument}).
+  - L{FormatReply} makes the object of a reply: the answer, the serial of its
+    configuration, the candidates that have answered and the silent ones.
+  - An error is C{{"error": TEXT}}, see L{cli}.
+  - For several clusters the object is C{{"clusters": {NAME: ...}}}, with one of
+    the other two forms for each cluster, see L{multicluster}.
 
 """
 
@@ -40,23 +40,25 @@ from ganeti.confd.command import table
 from ganeti.confd.protocol import wire
 
 
-#: Seconds after which it is shown how far an answer in parts is, and how often
+#: Seconds until the progress of an answer in parts is shown, and between two
+#: updates of it
 _PROGRESS_AFTER = 2.0
 _PROGRESS_INTERVAL = 0.2
 
 
 class _Document:
-  """The object of --json.
+  """The state of the object that --json prints.
 
   """
-  #: Whether it has been printed, perhaps not to its end
+  #: Whether the object has been printed, perhaps in part
   is_printed = False
 
 
 def WriteError(line: str) -> None:
-  """Writes a line to standard error, if that takes it.
+  """Writes a line to standard error.
 
-  Where it does not, the exit code still tells, and a watch goes on.
+  If the write fails, the exit code still tells of the error, and a watch goes
+  on.
 
   """
   with contextlib.suppress(OSError):
@@ -71,16 +73,16 @@ def WriteLine(line: str) -> None:
 
 
 def Say(text: str) -> None:
-  """Tells the user something that is no answer.
+  """Prints a message to the user on standard error.
 
   """
   WriteError("%s: %s" % (commandline.PROGRAM, text))
 
 
 def SayWithPlace(text: str) -> None:
-  """Tells the user what is wrong with something that he has typed.
+  """Prints a message about a mistake in the command line, and its place.
 
-  @param text: a sentence, and in further lines the place
+  @param text: a sentence, and lines that show the place
 
   """
   (sentence, *place) = text.split("\n")
@@ -90,14 +92,14 @@ def SayWithPlace(text: str) -> None:
 
 
 def Describe(err: Exception) -> str:
-  """Makes the sentence about an error that a user reads.
+  """Returns a sentence about an error for the user.
 
   """
   if isinstance(err, OSError):
     return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
   if isinstance(err, errors.GenericError):
     return str(err)
-  # All that a report needs, without the traceback
+  # A report of the fault needs the exception and its place, but no traceback
   place = err.__traceback__
   while place is not None and place.tb_next is not None:
     place = place.tb_next
@@ -109,26 +111,26 @@ def Describe(err: Exception) -> str:
 
 
 def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
-  # Most commands do without
+  # Most commands do not need the module
   import json
   try:
     return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
   except ValueError:
-    # JSON has neither infinity nor NaN; they become null, as in replies
+    # JSON has no infinity and no NaN: make them null, as the daemon does
     return json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
 
 
 def NagiosText(text: str) -> str:
-  """Makes a text for Nagios, which takes what follows a bar for numbers.
+  """Formats a text for Nagios, to which a bar means that numbers follow.
 
   """
   return printable.Printable(text).replace("|", "/")
 
 
 def FormatReply(reply: clientlib.Reply[Any]) -> Dict[str, Any]:
-  """Makes what is printed of a reply with --json.
+  """Converts a reply to the object that is printed with --json.
 
-  The answers of the single candidates are left out.
+  The answers of single candidates are left out.
 
   """
   candidates = []
@@ -145,22 +147,22 @@ def FormatReply(reply: clientlib.Reply[Any]) -> Dict[str, Any]:
 
 
 def Begin() -> None:
-  """Begins anew: nothing has been printed.
+  """Resets the state: nothing has been printed.
 
   """
   _Document.is_printed = False
 
 
 def PrintDocument(value: Any, indent: Optional[int] = 2) -> bool:
-  """Prints the object that a command prints with --json.
+  """Prints the object of --json, unless one has been printed before.
 
-  @return: False if another one has been printed before, and this one was not
+  @return: whether the object was printed
 
   """
   if _Document.is_printed:
     return False
   text = FormatJson(value, indent)
-  # If printing fails, a part of the text may be out all the same
+  # Set before the write, as a write that fails may have printed a part
   _Document.is_printed = True
   print(text, flush=True)
   return True
@@ -174,7 +176,7 @@ def PrintReply(reply: clientlib.Reply[Any]) -> None:
 
 
 def PrintLines(rows: Iterable[Mapping[str, Any]]) -> None:
-  """Prints rows with --json-lines, one on a line.
+  """Prints the rows of --json-lines, one per line.
 
   """
   for row in rows:
@@ -182,7 +184,7 @@ def PrintLines(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def Printer(opts: argparse.Namespace) -> table.Printer:
-  """Makes a printer of tables as the options have it.
+  """Makes a printer of tables by the options.
 
   """
   return table.Printer(sys.stdout, getattr(opts, "headers", True),
@@ -190,12 +192,12 @@ def Printer(opts: argparse.Namespace) -> table.Printer:
 
 
 class Progress:
-  """A line on the terminal about an answer that is long in coming.
+  """Shows the progress of a long answer on the terminal.
 
   """
-  def __init__(self, asker: clientlib.Client,
+  def __init__(self, client: clientlib.Client,
                stream: Optional[TextIO] = None) -> None:
-    self._asker = asker
+    self._client = client
     self._stream = sys.stderr if stream is None else stream
     self._show_at = 0.0
     self._is_shown = False
@@ -203,11 +205,11 @@ class Progress:
   def __enter__(self) -> Progress:
     if self._stream.isatty():
       self._show_at = time.monotonic() + _PROGRESS_AFTER
-      self._asker.progress = self._Show
+      self._client.progress = self._Show
     return self
 
   def __exit__(self, *_: object) -> None:
-    self._asker.progress = None
+    self._client.progress = None
     if self._is_shown:
       self._Write("")
 
@@ -223,6 +225,6 @@ class Progress:
       self._Write("The answer is long: part %d of %d" % (have, count))
 
   def _Write(self, text: str) -> None:
-    # Back to the first column, and away with what is there
+    # Overwrite the line: go to its start, and erase the rest (ECMA-48, EL)
     self._stream.write("\r%s\033[K" % text)
     self._stream.flush()

@@ -2,14 +2,20 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Takes a command line of confd-client apart.
+"""Parses the command line of confd-client.
 
-Options may stand before and after the command. After C{watch} there may be
-another command, one of C{commandline.WATCHED}, with its own arguments and
-options; any other word is a program, and all that follows is that program's. So
-is all that follows C{--exec}, by which a program is run that is called like a
-question. So the words are sorted first, and a parser is made of the one command
-that is asked for.
+Options may stand before the command as well as after it, since aliases and
+wrapper scripts put options such as --cluster before everything that the user
+types. Subparsers of argparse do not support that: their defaults overwrite the
+values of options before the command, and each run would have to make the
+parsers of all commands. So L{_Split} first separates the options from the other
+words, which tells the command, and then the parser of that command parses them
+(L{MakeParser}).
+
+After C{watch} there may be one of the commands C{commandline.WATCHED}, with its
+arguments and options. Any other word is a program, and all words after it
+belong to the program. The option C{--exec} also begins a program's command
+line, in case the program has the name of such a command.
 
 """
 
@@ -18,7 +24,8 @@ from __future__ import annotations
 import argparse
 import functools
 
-from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, \
+  Tuple
 
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
@@ -27,88 +34,102 @@ from ganeti.confd.command import commandline
 class UsageError(Exception):
   """The command line is wrong.
 
-  @ivar usage: how it should look
+  @ivar usage: the usage line of the command
 
   """
   def __init__(self, text: str, name: Optional[str]) -> None:
     """Initializes this class.
 
-    @param name: of the command, as L{commandline.Find} takes it
+    @param name: the name of the command for L{commandline.Find}
 
     """
     Exception.__init__(self, text)
     self.usage = commandline.Find(name).Usage(name)
 
 
-#: Forms of output, of which there is one at a time
-_FORMS = ("json", "json_lines", "csv", "dot", "svg", "nagios", "prometheus")
+#: The output formats, which exclude each other
+_FORMATS = ("json", "json_lines", "csv", "dot", "svg", "nagios", "prometheus")
 
-#: Options about the looks of a table (name, as it is typed, and value that it
-#: has by itself), and the forms other than a table that they hold for
-_LOOKS: Tuple[Tuple[str, str, Any, Tuple[str, ...]], ...] = (
+#: Options for the layout of a table: attribute, flag, default, and the output
+#: formats other than a table to which the option applies, too
+_LAYOUT: Tuple[Tuple[str, str, Any, Tuple[str, ...]], ...] = (
   ("headers", "--no-headers", True, ("csv", )),
   ("separator", "--separator", None, ()),
   ("units", "--units", None, ("csv", )),
   )
 
 
-def _Sort(argv: Sequence[str]) -> Tuple[List[str], List[str], List[str]]:
-  """Sorts the words of a command line.
-
-  A value is joined to its option, so that it may begin with a dash.
-
-  @return: options, the other words in their order, and the command line to
-    run, which is empty where there is none
+class _Words(NamedTuple):
+  """The words of a command line.
 
   """
-  to_run: List[str] = []
+  #: Options, each with its value in the same word
+  options: List[str]
+  #: The command and its arguments
+  arguments: List[str]
+  #: The command line that "watch" runs; empty if there is none
+  to_run: List[str]
+
+
+def _TakeOption(word: str, rest: List[str],
+                known: Dict[str, commandline.Option]) -> str:
+  """Joins an option and its value to one word: a value may begin with a dash.
+
+  @param rest: the words after the option; a value is removed from them
+  @param known: the options of all commands by their forms
+
+  """
+  (flag, value) = (word, None)
+  if word.startswith("--"):
+    (flag, equals, text) = word.partition("=")
+    value = text if equals else None
+  elif len(word) > 2:
+    # -p1814
+    (flag, value) = (word[:2], word[2:])
+  option = known.get(flag)
+  if option is None or not option.takes_value:
+    return word
+  if value is None and rest:
+    value = rest.pop(0)
+  return flag if value is None else "%s=%s" % (option.flags[-1], value)
+
+
+def _Split(argv: Sequence[str]) -> _Words:
+  """Separates the options of a command line from the other words.
+
+  """
+  (options, words, to_run) = found = _Words([], [], [])
   known = commandline.AllOptions()
-  options: List[str] = []
-  words: List[str] = []
   rest = list(argv)
   while rest:
     word = rest.pop(0)
     (flag, equals, first) = word.partition("=")
     if words[:1] == [commandline.WATCH] and flag == commandline.EXEC_FLAG:
       options.append(flag + "=")
-      to_run = [first, *rest] if equals else rest
+      to_run.extend([first, *rest] if equals else rest)
       break
     if words == [commandline.WATCH] and (
         word == "--" or
         not (word.startswith("-") or word in commandline.WATCHED)):
-      to_run = rest if word == "--" else [word] + rest
+      to_run.extend(rest if word == "--" else [word] + rest)
       break
     if word == "--":
       words.extend(rest)
       break
-    if not word.startswith("-") or word == "-":
+    if word.startswith("-") and word != "-":
+      options.append(_TakeOption(word, rest, known))
+    else:
       words.append(word)
-      continue
-    (flag, value) = (word, None)
-    if word.startswith("--"):
-      (flag, equals, text) = word.partition("=")
-      value = text if equals else None
-    elif len(word) > 2:
-      # -p1814
-      (flag, value) = (word[:2], word[2:])
-    option = known.get(flag)
-    if option is None or not option.takes_value:
-      options.append(word)
-      continue
-    if value is None and rest:
-      value = rest.pop(0)
-    options.append(flag if value is None else
-                   "%s=%s" % (option.flags[-1], value))
-  return (options, words, to_run)
+  return found
 
 
 class _Parser(argparse.ArgumentParser):
-  """A parser that raises an exception of our own.
+  """A parser that raises L{UsageError}.
 
   """
   def __init__(self, name: Optional[str]) -> None:
     self.name = name
-    # With a width argparse need not look for one, which takes a while
+    # Without a width argparse would import shutil, which takes a while
     argparse.ArgumentParser.__init__(
       self, prog=commandline.PROGRAM,
       usage=commandline.Find(name).Usage(name), add_help=False,
@@ -124,8 +145,8 @@ def _CommandList() -> str:
   from ganeti.confd.command import table
   rows = [["  " + " ".join([name] + [i.Usage() for i in command.arguments]),
            command.text] for (name, command) in commandline.COMMANDS.items()]
-  return ("Commands (none: %s):\n%s\n\n\"%s COMMAND --help\" tells more about"
-          " one." % (commandline.NO_COMMAND.text,
+  return ("Commands (without one: %s):\n%s\n\n\"%s COMMAND --help\" describes"
+          " a command." % (commandline.NO_COMMAND.text,
                     "\n".join(table.Format(None, rows)),
                     commandline.PROGRAM))
 
@@ -133,7 +154,7 @@ def _CommandList() -> str:
 def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
   """Makes the parser of one command.
 
-  @param name: None for where there is no command
+  @param name: None for no command
 
   """
   command = commandline.Find(name)
@@ -163,7 +184,7 @@ def _HasOption(command: commandline.Command, flag: str) -> bool:
 
 
 def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
-  """Says what is wrong with an option that a command does not have.
+  """Raises the error about an option that a command does not have.
 
   """
   known = commandline.AllOptions()
@@ -177,22 +198,22 @@ def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
   parser.error("%s belongs to %s" % (flag, ", ".join(where)))
 
 
-def _CheckForms(parser: argparse.ArgumentParser,
-                opts: argparse.Namespace) -> None:
-  """Refuses options that would be without effect beside others.
+def _CheckOptions(parser: argparse.ArgumentParser,
+                  opts: argparse.Namespace) -> None:
+  """Refuses options that have no effect together with others.
 
   """
-  forms = [i for i in _FORMS if getattr(opts, i, False)]
-  if len(forms) > 1:
+  formats = [i for i in _FORMATS if getattr(opts, i, False)]
+  if len(formats) > 1:
     parser.error("--%s and --%s exclude each other" %
-                 (forms[0].replace("_", "-"), forms[1].replace("_", "-")))
-  for (name, text, default, suitable) in _LOOKS:
+                 (formats[0].replace("_", "-"), formats[1].replace("_", "-")))
+  for (name, flag, default, suitable) in _LAYOUT:
     if getattr(opts, name, default) == default:
       continue
-    for form in forms:
+    for form in formats:
       if form not in suitable:
         parser.error("%s and --%s exclude each other" %
-                     (text, form.replace("_", "-")))
+                     (flag, form.replace("_", "-")))
   for (name, flag) in [("warning", "--warning"), ("critical", "--critical")]:
     if getattr(opts, name, None) and not opts.nagios:
       parser.error("%s belongs to --nagios" % flag)
@@ -204,7 +225,7 @@ def _CheckForms(parser: argparse.ArgumentParser,
 
 def _CheckWatch(parser: argparse.ArgumentParser, opts: argparse.Namespace,
                 has_exec: bool) -> None:
-  """Refuses options of "watch" that would be without effect.
+  """Refuses options of "watch" that have no effect.
 
   """
   if opts.question == commandline.EXPORT:
@@ -224,7 +245,7 @@ def _CheckWatch(parser: argparse.ArgumentParser, opts: argparse.Namespace,
 
 def _CheckExport(parser: argparse.ArgumentParser, opts: argparse.Namespace
                  ) -> None:
-  """Refuses options of "export" that would be without effect.
+  """Refuses options of "export" that have no effect.
 
   """
   for (name, form) in [("target_port", "prometheus-sd"), ("table", "nftables")]:
@@ -238,7 +259,7 @@ def _CheckExport(parser: argparse.ArgumentParser, opts: argparse.Namespace
 
 
 def IsMultiCluster(opts: argparse.Namespace) -> bool:
-  """Tells whether several clusters are asked for, be they one in the end.
+  """Tells whether the output is that of several clusters, even if it has one.
 
   """
   names = getattr(opts, "clusters", None)
@@ -248,7 +269,7 @@ def IsMultiCluster(opts: argparse.Namespace) -> bool:
 
 def _CheckMultiCluster(parser: argparse.ArgumentParser, opts: argparse.Namespace
                        ) -> None:
-  """Refuses what does not go with several clusters.
+  """Refuses commands and options that are for one cluster only.
 
   """
   if not commandline.Find(opts.command).multi_cluster:
@@ -262,23 +283,23 @@ def _CheckMultiCluster(parser: argparse.ArgumentParser, opts: argparse.Namespace
 
 
 def Name(argv: Sequence[str]) -> Optional[str]:
-  """Returns the first word of a command line that is no option.
+  """Returns the name of the command in a command line, or None.
 
   """
-  (_, words, _) = _Sort(argv)
+  words = _Split(argv).arguments
   return words[0] if words else None
 
 
 def Parse(argv: Sequence[str]) -> argparse.Namespace:
-  """Takes a command line apart.
+  """Parses a command line.
 
-  @return: the options and arguments of L{COMMANDS}, those of the command
-    asked for; and C{command}, its name or None
-  @raise UsageError: it is wrong
-  @raise SystemExit: help or version was asked for, and is printed
+  @return: the values of the command's options and arguments, and its name or
+    None as C{command}
+  @raise UsageError: the command line is wrong
+  @raise SystemExit: help or version was printed
 
   """
-  (options, words, to_run) = _Sort(argv)
+  (options, words, to_run) = _Split(argv)
   name = words[0] if words else None
   if name is not None and name not in commandline.COMMANDS:
     MakeParser(None).error("no such command: '%s'%s" %
@@ -292,18 +313,18 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
   command = commandline.Find(name)
   known = {flag for option in command.Options() for flag in option.flags}
   for text in options:
-    # argparse would take it for an argument where there is a blank in its value
+    # argparse takes an unknown option for an argument if its value has a blank
     flag = text.partition("=")[0]
     if flag not in known:
       _RefuseOption(parser, flag)
   (opts, unknown) = parser.parse_known_args(options + ["--"] + words[1:])
   for word in unknown:
-    # Where no arguments are expected, argparse leaves its "--"
+    # argparse returns the "--" if the command has no arguments
     if word != "--":
       parser.error("too many arguments: '%s'" % word)
   arguments = [i.name for i in command.arguments]
   for (option, value) in vars(opts).items():
-    # Before Python 3.13 argparse takes a "--" away even where it is a value
+    # Before Python 3.13 argparse removes a "--" even if it is an option's value
     if value == [] and option not in arguments:
       setattr(opts, option, "--")
   opts.command = words[0] if words else None
@@ -311,7 +332,7 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
     opts.question = question
     opts.command_line = to_run
     _CheckWatch(parser, opts, commandline.EXEC_FLAG + "=" in options)
-  _CheckForms(parser, opts)
+  _CheckOptions(parser, opts)
   if commandline.EXPORT in (name, question):
     _CheckExport(parser, opts)
   if IsMultiCluster(opts):

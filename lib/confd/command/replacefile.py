@@ -2,17 +2,18 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Replaces a file as a whole, so that nobody ever sees half of it.
+"""Replaces a file atomically: other programs see the old or the new contents.
 
-The new contents are written to a file of their own in the same directory, are
-on the disk, and take the old one's name. What fails before that leaves the old
-file as it is; who is killed before that leaves the other file behind, whose
-name begins with a dot, too.
+The new contents are written to a temporary file in the same directory and
+flushed to the disk; then the temporary file is renamed. If anything fails
+before, the old file stays as it is. If the program is killed before, the
+temporary file stays as well.
 
 Facts:
-  - A program that reads all files of a directory leaves out those whose name
-    begins with a dot (dnsmasq, systemd), or wants another end of the name.
-  - Changing the owner takes set-user-ID bits away, so the mode comes after.
+  - The temporary file's name begins with a dot. Programs that read all files of
+    a directory ignore such names (dnsmasq, systemd), or require a suffix that
+    this name does not have.
+  - A change of the owner clears set-user-ID bits, so the mode is set after it.
 
 """
 
@@ -28,7 +29,7 @@ from typing import Callable, Optional
 from ganeti import errors
 
 
-#: No file that is exported is longer (bytes)
+#: Upper limit for the size of an exported file, in bytes
 _MAX_SIZE = 1 << 28
 
 
@@ -38,9 +39,9 @@ def _Read(path: str) -> bytes:
 
 
 def _Status(path: str) -> Optional[os.stat_result]:
-  """Returns what the system knows of a file; None if it is not there.
+  """Returns the status of a file; None if there is no file.
 
-  @raise errors.ConfdClientError: the file is none that may be replaced
+  @raise errors.ConfdClientError: the file must not be replaced
 
   """
   try:
@@ -50,13 +51,13 @@ def _Status(path: str) -> Optional[os.stat_result]:
   if not stat.S_ISREG(status.st_mode):
     raise errors.ConfdClientError("%s: not a regular file" % path)
   if status.st_size > _MAX_SIZE:
-    raise errors.ConfdClientError("%s: has %d bytes, and is no file that was"
-                                  " exported" % (path, status.st_size))
+    raise errors.ConfdClientError("%s: has %d bytes, too many for an exported"
+                                  " file" % (path, status.st_size))
   return status
 
 
 def _KeepRights(fd: int, path: str, old: os.stat_result) -> None:
-  """Gives a new file the owner, the group and the mode of the old one.
+  """Gives the new file the owner, group and mode of the old one.
 
   """
   new = os.fstat(fd)
@@ -65,18 +66,19 @@ def _KeepRights(fd: int, path: str, old: os.stat_result) -> None:
       os.fchown(fd, old.st_uid, old.st_gid)
     except PermissionError as err:
       raise errors.ConfdClientError(
-        "%s: cannot be replaced with its owner and group kept" % path) from err
-  # Windows has no such thing
+        "%s: cannot replace the file and keep its owner and group" %
+        path) from err
+  # Windows does not have fchmod
   if hasattr(os, "fchmod"):
     os.fchmod(fd, stat.S_IMODE(old.st_mode))
 
 
 def _Write(path: str, data: bytes, old: Optional[os.stat_result]) -> None:
   (directory, name) = os.path.split(path)
-  other = os.path.join(directory, ".%s.%s" % (name[:200], uuid.uuid4()))
-  # Nobody else may read it before its rights are those of the old one
+  temporary = os.path.join(directory, ".%s.%s" % (name[:200], uuid.uuid4()))
+  # Other users must not read the file before it has the old one's rights
   mode = 0o666 if old is None else 0o600
-  fobj = open(other, "xb",
+  fobj = open(temporary, "xb",
               opener=lambda name, flags: os.open(name, flags, mode))
   try:
     with fobj:
@@ -85,12 +87,12 @@ def _Write(path: str, data: bytes, old: Optional[os.stat_result]) -> None:
       fobj.write(data)
       fobj.flush()
       os.fsync(fobj.fileno())
-    os.replace(other, path)
+    os.replace(temporary, path)
   except BaseException:
     with contextlib.suppress(OSError):
-      os.unlink(other)
+      os.unlink(temporary)
     raise
-  # Not every filesystem can; the file is there in any case
+  # Some file systems cannot flush a directory, and the file is replaced anyway
   with contextlib.suppress(OSError):
     fd = os.open(directory, os.O_RDONLY)
     try:
@@ -101,16 +103,16 @@ def _Write(path: str, data: bytes, old: Optional[os.stat_result]) -> None:
 
 def Replace(path: str, make: Callable[[Optional[bytes]], Optional[bytes]]
             ) -> bool:
-  """Replaces a file, or makes it, if that changes something.
+  """Creates a file, or replaces it if its contents change.
 
   A symbolic link stays, and the file that it points to is replaced.
 
-  @param make: makes the new contents; gets the old ones, None if there is no
-    file; returns None if they need not change
+  @param make: called with the old contents, or None if there is no file;
+    returns the new contents, or None if the file need not change
   @return: whether the file has changed
-  @raise errors.ConfdClientError: it is no regular file, or larger than any that
-    is exported, or its owner cannot be kept
-  @raise OSError: anything else; C{filename} is the path
+  @raise errors.ConfdClientError: the file is no regular file, is too large, or
+    would get another owner
+  @raise OSError: the file cannot be written; C{filename} is the path
 
   """
   try:

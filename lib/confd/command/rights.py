@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which questions each command asks, and so what a reader's key has to be for.
+"""The questions that each command asks, and so the rights that it needs.
 
-Rule: L{_NEEDED} is the only place that knows. A command asks nothing else, and
-what it could ask beside that it does without.
+Rule: L{_NEEDED} is the only place with this knowledge. A command works without
+the answers to all other questions.
 
 """
 
@@ -24,13 +24,13 @@ from ganeti.confd.protocol import readerkey
 
 
 
-#: The right to list what the command line names
+#: Stands for the right to list the table that the command line names
 _LIST_WHAT = "list/WHAT"
 
-#: The right to be told of changes
+#: The right to wait for changes
 _WAIT = "wait"
 
-#: Rights (C{readerkey.RIGHTS}) by command; None is for the self test
+#: From commands to rights (C{readerkey.RIGHTS}); None is the self test
 _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
          "node-role", "ping"),
@@ -65,16 +65,16 @@ _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
 
 
 class NotPermitted(errors.ConfdClientError):
-  """The key is not for the command.
+  """The key does not permit the command.
 
   """
 
 
 def Needed(name: Optional[str], kind: Optional[str] = None) -> List[str]:
-  """Lists the rights that a command needs.
+  """Returns the rights that a command needs.
 
-  @param kind: of which table, as C{columns.KINDS} has it, where the command
-    line names one; None for all of them
+  @param kind: the table that the command line names, one of C{columns.KINDS};
+    None for all tables
 
   """
   what = readerkey.LIST if kind is None else "%s/%ss" % (readerkey.LIST, kind)
@@ -82,11 +82,11 @@ def Needed(name: Optional[str], kind: Optional[str] = None) -> List[str]:
 
 
 def Commands(label: Optional[readerkey.Label]) -> List[str]:
-  """Lists the commands that a key is for.
+  """Returns the commands that a key permits.
 
-  @param label: None for the cluster's
-  @return: as they are typed; where there is a key for one table only, that
-    table's name is behind the command
+  @param label: None for the cluster's key
+  @return: the commands as they are typed; with the name of a table if the key
+    permits the command for some tables only
 
   """
   result = []
@@ -105,9 +105,9 @@ def Commands(label: Optional[readerkey.Label]) -> List[str]:
 
 def Missing(label: readerkey.Label, name: Optional[str],
             kind: Optional[str] = None) -> List[str]:
-  """Lists the rights that a key lacks for a command.
+  """Returns the rights for a command that a key lacks.
 
-  @param kind: as of L{Needed}
+  @param kind: as for L{Needed}
 
   """
   return [right for right in Needed(name, kind)
@@ -115,7 +115,7 @@ def Missing(label: readerkey.Label, name: Optional[str],
 
 
 def Words() -> List[str]:
-  """Lists the words that L{Expand} takes.
+  """Returns the words that L{Expand} takes.
 
   """
   return sorted({readerkey.ALL, *readerkey.RIGHTS,
@@ -124,10 +124,10 @@ def Words() -> List[str]:
 
 
 def Expand(words: List[str]) -> List[str]:
-  """Makes rights of words, which are rights or names of commands.
+  """Converts words, which are rights or names of commands, to rights.
 
-  @return: in the order of a label
-  @raise ValueError: one of them is neither
+  @return: rights in the order of a label
+  @raise ValueError: a word is neither a right nor a command
 
   """
   result = set()
@@ -140,10 +140,10 @@ def Expand(words: List[str]) -> List[str]:
     else:
       raise ValueError("neither a question nor a command: '%s'%s" %
                        (word, argtypes.DidYouMean(word, known) or
-                        "; there are %s" % ", ".join(known)))
+                        "; choose from %s" % ", ".join(known)))
   if readerkey.ALL in result:
     return [readerkey.ALL]
-  # All tables are more than some
+  # The right to list all tables includes the rights to list single ones
   if readerkey.LIST in result:
     result = {right for right in result
               if not right.startswith(readerkey.LIST + "/")}
@@ -151,11 +151,11 @@ def Expand(words: List[str]) -> List[str]:
 
 
 def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
-  """Refuses a command that a key is not for.
+  """Refuses a command that a key does not permit.
 
-  The daemon would, too; but here it can be said what is missing.
+  The daemons refuse it, too, but this error names the missing rights.
 
-  @raise NotPermitted: it lacks a right, or has ended
+  @raise NotPermitted: the key lacks a right, or its last day is over
 
   """
   text = keyrights.Describe(label)
@@ -171,7 +171,7 @@ def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
       missing.append(_WAIT)
   if missing:
     raise NotPermitted(
-      "Not permitted: %s; %s needs %s as well: ask who has the cluster's key"
-      " for one made with --may %s" %
+      "Not permitted: %s; %s needs %s as well: ask the cluster's administrator"
+      " for a key made with --may %s" %
       (text, "the self test" if name is None else name, ", ".join(missing),
        ",".join(sorted({*label.what, *missing}))))

@@ -2,14 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tables the way Ganeti's commands print them.
+"""Tables in the layout of Ganeti's commands.
 
-Columns are aligned and one blank apart, numbers to the right; with a separator
-nothing is aligned.
+Columns are aligned, numbers to the right, with one blank between columns. With
+a separator nothing is aligned.
 
-Rule: a row is one line. A separator stands between columns, and nowhere else,
-whatever the values hold. Ganeti's commands, which print values as they are, do
-not promise that.
+Rule: each row is one line, and the separator appears only between columns,
+whatever characters the values have. Ganeti's commands print values without
+escaping them, and do not promise that.
 
 """
 
@@ -22,7 +22,7 @@ from typing import Any, Collection, List, Optional, Sequence, TextIO
 from ganeti.confd import printable
 
 
-#: ECMA-48, SGR
+#: Control sequences of colours (ECMA-48, SGR)
 COLOURS = {
   "red": "\033[31m",
   "yellow": "\033[33m",
@@ -37,24 +37,28 @@ def _Paint(line: str, colour: Optional[str]) -> str:
 
 
 def _Text(value: Any) -> str:
-  """Makes the text of a cell; what would break the line is escaped.
+  """Formats a cell; characters that would break the line are escaped.
 
   """
   return "-" if value is None else printable.Printable(str(value))
 
 
 def _Place(text: str, separator: str) -> int:
-  """Returns where a cell's text has a separator, or the beginning of one that
-  would end behind it; the length of the text if nowhere.
+  """Returns where the first separator begins in a cell's text.
+
+  A separator follows the cell. So the end of the text and the beginning of that
+  separator may form a separator, too.
+
+  @return: the length of the text if no separator begins in the text
 
   """
   return (text + separator).index(separator)
 
 
 def CanHold(text: str, separator: Optional[str]) -> bool:
-  """Tells whether a text stays as it is in a cell.
+  """Tells whether a cell can hold a text without escapes.
 
-  @param separator: None for a table that is aligned
+  @param separator: None for an aligned table
 
   """
   return text.isprintable() and (separator is None or
@@ -62,9 +66,9 @@ def CanHold(text: str, separator: Optional[str]) -> bool:
 
 
 def _WithoutSeparator(cell: str, separator: str) -> str:
-  """Escapes a separator in a cell, and the beginning of one at its end.
+  """Escapes each separator that begins in a cell.
 
-  @param separator: no escape has its first character in it, see
+  @param separator: its first character does not occur in escapes, see
     C{argtypes.Separator}
 
   """
@@ -102,7 +106,7 @@ def Format(headers: Optional[Sequence[str]], rows: Sequence[Sequence[Any]],
 
 
 class Printer:
-  """Prints tables the way the user wants them.
+  """Prints tables with or without headers, alignment and colours.
 
   """
   def __init__(self, stream: TextIO, with_headers: bool,
@@ -116,9 +120,9 @@ class Printer:
             colours: Sequence[Optional[str]] = ()) -> None:
     """Prints a table.
 
-    @param headers: None for none
-    @param colours: for each row one of L{COLOURS} or None; used on a terminal
-      only
+    @param headers: None for a table without headers
+    @param colours: for each row one of L{COLOURS} or None; only used on a
+      terminal
 
     """
     has_headers = headers is not None and self._with_headers

@@ -2,29 +2,30 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is wrong with confd: a hook of "gnt-cluster verify".
+"""The hook of "gnt-cluster verify": checks confd on each master candidate.
 
-Facts: Ganeti runs the hook on all nodes of a group at once, as root and with
-no environment but its own variables. What a hook prints is shown only if it
-fails; then verify fails.
+Facts: Ganeti runs the hook on all nodes of a group at once, as root, with only
+Ganeti's own environment variables. If a hook fails, verify shows its output and
+fails, too.
 
-Rule 1: each master candidate looks at itself: does its daemon answer with the
-node's key, and from the file that is there? The daemon follows the file if it
-has loaded contents that were in the file during this look, or if it began to
-load after this look had begun, so that what it has is no older. Contents are
-compared by their digest, as the times of a file may be the same for different
-contents. The packaged daemon does not tell (it has no STATS).
+Rule 1: each master candidate checks its own daemon. The daemon has to answer
+with the node's key, and to follow the node's file. A daemon follows the file if
+its contents have the same digest as the file at some time during the check, or
+if it started to load them after the check had begun. Times of modification are
+not compared, as different contents may have the same. The packaged daemon does
+not tell the digest, as it has no STATS.
 
-Rule 2: only the master looks at others, or each fault would be reported by all
-nodes: does each candidate answer it, and with its own serial?
+Rule 2: only the master checks the other candidates, or all nodes would report
+the same fault. Each candidate has to answer the master, with the master's
+serial.
 
-Rule 3: look again before you speak. The configuration may change at any moment,
-many times a second, and loading it takes a while. So a difference counts only
-if it is still there some time later, and each side may have what the other had
-at any look so far. Who does not answer, or with an error, is asked once more.
+Rule 3: a fault is reported only after a second check. The configuration may
+change many times a second, and loading it takes a while. So a difference counts
+only if it persists for some time, and if neither side has anything that the
+other side had in an earlier check. A candidate that is silent or answers with
+an error is asked a second time.
 
-Nodes that are no candidates have nothing to answer with; on them there is
-nothing to check.
+Other nodes have no configuration, so the hook checks nothing on them.
 
 """
 
@@ -47,33 +48,34 @@ from ganeti.confd.clientlib import replies as replylib
 from ganeti.confd.clientlib import sync
 
 
-#: Seconds between two looks at what differs
+#: Seconds between two checks
 _PAUSE = 0.2
 
-#: Seconds until a difference counts: so long, and some times what the daemon
-#: takes to load a configuration (it spaces loads out by five times that), but
-#: not longer than the limit
+#: Seconds until a difference counts: _SETTLE, and in addition _SETTLE_LOADS
+#: times as long as the daemon takes to load a configuration, but at most
+#: _SETTLE_MAX. (The daemon pauses between loads for five times as long as the
+#: last one took.)
 _SETTLE = 3.0
 _SETTLE_LOADS = 6
 _SETTLE_MAX = 60.0
 
-#: Seconds that an answer to STATS may be old
+#: Upper limit for the age of an answer to STATS, in seconds
 _STATS_AGE = 1.0
 
-#: Seconds for an answer
+#: Seconds to wait for an answer
 _TIMEOUT = 3.0
 
 
 def _IsOwnAddress(address: str) -> bool:
-  """Tells whether an address is one of this machine.
+  """Tells whether an address is one of this machine's.
 
-  To itself a machine talks from the address it talks to.
+  A socket that is connected to an own address also has that address as source.
 
   """
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
   try:
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
-      # Nothing is sent
+      # With UDP this sends nothing
       sock.connect((address, constants.DEFAULT_CONFD_PORT))
       return bool(sock.getsockname()[0] == address)
   except OSError:
@@ -81,7 +83,7 @@ def _IsOwnAddress(address: str) -> bool:
 
 
 def _Digest(path: str) -> Optional[str]:
-  """Returns the digest of what is in a file; None if it cannot be read now.
+  """Returns the digest of a file's contents; None if it cannot be read now.
 
   """
   try:
@@ -94,20 +96,22 @@ def _FormatTime(seconds: float) -> str:
   try:
     return time.strftime("%F %T", time.localtime(seconds))
   except (OSError, OverflowError, ValueError):
-    # Too large for a date, or infinite
+    # The number is too large for a date, or infinite
     return "%s seconds after 1970" % seconds
 
 
 class Checker:
-  """Looks at the master candidates from one of them.
+  """Checks the master candidates from one of them.
 
   """
-  def __init__(self, asker: sync.Client, names: dict[str, str], own: str):
-    """@param names: the candidates, address to node name
-    @param own: the address of this node, one of those
+  def __init__(self, client: sync.Client, names: dict[str, str], own: str):
+    """Initializes this class.
+
+    @param names: from the candidates' addresses to their node names
+    @param own: the address of this node
 
     """
-    self._asker = asker
+    self._client = client
     self._names = names
     self._own = own
     self._settle = _SETTLE
@@ -115,16 +119,16 @@ class Checker:
   def _AskOnce(self, addresses: list[str], rtype: int, query: Any
                ) -> tuple[dict[str, replylib.CandidateReply],
                           dict[str, Optional[str]]]:
-    (replies, silent) = self._asker.Survey(rtype, query, only=addresses)
+    (replies, silent) = self._client.Survey(rtype, query, only=addresses)
     return ({i.address: i for i in replies}, silent)
 
-  def _Ask(self, addresses: list[str], rtype: int, query: Any = None
-           ) -> tuple[dict[str, replylib.CandidateReply],
-                      dict[str, Optional[str]]]:
-    """Asks some candidates, and once more those that do not answer.
+  def _AskTwice(self, addresses: list[str], rtype: int, query: Any = None
+                ) -> tuple[dict[str, replylib.CandidateReply],
+                           dict[str, Optional[str]]]:
+    """Asks some candidates, and those without a good answer a second time.
 
-    @return: replies by address; of the silent, address to what the network
-      said, if it did
+    @return: replies by address; and from the addresses of silent candidates to
+      an error of the network, or None
 
     """
     (replies, silent) = self._AskOnce(addresses, rtype, query)
@@ -134,16 +138,16 @@ class Checker:
       time.sleep(_PAUSE)
       (more, silent) = self._AskOnce(again, rtype, query)
       replies.update(more)
-      # Who has answered once is not silent
+      # A candidate that has answered one of the two requests is not silent
       silent = {i: reason for (i, reason) in silent.items() if i not in replies}
     return (replies, silent)
 
   def _Silence(self, address: str, reason: Optional[str], meaning: str,
                whom: str = "") -> str:
-    """Says that a candidate does not answer.
+    """Returns the fault that a candidate does not answer.
 
-    @param reason: what the network said
-    @param meaning: what it means if that said nothing
+    @param reason: the error of the network, or None
+    @param meaning: the explanation if there is no such error
 
     """
     return ("%s: ganeti-confd does not answer%s at %s: %s" %
@@ -157,11 +161,11 @@ class Checker:
               ) -> tuple[Optional[replylib.CandidateReply], list[str]]:
     """Asks this node's daemon.
 
-    @param meaning: as L{_Silence}'s
-    @return: its reply if that is an answer, and what is wrong
+    @param meaning: as for L{_Silence}
+    @return: the reply, or None after a fault; and the faults
 
     """
-    (replies, silent) = self._Ask([self._own], rtype)
+    (replies, silent) = self._AskTwice([self._own], rtype)
     if self._own not in replies:
       return (None, [self._Silence(self._own, silent.get(self._own), meaning)])
     reply = replies[self._own]
@@ -170,9 +174,9 @@ class Checker:
     return (reply, [])
 
   def CheckOwn(self) -> list[str]:
-    """Looks at this node.
+    """Checks this node's daemon.
 
-    @return: what is wrong
+    @return: the faults
 
     """
     config_file = localnode.ConfigFile()
@@ -186,14 +190,14 @@ class Checker:
       "it has another key than %s, or no configuration" %
       localnode.HmacKeyFile())
     if reply is None or reply.serial == 0:
-      # Only the packaged daemon has no serial there
+      # Only the packaged daemon's reply to a ping has no serial
       return faults
     return self._CheckOwnContents(config_file)
 
   def _CheckOwnContents(self, config_file: str) -> list[str]:
-    """Looks whether the daemon follows this node's file.
+    """Checks whether the daemon follows this node's file.
 
-    @return: what is wrong
+    @return: the faults
 
     """
     started = time.monotonic()
@@ -225,12 +229,12 @@ class Checker:
 
   def _Serials(self, addresses: list[str]
                ) -> tuple[dict[str, int], list[str]]:
-    """Asks for serials.
+    """Asks for the candidates' serials.
 
-    @return: address to serial, and what is wrong
+    @return: serials by address, and the faults
 
     """
-    (replies, silent) = self._Ask(addresses, *quorum.SERIAL_QUESTION)
+    (replies, silent) = self._AskTwice(addresses, *quorum.SERIAL_QUESTION)
     faults = [self._Silence(address, reason, "it has another key or no"
                             " configuration, or a firewall is between them",
                             whom=" the master")
@@ -244,9 +248,9 @@ class Checker:
     return (serials, faults)
 
   def CheckOthers(self) -> list[str]:
-    """Looks at the other candidates, from the master.
+    """Checks the other candidates from the master.
 
-    @return: what is wrong
+    @return: the faults
 
     """
     (first, faults) = self._Serials(list(self._names))
@@ -264,18 +268,17 @@ class Checker:
       for address in self._Differ(first, last)]
 
   def _Differ(self, first: dict[str, int], last: dict[str, int]) -> list[str]:
-    """Finds those that have another serial than the master.
+    """Returns the addresses of candidates with another serial than the master.
 
-    Serials grow: a candidate that now has what the master had at first is only
-    late, and so is the master the other way round.
+    Serials only grow. A candidate is merely late if its last serial is at least
+    the master's first one, and so is the master in the opposite case.
 
-    @param first: serials by address at the first look
-    @param last: those at the last look
-    @return: addresses
+    @param first: serials by address in the first check
+    @param last: serials by address in the last check
 
     """
     if self._own not in first:
-      # That fault has been told
+      # Another fault says that the master's daemon does not answer
       return []
     return [address for address in first
             if last[address] != last[self._own] and
@@ -285,11 +288,12 @@ class Checker:
 
 def Check(master: Optional[str] = None,
           port: Optional[int] = None) -> list[str]:
-  """Looks at this node, and from the master at all others.
+  """Checks this node, and if it is the master all others.
 
-  @param master: the name of the master node; None for what this node knows
-  @param port: None for the default
-  @return: what is wrong, an item for each fault
+  @param master: the name of the master node; None for the one in this node's
+    files
+  @param port: None for the default port
+  @return: the faults
   @raise errors.GenericError: the node's own files cannot be read
 
   """
@@ -305,11 +309,11 @@ def Check(master: Optional[str] = None,
   if master is None:
     master = "".join(localnode.ReadSsconf(constants.SS_MASTER_NODE))
   try:
-    asker = sync.Client(peers=candidates, port=port, timeout=_TIMEOUT)
+    client = sync.Client(peers=candidates, port=port, timeout=_TIMEOUT)
   except errors.ConfigurationError as err:
     return ["%s: %s" % (names[own], err)]
-  with asker:
-    checker = Checker(asker, names, own)
+  with client:
+    checker = Checker(client, names, own)
     faults = checker.CheckOwn()
     if names[own] == master:
       faults.extend(checker.CheckOthers())
@@ -327,7 +331,7 @@ def Main() -> int:
   except errors.GenericError as err:
     faults = ["%s: %s" % (socket.gethostname(), err)]
   for fault in faults:
-    # Ganeti makes one line of several, and escapes of other characters
+    # Ganeti joins lines, and escapes characters beyond ASCII
     text = printable.Printable(" ".join(fault.split()))
     print(text.encode("ascii", "backslashreplace").decode("ascii"))
   return constants.EXIT_FAILURE if faults else constants.EXIT_SUCCESS

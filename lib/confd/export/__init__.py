@@ -2,21 +2,25 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Exports: tables of the inventory as files that other programs read.
+"""Exports: the inventory's tables as files for other programs.
 
-Pure code: rows in, text out. C{hostlist} makes L{hostlist.Host}s of rows, and
-there is one module for each format. C{sanitize} has the rules for what may
-stand in a file, C{hostgroups} the names of groups.
+This room has only pure functions: rows in, text out. C{hostlist} turns rows
+into L{hostlist.Host}s, C{hostgroups} puts hosts into groups, C{sanitize} has
+the rules for values, and each format has a module of its own.
 
-Rule 1: what stands in the configuration never becomes a directive of a file.
-Every name, address and word goes through C{sanitize}, which lets pass only what
-means itself in all formats. What does not pass is left out, and said.
+Rule 1: no value of the configuration ever becomes a directive of a file. Every
+name, address and word goes through C{sanitize}, which accepts only values
+without a special meaning in any of the formats. A value that C{sanitize}
+rejects is left out of the file and reported.
 
-Rule 2: the same table makes the same text, whatever the order of its rows.
+Rule 2: the same rows make the same text, in whatever order they come.
 
-Each module of a format has C{COMMENT}, what a comment begins with, or None
-where the format has none, C{FIELDS}, what it needs of the tables, and
-C{Format(source, say)}, which makes the text of an L{hostlist.Source}. What it
-leaves out it tells to C{say}, in one sentence.
+The module of a format has three names:
+
+  - C{COMMENT}: the characters that begin a comment, or None if the format has
+    no comments;
+  - C{FIELDS}: the fields that the format needs, by table;
+  - C{Format(contents, say)}: makes the text of L{hostlist.Contents}, and calls
+    C{say} with a sentence for each value left out.
 
 """

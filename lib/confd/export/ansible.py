@@ -2,14 +2,15 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Export "ansible": an inventory, as an inventory script prints it.
+"""Export "ansible": an inventory in the JSON form of inventory scripts.
 
 Facts:
-  - An object of groups, each C{{"hosts": [NAME, ...]}}; with the variables of
-    all hosts in C{_meta} Ansible does not ask for each host.
-  - Ansible evaluates "{{" in a variable. No word has braces (C{sanitize}).
-  - "all" and "ungrouped" are groups. Who has named a host like another group
-    gets both.
+  - The inventory is an object of groups, each C{{"hosts": [NAME, ...]}}. If
+    C{_meta} has the variables of all hosts, Ansible does not run the script
+    once more for each host.
+  - Ansible evaluates "{{" in a variable. A sanitized word has no braces.
+  - Ansible has the groups "all" and "ungrouped" by itself. A host with the
+    name of a group would make that name mean both.
 
 """
 
@@ -25,27 +26,29 @@ from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-#: JSON has none
+#: JSON has no comments
 COMMENT = None
 
 FIELDS = hostlist.ALL_FIELDS
 
 _PREFIX = "ganeti_"
 
-_NO_HOSTS = frozenset(["all", "ungrouped"])
+#: Ansible's own groups
+_RESERVED_NAMES = frozenset(["all", "ungrouped"])
 
 
-def _Variables(source: hostlist.Source, host: hostlist.Host) -> Dict[str, Any]:
-  """Returns the variables of a host, less those that it has no value for.
+def _Variables(contents: hostlist.Contents, host: hostlist.Host
+               ) -> Dict[str, Any]:
+  """Returns the variables that a host has a value for.
 
   """
   values: Dict[str, Any] = {
     "ansible_host": host.address,
-    "ganeti_cluster": source.cluster,
+    "ganeti_cluster": contents.cluster,
     "ganeti_group": host.group,
     "ganeti_tags": host.tags,
     }
-  if source.kind == columns.NODE:
+  if contents.kind == columns.NODE:
     values["ganeti_role"] = host.state
     values["ganeti_secondary_ip"] = host.secondary_ip
     if host.ssh_port != hostlist.SSH_PORT:
@@ -64,21 +67,21 @@ def _Variables(source: hostlist.Source, host: hostlist.Host) -> Dict[str, Any]:
   return {name: value for (name, value) in values.items() if value is not None}
 
 
-def Format(source: hostlist.Source, say: hostlist.Say) -> str:
-  """Writes an inventory.
+def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
+  """Formats the inventory.
 
   """
   hosts = []
-  for host in source.hosts:
-    if host.name in _NO_HOSTS or host.name.startswith(_PREFIX):
-      say("%s left out: the name means something else to Ansible" %
+  for host in contents.hosts:
+    if host.name in _RESERVED_NAMES or host.name.startswith(_PREFIX):
+      say("%s left out: Ansible has a group of this name" %
           sanitize.Show(host.name))
     else:
       hosts.append(host)
   inventory: Dict[str, Any] = {
     _PREFIX + name: {"hosts": [host.name for host in members]}
-    for (name, members) in hostgroups.Groups(source.kind, hosts, say).items()}
+    for (name, members) in hostgroups.Groups(contents.kind, hosts, say).items()}
   inventory["_meta"] = {
-    "hostvars": {host.name: _Variables(source, host) for host in hosts},
+    "hostvars": {host.name: _Variables(contents, host) for host in hosts},
     }
   return json.dumps(inventory, indent=2, sort_keys=True) + "\n"

@@ -2,16 +2,18 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Export "dnsmasq": a file of settings for DHCP and DNS.
+"""Export "dnsmasq": settings for DHCP and DNS.
 
-For each network interface with a MAC address there is a C{dhcp-host}, with the
-IP address if it has one; the first interface has the host's name there. For
-each IP address there is a C{host-record}.
+The file has a C{dhcp-host} line for each network interface with a MAC address.
+The line has the interface's IP address, if any, and for a host's first
+interface the host's name. The file has a C{host-record} line for each IP
+address.
 
 Facts:
-  - dnsmasq refuses the whole file for one line that it does not understand, or
-    if two C{dhcp-host} have the same IP address.
-  - In a C{dhcp-host}, a name is a time or a word of its own if it has the form.
+  - dnsmasq refuses the whole file if it does not understand one line, or if
+    two C{dhcp-host} lines have the same IP address.
+  - In a C{dhcp-host} line, dnsmasq reads a name of the form 45m as a lease
+    time, and the names "ignore" and "infinite" as keywords.
 
 """
 
@@ -33,7 +35,8 @@ FIELDS = {
   columns.NODE: ["name", "pip"],
   }
 
-_NO_NAME_RE = re.compile("[0-9]+[smhdw]|ignore|infinite")
+#: Names that mean something else in a C{dhcp-host} line
+_KEYWORD_RE = re.compile("[0-9]+[smhdw]|ignore|infinite")
 
 
 def _Bracket(address: str) -> str:
@@ -42,23 +45,23 @@ def _Bracket(address: str) -> str:
 
 def _DhcpHosts(hosts: Iterable[hostlist.Host], say: hostlist.Say
                ) -> Iterator[List[str]]:
-  """Makes the values of C{dhcp-host} lines.
+  """Yields the comma-separated values of each C{dhcp-host} line.
 
   """
   taken: Set[str] = set()
   for host in hosts:
     name = [host.name]
-    if _NO_NAME_RE.fullmatch(host.name):
-      say("%s: the name means something else to dnsmasq, and is left out of"
-          " dhcp-host" % sanitize.Show(host.name))
+    if _KEYWORD_RE.fullmatch(host.name):
+      say("%s: the name left out of dhcp-host, where dnsmasq has another"
+          " meaning for it" % sanitize.Show(host.name))
       name = []
     for (index, interface) in enumerate(host.interfaces):
       if interface.mac is None:
         continue
       address = []
       if interface.ip in taken:
-        say("%s: address %s has another interface already, and is left out of"
-            " dhcp-host" % (sanitize.Show(host.name), interface.ip))
+        say("%s: address %s left out of dhcp-host, as another interface has it"
+            " already" % (sanitize.Show(host.name), interface.ip))
       elif interface.ip is not None:
         taken.add(interface.ip)
         address = [_Bracket(interface.ip)]
@@ -67,13 +70,13 @@ def _DhcpHosts(hosts: Iterable[hostlist.Host], say: hostlist.Say
         yield [interface.mac] + line
 
 
-def Format(source: hostlist.Source, say: hostlist.Say) -> str:
-  """Writes settings.
+def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
+  """Formats the settings.
 
   """
   lines = ["dhcp-host=%s\n" % ",".join(line)
-           for line in _DhcpHosts(source.hosts, say)]
+           for line in _DhcpHosts(contents.hosts, say)]
   lines.extend("host-record=%s,%s\n" % (host.name, address)
-               for host in hostlist.WithAddress(source, say)
+               for host in hostlist.WithAddress(contents, say)
                for address in host.addresses)
   return "".join(lines)

@@ -2,13 +2,13 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Groups of hosts, by what hosts have in common, and names for them.
+"""Groups of hosts with a property in common, and the names of the groups.
 
-A name is that of a kind of groups, and what the hosts have in common, with an
-underscore in place of what identifiers may not have (L{sanitize.Identifiers}).
+A group's name is a prefix for the property, such as C{os_}, and an identifier
+made of the property's value (L{sanitize.Identifiers}).
 
-Fact: no kind of groups has a name that another one begins with. So it suffices
-that names of one kind differ.
+Fact: no prefix is the beginning of another prefix. So two groups with different
+prefixes never have the same name.
 
 """
 
@@ -23,8 +23,8 @@ from ganeti.confd.schema import columns
 
 _Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
-#: By what may be exported: the group of all, and the other kinds of groups with
-#: the values of a host that put it into one
+#: From the table exported to the name of the group of all hosts, and to the
+#: prefixes of the other groups with a function that returns a host's values
 _KINDS: Dict[str, Tuple[str, Dict[str, _Values]]] = {
   columns.INSTANCE: ("instances", {
     "group_": lambda host: [host.group],
@@ -53,10 +53,10 @@ def _ByValue(hosts: Iterable[hostlist.Host], values: _Values
 
 def Groups(kind: str, hosts: Sequence[hostlist.Host], say: hostlist.Say
            ) -> Dict[str, List[hostlist.Host]]:
-  """Makes the groups.
+  """Puts hosts into groups.
 
-  @return: by name, in the order of names; the one with all hosts is always
-    there
+  @return: from the names of groups, sorted, to their hosts; the group of all
+    hosts exists even if it is empty
 
   """
   (everything, kinds) = _KINDS[kind]
@@ -66,7 +66,7 @@ def Groups(kind: str, hosts: Sequence[hostlist.Host], say: hostlist.Say
     for (value, identifier) in sanitize.Identifiers(sorted(members)).items():
       name = prefix + identifier
       if not sanitize.IsPlain(value, identifier):
-        say("%s: group %s, as others would have the same name" %
-            (sanitize.Show(value), name))
+        say("%s: the group is named %s, as another group would have the same"
+            " name" % (sanitize.Show(value), name))
       result[name] = members[value]
   return dict(sorted(result.items()))

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is exported: rows of a table as hosts, each value checked.
+"""Rows of a table as hosts, with each value sanitized.
 
 """
 
@@ -19,14 +19,14 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: Is told what is left out
+#: Receives a sentence about each value that is left out
 Say = Callable[[str], None]
 
-#: The fields of a table by what is exported, see L{columns.TABLES}
+#: From the table exported (see L{columns.TABLES}) to its fields
 Fields = Dict[str, List[str]]
 
-#: All those that hosts can be made of. A format asks for those that it has a
-#: use for, and only about their values there is something to say.
+#: All fields that L{Hosts} can use. A format asks only for the fields that it
+#: needs, so bad values in other fields are not reported.
 ALL_FIELDS: Fields = {
   columns.INSTANCE: ["name", "nic.ips", "nic.macs", "nic.links",
                      "nic.networks.names", "pnode", "snodes", "pnode.group",
@@ -35,7 +35,7 @@ ALL_FIELDS: Fields = {
   columns.NODE: ["name", "pip", "sip", "group", "role", "ndparams", "tags"],
   }
 
-#: Where sshd listens if nothing else is said
+#: The default port of sshd
 SSH_PORT = 22
 
 
@@ -54,9 +54,9 @@ class Host(NamedTuple):
 
   @ivar node: an instance's primary node
   @ivar secondaries: an instance's other nodes
-  @ivar state: what an instance shall be (up, down, offline), or a node's role
-  @ivar memory: in MiB
-  @ivar secondary_ip: a node's
+  @ivar state: an instance's admin_state (up, down, offline), or a node's role
+  @ivar memory: an instance's memory, in MiB
+  @ivar secondary_ip: a node's secondary IP address
 
   """
   name: str
@@ -75,7 +75,7 @@ class Host(NamedTuple):
 
   @property
   def addresses(self) -> List[str]:
-    """The IP addresses, without repetition.
+    """The IP addresses, without duplicates.
 
     """
     return list(dict.fromkeys(i.ip for i in self.interfaces
@@ -83,21 +83,22 @@ class Host(NamedTuple):
 
   @property
   def address(self) -> Optional[str]:
-    """The first one.
+    """The first IP address, or None.
 
     """
     return next(iter(self.addresses), None)
 
 
-class Source(NamedTuple):
-  """All that a format is made from.
+class Contents(NamedTuple):
+  """The contents of a file, which a format's module turns into text.
 
-  @ivar cluster: its name; None if it must not or cannot be told
+  @ivar cluster: the cluster's name; None if the key does not permit asking for
+    it, or if the name is no host name
   @ivar kind: C{columns.INSTANCE} or C{columns.NODE}
-  @ivar hosts: by name, no name twice
-  @ivar target_port: TCP port of the targets of Prometheus
-  @ivar table: the table of nftables
-  @ivar before: what the file has that is to be replaced; None if there is none
+  @ivar hosts: sorted by name, each name once
+  @ivar target_port: TCP port of Prometheus targets
+  @ivar table: the name of the nftables table
+  @ivar previous: the text of the file to be replaced; None if there is no file
 
   """
   cluster: Optional[str]
@@ -105,11 +106,11 @@ class Source(NamedTuple):
   hosts: List[Host]
   target_port: int = 9100
   table: str = "ganeti"
-  before: Optional[str] = None
+  previous: Optional[str] = None
 
 
 class _Reader:
-  """Reads the values of a row.
+  """Reads the values of a row, and reports the bad ones.
 
   """
   def __init__(self, title: str, row: Dict[str, Any], say: Say) -> None:
@@ -118,7 +119,7 @@ class _Reader:
     self._say = say
 
   def Check(self, rule: Callable[[Any], Any], what: str, value: Any) -> Any:
-    """Returns a value as a rule has it; None if there is none, or a bad one.
+    """Returns a value sanitized by a rule; None if it is missing or bad.
 
     """
     if value is None:
@@ -134,7 +135,7 @@ class _Reader:
 
   def GetAll(self, rule: Callable[[Any], Any], what: str, field: str
              ) -> List[Any]:
-    """Returns the values of a list, less those that are missing or bad.
+    """Returns the sanitized values of a list, without missing and bad ones.
 
     """
     checked = [self.Check(rule, what, value) for value in self.Items(field)]
@@ -146,13 +147,13 @@ class _Reader:
 
 
 def _Interfaces(reader: _Reader) -> List[Interface]:
-  parts = [reader.Items(field) for field in
+  lists = [reader.Items(field) for field in
            ["nic.ips", "nic.macs", "nic.links", "nic.networks.names"]]
   return [Interface(reader.Check(sanitize.Address, "address", ip),
                     reader.Check(sanitize.Mac, "MAC address", mac),
                     reader.Check(sanitize.Link, "link", link),
                     reader.Check(sanitize.Word, "network", network))
-          for (ip, mac, link, network) in itertools.zip_longest(*parts)]
+          for (ip, mac, link, network) in itertools.zip_longest(*lists)]
 
 
 def _Tags(reader: _Reader) -> List[str]:
@@ -174,10 +175,10 @@ def _Instance(name: str, reader: _Reader) -> Host:
 
 
 def _SshPort(ndparams: Any) -> Optional[int]:
-  """Finds the port of sshd among a node's parameters.
+  """Returns the port of sshd from a node's parameters.
 
   """
-  # Before Ganeti 2.12 there is no such parameter
+  # Ganeti before 2.12 does not have the parameter
   value = (ndparams.get("ssh_port", SSH_PORT) if isinstance(ndparams, dict)
            else None)
   port = sanitize.Number(value)
@@ -197,9 +198,9 @@ def _Node(name: str, reader: _Reader) -> Host:
 
 def Hosts(kind: str, fields: List[str], rows: Sequence[Sequence[Any]], say: Say
           ) -> List[Host]:
-  """Makes hosts of the rows of a table.
+  """Turns the rows of a table into hosts.
 
-  @param fields: some of L{ALL_FIELDS}, the name at least
+  @param fields: fields of the rows, some of L{ALL_FIELDS}, with the name
 
   """
   missing: Dict[str, Any] = dict.fromkeys(ALL_FIELDS[kind])
@@ -210,9 +211,9 @@ def Hosts(kind: str, fields: List[str], rows: Sequence[Sequence[Any]], say: Say
     title = "%s %s" % (kind, sanitize.Show(named["name"]))
     name = sanitize.HostName(named["name"])
     if name is None:
-      say("%s left out: not a name that a host may have" % title)
+      say("%s left out: not a valid host name" % title)
     elif name in names:
-      say("%s left out: this name is there already" % title)
+      say("%s left out: another %s has this name" % (title, kind))
     else:
       names.add(name)
       make = _Instance if kind == columns.INSTANCE else _Node
@@ -220,13 +221,13 @@ def Hosts(kind: str, fields: List[str], rows: Sequence[Sequence[Any]], say: Say
   return sorted(hosts, key=lambda host: naturalorder.NaturalKey(host.name))
 
 
-def WithAddress(source: Source, say: Say) -> List[Host]:
-  """Returns the hosts that have an address.
+def WithAddress(contents: Contents, say: Say) -> List[Host]:
+  """Returns the hosts that have an address, and reports how many have none.
 
   """
-  hosts = [host for host in source.hosts if host.addresses]
-  missing = len(source.hosts) - len(hosts)
+  hosts = [host for host in contents.hosts if host.addresses]
+  missing = len(contents.hosts) - len(hosts)
   if missing:
     say("%s without an address left out" %
-        humanize.Count(missing, source.kind))
+        humanize.Count(missing, contents.kind))
   return hosts

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Export "hosts": lines as in hosts(5).
+"""Export "hosts": lines in the form of hosts(5).
 
 """
 
@@ -20,10 +20,10 @@ FIELDS = {
   }
 
 
-def Format(source: hostlist.Source, say: hostlist.Say) -> str:
-  """Writes a line for each address.
+def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
+  """Formats a line for each address.
 
   """
   return "".join("%s\t%s\n" % (address, host.name)
-                 for host in hostlist.WithAddress(source, say)
+                 for host in hostlist.WithAddress(contents, say)
                  for address in host.addresses)

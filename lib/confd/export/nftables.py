@@ -8,9 +8,9 @@ The file has a set for each group of hosts (C{hostgroups}) and version of IP.
 nft empties and fills all sets in one transaction. Rules that use the sets have
 to be in the same table.
 
-A set that the file had before stays in it, and is empty if there is no such
-group any more. Were it left out, the kernel would keep its addresses, and rules
-that use it could not be loaded.
+A set of the previous file stays in the new one; if its group is gone, the set
+is empty. If the set were left out instead, the kernel would keep its old
+addresses, and after a reboot rules that use the set could not be loaded.
 
 """
 
@@ -57,13 +57,13 @@ def _Set(name: str, kind: str, addresses: List[str]) -> Iterator[str]:
   yield "\t}"
 
 
-def Format(source: hostlist.Source, say: hostlist.Say) -> str:
-  """Writes sets.
+def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
+  """Formats the sets.
 
   """
-  hostlist.WithAddress(source, say)
-  members = hostgroups.Groups(source.kind, source.hosts, say)
-  names = {*members, *_SET_RE.findall(source.before or "")}
+  hostlist.WithAddress(contents, say)
+  members = hostgroups.Groups(contents.kind, contents.hosts, say)
+  names = {*members, *_SET_RE.findall(contents.previous or "")}
   sets: Dict[str, List[str]] = {}
   for name in sorted(names):
     for version in _TYPES:
@@ -72,7 +72,7 @@ def Format(source: hostlist.Source, say: hostlist.Say) -> str:
                if sanitize.Version(address) == version}
       sets["%s_v%d" % (name, version)] = sorted(found,
                                                 key=naturalorder.NaturalKey)
-  table = "%s %s" % (_FAMILY, source.table)
+  table = "%s %s" % (_FAMILY, contents.table)
   lines = ["table %s {" % table]
   for name in sets:
     lines.extend(_Set(name, _TYPES[int(name[-1])], []))

@@ -4,11 +4,12 @@
 
 """Export "prometheus-sd": targets for Prometheus, in JSON (file_sd_config).
 
-Each host is a target by its first address, or by its name if it has none. What
-else is known are labels with names that begin with C{__meta_ganeti_}, which
-Prometheus drops if no relabeling uses them. Tags are joined by commas, with one
-before the first and one after the last, so that C{.*,tag,.*} finds a tag; this
-is how Prometheus joins them elsewhere.
+Each host is a target with its first address, or with its name if it has no
+address. A host's other properties are labels whose names begin with
+C{__meta_ganeti_}; Prometheus drops such labels unless relabeling uses them.
+Tags are joined by commas, with another comma before the first tag and after the
+last, so that the expression C{.*,tag,.*} finds a tag. Prometheus' own service
+discoveries do the same.
 
 """
 
@@ -23,7 +24,7 @@ from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-#: JSON has none
+#: JSON has no comments
 COMMENT = None
 
 FIELDS = {
@@ -35,13 +36,13 @@ FIELDS = {
 _PREFIX = "__meta_ganeti_"
 
 
-def _Labels(source: hostlist.Source, host: hostlist.Host) -> Dict[str, str]:
+def _Labels(contents: hostlist.Contents, host: hostlist.Host) -> Dict[str, str]:
   values: Dict[str, Optional[str]] = {
-    "cluster": source.cluster,
+    "cluster": contents.cluster,
     "group": host.group,
     "tags": ",%s," % ",".join(host.tags) if host.tags else None,
     }
-  if source.kind == columns.NODE:
+  if contents.kind == columns.NODE:
     values.update(node=host.name, role=host.state)
   else:
     values.update(instance=host.name, hypervisor=host.hypervisor,
@@ -57,17 +58,17 @@ def _Target(host: hostlist.Host, port: int) -> str:
   return "%s:%d" % (address, port)
 
 
-def Targets(source: hostlist.Source) -> List[Dict[str, Any]]:
-  """Makes target groups, one for each host.
+def Targets(contents: hostlist.Contents) -> List[Dict[str, Any]]:
+  """Returns target groups, one for each host.
 
   """
-  return [{"targets": [_Target(host, source.target_port)],
-           "labels": _Labels(source, host)}
-          for host in source.hosts]
+  return [{"targets": [_Target(host, contents.target_port)],
+           "labels": _Labels(contents, host)}
+          for host in contents.hosts]
 
 
-def Format(source: hostlist.Source, _: hostlist.Say) -> str:
-  """Writes targets.
+def Format(contents: hostlist.Contents, _: hostlist.Say) -> str:
+  """Formats the targets.
 
   """
-  return json.dumps(Targets(source), indent=2, sort_keys=True) + "\n"
+  return json.dumps(Targets(contents), indent=2, sort_keys=True) + "\n"

@@ -2,19 +2,20 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What may stand in an exported file: names, addresses, words.
+"""Which names, addresses and words may stand in an exported file.
 
 Facts:
-  - Ganeti lets names have underscores, which host names in DNS may not have
-    (RFC 1123, section 2.1); the formats here take them. dnsmasq refuses a whole
-    file for a name that begins with one.
-  - A name whose last label is a number is read as an address (inet_aton(3)).
-  - What is C{localhost} or below it is this machine everywhere (RFC 6761,
+  - Ganeti allows underscores in names, and so do all formats here, although
+    host names in DNS have none (RFC 1123, section 2.1). dnsmasq refuses a whole
+    file if a name begins with an underscore.
+  - Programs read a name whose last label is a number as an address
+    (inet_aton(3)).
+  - C{localhost} and the names below it mean the machine itself (RFC 6761,
     section 6.3).
-  - C{ipaddress} takes any text after a "%".
+  - C{ipaddress} accepts any text after a "%" in an IPv6 address.
 
-Rule: a function here returns the value in its one canonical form, or None if it
-may not stand in a file. It takes any JSON value.
+Rule: each function takes any JSON value, and returns it in canonical form, or
+None if the value may not stand in a file.
 
 """
 
@@ -36,41 +37,41 @@ _MAX_NAME = 253
 
 _MAC_RE = re.compile("[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
-# Ganeti's rule for tags; names of groups, networks, links and operating systems
-# meet it, too. Neither a blank nor a comma, quote, bracket or brace is in it.
+# Ganeti's rule for tags. Names of groups, networks, links and operating systems
+# match it, too. It allows no blank, comma, quote, bracket or brace.
 _WORD_RE = re.compile(r"[\w.+*/:@-]{1,128}")
 
 _NOT_IN_IDENTIFIERS_RE = re.compile("[^A-Za-z0-9_]")
 
-#: Longest identifier that is made of a word, without what makes it unique
+#: Longest identifier, not counting the digits of the hash
 _MAX_IDENTIFIER = 100
 
-#: How many digits of a word's hash make its identifier unique: none, and ever
-#: more while that is not enough
+#: How many digits of a word's hash are appended to its identifier on the first,
+#: second and third attempt to make all identifiers differ
 _DIGITS = (0, 8, 64)
 
-#: Characters of a value that are shown
+#: How many characters of a value a message shows
 _MAX_SHOWN = 60
 
 
 def Show(value: Any) -> str:
-  """Writes any value for a message: one line of printable ASCII.
+  """Formats any value for a message: one line of printable ASCII.
 
   """
   text = json.dumps(value)
-  # DEL is all that JSON leaves as it is
+  # DEL is the only control character that json.dumps does not escape
   text = text.replace("\x7f", "\\u007f")
   return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
 
 def HostName(value: Any) -> Optional[str]:
-  """Returns the name of a host, in lower case.
+  """Returns a host name, in lower case.
 
   """
   if not isinstance(value, str) or len(value) > _MAX_NAME:
     return None
   name = value.lower()
-  # Some letters beyond ASCII become ASCII
+  # The test is on the value, as lower() turns some other letters into ASCII
   if not value.isascii() or not _NAME_RE.fullmatch(name):
     return None
   last = name.rpartition(".")[2]
@@ -80,7 +81,7 @@ def HostName(value: Any) -> Optional[str]:
 
 
 def Address(value: Any) -> Optional[str]:
-  """Returns the IP address of a host.
+  """Returns a host's IP address.
 
   """
   if not isinstance(value, str) or "%" in value:
@@ -97,7 +98,7 @@ def Address(value: Any) -> Optional[str]:
 
 
 def Version(address: str) -> int:
-  """Returns the version of an address of L{Address}, 4 or 6.
+  """Returns the IP version, 4 or 6, of an address that L{Address} returned.
 
   """
   return 6 if ":" in address else 4
@@ -124,7 +125,7 @@ def Word(value: Any) -> Optional[str]:
 
 
 def Link(value: Any) -> Optional[str]:
-  """Returns a link, which may be empty.
+  """Returns the name of a link, which may be empty.
 
   """
   return value if value == "" else Word(value)
@@ -147,18 +148,18 @@ def _Identifier(word: str, digits: int) -> str:
 
 
 def IsPlain(word: str, identifier: str) -> bool:
-  """Tells whether an identifier is made of nothing but the word.
+  """Tells whether an identifier is the word's without a hash appended.
 
   """
   return identifier == _Identifier(word, 0)
 
 
 def Identifiers(words: Iterable[str]) -> Dict[str, str]:
-  """Makes an identifier of each word: letters, digits and underscores.
+  """Returns an identifier for each word, of letters, digits and underscores.
 
-  Two words never have the same one. Those whose identifiers would be the same
-  have the beginning of their SHA-256 at the end, all of them: who uses the one
-  that was there before finds nothing, and not something else.
+  No two words get the same identifier. If several words would, the beginning of
+  the word's SHA-256 is appended to each of those identifiers. No word keeps the
+  identifier without a hash, as a user of that one might mean another word.
 
   """
   levels = dict.fromkeys(words, 0)

@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Export "ssh-config": a C{Host} for each, as in ssh_config(5).
+"""Export "ssh-config": a C{Host} section for each host, see ssh_config(5).
 
-Of a host's addresses the first is used. C{HostKeyAlias} has the host key looked
-up by name, so that an address that another host had before is no concern.
+C{HostName} is a host's first address. C{HostKeyAlias} makes ssh look up the
+host key by name: ssh does not complain if another host had the address before.
 
 """
 
@@ -33,9 +33,9 @@ def _Lines(host: hostlist.Host) -> Iterator[str]:
     yield "  Port %d" % host.ssh_port
 
 
-def Format(source: hostlist.Source, say: hostlist.Say) -> str:
-  """Writes settings.
+def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
+  """Formats the sections.
 
   """
-  return "".join(line + "\n" for host in hostlist.WithAddress(source, say)
+  return "".join(line + "\n" for host in hostlist.WithAddress(contents, say)
                  for line in _Lines(host))

@@ -84,7 +84,7 @@ def Targets(clusters: Mapping[str, clusterstate.ClusterConfig], kind: str,
     hosts = hostlist.Hosts(kind, fields,
                            [[row[field] for field in fields] for row in rows],
                            _Ignore)
-    source = hostlist.Source(cluster, kind, hosts)
+    source = hostlist.Contents(cluster, kind, hosts)
     if PORT in query:
       source = source._replace(target_port=_Port(query[PORT]))
     for group in prometheus_sd.Targets(source):

@@ -358,8 +358,8 @@ def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool
     return [[row[field] for field in placement.FIELDS[kind]]
             for row in config.tables[kind]]
   return markup.Markup(svg.Draw(
-    [placement.Node(*row) for row in _Rows(columns.NODE)],
-    [placement.Instance(*row) for row in _Rows(columns.INSTANCE)],
+    [placement.NodeSummary(*row) for row in _Rows(columns.NODE)],
+    [placement.InstanceSummary(*row) for row in _Rows(columns.INSTANCE)],
     "%s, serial %d" % (cluster, config.serial), with_style))
 
 

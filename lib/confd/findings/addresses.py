@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""IP addresses and networks, as findings compare them.
+"""IP addresses and networks in the form in which checks compare them.
 
 """
 
@@ -22,9 +22,9 @@ Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
 def ParseAddress(text: Optional[str]) -> Optional[Address]:
-  """Parses an address.
+  """Parses an IP address.
 
-  @return: None for what is none
+  @return: None if the text is no address
 
   """
   try:
@@ -33,12 +33,12 @@ def ParseAddress(text: Optional[str]) -> Optional[Address]:
     return None
 
 
-# Many interfaces are on one network
+# Many interfaces are on the same network
 @functools.lru_cache(maxsize=1024)
 def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
-  """Parses a network as Ganeti reads it: bits beyond the prefix do not count.
+  """Parses a network as Ganeti does, which ignores the bits after the prefix.
 
-  @return: None for what is none
+  @return: None if the text is no network
 
   """
   try:
@@ -48,9 +48,9 @@ def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
 
 
 def NetworkNames(known: facts.Facts) -> Dict[str, str]:
-  """Returns the names of networks in findings, by UUID.
+  """Returns the names of networks for findings, by UUID.
 
-  Two networks may have one name: their UUIDs tell them apart.
+  Several networks may have the same name; their UUIDs are appended to it then.
 
   """
   counts = collections.Counter(network["name"] for network in known.networks)
@@ -60,9 +60,9 @@ def NetworkNames(known: facts.Facts) -> Dict[str, str]:
 
 
 def NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
-  """Yields each address of nodes and the cluster, and whose it is.
+  """Yields each address of the nodes and of the cluster, and its owner.
 
-  @param known: with pip and sip of nodes, and L{facts.CLUSTER}
+  @param known: with the nodes' fields pip and sip, and L{facts.CLUSTER}
 
   """
   for node in known.nodes:
@@ -75,7 +75,7 @@ def NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
 
 
 def Reservations(network: facts.Row, field: str) -> List[str]:
-  """Takes the list of a network's reservations apart.
+  """Parses the list of a network's reserved addresses.
 
   @param field: instance_reservations or external_reservations
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about the cluster as a whole.
+"""Checks of the cluster's own settings.
 
 """
 
@@ -14,20 +14,20 @@ from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
 
 
-#: The fields and places that are needed, see L{facts}
+#: The fields and places that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {}
 PLACES = [facts.CLUSTER]
 
 
 @registry.Register(
   "nothing-enabled", registry.CRITICAL,
-  "No hypervisor or no type of disks is enabled, or an enabled hypervisor has"
+  "No hypervisor or no disk template is enabled, or an enabled hypervisor has"
   " no parameters",
   "gnt-cluster modify --enabled-hypervisors=... or"
   " --enabled-disk-templates=...")
 def _NothingEnabled(known: facts.Facts) -> registry.Found:
   for (key, what) in [("enabled_hypervisors", "hypervisor"),
-                      ("enabled_disk_templates", "type of disks")]:
+                      ("enabled_disk_templates", "disk template")]:
     if known.cluster.get(key) == []:
       yield ("cluster", "no %s is enabled" % what)
   enabled = known.cluster.get("enabled_hypervisors")

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about disks and their mirrors.
+"""Checks of disks and their mirrors.
 
 """
 
@@ -16,7 +16,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields that are needed, see L{facts}
+#: The fields that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "offline", "group.uuid", "group",
                  "ndp/exclusive_storage"],
@@ -29,10 +29,10 @@ PLACES: List[str] = []
 
 _MIRRORED = "drbd"
 
-#: Types whose data are on one node
+#: Disk types with all data on one node
 _LOCAL = frozenset(["file", "plain"])
 
-#: The types that nodes with exclusive storage can have
+#: Disk types that Ganeti allows on nodes with exclusive storage
 _EXCLUSIVE = frozenset(["plain"])
 
 _MODES = frozenset(["ro", "rw"])
@@ -40,19 +40,19 @@ _MODES = frozenset(["ro", "rw"])
 
 @registry.Register(
   "mirror-offline", registry.WARNING,
-  "An instance's disks have their other side on an offline node",
+  "An instance's disks are mirrored to an offline node",
   "gnt-instance replace-disks -n NODE INSTANCE, or bring the node back")
 def _MirrorOffline(known: facts.Facts) -> registry.Found:
   offline = facts.NodesWith(known, "offline")
   for instance in known.instances:
     gone = offline.intersection(instance["snodes"])
     if gone and instance["pnode"] not in offline:
-      yield (instance["name"], "the other side of its disks is on %s, which is"
-             " offline" % facts.Join(gone))
+      yield (instance["name"], "its disks are mirrored to %s, which is offline"
+             % facts.Join(gone))
 
 
 def _MirroredDisks(known: facts.Facts) -> Iterator[Tuple[str, List[str]]]:
-  """Yields each mirrored disk of an instance, and the nodes it is on.
+  """Yields each mirrored disk of an instance, and the disk's nodes.
 
   """
   for disk in known.disks:
@@ -62,12 +62,12 @@ def _MirroredDisks(known: facts.Facts) -> Iterator[Tuple[str, List[str]]]:
 
 @registry.Register(
   "mirror-missing", registry.WARNING,
-  "A mirrored disk is on one node only",
+  "A DRBD disk has no mirror: it is on one node only",
   registry.BY_HAND)
 def _MirrorMissing(known: facts.Facts) -> registry.Found:
   for (subject, nodes) in _MirroredDisks(known):
     if len(nodes) < 2:
-      yield (subject, "is mirrored, but only on %s" %
+      yield (subject, "is a DRBD disk, but is on %s only" %
              (facts.Join(nodes) or "no node"))
 
 
@@ -102,18 +102,18 @@ def _DiskElsewhere(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "several-mirrors", registry.WARNING,
-  "An instance's disks have their other sides on several nodes",
+  "An instance's disks are mirrored to several nodes",
   "gnt-instance replace-disks -n NODE INSTANCE")
 def _SeveralMirrors(known: facts.Facts) -> registry.Found:
   for instance in known.instances:
     if len(instance["snodes"]) > 1:
-      yield (instance["name"], "the other sides of its disks are on %s" %
+      yield (instance["name"], "its disks are mirrored to several nodes: %s" %
              facts.Join(instance["snodes"]))
 
 
 @registry.Register(
   "split-groups", registry.WARNING,
-  "An instance's disks have their other side in another group",
+  "An instance's disks are mirrored to a node of another group",
   "gnt-instance change-group INSTANCE, or gnt-instance replace-disks -n NODE"
   " INSTANCE")
 def _SplitGroups(known: facts.Facts) -> registry.Found:
@@ -124,8 +124,8 @@ def _SplitGroups(known: facts.Facts) -> registry.Found:
     primary = groups[instance["pnode"]]
     for name in instance["snodes"]:
       if groups[name]["group.uuid"] != primary["group.uuid"]:
-        yield (instance["name"], "is on %s in group %s, and the other side of"
-               " its disks on %s in group %s" %
+        yield (instance["name"], "is on %s in group %s, and its disks are"
+               " mirrored to %s in group %s" %
                (instance["pnode"], primary["group"], name,
                 groups[name]["group"]))
 
@@ -156,7 +156,7 @@ def _DiskDetached(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "disk-name", registry.WARNING,
-  "A disk's iv_name is not that of its place in the instance",
+  "A disk's iv_name does not match its index in the instance",
   registry.BY_HAND_OR_JOB)
 def _DiskName(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
@@ -179,19 +179,19 @@ def _DiskMode(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "duplicate-minor", registry.CRITICAL,
-  "A node has one DRBD minor for two disks",
+  "Two disks have the same DRBD minor on a node",
   "gnt-instance replace-disks -n NODE INSTANCE for one of them")
 def _DuplicateMinor(known: facts.Facts) -> registry.Found:
   minors = ((tuple(item), facts.DiskSubject(disk)) for disk in known.disks
             for item in disk["minors.shared"])
   for ((node, minor), owners) in facts.FindTwice(minors):
-    yield (node, "minor %s is that of %s" % (minor, "; ".join(owners)))
+    yield (node, "minor %s belongs to %s" % (minor, "; ".join(owners)))
 
 
 @registry.Register(
   "duplicate-secret", registry.WARNING,
-  "Two DRBD disks have one secret, so that one can take the other for its own"
-  " other side",
+  "Two DRBD disks have the same secret, so one could connect to the other's"
+  " mirror",
   "gnt-instance replace-disks -n NODE INSTANCE for one of them")
 def _DuplicateSecret(known: facts.Facts) -> registry.Found:
   for disk in known.disks:
@@ -201,19 +201,19 @@ def _DuplicateSecret(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "duplicate-volume", registry.CRITICAL,
-  "Two disks have one logical volume, file or image",
+  "Two disks use the same logical volume, file or image",
   registry.BY_HAND_OR_JOB)
 def _DuplicateVolume(known: facts.Facts) -> registry.Found:
   volumes = ((volume, facts.DiskSubject(disk)) for disk in known.disks
              for volume in disk["volumes.shared"])
   for (volume, owners) in facts.FindTwice(volumes):
-    yield (volume, "is that of %s" % "; ".join(owners))
+    yield (volume, "is used by %s" % "; ".join(owners))
 
 
 @registry.Register(
   "exclusive-storage", registry.CRITICAL,
-  "A disk is on a node with exclusive storage, and of another type than plain"
-  " or without a number of spindles",
+  "A disk on a node with exclusive storage is not of type plain, or has no"
+  " number of spindles",
   "gnt-cluster repair-disk-sizes for the spindles; else gnt-instance move"
   " INSTANCE")
 def _ExclusiveStorage(known: facts.Facts) -> registry.Found:

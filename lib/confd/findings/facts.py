@@ -2,11 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""All that is known of a cluster, in which findings are looked for.
+"""The facts about a cluster that checks look at, and helpers for checks.
 
-The modules of findings have each a table C{FIELDS}, the fields that they need
-of each kind of objects, and a list C{PLACES}, the places in the configuration,
-as JSON pointers.
+Each module of checks lists the facts that it needs: C{FIELDS}, the fields by
+table, and C{PLACES}, places in the configuration as JSON pointers.
 
 """
 
@@ -23,33 +22,33 @@ from ganeti.confd.schema import naturalorder
 
 Row = Mapping[str, Any]
 
-#: The place of what belongs to the cluster as a whole
+#: The place of the cluster's own settings
 CLUSTER = "/cluster"
 
-#: Today's names of disks' types, by those of before Ganeti 2.12
+#: From the names of disk types before Ganeti 2.12 to the present ones
 _DISK_TYPES = {
   "drbd8": "drbd",
   "lvm": "plain",
   }
 
-#: How much of a value is shown (characters)
+#: How many characters of a value a finding shows
 _QUOTED = 60
 
 
 class Facts(NamedTuple):
-  """What is known of a cluster.
+  """The facts about a cluster.
 
   """
-  #: The rows of each kind of objects
+  #: Rows by table
   tables: Mapping[str, Sequence[Row]]
-  #: What stands at each place, None if nothing does
+  #: The value at each place, None if there is none
   places: Mapping[str, Any]
-  #: How many things a daemon left out of the configuration, since they are
-  #: malformed or refer to what is not there
+  #: How many objects the daemon left out of the configuration, since they are
+  #: malformed or refer to missing objects
   warnings: int
-  #: Whether a newer configuration could not be loaded
+  #: Whether the daemon could not load a newer configuration
   stale: bool
-  #: Seconds since the epoch
+  #: The time, in seconds since the epoch
   now: float
 
   @property
@@ -74,16 +73,16 @@ class Facts(NamedTuple):
 
   @property
   def cluster(self) -> Mapping[str, Any]:
-    """What stands at L{CLUSTER}.
+    """The cluster's own settings.
 
     """
     return Object(self.places[CLUSTER])
 
 
 def Backend(known: Facts) -> Iterator[Tuple[Row, Mapping[str, Any]]]:
-  """Yields each instance, and its backend parameters.
+  """Yields each instance with its filled backend parameters.
 
-  Filling them here takes less than asking for them.
+  Filling them here is faster than asking the daemon for the filled ones.
 
   """
   default = _Backend(Object(Object(known.cluster.get("beparams")
@@ -94,7 +93,7 @@ def Backend(known: Facts) -> Iterator[Tuple[Row, Mapping[str, Any]]]:
 
 
 def _Backend(stored: Mapping[str, Any]) -> Mapping[str, Any]:
-  """Reads parameters of before Ganeti 2.6, when there was one size of memory.
+  """Converts parameters from before Ganeti 2.6, which had one memory size.
 
   """
   memory = stored.get("memory")
@@ -104,21 +103,21 @@ def _Backend(stored: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def Object(value: Any) -> Mapping[str, Any]:
-  """Returns a JSON object; anything else counts as an empty one.
+  """Returns the value if it is a JSON object, else an empty object.
 
   """
   return value if isinstance(value, dict) else {}
 
 
 def IsIn(value: Any, choices: Container[str]) -> bool:
-  """Says whether a value, which may be of any type, is one of some texts.
+  """Tells whether a value of any type is one of the strings in C{choices}.
 
   """
   return isinstance(value, str) and value in choices
 
 
 def Quote(value: Any) -> str:
-  """Writes a value for people.
+  """Formats a value for a finding.
 
   """
   text = repr(value)
@@ -126,7 +125,7 @@ def Quote(value: Any) -> str:
 
 
 def DiskSubject(disk: Row) -> str:
-  """Names a disk by its instance and index.
+  """Returns the subject of a finding about a disk: its instance and index.
 
   """
   if disk["instance"] is None:
@@ -135,7 +134,7 @@ def DiskSubject(disk: Row) -> str:
 
 
 def DiskType(disk: Row) -> str:
-  """Returns the type of a disk, by its name of today.
+  """Returns the present name of a disk's type.
 
   """
   kind = str(disk["dev_type"])
@@ -143,13 +142,13 @@ def DiskType(disk: Row) -> str:
 
 
 def DiskTypes(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
-  """Returns the types of each instance's disks, by the instances' names.
+  """Returns the disk types of each instance, by the instance's name.
 
-  @param disks: with instance and dev_type
+  @param disks: with the fields instance and dev_type
 
   """
   types: Dict[str, FrozenSet[str]] = {}
-  # Instances with one type share the set
+  # Shared by all instances with this one disk type, to save memory
   single: Dict[str, FrozenSet[str]] = {}
   for disk in disks:
     name = disk["instance"]
@@ -161,7 +160,7 @@ def DiskTypes(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
 
 
 def NodesWith(facts: Facts, flag: str) -> Set[str]:
-  """Returns the names of the nodes that have a flag.
+  """Returns the names of the nodes whose C{flag} is true.
 
   """
   return {node["name"] for node in facts.nodes if node[flag]}
@@ -178,18 +177,18 @@ def ExclusiveNodes(known: Facts) -> Set[str]:
 
 
 def Join(names: Iterable[str]) -> str:
-  """Writes names for people, in their order.
+  """Joins names by commas, in natural order.
 
   """
   return ", ".join(sorted(names, key=naturalorder.NaturalKey))
 
 
-#: How many items of a long list are written
+#: How many items L{JoinSome} lists
 _SOME = 5
 
 
 def JoinSome(items: Sequence[str]) -> str:
-  """Writes the first few of a list that may be long.
+  """Joins the first few items of a list, and says how many more there are.
 
   """
   text = ", ".join(items[:_SOME])
@@ -200,7 +199,9 @@ def JoinSome(items: Sequence[str]) -> str:
 
 def FindTwice(values: Iterable[Tuple[Any, str]]
               ) -> Iterator[Tuple[Any, List[str]]]:
-  """Yields each value that several have, and whose it is.
+  """Yields each value that has several owners, and the owners.
+
+  @param values: pairs of value and owner
 
   """
   owners: Dict[Any, List[str]] = collections.defaultdict(list)

@@ -2,15 +2,17 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Rules in a cluster's tags about the nodes that its instances run on.
+"""Exclusion tags and migration tags, by the rules of htools(1).
 
-Facts, from htools(1): the cluster's tag C{htools:iextags:service} makes
-"exclusion tags" of all tags C{service:...} of instances; no node shall be the
-primary one of two instances that share such a tag. The cluster's tag
-C{htools:migration:hv} makes "migration tags" of all tags C{hv:...} of nodes;
-an instance migrates only to a node that has all migration tags of the node that
-it is on. C{htools:allowmigration:hv:old::hv:new} lets a node with the tag
-C{hv:new} pass as one with the tag C{hv:old}, too.
+Facts:
+  - The cluster's tag C{htools:iextags:service} declares all instance tags
+    C{service:...} to be exclusion tags. Two instances that share an exclusion
+    tag should not have the same primary node.
+  - The cluster's tag C{htools:migration:hv} declares all node tags C{hv:...} to
+    be migration tags. An instance can migrate only to a node that has all
+    migration tags of the instance's present node.
+  - The cluster's tag C{htools:allowmigration:hv:old::hv:new} makes a node with
+    the tag C{hv:new} count as having the tag C{hv:old}, too.
 
 """
 
@@ -25,33 +27,33 @@ _ALLOW_MIGRATION = "htools:allowmigration:"
 
 
 class Rules(NamedTuple):
-  """The rules in the tags of a cluster.
+  """The rules that a cluster's tags declare.
 
   """
-  #: Tags of instances that begin with one of these are exclusion tags
+  #: Prefixes of exclusion tags
   exclusion: Tuple[str, ...]
-  #: Tags of nodes that begin with one of these are migration tags
+  #: Prefixes of migration tags
   migration: Tuple[str, ...]
-  #: Pairs of tags: a node with the second one passes as having the first
+  #: Pairs of tags: a node with the second counts as having the first, too
   allowed: Sequence[Tuple[str, str]]
 
   def ExclusionTags(self, tags: Sequence[str]) -> List[str]:
-    """Lists which of an instance's tags are exclusion tags.
+    """Returns those of an instance's tags that are exclusion tags.
 
     """
     return [tag for tag in tags if tag.startswith(self.exclusion)]
 
   def MayMigrate(self, source: Sequence[str], target: Sequence[str]) -> bool:
-    """Says whether a node's instances may migrate to another node.
+    """Tells whether instances may migrate from a node to another.
 
     @param source: tags of the node
-    @param target: tags of the other
+    @param target: tags of the other node
 
     """
-    wanted = {tag for tag in source if tag.startswith(self.migration)}
-    passes: Set[str] = set(target)
-    passes.update(old for (old, new) in self.allowed if new in target)
-    return wanted <= passes
+    required = {tag for tag in source if tag.startswith(self.migration)}
+    effective: Set[str] = set(target)
+    effective.update(old for (old, new) in self.allowed if new in target)
+    return required <= effective
 
 
 def _Suffixes(tags: Sequence[str], prefix: str) -> List[str]:
@@ -59,9 +61,9 @@ def _Suffixes(tags: Sequence[str], prefix: str) -> List[str]:
 
 
 def Parse(cluster_tags: Any) -> Rules:
-  """Finds the rules in a cluster's tags.
+  """Parses the rules in a cluster's tags.
 
-  @param cluster_tags: as stored; items that are no texts do not count
+  @param cluster_tags: any JSON value; items that are no strings are ignored
 
   """
   tags = [tag for tag in cluster_tags if isinstance(tag, str)] if isinstance(

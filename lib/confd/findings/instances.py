@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about instances and the nodes they are on.
+"""Checks of instances and their nodes.
 
 """
 
@@ -19,7 +19,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that are needed, see L{facts}
+#: The fields and places that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "offline", "drained", "vm_capable", "pip", "sip"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "forthcoming",
@@ -29,13 +29,13 @@ FIELDS: Dict[str, List[str]] = {
   }
 PLACES = [facts.CLUSTER]
 
-#: Seconds for which an instance may be forthcoming
+#: Seconds after which a forthcoming instance is reported
 _FORTHCOMING = 86400
 
 
 @registry.Register(
   "instance-on-offline-node", registry.CRITICAL,
-  "An instance shall be up, and its primary node is offline",
+  "An instance is configured to be up, but its primary node is offline",
   "gnt-instance failover --ignore-consistency INSTANCE where it is"
   " mirrored; else bring the node back, or gnt-instance stop"
   " --ignore-offline INSTANCE")
@@ -43,8 +43,8 @@ def _InstanceOnOfflineNode(known: facts.Facts) -> registry.Found:
   offline = facts.NodesWith(known, "offline")
   for instance in known.instances:
     if instance["admin_state"] == "up" and instance["pnode"] in offline:
-      yield (instance["name"], "shall be up, but its primary node %s is offline"
-             % instance["pnode"])
+      yield (instance["name"], "is configured to be up, but its primary node %s"
+             " is offline" % instance["pnode"])
 
 
 @registry.Register(
@@ -77,7 +77,7 @@ def _InstanceOnIncapableNode(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "not-enabled", registry.WARNING,
-  "An instance uses a hypervisor or a type of disks that is not enabled",
+  "An instance uses a hypervisor or a disk template that is not enabled",
   "gnt-cluster modify --enabled-hypervisors=... or"
   " --enabled-disk-templates=...")
 def _NotEnabled(known: facts.Facts) -> registry.Found:
@@ -94,7 +94,7 @@ def _NotEnabled(known: facts.Facts) -> registry.Found:
     for instance in known.instances:
       for kind in types.get(instance["name"], diskless):
         if kind not in templates:
-          yield (instance["name"], "its disk type %s is not enabled" % kind)
+          yield (instance["name"], "its disk template %s is not enabled" % kind)
 
 
 @registry.Register(
@@ -111,10 +111,10 @@ def _MemoryBounds(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "instance-has-node-address", registry.WARNING,
-  "An instance has an address that a node or the cluster has, in no network of"
-  " Ganeti's",
-  "gnt-instance modify --net N:modify,ip=ADDRESS INSTANCE, unless they never"
-  " meet")
+  "An instance's interface outside of Ganeti's networks has the address of a"
+  " node or of the cluster",
+  "gnt-instance modify --net N:modify,ip=ADDRESS INSTANCE, unless the interface"
+  " is on a link without nodes")
 def _InstanceHasNodeAddress(known: facts.Facts) -> registry.Found:
   owners = dict(addresses.NodeAddresses(known))
   for instance in known.instances:
@@ -126,9 +126,8 @@ def _InstanceHasNodeAddress(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "exclusion-tag", registry.WARNING,
-  "Two instances that the cluster's exclusion tags keep apart have one"
-  " primary node",
-  "gnt-instance migrate one of them, or let hbal(1) find where to")
+  "Two instances with the same exclusion tag have the same primary node",
+  "gnt-instance migrate one of them; hbal(1) suggests a node")
 def _ExclusionTag(known: facts.Facts) -> registry.Found:
   rules = htoolstags.Parse(known.cluster.get("tags"))
   together: Dict[Tuple[str, str], List[str]] = collections.defaultdict(list)
@@ -143,11 +142,11 @@ def _ExclusionTag(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "forthcoming", registry.WARNING,
-  "An instance was planned more than a day ago, and never made",
+  "An instance has been forthcoming for more than a day",
   "gnt-instance add --commit INSTANCE, or gnt-instance remove INSTANCE")
 def _Forthcoming(known: facts.Facts) -> registry.Found:
   for instance in known.instances:
     since = instance["mtime"]
     if instance["forthcoming"] and (
         since is None or known.now - since > _FORTHCOMING):
-      yield (instance["name"], "is only planned, since more than a day")
+      yield (instance["name"], "has been forthcoming for more than a day")

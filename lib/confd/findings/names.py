@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about names and UUIDs.
+"""Checks of names and UUIDs.
 
 """
 
@@ -17,7 +17,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields that are needed, see L{facts}
+#: The fields that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.INSTANCE: ["name", "indexed"],
   columns.NODE: ["name", "indexed"],
@@ -27,8 +27,8 @@ FIELDS: Dict[str, List[str]] = {
   }
 PLACES: List[str] = []
 
-#: The kinds of objects that Ganeti finds by name. Networks may share one, as
-#: Ganeti goes by their UUIDs.
+#: The objects that Ganeti looks up by name. Networks may share a name, as
+#: Ganeti looks them up by UUID.
 _NAMED = [columns.NODE, columns.GROUP, columns.INSTANCE]
 
 _UUID_RE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -36,7 +36,7 @@ _UUID_RE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 @registry.Register(
   "duplicate-name", registry.CRITICAL,
-  "Two nodes, groups or instances have one name",
+  "Two nodes, groups or instances have the same name",
   registry.BY_HAND)
 def _DuplicateName(known: facts.Facts) -> registry.Found:
   for kind in _NAMED:
@@ -57,8 +57,7 @@ def _GroupName(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "wrong-uuid", registry.CRITICAL,
-  "Something is stored under another UUID than its own, which may be that of"
-  " something else",
+  "An object is stored under a UUID that is not its own",
   registry.BY_HAND)
 def _WrongUuid(known: facts.Facts) -> registry.Found:
   for kind in (columns.NODE, columns.GROUP, columns.INSTANCE, columns.NETWORK,
@@ -67,4 +66,4 @@ def _WrongUuid(known: facts.Facts) -> registry.Found:
       if not row["indexed"]:
         subject = (facts.DiskSubject(row) if kind == columns.DISK else
                    "%s %s" % (kind, row["name"]))
-        yield (subject, "is stored under another UUID than its own")
+        yield (subject, "is stored under a UUID that is not its own")

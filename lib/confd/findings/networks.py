@@ -2,14 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about networks, their pools of addresses, and who is on them.
+"""Checks of networks and their address pools.
 
-Facts: a network has two bits for each of its IPv4 addresses: one is set if the
-address is reserved for an instance, the other if somebody else has it. An
-address with neither goes to the next instance that wants one. C{gnt-network
-add} reserves the addresses of nodes and the master IP; a node that is added
-later is not looked at. Networks with the same addresses are all right where
-their links are not the same.
+Facts:
+  - A network has two bits for each of its IPv4 addresses: the first is set if
+    the address is reserved for an instance, the second if the address is
+    reserved for something else. Ganeti gives an address with neither bit set to
+    the next instance that asks for one.
+  - C{gnt-network add} reserves the addresses of the nodes and the master IP.
+    C{gnt-node add} does not reserve the address of a new node.
+  - Two networks may have the same addresses if they are on different links.
 
 """
 
@@ -25,7 +27,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that are needed, see L{facts}
+#: The fields and places that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "pip", "sip"],
   columns.NETWORK: ["name", "uuid", "network", "network6", "free_count",
@@ -34,17 +36,17 @@ FIELDS: Dict[str, List[str]] = {
   }
 PLACES = [facts.CLUSTER]
 
-#: Less than this part of a network's usable addresses is "nearly full"
+#: A network is "nearly full" if a smaller part of its addresses is free
 _FEW_FREE = 0.1
 
-#: More addresses than any network has
+#: Upper limit for a plausible number of addresses
 _MANY = 1 << 128
 
 
 def _ForInstances(known: facts.Facts) -> Iterator[Tuple[str, facts.Row]]:
-  """Yields the networks that have addresses for instances, by name.
+  """Yields the networks that have addresses for instances, with their names.
 
-  A network with impossible numbers is left out: a daemon may tell anything.
+  A network with implausible numbers of addresses is left out.
 
   """
   names = addresses.NetworkNames(known)
@@ -62,28 +64,27 @@ def _ForInstances(known: facts.Facts) -> Iterator[Tuple[str, facts.Row]]:
 def _NetworkFull(known: facts.Facts) -> registry.Found:
   for (name, network) in _ForInstances(known):
     if not network["free_count"]:
-      yield (name, "all addresses that instances can get (%d) are taken" %
+      yield (name, "all addresses for instances (%d) are taken" %
              network["usable_count"])
 
 
 @registry.Register(
   "network-nearly-full", registry.WARNING,
-  "Less than a tenth of the addresses that instances can get is free",
+  "Less than a tenth of a network's addresses for instances is free",
   "gnt-network add a further one in time")
 def _NetworkNearlyFull(known: facts.Facts) -> registry.Found:
   for (name, network) in _ForInstances(known):
     (free, usable) = (network["free_count"], network["usable_count"])
     if 0 < free < _FEW_FREE * usable:
-      yield (name, "%d of the %d addresses that instances can get %s free" %
+      yield (name, "%d of the %d addresses for instances %s free" %
              (free, usable, "is" if free == 1 else "are"))
-
 
 
 @registry.Register(
   "reserved-without-nic", registry.WARNING,
-  "A network reserves an address for an instance that is not there",
-  "no command frees it; the configuration was changed by hand, or a job was"
-  " broken off")
+  "A network reserves an address for an instance, and no instance has it",
+  "no command frees the address; the configuration was changed by hand, or a"
+  " job was interrupted")
 def _ReservedWithoutNic(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
   for network in known.networks:
@@ -96,10 +97,10 @@ def _ReservedWithoutNic(known: facts.Facts) -> registry.Found:
              facts.JoinSome(lost))
 
 
-
 @registry.Register(
   "unreserved-address", registry.WARNING,
-  "A network may give the address of a node, or the master IP, to an instance",
+  "A network does not reserve the address of a node, or the master IP, and may"
+  " give it to an instance",
   "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
 def _UnreservedAddress(known: facts.Facts) -> registry.Found:
   taken = [(address, owner) for (address, owner) in (
@@ -118,7 +119,7 @@ def _UnreservedAddress(known: facts.Facts) -> registry.Found:
 
 
 def _AreApart(one: facts.Row, other: facts.Row) -> bool:
-  """Tells whether different links keep two networks apart.
+  """Tells whether two networks have different links in all groups.
 
   """
   ways: List[Dict[str, Set[Tuple[str, ...]]]] = []
@@ -128,7 +129,7 @@ def _AreApart(one: facts.Row, other: facts.Row) -> bool:
       links.setdefault(group, set()).add(tuple(link))
     ways.append(links)
   if not all(ways):
-    # The one that no group is connected to may get any link
+    # A network that is connected to no group may get any link later
     return False
   return all(ways[0][group].isdisjoint(ways[1][group])
              for group in ways[0].keys() & ways[1].keys())
@@ -138,7 +139,7 @@ def _Overlapping(known: facts.Facts, field: str
                  ) -> Iterator[Tuple[facts.Row, facts.Row]]:
   """Yields pairs of networks that have addresses in common.
 
-  @param field: what holds their addresses
+  @param field: the field with the networks' addresses
 
   """
   ranges = sorted(
@@ -158,7 +159,7 @@ def _Overlapping(known: facts.Facts, field: str
 
 @registry.Register(
   "network-overlap", registry.WARNING,
-  "Two networks have addresses in common, and no link of their own",
+  "Two networks have addresses in common, and may have the same link",
   "gnt-network disconnect one of them, or gnt-network connect it with another"
   " link")
 def _NetworkOverlap(known: facts.Facts) -> registry.Found:

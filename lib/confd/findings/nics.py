@@ -2,10 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about network interfaces and their addresses.
+"""Checks of network interfaces and their addresses.
 
-Facts: Ganeti wants a MAC address once in a cluster, an IP address once in a
-network or, without one, on what mode and link say.
+Facts: In Ganeti a MAC address is unique in a cluster. An IP address is unique
+in a network, and for interfaces without a network it is unique among those with
+the same mode and link.
 
 """
 
@@ -22,7 +23,7 @@ from ganeti.confd.schema import columns
 _NIC_FIELDS = ("nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",
                "nic.networks.names")
 
-#: The fields that are needed, see L{facts}
+#: The fields that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.INSTANCE: ["name", "pnode.group", "pnode.group.uuid", *_NIC_FIELDS],
   columns.GROUP: ["uuid", "networks"],
@@ -36,22 +37,22 @@ class Nic(NamedTuple):
   """A network interface of an instance.
 
   """
-  #: The instance and the index
+  #: The subject of findings: the instance's name and the interface's index
   owner: str
-  #: The row of the instance
+  #: The instance's row
   instance: facts.Row
   ip: Optional[str]
   mac: Optional[str]
   mode: str
   link: str
-  #: The UUID of its network, as stored
+  #: The UUID of the interface's network, as stored
   network: Optional[str]
-  #: None if there is no such network
+  #: The network's name; None if there is no such network
   network_name: Optional[str]
 
   @property
   def where(self) -> Tuple[str, ...]:
-    """The scope in which no other interface may have the address.
+    """The scope in which the IP address has to be unique.
 
     """
     if self.network is not None:
@@ -64,13 +65,13 @@ def Nics(known: facts.Facts) -> Iterator[Nic]:
 
   """
   for instance in known.instances:
-    parts = zip(*(instance[name] for name in _NIC_FIELDS))
-    for (index, nic) in enumerate(parts):
+    interfaces = zip(*(instance[name] for name in _NIC_FIELDS))
+    for (index, nic) in enumerate(interfaces):
       yield Nic("%s, nic/%d" % (instance["name"], index), instance, *nic)
 
 
 def _OnNetworks(known: facts.Facts) -> Iterator[Tuple[Nic, facts.Row]]:
-  """Yields the interfaces that are on a network, and the network.
+  """Yields each interface that has a network, and the network.
 
   """
   networks = {network["uuid"]: network for network in known.networks}
@@ -106,7 +107,7 @@ def _DuplicateMac(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "address-outside-network", registry.WARNING,
-  "A network interface's address is not of its network",
+  "A network interface's address is outside of its network",
   "gnt-instance modify --net N:ip=pool INSTANCE, or another network")
 def _AddressOutside(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
@@ -116,7 +117,7 @@ def _AddressOutside(known: facts.Facts) -> registry.Found:
       continue
     text = network["network" if address.version == 4 else "network6"]
     subnet = addresses.ParseSubnet(text)
-    # A network without addresses of this version tells nothing
+    # A network may have no addresses of this IP version
     if subnet is not None and address not in subnet:
       yield (nic.owner, "its address %s is not in network %s, %s" %
              (nic.ip, names[network["uuid"]], text))
@@ -124,8 +125,8 @@ def _AddressOutside(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "nic-not-reserved", registry.WARNING,
-  "A network interface's address is not reserved, and may be given to another"
-  " instance",
+  "A network does not reserve the address of one of its interfaces, and may"
+  " give it to another instance",
   "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
 def _NicNotReserved(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)
@@ -142,7 +143,7 @@ def _NicNotReserved(known: facts.Facts) -> registry.Found:
 
 @registry.Register(
   "network-not-connected", registry.WARNING,
-  "A network interface is on a network that its node's group is not on",
+  "A network interface's network is not connected to its node's group",
   "gnt-network connect NETWORK GROUP, or another network for the interface")
 def _NetworkNotConnected(known: facts.Facts) -> registry.Found:
   names = addresses.NetworkNames(known)

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about nodes and their roles.
+"""Checks of nodes and their roles.
 
 """
 
@@ -16,7 +16,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that are needed, see L{facts}
+#: The fields and places that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "offline", "drained", "master", "master_candidate",
                  "master_capable", "pip", "sip"],
@@ -26,33 +26,32 @@ PLACES = [facts.CLUSTER]
 
 @registry.Register(
   "few-candidates", registry.WARNING,
-  "There are fewer master candidates than the cluster wants, and nodes"
-  " that could be one",
+  "There are fewer master candidates than the pool size, and more nodes that"
+  " could be one",
   "gnt-node modify --auto-promote --master-candidate=yes NODE")
 def _FewCandidates(known: facts.Facts) -> registry.Found:
   pool_size = known.cluster.get("candidate_pool_size")
   if not isinstance(pool_size, int):
     return
-  # As Ganeti counts: a candidate counts even if the node could not become one
-  # now
+  # Ganeti counts a candidate even if the node could not be promoted now
   able = sum(1 for node in known.nodes
              if node["master_capable"] and not node["offline"] and
              not node["drained"])
   count = sum(1 for node in known.nodes if node["master_candidate"])
   wanted = min(pool_size, able)
   if count < wanted:
-    yield ("cluster", "has %d master candidates and could have %d; the pool"
-           " size is %d" % (count, wanted, pool_size))
+    yield ("cluster", "has %d master candidates and could have %d; the"
+           " candidate pool size is %d" % (count, wanted, pool_size))
 
 
 @registry.Register(
   "master-no-candidate", registry.CRITICAL,
-  "The master is no master candidate",
+  "The master is not a master candidate",
   "gnt-node modify --master-candidate=yes on the master")
 def _MasterNoCandidate(known: facts.Facts) -> registry.Found:
   for node in known.nodes:
     if node["master"] and not node["master_candidate"]:
-      yield (node["name"], "is the master, and no master candidate")
+      yield (node["name"], "is the master, but not a master candidate")
 
 
 @registry.Register(
@@ -68,10 +67,9 @@ def _NodeState(known: facts.Facts) -> registry.Found:
       yield (node["name"], "is %s at once" % " and ".join(states))
 
 
-
 @registry.Register(
   "duplicate-node-ip", registry.CRITICAL,
-  "Two nodes, or a node and the cluster, have one address",
+  "Two nodes, or a node and the cluster, have the same address",
   "gnt-node modify --secondary-ip=ADDRESS NODE for one of them")
 def _DuplicateNodeIp(known: facts.Facts) -> registry.Found:
   for (address, owners) in facts.FindTwice(addresses.NodeAddresses(known)):

@@ -2,12 +2,17 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about parameters: their kinds, and the values that they may have.
+"""Checks of parameters: their types, and their allowed values.
 
-Facts, from Ganeti's C{utils.ForceDictType}: a number may be a text that is one;
-a boolean may be any value, but of texts only "true" and "false"; a size may be
-a text with a unit; for a text, False stands for the empty one. Ganeti verifies
-parameters that are filled; here each is looked at where it stands.
+Facts, from Ganeti's C{utils.ForceDictType}:
+  - For a number Ganeti also takes a string that int() or float() can read.
+  - For a boolean Ganeti takes any value that is no string, and of strings only
+    "true", "false" and the empty one.
+  - For a size Ganeti also takes a string with a unit.
+  - For a string Ganeti also takes False, which means the empty string.
+
+Ganeti checks filled parameters; the checks here look at each place where a
+parameter is set.
 
 """
 
@@ -22,7 +27,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that are needed, see L{facts}
+#: The fields and places that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "custom_ndparams"],
   columns.GROUP: ["name", "custom_ndparams", "custom_diskparams"],
@@ -37,14 +42,14 @@ _SIZE = "size"
 INTEGER = "integer"
 _FLOAT = "number"
 
-#: The kind of each parameter, by name
+#: From the names of parameters to their types
 Kinds = Mapping[str, str]
 
 _BE: Kinds = {
   "always_failover": _BOOL,
   "auto_balance": _BOOL,
   "maxmem": _SIZE,
-  # Both of the above before Ganeti 2.6
+  # Before Ganeti 2.6, in place of maxmem and minmem
   "memory": _SIZE,
   "minmem": _SIZE,
   "spindle_use": INTEGER,
@@ -66,16 +71,15 @@ _ND: Kinds = {
   "ssh_port": INTEGER,
   }
 
-#: Node parameters that only groups and the cluster may have
+#: Node parameters that can be set for groups and the cluster only
 _ND_GLOBALS = ["exclusive_storage"]
 
-#: "ext" since Ganeti 3.2
+#: All modes of Ganeti; "ext" is new in Ganeti 3.2
 _NIC_MODES = frozenset(["auto", "bridged", "ext", "openvswitch", "pool",
                         "routed"])
 _BRIDGED = "bridged"
 
-#: The types of disks with a parameter for how an instance reaches them, and the
-#: values of that
+#: The disk types with a parameter C{access}, and the values of that parameter
 _WITH_ACCESS = ["ext", "gluster", "rbd"]
 _ACCESS = "access"
 _ACCESS_MODES = frozenset(["kernelspace", "userspace"])
@@ -92,7 +96,7 @@ def _Is(value: Any, convert: Any) -> bool:
 
 
 def _Fits(value: Any, kind: str) -> bool:
-  """Says whether Ganeti takes a value for one of a kind.
+  """Tells whether Ganeti takes a value for a parameter of a type.
 
   """
   if kind == INTEGER:
@@ -109,25 +113,25 @@ def _Fits(value: Any, kind: str) -> bool:
 
 
 def Problems(params: Any, kinds: Kinds) -> Iterator[str]:
-  """Yields what is wrong with parameters, in words.
+  """Yields a sentence about each wrong parameter.
 
   """
   if not isinstance(params, dict):
-    yield "are no JSON object"
+    yield "not a JSON object"
     return
   for (name, value) in params.items():
-    # Nearly all are integers that fit
+    # Nearly all values are valid integers, so this test comes first
     if type(value) is int and value >= 0 and \
        kinds.get(name) in (_SIZE, INTEGER):
       continue
     if name not in kinds:
-      yield "%s is not known" % name
+      yield "%s is not a known parameter" % name
     elif not _Fits(value, kinds[name]):
-      yield "%s is %s, no %s" % (name, facts.Quote(value), kinds[name])
+      yield "%s is %s, not of type %s" % (name, facts.Quote(value), kinds[name])
 
 
 def _NicProblems(own: Any, default: Mapping[str, Any]) -> Iterator[str]:
-  """Yields what is wrong with the parameters of a network interface.
+  """Yields a sentence about each wrong parameter of a network interface.
 
   """
   yield from Problems(own, _NIC)
@@ -136,19 +140,20 @@ def _NicProblems(own: Any, default: Mapping[str, Any]) -> Iterator[str]:
   if mode is False:
     mode = ""
   if isinstance(mode, str) and mode not in _NIC_MODES:
-    yield "mode is %s, which there is not" % facts.Quote(mode)
+    yield "mode is %s, not one of %s" % (facts.Quote(mode),
+                                         facts.Join(_NIC_MODES))
   if mode == _BRIDGED and not filled.get("link", True):
-    yield "mode is bridged, and link is empty"
+    yield "link is empty although mode is bridged"
 
 
 def _AccessProblems(params: Any) -> Iterator[str]:
-  """Yields what is wrong with the parameters of disks.
+  """Yields a sentence about each wrong parameter of disks.
 
   """
   for kind in _WITH_ACCESS:
     value = facts.Object(facts.Object(params).get(kind)).get(_ACCESS)
     if value is not None and not facts.IsIn(value, _ACCESS_MODES):
-      yield "%s of %s is %s, and not one of %s" % (
+      yield "%s of %s is %s, not one of %s" % (
         _ACCESS, kind, facts.Quote(value), facts.Join(_ACCESS_MODES))
 
 
@@ -177,8 +182,8 @@ def _OfNode(node: facts.Row) -> Iterator[Tuple[str, str]]:
     yield (node["name"], "ndparams: " + problem)
   for name in _ND_GLOBALS:
     if name in node["custom_ndparams"]:
-      yield (node["name"], "ndparams: %s is for groups and the cluster only" %
-             name)
+      yield (node["name"], "ndparams: %s can be set for groups and the cluster"
+             " only" % name)
 
 
 @registry.Register(
@@ -198,7 +203,7 @@ def _InvalidParameter(known: facts.Facts) -> registry.Found:
       for problem in Problems(instance["custom_beparams"], _BE):
         yield (instance["name"], "beparams: " + problem)
     for (index, own) in enumerate(instance["custom_nicparams"]):
-      # Without parameters of its own it has the cluster's
+      # An interface without parameters of its own has the cluster's
       if own:
         for problem in _NicProblems(own, nic_default):
           yield ("%s, nic/%d" % (instance["name"], index), problem)

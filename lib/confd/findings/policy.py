@@ -2,15 +2,18 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about the policies for instances, and what violates them.
+"""Checks of instance policies, and of the instances that violate them.
 
-Facts, from Ganeti's C{objects.InstancePolicy} and C{cmdlib.common}: a policy
-has pairs of a least and a greatest specification ("minmax"), of which an
-instance has to be within one; a standard specification, for the cluster only,
-that is within one, too; the types of disks that are allowed; and two ratios. A
-group's policy is filled with the cluster's. The number of disks does not count
-for an instance without any; where a node has exclusive storage, the spindles
-are those of the disks.
+Facts, from Ganeti's C{objects.InstancePolicy} and C{cmdlib.common}:
+  - A policy has pairs of specifications, a minimum and a maximum ("minmax"). An
+    instance has to be within one of the pairs.
+  - A policy also has the allowed disk templates and two ratios. Only the
+    cluster's policy has a standard specification ("std"), which has to be
+    within a pair, too.
+  - A group's policy is filled with the cluster's.
+  - Ganeti does not check the number of disks of an instance without disks.
+  - On a node with exclusive storage, an instance's spindle use is the sum of
+    its disks' spindles.
 
 """
 
@@ -27,7 +30,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that are needed, see L{facts}
+#: The fields and places that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "group.uuid", "ndp/exclusive_storage"],
   columns.GROUP: ["name", "uuid", "custom_ipolicy", "ipolicy"],
@@ -52,16 +55,16 @@ _DISKLESS = "diskless"
 _ALL_TEMPLATES = frozenset(["blockdev", _DISKLESS, "drbd", "ext", "file",
                             "gluster", "plain", "rbd", "sharedfile"])
 
-#: Keys of the policies of before Ganeti 2.9, which are not looked at
+#: Keys of policies from before Ganeti 2.9; such policies are not checked
 _OLD_KEYS = frozenset([_MIN, _MAX])
 
-#: The name of something that a policy limits, and how much an instance has of
-#: it; None if that is not known
+#: The name of a property that a policy limits, and an instance's value of it;
+#: None if the value is not known
 _Value = Tuple[str, Optional[float]]
 
 
 def _SpecificationProblems(name: str, stored: Any) -> Iterator[str]:
-  """Yields what is wrong with a specification.
+  """Yields a sentence about each fault of a specification.
 
   """
   for problem in parameters.Problems(stored, _KINDS):
@@ -77,12 +80,12 @@ def _IsWithin(stored: Mapping[str, Any], least: Mapping[str, Any],
     return all(least[key] <= stored.get(key, least[key]) <= greatest[key]
                for key in _SPECIFICATIONS)
   except (LookupError, TypeError):
-    # Something else is wrong
+    # Another check reports the missing or malformed value
     return True
 
 
 def _MinMaxProblems(pairs: Any, std: Any, is_cluster: bool) -> Iterator[str]:
-  """Yields what is wrong with the specifications of a policy.
+  """Yields a sentence about each fault of a policy's specifications.
 
   """
   if not isinstance(pairs, list) or not pairs:
@@ -103,7 +106,7 @@ def _MinMaxProblems(pairs: Any, std: Any, is_cluster: bool) -> Iterator[str]:
     for key in _SPECIFICATIONS:
       (low, high) = (least.get(key), greatest.get(key))
       if isinstance(low, int) and isinstance(high, int) and low > high:
-        yield "%s/%d: %s is at least %d and at most %d" % (
+        yield "%s/%d: the minimum of %s is %d, more than the maximum %d" % (
           _MINMAX, index, key, low, high)
     fits = fits or _IsWithin(facts.Object(std), least, greatest)
   if is_cluster and not fits:
@@ -112,7 +115,7 @@ def _MinMaxProblems(pairs: Any, std: Any, is_cluster: bool) -> Iterator[str]:
 
 def _PolicyProblems(policy: Mapping[str, Any], is_cluster: bool
                     ) -> Iterator[str]:
-  """Yields what is wrong with a policy.
+  """Yields a sentence about each fault of a policy.
 
   """
   if _OLD_KEYS.intersection(policy):
@@ -126,19 +129,20 @@ def _PolicyProblems(policy: Mapping[str, Any], is_cluster: bool
     else:
       for item in templates:
         if not facts.IsIn(item, _ALL_TEMPLATES):
-          yield "%s: there is no %s" % (_TEMPLATES, facts.Quote(item))
+          yield "%s: %s is not a disk template" % (_TEMPLATES,
+                                                   facts.Quote(item))
   for key in _RATIOS:
     if isinstance(policy.get(key, 0.0), bool) or \
        not isinstance(policy.get(key, 0.0), (int, float)):
-      yield "%s is %s, no number" % (key, facts.Quote(policy[key]))
+      yield "%s is %s, not a number" % (key, facts.Quote(policy[key]))
   for key in policy:
     if key not in _KEYS:
-      yield "%s is not known" % key
+      yield "%s is not a known key" % key
 
 
 @registry.Register(
   "invalid-policy", registry.CRITICAL,
-  "A policy for instances is incomplete or contradicts itself",
+  "An instance policy is incomplete or contradicts itself",
   "gnt-cluster modify or gnt-group modify, with --ipolicy-...")
 def _InvalidPolicy(known: facts.Facts) -> registry.Found:
   of_cluster = list(_PolicyProblems(
@@ -148,13 +152,13 @@ def _InvalidPolicy(known: facts.Facts) -> registry.Found:
   for group in known.groups:
     if group["custom_ipolicy"]:
       for problem in _PolicyProblems(group["ipolicy"], False):
-        # Problems of the cluster's policy are not told again
+        # Faults of the cluster's policy are not reported for groups as well
         if problem not in of_cluster:
           yield ("group %s" % group["name"], problem)
 
 
 def _Outside(values: Sequence[_Value], pair: Any) -> List[str]:
-  """Lists which values are not within a pair of specifications.
+  """Returns a sentence about each value outside of a pair of specifications.
 
   """
   result = []
@@ -174,10 +178,10 @@ def _Outside(values: Sequence[_Value], pair: Any) -> List[str]:
 
 def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
                 values: Sequence[_Value]) -> List[str]:
-  """Lists the ways in which an instance violates a policy.
+  """Returns a sentence about each way in which an instance violates a policy.
 
-  @param types: of its disks
-  @param values: what it has
+  @param types: the instance's disk types
+  @param values: the instance's values
 
   """
   pairs = policy.get(_MINMAX)
@@ -192,12 +196,12 @@ def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
 
 
 class _Shape(NamedTuple):
-  """All of an instance that a policy limits.
+  """The properties of an instance that a policy limits.
 
   """
-  #: UUID of its group
+  #: The UUID of the instance's group
   group: str
-  #: Of its disks
+  #: The instance's disk types
   types: FrozenSet[str]
   memory: Optional[float]
   cpus: Optional[float]
@@ -206,7 +210,7 @@ class _Shape(NamedTuple):
   sizes: Tuple[Optional[float], ...]
 
   def Values(self) -> List[_Value]:
-    """Lists what a policy limits.
+    """Returns the properties as names and values.
 
     """
     return [("memory-size", self.memory), ("cpu-count", self.cpus),
@@ -221,7 +225,7 @@ def _Number(value: Any) -> Optional[float]:
 
 
 def _Shapes(known: facts.Facts) -> Iterator[Tuple[str, _Shape]]:
-  """Yields the name of each instance, and its shape.
+  """Yields each instance's name and shape.
 
   """
   groups = {node["name"]: node["group.uuid"] for node in known.nodes}
@@ -249,11 +253,11 @@ def _Shapes(known: facts.Facts) -> Iterator[Tuple[str, _Shape]]:
 
 @registry.Register(
   "policy-violation", registry.WARNING,
-  "An instance is not what its group's policy wants",
+  "An instance violates its group's policy",
   "gnt-instance modify INSTANCE, or gnt-group modify --ipolicy-...")
 def _PolicyViolation(known: facts.Facts) -> registry.Found:
   policies = {group["uuid"]: group["ipolicy"] for group in known.groups}
-  # Many instances are alike
+  # Violations by shape, as many instances have the same shape
   found: Dict[_Shape, List[str]] = {}
   for (name, shape) in _Shapes(known):
     if shape not in found:

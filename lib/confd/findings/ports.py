@@ -2,11 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about TCP ports, which Ganeti gives out in the whole cluster.
+"""Checks of TCP ports, which Ganeti allocates for the whole cluster.
 
-Facts: a DRBD disk has a port, and an instance may have one for its console. A
-port that is given back goes into the cluster's pool; the others are taken one
-after the other, and the cluster remembers the highest.
+Facts: A DRBD disk has a port, and an instance may have a port for its console.
+A port that is released goes into the cluster's pool of free ports. If the pool
+is empty, Ganeti allocates the port after the highest one used so far, which the
+cluster remembers.
 
 """
 
@@ -19,7 +20,7 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that are needed, see L{facts}
+#: The fields and places that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.INSTANCE: ["name", "network_port"],
   columns.DISK: ["instance", "index", "attached", "port"],
@@ -28,15 +29,15 @@ PLACES = [facts.CLUSTER]
 
 
 def _Ports(known: facts.Facts) -> Iterator[Tuple[int, str]]:
-  """Yields each port that is used or in the pool, and what it is for.
+  """Yields each port that is used or in the pool of free ports, and its user.
 
   """
   for instance in known.instances:
     if instance["network_port"] is not None:
       yield (instance["network_port"], "the console of %s" % instance["name"])
   for disk in known.disks:
-    # Ganeti does not look at detached disks; a disk that is attached twice has
-    # a finding of its own
+    # Ganeti does not check the ports of detached disks. Another check reports a
+    # disk that is attached twice.
     if disk["port"] is not None and disk["attached"] == 1:
       yield (disk["port"], facts.DiskSubject(disk))
   pool = known.cluster.get("tcpudp_port_pool")
@@ -48,21 +49,21 @@ def _Ports(known: facts.Facts) -> Iterator[Tuple[int, str]]:
 @registry.Register(
   "duplicate-port", registry.CRITICAL,
   "A TCP port is used twice, or is used and in the pool of free ports",
-  "gnt-cluster verify says more; gnt-instance replace-disks gives DRBD disks"
-  " another")
+  "gnt-cluster verify says more; gnt-instance replace-disks gives a DRBD disk"
+  " another port")
 def _DuplicatePort(known: facts.Facts) -> registry.Found:
   for (port, owners) in facts.FindTwice(_Ports(known)):
-    yield ("port %s" % port, "is that of %s" % "; ".join(owners))
+    yield ("port %s" % port, "is used by %s" % "; ".join(owners))
 
 
 @registry.Register(
   "highest-port", registry.WARNING,
-  "A port is used that is higher than the highest that Ganeti remembers, and"
-  " will be given out again",
+  "A port is higher than the highest port that the cluster remembers, and will"
+  " be allocated again",
   registry.BY_HAND)
 def _HighestPort(known: facts.Facts) -> registry.Found:
   remembered = known.cluster.get("highest_used_port")
   highest = max((port for (port, _) in _Ports(known)), default=0)
   if isinstance(remembered, int) and highest > remembered:
-    yield ("cluster", "the highest port used is %s, and %d is remembered" %
-           (highest, remembered))
+    yield ("cluster", "the highest port used is %s, but highest_used_port is %d"
+           % (highest, remembered))

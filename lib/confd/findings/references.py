@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Findings about references to things that are not there.
+"""Checks of references between objects.
 
 """
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from typing import Dict, List
 
+from ganeti.confd import humanize
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import nics
 from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields that are needed beside those of L{nics}, see L{facts}
+#: The fields that the check needs in addition to those of L{nics}, see
+#: L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "group"],
   columns.GROUP: ["name", "networks"],
@@ -27,25 +29,23 @@ PLACES: List[str] = []
 
 @registry.Register(
   "missing-reference", registry.CRITICAL,
-  "Something refers to what is not there",
+  "An object refers to an object that does not exist",
   "gnt-cluster verify says more, and ganeti-confd --check on a node; the"
-  " configuration was changed by hand, or a job was broken off")
+  " configuration was changed by hand, or a job was interrupted")
 def _MissingReference(known: facts.Facts) -> registry.Found:
   if known.warnings:
-    yield ("configuration", "%d %s left out, being malformed or without what"
-           " %s to" % ((known.warnings, ) +
-                       (("thing is", "it refers") if known.warnings == 1 else
-                        ("things are", "they refer"))))
+    yield ("configuration", "%s left out: malformed, or referring to missing"
+           " objects" % humanize.Count(known.warnings, "object"))
   for node in known.nodes:
     if node["group"] is None and any(i["group"] is not None
                                      for i in known.nodes):
-      yield (node["name"], "its group is not there")
+      yield (node["name"], "its group does not exist")
   networks = {network["uuid"] for network in known.networks}
   for group in known.groups:
     for uuid in group["networks"]:
       if uuid not in networks:
         yield ("group %s" % group["name"], "is connected to network %s, which"
-               " is not there" % uuid)
+               " does not exist" % uuid)
   for nic in nics.Nics(known):
     if nic.network is not None and nic.network_name is None:
-      yield (nic.owner, "its network %s is not there" % nic.network)
+      yield (nic.owner, "its network %s does not exist" % nic.network)

@@ -2,11 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The table of checks, and what a finding is.
+"""The table of checks, and the types of checks and findings.
 
-Each check has a name that stays the same, since users switch it off by that.
-The modules of findings enter their checks here, in the order in which they are
-imported by L{ganeti.confd.views.checks}.
+Rule: the name of a check never changes, since users switch checks off by name.
+
+The modules of checks register their functions here. The order of the table is
+the order in which L{ganeti.confd.views.checks} imports those modules.
 
 """
 
@@ -20,37 +21,37 @@ from ganeti.confd.findings import facts
 WARNING = "warning"
 CRITICAL = "critical"
 
-#: What a check yields: pairs of subject and text
+#: A check yields pairs of subject and text
 Found = Iterator[Tuple[str, str]]
 
 _Find = Callable[[facts.Facts], Found]
 
-#: Advice where no single command mends the finding
+#: Advice for faults that no single command repairs
 BY_HAND = "gnt-cluster verify says more; the configuration was changed by hand"
-BY_HAND_OR_JOB = BY_HAND + ", or a job was broken off"
+BY_HAND_OR_JOB = BY_HAND + ", or a job was interrupted"
 
 
 class Finding(NamedTuple):
-  """Something that is wrong or risky.
+  """A fault or risk in the configuration.
 
   """
-  #: Which check has found it, one of L{CHECKS}
+  #: The name of the check that found it, one of L{CHECKS}
   check: str
   #: L{WARNING} or L{CRITICAL}
   severity: str
-  #: The thing that is wrong, e.g. the name of an instance
+  #: The object with the fault, e.g. the name of an instance
   subject: str
   text: str
-  #: What to do
+  #: How to repair the fault
   advice: str
 
 
 class Check(NamedTuple):
-  """Something to look for.
+  """A check.
 
   """
   severity: str
-  #: A sentence on what is found, for documents and help
+  #: A sentence about the fault, for documents and help
   text: str
   advice: str
   find: _Find
@@ -61,7 +62,7 @@ CHECKS: Dict[str, Check] = {}
 
 def Register(name: str, severity: str, text: str, advice: str
              ) -> Callable[[_Find], _Find]:
-  """Enters a function in L{CHECKS}.
+  """Registers a function as a check, in L{CHECKS}.
 
   """
   def _Decorate(find: _Find) -> _Find:

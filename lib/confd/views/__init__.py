@@ -2,9 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What can be made of the cluster's tables: findings, plans, drawings.
+"""Findings, plans and drawings, made of the cluster's tables.
 
-Rule: pure functions. Rows come as mappings from the names of fields to values,
-as C{client.Client.List} can give them; nothing here asks, prints or waits.
+Rule: all functions are pure. A row is a mapping from field names to values, as
+C{client.Client.List} returns it. Nothing in this room sends a request, prints
+or waits.
 
 """

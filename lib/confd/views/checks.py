@@ -2,9 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Finds what is wrong or risky, by the configuration alone.
+"""Finds faults and risks in a configuration.
 
-The checks themselves are in C{ganeti.confd.findings}, one module a subject.
+The checks themselves are in C{ganeti.confd.findings}, with one module for each
+subject.
 
 """
 
@@ -40,7 +41,7 @@ _SUBJECTS = [cluster, daemon, disks, instances, names, networks, nics, nodes,
 
 
 def _Fields() -> Dict[str, List[str]]:
-  """Puts together the fields that the modules of findings need.
+  """Merges the fields that the modules of checks need.
 
   """
   result: Dict[str, List[str]] = {}
@@ -51,10 +52,10 @@ def _Fields() -> Dict[str, List[str]]:
   return result
 
 
-#: The fields that are needed, by table
+#: The fields that the checks need, by table
 FIELDS: Dict[str, List[str]] = _Fields()
 
-#: Places in the configuration that are needed, as JSON pointers
+#: The places in the configuration that the checks need, as JSON pointers
 PLACES: List[str] = list(dict.fromkeys(
   place for subject in _SUBJECTS for place in subject.PLACES))
 
@@ -62,29 +63,29 @@ PLACES: List[str] = list(dict.fromkeys(
 def Known(tables: Mapping[str, Sequence[factslib.Row]],
           places: Mapping[str, Any], statistics: Mapping[str, Any], now: float
           ) -> Facts:
-  """Puts together what was asked for.
+  """Makes the facts from answers of a daemon.
 
-  @param tables: with L{FIELDS}
-  @param places: what stands at each of L{PLACES}, None where nothing does
+  @param tables: rows with L{FIELDS}, by table
+  @param places: the value at each of L{PLACES}, None if there is none
   @param statistics: an answer to STATS
-  @param now: seconds since the epoch
-  @raise LookupError: something is not there
+  @param now: the time, in seconds since the epoch
+  @raise LookupError: a table or place is missing
 
   """
   return Facts({kind: tables[kind] for kind in FIELDS},
                {place: places[place] for place in PLACES},
-               # A daemon of an older version does not tell
+               # Older daemons do not have these two
                statistics["config"].get("warnings", 0),
                statistics["config"].get("stale") is True, now)
 
 
 def Check(facts: Facts, ignore: Iterable[str] = ()) -> List[Finding]:
-  """Looks for all that is wrong or risky.
+  """Runs the checks.
 
-  @param ignore: names of checks to leave out
-  @return: what is critical first, then in the order of L{CHECKS}
+  @param ignore: the names of checks to leave out
+  @return: critical findings first, then in the order of L{CHECKS}
   @raise LookupError: rows lack fields of L{FIELDS}
-  @raise TypeError: values are of other types than the fields have
+  @raise TypeError: a value is not of its field's type
 
   """
   ignored = set(ignore)

@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What daemons tell about themselves (request STATS), as metrics.
+"""The daemons' answers to STATS requests as Prometheus metrics.
 
-Names follow the conventions of Prometheus: base units, and what they are of.
-The library prometheus_client is passed in, as it is optional.
+The names of metrics follow the conventions of Prometheus: they end in the base
+unit. The module prometheus_client.core is passed in, as it is optional.
 
 """
 
@@ -20,8 +20,8 @@ from ganeti.confd import printable
 
 PREFIX = "ganeti_confd_"
 
-#: Groups of counters in an answer: the name and label that they have in
-#: Prometheus, and what they count
+#: From the groups of counters in an answer to their names, labels and help
+#: texts in Prometheus
 COUNTERS = {
   "queries": ("queries", "type", "Requests answered, by type"),
   "replies": ("replies", "status", "Replies sent, by status"),
@@ -30,7 +30,7 @@ COUNTERS = {
   "restarts": ("restarts", "what", "Processes that died and were replaced"),
   }
 
-#: Single numbers in an answer, by their path there
+#: From the paths of single numbers in an answer to their names and help texts
 GAUGES = {
   ("uptime", ): ("uptime_seconds", "Time since the daemon started"),
   ("workers", ): ("workers", "Processes that answer"),
@@ -51,14 +51,14 @@ GAUGES = {
 
 
 def Label(value: Any) -> str:
-  """Returns the value of a label.
+  """Formats a label's value.
 
   """
   return "" if value is None else printable.Printable(str(value))
 
 
 def Number(value: Any) -> Optional[float]:
-  """Returns a number that can be written, if it is one.
+  """Returns a value as a finite number, or None if it is none.
 
   """
   if not isinstance(value, (bool, int, float)):
@@ -71,17 +71,17 @@ def Number(value: Any) -> Optional[float]:
 
 
 class Daemon(NamedTuple):
-  """A daemon, and what it has told.
+  """A daemon and its answer.
 
   """
-  #: Values of the labels that say which it is
+  #: The values of the labels that identify the daemon
   labels: Tuple[str, ...]
-  #: None where it has told nothing
+  #: The answer to STATS; None if the daemon did not answer
   answer: Optional[Mapping[str, Any]]
 
 
 def Flatten(answer: Mapping[str, Any]) -> Iterator[Tuple[Tuple[str, ...], Any]]:
-  """Yields path and value of each single value of an answer.
+  """Yields the path and value of each single value in an answer.
 
   """
   for (key, value) in answer.items():
@@ -97,7 +97,7 @@ def Families(core: Any, labels: Sequence[str], daemons: Sequence[Daemon]
   """Yields families of metrics.
 
   @param core: the module C{prometheus_client.core}
-  @param labels: the names of the labels that say which daemon it is
+  @param labels: the names of the labels that identify a daemon
 
   """
   labels = list(labels)
@@ -125,7 +125,7 @@ def Families(core: Any, labels: Sequence[str], daemons: Sequence[Daemon]
     for (which, answer) in answers:
       values = answer.get(group)
       for (item, value) in (values.items() if isinstance(values, dict) else ()):
-        # None is what the system does not tell
+        # A daemon answers None for a counter that its kernel does not have
         number = Number(value)
         if number is not None:
           counter.add_metric(which + (Label(item), ), number)

@@ -2,26 +2,26 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What has to move before a node can be taken away, and where it can go.
+"""Plans the evacuation of a node: which instances move, how and where to.
 
 Facts, from Ganeti's C{cmdlib/instance_migration.py}, C{cmdlib/instance.py} and
-C{cmdlib/instance_storage.py}: which command moves an instance depends on the
-set of its disks' types.
+C{cmdlib/instance_storage.py}: the command that moves an instance depends on its
+disk types.
 
-  - All of them types that every node of the group reaches, or no disk at all:
-    "migrate" and "failover", with a target node; without one, Ganeti asks an
+  - All disks are on shared storage, or there are no disks: "migrate" and
+    "failover" take a target node. Without a target node Ganeti asks an
     allocator.
-  - All DRBD: "migrate" and "failover" to the secondary node, and no other. If
-    the secondary node is the one to go, "replace-disks" makes a new mirror,
-    copied from the primary node, which has to be online.
-  - All plain or file: "move" stops the instance and copies its disks, from a
-    node that is online.
-  - Other mixtures: no command.
+  - All disks are DRBD: "migrate" and "failover" go to the secondary node only.
+    If the secondary node is evacuated, "replace-disks" makes a new mirror on
+    another node. The data come from the primary node, which has to be online.
+  - All disks are plain or file: "move" stops the instance and copies its disks.
+    The node has to be online.
+  - With any other mixture of types no command moves the instance.
 
-A migration needs an instance that runs, on a hypervisor that can migrate. If
-the backend parameter always_failover is set, Ganeti makes a failover of every
-migration. A forthcoming instance has nothing to copy: Ganeti lets it fail over,
-and refuses to move it.
+A migration needs a running instance and a hypervisor that can migrate. If the
+backend parameter always_failover is set, Ganeti does a failover in place of
+each migration. Ganeti fails a forthcoming instance over, but refuses to move
+it, as it has no disks to copy.
 
 """
 
@@ -39,13 +39,13 @@ from ganeti.confd.schema import columns
 from ganeti.confd.views import shellwords
 
 
-#: What has to be done
+#: Actions, which are commands of gnt-instance
 MIGRATE = "migrate"
 FAIL_OVER = "failover"
 REPLACE_MIRROR = "replace-disks"
 MOVE = "move"
 
-#: Types of disks, in sets that Ganeti treats alike
+#: Disk types, in sets that Ganeti treats alike
 _MIRRORED = frozenset(["drbd"])
 _SHARED = frozenset(["blockdev", "ext", "gluster", "rbd", "sharedfile"])
 _LOCAL = frozenset(["file", "plain"])
@@ -54,7 +54,7 @@ _CANNOT_MIGRATE = frozenset(["chroot", "lxc"])
 
 Row = Mapping[str, Any]
 
-#: The fields that are needed, by table
+#: The fields that a plan needs, by table
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "group.uuid", "offline", "drained", "vm_capable",
                  "tags"],
@@ -64,52 +64,52 @@ FIELDS: Dict[str, List[str]] = {
   columns.DISK: ["instance", "dev_type"],
   }
 
-#: Place in the configuration that is needed, as a JSON pointer
+#: The JSON pointer of the cluster's tags, which a plan needs
 CLUSTER_TAGS = "/cluster/tags"
 
 
 class Step(NamedTuple):
-  """What has to be done for an instance.
+  """How one instance leaves the node.
 
   """
   instance: str
-  #: L{MIGRATE}, L{FAIL_OVER}, L{REPLACE_MIRROR} or L{MOVE}, which are commands
-  #: of gnt-instance; None if none of them can
+  #: L{MIGRATE}, L{FAIL_OVER}, L{REPLACE_MIRROR} or L{MOVE}; None if no command
+  #: moves the instance
   action: Optional[str]
-  #: Whether it can be done and the instance served meanwhile, but for moments
+  #: Whether the action is possible without a shutdown of the instance
   possible: bool
-  #: The node it shall go to, one of the targets; None if there are none
+  #: The proposed target node, one of C{targets}; None if there are no targets
   target: Optional[str]
-  #: The nodes it can go to, empty if there are none
+  #: The nodes that can take the instance
   targets: List[str]
   disk_template: str
-  #: Memory that it needs there, in MiB; 0 where it needs none; None if the
-  #: configuration does not say
+  #: MiB of memory that the instance needs on the target node; 0 if it is down;
+  #: None if the configuration does not say
   memory: Optional[int]
-  #: In words, why it cannot go, or has to be shut down; None if it can
+  #: A sentence that says why C{possible} is false; None if it is true
   problem: Optional[str]
 
 
 class Plan(NamedTuple):
-  """All that has to be done.
+  """The steps of an evacuation.
 
   """
   node: str
   steps: List[Step]
-  #: MiB that come to each node
+  #: MiB of memory that the steps add to each target node
   memory: Dict[str, int]
 
 
 class _Loads:
-  """The loads of nodes, with all that the steps so far bring there.
+  """The load of each node after the steps planned so far.
 
   """
   def __init__(self, instances: Sequence[Row], rules: htoolstags.Rules) -> None:
     self._rules = rules
-    #: Memory in MiB of instances that have a node as primary or as secondary
+    #: MiB of memory of the instances with a node as primary or as secondary
     self._primary: Counter[str] = collections.Counter()
     self._secondary: Counter[str] = collections.Counter()
-    #: Primary nodes and exclusion tags of instances on them
+    #: Pairs of a node and an exclusion tag of one of its primary instances
     self._tags: Set[Tuple[str, str]] = set()
     for row in instances:
       self._Add(row, row["pnode"])
@@ -129,12 +129,12 @@ class _Loads:
 
   def Choose(self, row: Row, targets: Sequence[str],
              as_mirror: bool = False) -> Optional[str]:
-    """Chooses where an instance goes, and remembers that.
+    """Chooses the target of an instance, and adds the instance to its load.
 
-    Targets on which no exclusion tag would stand twice come first, then those
-    with the least memory of instances.
+    The best target has the fewest of the instance's exclusion tags already, and
+    among equals the least memory of instances.
 
-    @param as_mirror: whether only its mirror goes there
+    @param as_mirror: whether only the instance's mirror goes to the target
 
     """
     if not targets:
@@ -150,19 +150,19 @@ class _Loads:
     return target
 
 
-class _Node(NamedTuple):
-  """The node to be taken away, and the others.
+class _Evacuated(NamedTuple):
+  """The node to be evacuated, and the nodes that can take its instances.
 
   """
   row: Row
-  #: By name, the nodes that can take instances
+  #: The nodes of the cluster that can take instances, by name
   usable: Mapping[str, Row]
-  #: Names of those usable nodes that are in the node's group
+  #: The names of the usable nodes in the evacuated node's group
   others: Sequence[str]
   rules: htoolstags.Rules
 
   def Migratable(self, targets: Sequence[str]) -> List[str]:
-    """Lists those targets to which migration tags let instances migrate.
+    """Returns the targets to which migration tags permit a migration.
 
     """
     return [name for name in targets
@@ -171,7 +171,7 @@ class _Node(NamedTuple):
 
 
 def _WhyNotUsable(row: Row) -> Optional[str]:
-  """Says why a node can take no instances; None if it can.
+  """Returns why a node can take no instances, or None if it can.
 
   """
   if row["offline"]:
@@ -189,11 +189,11 @@ def _WhyNoCommand(row: Row, types: FrozenSet[str]) -> str:
            ", ".join(sorted(types))))
 
 
-def _SecondaryTargets(row: Row, node: _Node, nodes: Mapping[str, Row]
+def _SecondaryTargets(row: Row, node: _Evacuated, nodes: Mapping[str, Row]
                       ) -> Tuple[List[str], Optional[str]]:
-  """Says whether an instance's secondary node can take it.
+  """Tells whether an instance's secondary node can take the instance.
 
-  @return: that node, or nothing and why
+  @return: the node and None, or no node and the reason
 
   """
   if not row["snodes"]:
@@ -204,12 +204,13 @@ def _SecondaryTargets(row: Row, node: _Node, nodes: Mapping[str, Row]
   (name, ) = row["snodes"]
   if name in node.usable:
     return ([name], None)
-  reason = _WhyNotUsable(nodes[name]) if name in nodes else "is not there"
+  reason = _WhyNotUsable(nodes[name]) if name in nodes else "does not exist"
   return ([], "its secondary node %s %s" % (name, reason))
 
 
-def _WhyDown(row: Row, node: _Node, targets: Sequence[str]) -> Optional[str]:
-  """Says why an instance that runs has to be shut down to go; None if not.
+def _WhyDown(row: Row, node: _Evacuated, targets: Sequence[str]
+             ) -> Optional[str]:
+  """Returns why a running instance has to be shut down for the step, or None.
 
   """
   if row["hypervisor"] in _CANNOT_MIGRATE:
@@ -222,11 +223,11 @@ def _WhyDown(row: Row, node: _Node, targets: Sequence[str]) -> Optional[str]:
   return None
 
 
-def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Node,
+def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Evacuated,
                  nodes: Mapping[str, Row], loads: _Loads) -> Step:
-  """Says what has to be done for an instance on the node.
+  """Plans the step of an instance whose primary node is evacuated.
 
-  @param types: of its disks
+  @param types: the instance's disk types
 
   """
   is_up = row["admin_state"] == "up"
@@ -262,9 +263,9 @@ def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Node,
               row["be/maxmem"] if is_up else 0, problem)
 
 
-def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Node,
+def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Evacuated,
                    nodes: Mapping[str, Row], loads: _Loads) -> Step:
-  """Says what has to be done for an instance that has its mirror on the node.
+  """Plans the step of an instance whose secondary node is evacuated.
 
   """
   action: Optional[str] = None
@@ -275,8 +276,8 @@ def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Node,
   elif len(row["snodes"]) > 1:
     problem = "its mirrors are on several nodes: %s" % ", ".join(row["snodes"])
   elif row["pnode"] not in nodes or nodes[row["pnode"]]["offline"]:
-    problem = ("its primary node %s is offline, from which a new mirror would"
-               " be copied" % row["pnode"])
+    problem = ("its primary node %s is offline, so a new mirror cannot be copied"
+               " from it" % row["pnode"])
   else:
     action = REPLACE_MIRROR
     targets = [name for name in node.others if name != row["pnode"]]
@@ -289,12 +290,12 @@ def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Node,
 
 def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
          primary_only: bool = False) -> Optional[Plan]:
-  """Makes a plan.
+  """Plans the evacuation of a node.
 
   @param node: full name of the node
-  @param tables: with L{FIELDS}
-  @param cluster_tags: what stands at L{CLUSTER_TAGS}, None if nothing does
-  @param primary_only: whether mirrors may stay
+  @param tables: rows with L{FIELDS}, by table
+  @param cluster_tags: the value at L{CLUSTER_TAGS}, None if there is none
+  @param primary_only: whether mirrors stay on the node
   @return: None if there is no such node
   @raise LookupError: rows lack fields of L{FIELDS}
 
@@ -308,7 +309,7 @@ def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
   others = [name for (name, row) in usable.items()
             if row["group.uuid"] == mine["group.uuid"]]
   rules = htoolstags.Parse(cluster_tags)
-  leaving = _Node(mine, usable, others, rules)
+  leaving = _Evacuated(mine, usable, others, rules)
   instances = tables[columns.INSTANCE]
   loads = _Loads(instances, rules)
   types = facts.DiskTypes(tables[columns.DISK])
@@ -325,7 +326,7 @@ def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
 
 
 def _Memory(steps: Sequence[Step]) -> Dict[str, int]:
-  """Sums up the memory that comes to each node.
+  """Sums up the memory that the steps add to each target node.
 
   """
   memory: Dict[str, int] = {}
@@ -337,13 +338,13 @@ def _Memory(steps: Sequence[Step]) -> Dict[str, int]:
 
 
 def Command(step: Step) -> Optional[str]:
-  """Writes the command of Ganeti's that does a step.
+  """Formats the gnt-instance command of a step.
 
-  Ganeti asks whether it shall go on unless there is "-f", as in the commands
-  that hbal(1) prints; "replace-disks" does not ask.
+  The command has the option "-f", as those that hbal(1) prints, or Ganeti would
+  ask for a confirmation. "replace-disks" does not ask.
 
-  @return: a line for a shell; None if no command can, or if no line can hold
-    the names
+  @return: a line for a shell; None if the step has no command, or if a name
+    cannot stand in a line
 
   """
   if step.action is None or step.target is None:
@@ -359,7 +360,7 @@ def Command(step: Step) -> Optional[str]:
 
 
 def _Checked(step: Step) -> Step:
-  """Makes a step impossible if its names fit into no line for a shell.
+  """Marks a step as impossible if its names cannot stand in a command line.
 
   """
   if step.target is None or Command(step) is not None:

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which instances are on which nodes: what drawings of a cluster show.
+"""The placement of instances on nodes, for drawings of a cluster.
 
 """
 
@@ -17,15 +17,15 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: The fields of L{Node} and L{Instance}, in their order, by table
+#: The fields of L{NodeSummary} and L{InstanceSummary} in order, by table
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "role", "group", "sinst_cnt"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "be/maxmem"],
   }
 
 
-class Node(NamedTuple):
-  """A node; the types are those of a configuration that is whole.
+class NodeSummary(NamedTuple):
+  """A node. In a broken configuration the values may have other types.
 
   """
   name: str
@@ -34,8 +34,8 @@ class Node(NamedTuple):
   secondary: int
 
 
-class Instance(NamedTuple):
-  """An instance; the types are those of a configuration that is whole.
+class InstanceSummary(NamedTuple):
+  """An instance. In a broken configuration the values may have other types.
 
   """
   name: str
@@ -46,27 +46,29 @@ class Instance(NamedTuple):
 
 
 class Load(NamedTuple):
-  """What nodes carry as primary nodes, by their names.
+  """The load of each node by its primary instances.
 
   """
+  #: The number of instances, by node
   instances: Counter[str]
-  #: Configured memory in MiB, of all instances that are not offline
+  #: MiB of memory configured for instances that are not offline, by node
   memory: Counter[str]
 
 
-def ByGroup(nodes: Sequence[Node]) -> List[Tuple[str, List[Node]]]:
-  """Sorts nodes by group; those without one come under "-".
+def ByGroup(nodes: Sequence[NodeSummary]
+            ) -> List[Tuple[str, List[NodeSummary]]]:
+  """Returns the nodes of each group; nodes without a group come under "-".
 
   """
-  groups: Dict[str, List[Node]] = {}
+  groups: Dict[str, List[NodeSummary]] = {}
   for node in nodes:
     groups.setdefault(node.group or "-", []).append(node)
   return sorted(groups.items(),
                 key=lambda item: naturalorder.NaturalKey(item[0]))
 
 
-def Sum(instances: Sequence[Instance]) -> Load:
-  """Sums up what nodes carry.
+def Sum(instances: Sequence[InstanceSummary]) -> Load:
+  """Sums up the load of each node.
 
   """
   counts: Counter[str] = collections.Counter(i.primary for i in instances)

@@ -2,15 +2,17 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Command lines for a shell, whatever the names in them hold.
+"""Command lines for a shell, with any names in them.
 
-Facts: C{shlex.quote} leaves a word alone whose characters mean nothing to a
-POSIX shell; zsh reads a word that begins with an equals sign as the path of a
-program. No form of quoting that all POSIX shells know makes a line of text of a
-control character. Programs of Ganeti's take what stands after "--" for operands
-(optparse).
+Rule: each command line that a program of this package prints is made here.
 
-Rule: each command line that is shown or written is made here.
+Facts:
+  - C{shlex.quote} does not quote a word whose characters mean nothing to a
+    POSIX shell. But zsh replaces a word that begins with an equals sign by the
+    path of a program.
+  - POSIX shells have no common form of quoting that keeps a control character
+    out of a line of text.
+  - Ganeti's programs take all words after "--" as operands (optparse).
 
 """
 
@@ -29,13 +31,13 @@ def _Word(text: str) -> str:
 
 def Line(command: Sequence[str], operands: Sequence[str] = ()
          ) -> Optional[str]:
-  """Writes a command line, for bash, zsh and every POSIX shell.
+  """Formats a command line for bash, zsh and every POSIX shell.
 
-  @param command: the program and its options, each word as the program gets it
-  @param operands: what stands after the options; "--" goes before them if one
-    begins with a dash
+  @param command: the program and its options, not quoted
+  @param operands: the words after the options, not quoted; if one begins with a
+    dash, "--" is put before them
   @return: None if a word has a character that cannot stand in a line of text,
-    such as a newline: no command line is right then
+    such as a newline
 
   """
   words = list(command)

@@ -2,14 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Draws a cluster as SVG: nodes with their instances, and who mirrors whom.
+"""Draws a cluster as SVG: the nodes with their instances, and the mirrors.
 
-The drawing needs nothing else: no font, script or file. Role and state are said
-by words, lines and marks, too, not by colours alone. Where nodes have few
-instances, these are drawn with their names, else as small squares; a pointer on
-one shows what it is.
+The drawing needs no font, script or other file. Roles and states are shown by
+words and kinds of lines as well as by colours. If no node has many instances,
+instances are drawn with their names, else as squares only. Each square has a
+tooltip.
 
-Rule: whatever names hold, the text is well-formed XML, and no name is markup.
+Rule: the text is well-formed XML with any names, and no name becomes markup.
 
 """
 
@@ -26,7 +26,7 @@ from ganeti.confd.views import placement
 from ganeti.confd.views import xmltext
 
 
-#: The drawing's looks, for those who put it into a page of their own
+#: The drawing's style sheet, also for pages that contain drawings
 STYLE = """\
 .map { font-family: sans-serif; font-size: 12px; fill: #222; }
 .map .ground { fill: #fff; }
@@ -69,7 +69,7 @@ STYLE = """\
 }
 """
 
-# Pixels; the least width is that of the texts
+# Sizes in pixels. The longest line of text needs _LEAST_WIDTH.
 _WIDTH = 1200
 _LEAST_WIDTH = 606
 _MARGIN = 20
@@ -82,17 +82,18 @@ _SQUARE_STEP = 12
 _CELLS = (9, 30)
 _LABEL_CHARACTER = 6.5
 
-#: Up to so many instances on a node are drawn with their names
+#: Instances have names in the drawing if no node has more instances
 _NAMED = 8
-#: Characters of a name that fit a box, beside the role and without
+#: How many characters of a name fit a box, beside the role and without the role
 _BESIDE_ROLE = 17
 _ALONE = 27
-#: Characters that fit beside the matrix
+#: How many characters of a name fit beside the matrix
 _BESIDE_MATRIX = 20
 
-#: How many instances are "everything" of a node, and how many such nodes are
-#: listed
+#: A node with fewer mirrored instances is not reported for having all mirrors
+#: on one other node
 _EVERYTHING = 2
+#: How many such nodes are listed
 _LISTED = 10
 
 _STATES = {
@@ -102,7 +103,7 @@ _STATES = {
 
 
 class _Pen:
-  """Writes elements.
+  """Formats SVG elements.
 
   """
   def __init__(self) -> None:
@@ -135,7 +136,7 @@ def _Shorten(text: str, length: int) -> str:
 
 
 class _Names:
-  """Names without the domain, where all have the same.
+  """Shortens names by their domain if all have the same domain.
 
   """
   def __init__(self, names: Iterable[str]) -> None:
@@ -146,8 +147,8 @@ class _Names:
     return name.partition(".")[0] or name if self._cut else name
 
 
-def _Tip(instance: placement.Instance) -> str:
-  """Says what an instance is, for a pointer on it.
+def _Tip(instance: placement.InstanceSummary) -> str:
+  """Returns an instance's tooltip.
 
   """
   parts = [instance.name, str(instance.state)]
@@ -160,11 +161,11 @@ def _Tip(instance: placement.Instance) -> str:
 
 
 class _Drawing:
-  """The nodes, as boxes.
+  """Draws the nodes as boxes.
 
   """
-  def __init__(self, nodes: Sequence[placement.Node],
-               instances: Sequence[placement.Instance]) -> None:
+  def __init__(self, nodes: Sequence[placement.NodeSummary],
+               instances: Sequence[placement.InstanceSummary]) -> None:
     self._load = placement.Sum(instances)
     self._most = max(self._load.memory.values(), default=0)
     self._named = max(self._load.instances.values(), default=0) <= _NAMED
@@ -175,7 +176,7 @@ class _Drawing:
     for instance in instances:
       self._on[instance.primary].append(instance)
 
-  def _Height(self, node: placement.Node) -> float:
+  def _Height(self, node: placement.NodeSummary) -> float:
     count = len(self._on[node.name])
     if self._named:
       body = count * _LINE
@@ -186,7 +187,7 @@ class _Drawing:
 
   @property
   def _a_row(self) -> int:
-    """How many boxes there are in a row.
+    """The number of boxes in a row.
 
     """
     most = (_WIDTH - 2 * _MARGIN + _GAP) // (_BOX + _GAP)
@@ -198,7 +199,7 @@ class _Drawing:
     return 2 * _MARGIN + self._a_row * (_BOX + _GAP) - _GAP
 
   def Describe(self) -> List[str]:
-    """Says what there is, for those who do not see it.
+    """Returns sentences about the groups, for readers who do not see the boxes.
 
     """
     return ["%s: %s, %s" % (
@@ -209,7 +210,7 @@ class _Drawing:
   def Draw(self, pen: _Pen, y: float) -> float:
     """Draws all groups.
 
-    @return: where the next thing can be drawn
+    @return: the y coordinate below the groups
 
     """
     a_row = self._a_row
@@ -227,7 +228,7 @@ class _Drawing:
     return y
 
   def _DrawNode(self, pen: _Pen, x: float, y: float, height: float,
-                node: placement.Node) -> None:
+                node: placement.NodeSummary) -> None:
     role = columns.ROLES.get(node.role, node.role)
     memory = self._load.memory[node.name]
     part = memory / self._most if self._most else 0
@@ -250,7 +251,7 @@ class _Drawing:
     self._DrawInstances(pen, x + _PAD, text_y + _PAD, node)
 
   def _DrawInstances(self, pen: _Pen, x: float, y: float,
-                     node: placement.Node) -> None:
+                     node: placement.NodeSummary) -> None:
     a_row = (_BOX - 2 * _PAD) // _SQUARE_STEP
     for (i, instance) in enumerate(self._on[node.name]):
       looks = _STATES.get(instance.state, "other")
@@ -272,11 +273,11 @@ class _Pair(NamedTuple):
 
 
 class _Matrix:
-  """Which node mirrors which: a row for each primary node.
+  """Draws the matrix of mirrors: a row for each primary node.
 
   """
-  def __init__(self, nodes: Sequence[placement.Node],
-               instances: Sequence[placement.Instance]) -> None:
+  def __init__(self, nodes: Sequence[placement.NodeSummary],
+               instances: Sequence[placement.InstanceSummary]) -> None:
     self._pairs: Counter[_Pair] = collections.Counter(
       _Pair(instance.primary, name) for instance in instances
       for name in instance.secondaries)
@@ -296,7 +297,7 @@ class _Matrix:
     return 2 * _MARGIN + self._margin + self._cell * len(self._names)
 
   def _Everything(self) -> List[Tuple[_Pair, int]]:
-    """Returns the pairs in which one node mirrors all of another.
+    """Returns the pairs in which one node has all mirrors of another node.
 
     """
     peers = collections.Counter(pair.primary for pair in self._pairs)
@@ -305,7 +306,7 @@ class _Matrix:
     return sorted(found, key=lambda item: -item[1])
 
   def Describe(self) -> List[str]:
-    """Says which node mirrors all of which other one.
+    """Returns a sentence about each node with all mirrors on one other node.
 
     """
     return ["%s: all of its %d to %s" % (pair.primary, count, pair.secondary)
@@ -314,7 +315,7 @@ class _Matrix:
   def Draw(self, pen: _Pen, y: float) -> float:
     """Draws the matrix, if there are mirrors.
 
-    @return: where the next thing can be drawn
+    @return: the y coordinate below the matrix
 
     """
     y += _LINE
@@ -362,8 +363,8 @@ class _Matrix:
       pen.Text(_MARGIN, y, "No node has all its mirrors (%d or more) on one"
                " other node." % _EVERYTHING)
       return y + _LINE
-    for text in ["Framed: all that is mirrored from a node is on one other"
-                 " node,", "which has to carry it all if the first one fails."]:
+    for text in ["Framed: one node has all mirrors of another node, and would"
+                 " get all of", "its instances if that other node failed."]:
       pen.Text(_MARGIN, y, text)
       y += _LINE
     for text in self.Describe()[:_LISTED]:
@@ -377,32 +378,33 @@ class _Matrix:
 
 
 def _Legend(pen: _Pen, y: float) -> float:
-  """Says what boxes and squares mean.
+  """Draws the legend of boxes and squares.
 
   """
   for text in ["A box is a node: its primary+secondary instances, and the"
-               " configured memory of the former,", "which also is how far it"
-               " is filled; a full box is the node that has most."]:
+               " memory configured for the primary",
+               "ones. The box is filled by that memory, relative to the node"
+               " with the most memory."]:
     pen.Text(_MARGIN, y, text, "small")
     y += _LINE
   x = float(_MARGIN)
-  for (looks, text) in [("up", "an instance that shall be up"),
-                        ("down", "one that shall be down"),
-                        ("other", "one that is offline")]:
+  for (looks, text) in [("up", "an instance set to be up"),
+                        ("down", "an instance set to be down"),
+                        ("other", "an offline instance")]:
     pen.Rectangle(x, y - _SQUARE, _SQUARE, _SQUARE, looks)
     pen.Text(x + _SQUARE_STEP + 3, y, text, "small")
     x += 180
   return y + _GAP
 
 
-def Draw(nodes: Sequence[placement.Node],
-         instances: Sequence[placement.Instance], title: str,
+def Draw(nodes: Sequence[placement.NodeSummary],
+         instances: Sequence[placement.InstanceSummary], title: str,
          with_style: bool = True) -> str:
   """Draws a cluster.
 
-  @param title: what stands above it
-  @param with_style: whether L{STYLE} is in it; a page that has it by other
-    means can do without
+  @param title: the heading above the drawing
+  @param with_style: whether the drawing contains L{STYLE}, which a page may
+    have already
   @return: an svg element
 
   """

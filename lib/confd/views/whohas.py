@@ -2,11 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Who has an IP address, a MAC address or a name.
+"""Looks up which object has an IP address, a MAC address or a name.
 
-L{Parse} tells what a word is; L{InstancesWith} and L{Find} look for it in
-tables. An address may be there more than once, in several networks or on
-several links; each place is a finding of its own.
+L{Parse} tells which of the three a word is; L{InstancesWith} and L{Find} look
+it up in tables. The same address may be used several times, in different
+networks or on different links; each use is a match of its own.
 
 """
 
@@ -19,30 +19,30 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, \
   Sequence
 
 
-#: What a word is
+#: Kinds of words
 IP = "IP address"
 MAC = "MAC address"
 NAME = "name"
 
-#: The field of instances in which each kind of address is looked for
+#: From the kinds of addresses to the instances' field with such addresses
 ADDRESS_FIELDS = {
   IP: "nic.ips",
   MAC: "nic.macs",
   }
 
-#: The fields that L{Find} wants to have of instances and of nodes
+#: The fields of instances and nodes that L{Find} needs
 _NIC_FIELDS = ("nic.names", "nic.ips", "nic.macs", "nic.modes", "nic.links",
                "nic.networks.names")
 INSTANCE_FIELDS = ("name", "pnode", "snodes") + _NIC_FIELDS
 NODE_FIELDS = ("name", "pip", "sip")
 
-#: What a finding is
+#: Kinds of matches
 INSTANCE = "instance"
 PRIMARY_IP = "primary IP"
 SECONDARY_IP = "secondary IP"
 MASTER_IP = "master IP"
 
-#: As ip(8) and most others write it, and as Cisco's devices do
+#: The notation of ip(8) and most other programs, and that of Cisco's devices
 _MAC_RE = re.compile(r"[0-9a-f]{2}(?:([:-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}"
                      r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 
@@ -50,17 +50,17 @@ _Row = Mapping[str, Any]
 
 
 class Sought(NamedTuple):
-  """What is looked for.
+  """The address or name to look up.
 
   """
   #: L{IP}, L{MAC} or L{NAME}
   kind: str
-  #: The one spelling of an address; a name as it was typed
+  #: An address in canonical form, or a name as it was typed
   value: str
 
 
-class Node(NamedTuple):
-  """A node; the addresses are None where it is not in the table of nodes.
+class NodeIps(NamedTuple):
+  """A node and its addresses, which are None if the node is not in the table.
 
   """
   name: str
@@ -81,34 +81,35 @@ class Nic(NamedTuple):
   network: Optional[str]
 
 
-class Finding(NamedTuple):
-  """One place where it is.
+class Match(NamedTuple):
+  """An object that has the address or name.
 
   """
+  #: L{INSTANCE}, L{PRIMARY_IP}, L{SECONDARY_IP} or L{MASTER_IP}
   what: str
-  #: The instance's or node's
+  #: The name of the instance or node
   name: str
   ip: Optional[str]
-  #: Only instances have one, if any
+  #: The instance's network interface; None for nodes
   nic: Optional[Nic]
-  #: The instance's primary node, else the node itself
-  node: Optional[Node]
-  secondaries: List[Node]
+  #: The instance's primary node, or the node itself
+  node: Optional[NodeIps]
+  secondaries: List[NodeIps]
 
 
-def AsDict(finding: Finding) -> Dict[str, Any]:
-  """Makes of a finding what JSON can tell.
+def AsDict(match: Match) -> Dict[str, Any]:
+  """Converts a match to a JSON object.
 
   """
-  (nic, node) = (finding.nic, finding.node)
-  return dict(finding._asdict(),
+  (nic, node) = (match.nic, match.node)
+  return dict(match._asdict(),
               nic=None if nic is None else nic._asdict(),
               node=None if node is None else node._asdict(),
-              secondaries=[mirror._asdict() for mirror in finding.secondaries])
+              secondaries=[mirror._asdict() for mirror in match.secondaries])
 
 
 def _SpellIp(text: Any) -> Optional[str]:
-  """Returns the one spelling of an IP address; None for anything else.
+  """Returns an IP address in canonical form; None for anything else.
 
   """
   if not isinstance(text, str):
@@ -117,12 +118,13 @@ def _SpellIp(text: Any) -> Optional[str]:
     address = ipaddress.ip_address(text)
   except ValueError:
     return None
-  # ::ffff:192.0.2.1 is how programs see IPv4 on an IPv6 socket
+  # Programs with an IPv6 socket see the IPv4 address 192.0.2.1 as
+  # ::ffff:192.0.2.1
   return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _SpellMac(text: Any) -> Optional[str]:
-  """Returns the one spelling of a MAC address; None for anything else.
+  """Returns a MAC address in canonical form; None for anything else.
 
   """
   if not (isinstance(text, str) and _MAC_RE.fullmatch(text.lower())):
@@ -138,7 +140,7 @@ _SPELL: Dict[str, Callable[[Any], Optional[str]]] = {
 
 
 def Parse(word: str) -> Sought:
-  """Tells what a word is; what is no address is a name.
+  """Parses a word; a word that is no address is a name.
 
   """
   for (kind, spell) in _SPELL.items():
@@ -149,11 +151,10 @@ def Parse(word: str) -> Sought:
 
 
 def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> List[str]:
-  """Lists the instances that have an address.
+  """Returns the names of the instances that have an address.
 
-  @param sought: not a name
-  @param rows: with name and the field of L{ADDRESS_FIELDS}
-  @return: names
+  @param sought: an IP or MAC address
+  @param rows: instances, with the name and the field of L{ADDRESS_FIELDS}
 
   """
   spell = _SPELL[sought.kind]
@@ -162,57 +163,57 @@ def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> List[str]:
           if any(spell(address) == sought.value for address in row[field])]
 
 
-def _OfInstance(sought: Sought, row: _Row, find: Callable[[str], Node]
-                ) -> List[Finding]:
+def _OfInstance(sought: Sought, row: _Row, find: Callable[[str], NodeIps]
+                ) -> List[Match]:
   name = row["name"]
   node = None if row["pnode"] is None else find(row["pnode"])
   mirrors = [find(i) for i in row["snodes"]]
-  findings = []
+  matches = []
   for (number, (nic_name, ip, mac, mode, link, network)) in \
       enumerate(zip(*[row[field] for field in _NIC_FIELDS])):
     address = mac if sought.kind == MAC else ip
     if sought.kind == NAME or _SPELL[sought.kind](address) == sought.value:
-      findings.append(Finding(INSTANCE, name, ip,
-                              Nic(number, nic_name, mac, mode, link, network),
-                              node, mirrors))
-  if sought.kind == NAME and not findings:
-    findings.append(Finding(INSTANCE, name, None, None, node, mirrors))
-  return findings
+      matches.append(Match(INSTANCE, name, ip,
+                            Nic(number, nic_name, mac, mode, link, network),
+                            node, mirrors))
+  if sought.kind == NAME and not matches:
+    matches.append(Match(INSTANCE, name, None, None, node, mirrors))
+  return matches
 
 
-def _OfNode(sought: Sought, node: Node) -> List[Finding]:
+def _OfNode(sought: Sought, node: NodeIps) -> List[Match]:
   addresses = [(PRIMARY_IP, node.primary_ip)]
   if node.secondary_ip != node.primary_ip:
     addresses.append((SECONDARY_IP, node.secondary_ip))
-  return [Finding(what, node.name, ip, None, node, [])
+  return [Match(what, node.name, ip, None, node, [])
           for (what, ip) in addresses
           if sought.kind == NAME or _SpellIp(ip) == sought.value]
 
 
 def Find(sought: Sought, instances: Sequence[_Row], nodes: Sequence[_Row],
          named: Optional[str] = None,
-         master: Optional[Sequence[str]] = None) -> List[Finding]:
-  """Finds out who has it.
+         master: Optional[Sequence[str]] = None) -> List[Match]:
+  """Returns the objects that have an address or name.
 
-  @param instances: with L{INSTANCE_FIELDS}, those that have it
-  @param nodes: with L{NODE_FIELDS}, all
-  @param named: the node that has this name
-  @param master: name of the master node, and the master IP
+  @param instances: the instances that have it, with L{INSTANCE_FIELDS}
+  @param nodes: all nodes, with L{NODE_FIELDS}
+  @param named: the name of the node that has the name
+  @param master: the name of the master node, and the master IP
 
   """
-  known = {row["name"]: Node(*[row[field] for field in NODE_FIELDS])
+  known = {row["name"]: NodeIps(*[row[field] for field in NODE_FIELDS])
            for row in nodes}
 
-  def _Node(name: str) -> Node:
-    return known.get(name, Node(name, None, None))
+  def _Node(name: str) -> NodeIps:
+    return known.get(name, NodeIps(name, None, None))
 
-  findings = [finding for row in instances
-              for finding in _OfInstance(sought, row, _Node)]
+  matches = [match for row in instances
+              for match in _OfInstance(sought, row, _Node)]
   for node in known.values():
     if sought.kind == IP or (sought.kind == NAME and node.name == named):
-      findings.extend(_OfNode(sought, node))
+      matches.extend(_OfNode(sought, node))
   if master is not None and sought.kind == IP:
     (name, ip) = master
     if _SpellIp(ip) == sought.value:
-      findings.append(Finding(MASTER_IP, name, ip, None, _Node(name), []))
-  return findings
+      matches.append(Match(MASTER_IP, name, ip, None, _Node(name), []))
+  return matches

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Text in markup: HTML and SVG.
+"""Escapes text for HTML and SVG.
 
 """
 
@@ -12,7 +12,7 @@ from ganeti.confd import printable
 
 
 def Escape(text: str) -> str:
-  """Escapes a text, also for a value in quotes.
+  """Escapes a text, for content and for attribute values in quotes.
 
   """
   return html.escape(printable.Printable(text))

@@ -1,0 +1,87 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Questions that "watch" follows, and following them from the start on.
+
+The modules of the commands that can be watched make L{Watched}s. This module
+does not import them, so that only the one watched is loaded.
+
+"""
+
+from __future__ import annotations
+
+import time
+
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
+
+from ganeti import errors
+from ganeti.confd import client as clientlib
+from ganeti.confd.command import output
+
+
+#: Seconds between two attempts to get the first answer
+INTERVAL = 1.0
+
+#: Receives each error while following, and None when answers come again
+ReportError = Callable[[Optional[Exception]], None]
+
+#: Starts to follow a question, and returns its changes
+Start = Callable[[ReportError], Iterator[clientlib.Change]]
+
+
+class Row(NamedTuple):
+  """An item of an answer as a row of a table.
+
+  """
+  #: The titles of the cells; None for a row with a single cell
+  titles: Optional[Sequence[str]]
+  cells: Sequence[Any]
+
+
+class Watched(NamedTuple):
+  """A question that is watched, and how its answers are printed.
+
+  """
+  start: Start
+  #: Prints an answer as text
+  show: Callable[[Any], None]
+  #: Converts an item of an answer to a row of a table
+  row: Callable[[Any], Row]
+  #: Converts an answer, or None for no answer, to its form with --json
+  to_json: Callable[[Any], Any]
+  #: Converts an item of an answer to its form with --json
+  item_to_json: Callable[[Any], Any]
+
+
+def _ReportError(err: Optional[Exception]) -> None:
+  output.Say("There are answers again" if err is None
+             else "%s; trying again" % output.Describe(err))
+
+
+def Follow(start: Start) -> Iterator[clientlib.Change]:
+  """Follows a question, and keeps trying until it has a first answer.
+
+  @return: changes; the first one has the whole answer
+  @raise clientlib.ErrorAnswer: the first answer is an error
+
+  """
+  has_failed = False
+  while True:
+    following = start(_ReportError)
+    try:
+      first = next(following, None)
+    except clientlib.ErrorAnswer:
+      raise
+    except (errors.ConfdClientError, errors.ConfigurationError) as err:
+      if not has_failed:
+        _ReportError(err)
+      has_failed = True
+      time.sleep(INTERVAL)
+      continue
+    if has_failed:
+      _ReportError(None)
+    if first is not None:
+      yield first
+    yield from following
+    return
