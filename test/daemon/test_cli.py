@@ -204,6 +204,7 @@ class TestQuestions(_Test):
        'config "nothing": no such place in the configuration; one begins with a'
        ' slash, like /cluster/cluster_name (127'),
       ("config /", "; all of the configuration is config \"\""),
+      ("watch config /", "; all of the configuration is config \"\""),
       ("list instances -o name,no_such", "query \"instance\": unknown field"
        " 'no_such'"),
       ("list instances -o name,be/vcpu", "; did you mean 'be/vcpus'?"),
