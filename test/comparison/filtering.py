@@ -59,7 +59,7 @@ def _OurTree(node):
                        re.sub(r"^\(\?[is]+\)", "", regexp.pattern))
   if name == "_Not":
     return ["!", _OurTree(node._part)]
-  symbol = {"_All": "&", "_Any": "|"}[name]
+  symbol = {"_And": "&", "_Or": "|"}[name]
   return [symbol] + [_OurTree(part) for part in node.parts]
 
 
