@@ -4,8 +4,8 @@
 
 """confd-client's command "status": the state of the master candidates.
 
-C{clientlib.clusterstatus} asks the candidates; this module summarizes and prints
-the result.
+C{clientlib.clusterstatus} asks the candidates; this module summarizes and
+prints the result.
 
 With --nagios the state is a warning, or critical, if a count exceeds its limit.
 There are two counts: the number of silent candidates, which have not answered

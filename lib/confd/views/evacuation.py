@@ -276,8 +276,8 @@ def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Evacuated,
   elif len(row["snodes"]) > 1:
     problem = "its mirrors are on several nodes: %s" % ", ".join(row["snodes"])
   elif row["pnode"] not in nodes or nodes[row["pnode"]]["offline"]:
-    problem = ("its primary node %s is offline, so a new mirror cannot be copied"
-               " from it" % row["pnode"])
+    problem = ("its primary node %s is offline, so a new mirror cannot be"
+               " copied from it" % row["pnode"])
   else:
     action = REPLACE_MIRROR
     targets = [name for name in node.others if name != row["pnode"]]
