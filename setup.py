@@ -19,8 +19,9 @@ from setuptools.command import build_py
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 #: Modules and packages of ganeti.confd that only the daemon uses
-_DAEMON = frozenset(["answers", "config", "counters", "daemon", "querylib",
-                     "replay", "responder", "server", "waiting"])
+_DAEMON = frozenset(["answers", "config", "counters", "daemon",
+                     "protocol.readers", "querylib", "replay", "responder",
+                     "server", "waiting"])
 
 
 def _Version():

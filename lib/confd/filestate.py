@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import io
 import os
 import stat
 
 from ganeti import errors
+from ganeti.confd.protocol import digests
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def Digest(contents: bytes) -> str:
   return _NewDigest(contents).hexdigest()
 
 
-def _NewDigest(contents: bytes = b"") -> hashlib.blake2b:
-  return hashlib.blake2b(contents, digest_size=16)
+def _NewDigest(contents: bytes = b"") -> digests.blake2b:
+  return digests.blake2b(contents, digest_size=16)
 
 
 @contextlib.contextmanager

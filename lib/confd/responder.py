@@ -21,6 +21,7 @@ from ganeti.confd import counters
 from ganeti.confd import protocol
 from ganeti.confd import replay
 from ganeti.confd import waiting
+from ganeti.confd.protocol import readers
 from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
@@ -102,7 +103,7 @@ class Responder:
     self._remembered = source.remembered
     self._known = source.Known
     self._key = key
-    self._readers = wire.Readers(key)
+    self._readers = readers.Readers(key)
     self._row = row
     self._replays = replays
     self._wary_until = replays.wary_until

@@ -21,7 +21,8 @@ import testutils
 
 #: Modules that a daemon at rest must not have, each with what has it instead
 _NOT_IN_THE_DAEMON = {
-  "argparse": "a child: daemon.options",
+  "_hashlib": "workers: protocol.digests",
+  "argparse": "a child: daemon.optionparser",
   "pyinotify": "a child: daemon.inotify",
   "typing": "tools only: typed",
   }
@@ -29,6 +30,11 @@ _NOT_IN_THE_DAEMON = {
 #: Request types
 PING = 0
 MASTER = 3
+QUERY = 64
+STATS = 65
+
+#: The label of a reader's key
+_LABEL = "test:ping:20991231"
 
 #: Runs the daemon's program so that SIGUSR2 has each process write the names of
 #: its modules to a file of its own
@@ -54,14 +60,24 @@ class _Daemon(testutils.Daemon):
     return [sys.executable, "-c", _TELL % self.root] + \
       testutils.Daemon.CommandLine(self, args)
 
-  def Modules(self, pid):
-    """Returns the names of the modules that a process has.
+  def Modules(self, pids):
+    """Returns the names of the modules that each of some processes has.
+
+    @rtype: list of sets
 
     """
-    path = os.path.join(self.root, "modules.%d" % pid)
-    os.kill(pid, signal.SIGUSR2)
-    testutils.WaitFor(lambda: os.path.exists(path), "process %d tells" % pid)
-    return set(testutils.ReadFile(path).decode("ascii").split())
+    paths = {pid: os.path.join(self.root, "modules.%d" % pid) for pid in pids}
+
+    def _HaveTold():
+      left = [pid for pid in pids if not os.path.exists(paths[pid])]
+      # A signal that comes just before a process sleeps has to come again
+      for pid in left:
+        os.kill(pid, signal.SIGUSR2)
+      return not left
+
+    testutils.WaitFor(_HaveTold, "processes %s tell" % pids)
+    return [set(testutils.ReadFile(path).decode("ascii").split())
+            for path in paths.values()]
 
 
 def _Bare():
@@ -74,15 +90,45 @@ def _Bare():
 
 
 class DaemonTest(unittest.TestCase):
-  def test(self):
-    bare = _Bare()
-    with _Daemon(testutils.MakeConfig()) as daemon:
-      for rtype in (PING, MASTER):
-        daemon.Ask(rtype)
-      found = processes.Find(daemon)
-      for pid in [found.supervisor, found.loader, *found.workers]:
-        modules = daemon.Modules(pid)
-        self.assertIn("ganeti.confd.daemon.main", modules)
-        for name in modules - bare:
-          with self.subTest(name):
-            self.assertNotIn(name, _NOT_IN_THE_DAEMON)
+  def setUp(self):
+    self.bare = _Bare()
+    self.daemon = _Daemon(testutils.MakeConfig(), args=["--workers=2"])
+    self.addCleanup(self.daemon.Kill)
+    self.daemon.Start()
+
+  def _AskAll(self):
+    """Asks questions of each kind.
+
+    """
+    for (rtype, query) in [(PING, None), (MASTER, None), (STATS, None),
+                           (QUERY, {"what": "node", "fields": ["name"]})]:
+      self.daemon.Ask(rtype, query)
+    with self.daemon.Asker(label=_LABEL) as asker:
+      asker.Ask(PING)
+
+  def testAtRest(self):
+    self._AskAll()
+    found = processes.Find(self.daemon)
+    for modules in self.daemon.Modules([found.supervisor, found.loader,
+                                        *found.workers]):
+      self.assertIn("ganeti.confd.daemon.main", modules)
+      for name in modules - self.bare:
+        with self.subTest(name):
+          self.assertNotIn(name, _NOT_IN_THE_DAEMON)
+
+  def testNothingOfOursLater(self):
+    """The files of an upgrade are no part of the daemon that runs.
+
+    """
+    self._AskAll()
+    found = processes.Find(self.daemon, 2)
+    (first, *others) = [
+      {name for name in modules if name.partition(".")[0] == "ganeti"}
+      for modules in self.daemon.Modules([found.supervisor, found.loader,
+                                          *found.workers, found.large])]
+    for modules in others:
+      self.assertEqual(modules - first, set())
+
+
+if __name__ == "__main__":
+  unittest.main()

@@ -40,6 +40,7 @@ from ganeti.confd.clientlib import replies
 from ganeti.confd.config import snapshot
 from ganeti.confd.daemon import stats
 from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import readers
 from ganeti.confd.protocol import wire
 
 
@@ -121,9 +122,9 @@ def _IsSigned(datagram):
 
 
 def _ParseAll(datagram):
-  readers = wire.Readers(KEY)
-  mine = readers.Find(labels.SOME[0])
-  for parse in [lambda: wire.ParseRequest(datagram, KEY, NOW, readers),
+  known = readers.Readers(KEY)
+  mine = known.Find(labels.SOME[0])
+  for parse in [lambda: wire.ParseRequest(datagram, KEY, NOW, known),
                 lambda: wire.ParseReply(datagram, KEY),
                 lambda: wire.ParseReply(datagram, mine)]:
     try:
@@ -132,7 +133,7 @@ def _ParseAll(datagram):
       _Expect(err.reason in wire.REJECT_REASONS, "unknown reason")
     else:
       _Expect(_IsSigned(datagram), "taken for authentic")
-  _Expect(not readers._kept or _IsSigned(datagram), "a stranger is kept")
+  _Expect(not known._kept or _IsSigned(datagram), "a stranger is kept")
 
 
 def Wire(data):

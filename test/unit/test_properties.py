@@ -33,6 +33,7 @@ from ganeti.confd import replay
 from ganeti.confd import responder
 from ganeti.confd.config import snapshot
 from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import readers
 from ganeti.confd.protocol import wire
 
 
@@ -152,7 +153,7 @@ class TestWire(unittest.TestCase):
     # Nothing of this is signed
     datagram = testutils.PackEnvelope(value)
     self.assertRaises(wire.Rejected, wire.ParseRequest, datagram, KEY, NOW,
-                      wire.Readers(KEY))
+                      readers.Readers(KEY))
     self.assertRaises(wire.Rejected, wire.ParseReply, datagram, KEY)
 
   @hypothesis.given(st.text(max_size=30) | st.just("%d" % NOW),
@@ -225,7 +226,7 @@ class TestLabels(unittest.TestCase):
   @hypothesis.given(LABELS | JSON)
   def testRequests(self, label):
     """What is signed, with whatever as the label."""
-    readers = wire.Readers(KEY)
+    known = readers.Readers(KEY)
     datagrams = [testutils.PackEnvelope({
       "msg": "{\"rsalt\": \"x\"}", "salt": "%d" % NOW,
       "key": _WithoutNan(label), "hmac": "0" * 40})]
@@ -236,7 +237,7 @@ class TestLabels(unittest.TestCase):
     for datagram in datagrams:
       self.assertRaises(wire.Rejected, wire.ParseReply, datagram, KEY)
       try:
-        request = wire.ParseRequest(datagram, KEY, NOW, readers)
+        request = wire.ParseRequest(datagram, KEY, NOW, known)
       except wire.Rejected as err:
         self.assertEqual(err.reason, wire.BAD_HMAC)
         continue
@@ -244,7 +245,7 @@ class TestLabels(unittest.TestCase):
       passed.append(datagram)
     expected = datagrams[1:] if labels.IsLabel(label) else []
     self.assertEqual(passed, expected)
-    self.assertEqual(len(readers._kept), len(expected))
+    self.assertEqual(len(known._kept), len(expected))
 
   @hypothesis.given(LABELS.filter(labels.IsLabel), NUMBERS,
                     JSON | st.sampled_from([{"what": kind, "fields": []}

@@ -15,6 +15,7 @@ import test_readerkey
 import testutils
 from ganeti import errors
 from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import readers
 from ganeti.confd.protocol import wire
 
 
@@ -336,7 +337,7 @@ class TestReaders(unittest.TestCase):
   """Requests and replies that are signed with a reader's key."""
 
   def setUp(self):
-    self.readers = wire.Readers(KEY)
+    self.readers = readers.Readers(KEY)
 
   def _Parse(self, datagram):
     return wire.ParseRequest(datagram, KEY, NOW, self.readers)
@@ -462,7 +463,7 @@ class TestReaders(unittest.TestCase):
     """With it, all readers' keys are others."""
     datagram = testutils.PackMessage(b"n" * 20, MESSAGE, "%d" % NOW, LABEL)
     self._CheckRejected(self._Parse, datagram)
-    wire.ParseRequest(datagram, b"n" * 20, NOW, wire.Readers(b"n" * 20))
+    wire.ParseRequest(datagram, b"n" * 20, NOW, readers.Readers(b"n" * 20))
 
   def testStrangersKeepNothing(self):
     """Only keys that something was signed with are kept, and not too many."""
@@ -486,7 +487,7 @@ class TestCost(unittest.TestCase):
 
   def setUp(self):
     self.derived = 0
-    self.readers = wire.Readers(KEY)
+    self.readers = readers.Readers(KEY)
 
   def _Signatures(self, datagram):
     """Counts the signatures that are computed for a datagram.

@@ -75,6 +75,8 @@ class Download(operation.Operation):
 
     """
     operation.Operation.__init__(self)
+    # Each part and the whole answer are hashed
+    wire.UseOpenSsl()
     self._rtype = rtype
     self._query = query
     (self._candidate, self._addresses) = source

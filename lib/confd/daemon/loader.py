@@ -55,6 +55,7 @@ from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import stats
 from ganeti.confd.daemon import worker
+from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -658,6 +659,7 @@ class Loader:
     @param may_go: whether it goes after a quiet time
 
     """
+    wire.UseOpenSsl()
     self._CountLost(row)
     # While loading, it was another
     process.SetOomScore(self._setup.oom_score)
@@ -674,6 +676,7 @@ class Loader:
     """The life of the process that makes large answers.
 
     """
+    wire.UseOpenSsl()
     self._CountLost(row)
     process.IgnoreTermination()
     if self._setup.oom_score is not None:

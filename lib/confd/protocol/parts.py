@@ -15,11 +15,11 @@ Rule: no I/O, no clock.
 from __future__ import annotations
 
 import base64
-import hashlib
 import zlib
 
 from ganeti import errors
 from ganeti.confd import protocol
+from ganeti.confd.protocol import digests
 from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING
 
@@ -88,7 +88,7 @@ class Parts:
       packed.append(packer.compress(piece.encode("ascii")))
     packed.append(packer.flush())
     self._data = b"".join(packed)
-    self.sha256 = hashlib.sha256(self._data).hexdigest()
+    self.sha256 = digests.sha256(self._data).hexdigest()
     self.size = len(self._data)
 
   def __len__(self) -> int:
@@ -168,7 +168,7 @@ class Assembly:
 
     """
     data = b"".join(self._data[number] for number in range(self.count))
-    if hashlib.sha256(data).hexdigest() != self.sha256:
+    if digests.sha256(data).hexdigest() != self.sha256:
       raise Broken("the parts do not have the promised hash")
     try:
       return wire.DecodeAnswer(self._Unpack(data))

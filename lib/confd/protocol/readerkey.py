@@ -17,10 +17,10 @@ one reader would have several keys.
 from __future__ import annotations
 
 import datetime
-import hmac
 import re
 
 from ganeti.confd import protocol
+from ganeti.confd.protocol import digests
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -188,5 +188,7 @@ def Derive(key: bytes, label: Label) -> bytes:
   @return: 64 lower case hex digits
 
   """
-  text = _PURPOSE + label.text.encode("ascii")
-  return hmac.digest(key, text, "sha256").hex().encode("ascii")
+  (inner, outer) = digests.Hmac(key, digests.sha256)
+  inner.update(_PURPOSE + label.text.encode("ascii"))
+  outer.update(inner.digest())
+  return outer.hexdigest().encode("ascii")

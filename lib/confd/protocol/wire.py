@@ -25,18 +25,17 @@ raises L{Rejected}, whose reason is the failed check, and gets no reply.
 from __future__ import annotations
 
 import functools
-import hashlib
-import hmac
 import json
 import math
 
 from ganeti import confd
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd.protocol import digests
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, NoReturn, Optional, Union
+  from typing import Any, Callable, NoReturn, Optional, Protocol, Union
   from ganeti.confd.protocol import readerkey
   # Part of typing since Python 3.10
   from typing_extensions import TypeGuard
@@ -59,9 +58,6 @@ REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
 
 _JSON_BLANKS = " \t\n\r"
 _MAX_TIME_DIGITS = 12
-
-#: How many readers' keys a process of the daemon caches
-_MAX_READERS = 1024
 
 
 class Request(NamedTuple):
@@ -305,13 +301,9 @@ class _Signer(NamedTuple):
   @ivar end: the end of a datagram, after the signature
 
   """
-  inner: hashlib._Hash
-  outer: hashlib._Hash
+  inner: digests.Hash
+  outer: digests.Hash
   end: str
-
-
-_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER_PAD = bytes(byte ^ 0x5c for byte in range(256))
 
 
 @functools.lru_cache(maxsize=8)
@@ -323,12 +315,17 @@ def _ClusterSigner(key: bytes) -> _Signer:
 
 
 def _MakeSigner(key: bytes, end: str) -> _Signer:
-  size = hashlib.sha1().block_size
-  if len(key) > size:
-    key = hashlib.sha1(key).digest()
-  key = key.ljust(size, b"\0")
-  return _Signer(hashlib.sha1(key.translate(_INNER_PAD)),
-                 hashlib.sha1(key.translate(_OUTER_PAD)), end)
+  return _Signer(*digests.Hmac(key, digests.sha1), end)
+
+
+def UseOpenSsl() -> None:
+  """Signs with OpenSSL from here on, see L{digests}.
+
+  L{ReaderKey}s that were made before do without.
+
+  """
+  digests.UseOpenSsl()
+  _ClusterSigner.cache_clear()
 
 
 class ReaderKey:
@@ -357,52 +354,12 @@ if TYPE_CHECKING:
   #: A key to sign with: the bytes of the cluster's key, or a reader's key
   Key = Union[bytes, ReaderKey]
 
-
-class Readers:
-  """The cache of readers' keys that have signed requests to the daemon.
-
-  A key is cached only after a valid signature with it: otherwise anybody could
-  fill the cache with labels.
-
-  """
-  def __init__(self, key: bytes) -> None:
-    """@param key: the cluster's
+  class Readers(Protocol):
+    """The readers' keys of a daemon: L{readers.Readers}.
 
     """
-    # Imported here: without labels the module is not needed
-    from ganeti.confd.protocol import readerkey
-    self._labels = readerkey
-    self._key = key
-    self._kept: dict[str, ReaderKey] = {}
-
-  def Find(self, label: Json) -> ReaderKey:
-    """Returns the key for a label, from the cache or derived.
-
-    @param label: the value of C{key} in a datagram
-    @raise Rejected: the value is no label
-
-    """
-    # The length is checked first, since hashing a long text takes time
-    if not (isinstance(label, str) and len(label) <= self._labels.MAX_LABEL):
-      raise Rejected(BAD_HMAC, "key is no label")
-    kept = self._kept.get(label)
-    if kept is not None:
-      return kept
-    try:
-      parsed = self._labels.Parse(label)
-    except ValueError as err:
-      raise Rejected(BAD_HMAC, "key is no label: %s" % err)
-    return ReaderKey(parsed, self._labels.Derive(self._key, parsed))
-
-  def Keep(self, key: ReaderKey) -> None:
-    """Adds a key to the cache.
-
-    """
-    text = key.label.text
-    if text not in self._kept:
-      if len(self._kept) >= _MAX_READERS:
-        self._kept.clear()
-      self._kept[text] = key
+    def Find(self, label: Json) -> ReaderKey: ...
+    def Keep(self, key: ReaderKey) -> None: ...
 
 
 def _Sign(signer: _Signer, salt: str, data: bytes) -> str:
@@ -480,7 +437,7 @@ def _Unpack(datagram: bytes, key: Key,
     # JSON can have lone surrogates, which UTF-8 cannot encode: no such text can
     # have been signed
     raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
-  if not hmac.compare_digest(signature.lower(), expected):
+  if not digests.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
   return (msg, salt, expected, reader)
 

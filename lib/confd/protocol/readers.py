@@ -1,0 +1,60 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The readers' keys that a process of the daemon has been asked with.
+
+"""
+
+from __future__ import annotations
+
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
+
+
+#: How many readers' keys a process of the daemon caches
+_MAX_READERS = 1024
+
+
+class Readers:
+  """The cache of readers' keys that have signed requests to the daemon.
+
+  A key is cached only after a valid signature with it: otherwise anybody could
+  fill the cache with labels.
+
+  """
+  def __init__(self, key: bytes) -> None:
+    """@param key: the cluster's
+
+    """
+    self._key = key
+    self._kept: dict[str, wire.ReaderKey] = {}
+
+  def Find(self, label: wire.Json) -> wire.ReaderKey:
+    """Returns the key for a label, from the cache or derived.
+
+    @param label: the value of C{key} in a datagram
+    @raise wire.Rejected: the value is no label
+
+    """
+    # The length is checked first, since hashing a long text takes time
+    if not (isinstance(label, str) and len(label) <= readerkey.MAX_LABEL):
+      raise wire.Rejected(wire.BAD_HMAC, "key is no label")
+    kept = self._kept.get(label)
+    if kept is not None:
+      return kept
+    try:
+      parsed = readerkey.Parse(label)
+    except ValueError as err:
+      raise wire.Rejected(wire.BAD_HMAC, "key is no label: %s" % err)
+    return wire.ReaderKey(parsed, readerkey.Derive(self._key, parsed))
+
+  def Keep(self, key: wire.ReaderKey) -> None:
+    """Adds a key to the cache.
+
+    """
+    text = key.label.text
+    if text not in self._kept:
+      if len(self._kept) >= _MAX_READERS:
+        self._kept.clear()
+      self._kept[text] = key
