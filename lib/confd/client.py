@@ -212,8 +212,10 @@ class UDPClient:
 
 
 class ConfdAsyncUDPClient(UDPClient):
-  """The socket of a L{ConfdClient} under its name up to Ganeti 3.1. A datagram is
-  sent at once, so a program has to wait only until the socket is readable.
+  """The socket of a L{ConfdClient} under its name up to Ganeti 3.1.
+
+  A datagram is sent at once, so a program has to wait only until the socket is
+  readable.
 
   """
   def enqueue_send(self, address: str, port: int, payload: Union[str, bytes]
@@ -258,7 +260,7 @@ class _Request:
 
 
 class ConfdClient:
-  """Sends requests to master candidates, and hands replies to a callback.
+  """Sends requests to master candidates, and passes replies to a callback.
 
   """
   def __init__(self, hmac_key: Union[str, bytes], peers: List[str],
@@ -419,8 +421,8 @@ class ConfdClient:
     """
     sent = self._requests.get(reply.salt)
     if sent is None:
-      self._Debug("Nobody waits, or waits still, for the reply from %s with"
-                  " salt %s", ip, reply.salt)
+      self._Debug("No pending request for the reply from %s with salt %s", ip,
+                  reply.salt)
       return
     fault = forms.Fault(forms.Question(sent.request.type, sent.request.query),
                         reply)

@@ -650,9 +650,11 @@ class TestReply(unittest.TestCase):
       (dict(good, status=None), "status or serial"),
       (dict(good, serial=1.0), "status or serial"),
       ({"status": 0}, "status or serial"),
-      (dict(good, part=0), "a part that cannot be"),
-      (dict(good, part=1, parts=1, sha256=""), "a part that cannot be"),
-      (dict(good, part=0.0, parts=1, sha256=""), "a part that cannot be"),
+      (dict(good, part=0), "part, parts or sha256 is invalid"),
+      (dict(good, part=1, parts=1, sha256=""),
+       "part, parts or sha256 is invalid"),
+      (dict(good, part=0.0, parts=1, sha256=""),
+       "part, parts or sha256 is invalid"),
       ]:
       with self.assertRaisesRegex(wire.Malformed, text) as context:
         wire.ParseReply(testutils.PackMessage(KEY, message, salt="s"), KEY)

@@ -112,7 +112,7 @@ def _Describe(value: Any) -> str:
 
 # In all conditions None stands for a value that an object does not have
 
-class _Node(abc.ABC):
+class _Expression(abc.ABC):
   """A condition, or several joined by operators.
 
   """
@@ -131,7 +131,7 @@ class _Node(abc.ABC):
     """
 
 
-class _Condition(_Node):
+class _Condition(_Expression):
   """A condition on one field.
 
   """
@@ -255,11 +255,11 @@ class _Matches(_Condition):
     return self._search(value) is not None
 
 
-class _Not(_Node):
+class _Not(_Expression):
   """True if a condition is false.
 
   """
-  def __init__(self, part: _Node) -> None:
+  def __init__(self, part: _Expression) -> None:
     self._part = part
 
   def Fields(self) -> List[str]:
@@ -269,13 +269,13 @@ class _Not(_Node):
     return not self._part.Holds(get)
 
 
-class _Joined(_Node):
+class _Joined(_Expression):
   """Several conditions joined by an operator.
 
   @ivar parts: list of conditions
 
   """
-  def __init__(self, parts: List[_Node]) -> None:
+  def __init__(self, parts: List[_Expression]) -> None:
     self.parts = parts
 
   def Fields(self) -> List[str]:
@@ -345,7 +345,7 @@ def _FindRegexp(text: str, position: int, tokens: Any) -> re.Pattern[str]:
     raise pyparsing.ParseFatalException(text, position, str(err))
 
 
-def _FieldCondition(tokens: Any, hostnames: FrozenSet[str]) -> _Node:
+def _FieldCondition(tokens: Any, hostnames: FrozenSet[str]) -> _Expression:
   if len(tokens) == 1:
     return _IsTrue(tokens[0])
   (field, symbol, value) = tokens
@@ -356,18 +356,19 @@ def _FieldCondition(tokens: Any, hostnames: FrozenSet[str]) -> _Node:
   return _Compare(field, symbol, value, field in hostnames)
 
 
-def _InCondition(tokens: Any) -> _Node:
+def _InCondition(tokens: Any) -> _Expression:
   (value, *negated, field) = tokens
   condition = _Contains(field, value)
   return _Not(condition) if negated else condition
 
 
-def _Join(make: Callable[[List[_Node]], _Node]) -> Callable[[Any], _Node]:
+def _Join(make: Callable[[List[_Expression]], _Expression]
+          ) -> Callable[[Any], _Expression]:
   """Returns a parse action that joins conditions if there are several.
 
   """
-  def _JoinTokens(tokens: Any) -> _Node:
-    nodes: List[_Node] = list(tokens)
+  def _JoinTokens(tokens: Any) -> _Expression:
+    nodes: List[_Expression] = list(tokens)
     return nodes[0] if len(nodes) == 1 else make(nodes)
   return _JoinTokens
 
@@ -452,7 +453,7 @@ class Filter:
   @ivar fields: list of the names of the fields that the filter needs, each once
 
   """
-  def __init__(self, condition: _Node) -> None:
+  def __init__(self, condition: _Expression) -> None:
     self._condition = condition
     self.fields = list(dict.fromkeys(condition.Fields()))
 
@@ -534,7 +535,7 @@ def ParseArguments(names: Iterable[str], field: str = NAME) -> Filter:
   @param field: the field that holds the names
 
   """
-  conditions: List[_Node] = []
+  conditions: List[_Expression] = []
   for name in names:
     if IsGlob(name):
       conditions.append(_Matches(field, GlobRegexp(name)))

@@ -184,8 +184,9 @@ class _Changes:
 
     """
     if self._busy:
-      raise errors.ProgrammerError("Somebody is waiting already for the next"
-                                   " change: each needs an iterator of its own")
+      raise errors.ProgrammerError("Another call is waiting already for the"
+                                   " next change: each needs an iterator of its"
+                                   " own")
     self._busy = True
     try:
       while not (self._started and self._client.is_closed()):

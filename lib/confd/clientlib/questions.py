@@ -35,7 +35,7 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib import results
 
 
-# The questions have one called List
+# Questions has a method named List
 _List = typing.List
 
 #: How often to ask for tables that should be of one serial
@@ -310,7 +310,7 @@ class Questions(session.Session):
 
     @param link: None for the cluster's default link
     @return: the answer is a list of L{results.NodeOfIp} in the order of the
-      IPs. It is at least as fresh as the reply's serial.
+      IPs. The list is at least as fresh as the reply's serial.
     @raise replies.NoAnswer: no candidate answered in time
 
     """

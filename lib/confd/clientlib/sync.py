@@ -29,7 +29,7 @@ if TYPE_CHECKING:
   from typing_extensions import Concatenate, ParamSpec
   _Arguments = ParamSpec("_Arguments")
 
-# The client has a call named List
+# Client has a method named List
 _List = typing.List
 
 _Value = TypeVar("_Value")

@@ -601,7 +601,7 @@ def ParseReply(datagram: bytes, key: Key) -> ParsedReply:
                                reply.get("sha256"))
     if not (IsPlainInt(number) and IsPlainInt(total) and
             isinstance(sha256, str) and 0 <= number < total):
-      raise Malformed(salt, "a part that cannot be")
+      raise Malformed(salt, "part, parts or sha256 is invalid")
     part = Part(number, total, sha256)
   return ParsedReply(reply.get("protocol"), status, reply.get("answer"), serial,
                      salt, part)
