@@ -73,6 +73,7 @@ _SECONDS = {
   "daemon test_enemy": 33,
   "daemon test_check": 33,
   "daemon test_export": 30,
+  "daemon test_example_client": 27,
   "daemon test_recipes": 25,
   "daemon test_amplification": 25,
   "daemon test_hostile_values": 24,
@@ -80,6 +81,7 @@ _SECONDS = {
   "daemon test_exporter_browser": 23,
   "daemon test_verify": 22,
   "daemon test_benchmark": 22,
+  "daemon test_protocol_numbers": 21,
   "daemon test_parts": 17,
   "daemon test_exporter_prometheus": 17,
   }

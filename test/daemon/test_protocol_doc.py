@@ -45,6 +45,8 @@ _DERIVED_RE = re.compile(r"[Ff]or(?: the label)? ``([^`]*)``(?: it is)? ::\n\n"
                          r"  ([0-9a-f]{64})\n")
 _READER_SIGNED_RE = re.compile("In the first of these examples ([0-9]+) bytes"
                                " are signed")
+_READERS_FILE_RE = re.compile("^  (confd reader key .*\n)  (label: .*\n)"
+                              "  (key: .*\n)", re.MULTILINE)
 _SIGNED_RE = re.compile(r"these ([0-9]+) bytes are signed::\n\n  (.*)\n")
 
 #: An answer that does not fit a datagram
@@ -231,7 +233,10 @@ class TestPage(unittest.TestCase):
         daemon = self.daemon
         if (expected["status"], expected["answer"]) == _TOO_LARGE:
           daemon = self.large
-        (salt, got, signed_with) = _Unpack(self.key, daemon.AskRaw(again))
+        reply = daemon.AskRaw(again)
+        self.assertLessEqual(set(re.findall(rb"\\(.)", reply)),
+                             {b"\"", b"\\"})
+        (salt, got, signed_with) = _Unpack(self.key, reply)
         self.assertEqual((salt, signed_with), (json.loads(msg)["rsalt"], label))
         got = json.loads(got)
         if json.loads(msg)["type"] == _STATS:
@@ -281,6 +286,18 @@ class TestPage(unittest.TestCase):
                                          for (request, _) in self.examples)
                if unpacked[2] is not None]
     self.assertLess(set(derived), {label for (_, _, label) in readers})
+    contents = "".join(_READERS_FILE_RE.search(self.page).groups())
+    (label, secret) = re.fullmatch("confd reader key 1\nlabel: (.*)\n"
+                                   "key: (.*)\n", contents).groups()
+    self.assertEqual(derived[label], secret)
+    with tempfile.TemporaryDirectory() as tmpdir:
+      path = os.path.join(tmpdir, "reader.key")
+      testutils.WriteFile(path, contents.encode("ascii"))
+      output = subprocess.check_output(
+        [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
+         "-a", "%s:%d" % (self.daemon.address, self.daemon.port),
+         "--hmac-file", path, "--json", "ping"], stdin=subprocess.DEVNULL)
+    self.assertEqual(json.loads(output)["answer"], 3000000)
     (size, ) = _READER_SIGNED_RE.search(words).groups()
     self.assertEqual(int(size), len(_Signed(*readers[0])))
 
@@ -288,7 +305,7 @@ class TestPage(unittest.TestCase):
     """The names that a label may have, with their numbers.
 
     """
-    (text, ) = re.search(r"The names are (.*?)\. One\s+kind", self.page,
+    (text, ) = re.search(r"The\s+names\s+are\s+(.*?)\.\s+One\s+kind", self.page,
                          re.DOTALL).groups()
     named = {name: int(number) for (name, number) in
              re.findall(r"``([a-z-]+)``\s+\(([0-9]+)\)", text)}

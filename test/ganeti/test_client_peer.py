@@ -10,13 +10,16 @@ cluster cannot have added.
 """
 
 import asyncio
+import json
 import os
 import re
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
+import exampleclient
 import testutils
 
 from cluster import debian
@@ -342,6 +345,58 @@ class TestTurns(unittest.TestCase):
       for address in _Cluster.ADDRESSES[:2]:
         self.cluster.Start(address, debian.Daemon)
         self.assertEqual(confd.Config(question).answer, "cluster.example.com")
+
+
+@exampleclient.needs_compiler
+class TestExample(unittest.TestCase):
+  """The client in C that was written after doc/protocol.rst.
+
+  """
+  @classmethod
+  def setUpClass(cls):
+    directory = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(directory.cleanup)
+    cls.program = exampleclient.Compile(directory.name)
+
+  def _Ask(self, rtype, query, *addresses):
+    return exampleclient.Run(self.program, DEBIAN.key_file, DEBIAN.port, rtype,
+                             json.dumps(query), ("127.0.0.1", ) + addresses)
+
+  def testQuestions(self):
+    for (rtype, query) in [
+      (0, None), (1, "node1.example.com"), (1, "node4.example.com"),
+      (2, {"1": "10.77.1.12"}), (3, None), (3, {"3": [0, 1, 2]}), (4, None),
+      (5, None), (6, None), (7, "node1.example.com"),
+      (8, "node1.example.com"), (9, "inst1.example.com"),
+      (10, "/cluster/cluster_name"), (11, None)]:
+      with self.subTest(rtype=rtype, query=query):
+        (status, answer) = DEBIAN.Answer(rtype, query)
+        (code, output, error) = self._Ask(rtype, query)
+        if status == 0:
+          self.assertEqual((code, json.loads(output), error), (0, answer, ""))
+        else:
+          self.assertEqual((code, output), (1, ""))
+          self.assertEqual(error, "confd-ask: status %d, answer %s\n" %
+                           (status, json.dumps(answer)))
+
+  def testBothDaemons(self):
+    """This project's daemon has the higher serial, and the last word.
+
+    """
+    config = dict(CONFIG_DATA, cluster=dict(CONFIG_DATA["cluster"],
+                                            cluster_name="ours.example.com"))
+    with testutils.Daemon(config, key=KEY, address="127.0.0.2",
+                          port=DEBIAN.port):
+      (code, output, _) = self._Ask(10, "/cluster/cluster_name", "127.0.0.2")
+    self.assertEqual((code, output), (0, '"ours.example.com"\n'))
+
+  def testUnknownNode(self):
+    """An error that is a text is printed where no other answer comes.
+
+    """
+    (code, output, error) = self._Ask(1, "nosuch")
+    self.assertEqual((code, output), (1, ""))
+    self.assertIn("status 1, answer \"", error)
 
 
 if __name__ == "__main__":

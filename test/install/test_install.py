@@ -73,6 +73,7 @@ class TestDestdir(unittest.TestCase):
        "/usr/share/man/man8/ganeti-confd.8"] +
       ["/usr/share/doc/ganeti-confd/examples/" + name for name in [
         "cluster.json",
+        "confd-ask.c",
         "confd-client.conf",
         "confd-export.service",
         "confd-exporter.nginx",
