@@ -5,13 +5,12 @@
 """The hash functions of the protocol, with and without OpenSSL.
 
 Facts: C{hashlib} and C{hmac} load OpenSSL, which takes more than 2 MB of memory
-and some milliseconds. The interpreter has the same functions built in, for
-where there is no OpenSSL. These take two to six times as long for a datagram;
-of BLAKE2, C{hashlib} has no other.
+and some milliseconds. The interpreter has built-in implementations of the same
+hash functions, for systems without OpenSSL. The built-in ones take two to six
+times as long for a datagram. (C{hashlib} itself uses the built-in BLAKE2.)
 
-Rule: a process that has little to hash does without OpenSSL. One that is about
-to hash much calls L{UseOpenSsl} first, such as a worker of the daemon, which is
-there because of the load.
+Rule: a process with little to hash does not load OpenSSL. A process with much
+to hash, such as a worker of the daemon, calls L{UseOpenSsl} first.
 
 """
 
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
   from typing import Callable, Protocol, Tuple
 
   class Hash(Protocol):
-    """What these functions return."""
+    """The hash objects that the functions below return."""
 
     def update(self, data: bytes, /) -> None: ...
     def digest(self) -> bytes: ...
     def hexdigest(self) -> str: ...
     def copy(self) -> Hash: ...
 else:
-  # An interpreter may be without any of these
+  # The names are private to CPython, and an interpreter may lack any of them
   try:
     from _blake2 import blake2b
     from _operator import _compare_digest as compare_digest
@@ -57,7 +56,7 @@ _OUTER_PAD = bytes(byte ^ 0x5c for byte in range(256))
 
 
 def UseOpenSsl() -> None:
-  """Hashes with OpenSSL from here on.
+  """Replaces the built-in implementations by those of OpenSSL.
 
   """
   global sha1, sha256 # pylint: disable=W0603

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The readers' keys that a process of the daemon has been asked with.
+"""The daemon's cache of readers' keys, in each of its processes.
 
 """
 

@@ -294,10 +294,14 @@ def _ParseObject(scan: _Scan, text: str) -> dict[str, Json]:
 
 
 class _Signer(NamedTuple):
-  """A key, ready to sign with: both hashes of HMAC (RFC 2104), the key in them.
+  """A key, prepared for HMAC (RFC 2104).
 
-  To sign a request with copies of them takes half the time of C{hmac.digest}.
+  Signing with copies of the two hashes takes less than half the time of
+  C{hmac.digest}. A copy of C{hmac.HMAC} would be nearly as fast, but C{hmac}
+  loads OpenSSL, see L{digests}.
 
+  @ivar inner: the inner hash, after the padded key
+  @ivar outer: the outer hash, after the padded key
   @ivar end: the end of a datagram, after the signature
 
   """
@@ -319,7 +323,7 @@ def _MakeSigner(key: bytes, end: str) -> _Signer:
 
 
 def UseOpenSsl() -> None:
-  """Signs with OpenSSL from here on, see L{digests}.
+  """Replaces the hash functions by those of OpenSSL, see L{digests}.
 
   L{ReaderKey}s that were made before do without.
 
