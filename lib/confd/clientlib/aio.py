@@ -35,11 +35,12 @@ from ganeti.confd.clientlib import transport as transportlib
 _AT_ONCE = 64
 _COUNTED = 0.1
 
-#: Share of the time to wait for a call in a thread that is the call's own
-#: time-out: its result takes a moment to arrive in the event loop
+#: A call in a thread gets this share of the waiting time as its own time-out,
+#: since its result takes a moment to arrive in the event loop
 _CALL_SHARE = 0.9
 
-#: Budget for L{_Driver._ReadRest}: so many seconds of each period
+#: Budget for L{_Driver._ReadRest}: length of a period, and how long reading may
+#: take in each (seconds)
 _READ_PERIOD = 0.2
 _READ_SECONDS = 0.02
 

@@ -194,8 +194,8 @@ class Download(operation.Operation):
     self._serial = reply.serial
     if reply.part is None:
       if newer and request.number > 0:
-        # The new answer may have fewer parts, so this may be no error: the
-        # first part tells
+        # The new answer may have too few parts for this number, or be an error:
+        # the reply for its first part shows which
         self._Restart(None)
         self._RequestPart(0, now)
       else:

@@ -418,7 +418,7 @@ def _BuildParser(hostnames: FrozenSet[str]) -> Any:
 
   whole = pyp.Forward()
   term = pyp.Forward()
-  # "+" after "not", to allow backtracking: a field may have that name
+  # "+" after "not" allows backtracking: a field may be named "not"
   term <<= ((pyp.Keyword("not").suppress() + term).set_parse_action(
               lambda tokens: _Not(tokens[0])) |
             pyp.Literal("(").suppress() - whole -

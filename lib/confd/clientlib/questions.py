@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # Questions has a method named List
 _List = typing.List
 
-#: How often to ask for tables that should be of one serial
+#: How often to ask for several tables until all have one serial
 _TRIES = 3
 
 #: Seconds until a candidate that is behind, or diverges, is asked again: a

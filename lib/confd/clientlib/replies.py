@@ -52,7 +52,7 @@ class CandidateReply(NamedTuple):
   serial: int
   #: seconds from the first datagram to the reply
   round_trip: float
-  #: how much lower than the freshest reply's the serial is
+  #: the serial of the freshest reply, less this one
   behind: int
 
 
@@ -169,7 +169,7 @@ def DescribeRequest(rtype: int, query: Any) -> str:
 
 
 def DescribeError(rtype: int, query: Any, best: CandidateReply) -> str:
-  """Describes an error that was the answer.
+  """Describes an answer that is an error.
 
   """
   if best.status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:

@@ -328,7 +328,7 @@ class Session:
 
   @property
   def serial_question(self) -> Tuple[int, Any]:
-    """The question whose reply has the configuration's serial, type and query.
+    """Type and query of a question whose reply has the configuration's serial.
 
     With a reader's key, a ping: the right for it gives less away than the right
     to see the configuration. Only this project's daemon replies to readers, and

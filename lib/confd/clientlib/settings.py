@@ -44,7 +44,7 @@ from ganeti.confd.clientlib import endpoint
 #: Names of environment variables
 (CLUSTER_VARIABLE, ADDRESS_VARIABLE, KEY_VARIABLE) = localnode.CLIENT_VARIABLES
 
-#: The word for all clusters on the command line, which none can have as a name
+#: Stands for all clusters on the command line, so no cluster can have this name
 _ALL = "all"
 
 #: The general section, and its option

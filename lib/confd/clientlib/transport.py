@@ -54,7 +54,7 @@ _MAX_READ_SECONDS = 0.02
 #: candidate is alive
 _MAX_LATE = 1024
 
-# None where sockets have no error queue
+# None on systems whose sockets have no error queue
 _ERROR_QUEUE = getattr(socket, "MSG_ERRQUEUE", None)
 
 # Linux's numbers; Python's socket module lacks them before 3.14

@@ -53,7 +53,7 @@ NODE_ROLES = {
   constants.CONFD_NODE_ROLE_REGULAR: "regular",
   }
 
-# Errors beside constants.CONFD_ERROR_*
+# Error codes, in addition to constants.CONFD_ERROR_*
 #: The answer does not fit a datagram
 ERROR_TOO_LARGE = 3
 #: The reader's key lacks the right for this question, or has expired

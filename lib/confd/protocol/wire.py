@@ -325,7 +325,7 @@ def _MakeSigner(key: bytes, end: str) -> _Signer:
 def UseOpenSsl() -> None:
   """Replaces the hash functions by those of OpenSSL, see L{digests}.
 
-  L{ReaderKey}s that were made before do without.
+  A L{ReaderKey} that exists already keeps the functions it was made with.
 
   """
   digests.UseOpenSsl()
