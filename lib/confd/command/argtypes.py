@@ -32,7 +32,7 @@ EXPORTED = ("instances", "nodes")
 FORMATS = ("ansible", "dnsmasq", "hosts", "nftables", "prometheus-sd",
            "ssh-config")
 
-#: Units of sizes: the unit that fits each size, MiB, GiB, TiB
+#: Units of sizes: h is the unit that fits each size; then MiB, GiB and TiB
 UNITS = ("h", "m", "g", "t")
 
 

@@ -40,7 +40,7 @@ _FORMULA = ("=", "+", "-", "@",
             # Their fullwidth forms, which some spreadsheets treat alike
             "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-#: From units to powers of 1024 MiB
+#: Maps units to powers of 1024 MiB
 _POWERS = {
   "m": 0,
   "g": 1,

@@ -29,7 +29,7 @@ from ganeti.confd.views import checks
 
 OK = "OK"
 
-#: From severities to the names and exit codes of a Nagios plugin's states
+#: Maps severities to the names and exit codes of a Nagios plugin's states
 _STATES = {
   checks.CRITICAL: ("CRITICAL", 2),
   checks.WARNING: ("WARNING", 1),

@@ -20,7 +20,7 @@ from ganeti.confd.command import output
 from ganeti.confd.schema import columns
 
 
-#: From types to their names in Ganeti's commands
+#: Maps types to their names in Ganeti's commands
 _TYPE_NAMES = {
   columns.TEXT: "Text",
   columns.NUMBER: "Number",

@@ -26,7 +26,7 @@ from ganeti.confd.command import output
 from ganeti.confd.views import confdmetrics
 
 
-#: From the addresses of candidates to their answers
+#: Maps the addresses of candidates to their answers
 _Answers = Mapping[str, Mapping[str, Any]]
 
 

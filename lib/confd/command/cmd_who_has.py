@@ -30,7 +30,7 @@ _NUMERIC = (3, )
 
 
 class _Lookups:
-  """Asks several questions, and combines the replies to one.
+  """Asks several questions, and combines the replies into one.
 
   @ivar replies: in the order of the questions
 

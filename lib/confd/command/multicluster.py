@@ -23,7 +23,7 @@ from ganeti.confd.command import output
 
 _Value = TypeVar("_Value")
 
-#: From the names of clusters to functions that make their clients
+#: Maps the names of clusters to functions that make their clients
 ClientFactories = Mapping[str, Callable[[], clientlib.Client]]
 
 #: The reason why a cluster has no result

@@ -9,8 +9,8 @@ wrapper scripts put options such as --cluster before everything that the user
 types. Subparsers of argparse do not support that: their defaults overwrite the
 values of options before the command, and each run would have to make the
 parsers of all commands. So L{_Split} first separates the options from the other
-words, which tells the command, and then the parser of that command parses them
-(L{MakeParser}).
+words, the first of which is the command. Then the parser of that command
+(L{MakeParser}) parses the options.
 
 After C{watch} there may be one of the commands C{commandline.WATCHED}, with its
 arguments and options. Any other word is a program, and all words after it

@@ -30,7 +30,7 @@ _LIST_WHAT = "list/WHAT"
 #: The right to wait for changes
 _WAIT = "wait"
 
-#: From commands to rights (C{readerkey.RIGHTS}); None is the self test
+#: Maps commands to rights (C{readerkey.RIGHTS}); None is the self test
 _NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
          "node-role", "ping"),

@@ -23,7 +23,7 @@ from ganeti.confd.schema import columns
 
 _Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
-#: From the table exported to the name of the group of all hosts, and to the
+#: Maps the table exported to the name of the group of all hosts, and to the
 #: prefixes of the other groups with a function that returns a host's values
 _KINDS: Dict[str, Tuple[str, Dict[str, _Values]]] = {
   columns.INSTANCE: ("instances", {

@@ -22,7 +22,7 @@ from ganeti.confd.schema import naturalorder
 #: Receives a sentence about each value that is left out
 Say = Callable[[str], None]
 
-#: From the table exported (see L{columns.TABLES}) to its fields
+#: Maps the table exported (see L{columns.TABLES}) to its fields
 Fields = Dict[str, List[str]]
 
 #: All fields that L{Hosts} can use. A format asks only for the fields that it

@@ -71,7 +71,7 @@ def HostName(value: Any) -> Optional[str]:
   if not isinstance(value, str) or len(value) > _MAX_NAME:
     return None
   name = value.lower()
-  # The test is on the value, as lower() turns some other letters into ASCII
+  # Test the value and not the name, as lower() makes some other letters ASCII
   if not value.isascii() or not _NAME_RE.fullmatch(name):
     return None
   last = name.rpartition(".")[2]

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 #: The place of the cluster's own settings
 CLUSTER = "/cluster"
 
-#: From the names of disk types before Ganeti 2.12 to the present ones
+#: Maps the names of disk types before Ganeti 2.12 to the present ones
 _DISK_TYPES = {
   "drbd8": "drbd",
   "lvm": "plain",

@@ -42,7 +42,7 @@ _SIZE = "size"
 INTEGER = "integer"
 _FLOAT = "number"
 
-#: From the names of parameters to their types
+#: Maps the names of parameters to their types
 Kinds = Mapping[str, str]
 
 _BE: Kinds = {

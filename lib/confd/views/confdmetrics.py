@@ -20,7 +20,7 @@ from ganeti.confd import printable
 
 PREFIX = "ganeti_confd_"
 
-#: From the groups of counters in an answer to their names, labels and help
+#: Maps the groups of counters in an answer to their names, labels and help
 #: texts in Prometheus
 COUNTERS = {
   "queries": ("queries", "type", "Requests answered, by type"),
@@ -30,7 +30,7 @@ COUNTERS = {
   "restarts": ("restarts", "what", "Processes that died and were replaced"),
   }
 
-#: From the paths of single numbers in an answer to their names and help texts
+#: Maps the paths of single numbers in an answer to their names and help texts
 GAUGES = {
   ("uptime", ): ("uptime_seconds", "Time since the daemon started"),
   ("workers", ): ("workers", "Processes that answer"),
@@ -58,7 +58,7 @@ def Label(value: Any) -> str:
 
 
 def Number(value: Any) -> Optional[float]:
-  """Returns a value as a finite number, or None if it is none.
+  """Returns a value as a float, or None if it is not a finite number.
 
   """
   if not isinstance(value, (bool, int, float)):

@@ -24,7 +24,7 @@ IP = "IP address"
 MAC = "MAC address"
 NAME = "name"
 
-#: From the kinds of addresses to the instances' field with such addresses
+#: Maps the kinds of addresses to the instances' field with such addresses
 ADDRESS_FIELDS = {
   IP: "nic.ips",
   MAC: "nic.macs",
