@@ -296,9 +296,9 @@ def Watch(client: clientlib.Client, opts: argparse.Namespace
 def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
   """Tells whether no NIC is on a link, after an empty answer about the link.
 
-  C{instance-ips} has an empty answer both for an unknown link and for a link
-  whose NICs have no IPs. The packaged daemon cannot tell which; its replies to
-  a ping have no serial.
+  C{instance-ips} has an empty answer for an unknown link, and also for a link
+  whose NICs have no IPs. The list of instances tells the two apart, but the
+  packaged daemon, whose reply to a ping has no serial, does not have that list.
 
   """
   try:

@@ -270,8 +270,9 @@ class Checker:
   def _Differ(self, first: dict[str, int], last: dict[str, int]) -> list[str]:
     """Returns the addresses of candidates with another serial than the master.
 
-    Serials only grow. A candidate is merely late if its last serial is at least
-    the master's first one, and so is the master in the opposite case.
+    Serials only grow. A candidate with a lower serial is merely late if it has
+    reached the master's first serial. If a candidate has a higher serial, the
+    master is merely late if it has reached the candidate's first serial.
 
     @param first: serials by address in the first check
     @param last: serials by address in the last check

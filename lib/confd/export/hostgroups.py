@@ -23,8 +23,8 @@ from ganeti.confd.schema import columns
 
 _Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
-#: Maps the table exported to the name of the group of all hosts, and to the
-#: prefixes of the other groups with a function that returns a host's values
+#: By table: the name of the group of all hosts, and the prefixes of the other
+#: groups, each with a function that returns a host's values of the property
 _KINDS: Dict[str, Tuple[str, Dict[str, _Values]]] = {
   columns.INSTANCE: ("instances", {
     "group_": lambda host: [host.group],
