@@ -2,16 +2,17 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Debian's packages of the tree under test, for the tests that install them.
+"""What is built of the tree under test once, for all processes of tests.
 
-They are built once, on this machine and as it is; C{lintian} has looked at
-them then.
+Debian's packages are built on this machine and as it is; C{lintian} has looked
+at them then.
 
 """
 
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import unittest
 
@@ -24,8 +25,10 @@ def _TreeState():
   """
   digest = hashlib.sha256()
   for (directory, dirs, names) in os.walk(testutils.SRCDIR):
-    dirs[:] = sorted(name for name in dirs
-                     if name not in (".git", "__pycache__", ".hypothesis"))
+    dirs[:] = sorted(
+      name for name in dirs
+      if name not in (".git", "__pycache__", ".hypothesis") and
+      os.path.join(directory, name) != testutils.BUILDDIR)
     for name in sorted(names):
       path = os.path.join(directory, name)
       status = os.lstat(path)
@@ -34,8 +37,44 @@ def _TreeState():
   return digest.hexdigest()[:16]
 
 
+def Once(name, make):
+  """Makes a directory, unless another process has for the same sources.
+
+  @param name: of what is made
+  @type make: f(path)
+  @param make: makes the directory
+  @rtype: string
+  @return: its path
+
+  """
+  path = os.path.join(testutils.BUILDDIR, "dist",
+                      "%s-%s" % (name, _TreeState()))
+  os.makedirs(os.path.dirname(path), exist_ok=True)
+  with open(os.path.join(os.path.dirname(path), name + ".lock"), "w",
+            encoding="ascii") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not os.path.exists(path):
+      # What a failure has left
+      shutil.rmtree(path + ".new", ignore_errors=True)
+      make(path + ".new")
+      os.rename(path + ".new", path)
+  return path
+
+
+def _BuildDebs(directory):
+  if os.getuid() != 0 and subprocess.call(["which", "lintian"]):
+    raise unittest.SkipTest("lintian and debhelper are not installed")
+  result = subprocess.run(
+    [os.path.join(testutils.SRCDIR, "devel", "build-deb"), "here", directory],
+    env=dict(os.environ, DEB_BUILD_OPTIONS="nocheck"), cwd="/",
+    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    text=True, check=False)
+  if result.returncode != 0:
+    raise AssertionError(result.stdout)
+
+
 def Build():
-  """Builds them, unless another process has.
+  """Builds Debian's packages.
 
   @rtype: dict
   @return: name of a package to the path of its file
@@ -43,21 +82,6 @@ def Build():
   @raise AssertionError: it cannot be built, or lintian has found something
 
   """
-  directory = os.path.join(testutils.BUILDDIR, "dist", _TreeState())
-  os.makedirs(os.path.dirname(directory), exist_ok=True)
-  with open(directory + ".lock", "w", encoding="ascii") as lock:
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    if not os.path.exists(directory):
-      if os.getuid() != 0 and subprocess.call(["which", "lintian"]):
-        raise unittest.SkipTest("lintian and debhelper are not installed")
-      result = subprocess.run(
-        [os.path.join(testutils.SRCDIR, "devel", "build-deb"), "here",
-         directory + ".new"],
-        env=dict(os.environ, DEB_BUILD_OPTIONS="nocheck"), cwd="/",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, check=False)
-      if result.returncode != 0:
-        raise AssertionError(result.stdout)
-      os.rename(directory + ".new", directory)
+  directory = Once("debs", _BuildDebs)
   return {name.partition("_")[0]: os.path.join(directory, name)
           for name in os.listdir(directory) if name.endswith(".deb")}

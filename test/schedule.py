@@ -27,9 +27,8 @@ _TOGETHER = {
   # processors
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
               "test_peer_daemon"]],
-  # Likewise, but they take too long for one cluster
-  "acceptance": [["test_following", "test_evacuate", "test_followers",
-                  "test_gnt_cluster_verify", "test_users"], None],
+  # They share two clusters, see test/cluster/changing.py
+  "acceptance": [["test_admin_guide", "test_apt"], None],
   }
 
 #: Jobs that run with no other beside them, and why

@@ -49,12 +49,9 @@ def _Commands():
   return blocks
 
 
-class TestGuide(changing.TestCase):
+class TestGuide(changing.PackagedTestCase):
   def setUp(self):
-    changing.TestCase.setUp(self)
-    self.addCleanup(self.CheckOurs)
-    for node in self.nodes:
-      test_apt.UsePackaged(self, node)
+    changing.PackagedTestCase.setUp(self)
     debs = packages.Build()
     test_apt.Put(self.master, [debs["ganeti-confd-python"],
                                debs["ganeti-confd-client"]])

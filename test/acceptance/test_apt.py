@@ -19,7 +19,6 @@ import packages
 import testutils
 
 from cluster import changing
-from cluster import ours
 
 #: On nodes
 _DIRECTORY = "/root"
@@ -71,23 +70,6 @@ def Put(node, paths, directory=_DIRECTORY):
   return result
 
 
-def UsePackaged(case, node):
-  """Has the packaged daemon run on a node until a test has ended.
-
-  """
-  ours.TakeAway(node)
-  case.addCleanup(ours.Restart, node)
-  case.addCleanup(ours.Put, node)
-  case.addCleanup(node.Run, "dpkg", "--purge", "ganeti-confd-python",
-                  "ganeti-confd-client", check=False, timeout=300)
-  ours.Restart(node)
-  # The machine may forbid packages to start anything; and where there is no
-  # init, they do not unless this allows it
-  node.Run("rm", "-f", "/usr/sbin/policy-rc.d")
-  node.Write("/usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 0\n")
-  node.Run("chmod", "+x", "/usr/sbin/policy-rc.d")
-
-
 class _Listener:
   """Reads what the asking program prints.
 
@@ -98,7 +80,7 @@ class _Listener:
     self._printed = tempfile.TemporaryFile("w+")
     self._process = node.Popen(
       "/usr/bin/python3", "-c", _ASKING, *addresses, timeout=1200,
-      env={"PYTHONPATH": os.path.join(ours.Build(), "modules")},
+      env={"PYTHONPATH": testutils.MODULEDIR},
       stdout=self._printed)
 
   def Stop(self):
@@ -128,17 +110,13 @@ class _Listener:
             for (whom, (count, longest, errors)) in result.items()}
 
 
-class TestApt(changing.TestCase):
+class TestApt(changing.PackagedTestCase):
   def setUp(self):
-    changing.TestCase.setUp(self)
-    self.addCleanup(self.CheckOurs)
+    changing.PackagedTestCase.setUp(self)
     debs = packages.Build()
     for node in self.nodes:
-      UsePackaged(self, node)
       self.paths = Put(node, [debs["ganeti-confd-python"],
                               debs["ganeti-confd-client"]])
-    for node in self.nodes:
-      testutils.WaitFor(lambda: changing.Ask(node, 0), "%s answers" % node.name)
 
   def _Apt(self, node, *args):
     started = time.monotonic()
@@ -172,9 +150,7 @@ class TestApt(changing.TestCase):
       for node in reversed(self.nodes):
         took[node] = max(took[node], self._Apt(
           node, "purge", "-y", "ganeti-confd-python", "ganeti-confd-client"))
-        reply = testutils.WaitFor(lambda: changing.Ask(node, 0),
-                                  "%s answers" % node.name)
-        self.assertEqual(reply["serial"], 0, "not Debian's daemon")
+        self.CheckPackaged([node])
       self._Verify()
     finally:
       result = listener.Stop()

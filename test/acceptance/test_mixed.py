@@ -20,14 +20,6 @@ class TestChangeOver(changing.TestCase):
   """In the order that the guide gives: the master first.
 
   """
-  def _CheckPackaged(self, node):
-    """Checks that it is Debian's daemon that answers.
-
-    """
-    reply = testutils.WaitFor(lambda: changing.Ask(node, 0),
-                              "%s answers" % node.name)
-    self.assertEqual(reply["serial"], 0)
-
   def _CheckClients(self, node):
     """Checks what clients that ask all candidates make of the replies.
 
@@ -67,11 +59,11 @@ class TestChangeOver(changing.TestCase):
       ours.TakeAway(node)
       self.addCleanup(self._PutBack, node)
       ours.Restart(node)
-      self._CheckPackaged(node)
+      self.CheckPackaged([node])
 
     self._Replace(self.node1)
-    self._CheckPackaged(self.node2)
-    self._CheckPackaged(self.node3)
+    self.CheckPackaged([self.node2])
+    self.CheckPackaged([self.node3])
     # The hook is content with a packaged daemon
     self.assertEqual(self.node1.Run(ours.HOOK).stdout, "")
     self._CheckClients(self.node1)
@@ -83,7 +75,7 @@ class TestChangeOver(changing.TestCase):
     self.assertEqual(self.node1.Run(ours.HOOK).stdout, "")
 
     self._Replace(self.node2)
-    self._CheckPackaged(self.node3)
+    self.CheckPackaged([self.node3])
     self._CheckClients(self.node2)
     self.assertEqual(self.node2.Run(ours.HOOK).stdout, "")
 

@@ -2,11 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""One cluster for all tests of a process that change something on it.
+"""Clusters for all tests of a process that change something on them.
 
-This project's confd runs on all nodes, started by Ganeti. Each test finds the
-cluster as L{_Build} left it, and leaves it so: three master candidates, the
-first of them the master, and one instance on it.
+Each test finds its cluster as L{_Build} or L{_BuildPackaged} left it, and leaves
+it so: three master candidates, the first of them the master, and one instance
+on it. confd runs on all nodes, started by Ganeti: this project's, for a
+L{TestCase}, or Debian's, for a L{PackagedTestCase}. Building a cluster and
+putting ours on a node take seconds of processor time: tests that begin with
+Debian's daemon have a cluster and a process of their own.
 
 """
 
@@ -65,7 +68,26 @@ def _Build(clu):
   clu.AddInstance(INSTANCE, clu.master, ["ip=" + INSTANCE_IP])
 
 
+def _BuildPackaged(clu):
+  """Builds a cluster with Debian's daemon.
+
+  """
+  clu.Start()
+  for node in clu.nodes:
+    # The machine may forbid packages to start anything; and where there is no
+    # init, packages start something only if this allows it
+    node.Run("rm", "-f", "/usr/sbin/policy-rc.d")
+    node.Write("/usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 0\n")
+    node.Run("chmod", "+x", "/usr/sbin/policy-rc.d")
+  clu.Init()
+  clu.StartDaemons()
+  clu.AddInstance(INSTANCE, clu.master, ["ip=" + INSTANCE_IP])
+
+
 _ONCE = cluster.Once(_Build, lambda: [ours.Build(), testutils.SRCDIR])
+
+_PACKAGED_ONCE = cluster.Once(
+  _BuildPackaged, lambda: [testutils.BUILDDIR, testutils.SRCDIR])
 
 
 def _InNetwork(node, function):
@@ -130,16 +152,15 @@ def Ask(node, rtype, query=None, source=None, key=None, port=PORT,
       return None
 
 
-class TestCase(unittest.TestCase):
-  """A test on the cluster.
+class _TestCase(unittest.TestCase):
+  """A test on a cluster.
 
   """
-  def setUp(self):
-    self.cluster = _ONCE.Get()
-    self.nodes = self.cluster.nodes
+  def _Use(self, clu):
+    self.cluster = clu
+    self.nodes = clu.nodes
     (self.node1, self.node2, self.node3) = self.nodes
     self.master = self.node1
-    self.CheckFollow()
 
   def Gnt(self, command, *args, **kwargs):
     """Runs one of Ganeti's commands on the master.
@@ -200,3 +221,35 @@ class TestCase(unittest.TestCase):
       reply = testutils.WaitFor(lambda: Ask(node, 65),
                                 "%s has statistics" % node.name)
       self.assertIn("version", reply["answer"])
+
+  def CheckPackaged(self, nodes=None):
+    """Checks that it is Debian's daemon that answers.
+
+    """
+    for node in nodes or self.nodes:
+      reply = testutils.WaitFor(lambda node=node: Ask(node, PING),
+                                "%s answers" % node.name)
+      # The packaged daemon has no serial to tell with a ping
+      self.assertEqual(reply["serial"], 0, node.name)
+
+
+class TestCase(_TestCase):
+  """A test on the cluster with this project's daemon.
+
+  """
+  def setUp(self):
+    self._Use(_ONCE.Get())
+    self.CheckFollow()
+
+
+class PackagedTestCase(_TestCase):
+  """A test on the cluster with Debian's daemon; it may install our packages.
+
+  """
+  def setUp(self):
+    self._Use(_PACKAGED_ONCE.Get())
+    self.CheckPackaged()
+    self.addCleanup(self.CheckPackaged)
+    for node in self.nodes:
+      self.addCleanup(node.Run, "dpkg", "--purge", "ganeti-confd-python",
+                      "ganeti-confd-client", check=False, timeout=300)

@@ -637,13 +637,28 @@ class Once:
     if self._failure is not None:
       raise self._failure
     if self._cluster is None:
-      clu = Cluster(shared=self._shared())
-      atexit.register(clu.Stop)
       try:
-        self._build(clu)
+        try:
+          self._cluster = self._Make()
+        except ClusterError as err:
+          # Ganeti's nodes give each other seconds to connect, which may be too
+          # little on a busy machine
+          print("A cluster is built once more: %s" % err)
+          self._cluster = self._Make()
       except BaseException as err:
         self._failure = err
-        clu.Stop()
         raise
-      self._cluster = clu
     return self._cluster
+
+  def _Make(self):
+    """Builds a cluster, which ends if that fails.
+
+    """
+    clu = Cluster(shared=self._shared())
+    atexit.register(clu.Stop)
+    try:
+      self._build(clu)
+    except BaseException:
+      clu.Stop()
+      raise
+    return clu

@@ -9,8 +9,6 @@ a user would.
 
 """
 
-import atexit
-import fcntl
 import functools
 import os
 import shlex
@@ -18,6 +16,8 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+
+import packages
 
 
 PYTHON = "/usr/bin/python3"
@@ -146,33 +146,24 @@ def Version():
               " print(v.VERSION)"], env={"PYTHONPATH": MODULEDIR}).strip()
 
 
-@functools.lru_cache(maxsize=None)
-def _Tarball():
-  """Makes a tarball of the tree under test, which goes with the process.
-
-  @rtype: string
-  @return: its path
-
-  """
-  directory = tempfile.TemporaryDirectory(prefix="ganeti-confd-install.",
-                                          dir="/var/tmp")
-  atexit.register(directory.cleanup)
-  name = "ganeti-confd-%s.tar.gz" % Version()
-  # One at a time: make has its files in the build directory
-  with open(os.path.join(BUILDDIR, "Makefile"), encoding="utf-8") as makefile:
-    fcntl.flock(makefile, fcntl.LOCK_EX)
-    Run(["make", "-s", "dist"], cwd=BUILDDIR)
-    return shutil.move(os.path.join(BUILDDIR, name), directory.name)
-
-
 def MakeTarball(workdir):
   """Puts a tarball of the tree under test into a directory.
 
+  Made once for all processes of tests.
+
   @rtype: string
   @return: its path
 
   """
-  return shutil.copy(_Tarball(), workdir.path)
+  name = "ganeti-confd-%s.tar.gz" % Version()
+
+  def _Make(directory):
+    os.mkdir(directory)
+    Run(["make", "-s", "dist"], cwd=BUILDDIR)
+    shutil.move(os.path.join(BUILDDIR, name), directory)
+
+  return shutil.copy(os.path.join(packages.Once("tarball", _Make), name),
+                     workdir.path)
 
 
 def Unpack(tarball, where):

@@ -223,16 +223,16 @@ class TestEachStep(_Test):
     @param repairs: what is run after that; each is tried
 
     """
+    ganeti = _Ganeti(os.path.join(self.workdir.path, "ganeti"))
+    upgrade(ganeti)
+    wanted = ganeti.State()
+    shutil.rmtree(ganeti.root)
     steps = 0
     code = _KILLED
     while code == _KILLED:
       steps += 1
       for repair in repairs:
         where = "%s broken off at step %d, then %s" % (command, steps, repair)
-        ganeti = _Ganeti(os.path.join(self.workdir.path, "ganeti"))
-        upgrade(ganeti)
-        wanted = ganeti.State()
-        shutil.rmtree(ganeti.root)
         ganeti = _Ganeti(ganeti.root)
         if command == "uninstall":
           self._Succeed(ganeti, "install", where)

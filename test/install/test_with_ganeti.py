@@ -61,22 +61,32 @@ cd /
 """ % {"here": _HERE}
 
 
-class _Test(unittest.TestCase):
-  """Tests with one tarball, built once.
+def setUpModule():
+  """Builds for Debian's Ganeti once, for all tests.
 
   """
-  @classmethod
-  def setUpClass(cls):
-    if os.getuid() != 0:
-      raise unittest.SkipTest("mounting needs root")
-    if not os.path.exists(os.path.join(GANETI_DIR, "ganeti/constants.py")):
-      raise unittest.SkipTest("Ganeti is not installed; on Debian: apt-get"
-                              " install ganeti")
-    cls.workdir = buildutils.Workdir()
-    cls.addClassCleanup(cls.workdir.Remove)
-    cls.srcdir = buildutils.Unpack(buildutils.MakeTarball(cls.workdir),
-                                   cls.workdir.Path("src"))
-    cls.builddir = cls._Build("b", "--with-ganeti")
+  if os.getuid() != 0:
+    raise unittest.SkipTest("mounting needs root")
+  if not os.path.exists(os.path.join(GANETI_DIR, "ganeti/constants.py")):
+    raise unittest.SkipTest("Ganeti is not installed; on Debian: apt-get"
+                            " install ganeti")
+  _Test.workdir = buildutils.Workdir()
+  _Test.srcdir = buildutils.Unpack(buildutils.MakeTarball(_Test.workdir),
+                                   _Test.workdir.Path("src"))
+  _Test.builddir = _Test._Build("b", "--with-ganeti")
+
+
+def tearDownModule():
+  _Test.workdir.Remove()
+
+
+class _Test(unittest.TestCase):
+  """Tests with what is built once.
+
+  """
+  workdir = None
+  srcdir = None
+  builddir = None
 
   @classmethod
   def _Build(cls, name, *args):
