@@ -148,7 +148,8 @@ class Browser:
             ours in testutils.ReadFile("/proc/%s/environ" % name).split(b"\0")):
           os.kill(int(name), signal.SIGKILL)
           found.append(int(name))
-      except (FileNotFoundError, PermissionError, ProcessLookupError):
+      except OSError:
+        # It is gone, or about to go
         pass
     return found
 

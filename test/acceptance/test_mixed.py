@@ -33,8 +33,9 @@ class TestChangeOver(changing.TestCase):
       (MASTER, None, self.node1.name),
       ]:
       for i in self.nodes:
-        testutils.WaitFor(lambda: changing.Ask(i, rtype, query)["answer"] ==
-                          answer, "the answer of %s" % i.name)
+        testutils.WaitFor(
+          lambda: (changing.Ask(i, rtype, query) or {}).get("answer") == answer,
+          "the answer of %s" % i.name)
     program = ("import sys; sys.path.insert(0, %r)\n"
                "from ganeti.confd import client\n"
                "with client.Client() as asker:\n"

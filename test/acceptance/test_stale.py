@@ -38,8 +38,7 @@ class TestStale(changing.TestCase):
     self.daemons = [(node, self._StartPackaged(node)) for node in self.nodes]
     self.addCleanup(self._StopPackaged)
     for node in self.nodes:
-      testutils.WaitFor(lambda: self._Ask(node, _PACKAGED_PORT),
-                        "the packaged daemon of %s answers" % node.name)
+      self._Ask(node, _PACKAGED_PORT)
 
   @staticmethod
   def _StartPackaged(node):
@@ -58,14 +57,16 @@ class TestStale(changing.TestCase):
 
   @staticmethod
   def _Ask(node, port):
-    """Asks a node where the instance is.
+    """Asks a node where the instance is, until there is an answer.
 
-    @rtype: tuple of (string, int) or None
+    @rtype: tuple of (string, int)
     @return: answer and serial
 
     """
-    reply = changing.Ask(node, *_QUESTION, port=port)
-    return reply and (reply["answer"], reply["serial"])
+    reply = testutils.WaitFor(
+      lambda: changing.Ask(node, *_QUESTION, port=port),
+      "%s answers at port %d" % (node.name, port))
+    return (reply["answer"], reply["serial"])
 
   def _FailOverWithout(self, absent, target):
     """Has the instance fail over while a node is cut off.

@@ -224,11 +224,10 @@ class TestMalformed(_Test):
     """
     broken = [self._Confd(_Fixed(0, 5, 9)) for _ in range(4)]
     good = self._Confd(_Fixed(0, "good", 1))
-    started = time.monotonic()
-    asker = self._Client(*broken, good, coverage=1)
-    for _ in range(5):
-      self.assertEqual(asker.MasterNode().answer, "good")
-    self.assertLess(time.monotonic() - started, 5)
+    with testutils.Within(5):
+      asker = self._Client(*broken, good, coverage=1)
+      for _ in range(5):
+        self.assertEqual(asker.MasterNode().answer, "good")
 
   def testError(self):
     one = self._Confd(_Fixed(0, 5, 9))
@@ -247,10 +246,8 @@ class TestMalformed(_Test):
 
     """
     confds = [self._Confd(_Fixed(0, 5, 9)), self._Confd(lambda *_: None)]
-    started = time.monotonic()
-    with self.assertRaises(client.MalformedAnswer):
+    with self.assertRaises(client.MalformedAnswer), testutils.Within(20):
       self._Client(*confds, timeout=60).MasterNode()
-    self.assertLess(time.monotonic() - started, 20)
 
   def testNoUsableConfigurationSaysMore(self):
     confds = [self._Confd(_Fixed(0, 5, 9)), self._Confd(_Fixed(1, "none", 0))]
@@ -279,7 +276,7 @@ class TestMalformed(_Test):
 
     def _Answer(rtype, _):
       return (0, {0: now["pong"], 3: "node1"}.get(rtype, []), now["serial"])
-    asker = self._Client(self._Confd(_Answer), timeout=1)
+    asker = self._Client(self._Confd(_Answer), timeout=3)
     self.assertEqual(asker.Ping().serial, 9)
     now.update(pong="pong", serial=5)
     with self.assertRaises(client.StaleAnswer):
@@ -305,10 +302,9 @@ class TestCandidates(_Test):
 
   def testNothingListens(self):
     port = testutils.FreePort()
-    started = time.monotonic()
-    with self.assertRaisesRegex(client.NoAnswer, "nothing listens there"):
+    with self.assertRaisesRegex(client.NoAnswer, "nothing listens there"), \
+         testutils.Within(3):
       self._Client(peers=["127.0.0.1:%d" % port]).Ping()
-    self.assertLess(time.monotonic() - started, testutils.Stretched(3))
 
   def testAnotherKey(self):
     confd = self._Confd(_Fixed(0, 3000000, 5),
@@ -328,7 +324,7 @@ class TestCandidates(_Test):
         confd.key = testutils.KEY
     setattr(confd, "_Pack", _Forge)
     with self.assertRaisesRegex(client.NoAnswer, "not authentic"):
-      self._Client(confd, timeout=0.3).Ping()
+      self._Client(confd, timeout=2).Ping()
 
   def testBothFamiliesAtOnce(self):
     if not testutils.HasIpv6():
@@ -349,9 +345,8 @@ class TestCandidates(_Test):
                (socket.AF_INET, 2, 17, "", ("127.0.0.1", confd.port))]
       with mock.patch.object(socket, "getaddrinfo", return_value=found):
         asker = self._Client(peers=["localhost:%d" % confd.port])
-        started = time.monotonic()
-        self.assertEqual(asker.Ping().candidates[0].server, address)
-        self.assertLess(time.monotonic() - started, testutils.Stretched(0.5))
+        with testutils.Within(0.5):
+          self.assertEqual(asker.Ping().candidates[0].server, address)
 
   def testOneUnknownNameAmongOthers(self):
     confd = self._Confd(_Fixed(0, 3000000, 5))
@@ -364,6 +359,8 @@ class TestCandidates(_Test):
       for confd in confds:
         del confd.requests[:]
       self._Client(*confds, coverage=coverage).Ping()
+      testutils.WaitFor(
+        lambda: sum(len(i.requests) for i in confds) >= asked, "all are asked")
       time.sleep(0.02)
       self.assertEqual(sum(len(i.requests) for i in confds), asked)
     with self.assertRaisesRegex(errors.ConfdClientError, "Coverage 9.* 8"):
@@ -593,10 +590,9 @@ class TestLearning(_Test):
   def testDoesNotWaitForLearnedOnesOutOfReach(self):
     self.list = ["127.0.2.1", "127.0.2.9"]
     asker = self._Client(peers=["127.0.2.1"], port=self.port)
-    started = time.monotonic()
-    for _ in range(5):
-      asker.Ping()
-    self.assertLess(time.monotonic() - started, testutils.Stretched(0.5))
+    with testutils.Within(0.5):
+      for _ in range(5):
+        asker.Ping()
 
   def testRereadsSsconf(self):
     with mock.patch.object(localnode, "ReadSsconf") as read:
@@ -615,7 +611,7 @@ class TestLearning(_Test):
       path = os.path.join(tmpdir, "key")
       testutils.WriteFile(path, testutils.KEY)
       asker = self._Client(peers=["127.0.2.1"], port=self.port, key=None,
-                           key_file=path, timeout=0.3)
+                           key_file=path, timeout=2)
       asker.Ping()
       new_key = b"a new key, which is long enough\n"
       for confd in self.confds.values():
@@ -679,10 +675,8 @@ class TestAsync(_Test):
     confd = self._Confd(lambda *_: None)
 
     async def _Ask(asker):
-      started = time.monotonic()
-      with self.assertRaises(asyncio.TimeoutError):
+      with self.assertRaises(asyncio.TimeoutError), testutils.Within(1):
         await asyncio.wait_for(asker.Ping(), 0.2)
-      self.assertLess(time.monotonic() - started, testutils.Stretched(1))
       self.assertEqual(asker._transport.operations, {})
       self.assertEqual(asker._driver._waiters, {})
     self._Run(_Ask, confd)
@@ -712,9 +706,8 @@ class TestAsync(_Test):
 
     async def _Ask(asker):
       question = asyncio.ensure_future(asker.Ping())
-      started = time.monotonic()
-      await asyncio.sleep(0.01)
-      self.assertLess(time.monotonic() - started, testutils.Stretched(0.2))
+      with testutils.Within(0.2):
+        await asyncio.sleep(0.01)
       await question
     with mock.patch.object(socket, "getaddrinfo", _Slow):
       self._Run(_Ask, confd)

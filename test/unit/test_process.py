@@ -30,7 +30,7 @@ def _Run(script, before=()):
   return subprocess.run(
     [*before, sys.executable, "-c", textwrap.dedent(script)], check=True,
     stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="ascii",
-    timeout=testutils.PATIENCE).stdout
+    timeout=3 * testutils.PATIENCE).stdout
 
 
 class TestWait(unittest.TestCase):

@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 import unittest
 
+import processes
 import schedule
 import testutils
 
@@ -214,8 +215,8 @@ class TestRunTests(unittest.TestCase):
       self.assertIn(pid, pids)
       self.assertGreaterEqual(len(pids), 4)
       proc.terminate()
-      self.assertEqual(proc.wait(testutils.PATIENCE), 1)
-    self.assertEqual([i for i in pids if os.path.exists("/proc/%d" % i)], [])
+      self.assertEqual(testutils.WaitForExit(proc, "the run"), 1)
+    processes.WaitForEnd(pids)
 
 
 class TestFreePort(unittest.TestCase):
