@@ -24,10 +24,8 @@ import socket
 import typing
 
 import testutils
+from testutils import QUERY
 
-
-#: Request type
-QUERY = 64
 
 #: Score of the process that the kernel ends first when memory runs out
 _OOM_FIRST = 1000

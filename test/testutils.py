@@ -71,6 +71,22 @@ MAX_DATAGRAM = 65507
 #: Says that a key of a request is left out
 MISSING = object()
 
+# Numbers of the protocol, see doc/protocol.rst: the types of requests
+(PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS, INSTANCE_IPS, NODE_DRBD,
+ NODE_INSTANCES, INSTANCE_DISKS, CONFIG, COLLECTORS) = range(12)
+(QUERY, STATS, WAIT) = range(64, 67)
+
+# Replies that are no answers: status and error
+UNKNOWN = (1, 0)
+BAD_ARGUMENT = (1, 2)
+TOO_LARGE = (1, 3)
+NOT_PERMITTED = (1, 4)
+TOO_MANY = (1, 5)
+NOT_IMPLEMENTED = (2, None)
+
+#: A user without privileges
+NOBODY = 65534
+
 _SAMPLES_RE = re.compile(r"cluster_config_(\d+)\.(\d+)\.json\Z")
 _SAMPLES_DIRS = [
   "/usr/share/ganeti/testsuite/test/data",

@@ -17,6 +17,7 @@ import os
 import unittest
 
 import testutils
+from testutils import PING
 
 from cluster import changing
 from cluster import debian
@@ -175,7 +176,7 @@ class TestEvacuate(changing.TestCase):
     for name in ("ganeti-wconfd", "ganeti-luxid"):
       ours.Util(self.master, "start", name)
     testutils.WaitFor(
-      lambda: ((changing.Ask(self.master, changing.PING) or {}).get("serial") ==
+      lambda: ((changing.Ask(self.master, PING) or {}).get("serial") ==
                config["serial_no"]), "the new configuration is served")
 
   def _Evacuate(self, node, *args, **kwargs):

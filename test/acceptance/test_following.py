@@ -8,12 +8,16 @@
 
 import unittest
 
+import testutils
+from testutils import PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS
+from testutils import INSTANCE_IPS
+
 from cluster import changing
 from cluster import cluster
 from cluster import ours
-from cluster.changing import INSTANCE, INSTANCE_IP, MASTER, NODE_IPS, \
-  NODE_OF_IP, NODE_ROLE, PING, ROLE_CANDIDATE, ROLE_DRAINED, ROLE_MASTER, \
-  ROLE_OFFLINE, ROLE_REGULAR
+from cluster.changing import INSTANCE, INSTANCE_IP
+from cluster.changing import ROLE_CANDIDATE, ROLE_DRAINED, ROLE_MASTER
+from cluster.changing import ROLE_OFFLINE, ROLE_REGULAR
 
 
 def _OneIp(ip):
@@ -29,8 +33,10 @@ class TestInstances(changing.TestCase):
 
   def _CheckIsUnknown(self, ip):
     for node in self.nodes:
-      reply = changing.Ask(node, NODE_OF_IP, _OneIp(ip))
-      self.assertEqual((reply["status"], reply["answer"]), (1, 0))
+      reply = testutils.WaitFor(
+        lambda node=node: changing.Ask(node, NODE_OF_IP, _OneIp(ip)),
+        "%s answers" % node.name)
+      self.assertEqual((reply["status"], reply["answer"]), testutils.UNKNOWN)
 
   def testAddAndRemove(self):
     ip = "10.77.1.2"
@@ -38,10 +44,10 @@ class TestInstances(changing.TestCase):
     self.cluster.AddInstance("inst2.example.com", self.node3, ["ip=" + ip])
     try:
       self._CheckIsOn(self.node3, ip)
-      self.CheckAnswer([INSTANCE_IP, ip], changing.INSTANCE_IPS)
+      self.CheckAnswer([INSTANCE_IP, ip], INSTANCE_IPS)
     finally:
       self.Gnt("gnt-instance", "remove", "-f", "inst2.example.com")
-    self.CheckAnswer([INSTANCE_IP], changing.INSTANCE_IPS)
+    self.CheckAnswer([INSTANCE_IP], INSTANCE_IPS)
     self._CheckIsUnknown(ip)
 
   def testFailoverAndMigrate(self):

@@ -9,11 +9,12 @@
 import unittest
 
 import testutils
+from testutils import MASTER, NODE_OF_IP
 
 from cluster import changing
 from cluster import debian
 from cluster import ours
-from cluster.changing import INSTANCE, INSTANCE_IP, MASTER, NODE_OF_IP
+from cluster.changing import INSTANCE, INSTANCE_IP
 
 
 class TestChangeOver(changing.TestCase):

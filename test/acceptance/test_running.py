@@ -9,10 +9,10 @@
 import unittest
 
 import testutils
+from testutils import PING
 
 from cluster import changing
 from cluster import ours
-from cluster.changing import PING
 
 _DEFAULTS = "/etc/default/ganeti"
 _INIT = "/etc/init.d/ganeti"

@@ -16,11 +16,12 @@ import subprocess
 import unittest
 
 import testutils
+from testutils import NODE_OF_IP
 
 from cluster import changing
 from cluster import debian
 from cluster import ours
-from cluster.changing import INSTANCE, INSTANCE_IP, NODE_OF_IP
+from cluster.changing import INSTANCE, INSTANCE_IP
 
 _ROOT = "/tmp/packaged"
 

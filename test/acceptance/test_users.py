@@ -94,7 +94,7 @@ class _Forger:
       except socket.timeout:
         continue
       request = json.loads(json.loads(datagram[4:])["msg"])
-      if request["type"] == changing.NODE_ROLE:
+      if request["type"] == testutils.NODE_ROLE:
         self.asked += 1
       msg = json.dumps({"protocol": 1, "status": 0, "serial": 10 ** 9,
                         "answer": changing.ROLE_OFFLINE})

@@ -4,9 +4,9 @@
 
 """Clusters for all tests of a process that change something on them.
 
-Each test finds its cluster as L{_Build} or L{_BuildPackaged} left it, and leaves
-it so: three master candidates, the first of them the master, and one instance
-on it. confd runs on all nodes, started by Ganeti: this project's, for a
+Each test finds its cluster as L{_Build} or L{_BuildPackaged} left it, and
+leaves it so: three master candidates, the first of them the master, and one
+instance on it. confd runs on all nodes, started by Ganeti: this project's, for a
 L{TestCase}, or Debian's, for a L{PackagedTestCase}. Building a cluster and
 putting ours on a node take seconds of processor time: tests that begin with
 Debian's daemon have a cluster and a process of their own.
@@ -20,6 +20,7 @@ import threading
 import unittest
 
 import testutils
+from testutils import PING, MC_IPS
 
 from cluster import cluster
 from cluster import debian
@@ -29,8 +30,6 @@ DATA_DIR = "/var/lib/ganeti"
 
 PORT = 1814
 
-(PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS,
- INSTANCE_IPS) = range(7)
 
 (ROLE_MASTER, ROLE_CANDIDATE, ROLE_OFFLINE, ROLE_DRAINED,
  ROLE_REGULAR) = range(5)
@@ -82,12 +81,6 @@ def _BuildPackaged(clu):
   clu.Init()
   clu.StartDaemons()
   clu.AddInstance(INSTANCE, clu.master, ["ip=" + INSTANCE_IP])
-
-
-_ONCE = cluster.Once(_Build, lambda: [ours.Build(), testutils.SRCDIR])
-
-_PACKAGED_ONCE = cluster.Once(
-  _BuildPackaged, lambda: [testutils.BUILDDIR, testutils.SRCDIR])
 
 
 def _InNetwork(node, function):
@@ -156,9 +149,12 @@ class _TestCase(unittest.TestCase):
   """A test on a cluster.
 
   """
-  def _Use(self, clu):
-    self.cluster = clu
-    self.nodes = clu.nodes
+  #: The cluster, for all tests of the process
+  _ONCE: cluster.Once
+
+  def setUp(self):
+    self.cluster = self._ONCE.Get()
+    self.nodes = self.cluster.nodes
     (self.node1, self.node2, self.node3) = self.nodes
     self.master = self.node1
 
@@ -237,8 +233,10 @@ class TestCase(_TestCase):
   """A test on the cluster with this project's daemon.
 
   """
+  _ONCE = cluster.Once(_Build, lambda: [ours.Build(), testutils.SRCDIR])
+
   def setUp(self):
-    self._Use(_ONCE.Get())
+    _TestCase.setUp(self)
     self.CheckFollow()
 
 
@@ -246,8 +244,11 @@ class PackagedTestCase(_TestCase):
   """A test on the cluster with Debian's daemon; it may install our packages.
 
   """
+  _ONCE = cluster.Once(_BuildPackaged,
+                       lambda: [testutils.BUILDDIR, testutils.SRCDIR])
+
   def setUp(self):
-    self._Use(_PACKAGED_ONCE.Get())
+    _TestCase.setUp(self)
     self.CheckPackaged()
     self.addCleanup(self.CheckPackaged)
     for node in self.nodes:

@@ -14,16 +14,9 @@ import time
 import unittest
 
 import testutils
+from testutils import PING, NODE_ROLE, NODE_OF_IP, MASTER, CONFIG, QUERY, STATS
+from testutils import WAIT
 
-
-PING = 0
-NODE_ROLE = 1
-NODE_OF_IP = 2
-MASTER = 3
-CONFIG = 10
-QUERY = 64
-STATS = 65
-WAIT = 66
 
 #: How often one request is worked for, as the manual says
 LIMIT = 16
@@ -39,8 +32,6 @@ import subprocess
 import threading
 import testutils
 
-PING = 0
-STATS = 65
 IP_TRANSPARENT = 19
 
 for command in ["link set lo up", "link add out type veth peer name nowhere",
@@ -51,7 +42,7 @@ for command in ["link set lo up", "link add out type veth peer name nowhere",
 ended = threading.Event()
 
 def Attack(daemon):
-  captured = testutils.PackMessage(daemon.key, testutils.MakeMessage(PING))
+  captured = testutils.PackMessage(daemon.key, testutils.MakeMessage(testutils.PING))
   socks = []
   for number in range(2, 200):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -66,7 +57,7 @@ def Attack(daemon):
 def Dropped(daemon):
   with daemon.Asker() as asker:
     try:
-      return asker.Ask(STATS, timeout=0.5)["answer"]["dropped"]
+      return asker.Ask(testutils.STATS, timeout=0.5)["answer"]["dropped"]
     except testutils.NoReply:
       return None
 
@@ -79,7 +70,7 @@ with testutils.Daemon(testutils.MakeConfig(), address="10.99.0.1",
     testutils.WaitFor(lambda: (Dropped(daemon) or {}).get("replayed"),
                       "copies of a short request are noticed")
     for _ in range(200):
-      daemon.Ask(PING)
+      daemon.Ask(testutils.PING)
     dropped = Dropped(daemon)
   finally:
     ended.set()

@@ -19,12 +19,10 @@ import processes
 import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
+from testutils import PING, STATS
 from ganeti import errors
 from ganeti.confd.config import snapshot
 
-
-PING = 0
-STATS = 65
 
 SECRET = "t0p-s3cret"
 

@@ -25,17 +25,14 @@ import unittest
 import adversity
 import processes
 import testutils
+from testutils import PING, STATS, NOBODY
 
-
-PING = 0
-STATS = 65
 
 NEW_KEY = b"0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c\n"
 
 #: Seconds until a daemon is silent, or has taken a change
 GOAL = 1.0
 
-NOBODY = 65534
 
 # From linux/fcntl.h and linux/fs.h
 _AT_FDCWD = -100

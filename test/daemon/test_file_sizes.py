@@ -14,10 +14,8 @@ import unittest
 import adversity
 import processes
 import testutils
+from testutils import PING, STATS
 
-
-PING = 0
-STATS = 65
 
 _KEY_2 = b"another-key-of-this-cluster-012345\n"
 

@@ -22,11 +22,8 @@ import unittest
 import adversity
 import processes
 import testutils
+from testutils import PING, QUERY, STATS
 
-
-PING = 0
-QUERY = 64
-STATS = 65
 
 #: Reloads under load, and questions that each client has under way
 RELOADS = 200

@@ -17,6 +17,7 @@ import unittest
 
 import processes
 import testutils
+from testutils import PING, MASTER, QUERY, STATS
 
 
 #: Modules that a daemon at rest must not have, each with what has it instead
@@ -26,12 +27,6 @@ _NOT_IN_THE_DAEMON = {
   "pyinotify": "a child: daemon.inotify",
   "typing": "tools only: typed",
   }
-
-#: Request types
-PING = 0
-MASTER = 3
-QUERY = 64
-STATS = 65
 
 #: The label of a reader's key
 _LABEL = "test:ping:20991231"

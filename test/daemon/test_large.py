@@ -13,17 +13,9 @@ import unittest
 
 import processes
 import testutils
+from testutils import NODE_ROLE, NODE_INSTANCES, CONFIG, QUERY, STATS
+from testutils import BAD_ARGUMENT, TOO_LARGE
 
-
-NODE_ROLE = 1
-NODE_INSTANCES = 8
-CONFIG = 10
-QUERY = 64
-STATS = 65
-
-ARGUMENT = 2
-
-TOO_LARGE = 3
 
 INSTANCES = 20000
 
@@ -69,7 +61,7 @@ class LargeTest(unittest.TestCase):
                               1000 * max(beside)))
         # Too large is said at once, after the first time
         large.Ask(CONFIG, "")
-        self.assertEqual(large.Answer(CONFIG, ""), (1, TOO_LARGE))
+        self.assertEqual(large.Answer(CONFIG, ""), TOO_LARGE)
 
   def testStatisticsDoNotWait(self):
     """Whoever watches the daemon is answered whatever else it has to do.
@@ -120,7 +112,8 @@ class GreedyTest(unittest.TestCase):
           (_, message) = testutils.UnpackReply(daemon.key, reply)
           self.assertEqual(message["status"], 1)
           self.assertEqual(message["answer"].get("value"), answer)
-          self.assertEqual(message["answer"]["error"], ARGUMENT)
+          self.assertEqual(message["answer"]["error"],
+                           BAD_ARGUMENT[1])
         daemon.Ask(STATS)
       self.assertLess(_Peaks(found) - before, 16 << 20)
 
@@ -134,7 +127,7 @@ class GreedyTest(unittest.TestCase):
       found = processes.Find(daemon, 1)
       before = _Peaks(found)
       query = {"what": "instance", "fields": ["name", "hvparams"]}
-      self.assertEqual(daemon.Answer(QUERY, query), (1, TOO_LARGE))
+      self.assertEqual(daemon.Answer(QUERY, query), TOO_LARGE)
       grown = _Peaks(found) - before
       print("made a table of 100 MB with %.1f MB" % (grown / 1e6))
       self.assertLess(grown, 40 << 20)

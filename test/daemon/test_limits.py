@@ -16,14 +16,8 @@ import unittest
 
 import processes
 import testutils
+from testutils import PING, CONFIG, QUERY, STATS, NOBODY
 
-
-PING = 0
-CONFIG = 10
-QUERY = 64
-STATS = 65
-
-NOBODY = 65534
 
 #: Bytes of log that an attack may cause
 _LOG_GROWTH = 2000

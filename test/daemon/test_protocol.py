@@ -16,15 +16,12 @@ import reference
 import testutils
 from testutils import MISSING, MakeConfig, MakeDisk, MakeDrbd, MakeInstance
 from testutils import MakeMessage, MakeNode
+from testutils import BAD_ARGUMENT, TOO_LARGE, UNKNOWN, NOT_IMPLEMENTED
 
 
 KEY = testutils.KEY
 
 OK = 0
-UNKNOWN = (1, 0)
-BAD_ARGUMENT = (1, 2)
-TOO_LARGE = (1, 3)
-NOT_IMPLEMENTED = (2, None)
 
 SERIAL = 17
 

@@ -17,15 +17,8 @@ import zlib
 import labels
 import processes
 import testutils
+from testutils import PING, NODE_ROLE, CONFIG, QUERY, STATS, WAIT, NOT_PERMITTED
 
-
-(PING, ROLE) = (0, 1)
-CONFIG = 10
-QUERY = 64
-STATS = 65
-WAIT = 66
-
-NOT_PERMITTED = (1, 4)
 
 NEW_KEY = b"another key, and long enough\n"
 
@@ -62,7 +55,7 @@ class TestRights(unittest.TestCase):
     names = {"what": "instance", "fields": ["name"]}
     some = dict(names, names=["inst1"])
     questions = [
-      ("ping", PING, None), ("node-role", ROLE, "node1"),
+      ("ping", PING, None), ("node-role", NODE_ROLE, "node1"),
       ("config", CONFIG, "/cluster/tags"), ("config", CONFIG, "/instances"),
       ("list/instances", QUERY, some), ("list/instances", QUERY, names),
       ("list/nodes", QUERY, {"what": "node"}), ("stats", STATS, None),

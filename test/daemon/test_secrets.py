@@ -26,11 +26,8 @@ import oldconfigs
 import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
+from testutils import QUERY, STATS, WAIT
 
-
-QUERY = 64
-STATS = 65
-WAIT = 66
 
 #: What every secret has in it; behind that stands which one it is
 MARK = "t0p-s3cret-"

@@ -19,13 +19,10 @@ import unittest
 import adversity
 import processes
 import testutils
+from testutils import PING, NODE_ROLE, MASTER, NODE_IPS, STATS
 
 from ganeti.confd import filestate
 
-
-(PING, NODE_ROLE) = range(2)
-(MASTER, NODE_IPS) = (3, 4)
-STATS = 65
 
 #: Seconds that stopping takes at most
 STOP_GOAL = 1.0

@@ -16,12 +16,7 @@ import unittest
 
 import adversity
 import testutils
-
-
-PING = 0
-STATS = 65
-
-NOBODY = 65534
+from testutils import PING, STATS, NOBODY
 
 
 def _Config(serial):

@@ -14,11 +14,7 @@ import unittest
 
 import processes
 import testutils
-
-
-PING = 0
-
-NOBODY = 65534
+from testutils import PING, NOBODY
 
 
 class _StartTest(unittest.TestCase):

@@ -12,9 +12,7 @@ import subprocess
 import unittest
 
 import testutils
-
-
-PING = 0
+from testutils import PING
 
 
 class StatsCommandTest(unittest.TestCase):

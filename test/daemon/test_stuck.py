@@ -19,10 +19,8 @@ import unittest
 import adversity
 import processes
 import testutils
+from testutils import PING, STATS
 
-
-PING = 0
-STATS = 65
 
 def _Config(serial, instances=0):
   return testutils.MakeConfig(

@@ -14,20 +14,12 @@ import unittest
 
 import processes
 import testutils
+from testutils import PING, STATS, WAIT, BAD_ARGUMENT, NOT_PERMITTED, TOO_MANY
 
-
-PING = 0
-STATS = 65
-WAIT = 66
 
 #: How many questions are kept, of all and of one address, as the manual says
 MAX_KEPT = 4096
 MAX_OF_ADDRESS = 64
-
-#: The error for further ones, and that for what is malformed
-TOO_MANY = (1, 5)
-BAD_ARGUMENT = (1, 2)
-NOT_PERMITTED = (1, 4)
 
 #: No test waits for so long
 LONG = 60

@@ -18,13 +18,14 @@ import time
 import unittest
 
 import testutils
+from testutils import PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS
+from testutils import INSTANCE_IPS, NODE_DRBD, NODE_INSTANCES, INSTANCE_DISKS
+from testutils import CONFIG, COLLECTORS
 
 from cluster import debian
 from cluster import grow
 from cluster import shared
 
-(PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS, INSTANCE_IPS,
- NODE_DRBD, NODE_INSTANCES, INSTANCE_DISKS, CONFIG, COLLECTORS) = range(12)
 
 #: Request types whose query is a node's or an instance's name
 NODE_TYPES = [NODE_ROLE, NODE_DRBD, NODE_INSTANCES]

@@ -16,6 +16,7 @@ from unittest import mock
 import nextconfig
 import oldconfigs
 import testutils
+from testutils import QUERY
 
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
@@ -28,7 +29,6 @@ from ganeti.confd.config import snapshot
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import columns
 
-QUERY = 64
 (OK, ERROR) = range(2)
 (UNKNOWN_ENTRY, _, ARGUMENT) = range(3)
 

@@ -22,6 +22,7 @@ from unittest import mock
 
 import inputs
 from inputs import hypothesis, needs_hypothesis, st
+from testutils import QUERY
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
@@ -44,7 +45,6 @@ from ganeti.confd.views import evacuation
 from ganeti.confd.views import placement
 from ganeti.confd.views import svg
 
-QUERY = 64
 
 inputs.Use(200)
 

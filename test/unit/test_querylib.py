@@ -11,13 +11,11 @@ import unittest
 import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
+from testutils import BAD_ARGUMENT, UNKNOWN
 from ganeti.confd import querylib
 from ganeti.confd.config import snapshot
 from ganeti.confd.protocol import wire
 
-
-UNKNOWN = (1, 0)
-BAD_ARGUMENT = (1, 2)
 
 #: No type takes these
 NO_QUERIES = [True, False, 0, 1, 1.5, [], ["x"], [[]]]

@@ -15,6 +15,8 @@ import unittest
 from unittest import mock
 
 import testutils
+from testutils import PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, CONFIG
+from testutils import QUERY, STATS, WAIT
 
 from ganeti.confd import answers
 from ganeti.confd import counters
@@ -29,16 +31,6 @@ from ganeti.confd.protocol import parts
 KEY = testutils.KEY
 NOW = 1700000000
 
-PING = 0
-ROLE = 1
-NODE_OF_IP = 2
-MASTER = 3
-NODE_IPS = 4
-NODE_INSTANCES = 8
-CONFIG = 10
-QUERY = 64
-STATS = 65
-WAIT = 66
 
 LIMIT = 16
 
@@ -109,7 +101,7 @@ class TestReplies(_Test):
   def testErrors(self):
     worker = self.Worker()
     for (rtype, query, status, answer, name) in [
-        (ROLE, "nobody", 1, 0, "replies error"),
+        (NODE_ROLE, "nobody", 1, 0, "replies error"),
         (CONFIG, "/nothing", 1, 2, "replies error"),
         (12, None, 2, None, "replies not-implemented")]:
       for count in (1, 2):
@@ -184,7 +176,8 @@ class TestReaders(_Test):
   def testSameAnswers(self):
     """What it may ask is answered as with the cluster's key, kept or not."""
     for (rtype, query, part) in [
-        (PING, None, None), (ROLE, "node1", None), (ROLE, "nobody", None),
+        (PING, None, None), (NODE_ROLE, "node1", None),
+        (NODE_ROLE, "nobody", None),
         (NODE_OF_IP, {"1": "198.51.100.1"}, None), (CONFIG, "/filler", None),
         (CONFIG, "/many", None), (PING, None, 0), (STATS, None, None),
         (QUERY, {"what": "node"}, None), (12, None, None),
@@ -250,13 +243,13 @@ class TestReaders(_Test):
     self.label = "a:config,node-role:never"
     worker = self.Worker()
     for (rtype, query, limited) in [
-        (ROLE, "node1", False), (PING, None, False), (CONFIG, "/filler", True),
-        (CONFIG, "/many", True)]:
+        (NODE_ROLE, "node1", False), (PING, None, False),
+        (CONFIG, "/filler", True), (CONFIG, "/many", True)]:
       datagram = self.Pack(rtype, query)
       got = sum(worker.Respond(datagram, NOW) is not None for _ in range(50))
       self.assertEqual(got, LIMIT if limited else 50)
     self.replays.BeWary(NOW)
-    for rtype in (ROLE, PING):
+    for rtype in (NODE_ROLE, PING):
       datagram = self.Pack(rtype, "node1")
       got = sum(worker.Respond(datagram, NOW) is not None for _ in range(50))
       self.assertEqual(got, LIMIT)
@@ -335,7 +328,7 @@ class TestCopies(_Test):
     """
     worker = self.Worker()
     questions = [
-      (ROLE, "nobody"), (CONFIG, "/filler"), (CONFIG, "/many"),
+      (NODE_ROLE, "nobody"), (CONFIG, "/filler"), (CONFIG, "/many"),
       (CONFIG, "/nothing"), (NODE_OF_IP, {"2": ["198.51.100.1"]}),
       (NODE_OF_IP, {"2": 5}), (MASTER, {"3": [0, "1"]}), (MASTER, [[]]),
       (QUERY, {"what": "node", "fields": ["name"], "names": ["node1"]}),
@@ -429,7 +422,7 @@ class TestQuick(_Test):
     smile = "\U0001f600"
     for index in range(300):
       for (rtype, query) in [
-          (ROLE, "x%d" % index), (ROLE, "%d" % index + 100 * smile),
+          (NODE_ROLE, "x%d" % index), (NODE_ROLE, "%d" % index + 100 * smile),
           (MASTER, {"3": [index]}), (CONFIG, "/many/" + "0" * index),
           (QUERY, {"what": "node", "fields": ["name"],
                    "names": None, "x": index})]:
@@ -460,7 +453,7 @@ class TestQuick(_Test):
           before = tracemalloc.get_traced_memory()[0]
           cache = answers._Cache(limit)
           for i in range(3000):
-            cache.Put(answers._Key(ROLE, key(i)),
+            cache.Put(answers._Key(NODE_ROLE, key(i)),
                       answers.Encode((0, value(i)), 17))
             if i % 100 == 0:
               taken = tracemalloc.get_traced_memory()[0] - before
