@@ -57,7 +57,7 @@ class Confd:
   @ivar replays: datagrams to send before each reply
 
   """
-  def __init__(self, answer, key=testutils.KEY, address="127.0.0.1", port=0):
+  def __init__(self, answer, key=testutils.KEY, address="127.0.0.1", port=None):
     """Starts to answer.
 
     @type answer: f(int, query)
@@ -72,8 +72,10 @@ class Confd:
     self._answer = answer
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     self._sock = socket.socket(family, socket.SOCK_DGRAM)
-    self._sock.bind((address, port))
-    self.port = self._sock.getsockname()[1]
+    # Of the kernel's choice, it might be a port that another test's client
+    # still sends to
+    self.port = testutils.FreePort(address) if port is None else port
+    self._sock.bind((address, self.port))
     self.peer = ("[%s]:%d" if ":" in address else "%s:%d") % (address,
                                                              self.port)
     self._stop = False

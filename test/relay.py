@@ -111,6 +111,9 @@ class Relay:
         key = (sock, address)
         if key not in self._clients:
           back_sock = self._Open(("127.0.0.1", 0))
+          # Nothing arrives but from there: at a port that the kernel gives to
+          # one after the other, there may come what is for somebody else
+          back_sock.connect(back)
           self._clients[key] = back_sock
           self._clients[back_sock] = (front, key)
         self._Roll(front, self._clients[key], back, data, None)

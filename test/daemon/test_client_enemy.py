@@ -39,7 +39,7 @@ class _Candidate:
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     self.sock = socket.socket(family, socket.SOCK_DGRAM)
-    self.sock.bind((address, 0))
+    self.sock.bind((address, testutils.FreePort(address)))
     self.address = self.sock.getsockname()
     self.peer = "%s:%d" % (address, self.address[1])
     self.serial = serial

@@ -138,7 +138,7 @@ class TestWrongTypes(unittest.TestCase):
   def setUp(self):
     self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     self.addCleanup(self.sock.close)
-    self.sock.bind(("127.0.0.1", 0))
+    self.sock.bind(("127.0.0.1", testutils.FreePort()))
     self.sock.setblocking(False)
     self.port = self.sock.getsockname()[1]
 
@@ -246,7 +246,7 @@ class TestCallbackInterface(unittest.TestCase):
   def setUp(self):
     self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     self.addCleanup(self.sock.close)
-    self.sock.bind(("127.0.0.1", 0))
+    self.sock.bind(("127.0.0.1", testutils.FreePort()))
     self.sock.setblocking(False)
     self.asker = client.ConfdClient(testutils.KEY, ["127.0.0.1"], len,
                                     port=self.sock.getsockname()[1])

@@ -34,7 +34,7 @@ class _Server:
   def __init__(self, address="127.0.0.1"):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     self.sock = socket.socket(family, socket.SOCK_DGRAM)
-    self.sock.bind((address, 0))
+    self.sock.bind((address, testutils.FreePort(address)))
     self.sock.settimeout(testutils.PATIENCE)
     self.port = self.sock.getsockname()[1]
 
