@@ -10,10 +10,8 @@ Values are compared as they are, and as they are printed.
 
 import itertools
 import json
-import os
-import subprocess
 
-import testutils
+import clientcommand
 
 from comparison import answers
 from comparison import comparer
@@ -46,7 +44,6 @@ _SECTIONS = ["nodes", "instances", "nodegroups", "networks", "disks"]
 #: Of how many configurations one is printed, too
 _PRINTED_EACH = 8
 
-_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 _UUID_SIZE = 36
 
@@ -141,12 +138,9 @@ def _Print(daemon, kind, names, unit, separator):
 
   """
   args = [] if separator is None else ["--separator", separator]
-  result = subprocess.run(
-    [_PROGRAM, "-a", "%s:%d" % (daemon.address, daemon.port), "--hmac-file",
-     daemon.key_file, "list", kind + "s", "-o", ",".join(names), "--units",
-     unit] + args,
-    env=dict(daemon.Environment(), TZ="UTC"), stdin=subprocess.DEVNULL,
-    stdout=subprocess.PIPE, check=True, timeout=60, universal_newlines=True)
+  result = clientcommand.Run(
+    "list", kind + "s", "-o", ",".join(names), "--units", unit, *args,
+    daemon=daemon, env=dict(daemon.Environment(), TZ="UTC"), check=True)
   return result.stdout.splitlines()
 
 

@@ -19,12 +19,10 @@ import unittest
 import configfaults
 import nextconfig
 import oldconfigs
+import clientcommand
 import testutils
 
 from ganeti.confd.views import checks
-
-
-CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 
 def _Run(daemon, *args):
@@ -33,11 +31,7 @@ def _Run(daemon, *args):
   @return: exit code, lines on standard output, standard error
 
   """
-  result = subprocess.run(
-    [CLIENT, "-a", daemon.address, "-p", str(daemon.port), "--hmac-file",
-     daemon.key_file] + list(args), stdin=subprocess.DEVNULL,
-    stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-    timeout=60, cwd="/", check=False)
+  result = clientcommand.Run(*args, daemon=daemon)
   return (result.returncode, result.stdout.splitlines(), result.stderr)
 
 

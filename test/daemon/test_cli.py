@@ -16,11 +16,11 @@ import threading
 import time
 import unittest
 
+import clientcommand
+from clientcommand import PROGRAM, Environment
 import packaged
 import testutils
 
-
-CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 _ADDRESSES = ["127.0.3.1", "127.0.3.2", "127.0.3.3"]
 
@@ -39,14 +39,6 @@ def _Config(serial=17, **kwargs):
     **kwargs)
 
 
-def _Environment(**kwargs):
-  env = dict((name, value) for (name, value) in os.environ.items()
-             if name not in ("PYTHONPATH", "GANETI_ROOTDIR",
-                             "GANETI_HOSTNAME"))
-  env.update(LC_ALL="C.UTF-8", **kwargs)
-  return env
-
-
 def _Run(*args, **kwargs):
   """Runs confd-client.
 
@@ -54,11 +46,7 @@ def _Run(*args, **kwargs):
   @return: exit code, stdout, stderr
 
   """
-  kwargs.setdefault("env", _Environment())
-  result = subprocess.run([CLIENT] + list(args), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          universal_newlines=True, timeout=60, cwd="/",
-                          **kwargs, check=False)
+  result = clientcommand.Run(*args, **kwargs)
   return (result.returncode, result.stdout, result.stderr)
 
 
@@ -293,7 +281,7 @@ class TestQuestions(_Test):
                                      "ssconf_master_candidates_ips"),
                         b"127.0.3.1\n")
     (code, output, problems) = _Run("-p", str(self.port), "master",
-                                    env=_Environment(
+                                    env=Environment(
                                       **testutils.InRoot(root)))
     self.assertEqual((code, output, problems), (0, "node1.example.com\n", ""))
 
@@ -302,19 +290,19 @@ class TestQuestions(_Test):
     for (args, code) in [(["config", "/nodes"], 1), (["--help"], 1),
                          (["status", "--nagios"], 3)]:
       with open("/dev/full", "w", encoding="ascii") as full:
-        result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] +
+        result = subprocess.run([PROGRAM, "-a", _ADDRESSES[0]] +
                                 self.arguments + args, stdout=full,
                                 stderr=subprocess.PIPE, timeout=60,
-                                universal_newlines=True, env=_Environment(),
+                                universal_newlines=True, env=Environment(),
                                 check=False)
       self.assertEqual((result.returncode, result.stderr),
                        (code, "confd-client: No space left on device\n"))
     (reader, writer) = os.pipe()
     os.close(reader)
-    result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+    result = subprocess.run([PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
                             ["master"], stdout=writer, stderr=subprocess.PIPE,
                             universal_newlines=True, timeout=60,
-                            env=_Environment(), check=False)
+                            env=Environment(), check=False)
     os.close(writer)
     self.assertEqual((result.returncode, result.stderr), (141, ""))
 
@@ -326,9 +314,9 @@ class TestQuestions(_Test):
     for unbuffered in ("", "1"):
       (reader, writer) = os.pipe()
       os.set_blocking(writer, False)
-      with subprocess.Popen([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+      with subprocess.Popen([PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
                             ["config", "/cluster/tags"], stdout=writer,
-                            env=_Environment(PYTHONUNBUFFERED=unbuffered)
+                            env=Environment(PYTHONUNBUFFERED=unbuffered)
                             ) as proc:
         self.addCleanup(proc.kill)
         os.close(writer)
@@ -349,9 +337,9 @@ class TestQuestions(_Test):
     (reader, writer) = os.pipe()
     self.addCleanup(os.close, reader)
     self.addCleanup(os.close, writer)
-    with subprocess.Popen([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+    with subprocess.Popen([PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
                           ["list", "instances"], stdout=writer,
-                          stderr=subprocess.PIPE, env=_Environment()) as proc:
+                          stderr=subprocess.PIPE, env=Environment()) as proc:
       select.select([reader], [], [])
       time.sleep(0.5)
       proc.send_signal(signal.SIGINT)
@@ -363,11 +351,11 @@ class TestQuestions(_Test):
 
   def testClosedStreams(self):
     for (closed, output) in [(">&-", ""), ("2>&-", "node1.example.com\n")]:
-      command = " ".join([CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+      command = " ".join([PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
                          ["master", closed])
       result = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=60,
-                              universal_newlines=True, env=_Environment(),
+                              universal_newlines=True, env=Environment(),
                               check=False)
       self.assertEqual((result.returncode, result.stdout, result.stderr),
                        (0, output, ""))
@@ -381,18 +369,18 @@ class TestQuestions(_Test):
                          (2, ["node-role"]),
                          (3, ["-a", "127.0.0.1:9", "-t", "0.1", "ping"])]:
       with open("/dev/full", "wb") as full:
-        result = subprocess.run([CLIENT, "-a", _ADDRESSES[0]] +
+        result = subprocess.run([PROGRAM, "-a", _ADDRESSES[0]] +
                                 self.arguments + args, stderr=full,
                                 stdout=subprocess.DEVNULL, timeout=60,
-                                env=_Environment(), check=False)
+                                env=Environment(), check=False)
       self.assertEqual(result.returncode, code, args)
 
   def testInterrupted(self):
     with packaged.Confd(lambda *_: None) as silent:
-      with subprocess.Popen([CLIENT, "-a", silent.peer] + self.arguments[2:] +
+      with subprocess.Popen([PROGRAM, "-a", silent.peer] + self.arguments[2:] +
                             ["ping"], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, universal_newlines=True,
-                            env=_Environment()) as proc:
+                            env=Environment()) as proc:
         testutils.WaitFor(lambda: silent.requests, "a request")
         proc.send_signal(signal.SIGINT)
         self.assertEqual(proc.communicate(timeout=20), ("", ""))
@@ -405,7 +393,7 @@ class TestQuestions(_Test):
 
   def testLocaleThatCannotWriteIt(self):
     (code, output, problems) = self._Ask(
-      "config", "/cluster", env=dict(_Environment(), LC_ALL="C",
+      "config", "/cluster", env=dict(Environment(), LC_ALL="C",
                                      PYTHONIOENCODING="ascii"))
     self.assertEqual((code, problems), (0, ""), output)
 
@@ -476,7 +464,7 @@ class TestUsage(unittest.TestCase):
 
   def testRootdir(self):
     (code, _, problems) = _Run("ping",
-                               env=_Environment(GANETI_ROOTDIR="relative"))
+                               env=Environment(GANETI_ROOTDIR="relative"))
     self.assertEqual(code, 1)
     self.assertRegex(problems, "GANETI_ROOTDIR.*relative")
 
@@ -622,8 +610,8 @@ class TestStatus(_Test):
 class TestWatch(_Test):
   def _Watch(self, *args):
     proc = subprocess.Popen(
-      [CLIENT, "-a", ",".join(_ADDRESSES[:len(self.daemons)]), "-t", "5"] +
-      self.arguments + ["watch"] + list(args), env=_Environment(),
+      [PROGRAM, "-a", ",".join(_ADDRESSES[:len(self.daemons)]), "-t", "5"] +
+      self.arguments + ["watch"] + list(args), env=Environment(),
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
       universal_newlines=True, bufsize=1)
     # pylint: disable=W0201
@@ -748,10 +736,10 @@ class TestWatch(_Test):
     self._Start(_Config(17))
     path = os.path.join(self.daemons[0].root, "pid")
     proc = subprocess.Popen(
-      [CLIENT, "-a", _ADDRESSES[0]] + self.arguments +
+      [PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
       ["watch", "node-ips", "--initial", "--exec", "sh", "-c",
        "echo $$ >%s.new; mv %s.new %s; %s" % (path, path, path, script)],
-      env=_Environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+      env=Environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     self.addCleanup(proc.wait)
     self.addCleanup(proc.kill)
     testutils.WaitFor(lambda: os.path.exists(path), "the command runs")
@@ -835,8 +823,8 @@ class TestWatch(_Test):
     marker = os.path.join(self.daemons[0].root, "marker")
     command = 'confd="$1"; shift; exec "$confd" "$@" 2>/dev/full'
     with subprocess.Popen(
-        ["sh", "-c", command, "sh", CLIENT, "-a", _ADDRESSES[0]] +
-        self.arguments + ["watch", "touch", marker], env=_Environment(),
+        ["sh", "-c", command, "sh", PROGRAM, "-a", _ADDRESSES[0]] +
+        self.arguments + ["watch", "touch", marker], env=Environment(),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as proc:
       self.addCleanup(proc.wait)
       self.addCleanup(proc.kill)

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import unittest
 
+import clientcommand
 import testutils
 
 from ganeti.confd.command import commandline
@@ -148,12 +149,8 @@ class TestSchema(unittest.TestCase):
 class TestJson(unittest.TestCase):
   @staticmethod
   def _Run(daemon, words):
-    result = subprocess.run(
-      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-a",
-       "127.0.0.1", "-p", str(daemon.port), "--hmac-file",
-       daemon.key_file, "-t", "3", "--json"] + shlex.split(words),
-      stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8",
-      timeout=60, check=False)
+    result = clientcommand.Run("-t", "3", "--json", *shlex.split(words),
+                               daemon=daemon)
     value = json.loads(result.stdout)
     if jsonschema is not None:
       jsonschema.validate(value, _Schema(_Command(words)))
@@ -213,10 +210,8 @@ class TestEvents(unittest.TestCase):
     for words in ([], ["list", "instances"], ["config", "/cluster/tags"],
                   ["node-role", "node1"]):
       proc = subprocess.Popen(
-        [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-a",
-         "127.0.0.1", "-p", str(daemon.port), "--hmac-file", daemon.key_file,
-         "watch", "--json", *words], encoding="utf-8",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        clientcommand.Words(daemon, "watch", "--json", *words),
+        encoding="utf-8", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT)
       self.addCleanup(proc.wait)
       self.addCleanup(proc.stdout.close)
@@ -312,13 +307,10 @@ class TestExamples(unittest.TestCase):
           not commandline.Find(parse.Parse(words).command).asks):
         continue
       with self.subTest(words):
-        result = subprocess.run(
-          [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
-           *self._Words(words)], stdout=subprocess.PIPE,
-          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8",
-          timeout=60, check=False,
-          env=dict(os.environ, XDG_CONFIG_HOME=self.home.name,
-                   CONFD_ADDRESS="127.0.2.1", CONFD_KEY_FILE=self.key_file))
+        result = clientcommand.Run(
+          *self._Words(words), env=clientcommand.Environment(
+            XDG_CONFIG_HOME=self.home.name, CONFD_ADDRESS="127.0.2.1",
+            CONFD_KEY_FILE=self.key_file))
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertTrue(result.stdout.strip())
 

@@ -10,14 +10,11 @@ Real daemons on two addresses and two configurations; a third cluster is dead.
 
 import json
 import os
-import subprocess
 import tempfile
 import unittest
 
+import clientcommand
 import testutils
-
-
-_CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 
 def _Config(name, serial):
@@ -63,11 +60,8 @@ class TestClusters(unittest.TestCase):
     @return: exit code, stdout, stderr
 
     """
-    result = subprocess.run([_CLIENT, *args], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            encoding="utf-8", timeout=60, check=False,
-                            env=dict(os.environ, XDG_CONFIG_HOME=self.home,
-                                     LC_ALL="C.UTF-8", **kwargs))
+    result = clientcommand.Run(*args, env=clientcommand.Environment(
+      XDG_CONFIG_HOME=self.home, **kwargs))
     return (result.returncode, result.stdout, result.stderr)
 
   def testOneOfThem(self):

@@ -8,11 +8,10 @@
 
 import asyncio
 import json
-import os
-import subprocess
 import threading
 import unittest
 
+import clientcommand
 import processes
 import relay
 import testutils
@@ -61,10 +60,8 @@ class TestParts(unittest.TestCase):
                      {"node1.example.com"})
 
   def testCommand(self):
-    result = subprocess.run(
-      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-a",
-       self._Peers()[0], "--hmac-file", self.daemon.key_file, "config",
-       "/instances"], stdout=subprocess.PIPE, timeout=60, check=True)
+    result = clientcommand.Run("config", "/instances", daemon=self.daemon,
+                               check=True)
     self.assertEqual(json.loads(result.stdout), self.config["instances"])
 
   def testDiesWhileItIsFetched(self):

@@ -19,6 +19,7 @@ import unittest
 
 from unittest import mock
 
+import clientcommand
 import packaged
 import test_cli_options
 import testutils
@@ -31,8 +32,6 @@ from ganeti.confd.command import rights
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 
-
-_CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 #: Without it, the daemon has nothing to refuse: candidates are not learned
 _NOT_REFUSED = {("status", "mc-ips"), ("watch", "wait")}
@@ -196,9 +195,7 @@ class TestCommands(_TestCase):
 
 class TestMakeKey(_TestCase):
   def _Run(self, *args, **kwargs):
-    result = subprocess.run([_CLIENT, *args], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            encoding="utf-8", timeout=60, check=False, **kwargs)
+    result = clientcommand.Run(*args, **kwargs)
     return (result.returncode, result.stdout, result.stderr)
 
   def _MakeKey(self, *args, **kwargs):

@@ -10,11 +10,10 @@ import os
 import socket
 import unittest
 
+import clientcommand
 import completing
 import testutils
 
-
-_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 #: Seconds that the program may take in a test, since machines may be busy
 _PATIENCE = 60
@@ -34,7 +33,7 @@ class _Tests:
     self.daemon = testutils.Daemon(config)
     self.addCleanup(self.daemon.Kill)
     self.daemon.Start()
-    shell = self._Shell(program=_PROGRAM, data="/dev/null/none",
+    shell = self._Shell(program=clientcommand.PROGRAM, data="/dev/null/none",
                         settings="/dev/null/none",
                         own_settings="/dev/null/none", patience=_PATIENCE)
     self.addCleanup(shell.Close)

@@ -13,16 +13,15 @@ import copy
 import json
 import os
 import random
-import subprocess
 import threading
 import unittest
 
+import clientcommand
 import testutils
 
 from ganeti.confd import client
 
 
-_CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 _ADDRESSES = ["127.0.16.%d" % i for i in (1, 2, 3)]
 
 #: How many changes a healthy cluster goes through
@@ -55,12 +54,7 @@ class _TestCase(unittest.TestCase):
     @return: exit code and standard output
 
     """
-    daemon = self.daemons[0]
-    result = subprocess.run(
-      [_CLIENT, "-a", daemon.address, "-p", str(self.port), "-t", "10",
-       "--hmac-file", daemon.key_file, *args], stdin=subprocess.DEVNULL,
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-      timeout=60, check=False)
+    result = clientcommand.Run("-t", "10", *args, daemon=self.daemons[0])
     self.assertEqual(result.stderr, "")
     return (result.returncode, result.stdout)
 
@@ -165,10 +159,9 @@ class TestDivergence(_TestCase):
     """
     self._Start(_Config(700), _Config(700, tags=["a"]))
     path = os.path.join(self.daemons[0].root, "reader.key")
-    subprocess.run([_CLIENT, "make-key", "--hmac-file",
-                    self.daemons[0].key_file, "--may=mc-ips,ping",
-                    "--until=never", "x", path], stdin=subprocess.DEVNULL,
-                   timeout=60, check=True)
+    clientcommand.Run("make-key", "--hmac-file", self.daemons[0].key_file,
+                      "--may=mc-ips,ping", "--until=never", "x", path,
+                      check=True)
     (code, output) = self._Run("status", "--hmac-file", path, "--json")
     self.assertEqual([row["diverges"] for row in json.loads(output)["answer"]
                       if row["answers"]], [False, False], output)

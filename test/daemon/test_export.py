@@ -19,13 +19,12 @@ import tempfile
 import time
 import unittest
 
+import clientcommand
 import consumers
 import testutils
 
 from testutils import MakeConfig, MakeInstance, MakeNode
 
-
-_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 #: What would be a directive, if it came into a file as it is
 _HOSTILE = [
@@ -103,8 +102,7 @@ class _TestCase(unittest.TestCase):
     self.path = os.path.join(self.directory, "exported")
 
   def _Words(self, *words):
-    return [_PROGRAM, "-a", "127.0.0.1:%d" % self.daemon.port, "--hmac-file",
-            self.daemon.key_file, "export", *words]
+    return clientcommand.Words(self.daemon, "export", *words)
 
   def _Export(self, *words, code=0, before=()):
     """Runs the command.

@@ -13,7 +13,6 @@ lines. All that the programs write is looked at byte by byte.
 import csv
 import io
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -21,13 +20,12 @@ import unittest
 
 from xml.etree import ElementTree
 
+import clientcommand
 import testutils
 import webserver
 
 from ganeti.confd.command import commandline
 
-
-_CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 _HOSTILE = ("$(id);`id`|id&'\"<b>\\x,=\t\n\r\x00\x07\x08\x0c\x1b[2J\x1b]0;x\x07"
             "\x7f\x9b2J\u202e\u200b\u2028\ufeff\u00a0")
@@ -109,11 +107,7 @@ class _TestCase(unittest.TestCase):
     @return: exit code, standard output and standard error
 
     """
-    result = subprocess.run(
-      [_CLIENT, "-a", self.daemon.address, "-p", str(self.daemon.port),
-       "--hmac-file", self.daemon.key_file, *args], stdin=subprocess.DEVNULL,
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False,
-      env=dict(os.environ, LC_ALL="C.UTF-8"))
+    result = clientcommand.Run(*args, daemon=self.daemon, encoding=None)
     self.assertNotIn(b"Traceback", result.stderr)
     return (result.returncode, self._CheckText(result.stdout, args),
             self._CheckText(result.stderr, args))
@@ -206,12 +200,10 @@ class TestCommands(_TestCase):
     """
     for separator in ["|", ",", "\t", "; ", "$(", " ", "=",
                       "::", "<b>", "\u00e9", "-"]:
-      result = subprocess.run(
-        [_CLIENT, "-a", self.daemon.address, "-p", str(self.daemon.port),
-         "--hmac-file", self.daemon.key_file, "--separator", separator, "list",
-         "instances", "-o", "name,os,tags,pnode,nic.links"],
-        stdout=subprocess.PIPE, timeout=60, check=True)
-      lines = result.stdout.decode("utf-8").split("\n")
+      result = clientcommand.Run(
+        "--separator", separator, "list", "instances", "-o",
+        "name,os,tags,pnode,nic.links", daemon=self.daemon, check=True)
+      lines = result.stdout.split("\n")
       self.assertEqual(lines.pop(), "")
       self.assertEqual([line.count(separator) for line in lines], [4] * 4,
                        lines)
@@ -270,13 +262,10 @@ class TestEvacuationWithSeparator(unittest.TestCase):
     shown = 0
     with testutils.Daemon(config) as daemon:
       for separator in ["|", "'", "\"", "\"'", " ", "$", "; ", "-", "'|", "&"]:
-        result = subprocess.run(
-          [_CLIENT, "-a", daemon.address, "-p", str(daemon.port), "--hmac-file",
-           daemon.key_file, "evacuate", "--no-headers", "--separator",
-           separator, "node1.example.com"], stdout=subprocess.PIPE, timeout=60,
-          check=True)
-        rows = [line.split(separator)
-                for line in result.stdout.decode("utf-8").splitlines()]
+        result = clientcommand.Run(
+          "evacuate", "--no-headers", "--separator", separator,
+          "node1.example.com", daemon=daemon, check=True)
+        rows = [line.split(separator) for line in result.stdout.splitlines()]
         self.assertEqual([len(row) for row in rows], [6] * len(names))
         for (name, row) in zip(names, rows):
           # No command is a dash, which may be the separator

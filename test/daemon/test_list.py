@@ -12,9 +12,9 @@ import io
 import json
 import os
 import pty
-import subprocess
 import unittest
 
+import clientcommand
 import testutils
 
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
@@ -23,8 +23,6 @@ from testutils import Uuid
 from ganeti.confd import client
 from ganeti.confd.clientlib import filters
 from ganeti.confd.schema import columns
-
-_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 
 def _Config(instances=12):
@@ -219,11 +217,7 @@ class TestBroken(unittest.TestCase):
                    ["list", "groups"], ["list", "disks"], ["map"],
                    ["map", "--dot"], ["who-has", "inst1"],
                    ["who-has", "node1"]]:
-        result = subprocess.run(
-          [_PROGRAM, "-a", "127.0.0.1:%d" % daemon.port, "--hmac-file",
-           daemon.key_file] + args, stdout=subprocess.PIPE,
-          stderr=subprocess.PIPE, timeout=60, universal_newlines=True,
-          check=False)
+        result = clientcommand.Run(*args, daemon=daemon)
         self.assertEqual((result.returncode, result.stderr), (0, ""), args)
         self.assertGreater(len(result.stdout.splitlines()), 1)
 
@@ -239,11 +233,9 @@ class TestValuesInCsv(unittest.TestCase):
       MakeInstance(1, 1, nics=["192.0.2.1", None], osparams={"a": 1, "b": None},
                    os=None)])
     with testutils.Daemon(config) as daemon:
-      output = subprocess.run(
-        [_PROGRAM, "-a", "127.0.0.1:%d" % daemon.port, "--hmac-file",
-         daemon.key_file, "list", "instances", "--csv", "-o",
-         ",".join(fields)], stdout=subprocess.PIPE, timeout=60, check=True,
-        encoding="ascii").stdout
+      output = clientcommand.Run(
+        "list", "instances", "--csv", "-o", ",".join(fields), daemon=daemon,
+        check=True).stdout
     (headers, row) = csv.reader(io.StringIO(output))
     self.assertEqual(headers, fields)
     values = dict(zip(headers, row))
@@ -281,12 +273,8 @@ class TestDisksOfOneName(unittest.TestCase):
 
 class TestCommands(_TestCase):
   def _Run(self, *args, code=0):
-    env = {name: value for (name, value) in os.environ.items()
-           if name != "PYTHONPATH"}
-    result = subprocess.run(
-      [_PROGRAM, "-a", self.peers[0], "--hmac-file", self.daemon.key_file] +
-      list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      env=dict(env, TZ="UTC"), timeout=60, universal_newlines=True, check=False)
+    result = clientcommand.Run(*args, daemon=self.daemon,
+                               env=clientcommand.Environment(TZ="UTC"))
     self.assertEqual(result.returncode, code, result.stderr)
     self.assertNotIn("Traceback", result.stderr)
     return result.stdout + result.stderr if code else result.stdout
@@ -436,9 +424,8 @@ class TestCommands(_TestCase):
     """
     (terminal, stdout) = pty.openpty()
     try:
-      subprocess.run([_PROGRAM, "-a", self.peers[0], "--hmac-file",
-                      self.daemon.key_file, command], stdout=stdout,
-                     env=dict(os.environ, **kwargs), timeout=60, check=True)
+      clientcommand.Run(command, daemon=self.daemon, stdout=stdout,
+                        env=dict(os.environ, **kwargs), check=True)
       return os.read(terminal, 1 << 20).decode("ascii").replace("\r\n", "\n")
     finally:
       os.close(stdout)

@@ -12,10 +12,9 @@ write. All that tells of this instance's neighbour tells it all the same.
 import csv
 import io
 import json
-import os
-import subprocess
 import unittest
 
+import clientcommand
 import testutils
 import webserver
 from testutils import MakeConfig, MakeDisk, MakeInstance, MakeNode
@@ -25,7 +24,6 @@ try:
 except ImportError:
   prometheus_client = None
 
-_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 _LARGE = 10 ** 400
 _LONGEST = 10 ** 4300 - 1
@@ -58,10 +56,7 @@ class NumbersTest(unittest.TestCase):
     cls.daemon.Stop()
 
   def _Run(self, *args):
-    result = subprocess.run(
-      [_PROGRAM, "--hmac-file", self.daemon.key_file, "-p",
-       str(self.daemon.port), "-a", self.daemon.address, *args],
-      check=False, capture_output=True, cwd="/", encoding="utf-8")
+    result = clientcommand.Run(*args, daemon=self.daemon)
     self.assertEqual((result.returncode, result.stderr), (0, ""), args)
     return result.stdout
 

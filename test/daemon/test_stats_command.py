@@ -8,9 +8,9 @@
 
 import json
 import os
-import subprocess
 import unittest
 
+import clientcommand
 import testutils
 from testutils import PING
 
@@ -22,12 +22,8 @@ class StatsCommandTest(unittest.TestCase):
     self.daemon.Start()
 
   def _Run(self, *args, addresses=None):
-    return subprocess.run(
-      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
-       "-a", addresses or self.daemon.address, "-p", str(self.daemon.port),
-       "--hmac-file", self.daemon.key_file, "stats"] + list(args),
-      stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-      check=False, timeout=testutils.PATIENCE)
+    return clientcommand.Run("-a", addresses or self.daemon.address, "stats",
+                             *args, daemon=self.daemon)
 
   def testTable(self):
     for _ in range(3):
@@ -94,11 +90,7 @@ class StatsCommandTest(unittest.TestCase):
                   result.stdout)
 
   def testWrongUse(self):
-    result = subprocess.run(
-      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
-       "--prometheus", "ping"], stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE, encoding="utf-8", check=False,
-      timeout=testutils.PATIENCE)
+    result = clientcommand.Run("--prometheus", "ping")
     self.assertEqual(result.returncode, 2)
     self.assertIn("--prometheus belongs to the command stats", result.stderr)
 

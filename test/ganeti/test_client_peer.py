@@ -19,6 +19,7 @@ import threading
 import time
 import unittest
 
+import clientcommand
 import exampleclient
 import testutils
 
@@ -30,8 +31,6 @@ from ganeti.confd import client
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 
-
-CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 CONFIG_DATA = None
 KEY = None
@@ -57,12 +56,7 @@ def _Peer(daemon):
 
 
 def _Run(*args):
-  env = dict((name, value) for (name, value) in os.environ.items()
-             if name != "PYTHONPATH")
-  result = subprocess.run([CLIENT, "-a", _Peer(DEBIAN), "--hmac-file",
-                           DEBIAN.key_file] + list(args), env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          universal_newlines=True, timeout=60, check=False)
+  result = clientcommand.Run(*args, daemon=DEBIAN)
   return (result.returncode, result.stdout, result.stderr)
 
 

@@ -16,13 +16,13 @@ import os
 import subprocess
 import unittest
 
+import clientcommand
 import testutils
 
 from cluster import querydaemon
 from cluster import shared
 from cluster import variety
 
-_PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
 
 _COMMANDS = {
   "instances": "gnt-instance",
@@ -83,14 +83,8 @@ def _Ours(*args, check=0):
   @return: what it prints
 
   """
-  env = {name: value for (name, value) in os.environ.items()
-         if name != "PYTHONPATH"}
-  env["TZ"] = "UTC"
-  result = subprocess.run(
-    [_PROGRAM, "-a", "%s:%d" % (OURS.address, OURS.port),
-     "--hmac-file", OURS.key_file] + list(args), env=env,
-    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    timeout=60, universal_newlines=True, check=False)
+  result = clientcommand.Run(*args, daemon=OURS,
+                             env=clientcommand.Environment(TZ="UTC"))
   if result.returncode != check:
     raise AssertionError("confd-client %s: %s" % (args, result.stderr))
   return result.stdout
@@ -180,8 +174,8 @@ class TestCluster(unittest.TestCase):
 
     """
     return self.node3.Run(
-      _PROGRAM, "-a", "%s:%s" % (self.node2.address, self._PORT), "-t", "5",
-      *args, check=False)
+      clientcommand.PROGRAM, "-a",
+      "%s:%s" % (self.node2.address, self._PORT), "-t", "5", *args, check=False)
 
   def testMasterDown(self):
     """The lists are there while the master is not.

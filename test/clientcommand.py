@@ -1,0 +1,67 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The program confd-client as a user runs it, for tests.
+
+"""
+
+import os
+import subprocess
+
+import testutils
+
+
+PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
+
+#: Variables of a test's own environment that a user does not have
+_NOT_A_USERS = ("PYTHONPATH", "GANETI_ROOTDIR", "GANETI_HOSTNAME")
+
+
+def Environment(**kwargs):
+  """Makes the environment of a user.
+
+  @param kwargs: more variables
+
+  """
+  env = {name: value for (name, value) in os.environ.items()
+         if name not in _NOT_A_USERS}
+  env.update(LC_ALL="C.UTF-8", **kwargs)
+  return env
+
+
+def Words(daemon, *args):
+  """Makes a command line that asks one daemon.
+
+  @type daemon: L{testutils.Daemon}
+  @param args: what follows
+  @rtype: list of strings
+
+  """
+  return [PROGRAM, "-a", daemon.address, "-p", str(daemon.port), "--hmac-file",
+          daemon.key_file, *args]
+
+
+def Run(*args, daemon=None, **kwargs):
+  """Runs the program to its end.
+
+  @param args: its arguments
+  @param daemon: ask this one; by default, the arguments say whom
+  @param kwargs: as C{subprocess.run} takes them, instead of what is usual
+  @rtype: C{subprocess.CompletedProcess}
+  @return: C{stdout} and C{stderr} are text
+
+  """
+  words = [PROGRAM, *args] if daemon is None else Words(daemon, *args)
+  settings = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.PIPE,
+    "encoding": "utf-8",
+    "timeout": 3 * testutils.PATIENCE,
+    "cwd": "/",
+    "env": Environment(),
+    "check": False,
+    }
+  settings.update(kwargs)
+  return subprocess.run(words, **settings) # pylint: disable=W1510
