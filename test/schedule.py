@@ -2,12 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Says which tests run side by side, for test/run-tests.
+"""The tables of which tests run side by side, for test/run-tests.
 
-A job is what one process runs: a file of tests, or several that have to be
+A job is the work of one process: a file of tests, or several files that belong
 together. Tests mostly wait, for time-outs and for other processes, and do not
 disturb each other: they use ports, directories and namespaces of their own.
-What must be otherwise is said in the tables here, and only here.
+The exceptions are in the tables here, and only here.
 
 """
 
@@ -15,38 +15,38 @@ import os
 import typing
 
 
-#: So many jobs for each processor keep these busy, as most of them wait
+#: Jobs at a time. Most jobs wait, so a processor takes several.
 DEFAULT_JOBS = 3 * (os.cpu_count() or 1)
 
-#: Files that one process runs: suite -> lists of modules; None stands for all
-#: that no list before it names
+#: Files that one process runs: suite -> lists of modules; None stands for the
+#: modules that no earlier list names
 _TOGETHER = {
-  # Starting takes longer than most of them; those with shells wait for these
+  # A Python process starts more slowly than most modules run. The tests of
+  # completion wait for interactive shells.
   "unit": [["test_completion_quoting"], None],
-  # They share a Ganeti cluster, and to build one takes half a minute, of both
-  # processors
+  # These share a Ganeti cluster: building one takes both processors for half a
+  # minute
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
               "test_peer_daemon"]],
-  # They share two clusters, see test/cluster/changing.py
+  # Each of the two lists shares a cluster, see test/cluster/changing.py
   "acceptance": [["test_admin_guide", "test_apt"], None],
   }
 
-#: Jobs that run with no other beside them, and why
+#: Jobs that run alone, each with the reason
 _ALONE: typing.Dict[str, str] = {
   }
 
-#: Files that take that many seconds are left out of a quick run
+#: A quick run leaves out the files that take so many seconds or more
 _QUICK = 20
 
 #: Seconds that the longest jobs take, by suite and first module, or by suite
 #: alone for the rest of a suite that runs together; see the times that a run
-#: prints. These jobs start first, so that none is left over when all others are
-#: done, and a quick run is without most of them.
+#: prints. These jobs start first, so that no job is left over when all others
+#: have ended. A quick run leaves most of them out.
 _SECONDS = {
-  "acceptance test_following": 230,
-  "acceptance": 220,
+  "acceptance": 330,
+  "acceptance test_admin_guide": 320,
   "install test_broken_off": 130,
-  "install test_checkout": 121,
   "daemon test_soak": 120,
   "install test_install": 98,
   "unit": 95,
@@ -87,7 +87,7 @@ _SECONDS = {
 
 
 class Job(typing.NamedTuple):
-  """What one process runs.
+  """The work of one process.
 
   """
   #: Directory of the tests
@@ -96,18 +96,18 @@ class Job(typing.NamedTuple):
   names: typing.Tuple[str, ...]
   #: Whether these are the rest of a suite, which runs together
   rest: bool
-  #: Whether it has to run with no other beside it
+  #: Whether the job runs alone
   alone: bool
-  #: About how long it takes; 0 if that is not long
+  #: Roughly how many seconds the job takes; 0 for a short one
   seconds: float
-  #: How it is called in what is printed
+  #: The job's name in the output
   title: str
 
 
 def _MakeJob(srcdir, suite, names, rest=False):
-  """Makes a job, with what the tables know about it.
+  """Makes a job, with its entries in the tables.
 
-  @param rest: whether the names are the rest of a suite, whatever these are
+  @param rest: whether the names are the rest of a suite
 
   """
   key = " ".join([os.path.basename(suite)] + ([] if rest else names[:1]))
@@ -118,8 +118,8 @@ def _MakeJob(srcdir, suite, names, rest=False):
 def _SuiteJobs(srcdir, suite, quick):
   """Makes the jobs of a whole directory.
 
-  @param quick: whether to leave the longest ones out; a suite's rest, which
-    takes long because of its many files, stays
+  @param quick: whether to leave out the longest files; the rest of a suite,
+    which takes long because of its many files, stays
 
   """
   modules = sorted(name[:-len(".py")] for name in os.listdir(suite)
@@ -136,13 +136,13 @@ def _SuiteJobs(srcdir, suite, quick):
 
 
 def Jobs(srcdir, args, quick=False):
-  """Finds out what to run.
+  """Makes the jobs of a run.
 
   @param args: directories of tests, files, or names of tests as nose2 prints
     them (test_wire.TestPack.testEmpty)
-  @param quick: whether to leave the longest files of a directory out
+  @param quick: whether to leave out the longest files of a directory
   @rtype: list of L{Job}
-  @return: in the order to start them, those to run alone last
+  @return: in the order to start them; jobs that run alone come last
 
   """
   jobs = []
