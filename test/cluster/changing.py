@@ -6,10 +6,10 @@
 
 Each test finds its cluster as L{_Build} or L{_BuildPackaged} left it, and
 leaves it so: three master candidates, the first of them the master, and one
-instance on it. confd runs on all nodes, started by Ganeti: this project's, for a
-L{TestCase}, or Debian's, for a L{PackagedTestCase}. Building a cluster and
-putting ours on a node take seconds of processor time: tests that begin with
-Debian's daemon have a cluster and a process of their own.
+instance on it. confd runs on all nodes, started by Ganeti: this project's for a
+L{TestCase}, Debian's for a L{PackagedTestCase}. Building a cluster and putting
+ours on a node take seconds of processor time: tests that begin with Debian's
+daemon have a cluster and a process of their own.
 
 """
 
