@@ -11,9 +11,7 @@ cluster cannot have added.
 
 import asyncio
 import json
-import os
 import re
-import subprocess
 import tempfile
 import threading
 import time
