@@ -437,8 +437,8 @@ class TestUsage(unittest.TestCase):
       ("-a node1:x ping", "'x' in 'node1:x'"),
       ("-a node1,,node2 ping", "''"),
       ("--hmac x --hmac-file y ping", "exclude"),
-      ("list nodes --sort -name", "'-name'; the last one first is --sort=name"
-       " --reverse"),
+      ("list nodes --sort -name",
+       "'-name'; for the reverse order use --sort=name --reverse"),
       ("status -w silent", "'silent'"),
       ("status -w silent=1,late=5", "'late=5'"),
       ("status -w silent=1", "--warning belongs to --nagios"),
@@ -872,8 +872,8 @@ class TestWatch(_Test):
     second.WriteConfig(_Config(18))
     testutils.WaitFor(lambda: len(self.lines) == 1, "serial 18")
     self._Stop(second)
-    testutils.WaitFor(lambda: any("trying again" in line for line in self.remarks),
-                      "nobody answers")
+    testutils.WaitFor(lambda: any("trying again" in line
+                                  for line in self.remarks), "nobody answers")
     # An old one comes back first, and is not believed at once
     self.daemons.append(testutils.Daemon(_Config(17), address=_ADDRESSES[0],
                                          port=self.port))
@@ -885,7 +885,9 @@ class TestWatch(_Test):
     testutils.WaitFor(lambda: len(self.lines) == 2, "serial 19")
     self.assertIn("serial 19 (was 18)", self.lines[1])
     self.assertIsNone(proc.poll())
-    self.assertTrue(any("answers again" in line for line in self.remarks))
+    testutils.WaitFor(lambda: any("answers again" in line
+                                  for line in self.remarks),
+                      "there are answers again")
 
   def testRestoredConfiguration(self):
     self._Start(_Config(17))

@@ -44,7 +44,32 @@ print("goes on")
 """
 
 
+#: Ctrl-C once more, while the program exits
+_IMPATIENT = """\
+import os, signal
+from ganeti.confd.command import child
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+  with child.EndingWithSignals():
+    os.kill(os.getpid(), signal.SIGINT)
+    child.Run(["sleep", "60"], {})
+except KeyboardInterrupt:
+  os.kill(os.getpid(), signal.SIGINT)
+  print("exits")
+"""
+
+
 class TestSignals(unittest.TestCase):
+  def testWhileExiting(self):
+    result = subprocess.run(
+      [sys.executable, "-c", _IMPATIENT], check=False,
+      env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR),
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      timeout=testutils.PATIENCE)
+    self.assertEqual((result.returncode, result.stdout), (0, b"exits\n"),
+                     result)
+
   def testWhileStarting(self):
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
       result = subprocess.run(

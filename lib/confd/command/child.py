@@ -66,6 +66,13 @@ class _Signals:
       if not self._is_held:
         self._Raise(number)
 
+  @property
+  def is_ending(self) -> bool:
+    """Whether a signal has come.
+
+    """
+    return self._came is not None
+
   @staticmethod
   def _Raise(number: int) -> NoReturn:
     if number == signal.SIGINT:
@@ -110,7 +117,9 @@ def EndingWithSignals() -> Iterator[None]:
     os.kill(os.getpid(), err.number)
   finally:
     for (caught, handler) in before.items():
-      signal.signal(caught, handler)
+      # Another Ctrl-C must not interrupt this program while it exits
+      is_ignored = _SIGNALS.is_ending and caught == signal.SIGINT
+      signal.signal(caught, signal.SIG_IGN if is_ignored else handler)
 
 
 def _Feed(child: subprocess.Popen[bytes], text: str) -> None:
