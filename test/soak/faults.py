@@ -207,7 +207,9 @@ class Faults:
     """
     while True:
       found = processes.Look(self._daemon.proc.pid)
-      # Workers come with the load
+      if found and target == "worker" and not found.workers:
+        # The clients may be too few to need one
+        processes.MakeBusy(self._daemon)
       pid = found and {
         "worker": random.choice(found.workers) if found.workers else None,
         "loader": found.loader, "large": found.large}[target]
