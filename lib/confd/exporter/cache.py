@@ -68,9 +68,7 @@ class Limits(NamedTuple):
 
 
 class Body:
-  """An answer.
-
-  It is counted until the last connection that sends it is done.
+  """An answer, counted until the last connection that sends it is done.
 
   """
   __slots__ = ("data", "_count")
@@ -161,7 +159,7 @@ class Cache:
         lambda task: self._Made((key, version), task))
     making.requests += 1
     try:
-      # This request may be cancelled while others wait for the same answer
+      # Other requests may wait for the same answer when this one is cancelled
       await asyncio.wait([making.task])
       return making.task.result()
     finally:

@@ -2,15 +2,15 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is known of a cluster.
+"""The state of a cluster: its configuration, and its master candidates.
 
-A L{ClusterConfig} changes with the configuration only. How the master
-candidates are changes at any time, and is asked for by itself: L{Candidates}.
-L{ClusterState} is all of that at one moment.
+A L{ClusterConfig} changes with the configuration only. The L{Candidates} may
+change at any time, and are asked for by themselves. L{ClusterState} is all of
+that at one moment.
 
-Both are asked for in other processes than the server: C{collector} asks for the
-candidates, and for each new configuration the server forks a process, which
-needs much memory for a moment.
+Functions here that ask block, or need much memory, so the server itself does
+not call them: the collector asks for the candidates, and a forked process for
+each new configuration.
 
 """
 
@@ -68,7 +68,7 @@ def Fields(kind: str) -> List[str]:
 
 
 class ClusterConfig(NamedTuple):
-  """What a configuration says.
+  """The contents of a configuration, as far as pages and metrics need them.
 
   """
   serial: int
@@ -84,7 +84,7 @@ class ClusterConfig(NamedTuple):
 
 
 class Candidates(NamedTuple):
-  """How the master candidates and their daemons are.
+  """The state of the master candidates and their daemons.
 
   """
   status: clusterstatus.ClusterStatus
@@ -92,16 +92,16 @@ class Candidates(NamedTuple):
 
 
 class ClusterState(NamedTuple):
-  """What is known of a cluster, and since when.
+  """The last known state of a cluster.
 
   """
   #: Its name in the settings
   cluster: str
   #: The last one known; None if there was none yet
   config: Optional[ClusterConfig]
-  #: When they were asked last; None if they were not yet
+  #: As they were when they were asked last; None if they were not yet
   candidates: Optional[Candidates]
-  #: Why nothing is known now; None while the cluster answers
+  #: Why the state may be out of date; None while the cluster answers
   problem: Optional[str]
   #: Seconds since the cluster answered last, 0 while it does; None if it never
   #: did
@@ -109,16 +109,16 @@ class ClusterState(NamedTuple):
 
   @property
   def up(self) -> bool:
-    """Whether the cluster answers, so that all this holds now.
+    """Whether the cluster answers, so that the state is up to date.
 
     """
     return self.problem is None
 
 
 def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
-  """Asks for all that a configuration says, and looks for findings.
+  """Asks for a configuration, and looks for findings.
 
-  @param serial: an older configuration is not used
+  @param serial: older configurations are not used
   @raise errors.ConfdClientError: there is no answer, or another than expected
 
   """
@@ -148,7 +148,7 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
 
 
 async def AskCandidates(asker: clientlib.AsyncClient) -> Candidates:
-  """Asks all candidates how they are.
+  """Asks all candidates for their state.
 
   @raise errors.ConfdClientError: no candidate is known
 

@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The server's side of the collector: runs it, and takes what it tells.
+"""The server's side of the collector: runs it, and takes its messages.
 
-With each change that the collector tells of, the server asks for the cluster's
-configuration, in a forked process.
+When a message tells of a change, the server forks a process that asks for the
+cluster's configuration.
 
 """
 
@@ -60,7 +60,7 @@ def _Unpickle(data: memoryview) -> Any:
 
 
 class Collector:
-  """Runs the collector process, and another one whenever it has ended.
+  """Runs a collector process, and another one whenever one has ended.
 
   """
   def __init__(self, watchers: Sequence[watcherlib.Watcher],
@@ -102,7 +102,7 @@ class Collector:
     (pid, sock) = forked.Start(
       functools.partial(collector.Main, self._settings))
     writer = None
-    # What is done about changes, by cluster
+    # Calls of L{_TakeChange}, by cluster
     tasks: Dict[str, asyncio.Future[None]] = {}
     try:
       (reader, writer) = await asyncio.open_connection(sock=sock)

@@ -5,13 +5,13 @@
 """The collector: the process that asks the clusters' daemons.
 
 The client library resolves names in threads. The server must have one thread,
-as it forks (C{forked}); so the collector is another process. What it learns
-goes to the server as messages, over a socket; C{collecting} has the other end.
-The collector ends when the server does.
+as it forks (C{forked}); so the collector is another process. The collector
+sends all news to the server as messages, over a socket; C{collecting} has the
+other end. The collector ends when the server does.
 
 A cluster is asked in two ways. Its serial number is followed: the daemons tell
 of a change at once, and the server then asks for the configuration. The state
-of the candidates is asked for now and then.
+of the candidates is asked for every few seconds.
 
 """
 
@@ -44,7 +44,7 @@ RETRY = (1.0, 15.0)
 #: Errors of a cluster; any other exception is a fault of this program
 EXPECTED = (errors.GenericError, OSError)
 
-#: What a message begins with: its size
+#: A message begins with its size
 _HEADER = struct.Struct("!Q")
 
 #: Arguments of a cluster's clients
@@ -60,7 +60,7 @@ class Change(NamedTuple):
 
 
 class CandidatesState(NamedTuple):
-  """To the server: how the candidates are.
+  """To the server: the state of the candidates.
 
   """
   cluster: str
@@ -97,7 +97,7 @@ def Send(writer: asyncio.StreamWriter, message: Any) -> None:
 async def Receive(reader: asyncio.StreamReader) -> Any:
   """Receives a message.
 
-  Both ends are this program, run by one user, so the message may be unpickled.
+  Unpickling is safe, as both ends are this program, run by one user.
 
   @raise asyncio.IncompleteReadError: the other process has ended
   @raise OSError: likewise
@@ -110,7 +110,7 @@ async def Receive(reader: asyncio.StreamReader) -> Any:
 class Cluster:
   """Asks a cluster, again and again.
 
-  @ivar problem: why nothing is known now; None if all is well
+  @ivar problem: why the cluster does not answer; None while it does
 
   """
   def __init__(self, name: str, make_client: Callable[
@@ -127,18 +127,18 @@ class Cluster:
     self._taken: Optional[asyncio.Future[Optional[str]]] = None
 
   async def Run(self) -> None:
-    """Goes on until it is cancelled.
+    """Asks until it is cancelled.
 
     """
     await asyncio.gather(
       self._Repeat(self._FollowConfig, self._SetProblem),
-      # The state of the candidates says by itself which of them is silent
+      # No problem is set: CandidatesState says which candidates are silent
       self._Repeat(self._FollowCandidates, lambda err: None))
 
   async def _Repeat(self, follow: Callable[[clientlib.AsyncClient],
                                            Awaitable[None]],
                     set_problem: Callable[[Optional[Exception]], None]) -> None:
-    """Asks again and again, whatever happens.
+    """Follows with a new client whenever following has ended by an error.
 
     """
     (delay, most) = RETRY
@@ -173,7 +173,7 @@ class Cluster:
     if problem is None:
       logging.info("Cluster %s: answers", self._name)
     elif self.problem is None or not self._has_config:
-      # Later errors say the same in other words
+      # Further errors have the same cause in most cases
       logging.warning("Cluster %s: %s", self._name, problem, exc_info=fault)
     self.problem = problem
     self._send(Problem(self._name, problem))
@@ -207,7 +207,7 @@ class Cluster:
       self._taken.set_result(error)
 
   async def _FollowCandidates(self, asker: clientlib.AsyncClient) -> None:
-    """Asks how the candidates are, now and then.
+    """Asks for the candidates' state every few seconds.
 
     """
     while True:
@@ -218,7 +218,7 @@ class Cluster:
 
 async def _Collect(sock: socket.socket, settings: Mapping[str, Settings]
                    ) -> None:
-  """Asks all clusters, until the server is gone.
+  """Asks all clusters until the server is gone.
 
   """
   (reader, writer) = await asyncio.open_connection(sock=sock)
@@ -242,13 +242,13 @@ async def _Collect(sock: socket.socket, settings: Mapping[str, Settings]
 
 
 def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
-  """Is the collector process.
+  """Runs the collector, in a process of its own.
 
   @param settings: by the cluster's name
 
   """
-  # Whoever stops the service, or presses Ctrl-C, may signal all its processes.
-  # The server stops, and this process with it.
+  # systemd, or Ctrl-C in a terminal, may signal all processes of the service.
+  # This one ends when the server does.
   for signum in (signal.SIGTERM, signal.SIGINT):
     signal.signal(signum, signal.SIG_IGN)
   try:

@@ -4,8 +4,8 @@
 
 """Targets for Prometheus' service discovery by HTTP (http_sd_config).
 
-They are those of C{confd-client export prometheus-sd}, of one cluster or all.
-Labels and the targets' port come from the request.
+The targets are those of C{confd-client export prometheus-sd}, of one cluster or
+all. Further labels and the targets' port come from the request.
 
 """
 

@@ -45,7 +45,7 @@ _HEADER = struct.Struct("=cQ")
 
 _TOO_LONG = "It takes too long"
 
-#: What ends a process that has used its processor time, see L{End}
+#: How a process ends that has used up its processor time, see L{End}
 _CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
 
 #: Kinds: success, a L{BadRequest}, not enough memory, a programming error
@@ -53,7 +53,7 @@ _CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
 
 
 class Limits(NamedTuple):
-  """What a process may use.
+  """The most that a process may use.
 
   """
   #: Processor time (seconds)
@@ -83,16 +83,16 @@ def _Write(fd: int, data: bytes) -> None:
 
 
 def _Isolate(fd: int) -> None:
-  """Gives up what a forked process has inherited and must not use.
+  """Separates a forked process from the server.
 
-  @param fd: the descriptor that it keeps beside the standard ones
+  @param fd: the descriptor that stays open, beside the standard ones
 
   """
-  # The server's event loop would read what handlers of signals write there
+  # Python writes signals' numbers there, and the server's event loop reads them
   signal.set_wakeup_fd(-1)
   for signum in (signal.SIGTERM, signal.SIGINT):
     signal.signal(signum, signal.SIG_DFL)
-  # A connection that the server closes has to be closed everywhere
+  # A connection ends only when all processes have closed it
   for name in os.listdir("/proc/self/fd"):
     if int(name) > 2 and int(name) != fd:
       with contextlib.suppress(OSError):
@@ -107,7 +107,7 @@ def _SetLimits(limits: Limits) -> None:
   """
   signal.signal(signal.SIGPROF, signal.SIG_DFL)
   signal.setitimer(signal.ITIMER_PROF, limits.cpu_time)
-  # Where the system runs out of memory, this process goes before the server
+  # Where the system runs out of memory, the kernel ends this process first
   with contextlib.suppress(OSError), \
        open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
     stream.write("1000")
@@ -280,8 +280,8 @@ def Start(main: Callable[[socket.socket], None]
           ) -> Tuple[int, socket.socket]:
   """Starts a process that stays.
 
-  @param main: what the process does; its socket reads as closed when the server
-    is gone
+  @param main: is called in the process, with a socket to the server; where the
+    server is gone, reading from that finds the end
   @return: process id, and the server's end of that socket
   @raise Failed: the system refuses
 
@@ -304,9 +304,9 @@ def Start(main: Callable[[socket.socket], None]
 
 
 def End(pid: int) -> str:
-  """Ends a process, if it has not ended yet.
+  """Ends a process, unless it has ended by itself.
 
-  @return: what has ended it: "signal 9"
+  @return: how it has ended, e.g. "signal 9"
 
   """
   os.kill(pid, signal.SIGKILL)

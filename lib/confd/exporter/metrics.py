@@ -4,9 +4,9 @@
 
 """The states of clusters as metrics for Prometheus.
 
-L{FAMILIES} is the table of those that a configuration gives. Those about confd
-itself are in C{views.confdmetrics}. Names follow the conventions of Prometheus:
-base units, and C{_info} for metrics that say something by their labels. All
+L{FAMILIES} is the table of metrics of a configuration; C{views.confdmetrics}
+has metrics of confd itself. Names follow the conventions of Prometheus: base
+units, and C{_info} for metrics that say something by their labels. All metrics
 have the label C{cluster}.
 
 """
@@ -57,8 +57,7 @@ def _Times(number: Optional[float], factor: int) -> Optional[float]:
   return None if number is None else confdmetrics.Number(number * factor)
 
 
-def _Of(kind: str, field: str, factor: int = 1
-        ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
+def _Of(kind: str, field: str, factor: int = 1) -> _GetSamples:
   """Makes a function that yields a field of each row of a table.
 
   """
@@ -70,8 +69,7 @@ def _Of(kind: str, field: str, factor: int = 1
   return _Samples
 
 
-def _Info(kind: str, *fields: str
-          ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
+def _Info(kind: str, *fields: str) -> _GetSamples:
   """Makes a function that yields texts of each row of a table, as labels.
 
   """
@@ -95,8 +93,7 @@ def _NodeRole(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
       yield ([row["name"], role], int(row["role"] == letter))
 
 
-def _OnNode(field: str, factor: int = 1
-            ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
+def _OnNode(field: str, factor: int = 1) -> _GetSamples:
   """Makes a function that yields sums over the primary instances of nodes.
 
   """
@@ -113,8 +110,7 @@ def _OnNode(field: str, factor: int = 1
   return _Samples
 
 
-def _CountBy(kind: str, field: str, values: Mapping[str, str]
-             ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
+def _CountBy(kind: str, field: str, values: Mapping[str, str]) -> _GetSamples:
   """Makes a function that counts the rows of a table by a field.
 
   @param values: the field's values, and the label for each
@@ -141,8 +137,7 @@ def _Findings(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
     yield ([name, check.severity], counts[name])
 
 
-def _Single(get: Callable[[clusterstate.ClusterConfig], Any]
-            ) -> Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]:
+def _Single(get: Callable[[clusterstate.ClusterConfig], Any]) -> _GetSamples:
   """Makes a function that yields one number, if there is one.
 
   """

@@ -4,7 +4,7 @@
 
 """The style sheet, the script and the icon of all pages.
 
-They are files beside this module, and are read once, at the start.
+The files lie beside this module, and are read once, at the start.
 
 """
 
@@ -17,7 +17,7 @@ from typing import Dict, NamedTuple
 from ganeti.confd.views import svg
 
 
-#: Their paths on the server
+#: Paths on the server
 STYLE = "/style.css"
 SCRIPT = "/update.js"
 ICON = "/icon.svg"

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The last known state of a cluster, and who is told when it changes.
+"""The last known state of a cluster, and listeners for its changes.
 
 Rule: whatever goes wrong, the last state that was known stays, with its age and
 with the reason why it may be out of date.
@@ -21,7 +21,7 @@ from ganeti.confd.exporter import clusterstate
 
 
 class Watcher:
-  """A cluster as it was known last.
+  """Keeps the last known state of a cluster.
 
   @ivar cluster: its name in the settings
   @ivar version: counts the configurations that there were
@@ -69,7 +69,7 @@ class Watcher:
         waiter.set_result(None)
 
   def SetConfig(self, config: clusterstate.ClusterConfig) -> None:
-    """Takes a configuration, which the cluster has just told.
+    """Takes a configuration; the cluster has answered just now.
 
     """
     self._config = config

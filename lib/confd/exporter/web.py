@@ -12,9 +12,9 @@ change of the configuration (C{cache}). There are three queues: answers without
 parameters, answers with parameters, and answers with a filter. An answer never
 waits for one in another queue.
 
-Rule 3: a C{Host} header must be an address or C{localhost}. This prevents DNS
-rebinding: an attacker's page whose name resolves to this server's address is,
-to the browser, a page of the same server, and could read all answers. The
+Rule 3: a C{Host} header must be an address or C{localhost}. The rule prevents
+DNS rebinding: an attacker's page whose name resolves to this server's address
+is, to the browser, a page of the same server, and could read all answers. The
 browser sends that name as C{Host}. A proxy sends an address if it is configured
 with one.
 
