@@ -31,8 +31,8 @@ import testutils
 
 _PROGRAM = "chromium"
 
-#: It asks nobody but those whom it is told to, and needs no sandbox for pages
-#: of our own (as root it has none)
+#: Chromium makes no requests of its own with these, and has no sandbox: root
+#: cannot have one, and the pages are this project's
 _OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
             "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync",
@@ -167,7 +167,7 @@ class Browser:
     if method == "Page.loadEventFired":
       self._loads += 1
     if method == "Page.javascriptDialogOpening":
-      # Else nothing goes on
+      # Chromium waits until a dialog is answered
       await self._Send("Page.handleJavaScriptDialog", accept=True)
     return message
 

@@ -1,11 +1,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""confd-exporter beside clients that want to keep everybody else out.
+"""confd-exporter under attack by clients that want to keep all others out.
 
-No test here fails for a time alone: what an honest client waits for is compared
-with what it waits for at another exporter of the same machine, at the same
-time.
+No test here fails for a time alone: an honest client's waiting time is compared
+with that at another exporter, on the same machine at the same time.
 
 """
 
@@ -40,9 +39,9 @@ _LEFT = 32
 #: Seconds that an attack takes
 _SECONDS = 3
 
-#: Seconds that honest clients may wait longer than without an attack, and how
-#: many times as long: without limits they wait for half a minute. Here the
-#: attacker and other tests have most of the machine.
+#: How many seconds longer, and how many times as long, honest clients may wait
+#: as without an attack. Without limits they would wait half a minute. The
+#: attacker and other tests use most of the machine.
 _LONGER = 10
 _TIMES = 20
 
@@ -64,7 +63,7 @@ def _Config(serial=17):
 
 
 def _Memory(pid):
-  """Returns what a process and its children take together (MB).
+  """Returns the memory of a process and its children (MB).
 
   """
   return processes.TreeMemory(pid) / 1e6
@@ -163,7 +162,7 @@ class TestConnections(_TestCase):
     self.assertEqual(exporter.OwnLines(), output)
 
   def _Sent(self, sock, data):
-    """Sends as much as the other end takes.
+    """Sends until the server takes no more.
 
     @return: how many bytes that are
 
@@ -176,7 +175,7 @@ class TestConnections(_TestCase):
     return sent
 
   def testSystem(self):
-    """The system's buffers for a connection are limited, too.
+    """The kernel's buffers for a connection are limited, too.
 
     """
     exporter = self._Start()
@@ -191,7 +190,7 @@ class TestConnections(_TestCase):
       sock.sendall(_REQUEST.replace(b"/healthz", b"/metrics"))
 
       def _Queues():
-        """Returns how much waits to be taken, by us.
+        """Returns how many bytes this process has not read yet.
 
         """
         lines = testutils.ReadFile("/proc/net/tcp").decode("ascii").splitlines()
@@ -202,7 +201,7 @@ class TestConnections(_TestCase):
       self.assertLess(max(_Queues(), default=0), 400000)
 
   def testOrder(self):
-    """The newest connection is served, whatever the others do.
+    """The newest connection is always served.
 
     """
     exporter = self._Start()
@@ -212,13 +211,13 @@ class TestConnections(_TestCase):
         sock = stack.enter_context(socket.socket())
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.connect(("127.0.0.1", exporter.port))
-        # Requests that are complete, and requests that are not
+        # Complete and incomplete requests by turns
         sock.sendall(_REQUEST.replace(b"/healthz", b"/metrics") if number % 2
                      else _REQUEST[:-2])
         socks.append(sock)
         if number % 100 == 99:
           self.assertEqual(exporter.Ask("/healthz").status, 200)
-      # The last ones to make progress are kept
+      # Connections that made progress last are kept
       self.assertTrue(socks[-1].recv(100).startswith(b"HTTP/1.1 200 "))
       socks[-2].sendall(b"\r\n")
       self.assertTrue(socks[-2].recv(100).startswith(b"HTTP/1.1 200 "))
@@ -259,7 +258,7 @@ def _IsCut(sock):
 
 class TestFilters(_TestCase):
   def testOthersDoNotWait(self):
-    """Slow filters, one after the other, keep nobody from what has none.
+    """Requests without a filter do not wait for slow filters.
 
     """
     exporter = self._Start()
@@ -268,7 +267,7 @@ class TestFilters(_TestCase):
     statuses = set()
 
     def _Attack(number):
-      # In the end, the exporter goes
+      # The exporter is stopped in the end
       with contextlib.suppress(OSError, http.client.HTTPException):
         while not over.is_set():
           statuses.add(exporter.Ask(
@@ -293,19 +292,19 @@ class TestFilters(_TestCase):
               start = time.monotonic()
               self.assertEqual(server.Ask(path).status, 200)
               waits.append(time.monotonic() - start)
-            # A filter takes three seconds of processor time
+            # A slow filter takes three seconds of processor time
             self.assertLess(waits[0], 2 + _TIMES * waits[1])
     finally:
       over.set()
       exporter.Stop()
       for thread in threads:
         thread.join()
-    # The attack was one
+    # Some filters were turned away, so the queue was full
     self.assertIn(503, statuses)
 
 
 class TestOtherSites(_TestCase):
-  """Requests that a page of another site makes a browser send.
+  """Requests that a browser sends because of a page of another site.
 
   """
   def test(self):
@@ -325,7 +324,7 @@ class TestOtherSites(_TestCase):
     for site in ("same-origin", "none"):
       for path in ("/metrics", "/c/map.svg", a_filter):
         self.assertEqual(exporter.Ask(path, Sec_Fetch_Site=site).status, 200)
-    # As a WebSocket
+    # A WebSocket
     self.assertEqual(exporter.Ask(
       a_filter, Origin="http://192.0.2.1", Upgrade="websocket",
       Connection="Upgrade").status, 403)

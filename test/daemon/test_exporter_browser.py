@@ -18,7 +18,7 @@ import browser
 import webserver
 
 
-#: What would run if it became markup
+#: Names that would run a script if they became markup
 _HOSTILE = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>",
             "' onfocus=alert(3) autofocus '", "</svg><svg onload=alert(4)>",
             "javascript:alert(5)", "a" * 300]
@@ -34,7 +34,7 @@ def _Config(serial, names=("web1", "web2", "web10")):
 
   """
   return testutils.MakeConfig(
-    # What is asked there does not leave the machine
+    # Questions to this address do not leave the machine
     [testutils.MakeNode(1, primary_ip="127.0.0.1", master_candidate=True),
      testutils.MakeNode(2, drained=True)],
     [testutils.MakeInstance(i + 1, 1 + i % 2, name=name, tags=["tag", name],
@@ -104,7 +104,7 @@ class TestPages(unittest.TestCase):
     return self._Texts("tbody th")
 
   def testShown(self):
-    """What there is to see, at three sizes.
+    """The pages' contents, at three sizes of the window.
 
     """
     for (width, is_dark) in [(390, False), (1280, True), (1920, False)]:
@@ -135,7 +135,7 @@ class TestPages(unittest.TestCase):
     self.assertIn("web1, up, 8.8 GiB", tips)
 
   def testReadOut(self):
-    """A screen reader finds tables in the cards of a narrow window, too.
+    """To a screen reader, the cards of a narrow window are tables, too.
 
     """
     self.browser.SetSize(390, 800)
@@ -180,7 +180,7 @@ class TestPages(unittest.TestCase):
     self._SortAndFilter()
 
   def testWithoutScripts(self):
-    """Nothing but the update is missing.
+    """Pages lack nothing but updates.
 
     """
     self.browser.SetScripts(False)
@@ -193,7 +193,7 @@ class TestPages(unittest.TestCase):
       self.browser.SetScripts(True)
 
   def testUpdate(self):
-    """What has changed comes by itself, and nobody who types is disturbed.
+    """Changes appear without a reload, and typing is not disturbed.
 
     """
     self.browser.SetSize(390, 300)
@@ -215,7 +215,7 @@ class TestPages(unittest.TestCase):
     self.assertEqual(self._Run("document.activeElement.innerText"), "Memory")
 
   def testServerGone(self):
-    """A page says that it may be old, and goes on by itself.
+    """A page says when it may be old, and recovers by itself.
 
     """
     self._Open("/fsn/")
@@ -227,14 +227,14 @@ class TestPages(unittest.TestCase):
       self.server.Start()
     self._WaitFor("document.getElementById('news').innerText.startsWith("
                   "'fsn: ')")
-    # It has complained in the console, as it should
+    # The browser's console tells of failed requests, as expected
     self.assertTrue(self.browser.complaints)
     self.browser.complaints.clear()
 
   def testManyPages(self):
-    """Pages that nobody sees any more hold no connections.
+    """Hidden pages hold no connections.
 
-    Of those, browsers have six for one server.
+    A browser has no more than six connections to one server.
 
     """
     def _Count():
@@ -279,7 +279,7 @@ class TestPages(unittest.TestCase):
         thread.join()
 
   def testOtherSite(self):
-    """A page of another site makes the browser ask in vain; links work.
+    """Links on pages of other sites work; all other requests are refused.
 
     """
     for (path, needs_user) in [
@@ -310,10 +310,10 @@ class TestPages(unittest.TestCase):
           text = self._Run("document.body.innerText")
           if by_user or not needs_user:
             self.assertEqual(len(self._Texts("h1")), 1)
-            # And what the page needs itself
+            # The page's own requests are served
             self.assertTrue(self._Run("document.styleSheets[0].cssRules"
                                       ".length"))
-            # Loaded again, it is still from where the link was
+            # A reload has the same headers as the click on the link
             self.browser.statuses.clear()
             self.browser.Reload()
             self.assertNotIn(403, self.browser.statuses)

@@ -92,7 +92,7 @@ class _Prometheus:
       _EXAMPLES, "prometheus.yml")).decode("ascii")
     job = "  - job_name: node\n"
     assert text.count(_ADDRESS) == 2 and text.count(job) == 1
-    # Nodes would be asked by a proxy, and where it should be nobody listens
+    # The nodes' exporters are behind a proxy, at a port where nothing listens
     text = text.replace(_ADDRESS, "127.0.0.1:%d" % server.port).replace(
       job, job + "    proxy_url: http://127.0.0.1:1\n")
     text = "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n" + text
@@ -181,7 +181,7 @@ class TestPrometheus(unittest.TestCase):
       return [i for i in prometheus.Ask("targets", state="active")[
         "activeTargets"] if i["labels"]["job"] == "node"]
     found = testutils.WaitFor(_Nodes, "there are targets")
-    # That of the offline node is left out
+    # The offline node's target is left out
     self.assertEqual(
       sorted((i["labels"]["node"], i["labels"]["cluster"], i["scrapeUrl"])
              for i in found),
@@ -197,7 +197,7 @@ class TestPrometheus(unittest.TestCase):
         ("ganeti_cluster_config_serial", 17),
         ("ganeti_network_addresses_free{network=\"net\"}", 14),
         ("sum(ganeti_cluster_nodes)", 3),
-        # Its own label, and no "exported_instance"
+        # The exporter's own label, and no "exported_instance"
         ("ganeti_instance_memory_bytes{instance=\"inst2.example.com\"}",
          1 << 30)]:
       with self.subTest(query):

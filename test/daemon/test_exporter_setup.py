@@ -75,7 +75,7 @@ class TestUnit(_Daemon):
                   (_EXPOSURE / 10), " ".join(page.split()))
 
   def testSystemCalls(self):
-    """What the unit leaves it is enough, for answers that are made aside, too.
+    """The unit permits all system calls that the program needs.
 
     """
     # pylint: disable=W0212

@@ -35,7 +35,7 @@ from ganeti.confd.protocol import readerkey
 #: What the manual page says that a key needs
 _RIGHTS = ["config", "list", "mc-ips", "ping", "stats", "wait"]
 
-#: Names and tags that nobody gives to anything
+#: Names and tags as an attacker would choose them
 _HOSTILE = [
   "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>",
   "new\nline", "carriage\rreturn", "back\\slash\\n", "nul\0and\x1b[31m",
@@ -194,7 +194,7 @@ class _TestCase(unittest.TestCase):
 
 
 class TestWebRoutes(_TestCase):
-  """What is asked for, and how.
+  """Paths, methods and headers of requests.
 
   """
   def testAll(self):
@@ -269,7 +269,7 @@ class TestWebRoutes(_TestCase):
     self.assertNotIn("<b>", page.text)
 
   def testByName(self):
-    """A page whose name leads here is not served (DNS rebinding).
+    """Requests by a name of an attacker's are refused (DNS rebinding).
 
     """
     port = self.exporter.port
@@ -291,7 +291,7 @@ class TestWebRoutes(_TestCase):
       self.assertRegex(_ReadAll(sock), rb"\AHTTP/1\.[01] 4[0-9][0-9] ")
 
   def testNotHttp(self):
-    """It is answered by a short error, or not at all, and nothing is logged.
+    """Other data get a short error, or no answer, and nothing is logged.
 
     """
     before = self.exporter.OwnLines()
@@ -317,8 +317,8 @@ class TestWebRoutes(_TestCase):
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10000]:
       with self.subTest(data[:40]):
         with self.exporter.Connect() as sock:
-          # It may be closed meanwhile: even ENOTCONN, which is no
-          # ConnectionError
+          # The server may close the connection at any time; then even ENOTCONN
+          # is possible, which is no ConnectionError
           with contextlib.suppress(OSError):
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
@@ -333,7 +333,7 @@ class TestWebRoutes(_TestCase):
 
 
 class TestWebHostile(_TestCase):
-  """Whatever the configuration holds.
+  """Any names and values in a configuration.
 
   """
   def testMetrics(self):
@@ -371,7 +371,7 @@ class TestWebHostile(_TestCase):
       (usual, hostile) = (
         _Elements(self.exporter.Ask("/%s/%s" % (name, page)).text)
         for name in ("plain", "hostile"))
-      # It has findings, too
+      # The hostile cluster has findings, too
       self.assertEqual(hostile.tags - usual.tags -
                        {"table", "thead", "th", "tbody", "td", "tr", "strong"},
                        set())
@@ -394,11 +394,11 @@ class TestWebHostile(_TestCase):
 
 
 class TestWebLimits(_TestCase):
-  """What a visitor can cost.
+  """Limits of what a client can cost.
 
   """
   def testEndlessFilter(self):
-    """It is given up, and keeps nobody waiting.
+    """An endless filter is given up, and no other request waits for it.
 
     """
     answers = {}
@@ -441,7 +441,7 @@ class TestWebLimits(_TestCase):
     self.assertNotIn("Traceback", self.exporter.Output())
 
   def testTooManyFilters(self):
-    """Those that are too many are turned away at once.
+    """Where too many filters wait, others are refused at once.
 
     """
     statuses = []
@@ -510,7 +510,7 @@ class TestWebLimits(_TestCase):
     return processes.Memory(self.exporter.proc.pid, "Private_Dirty")
 
   def testSlowReaders(self):
-    """They do not cost a copy of the answer each.
+    """Slow readers do not cost a copy of the answer each.
 
     """
     size = len(self.exporter.Ask("/metrics").body)
@@ -541,7 +541,7 @@ class TestWebLimits(_TestCase):
     for thread in threads:
       thread.join()
     self.assertEqual([answer.status for answer in answers], [200] * 100)
-    # What is about confd itself may have changed meanwhile
+    # Metrics of confd itself may have changed meanwhile
     self.assertEqual(len({
       tuple(line for line in answer.body.splitlines()
             if not line.startswith((b"ganeti_confd_", b"ganeti_facts_age_")))
@@ -549,7 +549,7 @@ class TestWebLimits(_TestCase):
 
 
 class TestWebWatching(unittest.TestCase):
-  """What is shown of daemons that come and go.
+  """Daemons that come and go.
 
   """
   def setUp(self):
@@ -566,7 +566,7 @@ class TestWebWatching(unittest.TestCase):
     self.daemon.port = testutils.FreePort("127.0.3.1")
     with webserver.Exporter(webserver.Settings("c", [self.daemon]),
                             ["--no-instances"]) as exporter:
-      # Nobody answers yet
+      # No daemon answers yet
       self.assertEqual(exporter.Metric("ganeti_up", cluster="c"), 0)
       self.assertIsNone(exporter.Metric("ganeti_facts_age_seconds",
                                         cluster="c"))
@@ -584,7 +584,7 @@ class TestWebWatching(unittest.TestCase):
                        0)
       self.assertNotIn("ganeti_instance_", exporter.Ask("/metrics").text)
 
-      # All are told, on slow streams as well
+      # All streams get the event, slow ones, too
       streams = []
       for path in ["/events", "/c/events"] * 100:
         sock = exporter.Connect()
@@ -599,12 +599,12 @@ class TestWebWatching(unittest.TestCase):
       for sock in streams[:2]:
         _ReadUntil(sock, b"data: changed\n\n")
       exporter.WaitForSerial("c", 18)
-      # Who goes makes room for another
+      # A stream that is closed makes room for another
       streams.pop().close()
       testutils.WaitFor(lambda: exporter.Ask("/c/events", "HEAD").status == 200,
                         "there is room")
 
-      # All are down: what was known last, and how old it is
+      # All daemons are down: the last known state is served, with its age
       root = tempfile.mkdtemp(dir=self.daemon.root)
       self.daemon.proc.kill()
       self.daemon.proc.wait()
@@ -679,7 +679,7 @@ class TestWebProcesses(unittest.TestCase):
     self.addCleanup(self.daemon.Kill)
     self.daemon.Start()
     settings = webserver.Settings("c", [self.daemon])
-    # A name takes a thread that resolves it
+    # The client library resolves a name in a thread
     self.assertIn("addresses = 127.0.0.1\n", settings)
     self.exporter = webserver.Exporter(settings.replace("127.0.0.1",
                                                         "localhost"))
@@ -711,11 +711,11 @@ class TestWebProcesses(unittest.TestCase):
     self.daemon.WriteConfig(_Config(18, "127.0.0.1"))
     self.exporter.WaitForSerial("c", 18)
     self.assertEqual(self._Threads(self.server), 1)
-    # Or else there need not be two processes
+    # Threads are the reason for the collector
     self.assertGreater(self._Threads(self._Collector()), 1)
 
   def testCollectorKilled(self):
-    """Another one takes its place, and meanwhile the last state is served.
+    """The server starts another collector, and serves the last state meanwhile.
 
     """
     collectors = set()
@@ -731,7 +731,7 @@ class TestWebProcesses(unittest.TestCase):
       self.exporter.WaitForSerial("c", serial)
       self.assertEqual(self._Metric("ganeti_up"), 1)
     self.assertEqual(len(collectors), 3)
-    # Nothing is left of those before
+    # No socket is left of the collectors before
     testutils.WaitFor(lambda: len(processes.OpenFiles(self.server)) <= before,
                       "no descriptors are left")
     self.assertEqual(self.exporter.Output().count("No cluster is asked"),
@@ -748,7 +748,7 @@ class TestWebProcesses(unittest.TestCase):
     processes.WaitForEnd([collector])
 
   def testTerminated(self):
-    """A signal for all processes, as from systemd, is no reason to complain.
+    """The collector leaves it to the server to stop on a signal.
 
     """
     output = self.exporter.Output()
@@ -798,7 +798,7 @@ class TestWebReadersKey(unittest.TestCase):
     self.assertEqual(statistics["replies"]["not-permitted"], 0)
 
   def testMissing(self):
-    """It is said which right is missing.
+    """Pages tell which right is missing.
 
     """
     lacking = {right: [i for i in _RIGHTS if i != right]
@@ -818,7 +818,7 @@ class TestWebReadersKey(unittest.TestCase):
 
 
 class TestWebStart(unittest.TestCase):
-  """What is wrong is said in one line.
+  """Errors at the start are told in one line.
 
   """
   def _Settings(self, text):
@@ -876,7 +876,7 @@ class TestWebStart(unittest.TestCase):
     self.assertRegex(output, r"\Aconfd-exporter: [^\n]*relative[^\n]*\n\Z")
 
   def testNoKey(self):
-    """It may come later: it is a problem of the cluster.
+    """A missing key is a problem of the cluster, as it may come later.
 
     """
     with webserver.Exporter("[cluster c]\naddresses = 127.0.3.1\n"

@@ -95,7 +95,7 @@ class TestConnections(unittest.TestCase):
     self._CheckLog(_Answer)
 
   def testSlow(self):
-    """Those who take nothing of long answers keep nobody from getting others.
+    """Clients that take nothing of long answers do not keep others waiting.
 
     """
     limits = cache.Limits(kept=1 << 20, held=1 << 22, waiting=3)

@@ -331,7 +331,7 @@ class TestPages(unittest.TestCase):
     self.assertIn("NO ANSWER", pages.Clusters([state]))
 
   def testOld(self):
-    """What is not certain any more is shown with its age.
+    """A state that may be out of date is shown with its age.
 
     """
     state = self._State(_Config(), "No answer", 7200.0)

@@ -25,7 +25,7 @@ _LIMITS = cache.Limits(kept=1 << 20, held=1 << 20, waiting=3)
 
 
 async def _RunHere(make):
-  """Stands for a process.
+  """Takes the place of L{forked.Run}, without a process.
 
   """
   await asyncio.sleep(0)
@@ -45,7 +45,7 @@ class TestCache(unittest.TestCase):
 
   def _Run(self, function, limits=_LIMITS):
     async def _Main():
-      # Its lock belongs to the loop
+      # The cache's semaphore belongs to the event loop
       await function(cache.Cache(limits))
     asyncio.run(_Main())
 
@@ -79,7 +79,7 @@ class TestCache(unittest.TestCase):
         *[self._Get(answers, str(i)) for i in range(5)], return_exceptions=True)
       self.assertEqual([isinstance(i, cache.Busy) for i in results],
                        [False] * 3 + [True] * 2)
-      # What is sent still counts, though it is not kept
+      # An answer that is being sent counts, though it is not kept
       body = await self._Get(answers, "large", _OLD, b"x" * (2 << 20))
       with self.assertRaises(cache.Busy):
         await self._Get(answers, "other")
@@ -92,7 +92,7 @@ class TestCache(unittest.TestCase):
     self._Run(_Test)
 
   def testDropOld(self):
-    """Answers of old versions go at once, though nobody asks.
+    """Answers of old versions are dropped at once, without a request.
 
     """
     async def _Test(answers):
@@ -110,7 +110,7 @@ class TestCache(unittest.TestCase):
     self._Run(_Test)
 
   def testGone(self):
-    """An answer that nobody waits for any more is not made.
+    """An answer for which no request waits any more is not made.
 
     """
     async def _Test(answers):

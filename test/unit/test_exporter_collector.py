@@ -15,13 +15,13 @@ from ganeti.confd.exporter import collector
 
 
 class TestTrouble(unittest.TestCase):
-  """Whatever goes wrong is told, and the cluster is asked again.
+  """Any error becomes a problem, and the cluster is asked again.
 
   """
   def _Run(self, raised):
-    """Watches a cluster that raises the same again and again.
+    """Asks a cluster with a client that always raises the same.
 
-    @return: the problem that it tells, and what was logged
+    @return: the cluster's problem, and the log
 
     """
     asked = []

@@ -52,7 +52,7 @@ class TestReceive(unittest.TestCase):
       {"host": "localhost", "x": "\u00ff"})
     for step in (None, 1, 7):
       self.assertEqual(_Receive(data, step), expected)
-    # What comes after it does not matter
+    # Bytes after the request do not matter
     self.assertEqual(_Receive(data + b"GET / HTTP/1.1\r\n\r\n" * 9), expected)
     for data in [b"HEAD / HTTP/1.0\r\n\r\n",
                  _HEAD + b"Content-Length: 0\r\n\r\n",
