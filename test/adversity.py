@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What goes wrong on machines, for tests of the daemon to bring about.
+"""Faults of machines, for tests of the daemon to bring about.
 
-Whatever cannot be had here, since that takes root or something of the kernel,
-raises C{unittest.SkipTest}.
+A fault that needs root or a feature of the kernel raises C{unittest.SkipTest}
+on machines without.
 
 """
 
@@ -69,7 +69,7 @@ def Stopped(pids):
       try:
         _Trace(_PTRACE_DETACH, pid)
       except OSError:
-        # It is dead, and its tracer has to collect it
+        # The process is dead, and its tracer has to reap it
         with contextlib.suppress(ChildProcessError):
           os.waitpid(pid, os.WNOHANG | _WALL)
 
@@ -184,7 +184,7 @@ def FillUp(fd):
         os.write(fd, b"-" * size)
     except BlockingIOError:
       pass
-  # That mode is of what is open, which others have, too
+  # Blocking mode belongs to the open file, which other processes share
   fcntl.fcntl(fd, fcntl.F_SETFL, flags)
 
 

@@ -149,7 +149,7 @@ class Browser:
           os.kill(int(name), signal.SIGKILL)
           found.append(int(name))
       except OSError:
-        # It is gone, or about to go
+        # The process is gone, or about to go
         pass
     return found
 

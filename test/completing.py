@@ -126,7 +126,7 @@ class _Shell:
   """
   #: The completion below build/completion
   _SCRIPT = ""
-  #: What the shell reads when it starts
+  #: Commands for the shell to start with
   _COMMANDS = ""
   _COMMANDS_FILE = ""
 
@@ -161,7 +161,7 @@ class _Shell:
       preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(other)
     os.set_blocking(self._terminal, False)
-    #: What has been shown since the last line was begun
+    #: Output of the shell since the last line was begun
     self.shown = b""
     self._WaitFor(lambda: self._Exists("prompted"))
 

@@ -72,7 +72,7 @@ def IsPermitted(label, rtype, query, now):
   return False
 
 
-#: Some that are used where any would do
+#: Labels for tests that any valid label would serve
 SOME = ["a:all:never", "grafana:list,ping,stats:20991231", "a:ping:20991231",
         "a:list/instances,list/nodes:never", "a:all:20000101",
         "a:config,node-role:never", "x" * 63 + ":stats:never"]

@@ -19,7 +19,7 @@ def _Nested(levels, wrap):
   return value
 
 
-#: What is put in the place of a value. Numbers of more digits than Python reads
+#: Values to put in another's place. Numbers of more digits than Python reads
 #: are there, too, and texts that are no Unicode.
 VALUES = [
   None, True, False, 0, 1, -1, 2, 3, 5, 1.5, -0.0, 1e18, 1e300, 1 << 31,

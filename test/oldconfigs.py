@@ -21,7 +21,7 @@ MASTER_IP = "192.0.2.100"
 DEFAULT_LINK = "xen-br0"
 SERIAL = 4711
 
-#: What must never be seen in an answer
+#: Secret that no answer may show
 SECRETS = ["9a1c1b7e6b7c3c1d8f7a-one", "0f7d5b3e9c2a4a6f8e1d-two"]
 
 #: All primary ips, by node name

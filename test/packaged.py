@@ -21,7 +21,7 @@ from ganeti import constants
 
 _MAX_REQUEST = 4096
 
-#: What its replies have for the configuration's serial: an object's
+#: Serial in the packaged daemon's replies: an object's, not the configuration's
 OBJECT_SERIAL = 3
 
 
@@ -72,8 +72,7 @@ class Confd:
     self._answer = answer
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     self._sock = socket.socket(family, socket.SOCK_DGRAM)
-    # Of the kernel's choice, it might be a port that another test's client
-    # still sends to
+    # The kernel might choose a port that another test's client still sends to
     self.port = testutils.FreePort(address) if port is None else port
     self._sock.bind((address, self.port))
     self.peer = ("[%s]:%d" if ":" in address else "%s:%d") % (address,

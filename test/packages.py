@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is built of the tree under test once, for all processes of tests.
+"""Builds of the tree under test, shared by all processes of tests.
 
-Debian's packages are built on this machine and as it is; C{lintian} has looked
-at them then.
+Debian's packages are built on this machine as it is, and C{lintian} looks at
+them.
 
 """
 
@@ -54,7 +54,7 @@ def Once(name, make):
             encoding="ascii") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not os.path.exists(path):
-      # What a failure has left
+      # A build that failed may have left this
       shutil.rmtree(path + ".new", ignore_errors=True)
       make(path + ".new")
       os.rename(path + ".new", path)

@@ -18,7 +18,7 @@ import re
 UNKNOWN = (1, 0)
 BAD_ARGUMENT = (1, 2)
 
-#: What stands in a secret's place
+#: Replacement for a secret
 REDACTED = "<redacted>"
 
 ROLES = ["master", "candidate", "offline", "drained", "regular"]

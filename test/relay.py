@@ -4,9 +4,9 @@
 
 """A bad network for tests: a UDP relay that loses, doubles and delays.
 
-Each route is an address that clients ask, and the address of the daemon behind
-it. What is delivered to a client is written down, for the tests to compare
-with what the client made of it.
+Each route has an address that clients ask, its front, and the address of the
+daemon behind the front. The relay records each reply that it delivers to a
+client, for tests to compare with the client's results.
 
 """
 
@@ -29,7 +29,7 @@ Delivered = collections.namedtuple("Delivered", ["time", "asked", "client",
 
 
 class Relay:
-  """Passes datagrams on, each with some bad luck.
+  """Passes datagrams on, or loses, doubles or delays them.
 
   @ivar loss: probability that a datagram is lost, each way
   @ivar double: probability that it comes twice
@@ -45,7 +45,7 @@ class Relay:
     @param routes: front (address, port) to the daemon's (address, port)
 
     """
-    # It has a socket for each of the clients'
+    # The relay has a socket for each socket of a client
     (_, hard) = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     self.loss = loss
@@ -111,8 +111,8 @@ class Relay:
         key = (sock, address)
         if key not in self._clients:
           back_sock = self._Open(("127.0.0.1", 0))
-          # Nothing arrives but from there: at a port that the kernel gives to
-          # one after the other, there may come what is for somebody else
+          # Receive from the daemon only: another test's client may still send
+          # to the previous owner of a port that the kernel has chosen
           back_sock.connect(back)
           self._clients[key] = back_sock
           self._clients[back_sock] = (front, key)
@@ -122,7 +122,7 @@ class Relay:
         self._Roll(front, front_sock, client, data, client)
 
   def _Roll(self, front, sock, target, data, client):
-    """Decides on a datagram's fate.
+    """Loses a datagram, or schedules its copies.
 
     """
     if front in self.cut or self._random.random() < self.loss:

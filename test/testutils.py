@@ -2,15 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the tests share: places, datagrams made by hand, a running daemon.
+"""Shared by the tests: paths, datagrams made by hand, a running daemon.
 
 Nothing here imports the package's own wire code: signing and packing are
 written a second time, so that a mistake in the one is not hidden by the other.
 
-The environment variables C{CONFD_BUILDDIR} (where C{make} ran) and
-C{CONFD_SRCDIR} say what is tested; without them it is the source tree.
-C{CONFD_SAMPLES} is another directory to look for Ganeti's sample
-configurations in.
+The environment variables C{CONFD_BUILDDIR} (the directory in which C{make} ran)
+and C{CONFD_SRCDIR} name the tree under test; the default is the source tree.
+C{CONFD_SAMPLES} names one more directory with Ganeti's sample configurations.
 
 """
 
@@ -40,18 +39,17 @@ SRCDIR = os.path.abspath(os.environ.get(
   os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
 
-#: Where the package C{ganeti} is: what make has linked, or in a checkout where
-#: it has not run the sources themselves
+#: Directory of the package C{ganeti}: links made by make, or without a build
+#: the sources themselves
 MODULEDIR = os.path.join(BUILDDIR, "modules")
 if not os.path.isdir(MODULEDIR):
   MODULEDIR = SRCDIR
 if "CONFD_BUILDDIR" not in os.environ:
-  # run-tests has not done it: the programs that tests start look there, too
+  # Without run-tests, programs that tests start have to find the package, too
   os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [
     MODULEDIR, os.path.join(SRCDIR, "test"), os.environ.get("PYTHONPATH")]))
 
-# Where test/run-tests has not made the environment: what the user of this
-# machine has set is no test's concern
+# Without run-tests, unset the variables of the user of this machine
 for _name in ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE",
               "PYTHONUNBUFFERED"):
   os.environ.pop(_name, None)
@@ -65,10 +63,10 @@ KEY = b"5e73be4d20f2ab1dcb0b1a6a3b6b7c8d\n"
 #: happen: on a busy machine, any answer may take longer than that.
 PATIENCE = 20.0
 
-#: What the kernel takes as one datagram over IPv4
+#: Largest datagram over IPv4
 MAX_DATAGRAM = 65507
 
-#: Says that a key of a request is left out
+#: Stands for a key of a request that is left out
 MISSING = object()
 
 # Numbers of the protocol, see doc/protocol.rst: the types of requests
@@ -112,7 +110,7 @@ def ReadFile(path):
 
 
 def WriteFile(path, data, mode=0o640):
-  """Writes a file as Ganeti does, under another name that is then renamed.
+  """Replaces a file as Ganeti does, by renaming a new one.
 
   @type data: bytes
 
@@ -144,7 +142,7 @@ def MetricsPage():
 
 
 def Samples():
-  """Finds the configurations that Ganeti's own test suite has.
+  """Finds the sample configurations of Ganeti's own test suite.
 
   @return: list of ((major, minor), path), oldest first; empty where that is
     not installed
@@ -256,14 +254,13 @@ def MakeMessage(rtype, query=MISSING, rsalt=None, **kwargs):
 
 
 def UnpackReply(key, datagram, more=(), label=None):
-  """Verifies a reply and takes it apart.
+  """Verifies a reply and unpacks it.
 
-  Everything that the protocol fixes is checked here, for every reply that any
-  test sees.
+  Each reply in any test is checked here for everything that the protocol fixes.
 
   @type datagram: bytes
-  @param more: the keys that the message has beside the usual four
-  @param label: that of the reader's key that has to have signed it
+  @param more: keys of the message beside the usual four
+  @param label: label of the reader's key that must have signed the reply
   @rtype: tuple of (string, dict)
   @return: salt and message
   @raise AssertionError: it is no proper reply
@@ -308,7 +305,7 @@ class Asker:
     if source is not None:
       self._sock.bind((source, 0))
     self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    # Connected, so that only replies that come from the address asked arrive
+    # A connected socket receives replies from the address asked only
     self._sock.connect((address, port))
 
   def __enter__(self):
@@ -350,7 +347,7 @@ class Asker:
     try:
       self.Send(datagram)
     except ConnectionRefusedError:
-      # That is about an earlier datagram
+      # The error is about an earlier datagram
       self.Send(datagram)
     return self.Receive(timeout)
 
@@ -397,8 +394,9 @@ class Asker:
   def IsIgnored(self, datagram):
     """Tells whether a datagram gets no reply.
 
-    Without waiting long: proper requests are sent after it, whose replies must
-    be the only ones. Two, one after the other, in case that replies overtake.
+    Instead of waiting long, this sends proper requests after the datagram:
+    their replies must be the only ones. A second request, after the reply to
+    the first, makes up for replies that overtake each other.
 
     """
     self.Send(datagram)
@@ -439,11 +437,11 @@ def RunInNetwork(script):
   return result.stdout
 
 
-#: Where the system takes no ports from for those who do not ask for one, as
-#: clients do: see ip_local_port_range in ip(7)
+#: Ports outside the range that the system gives to clients, see
+#: ip_local_port_range in ip(7)
 _PORTS = range(10240, 32704)
 
-#: How many of them a process takes for itself at a time
+#: Number of ports that a process takes for itself at a time
 _PORT_BLOCK = 64
 
 _free_ports = []
@@ -452,8 +450,8 @@ _free_ports = []
 def _TakePorts():
   """Takes a block of ports that no other process of tests has taken.
 
-  Who has a block also has the abstract Unix socket that is called after it. The
-  kernel closes that with the process, however it ends.
+  A block belongs to the process that has bound the abstract Unix socket with
+  the block's name. The kernel closes that socket when the process ends.
 
   """
   blocks = list(range(_PORTS.start, _PORTS.stop, _PORT_BLOCK))
@@ -473,7 +471,7 @@ def _TakePorts():
 
 
 def FreePort(address="127.0.0.1"):
-  """Finds a UDP port that is free, and that nobody else will be given.
+  """Finds a free UDP port that no other test gets.
 
   """
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -678,9 +676,9 @@ class Daemon:
   def Start(self, wait=True):
     """Starts the daemon.
 
-    @param wait: whether to wait until it answers. If there is no configuration
-      it cannot, and the wait is for its port to be taken.
-    @raise AssertionError: it ended, or takes too long
+    @param wait: whether to wait until the daemon answers, or without a
+      configuration until it listens
+    @raise AssertionError: the daemon ended, or takes too long
 
     """
     if self.port is None:
@@ -734,7 +732,7 @@ class Daemon:
     """
     if not self._IsBound():
       return False
-    # A socket of its own: an answer that comes late must not be seen later
+    # A socket of its own: a late answer must not be taken for the next one
     with self.Asker() as asker:
       try:
         asker.Ask(0, timeout=0.5)

@@ -90,7 +90,7 @@ class Exporter:
     self.Kill()
 
   def Start(self):
-    """Starts it, and waits until it serves.
+    """Starts the server, and waits until it serves.
 
     """
     env = {name: value for (name, value) in os.environ.items()
@@ -184,7 +184,7 @@ class Exporter:
     return None
 
   def WaitForSerial(self, cluster, serial):
-    """Waits until it knows a configuration.
+    """Waits until the server knows a configuration.
 
     """
     def _Serial():
@@ -196,7 +196,7 @@ class Exporter:
                       (serial, self.Output()))
 
   def Stop(self):
-    """Ends it.
+    """Ends the server.
 
     @return: its exit code
 
@@ -213,7 +213,7 @@ class Exporter:
       self.proc.wait()
 
   def Kill(self):
-    """Ends it whatever it does, and removes its directory.
+    """Ends the server at any time, and removes its directory.
 
     """
     self._End()

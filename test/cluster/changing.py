@@ -42,7 +42,8 @@ INSTANCE_IP = "10.77.1.1"
 #: place
 PACKAGED_DIR = "/var/tmp/packaged"
 
-#: Of "gnt-cluster verify" in namespaces: their /proc lacks what it looks for
+#: Options of "gnt-cluster verify" in namespaces: the command misses files in
+#: their /proc
 VERIFY_IGNORES = ["--ignore-errors=ENODESETUP", "--ignore-errors=ENODENET"]
 
 #: From linux/sched.h

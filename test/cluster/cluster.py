@@ -46,8 +46,8 @@ _FILE_STORAGE = "/srv/ganeti/file-storage"
 #: Where the tmpfs is mounted, in the cluster's own mount namespace only
 _BASE = "/mnt"
 
-#: Directories that may be file systems of their own, which an overlay of the
-#: root does not reach
+#: Directories that may be mount points: an overlay of the root does not show
+#: the file systems there
 _MOUNT_POINTS = ["/usr", "/var", "/opt", "/home", "/srv", "/root"]
 
 _TOOLS = ["unshare", "nsenter", "ip", "mount", "pivot_root", "setpriv",
@@ -379,7 +379,7 @@ class Node:
 
 
 class Cluster:
-  """Some nodes on one network, and what Ganeti makes of them.
+  """Nodes on one network, and a Ganeti cluster of them.
 
   Use it as a context manager, or call L{Stop} in any case.
 
@@ -437,9 +437,9 @@ class Cluster:
     return process
 
   def _WaitReady(self, process, what):
-    """Waits until a namespace's script says that it is done.
+    """Waits until a namespace's script has printed "ready".
 
-    It either says so or ends, and nothing in it waits for anything outside.
+    The script prints that or ends; it waits for nothing outside.
 
     """
     if process.stdout.readline() != b"ready\n":

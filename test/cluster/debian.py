@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the tests use of Debian's Ganeti: its daemon, and where its parts are.
+"""Debian's Ganeti as the tests use it: the daemon, and the paths of its parts.
 
 """
 
