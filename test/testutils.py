@@ -431,7 +431,7 @@ def RunInNetwork(script):
                           check=False, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env=dict(os.environ, PYTHONPATH=path),
-                          encoding="utf-8", timeout=3 * PATIENCE)
+                          encoding="utf-8", timeout=10 * PATIENCE)
   if result.returncode:
     raise AssertionError(result.stdout)
   return result.stdout
