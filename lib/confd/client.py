@@ -35,8 +35,6 @@ import socket
 import time
 # Ganeti's unit tests replace "time" here with an object that only has time()
 from time import monotonic as _Monotonic
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, FrozenSet, \
-  Iterable, List, Optional, Set, Tuple, Type, Union
 
 from ganeti import constants
 from ganeti import errors
@@ -57,8 +55,11 @@ from ganeti.confd.clientlib.replies import CandidateReply as CandidateReply, \
   NoAnswer as NoAnswer, Reply as Reply, StaleAnswer as StaleAnswer
 from ganeti.confd.clientlib.sync import Client as Client
 from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
+from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+  from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, \
+    Optional, Set, Tuple, Type, Union
   from ganeti.confd.clientlib.aio import AsyncClient as AsyncClient
   from ganeti.confd.clientlib.changes import Change as Change, \
     Changed as Changed

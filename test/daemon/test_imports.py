@@ -10,6 +10,7 @@ module that a command imports takes time whenever a script asks something.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,13 +29,21 @@ _NOT_IN_THE_DAEMON = {
   "typing": "tools only: typed",
   }
 
+#: Modules that "confd-client ping" must not import
+_NOT_FOR_PING = frozenset(["_hashlib", "asyncio", "dataclasses", "inspect",
+                           "ipaddress", "logging", "random", "subprocess",
+                           "tempfile", "typing", "ganeti.confd.config"])
+
+#: A line of what "python3 -X importtime" prints
+_IMPORT_RE = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
+
 #: The label of a reader's key
 _LABEL = "test:ping:20991231"
 
 #: Runs the daemon's program so that SIGUSR2 has each process write the names of
 #: its modules to a file of its own
 _TELL = """
-import os, runpy, signal, sys
+import os, signal, sys
 def _Tell(_signum, _frame):
   path = os.path.join(%r, "modules.%%d" %% os.getpid())
   with open(path + ".new", "w") as stream:
@@ -123,6 +132,22 @@ class DaemonTest(unittest.TestCase):
                                           *found.workers, found.large])]
     for modules in others:
       self.assertEqual(modules - first, set())
+
+
+class CommandTest(unittest.TestCase):
+  def testPing(self):
+    with testutils.Daemon(testutils.MakeConfig()) as daemon:
+      result = subprocess.run(
+        [sys.executable, "-X", "importtime",
+         os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "ping",
+         "--address", daemon.address, "--port", str(daemon.port),
+         "--hmac-file", daemon.key_file], env=daemon.Environment(), check=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    imported = set(_IMPORT_RE.findall(result.stderr))
+    self.assertIn("ganeti.confd.client", imported)
+    for name in _NOT_FOR_PING - _Bare():
+      with self.subTest(name):
+        self.assertNotIn(name, imported)
 
 
 if __name__ == "__main__":

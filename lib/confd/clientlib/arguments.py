@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from collections import abc
 
 from ganeti import errors
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 
 def Refuse(name: str, expected: str, value: Any) -> errors.ProgrammerError:
@@ -45,8 +49,8 @@ def Texts(name: str, value: Any) -> List[str]:
   """Accepts any iterable of texts, except a text or a dictionary.
 
   """
-  if isinstance(value, (str, bytes, bytearray, Mapping)) or \
-      not isinstance(value, Iterable):
+  if isinstance(value, (str, bytes, bytearray, abc.Mapping)) or \
+      not isinstance(value, abc.Iterable):
     raise Refuse(name, "a list of texts", value)
   items = list(value)
   for item in items:
@@ -63,7 +67,7 @@ def Lists(name: str, value: Any) -> Dict[str, List[str]]:
   """Accepts a dictionary from text to lists of texts, which is not empty.
 
   """
-  if not (isinstance(value, Mapping) and value and
+  if not (isinstance(value, abc.Mapping) and value and
           all(isinstance(key, str) for key in value)):
     raise Refuse(name, "lists of texts by name", value)
   return {key: Texts("%s of %s" % (name, key), items)

@@ -19,13 +19,16 @@ import os
 import socket
 import threading
 import time
-from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import localnode
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib.mastercandidate import Candidate
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 
 #: Seconds until the candidates are learned again, at least and at most

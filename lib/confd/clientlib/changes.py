@@ -17,15 +17,16 @@ has a key, which identifies the item in the next answer:
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, Iterable, NamedTuple, Optional
-
 from ganeti import constants
 from ganeti.confd.clientlib import replies
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, Hashable, Iterable, Optional
 
-#: Items by key
-Items = Dict[Hashable, Any]
+  #: Items by key
+  Items = Dict[Hashable, Any]
 
 
 class Changed(NamedTuple):

@@ -11,15 +11,17 @@ a port: C{HOST}, C{HOST:PORT}, C{[V6ADDRESS]:PORT}, C{[V6ADDRESS]}.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Tuple
-
 from ganeti import errors
 from ganeti.confd import numerals
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+  from typing import Any, Tuple
 
-#: A socket's address as Python has it: (host, port), or (host, port, flow
-#: information, scope id) with IPv6
-SocketAddress = Tuple[Any, ...]
+  #: A socket's address as Python has it: (host, port), or (host, port, flow
+  #: information, scope id) with IPv6
+  SocketAddress = Tuple[Any, ...]
+
 
 #: Wildcard addresses are replaced by the loopback address, from which replies
 #: of this machine come

@@ -25,12 +25,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, \
-  Optional, Sequence, Tuple
 
 from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, \
+    Sequence, Tuple
 
 
 #: How many levels of lists and objects a value may have
@@ -51,8 +54,9 @@ class Question(NamedTuple):
   part: Optional[int] = None
 
 
-#: A place within a value, the form required there, and the value there
-_Part = Tuple[str, "_Form", Any]
+if TYPE_CHECKING:
+  #: A place within a value, the form required there, and the value there
+  _Part = Tuple[str, "_Form", Any]
 
 
 class _Form:

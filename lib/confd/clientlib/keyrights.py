@@ -10,7 +10,7 @@ Fact: the packaged daemon knows no readers' keys, and is silent to them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
   from ganeti.confd.protocol import readerkey

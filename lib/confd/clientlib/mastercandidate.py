@@ -9,9 +9,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, Iterable, Optional, Tuple
 
 from ganeti.confd.clientlib import endpoint
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, Iterable, Optional, Tuple
 
 
 #: Seconds for which a ping proves that a candidate runs the packaged daemon:

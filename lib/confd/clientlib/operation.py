@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import abc
 import os
-from typing import Any, Dict, List, NamedTuple, Optional
 
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import forms
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, List, Optional
 
 
 #: Seconds from the first datagram to the second; each later interval is longer

@@ -16,9 +16,6 @@ from __future__ import annotations
 
 import functools
 import time
-import typing
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, \
-  Literal, Mapping, Optional, Tuple, Union, overload
 
 from ganeti import constants
 from ganeti import errors
@@ -26,17 +23,20 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import replies
 from ganeti.confd.clientlib import session
+from ganeti.confd.typed import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
+  from typing import Any, Awaitable, Callable, Dict, Iterable, List, \
+    Literal, Mapping, Optional, Tuple, Union
   from ganeti.confd.clientlib import clusterstats
   from ganeti.confd.clientlib import clusterstatus
   from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
   from ganeti.confd.clientlib import results
 
+  # Questions has a method named List
+  _List = List
 
-# Questions has a method named List
-_List = typing.List
 
 #: How often to ask for several tables until all have one serial
 _TRIES = 3

@@ -46,9 +46,6 @@ answer.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, \
-  Set, Tuple, Union
-
 from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import endpoint
@@ -60,6 +57,11 @@ from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, \
+    Tuple, Union
 
 
 #: The question for the configuration's serial, type and query

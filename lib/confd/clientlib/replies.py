@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Generic, List, NamedTuple, \
-  Optional, TypeVar
-
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import protocol
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, List, Optional
 
 
 #: Longest piece of a question in a message (characters)

@@ -31,8 +31,6 @@ from __future__ import annotations
 
 import abc
 import time
-from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, \
-  Tuple, Type, TypeVar, Union
 
 from ganeti import constants
 from ganeti import errors
@@ -50,6 +48,11 @@ from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Collection, Dict, List, Optional, \
+    Sequence, Tuple, Type, TypeVar, Union
 
 
 #: Seconds after which a lower serial of all candidates is believed
@@ -70,9 +73,10 @@ _STALE_PAUSE_MAX = 1.0
 #: How many candidates a download is tried from
 _MAX_SOURCES = 5
 
-_Value = TypeVar("_Value")
-_Operation = TypeVar("_Operation", bound=operation.Operation)
-_Progress = Callable[[int, Optional[int]], None]
+if TYPE_CHECKING:
+  _Value = TypeVar("_Value")
+  _Operation = TypeVar("_Operation", bound=operation.Operation)
+  _Progress = Callable[[int, Optional[int]], None]
 
 
 class Driver(abc.ABC):

@@ -12,28 +12,28 @@ import functools
 import os
 import threading
 import time
-import typing
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterable, \
-  Literal, Optional, TypeVar, Union, overload
 
 from ganeti import errors
 from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import questions
 from ganeti.confd.clientlib import session
 from ganeti.confd.protocol import readerkey
+from ganeti.confd.typed import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
+  from typing import Any, Callable, Coroutine, Dict, Iterable, List, \
+    Literal, Optional, TypeVar, Union
   from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
   from ganeti.confd.clientlib import replies
   from typing_extensions import Concatenate, ParamSpec
+
+  # Client has a method named List
+  _List = List
+
   _Arguments = ParamSpec("_Arguments")
-
-# Client has a method named List
-_List = typing.List
-
-_Value = TypeVar("_Value")
-_Operation = TypeVar("_Operation", bound=operation.Operation)
+  _Value = TypeVar("_Value")
+  _Operation = TypeVar("_Operation", bound=operation.Operation)
 
 
 class _Driver(session.Driver):

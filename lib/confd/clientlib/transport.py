@@ -36,7 +36,6 @@ import selectors
 import socket
 import sys
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ganeti import errors
 from ganeti.confd.clientlib import candidates
@@ -44,6 +43,10 @@ from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import operation
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Callable, Dict, List, Optional, Set, Tuple
 
 
 #: How much one call of L{Transport.Receive} reads from a socket

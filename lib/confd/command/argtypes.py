@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import re
 
-from typing import Callable, Dict, List, Sequence
-
 from ganeti.confd import numerals
 from ganeti.confd.protocol import readerkey
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Callable, Dict, List, Sequence
 
 
 #: The tables of "list" and "list-fields", as they are typed; the singular may

@@ -25,9 +25,6 @@ import io
 import os
 import sys
 
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, \
-  TextIO
-
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
@@ -37,8 +34,10 @@ from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 from ganeti.confd.command import parse
 from ganeti.confd.protocol import keyfile
+from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+  from typing import Any, Callable, List, Optional, Sequence, TextIO
   from ganeti.confd.clientlib import settings
   from ganeti.confd.command import multicluster
 

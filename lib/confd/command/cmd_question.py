@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import argparse
 
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterator, \
-  List, NamedTuple, Optional, Sequence
-
 from ganeti import constants
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import changes
 from ganeti.confd.clientlib import sync
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+  from typing import Any, Callable, Coroutine, Dict, Iterator, List, Optional, \
+    Sequence
   from ganeti.confd.clientlib import questions
   from ganeti.confd.command import watched
 

@@ -11,11 +11,13 @@ shells are made from it, so a new command or option is added there only.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
-
 from ganeti import constants
 from ganeti.confd import _version
 from ganeti.confd.command import argtypes
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Callable, Dict, Optional, Tuple
 
 
 PROGRAM = "confd-client"

@@ -29,8 +29,6 @@ import os
 import sys
 import time
 
-from typing import Any, Dict, Iterable, Mapping, Optional, TextIO
-
 from ganeti import confd
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -38,6 +36,10 @@ from ganeti.confd import printable
 from ganeti.confd.command import commandline
 from ganeti.confd.command import table
 from ganeti.confd.protocol import wire
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, Iterable, Mapping, Optional, TextIO
 
 
 #: Seconds until the progress of an answer in parts is shown, and between two

@@ -24,11 +24,12 @@ from __future__ import annotations
 import argparse
 import functools
 
-from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, \
-  Tuple
-
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 
 class UsageError(Exception):

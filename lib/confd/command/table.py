@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import os
 
-from typing import Any, Collection, List, Optional, Sequence, TextIO
-
 from ganeti.confd import printable
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from typing import Any, Collection, List, Optional, Sequence, TextIO
 
 
 #: Control sequences of colours (ECMA-48, SGR)
