@@ -4,11 +4,12 @@
 
 """The kernel's view of processes, for tests of the daemon.
 
-Names of the daemon's processes: the supervisor has two children, the keeper of
-the pid file and a loader. The loader's children are the workers and the process
-for large answers. Workers are started under load; while there is none, the
-loader answers. For a moment after each load of the files, the loader has one
-more child: the check, which compares the files with what was loaded.
+Names of the daemon's processes: the supervisor has three children, the keeper
+of the pid file, a loader and a spare loader. The loader's children are the
+workers and the process for large answers. Workers are started under load; while
+there is none, the loader answers. For a moment after each load of the files,
+the loader has one more child: the check, which compares the files with what was
+loaded.
 
 Any process may end between two looks at it, the check at any time. Functions
 that take a process id say what they return for a process that is gone. A test
@@ -41,6 +42,8 @@ class Processes(typing.NamedTuple):
   supervisor: int
   keeper: int
   loader: int
+  #: None for a moment, and while the newest configuration cannot be loaded
+  spare: typing.Optional[int]
   workers: typing.List[int]
   #: None before the first large answer
   large: typing.Optional[int]
@@ -49,8 +52,9 @@ class Processes(typing.NamedTuple):
     """Lists them, parents before children.
 
     """
-    return [self.supervisor, self.keeper, self.loader, *self.workers,
-            *([] if self.large is None else [self.large])]
+    return [pid for pid in (self.supervisor, self.keeper, self.loader,
+                            self.spare, *self.workers, self.large)
+            if pid is not None]
 
   @property
   def readers(self):
@@ -122,13 +126,15 @@ def MakeBusy(daemon):
       QUERY, {"what": "node", "fields": ["name"]})))
 
 
-def Find(daemon, workers=None):
+def Find(daemon, workers=None, spare=True):
   """Waits until a daemon has all its processes.
 
   @param daemon: a L{testutils.Daemon}, or the supervisor's process id
   @param workers: the daemon's limit of workers: it is put under load until it
     has them all, and the process for large answers; None for those that it has,
     if any
+  @param spare: whether it has a spare loader; without, what it has loaded last
+    could not be used
   @rtype: L{Processes}
 
   """
@@ -136,6 +142,8 @@ def Find(daemon, workers=None):
 
   def _Find():
     found = Look(pid)
+    if found and (found.spare is not None) != spare:
+      return None
     if workers is None or (found and found.large and
                            len(found.workers) == workers):
       return found
@@ -158,8 +166,9 @@ def Look(pid):
   # the one that asked for inotify's watch
   children = _AllChildren(pid)
   keepers = [child for child in children if IsKeeper(child)]
-  loaders = [child for child in children if child not in keepers]
-  if len(keepers) != 1 or len(loaders) != 1:
+  spares = [child for child in children if IsSpare(child)]
+  loaders = [child for child in children if child not in keepers + spares]
+  if [len(keepers), len(loaders)] != [1, 1] or len(spares) > 1:
     return None
   own = OomScore(loaders[0])
   if own in (None, _OOM_FIRST):
@@ -177,8 +186,8 @@ def Look(pid):
       large.append(child)
   if len(large) > 1:
     return None
-  return Processes(pid, keepers[0], loaders[0], workers,
-                   large[0] if large else None)
+  return Processes(pid, keepers[0], loaders[0], spares[0] if spares else None,
+                   workers, large[0] if large else None)
 
 
 def IsKeeper(pid):
@@ -189,6 +198,29 @@ def IsKeeper(pid):
     return testutils.ReadFile("/proc/%d/comm" % pid) == b"pid-keeper\n"
   except _GONE:
     return False
+
+
+def Loading(pid):
+  """Returns the processes of a daemon that load a configuration.
+
+  @param pid: the supervisor's process id
+
+  """
+  return [child for child in Children(pid)
+          if OomScore(child) == _OOM_FIRST and not IsSpare(child) and
+          IsAlive(child)]
+
+
+def IsSpare(pid):
+  """Tells whether a process is a loader that waits for the order to load.
+
+  """
+  try:
+    ignored = int(Status(pid, "SigIgn"), 16)
+  except _GONE:
+    return False
+  # The keeper ignores it, too; a loader that loads or serves finishes then
+  return bool(ignored >> (signal.SIGTERM - 1) & 1) and not IsKeeper(pid)
 
 
 def OomScore(pid):

@@ -496,7 +496,7 @@ class KeyTest(_FaultTest):
       os.kill(found.workers[0], signal.SIGKILL)
       processes.WaitForEnd(found.workers)
     testutils.WaitFor(
-      lambda: processes.Find(daemon, 1).workers != found.workers,
+      lambda: processes.Find(daemon, 1, spare=False).workers != found.workers,
       "the worker is replaced")
     daemon.Ask(PING)
 
@@ -550,7 +550,7 @@ class KeyTest(_FaultTest):
       testutils.WriteFile(daemon.key_file, key)
       time.sleep(2 * GOAL)
       self._CheckReplies(daemon, testutils.KEY)
-    self.assertEqual(processes.Find(daemon, 2).workers, workers)
+    self.assertEqual(processes.Find(daemon, 2, spare=False).workers, workers)
     testutils.WriteFile(daemon.key_file, NEW_KEY)
     self._CheckChanged(daemon)
     self._WaitForLog(daemon, "served with the new key")
@@ -560,9 +560,9 @@ class KeyTest(_FaultTest):
       self.assertEqual(asker.Answer(65)[1]["restarts"],
                        {"workers": 0, "generations": 0})
     # A new worker has it, too
-    os.kill(processes.Find(daemon, 2).workers[0], signal.SIGKILL)
+    os.kill(processes.Find(daemon, 2, spare=False).workers[0], signal.SIGKILL)
     self._WaitForLog(daemon, "replaced in")
-    processes.Find(daemon, 2)
+    processes.Find(daemon, 2, spare=False)
     self.assertFalse(self._Replies(daemon, testutils.KEY))
     testutils.WriteFile(daemon.config_file, _Text(6))
     testutils.WaitFor(lambda: "serial number 6," in daemon.Log(), "6 is loaded")
@@ -690,6 +690,9 @@ class LimitTest(_FaultTest):
     # Soft limits only, as its own user may
     _LimitNobody(found.supervisor, "--nproc=1:")
     _LimitNobody(found.loader, "--nproc=1:")
+    # Otherwise that would load it
+    os.kill(found.spare, signal.SIGKILL)
+    self._WaitForLog(daemon, "Cannot start a spare loader")
     daemon.WriteConfig(_Text(2))
     self._WaitForLog(daemon, "No process to load it with")
     os.kill(found.workers[0], signal.SIGKILL)
@@ -708,8 +711,12 @@ class LimitTest(_FaultTest):
   @unittest.skipUnless(os.geteuid() == 0, "must be root to limit the daemon")
   def testFiles(self):
     daemon = self._Daemon()
+    found = processes.Find(daemon)
     limits = resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(daemon.proc.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    # Otherwise that would load it
+    os.kill(found.spare, signal.SIGKILL)
+    self._WaitForLog(daemon, "Cannot start a spare loader: Too many open files")
     daemon.WriteConfig(_Text(2))
     self._WaitForLog(daemon, "No process to load it with: Too many open files")
     self.assertEqual(daemon.Ask(PING)["serial"], 1)

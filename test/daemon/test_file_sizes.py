@@ -70,7 +70,8 @@ class MemoryTest(unittest.TestCase):
     self._WaitForLog("%s has 4294967296 bytes, and may have 1048576 at most" %
                      self.daemon.key_file)
     self._CheckServes(1)
-    self.assertEqual(processes.Find(self.daemon).loader, self.found.loader)
+    self.assertEqual(processes.Find(self.daemon, spare=False).loader,
+                     self.found.loader)
     self.assertEqual(self.group.Kills(), 0)
     # A good one is used at once
     testutils.WriteFile(self.daemon.key_file, _KEY_2)
@@ -88,7 +89,7 @@ class MemoryTest(unittest.TestCase):
     # Time for what serves to look at the file again
     time.sleep(4)
     self._CheckServes(2)
-    self.assertEqual(processes.Find(self.daemon).loader, loader)
+    self.assertEqual(processes.Find(self.daemon, spare=False).loader, loader)
     self.daemon.WriteConfig(_Config(3))
     self.daemon.WaitForSerial(3)
     self._CheckServes(3)

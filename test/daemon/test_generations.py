@@ -376,8 +376,7 @@ class WorkersTest(unittest.TestCase):
     """
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
       found = processes.Find(daemon, 2)
-      pids = [found.supervisor, found.keeper, found.loader, found.large,
-              *found.workers]
+      pids = found.All()
 
       def _WakeUps():
         return sum(int(processes.Status(pid, "voluntary_ctxt_switches"))
@@ -410,7 +409,7 @@ class WorkersTest(unittest.TestCase):
   def testNames(self):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
       pids = processes.Find(daemon, 2).All()
-      self.assertEqual(len(pids), 6)
+      self.assertEqual(len(pids), 7)
       for pid in pids:
         name = b"ganeti-confd"
         if processes.IsKeeper(pid):
@@ -431,7 +430,8 @@ class WorkersTest(unittest.TestCase):
         self.assertEqual(processes.OomScore(pid), own)
       # It can be replaced without anybody noticing
       self.assertGreater(processes.OomScore(found.large), own)
-      # Whoever loads goes before all others
+      # Whoever loads goes before all others, and so does whoever waits for that
+      self.assertEqual(processes.OomScore(found.spare), 1000)
       held.Hold()
       daemon.WriteConfig(_Config(2))
       loader = held.WaitForLoader()
@@ -503,6 +503,67 @@ class DeathTest(unittest.TestCase):
       self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
                        {"workers": 0, "generations": 1})
       self.assertEqual(daemon.Log().count("The serving processes died"), 1)
+
+  def testSpare(self):
+    with testutils.Daemon(_Config(1), args=["--workers=1"]) as daemon:
+      found = processes.Find(daemon)
+      os.kill(found.spare, signal.SIGKILL)
+      testutils.WaitFor(lambda: processes.Find(daemon).spare != found.spare,
+                        "it is replaced")
+      self.assertIn("The spare loader died (killed by signal 9); tried again in"
+                    " 0 s", daemon.Log())
+      self.assertEqual(processes.Find(daemon).loader, found.loader)
+      self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
+                       {"workers": 0, "generations": 0})
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+
+  def testSpareThatIsStopped(self):
+    """Another process loads; nobody notices before it is needed.
+
+    """
+    with testutils.Daemon(_Config(1), args=["--workers=1"]) as daemon:
+      found = processes.Find(daemon)
+      # It may be about to be prepared, and not be used anyway
+      time.sleep(0.3)
+      os.kill(found.spare, signal.SIGSTOP)
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+      processes.WaitForEnd([found.spare])
+      self.assertNotEqual(processes.Find(daemon).spare, found.spare)
+      self.assertEqual(daemon.Answer(STATS)[1]["restarts"],
+                       {"workers": 0, "generations": 0})
+      self.assertEqual(daemon.Answer(STATS)[1]["reloads"]["failed"], 0)
+
+  def testSpareIsUsed(self):
+    with testutils.Daemon(_Config(1), args=["--workers=1"]) as daemon:
+      def _IsUsed():
+        found = processes.Find(daemon)
+        serial = daemon.Ask(PING)["serial"] + 1
+        daemon.WriteConfig(_Config(serial))
+        daemon.WaitForSerial(serial)
+        return processes.Find(daemon).loader == found.spare
+
+      # It is not used before it is prepared
+      testutils.WaitFor(_IsUsed, "the spare loader serves")
+
+  def testSpareGoesWithTheConfiguration(self):
+    with testutils.Daemon(_Config(1)) as daemon:
+      found = processes.Find(daemon)
+      os.unlink(daemon.config_file)
+      processes.WaitForEnd([found.loader, found.spare])
+      daemon.WriteConfig(_Config(2))
+      daemon.WaitForSerial(2)
+      processes.Find(daemon)
+
+  def testSpareAfterHangup(self):
+    """It would know the old log.
+
+    """
+    with testutils.Daemon(_Config(1)) as daemon:
+      found = processes.Find(daemon)
+      daemon.proc.send_signal(signal.SIGHUP)
+      processes.WaitForEnd([found.loader, found.spare])
 
   def testLoaderAtAnyMomentOfAReload(self):
     for milliseconds in range(0, 24, 2):

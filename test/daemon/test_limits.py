@@ -235,7 +235,7 @@ class PrivilegeTest(unittest.TestCase):
 
     with _Daemon(testutils.MakeConfig(), args=["--workers=2"]) as daemon:
       pids = processes.Find(daemon, 2).All()
-      self.assertEqual(len(pids), 6)
+      self.assertEqual(len(pids), 7)
       for pid in pids:
         for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
           self.assertEqual(int(processes.Status(pid, name), 16), 0)

@@ -236,7 +236,7 @@ class MemoryTest(unittest.TestCase):
         "loading fails")
       daemon.proc.send_signal(signal.SIGHUP)
     self.assertEqual(daemon.Ask(PING)["serial"], 1)
-    now = processes.Find(daemon)
+    now = processes.Find(daemon, spare=False)
     self.assertEqual(now.loader, found.loader)
     # One may have gone by itself, after a quiet time
     self.assertLessEqual(set(now.workers), set(found.workers))

@@ -48,6 +48,9 @@ _PATIENCE = 60.0
 #: Seconds for which something is stopped that is to go on, at most
 _MOMENT = 0.4
 
+#: Seconds in which a small configuration is loaded, at most
+_SHORTLY = 0.01
+
 #: How much memory may be taken on top of what is, and how much makes sure of
 #: more: empty objects (at least 64 bytes each)
 _ROOM = 48 * adversity.MEGABYTE
@@ -94,6 +97,7 @@ class Faults:
     self.settled_after = 0.0
     self.counts = dict.fromkeys([
       "configurations written", "written in place", "workers killed",
+      "spare loaders killed", "spare loaders stopped",
       "all workers killed",
       "loaders killed", "loaders killed while loading",
       "loaders killed, workers traced", "stopped for a moment",
@@ -172,8 +176,8 @@ class Faults:
 
     """
     targets = ("worker", "loader", "large")
-    faults = [self._KillAllWorkers, self._KillLoader, self._KillWhileLoading,
-              self._KillTraced]
+    faults = [self._KillAllWorkers, self._KillLoader, self._KillSpare,
+              self._StopSpare, self._KillWhileLoading, self._KillTraced]
     faults += [lambda target=target: self._StopForAMoment(target)
                for target in targets]
     faults += [lambda target=target: self._StopForGood(target)
@@ -212,7 +216,8 @@ class Faults:
         processes.MakeBusy(self._daemon)
       pid = found and {
         "worker": random.choice(found.workers) if found.workers else None,
-        "loader": found.loader, "large": found.large}[target]
+        "loader": found.loader, "large": found.large,
+        "spare": found.spare}[target]
       if pid:
         return (pid, found)
       self._CheckTime()
@@ -289,17 +294,31 @@ class Faults:
     self.counts["loaders killed"] += self._Signal(pid, signal.SIGKILL)
     yield from self._Settle()
 
+  def _KillSpare(self):
+    (spare, _) = yield from self._Look("spare")
+    self.counts["spare loaders killed"] += self._Signal(spare, signal.SIGKILL)
+
+  def _StopSpare(self):
+    """Stops it, for another process to load in its place.
+
+    """
+    (spare, _) = yield from self._Look("spare")
+    try:
+      self.counts["spare loaders stopped"] += self._Signal(spare,
+                                                           signal.SIGSTOP)
+      yield from self._AwaitEnd([spare])
+    finally:
+      self._Signal(spare, signal.SIGCONT)
+
   def _KillWhileLoading(self):
-    started = time.monotonic()
-    while time.monotonic() - started < _PATIENCE:
-      for pid in processes.Children(self._daemon.proc.pid):
-        with contextlib.suppress(OSError):
-          score = testutils.ReadFile("/proc/%d/oom_score_adj" % pid)
-          if int(score) == 1000 and self._Signal(pid, signal.SIGKILL):
-            self.counts["loaders killed while loading"] += 1
-            return
-      yield 0.005
-    self.problems.append("nothing is loaded")
+    """Kills the spare loader as soon as it may have been told to load.
+
+    """
+    (spare, _) = yield from self._Look("spare")
+    self._WriteConfig()
+    yield random.uniform(0, _SHORTLY)
+    self.counts["loaders killed while loading"] += self._Signal(spare,
+                                                                signal.SIGKILL)
 
   def _KillTraced(self):
     """Kills a loader whose workers a debugger has stopped.

@@ -20,6 +20,8 @@ _MESSAGES = [
   messages.Failed("", messages.Files(filestate.Inaccessible(13), None), 0.0),
   messages.WorkerDied(1234),
   messages.KeyRenewed("00ff"),
+  messages.Prepared(),
+  messages.Loading(),
   messages.Checked(True),
   messages.Checked(False),
   messages.Stopped(),
@@ -55,8 +57,8 @@ class TestMessages(unittest.TestCase):
       self.assertEqual(rest, b"")
 
   def testOrdersDiffer(self):
-    orders = [messages.SERVE, messages.RENEW_KEY, messages.CHECK]
-    self.assertEqual(len(set(orders)), 3)
+    orders = [messages.LOAD, messages.SERVE, messages.RENEW_KEY, messages.CHECK]
+    self.assertEqual(len(set(orders)), 4)
     # One byte each: the pipe has no ends between them
     self.assertEqual({len(order) for order in orders}, {1})
 

@@ -72,8 +72,12 @@ class _PolicyTest(unittest.TestCase):
     self.policy.FilesSeen(files, self.now)
     return self._Actions()
 
-  def _Started(self, number):
-    self.policy.Started(number, 100 + number)
+  def _Started(self, number, spare=False):
+    self.policy.Started(number, 100 + number, spare)
+
+  def _Loading(self, number):
+    self.policy.Said(number, messages.Loading(), self.now)
+    return self._Actions()
 
   def _Ready(self, number, files=_Files(), serial=1, cpu=0.0, young=0.0,
              warnings=(), more=0):
@@ -284,6 +288,120 @@ class TestLoading(_PolicyTest):
     self.now += 1
     self._Replace(2, _Files(3), warnings=["other"])
     self.assertIn("other", self._Said())
+
+
+class TestSpare(_PolicyTest):
+  """A loader that was there before it was needed.
+
+  """
+  def _Call(self):
+    self._Serve()
+    self.now += 10
+    self.assertEqual(self._Look(_Files(2)), ["start 2"])
+    self._Started(2, spare=True)
+
+  def testWhenItIsWanted(self):
+    self.assertFalse(self.policy.wants_spare)
+    self.assertEqual(self.policy.next_number, 1)
+    self._Look()
+    self._Started(1)
+    self.assertFalse(self.policy.wants_spare)
+    self._Ready(1)
+    self.assertTrue(self.policy.wants_spare)
+    self.assertEqual(self.policy.next_number, 2)
+    self.now += 1
+    self._Look(_Files(2))
+    self._Started(2)
+    self.assertFalse(self.policy.wants_spare)
+    self._Ready(2, _Files(2))
+    self.assertFalse(self.policy.wants_spare)
+    self.policy.Said(1, messages.Stopped(), self.now)
+    # The processes of the old one have not ended yet
+    self.assertFalse(self.policy.wants_spare)
+    self._Gone(1)
+    self.assertTrue(self.policy.wants_spare)
+    self.now += 1
+    self._Look(_Files(3))
+    self._Started(3)
+    self._Failed(3, files=_Files(3))
+    self._Gone(3)
+    # It would do for nothing what has just failed
+    self.assertFalse(self.policy.wants_spare)
+    self.now += 1
+    self._Look(_Files(4))
+    self._Started(4)
+    self._Ready(4, _Files(4))
+    self._Gone(2)
+    self.assertTrue(self.policy.wants_spare)
+    self._Look(_Files(None))
+    self.assertFalse(self.policy.wants_spare)
+
+  def testBegins(self):
+    self._Call()
+    self.assertFalse(self.policy.CanLoad(self.now))
+    self.assertEqual(self._Look(_Files(3)), [])
+    self.assertEqual(self.policy.Wakeup(self.now + 0.5), self.now + 1)
+    self.assertEqual(self._Pass(0.9), [])
+    self.assertEqual(self._Loading(2), [])
+    # From now on it has as much time as any other
+    self.assertEqual(self._Pass(299), [])
+    self.assertEqual(self._Ready(2, _Files(2)), ["finish 1"])
+    self.assertEqual(self._Gone(1), ["serve 2"])
+
+  def testIsReadyWithoutBeginning(self):
+    # Nothing that is out of order is believed
+    self._Call()
+    self.assertEqual(self._Ready(2, _Files(2)), [])
+    self.assertEqual(self.policy.served_key, "01")
+
+  def testDoesNotBegin(self):
+    # Somebody has stopped it
+    self._Call()
+    self._Said()
+    self.assertEqual(self._Pass(1), ["kill 2"])
+    self.assertIn("Process 102, the spare loader, does not begin", self._Said())
+    # Another is started at once
+    self.assertEqual(self._Look(_Files(2)), ["start 3"])
+    self._Started(3)
+    self.assertEqual(self._Ready(3, _Files(2)), ["finish 1"])
+    self.assertEqual(self._Gone(1), [])
+    self.assertEqual(self._Gone(2), ["serve 3"])
+    self.assertEqual(self.counted, [counters.RELOADS] * 2)
+
+  def testDies(self):
+    for die in (self._Gone, self._LoaderDied):
+      with self.subTest(how=die.__name__):
+        self.setUp()
+        self._Call()
+        self._Said()
+        die(2)
+        # Nothing has failed that anybody would have to know of
+        self.assertEqual(self._Said(), "")
+        self.assertEqual(self._Look(_Files(2)), ["start 3"])
+        self.assertEqual(self.counted, [counters.RELOADS])
+
+  def testTheOldOneDiesMeanwhile(self):
+    self._Call()
+    self.assertEqual(self._Gone(1), [])
+    self.assertTrue(self.policy.starting)
+    self.assertTrue(self.policy.silence_is_right)
+    self.assertEqual(self._Look(_Files(2)), [])
+    self._Loading(2)
+    self.assertEqual(self._Ready(2, _Files(2)), ["serve 2"])
+
+  def testFilesGo(self):
+    self._Call()
+    self.assertEqual(self._Look(_Files(None)), ["finish 1", "finish 2"])
+    # What it says then is too late
+    self.assertEqual(self._Loading(2), [])
+    self._Gone(1)
+    self._Gone(2)
+    self.assertFalse(self.policy.busy)
+
+  def testStop(self):
+    self._Call()
+    self.policy.Stop(self.now)
+    self.assertEqual(self._Actions(), ["finish 1", "finish 2"])
 
 
 class TestFailing(_PolicyTest):
@@ -626,7 +744,7 @@ class TestLeaving(_PolicyTest):
   def testStoppedAndDoesNotEnd(self):
     self._Leave()
     self.assertEqual(self._SayStopped(1), ["serve 2"])
-    self.assertEqual(self._Pass(0.7), [])
+    self.assertEqual(self._Pass(1.9), [])
     self.assertAlmostEqual(self.policy.Wakeup(self.now), self.now + 0.1)
     # Nothing waits for it
     self.assertEqual(self._Pass(0.2), ["kill 1", "forget 1"])

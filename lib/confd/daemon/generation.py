@@ -37,11 +37,12 @@ class Generation:
 
   """
   def __init__(self, setup: setuplib.Setup, number: int,
-               close_fds: Iterable[int]) -> None:
+               close_fds: Iterable[int], spare: bool = False) -> None:
     """Starts the loader.
 
     @param number: generations are numbered through
     @param close_fds: descriptors of the supervisor's own
+    @param spare: whether the loader waits for the order to load
     @raise OSError: there are too many processes, or the like
 
     """
@@ -55,8 +56,8 @@ class Generation:
       (control_read, self._control_fd, self._status_fd, status_write) = fds
       main = loader.Loader(setup, number, control_read, status_write)
       self.pid = process.Fork(
-        main.Run, [*close_fds, self._control_fd, self._status_fd],
-        new_group=True)
+        main.RunSpare if spare else main.Run,
+        [*close_fds, self._control_fd, self._status_fd], new_group=True)
     except OSError:
       for fd in fds:
         os.close(fd)

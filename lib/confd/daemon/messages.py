@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 #: Orders to a loader
+LOAD = b"l"
 SERVE = b"s"
 RENEW_KEY = b"k"
 CHECK = b"c"
@@ -39,6 +40,18 @@ class Files(NamedTuple):
   """
   config: _FileState
   key: _FileState
+
+
+class Prepared(NamedTuple):
+  """A spare loader waits for the order to load.
+
+  """
+
+
+class Loading(NamedTuple):
+  """A spare loader has got that order, and begins.
+
+  """
 
 
 class Ready(NamedTuple):
@@ -95,11 +108,13 @@ class Stopped(NamedTuple):
 
 
 if TYPE_CHECKING:
-  Message = Union[Ready, Failed, WorkerDied, KeyRenewed, Checked, Stopped]
+  Message = Union[Prepared, Loading, Ready, Failed, WorkerDied, KeyRenewed,
+                  Checked, Stopped]
 
 _KINDS: Dict[str, Type[Any]] = {
   kind.__name__: kind
-  for kind in (Ready, Failed, WorkerDied, KeyRenewed, Checked, Stopped)
+  for kind in (Prepared, Loading, Ready, Failed, WorkerDied, KeyRenewed,
+               Checked, Stopped)
   }
 
 

@@ -12,6 +12,10 @@ The states of a generation, and what leads from one to the next::
 
   state     it ...                         next, and when
   --------  -----------------------------  -----------------------------------
+  CALLED    is a spare one that was told   LOADING: it says that it has begun
+            to load                        LEAVING: the files are gone
+                                           KILLED: it does not begin, or its
+                                             loader died; another is started
   LOADING   reads the files                READY: it says that it is ready
                                            LEAVING: it says that it failed, or
                                              the files are gone
@@ -34,7 +38,8 @@ The states of a generation, and what leads from one to the next::
                                              though a process may not be gone
 
 In each state a generation is forgotten as soon as no process of it is left. At
-most one is SERVING, and at most one LOADING or READY.
+most one is SERVING, and at most one CALLED, LOADING or READY. A new one is
+LOADING at once, or CALLED if a spare loader is at hand.
 
 Rule 1: what cannot be used never replaces what serves. What died is replaced at
 once, unless it dies again and again.
@@ -73,11 +78,19 @@ _RETRY_INTERVAL = 10
 #: Delays before a generation that died is replaced, see L{backoff.Backoff}
 _RESTART_DELAY = (0.1, 10.0, 5.0)
 
+#: Seconds after which a spare loader that does not begin to load is killed:
+#: somebody may have stopped it long before
+_BEGIN_TIMEOUT = 1.0
+
 #: Seconds after which a loader that says nothing is killed
 _LOAD_TIMEOUT = 300
 
 #: Seconds after which a generation that was told to finish is killed
 _FINISH_TIMEOUT = 0.8
+
+#: Seconds after which a generation that has stopped is killed: only the end of
+#: the daemon waits for it
+_END_TIMEOUT = 2.0
 
 #: Seconds after which a generation that was killed is no longer waited for.
 #: The kernel lets none of its processes run again, but one that waits for a
@@ -145,12 +158,17 @@ class State(enum.Enum):
   """See the table above.
 
   """
+  CALLED = "called"
   LOADING = "loading"
   READY = "ready"
   SERVING = "serving"
   LEAVING = "leaving"
   STOPPED = "stopped"
   KILLED = "killed"
+
+
+#: States of a generation that is to serve as soon as it can
+_COMING = (State.CALLED, State.LOADING, State.READY)
 
 
 class _Generation:
@@ -246,7 +264,7 @@ class Policy:
     """
     return (self._Find(State.SERVING) is None and
             (self._missing is not None or self._failure is not None or
-             self._Find(State.LOADING) is not None))
+             self._Find(State.CALLED, State.LOADING) is not None))
 
   @property
   def discards(self) -> bool:
@@ -265,7 +283,7 @@ class Policy:
 
     """
     return (self._Find(State.SERVING) is None and
-            self._Find(State.LOADING, State.READY) is not None)
+            self._Find(*_COMING) is not None)
 
   @property
   def busy(self) -> bool:
@@ -274,12 +292,29 @@ class Policy:
     """
     return bool(self._generations)
 
+  @property
+  def wants_spare(self) -> bool:
+    """Whether this is the time to start a spare loader.
+
+    While one generation replaces another, that would only hold it up. And what
+    cannot be loaded is not loaded once more for nothing.
+
+    """
+    return not self.stale and (
+      [item.state for item in self._generations.values()] == [State.SERVING])
+
+  @property
+  def next_number(self) -> int:
+    """The number of the generation that is started next.
+
+    """
+    return self._number + 1
+
   def CanLoad(self, now: float) -> bool:
     """Tells whether a change of the files would lead to anything now.
 
     """
-    return (now >= self._not_before and
-            self._Find(State.LOADING, State.READY) is None)
+    return now >= self._not_before and self._Find(*_COMING) is None
 
   def _Find(self, *states: State) -> Optional[_Generation]:
     for item in self._generations.values():
@@ -312,11 +347,16 @@ class Policy:
     self._hangup = True
     self._not_before = 0.0
 
-  def Started(self, number: int, pid: int) -> None:
+  def Started(self, number: int, pid: int, spare: bool = False) -> None:
     """Takes note of the process id of a generation's loader.
 
+    @param spare: whether it was there before, and was told to load
+
     """
-    self._generations[number].pid = pid
+    item = self._generations[number]
+    item.pid = pid
+    if spare:
+      item.state = State.CALLED
 
   def CannotStart(self, number: int, reason: str, now: float) -> None:
     """Takes note that a generation could not be started.
@@ -339,6 +379,9 @@ class Policy:
         self._NoteCost(item, message)
         self._Leave(item, now)
         self._LoadFailed(message.reason, now)
+    elif isinstance(message, messages.Loading):
+      if item.state is State.CALLED:
+        self._Enter(item, State.LOADING, now)
     elif isinstance(message, messages.WorkerDied):
       self._Count(counters.WORKER_RESTARTS)
     elif isinstance(message, messages.KeyRenewed):
@@ -347,7 +390,8 @@ class Policy:
       # One that was not told to finish is replaced when it is gone
       if item.state is State.LEAVING:
         self._Enter(item, State.STOPPED, now)
-    elif not message.same and item.state is State.SERVING:
+    elif (isinstance(message, messages.Checked) and not message.same and
+          item.state is State.SERVING):
       # As if it had never been loaded
       self._tried = None
     self._HandOver(now)
@@ -413,7 +457,7 @@ class Policy:
 
   @staticmethod
   def _IsActive(item: _Generation) -> bool:
-    return item.state in (State.LOADING, State.READY, State.SERVING)
+    return item.state is State.SERVING or item.state in _COMING
 
   @staticmethod
   def _Deadline(item: _Generation) -> Optional[float]:
@@ -421,9 +465,10 @@ class Policy:
 
     """
     seconds = {
+      State.CALLED: _BEGIN_TIMEOUT,
       State.LOADING: _LOAD_TIMEOUT,
       State.LEAVING: _FINISH_TIMEOUT,
-      State.STOPPED: _FINISH_TIMEOUT,
+      State.STOPPED: _END_TIMEOUT,
       State.KILLED: _KILL_TIMEOUT,
       }.get(item.state)
     return None if seconds is None else item.since + seconds
@@ -580,6 +625,9 @@ class Policy:
     @param state: the state in which it died
 
     """
+    if state is State.CALLED:
+      self._StartAnother(now)
+      return
     if state is State.LOADING:
       self._NoteLost(item, now)
       self._LoadFailed("the process that loads it ended (%s). If there was no"
@@ -589,18 +637,32 @@ class Policy:
     self._Count(counters.GENERATION_RESTARTS)
     self._Say(logging.ERROR, "The serving processes died (%s); starting new"
               " ones" % how)
-    if self._Find(State.LOADING, State.READY) is not None:
+    if self._Find(*_COMING) is not None:
       # That will serve
       return
     self._tried = None
     # Whatever the last load cost: nobody answers
     self._not_before = now + self._restarts.Failed(now)
 
+  def _StartAnother(self, now: float) -> None:
+    """Has the files loaded by another process than the spare one.
+
+    That one has not even begun, so nothing is wrong with the files.
+
+    """
+    self._tried = None
+    self._not_before = now
+
   def _HandleOverdue(self, item: _Generation, now: float) -> None:
     """Ends a state that has lasted too long.
 
     """
-    if item.state is State.LOADING:
+    if item.state is State.CALLED:
+      self._Say(logging.ERROR, "Process %d, the spare loader, does not begin to"
+                " load; another process does" % item.pid)
+      self._Kill(item, now)
+      self._StartAnother(now)
+    elif item.state is State.LOADING:
       self._Kill(item, now)
       self._NoteLost(item, now)
       self._LoadFailed("It took more than %d seconds" % _LOAD_TIMEOUT, now)

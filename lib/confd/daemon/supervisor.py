@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 #: Delays before the keeper of the pid file is started again
 _KEEPER_DELAY = (5.0, 5.0, 5.0)
 
+#: Delays before a spare loader that died is replaced
+_SPARE_DELAY = (1.0, 10.0, 10.0)
+
 #: Seconds that the end of the daemon may take; then what is left is left
 _STOP_TIMEOUT = 3.0
 
@@ -84,6 +87,12 @@ class Supervisor:
     self._key_warning: Optional[str] = None
     self._keeper_backoff = backoff.Backoff(*_KEEPER_DELAY)
     self._keeper_due = 0.0
+    #: A loader that waits for the order to load, and whether it does so already
+    self._spare: Optional[generation.Generation] = None
+    self._spare_prepared = False
+    self._spare_backoff = backoff.Backoff(*_SPARE_DELAY)
+    self._spare_due = 0.0
+    self._spare_failure: Optional[str] = None
     self._stop = False
     self._told_ready = False
     #: The process that asks for the watchdog, and when the next one is due
@@ -100,6 +109,7 @@ class Supervisor:
       self._watch.Renew()
       self._LookAtFiles()
       self._Act()
+      self._KeepSpare(time.monotonic())
       self._Notify(time.monotonic())
       self._Wait()
     self._notifier.Stopping()
@@ -158,6 +168,19 @@ class Supervisor:
         self._Close(item)
 
   def _Start(self, number: int) -> None:
+    """Starts a generation: has the spare loader load, or another process.
+
+    """
+    item = self._spare
+    if item and item.number == number and self._spare_prepared:
+      self._spare = None
+      self._spare_failure = None
+      item.Order(messages.LOAD)
+      self._generations[number] = item
+      self._policy.Started(number, item.pid, spare=True)
+      return
+    # It would be no quicker than another, and its number is taken
+    self._DropSpare()
     try:
       item = generation.Generation(self._setup, number, self._OwnFds())
     except OSError as err:
@@ -170,6 +193,59 @@ class Supervisor:
     item.Close()
     del self._generations[item.number]
 
+  # The spare loader
+
+  def _KeepSpare(self, now: float) -> None:
+    """Sees to it that a spare loader is there when it may be of use.
+
+    """
+    if not self._policy.busy:
+      # Nothing is served, nor may be for long
+      self._DropSpare()
+    elif (self._spare is None and self._policy.wants_spare and
+          now >= self._spare_due):
+      try:
+        self._spare = generation.Generation(
+          self._setup, self._policy.next_number, self._OwnFds(), spare=True)
+        self._spare_prepared = False
+      except OSError as err:
+        self._NoteSpareFailed("Cannot start a spare loader: %s" % err.strerror)
+
+  def _NoteSpareFailed(self, what: str) -> None:
+    """Plans the next try to start a spare loader.
+
+    @param what: is written to the log unless it was before, and no spare loader
+      was of use since
+
+    """
+    now = time.monotonic()
+    delay = self._spare_backoff.Failed(now)
+    self._spare_due = now + delay
+    if what != self._spare_failure:
+      self._spare_failure = what
+      logging.error("%s; tried again in %d s, without further messages", what,
+                    delay)
+
+  def _DropSpare(self) -> None:
+    if self._spare:
+      self._spare.Kill()
+      self._spare.Close()
+      self._spare = None
+
+  def _ReadSpare(self, item: generation.Generation) -> None:
+    """Takes note of what the spare loader says, or that it is gone.
+
+    """
+    (found, gone) = item.Read()
+    if found:
+      self._spare_prepared = True
+    if gone:
+      self._AwaitExit(item)
+      self._spare = None
+      item.Close()
+      self._NoteSpareFailed("The spare loader died (%s)" %
+                            process.DescribeEnd(item.exit_code))
+
   def _OwnFds(self) -> List[int]:
     """Returns the descriptors that a new process must not inherit.
 
@@ -177,9 +253,15 @@ class Supervisor:
     fds = [*self._signals.fds, *self._keeper.OpenFds()]
     if self._watch.fileno() >= 0:
       fds.append(self._watch.fileno())
-    for item in self._generations.values():
+    for item in self._AllGenerations():
       fds.extend(item.OpenFds())
     return fds
+
+  def _AllGenerations(self) -> List[generation.Generation]:
+    """Returns all generations, and what is to become one.
+
+    """
+    return [*self._generations.values(), *filter(None, [self._spare])]
 
   def _ForkHelper(self, function: Callable[[], None]) -> int:
     """Runs a function in a child that the daemon need not wait for.
@@ -266,12 +348,14 @@ class Supervisor:
     can_load = self._policy.CanLoad(now)
     if not can_load:
       timeout = min(timeout, _KEY_INTERVAL)
-    for due in (self._policy.Wakeup(now), self._keeper_due,
+    spare_due = self._spare_due if self._policy.wants_spare else None
+    for due in (self._policy.Wakeup(now), self._keeper_due, spare_due,
                 self._trial_due if self._notifier.interval else None):
       if due is not None and now < due:
         timeout = min(timeout, due - now)
     generations = list(self._generations.values())
-    sources: List[Any] = [self._signals, *generations]
+    spare = self._spare
+    sources: List[Any] = [self._signals, *self._AllGenerations()]
     # Hints are of no use while nothing can be loaded, and there may be many
     if self._watch.fileno() >= 0 and can_load:
       sources.append(self._watch)
@@ -281,6 +365,9 @@ class Supervisor:
     for item in generations:
       if item in readable:
         self._ReadMessages(item)
+    # What was read may have led to its use
+    if spare and spare in readable and spare is self._spare:
+      self._ReadSpare(spare)
     if self._watch in readable:
       self._watch.Read()
     if self._setup.sock in readable:
@@ -337,6 +424,7 @@ class Supervisor:
       self._reopen_logs()
       # Also where nothing has changed: that makes processes with the new log
       logging.info("Reopened the log; loading the configuration again")
+      self._DropSpare()
       self._policy.Hangup()
     if signums & {signal.SIGTERM, signal.SIGINT}:
       self._stop = True
@@ -348,7 +436,7 @@ class Supervisor:
 
     """
     for (pid, code) in ended:
-      for item in self._generations.values():
+      for item in self._AllGenerations():
         if pid == item.pid:
           item.exit_code = code
       if pid == self._keeper.pid:
@@ -388,6 +476,7 @@ class Supervisor:
 
     """
     deadline = time.monotonic() + _STOP_TIMEOUT
+    self._DropSpare()
     self._policy.Stop(time.monotonic())
     self._Act()
     while self._policy.busy and time.monotonic() < deadline:
