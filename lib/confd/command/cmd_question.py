@@ -82,25 +82,25 @@ def FormatVersion(number: Any) -> Any:
   return "%d.%d" % (number // 1000000, number // 10000 % 100)
 
 
-def _ShowPing(answer: Any, _: argparse.Namespace) -> View:
+def _PingView(answer: Any, _: argparse.Namespace) -> View:
   return View(None, [["configuration version %s (%s)" %
                       (FormatVersion(answer), answer)]])
 
 
-def _ShowRole(answer: Any, _: argparse.Namespace) -> View:
+def _RoleView(answer: Any, _: argparse.Namespace) -> View:
   return View(None, [[clientlib.NODE_ROLES.get(answer, answer)]])
 
 
-def _TellRole(answer: Any, _: argparse.Namespace) -> Any:
+def _RoleToJson(answer: Any, _: argparse.Namespace) -> Any:
   return {"role": clientlib.NODE_ROLES[answer], "number": answer}
 
 
-def TellMasterInfo(answer: Any) -> Any:
+def MasterInfoToJson(answer: Any) -> Any:
   (node, master_ip, node_ip) = answer
   return {"node": node, "master_ip": master_ip, "node_ip": node_ip}
 
 
-def _ShowMasterInfo(answer: Any, _: argparse.Namespace) -> View:
+def _MasterInfoView(answer: Any, _: argparse.Namespace) -> View:
   return View(["Node", "MasterIP", "NodeIP"], [answer])
 
 
@@ -111,26 +111,26 @@ async def _AskNodeOfIp(confd: questions.Questions, opts: argparse.Namespace
   return await confd.NodesOfInstanceIps(opts.ips)
 
 
-def TellNodesOfIps(ips: Sequence[str], answer: Any) -> Any:
+def NodesOfIpsToJson(ips: Sequence[str], answer: Any) -> Any:
   return [{"ip": ip, "node_ip":
            node if status == constants.CONFD_REPL_STATUS_OK else None}
           for (ip, (status, node)) in zip(ips, answer)]
 
 
-def _TellNodeOfIp(answer: Any, opts: argparse.Namespace) -> Any:
+def _NodeOfIpToJson(answer: Any, opts: argparse.Namespace) -> Any:
   if len(opts.ips) == 1:
     return answer
-  return TellNodesOfIps(opts.ips, answer)
+  return NodesOfIpsToJson(opts.ips, answer)
 
 
-def _ShowNodeOfIp(answer: Any, opts: argparse.Namespace) -> View:
+def _NodeOfIpView(answer: Any, opts: argparse.Namespace) -> View:
   if len(opts.ips) == 1:
     return _Value(answer, opts)
   return View(["IP", "Node"], [[row["ip"], row["node_ip"]]
-                               for row in TellNodesOfIps(opts.ips, answer)])
+                               for row in NodesOfIpsToJson(opts.ips, answer)])
 
 
-def _ShowNodeInstances(answer: Any, _: argparse.Namespace) -> View:
+def _NodeInstancesView(answer: Any, _: argparse.Namespace) -> View:
   rows = [[instance.get("name"), role, instance.get("admin_state"),
            instance.get("os")]
           for (role, instances) in zip(["primary", "secondary"], answer)
@@ -138,23 +138,23 @@ def _ShowNodeInstances(answer: Any, _: argparse.Namespace) -> View:
   return View(["Instance", "Role", "State", "OS"], rows)
 
 
-def _TellNodeInstances(answer: Any, _: argparse.Namespace) -> Any:
+def _NodeInstancesToJson(answer: Any, _: argparse.Namespace) -> Any:
   (primary, secondary) = answer
   return {"primary": primary, "secondary": secondary}
 
 
-def _TellNodeDrbd(answer: Any, _: argparse.Namespace) -> Any:
+def _NodeDrbdToJson(answer: Any, _: argparse.Namespace) -> Any:
   return [{"node": node, "minor": minor, "instance": instance, "disk": disk,
            "role": role, "peer": peer}
           for (node, minor, instance, disk, role, peer) in answer]
 
 
-def _ShowNodeDrbd(answer: Any, _: argparse.Namespace) -> View:
+def _NodeDrbdView(answer: Any, _: argparse.Namespace) -> View:
   return View(["Node", "Minor", "Instance", "Disk", "Role", "PeerNode"],
               answer, numeric=[1])
 
 
-def _ShowDisks(answer: Any, _: argparse.Namespace) -> View:
+def _DisksView(answer: Any, _: argparse.Namespace) -> View:
   rows = [[index, disk.get("dev_type"), disk.get("size"), disk.get("mode"),
            disk.get("name"), disk.get("uuid")]
           for (index, disk) in enumerate(answer)]
@@ -173,13 +173,13 @@ async def _AskConfig(confd: questions.Questions, opts: argparse.Namespace
     raise
 
 
-def _ShowConfig(answer: Any, opts: argparse.Namespace) -> View:
+def _ConfigView(answer: Any, opts: argparse.Namespace) -> View:
   if isinstance(answer, str):
     return _Value(answer, opts)
   return _Lines(output.FormatJson(answer).splitlines(), opts)
 
 
-def _ShowCollectors(answer: Any, _: argparse.Namespace) -> View:
+def _CollectorsView(answer: Any, _: argparse.Namespace) -> View:
   rows = [[name, "yes" if entry["active"] else "no",
            "%g" % (entry["interval"] / 1e6)]
           for (name, entry) in sorted(answer.items())]
@@ -187,30 +187,30 @@ def _ShowCollectors(answer: Any, _: argparse.Namespace) -> View:
 
 
 QUESTIONS: Dict[str, Question] = {
-  "ping": Question(lambda client, _: client.Ping(), _ShowPing),
-  "master": Question(lambda client, _: client.MasterNode(), _Value),
-  "master-info": Question(lambda client, _: client.MasterInfo(),
-                          _ShowMasterInfo,
-                          lambda answer, _: TellMasterInfo(answer)),
-  "node-role": Question(lambda client, opts: client.NodeRole(opts.node),
-                        _ShowRole, _TellRole),
-  "node-ips": Question(lambda client, _: client.NodeIps(), _Lines, keys=[0]),
-  "mc-ips": Question(lambda client, _: client.MasterCandidates(), _Lines,
+  "ping": Question(lambda confd, _: confd.Ping(), _PingView),
+  "master": Question(lambda confd, _: confd.MasterNode(), _Value),
+  "master-info": Question(lambda confd, _: confd.MasterInfo(),
+                          _MasterInfoView,
+                          lambda answer, _: MasterInfoToJson(answer)),
+  "node-role": Question(lambda confd, opts: confd.NodeRole(opts.node),
+                        _RoleView, _RoleToJson),
+  "node-ips": Question(lambda confd, _: confd.NodeIps(), _Lines, keys=[0]),
+  "mc-ips": Question(lambda confd, _: confd.MasterCandidates(), _Lines,
                      keys=[0]),
-  "instance-ips": Question(lambda client, opts: client.InstanceIps(opts.link),
+  "instance-ips": Question(lambda confd, opts: confd.InstanceIps(opts.link),
                            _Lines, keys=[0]),
-  "node-of-ip": Question(_AskNodeOfIp, _ShowNodeOfIp, _TellNodeOfIp, [0]),
+  "node-of-ip": Question(_AskNodeOfIp, _NodeOfIpView, _NodeOfIpToJson, [0]),
   "node-instances": Question(
-    lambda client, opts: client.NodeInstances(opts.node), _ShowNodeInstances,
-    _TellNodeInstances, [0, 1]),
-  "node-drbd": Question(lambda client, opts: client.NodeDrbd(opts.node),
-                        _ShowNodeDrbd, _TellNodeDrbd, [0, 1]),
+    lambda confd, opts: confd.NodeInstances(opts.node), _NodeInstancesView,
+    _NodeInstancesToJson, [0, 1]),
+  "node-drbd": Question(lambda confd, opts: confd.NodeDrbd(opts.node),
+                        _NodeDrbdView, _NodeDrbdToJson, [0, 1]),
   "instance-disks": Question(
-    lambda client, opts: client.InstanceDisks(opts.instance), _ShowDisks,
+    lambda confd, opts: confd.InstanceDisks(opts.instance), _DisksView,
     keys=[5]),
-  "config": Question(_AskConfig, _ShowConfig, keys=[0]),
-  "collectors": Question(lambda client, _: client.Collectors(),
-                         _ShowCollectors, keys=[0]),
+  "config": Question(_AskConfig, _ConfigView, keys=[0]),
+  "collectors": Question(lambda confd, _: confd.Collectors(),
+                         _CollectorsView, keys=[0]),
   }
 
 

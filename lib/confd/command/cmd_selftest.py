@@ -118,9 +118,9 @@ def _ToJson(found: Dict[str, Any]) -> Dict[str, Any]:
 
   """
   return dict(found,
-              master_info=cmd_question.TellMasterInfo(found["master_info"]),
-              nodes_of_ips=cmd_question.TellNodesOfIps(found["instance_ips"],
-                                                       found["nodes_of_ips"]))
+              master_info=cmd_question.MasterInfoToJson(found["master_info"]),
+              nodes_of_ips=cmd_question.NodesOfIpsToJson(found["instance_ips"],
+                                                         found["nodes_of_ips"]))
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
