@@ -564,11 +564,15 @@ class TestAsync(_TestCase):
 
   def testCloseAndCancel(self):
     async def _Main(confd):
-      async def _Consume():
-        return [i async for i in confd.Follow("instances", _FIELDS)]
-      cancelled = asyncio.ensure_future(_Consume())
-      ended = asyncio.ensure_future(_Consume())
-      await asyncio.sleep(0.5)
+      async def _Consume(seen):
+        async for i in confd.Follow("instances", _FIELDS):
+          seen.append(i)
+        return seen
+      both = ([], [])
+      (cancelled, ended) = [asyncio.ensure_future(_Consume(i)) for i in both]
+      ends = time.monotonic() + 60
+      while not all(both) and time.monotonic() < ends:
+        await asyncio.sleep(0.05)
       cancelled.cancel()
       with self.assertRaises(asyncio.CancelledError):
         await cancelled
