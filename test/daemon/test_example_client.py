@@ -13,14 +13,15 @@ import json
 import os
 import random
 import re
-import select
 import socket
 import subprocess
 import tempfile
 import threading
 import unittest
 
+import clientcommand
 import exampleclient
+import fakecandidate
 import mutations
 import testutils
 
@@ -38,65 +39,7 @@ _CONFIG = json.loads(testutils.ReadFile(os.path.join(
 
 _LABEL = "a:all:never"
 
-
-class _Candidate:
-  """Answers in a thread of its own.
-
-  @ivar requests: list of (salt, message) of the requests that have come
-
-  """
-  def __init__(self, answer, address="127.0.0.1", port=0):
-    """Starts to answer.
-
-    @type answer: f(dict)
-    @param answer: takes the message of a request and returns the datagrams to
-      send, a list
-
-    """
-    self.requests = []
-    self._answer = answer
-    self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    self._sock.bind((address, port))
-    self.port = self._sock.getsockname()[1]
-    (self._wake, self._waker) = socket.socketpair()
-    self._thread = threading.Thread(target=self._Run)
-    self._thread.start()
-
-  def __enter__(self):
-    return self
-
-  def __exit__(self, *_):
-    self._waker.close()
-    self._thread.join()
-    self._wake.close()
-    self._sock.close()
-
-  def _Run(self):
-    while True:
-      (ready, _, _) = select.select([self._sock, self._wake], [], [])
-      if self._wake in ready:
-        return
-      try:
-        (datagram, client) = self._sock.recvfrom(65536)
-        envelope = json.loads(datagram[4:])
-        message = json.loads(envelope["msg"])
-        self.requests.append((envelope["salt"], message))
-        for reply in self._answer(message):
-          self._sock.sendto(reply, client)
-      except ConnectionRefusedError:
-        # The client has ended
-        pass
-
-
-def _Reply(message, answer="good", status=0, serial=5, salt=None,
-           key=testutils.KEY, label=None):
-  """Makes a reply to the message of a request.
-
-  """
-  return testutils.PackText(
-    key, message["rsalt"] if salt is None else salt,
-    json.dumps({"protocol": 1, "status": status, "answer": answer,
-                "serial": serial}), label)
+_Reply = fakecandidate.Reply
 
 
 def _Envelope(**kwargs):
@@ -281,11 +224,8 @@ class TestDaemons(_TestCase):
     """
     daemon = self._Daemon()
     path = os.path.join(self.directory, "reader.key")
-    subprocess.run(
-      [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
-       "--hmac-file", daemon.key_file, "make-key", "test", path, "--may",
-       "ping,list", "--until", "2099-12-31"], stdin=subprocess.DEVNULL,
-      check=True)
+    clientcommand.Run("--hmac-file", daemon.key_file, "make-key", "test", path,
+                      "--may", "ping,list", "--until", "2099-12-31", check=True)
     self.assertEqual(self._Answer(daemon.port, 0, key=path), 3000000)
     (code, _, error) = self._Ask(daemon.port, 3, key=path)
     self.assertEqual((code, error), (1, "confd-ask: status 1, answer 4\n"))
@@ -310,10 +250,10 @@ class TestCandidates(_TestCase):
 
     """
     candidates = []
-    port = 0
+    port = None
     for (i, answer) in enumerate(answers):
-      candidate = _Candidate(answer, "127.0.2.%d" % (i + 1), port)
-      self.addCleanup(candidate.__exit__)
+      candidate = fakecandidate.Candidate(answer, "127.0.2.%d" % (i + 1), port)
+      self.addCleanup(candidate.Stop)
       candidates.append(candidate)
       port = candidate.port
     return (port, candidates)
@@ -390,7 +330,7 @@ class TestCandidates(_TestCase):
       other.sendto(_Reply(message, "bad", serial=1 << 40), client)
       return _Reply(message)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-      sock.bind(("127.0.0.1", 0))
+      sock.bind(("127.0.0.1", testutils.FreePort()))
 
       def _Serve():
         (datagram, client) = sock.recvfrom(65536)

@@ -27,6 +27,7 @@ import time
 import unittest
 import zlib
 
+import clientcommand
 import testutils
 
 from ganeti.confd import protocol
@@ -293,11 +294,10 @@ class TestPage(unittest.TestCase):
     with tempfile.TemporaryDirectory() as tmpdir:
       path = os.path.join(tmpdir, "reader.key")
       testutils.WriteFile(path, contents.encode("ascii"))
-      output = subprocess.check_output(
-        [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
-         "-a", "%s:%d" % (self.daemon.address, self.daemon.port),
-         "--hmac-file", path, "--json", "ping"], stdin=subprocess.DEVNULL)
-    self.assertEqual(json.loads(output)["answer"], 3000000)
+      result = clientcommand.Run(
+        "-a", self.daemon.address, "-p", str(self.daemon.port), "--hmac-file",
+        path, "--json", "ping", check=True)
+    self.assertEqual(json.loads(result.stdout)["answer"], 3000000)
     (size, ) = _READER_SIGNED_RE.search(words).groups()
     self.assertEqual(int(size), len(_Signed(*readers[0])))
 

@@ -13,22 +13,18 @@ client sends them.
 import json
 import os
 import re
-import select
-import socket
 import subprocess
-import threading
 import time
 import unittest
 
+import clientcommand
+import fakecandidate
 import testutils
+from testutils import PING, MASTER, MC_IPS, CONFIG, WAIT
 
 from ganeti.confd import client
 from ganeti.confd.clientlib import operation
 
-
-_CLIENT = os.path.join(testutils.BUILDDIR, "tools", "confd-client")
-
-(PING, MASTER, MC_IPS, CONFIG, WAIT) = (0, 3, 5, 10, 66)
 
 _SERIAL = 1234
 
@@ -56,52 +52,10 @@ def _Numbers(page):
           for line in match.group(2).splitlines()}
 
 
-class _Candidate:
-  """Answers in a thread of its own.
-
-  @ivar requests: list of the messages of requests, in the order they came
-
-  """
-  def __init__(self, answer, address="127.0.0.1", port=0):
-    """Starts to answer.
-
-    @type answer: f(dict)
-    @param answer: takes the message of a request, and returns what is special
-      in that of the reply, a dict; None for silence
-
-    """
-    self.requests = []
-    self._answer = answer
-    self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    self._sock.bind((address, port))
-    self.port = self._sock.getsockname()[1]
-    (self._wake, self._waker) = socket.socketpair()
-    self._thread = threading.Thread(target=self._Run)
-    self._thread.start()
-
-  def Stop(self):
-    self._waker.close()
-    self._thread.join()
-    self._wake.close()
-    self._sock.close()
-
-  def _Run(self):
-    while True:
-      (ready, _, _) = select.select([self._sock, self._wake], [], [])
-      if self._wake in ready:
-        return
-      (datagram, asker) = self._sock.recvfrom(65536)
-      message = json.loads(json.loads(datagram[4:])["msg"])
-      self.requests.append(message)
-      special = self._answer(message)
-      if special is not None:
-        reply = dict({"protocol": 1, "status": 0, "serial": _SERIAL}, **special)
-        self._sock.sendto(testutils.PackText(
-          testutils.KEY, message["rsalt"], json.dumps(reply)), asker)
-
-
 def _Smallest(message):
   """Answers what the smallest useful daemon answers, as the page has it.
+
+  @return: what is special in the reply's message, a dict
 
   """
   question = (message["type"], message.get("query"))
@@ -132,8 +86,21 @@ class _TestCase(unittest.TestCase):
     cls.page = _Page()
     cls.numbers = _Numbers(cls.page)
 
-  def _Candidate(self, answer, **kwargs):
-    candidate = _Candidate(answer, **kwargs)
+  def _Candidate(self, answer):
+    """Starts a candidate.
+
+    @type answer: f(dict)
+    @param answer: takes the message of a request, and returns what is special
+      in that of the reply, a dict; None for silence
+
+    """
+    def _Datagrams(message):
+      special = answer(message)
+      if special is None:
+        return []
+      return [fakecandidate.Reply(message, **dict({"serial": _SERIAL},
+                                                  **special))]
+    candidate = fakecandidate.Candidate(_Datagrams)
     self.addCleanup(candidate.Stop)
     return candidate
 
@@ -173,7 +140,7 @@ class TestClient(_TestCase):
     candidate = self._Candidate(lambda _: None)
     with self.assertRaises(client.NoAnswer):
       self._Client(candidate).MasterNode()
-    self.assertEqual(len({i["rsalt"] for i in candidate.requests}), 1)
+    self.assertEqual(len({i["rsalt"] for (_, i) in candidate.requests}), 1)
     self.assertGreater(len(candidate.requests), 2)
     self.assertLessEqual(len(candidate.requests), 14)
 
@@ -203,7 +170,7 @@ class TestClient(_TestCase):
     candidate = self._Candidate(_Answer)
     with self.assertRaises(client.NoAnswer):
       self._Client(candidate, timeout=2).Config("")
-    numbers = {i["part"] for i in candidate.requests if "part" in i}
+    numbers = {i["part"] for (_, i) in candidate.requests if "part" in i}
     in_flight = int(self.numbers["Parts in flight"])
     self.assertEqual(numbers, set(range(in_flight + 1)))
     self.assertIn("should have %d parts in flight" % in_flight, self.page)
@@ -216,20 +183,20 @@ class TestClient(_TestCase):
     polled = self._Candidate(_Smallest)
     for candidate in [keeping, polled]:
       process = subprocess.Popen(
-        [_CLIENT, "-a", "127.0.0.1", "-p", str(candidate.port), "watch"],
-        env=dict(os.environ, CONFD_KEY_FILE=self._KeyFile()),
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        [clientcommand.PROGRAM, "-a", "127.0.0.1", "-p", str(candidate.port),
+         "watch"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=clientcommand.Environment(CONFD_KEY_FILE=self._KeyFile()))
       self.addCleanup(process.wait)
       self.addCleanup(process.terminate)
 
     def _Copies():
-      kept = [i["rsalt"] for i in keeping.requests if i["type"] == WAIT and
+      kept = [i["rsalt"] for (_, i) in keeping.requests if i["type"] == WAIT and
               i["query"]["serial"] == _SERIAL]
       return max(map(kept.count, kept), default=0)
 
     def _Polls():
-      return len({i["rsalt"] for i in polled.requests
+      return len({i["rsalt"] for (_, i) in polled.requests
                   if (i["type"], i.get("query")) == (CONFIG, "/serial_no")})
     testutils.WaitFor(lambda: _Copies() > 0 and _Polls() > 0,
                       "both are watched")
@@ -266,11 +233,8 @@ class TestDaemon(_TestCase):
     self.addCleanup(daemon.Kill)
 
     def _Run(*args):
-      result = subprocess.run(
-        [_CLIENT, "-a", "127.0.0.1", "-p", str(candidate.port), "--hmac-file",
-         daemon.key_file, *args], stdin=subprocess.DEVNULL, encoding="utf-8",
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-        timeout=3 * testutils.PATIENCE)
+      result = clientcommand.Run("-a", "127.0.0.1", "-p", str(candidate.port),
+                                 "--hmac-file", daemon.key_file, *args)
       return (result.returncode, result.stdout, result.stderr)
     self.assertEqual(_Run("master"), (0, "node1.example.com\n", ""))
     self.assertEqual(_Run("mc-ips"), (0, "127.0.0.1\n", ""))
@@ -282,6 +246,20 @@ class TestDaemon(_TestCase):
     (code, _, error) = _Run("node-role", "node1")
     self.assertEqual(code, 1)
     self.assertIn("not implemented", error)
+
+  def testReplacedWait(self):
+    """The time of a question that replaces a kept one counts, not the first.
+
+    """
+    with testutils.Daemon(testutils.MakeConfig(serial_no=5)) as daemon:
+      now = int(time.time())
+      for (salt, seconds) in [(now, 60), (now + 1, 1)]:
+        query = {"serial": 5, "seconds": seconds}
+        daemon.asker.Send(testutils.PackMessage(
+          testutils.KEY, testutils.MakeMessage(WAIT, query, "the same rsalt"),
+          salt="%d" % salt))
+      reply = daemon.asker.Receive(timeout=50)
+    self.assertIsNotNone(reply)
 
   def testKeepsHash(self):
     """The same answer has the same hash when the serial number has changed.

@@ -382,6 +382,15 @@ class TestExample(unittest.TestCase):
       (code, output, _) = self._Ask(10, "/cluster/cluster_name", "127.0.0.2")
     self.assertEqual((code, output), (0, '"ours.example.com"\n'))
 
+  def testCopies(self):
+    """The daemon replies to each copy of a request.
+
+    """
+    datagram = testutils.PackMessage(KEY, testutils.MakeMessage(0))
+    replies = {DEBIAN.AskRaw(datagram) for _ in range(3)}
+    self.assertEqual(len(replies), 1)
+    self.assertNotIn(None, replies)
+
   def testUnknownNode(self):
     """An error that is a text is printed where no other answer comes.
 
