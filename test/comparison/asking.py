@@ -4,9 +4,10 @@
 
 """Asks a daemon many questions, some of which get no reply.
 
-Silence takes no time to notice: a daemon answers in the order in which it is
-asked, or nearly so, and a question is silence's if others that were asked after
-it are answered and it is not when it is asked once more.
+Daemons answer nearly in the order in which they are asked. So a question whose
+reply is missing when a later one has been answered is asked again, and then
+once more together with all others of its kind, with time for the replies: on a
+busy machine, Ganeti's daemon may answer a ping long before another question.
 
 """
 
@@ -18,6 +19,9 @@ import testutils
 #: How many questions are on their way at a time. Their replies have to fit into
 #: a socket's buffer.
 _WINDOW = 16
+
+#: Seconds to wait for the last replies, on an idle machine
+_LAST_WAIT = 0.5
 
 #: Stands for the answer of a question that got no reply
 SILENCE = ("silence", None, None)
@@ -107,16 +111,37 @@ class Asker:
     @return: for each its reply's message, or L{SILENCE}
 
     """
-    result = []
+    replies = []
     for start in range(0, len(questions), _WINDOW):
       some = questions[start:start + _WINDOW]
       for (question, reply) in zip(some, self._AskSome(some)):
         if reply is None:
           # The reply may have been late or lost
           (reply, ) = self._AskSome([question])
-        result.append(SILENCE if reply is None else
-                      (reply["status"], reply["answer"], reply["serial"]))
-    return result
+        replies.append(reply)
+    self._AskSilent(questions, replies)
+    return [SILENCE if reply is None else
+            (reply["status"], reply["answer"], reply["serial"])
+            for reply in replies]
+
+  def _AskSilent(self, questions, replies):
+    """Asks the questions without a reply a last time, and waits.
+
+    @param replies: for each question its reply or None; gets those that come
+
+    """
+    indices = [i for (i, reply) in enumerate(replies) if reply is None]
+    for start in range(0, len(indices), _WINDOW):
+      by_salt = {self._Send(questions[i]): i
+                 for i in indices[start:start + _WINDOW]}
+      deadline = time.monotonic() + testutils.Stretched(_LAST_WAIT)
+      while by_salt and time.monotonic() < deadline:
+        datagram = self._asker.Receive(max(0.01, deadline - time.monotonic()))
+        if datagram is None:
+          break
+        (salt, message) = self._unpack(self._key, datagram)
+        if salt in by_salt:
+          replies[by_salt.pop(salt)] = message
 
   def Value(self, pointer):
     """Returns what stands at a place of the daemon's configuration.
