@@ -337,12 +337,13 @@ class TestFlood(_Test):
     self.assertLess(len(turns), 500)
 
   def _AskBlocking(self, candidate):
-    self._Client(candidate, timeout=0.5).Ping()
+    self._Client(candidate, timeout=testutils.Stretched(0.5)).Ping()
 
   def _AskAsync(self, candidate):
     async def _Ask():
-      async with client.AsyncClient([candidate.peer], key=testutils.KEY,
-                                    timeout=0.5) as asker:
+      async with client.AsyncClient(
+          [candidate.peer], key=testutils.KEY,
+          timeout=testutils.Stretched(0.5)) as asker:
         await asker.Ping()
     asyncio.run(_Ask())
 
