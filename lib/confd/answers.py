@@ -169,7 +169,7 @@ def _KeyOf(request: wire.Request) -> _Key:
 def _IsLarge(answer: Any) -> bool:
   """Tells whether an answer has more than L{_LARGE_ITEMS} items.
 
-  A long text counts as several.
+  A long text counts as several, also one that is JSON.
 
   """
   items = 0
@@ -185,7 +185,7 @@ def _IsLarge(answer: Any) -> bool:
       return True
     for item in value:
       kind = type(item)
-      if kind is str:
+      if kind is str or kind is bytes:
         items += len(item) >> 6
       elif kind is dict or kind is list or kind is tuple:
         todo.append(item)

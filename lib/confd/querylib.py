@@ -5,8 +5,8 @@
 """The questions of confd: snapshot and request to status and answer.
 
 Each function of L{_HANDLERS} takes a snapshot and a query, any JSON value, and
-returns (status, answer). Answers may be parts of the snapshot: they are for
-serialising, not for changing.
+returns (status, answer). Answers may be parts of the snapshot, and packed
+(L{packed}): they are for serialising, not for changing.
 
 """
 
@@ -19,6 +19,7 @@ from ganeti.confd import protocol
 from ganeti.confd import waiting
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
+from ganeti.confd.config import packed
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
@@ -178,7 +179,8 @@ def _NodeInstances(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   node = snapshot.FindNode(query)
   if node is None:
     return protocol.UNKNOWN_ENTRY
-  return _Ok([node.primary, node.secondary])
+  return _Ok([[instance.kept for instance in instances]
+              for instances in (node.primary, node.secondary)])
 
 
 def _InstanceDisks(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
@@ -187,7 +189,7 @@ def _InstanceDisks(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   instance = snapshot.FindInstance(query)
   if instance is None:
     return protocol.UNKNOWN_ENTRY
-  return _Ok(instance.disks)
+  return _Ok([disk.kept for disk in instance.disks])
 
 
 def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
@@ -203,6 +205,7 @@ def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
     return protocol.BAD_ARGUMENT
   value = snapshot.document
   for token in tokens:
+    value = packed.Unpack(value)
     if isinstance(value, dict):
       key = token.replace("~1", "/").replace("~0", "~")
       if key not in value:
@@ -326,4 +329,4 @@ def AnswerInPieces(snapshot: snapshotlib.Snapshot,
   (status, answer) = result
   if status != constants.CONFD_REPL_STATUS_OK:
     return result
-  return Pieces(iter([wire.EncodeJson(answer)]))
+  return Pieces(wire.EncodeInPieces(answer))

@@ -311,7 +311,7 @@ class TestSecrets(unittest.TestCase):
       for name in names:
         yield Answer(snap, rtype, name)
 
-    paths = [("", snap.document)]
+    paths = [("", json.loads(wire.EncodeJson(snap.document)))]
     while paths:
       (path, value) = paths.pop()
       yield Answer(snap, 10, path)
@@ -828,12 +828,12 @@ class TestImmutable(unittest.TestCase):
       instances=[MakeInstance(1, 1, disks=[1], nics=["198.51.100.1"])],
       disks=[MakeDrbd(1, 1, 2)])
     snap = Snapshot(config)
-    before = json.dumps(snap.document)
+    before = wire.EncodeJson(snap.document)
     questions = list(reference.Reference(config).Questions())
     answers = [Answer(snap, rtype, query) for (rtype, query, _) in questions]
     self.assertEqual([Answer(snap, rtype, query)
                       for (rtype, query, _) in questions[::-1]], answers[::-1])
-    self.assertEqual(json.dumps(snap.document), before)
+    self.assertEqual(wire.EncodeJson(snap.document), before)
 
   def testEqualConfigurationsEqualAnswers(self):
     # Whatever the order of keys in the file

@@ -750,5 +750,40 @@ class TestIsPlainInt(unittest.TestCase):
       self.assertFalse(wire.IsPlainInt(value))
 
 
+class TestTextsInValues(unittest.TestCase):
+  """JSON texts may stand in a value that is serialised."""
+
+  #: A value with texts in it, and the same one without
+  VALUES = [
+    (b"5", 5),
+    (b"{\"a\":[]}", {"a": []}),
+    ([b"1", b"2"], [1, 2]),
+    ([[b"{}", 5], [], [b"\"\\u00e9\""]], [[{}, 5], [], ["\xe9"]]),
+    ({"a": {"\xe9\"": b"[1]", "c": 1.5}, "d": "x"},
+     {"a": {"\xe9\"": [1], "c": 1.5}, "d": "x"}),
+    ({"a": float("inf"), "b": [b"1", float("nan"), [float("inf")]]},
+     {"a": None, "b": [1, None, [None]]}),
+    (([b"1"], 2), [[1], 2]),
+    ]
+
+  def testSame(self):
+    for (value, expected) in self.VALUES:
+      text = wire.EncodeJson(expected)
+      self.assertEqual(wire.EncodeJson(value), text)
+      self.assertEqual("".join(wire.EncodeInPieces(value)), text)
+      self.assertEqual("".join(wire.EncodeInPieces(expected)), text)
+      self.assertEqual(wire.EncodeReply(0, value, 7),
+                       wire.EncodeReply(0, expected, 7))
+
+  def testPieces(self):
+    pieces = wire.EncodeInPieces({"a": [b"1"] * 1000, "b": [1] * 1000})
+    self.assertLess(max(map(len, pieces)), 2500)
+    self.assertEqual(len(list(wire.EncodeInPieces([b"1"] * 1000))), 1001)
+
+  def testNoJson(self):
+    for value in [object(), {"a": [b"1", object()]}, {1j: b"1"}, b"\xff"]:
+      self.assertRaises((TypeError, ValueError), wire.EncodeJson, value)
+
+
 if __name__ == "__main__":
   unittest.main()

@@ -352,7 +352,7 @@ def _DiskTemplate(_: _Snapshot, item: _Instance) -> Optional[str]:
   stored = lenient.Text(item.stored.get("disk_template"))
   if stored is not None:
     return stored
-  kinds = set(_DiskType(disk) for disk in item.disks)
+  kinds = set(_DiskType(disk) for disk in _Disks(item))
   if len(kinds) > 1:
     return "mixed"
   return kinds.pop() if kinds else "diskless"
@@ -363,7 +363,7 @@ def _DiskUsage(_: _Snapshot, item: _Instance) -> Optional[Union[int, float]]:
 
   """
   sizes: list[Union[int, float]] = []
-  for disk in item.disks:
+  for disk in _Disks(item):
     kind = _DiskType(disk)
     if kind not in _NO_USAGE:
       stored = disk.get("size")
@@ -377,7 +377,7 @@ def _DiskUsage(_: _Snapshot, item: _Instance) -> Optional[Union[int, float]]:
 
 
 def _Disks(item: _Instance) -> list[lenient.Stored]:
-  return item.disks
+  return [disk.stored for disk in item.disks]
 
 
 def _Nics(item: _Instance) -> list[lenient.Stored]:
@@ -526,9 +526,9 @@ def _InstanceNames(attribute: str) -> Getter:
   """Lists names of instances, as far as they have one.
 
   """
-  return Getter(lambda _, item: [instance["name"]
+  return Getter(lambda _, item: [instance.name
                                  for instance in getattr(item, attribute)
-                                 if lenient.Text(instance.get("name"))],
+                                 if instance.name is not None],
                 wide=True)
 
 
@@ -747,12 +747,6 @@ def _DrbdNumbers(item: _Disk, part: slice) -> list[Any]:
           for value in lenient.List(stored.get("logical_id"))[part]]
 
 
-def _Attached(snapshot: _Snapshot, item: _Disk) -> int:
-  if item.key is None:
-    return 1
-  return snapshot.attached[item.key]
-
-
 _DISK_GETTERS = {
   "name": _Attribute("name"),
   "instance": Getter(lambda _, item: getattr(item.instance, "name", None)),
@@ -762,7 +756,7 @@ _DISK_GETTERS = {
   "mode": _Stored("mode"),
   "iv_name": _Stored("iv_name"),
   "nodes": Getter(_DiskNodes),
-  "attached": Getter(_Attached),
+  "attached": _Attribute("attached"),
   "port": Getter(
     lambda _, item: _At(_DrbdNumbers(item, redaction.DRBD_PORT), 0)),
   "minors": Getter(
@@ -770,8 +764,7 @@ _DISK_GETTERS = {
   "volumes": Getter(lambda _, item: volumes.Volumes(item.stored)),
   "volumes.shared": Getter(shared.Volumes, wide=True),
   "minors.shared": Getter(shared.Minors, wide=True),
-  "secret.shared": Getter(
-    lambda snapshot, item: snapshot.SharesSecret(item.stored)),
+  "secret.shared": _Attribute("shares_secret"),
   "spindles": _Stored("spindles", lenient.Number),
   **_COMMON,
   }

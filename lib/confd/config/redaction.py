@@ -19,8 +19,8 @@ inner ones first, so that no object is ever at hand that was not redacted.
 Rule 2: a well-formed value keeps its form, and only the secret is replaced. A
 value of another form, where a secret could stand, is replaced as a whole, since
 nothing tells where in it the secret is. So is a value that is no object where
-Ganeti has a disk or an instance: L{Item} does that for an item of a section,
-and L{Document} for all sections.
+Ganeti has a disk or an instance: L{Item} does that, and L{SectionItem} for an
+item of a section.
 
 """
 
@@ -47,9 +47,10 @@ DRBD_MINORS = slice(3, 5)
 _SECRET = 5
 
 if TYPE_CHECKING:
-  #: DRBD disks' ids as stored, by their secret. L{Object} fills this; its
-  #: caller forgets it as soon as the whole configuration is parsed.
-  Owners = dict[str, list[list[Any]]]
+  #: The ids of DRBD disks as stored, each with the secret that was in it, by
+  #: the C{id()} of the list. L{Object} fills this; its caller forgets it as
+  #: soon as the configuration is parsed.
+  Secrets = dict[int, tuple[list[Any], str]]
 
 #: The types of the items before the secret in C{logical_id} and C{physical_id}
 _BEFORE_SECRET = frozenset([(str, str, int, int, int),
@@ -86,11 +87,11 @@ def _ParamsByOs(value: Any) -> Any:
   return _Whole(value)
 
 
-def _Id(value: Any, kind: Any, owners: Owners) -> Any:
+def _Id(value: Any, kind: Any, secrets: Secrets) -> Any:
   """Redacts a disk's C{logical_id} or C{physical_id}.
 
   @param kind: the type of the disk, which counts as DRBD's if it is no text
-  @param owners: the value is added here
+  @param secrets: the value is added here
 
   """
   if type(value) is list:
@@ -106,7 +107,7 @@ def _Id(value: Any, kind: Any, owners: Owners) -> Any:
       if (type(one), type(two), type(three), type(four),
           type(five)) in _BEFORE_SECRET:
         if type(secret) is str and secret:
-          owners.setdefault(secret, []).append(value)
+          secrets[id(value)] = (value, secret)
         value[_SECRET] = protocol.REDACTED
         return value
     elif list(map(type, value)) == _WITHOUT_SECRET:
@@ -115,7 +116,8 @@ def _Id(value: Any, kind: Any, owners: Owners) -> Any:
 
 
 def Item(value: Any) -> Any:
-  """Redacts the value in a disk's or an instance's place, after L{Object}.
+  """Redacts the value in the place of a disk, an instance or a section of them,
+  after L{Object}.
 
   """
   return value if type(value) is dict else _Whole(value)
@@ -147,10 +149,10 @@ def _Disks(value: Any, of_instance: bool) -> Any:
   return _Whole(value) if of_instance else value
 
 
-def Object(stored: lenient.Stored, owners: Owners) -> lenient.Stored:
+def Object(secrets: Secrets, stored: lenient.Stored) -> lenient.Stored:
   """Redacts any JSON object, in which all objects are redacted already.
 
-  @param owners: gets the ids of the object, if it is a DRBD disk
+  @param secrets: gets the id of the object, if it is a DRBD disk
   @return: the same object
 
   """
@@ -160,7 +162,7 @@ def Object(stored: lenient.Stored, owners: Owners) -> lenient.Stored:
     return stored
   if "logical_id" in stored:
     stored["logical_id"] = _Id(stored["logical_id"], stored.get("dev_type"),
-                               owners)
+                               secrets)
   if "physical_id" in stored:
     # Its secret is that of the other id
     stored["physical_id"] = _Id(stored["physical_id"], stored.get("dev_type"),
@@ -178,26 +180,24 @@ def Object(stored: lenient.Stored, owners: Owners) -> lenient.Stored:
   return stored
 
 
+#: The keys that L{Object} looks for
+KEYS = frozenset(["logical_id", "physical_id", "dev_type", "children", "disks",
+                  "primary_node", "osparams_private",
+                  "osparams_private_cluster"])
+
 #: The sections whose items are objects with secrets
 SECTIONS = ["instances", "disks"]
 
 
-def Document(document: lenient.Stored) -> None:
-  """Redacts a whole configuration in place, after L{Object}.
+def SectionItem(value: Any) -> Any:
+  """Redacts an item of one of L{SECTIONS} in place, after L{Object}.
 
   """
-  for name in SECTIONS:
-    section = document.get(name)
-    if type(section) is dict:
-      for (key, value) in section.items():
-        if type(value) is not dict:
-          # The key is there already, so the loop may go on
-          section[key] = Item(value)
-          continue
-        # L{Object} leaves a text there if nothing else tells that this is a
-        # disk or an instance
-        for inner in ("children", "disks"):
-          if type(value.get(inner)) is str:
-            value[inner] = _Whole(value[inner])
-    elif section:
-      document[name] = _Whole(section)
+  if type(value) is not dict:
+    return _Whole(value)
+  # L{Object} leaves a text there if nothing else tells that this is a disk or
+  # an instance
+  for inner in ("children", "disks"):
+    if type(value.get(inner)) is str:
+      value[inner] = _Whole(value[inner])
+  return value

@@ -59,7 +59,9 @@ def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
   """Finds what disks share; most snapshots are never asked for that.
 
   """
-  disks = {id(disk.stored): disk for disk in snapshot.disks.items}.values()
+  # A disk that is attached twice has two rows, and one key
+  disks = {id(disk) if disk.key is None else disk.key: disk
+           for disk in snapshot.disks.items}.values()
   names = _Several(name for disk in disks
                    for name in volumes.Volumes(disk.stored))
   # Only these can share a volume, so only their places are looked at

@@ -19,26 +19,29 @@ version, serial number, cluster or nodes is a configuration unusable.
 Rule 2: secrets are taken out of the document while it is parsed, before
 anything else sees it, by L{redaction}.
 
+Rule 3: instances and disks, which are most of a large configuration, are
+packed, see L{document} and L{packed}. They are unpacked one by one to be
+indexed, and where a table has a row of them.
+
 """
 
 from __future__ import annotations
 
 import bisect
 import collections
-import functools
-
-import simplejson
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd.config import document as documentlib
 from ganeti.confd.config import lenient
+from ganeti.confd.config import packed
 from ganeti.confd.config import redaction
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import naturalorder
 from ganeti.confd.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-  from typing import Callable, Iterator, Optional, Union
+  from typing import Callable, Iterator, Optional, Sequence, Union
 
   _Stored = lenient.Stored
 
@@ -49,12 +52,10 @@ _DEFAULT_LINK = "xen-br0"
 _XEN_HYPERVISORS = frozenset(["xen-pvm", "xen-hvm"])
 
 
-def _NoNumber(_: str) -> None:
-  return None
-
-
 def _Uuid(stored: _Stored, key: str) -> str:
-  return lenient.Text(stored.get("uuid")) or key
+  uuid = lenient.Text(stored.get("uuid"))
+  # Nearly always the same text; the same object takes less memory
+  return uuid if uuid and uuid != key else key
 
 
 def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
@@ -95,12 +96,13 @@ class Node(_Object):
   @ivar primary: the instances whose primary node it is, by name; a
     forthcoming one may have no name
   @ivar secondary: the instances whose disks are mirrored to it, by name
-  @ivar drbd: rows [node name, minor, instance name, "disk/N", "primary" or
-    "secondary", peer node name], by instance name, then disk
+  @ivar drbd: as packed JSON text, rows [node name, minor, instance name,
+    "disk/N", "primary" or "secondary", peer node name], by instance name, then
+    disk
 
   """
   __slots__ = ["name", "key", "uuid", "stored", "group", "primary_ip", "role",
-               "candidate", "primary", "secondary", "drbd"]
+               "candidate", "primary", "secondary", "_drbd", "_quoted"]
 
   def __init__(self, name: str, key: str, stored: _Stored,
                is_master: bool) -> None:
@@ -111,9 +113,10 @@ class Node(_Object):
     self.group: Optional[Group] = None
     self.primary_ip = lenient.Text(stored.get("primary_ip"))
     self.candidate = is_master or stored.get("master_candidate") is True
-    self.primary: list[_Stored] = []
-    self.secondary: list[_Stored] = []
-    self.drbd: list[list[wire.Json]] = []
+    self.primary: list[Instance] = []
+    self.secondary: list[Instance] = []
+    self._drbd = bytearray()
+    self._quoted = wire.EncodeJson(name)
     if is_master:
       self.role = constants.CONFD_NODE_ROLE_MASTER
     elif stored.get("drained") is True:
@@ -125,6 +128,22 @@ class Node(_Object):
     else:
       self.role = constants.CONFD_NODE_ROLE_REGULAR
 
+  def AddDrbd(self, minor: int, disk: str, is_primary: bool,
+              peer: Node) -> None:
+    """Enters a DRBD disk.
+
+    @param disk: JSON text of the names of the instance and of the disk
+
+    """
+    row = "%s[%s,%d,%s,\"%s\",%s]" % (
+      "," if self._drbd else "", self._quoted, minor, disk,
+      "primary" if is_primary else "secondary", peer._quoted)
+    self._drbd += row.encode("ascii")
+
+  @property
+  def drbd(self) -> bytes:
+    return b"[%b]" % self._drbd
+
 
 class Instance(_Object):
   """An instance, and what is asked about it.
@@ -132,23 +151,29 @@ class Instance(_Object):
   @ivar name: None if it has none, as a forthcoming instance may
   @ivar key: what it is stored under
   @ivar uuid: before Ganeti 2.9 perhaps its name
+  @ivar kept: what is stored, see L{packed}
   @ivar disks: its disks, by index
   @ivar primary: its primary node; None if it has none, as a forthcoming
     instance may, or if the configuration does not have that node
   @ivar mirrors: the other nodes that its disks and their children are on
 
   """
-  __slots__ = ["name", "key", "uuid", "stored", "disks", "primary", "mirrors"]
+  __slots__ = ["name", "key", "uuid", "kept", "disks", "primary", "mirrors"]
 
   def __init__(self, name: Optional[str], key: str, stored: _Stored,
-               disks: list[_Stored], primary: Optional[Node]) -> None:
+               kept: packed.Kept, primary: Optional[Node]) -> None:
     self.name = name
     self.key = key
     self.uuid = _Uuid(stored, key)
-    self.stored = stored
-    self.disks = disks
+    self.kept = kept
     self.primary = primary
-    self.mirrors: list[Node] = []
+    self.disks: Sequence[Disk] = ()
+    self.mirrors: Sequence[Node] = ()
+
+  @property
+  def stored(self) -> _Stored:
+    stored: _Stored = packed.Unpack(self.kept)
+    return stored
 
   @property
   def in_table(self) -> bool:
@@ -171,7 +196,7 @@ class Group(_Object):
     self.uuid = _Uuid(stored, key)
     self.stored = stored
     self.nodes: list[Node] = []
-    self.primary: list[_Stored] = []
+    self.primary: list[Instance] = []
 
 
 class Network(_Object):
@@ -202,19 +227,44 @@ class Disk(_Object):
   @ivar uuid: before Ganeti 2.9 None
   @ivar instance: None if it is attached to none
   @ivar index: its number in its instance
+  @ivar attached: how many times instances refer to it
+  @ivar shares_secret: whether another disk has its secret
 
   """
-  __slots__ = ["name", "key", "uuid", "stored", "instance", "index"]
+  __slots__ = ["name", "key", "uuid", "_kept", "instance", "index", "attached",
+               "shares_secret"]
 
   def __init__(self, key: Optional[str], stored: _Stored,
-               instance: Optional[Instance] = None,
+               kept: packed.Kept = None, instance: Optional[Instance] = None,
                index: Optional[int] = None) -> None:
+    """@param kept: None if it stands inside its instance
+
+    """
     self.name = lenient.Text(stored.get("name"))
     self.key = key
-    self.uuid = lenient.Text(stored.get("uuid"), key)
-    self.stored = stored
+    uuid = lenient.Text(stored.get("uuid"))
+    self.uuid = key if uuid is None or uuid == key else uuid
+    self._kept = kept
     self.instance = instance
     self.index = index
+    self.attached = 1
+    self.shares_secret = False
+
+  @property
+  def kept(self) -> packed.Kept:
+    """What is stored, see L{packed}.
+
+    """
+    return self.stored if self._kept is None else self._kept
+
+  @property
+  def stored(self) -> _Stored:
+    stored: _Stored
+    if self._kept is None and self.instance is not None:
+      stored = self.instance.stored["disks"][self.index]
+    else:
+      stored = packed.Unpack(self._kept)
+    return stored
 
 
 _Item = TypeVar("_Item", bound="Union[Node, Instance, Group, Network,"
@@ -283,13 +333,19 @@ class Directory(Generic[_Item]):
     return found
 
 
+def _Chunks(text: bytes) -> Iterator[bytes]:
+  for start in range(0, len(text), documentlib.CHUNK):
+    yield text[start:start + documentlib.CHUNK]
+
+
 class Snapshot:
   """One configuration, ready to be asked.
 
   Nodes, instances, groups and networks are in the order of their names.
 
   @ivar size: bytes of its text
-  @ivar document: the whole configuration as stored, without its secrets
+  @ivar document: the whole configuration as stored, without its secrets;
+    instances and disks are packed, see L{packed}
   @ivar serial: the configuration's serial number
   @ivar version: its format's version, e.g. 3000000
   @ivar warnings: what was left out and why
@@ -301,7 +357,6 @@ class Snapshot:
     ip's instance lives, by instance name, then nic; None if that is not known
   @ivar collectors: the answer to DATA_COLLECTORS
   @ivar disks: by instance, then index; at the end those of no instance
-  @ivar attached: how many times instances refer to a disk, by its key
 
   """
   def __init__(self, text: bytes) -> None:
@@ -313,9 +368,9 @@ class Snapshot:
 
     """
     self.size = len(text)
-    # id() of the logical_id of each DRBD disk whose secret another one has, too
-    self._same_secret: set[int] = set()
-    self.document = self._Parse(text)
+    document = documentlib.Document(lambda: _Chunks(text))
+    self.document = document.stored
+    self._CheckDocument()
     self.serial: int = self.document["serial_no"]
     self.version: int = self.document["version"]
     self.warnings: list[str] = []
@@ -330,55 +385,19 @@ class Snapshot:
     self.default_link = _DefaultLink(cluster)
     self.links: dict[str, dict[str, Optional[str]]] = {}
     self.disks: Directory[Disk] = Directory()
-    self.attached = self._CountAttached()
-    self.instances = self._IndexInstances()
-    self._IndexDetachedDisks()
+    self.instances: Directory[Instance] = Directory()
+    self._IndexInstances(document)
+    self._IndexDetachedDisks(document)
     self.collectors = _Collectors(cluster)
 
-  def _Parse(self, text: bytes) -> _Stored:
-    owners: redaction.Owners = {}
-    # NaN and Infinity are not JSON, and some versions of simplejson refuse them
-    decoder = simplejson.JSONDecoder(
-      parse_constant=_NoNumber,
-      object_hook=functools.partial(redaction.Object, owners=owners))
-    try:
-      document = decoder.decode(text)
-    except UnicodeDecodeError as err:
-      raise errors.ConfigurationError("not UTF-8 at byte %d" % err.start)
-    except simplejson.JSONDecodeError as err:
-      raise errors.ConfigurationError("not JSON: %s" % err)
-    except ValueError as err:
-      raise errors.ConfigurationError("unreadable number: %s" % err)
-    except RecursionError:
-      raise errors.ConfigurationError("nested too deeply")
-    if not isinstance(document, dict):
-      raise errors.ConfigurationError("no JSON object")
+  def _CheckDocument(self) -> None:
     for key in ("version", "serial_no"):
-      if lenient.Count(document.get(key)) is None:
+      if lenient.Count(self.document.get(key)) is None:
         raise errors.ConfigurationError("\"%s\" is missing or no integer from 0"
                                         " to 2^63 - 1" % key)
     for key in ("cluster", "nodes"):
-      if not isinstance(document.get(key), dict):
+      if not isinstance(self.document.get(key), dict):
         raise errors.ConfigurationError("\"%s\" is missing or no object" % key)
-    redaction.Document(document)
-    self._same_secret.update(id(item) for items in owners.values()
-                             if len(items) > 1 for item in items)
-    return document
-
-  def SharesSecret(self, disk: _Stored) -> bool:
-    """Says whether another disk has a disk's secret.
-
-    @param disk: as stored
-
-    """
-    return id(disk.get("logical_id")) in self._same_secret
-
-  def _CountAttached(self) -> collections.Counter[str]:
-    return collections.Counter(
-      item
-      for instance in lenient.Dict(self.document.get("instances")).values()
-      for item in lenient.List(lenient.Dict(instance).get("disks"))
-      if isinstance(item, str))
 
   def _IndexNodes(self, cluster: _Stored) -> Directory[Node]:
     """Makes the nodes, and enters the master and the ips.
@@ -438,37 +457,38 @@ class Snapshot:
     @return: name, key and object as stored, by name
 
     """
-    return [(name, key, stored) for (name, key, stored)
-            in self._ByNameOrNone(section) if name is not None]
+    items = lenient.Dict(self.document.get(section))
+    names = {key: documentlib.NameOf(stored)
+             for (key, stored) in items.items()}
+    return [(name, key, items[key]) for (name, key)
+            in self._ByNameOrNone(section, names) if name is not None]
 
-  def _ByNameOrNone(self, section: str
-                    ) -> list[tuple[Optional[str], str, _Stored]]:
+  def _ByNameOrNone(self, section: str,
+                    names: dict[str, Optional[documentlib.Name]]
+                    ) -> list[tuple[Optional[str], str]]:
     """Lists the objects of a section of the document.
 
     Forthcoming objects (Ganeti 2.16 and later) may still lack a name.
 
     @param section: "nodes", "instances", "nodegroups" or "networks"
-    @return: name, key and object as stored, by name; those without come first
+    @param names: by key; None for what is no object
+    @return: names and keys, by name; those without come first
 
     """
-    found: list[tuple[Optional[str], str, _Stored]] = []
-    for (key, stored) in lenient.Dict(self.document.get(section)).items():
-      if not isinstance(stored, dict):
+    found: list[tuple[Optional[str], str]] = []
+    for (key, item) in names.items():
+      if item is None:
         self.warnings.append("%s: %s is no JSON object, left out" %
                              (section, key))
-        continue
-      name = stored.get("name")
-      if isinstance(name, str) and name:
-        found.append((name, key, stored))
-      elif stored.get("forthcoming") is True:
-        found.append((None, key, stored))
-      else:
+      elif item.IsMissing():
         self.warnings.append("%s: %s has no name, left out" % (section, key))
+      else:
+        found.append((item.name, key))
     found.sort(key=lambda item: (naturalorder.NaturalKey(item[0] or ""),
                                  item[0] or "", item[1]))
     return found
 
-  def _IndexInstances(self) -> Directory[Instance]:
+  def _IndexInstances(self, document: documentlib.Document) -> None:
     """Makes the instances, and enters them where they are asked for.
 
     Those without a node or a name have no row in tables, but they count
@@ -476,65 +496,80 @@ class Snapshot:
     their minors and ips are taken.
 
     """
-    directory: Directory[Instance] = Directory()
-    stored_disks = lenient.Dict(self.document.get("disks"))
-    for (name, key, stored) in self._ByNameOrNone("instances"):
+    packed_instances = lenient.Dict(self.document.get("instances"))
+    for (name, key) in self._ByNameOrNone("instances", document.names):
+      kept = packed_instances[key]
+      stored = packed.Parse(kept)
       primary = self.nodes.Resolve(stored.get("primary_node"))
       if primary is None and stored.get("forthcoming") is not True:
         self.warnings.append("Instance %s: its primary node is not there, left"
                              " out of tables" % name)
-      disks = self._Disks(name or key, stored, stored_disks)
-      instance = Instance(name, key, stored, [disk for (_, _, disk) in disks],
-                          primary)
-      directory.Add(key, instance)
+      instance = Instance(name, key, stored, kept, primary)
+      self.instances.Add(key, instance)
       if primary is not None:
-        primary.primary.append(stored)
+        primary.primary.append(instance)
         if primary.group is not None:
-          primary.group.primary.append(stored)
-      for node in self._IndexDisks(instance, disks):
-        node.secondary.append(stored)
-      self._IndexNics(instance)
-    directory.Close()
-    return directory
+          primary.group.primary.append(instance)
+      for node in self._IndexDisks(instance, stored, document):
+        node.secondary.append(instance)
+      self._IndexNics(instance, stored)
+    self.instances.Close()
 
-  def _IndexDetachedDisks(self) -> None:
-    """Enters the disks that are attached to no instance.
+  def _IndexDetachedDisks(self, document: documentlib.Document) -> None:
+    """Enters the disks that no instance has, as far as instances are here, and
+    counts how many times each one is attached.
 
     """
     disks = lenient.Dict(self.document.get("disks"))
-    for (key, stored) in sorted(disks.items()):
-      if isinstance(stored, dict) and self.disks.Resolve(key) is None:
-        self.disks.Add(key, Disk(key, stored))
+    for key in sorted(disks):
+      if self.disks.Resolve(key) is None:
+        stored = packed.Parse(disks[key])
+        if isinstance(stored, dict):
+          disk = Disk(key, stored, disks[key])
+          disk.shares_secret = document.SharesSecret("disks", key)
+          self.disks.Add(key, disk)
     self.disks.Close()
+    attached = collections.Counter(disk.key for disk in self.disks.items
+                                   if disk.instance is not None)
+    for (key, name) in document.names.items():
+      if name is not None and name.IsMissing():
+        stored = packed.Parse(self.document["instances"][key])
+        attached.update(item for item in lenient.List(stored.get("disks"))
+                        if isinstance(item, str))
+    for disk in self.disks.items:
+      if disk.key is not None:
+        disk.attached = attached[disk.key]
 
-  def _Disks(self, name: str, stored: _Stored,
-             stored_disks: _Stored
-             ) -> list[tuple[int, Optional[str], _Stored]]:
-    """Collects the disks of an instance.
+  def _Disks(self, instance: Instance, stored: _Stored,
+             document: documentlib.Document) -> list[tuple[Disk, _Stored]]:
+    """Makes the disks of an instance.
 
-    @param name: the instance's name, for messages
-    @param stored: the instance as stored
-    @param stored_disks: the configuration's disks by UUID
-    @return: index, the key it is stored under, and disk as stored
+    @param stored: the instance
+    @return: each disk, and as stored
 
     """
-    disks: list[tuple[int, Optional[str], _Stored]] = []
+    stored_disks = lenient.Dict(self.document.get("disks"))
+    disks: list[tuple[Disk, _Stored]] = []
     for (index, item) in enumerate(lenient.List(stored.get("disks"))):
       key = item if isinstance(item, str) else None
-      disk = item if key is None else stored_disks.get(key)
-      if isinstance(disk, dict):
-        disks.append((index, key, disk))
+      kept = None if key is None else stored_disks.get(key)
+      found = item if key is None else packed.Parse(kept)
+      if isinstance(found, dict):
+        disk = Disk(key, found, kept, instance, index)
+        disk.shares_secret = (
+          document.SharesSecret("instances", instance.key, index)
+          if key is None else document.SharesSecret("disks", key))
+        disks.append((disk, found))
       elif stored.get("forthcoming") is not True:
         self.warnings.append("Instance %s: disk/%d is not there, left out" %
-                             (name, index))
+                             (instance.name or instance.key, index))
     return disks
 
-  def _IndexDisks(self, instance: Instance,
-                  disks: list[tuple[int, Optional[str], _Stored]]
-                  ) -> list[Node]:
+  def _IndexDisks(self, instance: Instance, stored: _Stored,
+                  document: documentlib.Document) -> list[Node]:
     """Enters the disks of an instance, the DRBD ones at their nodes too.
 
-    @param disks: from L{_Disks}
+    @param stored: the instance
     @return: its secondary nodes; nodes of a disk's children are none, and
       without a primary node there are none
 
@@ -543,46 +578,51 @@ class Snapshot:
     # Ganeti's daemon answers with an empty name where there is none
     name = instance.name or ""
     secondaries: list[Node] = []
-    for (index, key, disk) in disks:
-      self.disks.Add(key, Disk(key, disk, instance, index))
-      for part in _DiskTree(disk):
+    mirrors: list[Node] = []
+    disks = self._Disks(instance, stored, document)
+    for (disk, stored_disk) in disks:
+      self.disks.Add(disk.key, disk)
+      for part in _DiskTree(stored_disk):
         if part.get("dev_type") not in redaction.DRBD_TYPES:
           continue
         logical_id = lenient.List(part.get("logical_id"))
         nodes = [self.nodes.Resolve(item)
                  for item in logical_id[redaction.DRBD_NODES]]
         ends = [node for node in nodes if node is not None]
-        minors = logical_id[redaction.DRBD_MINORS]
+        minors = [minor for minor in logical_id[redaction.DRBD_MINORS]
+                  if lenient.Count(minor) is not None]
         for node in ends:
           if node is not primary:
-            if node not in instance.mirrors:
-              instance.mirrors.append(node)
-            if (part is disk and primary is not None and
+            if node not in mirrors:
+              mirrors.append(node)
+            if (part is stored_disk and primary is not None and
                 node not in secondaries):
               secondaries.append(node)
-        if (len(ends) != 2 or len(minors) != 2 or
-            any(lenient.Count(minor) is None for minor in minors)):
+        if len(ends) != 2 or len(minors) != 2:
           if part.get("forthcoming") is not True:
-            self.warnings.append("Instance %s: disk/%d has no two nodes and"
+            self.warnings.append("Instance %s: disk/%s has no two nodes and"
                                  " minors, left out of the DRBD list" %
-                                 (name or instance.uuid, index))
+                                 (name or instance.uuid, disk.index))
           continue
-        for (node, peer, minor) in [(ends[0], ends[1], minors[0]),
-                                    (ends[1], ends[0], minors[1])]:
-          role = "primary" if node is primary else "secondary"
-          node.drbd.append([node.name, minor, name, "disk/%d" % index, role,
-                            peer.name])
+        label = "%s,\"disk/%s\"" % (wire.EncodeJson(name), disk.index)
+        (one, two) = ends
+        one.AddDrbd(minors[0], label, one is primary, two)
+        two.AddDrbd(minors[1], label, two is primary, one)
+    instance.disks = tuple(disk for (disk, _) in disks)
+    instance.mirrors = tuple(mirrors)
     return secondaries
 
-  def _IndexNics(self, instance: Instance) -> None:
+  def _IndexNics(self, instance: Instance, stored: _Stored) -> None:
     """Enters the ips of an instance, and itself at its networks.
+
+    @param stored: the instance
 
     """
     node_ip = None
     # Ganeti's daemon finds the node of an ip by the instance's name
     if instance.primary is not None and instance.name is not None:
       node_ip = instance.primary.primary_ip
-    for nic in lenient.List(instance.stored.get("nics")):
+    for nic in lenient.List(stored.get("nics")):
       nic = lenient.Dict(nic)
       network = self.networks.Resolve(nic.get("network"))
       # One after the other, so the last one shows whether it is there

@@ -35,12 +35,15 @@ from ganeti.confd.protocol import digests
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, NoReturn, Optional, Protocol, Union
+  from typing import Any, Callable, Iterable, Iterator, NoReturn, Optional
+  from typing import Protocol, Union
   from ganeti.confd.protocol import readerkey
   # Part of typing since Python 3.10
   from typing_extensions import TypeGuard
 
-  #: Any JSON value, as Python has it: None, bool, int, float, str, list or dict
+  #: Any JSON value, as Python has it: None, bool, int, float, str, list or
+  #: dict. A value to be serialised may have JSON texts (ASCII, bytes) in it
+  #: instead of values.
   Json = Any
 
   _Scan = Callable[[str, int], tuple[Json, int]]
@@ -216,9 +219,54 @@ def EncodeJson(value: Json) -> str:
   """
   try:
     return _ENCODER.encode(value)
-  except ValueError:
-    # Replaced only now, since hardly any answer has such a number
-    return _ENCODER.encode(Finite(value))
+  except (TypeError, ValueError):
+    # It has JSON texts in it, or such a number
+    return "".join(EncodeInPieces(value))
+
+
+def EncodeInPieces(value: Json) -> Iterator[str]:
+  """Serialises any JSON value, as L{EncodeJson} does.
+
+  @return: the text; in pieces where there are JSON texts in the value, so that
+    not all of it is there at a time
+
+  """
+  if type(value) is bytes:
+    return iter([value.decode("ascii")])
+  try:
+    try:
+      text = _ENCODER.encode(value)
+    except ValueError:
+      # Hardly any answer has such a number: 1e999, say, in a configuration
+      text = _ENCODER.encode(Finite(value))
+  except TypeError:
+    return _Pieces(value)
+  return iter([text])
+
+
+def _Pieces(value: Json) -> Iterator[str]:
+  """Serialises an object or a list that has JSON texts in it.
+
+  """
+  items: Iterable[tuple[str, Json]]
+  if isinstance(value, dict):
+    separator = "{"
+    end = "}"
+    items = ((EncodeJson(key) + ":", item) for (key, item) in value.items())
+  elif isinstance(value, (list, tuple)):
+    separator = "["
+    end = "]"
+    items = (("", item) for item in value)
+  else:
+    raise TypeError("%s is no JSON value" % type(value).__name__)
+  for (key, item) in items:
+    if type(item) is bytes:
+      yield "%s%s%s" % (separator, key, item.decode("ascii"))
+    else:
+      yield separator + key
+      yield from EncodeInPieces(item)
+    separator = ","
+  yield end
 
 
 def DecodeJson(text: Union[str, bytes]) -> Json:
