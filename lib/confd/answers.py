@@ -2,14 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Where answers come from: three sources, each with a process of its own.
+"""The sources of answers: three classes, each used in a process of its own.
 
-L{Quick} is a worker's: it makes what takes less than 10 ms, and says of
-anything else who has to make it. L{Large} makes what takes longer, and answers
-in parts. L{Loader} tells about the daemon itself, and has time to wait.
+L{Quick} is used by workers. An answer that takes less than 10 ms is made at
+once; for any other, L{Quick} returns which process makes it (L{Elsewhere}).
+L{Large} makes answers that take longer, and answers in parts. L{Loader} makes
+the answers about the daemon itself, and those to WAIT requests.
 
-L{responder.Responder} asks a source in this order: C{remembered} is a look-up,
-C{Known} costs a few at most, C{Make} may cost more. No socket, no clock.
+L{responder.Responder} tries the methods of a source in the order of their cost:
+C{remembered} is a cache look-up, C{Known} costs as much as a few look-ups, and
+C{Make} may cost more. This module uses no socket and no clock.
 
 """
 
@@ -35,22 +37,23 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Dict, Hashable, List, Optional, Union
 
 
-#: Answers of more items than this are made outside the workers. Making one of
-#: this size takes less than 10 ms.
+#: Largest number of items in an answer that a worker makes, in less than 10 ms
 _LARGE_ITEMS = 5000
 
-#: What a cache of serialised answers may hold (bytes): so much, which is enough
-#: for the disks of 10,000 instances, or as much as the configuration's file has
+#: Limit on a cache of serialised answers, in bytes, enough for the disks of
+#: 10,000 instances. If the configuration file is larger, its size is the limit.
 _CACHE_SIZE = 32 << 20
-#: What an answer takes in it besides its text and its question
+#: Memory that a cached answer takes besides its text and its key, in bytes
 _CACHE_OVERHEAD = 500
 
-#: What is kept of answers cut into parts; at least the last one is (bytes)
+#: Limit on the cache of answers cut into parts, in bytes; the latest answer is
+#: kept whatever its size
 _PARTS_SIZE = 256 << 20
 
 
-# A number too large for a float is infinite here; it must not be taken for the
-# null that replies have in its place
+# Allow Infinity in cache keys: JSON parsers read a number too large for a float
+# as infinity. Replies have null instead of infinity, but the cache key of a
+# query with infinity must differ from that of a query with null.
 _EncodeKey: Callable[[Any], str] = simplejson.JSONEncoder(
   allow_nan=True, namedtuple_as_object=False, separators=(",", ":")).encode
 
@@ -64,20 +67,20 @@ _COUNTED = [
 
 
 class Answer(NamedTuple):
-  """An answer, ready to be packed with any salt.
+  """A serialised answer, from which a reply with any salt can be packed.
 
   """
   status: int
   message: wire.Message
-  #: Index of the counter that counts it besides that of its status
+  #: Index of a further counter, besides the one of the status; None for none
   counter: Optional[int]
-  #: Whether a reply with this answer, if it is short (L{replay.FREE_SIZE}), is
-  #: sent for any number of copies of a request
+  #: Whether L{replay} does not limit replies with this answer, provided that
+  #: they are short (L{replay.FREE_SIZE})
   may_be_short: bool
 
 
 class Elsewhere(enum.Enum):
-  """Who else makes an answer.
+  """The process that a worker delegates a request to.
 
   """
   LARGE = "large"
@@ -85,7 +88,9 @@ class Elsewhere(enum.Enum):
 
 
 class Later(NamedTuple):
-  """An answer that is to be kept, for so many seconds.
+  """An answer that is not sent before the wait is over.
+
+  @ivar seconds: the longest wait
 
   """
   answer: Answer
@@ -118,18 +123,18 @@ def Encode(result: querylib.Result, serial: int,
 
 
 class _Key(NamedTuple):
-  """A question, as caches know it.
+  """Key of the caches: a request without its salt and time stamp.
 
   """
   type: Optional[int]
-  #: Bytes are the JSON text of any other query than a text
+  #: The query if that is a string or None, else its JSON text, as bytes
   query: Union[str, bytes, None]
 
 
 class _Cache:
-  """Outcomes by question, within a bound in bytes.
+  """A cache of outcomes, which is cleared when a limit in bytes is reached.
 
-  @ivar get: returns the outcome of a question, or None
+  @ivar get: returns the outcome for a key, or None
 
   """
   def __init__(self, limit: int) -> None:
@@ -151,9 +156,10 @@ class _Cache:
 
 
 def _KeyOf(request: wire.Request) -> _Key:
-  """Makes the key of a question.
+  """Makes the cache key of a request.
 
-  @raise RecursionError: it is nested so deeply that it can just be read
+  @raise RecursionError: the query is nested too deeply to be serialised, though
+    it could be parsed
 
   """
   if request.type not in protocol.ALL_REQUESTS:
@@ -169,15 +175,15 @@ def _KeyOf(request: wire.Request) -> _Key:
 def _IsLarge(answer: Any) -> bool:
   """Tells whether an answer has more than L{_LARGE_ITEMS} items.
 
-  A long text counts as several, also one that is JSON.
+  A long string, or a long piece of JSON text, counts as several items.
 
   """
   items = 0
   todo: List[Any] = [[answer]]
   while todo:
     value = todo.pop()
-    # No isinstance: every new answer comes through here, and JSON has no
-    # subclasses
+    # Compare types, which is quicker than isinstance: each new answer is
+    # measured here. JSON values are never of a subclass.
     if type(value) is dict:
       value = value.values()
     items += len(value)
@@ -193,7 +199,7 @@ def _IsLarge(answer: Any) -> bool:
 
 
 class Quick:
-  """What a worker answers itself.
+  """The source for workers: quick answers are made, others are delegated.
 
   """
   def __init__(self, snapshot: snapshotlib.Snapshot) -> None:
@@ -201,17 +207,18 @@ class Quick:
     self._snapshot = snapshot
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
     self.remembered: Callable[[Any], Optional[Outcome]] = self._cache.get
-    # By the address itself: instances' are many, their nodes' are few
+    # Answers with one node's address, by that address. There are few nodes, so
+    # the cache stays small however many instances are asked for.
     self._addresses: Dict[querylib.Result, Answer] = {}
 
   def Known(self, request: wire.Request) -> Optional[Outcome]:
-    """Returns what is known without work.
+    """Returns an outcome that costs no more than some look-ups, or None.
 
     """
     if request.part is not None:
       return None
     if querylib.IsOneAddress(request):
-      # As quick as a look-up
+      # Making this answer is as quick as a cache look-up
       return self._AnswerAddress(request)
     return self._cache.get(_KeyOf(request))
 
@@ -223,14 +230,14 @@ class Quick:
     return answer
 
   def Make(self, request: wire.Request) -> Outcome:
-    """Makes an answer, or says who does.
+    """Makes an answer, or returns the process that makes it.
 
     """
     if request.type == protocol.REQ_STATS:
       return Elsewhere.LOADER
     if request.part is not None:
       if request.type == protocol.REQ_WAIT:
-        # The parts would not come from the same moment
+        # Refuse parts of WAIT: they could come from different moments
         return Encode(protocol.BAD_ARGUMENT, self.serial)
       return Elsewhere.LARGE
     outcome = self._Make(request)
@@ -250,28 +257,28 @@ class Quick:
     except (TypeError, ValueError, RecursionError):
       if request.type != protocol.REQ_QUERY:
         raise
-      # Some cell cannot be encoded. The process for large answers leaves out
-      # single cells.
+      # A cell of the table cannot be encoded. The process for large answers
+      # encodes cell by cell, and leaves that one out.
       return Elsewhere.LARGE
     if request.type == protocol.REQ_WAIT:
-      # Copies of a captured WAIT must not gain more replies once the serial has
-      # moved on than before, however short the answer is
+      # Limit copies of WAIT even if the reply is short: an attacker must not
+      # get more replies after a change of the serial number than before it
       answer = answer._replace(may_be_short=False)
     return answer
 
 
 class Large:
-  """What takes long, and answers in parts.
+  """The source for answers that take long, and for answers in parts.
 
-  There is one process for these, so that the copy of a large answer that is
-  kept for its parts is the only one. An answer is made in pieces, of which each
-  is compressed before the next one is made.
+  A generation has one process with this source, so that a large answer is
+  cached only once. An answer is made in pieces, and each piece is compressed
+  before the next one is made.
 
   """
   def __init__(self, snapshot: snapshotlib.Snapshot) -> None:
     self.serial = snapshot.serial
     self._snapshot = snapshot
-    # Errors, and answers that fit into a datagram
+    # The cache of errors, and of answers that fit into one datagram
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
     self.remembered: Callable[[Any], Optional[Outcome]] = self._cache.get
     self._parts: "collections.OrderedDict[_Key, parts.Parts]" = \
@@ -279,7 +286,7 @@ class Large:
     self._parts_size = 0
 
   def Known(self, request: wire.Request) -> Optional[Outcome]:
-    """Returns what is known without work.
+    """Returns an outcome that costs no more than some look-ups, or None.
 
     """
     if request.part is not None:
@@ -287,7 +294,7 @@ class Large:
     return self._cache.get(_KeyOf(request))
 
   def Make(self, request: wire.Request) -> Outcome:
-    """Makes any answer that workers leave to this source.
+    """Makes any answer that workers delegate to this source.
 
     """
     number = request.part
@@ -306,7 +313,7 @@ class Large:
 
   def _Cut(self, request: wire.Request,
            key: _Key) -> Union[parts.Parts, Answer]:
-    """Returns an answer, cut, or an error.
+    """Returns an answer cut into parts, or an error.
 
     """
     cut = self._parts.get(key)
@@ -331,7 +338,7 @@ class Large:
     return answer
 
   def _Whole(self, cut: parts.Parts, key: _Key) -> Answer:
-    """Returns an answer in one datagram, or that it is too large for that.
+    """Returns an answer in one datagram, or the error TOO_LARGE.
 
     """
     if cut.text_size > constants.MAX_UDP_DATA_SIZE:
@@ -354,21 +361,22 @@ class Large:
 
 
 class Loader:
-  """What the daemon tells about itself, and what is kept.
+  """The source for STATS and WAIT requests.
 
-  Looking at the memory of processes takes long. Yet whoever watches the daemon
-  must not wait for large answers as well. Nor must workers wait for anything.
+  The loader answers STATS, since reading the memory sizes of processes takes
+  long: workers must not be delayed by that, and monitoring must not have to
+  wait behind large answers.
 
   """
   def __init__(self, serial: int,
                collect: Callable[[], Dict[str, Any]]) -> None:
-    """@param collect: makes the answer
+    """@param collect: makes the answer to STATS
 
     """
     self.serial = serial
     self._collect = collect
     self._unchanged = Encode((constants.CONFD_REPL_STATUS_OK, serial), serial)
-    # Each time it is another answer
+    # No cache: an answer to STATS is different each time
     self.remembered: Callable[[Any], Optional[Outcome]] = lambda _: None
 
   def Known(self, _: wire.Request) -> Optional[Outcome]:
@@ -376,7 +384,7 @@ class Loader:
 
   def Make(self, request: wire.Request) -> Outcome:
     if request.part is not None:
-      # It would be another answer for each part
+      # Refuse parts: each part would be of another answer
       return Encode(protocol.BAD_ARGUMENT, self.serial)
     if request.type == protocol.REQ_WAIT:
       seconds = querylib.SecondsToWait(self.serial, request)

@@ -2,11 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The questions of confd: snapshot and request to status and answer.
+"""The queries of confd: computes status and answer from snapshot and request.
 
 Each function of L{_HANDLERS} takes a snapshot and a query, any JSON value, and
-returns (status, answer). Answers may be parts of the snapshot, and packed
-(L{packed}): they are for serialising, not for changing.
+returns (status, answer). The caller must not change an answer, only serialise
+it: answers may be parts of the snapshot, and packed (L{packed}).
 
 """
 
@@ -44,11 +44,11 @@ def _Ping(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
 
 
 def _NodeRole(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
-  """Answers the role of a node.
+  """Answers NODE_ROLE_BYNAME: the role of a node.
 
-  Never answers that the argument is bad: that error's number is also that of
-  the role "offline", and ganeti-watcher, which does not look at the status,
-  would shut down the node's instances.
+  The answer is never BAD_ARGUMENT, whose number is also that of the role
+  "offline": ganeti-watcher does not check the status, and would shut down the
+  node's instances.
 
   """
   node = snapshot.FindNode(query) if isinstance(query, str) else None
@@ -58,7 +58,7 @@ def _NodeRole(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
 
 
 def _NodeOfIp(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
-  """Answers the primary ip of the node where an instance's ip lives.
+  """Answers NODE_PIP_BY_INSTANCE_IP: primary ips of the nodes of instances.
 
   """
   if isinstance(query, str):
@@ -101,8 +101,8 @@ def _MasterNodeIp(snapshot: snapshotlib.Snapshot) -> Any:
   return snapshot.master.primary_ip if snapshot.master else None
 
 
-#: What a CLUSTER_MASTER query may ask for. Ganeti's own confd-client sends the
-#: numbers as text.
+#: Fields of a CLUSTER_MASTER query, by their numbers, and by the numbers as
+#: strings, which Ganeti's own confd-client sends
 _MASTER_FIELDS: Dict[Any, Callable[[snapshotlib.Snapshot], Any]] = {
   constants.CONFD_REQFIELD_NAME: _MasterName,
   constants.CONFD_REQFIELD_IP: _MasterIp,
@@ -113,7 +113,7 @@ _MASTER_FIELDS.update([(str(number), function)
 
 
 def _ClusterMaster(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
-  """Answers the master node's name, or the fields asked for.
+  """Answers CLUSTER_MASTER: the master's name, or the requested fields.
 
   """
   if query is None or query == "":
@@ -154,7 +154,7 @@ def _CandidateIps(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
 
 
 def _InstanceIps(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
-  """Answers the ips of all instances on a link.
+  """Answers INSTANCES_IPS_LIST: the ips of all instances on a link.
 
   """
   if query is None:
@@ -193,9 +193,7 @@ def _InstanceDisks(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
 
 
 def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
-  """Answers the value at a place of the configuration.
-
-  The place is a JSON pointer (RFC 6901).
+  """Answers CONFIG_QUERY: the value that a JSON pointer (RFC 6901) refers to.
 
   """
   if not isinstance(query, str) or _BAD_ESCAPE_RE.search(query):
@@ -212,7 +210,7 @@ def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
         return protocol.BAD_ARGUMENT
       value = value[key]
     elif isinstance(value, list):
-      # Comparing lengths first: converting a long number takes long
+      # Compare lengths first, as int() of very many digits takes long
       if (not _INDEX_RE.fullmatch(token) or
           len(token) > len(str(len(value))) or int(token) >= len(value)):
         return protocol.BAD_ARGUMENT
@@ -227,7 +225,7 @@ def _DataCollectors(snapshot: snapshotlib.Snapshot, _: Any) -> Result:
 
 
 def _Wait(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
-  """Answers the serial number; when to, says L{SecondsToWait}.
+  """Answers WAIT: the serial number. L{SecondsToWait} says when to send it.
 
   """
   if waiting.ParseQuery(query) is None:
@@ -253,7 +251,7 @@ _HANDLERS: Dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
   }
 
 
-#: Those whose answer is the same whatever the query is
+#: Request types whose answer does not depend on the query
 IGNORES_QUERY = frozenset([
   constants.CONFD_REQ_PING,
   constants.CONFD_REQ_NODE_PIP_LIST,
@@ -263,7 +261,9 @@ IGNORES_QUERY = frozenset([
 
 
 class Pieces(NamedTuple):
-  """A good answer as JSON, each piece made when it is asked for.
+  """An answer of status OK as JSON text, in pieces.
+
+  @ivar texts: makes each piece when the iterator is advanced
 
   """
   texts: Iterator[str]
@@ -272,8 +272,8 @@ class Pieces(NamedTuple):
 def IsOneAddress(request: wire.Request) -> bool:
   """Tells whether a request asks for the node of one instance's ip.
 
-  Such questions are many, and answered in less time than it takes to make their
-  JSON text.
+  Such requests are frequent, and should not use a cache by query: finding the
+  answer takes less time than making the query's JSON text, the cache key.
 
   """
   return (request.type == constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP and
@@ -282,7 +282,7 @@ def IsOneAddress(request: wire.Request) -> bool:
 
 
 def TakesLong(request: wire.Request) -> bool:
-  """Tells whether finding an answer takes long, whatever its size.
+  """Tells whether computing an answer takes long, even if it is small.
 
   """
   return (request.type == protocol.REQ_QUERY and
@@ -290,10 +290,10 @@ def TakesLong(request: wire.Request) -> bool:
 
 
 def SecondsToWait(serial: int, request: wire.Request) -> int:
-  """Tells for how long a request has to be kept before it is answered.
+  """Returns how long the answer to a request has to wait, in seconds.
 
   @param serial: the configuration's serial number
-  @return: 0 if it is to be answered at once
+  @return: 0 to answer at once
 
   """
   if request.type != protocol.REQ_WAIT:
@@ -314,9 +314,11 @@ def Answer(snapshot: snapshotlib.Snapshot, request: wire.Request) -> Result:
 
 def AnswerInPieces(snapshot: snapshotlib.Snapshot,
                    request: wire.Request) -> Union[Pieces, Result]:
-  """Answers an authentic request without having all of a table at a time.
+  """Answers an authentic request piece by piece.
 
-  @return: an error is a result
+  A table is never in memory as a whole.
+
+  @return: pieces, or an error as a result
 
   """
   if request.type == protocol.REQ_QUERY:

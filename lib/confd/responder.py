@@ -2,11 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From a datagram to its reply: proved authentic, looked up, signed.
+"""Makes the reply to a datagram: verifies, looks up the answer, signs.
 
-Rule: a copy of a request costs its HMAC and a look-up. What is not known yet,
-and what is answered at length, asks L{replay} first, before anything is made or
-left to another process.
+Rule: a replayed request costs one HMAC and a look-up. If the answer is not
+cached, or the reply is long, L{replay} is asked whether to answer, before an
+answer is made or the request is delegated to another process.
 
 """
 
@@ -42,7 +42,7 @@ _QUERY_COUNTER: Dict[Optional[int], int] = {
 _UNKNOWN_TYPE = counters.INDEX[counters.UNKNOWN_TYPE]
 _DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
             for reason in wire.REJECT_REASONS}
-# Looked up less often than in a module
+# Copies of other modules' names, which are quicker to look up
 _Answer = answers.Answer
 _FREE_SIZE = replay.FREE_SIZE
 _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
@@ -50,35 +50,35 @@ _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 
 if TYPE_CHECKING:
   class Source(Protocol):
-    """Where answers come from, see L{answers}.
+    """A source of answers, see L{answers}.
 
     """
     serial: int
 
     @property
     def remembered(self) -> Callable[[Any], Optional[answers.Outcome]]:
-      """A look-up, by type and query, of what has been asked before.
+      """A function that looks an outcome up in a cache, by type and query.
 
-      For queries that are None or a text.
+      The query has to be None or a string.
 
       """
 
     def Known(self, request: wire.Request) -> Optional[answers.Outcome]:
-      """Returns what is known without work.
+      """Returns an outcome that costs no more than some look-ups, or None.
 
       """
 
     def Make(self, request: wire.Request) -> answers.Outcome:
-      """Makes an answer, or says who does.
+      """Makes an answer, or returns the process that makes it.
 
       """
 
 
 class Later(NamedTuple):
-  """A reply that is to be kept.
+  """A reply that is not sent before the wait is over.
 
-  @ivar seconds: for how long at most
-  @ivar request: for L{Responder.Refuse}
+  @ivar seconds: the longest wait
+  @ivar request: the request, for L{Responder.Refuse}
 
   """
   reply: bytes
@@ -87,11 +87,10 @@ class Later(NamedTuple):
 
 
 class Responder:
-  """Makes replies of datagrams, with one source of answers and one key.
+  """Makes the replies to datagrams, with one source of answers and one key.
 
-  And with what is derived from that key for readers.
-
-  No socket, no clock.
+  The keys of readers are derived from that key. This class uses no socket and
+  no clock.
 
   """
   def __init__(self, source: Source, key: bytes, row: MutableSequence[int],
@@ -117,28 +116,29 @@ class Responder:
               ) -> Union[bytes, answers.Elsewhere, Later, None]:
     """Makes the reply to a datagram.
 
-    What a question asked before costs is all in here and in L{wire}: half of
-    it is taking the request apart and proving it authentic, a quarter signing
-    the reply.
+    This function and L{wire} determine the cost of a request whose answer is
+    cached: parsing the request and verifying its signature take half of the
+    time, signing the reply a quarter.
 
     @param now: the time, in seconds since the epoch
-    @param forwarded: whether it comes from a worker, which has asked L{replay}
-    @return: bytes to send, now or later; None for silence; or who else makes
-      the answer
+    @param forwarded: whether a worker forwarded the datagram; if so, the worker
+      has asked L{replay}
+    @return: the reply, to be sent now or later; None to send nothing; or the
+      process that makes the answer
 
     """
     try:
       request = wire.ParseRequest(datagram, self._key, now, self._readers)
     except wire.Rejected as err:
-      # Not a word: neither to whoever sent it nor in the log
+      # Send no reply, and write nothing to the log
       self._row[_DROPPED[err.reason]] += 1
       return None
 
     (rtype, query, rsalt, part, signature, sent, reader) = request
-    # As in _KeyOf
+    # The same as _KeyOf(request), without the cost of a call
     key: wire.Key = self._key if reader is None else reader
     outcome = None if reader is None else self._Forbid(reader, request, now)
-    # Most questions need no more than this
+    # Fast path, which is enough for most requests
     if outcome is None and part is None and (query is None or
                                              type(query) is str):
       outcome = self._remembered((rtype, query))
@@ -146,16 +146,17 @@ class Responder:
       try:
         outcome = self._known(request)
       except Exception: # pylint: disable=W0718
-        # The source will say so again when it has to make the answer
+        # Ignore this: _Make below logs the error when it occurs again there
         pass
     answer = reply = None
-    # No isinstance, which takes longer
+    # Compare types, which is quicker than isinstance
     if type(outcome) is _Answer and outcome.may_be_short:
       answer = outcome
       reply = wire.PackReply(key, rsalt, answer.message)
     if (reply is None or answer is None or len(reply) > _FREE_SIZE or
         now < self._wary_until[0]):
-      # It costs more, or is of more use to whoever sends copies
+      # The answer costs more than a look-up, or the reply is long enough for an
+      # attacker to gain by replays: limit the number of replies
       if not (forwarded or self._replays.Allows(signature, sent)):
         self._row[_DROPPED_REPLAYED] += 1
         return None
@@ -174,7 +175,7 @@ class Responder:
     return reply
 
   def _Count(self, rtype: Optional[int], answer: answers.Answer) -> None:
-    # Nobody else writes to this row: no lock
+    # No lock, as no other process writes to this row
     row = self._row
     row[_QUERY_COUNTER.get(rtype, _UNKNOWN_TYPE)] += 1
     row[_STATUS_COUNTER[answer.status]] += 1
@@ -182,7 +183,7 @@ class Responder:
       row[answer.counter] += 1
 
   def CountAnswered(self) -> None:
-    """Counts the reply to a question that was kept.
+    """Counts the reply to a WAIT request that has been pending.
 
     """
     self._row[_QUERY_COUNTER[protocol.REQ_WAIT]] += 1
@@ -190,9 +191,9 @@ class Responder:
 
   def _Forbid(self, reader: wire.ReaderKey, request: wire.Request,
               now: float) -> Optional[answers.Outcome]:
-    """Refuses what a reader may not ask, before it is looked at.
+    """Checks a reader's permission, before the request is looked up or made.
 
-    @return: None for what he may
+    @return: an error; None if the reader may ask this
 
     """
     label = reader.label
@@ -202,9 +203,10 @@ class Responder:
 
   def _PackLater(self, outcome: answers.Later,
                  request: wire.Request) -> Union[bytes, Later, None]:
-    """Makes a reply that is to be kept, or an error.
+    """Makes the reply to a WAIT request, or an error.
 
-    It is signed now: now there is time, and none when many are to be told.
+    The reply is signed now, not when it is sent: a change of the configuration
+    makes all pending replies due at the same time.
 
     """
     (_, reply) = self._Pack(outcome.answer, self._KeyOf(request), request.rsalt)
@@ -213,14 +215,14 @@ class Responder:
     return self._Fail(self._bad_argument, request)
 
   def Refuse(self, later: Later) -> Optional[bytes]:
-    """Makes the reply to a question that there is no room for.
+    """Makes the error reply to a WAIT request that there is no room for.
 
     """
     return self._Fail(self._too_many, later.request)
 
   def _Fail(self, answer: answers.Answer,
             request: wire.Request) -> Optional[bytes]:
-    """Makes the reply with an error.
+    """Makes an error reply, and counts it.
 
     """
     (answer, reply) = self._Pack(answer, self._KeyOf(request), request.rsalt)
@@ -235,10 +237,10 @@ class Responder:
 
   def _Pack(self, answer: answers.Answer, key: wire.Key, rsalt: str
             ) -> Tuple[answers.Answer, Optional[bytes]]:
-    """Makes the reply with an answer, or that it is too large.
+    """Packs an answer into a reply, or the error TOO_LARGE instead.
 
-    @return: the answer in the reply, and the reply; None for a salt that leaves
-      no room for any reply at all
+    @return: the answer in the reply, and the reply; None as the reply if the
+      request's salt is so long that no reply fits into a datagram
 
     """
     reply = wire.PackReply(key, rsalt, answer.message)
@@ -250,13 +252,14 @@ class Responder:
     return (answer, reply)
 
   def _Make(self, request: wire.Request) -> answers.Outcome:
-    """Has an answer made, whatever happens.
+    """Has the source make an answer; an exception becomes INTERNAL_ERROR.
 
     """
     try:
       return self._source.Make(request)
     except Exception: # pylint: disable=W0718
-      # Also what is nested so deeply that it can just be read, not written
+      # Besides programming errors, this handles RecursionError: a query can be
+      # nested too deeply to be serialised, though it could be parsed
       if request.type not in self._failed:
         self._failed.add(request.type)
         logging.exception("Cannot answer a request of type %s because of a"

@@ -2,16 +2,20 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The serving end: a socket, one snapshot, one key.
+"""The serving side of the protocol: a socket, one snapshot, one key.
 
-A datagram comes in, is proved authentic, looked up, signed, sent. What serves
-a snapshot never sees another one: whatever is kept here is right as long as it
-lives.
+A L{Server} receives a datagram, verifies its signature, looks up the answer,
+signs the reply and sends it. Each server has one snapshot for all its life, so
+its caches never have to be invalidated.
 
-Facts: modes of the socket (O_NONBLOCK, time-outs) are everybody's, so it is
-never set non-blocking. What is sent to an address on the local network that
-nobody has stays in the socket's queue for three seconds; where that is full,
-sendmsg would wait, and everybody with it, so it never waits.
+Rule: the socket is never set non-blocking. O_NONBLOCK and time-outs are
+properties of the open file description, which all processes of the daemon
+share.
+
+Rule: sendmsg never blocks (MSG_DONTWAIT). A reply to an address on the local
+network that no host has stays in the socket's send queue for three seconds, the
+time that address resolution takes to fail. If such replies fill the queue,
+sendmsg would block, and no client would get an answer.
 
 """
 
@@ -37,11 +41,11 @@ if TYPE_CHECKING:
     Tuple
 
 
-#: The kernel's queues of datagrams, each way, as far as the system allows
-#: (bytes)
+#: Size of the socket's receive and send buffers, in bytes; the kernel reduces
+#: the size to the system's limits
 _QUEUE_SIZE = 4 << 20
 
-# Python has no name for it before 3.14 (linux/in.h)
+# From linux/in.h: the socket module has no IP_PKTINFO before Python 3.14
 _IP_PKTINFO = 8
 
 _PKTINFO4 = struct.Struct("=I4s4s")
@@ -49,9 +53,9 @@ _PKTINFO6 = struct.Struct("=16sI")
 _CONTROL_SIZE = socket.CMSG_SPACE(_PKTINFO4.size) + \
   socket.CMSG_SPACE(_PKTINFO6.size)
 
-#: Goes before a request that is left to another process: the client's address,
-#: port, flow information and scope, and the control data of the reply, of a
-#: length that stands before it
+#: Header of a request that is forwarded to another process: the client's
+#: address, port, flow information and scope; the length of the reply's control
+#: data, and that data
 _FORWARDED = struct.Struct("=16sHIIB20s")
 
 _DROPPED_BUSY = counters.INDEX[counters.DROPPED_BUSY]
@@ -63,25 +67,26 @@ _WAITING = {
   }
 
 if TYPE_CHECKING:
-  #: What socket.sendmsg takes: level, kind, data
+  #: Ancillary data as socket.sendmsg takes it: level, type, data
   _Control = List[Tuple[int, int, bytes]]
 
 
 def OpenSocket(address: str, port: int) -> socket.socket:
   """Opens the socket that all processes of the daemon share.
 
-  Neither SO_REUSEADDR nor SO_REUSEPORT: a second daemon on the same port must
-  fail, not take the datagrams.
+  Neither SO_REUSEADDR nor SO_REUSEPORT is set: bind() of a second daemon on the
+  same port must fail, instead of taking the datagrams away from the first one.
 
   @param address: the IPv4 or IPv6 address to listen on
-  @raise OSError: among others, the port is taken
+  @raise OSError: the port is in use, or the like
 
   """
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
   sock = socket.socket(family, socket.SOCK_DGRAM)
   try:
-    # A cluster's master ip is a second address of its node: without the
-    # address asked, the system would answer from the first
+    # PKTINFO tells the address that a request was sent to, from which the reply
+    # has to be sent. The kernel would choose the node's first address, and the
+    # cluster's master ip is a second one.
     if family == socket.AF_INET6:
       sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -96,7 +101,7 @@ def OpenSocket(address: str, port: int) -> socket.socket:
 
 
 def SetReceiveTimeout(sock: socket.socket, seconds: float) -> None:
-  """Sets how long recvmsg waits for a datagram, in all processes.
+  """Sets the receive time-out of the socket, for all processes that share it.
 
   @param seconds: more than 0
 
@@ -107,12 +112,12 @@ def SetReceiveTimeout(sock: socket.socket, seconds: float) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _FromAddressAsked(*ancillary: Tuple[int, int, bytes]) -> _Control:
-  """Makes a reply leave from the address that was asked.
+  """Makes the control data that sends a reply from the address asked.
 
-  There are few of those, so the outcome is kept.
+  The result is cached, as a node has few addresses.
 
-  @param ancillary: what came with the request
-  @return: what to send with the reply
+  @param ancillary: ancillary data of the request
+  @return: ancillary data for the reply
 
   """
   for (level, kind, data) in ancillary:
@@ -127,15 +132,15 @@ def _FromAddressAsked(*ancillary: Tuple[int, int, bytes]) -> _Control:
 
 def _PackForwarded(datagram: bytes, control: _Control,
                    address: Tuple[Any, ...]) -> bytes:
-  """Makes the message that leaves a request to another process.
+  """Makes the message that forwards a request to another process.
 
-  @param address: the client's, as Python has socket addresses
+  @param address: the client's socket address, as a tuple of Python's sockets
 
   """
   (host, port, *more) = address
   (flow, scope) = more or (0, 0)
   family = socket.AF_INET6 if more else socket.AF_INET
-  # The scope has a place of its own
+  # Cut the scope off ("%eth0"), as it has a field of its own
   packed = socket.inet_pton(family, host.partition("%")[0])
   data = control[0][2] if control else b""
   return _FORWARDED.pack(packed, port, flow, scope, len(data),
@@ -144,9 +149,11 @@ def _PackForwarded(datagram: bytes, control: _Control,
 
 @functools.lru_cache(maxsize=64)
 def _ControlOf(family: int, data: bytes) -> _Control:
-  """Makes control data; the same list for all that are kept.
+  """Makes control data out of the field of a forwarded request.
 
-  @param data: that of a message from another process
+  The result is cached, so that all waiting replies share one list.
+
+  @param data: control data from the header of the forwarded request
 
   """
   if not data:
@@ -158,10 +165,10 @@ def _ControlOf(family: int, data: bytes) -> _Control:
 
 def _UnpackForwarded(message: bytes, family: int
                      ) -> Tuple[bytes, _Control, Tuple[Any, ...]]:
-  """Takes such a message apart.
+  """Parses a message of L{_PackForwarded}.
 
   @param family: the socket's address family
-  @return: datagram, control data, address
+  @return: datagram, control data, the client's address
 
   """
   (packed, port, flow, scope, size, data) = _FORWARDED.unpack_from(message)
@@ -193,10 +200,10 @@ class Server:
                flags: int = 0) -> bool:
     """Answers one datagram of the shared socket.
 
-    @param elsewhere: the sockets that L{ServeForwarded} reads at their other
-      ends
+    @param elsewhere: the sockets to forward requests to; the process at the
+      other end calls L{ServeForwarded}
     @param flags: for recvmsg
-    @return: False if there was none for as long as the socket waits
+    @return: False if no datagram came within the socket's receive time-out
 
     """
     try:
@@ -212,15 +219,17 @@ class Server:
       try:
         elsewhere[reply].send(_PackForwarded(datagram, control, address))
       except OSError:
-        # Its queue is full; the client asks again
+        # Drop the request: the other process's queue is full, and the client
+        # retransmits
         self._row[_DROPPED_BUSY] += 1
     return True
 
   def ServeForwarded(self, sock: socket.socket, flags: int = 0) -> bool:
-    """Answers, or keeps, one of those that workers leave to this process.
+    """Answers one request that a worker has forwarded, or lets it wait.
 
+    @param sock: socket that the workers send to
     @param flags: for recv
-    @return: False if there is none, or the workers are gone
+    @return: False if no request is there, or all workers have ended
 
     """
     try:
@@ -239,9 +248,9 @@ class Server:
 
   def _Keep(self, later: responder.Later, control: _Control,
             address: Tuple[Any, ...]) -> Optional[bytes]:
-    """Keeps a question.
+    """Keeps the reply to a WAIT request until it is due.
 
-    @return: what to answer at once if that is not possible
+    @return: None, or an error reply to send at once if there is no room
 
     """
     verdict = self._waiting.Keep(
@@ -255,28 +264,29 @@ class Server:
 
   @property
   def kept(self) -> int:
-    """How many questions are kept.
+    """How many WAIT requests are pending.
 
     """
     return len(self._waiting)
 
   @property
   def next_due(self) -> Optional[float]:
-    """When the next of them has to be answered (monotonic time).
+    """When the next WAIT request has to be answered (monotonic time), or None.
 
     """
     return self._waiting.NextDue()
 
   def AnswerDue(self) -> None:
-    """Answers those that have been kept for as long as they asked for.
+    """Answers the WAIT requests whose time is over.
 
     """
     self._AnswerKept(self._waiting.TakeDue(time.monotonic()))
 
   def AnswerAll(self, seconds: float) -> None:
-    """Answers all that are kept, the oldest first.
+    """Answers all pending WAIT requests, the oldest first.
 
-    @param seconds: after which those that are left get no answer
+    @param seconds: limit on the time this takes; the remaining requests get no
+      answer then
 
     """
     deadline = time.monotonic() + seconds
@@ -293,12 +303,13 @@ class Server:
     try:
       self._sock.sendmsg([reply], control, socket.MSG_DONTWAIT, address)
     except BlockingIOError:
-      # The queue is full of replies that cannot be delivered. Whoever asked for
-      # them can make up addresses, but no requests.
+      # The send queue is full of replies that cannot be delivered: limit copies
+      # of requests more strictly. The attacker can forge source addresses, but
+      # cannot sign requests, and so has to replay captured ones.
       self._row[_DROPPED_UNSENT] += 1
       self._replays.BeWary(time.time())
     except OSError as err:
-      # Unreachable clients and firewalls are nobody's fault here
+      # No warning: the cause is an unreachable client or a firewall
       self._row[_DROPPED_UNSENT] += 1
       logging.debug("Cannot send %d bytes to %s: %s", len(reply), address[0],
                     err)

@@ -2,21 +2,23 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Questions that wait: what was asked, and is to be answered later.
+"""The table of pending WAIT requests.
 
-A client asks to be told when the configuration is no longer the one with a
-serial number (request WAIT). Its reply is made and signed at once, and kept
-here until the generation of processes finishes, or the client's time is over.
+With the request WAIT, a client asks for a reply as soon as the configuration
+has another serial number than the given one. The reply is made and signed at
+once, and stays in this table until the generation finishes, or until the
+seconds in the request have passed.
 
-Rule 1: a kept question takes less than 1 kB, and there is a limit for all and
-for each address, so that nobody can take the memory or everybody's places.
+Rule 1: a pending request takes less than 1 kB of memory, and the number of
+pending requests is limited, in total and for each client address. So no client
+can exhaust the memory, or take the places of all others.
 
-Rule 2: who asks again with the time again renews what is kept, and a copy of a
-captured request does not. The reply tells which it is: it has the salt that the
-client asked for, signed with the client's key. So two requests with the same
-reply are the same question, and the later one of them counts.
+Rule 2: the same request with a later time stamp renews the pending one, and
+moves its deadline. A replayed request, whose time stamp is not later, is
+ignored. Requests are the same if their replies are: a reply contains the salt
+that the client chose, and is signed with the client's key.
 
-No socket, no clock.
+This module uses no socket and no clock.
 
 """
 
@@ -32,22 +34,26 @@ if TYPE_CHECKING:
   from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 
-#: Longest time that a client may ask for (seconds)
+#: Longest wait that a client may ask for, in seconds
 MAX_SECONDS = 60
 
-#: How many questions are kept, of all and of one address
+#: Limits on pending requests: of all clients, and of one client address
 MAX_KEPT = 4096
 MAX_KEPT_OF_ADDRESS = 64
 
-#: Longest reply that is kept (bytes). It has room for a salt of 48 characters.
+#: Longest pending reply, in bytes: enough for a salt of 48 characters
 MAX_REPLY_SIZE = 512
 
-#: Those due in the same so many seconds are answered together, at their end
+#: Granularity of deadlines, in seconds: requests that are due within the same
+#: tick are answered together, at its end
 _TICK = 0.25
 
 
 class Query(NamedTuple):
-  """What a client asks for.
+  """The query of a WAIT request.
+
+  @ivar serial: serial number that the client knows
+  @ivar seconds: longest wait
 
   """
   serial: int
@@ -55,9 +61,9 @@ class Query(NamedTuple):
 
 
 def ParseQuery(query: wire.Json) -> Optional[Query]:
-  """Reads the query of a request.
+  """Parses the query of a WAIT request.
 
-  @return: None if it is malformed
+  @return: None if the query is malformed
 
   """
   if not isinstance(query, dict) or set(query) != {"serial", "seconds"}:
@@ -70,7 +76,7 @@ def ParseQuery(query: wire.Json) -> Optional[Query]:
 
 
 class Verdict(enum.Enum):
-  """What became of a question.
+  """The result of L{Waiting.Keep}.
 
   """
   KEPT = "kept"
@@ -80,10 +86,10 @@ class Verdict(enum.Enum):
 
 
 class Ready(NamedTuple):
-  """A reply that is to be sent now.
+  """A reply, with all that is needed to send it.
 
-  @ivar control: as it was given
-  @ivar address: likewise
+  @ivar control: ancillary data for sendmsg
+  @ivar address: socket address of the client
 
   """
   reply: bytes
@@ -92,25 +98,25 @@ class Ready(NamedTuple):
 
 
 class _Kept(NamedTuple):
-  """What is kept beside a reply.
+  """Data about a pending reply.
 
   """
-  #: The time in the request (seconds since the epoch)
+  #: Time stamp of the request, in seconds since the epoch
   sent: int
-  #: The last one that it waits for
+  #: Number of the tick at whose end the reply is due
   tick: int
   control: List[Tuple[int, int, bytes]]
   address: Tuple[Any, ...]
 
 
 class Waiting:
-  """The questions that are kept.
+  """The pending requests, by their replies and by their deadlines.
 
   """
   def __init__(self) -> None:
-    # By reply
+    # Pending requests by their signed replies
     self._kept: Dict[bytes, _Kept] = {}
-    # The replies of each tick, in the order of dictionaries
+    # Replies by the tick when they are due; a dictionary as an ordered set
     self._ticks: Dict[int, Dict[bytes, None]] = {}
     self._of_address: Dict[str, int] = {}
 
@@ -118,11 +124,11 @@ class Waiting:
     return len(self._kept)
 
   def Keep(self, ready: Ready, sent: int, due: float) -> Verdict:
-    """Keeps a question, if there is room.
+    """Adds a request to the table, or renews it, if there is room.
 
-    @param ready: the reply and where it goes
-    @param sent: the time in the request, in seconds since the epoch
-    @param due: when it is to be answered, whatever happens (monotonic time)
+    @param ready: the reply to send
+    @param sent: time stamp of the request, in seconds since the epoch
+    @param due: latest time to send the reply (monotonic time)
 
     """
     (reply, control, address) = ready
@@ -131,8 +137,8 @@ class Waiting:
     if before is not None:
       if sent <= before.sent:
         return Verdict.COPY
-      # Its place is free; where it comes from another address, that one may
-      # have none
+      # Remove the pending request first: if the renewal comes from another
+      # address, that address may have reached its limit
       self._Remove(reply)
     if (len(self._kept) >= MAX_KEPT or
         self._of_address.get(host, 0) >= MAX_KEPT_OF_ADDRESS):
@@ -156,13 +162,13 @@ class Waiting:
     return kept
 
   def NextDue(self) -> Optional[float]:
-    """Returns when the next one is due (monotonic time), None for never.
+    """Returns when the next reply is due (monotonic time), or None.
 
     """
     return min(self._ticks) * _TICK if self._ticks else None
 
   def TakeDue(self, now: float) -> Iterator[Ready]:
-    """Yields those that are due, and forgets them.
+    """Removes and yields the replies that are due.
 
     @param now: monotonic time
 
@@ -173,7 +179,7 @@ class Waiting:
         yield Ready(reply, kept.control, kept.address)
 
   def TakeAll(self) -> Iterator[Ready]:
-    """Yields all of them, and forgets them.
+    """Removes and yields all replies.
 
     """
     kept = self._kept

@@ -2,16 +2,16 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Notices that a file has changed.
+"""Watches a directory with inotify, to notice early that a file has changed.
 
-Fact: inotify only hints. It says nothing of a symbolic link's target, and it
-may be unavailable. The truth is the state of the files
-(L{filestate.FileState}), which whoever uses a L{Watch} compares at each hint,
-and every L{Watch.interval} seconds without one.
+Rule: an inotify event is only a hint. The user of a L{Watch} compares the state
+of the files (L{filestate.FileState}) at each event, and every L{Watch.interval}
+seconds without an event. The reason: inotify does not report changes of a
+symbolic link's target, and may be unavailable.
 
-Fact: what inotify watches belongs to the open file, not to the process that
-asked for it. So a child imports pyinotify, asks for the watch, hands the
-descriptor back and ends, and the memory of pyinotify with it.
+Fact: an inotify watch belongs to the open file description, not to the process
+that created it. So a child imports pyinotify, adds the watch, sends the
+descriptor back and exits, which frees the memory of pyinotify.
 
 """
 
@@ -30,37 +30,39 @@ if TYPE_CHECKING:
   from typing import Callable, Optional, Tuple
 
 
-#: Seconds between two looks at the files where inotify does not work, and where
-#: it does
+#: Seconds between two checks of the files if inotify does not work, and if it
+#: works
 _POLL_INTERVAL = 0.5
 _SAFETY_INTERVAL = 5.0
 
-#: Delays before inotify is tried again; each try takes a process that imports
-#: pyinotify, which runs ldconfig to find the C library
+#: Delays before inotify is tried again. Each try is expensive: a process that
+#: imports pyinotify, which runs ldconfig to find the C library.
 _RETRY_DELAY = (5.0, 60.0, 5.0)
 
-#: More than the kernel's default limit of 16,384 events takes (bytes)
+#: Size of the buffer for events, in bytes: more than the kernel's default limit
+#: of 16,384 queued events takes
 _EVENTS_SIZE = 1 << 20
 
-#: The longest text that the child sends (bytes)
+#: Longest error message that the child sends, in bytes
 _MAX_TEXT = 4096
 
-#: What the child sends with the descriptor: the reason for a failure where the
-#: text arrives alone
-_LOST = b"too many open files"
+#: Message that the child sends along with the descriptor. If this process has
+#: too many open files, the message arrives without the descriptor, and then is
+#: the reason of the failure.
+_NO_DESCRIPTOR = b"too many open files"
 
 
 def _Open(directory: str, connection: socket.socket) -> None:
-  """Asks for a watch, in the child.
+  """Adds the inotify watch; runs in the child.
 
-  @param connection: where the descriptor goes to, or why there is none
+  @param connection: socket to send the descriptor to, or an error message
 
   """
   try:
     import pyinotify
     manager = pyinotify.WatchManager()
-    # IN_MODIFY is not among them: a file being written in place would be read
-    # half. Its end comes with IN_CLOSE_WRITE, or with a look at its state.
+    # No IN_MODIFY: a file that is being written in place would be read half
+    # written. IN_CLOSE_WRITE reports the end of writing.
     manager.add_watch(
       directory,
       pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_TO |
@@ -68,53 +70,56 @@ def _Open(directory: str, connection: socket.socket) -> None:
       pyinotify.IN_MOVE_SELF | pyinotify.IN_DELETE_SELF | pyinotify.IN_ONLYDIR,
       quiet=False)
   except Exception as err: # pylint: disable=W0718
-    # Whatever a library raises, the files are looked at without it
+    # Any error means: poll the files instead. pyinotify raises several types.
     connection.send(str(err).encode("utf-8", "backslashreplace")[:_MAX_TEXT]
                     or b"?")
   else:
-    socket.send_fds(connection, [_LOST], [manager.get_fd()])
+    socket.send_fds(connection, [_NO_DESCRIPTOR], [manager.get_fd()])
 
 
 class Watch:
   """Watches a directory for changes of its files.
 
-  @ivar pid: the process id of the child that asks for the watch; None while
-    there is none. To be set to None when the child has been collected.
+  @ivar pid: process id of the child that adds the watch; None while there is no
+    child. The user sets it to None after waitpid() for the child.
 
   """
   def __init__(self, directory: str,
                fork: Callable[[Callable[[], None]], int]) -> None:
-    """@param fork: runs a function in a child that has none of the daemon's
-      descriptors but those of this object, and returns the child's process id
+    """@param fork: runs a function in a child, and returns the child's process
+      id. The child closes the daemon's descriptors, except for this object's.
 
     """
     self._directory = directory
     self._fork = fork
     self._fd = -1
-    #: The connection to the child, which may take long
+    #: Socket that is connected to the child, until the child has replied
     self._connection: Optional[socket.socket] = None
     self.pid: Optional[int] = None
-    #: The directory that is, or is to be, watched: device and inode
+    #: Device and inode of the directory that is, or will be, watched
     self._watched: Optional[Tuple[int, int]] = None
     self._backoff = backoff.Backoff(*_RETRY_DELAY)
     self._not_before = 0.0
     self._warned = False
 
   def fileno(self) -> int:
-    """Returns the descriptor to wait for, or -1 if there is none.
+    """Returns the descriptor to poll for reading, or -1 if there is none.
 
     """
     return self._connection.fileno() if self._connection else self._fd
 
   @property
   def interval(self) -> float:
-    """Seconds after which the files have to be looked at without a hint.
+    """Seconds without an event after which the files have to be checked.
 
     """
     return _SAFETY_INTERVAL if self._fd >= 0 else _POLL_INTERVAL
 
   def Renew(self) -> None:
-    """Begins to watch, if need be again; to be called now and then.
+    """Starts watching unless the directory is watched already.
+
+    To be called in each turn of the event loop: the directory may have been
+    replaced, or watching may have failed.
 
     """
     try:
@@ -143,10 +148,10 @@ class Watch:
         self._watched = directory
 
   def Read(self) -> None:
-    """Takes what has come: the watch, or events.
+    """Reads the descriptor: the child's reply, or events.
 
-    The events not through pyinotify's notifier: what they say is not needed,
-    and there may be thousands to take apart.
+    Events are read and discarded, without pyinotify's notifier: the content is
+    not needed, and parsing thousands of events would take time.
 
     """
     if self._connection:
@@ -155,7 +160,7 @@ class Watch:
       os.read(self._fd, _EVENTS_SIZE)
 
   def _TakeWatch(self, connection: socket.socket) -> None:
-    """Takes the descriptor that the child sends.
+    """Receives the inotify descriptor, or an error message, from the child.
 
     """
     try:

@@ -2,10 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""ganeti-confd's checks and start.
+"""The main function of ganeti-confd: checks, preparation, start.
 
-The order: what can be wrong is found out before the daemon detaches, or
-reported to who started it by the process that detached.
+Rule: the user who starts the daemon sees each error of the start. The checks
+run before the daemon detaches, or in the detached process, which reports the
+outcome to the process that the user started and that waits for it.
 
 """
 
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 
 
 def _CheckUser() -> None:
-  """Refuses to run as anybody but the configured user and group.
+  """Checks that this process runs as the configured user and group.
 
-  @raise errors.ConfigurationError: this is another one
+  @raise errors.ConfigurationError: the process has another user or group
 
   """
   wanted = (constants.CONFD_USER, constants.CONFD_GROUP)
@@ -66,9 +67,9 @@ def _ReportInForeground(error: Optional[str]) -> None:
 
 
 def _Listen(options: optionslib.Options) -> socket.socket:
-  """Opens the socket.
+  """Opens the UDP socket.
 
-  @raise errors.ConfigurationError: it cannot be had
+  @raise errors.ConfigurationError: the socket cannot be opened or bound
 
   """
   address = options.bind
@@ -84,7 +85,9 @@ def _Listen(options: optionslib.Options) -> socket.socket:
 
 def _Prepare(options: optionslib.Options
              ) -> Tuple[pidfile.PidFile, supervisor.Supervisor]:
-  """Takes hold of all that the daemon needs.
+  """Opens the log, the pid file and the socket, and makes the supervisor.
+
+  @raise errors.GenericError: one of them cannot be had, or there is no key
 
   """
   path = None
@@ -92,11 +95,11 @@ def _Prepare(options: optionslib.Options
     path = options.log_file or localnode.LogFile()
   daemon_log = log.Log(path, options.to_syslog, options.debug)
   key_file = localnode.HmacKeyFile()
-  # A generation reads it again; without a key there is no use in starting
+  # Fail early without a usable key; each generation reads the key again
   localnode.ReadDaemonKey(key_file)
   path = options.pid_file or localnode.PidFile()
   try:
-    # It is on a file system that is empty after a reboot
+    # /run, where the directory is by default, is empty after a reboot
     os.makedirs(os.path.dirname(path), exist_ok=True)
   except OSError as err:
     raise errors.ConfigurationError("Cannot make the directory of the pid file"
@@ -111,7 +114,8 @@ def _Prepare(options: optionslib.Options
                            options.workers, shared, daemon_log)
     keeper = pidfile.Keeper(pid_file)
     if options.foreground:
-      # What is wrong before this is told without it
+      # Earlier errors are printed by _ReportInForeground; the terminal handler
+      # would print them twice
       daemon_log.AddTerminal()
     daemon_log.CountIn(shared.Row(0), counters.INDEX[counters.LOG_LOST])
     logging.info("%s %s listens on %s, UDP port %d", constants.CONFD,
@@ -125,7 +129,7 @@ def _Prepare(options: optionslib.Options
 
 
 def _Check(paths: Sequence[str]) -> int:
-  """Looks at files, and starts nothing.
+  """Checks files for --check.
 
   @return: exit code
 
@@ -171,8 +175,8 @@ def Main() -> int:
       logging.error("Cannot start: %s", err)
     report(str(err))
     return constants.EXIT_FAILURE
-  # All that was imported stays as it is: the collector need not look at it,
-  # which would also copy the pages that all processes share
+  # Exclude imported modules from garbage collection: a collection writes to
+  # each object, and copy-on-write would give each process its own copy
   gc.collect()
   gc.freeze()
   try:

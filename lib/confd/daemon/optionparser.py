@@ -4,7 +4,8 @@
 
 """The parser of ganeti-confd's command line.
 
-To be imported by L{options} only.
+Rule: only L{options} imports this module, and only in a child, so that argparse
+takes no memory in the daemon.
 
 """
 
@@ -49,7 +50,7 @@ def Parse(argv: Sequence[str]) -> Dict[str, Any]:
   """Parses the command line.
 
   @param argv: arguments without the program's name
-  @return: JSON values, by the names of the fields of L{options.Options}
+  @return: the fields of L{options.Options}, with values for JSON
   @raise SystemExit: the command line is wrong, or asks for help or version
 
   """
@@ -94,11 +95,12 @@ def Parse(argv: Sequence[str]) -> Dict[str, Any]:
                       " this node)")
   parser.add_argument("-V", "--version", action="version",
                       version="%s %s" % (constants.CONFD, _version.VERSION))
-  # A value only with "=", as the packaged daemon has it
+  # As in the packaged daemon, "--syslog" alone means "yes", and a value has to
+  # follow "=": in "--syslog only", the word "only" is not its value
   options = parser.parse_args(["--syslog=" + _SYSLOG_YES if arg == "--syslog"
                                else arg for arg in argv])
   for name in ("pid_file", "log_file"):
-    # The daemon changes to another directory
+    # Make paths absolute, as the daemon changes its working directory
     if getattr(options, name):
       setattr(options, name, os.path.abspath(getattr(options, name)))
   if options.check and len(options.check) > 2:

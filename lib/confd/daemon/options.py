@@ -4,9 +4,9 @@
 
 """ganeti-confd's options, parsed in a child.
 
-Rule: only a child imports argparse (L{optionparser}). The child hands the
-options back and ends, and the memory of argparse with it. In the daemon itself,
-that memory would be kept for as long as the daemon runs.
+Rule: only a child imports argparse (L{optionparser}). The child sends the
+options back through a pipe and exits, which frees the memory of argparse. The
+daemon itself would keep that memory for as long as it runs.
 
 """
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 class Options(NamedTuple):
   """The values of the command line.
 
-  @ivar port: None for the services database's
-  @ivar bind: None for all addresses of the cluster's primary IP family
+  @ivar port: UDP port; None for the default, see L{localnode.DefaultPort}
+  @ivar bind: address to listen on; None for all addresses of the cluster's
+    primary IP family
   @ivar to_file: whether to log to a file
   @ivar to_syslog: whether to log to syslog
-  @ivar pid_file: absolute path; None for the default, as with the log file
-  @ivar check: the files to look at; None to start the daemon
+  @ivar pid_file: absolute path; None for the default
+  @ivar log_file: absolute path; None for the default
+  @ivar check: the files to check; None to start the daemon
 
   """
   foreground: bool
@@ -47,9 +49,9 @@ class Options(NamedTuple):
 
 
 class Ended(Exception):
-  """The command line has been dealt with: it was wrong, or asked for help.
+  """The command line was wrong, or asked for help or the version.
 
-  The user has been told.
+  The child has printed the error or the text already.
 
   @ivar code: the exit code
 
@@ -63,8 +65,8 @@ def Read(argv: Sequence[str]) -> Options:
   """Parses the command line in a child.
 
   @param argv: arguments without the program's name
-  @raise Ended: there is nothing more to do
-  @raise errors.ConfigurationError: the child could not do it
+  @raise Ended: the daemon is not to be started; exit
+  @raise errors.ConfigurationError: the child cannot be started, or was killed
 
   """
   (read_fd, write_fd) = os.pipe2(os.O_CLOEXEC)
@@ -90,9 +92,9 @@ def Read(argv: Sequence[str]) -> Options:
 
 
 def _Parse(argv: Sequence[str], write_fd: int) -> NoReturn:
-  """Parses the command line, and ends the process.
+  """Parses the command line, and ends the process; runs in the child.
 
-  @param write_fd: the options are written there, as JSON
+  @param write_fd: descriptor to write the options to, as JSON
   @raise SystemExit: the command line is wrong, or asks for help or version
 
   """
@@ -100,5 +102,5 @@ def _Parse(argv: Sequence[str], write_fd: int) -> NoReturn:
   options = optionparser.Parse(argv)
   with open(write_fd, "w", encoding="ascii") as pipe:
     json.dump(options, pipe)
-  # Without the exit handlers: the daemon is still to come
+  # _exit() skips the exit handlers, which are the parent's to run
   os._exit(os.EX_OK)

@@ -2,14 +2,15 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the daemon tells about itself: the answer to a STATS request.
+"""Makes the answer to a STATS request: the daemon's memory, counters and state.
 
-Facts: /proc/PID/smaps_rollup has a process's proportional share of memory:
-pages that several share are divided among them, so that the sum is what the
-daemon takes. /proc/PID/task/PID/children lists a process's children.
-/proc/net/udp has for each socket how many datagrams the kernel has dropped,
-nearly always because its queue was full; to be told with each datagram
-(SO_RXQ_OVFL) would cost each datagram something.
+Facts: /proc/PID/smaps_rollup has the proportional set size (PSS) of a process:
+each page counts by the part 1/N for each of the N processes that share it, so
+the sum over all processes is the memory that the daemon takes.
+/proc/PID/task/PID/children lists a process's children. /proc/net/udp has the
+number of datagrams that the kernel has dropped for each socket, nearly always
+because the socket's receive queue was full. The alternative, SO_RXQ_OVFL, costs
+time for every datagram.
 
 """
 
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterator, Optional
 
 
-#: Seconds for which what the system was asked for is kept: it may take
-#: milliseconds to tell
-_KEEP = 1.0
+#: Seconds for which values read from /proc are cached: reading them may take
+#: milliseconds
+_CACHE_TIME = 1.0
 
-#: Where the columns are in /proc/net/udp
+#: Indexes of columns in /proc/net/udp
 _INODE_COLUMN = 9
 _DROPS_COLUMN = -1
 
 
 def _Descendants(pid: int) -> Iterator[int]:
-  """Yields a process and all that descend from it.
+  """Yields the ids of a process and all its descendants.
 
   """
   yield pid
@@ -47,7 +48,7 @@ def _Descendants(pid: int) -> Iterator[int]:
               encoding="ascii") as children:
       pids = [int(child) for child in children.read().split()]
   except OSError:
-    # It ended, or the kernel does not tell
+    # The process ended, or the kernel has no such file
     return
   for child in pids:
     yield from _Descendants(child)
@@ -56,7 +57,7 @@ def _Descendants(pid: int) -> Iterator[int]:
 def _Memory(pid: int) -> Optional[int]:
   """Returns the memory that a process and its descendants take, in bytes.
 
-  @return: None where the kernel does not tell
+  @return: None if the kernel does not provide it
 
   """
   total = 0
@@ -66,19 +67,19 @@ def _Memory(pid: int) -> Optional[int]:
         total += sum(int(line.split()[1]) for line in rollup
                      if line.startswith("Pss:"))
     except (FileNotFoundError, ProcessLookupError):
-      # It ended meanwhile, or waits to be collected
+      # The process has ended meanwhile, or is a zombie
       if process == pid:
         return None
     except OSError:
-      # Not ours to look at, any more
+      # EACCES and the like: this process is not allowed to read the file
       return None
   return total * 1024
 
 
 def _Overflow(sock: socket.socket) -> Optional[int]:
-  """Returns how many datagrams the kernel has dropped that were for a socket.
+  """Returns how many datagrams for a socket the kernel has dropped.
 
-  @return: None where the kernel does not tell
+  @return: None if the kernel does not provide it
 
   """
   name = "udp6" if sock.family == socket.AF_INET6 else "udp"
@@ -95,18 +96,18 @@ def _Overflow(sock: socket.socket) -> Optional[int]:
 
 
 class Stats:
-  """Collects what there is to tell.
+  """Collects the values of the answer to STATS.
 
   """
   def __init__(self, setup: setuplib.Setup, serial: int, warnings: int,
                config_state: filestate.State, digest: str,
                load_time: float, kept: Callable[[], int]) -> None:
     """@param serial: the loaded configuration's serial number
-    @param warnings: how many things were left out of it
-    @param config_state: that of the loaded file
-    @param digest: L{filestate.Digest} of what was in it
-    @param load_time: seconds that loading it took
-    @param kept: tells how many questions are kept
+    @param warnings: number of the loaded configuration's warnings
+    @param config_state: state of the loaded file
+    @param digest: L{filestate.Digest} of the file's content
+    @param load_time: seconds that loading the file took
+    @param kept: returns how many WAIT requests are pending
 
     """
     self._setup = setup
@@ -121,22 +122,22 @@ class Stats:
       "load_time": load_time,
       }
     self._loaded = time.monotonic()
-    self._looked = self._loaded - 2 * _KEEP
+    self._read_at = self._loaded - 2 * _CACHE_TIME
     self._memory: Optional[int] = None
     self._overflow: Optional[int] = None
 
   def Collect(self) -> dict[str, Any]:
     """Returns the answer to a STATS request.
 
-    Times are in seconds, sizes in bytes; C{memory} and what was dropped by an
-    C{overflow} of the socket's queue are None where the system does not tell,
-    and may be a second old. Counters are those of all processes since the
-    start, and of this moment.
+    Times are in seconds, sizes in bytes. C{memory} and C{overflow}, the
+    datagrams dropped from the socket's receive queue, are None if the kernel
+    does not provide them, and may be a second old. Counters are current, and
+    are sums over all processes since the daemon's start.
 
     """
     now = time.monotonic()
-    if now - self._looked > _KEEP:
-      self._looked = now
+    if now - self._read_at > _CACHE_TIME:
+      self._read_at = now
       self._memory = _Memory(self._setup.supervisor)
       self._overflow = _Overflow(self._setup.sock)
     answer: dict[str, Any] = {

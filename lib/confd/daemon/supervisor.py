@@ -4,13 +4,17 @@
 
 """The daemon's first process: it watches files and replaces generations.
 
-It never parses the configuration, so nothing that is in there can end it. It
-holds the socket, which every generation inherits: a new one starts to read when
-the old one has stopped, and what comes in between waits in the socket's queue.
-So no request is lost, and the serial number never goes back.
+Rule: the supervisor never parses the configuration, so that no content of that
+file can crash it.
 
-What has to be done is L{policy}'s to say; here it is found out what has
-happened, and done. The loop waits in one place (L{Supervisor._Wait}) only.
+Rule: the supervisor opens the UDP socket, and every generation inherits it. A
+new generation starts to read when the old one has stopped reading; datagrams
+that arrive in between wait in the socket's queue. So no request is lost, and
+the serial number in replies never decreases.
+
+Rule: L{policy} decides. This module reports events to the policy, and carries
+out the actions that the policy returns. The event loop blocks in one place,
+L{Supervisor._Wait}.
 
 """
 
@@ -48,22 +52,25 @@ _KEEPER_DELAY = (5.0, 5.0, 5.0)
 #: Delays before a spare loader that died is replaced
 _SPARE_DELAY = (1.0, 10.0, 10.0)
 
-#: Seconds that the end of the daemon may take; then what is left is left
+#: Seconds that the shutdown may take; generations still there are left then
 _STOP_TIMEOUT = 3.0
 
-#: How often, and how many seconds apart, it is asked how a loader ended
+#: Calls of waitpid() for the exit code of a loader whose status pipe is at end
+#: of file, and seconds between two of them
 _EXIT_TRIES = 20
 _EXIT_PAUSE = 0.001
 
-#: Seconds between two looks at the key while nothing can be loaded
+#: Seconds between two checks of the key file's state while no generation may be
+#: started
 _KEY_INTERVAL = 0.25
 
-#: Datagrams thrown away at a time where there is nothing to answer with
+#: Datagrams to discard in one turn of the event loop while no configuration can
+#: be served
 _DRAIN_BATCH = 1000
 
 
 class Supervisor:
-  """Sees to it that the newest usable configuration is served.
+  """Runs the generations, so that the newest usable configuration is served.
 
   """
   def __init__(self, setup: setuplib.Setup, keeper: pidfile.Keeper,
@@ -80,34 +87,36 @@ class Supervisor:
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGINT,
                                          signal.SIGHUP, signal.SIGUSR1,
                                          signal.SIGCHLD])
-    #: Generations by their numbers, those that are leaving too
+    #: Generations by their numbers, including those told to finish
     self._generations: Dict[int, generation.Generation] = {}
-    #: The key's file when its mode was looked at, and what was said of that
+    #: State of the key file when its mode was last checked, and the warning
     self._key_state: Any = None
     self._key_warning: Optional[str] = None
     self._keeper_backoff = backoff.Backoff(*_KEEPER_DELAY)
     self._keeper_due = 0.0
-    #: A loader that waits for the order to load, and whether it does so already
+    #: The spare loader, and whether it has reported that it waits for the order
+    #: to load
     self._spare: Optional[generation.Generation] = None
     self._spare_prepared = False
     self._spare_backoff = backoff.Backoff(*_SPARE_DELAY)
     self._spare_due = 0.0
     self._spare_failure: Optional[str] = None
     self._stop = False
-    self._told_ready = False
-    #: The process that asks for the watchdog, and when the next one is due
-    self._trial_pid: Optional[int] = None
-    self._trial_due = time.monotonic()
+    self._ready_sent = False
+    #: Process id of the child that sends the watchdog's request, and when to
+    #: start the next one (monotonic time)
+    self._probe_pid: Optional[int] = None
+    self._probe_due = time.monotonic()
 
   def Run(self) -> None:
-    """Runs the daemon until it is told to stop.
+    """Runs the daemon until SIGTERM or SIGINT.
 
     """
     while not self._stop:
       if not self._keeper.pid and time.monotonic() >= self._keeper_due:
         self._StartKeeper()
       self._watch.Renew()
-      self._LookAtFiles()
+      self._CheckFiles()
       self._Act()
       self._KeepSpare(time.monotonic())
       self._Notify(time.monotonic())
@@ -117,7 +126,7 @@ class Supervisor:
 
   # Files
 
-  def _LookAtFiles(self) -> None:
+  def _CheckFiles(self) -> None:
     files = messages.Files(filestate.FileState(self._setup.config_file),
                            filestate.FileState(self._setup.key_file))
     if files.key != self._key_state:
@@ -126,7 +135,7 @@ class Supervisor:
     self._policy.FilesSeen(files, time.monotonic())
 
   def _CheckKeyMode(self) -> None:
-    """Says who else can get at the key, once.
+    """Logs each new warning about the mode of the key file once.
 
     """
     warning = localnode.KeyWarning(self._setup.key_file)
@@ -134,19 +143,19 @@ class Supervisor:
       logging.warning(warning)
     self._key_warning = warning
 
-  # What is to be done
+  # The policy's actions
 
   def _Act(self) -> None:
-    """Does what the policy says.
+    """Carries out the policy's actions.
 
     """
     actions = self._policy.TakeActions()
     while actions:
-      # The counter is up to date before any generation is told to serve
+      # Set the counter before an action tells a generation to serve
       self._row[counters.INDEX[counters.CONFIG_STALE]] = int(self._policy.stale)
       for action in actions:
         self._Do(action)
-      # What was done may have had consequences
+      # The actions just done may have caused further ones
       actions = self._policy.TakeActions()
 
   def _Do(self, action: policy.Action) -> None:
@@ -168,7 +177,7 @@ class Supervisor:
         self._Close(item)
 
   def _Start(self, number: int) -> None:
-    """Starts a generation: has the spare loader load, or another process.
+    """Starts a generation: with the spare loader if prepared, else a new one.
 
     """
     item = self._spare
@@ -179,7 +188,8 @@ class Supervisor:
       self._generations[number] = item
       self._policy.Started(number, item.pid, spare=True)
       return
-    # It would be no quicker than another, and its number is taken
+    # An unprepared spare loader would be no quicker than a new process, and the
+    # new process needs its generation number
     self._DropSpare()
     try:
       item = generation.Generation(self._setup, number, self._OwnFds())
@@ -196,11 +206,11 @@ class Supervisor:
   # The spare loader
 
   def _KeepSpare(self, now: float) -> None:
-    """Sees to it that a spare loader is there when it may be of use.
+    """Starts the spare loader if the policy wants one, or ends it.
 
     """
     if not self._policy.busy:
-      # Nothing is served, nor may be for long
+      # No generation serves, perhaps for a long time: free the spare's memory
       self._DropSpare()
     elif (self._spare is None and self._policy.wants_spare and
           now >= self._spare_due):
@@ -214,8 +224,8 @@ class Supervisor:
   def _NoteSpareFailed(self, what: str) -> None:
     """Plans the next try to start a spare loader.
 
-    @param what: is written to the log unless it was before, and no spare loader
-      was of use since
+    @param what: message for the log, which is not repeated until a spare loader
+      was used
 
     """
     now = time.monotonic()
@@ -233,7 +243,7 @@ class Supervisor:
       self._spare = None
 
   def _ReadSpare(self, item: generation.Generation) -> None:
-    """Takes note of what the spare loader says, or that it is gone.
+    """Reads messages of the spare loader, or the end of file if it died.
 
     """
     (found, gone) = item.Read()
@@ -258,15 +268,16 @@ class Supervisor:
     return fds
 
   def _AllGenerations(self) -> List[generation.Generation]:
-    """Returns all generations, and what is to become one.
+    """Returns all generations, and the spare loader, the next generation.
 
     """
     return [*self._generations.values(), *filter(None, [self._spare])]
 
   def _ForkHelper(self, function: Callable[[], None]) -> int:
-    """Runs a function in a child that the daemon need not wait for.
+    """Runs a function in a child that may outlive the daemon.
 
-    The child may take long: it must not keep the port, nor the keeper.
+    The child closes the UDP socket and the keeper's pipe: as long as it held
+    them, the next daemon could not bind the port, and the pid file would stay.
 
     @return: process id
     @raise OSError: there are too many processes, or the like
@@ -276,7 +287,7 @@ class Supervisor:
                                    self._keeper.write_fd])
 
   def _StartKeeper(self) -> None:
-    """Starts the process that keeps the pid file, or tries to.
+    """Starts the keeper of the pid file; a failure is logged and tried again.
 
     """
     try:
@@ -286,9 +297,9 @@ class Supervisor:
                     " tried again in %d s", err.strerror, self._DelayKeeper())
 
   def _DelayKeeper(self) -> float:
-    """Plans the next try to start that process.
+    """Plans the next try to start the keeper.
 
-    @return: seconds until then
+    @return: seconds until that try
 
     """
     now = time.monotonic()
@@ -299,27 +310,27 @@ class Supervisor:
   # systemd
 
   def _Notify(self, now: float) -> None:
-    """Tells systemd how the daemon is.
+    """Sends systemd the daemon's readiness, and the watchdog's keep-alive.
 
-    A node that has nothing to serve is as well as one that serves: restarting
-    the daemon there would help nobody.
+    The keep-alive is sent if the daemon answers a request; or while the daemon
+    has nothing that could be served, when a restart would not help.
 
     """
-    if not self._told_ready and not self._policy.starting:
-      self._told_ready = True
+    if not self._ready_sent and not self._policy.starting:
+      self._ready_sent = True
       self._notifier.Ready()
-    if self._notifier.interval is None or now < self._trial_due:
+    if self._notifier.interval is None or now < self._probe_due:
       return
-    self._trial_due = now + self._notifier.interval
+    self._probe_due = now + self._notifier.interval
     key = self._policy.served_key
     if key is not None:
-      if self._trial_pid is None:
-        self._StartTrial(bytes.fromhex(key))
+      if self._probe_pid is None:
+        self._StartProbe(bytes.fromhex(key))
     elif self._policy.silence_is_right:
       self._notifier.Alive()
 
-  def _StartTrial(self, key: bytes) -> None:
-    """Starts a process that asks this daemon a question.
+  def _StartProbe(self, key: bytes) -> None:
+    """Starts a child that sends this daemon a request, for the watchdog.
 
     """
     address = self._setup.sock.getsockname()
@@ -332,15 +343,15 @@ class Supervisor:
         os._exit(os.EX_UNAVAILABLE)
 
     try:
-      self._trial_pid = self._ForkHelper(_Main)
+      self._probe_pid = self._ForkHelper(_Main)
     except OSError as err:
       logging.error("Cannot start a process for the watchdog: %s",
                     err.strerror)
 
-  # What happens
+  # Events
 
   def _Wait(self) -> None:
-    """Waits for something to happen, and tells the policy.
+    """Waits for events or a deadline, handles them, and informs the policy.
 
     """
     now = time.monotonic()
@@ -350,13 +361,14 @@ class Supervisor:
       timeout = min(timeout, _KEY_INTERVAL)
     spare_due = self._spare_due if self._policy.wants_spare else None
     for due in (self._policy.Wakeup(now), self._keeper_due, spare_due,
-                self._trial_due if self._notifier.interval else None):
+                self._probe_due if self._notifier.interval else None):
       if due is not None and now < due:
         timeout = min(timeout, due - now)
     generations = list(self._generations.values())
     spare = self._spare
     sources: List[Any] = [self._signals, *self._AllGenerations()]
-    # Hints are of no use while nothing can be loaded, and there may be many
+    # Ignore inotify while no generation may be started: the events would only
+    # wake the loop, possibly thousands of times
     if self._watch.fileno() >= 0 and can_load:
       sources.append(self._watch)
     if self._policy.discards:
@@ -365,7 +377,8 @@ class Supervisor:
     for item in generations:
       if item in readable:
         self._ReadMessages(item)
-    # What was read may have led to its use
+    # The messages just handled may have turned the spare loader into a
+    # generation, which is not read here
     if spare and spare in readable and spare is self._spare:
       self._ReadSpare(spare)
     if self._watch in readable:
@@ -377,7 +390,7 @@ class Supervisor:
     self._Act()
 
   def _ReadMessages(self, item: generation.Generation) -> None:
-    """Passes on what a generation says, or that it is gone.
+    """Passes a generation's messages, or its end of file, to the policy.
 
     """
     (found, gone) = item.Read()
@@ -393,7 +406,7 @@ class Supervisor:
     self._Act()
 
   def _AwaitExit(self, item: generation.Generation) -> None:
-    """Waits for a loader that has closed all it had, to know how it ends.
+    """Waits a moment for the exit code of a loader that has closed its pipe.
 
     """
     for _ in range(_EXIT_TRIES):
@@ -403,7 +416,7 @@ class Supervisor:
       time.sleep(_EXIT_PAUSE)
 
   def _Drain(self) -> None:
-    """Throws away what nobody can answer.
+    """Discards datagrams that no generation can answer, and counts them.
 
     """
     for _ in range(_DRAIN_BATCH):
@@ -422,7 +435,7 @@ class Supervisor:
       self._LogCounters()
     if signal.SIGHUP in signums:
       self._reopen_logs()
-      # Also where nothing has changed: that makes processes with the new log
+      # Reload unchanged files, too: new processes write to the new log
       logging.info("Reopened the log; loading the configuration again")
       self._DropSpare()
       self._policy.Hangup()
@@ -430,7 +443,7 @@ class Supervisor:
       self._stop = True
 
   def _HandleEnds(self, ended: List[Any]) -> None:
-    """Takes note of children that have ended.
+    """Handles children that have ended, the pid file's keeper among them.
 
     @param ended: from L{process.Reap}
 
@@ -446,21 +459,22 @@ class Supervisor:
                       self._DelayKeeper())
       elif pid == self._watch.pid:
         self._watch.pid = None
-      elif pid == self._trial_pid:
-        self._trial_pid = None
+      elif pid == self._probe_pid:
+        self._probe_pid = None
         if code == os.EX_OK:
           self._notifier.Alive()
 
   def _FindLostLoaders(self) -> None:
-    """Looks for loaders that died while a child of theirs lives.
+    """Reports to the policy each loader that died and left a child behind.
 
-    A child that is stopped or cannot end would hold the status pipe for ever.
+    The end of file of the status pipe is no sufficient sign: a child that is
+    stopped (SIGSTOP), or cannot end, would hold the pipe open for ever.
 
     """
     for item in list(self._generations.values()):
       if item.exit_code is None:
         continue
-      # Most often all of them are gone, and the pipe says so
+      # Read first: usually the children are gone, too, and end of file says so
       self._ReadMessages(item)
       if item.number in self._generations:
         self._policy.LoaderDied(item.number,
@@ -472,7 +486,7 @@ class Supervisor:
       logging.info("Counter %s: %d", name, value)
 
   def _Shutdown(self) -> None:
-    """Ends all generations.
+    """Ends all processes, and closes the socket.
 
     """
     deadline = time.monotonic() + _STOP_TIMEOUT
@@ -481,10 +495,12 @@ class Supervisor:
     self._Act()
     while self._policy.busy and time.monotonic() < deadline:
       self._Wait()
-    if self._trial_pid:
-      process.End(self._trial_pid)
+    if self._probe_pid:
+      process.End(self._probe_pid)
     self._watch.Close()
-    # Last, as what is killed before needs it
+    # Stop the keeper last: until then, it removes the pid file should the
+    # supervisor be killed
     self._keeper.Stop()
-    # Free for the next daemon before the pid file goes
+    # Close the socket before the pid file is removed, so that the next daemon
+    # finds the port free
     self._setup.sock.close()
