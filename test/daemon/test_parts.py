@@ -46,9 +46,9 @@ class _Test(unittest.TestCase):
     self.daemon = testutils.Daemon(config)
     self.addCleanup(self.daemon.Stop)
     self.daemon.Start()
-    front = (_FRONT, testutils.FreePort(_FRONT))
-    self.peer = "%s:%d" % front
-    self.relay = relay.Relay({front: ("127.0.0.1", self.daemon.port)},
+    self.front = (_FRONT, testutils.FreePort(_FRONT))
+    self.peer = "%s:%d" % self.front
+    self.relay = relay.Relay({self.front: ("127.0.0.1", self.daemon.port)},
                              loss=_LOSS)
     self.addCleanup(self.relay.Stop)
 
@@ -95,9 +95,13 @@ class TestConfig(_Test):
     def _Change():
       testutils.WaitFor(lambda: len(self.relay.delivered) > 100,
                         "the answer is coming")
+      # No further part arrives before the new configuration is served
+      self.relay.cut.add(self.front)
       self.daemon.WriteConfig(new)
+      self.daemon.WaitForSerial(new["serial_no"])
+      self.relay.cut.clear()
     changer = threading.Thread(target=_Change)
-    # What is not delivered at once is still coming when the change is loaded
+    # Slow enough to be cut off midway
     self.relay.delay = 0.2
     changer.start()
     try:
