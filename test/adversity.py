@@ -206,7 +206,7 @@ class HeldLoads:
   """Has a daemon's loads wait, for tests of what happens meanwhile.
 
   Use as a context manager. Loads wait between L{Hold} and L{Release}; a spare
-  loader that only rehearses does not.
+  loader's warm-up does not.
 
   @ivar env: the environment that a daemon needs for that
 

@@ -2,11 +2,11 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A generation, as the supervisor sees it: a process group and two pipes.
+"""A generation's handle in the supervisor: a process group and two pipes.
 
 A generation is a loader and its children, see L{loader}. All of them hold the
-write end of the status pipe, so its end of file says that none is left; they
-are one process group, so that they can be killed together.
+write end of the status pipe, so that end of file means that none is left. All
+of them are in one process group, so that they can be killed together.
 
 """
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
   from typing import Iterable, List, Optional, Tuple
 
 
-#: What is read from a status pipe at a time (bytes)
+#: Bytes read from a status pipe at a time
 _READ_SIZE = 1 << 16
 
 
 class Generation:
-  """A generation's handle.
+  """The supervisor's handle of a generation.
 
   @ivar pid: process id of the loader
-  @ivar exit_code: how that ended, see L{process.Reap}; None while it is not
-    known to have ended
+  @ivar exit_code: how the loader ended, see L{process.Reap}; None while it is
+    not known to have ended
 
   """
   def __init__(self, setup: setuplib.Setup, number: int,
                close_fds: Iterable[int], spare: bool = False) -> None:
     """Starts the loader.
 
-    @param number: generations are numbered through
-    @param close_fds: descriptors of the supervisor's own
+    @param number: the generation's number, one more than the last one's
+    @param close_fds: descriptors of the supervisor, which the loader closes
     @param spare: whether the loader waits for the order to load
-    @raise OSError: there are too many processes, or the like
+    @raise OSError: the system has too many processes, or the like
 
     """
     self.number = number
@@ -71,7 +71,7 @@ class Generation:
 
   @property
   def finishing(self) -> bool:
-    """Whether it was told to finish.
+    """Whether the generation was told to finish.
 
     """
     return self._control_fd < 0
@@ -83,9 +83,9 @@ class Generation:
     return [fd for fd in (self._control_fd, self._status_fd) if fd >= 0]
 
   def Read(self) -> Tuple[List[messages.Message], bool]:
-    """Reads what the loader has said.
+    """Reads messages of the loader.
 
-    @return: messages, and whether the generation is gone
+    @return: messages, and whether no process of the generation is left
 
     """
     try:
@@ -96,7 +96,7 @@ class Generation:
     return (found, not data)
 
   def Order(self, order: bytes) -> None:
-    """Tells the loader something.
+    """Sends an order to the loader.
 
     @param order: one of L{messages}' orders
 
@@ -104,11 +104,11 @@ class Generation:
     try:
       os.write(self._control_fd, order)
     except BrokenPipeError:
-      # It died; its end of file is on its way
+      # The loader died; end of file of the status pipe will report it
       pass
 
   def Finish(self) -> None:
-    """Lets the generation answer what it holds and go.
+    """Tells the generation to answer its pending requests and to end.
 
     """
     if self._control_fd >= 0:
@@ -116,16 +116,18 @@ class Generation:
       self._control_fd = -1
 
   def Kill(self) -> None:
-    """Kills all its processes; they may be gone already, but not its number.
+    """Kills all processes of the generation; some or all may have ended.
+
+    To be called only before L{Read} has reported that the generation is gone.
 
     """
     self.Finish()
-    # While nobody has read the end of file, a process of it may be there, or
-    # has just ended; its number is not given away so soon
+    # The group's number is still valid: until end of file is read, a process of
+    # the group exists or has just ended, and numbers are not reused that soon
     process.KillGroup(self.pid)
 
   def Close(self) -> None:
-    """To be called when the generation is gone, or is not waited for.
+    """Closes the pipes of a generation that is gone, or no longer waited for.
 
     """
     self.Finish()

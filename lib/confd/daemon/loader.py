@@ -2,35 +2,39 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A generation, as its own processes see it: they live with one snapshot.
+"""The processes of a generation: a loader and its children, with one snapshot.
 
-A generation is a loader, which reads the configuration and the key and builds
-the snapshot, and its children: workers, and one process for the answers that
-take long. They share the snapshot's memory, since they are forked after it was
-built. The loader answers what is asked about the daemon itself, and keeps the
-questions that wait for a change. It answers those when it finishes. The next
-generation knows nothing of them; the clients ask it.
+The loader reads the configuration and the key, and builds the snapshot. Its
+children are workers, and one process for large answers. The children share the
+snapshot's memory (copy-on-write), since they are forked after it was built.
 
-Workers read the socket; while there is none, the loader does. So it is when
-there is little to do, and when the last worker has just died. Workers come when
-a process that reads has much to do, and go after a quiet time; so does the
-process for large answers. Where loading takes long, one worker is there from
-the start, and stays: a process that reads may die of what it is asked, and a
-worker is replaced at once, a loader only by loading again.
+The loader answers requests about the daemon itself, and keeps requests that
+wait for a change. When the generation finishes, the loader answers the kept
+requests, since the next generation does not know them; clients then ask the
+next generation.
 
-A spare loader is started ahead of need and waits for the order to load. It has
-loaded the files once before, if they are not large, and thrown the outcome
-away: so its memory is its own already, and loading in earnest takes less time.
+Workers read the socket; while there is no worker, the loader reads it. No
+worker exists while there is little to do, or just after the last one has died.
+Workers are started when a reading process has much to do, and end after a quiet
+time, as does the process for large answers. Where loading takes long, one
+worker is started at once and stays: a request may kill the process that reads
+it, and a worker is replaced at once, but a loader only by loading again.
 
-Rule 1: whatever happens to one of them, the others notice. A worker sees its
-parent change and reads end of file from a pipe of the loader's, the process
-for large answers dies with the same pipe, the loader reads end of file where
-the supervisor was. Whoever forks closes in the child what would keep such a
-pipe open.
+A spare loader is started ahead of need, and waits for the order to load. First
+it warms up: it loads the files once, if they are not large, and discards the
+snapshot. So the memory pages that loading writes to have been copied before the
+order comes (copy-on-write), and the load that counts takes less time.
 
-Rule 2: no process that serves reads anything larger than a key may be. A
-configuration is read by a loader that does not serve yet, and looked at again
-by a child of one that does; both die first when memory runs out.
+Rule 1: each process notices the death of the others. A worker notices that its
+parent process has changed, and reads end of file from a pipe of the loader's.
+The process for large answers is killed through such a pipe. The loader reads
+end of file from the supervisor's pipe. Every fork closes in the child the
+descriptors that would keep such a pipe open.
+
+Rule 2: no serving process reads more of a file than a key may have. A
+configuration is read by a loader that does not serve yet, and checked again
+later by a child of a loader that does. If memory runs out, both of these are
+killed before the processes that serve.
 
 """
 
@@ -71,83 +75,88 @@ if TYPE_CHECKING:
 #: Delays before a child that died is replaced, see L{backoff.Backoff}
 _RESPAWN_DELAY = (0.1, 10.0, 5.0)
 
-#: Seconds that the children have to finish
+#: Seconds that workers get to finish
 _FINISH_TIME = 0.5
-#: Seconds for what workers have left to other processes, at the end
+#: Seconds for answering forwarded requests when a generation finishes
 _FINISH_FORWARDED_TIME = 0.1
 
-#: Seconds for answering the questions that are kept, at the end; 4,096 take a
-#: tenth of it
-_TELL_TIME = 0.2
+#: Seconds for answering the kept requests when a generation finishes; 4,096
+#: requests take a tenth of them
+_ANSWER_KEPT_TIME = 0.2
 
-#: The queue of requests to the loader, as far as the system allows (bytes)
+#: Send buffer for requests that workers forward to the loader (bytes); the
+#: system may limit the buffer to less
 _LOADER_QUEUE = 4 << 20
 
-#: How many requests of workers the loader deals with before it looks around
+#: Forwarded requests that the loader handles per turn of its event loop
 _BATCH = 64
 
-#: How much the process for large answers steps back
+#: Added to the nice value of the process for large answers
 _LARGE_NICE = 10
-#: How much more readily it is killed when memory runs out
+#: Added to the oom_score_adj of the process for large answers
 _LARGE_OOM_SCORE = 100
-#: Seconds without a question after which it goes
+#: Seconds without a request after which the process for large answers ends
 _LARGE_IDLE = 60.0
 
-#: Loading takes long if it takes more than so many seconds of CPU time
+#: Loading counts as long if it takes more than this CPU time (seconds)
 _LONG_LOAD = 0.05
 
-#: Largest configuration that a spare loader loads to be prepared (bytes)
-_REHEARSED_SIZE = 1 << 20
-#: The key with which it asks itself a question then
+#: Largest configuration that a spare loader loads for its warm-up (bytes)
+_WARM_UP_SIZE = 1 << 20
+#: Key for the request that a spare loader makes and answers in its warm-up
 _NO_KEY = b"\0"
 
-#: Seconds after which a generation's first process ends when all has stopped.
-#: Taking its memory apart takes a processor for a millisecond or more; just
-#: then, those that take over need it.
+#: Seconds that a loader waits before it ends, after its generation has stopped.
+#: Freeing its memory takes a processor for a millisecond or more; the next
+#: generation needs that processor at the moment of taking over.
 _END_DELAY = 0.05
 
-#: How much of what is wrong with a configuration is logged
+#: Limits for warnings about a configuration in the log: how many of them, and
+#: the characters of each
 _WARNINGS = 10
 _WARNING_LENGTH = 200
 
-#: What is read of requests for another worker at a time (bytes)
+#: Bytes read at a time from the pipe on which workers ask for another worker
 _HELP_SIZE = 4096
 
-#: How long two changes of a file may have the same time stamp (seconds): where
-#: stamps have whole seconds (or two, on some file systems), and elsewhere,
-#: where the kernel's clock for stamps ticks at least so often
+#: Granularity of a file's time stamps, in seconds: two changes in that time may
+#: get the same stamp. Coarse: file systems that store whole seconds, or even
+#: numbers of seconds. Fine: all others, where stamps are taken from a kernel
+#: clock that ticks at least so often.
 _COARSE_GRAIN = 2.1
 _FINE_GRAIN = 0.05
 
 
 def _ForwardingSockets() -> Tuple[socket.socket, socket.socket]:
-  """Makes a way for what workers leave to another process.
+  """Makes a socket pair for requests that workers forward to another process.
 
-  @return: the workers' end and the other's
+  @return: the workers' end, and that of the other process
 
   """
   socks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-  # Workers never wait for it
+  # A full queue must not block workers
   socks[0].setblocking(False)
   return socks
 
 
 class _Links:
-  """What ties the loader and its children together while they serve.
+  """Sockets and pipes between the loader and its children while they serve.
 
-  @ivar large: requests to the process for large answers
-  @ivar loader: requests to the loader itself
-  @ivar alive: a pipe whose write end is the loader's; when that is closed,
-    workers finish
-  @ivar large_alive: likewise; with it the process for large answers ends
-  @ivar help: a pipe for bytes by which workers ask for another worker
-  @ivar go: a pipe that has a byte in it as soon as workers may serve
+  @ivar large: sockets for requests to the process for large answers
+  @ivar loader: sockets for requests to the loader
+  @ivar alive: a pipe whose write end only the loader holds; when that end is
+    closed, workers finish
+  @ivar large_alive: another such pipe; when its write end is closed, the
+    process for large answers is killed
+  @ivar help: a pipe to which workers write a byte to ask for another worker
+  @ivar go: a pipe that holds a byte as soon as workers may serve
 
   """
   def __init__(self) -> None:
     self.large = _ForwardingSockets()
     self.loader = _ForwardingSockets()
-    # A thousand clients may be told at the same moment, and ask again
+    # Enlarge the queue to the loader: when a thousand clients are told of a
+    # change at the same moment, all of them ask again
     self.loader[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
                               _LOADER_QUEUE)
     self.alive = os.pipe2(os.O_CLOEXEC)
@@ -163,12 +172,12 @@ class _Links:
 
 
 class _Child:
-  """A place for a child of the loader.
+  """A slot for a child process of the loader.
 
-  @ivar index: which of the counters' rows of its generation it has
-  @ivar pid: process id, None while there is no process
-  @ivar wanted: whether there should be one
-  @ivar due: monotonic time before which none may be started
+  @ivar index: index of the child's row among its generation's counters
+  @ivar pid: process id; None while the slot has no process
+  @ivar wanted: whether the slot should have a process
+  @ivar due: monotonic time before which no process may be started
 
   """
   def __init__(self, index: int) -> None:
@@ -180,7 +189,7 @@ class _Child:
 
 
 def _Describe(err: Exception) -> str:
-  """Says in one line what an exception is and where it was raised.
+  """Returns one line with an exception and the place that raised it.
 
   """
   frame = traceback.extract_tb(err.__traceback__)[-1]
@@ -189,11 +198,11 @@ def _Describe(err: Exception) -> str:
 
 
 def _YoungFor(states: Iterable[filestate.State], now: float) -> float:
-  """Tells how long the states of files may still hide a change.
+  """Returns how long a further change may leave a file's state the same.
 
-  Two changes within a tick of the clock that stamps are taken from may leave
-  the same state. A stamp of whole seconds is from a file system that knows no
-  others.
+  Two changes within one tick of the clock for time stamps may result in the
+  same state. A stamp without a fraction of a second is taken to be from a file
+  system that stores no fractions.
 
   @param now: the time, in seconds since the epoch
   @return: seconds
@@ -211,7 +220,7 @@ class Loader:
   """A generation's first process.
 
   """
-  # Made in that process
+  # Set in the loader's own process, after the fork
   _pid: int
   _signals: process.SignalQueue
   _links: _Links
@@ -220,9 +229,9 @@ class Loader:
 
   def __init__(self, setup: setuplib.Setup, number: int, control_fd: int,
                status_fd: int) -> None:
-    """@param number: of the generation
-    @param control_fd: where the supervisor's orders come from
-    @param status_fd: where messages go to, see L{messages}
+    """@param number: number of the generation
+    @param control_fd: read end of the pipe of the supervisor's orders
+    @param status_fd: write end of the pipe of messages, see L{messages}
 
     """
     self._setup = setup
@@ -233,29 +242,29 @@ class Loader:
     self._workers = [_Child(index) for index in range(setup.workers)]
     self._large = _Child(setup.workers)
     self._children = [*self._workers, self._large]
-    # The process that looks at the files again, while there is one
+    # Process id of the child that checks the files; None while there is none
     self._check_pid: Optional[int] = None
-    # Set when the files were loaded
+    # Set when the files have been loaded
     self._snapshot: Any = None
     self._key = b""
     self._digest = ""
     self._stats: Any = None
     self._source: Any = None
-    #: Whether there is a worker at all times
+    #: Whether one worker is kept running at all times
     self._keeps_worker = False
 
   def Run(self) -> None:
-    """Does all the loader does; returns when the generation is to end.
+    """Loads the files and serves; returns when the generation has stopped.
 
     """
-    # Whatever else runs on the machine: loading can be tried again
+    # If memory runs out, kill this process first, as a load can be repeated
     process.SetOomScore(process.OOM_FIRST)
     self._pid = os.getpid()
     self._CountLost(self._OwnRow())
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGCHLD])
     if not self._Load():
       return
-    # All is at hand when the old generation has stopped
+    # Prepare to serve while the old generation may still be serving
     self._Prepare()
     if not self._AwaitOrder():
       return
@@ -267,54 +276,58 @@ class Loader:
     time.sleep(_END_DELAY)
 
   def RunSpare(self) -> None:
-    """Waits for the order to load, then does all the loader does.
+    """Warms up and waits for the order to load, then goes on as L{Run}.
 
     """
     process.SetOomScore(process.OOM_FIRST)
-    # Lost messages are counted where this generation counts
+    # Count lost log messages in this generation's counters
     self._CountLost(self._OwnRow())
-    # A group that is told to end has the supervisor in it, which ends this
+    # Ignore SIGTERM: a whole group of processes that gets this signal includes
+    # the supervisor, which kills the spare loader
     process.IgnoreTermination()
     process.DieWithWriter(self._control_fd)
-    self._Rehearse()
+    self._WarmUp()
     process.OutliveWriter(self._control_fd)
-    # The order may come from now on, and not before
+    # The supervisor sends the order only after this message
     self._Tell(messages.Prepared())
     if os.read(self._control_fd, 1) == messages.LOAD:
       self._Tell(messages.Loading())
       self.Run()
 
-  def _Rehearse(self) -> None:
-    """Builds a snapshot, and has it answer a question, for nothing.
+  def _WarmUp(self) -> None:
+    """Builds a snapshot, answers one request from it, and discards both.
+
+    Afterwards the process has its own copies of the memory pages that it is
+    going to write to when it loads the files in earnest (copy-on-write).
 
     """
     now = time.time()
     try:
-      (text, _) = filestate.ReadFile(self._setup.config_file, _REHEARSED_SIZE)
+      (text, _) = filestate.ReadFile(self._setup.config_file, _WARM_UP_SIZE)
       responder.Responder(
         answers.Quick(snapshot.Snapshot(text)), _NO_KEY,
         [0] * len(counters.NAMES), self._setup.replays).Respond(
           wire.PackRequest(_NO_KEY, now, constants.CONFD_REQ_PING, None,
-                           "rehearsal"), now)
+                           "warm-up"), now)
     except Exception: # pylint: disable=W0718
-      # Loading in earnest says what is wrong
+      # Loading in earnest reports the error
       pass
 
   def _Tell(self, message: messages.Message) -> None:
     try:
       os.write(self._status_fd, messages.Encode(message))
     except BrokenPipeError:
-      # The supervisor died; the end of file of the other pipe is there too
+      # The supervisor died; the pipe of orders is at end of file, too
       pass
 
   def _ReadFiles(self) -> Tuple[bytes, filestate.State,
                                 bytes, filestate.State]:
-    """Reads both files, the configuration whatever its size is.
+    """Reads the configuration, of any size, and the key.
 
-    Only to be called before this process serves.
+    A process that serves must not call this (rule 2).
 
     @return: the configuration and its state, the key and its state
-    @raise errors.ConfigurationError: one of them cannot be read, or is no key
+    @raise errors.ConfigurationError: a file cannot be read, or holds no key
 
     """
     (key, key_state) = localnode.ReadDaemonKey(self._setup.key_file)
@@ -322,9 +335,9 @@ class Loader:
     return (text, state, key, key_state)
 
   def _Load(self) -> bool:
-    """Reads the files and builds the snapshot.
+    """Reads the files, builds the snapshot, and reports to the supervisor.
 
-    @return: whether that succeeded; the supervisor was told
+    @return: whether that succeeded
 
     """
     path = self._setup.config_file
@@ -332,9 +345,11 @@ class Loader:
     cpu_before = time.process_time()
     files = messages.Files(filestate.FileState(path),
                            filestate.FileState(self._setup.key_file))
-    # Loading may take long, and nobody may be waiting for it any more
+    # Die with the supervisor, even in the middle of a long load, whose result
+    # nothing would wait for
     process.DieWithWriter(self._control_fd)
-    # Millions of objects are about to be made, and none to become garbage
+    # Disable garbage collection: a load may make millions of objects, none of
+    # which becomes garbage
     gc.disable()
     try:
       (text, state, self._key, key_state) = self._ReadFiles()
@@ -350,7 +365,7 @@ class Loader:
     except MemoryError:
       reason = "%s: not enough memory" % path
     except Exception as err: # pylint: disable=W0718
-      # Said like any other failure, hence not again at each try
+      # Report a bug like any other failure, or it would be logged at each retry
       reason = "%s: programming error; %s: %s" % (path, confd.PLEASE_REPORT,
                                                   _Describe(err))
     else:
@@ -364,16 +379,18 @@ class Loader:
                               self._digest, time.monotonic() - start,
                               lambda: self._own.kept)
     self._keeps_worker = time.process_time() - cpu_before > _LONG_LOAD
-    # Workers inherit what it has kept
+    # Share one source with the workers, which inherit the answers cached in it
     self._source = answers.Quick(self._snapshot)
-    # What was built stays as it is: the collector need not look at it, which
-    # would also copy the pages that the workers share
+    # Exempt the snapshot, which never changes, from garbage collection, which
+    # would write to the pages that workers share, and so copy them
     gc.freeze()
     gc.enable()
-    # Names in them may be of any length, and hold anything
+    # Escape and shorten the warnings, as names in them may be of any length and
+    # hold any character
     warnings = [ascii(warning)[1:-1][:_WARNING_LENGTH]
                 for warning in self._snapshot.warnings]
-    # What is written to the pipe, after this, is for _AwaitOrder
+    # From here on, data in the pipe are orders for _AwaitOrder: these must not
+    # kill this process
     process.OutliveWriter(self._control_fd)
     self._Tell(messages.Ready(self._snapshot.serial, files, self._key.hex(),
                               time.process_time(), young, warnings[:_WARNINGS],
@@ -381,9 +398,9 @@ class Loader:
     return True
 
   def _AwaitOrder(self) -> bool:
-    """Waits until the generation may serve.
+    """Waits for the order to serve, or to finish.
 
-    @return: False if it shall not
+    @return: whether the order is to serve
 
     """
     while True:
@@ -398,16 +415,16 @@ class Loader:
         if order != messages.RENEW_KEY:
           return order == messages.SERVE
         if self._RenewKey():
-          # The worker at hand has the old one
+          # Replace a worker that runs already, as it has the old key
           self._Finish()
           self._Prepare()
 
   def _RenewKey(self) -> bool:
     """Reads the key again.
 
-    One that is of no use is reported by the loader that is to replace this one.
+    An unusable key is ignored here, and reported by the next loader.
 
-    @return: whether there is another one
+    @return: whether the key has changed
 
     """
     try:
@@ -421,9 +438,10 @@ class Loader:
     return changed
 
   def _StartCheck(self) -> None:
-    """Has another process look at the files again.
+    """Starts a child that checks whether the files have changed.
 
-    The files may be of any size now, and take long to read.
+    The serving process must not read the files: by now they may be of any size,
+    and take long to read.
 
     """
     try:
@@ -432,7 +450,7 @@ class Loader:
       self._Tell(messages.Checked(False))
 
   def _CheckMain(self) -> None:
-    """Tells whether the files still hold what was loaded from them.
+    """Reports whether the files still have the contents that were loaded.
 
     """
     process.SetOomScore(process.OOM_FIRST)
@@ -444,14 +462,16 @@ class Loader:
       digest = filestate.DigestFile(self._setup.config_file,
                                     self._snapshot.size)
     except errors.ConfigurationError:
-      # Loading says what is wrong with them
+      # The load that follows reports the error
       same = False
     else:
       same = (key, digest) == (self._key, self._digest)
     self._Tell(messages.Checked(same))
 
   def _Prepare(self) -> None:
-    """Gets ready to serve; a worker that is there from the start waits for it.
+    """Prepares to serve; starts a worker if one is always kept.
+
+    The worker waits for L{_Serve} before it reads from the socket.
 
     """
     self._links = _Links()
@@ -460,15 +480,15 @@ class Loader:
       self._OwnRow())
     self._reader = worker.Reader(
       self._setup.sock, self._Server(self._source, self._OwnRow()),
-      self._Elsewhere())
+      self._Delegates())
     if self._keeps_worker:
       self._workers[0].wanted = True
       self._Start(self._workers[0], time.monotonic())
 
   def _Serve(self) -> bool:
-    """Serves, or has children serve, until the generation is told something.
+    """Serves, by itself or with children, until an order ends that.
 
-    @return: whether to go on, with another key; False is to finish
+    @return: True to serve again, with a new key; False to end
 
     """
     os.write(self._links.go[1], b"g")
@@ -498,13 +518,13 @@ class Loader:
       elif self._links.loader[1].fileno() in readable:
         self._ServeForwarded()
       self._own.AnswerDue()
-    # Nothing is signed with a key that is not used any more: clients find out
-    # by asking again
+    # After a change of the key, kept requests get no answer, as it would be
+    # signed with the old key; clients find out when they ask again
     self._Finish(tell=order != messages.RENEW_KEY)
     return order == messages.RENEW_KEY
 
   def _ServeForwarded(self) -> None:
-    """Answers, or keeps, what workers have left to this process.
+    """Answers, or keeps, requests that workers have forwarded to the loader.
 
     """
     for _ in range(_BATCH):
@@ -513,7 +533,7 @@ class Loader:
         return
 
   def _Sources(self) -> List[int]:
-    """Returns the descriptors to wait for.
+    """Returns the descriptors that the event loop waits for.
 
     """
     fds = [self._control_fd, self._signals.fileno(), self._links.help[0],
@@ -523,7 +543,7 @@ class Loader:
     return fds
 
   def _Timeout(self, now: float) -> Optional[float]:
-    """Returns how long nothing is due.
+    """Returns the seconds until something is due; None if nothing is.
 
     """
     due = [child.due for child in self._children
@@ -533,9 +553,9 @@ class Loader:
     return max(0.0, min(due) - now) if due else None
 
   def _HandleOrder(self, order: bytes) -> Optional[bytes]:
-    """Does what does not end serving.
+    """Carries out orders that do not end serving.
 
-    @return: None to go on, else the order
+    @return: None to go on serving, else the order
 
     """
     if order == messages.CHECK:
@@ -546,7 +566,7 @@ class Loader:
     return order
 
   def _AddWorker(self) -> None:
-    """Has another worker started, if there may be more.
+    """Plans the start of another worker, unless all slots are taken.
 
     """
     for child in self._workers:
@@ -564,9 +584,10 @@ class Loader:
     return self._Row(self._large.index + 1)
 
   def _Fork(self, function: Callable[[], None]) -> int:
-    """Runs a function in a child.
+    """Runs a function in a child, without the descriptors of the loader.
 
-    @raise OSError: as L{process.Fork}
+    @return: process id
+    @raise OSError: as for L{process.Fork}
 
     """
     return process.Fork(
@@ -574,7 +595,7 @@ class Loader:
                  *self._links.LoadersFds(), *self._signals.fds])
 
   def _Start(self, child: _Child, now: float) -> None:
-    """Starts a child.
+    """Starts a child, or plans another try.
 
     """
     def _Main() -> None:
@@ -593,15 +614,15 @@ class Loader:
                     err.strerror, delay)
 
   def _IsKept(self, child: _Child) -> bool:
-    """Tells whether a child stays when there is nothing to do.
+    """Returns whether a child stays when there is nothing to do.
 
     """
     return self._keeps_worker and child is self._workers[0]
 
   def _HandleEnds(self, ended: List[Tuple[int, int]]) -> None:
-    """Plans the replacement of children that died.
+    """Handles the end of children; plans the replacement of those that died.
 
-    @param ended: from L{process.Reap}
+    @param ended: process ids and exit codes, from L{process.Reap}
 
     """
     now = time.monotonic()
@@ -609,15 +630,15 @@ class Loader:
       if pid == self._check_pid:
         self._check_pid = None
         if code != os.EX_OK:
-          # Files that could not be checked may hold anything: load them again
+          # Have the files loaded again, as the check was not completed
           self._Tell(messages.Checked(False))
       for child in self._children:
         if child.pid != pid:
           continue
         child.pid = None
         if code == os.EX_OK and not self._IsKept(child):
-          # It had nothing to do, or somebody has ended it, which shortens the
-          # others' wait
+          # The child was idle, or got SIGTERM. A worker's handler for that
+          # shortens the time-out of the socket that all workers share.
           worker.RestoreTimeout(self._setup.sock)
           child.wanted = False
           continue
@@ -628,23 +649,24 @@ class Loader:
         self._Tell(messages.WorkerDied(pid))
 
   def _Finish(self, tell: bool = True) -> None:
-    """Lets the children finish, and ends those that do not.
+    """Tells the children to finish, and kills those that do not.
 
-    @param tell: whether to answer the questions that are kept
+    @param tell: whether to answer the kept requests
 
     """
-    # The one wakes up those that sleep, the other those that wait for a
-    # datagram
+    # Tell workers in two ways: the pipe's end of file wakes those in epoll, and
+    # SIGTERM (below) those in recvmsg
     os.close(self._links.alive[1])
     if self._check_pid:
-      # The check may take long, and nobody needs its result any more
+      # The check may take long, and its result is no longer needed
       os.kill(self._check_pid, signal.SIGKILL)
       self._check_pid = None
     for child in self._workers:
       if child.pid:
         os.kill(child.pid, signal.SIGTERM)
     self._AwaitEnd(self._workers, _FINISH_TIME)
-    # With the last writer gone it finishes by itself
+    # Close the last writer: the process for large answers then reads end of
+    # file, and finishes
     for sock in self._links.large:
       sock.close()
     self._links.loader[0].close()
@@ -654,8 +676,9 @@ class Loader:
       pass
     self._links.loader[1].close()
     if tell:
-      # Whoever asks again at once asks the next generation
-      self._own.AnswerAll(_TELL_TIME)
+      # No worker reads any more: clients that ask again at once get an answer
+      # from the next generation
+      self._own.AnswerAll(_ANSWER_KEPT_TIME)
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
     self._reader.Close()
     for fd in (self._links.alive[0], *self._links.large_alive,
@@ -665,13 +688,13 @@ class Loader:
       child.wanted = False
 
   def _AwaitEnd(self, children: List[_Child], seconds: float) -> None:
-    """Waits for children to end, and kills those left after a time.
+    """Waits for children to end, and kills the rest after C{seconds}.
 
     """
     deadline = time.monotonic() + seconds
     while True:
       self._signals.Read()
-      # Any of them may have ended, not only those waited for
+      # Update all children, as Reap returns not only those waited for
       ended = {pid for (pid, _) in process.Reap()}
       for child in self._children:
         if child.pid in ended:
@@ -690,28 +713,28 @@ class Loader:
 
   def _Server(self, source: responder.Source,
               row: MutableSequence[int]) -> server.Server:
-    """Makes what answers in one of the processes.
+    """Makes the server for one of the generation's processes.
 
     """
     return server.Server(self._setup.sock, source, self._key, row,
                          self._setup.replays)
 
-  def _Elsewhere(self) -> Mapping[answers.Elsewhere, socket.socket]:
-    """Returns where what reads the socket leaves requests.
+  def _Delegates(self) -> Mapping[answers.Elsewhere, socket.socket]:
+    """Returns the sockets on which readers forward requests, by delegate.
 
     """
     return {answers.Elsewhere.LARGE: self._links.large[0],
             answers.Elsewhere.LOADER: self._links.loader[0]}
 
   def _WorkerMain(self, row: MutableSequence[int], may_go: bool) -> None:
-    """A worker's life.
+    """Runs in a worker process.
 
-    @param may_go: whether it goes after a quiet time
+    @param may_go: whether the worker ends after a quiet time
 
     """
     wire.UseOpenSsl()
     self._CountLost(row)
-    # While loading, it was another
+    # Undo the loader's OOM score
     process.SetOomScore(self._setup.oom_score)
     for sock in (self._links.large[1], self._links.loader[1]):
       sock.close()
@@ -719,21 +742,22 @@ class Loader:
         [self._links.go[0], self._links.alive[0]], None):
       return
     worker.Worker(
-      self._setup.sock, self._Server(self._source, row), self._Elsewhere(),
+      self._setup.sock, self._Server(self._source, row), self._Delegates(),
       self._pid, self._links.alive[0], self._links.help[1], may_go).Run()
 
   def _LargeMain(self, row: MutableSequence[int]) -> None:
-    """The life of the process that makes large answers.
+    """Runs in the process for large answers.
 
     """
     wire.UseOpenSsl()
     self._CountLost(row)
     process.IgnoreTermination()
     if self._setup.oom_score is not None:
-      # It may have grown large, and is easily replaced
+      # If memory runs out, kill this process before the generation's others: it
+      # may have grown large, and is easily replaced
       process.SetOomScore(min(process.OOM_FIRST,
                               self._setup.oom_score + _LARGE_OOM_SCORE))
-    # Workers go first
+    # Give workers precedence on the processor
     process.StepBack(_LARGE_NICE)
     for sock in (self._links.large[0], *self._links.loader):
       sock.close()

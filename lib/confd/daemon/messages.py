@@ -2,11 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a generation and the supervisor say to each other.
+"""Messages and orders between a generation and the supervisor.
 
-Over two pipes. The supervisor writes one byte for each order; the end of that
-pipe means: finish. A loader writes messages, each as a line of JSON; the end
-of this pipe means that no process of the generation is left.
+Each generation has two pipes. On the first the supervisor writes orders, of one
+byte each; end of file tells the loader to finish. On the second the loader and
+its children write messages, each a line of JSON; end of file tells the
+supervisor that no process of the generation is left.
 
 """
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
   from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
 
-#: Orders to a loader
+#: Orders to a loader, of one byte each
 LOAD = b"l"
 SERVE = b"s"
 RENEW_KEY = b"k"
@@ -43,13 +44,13 @@ class Files(NamedTuple):
 
 
 class Prepared(NamedTuple):
-  """A spare loader waits for the order to load.
+  """A spare loader is prepared, and waits for the order to load.
 
   """
 
 
 class Loading(NamedTuple):
-  """A spare loader has got that order, and begins.
+  """A spare loader has got the order to load, and begins.
 
   """
 
@@ -57,9 +58,11 @@ class Loading(NamedTuple):
 class Ready(NamedTuple):
   """The files were loaded, and the generation can serve.
 
-  C{cpu} is the processor time that took and C{young} how long the files'
-  states may still hide a change (both in seconds); C{key} the key in hex, for
-  the watchdog's questions; C{more_warnings} how many more there were.
+  @ivar key: the key in hex, for the watchdog's requests
+  @ivar cpu: CPU time that the loader has used so far, in seconds
+  @ivar young: seconds in which a further change may leave a file's state the
+    same
+  @ivar more_warnings: number of warnings that C{warnings} leaves out
 
   """
   serial: int
@@ -95,14 +98,14 @@ class KeyRenewed(NamedTuple):
 
 
 class Checked(NamedTuple):
-  """Whether the files still hold what was loaded from them.
+  """The files were checked: whether they still have the contents loaded.
 
   """
   same: bool
 
 
 class Stopped(NamedTuple):
-  """No process of the generation reads or answers any more; all of them end.
+  """The generation neither reads nor answers any more; its processes end.
 
   """
 
@@ -119,7 +122,7 @@ _KINDS: Dict[str, Type[Any]] = {
 
 
 def Encode(message: Message) -> bytes:
-  """Makes a line of a message.
+  """Encodes a message as a line.
 
   """
   fields = message._asdict()
@@ -131,7 +134,7 @@ def Encode(message: Message) -> bytes:
 
 
 def _State(value: Optional[List[Any]]) -> _FileState:
-  """Restores the state of a file, which JSON has made a list of.
+  """Restores the state of a file from JSON, where it is a list.
 
   """
   if value is None:
@@ -142,7 +145,9 @@ def _State(value: Optional[List[Any]]) -> _FileState:
 
 
 def Decode(line: bytes) -> Message:
-  """Makes a message of a line, without its end.
+  """Decodes a message.
+
+  @param line: a line as from L{Encode}, without the newline
 
   """
   (name, fields) = simplejson.loads(line)
@@ -153,9 +158,9 @@ def Decode(line: bytes) -> Message:
 
 
 def Split(data: bytes) -> Tuple[List[Message], bytes]:
-  """Takes what was read from a pipe apart.
+  """Splits data read from a pipe into messages.
 
-  @return: the messages, and the beginning of the next one
+  @return: the messages, and the beginning of an incomplete one
 
   """
   (*lines, rest) = data.split(b"\n")

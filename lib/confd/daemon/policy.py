@@ -2,51 +2,54 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the supervisor decides: when to load, who serves, who has to go.
+"""The supervisor's decisions: when to load, which generation serves or ends.
 
-Nothing here does anything: L{Policy} is told what has happened and what time it
-is (in seconds, from a clock that does not jump), and says what to do, as a list
-of actions. So every decision can be tested without a process or a pause.
+L{Policy} has no effects of its own. Callers report events to it, with the time
+in seconds from a monotonic clock, and it returns a list of actions. So every
+decision can be tested without a process or a pause.
 
-The states of a generation, and what leads from one to the next::
+The states of a generation, and the transitions between them::
 
-  state     it ...                         next, and when
+  state     the generation ...             next, and when
   --------  -----------------------------  -----------------------------------
-  CALLED    is a spare one that was told   LOADING: it says that it has begun
-            to load                        LEAVING: the files are gone
-                                           KILLED: it does not begin, or its
+  CALLED    has a spare loader, which was  LOADING: the loader reports Loading
+            ordered to load                LEAVING: a file is gone
+                                           KILLED: no report in time, or the
                                              loader died; another is started
-  LOADING   reads the files                READY: it says that it is ready
-                                           LEAVING: it says that it failed, or
-                                             the files are gone
-                                           KILLED: it takes too long, or its
+  LOADING   reads the files                READY: the loader reports Ready
+                                           LEAVING: the loader reports Failed,
+                                             or a file is gone
+                                           KILLED: no report in time, or the
                                              loader died
-  READY     could serve, and waits until   SERVING: no other one is LEAVING or
-            the old one has stopped          KILLED any more
-                                           LEAVING: the files are gone
-                                           KILLED: its loader died
+  READY     could serve, and waits until   SERVING: no other generation is
+            the old one has stopped          LEAVING or KILLED any more
+                                           LEAVING: a file is gone
+                                           KILLED: the loader died
   SERVING   answers                        LEAVING: a newer one is READY, or
-                                             the files are gone
-                                           KILLED: its loader died
-  LEAVING   was told to finish             STOPPED: it says that it has
-                                           KILLED: it does not in time, or its
+                                             a file is gone
+                                           KILLED: the loader died
+  LEAVING   was told to finish             STOPPED: the loader reports Stopped
+                                           KILLED: no report in time, or the
                                              loader died before its children
-  STOPPED   neither reads nor answers      none: it is killed and forgotten if
-            any more; its processes end      it does not end in time, or its
-                                             loader ended before its children
-  KILLED    was killed, each process       none: it is forgotten after a while,
-                                             though a process may not be gone
+  STOPPED   neither reads nor answers      none: the rest is killed and the
+            any more; its processes end      generation forgotten if they do
+                                             not end in time, or if the loader
+                                             ended before its children
+  KILLED    was killed, each process       none: the generation is forgotten
+                                             after a while, though a process
+                                             may not be gone
 
 In each state a generation is forgotten as soon as no process of it is left. At
-most one is SERVING, and at most one CALLED, LOADING or READY. A new one is
-LOADING at once, or CALLED if a spare loader is at hand.
+most one is SERVING, and at most one CALLED, LOADING or READY. A new generation
+starts as CALLED if a spare loader is prepared, and otherwise as LOADING.
 
-Rule 1: what cannot be used never replaces what serves. What died is replaced at
-once, unless it dies again and again.
+Rule 1: an unusable configuration or key never replaces one that is served. A
+generation that died is replaced at once, with a back-off if that happens again
+and again.
 
-Rule 2: where there is no configuration or no key, nobody serves.
+Rule 2: no generation serves while the configuration or the key is missing.
 
-Rule 3: waiting for a process has a limit, always.
+Rule 3: every wait for a process has a time limit.
 
 """
 
@@ -68,46 +71,47 @@ if TYPE_CHECKING:
 #: Seconds between the starts of two generations
 _RELOAD_INTERVAL = constants.CONFD_CONFIG_RELOAD_RATELIMIT / 1000000
 
-#: Reloading takes at most a quarter of a core. What the loader reports is
-#: without the forks and the end of its generation, hence more than four.
+#: Least time between the starts of two loads, as a multiple of the first one's
+#: CPU time. Reloading takes at most a quarter of a core. The factor is more
+#: than four because a loader's report leaves out the forks and the end of its
+#: generation.
 _RELOAD_CPU_FACTOR = 5
 
-#: Seconds until files that could not be loaded are tried again, unchanged
+#: Seconds until files that could not be loaded are loaded again, even unchanged
 _RETRY_INTERVAL = 10
 
 #: Delays before a generation that died is replaced, see L{backoff.Backoff}
 _RESTART_DELAY = (0.1, 10.0, 5.0)
 
-#: Seconds after which a spare loader that does not begin to load is killed:
-#: somebody may have stopped it long before
+#: Seconds after which a spare loader that does not begin to load is killed: the
+#: process may have been stopped (SIGSTOP) long before
 _BEGIN_TIMEOUT = 1.0
 
-#: Seconds after which a loader that says nothing is killed
+#: Seconds after which a loader that reports nothing is killed
 _LOAD_TIMEOUT = 300
 
 #: Seconds after which a generation that was told to finish is killed
 _FINISH_TIMEOUT = 0.8
 
-#: Seconds after which a generation that has stopped is killed: only the end of
-#: the daemon waits for it
+#: Seconds after which a generation that has stopped is killed. Only the end of
+#: the daemon waits for such a generation.
 _END_TIMEOUT = 2.0
 
-#: Seconds after which a generation that was killed is no longer waited for.
-#: The kernel lets none of its processes run again, but one that waits for a
-#: disk may hold what it has open.
+#: Seconds after which a generation that was killed is no longer waited for. A
+#: killed process in uninterruptible sleep, such as one that waits for a disk,
+#: never runs again, but may keep its files and sockets open.
 _KILL_TIMEOUT = 1.0
 
 
 class Start(NamedTuple):
-  """Start a generation; the answer is L{Policy.Started} or
-  L{Policy.CannotStart}.
+  """Start a generation, then call L{Policy.Started} or L{Policy.CannotStart}.
 
   """
   number: int
 
 
 class Order(NamedTuple):
-  """Tell a generation's loader something, one of L{messages}' orders.
+  """Send one of L{messages}' orders to a generation's loader.
 
   """
   number: int
@@ -115,7 +119,7 @@ class Order(NamedTuple):
 
 
 class Finish(NamedTuple):
-  """Let a generation answer what it holds, and go.
+  """Tell a generation to answer its pending requests and to end.
 
   """
   number: int
@@ -129,14 +133,14 @@ class Kill(NamedTuple):
 
 
 class Forget(NamedTuple):
-  """Wait no longer for the end of a generation.
+  """Stop waiting for the end of a generation.
 
   """
   number: int
 
 
 class Say(NamedTuple):
-  """Write to the log, at one of C{logging}'s levels.
+  """Write a text to the log, at one of C{logging}'s levels.
 
   """
   level: int
@@ -144,7 +148,7 @@ class Say(NamedTuple):
 
 
 class Count(NamedTuple):
-  """Count something, by its name of L{counters}.
+  """Increment a counter, by its name in L{counters}.
 
   """
   counter: str
@@ -155,7 +159,7 @@ if TYPE_CHECKING:
 
 
 class State(enum.Enum):
-  """See the table above.
+  """The states of a generation, see the table in the module's docstring.
 
   """
   CALLED = "called"
@@ -167,31 +171,31 @@ class State(enum.Enum):
   KILLED = "killed"
 
 
-#: States of a generation that is to serve as soon as it can
+#: States of a generation that is going to serve
 _COMING = (State.CALLED, State.LOADING, State.READY)
 
 
 class _Generation:
-  """What is known of a generation.
+  """A generation's record in the policy.
 
   """
   def __init__(self, number: int, now: float) -> None:
     self.number = number
     self.state = State.LOADING
-    #: When it came into that state, and into the first one
+    #: Times at which the generation entered its present and its first state
     self.since = now
     self.started = now
-    #: Process id of its loader; 0 until that is started
+    #: Process id of the loader; 0 until the loader is started
     self.pid = 0
-    #: The key that it serves with, in hex, and the state of the key's file
+    #: The key that the generation signs with, in hex, and the key file's state
     self.key = ""
     self.key_state: object = None
-    #: When it has to look whether the files really are what it has loaded
+    #: Time to check that the files still have the contents that were loaded
     self.check_at: Optional[float] = None
 
 
 class Policy:
-  """The state of all generations, and what is to be done.
+  """The state machine of all generations.
 
   """
   def __init__(self, config_file: str, key_file: str) -> None:
@@ -199,26 +203,26 @@ class Policy:
     self._generations: Dict[int, _Generation] = {}
     self._number = 0
     self._actions: List[Action] = []
-    #: Which files are not there, in words
+    #: The paths of missing files, as text for the log; None if both exist
     self._missing: Optional[str] = None
-    #: What was loaded last, or tried to be
+    #: The state of the files at the last attempt to load them
     self._tried: Optional[messages.Files] = None
     self._hangup = False
-    #: Why the files could not be loaded, None if they could
+    #: Why the files could not be loaded; None if the last load succeeded
     self._failure: Optional[str] = None
-    #: What the log has last said of that
+    #: The last log message about such a failure
     self._failure_said: Optional[str] = None
     self._warnings: List[str] = []
     #: No generation is started before this time
     self._not_before = 0.0
-    #: When files that could not be loaded are tried again
+    #: Time to load files again that could not be loaded
     self._retry_at: Optional[float] = None
     self._restarts = backoff.Backoff(*_RESTART_DELAY)
 
-  # What to do
+  # Output: actions
 
   def TakeActions(self) -> List[Action]:
-    """Returns what is to be done, in this order, and forgets it.
+    """Returns the actions to be done, in this order, and empties the list.
 
     """
     actions = self._actions
@@ -226,7 +230,7 @@ class Policy:
     return actions
 
   def Wakeup(self, now: float) -> Optional[float]:
-    """Returns the next time that L{TimePassed} has to be called at.
+    """Returns the next time at which L{TimePassed} has to be called.
 
     """
     times = [self._not_before]
@@ -240,11 +244,11 @@ class Policy:
         times.append(item.check_at)
     return min((time for time in times if time > now), default=None)
 
-  # How it is
+  # Output: state
 
   @property
   def served_key(self) -> Optional[str]:
-    """The key that questions are answered with, in hex; None if nobody answers.
+    """The key that replies are signed with, in hex; None if none is SERVING.
 
     """
     serving = self._Find(State.SERVING)
@@ -259,7 +263,9 @@ class Policy:
 
   @property
   def silence_is_right(self) -> bool:
-    """Whether nobody answers, and nobody could.
+    """Whether no generation serves, through no fault of the daemon.
+
+    The reason then is a missing or unusable file, or a load in progress.
 
     """
     return (self._Find(State.SERVING) is None and
@@ -268,10 +274,10 @@ class Policy:
 
   @property
   def discards(self) -> bool:
-    """Whether what comes in is to be thrown away.
+    """Whether the supervisor has to discard incoming datagrams.
 
-    Between two generations it is kept for the next one, if it is known what
-    that could serve.
+    Between two generations, datagrams stay in the socket's queue for the next
+    one, unless there are no usable files for that to serve.
 
     """
     return (not self._generations and
@@ -279,7 +285,7 @@ class Policy:
 
   @property
   def starting(self) -> bool:
-    """Whether something is being loaded and nothing serves yet.
+    """Whether a generation is going to serve, and none serves yet.
 
     """
     return (self._Find(State.SERVING) is None and
@@ -287,17 +293,17 @@ class Policy:
 
   @property
   def busy(self) -> bool:
-    """Whether there are generations.
+    """Whether there is any generation, in any state.
 
     """
     return bool(self._generations)
 
   @property
   def wants_spare(self) -> bool:
-    """Whether this is the time to start a spare loader.
+    """Whether a spare loader should be started now.
 
-    While one generation replaces another, that would only hold it up. And what
-    cannot be loaded is not loaded once more for nothing.
+    While one generation replaces another, a spare loader would only delay that.
+    While the files are unusable, its attempt to load them would be in vain.
 
     """
     return not self.stale and (
@@ -305,13 +311,13 @@ class Policy:
 
   @property
   def next_number(self) -> int:
-    """The number of the generation that is started next.
+    """The number of the next generation to be started.
 
     """
     return self._number + 1
 
   def CanLoad(self, now: float) -> bool:
-    """Tells whether a change of the files would lead to anything now.
+    """Returns whether a change of the files would be loaded at once.
 
     """
     return now >= self._not_before and self._Find(*_COMING) is None
@@ -322,14 +328,14 @@ class Policy:
         return item
     return None
 
-  # What has happened
+  # Input: events
 
   def FilesSeen(self, files: messages.Files, now: float) -> None:
-    """Takes note of the state of the files.
+    """Handles the present state of the files.
 
     """
     if None in files:
-      self._FallSilent(files, now)
+      self._StopServing(files, now)
       return
     if self._missing is not None:
       self._missing = None
@@ -341,16 +347,17 @@ class Policy:
     self._FollowKey(files.key)
 
   def Hangup(self) -> None:
-    """Has the files loaded again, changed or not.
+    """Handles SIGHUP: the files are loaded again, changed or not.
 
     """
     self._hangup = True
     self._not_before = 0.0
 
   def Started(self, number: int, pid: int, spare: bool = False) -> None:
-    """Takes note of the process id of a generation's loader.
+    """Records that a generation was started.
 
-    @param spare: whether it was there before, and was told to load
+    @param pid: process id of the loader
+    @param spare: whether the loader is the spare one, which was told to load
 
     """
     item = self._generations[number]
@@ -359,7 +366,7 @@ class Policy:
       item.state = State.CALLED
 
   def CannotStart(self, number: int, reason: str, now: float) -> None:
-    """Takes note that a generation could not be started.
+    """Handles that a generation could not be started.
 
     """
     del self._generations[number]
@@ -367,7 +374,7 @@ class Policy:
     self._RetrySoon(now)
 
   def Said(self, number: int, message: messages.Message, now: float) -> None:
-    """Takes note of a generation's message.
+    """Handles a message from a generation.
 
     """
     item = self._generations[number]
@@ -376,7 +383,7 @@ class Policy:
         self._HandleReady(item, message, now)
     elif isinstance(message, messages.Failed):
       if item.state is State.LOADING:
-        self._NoteCost(item, message)
+        self._RecordCost(item, message)
         self._Leave(item, now)
         self._LoadFailed(message.reason, now)
     elif isinstance(message, messages.Loading):
@@ -387,17 +394,18 @@ class Policy:
     elif isinstance(message, messages.KeyRenewed):
       item.key = message.key
     elif isinstance(message, messages.Stopped):
-      # One that was not told to finish is replaced when it is gone
+      # Ignore the message of a generation that was not told to finish: L{Gone}
+      # will replace it
       if item.state is State.LEAVING:
         self._Enter(item, State.STOPPED, now)
     elif (isinstance(message, messages.Checked) and not message.same and
           item.state is State.SERVING):
-      # As if it had never been loaded
+      # Load the files again, although their state has not changed
       self._tried = None
     self._HandOver(now)
 
   def LoaderDied(self, number: int, how: str, now: float) -> None:
-    """Takes note that a loader died, while a child of it is left.
+    """Handles the death of a loader of which a child is left.
 
     @param how: as from L{process.DescribeEnd}
 
@@ -414,9 +422,9 @@ class Policy:
     self._HandOver(now)
 
   def Gone(self, number: int, how: str, now: float) -> None:
-    """Takes note that no process of a generation is left.
+    """Handles the end of the last process of a generation.
 
-    @param how: how its loader ended
+    @param how: how the loader ended, as from L{process.DescribeEnd}
 
     """
     item = self._generations.pop(number)
@@ -425,7 +433,7 @@ class Policy:
     self._HandOver(now)
 
   def TimePassed(self, now: float) -> None:
-    """Does what is due.
+    """Handles all deadlines that have passed.
 
     """
     for item in list(self._generations.values()):
@@ -433,7 +441,8 @@ class Policy:
       if deadline is not None and now >= deadline:
         self._HandleOverdue(item, now)
     self._HandOver(now)
-    # Afterwards: one that was READY when this was due has to look, too
+    # Order checks after the hand-over: a generation that has been READY until
+    # now may have one due as well
     for item in self._generations.values():
       if (item.state is State.SERVING and item.check_at is not None and
           now >= item.check_at):
@@ -441,13 +450,13 @@ class Policy:
         self._actions.append(Order(item.number, messages.CHECK))
 
   def Stop(self, now: float) -> None:
-    """Has all generations finish.
+    """Tells all generations to finish.
 
     """
     for item in self._Active():
       self._Leave(item, now)
 
-  # What follows from it
+  # Transitions and their consequences
 
   def _Say(self, level: int, text: str) -> None:
     self._actions.append(Say(level, text))
@@ -461,7 +470,7 @@ class Policy:
 
   @staticmethod
   def _Deadline(item: _Generation) -> Optional[float]:
-    """Returns when a state has to end, None for never.
+    """Returns the time by which a state has to end; None for no limit.
 
     """
     seconds = {
@@ -486,9 +495,9 @@ class Policy:
     self._actions.append(Kill(item.number))
 
   def _KillStopped(self, item: _Generation) -> None:
-    """Kills what is left of a generation that has stopped.
+    """Kills the remaining processes of a generation that has stopped.
 
-    Nothing waits for the end of its processes.
+    The generation is forgotten at once, as nothing waits for those processes.
 
     """
     self._actions.append(Kill(item.number))
@@ -503,13 +512,13 @@ class Policy:
       if self._IsActive(item):
         yield item
 
-  def _FallSilent(self, files: messages.Files, now: float) -> None:
-    """Ends whatever serves, since there is nothing left to serve.
+  def _StopServing(self, files: messages.Files, now: float) -> None:
+    """Tells all generations to finish because a file is missing.
 
     """
     for item in self._Active():
       if item.state is State.LOADING:
-        self._NoteLost(item, now)
+        self._RecordLost(item, now)
       self._Leave(item, now)
     self._tried = None
     self._retry_at = None
@@ -523,10 +532,10 @@ class Policy:
     self._missing = missing
 
   def _FollowKey(self, key_state: object) -> None:
-    """Has a new key used at once.
+    """Orders generations with an old key to read the new one at once.
 
-    The old one may be known to the wrong people: they must not have it for as
-    long as loading takes, or has to wait, or cannot succeed.
+    The old key may have leaked. Its use must not go on for as long as a load
+    takes, is delayed, or fails.
 
     @param key_state: the state of the key's file
 
@@ -546,21 +555,21 @@ class Policy:
     self._generations[self._number] = _Generation(self._number, now)
     self._actions.append(Start(self._number))
 
-  def _NoteCost(self, item: _Generation,
-                message: Union[messages.Ready, messages.Failed]) -> None:
-    """Spaces out the next load by what this one cost.
+  def _RecordCost(self, item: _Generation,
+                  message: Union[messages.Ready, messages.Failed]) -> None:
+    """Delays the next load by the cost of this one, and records its files.
 
-    What it has read may be newer than what it was started for.
+    The files that were read may be newer than those at the loader's start.
 
     """
     self._not_before = max(self._not_before,
                            item.started + _RELOAD_CPU_FACTOR * message.cpu)
     self._tried = message.files
 
-  def _NoteLost(self, item: _Generation, now: float) -> None:
-    """Spaces out the next load where a loader ended without a word.
+  def _RecordLost(self, item: _Generation, now: float) -> None:
+    """Delays the next load after a loader that ended without a report.
 
-    It may have used all the time that passed.
+    The loader may have used the processor for all the time that passed.
 
     """
     cost = _RELOAD_CPU_FACTOR * (now - item.started)
@@ -569,13 +578,14 @@ class Policy:
 
   def _HandleReady(self, item: _Generation, message: messages.Ready,
                    now: float) -> None:
-    self._NoteCost(item, message)
+    self._RecordCost(item, message)
     item.key = message.key
     item.key_state = message.files.key
     if message.young > 0:
       item.check_at = now + message.young
     self._Enter(item, State.READY, now)
-    # Before anything is written to the log, which may take as long
+    # Tell the old generation to finish before the log is written to, which may
+    # take as long as finishing
     serving = self._Find(State.SERVING)
     if serving:
       self._Leave(serving, now)
@@ -595,7 +605,7 @@ class Policy:
                   (config_file, message.more_warnings))
 
   def _LoadFailed(self, reason: str, now: float) -> None:
-    """Acts on files that could not be loaded; logged once per reason.
+    """Handles a failure to load the files, and logs it once per reason.
 
     """
     self._Count(counters.RELOADS_FAILED)
@@ -611,7 +621,7 @@ class Policy:
       self._Say(logging.ERROR, text)
 
   def _RetrySoon(self, now: float) -> None:
-    """Has loading tried again soon if nobody answers meanwhile.
+    """Plans an early retry, with a back-off, if no generation serves.
 
     """
     if self._Find(State.SERVING) is None:
@@ -619,17 +629,17 @@ class Policy:
 
   def _Replace(self, item: _Generation, state: State, how: str,
                now: float) -> None:
-    """Sees to it that another generation takes the place of one that died.
+    """Plans the replacement of a generation that died.
 
-    @param item: the generation, which is in another state already
-    @param state: the state in which it died
+    @param item: the generation, whose state may have changed since
+    @param state: the state in which the generation died
 
     """
     if state is State.CALLED:
       self._StartAnother(now)
       return
     if state is State.LOADING:
-      self._NoteLost(item, now)
+      self._RecordLost(item, now)
       self._LoadFailed("the process that loads it ended (%s). If there was no"
                        " memory left, the kernel's log says so" % how, now)
       self._RetrySoon(now)
@@ -638,23 +648,24 @@ class Policy:
     self._Say(logging.ERROR, "The serving processes died (%s); starting new"
               " ones" % how)
     if self._Find(*_COMING) is not None:
-      # That will serve
+      # Another generation is going to serve already
       return
     self._tried = None
-    # Whatever the last load cost: nobody answers
+    # Ignore the cost of the last load, as no generation serves
     self._not_before = now + self._restarts.Failed(now)
 
   def _StartAnother(self, now: float) -> None:
-    """Has the files loaded by another process than the spare one.
+    """Plans a load by a new process instead of the spare loader, at once.
 
-    That one has not even begun, so nothing is wrong with the files.
+    The spare loader had not begun to load, so its failure says nothing about
+    the files.
 
     """
     self._tried = None
     self._not_before = now
 
   def _HandleOverdue(self, item: _Generation, now: float) -> None:
-    """Ends a state that has lasted too long.
+    """Ends a state whose deadline has passed.
 
     """
     if item.state is State.CALLED:
@@ -664,7 +675,7 @@ class Policy:
       self._StartAnother(now)
     elif item.state is State.LOADING:
       self._Kill(item, now)
-      self._NoteLost(item, now)
+      self._RecordLost(item, now)
       self._LoadFailed("It took more than %d seconds" % _LOAD_TIMEOUT, now)
       self._RetrySoon(now)
     elif item.state in (State.LEAVING, State.STOPPED):
@@ -676,12 +687,12 @@ class Policy:
         self._KillStopped(item)
     else:
       self._Say(logging.ERROR, "Process %d or a child of it cannot be killed;"
-                " going on without waiting for it. Its state in ps(1) says what"
-                " it waits for: with D, that is a disk or the like." % item.pid)
+                " the daemon no longer waits for it. State D in ps(1) means"
+                " that it waits for a disk or the like." % item.pid)
       self._Forget(item)
 
   def _HandOver(self, now: float) -> None:
-    """Lets a generation that is ready serve, when the old ones have stopped.
+    """Orders a READY generation to serve, once the old ones have stopped.
 
     """
     ready = self._Find(State.READY)

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What all processes of a daemon share.
+"""Settings, socket and shared memory that all processes of a daemon use.
 
 """
 
@@ -19,13 +19,13 @@ from ganeti.confd.daemon import process
 
 
 class Setup:
-  """What all generations of a daemon have in common.
+  """The settings and resources that all generations of a daemon share.
 
   @ivar sock: from L{server.OpenSocket}
   @ivar counters: with L{RowsNeeded} rows
   @ivar supervisor: process id of the supervisor
   @ivar started: monotonic time of the daemon's start
-  @ivar oom_score: how readily the daemon is killed when memory runs out
+  @ivar oom_score: the daemon's oom_score_adj, see L{process.ReadOomScore}
 
   """
   def __init__(self, config_file: str, key_file: str, sock: socket.socket,
@@ -46,16 +46,16 @@ class Setup:
 def RowsNeeded(workers: int) -> int:
   """Returns how many rows of counters a daemon needs.
 
-  The supervisor has the first; two generations may count at a time. One that
-  has stopped counts nothing any more.
+  The supervisor has the first row. Two generations at most count at a time,
+  since a generation that has stopped counts nothing any more.
 
   """
   return 1 + 2 * RowsOfGeneration(workers)
 
 
 def RowsOfGeneration(workers: int) -> int:
-  """Returns how many of them are a generation's.
+  """Returns how many rows of counters one generation needs.
 
   """
-  # The last two are those of the process for large answers and the loader
+  # The two rows after the workers': the process for large answers, the loader
   return workers + 2

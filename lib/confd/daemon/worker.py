@@ -2,23 +2,25 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Taking datagrams off the shared socket, and sending the answers.
+"""Reading datagrams from the shared socket, and sending the answers.
 
-A L{Worker} does nothing else. A L{Reader} is for a process that has other
-things to do as well: the first process of a generation, while there is no
-worker.
+A L{Worker} is a process that does nothing else. A L{Reader} is part of a
+process that has other things to do as well: a generation's loader, while there
+is no worker.
 
-Facts: several processes block in recvmsg on one socket; the kernel wakes one
-of them per datagram, in turn. That is the fastest way to share much work, but
-recvmsg waits for nothing else, and Python goes on with it after a signal. So
-the socket has a receive time-out. It is everybody's, as all modes of the socket
-are: a signal handler that shortens it ends the wait it has interrupted, if not
-at once: the kernel counts in ticks of some milliseconds.
+Facts: where several processes block in recvmsg on one socket, the kernel wakes
+one of them per datagram, in turn. That is the fastest way to share a high load.
+But recvmsg waits for no other descriptor, and Python repeats the call after a
+signal. So the socket has a receive time-out. Like all modes of the socket, the
+time-out is shared by all processes. A signal handler that shortens the time-out
+ends the recvmsg that the signal has interrupted, though not at once: the kernel
+counts in ticks of some milliseconds.
 
-So a worker waits there only while there is much to do, and datagrams come soon.
-Else it sleeps in epoll, where it hears of the end at once. With EPOLLEXCLUSIVE
-one datagram wakes one of those that sleep, which is always the first of them
-that does. The others stay asleep, and may go.
+Rule: a worker blocks in recvmsg only while the load is high, and datagrams come
+soon. Otherwise the worker waits in epoll, which reports at once that the worker
+is to finish. With EPOLLEXCLUSIVE, one datagram wakes one of the processes that
+wait in epoll, and always the first of them that waits. The others stay asleep,
+and may end after a quiet time.
 
 """
 
@@ -39,43 +41,43 @@ if TYPE_CHECKING:
   from typing import Iterable, Mapping, Optional, Set
 
 
-#: Seconds that a worker with much to do waits in recvmsg
+#: Receive time-out of the socket, for workers that block in recvmsg (seconds)
 _RECEIVE_TIMEOUT = 0.05
-#: The shortest one there is: 0 would mean no time-out
-_NO_TIME = 0.000001
+#: The shortest possible time-out (seconds); 0 would mean no time-out
+_SHORTEST_TIMEOUT = 0.000001
 
-#: A process has much to do if it gets so many datagrams in so many seconds; it
-#: could answer about fifteen times as many
+#: A process is busy if it gets this many datagrams within this many seconds,
+#: about a fifteenth of the rate that it could answer
 _BUSY_COUNT = 256
 _BUSY_SECONDS = 0.064
 
-#: How many datagrams a L{Reader} answers before it looks around. Answers of a
-#: worker's kind take less than 10 ms each.
+#: Datagrams that a L{Reader} answers before it polls its other descriptors. Any
+#: answer that a reader makes takes less than 10 ms.
 _TURN = 16
 
-#: Seconds without a datagram after which a worker that may go, goes
+#: Seconds without a datagram after which a worker with C{may_go} ends
 _IDLE = 60.0
 
 
 def RestoreTimeout(sock: socket.socket) -> None:
-  """Has all workers wait for as long as they should.
+  """Sets the normal receive time-out, which all workers share.
 
   """
   server.SetReceiveTimeout(sock, _RECEIVE_TIMEOUT)
 
 
 class Reader:
-  """Answers datagrams in a process that has other things to wait for.
+  """Answers datagrams in a process that waits for other descriptors as well.
 
   """
   def __init__(self, sock: socket.socket, serving: server.Server,
-               elsewhere: Mapping[answers.Elsewhere, socket.socket]) -> None:
+               delegates: Mapping[answers.Elsewhere, socket.socket]) -> None:
     """@param sock: from L{server.OpenSocket}
-    @param elsewhere: where requests go that are others' to answer
+    @param delegates: sockets for requests that other processes have to answer
 
     """
     self._serve = serving.ServeOne
-    self._elsewhere = elsewhere
+    self._delegates = delegates
     self._sock_fd = sock.fileno()
     self._poller = select.epoll()
     self._registered: Set[int] = set()
@@ -83,7 +85,7 @@ class Reader:
     self._since = time.monotonic()
 
   def fileno(self) -> int:
-    """Returns a descriptor that no child must hold.
+    """Returns the epoll descriptor, which no child must hold.
 
     """
     return self._poller.fileno()
@@ -93,13 +95,13 @@ class Reader:
 
   def Wait(self, sources: Iterable[int], timeout: Optional[float],
            reads: bool) -> Set[int]:
-    """Waits for other things than datagrams, and answers those meanwhile.
+    """Waits for other descriptors than the socket; answers datagrams meanwhile.
 
-    @param sources: the descriptors of those things
-    @param timeout: seconds; None for any time
+    @param sources: the other descriptors
+    @param timeout: seconds; None to wait for ever
     @param reads: whether to answer datagrams
-    @return: the descriptors that can be read, or have come to their end; that
-      of the socket if there is so much to do that workers should do it
+    @return: the descriptors that are readable or at end of file; the socket's
+      only if this process is busy, so that a worker should be started
 
     """
     wanted = {self._sock_fd, *sources} if reads else set(sources)
@@ -123,15 +125,15 @@ class Reader:
           return readable
 
   def _Serve(self) -> bool:
-    """Answers some datagrams.
+    """Answers at most C{_TURN} datagrams.
 
-    @return: whether there is much to do
+    @return: whether this process is busy
 
     """
     if self._count == 0:
       self._since = time.monotonic()
     for _ in range(_TURN):
-      if not self._serve(self._elsewhere, socket.MSG_DONTWAIT):
+      if not self._serve(self._delegates, socket.MSG_DONTWAIT):
         break
       self._count += 1
       if self._count == _BUSY_COUNT:
@@ -145,31 +147,31 @@ class Reader:
 
 
 class Worker:
-  """Serves datagrams until it is told to finish.
+  """Answers datagrams until the worker is told to finish, or has been idle.
 
   """
   def __init__(self, sock: socket.socket, serving: server.Server,
-               elsewhere: Mapping[answers.Elsewhere, socket.socket],
+               delegates: Mapping[answers.Elsewhere, socket.socket],
                parent: int, alive_fd: int, help_fd: int, may_go: bool) -> None:
     """@param sock: from L{server.OpenSocket}
-    @param elsewhere: where requests go that are others' to answer
+    @param delegates: sockets for requests that other processes have to answer
     @param parent: the loader's process id
-    @param alive_fd: read end of a pipe that ends when the loader is gone, or
-      tells all workers to finish
-    @param help_fd: written to when another worker would be of use
+    @param alive_fd: read end of a pipe, at end of file when the loader is gone
+      or has closed it to tell all workers to finish
+    @param help_fd: write end of a pipe on which to ask for another worker
     @param may_go: whether to end after a quiet time
 
     """
     self._server = serving
     self._sock = sock
-    self._elsewhere = elsewhere
+    self._delegates = delegates
     self._parent = parent
     self._alive_fd = alive_fd
     self._help_fd = help_fd
     self._may_go = may_go
-    self._told = False
-    #: Something to read in it ends the sleep
-    self._told_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    self._terminated = False
+    #: A byte in this pipe ends the wait in epoll
+    self._wakeup_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
   def Run(self) -> None:
     signal.signal(signal.SIGTERM, self._HandleTermination)
@@ -177,14 +179,14 @@ class Worker:
     sleeper = select.epoll()
     sleeper.register(self._sock, select.EPOLLIN | select.EPOLLEXCLUSIVE)
     sleeper.register(self._alive_fd, select.EPOLLIN)
-    sleeper.register(self._told_pipe[0], select.EPOLLIN)
+    sleeper.register(self._wakeup_pipe[0], select.EPOLLIN)
     serve = self._server.ServeOne
-    elsewhere = self._elsewhere
+    delegates = self._delegates
     count = 0
     since = time.monotonic()
     flags: int = socket.MSG_DONTWAIT
-    while not self._told and os.getppid() == self._parent:
-      if serve(elsewhere, flags):
+    while not self._terminated and os.getppid() == self._parent:
+      if serve(delegates, flags):
         count += 1
         if count == _BUSY_COUNT:
           now = time.monotonic()
@@ -196,7 +198,7 @@ class Worker:
           since = now
         continue
       if flags == 0:
-        # Nothing came for as long as the time-out
+        # No datagram came within the receive time-out
         flags = socket.MSG_DONTWAIT
         count = 0
       events = sleeper.poll(_IDLE if self._may_go else None)
@@ -206,27 +208,27 @@ class Worker:
         break
       if count == 0:
         since = time.monotonic()
-    # The next datagram wakes others. If one has woken this worker, it has woken
-    # nobody else.
+    # Leave epoll, so that the next datagram wakes another worker. Then answer a
+    # datagram that may have woken this worker, as it has woken no other.
     sleeper.close()
-    serve(elsewhere, socket.MSG_DONTWAIT)
+    serve(delegates, socket.MSG_DONTWAIT)
 
   def _HandleTermination(self, _signum: int, _frame: object) -> None:
-    """Ends the sleep, and the wait for a datagram.
+    """Handles SIGTERM: ends the wait in epoll, or in recvmsg.
 
-    The latter in this process and all others. All workers finish together, and
-    the next ones set the time-out again.
+    The shorter receive time-out affects the workers of all processes. That does
+    no harm: all workers finish together, and the next ones restore it.
 
     """
-    self._told = True
-    # More than one is of no use
+    self._terminated = True
+    # If the pipe is full, it holds a byte already
     with contextlib.suppress(BlockingIOError):
-      os.write(self._told_pipe[1], b"t")
-    server.SetReceiveTimeout(self._sock, _NO_TIME)
+      os.write(self._wakeup_pipe[1], b"t")
+    server.SetReceiveTimeout(self._sock, _SHORTEST_TIMEOUT)
 
   def _AskForHelp(self) -> None:
     try:
       os.write(self._help_fd, b"h")
     except OSError:
-      # It has been asked for often enough, or the loader has just died
+      # The pipe is full of such requests, or the loader has just died
       pass
