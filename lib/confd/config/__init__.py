@@ -2,6 +2,6 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the cluster is: the configuration, read and indexed.
+"""Parses and indexes the cluster configuration, and makes tables of it.
 
 """

@@ -4,18 +4,19 @@
 
 """Parses the text of C{config.data}, one instance and one disk at a time.
 
-Nearly all of a large configuration is instances and disks. As Python's objects
-they would take five times as much memory as their text does; as a whole, the
-text itself would be there twice while it is parsed. So the text is decoded
-bit by bit, and each item of the sections L{redaction.SECTIONS} is parsed,
-redacted, looked at and packed (L{packed}) before the next one. Everything else
-stays as objects.
+The text is decoded in chunks. Each item of the sections L{redaction.SECTIONS}
+is parsed, redacted, indexed by name and packed (L{packed}) before the next one
+is parsed. All other values stay Python objects. The reason is memory. Nearly
+all of a large configuration is instances and disks, and their Python objects
+take five times as much memory as their JSON text. A text that is decoded as a
+whole is in memory twice while it is parsed.
 
-Rule 1: nothing is kept of an item that was not redacted before.
+Rule 1: an item is redacted before any part of it is stored.
 
-Rule 2: the result is that of parsing the whole text at once: the last of equal
-keys counts, in the place of the first. What is no JSON at all is parsed as a
-whole indeed, since the library that does so says where the fault is.
+Rule 2: the result is the same as if the whole text was parsed at once. Of equal
+keys in an object, the last value counts, in the position of the first. A text
+that is not JSON is parsed as a whole with simplejson, whose error message gives
+the position of the syntax error.
 
 """
 
@@ -39,40 +40,41 @@ if TYPE_CHECKING:
   from ganeti.confd.protocol import wire
 
 
-#: How much of the text is decoded at a time, at least (bytes)
+#: Least number of bytes that are decoded at a time
 CHUNK = 1 << 20
 
 _Blanks = re.compile(r"[ \t\n\r]*").match
-# A text without escapes
+# A comma, a key without escape sequences, and a colon
 _NextKey = re.compile(r"[ \t\n\r]*,[ \t\n\r]*\"([^\"\\\x00-\x1f]*)\""
                       r"[ \t\n\r]*:[ \t\n\r]*").match
 
-def _NoNumber(_: str) -> None:
+def _ReadAsNull(_: str) -> None:
   return None
 
 
 class _Reader:
-  """A JSON text, read from its beginning to its end.
+  """An incremental parser of one JSON text.
 
-  @ivar secrets: those in the value that was read last
+  @ivar secrets: the secrets in the value that was read last
 
   """
   def __init__(self, chunks: Iterator[bytes]) -> None:
     self._chunks = chunks
     self._decode = codecs.getincrementaldecoder("utf-8")().decode
-    # The part that is looked at, and where in it the next character is
+    # The decoded part of the text that is left, and the parser's position in it
     self._text = ""
     self._at = 0
     self._is_last = False
     self.secrets: redaction.Secrets = {}
-    # NaN and Infinity are not JSON, but other programs write them
+    # Read NaN and Infinity as null: both are not JSON, but some programs write
+    # them
     decoder = json.JSONDecoder(
-      parse_constant=_NoNumber,
+      parse_constant=_ReadAsNull,
       object_hook=functools.partial(redaction.Object, self.secrets))
     self._scan = getattr(decoder, "scan_once")
 
-  def _ReadOn(self) -> None:
-    """Decodes more of the text: at least as much again as there is left.
+  def _DecodeMore(self) -> None:
+    """Decodes more of the text, and at least doubles the unread part.
 
     """
     parts = [self._text[self._at:]]
@@ -87,7 +89,7 @@ class _Reader:
     self._at = 0
 
   def Next(self) -> str:
-    """Returns the next character that is no blank; empty at the end.
+    """Returns the next character that is no blank; "" at the end of the text.
 
     """
     while True:
@@ -96,12 +98,12 @@ class _Reader:
         return self._text[self._at]
       if self._is_last:
         return ""
-      self._ReadOn()
+      self._DecodeMore()
 
   def Skip(self, char: str) -> None:
-    """Goes on after a character.
+    """Moves to the position after an expected character.
 
-    @raise ValueError: there is another one
+    @raise ValueError: the next character is another one
 
     """
     if self.Next() != char:
@@ -111,7 +113,7 @@ class _Reader:
   def Value(self) -> wire.Json:
     """Reads the value that begins at the next character.
 
-    @raise ValueError, StopIteration, RecursionError: there is none
+    @raise ValueError, StopIteration, RecursionError: no JSON value begins there
 
     """
     while True:
@@ -122,20 +124,20 @@ class _Reader:
         if self._is_last:
           raise
       else:
-        # Where this part of the text ends, a number may go on: "1", "1." and
-        # "1.5e" may become longer ones
+        # Decode more if the value ends with the decoded text: it may be only
+        # the beginning of a number, such as "1", "1." or "1.5e"
         if self._is_last or (end < len(self._text) and
                              self._text[end] not in ".eE"):
           self._at = end
           return value
-      self._ReadOn()
+      self._DecodeMore()
 
   def Keys(self) -> Iterator[str]:
     """Yields the keys of the object that begins at the next character.
 
-    Whoever asks for the next key has read the value of the last one.
+    The caller has to read a key's value before it takes the next key.
 
-    @raise ValueError, StopIteration: it is no object
+    @raise ValueError, StopIteration: no JSON object begins there
 
     """
     self.Skip("{")
@@ -149,12 +151,12 @@ class _Reader:
       self.Skip(":")
       self.Next()
       yield key
-      # Nearly all keys but the first, in a tenth of the time
+      # Shortcut for a key without escape sequences: takes a tenth of the time
       match = _NextKey(self._text, self._at)
       while match is not None:
         self._at = match.end()
         if self._at == len(self._text):
-          # There may be more blanks
+          # More blanks may follow in the text that is not decoded yet
           self.Next()
         yield match[1]
         match = _NextKey(self._text, self._at)
@@ -165,23 +167,23 @@ class _Reader:
 
 
 class Name(NamedTuple):
-  """What has to be known of all objects of a section before they are sorted.
+  """The part of an object that is needed to sort a section by name.
 
-  @ivar name: None if there is none, or an empty one
+  @ivar name: None if the object has no name, or an empty one
 
   """
   name: Optional[str]
   forthcoming: bool
 
-  def IsMissing(self) -> bool:
-    """Whether the object should have a name, and has none.
+  def LacksName(self) -> bool:
+    """Whether the object needs a name, and has none.
 
     """
     return self.name is None and not self.forthcoming
 
 
 def NameOf(stored: wire.Json) -> Optional[Name]:
-  """Returns the name of an item of a section; None if it is no object.
+  """Returns the name of an item of a section; None if the item is no object.
 
   """
   if not isinstance(stored, dict):
@@ -194,13 +196,14 @@ class Document:
   """A configuration without its secrets.
 
   @ivar stored: the configuration; the items of L{redaction.SECTIONS} are packed
-  @ivar names: the instances' names by key; None for what is no object
+  @ivar names: the instances' names by key; None for an item that is no object
 
   """
   def __init__(self, read: Callable[[], Iterator[bytes]]) -> None:
-    """@param read: begins to read the text; called twice if it is no JSON
-    @raise errors.ConfigurationError: it is no JSON, or no object; the message
-      quotes nothing of it
+    """@param read: returns the text in chunks, from its beginning; called again
+      if the text is not JSON
+    @raise errors.ConfigurationError: the text is not JSON, or no object; the
+      message quotes none of the text
 
     """
     self._Begin()
@@ -221,19 +224,19 @@ class Document:
 
   def _Begin(self) -> None:
     self.names: dict[str, Optional[Name]] = {}
-    # The secrets of DRBD disks, and those that several of them have
+    # The secrets of all DRBD disks, and the secrets that several disks have
     self._seen: set[str] = set()
     self._shared: set[str] = set()
-    # By section and key: the secret of the disk, or those of the disks that
-    # stand inside the instance
+    # By section and key: the secret of a disk, or the secrets of the disks that
+    # are stored inside an instance
     self._secrets: dict[str, dict[str, list[Optional[str]]]] = {}
 
   def SharesSecret(self, section: str, key: str, index: int = 0) -> bool:
-    """Tells whether another disk has a disk's secret.
+    """Tells whether another disk has the same DRBD secret as a disk.
 
-    @param section: "disks", or "instances" for one that stands inside its
+    @param section: "disks", or "instances" for a disk that is stored inside its
       instance
-    @param index: its number there
+    @param index: the disk's number in the instance
 
     """
     sharing = self._sharing.get(section, {}).get(key)
@@ -242,7 +245,8 @@ class Document:
   def _ParseByItem(self, reader: _Reader) -> lenient.Stored:
     """Parses the text, item by item.
 
-    @raise ValueError, StopIteration, RecursionError: something is wrong with it
+    @raise ValueError, StopIteration, RecursionError: the text is not JSON, no
+      object, or nested too deeply
 
     """
     stored: lenient.Stored = {}
@@ -253,51 +257,53 @@ class Document:
           stored[name] = self._ReadSection(name, reader)
           continue
       stored[name] = reader.Value()
-      self._Note(reader.secrets)
+      self._AddSecrets(reader.secrets)
     if reader.Next():
       raise ValueError()
     secrets: redaction.Secrets = {}
     stored.update(redaction.Object(
       secrets, {name: value for (name, value) in stored.items()
                 if name not in redaction.SECTIONS}))
-    self._Note(secrets)
+    self._AddSecrets(secrets)
     return stored
 
   def _ReadSection(self, name: str,
                    reader: _Reader) -> dict[str, packed.Kept]:
-    """Parses a section, and packs what is in it.
+    """Parses a section, and packs its items.
 
     """
     section: dict[str, packed.Kept] = {}
-    # A section is an object, too, and in any object these keys mean something
-    odd: lenient.Stored = {}
-    odd_secrets: redaction.Secrets = {}
+    # Items under a key that redaction looks for, such as "children": they are
+    # redacted again together, since a section is a JSON object, too
+    special: lenient.Stored = {}
+    special_secrets: redaction.Secrets = {}
     for key in reader.Keys():
       value = reader.Value()
       if reader.secrets:
-        self._Note(reader.secrets)
+        self._AddSecrets(reader.secrets)
       if key in redaction.KEYS:
-        odd[key] = section[key] = value
-        odd_secrets.update(reader.secrets)
+        special[key] = section[key] = value
+        special_secrets.update(reader.secrets)
       else:
-        section[key] = self._Take(name, key, value, reader.secrets)
-    if odd:
+        section[key] = self._PackItem(name, key, value, reader.secrets)
+    if special:
       more: redaction.Secrets = {}
-      redaction.Object(more, odd)
-      self._Note(more)
-      for (key, value) in odd.items():
-        section[key] = self._Take(name, key, value, odd_secrets)
+      redaction.Object(more, special)
+      self._AddSecrets(more)
+      for (key, value) in special.items():
+        section[key] = self._PackItem(name, key, value, special_secrets)
     return section
 
   def _ParseAsWhole(self, text: bytes) -> lenient.Stored:
-    """Parses the text, all of it at once.
+    """Parses the whole text at once.
 
-    @raise errors.ConfigurationError: something is wrong with it
+    @raise errors.ConfigurationError: the text is not JSON, no object, or nested
+      too deeply
 
     """
     secrets: redaction.Secrets = {}
     decoder = simplejson.JSONDecoder(
-      parse_constant=_NoNumber,
+      parse_constant=_ReadAsNull,
       object_hook=functools.partial(redaction.Object, secrets))
     try:
       stored = decoder.decode(text)
@@ -311,35 +317,35 @@ class Document:
       raise errors.ConfigurationError("nested too deeply")
     if not isinstance(stored, dict):
       raise errors.ConfigurationError("no JSON object")
-    self._Note(secrets)
+    self._AddSecrets(secrets)
     for name in redaction.SECTIONS:
       self._BeginSection(name)
       section = lenient.Dict(stored.get(name))
       for (key, value) in section.items():
-        # The key is there already, so the loop may go on
-        section[key] = self._Take(name, key, value, secrets)
+        # Replacing the value of an existing key does not disturb the iteration
+        section[key] = self._PackItem(name, key, value, secrets)
     return stored
 
   def _BeginSection(self, name: str) -> None:
-    """Forgets an earlier section of the same name, which does not count.
+    """Drops the data of an earlier section with the same name: the last counts.
 
     """
     self._secrets[name] = {}
     if name == "instances":
       self.names.clear()
 
-  def _Note(self, secrets: redaction.Secrets) -> None:
+  def _AddSecrets(self, secrets: redaction.Secrets) -> None:
     for (_, secret) in secrets.values():
       if secret in self._seen:
         self._shared.add(secret)
       self._seen.add(secret)
 
-  def _Take(self, section: str, key: str, value: wire.Json,
+  def _PackItem(self, section: str, key: str, value: wire.Json,
             secrets: redaction.Secrets) -> packed.Kept:
     """Redacts and packs an item of a section.
 
-    @param value: the item, whose objects are redacted already
-    @param secrets: those in it, at least
+    @param value: the item; L{redaction.Object} was called for all objects in it
+    @param secrets: the secrets in the item, and perhaps in others
 
     """
     value = redaction.SectionItem(value)
@@ -347,7 +353,7 @@ class Document:
     if section == "instances":
       self.names[key] = NameOf(value)
       disks = lenient.List(lenient.Dict(value).get("disks"))
-    # An earlier item of the same key does not count
+    # Drop the secrets of an earlier item with the same key: the last counts
     self._secrets[section].pop(key, None)
     if secrets:
       self._secrets[section][key] = [_SecretOf(disk, secrets) for disk in disks]
@@ -355,7 +361,7 @@ class Document:
 
 
 def _SecretOf(disk: wire.Json, secrets: redaction.Secrets) -> Optional[str]:
-  """Returns the secret that was in a disk's C{logical_id}, if there was one.
+  """Returns the secret that was in a disk's C{logical_id}, or None.
 
   """
   (_, secret) = secrets.get(id(lenient.Dict(disk).get("logical_id")),

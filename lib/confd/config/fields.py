@@ -2,19 +2,22 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Where the values of the inventory's fields come from.
+"""Getters: compute the values of the inventory's fields from a snapshot.
 
-Facts: parameters are filled as Ganeti fills them: the instance's own, else the
-OS's for this hypervisor, else the cluster's; a node's own, else its group's,
-else the cluster's. A value that is there counts, also when it is empty, zero or
-false. C{null} counts where Ganeti does not know the parameters by name
-(hypervisors', operating systems' and disks'); elsewhere it is no value.
+Facts: parameters get their defaults as in Ganeti. The value of an instance's
+parameter is the instance's own, else the OS's for the hypervisor, else the
+cluster's. The value of a node's parameter is the node's own, else the group's,
+else the cluster's. An own value counts also if it is empty, zero or false.
+C{null} counts as a value for parameters of hypervisors, operating systems and
+disks, which are dictionaries without fixed keys in Ganeti; elsewhere C{null} is
+no value.
 
-Rule: each field has one entry in a table here, and one in C{columns}, with
-all that can be said of it without a configuration. A getter is called with a
-snapshot and an object of it, and returns a JSON value. No getter raises,
-whatever is stored. (If one did, L{inventory} would leave the cell out and log
-that.)
+Rule 1: each field has one entry in a table here, and one in C{columns}, which
+has everything about the field that does not depend on a configuration.
+
+Rule 2: a getter is called with a snapshot and an object of the snapshot, and
+returns a JSON value. No getter raises, whatever the configuration contains. (If
+one did, L{inventory} would make the cell null and log the error.)
 
 """
 
@@ -42,25 +45,26 @@ _Group = snapshotlib.Group
 _Network = snapshotlib.Network
 _Disk = snapshotlib.Disk
 
-#: What DRBD needs on each node beside the disk itself (MiB)
+#: Size of DRBD's metadata on each node, beside the disk itself (MiB)
 _DRBD_META_SIZE = 128
 
-#: What types of disks of before Ganeti 2.12 are called today
+#: Today's names of disk types, by their names before Ganeti 2.12
 _DISK_TYPES = {
   "lvm": "plain",
   "drbd8": "drbd",
   }
+#: Disk types whose size is not counted in C{disk_usage}
 _NO_USAGE = frozenset(["diskless", "blockdev"])
 
-#: Hypervisor parameters that only the cluster has
+#: Hypervisor parameters that are set for the whole cluster only
 _HV_GLOBALS = frozenset(["migration_bandwidth", "migration_mode",
                          "migration_port", "xen_cmd"])
 
-#: The format in which objects are stored under their UUIDs
+#: The first configuration version in which UUIDs are the keys of all objects
 _UUID_KEYS = 2090000
 
-#: What makes a node's role in C{gnt-node list}, the first that holds; confd's
-#: own request has another order
+#: A node's flags and the role that each one gives it in C{gnt-node list}. The
+#: first flag that is true counts; confd's own request has another order.
 _ROLES = [
   ("master_candidate", "C"),
   ("drained", "D"),
@@ -69,12 +73,13 @@ _ROLES = [
 
 
 class Getter(NamedTuple):
-  """How the values of a field are had.
+  """The function that computes the values of a field.
 
-  @ivar get: called with a snapshot and an object of it, returns a JSON value
-  @ivar wide: whether the value is made of more than the object itself, so that
-    its size depends on the rest of the configuration. A worker never answers
-    queries for such fields.
+  @ivar get: called with a snapshot and an object of the snapshot, returns a
+    JSON value
+  @ivar wide: whether the value depends on other objects, too, so that its size
+    depends on the rest of the configuration. A worker never answers queries for
+    such fields.
 
   """
   get: Callable[[_Snapshot, Any], Any]
@@ -94,18 +99,18 @@ def _SortedTexts(value: Any) -> list[str]:
 
 
 def _OwnDict(item: Any, key: str) -> lenient.Stored:
-  """What an object itself has of parameters.
+  """Returns the parameters that are stored in the object itself.
 
   """
   return lenient.Dict(item.stored.get(key))
 
 
 def _Known(params: Any) -> lenient.Stored:
-  """Leaves out null values, for parameters that Ganeti knows by name.
+  """Leaves out null values, for parameters with fixed names in Ganeti.
 
   """
   stored = lenient.Dict(params)
-  # No copy where there is no null, as nearly always: each row comes here
+  # Skip the copy in the usual case without nulls: this runs for each row
   if None not in stored.values():
     return stored
   return {key: value for (key, value) in stored.items() if value is not None}
@@ -115,7 +120,7 @@ def _OwnKnown(item: Any, key: str) -> lenient.Stored:
   return _Known(item.stored.get(key))
 
 
-# What makes the getters of all kinds of objects
+# Functions that make getters, for all kinds of objects
 
 def _Stored(key: str, check: lenient.Check[Any] = lenient.Text,
             default: Any = None) -> Getter:
@@ -139,7 +144,7 @@ def _OwnSorted(key: str) -> Getter:
 
 
 def _IsIndexed(snapshot: _Snapshot, item: Any) -> bool:
-  """Whether the key of an object is its UUID, or its name before Ganeti 2.9.
+  """Whether the key of an object is its UUID (before Ganeti 2.9 its name).
 
   """
   own = lenient.Text(item.stored.get("uuid"))
@@ -159,14 +164,15 @@ _COMMON = {
 _TAGS = Getter(lambda _, item: _SortedTexts(item.stored.get("tags")))
 
 
-# Parameters in layers: the first that has one counts
+# Layers of parameters, own ones first: the value in the first layer that has
+# the parameter counts
 
 if TYPE_CHECKING:
   _Layers = list[lenient.Stored]
 
 
-def _Filled(layers: _Layers) -> lenient.Stored:
-  """Merges layers of parameters.
+def _Merge(layers: _Layers) -> lenient.Stored:
+  """Merges layers of parameters; earlier layers override later ones.
 
   """
   result: lenient.Stored = {}
@@ -225,20 +231,21 @@ def _NodeNdLayers(snapshot: _Snapshot, item: _Node) -> _Layers:
 
 
 def _HvParams(snapshot: _Snapshot, item: _Instance) -> lenient.Stored:
-  params = _Filled(_HvLayers(snapshot, item))
+  params = _Merge(_HvLayers(snapshot, item))
   return _SortedDict({key: value for (key, value) in params.items()
                       if key not in _HV_GLOBALS})
 
 
 class _ParamGetters(NamedTuple):
-  """How the values of fields named after parameters are had.
+  """Makes the getters of the fields that are named after parameters.
 
-  @ivar params: names and types
-  @ivar layers: returns the layers to look in, from a snapshot and an object
-  @ivar defaults: returns from a snapshot the dicts whose keys say which
-    parameters there are
+  @ivar params: names and types of the parameters
+  @ivar layers: returns the layers of parameters of an object in a snapshot
+  @ivar defaults: returns the defaults in a snapshot, dicts whose keys are
+    fields in addition to C{params}
   @ivar hidden: parameters that are no fields
-  @ivar older: further parameters to look for, by one that may be missing
+  @ivar older: former names of parameters, to look up if the parameter itself
+    is missing
 
   """
   params: columns.Params
@@ -262,8 +269,9 @@ class _ParamGetters(NamedTuple):
 
 _BE_PARAMS = _ParamGetters(
   columns.BE_PARAMS, _BeLayers, lambda snapshot: [_BeDefaults(snapshot)],
-  # There is one size of memory before Ganeti 2.6. The field "be/memory" is
-  # another name of "be/maxmem", whichever of both is stored.
+  # Before Ganeti 2.6 an instance has a single memory size, "memory", which is
+  # returned as maxmem and minmem. The field "be/memory" is always an alias of
+  # "be/maxmem".
   hidden=frozenset(["memory"]),
   older={"maxmem": "memory", "minmem": "memory"})
 
@@ -280,7 +288,7 @@ def _NdParams(layers: Callable[[_Snapshot, Any], _Layers]) -> _ParamGetters:
 
 
 def _TypeOf(value: Any) -> str:
-  """Returns the type of a parameter that is not known by name.
+  """Guesses the type of a parameter that is not in L{columns} from its value.
 
   """
   for (kind, what) in [(bool, columns.BOOL), (int, columns.NUMBER),
@@ -293,7 +301,7 @@ def _TypeOf(value: Any) -> str:
 # Instances
 
 def _AdminState(_: _Snapshot, item: _Instance) -> Optional[str]:
-  """The state wanted; up to Ganeti 2.5 it is a boolean.
+  """Returns the desired state; up to Ganeti 2.5 a boolean is stored instead.
 
   """
   state = lenient.Text(item.stored.get("admin_state"))
@@ -317,7 +325,7 @@ def _DisksActive(snapshot: _Snapshot, item: _Instance) -> Optional[bool]:
   """Tells whether the disks shall be active; Ganeti 2.7 does not store that.
 
   """
-  # A forthcoming instance may lack anything
+  # No default for a forthcoming instance, in which any value may be missing
   default = None if _IsForthcoming(item) else _AdminUp(snapshot, item)
   return lenient.Bool(item.stored.get("disks_active"), default)
 
@@ -346,7 +354,7 @@ def _DiskType(disk: lenient.Stored) -> Optional[str]:
 
 
 def _DiskTemplate(_: _Snapshot, item: _Instance) -> Optional[str]:
-  """The type of the disks, which the instance says before Ganeti 2.14.
+  """Returns the type of the disks, stored in instances before Ganeti 2.14 only.
 
   """
   stored = lenient.Text(item.stored.get("disk_template"))
@@ -359,7 +367,7 @@ def _DiskTemplate(_: _Snapshot, item: _Instance) -> Optional[str]:
 
 
 def _DiskUsage(_: _Snapshot, item: _Instance) -> Optional[Union[int, float]]:
-  """Adds up what the disks take; None if a size among them is no number.
+  """Adds up the space that the disks take; None if any size is no number.
 
   """
   sizes: list[Union[int, float]] = []
@@ -381,13 +389,13 @@ def _Disks(item: _Instance) -> list[lenient.Stored]:
 
 
 def _Nics(item: _Instance) -> list[lenient.Stored]:
-  # Like lenient.Dict, in a third of the time: seven fields need this
+  # Inlined lenient.Dict, in a third of the time: seven fields need this
   return [nic if isinstance(nic, dict) else {}
           for nic in lenient.List(item.stored.get("nics"))]
 
 
-# What a nic or a disk has: functions of a snapshot and the nic or disk as
-# stored
+# Getters of values of a single nic or disk: functions that are called with a
+# snapshot and the nic or disk as stored
 
 if TYPE_CHECKING:
   _PartFunction = Callable[[_Snapshot, lenient.Stored], Any]
@@ -456,11 +464,12 @@ def _Numbered(described: list[columns.Numbered],
               functions: dict[str, _PartFunction],
               parts: Callable[[_Instance], list[lenient.Stored]],
               count: int) -> dict[str, Getter]:
-  """Makes the getters of all numbered fields, and those of the lists.
+  """Makes the getters of the numbered fields, and of the lists of all numbers.
 
-  @param functions: by the name of the field, less the number
+  @param described: the fields, e.g. "disk.size" for "disk.size/0" and so on
+  @param functions: by the name of the field without the number
   @param parts: returns the nics or disks of an instance
-  @param count: how many numbers there are
+  @param count: makes fields with the numbers 0 to count - 1
 
   """
   def _All(function: _PartFunction) -> Getter:
@@ -498,13 +507,13 @@ _INSTANCE_GETTERS = {
   "snodes": Getter(lambda _, item: [node.name for node in item.mirrors]),
   "snodes.group": _SecondaryGroups("name"),
   "snodes.group.uuid": _SecondaryGroups("uuid"),
-  "beparams": Getter(lambda snapshot, item: _Filled(
+  "beparams": Getter(lambda snapshot, item: _Merge(
     _BeLayers(snapshot, item)), wide=True),
   "custom_beparams": _Own("beparams"),
   "hvparams": Getter(_HvParams, wide=True),
   "custom_hvparams": _OwnSorted("hvparams"),
   "osparams": Getter(lambda snapshot, item: _SortedDict(
-    _Filled(_OsLayers(snapshot, item))), wide=True),
+    _Merge(_OsLayers(snapshot, item))), wide=True),
   "custom_osparams": _OwnSorted("osparams"),
   "custom_nicparams": Getter(lambda _, item: [
     _Known(nic.get("nicparams")) for nic in _Nics(item)]),
@@ -523,7 +532,7 @@ _INSTANCE_GETTERS = {
 # Nodes
 
 def _InstanceNames(attribute: str) -> Getter:
-  """Lists names of instances, as far as they have one.
+  """Makes the getter of a list of instance names; skips nameless instances.
 
   """
   return Getter(lambda _, item: [instance.name
@@ -533,7 +542,7 @@ def _InstanceNames(attribute: str) -> Getter:
 
 
 def _Powered(snapshot: _Snapshot, item: _Node) -> Optional[bool]:
-  """Whether the node is on: nobody knows without an out-of-band program.
+  """Whether the node is powered on; unknown without an out-of-band program.
 
   """
   if not _Lookup(_NodeNdLayers(snapshot, item), "oob_program"):
@@ -564,7 +573,7 @@ _NODE_GETTERS = {
   "powered": Getter(_Powered),
   "group": Getter(lambda _, item: getattr(item.group, "name", None)),
   "group.uuid": _Stored("group"),
-  "ndparams": Getter(lambda snapshot, item: _Filled(
+  "ndparams": Getter(lambda snapshot, item: _Merge(
     _NodeNdLayers(snapshot, item)), wide=True),
   "custom_ndparams": _Own("ndparams"),
   "pinst_cnt": _Length("primary"),
@@ -586,14 +595,14 @@ def _OwnPolicy(_: _Snapshot, item: _Group) -> lenient.Stored:
 
 
 def _GroupPolicy(snapshot: _Snapshot, item: _Group) -> lenient.Stored:
-  """The policy about instances: the group's over the cluster's.
+  """Returns the instance policy: the group's values override the cluster's.
 
   """
   default = _Known(_Cluster(snapshot, "ipolicy"))
   own = _OwnPolicy(snapshot, item)
-  policy = _Filled([own, default])
+  policy = _Merge([own, default])
   if "std" in own and "std" in default:
-    policy["std"] = _Filled([own["std"], _Known(default["std"])])
+    policy["std"] = _Merge([own["std"], _Known(default["std"])])
   return policy
 
 
@@ -602,11 +611,11 @@ _GROUP_GETTERS = {
   "alloc_policy": _Stored("alloc_policy"),
   "ipolicy": Getter(_GroupPolicy, wide=True),
   "custom_ipolicy": Getter(_OwnPolicy),
-  "diskparams": Getter(lambda snapshot, item: _SortedDict(_Filled(
+  "diskparams": Getter(lambda snapshot, item: _SortedDict(_Merge(
     [_OwnDict(item, "diskparams"), _Cluster(snapshot, "diskparams")])),
                        wide=True),
   "custom_diskparams": _OwnSorted("diskparams"),
-  "ndparams": Getter(lambda snapshot, item: _Filled(
+  "ndparams": Getter(lambda snapshot, item: _Merge(
     _GroupNdLayers(snapshot, item)), wide=True),
   "custom_ndparams": _Own("ndparams"),
   "networks": Getter(lambda _, item: sorted(_OwnDict(item, "networks")),
@@ -624,16 +633,17 @@ _GROUP_GETTERS = {
 # Networks
 
 def _Reservations(item: _Network, *keys: str) -> str:
-  """Tells which of a network's addresses are taken.
+  """Makes a map of the addresses that are taken in a network.
 
-  They are stored as a text with "0" and "1" for each address.
+  A network stores each map as a text with "0" or "1" for each address.
 
+  @param keys: the keys of the maps; an address is taken if any of them says so
   @return: "X" for each address that is taken, "." for the others
 
   """
   texts = [text for text in [lenient.Text(item.stored.get(key))
                              for key in keys] if text is not None]
-  # Ganeti's query daemon has no map either where one of the texts is missing
+  # No map if one of the texts is missing, as with Ganeti's query daemon
   if len(texts) < len(keys):
     return ""
   size = max(len(text) for text in texts)
@@ -651,7 +661,7 @@ def _FreeCount(item: _Network) -> int:
 
 
 def _Count(key: str) -> Getter:
-  """Counts the addresses that are taken in one way.
+  """Makes the getter of the number of addresses in one of the stored maps.
 
   """
   return Getter(lambda _, item: _Reservations(item, key).count("X"), wide=True)
@@ -661,14 +671,14 @@ def _UsableCount(snapshot: _Snapshot, item: _Network) -> int:
   """Counts the addresses that instances have or can get.
 
   """
-  # Without a whole map nobody knows what is free
+  # Free addresses are unknown if one of the maps is missing
   if not _Map(snapshot, item):
     return 0
   return _FreeCount(item) + _Reservations(item, "reservations").count("X")
 
 
 def _Addresses(key: str) -> Getter:
-  """Lists the addresses that are taken in one way, in one text.
+  """Makes the getter of the addresses in one of the stored maps, as one text.
 
   """
   def _Get(_: _Snapshot, item: _Network) -> Optional[str]:
@@ -684,7 +694,7 @@ def _Addresses(key: str) -> Getter:
 
 
 def _Connections(_: _Snapshot, item: _Network) -> list[list[str]]:
-  """How groups are connected: name, mode, link, VLAN.
+  """Lists the groups connected to a network, as [name, mode, link, VLAN].
 
   """
   return [[group.name] + [lenient.Text(how.get(key), "-")
@@ -721,7 +731,11 @@ _NETWORK_GETTERS = {
 # Disks
 
 def _DiskNodes(snapshot: _Snapshot, item: _Disk) -> list[str]:
-  """The nodes a disk is on: both of DRBD's, else those that are stored.
+  """Returns the names of a disk's nodes.
+
+  The nodes are those in a DRBD disk's C{logical_id}, or the stored ones for a
+  disk of another type. If none of these exists, the primary node of the disk's
+  instance is returned.
 
   """
   stored = item.stored
@@ -737,7 +751,9 @@ def _DiskNodes(snapshot: _Snapshot, item: _Disk) -> list[str]:
 
 
 def _DrbdNumbers(item: _Disk, part: slice) -> list[Any]:
-  """Returns numbers of a DRBD disk's logical_id, an empty list of any other.
+  """Returns numbers in a DRBD disk's logical_id; [] for a disk of another type.
+
+  @param part: the indexes of the numbers, a slice of L{redaction}
 
   """
   stored = item.stored
@@ -771,10 +787,11 @@ _DISK_GETTERS = {
 
 
 class Table(NamedTuple):
-  """Where the values of one kind of objects are.
+  """The fields and the objects of one kind.
 
-  @ivar getters: by the fields' names
-  @ivar directory: returns where in a snapshot the objects are
+  @ivar getters: getters by the names of the fields
+  @ivar params: the fields that are named after parameters
+  @ivar directory: returns the objects of a snapshot
 
   """
   getters: dict[str, Getter]
@@ -782,7 +799,7 @@ class Table(NamedTuple):
   directory: Callable[[_Snapshot], snapshotlib.Directory[Any]]
 
 
-#: The tables by what may be asked for
+#: The tables by kind, one of L{columns.KINDS}
 TABLES = {
   columns.INSTANCE: Table(_INSTANCE_GETTERS, [_BE_PARAMS, _HV_PARAMS],
                           lambda snapshot: snapshot.instances),
@@ -796,7 +813,7 @@ TABLES = {
   }
 
 
-#: The wide fields by what may be asked for
+#: The names of wide fields by kind, one of L{columns.KINDS}; see L{Getter.wide}
 WIDE = {
   what: frozenset(name for (name, getter) in table.getters.items()
                   if getter.wide)
@@ -805,7 +822,7 @@ WIDE = {
 
 
 def Objects(snapshot: _Snapshot, what: str) -> snapshotlib.Directory[Any]:
-  """Returns where a configuration's objects of a kind are.
+  """Returns the directory of a configuration's objects of one kind.
 
   @param what: one of L{columns.KINDS}
 
@@ -814,9 +831,10 @@ def Objects(snapshot: _Snapshot, what: str) -> snapshotlib.Directory[Any]:
 
 
 def Find(snapshot: _Snapshot, what: str, name: str) -> Optional[Getter]:
-  """Finds a field that a configuration has.
+  """Returns the getter of a field; None if the configuration has no such field.
 
   @param what: one of L{columns.KINDS}
+  @param name: the field's name, or an alias
 
   """
   table = TABLES[what]
@@ -834,7 +852,7 @@ def Find(snapshot: _Snapshot, what: str, name: str) -> Optional[Getter]:
 
 
 def All(snapshot: _Snapshot, what: str) -> list[list[Optional[str]]]:
-  """Lists the fields that a configuration has.
+  """Lists all fields of a kind, also those of the configuration's parameters.
 
   @param what: one of L{columns.KINDS}
   @return: rows of [name, title, type, text], by name

@@ -6,21 +6,23 @@
 
 A query is C{{"what": W, "fields": [NAME, ...], "names": [NAME, ...]}}, W one
 of L{columns.KINDS}. The answer is C{{"fields": [NAME, ...], "rows": [[VALUE,
-...], ...]}}: one row per name, in the order asked, or without C{names} one for
-each object there is, by name. A value that an object does not have is null.
+...], ...]}}. The table has one row per name, in the order of the query; without
+C{names}, one row for each object, sorted by name. A value that an object does
+not have is null.
 
-Without C{fields} the answer is C{{"fields": [[NAME, TITLE, TYPE, TEXT],
-...]}}, the fields there are.
+For a query without C{fields}, the answer is C{{"fields": [[NAME, TITLE, TYPE,
+TEXT], ...]}}, the list of all fields.
 
-An error that is about one word of the query names it: status 1, answer
-C{{"error": E, "unknown": "what", "field" or "name", "value": WORD}}, where E
-is C{constants.CONFD_ERROR_UNKNOWN_ENTRY} for a name and
-C{constants.CONFD_ERROR_ARGUMENT} else. A word that stands twice is one, too:
-C{"duplicate"} takes the place of C{"unknown"} then. Any other malformed query
-is answered with that last number alone, as all malformed queries are.
+A query with an unknown word is answered with status 1 and C{{"error": E,
+"unknown": "what", "field" or "name", "value": WORD}}, where E is
+C{constants.CONFD_ERROR_UNKNOWN_ENTRY} for the name of an object and
+C{constants.CONFD_ERROR_ARGUMENT} for any other word. A field or name that
+occurs twice is answered in the same way, with C{"duplicate"} instead of
+C{"unknown"} and C{constants.CONFD_ERROR_ARGUMENT}. The answer to any other
+malformed query is C{constants.CONFD_ERROR_ARGUMENT} alone, as with all request
+types.
 
-Rule: whatever goes wrong with a value of an object, its cell is null, and all
-other cells are as they would be without it.
+Rule: an error in one cell makes that cell null, and changes no other cell.
 
 """
 
@@ -42,19 +44,19 @@ if TYPE_CHECKING:
   from typing import Any, Iterator, Optional, Union
 
 
-#: A query for more cells than this takes long
+#: The largest number of cells in a query that is not counted as a long one
 _MANY_CELLS = 1000
 
-#: A table of more cells is not made at all. All fields of 100,000 instances
-#: are less than half of that.
+#: The largest number of cells in a table; a larger query is answered with an
+#: error. All fields of 100,000 instances are less than half of this.
 _MAX_CELLS = 1 << 26
 
 
-#: The fields whose failure has been logged
+#: Names of the fields for which a programming error was logged already
 _failed: set[str] = set()
 
 
-def _WrongWord(code: int, how: str, what: str,
+def _WordError(code: int, how: str, what: str,
                word: str) -> tuple[int, dict[str, Any]]:
   """Makes the error about one word of a query.
 
@@ -73,31 +75,31 @@ def _IsTexts(value: Any) -> bool:
 
 def _FindDuplicate(fields: list[str], names: Optional[list[str]]
                    ) -> Optional[tuple[int, dict[str, Any]]]:
-  """Returns the error about the first word that stands twice, if there is one.
+  """Returns the error about the first word that occurs twice, or None.
 
   """
   for (what, words) in [("field", fields), ("name", names or [])]:
     seen = set()
     for word in words:
       if word in seen:
-        return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "duplicate", what,
+        return _WordError(constants.CONFD_ERROR_ARGUMENT, "duplicate", what,
                           word)
       seen.add(word)
   return None
 
 
 class Table(NamedTuple):
-  """A table that was asked for, before its cells are made.
+  """A table for a valid query; its cells are made by L{Rows} or L{Texts}.
 
   """
   snapshot: snapshotlib.Snapshot
   fields: list[str]
   getters: list[fieldslib.Getter]
-  #: Objects of the snapshot
+  #: The objects of the snapshot that have a row in the table
   items: list[Any]
 
   def Rows(self) -> Iterator[list[Any]]:
-    """Makes the rows.
+    """Yields the rows, each one a list of JSON values.
 
     """
     (snapshot, gets) = (self.snapshot, [i.get for i in self.getters])
@@ -120,7 +122,7 @@ class Table(NamedTuple):
       value = getter.get(self.snapshot, item)
       wire.EncodeJson(value)
     except MemoryError:
-      # No field is to blame for that
+      # Memory that runs out is not the fault of a field
       raise
     except Exception: # pylint: disable=W0718
       if field not in _failed:
@@ -132,7 +134,7 @@ class Table(NamedTuple):
     return value
 
   def Texts(self) -> Iterator[str]:
-    """Makes the JSON text of the answer, a piece for each row.
+    """Yields the JSON text of the answer in pieces, one for each row.
 
     """
     yield "{\"fields\":%s,\"rows\":[" % wire.EncodeJson(self.fields)
@@ -149,7 +151,7 @@ class Table(NamedTuple):
 
 
 def TakesLong(query: Any) -> bool:
-  """Tells whether a query asks for so much that it takes long.
+  """Tells whether the answer to a query takes long to make.
 
   @param query: any JSON value
 
@@ -170,10 +172,10 @@ def TakesLong(query: Any) -> bool:
 
 def Select(snapshot: snapshotlib.Snapshot,
            query: Any) -> Union[Table, tuple[int, Any]]:
-  """Finds what a query asks for.
+  """Makes the table for a query.
 
   @param query: any JSON value
-  @return: a table; or status and answer where there is none to be made
+  @return: a table; or status and answer, for an error or a list of fields
 
   """
   if not isinstance(query, dict):
@@ -184,7 +186,7 @@ def Select(snapshot: snapshotlib.Snapshot,
           (fields is None or _IsTexts(fields))):
     return protocol.BAD_ARGUMENT
   if what not in columns.KINDS:
-    return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "unknown", "what", what)
+    return _WordError(constants.CONFD_ERROR_ARGUMENT, "unknown", "what", what)
   if fields is None:
     return (constants.CONFD_REPL_STATUS_OK,
             {"fields": fieldslib.All(snapshot, what)})
@@ -196,7 +198,7 @@ def Select(snapshot: snapshotlib.Snapshot,
   for name in fields:
     getter = fieldslib.Find(snapshot, what, name)
     if getter is None:
-      return _WrongWord(constants.CONFD_ERROR_ARGUMENT, "unknown", "field",
+      return _WordError(constants.CONFD_ERROR_ARGUMENT, "unknown", "field",
                         name)
     getters.append(getter)
 
@@ -208,7 +210,7 @@ def Select(snapshot: snapshotlib.Snapshot,
     for name in names:
       item = directory.Find(name)
       if item is None or not item.in_table:
-        return _WrongWord(constants.CONFD_ERROR_UNKNOWN_ENTRY, "unknown",
+        return _WordError(constants.CONFD_ERROR_UNKNOWN_ENTRY, "unknown",
                           "name", name)
       items.append(item)
   if len(items) * len(getters) > _MAX_CELLS:

@@ -2,11 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Values of a configuration, whatever is stored in their place.
+"""Type checks for values of a configuration.
 
-The configuration is another program's, and may be damaged or newer: what has
-another type than it should counts as missing. So does a number that has more
-than 64 bits: Ganeti writes none, and without them sums do not overflow.
+Rule: a value that has another type than expected counts as missing, since the
+configuration is written by another program, and may be damaged or of a newer
+version. A number of more than 64 bits counts as missing, too: Ganeti writes no
+such number, and without them sums do not overflow.
 
 """
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
   _Default = TypeVar("_Default")
 
   class Check(Protocol[_Value_co]):
-    """A function that passes on values of one type only, else a default.
+    """A function that returns a value of a certain type, for others a default.
 
     """
     @overload
@@ -54,8 +55,8 @@ def _Bounded(least: int, *kinds: type) -> Check[Any]:
   end = protocol.NUMBER_END
 
   def _Check(value: Any, default: Any = None) -> Any:
-    # A boolean is an integer in Python, and no number here. NaN is within no
-    # bounds.
+    # bool is a subclass of int in Python, but a boolean is no number here. NaN
+    # fails the comparison.
     if (isinstance(value, kinds) and not isinstance(value, bool) and
         least <= value < end):
       return value
@@ -82,9 +83,10 @@ def Sum(values: Iterable[Union[int, float]]) -> Optional[Union[int, float]]:
 
 
 def First(*values: Optional[_Default], default: _Default) -> _Default:
-  """Returns the first value that is there, be it empty.
+  """Returns the first value that is not None, also if it is empty.
 
-  Ganeti fills parameters by presence: an own value that is empty counts.
+  Ganeti fills in defaults for missing parameters only: an object's own value
+  counts, also if it is empty.
 
   """
   for value in values:

@@ -2,14 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""JSON values that are kept as their text.
+"""Packs JSON values: stores them as JSON text.
 
-A text takes a fifth of the memory of the objects that it stands for, and is put
-into an answer as it is (L{wire.EncodeJson}).
+JSON text takes a fifth of the memory of the Python objects, and is copied into
+an answer without being parsed (L{wire.EncodeJson}).
 
-Rule: to unpack what was packed gives the same value. A value that no text can
-stand for is kept as it is: one with an infinite number in it (1e999, say), or
-one that is nested so deeply that it can just be read.
+Rule: unpacking a packed value gives an equal value. A value that cannot be
+serialised is kept as Python objects: one with an infinite number in it (as read
+from 1e999), or one that is nested too deeply for the encoder.
 
 """
 
@@ -24,27 +24,28 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Union
   from ganeti.confd.protocol import wire
 
-  #: A JSON value: bytes are its text, anything else is the value itself
+  #: A packed JSON value: bytes are JSON text, another type is the value itself
   Kept = Union[bytes, wire.Json]
 
 
-#: How many values are kept unpacked: the fields of one row of a table need the
-#: same instance, and its disks, again and again
-_RECENT = 32
+#: Size of the cache of unpacked values: the getters of one row of a table
+#: unpack the same instance, and its disks, again and again
+_CACHE_SIZE = 32
 
 _Scan: Callable[[str, int], tuple[wire.Json, int]] = getattr(
   json.JSONDecoder(), "scan_once")
 
 def _MakeEncoder() -> Callable[[wire.Json], str]:
-  """Makes a function that serialises a value.
+  """Makes a function that serialises a JSON value as ASCII text.
 
   """
   make = getattr(json.encoder, "c_make_encoder", None)
   if make is None:
-    # What comes from a parser has no cycles
+    # No check for cycles: a value that was parsed has none
     return json.JSONEncoder(allow_nan=False, check_circular=False,
                             separators=(",", ":")).encode
-  # The same, made once and not for each value: a sixth less time
+  # JSONEncoder.encode makes a C encoder for each value; a single one for all
+  # values takes a sixth less time
   quote = getattr(json.encoder, "encode_basestring_ascii")
   encode = make(None, None, quote, None, ":", ",", False, False, False)
   return lambda value: "".join(encode(value, 0))
@@ -54,7 +55,7 @@ _Encode = _MakeEncoder()
 
 
 def Pack(value: wire.Json) -> Kept:
-  """Makes what is kept of a value.
+  """Packs a value.
 
   """
   try:
@@ -64,17 +65,18 @@ def Pack(value: wire.Json) -> Kept:
 
 
 def Parse(kept: Kept) -> wire.Json:
-  """Returns a value that is kept, as objects of its own.
+  """Unpacks a value to new objects, which the caller may change.
 
   """
   return _Scan(kept.decode("ascii"), 0)[0] if type(kept) is bytes else kept
 
 
-_ParseOnce: Callable[[bytes], Any] = functools.lru_cache(maxsize=_RECENT)(Parse)
+_ParseOnce: Callable[[bytes], Any] = functools.lru_cache(
+  maxsize=_CACHE_SIZE)(Parse)
 
 
 def Unpack(kept: Kept) -> wire.Json:
-  """Returns a value that is kept; for looking at, not for changing.
+  """Unpacks a value to cached objects, which the caller must not change.
 
   """
   return _ParseOnce(kept) if type(kept) is bytes else kept

@@ -2,25 +2,26 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Takes the secrets out of a configuration.
+"""Replaces the secrets in a configuration.
 
-Facts, of what Ganeti writes: private OS parameters stand in an instance, by
-name, and in the cluster, by OS, then name. The shared secret of a DRBD disk is
-the sixth item of its C{logical_id} (two nodes, port, two minors, secret), and
-of C{physical_id}, which files of before 2.9 may have beside it (address, port,
-address, port, minor, secret). Before Ganeti 2.0 a DRBD disk has neither minors
-nor a secret. Disks of other types have two texts there. A disk's children are
-disks. An instance has disks, or their UUIDs.
+Facts about files that Ganeti writes: private OS parameters are stored in an
+instance, by name, and in the cluster, by OS, then name. The shared secret of a
+DRBD disk is the sixth item of its C{logical_id} (two nodes, port, two minors,
+secret). The secret is also the sixth item of C{physical_id}, which a disk in a
+file of Ganeti before 2.9 may have as well (address, port, address, port, minor,
+secret). Before Ganeti 2.0 a DRBD disk has neither minors nor a secret. The
+C{logical_id} of a disk of another type is two texts. A disk's children are
+disks. An instance contains its disks, or their UUIDs.
 
-Rule 1: a secret is found by the key that it stands under, wherever that key
-stands. L{Object} is called with each JSON object as soon as it is parsed, the
-inner ones first, so that no object is ever at hand that was not redacted.
+Rule 1: a secret is found by its key, in any object of the configuration.
+L{Object} is called with each JSON object as soon as it is parsed, inner objects
+first, so that other code never gets an object that was not redacted.
 
 Rule 2: a well-formed value keeps its form, and only the secret is replaced. A
-value of another form, where a secret could stand, is replaced as a whole, since
-nothing tells where in it the secret is. So is a value that is no object where
-Ganeti has a disk or an instance: L{Item} does that, and L{SectionItem} for an
-item of a section.
+malformed value that could contain a secret is replaced as a whole, since the
+position of the secret in it is unknown. A value that is no object, in the place
+of a disk or an instance, is also replaced as a whole, by L{Item}, or by
+L{SectionItem} if it is an item of a section.
 
 """
 
@@ -40,58 +41,58 @@ DRBD_TYPES = ("drbd8", "drbd")
 #: Longest reference to a disk (characters)
 _UUID_SIZE = 36
 
-#: Places of the items of a DRBD disk's C{logical_id}
+#: Indexes of the items of a DRBD disk's C{logical_id}
 DRBD_NODES = slice(0, 2)
 DRBD_PORT = slice(2, 3)
 DRBD_MINORS = slice(3, 5)
 _SECRET = 5
 
 if TYPE_CHECKING:
-  #: The ids of DRBD disks as stored, each with the secret that was in it, by
-  #: the C{id()} of the list. L{Object} fills this; its caller forgets it as
-  #: soon as the configuration is parsed.
+  #: The secrets of DRBD disks: each C{logical_id} list and the secret that was
+  #: in it, by the C{id()} of the list. L{Object} fills this dict; its caller
+  #: deletes the dict as soon as the configuration is parsed.
   Secrets = dict[int, tuple[list[Any], str]]
 
 #: The types of the items before the secret in C{logical_id} and C{physical_id}
 _BEFORE_SECRET = frozenset([(str, str, int, int, int),
                             (str, int, str, int, int)])
 
-#: The types of the items of a DRBD disk's id that has no secret
+#: The types of the items of a C{logical_id} without a secret, from before 2.0
 _WITHOUT_SECRET = [str, str, int]
 
 
-def _Whole(value: Any) -> Any:
-  """Replaces a value as a whole, unless it is empty: that hides nothing.
+def _RedactWhole(value: Any) -> Any:
+  """Replaces a whole value, unless it is empty and so contains no secret.
 
   """
   return protocol.REDACTED if value else value
 
 
 def _Params(value: Any) -> Any:
-  """Redacts private parameters by name.
+  """Redacts the private parameters of an instance, a dict by name.
 
   """
   if type(value) is dict:
     return dict.fromkeys(value, protocol.REDACTED)
-  return _Whole(value)
+  return _RedactWhole(value)
 
 
 def _ParamsByOs(value: Any) -> Any:
-  """Redacts private parameters by OS, then name.
+  """Redacts the private parameters of the cluster, a dict by OS, then name.
 
   """
   if type(value) is dict:
     return {name: (_Params(params) if type(params) is dict else
                    protocol.REDACTED)
             for (name, params) in value.items()}
-  return _Whole(value)
+  return _RedactWhole(value)
 
 
 def _Id(value: Any, kind: Any, secrets: Secrets) -> Any:
   """Redacts a disk's C{logical_id} or C{physical_id}.
 
-  @param kind: the type of the disk, which counts as DRBD's if it is no text
-  @param secrets: the value is added here
+  @param kind: the type of the disk; anything but a text counts as DRBD
+  @param secrets: the value and its secret are added here
 
   """
   if type(value) is list:
@@ -102,7 +103,8 @@ def _Id(value: Any, kind: Any, secrets: Secrets) -> Any:
           kind not in DRBD_TYPES):
         return value
     elif size == _SECRET + 1:
-      # The disk's type is not looked at: better to hide once too often
+      # Redact disks of all types: a harmless text that is hidden does less harm
+      # than a secret that is shown
       (one, two, three, four, five, secret) = value
       if (type(one), type(two), type(three), type(four),
           type(five)) in _BEFORE_SECRET:
@@ -112,7 +114,7 @@ def _Id(value: Any, kind: Any, secrets: Secrets) -> Any:
         return value
     elif list(map(type, value)) == _WITHOUT_SECRET:
       return value
-  return _Whole(value)
+  return _RedactWhole(value)
 
 
 def Item(value: Any) -> Any:
@@ -120,19 +122,19 @@ def Item(value: Any) -> Any:
   after L{Object}.
 
   """
-  return value if type(value) is dict else _Whole(value)
+  return value if type(value) is dict else _RedactWhole(value)
 
 
 def _Children(value: Any, of_disk: bool) -> Any:
   """Redacts the value of a key "children".
 
-  @param of_disk: whether the key is certainly a disk's: a parameter of an OS,
-    which is a text, may have that name, too
+  @param of_disk: whether the object is certainly a disk. In other objects a
+    text is left alone: an OS parameter may have that name, too.
 
   """
   if type(value) is list:
     return [Item(item) for item in value]
-  return _Whole(value) if of_disk or type(value) is dict else value
+  return _RedactWhole(value) if of_disk or type(value) is dict else value
 
 
 def _Disks(value: Any, of_instance: bool) -> Any:
@@ -146,28 +148,29 @@ def _Disks(value: Any, of_instance: bool) -> Any:
             Item(item) for item in value]
   if type(value) is dict:
     return {key: Item(item) for (key, item) in value.items()}
-  return _Whole(value) if of_instance else value
+  return _RedactWhole(value) if of_instance else value
 
 
 def Object(secrets: Secrets, stored: lenient.Stored) -> lenient.Stored:
-  """Redacts any JSON object, in which all objects are redacted already.
+  """Redacts any JSON object, after all objects inside it were redacted.
 
-  @param secrets: gets the id of the object, if it is a DRBD disk
+  @param secrets: if the object is a DRBD disk, its secret is added here
   @return: the same object
 
   """
-  # A configuration has ten objects or more for each instance, and half of them
-  # are empty; in the others a look-up for each key takes less than a loop
+  # Optimised, since a configuration has ten objects or more for each instance:
+  # half of them are empty, and for the others a look-up of each key takes less
+  # time than a loop
   if not stored:
     return stored
   if "logical_id" in stored:
     stored["logical_id"] = _Id(stored["logical_id"], stored.get("dev_type"),
                                secrets)
   if "physical_id" in stored:
-    # Its secret is that of the other id
+    # The secret is not recorded, as logical_id has the same one
     stored["physical_id"] = _Id(stored["physical_id"], stored.get("dev_type"),
                                 {})
-  # Most disks have no children
+  # Skip the call for an empty list, which most disks have
   if "children" in stored and stored["children"]:
     stored["children"] = _Children(stored["children"], "dev_type" in stored)
   if "disks" in stored:
@@ -194,10 +197,10 @@ def SectionItem(value: Any) -> Any:
 
   """
   if type(value) is not dict:
-    return _Whole(value)
-  # L{Object} leaves a text there if nothing else tells that this is a disk or
-  # an instance
+    return _RedactWhole(value)
+  # L{Object} leaves a text under these keys alone if no other key of the object
+  # shows that it is a disk or an instance
   for inner in ("children", "disks"):
     if type(value.get(inner)) is str:
-      value[inner] = _Whole(value[inner])
+      value[inner] = _RedactWhole(value[inner])
   return value

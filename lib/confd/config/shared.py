@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Volumes and DRBD minors that several disks have, and only one should.
+"""Finds volumes and DRBD minors that several disks share by mistake.
 
-A disk that is attached twice is one disk all the same.
+A disk that is attached to two instances counts as one disk.
 
 """
 
@@ -22,19 +22,22 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Hashable, Iterable, Iterator, TypeVar
 
-  #: A node's UUID, and a minor there
+  #: A node's UUID, and a DRBD minor on that node
   _Minor = tuple[str, int]
 
   _Item = TypeVar("_Item", bound=Hashable)
 
 
 class _Found(NamedTuple):
+  """The volumes and minors that more than one disk of a snapshot has.
+
+  """
   volumes: frozenset[volumes.Place]
   minors: frozenset[_Minor]
 
 
 def _Minors(disk: snapshotlib.Disk) -> Iterator[_Minor]:
-  """Yields the minors of a DRBD disk.
+  """Yields the minors of a DRBD disk, and none for a disk of another type.
 
   """
   stored = disk.stored
@@ -46,8 +49,8 @@ def _Minors(disk: snapshotlib.Disk) -> Iterator[_Minor]:
         yield (node, minor)
 
 
-def _Several(items: Iterable[_Item]) -> frozenset[_Item]:
-  """Finds the items that come more than once.
+def _Repeated(items: Iterable[_Item]) -> frozenset[_Item]:
+  """Returns the items that occur more than once.
 
   """
   counts = collections.Counter(items)
@@ -56,25 +59,26 @@ def _Several(items: Iterable[_Item]) -> frozenset[_Item]:
 
 @functools.lru_cache(maxsize=1)
 def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
-  """Finds what disks share; most snapshots are never asked for that.
+  """Finds shared volumes and minors, at the first query for them.
 
   """
-  # A disk that is attached twice has two rows, and one key
+  # Remove duplicates: a disk that is attached twice has two rows with one key
   disks = {id(disk) if disk.key is None else disk.key: disk
            for disk in snapshot.disks.items}.values()
-  names = _Several(name for disk in disks
+  names = _Repeated(name for disk in disks
                    for name in volumes.Volumes(disk.stored))
-  # Only these can share a volume, so only their places are looked at
+  # Compute places only for disks with a volume name that occurs more than once
   suspects = [disk for disk in disks
               if names and not names.isdisjoint(volumes.Volumes(disk.stored))]
   return _Found(
-    _Several(place for disk in suspects for place in set(volumes.Places(disk))),
-    _Several(minor for disk in disks for minor in set(_Minors(disk))))
+    _Repeated(place for disk in suspects
+              for place in set(volumes.Places(disk))),
+    _Repeated(minor for disk in disks for minor in set(_Minors(disk))))
 
 
 def Volumes(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk
             ) -> list[str]:
-  """Lists the volumes of a disk that another disk has, too.
+  """Lists the volumes of a disk that another disk has as well.
 
   """
   shared = _Find(snapshot).volumes
@@ -88,7 +92,7 @@ def Minors(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk
            ) -> list[list[Any]]:
   """Lists the minors of a disk that another disk has on the same node.
 
-  @return: each as [name of the node, minor]
+  @return: rows [name of the node, minor]
 
   """
   shared = _Find(snapshot).minors

@@ -2,26 +2,28 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The configuration at one moment, indexed for confd's questions.
+"""An immutable snapshot of the configuration, indexed for confd's requests.
 
-L{Snapshot} takes the text of C{config.data} and never changes afterwards. All
-work is done when it is made, so that no query walks the configuration.
+L{Snapshot} is made from the text of C{config.data} and is immutable. All
+indexes are built when a snapshot is made, so that no request has to search the
+configuration.
 
-Facts: Ganeti wrote nodes and instances under their names before 2.9, under
-their UUIDs since, and every reference to them follows the key. Disks stand
-inside their instance before 2.12, under a key of their own since, and the
-instance then lists their UUIDs; children stand inside their disk always.
+Facts: the keys of nodes and instances are their names before Ganeti 2.9, and
+their UUIDs since then. References to nodes and instances use the same keys.
+Disks are stored inside their instance before 2.12. Since then disks have a
+section of their own, and an instance lists the UUIDs of its disks. Children are
+always stored inside their disk.
 
-Rule 1: reading is lenient. What is not needed is not looked at; what is needed
-and broken is left out with a warning, and the rest is served. Only without
-version, serial number, cluster or nodes is a configuration unusable.
+Rule 1: reading is lenient. Values that are not needed are not checked. A needed
+value that is malformed is left out with a warning, and the rest is served. Only
+a configuration without version, serial number, cluster or nodes is unusable.
 
-Rule 2: secrets are taken out of the document while it is parsed, before
-anything else sees it, by L{redaction}.
+Rule 2: L{redaction} replaces secrets while the document is parsed, before any
+other code can read them.
 
 Rule 3: instances and disks, which are most of a large configuration, are
-packed, see L{document} and L{packed}. They are unpacked one by one to be
-indexed, and where a table has a row of them.
+packed, see L{document} and L{packed}. An instance or disk is unpacked to be
+indexed, and to make its row in a table.
 
 """
 
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
   _Stored = lenient.Stored
 
 
-#: The link of a nic where neither the nic nor the cluster has one
+#: The link of a nic if neither the nic nor the cluster defines one
 _DEFAULT_LINK = "xen-br0"
 
 _XEN_HYPERVISORS = frozenset(["xen-pvm", "xen-hvm"])
@@ -54,7 +56,8 @@ _XEN_HYPERVISORS = frozenset(["xen-pvm", "xen-hvm"])
 
 def _Uuid(stored: _Stored, key: str) -> str:
   uuid = lenient.Text(stored.get("uuid"))
-  # Nearly always the same text; the same object takes less memory
+  # Return the key itself if both are equal, as nearly always: that saves the
+  # memory of a second string object
   return uuid if uuid and uuid != key else key
 
 
@@ -71,32 +74,32 @@ def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
 
 
 class _Object:
-  """The base of all objects.
+  """The base class of nodes, instances, groups, networks and disks.
 
   """
   __slots__: list[str] = []
 
   @property
   def in_table(self) -> bool:
-    """Whether the object has a row in its table.
+    """Whether the object has a row in the table of its kind.
 
     """
     return True
 
 
 class Node(_Object):
-  """A node, and what is asked about it.
+  """A node, with the instances and DRBD disks on it.
 
-  @ivar key: what it is stored under, by which others refer to it
-  @ivar uuid: before Ganeti 2.9 perhaps its name
-  @ivar group: None if the configuration does not have it
-  @ivar primary_ip: None if the configuration has none
+  @ivar key: the node's key in the configuration, used in references to the node
+  @ivar uuid: the node's UUID, or perhaps its name before Ganeti 2.9
+  @ivar group: None if the configuration does not have the node's group
+  @ivar primary_ip: None if the configuration has no address for the node
   @ivar role: C{constants.CONFD_NODE_ROLE_*}
-  @ivar candidate: whether it is a master candidate (the master is one)
-  @ivar primary: the instances whose primary node it is, by name; a
-    forthcoming one may have no name
-  @ivar secondary: the instances whose disks are mirrored to it, by name
-  @ivar drbd: as packed JSON text, rows [node name, minor, instance name,
+  @ivar candidate: whether the node is a master candidate (the master is one)
+  @ivar primary: the instances that have this node as primary node, by name; a
+    forthcoming instance may have no name
+  @ivar secondary: the instances whose disks are mirrored to this node, by name
+  @ivar drbd: packed JSON text of rows [node name, minor, instance name,
     "disk/N", "primary" or "secondary", peer node name], by instance name, then
     disk
 
@@ -130,9 +133,10 @@ class Node(_Object):
 
   def AddDrbd(self, minor: int, disk: str, is_primary: bool,
               peer: Node) -> None:
-    """Enters a DRBD disk.
+    """Adds a row to L{drbd}.
 
-    @param disk: JSON text of the names of the instance and of the disk
+    @param disk: JSON text of the instance's name and the disk's name, with a
+      comma between them
 
     """
     row = "%s[%s,%d,%s,\"%s\",%s]" % (
@@ -146,16 +150,16 @@ class Node(_Object):
 
 
 class Instance(_Object):
-  """An instance, and what is asked about it.
+  """An instance, with its disks and nodes.
 
-  @ivar name: None if it has none, as a forthcoming instance may
-  @ivar key: what it is stored under
-  @ivar uuid: before Ganeti 2.9 perhaps its name
-  @ivar kept: what is stored, see L{packed}
-  @ivar disks: its disks, by index
-  @ivar primary: its primary node; None if it has none, as a forthcoming
-    instance may, or if the configuration does not have that node
-  @ivar mirrors: the other nodes that its disks and their children are on
+  @ivar name: None for a forthcoming instance without a name
+  @ivar key: the instance's key in the configuration
+  @ivar uuid: the instance's UUID, or perhaps its name before Ganeti 2.9
+  @ivar kept: the instance as stored, packed, see L{packed}
+  @ivar disks: the instance's disks, by index
+  @ivar primary: the primary node; None for a forthcoming instance without one,
+    or if the configuration does not have that node
+  @ivar mirrors: the other nodes of the instance's disks and their children
 
   """
   __slots__ = ["name", "key", "uuid", "kept", "disks", "primary", "mirrors"]
@@ -183,9 +187,9 @@ class Instance(_Object):
 class Group(_Object):
   """A node group.
 
-  @ivar key: what it is stored under
-  @ivar nodes: by name
-  @ivar primary: its nodes' primary instances, by name
+  @ivar key: the group's key in the configuration
+  @ivar nodes: the group's nodes, by name
+  @ivar primary: the primary instances of the group's nodes, by name
 
   """
   __slots__ = ["name", "key", "uuid", "stored", "nodes", "primary"]
@@ -200,12 +204,13 @@ class Group(_Object):
 
 
 class Network(_Object):
-  """A network that nics may be on.
+  """A network to which nics may be connected.
 
-  @ivar key: what it is stored under
-  @ivar groups: the groups connected to it, and how, by name
-  @ivar instances: names of the instances on it, by name
-  @ivar ips: what instances have on it, by instance name, then nic
+  @ivar key: the network's key in the configuration
+  @ivar groups: the groups connected to the network, each with the parameters of
+    the connection, by group name
+  @ivar instances: the names of the instances with a nic in the network, sorted
+  @ivar ips: the addresses of those nics, by instance name, then nic
 
   """
   __slots__ = ["name", "key", "uuid", "stored", "groups", "instances", "ips"]
@@ -221,14 +226,15 @@ class Network(_Object):
 
 
 class Disk(_Object):
-  """A disk, and where it belongs.
+  """A disk, with its instance.
 
-  @ivar key: what it is stored under, None if it stands inside its instance
-  @ivar uuid: before Ganeti 2.9 None
-  @ivar instance: None if it is attached to none
-  @ivar index: its number in its instance
-  @ivar attached: how many times instances refer to it
-  @ivar shares_secret: whether another disk has its secret
+  @ivar key: the disk's key in the configuration; None for a disk that is stored
+    inside its instance
+  @ivar uuid: None before Ganeti 2.9
+  @ivar instance: None for a disk that is not attached to an instance
+  @ivar index: the disk's number in its instance
+  @ivar attached: the number of references from instances to the disk
+  @ivar shares_secret: whether another disk has the same DRBD secret
 
   """
   __slots__ = ["name", "key", "uuid", "_kept", "instance", "index", "attached",
@@ -237,7 +243,7 @@ class Disk(_Object):
   def __init__(self, key: Optional[str], stored: _Stored,
                kept: packed.Kept = None, instance: Optional[Instance] = None,
                index: Optional[int] = None) -> None:
-    """@param kept: None if it stands inside its instance
+    """@param kept: the packed disk; None for a disk inside its instance
 
     """
     self.name = lenient.Text(stored.get("name"))
@@ -252,7 +258,7 @@ class Disk(_Object):
 
   @property
   def kept(self) -> packed.Kept:
-    """What is stored, see L{packed}.
+    """The disk as stored, packed, see L{packed}.
 
     """
     return self.stored if self._kept is None else self._kept
@@ -272,24 +278,27 @@ _Item = TypeVar("_Item", bound="Union[Node, Instance, Group, Network,"
 
 
 class Directory(Generic[_Item]):
-  """Objects of one kind by UUID, name and short name.
+  """An index of all objects of one kind by UUID, name and short name.
 
-  Ganeti lets several disks have one name. That name finds none of them.
+  A name that several objects have finds none of them. Ganeti allows such names
+  for disks.
 
-  @ivar items: the rows of their table, in the order in which they were added
+  @ivar items: the objects with a row in the table of their kind, in the order
+    of the calls of L{Add}
 
   """
   def __init__(self) -> None:
     self.items: list[_Item] = []
     self._by_uuid: dict[str, _Item] = {}
-    #: None where several have the name
+    #: By name: the object, or None if several objects have that name
     self._by_name: dict[str, Optional[_Item]] = {}
     self._names: list[str] = []
 
   def Add(self, key: Optional[str], item: _Item) -> None:
-    """Enters an object.
+    """Adds an object.
 
-    @param key: the key it is stored under, by which others refer to it
+    @param key: the object's key in the configuration, used in references to the
+      object
 
     """
     if item.in_table:
@@ -302,13 +311,13 @@ class Directory(Generic[_Item]):
       self._by_name[item.name] = None if item.name in self._by_name else item
 
   def Close(self) -> None:
-    """Makes short names known; to be called once, after the last L{Add}.
+    """Indexes short names; to be called once, after the last L{Add}.
 
     """
     self._names = sorted(self._by_name)
 
   def Resolve(self, reference: wire.Json) -> Optional[_Item]:
-    """Finds what a reference inside the configuration points at.
+    """Finds the object for a reference inside the configuration.
 
     """
     if not isinstance(reference, str):
@@ -316,10 +325,10 @@ class Directory(Generic[_Item]):
     return self._by_uuid.get(reference) or self._by_name.get(reference)
 
   def Find(self, name: str) -> Optional[_Item]:
-    """Finds what a query means.
+    """Finds the object for a name in a query.
 
-    @param name: UUID, else exact name, else the beginning of exactly one name
-      up to a dot
+    @param name: a UUID, an exact name, or the part before a dot of exactly one
+      name (tried in this order)
 
     """
     found = self.Resolve(name)
@@ -339,32 +348,34 @@ def _Chunks(text: bytes) -> Iterator[bytes]:
 
 
 class Snapshot:
-  """One configuration, ready to be asked.
+  """One parsed and indexed configuration.
 
-  Nodes, instances, groups and networks are in the order of their names.
+  Nodes, instances, groups and networks are sorted by name.
 
-  @ivar size: bytes of its text
+  @ivar size: size of the configuration's text in bytes
   @ivar document: the whole configuration as stored, without its secrets;
     instances and disks are packed, see L{packed}
   @ivar serial: the configuration's serial number
-  @ivar version: its format's version, e.g. 3000000
-  @ivar warnings: what was left out and why
-  @ivar master: None if the configuration names none of its nodes
+  @ivar version: the version of the configuration's format, e.g. 3000000
+  @ivar warnings: texts about missing or malformed parts of the configuration,
+    which are left out
+  @ivar master: None if the configuration's master node is none of its nodes
   @ivar node_ips: the primary ips of all nodes, by node name
   @ivar candidate_ips: the primary ips of the master candidates, by node name
-  @ivar default_link: the link of nics that name none
-  @ivar links: by link, a dict from ip to the primary ip of the node where that
-    ip's instance lives, by instance name, then nic; None if that is not known
+  @ivar default_link: the link of nics without a link of their own
+  @ivar links: by link, a dict from each ip to the primary ip of its instance's
+    primary node, or to None if that is unknown; sorted by instance name, then
+    nic
   @ivar collectors: the answer to DATA_COLLECTORS
-  @ivar disks: by instance, then index; at the end those of no instance
+  @ivar disks: by instance, then index; disks without an instance come last
 
   """
   def __init__(self, text: bytes) -> None:
     """Parses and indexes a configuration.
 
     @param text: contents of C{config.data}
-    @raise errors.ConfigurationError: it is unusable; the message says why, and
-      quotes nothing of it, which could be a secret
+    @raise errors.ConfigurationError: the configuration is unusable; the message
+      has the reason, and quotes none of the text, which could be a secret
 
     """
     self.size = len(text)
@@ -400,7 +411,7 @@ class Snapshot:
         raise errors.ConfigurationError("\"%s\" is missing or no object" % key)
 
   def _IndexNodes(self, cluster: _Stored) -> Directory[Node]:
-    """Makes the nodes, and enters the master and the ips.
+    """Makes the nodes, and sets the attributes for the master and the ips.
 
     """
     directory: Directory[Node] = Directory()
@@ -429,7 +440,8 @@ class Snapshot:
                     ) -> Directory[_Item]:
     """Makes the objects of a section of the document.
 
-    @param make: called with name, key and object as stored
+    @param make: called with name, key and stored JSON object, returns the
+      object of the snapshot
 
     """
     directory: Directory[_Item] = Directory()
@@ -454,7 +466,7 @@ class Snapshot:
     """Lists the named objects of a section of the document.
 
     @param section: "nodes", "nodegroups" or "networks"
-    @return: name, key and object as stored, by name
+    @return: names, keys and stored JSON objects, sorted by name
 
     """
     items = lenient.Dict(self.document.get(section))
@@ -466,13 +478,13 @@ class Snapshot:
   def _ByNameOrNone(self, section: str,
                     names: dict[str, Optional[documentlib.Name]]
                     ) -> list[tuple[Optional[str], str]]:
-    """Lists the objects of a section of the document.
+    """Lists the objects of a section of the document, also nameless ones.
 
-    Forthcoming objects (Ganeti 2.16 and later) may still lack a name.
+    Forthcoming objects (Ganeti 2.16 and later) may have no name yet.
 
     @param section: "nodes", "instances", "nodegroups" or "networks"
-    @param names: by key; None for what is no object
-    @return: names and keys, by name; those without come first
+    @param names: names by key; None for an item that is no object
+    @return: names and keys, sorted by name; objects without a name come first
 
     """
     found: list[tuple[Optional[str], str]] = []
@@ -480,7 +492,7 @@ class Snapshot:
       if item is None:
         self.warnings.append("%s: %s is no JSON object, left out" %
                              (section, key))
-      elif item.IsMissing():
+      elif item.LacksName():
         self.warnings.append("%s: %s has no name, left out" % (section, key))
       else:
         found.append((item.name, key))
@@ -489,11 +501,11 @@ class Snapshot:
     return found
 
   def _IndexInstances(self, document: documentlib.Document) -> None:
-    """Makes the instances, and enters them where they are asked for.
+    """Makes the instances, and adds them to their nodes, groups and networks.
 
-    Those without a node or a name have no row in tables, but they count
-    wherever Ganeti counts them: their names make other names ambiguous, and
-    their minors and ips are taken.
+    Instances without a node or a name have no row in tables. Everywhere else
+    such instances count, as in Ganeti: their names make other names ambiguous,
+    and their minors and ips are in use.
 
     """
     packed_instances = lenient.Dict(self.document.get("instances"))
@@ -516,8 +528,8 @@ class Snapshot:
     self.instances.Close()
 
   def _IndexDetachedDisks(self, document: documentlib.Document) -> None:
-    """Enters the disks that no instance has, as far as instances are here, and
-    counts how many times each one is attached.
+    """Adds the disks that no instance of the snapshot has, and then counts the
+    references from instances to each disk.
 
     """
     disks = lenient.Dict(self.document.get("disks"))
@@ -532,7 +544,7 @@ class Snapshot:
     attached = collections.Counter(disk.key for disk in self.disks.items
                                    if disk.instance is not None)
     for (key, name) in document.names.items():
-      if name is not None and name.IsMissing():
+      if name is not None and name.LacksName():
         stored = packed.Parse(self.document["instances"][key])
         attached.update(item for item in lenient.List(stored.get("disks"))
                         if isinstance(item, str))
@@ -544,8 +556,8 @@ class Snapshot:
              document: documentlib.Document) -> list[tuple[Disk, _Stored]]:
     """Makes the disks of an instance.
 
-    @param stored: the instance
-    @return: each disk, and as stored
+    @param stored: the instance as stored
+    @return: each disk, with the stored JSON object
 
     """
     stored_disks = lenient.Dict(self.document.get("disks"))
@@ -567,15 +579,15 @@ class Snapshot:
 
   def _IndexDisks(self, instance: Instance, stored: _Stored,
                   document: documentlib.Document) -> list[Node]:
-    """Enters the disks of an instance, the DRBD ones at their nodes too.
+    """Adds the disks of an instance, and each DRBD disk to its two nodes.
 
-    @param stored: the instance
-    @return: its secondary nodes; nodes of a disk's children are none, and
-      without a primary node there are none
+    @param stored: the instance as stored
+    @return: the instance's secondary nodes, which are nodes of its disks, but
+      not of their children; empty for an instance without a primary node
 
     """
     primary = instance.primary
-    # Ganeti's daemon answers with an empty name where there is none
+    # Use an empty name for a nameless instance, as Ganeti's daemon does
     name = instance.name or ""
     secondaries: list[Node] = []
     mirrors: list[Node] = []
@@ -613,19 +625,21 @@ class Snapshot:
     return secondaries
 
   def _IndexNics(self, instance: Instance, stored: _Stored) -> None:
-    """Enters the ips of an instance, and itself at its networks.
+    """Adds the ips of an instance to its links and networks.
 
-    @param stored: the instance
+    @param stored: the instance as stored
 
     """
     node_ip = None
-    # Ganeti's daemon finds the node of an ip by the instance's name
+    # The ip of a nameless instance has no node, as Ganeti's daemon looks up the
+    # node by the instance's name
     if instance.primary is not None and instance.name is not None:
       node_ip = instance.primary.primary_ip
     for nic in lenient.List(stored.get("nics")):
       nic = lenient.Dict(nic)
       network = self.networks.Resolve(nic.get("network"))
-      # One after the other, so the last one shows whether it is there
+      # Add each name once: instances are indexed one after the other, so that
+      # a name added for an earlier nic is the last one in the list
       if (network is not None and instance.name is not None and
           network.instances[-1:] != [instance.name]):
         network.instances.append(instance.name)
@@ -638,11 +652,12 @@ class Snapshot:
           ips[ip] = node_ip
 
   def NicLink(self, nic: _Stored) -> str:
-    """Returns the link of a nic; up to Ganeti 2.0 it is its bridge.
+    """Returns the link of a nic; up to Ganeti 2.0 the nic's bridge is its link.
 
-    An empty link is a link: network scripts may need none.
+    An empty link counts and is not replaced by the default, as network scripts
+    may not need a link.
 
-    @param nic: as stored
+    @param nic: the nic as stored
 
     """
     return lenient.First(
@@ -663,9 +678,9 @@ class Snapshot:
 
 
 def _DefaultLink(cluster: _Stored) -> str:
-  """Returns the link of nics that name none.
+  """Returns the default link: of nics without a link of their own.
 
-  Up to Ganeti 2.0 it is the cluster's default_bridge.
+  Up to Ganeti 2.0 the cluster's C{default_bridge} is the default link.
 
   """
   nicparams = lenient.Dict(
@@ -678,9 +693,10 @@ def _DefaultLink(cluster: _Stored) -> str:
 def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
   """Makes the settings of the monitoring daemon's data collectors.
 
-  Those that Ganeti 3.0 knows are always there, whatever is stored. One that
-  reads Xen's instance list is off where Xen is not enabled, as Ganeti's own
-  daemon decides; the one that reads Xen's CPU load is not asked for that.
+  The result always has all collectors of Ganeti 3.0, also those that are not
+  stored. The collector of instance states, which reads Xen's instance list, is
+  inactive if Xen is not enabled, as in Ganeti's own daemon. The collector that
+  reads Xen's CPU load does not depend on that.
 
   @return: by name {"active": bool, "interval": microseconds}
 
@@ -695,7 +711,7 @@ def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
     if (name == constants.DATA_COLLECTOR_INST_STATUS and
         _XEN_HYPERVISORS.isdisjoint(hypervisors)):
       active = False
-    # Ganeti stores a float. Its daemon rounds half to even, as Python does.
+    # Round the stored float half to even, as Ganeti's daemon does, too
     interval = lenient.Number(settings.get("interval"),
                               constants.MOND_TIME_INTERVAL * 1000000)
     collectors[name] = {"active": active, "interval": round(interval)}

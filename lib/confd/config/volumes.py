@@ -2,13 +2,14 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Where the data of disks are: logical volumes, files, images.
+"""Finds the volumes that store a disk: logical volumes, files or images.
 
-Facts: a disk's logical_id is [volume group, volume] with type plain, [driver,
-path] with those of files and with blockdev, [pool, image] with rbd, [provider,
-name] with ext. Data and metadata of a DRBD disk are on its children, which are
-of type plain, on both nodes. Two nodes may each have a volume or a file of one
-name; storage that all nodes reach has each name once.
+Facts: a disk's C{logical_id} is [volume group, volume] for the type plain,
+[driver, path] for the types of files and for blockdev, [pool, image] for rbd,
+and [provider, name] for ext. Data and metadata of a DRBD disk are stored in its
+children, which are of the type plain, on both nodes. Names of local volumes and
+files are unique on each node only; names in storage that all nodes share are
+unique in the cluster.
 
 """
 
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
   from typing import Iterator
 
 
-#: Types whose data are on single nodes; "lvm" before Ganeti 2.12
+#: Disk types with local storage on a node; "lvm" is "plain" before Ganeti 2.12
 _LOCAL = frozenset(["file", "lvm", "plain"])
 
-#: Types whose logical_id begins with a word that is no part of the name
+#: Disk types whose logical_id is [driver, path]; the name is the path alone
 _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
 
-#: A node's UUID, or the type of a disk that all nodes reach; and a volume
+#: A node's UUID, or a disk type for storage that all nodes share; and a volume
 Place = tuple[str, str]
 
 
@@ -38,7 +39,7 @@ def _Kind(stored: lenient.Stored) -> str:
 
 
 def _Name(stored: lenient.Stored) -> str:
-  """Returns the name of a disk's volume, empty if it has none.
+  """Returns the name of a disk's volume, or "" if its logical_id has no name.
 
   """
   words = [item for item in lenient.List(stored.get("logical_id"))
@@ -49,7 +50,7 @@ def _Name(stored: lenient.Stored) -> str:
 
 
 def Volumes(stored: lenient.Stored) -> list[str]:
-  """Lists the volumes that hold a disk.
+  """Lists the names of the volumes that store a disk.
 
   @param stored: the disk as stored
 
@@ -63,7 +64,7 @@ def Volumes(stored: lenient.Stored) -> list[str]:
 
 
 def Places(disk: snapshotlib.Disk) -> Iterator[Place]:
-  """Yields each volume of a disk, with where it is.
+  """Yields the volumes of a disk, each with its nodes or its shared storage.
 
   """
   stored = disk.stored
