@@ -19,9 +19,8 @@ from setuptools.command import build_py
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 #: Modules and packages of ganeti.confd that only the daemon uses
-_DAEMON = frozenset(["answers", "config", "counters", "daemon",
-                     "protocol.readers", "querylib", "replay", "responder",
-                     "server", "waiting"])
+_DAEMON = frozenset(["config", "daemon", "protocol.readers", "querylib",
+                     "server", "serving"])
 
 
 def _Version():

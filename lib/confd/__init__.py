@@ -13,6 +13,7 @@ subpackages:
   - C{schema}: the fields of tables, and the order of names, which the daemon
     and its clients both know.
   - C{config}: the configuration: parsed, indexed, and as tables.
+  - C{serving}: from a datagram to the reply, for C{server} and C{querylib}.
   - C{daemon}: the processes of ganeti-confd, and their dealings with the
     system.
   - C{clientlib}: the implementation of C{client}.
@@ -23,7 +24,7 @@ subpackages:
   - C{exporter}: the web server confd-exporter.
 
 Pure code computes with bytes and values, and touches no socket, clock, file or
-log: C{protocol}, C{schema}, C{config}, C{querylib}, C{answers},
+log: C{protocol}, C{schema}, C{config}, C{querylib}, C{serving},
 C{daemon.policy}, the operations and the filters of C{clientlib}, C{findings},
 C{views} and C{export}. test/unit/test_rooms.py holds the imports of all modules
 to that, and to the order of the subpackages.

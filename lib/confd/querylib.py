@@ -16,12 +16,12 @@ import re
 
 from ganeti import constants
 from ganeti.confd import protocol
-from ganeti.confd import waiting
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
 from ganeti.confd.config import packed
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.protocol import wire
+from ganeti.confd.serving import waiting
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

@@ -29,11 +29,11 @@ import struct
 import time
 
 from ganeti import constants
-from ganeti.confd import answers
-from ganeti.confd import counters
-from ganeti.confd import replay
-from ganeti.confd import responder
-from ganeti.confd import waiting
+from ganeti.confd.serving import answers
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import replay
+from ganeti.confd.serving import responder
+from ganeti.confd.serving import waiting
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -28,11 +28,7 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
-from ganeti.confd import answers
-from ganeti.confd import counters
 from ganeti.confd import filestate
-from ganeti.confd import replay
-from ganeti.confd import responder
 from ganeti.confd.clientlib import download
 from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import mastercandidate
@@ -42,6 +38,10 @@ from ganeti.confd.daemon import stats
 from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import readers
 from ganeti.confd.protocol import wire
+from ganeti.confd.serving import answers
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import replay
+from ganeti.confd.serving import responder
 
 
 _SECRET = "s3cret-parameter"

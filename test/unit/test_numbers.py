@@ -26,7 +26,6 @@ from testutils import QUERY
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
-from ganeti.confd import answers
 from ganeti.confd import humanize
 from ganeti.confd import querylib
 from ganeti.confd.command import cellformat
@@ -40,6 +39,7 @@ from ganeti.confd.config import snapshot
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
+from ganeti.confd.serving import answers
 from ganeti.confd.views import checks
 from ganeti.confd.views import evacuation
 from ganeti.confd.views import placement

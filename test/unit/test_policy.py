@@ -7,10 +7,10 @@
 import logging
 import unittest
 
-from ganeti.confd import counters
 from ganeti.confd import filestate
 from ganeti.confd.daemon import messages
 from ganeti.confd.daemon import policy
+from ganeti.confd.serving import counters
 
 
 CONFIG = "/config.data"

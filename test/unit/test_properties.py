@@ -26,15 +26,15 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
 from ganeti import errors
-from ganeti.confd import answers
-from ganeti.confd import counters
 from ganeti.confd import querylib
-from ganeti.confd import replay
-from ganeti.confd import responder
 from ganeti.confd.config import snapshot
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import readers
 from ganeti.confd.protocol import wire
+from ganeti.confd.serving import answers
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import replay
+from ganeti.confd.serving import responder
 
 
 KEY = testutils.KEY

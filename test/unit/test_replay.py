@@ -12,7 +12,7 @@ import unittest
 from unittest import mock
 
 from ganeti import constants
-from ganeti.confd import replay
+from ganeti.confd.serving import replay
 
 
 NOW = 1700000000

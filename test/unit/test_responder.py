@@ -18,14 +18,14 @@ import testutils
 from testutils import PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, CONFIG
 from testutils import QUERY, STATS, WAIT
 
-from ganeti.confd import answers
-from ganeti.confd import counters
 from ganeti.confd import protocol
 from ganeti.confd import querylib
-from ganeti.confd import replay
-from ganeti.confd import responder
 from ganeti.confd.config import snapshot
 from ganeti.confd.protocol import parts
+from ganeti.confd.serving import answers
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import replay
+from ganeti.confd.serving import responder
 
 
 KEY = testutils.KEY

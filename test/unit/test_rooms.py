@@ -19,11 +19,8 @@ _SHARED = "shared"
 #: The modules at the top that are doors to other rooms
 _DOORS = {
   "client": "client",
-  "answers": "server",
-  "querylib": "server",
-  "responder": "server",
-  "server": "server",
-  "waiting": "server",
+  "querylib": "serving",
+  "server": "serving",
   }
 
 #: What each room above these three may import from
@@ -35,8 +32,8 @@ _MAY_IMPORT = {
   "schema": [],
   _SHARED: ["protocol"],
   "config": _BASE,
-  "server": _BASE + ["config"],
-  "daemon": _BASE + ["config", "server"],
+  "serving": _BASE + ["config"],
+  "daemon": _BASE + ["config", "serving"],
   "clientlib": _BASE,
   "client": _BASE + ["clientlib"],
   "findings": _BASE,

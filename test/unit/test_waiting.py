@@ -10,7 +10,7 @@ import socket
 import tracemalloc
 import unittest
 
-from ganeti.confd import waiting
+from ganeti.confd.serving import waiting
 
 
 class TestQuery(unittest.TestCase):

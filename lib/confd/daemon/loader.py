@@ -51,11 +51,8 @@ import traceback
 from ganeti import confd
 from ganeti import constants
 from ganeti import errors
-from ganeti.confd import answers
-from ganeti.confd import counters
 from ganeti.confd import filestate
 from ganeti.confd import localnode
-from ganeti.confd import responder
 from ganeti.confd import server
 from ganeti.confd.config import snapshot
 from ganeti.confd.daemon import backoff
@@ -65,6 +62,9 @@ from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import stats
 from ganeti.confd.daemon import worker
 from ganeti.confd.protocol import wire
+from ganeti.confd.serving import answers
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import responder
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from ganeti import confd
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import _version
-from ganeti.confd import counters
 from ganeti.confd import localnode
 from ganeti.confd import server
 from ganeti.confd.daemon import detach
@@ -35,6 +34,7 @@ from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import supervisor
 from ganeti.confd.daemon import systemd
+from ganeti.confd.serving import counters
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

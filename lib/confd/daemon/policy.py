@@ -59,9 +59,9 @@ import enum
 import logging
 
 from ganeti import constants
-from ganeti.confd import counters
 from ganeti.confd.daemon import backoff
 from ganeti.confd.daemon import messages
+from ganeti.confd.serving import counters
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import os
 import socket
 import time
 
-from ganeti.confd import counters
-from ganeti.confd import replay
 from ganeti.confd.daemon import log
 from ganeti.confd.daemon import process
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import replay
 
 
 class Setup:

@@ -27,7 +27,6 @@ import socket
 import time
 
 from ganeti import errors
-from ganeti.confd import counters
 from ganeti.confd import filestate
 from ganeti.confd import localnode
 from ganeti.confd.daemon import backoff
@@ -40,6 +39,7 @@ from ganeti.confd.daemon import process
 from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.daemon import systemd
 from ganeti.confd.daemon import watchdog
+from ganeti.confd.serving import counters
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

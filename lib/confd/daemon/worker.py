@@ -33,8 +33,8 @@ import signal
 import socket
 import time
 
-from ganeti.confd import answers
 from ganeti.confd import server
+from ganeti.confd.serving import answers
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:

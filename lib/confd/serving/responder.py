@@ -16,13 +16,13 @@ import logging
 
 from ganeti import confd
 from ganeti import constants
-from ganeti.confd import answers
-from ganeti.confd import counters
 from ganeti.confd import protocol
-from ganeti.confd import replay
-from ganeti.confd import waiting
 from ganeti.confd.protocol import readers
 from ganeti.confd.protocol import wire
+from ganeti.confd.serving import answers
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import replay
+from ganeti.confd.serving import waiting
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

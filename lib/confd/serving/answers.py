@@ -24,13 +24,13 @@ import sys
 import simplejson
 
 from ganeti import constants
-from ganeti.confd import counters
 from ganeti.confd import protocol
 from ganeti.confd import querylib
-from ganeti.confd import replay
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
+from ganeti.confd.serving import counters
+from ganeti.confd.serving import replay
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
