@@ -393,7 +393,8 @@ class WorkersTest(unittest.TestCase):
       self.assertTrue(_Quiet(3))
 
   def testMemoryIsShared(self):
-    with testutils.Daemon(_Config(1, 10000), args=["--workers=4"]) as daemon:
+    # Large enough for the memory of each process by itself not to count
+    with testutils.Daemon(_Config(1, 40000), args=["--workers=4"]) as daemon:
       found = processes.Find(daemon, 4)
       for index in range(1000):
         daemon.Ask(9, "inst%d" % index)
