@@ -62,9 +62,8 @@ def _Source(*rows, kind=columns.INSTANCE, **kwargs):
 
   """
   said = []
-  source = hostlist.Contents("cluster.example.com", kind,
-                             hostlist.Hosts(kind, hostlist.ALL_FIELDS[kind], rows,
-                                               said.append), **kwargs)
+  hosts = hostlist.Hosts(kind, hostlist.ALL_FIELDS[kind], rows, said.append)
+  source = hostlist.Contents("cluster.example.com", kind, hosts, **kwargs)
   return (source, said)
 
 

@@ -312,7 +312,8 @@ class TestClient(unittest.TestCase):
     for (what, rows) in self._Tables(data, ODD_VALUES).items():
       fields = list(rows[0]) if rows else []
       for units in [None, "h", "m", "g", "t"]:
-        table = cmd_list._Listing(what, fields, [list(i.values()) for i in rows])
+        table = cmd_list._Listing(what, fields,
+                                  [list(i.values()) for i in rows])
         for separator in [None, "|"]:
           opts = argparse.Namespace(units=units, separator=separator,
                                     headers=True)
@@ -349,9 +350,10 @@ class TestClient(unittest.TestCase):
     nodes = [placement.NodeSummary(*[row[field] for field in
                                      placement.FIELDS[columns.NODE]])
              for row in tables[columns.NODE]]
-    instances = [placement.InstanceSummary(*[row[field] for field in
-                                             placement.FIELDS[columns.INSTANCE]])
-                 for row in tables[columns.INSTANCE]]
+    instances = [
+      placement.InstanceSummary(*[row[field] for field in
+                                  placement.FIELDS[columns.INSTANCE]])
+      for row in tables[columns.INSTANCE]]
     svg.Draw(nodes, instances, "title")
     cmd_map.Text(nodes, instances)
     cmd_map.Dot(nodes, instances)

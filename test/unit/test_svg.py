@@ -22,8 +22,8 @@ _SETTINGS = inputs.Settings(100)
 
 
 def _Node(index, role="R", group="default", **kwargs):
-  return placement.NodeSummary(kwargs.pop("name", "node%d.example.com" % index), role,
-                               group, 1)
+  return placement.NodeSummary(
+    kwargs.pop("name", "node%d.example.com" % index), role, group, 1)
 
 
 def _Instance(index, primary, *secondaries, **kwargs):
@@ -164,7 +164,8 @@ class TestDraw(unittest.TestCase):
     (name, other, group, role, instance, state) = texts
     nodes = [placement.NodeSummary(name, role, group, 0),
              placement.NodeSummary(other, "M", group, 0)]
-    instances = [placement.InstanceSummary(instance, name, [other], state, 5)] * 9
+    instances = [
+      placement.InstanceSummary(instance, name, [other], state, 5)] * 9
     drawn = _Drawn(nodes, instances, title=name)
     names = {i.tag for i in drawn.root.iter()}
     self.assertEqual(names, {_SVG + i for i in (

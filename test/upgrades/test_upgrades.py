@@ -162,8 +162,8 @@ class TestUpgrades(unittest.TestCase):
     self._Install("ganeti")
     ours.Util(self.node, "start-all", check=False)
     self._CheckOurs()
-    self.assertIn("newer", self.node.Read(
-      "/usr/share/ganeti/3.0/ganeti/confd/localnode.py.distrib").decode("ascii"))
+    aside = "/usr/share/ganeti/3.0/ganeti/confd/localnode.py.distrib"
+    self.assertIn("newer", self.node.Read(aside).decode("ascii"))
     self._Purge()
     self._CheckTheirs()
     self.assertEqual([line for line in self._Tree("compare")
