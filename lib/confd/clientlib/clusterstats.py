@@ -46,7 +46,7 @@ class DaemonStats(NamedTuple):
   #: groups of counters since the daemon's start: C{queries}, C{replies},
   #: C{dropped} and so on (C{doc/protocol.rst}, STATS)
   counters: Dict[str, Dict[str, Optional[int]]]
-  #: the answer itself
+  #: the whole answer to STATS, as the daemon sent it
   everything: Dict[str, Any]
   #: hash of the text of the configuration in use
   digest: Optional[str] = None

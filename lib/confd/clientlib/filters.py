@@ -385,8 +385,8 @@ def _BuildParser(hostnames: FrozenSet[str]) -> Any:
   # The operator "-" instead of "+" prevents backtracking: an error after it is
   # reported at its place
   field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
-  # Both choices have one name: the version of pyparsing decides which of them
-  # an error names
+  # Give both alternatives the same name, since the one that an error message
+  # names depends on the version of pyparsing
   what = "text in quotes, or an integer"
   number = pyp.Regex(r"[-+]?[0-9]{1,1000}").set_name(what)
   number.set_parse_action(lambda tokens: int(tokens[0]))

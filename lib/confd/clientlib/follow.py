@@ -63,9 +63,9 @@ _MAX_QUESTIONS_PERIOD = 1.0
 _RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
             RecursionError, TypeError, ValueError)
 
-#: Errors for unknown objects. ARGUMENT is one of them: a question without an
-#: error at the start can get it only for a place that has gone from the
-#: configuration.
+#: Errors that mean that the object no longer exists. ARGUMENT is one of them:
+#: to a question that was answered without an error before, the daemon sends it
+#: only if the question's JSON pointer leads to no value any more.
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
 
 #: A function that is called with an error, and with None when that is over

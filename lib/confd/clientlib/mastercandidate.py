@@ -17,8 +17,8 @@ if TYPE_CHECKING:
   from typing import Any, Dict, Iterable, Optional, Tuple
 
 
-#: Seconds for which a ping proves that a candidate runs the packaged daemon:
-#: replacing a daemon takes as long at least
+#: Seconds for which a ping that has found Ganeti's own daemon remains valid:
+#: replacing a daemon takes at least that long
 _PACKAGED_FOR = 0.25
 
 

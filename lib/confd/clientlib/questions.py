@@ -142,8 +142,9 @@ class Questions(session.Session):
       expected = max(row.serial for row in rows if row.serial is not None)
       (serials, _) = await self.Survey(*self.serial_question, only=answering)
       rows = clusterstatus.Judge(pings, serials, silent, expected, self.reader)
-    # The packaged daemon has neither tables nor statistics, and puts 0 for a
-    # serial into its reply to a ping. Waiting for its replies would take long.
+    # Do not ask Ganeti's own daemon, which has neither tables nor statistics:
+    # waiting in vain for its replies would take long. Serial 0 in a reply to a
+    # ping tells that it is Ganeti's own.
     ours = [i.address for i in pings if clusterstatus.IsAnswer(i) and i.serial]
     if ours and self.MayAsk(protocol.REQ_QUERY, {"what": "node"}):
       try:

@@ -267,7 +267,8 @@ class QuorumQuery(operation.Operation):
     owner.reply = reply
     owner.endpoint = sender
     owner.round_trip = now - owner.started
-    # After a slow reply the other candidates get the same time once more
+    # Wait for the other candidates for at least as long again as this reply
+    # took
     self._patience_ends = max(self._patience_ends,
                               now + owner.round_trip)
     if self._reader is not None:
@@ -289,8 +290,8 @@ class QuorumQuery(operation.Operation):
     if owner is None:
       return False
     if isinstance(request, _Ping):
-      # A malformed reply identifies no daemon, and a second ping would not
-      # either
+      # A malformed reply does not tell which daemon runs there. Count the ping
+      # as answered, since a second one would not tell either.
       owner.ping = None
       owner.identified = True
     elif owner.pending is owner:
@@ -381,7 +382,8 @@ class QuorumQuery(operation.Operation):
         self._patience_ends = now + self._patience
       return False
     if any(i.pending is not i for i in self._requests):
-      # All replies so far are errors with a text, stale or malformed
+      # None of the replies so far is usable: each is malformed, stale, or a
+      # textual error, as Ganeti's own daemon sends
       return now >= self._patience_ends + _ERRORS_PATIENCE
     return impatient and all(i.unreachable for i in waiting)
 

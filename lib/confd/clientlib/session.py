@@ -58,8 +58,8 @@ if TYPE_CHECKING:
 #: Seconds after which a lower serial of all candidates is believed
 RESTORED_AFTER = 10.0
 
-#: Share of the time-out for each of the two questions by which candidates are
-#: learned
+#: Fraction of the time-out for each of the two questions by which candidates
+#: are discovered
 _LEARN_SHARE = 0.25
 
 #: Seconds to wait for silent candidates in L{Session._AskAll}
@@ -170,7 +170,8 @@ class Freshness:
       self._NotStale()
     best = current.BestSerial()
     if best is None:
-      # Without any answer nothing is known to be stale
+      # No candidate has answered, so there is no evidence of stale replies:
+      # restart the period of RESTORED_AFTER
       self._NotStale()
       return False
     (serial, is_certain) = best

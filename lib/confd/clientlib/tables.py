@@ -35,7 +35,8 @@ _KEY_FIELDS = {
 #: A function that asks a question
 _AskFunction = Callable[[int, Any], Awaitable[replies.Reply[Any]]]
 
-#: A function that calls another, which may take long
+#: A function that calls its argument, which may take long, and returns the
+#: result; the asyncio client does that in a thread
 _CallFunction = Callable[[Callable[[], List[List[Any]]]],
                          Awaitable[List[List[Any]]]]
 

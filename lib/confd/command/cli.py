@@ -166,7 +166,8 @@ def _Run(opts: argparse.Namespace) -> int:
   entry = commandline.Find(opts.command)
   coverage = getattr(opts, "coverage", None)
   if coverage is None:
-    # Commands that ask all candidates in any case have None, and ignore it
+    # entry.coverage is None for commands that always ask all candidates, and
+    # ignore the client's coverage
     coverage = entry.coverage or 0
   module = importlib.import_module("ganeti.confd.command." + entry.module)
   result: int
@@ -362,7 +363,7 @@ def _Main(argv: Sequence[str]) -> int:
   except clientlib.NoAnswer as err:
     (text, code) = (str(err), exitcodes.NO_ANSWER)
   except Exception as err: # pylint: disable=W0718
-    # Rule 1
+    # Any error is printed as a sentence, never as a traceback (rule 1)
     if isinstance(err, clientlib.FilterError):
       say = output.SayWithPlace
     (text, code) = (output.Describe(err), exitcodes.FAILURE)

@@ -38,7 +38,8 @@ def Compare(answers: _Answers) -> Tuple[List[str], List[List[Any]]]:
   """
   values = {address: dict(confdmetrics.Flatten(answer))
             for (address, answer) in answers.items()}
-  # The daemons' versions may differ, so each row is of at least one daemon
+  # Daemons of different versions have different counters: make a row for each
+  # counter that at least one daemon reports
   paths = dict.fromkeys(path for flat in values.values() for path in flat)
   rows = [[" ".join(path)] + [_Cell(values[address].get(path))
                               for address in answers]
@@ -110,7 +111,8 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   answers = {i.address: i.everything for i in stats.daemons}
   _Complain(stats)
   if opts.prometheus:
-    # Prometheus also collects the metric that no daemon answers
+    # Not an error even if no daemon answers: the output then has the metric
+    # "up" with 0 for each candidate
     sys.stdout.write(Prometheus(
       answers, [i.address for i in stats.failed] + list(stats.silent)))
     return exitcodes.SUCCESS

@@ -31,7 +31,8 @@ EXEC_FLAG = "--exec"
 #: The command that is a Nagios plugin even without --nagios
 CHECK = "check"
 
-#: The command some of whose options belong to one format each
+#: The command whose options C{parse} checks, as some of them are valid with one
+#: format only
 EXPORT = "export"
 
 #: The value of --cluster that means all clusters of the settings

@@ -48,9 +48,10 @@ class Watched(NamedTuple):
   show: Callable[[Any], None]
   #: Converts an item of an answer to a row of a table
   row: Callable[[Any], Row]
-  #: Converts an answer, or None for no answer, to its form with --json
+  #: Converts an answer to the JSON value that --json prints; the argument is
+  #: None if there is no answer
   to_json: Callable[[Any], Any]
-  #: Converts an item of an answer to its form with --json
+  #: Converts an item of an answer to the JSON value that --json prints
   item_to_json: Callable[[Any], Any]
 
 

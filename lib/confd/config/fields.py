@@ -389,7 +389,8 @@ def _Disks(item: _Instance) -> list[lenient.Stored]:
 
 
 def _Nics(item: _Instance) -> list[lenient.Stored]:
-  # Inlined lenient.Dict, in a third of the time: seven fields need this
+  # lenient.Dict is inlined here, which takes a third of the time; seven fields
+  # use this function
   return [nic if isinstance(nic, dict) else {}
           for nic in lenient.List(item.stored.get("nics"))]
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
   from typing import Any, Iterator, Optional, Union
 
 
-#: The largest number of cells in a query that is not counted as a long one
+#: A query for more cells (names times fields) takes long, see L{TakesLong}
 _MANY_CELLS = 1000
 
 #: The largest number of cells in a table; a larger query is answered with an

@@ -711,8 +711,9 @@ def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
     if (name == constants.DATA_COLLECTOR_INST_STATUS and
         _XEN_HYPERVISORS.isdisjoint(hypervisors)):
       active = False
-    # Round the stored float half to even, as Ganeti's daemon does, too
     interval = lenient.Number(settings.get("interval"),
                               constants.MOND_TIME_INTERVAL * 1000000)
+    # The stored interval may be a float; round() rounds half to even, like
+    # Ganeti's own daemon
     collectors[name] = {"active": active, "interval": round(interval)}
   return collectors

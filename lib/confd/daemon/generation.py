@@ -122,8 +122,9 @@ class Generation:
 
     """
     self.Finish()
-    # The group's number is still valid: until end of file is read, a process of
-    # the group exists or has just ended, and numbers are not reused that soon
+    # The process group id is still valid: until end of file is read, a process
+    # of the group exists or has only just ended, and ids are not reused that
+    # soon
     process.KillGroup(self.pid)
 
   def Close(self) -> None:

@@ -125,7 +125,7 @@ class _FileHandler(_Handler):
     if self._fd < 0:
       self._fd = fd
     else:
-      # Keep the descriptor's number, which other processes use
+      # Replace the file under the same descriptor, so that self._fd stays valid
       os.dup2(fd, self._fd, inheritable=False)
       os.close(fd)
 

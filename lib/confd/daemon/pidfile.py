@@ -40,11 +40,12 @@ _PAUSE = 0.02
 _PIPE_FD = 0
 _FILE_FD = 3
 
-#: The keeper's program. The file is removed only if it still is the locked one:
-#: if a user has removed that, the path may lead to another daemon's file.
-#: The command line does not contain the daemon's name, so that "pkill -f" with
-#: that name spares the keeper. Where /proc is read-only, as in some containers,
-#: the process keeps the name of the shell.
+#: Shell script of the keeper, which removes the pid file when the daemon has
+#: ended. It removes the path only if that still leads to the file which the
+#: daemon has locked: if a user has removed the locked file, the path may lead
+#: to another daemon's pid file. The command line does not contain the daemon's
+#: name, so that "pkill -f" with that name spares the keeper. Where /proc is
+#: read-only, as in some containers, the process keeps the name of the shell.
 _SHELL = "/bin/sh"
 _NAME = "pid-keeper"
 _SCRIPT = """

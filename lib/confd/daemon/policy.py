@@ -394,8 +394,8 @@ class Policy:
     elif isinstance(message, messages.KeyRenewed):
       item.key = message.key
     elif isinstance(message, messages.Stopped):
-      # Ignore the message of a generation that was not told to finish: L{Gone}
-      # will replace it
+      # Ignore the message if the generation was not told to finish: when its
+      # last process has ended, L{Gone} plans a replacement
       if item.state is State.LEAVING:
         self._Enter(item, State.STOPPED, now)
     elif (isinstance(message, messages.Checked) and not message.same and
@@ -648,7 +648,8 @@ class Policy:
     self._Say(logging.ERROR, "The serving processes died (%s); starting new"
               " ones" % how)
     if self._Find(*_COMING) is not None:
-      # Another generation is going to serve already
+      # A replacement exists: another generation is being started, loads or is
+      # ready
       return
     self._tried = None
     # Ignore the cost of the last load, as no generation serves

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 _SIGNALS = frozenset([signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
                       signal.SIGUSR1, signal.SIGCHLD, signal.SIGIO])
 
-#: Signals that a terminal sends to the foreground process group, on which the
-#: supervisor acts alone; and SIGTTOU, sent when a background process writes
+#: Signals that children ignore: those on which only the supervisor acts,
+#: although the whole process group may get them, as a terminal sends SIGINT and
+#: SIGHUP to it; and SIGTTOU, which a background process gets for writing to its
+#: terminal
 _IGNORED_BY_CHILDREN = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1,
                         signal.SIGTTOU)
 

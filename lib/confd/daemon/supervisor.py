@@ -103,8 +103,8 @@ class Supervisor:
     self._spare_failure: Optional[str] = None
     self._stop = False
     self._ready_sent = False
-    #: Process id of the child that sends the watchdog's request, and when to
-    #: start the next one (monotonic time)
+    #: Process id of the child that pings this daemon for systemd's watchdog, or
+    #: None; and when to start the next such child (monotonic time)
     self._probe_pid: Optional[int] = None
     self._probe_due = time.monotonic()
 

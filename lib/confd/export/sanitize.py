@@ -71,7 +71,8 @@ def HostName(value: Any) -> Optional[str]:
   if not isinstance(value, str) or len(value) > _MAX_NAME:
     return None
   name = value.lower()
-  # Test the value and not the name, as lower() makes some other letters ASCII
+  # Test the value before lower(), which turns some letters that are not ASCII,
+  # such as the Kelvin sign, into ASCII ones
   if not value.isascii() or not _NAME_RE.fullmatch(name):
     return None
   last = name.rpartition(".")[2]

@@ -40,7 +40,7 @@ def Main() -> int:
                      " python3-prometheus-client)\n")
     return 2
   except RuntimeError as err:
-    # Ganeti's own modules raise this at import for a wrong environment
+    # ganeti.pathutils raises RuntimeError at import if GANETI_ROOTDIR is wrong
     sys.stderr.write("confd-exporter: %s\n" % printable.Printable(str(err)))
     return 2
   return main.Main()

@@ -29,7 +29,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, \
 from ganeti.confd.exporter import forked
 
 
-#: Memory for an answer beside its texts (bytes)
+#: Memory of a cached answer in addition to its body and its key (bytes)
 _OVERHEAD = 1000
 
 #: Turns of the event loop until a connection that was cut has gone
@@ -216,7 +216,8 @@ class Cache:
     size += _OVERHEAD + sum(map(sys.getsizeof, key))
     self._kept[key] = _Entry(version, outcome, size)
     self._size += size
-    # Keep at least one answer: a single large one would be made at each request
+    # Keep the newest answer even if it alone exceeds the limit; otherwise it
+    # would be made again for each request
     while self._size > self._limits.kept and len(self._kept) > 1:
       self._Drop(next(iter(self._kept)))
 

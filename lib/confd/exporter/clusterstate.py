@@ -50,7 +50,8 @@ _FIELDS: Dict[str, List[str]] = {
 _CLUSTER_NAME = "/cluster/cluster_name"
 _MTIME = "/mtime"
 
-#: Seconds until all candidates have a change, and between two tries
+#: How long the question is asked again while answers have an older serial than
+#: the one already reported, and the pause between two attempts (seconds)
 _BEHIND_TIME = 5.0
 _BEHIND_PAUSE = 0.2
 

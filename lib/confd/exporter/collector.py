@@ -38,7 +38,7 @@ from ganeti.confd.exporter import clusterstate
 #: Seconds between two questions for the candidates' state
 _CANDIDATES_INTERVAL = 15.0
 
-#: Seconds before a question that failed is asked again: at first, at most
+#: Back-off after following has failed (seconds): first and longest delay
 RETRY = (1.0, 15.0)
 
 #: Errors of a cluster; any other exception is a fault of this program
@@ -173,7 +173,8 @@ class Cluster:
     if problem is None:
       logging.info("Cluster %s: answers", self._name)
     elif self.problem is None or not self._has_config:
-      # Further errors have the same cause in most cases
+      # Log only the first of a series of errors, as the others mostly have the
+      # same cause; but log each different one until there is a configuration
       logging.warning("Cluster %s: %s", self._name, problem, exc_info=fault)
     self.problem = problem
     self._send(Problem(self._name, problem))

@@ -191,7 +191,7 @@ class _Connection(asyncio.BufferedProtocol):
         if response.stream is not None:
           self._connections.Listen(self)
           async for data in response.stream:
-            # A client that does not take an event is cut off
+            # Close the connection if the client does not read an event in time
             self._Expect(_ANSWER_TIME)
             await self._Write(self._exchange.Data(data))
       await self._Write(self._exchange.End())

@@ -48,7 +48,8 @@ _TOO_LONG = "It takes too long"
 #: How a process ends that has used up its processor time, see L{End}
 _CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
 
-#: Kinds: success, a L{BadRequest}, not enough memory, a programming error
+#: Kinds of results, sent before the result: success, a L{BadRequest}, not
+#: enough memory, a programming error
 (_SUCCESS, _BAD_REQUEST, _NO_MEMORY, _FAULT) = (b"=", b"!", b"+", b"?")
 
 
@@ -233,7 +234,7 @@ async def _Result(source: int, pid: int, limits: Limits
     result = await asyncio.wait_for(_Read(source, limits.size),
                                     _BUSY * limits.cpu_time)
   except EOFError:
-    # How the process has ended says why
+    # The result is incomplete; the exit status, below, tells the reason
     pass
   except asyncio.TimeoutError:
     raise Failed(_TOO_LONG) from None

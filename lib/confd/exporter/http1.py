@@ -79,7 +79,9 @@ class Response(NamedTuple):
   headers: Mapping[str, str] = {}
   #: Goes on with the body, without an end
   stream: Optional[AsyncGenerator[bytes, None]] = None
-  #: Kept until the response is sent, as the cache counts it
+  #: The object that holds the bytes of the body. The connection refers to it
+  #: until the response is sent, so that the cache counts these bytes until
+  #: then.
   owner: Any = None
 
 

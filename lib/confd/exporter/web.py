@@ -73,7 +73,9 @@ _TABLES = {
   "instances": columns.INSTANCE,
   }
 
-#: Limits of the queues. A filter may be slow, so three are applied at a time.
+#: Limits of the three caches: answers without parameters, with parameters, and
+#: with a filter. A slow filter must not delay the others, so three answers with
+#: a filter are made at a time.
 _PLAIN = cache.Limits(kept=32 << 20, held=64 << 20, waiting=100)
 _VARIED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
 _FILTERED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10, parallel=3)

@@ -16,7 +16,8 @@ from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that the checks need, see L{facts}
+#: The fields of tables, and the JSON pointers into the configuration (PLACES),
+#: that the checks need, see L{facts}
 FIELDS: Dict[str, List[str]] = {
   columns.NODE: ["name", "offline", "drained", "master", "master_candidate",
                  "master_capable", "pip", "sip"],

@@ -36,8 +36,8 @@ def _Ports(known: facts.Facts) -> Iterator[Tuple[int, str]]:
     if instance["network_port"] is not None:
       yield (instance["network_port"], "the console of %s" % instance["name"])
   for disk in known.disks:
-    # Ganeti does not check the ports of detached disks. Another check reports a
-    # disk that is attached twice.
+    # "attached" is a number. Skip 0, as Ganeti does not check the ports of
+    # detached disks; skip 2 and more, as another check reports such disks.
     if disk["port"] is not None and disk["attached"] == 1:
       yield (disk["port"], facts.DiskSubject(disk))
   pool = known.cluster.get("tcpudp_port_pool")

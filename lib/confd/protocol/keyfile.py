@@ -38,7 +38,8 @@ MAX_SIZE = 1 << 20
 #: The first line of a reader's file; the number is that of the format
 _FIRST_LINE = "confd reader key 1"
 
-#: A line of a reader's file, even if damaged
+#: The start of any line of a reader's key file, by which such a file is
+#: recognised even if it is damaged
 _TRACE_RE = re.compile(rb"^[^\w\n]*(?:confd reader key|label:|key:)",
                        re.MULTILINE)
 

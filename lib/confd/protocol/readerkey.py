@@ -27,10 +27,11 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Optional
 
 
-#: WHAT of a key for all questions, future ones too
+#: Value of the field WHAT of a label, NAME:WHAT:UNTIL, that permits all
+#: questions, including those of future versions
 ALL = "all"
 
-#: UNTIL of a key that does not expire
+#: Value of a label's field UNTIL for a key that does not expire
 NEVER = "never"
 
 #: Longest label (bytes)
@@ -77,7 +78,7 @@ class Label(NamedTuple):
   name: str
   what: frozenset[str]
   last_day: Optional[datetime.date]
-  #: The end of the last day, in seconds since the epoch
+  #: when the key expires: the end of C{last_day}, in seconds since the epoch
   end: float
 
   def May(self, rtype: Optional[int], query: Any) -> bool:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Dict, Hashable, List, Optional, Union
 
 
-#: Largest number of items in an answer that a worker makes, in less than 10 ms
+#: An answer with more items is left to the process for large answers; a worker
+#: makes one of this size in less than 10 ms
 _LARGE_ITEMS = 5000
 
 #: Limit on a cache of serialised answers, in bytes, enough for the disks of

@@ -61,8 +61,9 @@ _MARK_MASK = (1 << 64) - 1 - _COUNT_MASK
 #: The digits of the signature that choose the bucket
 _BUCKET_DIGITS = slice(_MARK_DIGITS, _MARK_DIGITS + 8)
 
-#: The first page has the period of each division, then the time until which
-#: short replies are limited too
+#: Items of the header, which is the first page of the table. It has the number
+#: of the period that each division holds; then, at index _WARY, the time until
+#: which replies up to L{FREE_SIZE} are limited like longer ones.
 _HEAD = mmap.PAGESIZE // _ITEM
 _WARY = _DIVISIONS
 _DIVISION_SIZE = PLACES * _ITEM
