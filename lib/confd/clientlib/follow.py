@@ -7,7 +7,7 @@
 Rule 1: L{serialwatch} waits at as many candidates as C{coverage} says, of which
 those that answer, and took part before, are preferred. As soon as one of them
 reports a higher serial, the question is asked as usual, with that serial as the
-minimum. So the first candidate with a change is enough. A packaged daemon's
+minimum. So the first candidate with a change is enough. Ganeti's own daemon's
 replies do not have the configuration's serial, and may be old: the question is
 asked again when another candidate with that daemon has reached the serial.
 

@@ -520,7 +520,7 @@ _ERRORS: Dict[int, _Form] = {
 class _NodeOfIp(_Form):
   """Answers for one of several IPs: status and answer.
 
-  The packaged daemon adds a serial.
+  Ganeti's own daemon adds a serial.
 
   """
   def __init__(self) -> None:

@@ -4,7 +4,7 @@
 
 """The rights of a reader's key, in words.
 
-Fact: the packaged daemon knows no readers' keys, and is silent to them.
+Fact: Ganeti's own daemon knows no readers' keys, and is silent to them.
 
 """
 

@@ -65,7 +65,7 @@ class Candidate:
   def reports_serial(self) -> Optional[bool]:
     """Whether the candidate's replies have the configuration's serial.
 
-    The packaged daemon puts serials of single objects there. None if unknown.
+    Ganeti's own daemon puts serials of single objects there. None if unknown.
 
     """
     return self._reports_serial
@@ -117,7 +117,7 @@ class Candidate:
     self._pinged_at = now
 
   def IsPackaged(self, now: float) -> bool:
-    """Tells whether a recent ping has found the packaged daemon.
+    """Tells whether a recent ping has found Ganeti's own daemon.
 
     """
     return (self._reports_serial is False and

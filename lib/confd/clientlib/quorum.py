@@ -6,7 +6,7 @@
 
 Facts: datagrams get lost, duplicated and reordered, and a candidate may hold an
 older configuration than another. A candidate without a usable configuration is
-silent; the packaged daemon sends an error with a text instead, which it also
+silent; Ganeti's own daemon sends an error with a text instead, which it also
 does for some questions it cannot answer. An ICMP error ("nothing listens
 there") can be forged by anybody who can send a datagram to the client, and a
 request can be copied to another daemon by anybody on its way.
@@ -30,11 +30,11 @@ Rule 4: an ICMP error never shortens that time. Retransmits to its address
 become rarer, the error explains silence, and if all addresses have had one, the
 wait for a first answer ends when L{PATIENCE} is over.
 
-Rule 5: replies of the packaged daemon are never stale, and either daemon may
+Rule 5: replies of Ganeti's own daemon are never stale, and either daemon may
 replace the other at any time. So a candidate with a reply below C{min_serial}
-is pinged once, unless a recent ping has found the packaged daemon there
+is pinged once, unless a recent ping has found Ganeti's own daemon there
 (L{mastercandidate.Candidate.IsPackaged}). Until the ping is answered, the reply
-is stale. If the ping finds the packaged daemon, the question is asked again,
+is stale. If the ping finds Ganeti's own daemon, the question is asked again,
 since the reply may be from the daemon before. No ping is sent with a reader's
 key: only this project's daemon replies to readers.
 
@@ -70,7 +70,7 @@ SERIAL_QUESTION = (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no")
 #: Seconds to wait for silent candidates when another one has answered
 PATIENCE = 1.0
 
-#: Extra wait if every reply is a packaged daemon's error, or malformed
+#: Extra wait if every reply is Ganeti's own daemon's error, or malformed
 #: (seconds)
 _ERRORS_PATIENCE = 2.0
 
@@ -272,7 +272,7 @@ class QuorumQuery(operation.Operation):
     self._patience_ends = max(self._patience_ends,
                               now + owner.round_trip)
     if self._reader is not None:
-      # The packaged daemon does not reply to readers
+      # Ganeti's own daemon does not reply to readers
       owner.candidate.ReportedSerial()
     elif self._rtype == constants.CONFD_REQ_PING:
       owner.candidate.Pinged(reply.serial, now)

@@ -49,7 +49,7 @@ class CandidateReply(NamedTuple):
   status: int
   #: any JSON value
   answer: Any
-  #: of the configuration; the packaged daemon has those of single objects here
+  #: of the configuration; Ganeti's own daemon has those of single objects here
   serial: int
   #: seconds from the first datagram to the reply
   round_trip: float

@@ -96,5 +96,5 @@ def NodesOfIps(rows: Iterable[List[Any]]) -> List[NodeOfIp]:
   """Converts the answer to a list of IPs.
 
   """
-  # The packaged daemon adds a serial as a third item
+  # Ganeti's own daemon adds a serial as a third item
   return [NodeOfIp(row[0], row[1]) for row in rows]

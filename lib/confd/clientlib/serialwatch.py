@@ -9,7 +9,7 @@ its serial at once. Otherwise the daemon keeps the request, and answers when its
 processes are replaced, or when the time in the request is over; in both cases
 with the unchanged serial, so a new WAIT has to follow. Retransmits of a WAIT
 are kept once. A daemon that is killed forgets the requests it keeps, and one
-that keeps too many refuses more. The packaged daemon does not know WAIT: it
+that keeps too many refuses more. Ganeti's own daemon does not know WAIT: it
 refuses the request, or is silent.
 
 Rule 1: each candidate gets a WAIT with the serial that the candidate itself
@@ -28,7 +28,7 @@ The states of a candidate, and what leads from one to the next::
            serial                           the time in the request is over
                                           PROBING: the same serial came before
                                             that time: the daemon may end, and
-                                            the packaged one replace it
+                                            Ganeti's own replace it
                                           POLLING: as above, but silence counts
                                             from the time in the request
   POLLING  the question for the serial,   PROBING: _PROBE_AGAIN seconds are

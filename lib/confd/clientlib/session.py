@@ -11,7 +11,7 @@ coroutine runs to its end without being suspended; that of C{aio} awaits
 asyncio's event loop.
 
 Facts about serials: this project's daemon puts the configuration's serial into
-each reply. The packaged daemon puts those of single objects there, and 0 into
+each reply. Ganeti's own daemon puts those of single objects there, and 0 into
 the reply to a ping, by which it is identified; its replies do not tell whether
 they are stale. Either daemon may replace the other at any time: L{quorum}
 identifies the daemon again wherever that decides whether a reply is stale.
@@ -137,7 +137,7 @@ class Freshness:
     self.serial: Optional[int] = None
     self.min_serial: Optional[int] = None
     # Since when all answers are stale: those to SERIAL_QUESTION, which may be
-    # the packaged daemon's, and all others
+    # Ganeti's own daemon's, and all others
     self._serial_stale_since: Optional[float] = None
     self._other_stale_since: Optional[float] = None
 

@@ -12,7 +12,7 @@ Rule 1: each master candidate checks its own daemon. The daemon has to answer
 with the node's key, and to follow the node's file. A daemon follows the file if
 its contents have the same digest as the file at some time during the check, or
 if it started to load them after the check had begun. Times of modification are
-not compared, as different contents may have the same. The packaged daemon does
+not compared, as different contents may have the same. Ganeti's own daemon does
 not tell the digest, as it has no STATS.
 
 Rule 2: only the master checks the other candidates, or all nodes would report
@@ -190,7 +190,7 @@ class Checker:
       "it has another key than %s, or no configuration" %
       localnode.HmacKeyFile())
     if reply is None or reply.serial == 0:
-      # Only the packaged daemon's reply to a ping has no serial
+      # Only Ganeti's own daemon's reply to a ping has no serial
       return faults
     return self._CheckOwnContents(config_file)
 

@@ -95,7 +95,7 @@ def Parse(argv: Sequence[str]) -> Dict[str, Any]:
                       " this node)")
   parser.add_argument("-V", "--version", action="version",
                       version="%s %s" % (constants.CONFD, _version.VERSION))
-  # As in the packaged daemon, "--syslog" alone means "yes", and a value has to
+  # As in Ganeti's own daemon, "--syslog" alone means "yes", and a value has to
   # follow "=": in "--syslog only", the word "only" is not its value
   options = parser.parse_args(["--syslog=" + _SYSLOG_YES if arg == "--syslog"
                                else arg for arg in argv])
