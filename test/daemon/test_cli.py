@@ -773,7 +773,8 @@ class TestWatch(_Test):
                                  " done")
 
     def _IsEnded():
-      # One that comes before the last was seen counts as one with that
+      # Pause, as SIGINT that is sent again before Python has handled the last
+      # one is merged with that
       proc.send_signal(signal.SIGINT)
       time.sleep(0.3)
       return proc.poll() is not None

@@ -29,7 +29,7 @@ _SERIALS = [100, 101, 102]
 
 _FRONTS = ["127.0.1.1", "127.0.1.2", "127.0.1.3"]
 
-#: So many calls tell something
+#: Number of calls after which the result counts as evidence
 _ENOUGH_CALLS = 500
 
 

@@ -236,12 +236,8 @@ class TestConnections(_TestCase):
       for _ in range(5):
         with exporter.Connect() as sock:
           sock.sendall(data)
-          answer = b""
-          while True:
-            part = sock.recv(1000)
-            if not part:
-              break
-            answer += part
+          with sock.makefile("rb") as stream:
+            answer = stream.read()
         self.assertTrue(answer.startswith(b"HTTP/1.1 %s " % status), answer)
         self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
 

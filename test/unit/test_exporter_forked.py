@@ -105,12 +105,8 @@ class TestStart(unittest.TestCase):
     with open("/dev/null", "rb"):
       (pid, sock) = forked.Start(_Main)
     with sock:
-      data = b""
-      while True:
-        part = sock.recv(1000)
-        if not part:
-          break
-        data += part
+      with sock.makefile("rb") as stream:
+        data = stream.read()
       self.assertRegex(data, rb"\Asocket:\[[0-9]+\]\Z")
     self.assertEqual(os.WEXITSTATUS(os.waitpid(pid, 0)[1]), 7)
 

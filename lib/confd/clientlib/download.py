@@ -75,7 +75,7 @@ class Download(operation.Operation):
 
     """
     operation.Operation.__init__(self)
-    # Each part and the whole answer are hashed
+    # OpenSSL hashes faster; a download hashes each part and the whole answer
     wire.UseOpenSsl()
     self._rtype = rtype
     self._query = query

@@ -96,7 +96,7 @@ class Outcome(enum.Enum):
   BEHIND = "behind"
   #: No candidate answers
   LOST = "lost"
-  #: Nothing has happened
+  #: No change and no error in this round
   QUIET = "quiet"
 
 

@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
   """
   text: str
-  #: One of C{table.COLOURS}, or None
+  #: Key of C{table.COLOURS}; None for the terminal's own colour
   colour: Optional[str] = None
 
 

@@ -119,7 +119,7 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from any candidate")
   if opts.json:
-    # Each answer has a serial, so there is one
+    # The serial is not None, since at least one daemon has answered
     serial: Any = stats.serial
     output.PrintReply(clientlib.Reply(answers, serial, stats.replies,
                                       stats.silent))

@@ -383,7 +383,7 @@ COMMANDS: Dict[str, Command] = {
     (_HMAC_FILE, _MAY, _UNTIL), coverage=None, asks=False),
   "show-key": Command(
     "cmd_show_key", "reader, rights and last day of a key",
-    # This argument takes the place of the option --hmac-file
+    # The argument is stored where --hmac-file would be, and replaces it
     (Argument("hmac_file", "FILE", "?", "files"), ), (_JSON, ), coverage=None,
     asks=False),
   WATCH: Command(

@@ -48,6 +48,7 @@ _Blanks = re.compile(r"[ \t\n\r]*").match
 _NextKey = re.compile(r"[ \t\n\r]*,[ \t\n\r]*\"([^\"\\\x00-\x1f]*)\""
                       r"[ \t\n\r]*:[ \t\n\r]*").match
 
+
 def _ReadAsNull(_: str) -> None:
   return None
 
@@ -341,7 +342,7 @@ class Document:
       self._seen.add(secret)
 
   def _PackItem(self, section: str, key: str, value: wire.Json,
-            secrets: redaction.Secrets) -> packed.Kept:
+                secrets: redaction.Secrets) -> packed.Kept:
     """Redacts and packs an item of a section.
 
     @param value: the item; L{redaction.Object} was called for all objects in it

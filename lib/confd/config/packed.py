@@ -35,6 +35,7 @@ _CACHE_SIZE = 32
 _Scan: Callable[[str, int], tuple[wire.Json, int]] = getattr(
   json.JSONDecoder(), "scan_once")
 
+
 def _MakeEncoder() -> Callable[[wire.Json], str]:
   """Makes a function that serialises a JSON value as ASCII text.
 

@@ -158,10 +158,9 @@ def Object(secrets: Secrets, stored: lenient.Stored) -> lenient.Stored:
   @return: the same object
 
   """
-  # This function is optimised, since a configuration has ten objects or more
-  # for each instance: it returns early for the half that is empty, and looks up
-  # each of L{KEYS} in the others, which is faster than a loop over the object's
-  # keys
+  # A configuration has ten objects or more for each instance, so speed matters
+  # here: return early for the half of them that is empty, and look up each of
+  # L{KEYS} in the others, which is faster than a loop over the object's keys
   if not stored:
     return stored
   if "logical_id" in stored:

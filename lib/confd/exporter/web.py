@@ -74,11 +74,11 @@ _TABLES = {
   }
 
 #: Limits of the three caches: answers without parameters, with parameters, and
-#: with a filter. A slow filter must not delay the others, so three answers with
-#: a filter are made at a time.
+#: with a filter. A slow filter must not delay the others, so two answers with
+#: a filter are made at a time; each process more would take 10 MB and more.
 _PLAIN = cache.Limits(kept=32 << 20, held=64 << 20, waiting=100)
 _VARIED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
-_FILTERED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10, parallel=3)
+_FILTERED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10, parallel=2)
 
 _Handler = Callable[[http1.Request], Awaitable[http1.Response]]
 _ClusterHandler = Callable[[http1.Request, watcher.Watcher],

@@ -238,7 +238,7 @@ def EncodeInPieces(value: Json) -> Iterator[str]:
     try:
       text = _ENCODER.encode(value)
     except ValueError:
-      # Hardly any answer has such a number: 1e999, say, in a configuration
+      # Infinity or NaN, which hardly any answer has: 1e999 in a configuration
       text = _ENCODER.encode(Finite(value))
   except TypeError:
     return _Pieces(value)

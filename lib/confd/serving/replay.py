@@ -131,6 +131,6 @@ class ReplayTable:
     try:
       self._memory.madvise(mmap.MADV_REMOVE, start, _DIVISION_SIZE)
     except (AttributeError, OSError):
-      # This kernel cannot take the pages back: overwrite them
+      # The kernel does not support MADV_REMOVE: overwrite the pages instead
       self._cells[start // _ITEM:start // _ITEM + PLACES] = \
         memoryview(bytes(_DIVISION_SIZE)).cast("Q")
