@@ -131,25 +131,28 @@ class TestRelease(unittest.TestCase):
       fd.write("#!/bin/sh\nset -e\n" + script)
     os.chmod(path, 0o755)
 
-  def _ReleaseInEarnest(self, fuzz, *args, bare=0):
+  def _ReleaseInEarnest(self, *args, bare=0, pythons=0, fuzz=0):
     """Makes a release, with stubs for all that takes long.
 
-    @param fuzz: exit code of the one that comes last
     @param bare: exit code of the check in a bare system
-    @return: exit code, output, and what has run
+    @param pythons: exit code of devel/check-pythons
+    @param fuzz: exit code of test/fuzz/run
+    @return: exit code, output, and what has run: the checks in their order,
+      then soak and fuzzing, which run beside them
 
     """
     ran = self.workdir.Path("ran")
+    exit_codes = {"devel/check-bare": bare, "devel/check-pythons": pythons}
     for name in ["devel/check", "devel/check-bare", "devel/check-trixie",
                  "devel/check-pythons", "devel/check-packages"]:
       self._Stub(name, "echo %s >>%s; exit %d\n" %
-                 (name, ran, bare if name == "devel/check-bare" else 0))
+                 (name, ran, exit_codes.get(name, 0)))
     self._Stub("devel/build-deb", "mkdir $2; cp %s $2/ganeti-confd_%s.orig"
                ".tar.gz\n" % (buildutils.MakeTarball(self.workdir),
                               buildutils.Version()))
-    self._Stub("test/soak/run", "echo soak $3 $4 >>%s; test -e $2/Makefile\n"
+    self._Stub("test/soak/run", "echo soak $3 $4 >>%s-1; test -e $2/Makefile\n"
                "echo '{\"left out\": [\"full disk\"]}' >$6\n" % ran)
-    self._Stub("test/fuzz/run", "echo fuzz $3 $4 >>%s; exit %d\n" %
+    self._Stub("test/fuzz/run", "echo fuzz $3 $4 >>%s-2; exit %d\n" %
                (ran, fuzz))
     self._Commit()
     key = self.workdir.Path("key")
@@ -159,8 +162,11 @@ class TestRelease(unittest.TestCase):
       self._Git("config", name, value)
     (exit_code, output) = buildutils.Try(
       [os.path.join(self.tree, "devel/release"), *args, self.dist])
-    with open(ran, encoding="ascii") as fd:
-      return (exit_code, output, fd.read().splitlines())
+    lines = []
+    for path in [ran, ran + "-1", ran + "-2"]:
+      with open(path, encoding="ascii") as fd:
+        lines.extend(fd.read().splitlines())
+    return (exit_code, output, lines)
 
   def testCiFallsBack(self):
     """Where no bare system can be made, CI tests the machine, and says so.
@@ -188,8 +194,8 @@ class TestRelease(unittest.TestCase):
 
     """
     version = buildutils.Version()
-    (exit_code, output, ran) = self._ReleaseInEarnest(75, "--without",
-                                                      "check-trixie", bare=75)
+    (exit_code, output, ran) = self._ReleaseInEarnest(
+      "--without", "check-trixie", bare=75, fuzz=75)
     self.assertEqual(exit_code, 0, output)
     self.assertEqual(ran, [
       "devel/check-bare", "devel/check", "devel/check-pythons",
@@ -210,10 +216,14 @@ class TestRelease(unittest.TestCase):
 
   @unittest.skipIf(os.getuid() != 0, "it needs root")
   def testFailsWithACheck(self):
-    (exit_code, output, ran) = self._ReleaseInEarnest(1)
+    """All checks run, whichever fail; and all that failed are named.
+
+    """
+    (exit_code, output, ran) = self._ReleaseInEarnest(pythons=1, fuzz=1)
     self.assertEqual(exit_code, 1, output)
     self.assertEqual(len(ran), 6, ran)
-    self.assertIn("release: fuzz has failed\n", output)
+    self.assertIn("release: failed: check-pythons fuzz; there is no release,"
+                  " and no tag\n", output)
     self.assertFalse(os.path.exists(self.dist))
     self.assertEqual(buildutils.Run(["git", "tag"], cwd=self.tree), "")
 
