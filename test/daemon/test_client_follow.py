@@ -57,8 +57,8 @@ def _Row(index, node):
   return [_Name(index), "node%d.example.com" % node]
 
 
-class _Trouble:
-  """Notes what a follower says of trouble.
+class _Errors:
+  """Notes the errors that a follower reports.
 
   """
   def __init__(self):
@@ -351,8 +351,8 @@ class TestTable(_TestCase):
       self._GiveUpLater(confd)
       self.assertEqual(next(following).changed[None].new.value, 1)
 
-  def testTroubleRaises(self):
-    """Neither is anything by what is raised when it is told of trouble.
+  def testErrorCallbackRaises(self):
+    """Neither is anything by what is raised when it is told of an error.
 
     """
     class _Error(Exception):
@@ -362,7 +362,7 @@ class TestTable(_TestCase):
       raise _Error
 
     with self._Client(timeout=0.5) as confd:
-      following = confd.Follow("instances", _FIELDS, trouble=_Raise)
+      following = confd.Follow("instances", _FIELDS, on_error=_Raise)
       self._CheckStart(next(following))
       for daemon in self.daemons:
         self._Kill(daemon)
@@ -439,9 +439,9 @@ class TestQuestions(_TestCase):
 class TestFaults(_TestCase):
   def testKilledStaleAndRestored(self):
     self._Start(_Config(17, {1: 1}), _Config(17, {1: 1}))
-    trouble = _Trouble()
+    errors_seen = _Errors()
     follower = self._Follow(
-      lambda confd: confd.Follow("instances", _FIELDS, trouble=trouble),
+      lambda confd: confd.Follow("instances", _FIELDS, on_error=errors_seen),
       timeout=1)
     follower.Next()
     (one, two) = self.daemons
@@ -457,12 +457,12 @@ class TestFaults(_TestCase):
     one.WriteConfig(_Config(19, {1: 3}))
     self.assertEqual(follower.Next().reply.serial, 19)
     self._Signal(two, signal.SIGCONT)
-    self.assertEqual(trouble.said, [])
+    self.assertEqual(errors_seen.said, [])
     # All are gone
     for daemon in self.daemons:
       self._Kill(daemon)
-    testutils.WaitFor(lambda: trouble.said, "nobody answers", timeout=60)
-    self.assertIsInstance(trouble.said[0], client.NoAnswer)
+    testutils.WaitFor(lambda: errors_seen.said, "nobody answers", timeout=60)
+    self.assertIsInstance(errors_seen.said[0], client.NoAnswer)
     # Back with what was the truth before, which is not believed at once
     self._Write(9, {1: 4})
     started = time.monotonic()
@@ -472,7 +472,7 @@ class TestFaults(_TestCase):
     self.assertGreater(time.monotonic() - started, 5)
     self.assertEqual((change.old_serial, change.reply.serial), (19, 9))
     self.assertEqual(change.changed, {_Name(1): (_Row(1, 3), _Row(1, 4))})
-    testutils.WaitFor(lambda: trouble.said[-1] is None, "it is over")
+    testutils.WaitFor(lambda: errors_seen.said[-1] is None, "it is over")
     self._Write(10, {1: 1})
     self.assertEqual(follower.Next().reply.serial, 10)
     self.assertTrue(follower.seen.empty())

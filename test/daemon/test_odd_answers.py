@@ -302,19 +302,19 @@ class TestCalls(_TestCase):
 
 class TestFollowers(_TestCase):
   _SUBJECTS = [
-    lambda asker, trouble: asker.Follow("instance", ["name", "pnode", "tags"],
-                                        trouble=trouble),
-    lambda asker, trouble: asker.Follow("disk", ["size", "nodes"], named=True,
-                                        trouble=trouble),
-    lambda asker, trouble: asker.FollowQuery(8, "node1", trouble),
-    lambda asker, trouble: asker.FollowQuery(7, "node1", trouble),
-    lambda asker, trouble: asker.FollowQuery(10, "", trouble),
-    lambda asker, trouble: asker.FollowQuery(3, {"3": [0, 1]}, trouble),
-    lambda asker, trouble: asker.FollowCall(
+    lambda asker, on_error: asker.Follow("instance", ["name", "pnode", "tags"],
+                                         on_error=on_error),
+    lambda asker, on_error: asker.Follow("disk", ["size", "nodes"], named=True,
+                                         on_error=on_error),
+    lambda asker, on_error: asker.FollowQuery(8, "node1", on_error),
+    lambda asker, on_error: asker.FollowQuery(7, "node1", on_error),
+    lambda asker, on_error: asker.FollowQuery(10, "", on_error),
+    lambda asker, on_error: asker.FollowQuery(3, {"3": [0, 1]}, on_error),
+    lambda asker, on_error: asker.FollowCall(
       lambda confd: confd.NodesOfInstanceIps(["198.51.100.1"]),
-      trouble=trouble),
-    lambda asker, trouble: asker.FollowCall(
-      lambda confd: confd.Serial(), trouble=trouble),
+      on_error=on_error),
+    lambda asker, on_error: asker.FollowCall(
+      lambda confd: confd.Serial(), on_error=on_error),
     ]
 
   #: Seconds for which the answers are odd

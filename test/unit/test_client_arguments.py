@@ -100,12 +100,12 @@ _CALLS = {
              "filter": ("offline", _NO_FILTER),
              "names": (["node1"], _NO_OPTIONAL_LIST),
              "named": (True, _OneOf(_NUMBERS, st.none(), _TEXTS)),
-             "trouble": (print, _NO_FUNCTION)},
+             "on_error": (print, _NO_FUNCTION)},
   "FollowQuery": {"rtype": (1, _NO_INTEGER), "query": ("node1", _NO_JSON),
-                  "trouble": (print, _NO_FUNCTION)},
+                  "on_error": (print, _NO_FUNCTION)},
   "FollowCall": {"call": (lambda confd: confd.Ping(), _NO_FUNCTION),
                  "items": (dict, _NO_FUNCTION),
-                 "trouble": (print, _NO_FUNCTION)},
+                 "on_error": (print, _NO_FUNCTION)},
   }
 
 _CLIENT = {

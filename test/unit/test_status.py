@@ -33,20 +33,20 @@ def _Pings(*rows):
                      row[1]) for row in rows])
 
 
-class TestJudge(unittest.TestCase):
-  def _Judge(self, *rows, silent=(), **kwargs):
-    return clusterstatus.Judge(_Pings(*rows), _Replies(*rows), dict(silent),
-                           **kwargs)
+class TestFromReplies(unittest.TestCase):
+  def _Rows(self, *rows, silent=(), **kwargs):
+    return clusterstatus.FromReplies(_Pings(*rows), _Replies(*rows),
+                                     dict(silent), **kwargs)
 
   def testWell(self):
-    rows = self._Judge(("a", 5), ("b", 5))
+    rows = self._Rows(("a", 5), ("b", 5))
     self.assertEqual([(i.address, i.serial, i.behind, i.problem) for i in rows],
                      [("a", 5, 0, None), ("b", 5, 0, None)])
     self.assertEqual(cmd_status.State(rows), cmd_status.OK)
 
   def testFreshestFirstSilentLast(self):
-    rows = self._Judge(("a", 5), ("b", "Cannot load"), ("c", 7),
-                       silent={"d": None, "e": "nothing listens there"})
+    rows = self._Rows(("a", 5), ("b", "Cannot load"), ("c", 7),
+                      silent={"d": None, "e": "nothing listens there"})
     self.assertEqual([i.address for i in rows], ["c", "a", "b", "d", "e"])
     self.assertEqual([i.behind for i in rows], [0, 2, None, None, None])
     self.assertIn("2 changes behind", rows[1].problem)
@@ -59,32 +59,32 @@ class TestJudge(unittest.TestCase):
     """10.80.0.2 comes before 10.80.0.10.
 
     """
-    rows = self._Judge(("10.80.0.10", 5), ("10.80.0.2", 5),
-                       ("10.80.0.12", "Cannot load"),
-                       ("10.80.0.3", "Cannot load"),
-                       silent={"10.80.0.11": None, "10.80.0.1": None})
+    rows = self._Rows(("10.80.0.10", 5), ("10.80.0.2", 5),
+                      ("10.80.0.12", "Cannot load"),
+                      ("10.80.0.3", "Cannot load"),
+                      silent={"10.80.0.11": None, "10.80.0.1": None})
     self.assertEqual([i.address for i in rows],
                      ["10.80.0.2", "10.80.0.10", "10.80.0.3", "10.80.0.12",
                       "10.80.0.1", "10.80.0.11"])
 
   def testOneChange(self):
-    (_, row) = self._Judge(("a", 5), ("b", 4))
+    (_, row) = self._Rows(("a", 5), ("b", 4))
     self.assertEqual(row.problem, "its configuration is 1 change behind")
 
   def testExpected(self):
     """All have moved on; one has what the freshest had at first.
 
     """
-    rows = self._Judge(("a", 9), ("b", 7), ("c", 6), expected=7)
+    rows = self._Rows(("a", 9), ("b", 7), ("c", 6), expected=7)
     self.assertEqual([i.behind for i in rows], [0, 0, 1])
 
   def testAnotherVersion(self):
     pings = _Replies(("a", 3010000, 5), ("b", 3000000, 5))
-    (_, row) = clusterstatus.Judge(pings, _Pings(("a", 5), ("b", 5)), {})
+    (_, row) = clusterstatus.FromReplies(pings, _Pings(("a", 5), ("b", 5)), {})
     self.assertIn("another version", row.problem)
 
   def testAnsweredOnlyOnce(self):
-    (row, ) = clusterstatus.Judge(_Pings(("a", 5)), [], {})
+    (row, ) = clusterstatus.FromReplies(_Pings(("a", 5)), [], {})
     self.assertTrue(row.answers)
     self.assertIn("only one of two", row.problem)
 
@@ -94,17 +94,17 @@ class TestJudge(unittest.TestCase):
                                  (2, None, "its answers are errors: None"),
                                  (1, "Cannot", "no usable configuration")]:
       serials = [_Replies(("a", 5, 5))[0]._replace(status=code, answer=answer)]
-      (row, ) = clusterstatus.Judge(pings, serials, {})
+      (row, ) = clusterstatus.FromReplies(pings, serials, {})
       self.assertIn(text, row.problem)
 
   def testNobody(self):
-    rows = self._Judge(silent={"a": None})
+    rows = self._Rows(silent={"a": None})
     self.assertEqual(cmd_status.State(rows), cmd_status.CRITICAL)
-    rows = self._Judge(("a", "Cannot load"))
+    rows = self._Rows(("a", "Cannot load"))
     self.assertEqual(cmd_status.State(rows), cmd_status.CRITICAL)
 
 
-class TestNameNodes(unittest.TestCase):
+class TestAddNames(unittest.TestCase):
   def testByAddressOrName(self):
     """By where the answer is from, by the address asked, by the name.
 
@@ -117,7 +117,7 @@ class TestNameNodes(unittest.TestCase):
              ["node2.example.com", "192.0.2.2", "C"],
              ["node3.example.com", "2001:db8::3", "O"],
              ["node4.example.com", "192.0.2.4", "?"]]
-    rows = clusterstatus.NameNodes(
+    rows = clusterstatus.AddNames(
       [_Row(i) for i in ["master:1814", "192.0.2.2", "[2001:db8::3]:1814",
                          "node4.example.com", "192.0.2.9"]],
       {"master:1814": "192.0.2.1"}, nodes)
@@ -131,13 +131,13 @@ class TestNameNodes(unittest.TestCase):
 
 class TestNagiosLine(unittest.TestCase):
   def testIsOneLineWithOneBar(self):
-    rows = clusterstatus.Judge(_Pings(("a", 5)), _Pings(("a", 5)),
-                           {"b": "some|thing\nelse"})
+    rows = clusterstatus.FromReplies(_Pings(("a", 5)), _Pings(("a", 5)),
+                                     {"b": "some|thing\nelse"})
     line = cmd_status.NagiosLine(rows)
     self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
                      " serial 5; b: some/thing\\nelse | answering=1;;;0;2"
                      " silent=1;0;;0 behind=0;0;;0 rtt=0.001200s;;;0")
-    rows = clusterstatus.Judge([], [], {"b": "x"})
+    rows = clusterstatus.FromReplies([], [], {"b": "x"})
     limits = cmd_status.Limits({"silent": 5, "behind": 1}, {"behind": 7})
     self.assertEqual(cmd_status.NagiosLine(rows, limits),
                      "CONFD CRITICAL - 0 of 1 master candidates answer; b: x |"
@@ -149,9 +149,9 @@ class TestLimits(unittest.TestCase):
     """More than a limit is too much, and the worst counts.
 
     """
-    rows = clusterstatus.Judge(_Pings(("a", 9), ("b", 5)), _Pings(("a", 9),
-                                                              ("b", 5)),
-                           {"c": None, "d": None})
+    rows = clusterstatus.FromReplies(_Pings(("a", 9), ("b", 5)),
+                                     _Pings(("a", 9), ("b", 5)),
+                                     {"c": None, "d": None})
     for (warning, critical, expected) in [
       ({"silent": 2, "behind": 4}, {}, cmd_status.OK),
       ({"silent": 1, "behind": 4}, {}, cmd_status.WARNING),
@@ -171,10 +171,11 @@ class TestLimits(unittest.TestCase):
 
     """
     limits = cmd_status.Limits({"silent": 9, "behind": 9}, {})
-    rows = clusterstatus.Judge([], [], {"a": None})
+    rows = clusterstatus.FromReplies([], [], {"a": None})
     self.assertEqual(cmd_status.State(rows, limits), cmd_status.CRITICAL)
-    rows = clusterstatus.Judge(_Replies(("a", 3010000, 5), ("b", 3000000, 5)),
-                           _Pings(("a", 5), ("b", 5)), {})
+    rows = clusterstatus.FromReplies(
+      _Replies(("a", 3010000, 5), ("b", 3000000, 5)),
+      _Pings(("a", 5), ("b", 5)), {})
     self.assertEqual(cmd_status.State(rows, limits), cmd_status.WARNING)
 
 

@@ -5,7 +5,7 @@
 """The state of the master candidates, derived from their replies.
 
 L{questions.Questions.Status} asks all candidates, the given ones and those that
-the cluster lists. Here their replies are judged, without I/O.
+the cluster lists. Their replies are evaluated here, without I/O.
 
 Fact: Ganeti raises the serial number with each change, and copies the file to
 the candidates unchanged. Two candidates with one serial number and different
@@ -29,7 +29,7 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: The fields of nodes that L{NameNodes} needs
+#: The fields of nodes that L{AddNames} needs
 NODE_FIELDS = ["name", "pip", "role"]
 
 _SILENCE = ("no answer: host or daemon down, another key, wrong clock, or no"
@@ -123,11 +123,11 @@ def IsAnswer(reply: replylib.CandidateReply) -> bool:
   return reply.status == int(constants.CONFD_REPL_STATUS_OK)
 
 
-def Judge(pings: _Replies, serials: _Replies,
+def FromReplies(pings: _Replies, serials: _Replies,
           silent: Mapping[str, Optional[str]],
           expected: Optional[int] = None,
           reader: Optional[readerkey.Label] = None) -> List[CandidateStatus]:
-  """Judges the replies of the candidates.
+  """Derives the state of each candidate from the replies.
 
   @param pings: replies with the version
   @param serials: replies with the serial
@@ -166,7 +166,7 @@ def Judge(pings: _Replies, serials: _Replies,
   return rows
 
 
-def NameNodes(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
+def AddNames(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
               nodes: Sequence[Sequence[Any]]) -> List[CandidateStatus]:
   """Adds the name and the role of each candidate's node.
 
@@ -223,7 +223,7 @@ def _DivergenceText(address: str, others: Sequence[str],
   return text
 
 
-def NoteStats(rows: Sequence[CandidateStatus],
+def AddStats(rows: Sequence[CandidateStatus],
               daemons: Sequence[clusterstats.DaemonStats],
               masters: Mapping[str, str]) -> List[CandidateStatus]:
   """Adds what is known from the daemons' statistics.

@@ -69,7 +69,7 @@ _RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
 
 #: A function that is called with an error, and with None when that is over
-Trouble = Callable[[Optional[Exception]], None]
+ErrorCallback = Callable[[Optional[Exception]], None]
 
 
 class Seen(NamedTuple):
@@ -155,15 +155,15 @@ class _Changes:
 
   @ivar _ask: whether to ask the question next
   @ivar _ask_serial: whether to ask for the serial before that
-  @ivar _raised: the last exception of the C{trouble} function
+  @ivar _raised: the last exception of the C{on_error} function
   @ivar _asked_at: the times of the latest questions
 
   """
   def __init__(self, client: FollowedClient, subject: Subject,
-               trouble: Optional[Trouble]) -> None:
+               on_error: Optional[ErrorCallback]) -> None:
     self._client = client
     self._subject = subject
-    self._trouble = trouble
+    self._on_error = on_error
     self._watch = serialwatch.SerialWatch()
     self._pid = os.getpid()
     self._serial: Optional[int] = None
@@ -171,7 +171,7 @@ class _Changes:
     self._started = False
     self._ask = True
     self._ask_serial = True
-    self._is_troubled = False
+    self._has_failed = False
     self._raised: Optional[Exception] = None
     self._busy = False
     self._asked_at: Deque[float] = collections.deque(maxlen=_MAX_QUESTIONS)
@@ -196,11 +196,11 @@ class _Changes:
           if not (self._started and self._client.is_closed()):
             raise
         except _RETRIED as err:
-          # The C{trouble} function may raise to end the iteration
+          # The C{on_error} function may raise to end the iteration
           if not self._started or err is self._raised:
             raise
           self._ask_serial = True
-          self._SetTrouble(err)
+          self._SetError(err)
           await self._client.driver.Pause(_TRY_AGAIN)
         else:
           if change is not None:
@@ -209,12 +209,12 @@ class _Changes:
     finally:
       self._busy = False
 
-  def _SetTrouble(self, err: Optional[Exception]) -> None:
-    changes_now = self._is_troubled != (err is not None)
-    self._is_troubled = err is not None
-    if changes_now and self._trouble is not None:
+  def _SetError(self, err: Optional[Exception]) -> None:
+    changes_now = self._has_failed != (err is not None)
+    self._has_failed = err is not None
+    if changes_now and self._on_error is not None:
       try:
-        self._trouble(err)
+        self._on_error(err)
       except Exception as raised:
         self._raised = raised
         raise
@@ -234,7 +234,7 @@ class _Changes:
       return None
     if self._ask:
       return await self._AskQuestion()
-    self._SetTrouble(None)
+    self._SetError(None)
     return None
 
   async def _Wait(self) -> None:
@@ -294,7 +294,7 @@ class _Changes:
     change = changes.Compare(reply, self._serial, self._items, items)
     is_new = not (self._started and changes.IsEmpty(change))
     serial = self._client.freshness.serial = self._SerialOf(reply)
-    self._SetTrouble(None)
+    self._SetError(None)
     # In one statement: a call that is interrupted before is repeated in whole
     (self._ask, self._started, self._items, self._serial) = (False, True, items,
                                                              serial)
@@ -318,11 +318,11 @@ class AsyncFollowing(AsyncIterator[changes.Change]):
 
   """
   def __init__(self, client: FollowedClient, subject: Subject,
-               trouble: Optional[Trouble]) -> None:
-    """@param trouble: see L{questions.Questions.Follow}
+               on_error: Optional[ErrorCallback]) -> None:
+    """@param on_error: see L{questions.Questions.Follow}
 
     """
-    self._changes = _Changes(client, subject, trouble)
+    self._changes = _Changes(client, subject, on_error)
 
   def __aiter__(self) -> AsyncFollowing:
     return self

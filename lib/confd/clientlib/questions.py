@@ -135,13 +135,14 @@ class Questions(session.Session):
     (pings, silent) = await self.Survey(constants.CONFD_REQ_PING)
     answering = [i.address for i in pings]
     (serials, _) = await self.Survey(*self.serial_question, only=answering)
-    rows = clusterstatus.Judge(pings, serials, silent, reader=self.reader)
+    rows = clusterstatus.FromReplies(pings, serials, silent, reader=self.reader)
     if any(row.behind for row in rows):
       await self._driver.Pause(_SETTLE)
       # A newer change during the pause is no reason to be behind
       expected = max(row.serial for row in rows if row.serial is not None)
       (serials, _) = await self.Survey(*self.serial_question, only=answering)
-      rows = clusterstatus.Judge(pings, serials, silent, expected, self.reader)
+      rows = clusterstatus.FromReplies(pings, serials, silent, expected,
+                                       self.reader)
     # Do not ask Ganeti's own daemon, which has neither tables nor statistics:
     # waiting in vain for its replies would take long. Serial 0 in a reply to a
     # ping tells that it is Ganeti's own.
@@ -152,12 +153,12 @@ class Questions(session.Session):
       except errors.ConfdClientError:
         # The names of nodes are no necessary part of the state
         nodes = []
-      rows = clusterstatus.NameNodes(rows, {i.address: i.server for i in pings},
-                                     nodes)
+      rows = clusterstatus.AddNames(rows, {i.address: i.server for i in pings},
+                                    nodes)
     if ours and self.MayAsk(protocol.REQ_STATS):
       are_behind = any(row.behind for row in rows)
       (daemons, masters) = await self._StatsForStatus(ours, are_behind)
-      rows = clusterstatus.NoteStats(rows, daemons, masters)
+      rows = clusterstatus.AddStats(rows, daemons, masters)
     rows = [row._replace(given=self._known.IsGiven(row.address))
             for row in rows]
     return clusterstatus.ClusterStatus(rows[0].serial if rows else None, rows,
@@ -513,7 +514,7 @@ class Questions(session.Session):
   def Follow(self, what: str, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None, named: bool = False,
-             trouble: Optional[follow.Trouble] = None
+             on_error: Optional[follow.ErrorCallback] = None
              ) -> follow.AsyncFollowing:
     """Follows a table: an iterator over its changes.
 
@@ -527,8 +528,8 @@ class Questions(session.Session):
     no error, and an object that is unknown by now has gone.
 
     @param named: whether a row is a dictionary, from field to value
-    @param trouble: None, or a function that is called with the error when there
-      are no answers any more, and with None when there are answers again
+    @param on_error: None, or a function that is called with the error when
+      there are no answers any more, and with None when there are answers again
     @return: an iterator; each item is a L{changes.Change}. Rows are those of
       L{List}, keys are names (of disks, UUIDs).
 
@@ -542,16 +543,16 @@ class Questions(session.Session):
       arguments.Texts("fields", fields), tables.KeyField(kind),
       tables.ParsedFilter(kind, filter),
       arguments.OptionalTexts("names", names), named)
-    return self._Follow(table, trouble)
+    return self._Follow(table, on_error)
 
   def FollowQuery(self, rtype: int, query: Any = None,
-                  trouble: Optional[follow.Trouble] = None
+                  on_error: Optional[follow.ErrorCallback] = None
                   ) -> follow.AsyncFollowing:
     """Follows the answer to any question, as L{Follow} follows a table.
 
     @param rtype: C{constants.CONFD_REQ_*}
     @param query: its argument, any JSON value
-    @param trouble: see L{Follow}
+    @param on_error: see L{Follow}
     @return: an iterator; each item is a L{changes.Change}. When the object of
       the question has gone, the answer is None.
 
@@ -561,12 +562,12 @@ class Questions(session.Session):
     arguments.Json("query", query)
     return self.FollowCall(lambda asker: asker.Query(rtype, query),
                            functools.partial(changes.OfQuestion, rtype, query),
-                           trouble)
+                           on_error)
 
   def FollowCall(self, call: Callable[[Questions],
                                       Awaitable[replies.Reply[Any]]],
                  items: Optional[Callable[[Any], Dict[Any, Any]]] = None,
-                 trouble: Optional[follow.Trouble] = None
+                 on_error: Optional[follow.ErrorCallback] = None
                  ) -> follow.AsyncFollowing:
     """Follows the answer that a function gets, as L{Follow} follows a table.
 
@@ -574,7 +575,7 @@ class Questions(session.Session):
       and returns an awaitable: C{lambda confd: confd.NodesOfInstanceIps(ips)}
     @param items: converts the answer to a dictionary, whose keys identify the
       items in the next answer; None for the keys that L{changes} chooses
-    @param trouble: see L{Follow}
+    @param on_error: see L{Follow}
     @return: an iterator; each item is a L{changes.Change}
 
     """
@@ -587,18 +588,19 @@ class Questions(session.Session):
     async def _See() -> follow.Seen:
       reply = await call(self)
       return follow.Seen(reply, take(reply.answer))
-    return self._Follow(_See, trouble)
+    return self._Follow(_See, on_error)
 
   def _Follow(self, subject: follow.Subject,
-              trouble: Optional[follow.Trouble]) -> follow.AsyncFollowing:
+              on_error: Optional[follow.ErrorCallback]
+              ) -> follow.AsyncFollowing:
     from ganeti.confd.clientlib import follow
-    arguments.OptionalFunction("trouble", trouble)
+    arguments.OptionalFunction("on_error", on_error)
     return follow.AsyncFollowing(
       follow.FollowedClient(
         self._SerialToFollow, lambda: self.serial_question, self._PrepareSoon,
         self._driver, self._known, self._freshness,
         lambda: self._transport.closed, self._coverage),
-      subject, trouble)
+      subject, on_error)
 
   async def _SerialToFollow(self) -> replies.Reply[int]:
     """Asks for the serial, by a question that the key has the right for.

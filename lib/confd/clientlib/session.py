@@ -156,7 +156,7 @@ class Freshness:
   def _NotStale(self) -> None:
     self._serial_stale_since = self._other_stale_since = None
 
-  def Judge(self, current: quorum.QuorumQuery, now: float) -> bool:
+  def Accept(self, current: quorum.QuorumQuery, now: float) -> bool:
     """Updates the serials from the replies to a query.
 
     @return: whether the query's result may be used
@@ -423,7 +423,7 @@ class Session:
         lambda now: quorum.QuorumQuery(rtype, query, asked, reserve, now,
                                        deadline, min_serial), deadline)
       now = time.monotonic()
-      if (self._freshness.Judge(current, now) or not current.AllStale() or
+      if (self._freshness.Accept(current, now) or not current.AllStale() or
           now + pause >= deadline):
         return current
       await self._driver.Pause(pause)
@@ -507,5 +507,5 @@ class Session:
     current = await self._driver.Run(
       lambda now: quorum.QuorumQuery(rtype, None, self._known.Everyone(), [],
                                      now, deadline, min_serial), deadline)
-    self._freshness.Judge(current, time.monotonic())
+    self._freshness.Accept(current, time.monotonic())
     return current

@@ -195,7 +195,7 @@ def Watch(client: clientlib.Client, opts: argparse.Namespace) -> NoReturn:
 
   def _Start(report_error: watched.ReportError) -> Iterator[clientlib.Change]:
     return client.Follow(opts.kind, exporter.fields, filter=opts.filter,
-                         trouble=report_error)
+                         on_error=report_error)
 
   last_error = ""
   while True:

@@ -264,7 +264,7 @@ def Watch(client: clientlib.Client, opts: argparse.Namespace
   def _Start(report_error: watched.ReportError) -> Iterator[clientlib.Change]:
     try:
       yield from client.Follow(opts.kind, fields, filter=condition, names=names,
-                               trouble=report_error)
+                               on_error=report_error)
     except clientlib.ErrorAnswer as err:
       raise _ExplainUnknownField(client, opts, err) from err
 

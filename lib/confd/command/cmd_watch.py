@@ -197,7 +197,8 @@ def _Watch(client: clientlib.Client, opts: argparse.Namespace) -> None:
   """
   def _StartSerial(report_error: watched.ReportError
                    ) -> Iterator[clientlib.Change]:
-    return client.FollowCall(lambda confd: confd.Serial(), trouble=report_error)
+    return client.FollowCall(lambda confd: confd.Serial(),
+                             on_error=report_error)
 
   subject = _Subject(client, opts)
   for change in watched.Follow(_StartSerial if subject is None else
