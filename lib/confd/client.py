@@ -58,8 +58,7 @@ from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, \
-    Optional, Set, Tuple, Type, Union
+  from typing import Any, Callable, Deque, Iterable, Optional, Union
   from ganeti.confd.clientlib.aio import AsyncClient as AsyncClient
   from ganeti.confd.clientlib.changes import Change as Change, \
     Changed as Changed
@@ -90,7 +89,7 @@ _FAMILIES = {
 #: Longest time-out for poll, in seconds
 _MAX_WAIT = 3600.0
 
-_REQUEST_TYPES: FrozenSet[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
+_REQUEST_TYPES: frozenset[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 
 
 #: Names that few programs need, and their modules in C{clientlib}
@@ -135,7 +134,7 @@ class UDPClient:
     """
     self.client = client
     self.socket = socket.socket(family, socket.SOCK_DGRAM)
-    self._queue: Deque[Tuple[str, int, bytes]] = collections.deque()
+    self._queue: Deque[tuple[str, int, bytes]] = collections.deque()
 
   def fileno(self) -> int:
     return self.socket.fileno()
@@ -233,7 +232,7 @@ class ConfdAsyncUDPClient(UDPClient):
 _OwnUDPClient = UDPClient
 
 
-def _SocketClass() -> Type[UDPClient]:
+def _SocketClass() -> type[UDPClient]:
   """Returns the class of a L{ConfdClient}'s socket.
 
   Ganeti's own unit tests replace one of the two classes in this module; which
@@ -256,15 +255,15 @@ class _Request:
     self.request = request
     self.args = args
     self.expiry = expiry
-    self.sent: FrozenSet[str] = frozenset(sent)
-    self.rcvd: Set[str] = set()
+    self.sent: frozenset[str] = frozenset(sent)
+    self.rcvd: set[str] = set()
 
 
 class ConfdClient:
   """Sends requests to master candidates, and passes replies to a callback.
 
   """
-  def __init__(self, hmac_key: Union[str, bytes], peers: List[str],
+  def __init__(self, hmac_key: Union[str, bytes], peers: list[str],
                callback: Callable[[ConfdUpcallPayload], Any],
                port: Optional[int] = None, logger: Any = None) -> None:
     """Makes a client; nothing is sent yet.
@@ -280,7 +279,7 @@ class ConfdClient:
 
     """
     _CheckCallback(callback)
-    self._peers: List[str] = []
+    self._peers: list[str] = []
     self._family = 0
     self.UpdatePeerList(peers)
     self._SetPeersAddressFamily()
@@ -292,7 +291,7 @@ class ConfdClient:
     self._socket = _SocketClass()(self, self._family)
     self._callback = callback
     self._logger = logger
-    self._requests: Dict[str, _Request] = {}
+    self._requests: dict[str, _Request] = {}
 
   def fileno(self) -> int:
     """Returns the socket's file descriptor.
@@ -306,7 +305,7 @@ class ConfdClient:
     if self._logger:
       self._logger.debug(*args)
 
-  def UpdatePeerList(self, peers: List[str]) -> None:
+  def UpdatePeerList(self, peers: list[str]) -> None:
     """Replaces the list of peers.
 
     @raise errors.ProgrammerError: the argument is no list of texts
@@ -324,7 +323,7 @@ class ConfdClient:
     """
     # Imported here: only this interface needs the module
     import ipaddress
-    families: Set[int] = set()
+    families: set[int] = set()
     for peer in self._peers:
       try:
         families.add(_FAMILIES[ipaddress.ip_address(peer).version])
@@ -389,7 +388,7 @@ class ConfdClient:
     expiry = now + constants.CONFD_CLIENT_EXPIRE_TIMEOUT
     self._requests[salt] = _Request(request, args, expiry, chosen)
 
-  def _Choose(self, coverage: int) -> List[str]:
+  def _Choose(self, coverage: int) -> list[str]:
     """Chooses peers at random.
 
     @param coverage: see L{SendRequest}
@@ -455,7 +454,7 @@ class ConfdClient:
 
   def WaitForReply(self, salt: str,
                    timeout: float = constants.CONFD_CLIENT_EXPIRE_TIMEOUT
-                   ) -> Tuple[bool, int, int]:
+                   ) -> tuple[bool, int, int]:
     """Waits until enough peers have replied to a request.
 
     @param salt: the request's C{rsalt}
@@ -484,7 +483,7 @@ class _Record:
   """An object with the attributes of C{__slots__}, which default to None.
 
   """
-  __slots__: List[str] = []
+  __slots__: list[str] = []
 
   def __init__(self, **kwargs: Any) -> None:
     for name in self.__slots__:
@@ -493,7 +492,7 @@ class _Record:
       raise errors.ProgrammerError("%s has no %s" % (self.__class__.__name__,
                                                      ", ".join(sorted(kwargs))))
 
-  def ToDict(self) -> Dict[str, Any]:
+  def ToDict(self) -> dict[str, Any]:
     """Returns the attributes that are not None.
 
     """
@@ -593,8 +592,8 @@ class ConfdFilterCallback:
     _CheckCallback(callback)
     self._callback = callback
     self._logger = logger
-    self._answers: Dict[str, Any] = {}
-    self.consistent: Dict[str, bool] = {}
+    self._answers: dict[str, Any] = {}
+    self.consistent: dict[str, bool] = {}
 
   def _Passes(self, up: ConfdUpcallPayload) -> bool:
     """Tells whether a reply is to be passed on, and stores it.
@@ -641,7 +640,7 @@ class ConfdCountingCallback:
     _CheckCallback(callback)
     self._callback = callback
     self._logger = logger
-    self._answers: Dict[str, int] = {}
+    self._answers: dict[str, int] = {}
 
   def RegisterQuery(self, salt: str) -> None:
     """Starts counting the replies to a request.
@@ -676,9 +675,9 @@ class StoreResultCallback:
   _NO_KEY = (False, None)
 
   def __init__(self) -> None:
-    self._answers: Dict[str, Tuple[bool, Optional[ConfdUpcallPayload]]] = {}
+    self._answers: dict[str, tuple[bool, Optional[ConfdUpcallPayload]]] = {}
 
-  def GetResponse(self, salt: str) -> Tuple[bool, Optional[ConfdUpcallPayload]]:
+  def GetResponse(self, salt: str) -> tuple[bool, Optional[ConfdUpcallPayload]]:
     """Returns the latest reply to a request.
 
     @return: whether there is a reply, and the reply

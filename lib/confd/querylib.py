@@ -25,10 +25,10 @@ from ganeti.confd.serving import waiting
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, Iterator, Tuple, Union
+  from typing import Any, Callable, Iterator, Union
 
   #: Status, one of C{constants.CONFD_REPL_STATUSES}, and answer, a JSON value
-  Result = Tuple[int, Any]
+  Result = tuple[int, Any]
 
 
 _INDEX_RE = re.compile("0|[1-9][0-9]*")
@@ -103,7 +103,7 @@ def _MasterNodeIp(snapshot: snapshotlib.Snapshot) -> Any:
 
 #: Fields of a CLUSTER_MASTER query, by their numbers, and by the numbers as
 #: strings, which Ganeti's own confd-client sends
-_MASTER_FIELDS: Dict[Any, Callable[[snapshotlib.Snapshot], Any]] = {
+_MASTER_FIELDS: dict[Any, Callable[[snapshotlib.Snapshot], Any]] = {
   constants.CONFD_REQFIELD_NAME: _MasterName,
   constants.CONFD_REQFIELD_IP: _MasterIp,
   constants.CONFD_REQFIELD_MNODE_PIP: _MasterNodeIp,
@@ -233,7 +233,7 @@ def _Wait(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   return _Ok(snapshot.serial)
 
 
-_HANDLERS: Dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
+_HANDLERS: dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
   constants.CONFD_REQ_PING: _Ping,
   constants.CONFD_REQ_NODE_ROLE_BYNAME: _NodeRole,
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _NodeOfIp,

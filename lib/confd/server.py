@@ -37,8 +37,7 @@ from ganeti.confd.serving import waiting
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Iterable, List, Mapping, MutableSequence, Optional, \
-    Tuple
+  from typing import Any, Iterable, Mapping, MutableSequence, Optional
 
 
 #: Size of the socket's receive and send buffers, in bytes; the kernel reduces
@@ -68,7 +67,7 @@ _WAITING = {
 
 if TYPE_CHECKING:
   #: Ancillary data as socket.sendmsg takes it: level, type, data
-  _Control = List[Tuple[int, int, bytes]]
+  _Control = list[tuple[int, int, bytes]]
 
 
 def OpenSocket(address: str, port: int) -> socket.socket:
@@ -111,7 +110,7 @@ def SetReceiveTimeout(sock: socket.socket, seconds: float) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _FromAddressAsked(*ancillary: Tuple[int, int, bytes]) -> _Control:
+def _FromAddressAsked(*ancillary: tuple[int, int, bytes]) -> _Control:
   """Makes the control data that sends a reply from the address asked.
 
   The result is cached, as a node has few addresses.
@@ -131,7 +130,7 @@ def _FromAddressAsked(*ancillary: Tuple[int, int, bytes]) -> _Control:
 
 
 def _PackForwarded(datagram: bytes, control: _Control,
-                   address: Tuple[Any, ...]) -> bytes:
+                   address: tuple[Any, ...]) -> bytes:
   """Makes the message that forwards a request to another process.
 
   @param address: the client's socket address, as a tuple of Python's sockets
@@ -164,7 +163,7 @@ def _ControlOf(family: int, data: bytes) -> _Control:
 
 
 def _UnpackForwarded(message: bytes, family: int
-                     ) -> Tuple[bytes, _Control, Tuple[Any, ...]]:
+                     ) -> tuple[bytes, _Control, tuple[Any, ...]]:
   """Parses a message of L{_PackForwarded}.
 
   @param family: the socket's address family
@@ -172,7 +171,7 @@ def _UnpackForwarded(message: bytes, family: int
 
   """
   (packed, port, flow, scope, size, data) = _FORWARDED.unpack_from(message)
-  address: Tuple[Any, ...]
+  address: tuple[Any, ...]
   if family == socket.AF_INET6:
     address = (socket.inet_ntop(family, packed), port, flow, scope)
   else:
@@ -247,7 +246,7 @@ class Server:
     return True
 
   def _Keep(self, later: responder.Later, control: _Control,
-            address: Tuple[Any, ...]) -> Optional[bytes]:
+            address: tuple[Any, ...]) -> Optional[bytes]:
     """Keeps the reply to a WAIT request until it is due.
 
     @return: None, or an error reply to send at once if there is no room
@@ -299,7 +298,7 @@ class Server:
       self._Send(reply, control, address)
 
   def _Send(self, reply: bytes, control: _Control,
-            address: Tuple[Any, ...]) -> None:
+            address: tuple[Any, ...]) -> None:
     try:
       self._sock.sendmsg([reply], control, socket.MSG_DONTWAIT, address)
     except BlockingIOError:

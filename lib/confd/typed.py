@@ -23,7 +23,7 @@ import collections
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, Tuple
+  from typing import Any
   from typing import Generic as Generic, NamedTuple as NamedTuple, \
     TypeVar as TypeVar, cast as cast, overload as overload
 else:
@@ -37,8 +37,8 @@ else:
     The result is like that of C{typing.NamedTuple}.
 
     """
-    def __new__(mcs, name: str, bases: Tuple[type, ...],
-                namespace: Dict[str, Any]) -> type:
+    def __new__(mcs, name: str, bases: tuple[type, ...],
+                namespace: dict[str, Any]) -> type:
       if not bases:
         return super().__new__(mcs, name, bases, namespace)
       fields = namespace.get("__annotations__", {})

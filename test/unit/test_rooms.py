@@ -56,6 +56,11 @@ _MORE = frozenset([
 _SEAM = frozenset(["confd", "constants", "errors", "pathutils"])
 
 
+#: Aliases of C{typing} for classes that are generic themselves, as is dict[K, V]
+_ALIASES = frozenset("typing." + name for name in (
+  "Dict", "FrozenSet", "List", "Set", "Tuple", "Type"))
+
+
 def _Modules():
   """Yields each module's name below C{ganeti.confd}, and its path.
 
@@ -174,6 +179,11 @@ class TestRooms(unittest.TestCase):
                       (module, _Room(module), target, _Room(target)))
         used.add((module, target))
     self.assertEqual(used, _MORE, "exceptions that nobody needs")
+
+  def testBuiltinGenerics(self):
+    for (module, path) in _Modules():
+      with self.subTest(module):
+        self.assertFalse(_ALIASES.intersection(_Imports(path)))
 
   def testEveryRoomIsThere(self):
     rooms = {_Room(module) for (module, _) in _Modules()}

@@ -21,7 +21,7 @@ import collections
 import functools
 import socket
 import time
-from typing import Any, Callable, Deque, Dict, Optional, TypeVar
+from typing import Any, Callable, Deque, Optional, TypeVar
 
 from ganeti import errors
 from ganeti.confd.clientlib import operation
@@ -121,8 +121,8 @@ class _Driver(session.Driver):
     transport.on_socket = self._Watch
     self._loop: Optional[asyncio.AbstractEventLoop] = None
     self._gate = _Gate(_AT_ONCE)
-    self._waiters: Dict[operation.Operation, asyncio.Future[None]] = {}
-    self._calls: Dict[Callable[..., Any], asyncio.Future[Any]] = {}
+    self._waiters: dict[operation.Operation, asyncio.Future[None]] = {}
+    self._calls: dict[Callable[..., Any], asyncio.Future[Any]] = {}
     self._period_ends = 0.0
     self._read_seconds = 0.0
 

@@ -21,7 +21,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, Iterable, List, Mapping, Optional
+  from typing import Any, Iterable, Mapping, Optional
 
 
 def Refuse(name: str, expected: str, value: Any) -> errors.ProgrammerError:
@@ -45,7 +45,7 @@ def OptionalText(name: str, value: Any) -> Optional[str]:
   return None if value is None else Text(name, value)
 
 
-def Texts(name: str, value: Any) -> List[str]:
+def Texts(name: str, value: Any) -> list[str]:
   """Accepts any iterable of texts, except a text or a dictionary.
 
   """
@@ -59,11 +59,11 @@ def Texts(name: str, value: Any) -> List[str]:
   return items
 
 
-def OptionalTexts(name: str, value: Any) -> Optional[List[str]]:
+def OptionalTexts(name: str, value: Any) -> Optional[list[str]]:
   return None if value is None else Texts(name, value)
 
 
-def Lists(name: str, value: Any) -> Dict[str, List[str]]:
+def Lists(name: str, value: Any) -> dict[str, list[str]]:
   """Accepts a dictionary from text to lists of texts, which is not empty.
 
   """

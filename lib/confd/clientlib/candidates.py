@@ -28,7 +28,7 @@ from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
+  from typing import Any, Collection, Optional, Sequence
 
 
 #: Seconds until the candidates are learned again, at least and at most
@@ -59,7 +59,7 @@ def CountToAsk(coverage: int, known: int, whom: str) -> int:
   return coverage
 
 
-def _Addresses(found: Sequence[Tuple[Any, ...]]) -> List[endpoint.Address]:
+def _Addresses(found: Sequence[tuple[Any, ...]]) -> list[endpoint.Address]:
   """Extracts the addresses from the result of C{getaddrinfo}, each once.
 
   """
@@ -85,7 +85,7 @@ class _Lookup:
     """
     self.done = False
     self.started = time.monotonic()
-    self.addresses: List[endpoint.Address] = []
+    self.addresses: list[endpoint.Address] = []
     self.error: Optional[str] = "the name service has not answered yet"
     self._host = host
     self._port = port
@@ -94,7 +94,7 @@ class _Lookup:
     threading.Thread(target=self._Run, daemon=True).start()
 
   def _Run(self) -> None:
-    addresses: List[endpoint.Address] = []
+    addresses: list[endpoint.Address] = []
     error: Optional[str] = None
     try:
       addresses = _Addresses(socket.getaddrinfo(self._host, self._port,
@@ -112,7 +112,7 @@ class Resolver:
   """
   def __init__(self) -> None:
     self._changed = threading.Condition()
-    self._lookups: Dict[Tuple[str, int], _Lookup] = {}
+    self._lookups: dict[tuple[str, int], _Lookup] = {}
 
   @property
   def busy(self) -> bool:
@@ -122,7 +122,7 @@ class Resolver:
     return bool(self._lookups)
 
   def ResolveAll(self, peers: Sequence[str], port: int, deadline: float
-                 ) -> List[Candidate]:
+                 ) -> list[Candidate]:
     """Resolves the names of several candidates.
 
     @param port: the port of peers without one
@@ -144,8 +144,8 @@ class Resolver:
       for (key, lookup) in lookups.items():
         if lookup.done:
           del self._lookups[key]
-      result: List[Candidate] = []
-      known: Set[endpoint.Address] = set()
+      result: list[Candidate] = []
+      known: set[endpoint.Address] = set()
       for (peer, key) in zip(peers, parsed):
         error = None
         addresses = numeric[key]
@@ -160,7 +160,7 @@ class Resolver:
         result.append(Candidate(peer, addresses, error))
       return result
 
-  def _Wait(self, lookups: List[_Lookup], have: bool, deadline: float) -> None:
+  def _Wait(self, lookups: list[_Lookup], have: bool, deadline: float) -> None:
     """Waits for lookups.
 
     @param have: whether there is a candidate already
@@ -179,7 +179,7 @@ class Resolver:
         max(0, deadline - time.monotonic()))
 
 
-def ResolveNumeric(host: str, port: int) -> List[endpoint.Address]:
+def ResolveNumeric(host: str, port: int) -> list[endpoint.Address]:
   """Converts the text of an IP address.
 
   @return: empty if the text is a name
@@ -200,7 +200,7 @@ class Candidates:
   @ivar refresh: whether L{Refresh} is due
 
   """
-  def __init__(self, given: Optional[List[str]], port: int) -> None:
+  def __init__(self, given: Optional[list[str]], port: int) -> None:
     """Makes an empty list, which L{Refresh} fills.
 
     @param given: None for the candidates that this node knows
@@ -210,8 +210,8 @@ class Candidates:
     self._given = given
     self._port = port
     self._resolver = Resolver()
-    self._configured: List[Candidate] = []
-    self._learned: List[Candidate] = []
+    self._configured: list[Candidate] = []
+    self._learned: list[Candidate] = []
     self._learned_at: Optional[float] = None
     self._learned_serial: Optional[int] = None
 
@@ -237,7 +237,7 @@ class Candidates:
     # The next question uses the results of lookups that are still running
     self.refresh = self._resolver.busy
 
-  def _Reuse(self, found: List[Candidate]) -> List[Candidate]:
+  def _Reuse(self, found: list[Candidate]) -> list[Candidate]:
     """Replaces candidates by known ones with the same addresses.
 
     """
@@ -245,7 +245,7 @@ class Candidates:
              if i.addresses}
     return [known.get(i.endpoints, i) for i in found]
 
-  def Everyone(self) -> List[Candidate]:
+  def Everyone(self) -> list[Candidate]:
     """Returns all candidates, the preferred ones first.
 
     """
@@ -271,7 +271,7 @@ class Candidates:
                for i in self._learned + self._configured if i.name == name)
 
   def Pick(self, coverage: int, failed: Collection[Candidate] = ()
-           ) -> Tuple[List[Candidate], List[Candidate]]:
+           ) -> tuple[list[Candidate], list[Candidate]]:
     """Chooses the candidates to ask.
 
     @param coverage: see L{CountToAsk}
@@ -315,7 +315,7 @@ class Candidates:
       ips = [str(ipaddress.ip_address(ip)) for ip in answer]
     except (TypeError, ValueError):
       return
-    learned: List[Candidate] = []
+    learned: list[Candidate] = []
     for ip in dict.fromkeys(ips):
       candidate = Candidate(ip, ResolveNumeric(ip, self._port))
       # A candidate that has never answered is not waited for

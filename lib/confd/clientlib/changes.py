@@ -23,10 +23,10 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, Hashable, Iterable, Optional
+  from typing import Any, Callable, Hashable, Iterable, Optional
 
   #: Items by key
-  Items = Dict[Hashable, Any]
+  Items = dict[Hashable, Any]
 
 
 class Changed(NamedTuple):
@@ -48,11 +48,11 @@ class Change(NamedTuple):
   #: The serial of the answer before; None at the start
   old_serial: Optional[int]
   #: Items that were not there before; at the start, all items
-  came: Dict[Any, Any]
+  came: dict[Any, Any]
   #: Items that are not there any more
-  went: Dict[Any, Any]
+  went: dict[Any, Any]
   #: Items with another value than before
-  changed: Dict[Any, Changed]
+  changed: dict[Any, Changed]
 
 
 def Compare(reply: replies.Reply[Any], old_serial: Optional[int], old: Items,
@@ -104,7 +104,7 @@ def ByKeys(keys: Iterable[Any], items: Iterable[Any]) -> Items:
 
   """
   result: Items = {}
-  counts: Dict[Hashable, int] = {}
+  counts: dict[Hashable, int] = {}
   for (key, item) in zip(map(_AsKey, keys), items):
     count = counts[key] = counts.get(key, 0) + 1
     result[key if count == 1 else (key, count)] = item
@@ -149,7 +149,7 @@ def _PerPosition(_: Any, answer: Any) -> Items:
 
 
 #: The functions that split answers, by type of request
-_ITEM_KEYS: Dict[int, Callable[[Any, Any], Items]] = {
+_ITEM_KEYS: dict[int, Callable[[Any, Any], Items]] = {
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _PerIp,
   constants.CONFD_REQ_CLUSTER_MASTER: _PerPosition,
   constants.CONFD_REQ_NODE_DRBD: _PerMinor,

@@ -12,7 +12,7 @@ C{everything}.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti import constants
 from ganeti.confd.clientlib import replies as replylib
@@ -45,9 +45,9 @@ class DaemonStats(NamedTuple):
   load_time: Optional[float]
   #: groups of counters since the daemon's start: C{queries}, C{replies},
   #: C{dropped} and so on (C{doc/protocol.rst}, STATS)
-  counters: Dict[str, Dict[str, Optional[int]]]
+  counters: dict[str, dict[str, Optional[int]]]
   #: the whole answer to STATS, as the daemon sent it
-  everything: Dict[str, Any]
+  everything: dict[str, Any]
   #: hash of the text of the configuration in use
   digest: Optional[str] = None
   #: whether a newer configuration could not be loaded
@@ -61,14 +61,14 @@ class ClusterStats(NamedTuple):
   #: the highest one; None without a reply
   serial: Optional[int]
   #: the daemons that have sent statistics, by address
-  daemons: List[DaemonStats]
+  daemons: list[DaemonStats]
   #: all replies; some may be errors
-  replies: List[replylib.CandidateReply]
+  replies: list[replylib.CandidateReply]
   #: the candidates without a reply, and why as far as that is known, else None
-  silent: Dict[str, Optional[str]]
+  silent: dict[str, Optional[str]]
 
   @property
-  def failed(self) -> List[replylib.CandidateReply]:
+  def failed(self) -> list[replylib.CandidateReply]:
     """The replies without statistics.
 
     """
@@ -86,7 +86,7 @@ def _Get(answer: Mapping[str, Any], name: str, kind: Any) -> Any:
   return value if isinstance(value, kind) else None
 
 
-def _Counters(answer: Mapping[str, Any]) -> Dict[str, Dict[str, Optional[int]]]:
+def _Counters(answer: Mapping[str, Any]) -> dict[str, dict[str, Optional[int]]]:
   return {group: {name: value for (name, value) in values.items()
                   if value is None or wire.IsPlainInt(value)}
           for (group, values) in answer.items()
@@ -113,7 +113,7 @@ def Gather(replies: Sequence[replylib.CandidateReply],
   """Combines the replies of all daemons.
 
   """
-  def _Order(address: str) -> List[Any]:
+  def _Order(address: str) -> list[Any]:
     return naturalorder.NaturalKey(address)
 
   replies = sorted(replies, key=lambda i: _Order(i.address))

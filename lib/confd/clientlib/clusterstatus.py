@@ -16,7 +16,7 @@ masters that both go on.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti import constants
 from ganeti.confd import protocol
@@ -76,12 +76,12 @@ class ClusterStatus(NamedTuple):
   #: the highest one; None without a reply
   serial: Optional[int]
   #: the freshest first, those without an answer last
-  candidates: List[CandidateStatus]
+  candidates: list[CandidateStatus]
   #: the replies to the question for the serial, the freshest first
-  replies: List[replylib.CandidateReply]
+  replies: list[replylib.CandidateReply]
   #: the candidates without any reply, and why as far as that is known, else
   #: None
-  silent: Dict[str, Optional[str]]
+  silent: dict[str, Optional[str]]
 
 
 _Replies = Sequence[replylib.CandidateReply]
@@ -126,7 +126,7 @@ def IsAnswer(reply: replylib.CandidateReply) -> bool:
 def FromReplies(pings: _Replies, serials: _Replies,
           silent: Mapping[str, Optional[str]],
           expected: Optional[int] = None,
-          reader: Optional[readerkey.Label] = None) -> List[CandidateStatus]:
+          reader: Optional[readerkey.Label] = None) -> list[CandidateStatus]:
   """Derives the state of each candidate from the replies.
 
   @param pings: replies with the version
@@ -167,7 +167,7 @@ def FromReplies(pings: _Replies, serials: _Replies,
 
 
 def AddNames(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
-              nodes: Sequence[Sequence[Any]]) -> List[CandidateStatus]:
+              nodes: Sequence[Sequence[Any]]) -> list[CandidateStatus]:
   """Adds the name and the role of each candidate's node.
 
   @param servers: addresses of candidates to the senders of their replies
@@ -189,7 +189,7 @@ def AddNames(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
 
 
 def FindDivergence(daemons: Sequence[clusterstats.DaemonStats]
-                   ) -> Dict[str, List[str]]:
+                   ) -> dict[str, list[str]]:
   """Finds candidates with the same serial number and another configuration.
 
   @return: for each of them, by address, the addresses of the others
@@ -225,7 +225,7 @@ def _DivergenceText(address: str, others: Sequence[str],
 
 def AddStats(rows: Sequence[CandidateStatus],
               daemons: Sequence[clusterstats.DaemonStats],
-              masters: Mapping[str, str]) -> List[CandidateStatus]:
+              masters: Mapping[str, str]) -> list[CandidateStatus]:
   """Adds what is known from the daemons' statistics.
 
   @param masters: the master that each candidate has named

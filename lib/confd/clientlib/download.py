@@ -20,7 +20,7 @@ L{_MIN_RATE} or faster. Otherwise the download fails.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Optional
 
 from ganeti import constants
 from ganeti import errors
@@ -58,7 +58,7 @@ class Download(operation.Operation):
 
   """
   def __init__(self, rtype: int, query: object,
-               source: Tuple[Candidate, List[endpoint.Address]],
+               source: tuple[Candidate, list[endpoint.Address]],
                serial: int, now: float, timeout: float,
                max_memory: int = parts.MAX_MEMORY,
                progress: Optional[Callable[[int, Optional[int]], None]] = None
@@ -87,8 +87,8 @@ class Download(operation.Operation):
     self._progress = progress
     self._deadline = now + timeout
     self._assembly: Optional[parts.Assembly] = None
-    self._requests: Dict[int, _PartRequest] = {}
-    self._by_salt: Dict[str, _PartRequest] = {}
+    self._requests: dict[int, _PartRequest] = {}
+    self._by_salt: dict[str, _PartRequest] = {}
     self._RequestPart(0, now)
     self._next = 1
     self._received = 0
@@ -102,11 +102,11 @@ class Download(operation.Operation):
     self._requests[number] = request
     self._by_salt[request.salt] = request
 
-  def Salts(self) -> Dict[str, _PartRequest]:
+  def Salts(self) -> dict[str, _PartRequest]:
     return self._by_salt
 
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
-               ) -> List[operation.Datagram]:
+               ) -> list[operation.Datagram]:
     if self._progress is not None:
       self._progress(*self.Progress())
     if self._assembly is not None:
@@ -114,7 +114,7 @@ class Download(operation.Operation):
         if not self._assembly.Has(self._next):
           self._RequestPart(self._next, now)
         self._next += 1
-    result: List[operation.Datagram] = []
+    result: list[operation.Datagram] = []
     for request in self._requests.values():
       if request.timer.IsDue(now):
         datagram = wire.PackRequest(key, timestamp, self._rtype, self._query,
@@ -131,7 +131,7 @@ class Download(operation.Operation):
   def _Have(self) -> int:
     return 0 if self._assembly is None else len(self._assembly)
 
-  def Progress(self) -> Tuple[int, Optional[int]]:
+  def Progress(self) -> tuple[int, Optional[int]]:
     """Returns the progress of the download.
 
     @return: the number of parts so far, and the number of all parts, None while

@@ -16,11 +16,11 @@ from ganeti.confd import numerals
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Tuple
+  from typing import Any
 
   #: A socket's address as Python has it: (host, port), or (host, port, flow
   #: information, scope id) with IPv6
-  SocketAddress = Tuple[Any, ...]
+  SocketAddress = tuple[Any, ...]
 
 
 #: Wildcard addresses are replaced by the loopback address, from which replies
@@ -76,7 +76,7 @@ def _ParsePort(text: str, peer: str) -> int:
                                   (text, peer)) from None
 
 
-def Parse(peer: str, port: int) -> Tuple[str, int]:
+def Parse(peer: str, port: int) -> tuple[str, int]:
   """Splits a candidate's text into host and port.
 
   @param port: the port of a text without one

@@ -42,8 +42,7 @@ import operator
 import re
 import threading
 import warnings
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NoReturn, \
-  Optional, Sequence
+from typing import Any, Callable, Iterable, NoReturn, Optional, Sequence
 
 from ganeti import errors
 from ganeti.confd import printable
@@ -117,7 +116,7 @@ class _Expression(abc.ABC):
 
   """
   @abc.abstractmethod
-  def Fields(self) -> List[str]:
+  def Fields(self) -> list[str]:
     """Returns the names of the fields that the condition needs.
 
     """
@@ -138,7 +137,7 @@ class _Condition(_Expression):
   def __init__(self, field: str) -> None:
     self.field = field
 
-  def Fields(self) -> List[str]:
+  def Fields(self) -> list[str]:
     return [self.field]
 
   def Holds(self, get: _Get) -> bool:
@@ -178,7 +177,7 @@ def _TypeName(value: Any) -> Optional[str]:
 
 
 #: Functions for the operators that compare two values
-_COMPARISONS: Dict[str, Callable[[Any, Any], Any]] = {
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
   "==": operator.eq,
   "=": operator.eq,
   "<": operator.lt,
@@ -262,7 +261,7 @@ class _Not(_Expression):
   def __init__(self, part: _Expression) -> None:
     self._part = part
 
-  def Fields(self) -> List[str]:
+  def Fields(self) -> list[str]:
     return self._part.Fields()
 
   def Holds(self, get: _Get) -> bool:
@@ -275,10 +274,10 @@ class _Joined(_Expression):
   @ivar parts: list of conditions
 
   """
-  def __init__(self, parts: List[_Expression]) -> None:
+  def __init__(self, parts: list[_Expression]) -> None:
     self.parts = parts
 
-  def Fields(self) -> List[str]:
+  def Fields(self) -> list[str]:
     return [field for part in self.parts for field in part.Fields()]
 
 
@@ -345,7 +344,7 @@ def _FindRegexp(text: str, position: int, tokens: Any) -> re.Pattern[str]:
     raise pyparsing.ParseFatalException(text, position, str(err))
 
 
-def _FieldCondition(tokens: Any, hostnames: FrozenSet[str]) -> _Expression:
+def _FieldCondition(tokens: Any, hostnames: frozenset[str]) -> _Expression:
   if len(tokens) == 1:
     return _IsTrue(tokens[0])
   (field, symbol, value) = tokens
@@ -362,19 +361,19 @@ def _InCondition(tokens: Any) -> _Expression:
   return _Not(condition) if negated else condition
 
 
-def _Join(make: Callable[[List[_Expression]], _Expression]
+def _Join(make: Callable[[list[_Expression]], _Expression]
           ) -> Callable[[Any], _Expression]:
   """Returns a parse action that joins conditions if there are several.
 
   """
   def _JoinTokens(tokens: Any) -> _Expression:
-    nodes: List[_Expression] = list(tokens)
+    nodes: list[_Expression] = list(tokens)
     return nodes[0] if len(nodes) == 1 else make(nodes)
   return _JoinTokens
 
 
 @functools.lru_cache(maxsize=8)
-def _BuildParser(hostnames: FrozenSet[str]) -> Any:
+def _BuildParser(hostnames: frozenset[str]) -> Any:
   """Builds the parser, whose result is one condition.
 
   """
@@ -457,7 +456,7 @@ class Filter:
     self._condition = condition
     self.fields = list(dict.fromkeys(condition.Fields()))
 
-  def Names(self) -> Optional[List[str]]:
+  def Names(self) -> Optional[list[str]]:
     """Returns the names that the filter compares.
 
     @return: None if the filter does anything else than to compare names
@@ -488,8 +487,8 @@ class Filter:
     """
     return Filter(_And([self._condition, other._condition]))
 
-  def Select(self, fields: Sequence[str], rows: Iterable[List[Any]]
-             ) -> List[List[Any]]:
+  def Select(self, fields: Sequence[str], rows: Iterable[list[Any]]
+             ) -> list[list[Any]]:
     """Returns the rows for which the filter is true.
 
     @param fields: the fields of the rows, which include those of the filter
@@ -498,7 +497,7 @@ class Filter:
     """
     columns = {name: index for (index, name) in enumerate(fields)}
 
-    def _Holds(row: List[Any]) -> bool:
+    def _Holds(row: list[Any]) -> bool:
       return self._condition.Holds(lambda name: row[columns[name]])
     try:
       return [row for row in rows if _Holds(row)]
@@ -506,7 +505,7 @@ class Filter:
       raise FilterError("The filter is nested too deeply")
 
 
-def Parse(text: str, hostnames: FrozenSet[str] = frozenset()) -> Filter:
+def Parse(text: str, hostnames: frozenset[str] = frozenset()) -> Filter:
   """Parses a filter.
 
   @param hostnames: names of the fields that hold host names
@@ -535,7 +534,7 @@ def ParseArguments(names: Iterable[str], field: str = NAME) -> Filter:
   @param field: the field that holds the names
 
   """
-  conditions: List[_Expression] = []
+  conditions: list[_Expression] = []
   for name in names:
     if IsGlob(name):
       conditions.append(_Matches(field, GlobRegexp(name)))

@@ -37,7 +37,7 @@ import collections
 import os
 import time
 from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Deque, \
-  Iterator, List, NamedTuple, Optional, Tuple
+  Iterator, NamedTuple, Optional
 
 from ganeti import constants
 from ganeti import errors
@@ -90,12 +90,12 @@ class TableSubject:
   Objects that are named in the question, and have gone since, are no error.
 
   """
-  def __init__(self, ask: Callable[[List[str], Optional[filters.Filter],
-                                    Optional[List[str]]],
-                                   Awaitable[replies.Reply[List[List[Any]]]]],
-               fields: List[str], key: str,
+  def __init__(self, ask: Callable[[list[str], Optional[filters.Filter],
+                                    Optional[list[str]]],
+                                   Awaitable[replies.Reply[list[list[Any]]]]],
+               fields: list[str], key: str,
                condition: Optional[filters.Filter],
-               names: Optional[List[str]], named: bool) -> None:
+               names: Optional[list[str]], named: bool) -> None:
     """@param key: the field that identifies objects
     @param named: whether a row is a dictionary
 
@@ -126,7 +126,7 @@ class TableSubject:
         else:
           raise
     self._started = True
-    rows: List[Any] = [row[:self._width] for row in reply.answer]
+    rows: list[Any] = [row[:self._width] for row in reply.answer]
     if self._named:
       rows = [dict(zip(self._fields, row)) for row in rows]
     return Seen(reply.With(rows),
@@ -140,7 +140,7 @@ class FollowedClient(NamedTuple):
   #: Asks for the serial
   serial: Callable[[], Awaitable[replies.Reply[int]]]
   #: Returns the question for the serial, type and query
-  serial_question: Callable[[], Tuple[int, Any]]
+  serial_question: Callable[[], tuple[int, Any]]
   #: Prepares for a question, see L{session.Session}
   prepare: Callable[[], Awaitable[None]]
   driver: session.Driver
@@ -264,7 +264,7 @@ class _Changes:
       client.known.refresh = True
       self._ask_serial = True
 
-  def _ToWatch(self) -> List[Candidate]:
+  def _ToWatch(self) -> list[Candidate]:
     """Chooses the candidates to wait at (rule 1).
 
     """

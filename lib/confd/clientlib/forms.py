@@ -32,8 +32,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, \
-    Sequence, Tuple
+  from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 
 #: How many levels of lists and objects a value may have
@@ -56,7 +55,7 @@ class Question(NamedTuple):
 
 if TYPE_CHECKING:
   #: A place within a value, the form required there, and the value there
-  _Part = Tuple[str, "_Form", Any]
+  _Part = tuple[str, "_Form", Any]
 
 
 class _Form:
@@ -317,7 +316,7 @@ _OBJECTS = _List(_OBJECT, "a list of objects")
 
 # Tables
 
-def _Cells() -> Dict[str, Dict[str, _Form]]:
+def _Cells() -> dict[str, dict[str, _Form]]:
   """Returns the forms of fields whose type in C{columns} is too general.
 
   With the type alone, a value of any field may be null.
@@ -381,13 +380,13 @@ def _Cells() -> Dict[str, Dict[str, _Form]]:
 
 
 @functools.lru_cache(maxsize=None)
-def _Tables() -> Tuple[Dict[str, Dict[str, _Form]], Dict[Optional[str], _Form]]:
+def _Tables() -> tuple[dict[str, dict[str, _Form]], dict[Optional[str], _Form]]:
   """Returns the forms of fields, by table and name, and by type.
 
   """
   # Imported here: few questions are for tables
   from ganeti.confd.schema import columns
-  by_kind: Dict[Optional[str], _Form] = {
+  by_kind: dict[Optional[str], _Form] = {
     columns.TEXT: _OrNull(_TEXT),
     columns.BOOL: _OrNull(_BOOL),
     }
@@ -420,7 +419,7 @@ class _Table(_Form):
   """Answers to a query for a table.
 
   """
-  def __init__(self, what: str, fields: List[str], count: Optional[int]
+  def __init__(self, what: str, fields: list[str], count: Optional[int]
                ) -> None:
     """@param count: the number of rows; None for any number
 
@@ -495,7 +494,7 @@ def _QueryForm(query: Any) -> _Form:
 
 # Cached, since several candidates answer the same question
 @functools.lru_cache(maxsize=8)
-def _TableForm(what: str, fields: Tuple[str, ...], count: Optional[int]
+def _TableForm(what: str, fields: tuple[str, ...], count: Optional[int]
                ) -> _Form:
   return _Table(what, list(fields), count)
 
@@ -511,7 +510,7 @@ _WORD_ERROR = _Object({"error": _COUNT}, {"unknown": _TEXT, "duplicate": _TEXT,
                                           "value": _TEXT})
 
 #: The forms of errors, by status
-_ERRORS: Dict[int, _Form] = {
+_ERRORS: dict[int, _Form] = {
   constants.CONFD_REPL_STATUS_ERROR: _ERROR,
   constants.CONFD_REPL_STATUS_NOTIMPLEMENTED: _Either(_COUNT, _TEXT, _NULL),
   }
@@ -603,7 +602,7 @@ def _Always(form: _Form) -> Callable[[Any], _Form]:
 
 
 #: The forms of answers, by type of request: functions of the query
-_FORMS: Dict[int, Callable[[Any], _Form]] = {
+_FORMS: dict[int, Callable[[Any], _Form]] = {
   # Before Ganeti 2.5 daemons answer "ok"
   constants.CONFD_REQ_PING: _Always(_Either(_COUNT, _Exactly("ok"))),
   constants.CONFD_REQ_NODE_ROLE_BYNAME: _Always(_ROLE),

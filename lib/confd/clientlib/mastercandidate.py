@@ -14,7 +14,7 @@ from ganeti.confd.clientlib import endpoint
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, Iterable, Optional, Tuple
+  from typing import Any, Iterable, Optional
 
 
 #: Seconds for which a ping that has found Ganeti's own daemon remains valid:
@@ -33,7 +33,7 @@ class Candidate:
   @ivar endpoints: the same, as they are compared
 
   """
-  def __init__(self, name: str, addresses: Iterable[Tuple[int, Any]],
+  def __init__(self, name: str, addresses: Iterable[tuple[int, Any]],
                error: Optional[str] = None) -> None:
     """@param error: why the name cannot be resolved
 
@@ -44,7 +44,7 @@ class Candidate:
     self._last_error = error
     self._silent = False
     self._reports_serial: Optional[bool] = None
-    self._undelivered: Dict[endpoint.Endpoint, float] = {}
+    self._undelivered: dict[endpoint.Endpoint, float] = {}
     self._pinged_at = -math.inf
 
   @property

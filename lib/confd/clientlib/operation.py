@@ -24,7 +24,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, List, Optional
+  from typing import Any, Optional
 
 
 #: Seconds from the first datagram to the second; each later interval is longer
@@ -98,14 +98,14 @@ class Operation(abc.ABC):
     return "%s-%d" % (self.id, self._salts_made)
 
   @abc.abstractmethod
-  def Salts(self) -> Dict[str, Any]:
+  def Salts(self) -> dict[str, Any]:
     """Returns the pending requests, by salt.
 
     """
 
   @abc.abstractmethod
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
-               ) -> List[Datagram]:
+               ) -> list[Datagram]:
     """Returns the datagrams to be sent now.
 
     @param timestamp: seconds since the epoch, by which the receiver proves

@@ -26,16 +26,13 @@ from ganeti.confd.clientlib import session
 from ganeti.confd.typed import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-  from typing import Any, Awaitable, Callable, Dict, Iterable, List, \
-    Literal, Mapping, Optional, Tuple, Union
+  from typing import Any, Awaitable, Callable, Iterable, Literal, Mapping, \
+    Optional, Union
   from ganeti.confd.clientlib import clusterstats
   from ganeti.confd.clientlib import clusterstatus
   from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
   from ganeti.confd.clientlib import results
-
-  # Questions has a method named List
-  _List = List
 
 
 #: How often to ask for several tables until all have one serial
@@ -46,7 +43,7 @@ _TRIES = 3
 _SETTLE = 1.0
 
 
-def _IpQuery(key: str, value: Any, link: Optional[str]) -> Dict[str, Any]:
+def _IpQuery(key: str, value: Any, link: Optional[str]) -> dict[str, Any]:
   query = {key: value}
   if link is not None:
     query[constants.CONFD_REQQ_LINK] = link
@@ -101,8 +98,8 @@ class Questions(session.Session):
 
   async def Survey(self, rtype: int, query: Any = None,
                    only: Optional[Iterable[str]] = None
-                   ) -> Tuple[_List[replies.CandidateReply],
-                              Dict[str, Optional[str]]]:
+                   ) -> tuple[list[replies.CandidateReply],
+                              dict[str, Optional[str]]]:
     """Asks all candidates, and waits for each of them.
 
     @param rtype: C{constants.CONFD_REQ_*}
@@ -164,9 +161,9 @@ class Questions(session.Session):
     return clusterstatus.ClusterStatus(rows[0].serial if rows else None, rows,
                                        serials, silent)
 
-  async def _StatsForStatus(self, addresses: _List[str], are_behind: bool
-                            ) -> Tuple[_List[clusterstats.DaemonStats],
-                                       Dict[str, str]]:
+  async def _StatsForStatus(self, addresses: list[str], are_behind: bool
+                            ) -> tuple[list[clusterstats.DaemonStats],
+                                       dict[str, str]]:
     """Asks daemons for their statistics, and for the master if in doubt.
 
     @param are_behind: whether some of the candidates are behind
@@ -176,7 +173,7 @@ class Questions(session.Session):
     from ganeti.confd.clientlib import clusterstats
     from ganeti.confd.clientlib import clusterstatus
 
-    async def _Stats() -> _List[clusterstats.DaemonStats]:
+    async def _Stats() -> list[clusterstats.DaemonStats]:
       return clusterstats.Gather(*await self.Survey(protocol.REQ_STATS,
                                                     only=addresses)).daemons
 
@@ -260,7 +257,7 @@ class Questions(session.Session):
                                     constants.CONFD_REQFIELD_MNODE_PIP]})
     return reply.With(results.MasterInfo(*reply.answer))
 
-  async def NodeIps(self) -> replies.Reply[_List[str]]:
+  async def NodeIps(self) -> replies.Reply[list[str]]:
     """Asks for the primary IPs of all nodes.
 
     @return: the answer is a list of them, in the order of the nodes' names
@@ -269,7 +266,7 @@ class Questions(session.Session):
     """
     return await self._Ask(constants.CONFD_REQ_NODE_PIP_LIST, None)
 
-  async def MasterCandidates(self) -> replies.Reply[_List[str]]:
+  async def MasterCandidates(self) -> replies.Reply[list[str]]:
     """Asks for the primary IPs of the master candidates.
 
     @return: the answer is a list of them, in the order of the nodes' names
@@ -279,7 +276,7 @@ class Questions(session.Session):
     return await self._Ask(constants.CONFD_REQ_MC_PIP_LIST, None)
 
   async def InstanceIps(self, link: Optional[str] = None
-                       ) -> replies.Reply[_List[str]]:
+                       ) -> replies.Reply[list[str]]:
     """Asks for the IPs of all instances on a link.
 
     @param link: None for the cluster's default link
@@ -307,7 +304,7 @@ class Questions(session.Session):
 
   async def NodesOfInstanceIps(self, ips: Iterable[str],
                                link: Optional[str] = None
-                              ) -> replies.Reply[_List[results.NodeOfIp]]:
+                              ) -> replies.Reply[list[results.NodeOfIp]]:
     """Asks for the nodes of many IPs, any number of them.
 
     @param link: None for the cluster's default link
@@ -329,7 +326,7 @@ class Questions(session.Session):
     return session.JoinReplies(answered)
 
   async def NodeDrbd(self, name: str
-                    ) -> replies.Reply[_List[results.DrbdMinor]]:
+                    ) -> replies.Reply[list[results.DrbdMinor]]:
     """Asks for a node's DRBD minors.
 
     @return: the answer is a list of L{results.DrbdMinor}
@@ -357,7 +354,7 @@ class Questions(session.Session):
     return reply.With(results.NodeInstances(*reply.answer))
 
   async def InstanceDisks(self, name: str
-                         ) -> replies.Reply[_List[Dict[str, Any]]]:
+                         ) -> replies.Reply[list[dict[str, Any]]]:
     """Asks for an instance's disks.
 
     @return: the answer is a list of disks as they are in the configuration
@@ -389,7 +386,7 @@ class Questions(session.Session):
         raise
       return err.reply.With(None)
 
-  async def Collectors(self) -> replies.Reply[Dict[str, Dict[str, Any]]]:
+  async def Collectors(self) -> replies.Reply[dict[str, dict[str, Any]]]:
     """Asks which data collectors are active, and how often.
 
     @return: the answer is a dictionary of collectors by name, each
@@ -404,14 +401,14 @@ class Questions(session.Session):
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None,
                  named: Literal[False] = False
-                 ) -> replies.Reply[_List[_List[Any]]]: ...
+                 ) -> replies.Reply[list[list[Any]]]: ...
 
   @overload
   async def List(self, what: str, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None, *,
                  named: Literal[True]
-                 ) -> replies.Reply[_List[Dict[str, Any]]]: ...
+                 ) -> replies.Reply[list[dict[str, Any]]]: ...
 
   async def List(self, what: str, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
@@ -444,7 +441,7 @@ class Questions(session.Session):
     return reply
 
   async def Tables(self, fields: Mapping[str, Iterable[str]]
-                   ) -> replies.Reply[Dict[str, _List[Dict[str, Any]]]]:
+                   ) -> replies.Reply[dict[str, list[dict[str, Any]]]]:
     """Asks for several tables of one configuration.
 
     If the configuration changes meanwhile, tables of different serials may
@@ -469,7 +466,7 @@ class Questions(session.Session):
     return last._replace(serial=min(serials)).With(
       {what: reply.answer for (what, reply) in answered.items()})
 
-  async def Fields(self, what: str) -> replies.Reply[_List[results.Field]]:
+  async def Fields(self, what: str) -> replies.Reply[list[results.Field]]:
     """Asks for the fields of a table.
 
     @param what: as in L{List}
@@ -481,7 +478,7 @@ class Questions(session.Session):
     from ganeti.confd.clientlib import tables
     return await tables.Fields(self._Ask, tables.Kind(what))
 
-  async def OfflineNodes(self) -> replies.Reply[_List[str]]:
+  async def OfflineNodes(self) -> replies.Reply[list[str]]:
     """Asks for the nodes that are offline.
 
     @return: the answer is a list of their names
@@ -491,7 +488,7 @@ class Questions(session.Session):
     reply = await self.List("node", ["name"], "offline")
     return reply.With([name for (name, ) in reply.answer])
 
-  async def Instances(self) -> replies.Reply[_List[str]]:
+  async def Instances(self) -> replies.Reply[list[str]]:
     """Asks for all instances.
 
     @return: the answer is a list of their names
@@ -501,7 +498,7 @@ class Questions(session.Session):
     reply = await self.List("instance", ["name"])
     return reply.With([name for (name, ) in reply.answer])
 
-  async def PrimaryNodes(self) -> replies.Reply[Dict[str, str]]:
+  async def PrimaryNodes(self) -> replies.Reply[dict[str, str]]:
     """Asks for the primary node of each instance.
 
     @return: the answer is a dictionary from instance name to node name
@@ -566,7 +563,7 @@ class Questions(session.Session):
 
   def FollowCall(self, call: Callable[[Questions],
                                       Awaitable[replies.Reply[Any]]],
-                 items: Optional[Callable[[Any], Dict[Any, Any]]] = None,
+                 items: Optional[Callable[[Any], dict[Any, Any]]] = None,
                  on_error: Optional[follow.ErrorCallback] = None
                  ) -> follow.AsyncFollowing:
     """Follows the answer that a function gets, as L{Follow} follows a table.

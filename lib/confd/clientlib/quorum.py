@@ -60,8 +60,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, \
-    Tuple, Union
+  from typing import Any, Iterable, Optional, Sequence, Union
 
 
 #: The question for the configuration's serial, type and query
@@ -199,13 +198,13 @@ class QuorumQuery(operation.Operation):
     self._deadline = deadline
     self._patience = patience
     self._patience_ends = now + patience
-    self._requests: List[_Request] = []
-    self._by_salt: Dict[str, Union[_Request, _Ping]] = {}
+    self._requests: list[_Request] = []
+    self._by_salt: dict[str, Union[_Request, _Ping]] = {}
     self._AddRequests(candidates, now)
     self._wait_for_all = wait_for_all
     self._sent = False
     self._reader: Optional[readerkey.Label] = None
-    self._ignored_senders: Set[str] = set()
+    self._ignored_senders: set[str] = set()
     # Candidates that were silent before do not count, if there are others
     self._quorum = NeededReplies(
       len([i for i in candidates if not i.silent]) or len(candidates))
@@ -216,13 +215,13 @@ class QuorumQuery(operation.Operation):
       self._requests.append(request)
       self._by_salt[request.salt] = request
 
-  def Salts(self) -> Dict[str, Union[_Request, _Ping]]:
+  def Salts(self) -> dict[str, Union[_Request, _Ping]]:
     return self._by_salt
 
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
-               ) -> List[operation.Datagram]:
+               ) -> list[operation.Datagram]:
     self._reader = keyfile.LabelOf(key)
-    result: List[operation.Datagram] = []
+    result: list[operation.Datagram] = []
     for request in self._requests:
       pending = request.pending
       if pending is not None and pending.timer.IsDue(now):
@@ -343,7 +342,7 @@ class QuorumQuery(operation.Operation):
             not replies.IsUnusable(reply.status, reply.answer))
 
   @property
-  def _fresh(self) -> List[_Request]:
+  def _fresh(self) -> list[_Request]:
     """The requests whose replies are answers.
 
     """
@@ -407,7 +406,7 @@ class QuorumQuery(operation.Operation):
                not replies.IsUnusable(i.reply.status, i.reply.answer)]
     return bool(replied) and all(self._IsStale(i) for i in replied)
 
-  def BestSerial(self) -> Optional[Tuple[int, bool]]:
+  def BestSerial(self) -> Optional[tuple[int, bool]]:
     """Returns how fresh the best answer is.
 
     @return: the best answer's serial, and whether that is known to be the
@@ -422,7 +421,7 @@ class QuorumQuery(operation.Operation):
             bool(best.request.candidate.reports_serial) or
             self.is_serial_question)
 
-  def BestSource(self) -> Tuple[Candidate, List[endpoint.Address]]:
+  def BestSource(self) -> tuple[Candidate, list[endpoint.Address]]:
     """Returns the candidate of the best answer.
 
     @return: the candidate, and those of its addresses that answer
@@ -433,7 +432,7 @@ class QuorumQuery(operation.Operation):
             [i for i in best.candidate.addresses
              if endpoint.Of(i.address) == best.endpoint])
 
-  def _Ranked(self, requests: Iterable[_Request]) -> List[_Answered]:
+  def _Ranked(self, requests: Iterable[_Request]) -> list[_Answered]:
     """Sorts the requests with a reply, the best reply first.
 
     """
@@ -442,7 +441,7 @@ class QuorumQuery(operation.Operation):
     answered.sort(key=self._Rank, reverse=True)
     return answered
 
-  def _Rank(self, answered: _Answered) -> Tuple[bool, bool, int, bool]:
+  def _Rank(self, answered: _Answered) -> tuple[bool, bool, int, bool]:
     """Returns the sort key of a reply; the best reply has the highest one.
 
     """
@@ -451,7 +450,7 @@ class QuorumQuery(operation.Operation):
             not self._IsStale(answered.request), reply.serial,
             reply.status == int(constants.CONFD_REPL_STATUS_OK))
 
-  def Silent(self) -> Dict[str, Optional[str]]:
+  def Silent(self) -> dict[str, Optional[str]]:
     """Returns the candidates without a well-formed reply.
 
     @return: address to reason or None
@@ -461,7 +460,7 @@ class QuorumQuery(operation.Operation):
             "malformed answer: %s" % i.fault
             for i in self._requests if i.reply is None}
 
-  def AllReplies(self) -> List[replies.CandidateReply]:
+  def AllReplies(self) -> list[replies.CandidateReply]:
     """Returns all well-formed replies, the best one first.
 
     """

@@ -15,7 +15,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, List, Optional
+  from typing import Any, Optional
 
 
 #: Longest piece of a question in a message (characters)
@@ -63,10 +63,10 @@ class _Reply(NamedTuple):
   #: of the configuration that the answer is from
   serial: int
   #: all replies, the freshest first
-  candidates: List[CandidateReply]
+  candidates: list[CandidateReply]
   #: the candidates without a well-formed reply by the end of the call, and why
   #: as far as that is known, else None
-  silent: Dict[str, Optional[str]]
+  silent: dict[str, Optional[str]]
 
 
 # Before Python 3.11 a NamedTuple cannot be generic itself
@@ -82,8 +82,8 @@ class Reply(_Reply, Generic[_Answer]):
   if TYPE_CHECKING:
     # pylint: disable=W0613
     def __new__(cls, answer: _Answer, serial: int,
-                candidates: List[CandidateReply],
-                silent: Dict[str, Optional[str]]) -> Reply[_Answer]: ...
+                candidates: list[CandidateReply],
+                silent: dict[str, Optional[str]]) -> Reply[_Answer]: ...
 
   def With(self, answer: _Other) -> Reply[_Other]:
     """Returns a copy with another answer.
@@ -104,7 +104,7 @@ class MalformedAnswer(errors.ConfdClientError):
   @ivar faults: what is wrong, by the address of the candidate
 
   """
-  def __init__(self, text: str, faults: Dict[str, str]) -> None:
+  def __init__(self, text: str, faults: dict[str, str]) -> None:
     errors.ConfdClientError.__init__(self, text)
     self.faults = faults
 
@@ -133,7 +133,7 @@ class ErrorAnswer(errors.ConfdClientError):
     self.code = reply.candidates[0].answer
 
 
-def MalformedError(rtype: int, query: Any, faults: Dict[str, str]
+def MalformedError(rtype: int, query: Any, faults: dict[str, str]
                    ) -> MalformedAnswer:
   """Makes the error about malformed answers.
 

@@ -11,8 +11,7 @@ well. L{forms} has checked the lengths and types of the lists.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Type, \
-  TypeVar
+from typing import Any, Iterable, NamedTuple, Optional, TypeVar
 
 from ganeti import constants
 
@@ -66,8 +65,8 @@ class NodeInstances(NamedTuple):
   """A node's instances, as the configuration has them.
 
   """
-  primary: List[Dict[str, Any]]
-  secondary: List[Dict[str, Any]]
+  primary: list[dict[str, Any]]
+  secondary: list[dict[str, Any]]
 
 
 class Field(NamedTuple):
@@ -84,7 +83,7 @@ class Field(NamedTuple):
 _Row = TypeVar("_Row", DrbdMinor, Field)
 
 
-def FromRows(rows: Iterable[List[Any]], kind: Type[_Row]) -> List[_Row]:
+def FromRows(rows: Iterable[list[Any]], kind: type[_Row]) -> list[_Row]:
   """Converts each row of an answer.
 
   """
@@ -92,7 +91,7 @@ def FromRows(rows: Iterable[List[Any]], kind: Type[_Row]) -> List[_Row]:
   return [kind._make(row) for row in rows]
 
 
-def NodesOfIps(rows: Iterable[List[Any]]) -> List[NodeOfIp]:
+def NodesOfIps(rows: Iterable[list[Any]]) -> list[NodeOfIp]:
   """Converts the answer to a list of IPs.
 
   """

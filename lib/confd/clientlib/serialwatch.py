@@ -47,8 +47,7 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, \
-  Tuple
+from typing import Any, Callable, Optional, Sequence
 
 from ganeti import constants
 from ganeti.confd import protocol
@@ -208,7 +207,7 @@ class _Watched:
     else:
       self.Poll(new_salt(), now)
 
-  def WaitQuery(self, now: float) -> Tuple[int, Any]:
+  def WaitQuery(self, now: float) -> tuple[int, Any]:
     """Returns the WAIT to send, type and query.
 
     A retransmit has less time left: otherwise the WAIT would never end.
@@ -258,15 +257,15 @@ class SerialWatch(operation.Operation):
   def __init__(self) -> None:
     operation.Operation.__init__(self)
     self.outcome: Optional[Outcome] = None
-    self._watched: Dict[FrozenSet[endpoint.Endpoint], _Watched] = {}
-    self._by_salt: Dict[str, _Watched] = {}
+    self._watched: dict[frozenset[endpoint.Endpoint], _Watched] = {}
+    self._by_salt: dict[str, _Watched] = {}
     self._serial = _NO_SERIAL
-    self._poll: Tuple[int, Any] = quorum.SERIAL_QUESTION
+    self._poll: tuple[int, Any] = quorum.SERIAL_QUESTION
     self._now = 0.0
     self._ends = 0.0
 
   def Begin(self, candidates: Sequence[Candidate], serial: int,
-            poll: Tuple[int, Any], now: float) -> SerialWatch:
+            poll: tuple[int, Any], now: float) -> SerialWatch:
     """Begins a round.
 
     @param candidates: the candidates to wait at
@@ -296,12 +295,12 @@ class SerialWatch(operation.Operation):
     """
     return candidate.endpoints in self._watched
 
-  def Salts(self) -> Dict[str, _Watched]:
+  def Salts(self) -> dict[str, _Watched]:
     return self._by_salt
 
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
-               ) -> List[operation.Datagram]:
-    result: List[operation.Datagram] = []
+               ) -> list[operation.Datagram]:
+    result: list[operation.Datagram] = []
     for one in self._watched.values():
       one.CheckTimeout(self._NewSalt, now)
       if one.request.next <= now:

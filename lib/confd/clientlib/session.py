@@ -51,8 +51,8 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Collection, Dict, List, Optional, \
-    Sequence, Tuple, Type, TypeVar, Union
+  from typing import Any, Callable, Collection, Optional, Sequence, TypeVar, \
+    Union
 
 
 #: Seconds after which a lower serial of all candidates is believed
@@ -209,8 +209,8 @@ def _Size(rtype: int, query: Any) -> int:
   return len(wire.PackRequest(b"", time.time(), rtype, query, "-" * 36))
 
 
-def SplitQuery(rtype: int, query: Dict[str, Any], key: str,
-               items: Optional[Sequence[Any]]) -> List[Dict[str, Any]]:
+def SplitQuery(rtype: int, query: dict[str, Any], key: str,
+               items: Optional[Sequence[Any]]) -> list[dict[str, Any]]:
   """Splits a query with a long list into queries that each fit a request.
 
   @param items: the list, which goes under C{key} into the query; None for a
@@ -249,7 +249,7 @@ class Session:
     number of all parts (None while that is not known)
 
   """
-  _DRIVER: Type[Driver]
+  _DRIVER: type[Driver]
 
   def __init__(self, peers: Optional[Sequence[str]] = None,
                key: Union[bytes, str, None] = None,
@@ -332,7 +332,7 @@ class Session:
     return self.reader is None or self.reader.May(rtype, query)
 
   @property
-  def serial_question(self) -> Tuple[int, Any]:
+  def serial_question(self) -> tuple[int, Any]:
     """Type and query of a question whose reply has the configuration's serial.
 
     With a reader's key, a ping: the right for it gives less away than the right
@@ -358,7 +358,7 @@ class Session:
     self._CheckSize(rtype, query)
     deadline = time.monotonic() + self._timeout
     await self._Prepare(deadline)
-    failed: List[Candidate] = []
+    failed: list[Candidate] = []
     while True:
       current = await self._AskFresh(rtype, query, deadline, failed)
       try:
@@ -389,7 +389,7 @@ class Session:
       deadline = time.monotonic() + self._timeout
 
   async def _Download(self, rtype: int, query: Any,
-                      source: Tuple[Candidate, List[endpoint.Address]],
+                      source: tuple[Candidate, list[endpoint.Address]],
                       reply: replies.Reply[Any]) -> replies.Reply[Any]:
     """Downloads an answer in parts.
 
@@ -431,8 +431,8 @@ class Session:
 
   async def _AskAll(self, rtype: int, query: Any,
                     only: Optional[Collection[str]]
-                    ) -> Tuple[List[replies.CandidateReply],
-                               Dict[str, Optional[str]]]:
+                    ) -> tuple[list[replies.CandidateReply],
+                               dict[str, Optional[str]]]:
     """Asks all candidates, and waits for each of them.
 
     """

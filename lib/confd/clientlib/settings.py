@@ -32,7 +32,7 @@ import io
 import os
 import re
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from ganeti import errors
 from ganeti.confd import filestate
@@ -66,7 +66,7 @@ class Cluster(NamedTuple):
 
   """
   #: As C{client.Client} takes them
-  addresses: Optional[List[str]] = None
+  addresses: Optional[list[str]] = None
   port: Optional[int] = None
   key_file: Optional[str] = None
   #: Seconds
@@ -79,7 +79,7 @@ class Settings(NamedTuple):
   """
   #: The name of the default cluster
   default: Optional[str]
-  clusters: Dict[str, Cluster]
+  clusters: dict[str, Cluster]
 
   def Find(self, name: str, origin: str = "") -> Cluster:
     """Returns the settings of a cluster.
@@ -111,7 +111,7 @@ def _Name(text: str) -> str:
   return text
 
 
-def _Addresses(text: str) -> List[str]:
+def _Addresses(text: str) -> list[str]:
   result = text.replace(",", " ").split()
   if not result:
     raise ValueError("no addresses")
@@ -139,10 +139,10 @@ def _Timeout(text: str) -> float:
 
 
 #: The functions that convert values, by section and option
-_GENERAL_OPTIONS: Dict[str, Callable[[str], Any]] = {
+_GENERAL_OPTIONS: dict[str, Callable[[str], Any]] = {
   _DEFAULT: _Name,
   }
-_CLUSTER_OPTIONS: Dict[str, Callable[[str], Any]] = {
+_CLUSTER_OPTIONS: dict[str, Callable[[str], Any]] = {
   "addresses": _Addresses,
   "port": numerals.Port,
   "key_file": _Path,
@@ -182,8 +182,8 @@ def Read() -> Settings:
   @raise errors.ConfigurationError: there is a mistake in a file
 
   """
-  general: Dict[str, Any] = {}
-  clusters: Dict[str, Dict[str, Any]] = {}
+  general: dict[str, Any] = {}
+  clusters: dict[str, dict[str, Any]] = {}
   origin = {}
   for path in localnode.ClientSettings():
     parser = _ReadFile(path)

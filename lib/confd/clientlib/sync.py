@@ -21,15 +21,12 @@ from ganeti.confd.protocol import readerkey
 from ganeti.confd.typed import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Coroutine, Dict, Iterable, List, \
-    Literal, Optional, TypeVar, Union
+  from typing import Any, Callable, Coroutine, Iterable, Literal, \
+    Optional, TypeVar, Union
   from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
   from ganeti.confd.clientlib import replies
   from typing_extensions import Concatenate, ParamSpec
-
-  # Client has a method named List
-  _List = List
 
   _Arguments = ParamSpec("_Arguments")
   _Value = TypeVar("_Value")
@@ -218,13 +215,13 @@ class Client:
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None,
              named: Literal[False] = False
-             ) -> replies.Reply[_List[_List[Any]]]: ...
+             ) -> replies.Reply[list[list[Any]]]: ...
 
     @overload
     def List(self, what: str, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None, *, named: Literal[True]
-             ) -> replies.Reply[_List[Dict[str, Any]]]: ...
+             ) -> replies.Reply[list[dict[str, Any]]]: ...
 
     def List(self, what: str, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,

@@ -12,8 +12,7 @@ applied by the client, which then reduces each row to the fields of the call.
 from __future__ import annotations
 
 import functools
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, \
-  Union
+from typing import Any, Awaitable, Callable, Optional, Sequence, Union
 
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
@@ -37,8 +36,8 @@ _AskFunction = Callable[[int, Any], Awaitable[replies.Reply[Any]]]
 
 #: A function that calls its argument, which may take long, and returns the
 #: result; the asyncio client does that in a thread
-_CallFunction = Callable[[Callable[[], List[List[Any]]]],
-                         Awaitable[List[List[Any]]]]
+_CallFunction = Callable[[Callable[[], list[list[Any]]]],
+                         Awaitable[list[list[Any]]]]
 
 
 def Kind(what: Any) -> str:
@@ -85,7 +84,7 @@ def KeyField(what: str) -> str:
 
 
 def Named(rows: Sequence[Sequence[Any]], fields: Sequence[str]
-          ) -> List[Dict[str, Any]]:
+          ) -> list[dict[str, Any]]:
   """Converts rows to dictionaries.
 
   """
@@ -93,10 +92,10 @@ def Named(rows: Sequence[Sequence[Any]], fields: Sequence[str]
 
 
 async def Query(ask: _AskFunction, call: _CallFunction, what: str,
-                fields: List[str],
+                fields: list[str],
                 condition: Union[str, filters.Filter, None] = None,
-                names: Optional[List[str]] = None
-                ) -> replies.Reply[List[List[Any]]]:
+                names: Optional[list[str]] = None
+                ) -> replies.Reply[list[list[Any]]]:
   """Asks for a table.
 
   @param what: from L{Kind}
@@ -120,7 +119,7 @@ async def Query(ask: _AskFunction, call: _CallFunction, what: str,
     reply = await ask(protocol.REQ_QUERY, query)
     answered.append(reply.With(reply.answer["rows"]))
   joined = session.JoinReplies(answered)
-  rows: List[List[Any]] = joined.answer
+  rows: list[list[Any]] = joined.answer
   if names is not None and asked_names is not None and asked_names != names:
     by_name = dict(zip(asked_names, rows))
     rows = [by_name[name] for name in names]
@@ -134,7 +133,7 @@ async def Query(ask: _AskFunction, call: _CallFunction, what: str,
 
 
 async def Fields(ask: _AskFunction, what: str
-                 ) -> replies.Reply[List[results.Field]]:
+                 ) -> replies.Reply[list[results.Field]]:
   """Asks which fields a table has.
 
   """

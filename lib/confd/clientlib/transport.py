@@ -46,7 +46,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Callable, Dict, List, Optional, Set, Tuple
+  from typing import Callable, Optional
 
 
 #: How much one call of L{Transport.Receive} reads from a socket
@@ -114,15 +114,15 @@ class Transport:
 
     """
     self.key = key
-    self.operations: Dict[str, operation.Operation] = {}
+    self.operations: dict[str, operation.Operation] = {}
     self.on_socket: Optional[Callable[[socket.socket], None]] = None
     self.closed = False
     self._known = known
     self._late: collections.OrderedDict[str, operation.LateReplies] = \
       collections.OrderedDict()
     self._rejected = 0
-    self._rejected_before: Dict[str, int] = {}
-    self._sockets: Dict[int, socket.socket] = {}
+    self._rejected_before: dict[str, int] = {}
+    self._sockets: dict[int, socket.socket] = {}
     self._pid = 0
 
   # Operations
@@ -158,13 +158,13 @@ class Transport:
       if reason is not None:
         self._known.Undelivered(datagram.address, reason, now)
 
-  def Receive(self, sock: socket.socket) -> Set[operation.Operation]:
+  def Receive(self, sock: socket.socket) -> set[operation.Operation]:
     """Reads datagrams from a socket, within the limits of rule 2.
 
     @return: the operations that want L{Send} to be called
 
     """
-    wanting: Set[operation.Operation] = set()
+    wanting: set[operation.Operation] = set()
     now = time.monotonic()
     ends = now + _MAX_READ_SECONDS
     for _ in range(_MAX_READ_DATAGRAMS):
@@ -184,7 +184,7 @@ class Transport:
     return wanting
 
   def _Dispatch(self, datagram: bytes, address: endpoint.SocketAddress,
-                now: float, wanting: Set[operation.Operation]) -> None:
+                now: float, wanting: set[operation.Operation]) -> None:
     """Passes a datagram to its operation.
 
     @param wanting: the operation is added if it wants L{Send} to be called
@@ -217,7 +217,7 @@ class Transport:
 
   # Sockets
 
-  def Sockets(self) -> List[socket.socket]:
+  def Sockets(self) -> list[socket.socket]:
     """Returns the open sockets.
 
     """
@@ -274,7 +274,7 @@ class Transport:
 
   @staticmethod
   def ReadDatagram(sock: socket.socket
-                   ) -> Optional[Tuple[bytes, endpoint.SocketAddress]]:
+                   ) -> Optional[tuple[bytes, endpoint.SocketAddress]]:
     """Reads one datagram.
 
     @return: the datagram and its sender; None if there is none
@@ -309,7 +309,7 @@ class Transport:
       number = int.from_bytes(data[:4], sys.byteorder)
     return Undelivered(address, _Describe(number))
 
-  def Wait(self, timeout: float) -> List[socket.socket]:
+  def Wait(self, timeout: float) -> list[socket.socket]:
     """Waits until a socket is readable.
 
     @param timeout: seconds

@@ -19,7 +19,7 @@ from ganeti.confd.protocol import readerkey
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Callable, Dict, List, Sequence
+  from typing import Callable, Sequence
 
 
 #: The tables of "list" and "list-fields", as they are typed; the singular may
@@ -151,7 +151,7 @@ def SortField(text: str) -> str:
   return text
 
 
-def ClusterNames(text: str) -> List[str]:
+def ClusterNames(text: str) -> list[str]:
   """Parses names of clusters, such as "berlin,paris".
 
   """
@@ -161,7 +161,7 @@ def ClusterNames(text: str) -> List[str]:
   return names
 
 
-def Limits(text: str) -> Dict[str, int]:
+def Limits(text: str) -> dict[str, int]:
   """Parses limits, such as "silent=1,behind=5".
 
   """

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 import time
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from ganeti.confd import printable
 from ganeti.confd.protocol import wire
@@ -124,7 +124,7 @@ def _JoinConnections(value: Any) -> str:
 
 #: The writers of the lists and objects that Ganeti's commands do not print as
 #: Python does, by table and field
-_STRUCTURE_WRITERS: Dict[str, Dict[str, Writer]] = {
+_STRUCTURE_WRITERS: dict[str, dict[str, Writer]] = {
   columns.INSTANCE: dict.fromkeys(
     ["tags", "disk.sizes", "nic.macs", "nic.ips", "nic.modes", "nic.links",
      "nic.bridges", "nic.networks", "snodes", "snodes.group",

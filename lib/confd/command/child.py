@@ -22,7 +22,7 @@ import os
 import select
 import signal
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Iterator, NoReturn, Optional
 
 if TYPE_CHECKING:
   import subprocess
@@ -104,7 +104,7 @@ def EndingWithSignals() -> Iterator[None]:
   Signals that are ignored, as under nohup(1), stay ignored.
 
   """
-  before: Dict[signal.Signals, Any] = {}
+  before: dict[signal.Signals, Any] = {}
   _SIGNALS.Begin()
   try:
     for number in _ENDING:
@@ -153,7 +153,7 @@ def _End(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def Run(words: List[str], variables: Dict[str, str],
+def Run(words: list[str], variables: dict[str, str],
         text: Optional[str] = None) -> int:
   """Runs a command.
 

@@ -37,7 +37,7 @@ from ganeti.confd.protocol import keyfile
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, List, Optional, Sequence, TextIO
+  from typing import Any, Callable, Optional, Sequence, TextIO
   from ganeti.confd.clientlib import settings
   from ganeti.confd.command import multicluster
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _KEY_TIMEOUT = 3.0
 
 
-def _ParsePeers(opts: argparse.Namespace) -> Optional[List[str]]:
+def _ParsePeers(opts: argparse.Namespace) -> Optional[list[str]]:
   """Parses the value of the option --address.
 
   """

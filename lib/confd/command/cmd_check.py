@@ -16,7 +16,7 @@ import gc
 import itertools
 import time
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple, Sequence
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import humanize
@@ -58,7 +58,7 @@ def Fetch(client: clientlib.Client) -> Fetched:
                  reply)
 
 
-def _Ignored(opts: argparse.Namespace) -> List[str]:
+def _Ignored(opts: argparse.Namespace) -> list[str]:
   """Parses the value of the option --ignore.
 
   """
@@ -71,7 +71,7 @@ def _Ignored(opts: argparse.Namespace) -> List[str]:
   return names
 
 
-def _Worst(findings: Sequence[checks.Finding]) -> Tuple[str, int]:
+def _Worst(findings: Sequence[checks.Finding]) -> tuple[str, int]:
   """Returns the name and exit code of the worst finding's state.
 
   """
@@ -82,7 +82,7 @@ def _Worst(findings: Sequence[checks.Finding]) -> Tuple[str, int]:
   return _STATES[OK]
 
 
-def _Lines(findings: Sequence[checks.Finding], fetched: Fetched) -> List[str]:
+def _Lines(findings: Sequence[checks.Finding], fetched: Fetched) -> list[str]:
   """Formats the output.
 
   """

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import cellformat
@@ -34,7 +34,7 @@ def _FormatMemory(size: Any) -> str:
   return cellformat.FormatUnit(size, "h") if size else ""
 
 
-def _Targets(names: List[str]) -> str:
+def _Targets(names: list[str]) -> str:
   """Joins the names of nodes, or the first few of many.
 
   """
@@ -44,7 +44,7 @@ def _Targets(names: List[str]) -> str:
 
 
 def _Cells(step: evacuation.Step, separator: Optional[str]
-           ) -> List[Optional[str]]:
+           ) -> list[Optional[str]]:
   """Formats the cells of a row.
 
   A command is left out if a character of it would be escaped in the table, as
@@ -61,7 +61,7 @@ def _Cells(step: evacuation.Step, separator: Optional[str]
           _Targets(step.targets), command, problem or ""]
 
 
-def _Json(plan: evacuation.Plan) -> Dict[str, Any]:
+def _Json(plan: evacuation.Plan) -> dict[str, Any]:
   steps = [dict(step._asdict(), command=evacuation.Command(step))
            for step in plan.steps]
   return dict(plan._asdict(), steps=steps)

@@ -21,7 +21,7 @@ import sys
 import time
 
 from types import ModuleType
-from typing import Any, Iterator, List, NoReturn, Optional
+from typing import Any, Iterator, NoReturn, Optional
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
@@ -89,7 +89,7 @@ def _RunThen(line: str, serial: int) -> int:
   return exitcodes.FAILURE
 
 
-def _Complain(left_out: List[str]) -> None:
+def _Complain(left_out: list[str]) -> None:
   for text in left_out[:_MAX_SAID]:
     output.Say(text)
   if len(left_out) > _MAX_SAID:
@@ -123,7 +123,7 @@ class _Exporter:
     self._opts = opts
     self._module = importlib.import_module(
       "ganeti.confd.export." + argtypes.ExportModule(opts.format))
-    self.fields: List[str] = self._module.FIELDS[opts.kind]
+    self.fields: list[str] = self._module.FIELDS[opts.kind]
     # Whether the file has changed since the last success of --then
     self._is_then_due = False
 
@@ -134,7 +134,7 @@ class _Exporter:
 
     """
     opts = self._opts
-    left_out: List[str] = []
+    left_out: list[str] = []
     cluster = _ClusterName(self._client, left_out.append)
     contents = hostlist.Contents(
       cluster, opts.kind,

@@ -14,8 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, \
-  Tuple
+from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -68,8 +67,8 @@ class _Listing:
   """A table that is printed.
 
   """
-  def __init__(self, what: str, fields: List[str], rows: _Rows,
-               clusters: Optional[List[str]] = None) -> None:
+  def __init__(self, what: str, fields: list[str], rows: _Rows,
+               clusters: Optional[list[str]] = None) -> None:
     """Initializes this class.
 
     @param clusters: the cluster of each row, for the first column; None if only
@@ -83,7 +82,7 @@ class _Listing:
     self._columns = [columns.Describe(what, name) for name in fields]
 
   def _Cells(self, writers: Sequence[cellformat.Writer],
-             missing: Optional[str]) -> List[List[Optional[str]]]:
+             missing: Optional[str]) -> list[list[Optional[str]]]:
     cells = [[missing if value is None else write(value)
               for (write, value) in zip(writers, row)]
              for row in self._rows]
@@ -91,7 +90,7 @@ class _Listing:
       cells = [[cluster, *row] for (cluster, row) in zip(self._clusters, cells)]
     return cells
 
-  def _Headers(self, first: str, others: List[str]) -> List[str]:
+  def _Headers(self, first: str, others: list[str]) -> list[str]:
     return others if self._clusters is None else [first, *others]
 
   def _IsNumeric(self, index: int) -> bool:
@@ -115,7 +114,7 @@ class _Listing:
                if self._IsNumeric(i)]
     output.Printer(opts).Print(headers, self.Cells(opts), numeric)
 
-  def Cells(self, opts: argparse.Namespace) -> List[List[Optional[str]]]:
+  def Cells(self, opts: argparse.Namespace) -> list[list[Optional[str]]]:
     """Formats the cells of all rows for L{Print}.
 
     """
@@ -137,7 +136,7 @@ class _Listing:
     out.writerows(rows)
 
 
-def _ParseFields(text: Optional[str], what: str) -> List[str]:
+def _ParseFields(text: Optional[str], what: str) -> list[str]:
   """Parses the value of the option --output.
 
   """
@@ -149,7 +148,7 @@ def _ParseFields(text: Optional[str], what: str) -> List[str]:
 
 
 def _Wanted(opts: argparse.Namespace
-            ) -> Tuple[Optional[filters.Filter], Optional[List[str]]]:
+            ) -> tuple[Optional[filters.Filter], Optional[list[str]]]:
   """Returns the filter and the names that select rows.
 
   As in Ganeti's commands, a filter may stand in place of a name, and names may
@@ -170,7 +169,7 @@ def _Wanted(opts: argparse.Namespace
 
 
 def _FetchRows(client: clientlib.Client, opts: argparse.Namespace,
-               fields: List[str]) -> clientlib.Reply[Any]:
+               fields: list[str]) -> clientlib.Reply[Any]:
   """Fetches a table.
 
   @return: a reply whose answer is the rows
@@ -213,7 +212,7 @@ def _ExplainUnknownField(client: clientlib.Client, opts: argparse.Namespace,
 
 
 def _Fetch(client: clientlib.Client, opts: argparse.Namespace,
-           fields: List[str]) -> clientlib.Reply[Any]:
+           fields: list[str]) -> clientlib.Reply[Any]:
   """Fetches a table; the error about an unknown field has a hint.
 
   """
@@ -223,7 +222,7 @@ def _Fetch(client: clientlib.Client, opts: argparse.Namespace,
     raise _ExplainUnknownField(client, opts, err) from err
 
 
-def _Named(reply: clientlib.Reply[Any], fields: List[str]
+def _Named(reply: clientlib.Reply[Any], fields: list[str]
            ) -> clientlib.Reply[Any]:
   """Converts the rows of an answer to objects with the fields' names.
 

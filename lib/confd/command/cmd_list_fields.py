@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 
-from typing import List
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import filters
@@ -32,13 +31,13 @@ _TYPE_NAMES = {
   }
 
 
-def _Expand(words: List[str], known: List[str]) -> List[str]:
+def _Expand(words: list[str], known: list[str]) -> list[str]:
   """Replaces each pattern by the fields that match it.
 
   @return: fields without duplicates, and patterns that match no field
 
   """
-  result: List[str] = []
+  result: list[str] = []
   for word in words:
     found = []
     if filters.IsGlob(word):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import humanize
@@ -60,8 +60,8 @@ class Placement(NamedTuple):
   """The objects that are drawn.
 
   """
-  nodes: List[placement.NodeSummary]
-  instances: List[placement.InstanceSummary]
+  nodes: list[placement.NodeSummary]
+  instances: list[placement.InstanceSummary]
   #: The reply for --json
   reply: clientlib.Reply[Any]
 
@@ -95,8 +95,8 @@ def _Bar(value: int, most: int) -> str:
   return "#" * length + "." * (_BAR - length)
 
 
-def Text(nodes: List[placement.NodeSummary],
-         instances: List[placement.InstanceSummary]) -> List[Line]:
+def Text(nodes: list[placement.NodeSummary],
+         instances: list[placement.InstanceSummary]) -> list[Line]:
   """Draws the cluster as text.
 
   """
@@ -142,8 +142,8 @@ def _Quote(text: str) -> str:
   return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def Dot(nodes: List[placement.NodeSummary],
-        instances: List[placement.InstanceSummary]) -> List[Line]:
+def Dot(nodes: list[placement.NodeSummary],
+        instances: list[placement.InstanceSummary]) -> list[Line]:
   """Formats the cluster for Graphviz.
 
   """

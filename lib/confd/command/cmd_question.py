@@ -22,8 +22,7 @@ from ganeti.confd.command import output
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Coroutine, Dict, Iterator, List, Optional, \
-    Sequence
+  from typing import Any, Callable, Coroutine, Iterator, Optional, Sequence
   from ganeti.confd.clientlib import questions
   from ganeti.confd.command import watched
 
@@ -33,7 +32,7 @@ class View(NamedTuple):
 
   """
   #: None for a table with one column and no header
-  headers: Optional[List[str]]
+  headers: Optional[list[str]]
   rows: Sequence[Sequence[Any]]
   #: The indexes of the columns with numbers
   numeric: Sequence[int] = ()
@@ -186,7 +185,7 @@ def _CollectorsView(answer: Any, _: argparse.Namespace) -> View:
   return View(["Collector", "Active", "Seconds"], rows, numeric=[2])
 
 
-QUESTIONS: Dict[str, Question] = {
+QUESTIONS: dict[str, Question] = {
   "ping": Question(lambda confd, _: confd.Ping(), _PingView),
   "master": Question(lambda confd, _: confd.MasterNode(), _Value),
   "master-info": Question(lambda confd, _: confd.MasterInfo(),
@@ -218,17 +217,17 @@ class Item(NamedTuple):
   """A row of an answer, for "watch".
 
   """
-  titles: Optional[List[str]]
+  titles: Optional[list[str]]
   cells: Sequence[Any]
   #: The row's form with --json; None without --json
   json: Any
 
 
-def _RowsToJson(converted: Any, rows: Sequence[Sequence[Any]]) -> List[Any]:
+def _RowsToJson(converted: Any, rows: Sequence[Sequence[Any]]) -> list[Any]:
   """Splits an answer's form with --json into values, one for each row.
 
   """
-  values: List[Any] = [converted]
+  values: list[Any] = [converted]
   if isinstance(converted, list):
     values = converted
   elif isinstance(converted, dict) and len(rows) != 1:
@@ -253,7 +252,7 @@ def _Items(question: Question, answer: Any, opts: argparse.Namespace
                       [key, output.FormatJson(value, indent=None)], value)
             for (key, value) in changes.ByNaturalKeys(answer).items()}
   view = question.view(answer, opts)
-  values: List[Any] = [None] * len(view.rows)
+  values: list[Any] = [None] * len(view.rows)
   if opts.json or opts.command_line:
     values = _RowsToJson(question.to_json(answer, opts), view.rows)
   keys = question.keys if isinstance(answer, (dict, list)) else ()

@@ -15,7 +15,7 @@ import argparse
 import sys
 import time
 
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Sequence
 
 from ganeti import constants
 from ganeti import errors
@@ -37,7 +37,7 @@ class _Report:
   """
   def __init__(self, is_quiet: bool) -> None:
     self._is_quiet = is_quiet
-    self.found: Dict[str, Any] = {}
+    self.found: dict[str, Any] = {}
 
   def _Print(self, text: str) -> None:
     if not self._is_quiet:
@@ -99,7 +99,7 @@ def Time(client: clientlib.Client, requests: int, report: _Report) -> None:
   if not requests:
     return
   report.Heading("Timing tests")
-  questions: List[Tuple[str, Callable[[], Any]]] = [
+  questions: list[tuple[str, Callable[[], Any]]] = [
     ("ping", client.Ping),
     ("instance ips", client.InstanceIps),
     ]
@@ -113,7 +113,7 @@ def Time(client: clientlib.Client, requests: int, report: _Report) -> None:
     report.Items(["%.3fms per %s request" % (each, name)])
 
 
-def _ToJson(found: Dict[str, Any]) -> Dict[str, Any]:
+def _ToJson(found: dict[str, Any]) -> dict[str, Any]:
   """Converts the results to their form with --json.
 
   """

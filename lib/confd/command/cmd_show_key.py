@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from typing import Any, Dict
+from typing import Any
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import localnode
@@ -25,7 +25,7 @@ from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import wire
 
 
-def ToJson(key: wire.Key, now: float) -> Dict[str, Any]:
+def ToJson(key: wire.Key, now: float) -> dict[str, Any]:
   """Describes a key for --json.
 
   @param now: the time, in seconds since the epoch

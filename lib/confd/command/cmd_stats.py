@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from typing import Any, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -30,7 +30,7 @@ from ganeti.confd.views import confdmetrics
 _Answers = Mapping[str, Mapping[str, Any]]
 
 
-def Compare(answers: _Answers) -> Tuple[List[str], List[List[Any]]]:
+def Compare(answers: _Answers) -> tuple[list[str], list[list[Any]]]:
   """Makes a table with a row for each value and a column for each daemon.
 
   @return: headers and rows

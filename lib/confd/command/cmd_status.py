@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import clusterstatus
@@ -62,7 +62,7 @@ class Limits(NamedTuple):
 _LIMITS = Limits({"silent": 0, "behind": 0}, {})
 
 
-def _Numbers(rows: _Rows) -> Dict[str, int]:
+def _Numbers(rows: _Rows) -> dict[str, int]:
   """Returns the counts that have limits, by name.
 
   """
@@ -124,7 +124,7 @@ def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
   return "%s | %s" % (output.NagiosText(line), " ".join(values))
 
 
-def _Cells(row: clusterstatus.CandidateStatus) -> List[Any]:
+def _Cells(row: clusterstatus.CandidateStatus) -> list[Any]:
   round_trip = None
   if row.round_trip is not None:
     round_trip = "%.1fms" % (row.round_trip * 1000)

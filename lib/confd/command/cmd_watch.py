@@ -21,7 +21,7 @@ import argparse
 import sys
 import time
 
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Iterator, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -70,11 +70,11 @@ def _Line(key: Any, old: watched.Row, new: watched.Row) -> Optional[str]:
 
 
 def _Lines(change: clientlib.Change, subject: watched.Watched,
-           separator: Optional[str]) -> List[str]:
+           separator: Optional[str]) -> list[str]:
   """Formats the items that were removed, added and changed.
 
   """
-  lines: List[str] = []
+  lines: list[str] = []
   for (sign, items) in (("-", change.went), ("+", change.came)):
     rows = [subject.row(item).cells for item in items.values()]
     if rows:
@@ -113,7 +113,7 @@ def _Event(change: clientlib.Change, subject: Optional[watched.Watched]) -> str:
   @param subject: None if only the serial is watched
 
   """
-  event: Dict[str, Any] = {
+  event: dict[str, Any] = {
     "time": int(time.time()),
     "old": change.old_serial,
     "serial": change.reply.serial,
@@ -132,7 +132,7 @@ def _Event(change: clientlib.Change, subject: Optional[watched.Watched]) -> str:
                            indent=None)
 
 
-def _RunCommand(words: List[str], change: clientlib.Change,
+def _RunCommand(words: list[str], change: clientlib.Change,
                 event: Optional[str]) -> None:
   """Runs a command.
 

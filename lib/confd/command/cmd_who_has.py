@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -37,19 +37,19 @@ class _Lookups:
   """
   def __init__(self, client: clientlib.Client) -> None:
     self._client = client
-    self.replies: List[clientlib.Reply[Any]] = []
+    self.replies: list[clientlib.Reply[Any]] = []
 
   def _Keep(self, reply: clientlib.Reply[Any]) -> Any:
     self.replies.append(reply)
     return reply.answer
 
-  def Rows(self, what: str, fields: List[str],
-           names: Optional[List[str]] = None) -> List[Dict[str, Any]]:
+  def Rows(self, what: str, fields: list[str],
+           names: Optional[list[str]] = None) -> list[dict[str, Any]]:
     rows = self._Keep(self._client.List(what, fields, names=names))
     return [dict(zip(fields, row)) for row in rows]
 
-  def Named(self, what: str, fields: List[str], name: str
-            ) -> List[Dict[str, Any]]:
+  def Named(self, what: str, fields: list[str], name: str
+            ) -> list[dict[str, Any]]:
     """Asks for the object that has a name.
 
     @return: one row, or none
@@ -62,7 +62,7 @@ class _Lookups:
         return []
       raise
 
-  def Master(self) -> List[str]:
+  def Master(self) -> list[str]:
     """Asks for the name of the master node, and the master IP.
 
     """
@@ -74,7 +74,7 @@ class _Lookups:
       answer=answer, serial=min(reply.serial for reply in self.replies))
 
 
-def _Search(lookups: _Lookups, sought: whohas.Sought) -> List[whohas.Match]:
+def _Search(lookups: _Lookups, sought: whohas.Sought) -> list[whohas.Match]:
   """Returns the objects that have an address or name.
 
   """
@@ -97,9 +97,9 @@ def _Search(lookups: _Lookups, sought: whohas.Sought) -> List[whohas.Match]:
   return whohas.Find(sought, instances, nodes, named, master)
 
 
-def _Cells(match: whohas.Match) -> List[Any]:
+def _Cells(match: whohas.Match) -> list[Any]:
   (nic, node) = (match.nic, match.node)
-  cells: List[Any] = [match.what, match.name, match.ip]
+  cells: list[Any] = [match.what, match.name, match.ip]
   cells += ([None] * len(whohas.Nic._fields) if nic is None else
             [nic.number, nic.name, nic.mac, nic.mode, nic.link, nic.network])
   cells += [None, None] if node is None else [node.name, node.primary_ip]

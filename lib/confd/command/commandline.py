@@ -17,7 +17,7 @@ from ganeti.confd.command import argtypes
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, Optional, Tuple
+  from typing import Any, Callable, Optional
 
 
 PROGRAM = "confd-client"
@@ -78,9 +78,9 @@ class Option(NamedTuple):
 
   """
   #: The option's forms, the long one last
-  flags: Tuple[str, ...]
+  flags: tuple[str, ...]
   #: Keyword arguments for argparse
-  settings: Dict[str, Any]
+  settings: dict[str, Any]
   #: The kind of completion of the value, as for L{Argument}
   completion: Optional[str] = None
 
@@ -97,9 +97,9 @@ class Command(NamedTuple):
   module: str
   #: A line for --help
   text: str
-  arguments: Tuple[Argument, ...] = ()
+  arguments: tuple[Argument, ...] = ()
   #: The options that not all commands have
-  options: Tuple[Option, ...] = ()
+  options: tuple[Option, ...] = ()
   #: The default of --coverage, as for C{client.Client}; None if the command
   #: asks all candidates in any case
   coverage: Optional[int] = 0
@@ -112,7 +112,7 @@ class Command(NamedTuple):
   #: the path of a file with a key
   asks: bool = True
 
-  def Options(self) -> Tuple[Option, ...]:
+  def Options(self) -> tuple[Option, ...]:
     """Returns all options of the command.
 
     """
@@ -316,11 +316,11 @@ _KIND = Argument("kind", "WHAT", completion="kinds", convert=argtypes.Kind)
 
 
 def _Question(text: str, *arguments: Argument,
-              options: Tuple[Option, ...] = ()) -> Command:
+              options: tuple[Option, ...] = ()) -> Command:
   return Command("cmd_question", text, arguments, options)
 
 
-COMMANDS: Dict[str, Command] = {
+COMMANDS: dict[str, Command] = {
   "ping": _Question("test whether a daemon answers"),
   "master": _Question("name of the master node"),
   "master-info": _Question(
@@ -425,14 +425,14 @@ def Find(name: Optional[str]) -> Command:
     options=own + tuple(i for i in watched.options if i not in _NOT_WATCHED))
 
 
-def AllOptions() -> Dict[str, Option]:
+def AllOptions() -> dict[str, Option]:
   """Returns the options of all commands, by each of their forms.
 
   If two commands have different options of the same form, it is the first
   command's.
 
   """
-  result: Dict[str, Option] = {}
+  result: dict[str, Option] = {}
   for command in (NO_COMMAND, *COMMANDS.values()):
     for option in command.Options():
       for flag in option.flags:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import threading
 
-from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, \
-  TypeVar, Union
+from typing import Any, Callable, Generic, Mapping, Optional, TypeVar, Union
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -39,7 +38,7 @@ class _Thread(threading.Thread, Generic[_Value]):
     # A daemon thread does not delay the program's end after Ctrl-C
     threading.Thread.__init__(self, daemon=True)
     self.error: Optional[BaseException] = None
-    self.values: List[_Value] = []
+    self.values: list[_Value] = []
     self._make = make
     self._question = question
 
@@ -59,8 +58,8 @@ class Results(Generic[_Value]):
 
   """
   def __init__(self) -> None:
-    self.values: Dict[str, _Value] = {}
-    self.failures: Dict[str, Failure] = {}
+    self.values: dict[str, _Value] = {}
+    self.failures: dict[str, Failure] = {}
 
   @property
   def code(self) -> int:

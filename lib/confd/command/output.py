@@ -39,7 +39,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, Iterable, Mapping, Optional, TextIO
+  from typing import Any, Iterable, Mapping, Optional, TextIO
 
 
 #: Seconds until the progress of an answer in parts is shown, and between two
@@ -129,7 +129,7 @@ def NagiosText(text: str) -> str:
   return printable.Printable(text).replace("|", "/")
 
 
-def FormatReply(reply: clientlib.Reply[Any]) -> Dict[str, Any]:
+def FormatReply(reply: clientlib.Reply[Any]) -> dict[str, Any]:
   """Converts a reply to the object that is printed with --json.
 
   The answers of single candidates are left out.

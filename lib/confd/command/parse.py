@@ -29,7 +29,7 @@ from ganeti.confd.command import commandline
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+  from typing import Any, NoReturn, Optional, Sequence
 
 
 class UsageError(Exception):
@@ -53,7 +53,7 @@ _FORMATS = ("json", "json_lines", "csv", "dot", "svg", "nagios", "prometheus")
 
 #: Options for the layout of a table: attribute, flag, default, and the output
 #: formats other than a table to which the option applies, too
-_LAYOUT: Tuple[Tuple[str, str, Any, Tuple[str, ...]], ...] = (
+_LAYOUT: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
   ("headers", "--no-headers", True, ("csv", )),
   ("separator", "--separator", None, ()),
   ("units", "--units", None, ("csv", )),
@@ -65,15 +65,15 @@ class _Words(NamedTuple):
 
   """
   #: Options, each with its value in the same word
-  options: List[str]
+  options: list[str]
   #: The command and its arguments
-  arguments: List[str]
+  arguments: list[str]
   #: The command line that "watch" runs; empty if there is none
-  to_run: List[str]
+  to_run: list[str]
 
 
-def _TakeOption(word: str, rest: List[str],
-                known: Dict[str, commandline.Option]) -> str:
+def _TakeOption(word: str, rest: list[str],
+                known: dict[str, commandline.Option]) -> str:
   """Joins an option and its value to one word: a value may begin with a dash.
 
   @param rest: the words after the option; a value is removed from them
@@ -167,7 +167,7 @@ def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
   for option in command.Options():
     parser.add_argument(*option.flags, **option.settings)
   for argument in command.arguments:
-    settings: Dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if argument.repeats is not None:
       settings["nargs"] = argument.repeats
     if argument.repeats == "*":

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from typing import Dict, List, Optional, Tuple
+from typing import Optional
 
 from ganeti import errors
 from ganeti.confd.clientlib import keyrights
@@ -31,7 +31,7 @@ _LIST_WHAT = "list/WHAT"
 _WAIT = "wait"
 
 #: Maps commands to rights (C{readerkey.RIGHTS}); None is the self test
-_NEEDED: Dict[Optional[str], Tuple[str, ...]] = {
+_NEEDED: dict[Optional[str], tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
          "node-role", "ping"),
   "ping": ("ping", ),
@@ -70,7 +70,7 @@ class NotPermitted(errors.ConfdClientError):
   """
 
 
-def Needed(name: Optional[str], kind: Optional[str] = None) -> List[str]:
+def Needed(name: Optional[str], kind: Optional[str] = None) -> list[str]:
   """Returns the rights that a command needs.
 
   @param kind: the table that the command line names, one of C{columns.KINDS};
@@ -81,7 +81,7 @@ def Needed(name: Optional[str], kind: Optional[str] = None) -> List[str]:
   return [what if right == _LIST_WHAT else right for right in _NEEDED[name]]
 
 
-def Commands(label: Optional[readerkey.Label]) -> List[str]:
+def Commands(label: Optional[readerkey.Label]) -> list[str]:
   """Returns the commands that a key permits.
 
   @param label: None for the cluster's key
@@ -104,7 +104,7 @@ def Commands(label: Optional[readerkey.Label]) -> List[str]:
 
 
 def Missing(label: readerkey.Label, name: Optional[str],
-            kind: Optional[str] = None) -> List[str]:
+            kind: Optional[str] = None) -> list[str]:
   """Returns the rights for a command that a key lacks.
 
   @param kind: as for L{Needed}
@@ -114,7 +114,7 @@ def Missing(label: readerkey.Label, name: Optional[str],
           if not keyrights.May(label, right)]
 
 
-def Words() -> List[str]:
+def Words() -> list[str]:
   """Returns the words that L{Expand} takes.
 
   """
@@ -123,7 +123,7 @@ def Words() -> List[str]:
                    if command.asks)})
 
 
-def Expand(words: List[str]) -> List[str]:
+def Expand(words: list[str]) -> list[str]:
   """Converts words, which are rights or names of commands, to rights.
 
   @return: rights in the order of a label

@@ -21,7 +21,7 @@ from ganeti.confd import printable
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Collection, List, Optional, Sequence, TextIO
+  from typing import Any, Collection, Optional, Sequence, TextIO
 
 
 #: Control sequences of colours (ECMA-48, SGR)
@@ -85,7 +85,7 @@ def _WithoutSeparator(cell: str, separator: str) -> str:
 
 def Format(headers: Optional[Sequence[str]], rows: Sequence[Sequence[Any]],
            separator: Optional[str] = None,
-           numeric: Collection[int] = ()) -> List[str]:
+           numeric: Collection[int] = ()) -> list[str]:
   """Formats a table.
 
   @param numeric: the indexes of the columns that hold numbers

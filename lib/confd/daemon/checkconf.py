@@ -22,10 +22,10 @@ from ganeti.confd.daemon import process
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import List, Optional
+  from typing import Optional
 
 
-def _CheckConfig(path: str) -> List[str]:
+def _CheckConfig(path: str) -> list[str]:
   """Loads a configuration.
 
   @return: lines that describe it, then its warnings
@@ -52,7 +52,7 @@ def _CheckConfig(path: str) -> List[str]:
             "Warning: %s" % ascii(text)[1:-1] for text in snapshot.warnings]
 
 
-def _CheckKey(path: str) -> List[str]:
+def _CheckKey(path: str) -> list[str]:
   """Reads a key.
 
   @return: lines that describe it, then its warnings

@@ -21,7 +21,7 @@ from ganeti.confd.daemon import setup as setuplib
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Iterable, List, Optional, Tuple
+  from typing import Iterable, Optional
 
 
 #: Bytes read from a status pipe at a time
@@ -49,7 +49,7 @@ class Generation:
     self.number = number
     self.exit_code: Optional[int] = None
     self._buffer = b""
-    fds: List[int] = []
+    fds: list[int] = []
     try:
       fds.extend(os.pipe2(os.O_CLOEXEC))
       fds.extend(os.pipe2(os.O_CLOEXEC))
@@ -76,13 +76,13 @@ class Generation:
     """
     return self._control_fd < 0
 
-  def OpenFds(self) -> List[int]:
+  def OpenFds(self) -> list[int]:
     """Returns the descriptors that a new process must not inherit.
 
     """
     return [fd for fd in (self._control_fd, self._status_fd) if fd >= 0]
 
-  def Read(self) -> Tuple[List[messages.Message], bool]:
+  def Read(self) -> tuple[list[messages.Message], bool]:
     """Reads messages of the loader.
 
     @return: messages, and whether no process of the generation is left

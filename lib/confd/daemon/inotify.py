@@ -27,7 +27,7 @@ from ganeti.confd.daemon import backoff
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Callable, Optional, Tuple
+  from typing import Callable, Optional
 
 
 #: Seconds between two checks of the files if inotify does not work, and if it
@@ -97,7 +97,7 @@ class Watch:
     self._connection: Optional[socket.socket] = None
     self.pid: Optional[int] = None
     #: Device and inode of the directory that is, or will be, watched
-    self._watched: Optional[Tuple[int, int]] = None
+    self._watched: Optional[tuple[int, int]] = None
     self._backoff = backoff.Backoff(*_RETRY_DELAY)
     self._not_before = 0.0
     self._warned = False
@@ -124,7 +124,7 @@ class Watch:
     """
     try:
       status = os.stat(self._directory)
-      directory: Optional[Tuple[int, int]] = (status.st_dev, status.st_ino)
+      directory: Optional[tuple[int, int]] = (status.st_dev, status.st_ino)
     except OSError:
       directory = None
     if directory == self._watched and self.fileno() >= 0:

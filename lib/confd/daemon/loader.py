@@ -68,8 +68,7 @@ from ganeti.confd.serving import responder
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Iterable, List, Mapping, MutableSequence, \
-    Optional, Tuple
+  from typing import Any, Callable, Iterable, Mapping, MutableSequence, Optional
 
 
 #: Delays before a child that died is replaced, see L{backoff.Backoff}
@@ -127,7 +126,7 @@ _COARSE_GRAIN = 2.1
 _FINE_GRAIN = 0.05
 
 
-def _ForwardingSockets() -> Tuple[socket.socket, socket.socket]:
+def _ForwardingSockets() -> tuple[socket.socket, socket.socket]:
   """Makes a socket pair for requests that workers forward to another process.
 
   @return: the workers' end, and that of the other process
@@ -164,7 +163,7 @@ class _Links:
     self.help = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     self.go = os.pipe2(os.O_CLOEXEC)
 
-  def LoadersFds(self) -> List[int]:
+  def LoadersFds(self) -> list[int]:
     """Returns the descriptors that no child must hold.
 
     """
@@ -320,7 +319,7 @@ class Loader:
       # The supervisor died; the pipe of orders is at end of file, too
       pass
 
-  def _ReadFiles(self) -> Tuple[bytes, filestate.State,
+  def _ReadFiles(self) -> tuple[bytes, filestate.State,
                                 bytes, filestate.State]:
     """Reads the configuration, of any size, and the key.
 
@@ -533,7 +532,7 @@ class Loader:
                                       socket.MSG_DONTWAIT):
         return
 
-  def _Sources(self) -> List[int]:
+  def _Sources(self) -> list[int]:
     """Returns the descriptors that the event loop waits for.
 
     """
@@ -620,7 +619,7 @@ class Loader:
     """
     return self._keeps_worker and child is self._workers[0]
 
-  def _HandleEnds(self, ended: List[Tuple[int, int]]) -> None:
+  def _HandleEnds(self, ended: list[tuple[int, int]]) -> None:
     """Handles the end of children; plans the replacement of those that died.
 
     @param ended: process ids and exit codes, from L{process.Reap}
@@ -688,7 +687,7 @@ class Loader:
     for child in self._children:
       child.wanted = False
 
-  def _AwaitEnd(self, children: List[_Child], seconds: float) -> None:
+  def _AwaitEnd(self, children: list[_Child], seconds: float) -> None:
     """Waits for children to end, and kills the rest after C{seconds}.
 
     """

@@ -31,7 +31,7 @@ from ganeti.confd import loglines
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import List, MutableSequence, Optional
+  from typing import MutableSequence, Optional
 
 
 _FORMAT = "%(asctime)s: " + constants.CONFD + \
@@ -252,7 +252,7 @@ class Log:
     @raise errors.ConfigurationError: the file or syslog cannot be opened
 
     """
-    self._handlers: List[_Handler] = []
+    self._handlers: list[_Handler] = []
     self._file: Optional[_FileHandler] = None
     if path is not None:
       try:

@@ -38,7 +38,7 @@ from ganeti.confd.serving import counters
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Callable, Optional, Sequence, Tuple
+  from typing import Callable, Optional, Sequence
 
 
 def _CheckUser() -> None:
@@ -84,7 +84,7 @@ def _Listen(options: optionslib.Options) -> socket.socket:
 
 
 def _Prepare(options: optionslib.Options
-             ) -> Tuple[pidfile.PidFile, supervisor.Supervisor]:
+             ) -> tuple[pidfile.PidFile, supervisor.Supervisor]:
   """Opens the log, the pid file and the socket, and makes the supervisor.
 
   @raise errors.GenericError: one of them cannot be had, or there is no key

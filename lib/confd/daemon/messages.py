@@ -20,7 +20,7 @@ from ganeti.confd import filestate
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, List, Optional, Tuple, Type, Union
+  from typing import Any, Optional, Union
 
 
 #: Orders to a loader, of one byte each
@@ -70,7 +70,7 @@ class Ready(NamedTuple):
   key: str
   cpu: float
   young: float
-  warnings: List[str]
+  warnings: list[str]
   more_warnings: int
 
 
@@ -114,7 +114,7 @@ if TYPE_CHECKING:
   Message = Union[Prepared, Loading, Ready, Failed, WorkerDied, KeyRenewed,
                   Checked, Stopped]
 
-_KINDS: Dict[str, Type[Any]] = {
+_KINDS: dict[str, type[Any]] = {
   kind.__name__: kind
   for kind in (Prepared, Loading, Ready, Failed, WorkerDied, KeyRenewed,
                Checked, Stopped)
@@ -133,7 +133,7 @@ def Encode(message: Message) -> bytes:
   return text.encode("ascii") + b"\n"
 
 
-def _State(value: Optional[List[Any]]) -> _FileState:
+def _State(value: Optional[list[Any]]) -> _FileState:
   """Restores the state of a file from JSON, where it is a list.
 
   """
@@ -157,7 +157,7 @@ def Decode(line: bytes) -> Message:
   return message
 
 
-def Split(data: bytes) -> Tuple[List[Message], bytes]:
+def Split(data: bytes) -> tuple[list[Message], bytes]:
   """Splits data read from a pipe into messages.
 
   @return: the messages, and the beginning of an incomplete one

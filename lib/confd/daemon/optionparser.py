@@ -21,7 +21,7 @@ from ganeti.confd import numerals
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, Sequence
+  from typing import Any, Callable, Sequence
 
 
 _MAX_DEFAULT_WORKERS = 4
@@ -46,7 +46,7 @@ def _Number(least: int, most: int) -> Callable[[str], int]:
   return _Parse
 
 
-def Parse(argv: Sequence[str]) -> Dict[str, Any]:
+def Parse(argv: Sequence[str]) -> dict[str, Any]:
   """Parses the command line.
 
   @param argv: arguments without the program's name

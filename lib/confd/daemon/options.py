@@ -19,7 +19,7 @@ from ganeti import errors
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import List, NoReturn, Optional, Sequence
+  from typing import NoReturn, Optional, Sequence
 
 
 class Options(NamedTuple):
@@ -45,7 +45,7 @@ class Options(NamedTuple):
   no_user_checks: bool
   pid_file: Optional[str]
   log_file: Optional[str]
-  check: Optional[List[str]]
+  check: Optional[list[str]]
 
 
 class Ended(Exception):

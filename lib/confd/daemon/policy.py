@@ -65,7 +65,7 @@ from ganeti.confd.serving import counters
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Dict, Iterator, List, Optional, Union
+  from typing import Iterator, Optional, Union
 
 
 #: Seconds between the starts of two generations
@@ -200,9 +200,9 @@ class Policy:
   """
   def __init__(self, config_file: str, key_file: str) -> None:
     self._paths = (config_file, key_file)
-    self._generations: Dict[int, _Generation] = {}
+    self._generations: dict[int, _Generation] = {}
     self._number = 0
-    self._actions: List[Action] = []
+    self._actions: list[Action] = []
     #: The paths of missing files, as text for the log; None if both exist
     self._missing: Optional[str] = None
     #: The state of the files at the last attempt to load them
@@ -212,7 +212,7 @@ class Policy:
     self._failure: Optional[str] = None
     #: The last log message about such a failure
     self._failure_said: Optional[str] = None
-    self._warnings: List[str] = []
+    self._warnings: list[str] = []
     #: No generation is started before this time
     self._not_before = 0.0
     #: Time to load files again that could not be loaded
@@ -221,7 +221,7 @@ class Policy:
 
   # Output: actions
 
-  def TakeActions(self) -> List[Action]:
+  def TakeActions(self) -> list[Action]:
     """Returns the actions to be done, in this order, and empties the list.
 
     """

@@ -23,8 +23,8 @@ from ganeti import confd
 from ganeti.confd.typed import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-  from typing import Callable, Iterable, List, NoReturn, Optional, Protocol, \
-    Set, Tuple, TypeVar, Union
+  from typing import Callable, Iterable, NoReturn, Optional, Protocol, \
+    TypeVar, Union
 
 
 #: Signals that some process of the daemon handles
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
   _Source = TypeVar("_Source", bound=Union[int, _HasFileno])
 
 
-def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> List[_Source]:
+def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> list[_Source]:
   """Waits until a source is readable, or at end of file.
 
   Unlike C{select.select}, poll() takes descriptors of any number.
@@ -99,7 +99,7 @@ class SignalQueue:
   def fileno(self) -> int:
     return self._read_fd
 
-  def Read(self) -> Set[int]:
+  def Read(self) -> set[int]:
     """Returns the numbers of all queued signals, and empties the queue.
 
     """
@@ -222,13 +222,13 @@ def End(pid: int) -> None:
   os.waitpid(pid, 0)
 
 
-def Reap() -> List[Tuple[int, int]]:
+def Reap() -> list[tuple[int, int]]:
   """Waits for all children that have ended, without blocking.
 
   @return: process ids, each with its exit code, or minus the signal's number
 
   """
-  ended: List[Tuple[int, int]] = []
+  ended: list[tuple[int, int]] = []
   while True:
     try:
       (pid, status) = os.waitpid(-1, os.WNOHANG)

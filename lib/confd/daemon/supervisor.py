@@ -43,7 +43,7 @@ from ganeti.confd.serving import counters
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, List, Optional
+  from typing import Any, Callable, Optional
 
 
 #: Delays before the keeper of the pid file is started again
@@ -88,7 +88,7 @@ class Supervisor:
                                          signal.SIGHUP, signal.SIGUSR1,
                                          signal.SIGCHLD])
     #: Generations by their numbers, including those told to finish
-    self._generations: Dict[int, generation.Generation] = {}
+    self._generations: dict[int, generation.Generation] = {}
     #: State of the key file when its mode was last checked, and the warning
     self._key_state: Any = None
     self._key_warning: Optional[str] = None
@@ -256,7 +256,7 @@ class Supervisor:
       self._NoteSpareFailed("The spare loader died (%s)" %
                             process.DescribeEnd(item.exit_code))
 
-  def _OwnFds(self) -> List[int]:
+  def _OwnFds(self) -> list[int]:
     """Returns the descriptors that a new process must not inherit.
 
     """
@@ -267,7 +267,7 @@ class Supervisor:
       fds.extend(item.OpenFds())
     return fds
 
-  def _AllGenerations(self) -> List[generation.Generation]:
+  def _AllGenerations(self) -> list[generation.Generation]:
     """Returns all generations, and the spare loader, the next generation.
 
     """
@@ -366,7 +366,7 @@ class Supervisor:
         timeout = min(timeout, due - now)
     generations = list(self._generations.values())
     spare = self._spare
-    sources: List[Any] = [self._signals, *self._AllGenerations()]
+    sources: list[Any] = [self._signals, *self._AllGenerations()]
     # Ignore inotify while no generation may be started: the events would only
     # wake the loop, possibly thousands of times
     if self._watch.fileno() >= 0 and can_load:
@@ -442,7 +442,7 @@ class Supervisor:
     if signums & {signal.SIGTERM, signal.SIGINT}:
       self._stop = True
 
-  def _HandleEnds(self, ended: List[Any]) -> None:
+  def _HandleEnds(self, ended: list[Any]) -> None:
     """Handles children that have ended, the pid file's keeper among them.
 
     @param ended: from L{process.Reap}

@@ -38,7 +38,7 @@ from ganeti.confd.serving import answers
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Iterable, Mapping, Optional, Set
+  from typing import Iterable, Mapping, Optional
 
 
 #: Receive time-out of the socket, for workers that block in recvmsg (seconds)
@@ -80,7 +80,7 @@ class Reader:
     self._delegates = delegates
     self._sock_fd = sock.fileno()
     self._poller = select.epoll()
-    self._registered: Set[int] = set()
+    self._registered: set[int] = set()
     self._count = 0
     self._since = time.monotonic()
 
@@ -94,7 +94,7 @@ class Reader:
     self._poller.close()
 
   def Wait(self, sources: Iterable[int], timeout: Optional[float],
-           reads: bool) -> Set[int]:
+           reads: bool) -> set[int]:
     """Waits for other descriptors than the socket; answers datagrams meanwhile.
 
     @param sources: the other descriptors

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 
-from typing import Any, Dict
+from typing import Any
 
 from ganeti.confd.export import hostgroups
 from ganeti.confd.export import hostlist
@@ -38,11 +38,11 @@ _RESERVED_NAMES = frozenset(["all", "ungrouped"])
 
 
 def _Variables(contents: hostlist.Contents, host: hostlist.Host
-               ) -> Dict[str, Any]:
+               ) -> dict[str, Any]:
   """Returns the variables that a host has a value for.
 
   """
-  values: Dict[str, Any] = {
+  values: dict[str, Any] = {
     "ansible_host": host.address,
     "ganeti_cluster": contents.cluster,
     "ganeti_group": host.group,
@@ -78,7 +78,7 @@ def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
           sanitize.Show(host.name))
     else:
       hosts.append(host)
-  inventory: Dict[str, Any] = {
+  inventory: dict[str, Any] = {
     _PREFIX + name: {"hosts": [host.name for host in members]}
     for (name, members) in hostgroups.Groups(contents.kind, hosts, say).items()}
   inventory["_meta"] = {

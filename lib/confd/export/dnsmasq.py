@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 
-from typing import Iterable, Iterator, List, Set
+from typing import Iterable, Iterator
 
 from ganeti.confd.export import hostlist
 from ganeti.confd.export import sanitize
@@ -44,11 +44,11 @@ def _Bracket(address: str) -> str:
 
 
 def _DhcpHosts(hosts: Iterable[hostlist.Host], say: hostlist.Say
-               ) -> Iterator[List[str]]:
+               ) -> Iterator[list[str]]:
   """Yields the comma-separated values of each C{dhcp-host} line.
 
   """
-  taken: Set[str] = set()
+  taken: set[str] = set()
   for host in hosts:
     name = [host.name]
     if _KEYWORD_RE.fullmatch(host.name):

@@ -14,7 +14,7 @@ prefixes never have the same name.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Optional, Sequence
 
 from ganeti.confd.export import hostlist
 from ganeti.confd.export import sanitize
@@ -25,7 +25,7 @@ _Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
 #: By table: the name of the group of all hosts, and the prefixes of the other
 #: groups, each with a function that returns a host's values of the property
-_KINDS: Dict[str, Tuple[str, Dict[str, _Values]]] = {
+_KINDS: dict[str, tuple[str, dict[str, _Values]]] = {
   columns.INSTANCE: ("instances", {
     "group_": lambda host: [host.group],
     "node_": lambda host: [host.node],
@@ -42,8 +42,8 @@ _KINDS: Dict[str, Tuple[str, Dict[str, _Values]]] = {
 
 
 def _ByValue(hosts: Iterable[hostlist.Host], values: _Values
-             ) -> Dict[str, List[hostlist.Host]]:
-  result: Dict[str, List[hostlist.Host]] = {}
+             ) -> dict[str, list[hostlist.Host]]:
+  result: dict[str, list[hostlist.Host]] = {}
   for host in hosts:
     for value in values(host):
       if value is not None:
@@ -52,7 +52,7 @@ def _ByValue(hosts: Iterable[hostlist.Host], values: _Values
 
 
 def Groups(kind: str, hosts: Sequence[hostlist.Host], say: hostlist.Say
-           ) -> Dict[str, List[hostlist.Host]]:
+           ) -> dict[str, list[hostlist.Host]]:
   """Puts hosts into groups.
 
   @return: from the names of groups, sorted, to their hosts; the group of all

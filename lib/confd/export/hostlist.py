@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import itertools
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
-  Set
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.export import sanitize
@@ -23,7 +22,7 @@ from ganeti.confd.schema import naturalorder
 Say = Callable[[str], None]
 
 #: Maps the table exported (see L{columns.TABLES}) to its fields
-Fields = Dict[str, List[str]]
+Fields = dict[str, list[str]]
 
 #: All fields that L{Hosts} can use. A format asks only for the fields that it
 #: needs, so bad values in other fields are not reported.
@@ -60,10 +59,10 @@ class Host(NamedTuple):
 
   """
   name: str
-  interfaces: List[Interface]
+  interfaces: list[Interface]
   group: Optional[str]
   state: Optional[str]
-  tags: List[str]
+  tags: list[str]
   node: Optional[str] = None
   secondaries: Sequence[str] = ()
   os: Optional[str] = None
@@ -74,7 +73,7 @@ class Host(NamedTuple):
   ssh_port: int = SSH_PORT
 
   @property
-  def addresses(self) -> List[str]:
+  def addresses(self) -> list[str]:
     """The IP addresses, without duplicates.
 
     """
@@ -103,7 +102,7 @@ class Contents(NamedTuple):
   """
   cluster: Optional[str]
   kind: str
-  hosts: List[Host]
+  hosts: list[Host]
   target_port: int = 9100
   table: str = "ganeti"
   previous: Optional[str] = None
@@ -113,7 +112,7 @@ class _Reader:
   """Reads the values of a row, and reports the bad ones.
 
   """
-  def __init__(self, title: str, row: Dict[str, Any], say: Say) -> None:
+  def __init__(self, title: str, row: dict[str, Any], say: Say) -> None:
     self._title = title
     self._row = row
     self._say = say
@@ -134,19 +133,19 @@ class _Reader:
     return self.Check(rule, what, self._row[field])
 
   def GetAll(self, rule: Callable[[Any], Any], what: str, field: str
-             ) -> List[Any]:
+             ) -> list[Any]:
     """Returns the sanitized values of a list, without missing and bad ones.
 
     """
     checked = [self.Check(rule, what, value) for value in self.Items(field)]
     return [value for value in checked if value is not None]
 
-  def Items(self, field: str) -> List[Any]:
+  def Items(self, field: str) -> list[Any]:
     value = self._row[field]
     return value if isinstance(value, list) else []
 
 
-def _Interfaces(reader: _Reader) -> List[Interface]:
+def _Interfaces(reader: _Reader) -> list[Interface]:
   lists = [reader.Items(field) for field in
            ["nic.ips", "nic.macs", "nic.links", "nic.networks.names"]]
   return [Interface(reader.Check(sanitize.Address, "address", ip),
@@ -156,7 +155,7 @@ def _Interfaces(reader: _Reader) -> List[Interface]:
           for (ip, mac, link, network) in itertools.zip_longest(*lists)]
 
 
-def _Tags(reader: _Reader) -> List[str]:
+def _Tags(reader: _Reader) -> list[str]:
   return sorted(set(reader.GetAll(sanitize.Word, "tag", "tags")))
 
 
@@ -196,16 +195,16 @@ def _Node(name: str, reader: _Reader) -> Host:
     ssh_port=reader.Get(_SshPort, "parameters", "ndparams") or SSH_PORT)
 
 
-def Hosts(kind: str, fields: List[str], rows: Sequence[Sequence[Any]], say: Say
-          ) -> List[Host]:
+def Hosts(kind: str, fields: list[str], rows: Sequence[Sequence[Any]], say: Say
+          ) -> list[Host]:
   """Turns the rows of a table into hosts.
 
   @param fields: fields of the rows, some of L{ALL_FIELDS}, with the name
 
   """
-  missing: Dict[str, Any] = dict.fromkeys(ALL_FIELDS[kind])
+  missing: dict[str, Any] = dict.fromkeys(ALL_FIELDS[kind])
   hosts = []
-  names: Set[str] = set()
+  names: set[str] = set()
   for row in rows:
     named = dict(missing, **dict(zip(fields, row)))
     title = "%s %s" % (kind, sanitize.Show(named["name"]))
@@ -221,7 +220,7 @@ def Hosts(kind: str, fields: List[str], rows: Sequence[Sequence[Any]], say: Say
   return sorted(hosts, key=lambda host: naturalorder.NaturalKey(host.name))
 
 
-def WithAddress(contents: Contents, say: Say) -> List[Host]:
+def WithAddress(contents: Contents, say: Say) -> list[Host]:
   """Returns the hosts that have an address, and reports how many have none.
 
   """

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-from typing import Dict, Iterator, List
+from typing import Iterator
 
 from ganeti.confd.export import hostgroups
 from ganeti.confd.export import hostlist
@@ -46,7 +46,7 @@ _TYPES = {
 _SET_RE = re.compile(r"^\tset ([a-zA-Z0-9_]+)_v[46] {$", re.MULTILINE)
 
 
-def _Set(name: str, kind: str, addresses: List[str]) -> Iterator[str]:
+def _Set(name: str, kind: str, addresses: list[str]) -> Iterator[str]:
   yield "\tset %s {" % name
   yield "\t\ttype %s" % kind
   if addresses:
@@ -64,7 +64,7 @@ def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
   hostlist.WithAddress(contents, say)
   members = hostgroups.Groups(contents.kind, contents.hosts, say)
   names = {*members, *_SET_RE.findall(contents.previous or "")}
-  sets: Dict[str, List[str]] = {}
+  sets: dict[str, list[str]] = {}
   for name in sorted(names):
     for version in _TYPES:
       found = {address for host in members.get(name, ())

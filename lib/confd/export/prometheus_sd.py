@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 from ganeti.confd.export import hostlist
 from ganeti.confd.export import sanitize
@@ -36,8 +36,8 @@ FIELDS = {
 _PREFIX = "__meta_ganeti_"
 
 
-def _Labels(contents: hostlist.Contents, host: hostlist.Host) -> Dict[str, str]:
-  values: Dict[str, Optional[str]] = {
+def _Labels(contents: hostlist.Contents, host: hostlist.Host) -> dict[str, str]:
+  values: dict[str, Optional[str]] = {
     "cluster": contents.cluster,
     "group": host.group,
     "tags": ",%s," % ",".join(host.tags) if host.tags else None,
@@ -58,7 +58,7 @@ def _Target(host: hostlist.Host, port: int) -> str:
   return "%s:%d" % (address, port)
 
 
-def Targets(contents: hostlist.Contents) -> List[Dict[str, Any]]:
+def Targets(contents: hostlist.Contents) -> list[dict[str, Any]]:
   """Returns target groups, one for each host.
 
   """

@@ -27,7 +27,7 @@ import ipaddress
 import json
 import re
 
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Iterable, Optional
 
 
 _LABEL = "[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -155,7 +155,7 @@ def IsPlain(word: str, identifier: str) -> bool:
   return identifier == _Identifier(word, 0)
 
 
-def Identifiers(words: Iterable[str]) -> Dict[str, str]:
+def Identifiers(words: Iterable[str]) -> dict[str, str]:
   """Returns an identifier for each word, of letters, digits and underscores.
 
   No two words get the same identifier. If several words would, the beginning of

@@ -23,8 +23,7 @@ import asyncio
 import collections
 import sys
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, \
-  OrderedDict, Tuple, Union
+from typing import Any, Callable, Mapping, NamedTuple, OrderedDict, Union
 
 from ganeti.confd.exporter import forked
 
@@ -40,10 +39,10 @@ _TURNS = 20
 Cut = Callable[[Callable[[Any], bool]], bool]
 
 #: Which answer
-Key = Tuple[str, ...]
+Key = tuple[str, ...]
 
 #: The clusters that an answer is about, each with its configuration's version
-Version = Tuple[Tuple[str, int], ...]
+Version = tuple[tuple[str, int], ...]
 
 
 class Busy(Exception):
@@ -124,7 +123,7 @@ class Cache:
     # The least recently used one is first
     self._kept: OrderedDict[Key, _Entry] = collections.OrderedDict()
     self._size = 0
-    self._making: Dict[Tuple[Key, Version], _Making] = {}
+    self._making: dict[tuple[Key, Version], _Making] = {}
     self._turns = asyncio.Semaphore(limits.parallel)
     self._held = 0
 
@@ -200,7 +199,7 @@ class Cache:
       self._Keep(key, version, body, len(body.data))
       return body
 
-  def _Made(self, which: Tuple[Key, Version], task: asyncio.Task[Body]
+  def _Made(self, which: tuple[Key, Version], task: asyncio.Task[Body]
             ) -> None:
     del self._making[which]
     if not task.cancelled():
@@ -232,7 +231,7 @@ class Cache:
     @param current: each cluster's version
 
     """
-    old: List[Key] = [key for (key, entry) in self._kept.items()
+    old: list[Key] = [key for (key, entry) in self._kept.items()
                       if not current.items() >= set(entry.version)]
     for key in old:
       self._Drop(key)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Mapping, NamedTuple, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
@@ -33,7 +33,7 @@ from ganeti.confd.views import placement
 
 #: Fields that pages and metrics need, by table; C{checks}, C{placement} and
 #: C{prometheus_sd} name their own
-_FIELDS: Dict[str, List[str]] = {
+_FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "offline", "drained", "vm_capable",
                  "pip", "sip", "tags", "pinst_cnt", "sinst_cnt"],
   columns.INSTANCE: ["name", "uuid", "pnode", "snodes", "pnode.group", "os",
@@ -58,7 +58,7 @@ _BEHIND_PAUSE = 0.2
 Row = Mapping[str, Any]
 
 
-def Fields(kind: str) -> List[str]:
+def Fields(kind: str) -> list[str]:
   """Lists the fields of a table that are asked for.
 
   """
@@ -80,8 +80,8 @@ class ClusterConfig(NamedTuple):
   #: Time of the last change, in seconds since the epoch; None if not known
   mtime: Any
   #: The rows of each table, by kind
-  tables: Dict[str, List[Row]]
-  findings: List[checks.Finding]
+  tables: dict[str, list[Row]]
+  findings: list[checks.Finding]
 
 
 class Candidates(NamedTuple):
@@ -140,7 +140,7 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
   findings = checks.Check(checks.Known(rows, places, statistics, time.time()))
   # Only checks need disks, which are many, and the networks' long lists of
   # addresses
-  tables: Dict[str, List[Row]] = {
+  tables: dict[str, list[Row]] = {
     **rows, columns.DISK: [],
     columns.NETWORK: [{field: row[field] for field in _FIELDS[columns.NETWORK]}
                       for row in rows[columns.NETWORK]]}

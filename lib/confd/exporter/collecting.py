@@ -19,7 +19,7 @@ import logging
 import pickle
 import time
 
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from ganeti import confd
 from ganeti.confd import client as clientlib
@@ -103,7 +103,7 @@ class Collector:
       functools.partial(collector.Main, self._settings))
     writer = None
     # Calls of L{_TakeChange}, by cluster
-    tasks: Dict[str, asyncio.Future[None]] = {}
+    tasks: dict[str, asyncio.Future[None]] = {}
     try:
       (reader, writer) = await asyncio.open_connection(sock=sock)
       with contextlib.suppress(EOFError, OSError):

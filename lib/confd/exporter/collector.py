@@ -26,8 +26,7 @@ import socket
 import struct
 import time
 
-from typing import Any, Awaitable, Callable, Dict, Mapping, NamedTuple, \
-  Optional
+from typing import Any, Awaitable, Callable, Mapping, NamedTuple, Optional
 
 from ganeti import confd
 from ganeti import errors
@@ -223,7 +222,7 @@ async def _Collect(sock: socket.socket, settings: Mapping[str, Settings]
 
   """
   (reader, writer) = await asyncio.open_connection(sock=sock)
-  clusters: Dict[str, Cluster] = {
+  clusters: dict[str, Cluster] = {
     name: Cluster(name, functools.partial(clientlib.AsyncClient, **arguments),
                   functools.partial(Send, writer))
     for (name, arguments) in settings.items()}

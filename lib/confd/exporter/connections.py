@@ -29,8 +29,7 @@ import contextlib
 import logging
 import socket
 
-from typing import Any, Awaitable, Callable, Dict, List, Optional, \
-  OrderedDict
+from typing import Any, Awaitable, Callable, Optional, OrderedDict
 
 from ganeti.confd.exporter import http1
 
@@ -226,13 +225,13 @@ class _Connection(asyncio.BufferedProtocol):
     self._transport.close()
 
 
-def _Bind(address: str, port: int) -> List[socket.socket]:
+def _Bind(address: str, port: int) -> list[socket.socket]:
   """Makes the listening sockets, one for each address of a name.
 
   @raise OSError: the address cannot be bound
 
   """
-  sockets: List[socket.socket] = []
+  sockets: list[socket.socket] = []
   with contextlib.ExitStack() as stack:
     # asyncio would resolve the name in a thread, see C{forked}
     for (family, kind, protocol, _, name) in dict.fromkeys(
@@ -263,9 +262,9 @@ class Connections:
     #: The one without progress for the longest time is first
     self._active: OrderedDict[_Connection, None] = collections.OrderedDict()
     #: The connections with event streams
-    self._listening: Dict[_Connection, None] = {}
+    self._listening: dict[_Connection, None] = {}
 
-  async def Serve(self, address: str, port: int) -> List[socket.socket]:
+  async def Serve(self, address: str, port: int) -> list[socket.socket]:
     """Begins to serve.
 
     @return: the listening sockets

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Mapping
 
 from ganeti.confd import numerals
 from ganeti.confd.export import hostlist
@@ -40,7 +40,7 @@ def _Port(text: str) -> int:
     raise rowfilter.BadRequest("Not a port: %s" % sanitize.Show(text)) from None
 
 
-def _Labels(query: Mapping[str, str]) -> Dict[str, str]:
+def _Labels(query: Mapping[str, str]) -> dict[str, str]:
   """Takes the labels out of the parameters.
 
   """
@@ -66,7 +66,7 @@ def _Ignore(_: str) -> None:
 
 
 def Targets(clusters: Mapping[str, clusterstate.ClusterConfig], kind: str,
-            query: Mapping[str, str]) -> List[Dict[str, Any]]:
+            query: Mapping[str, str]) -> list[dict[str, Any]]:
   """Lists targets.
 
   @param clusters: configurations, by the cluster's name in the settings

@@ -29,7 +29,7 @@ import socket
 import struct
 import traceback
 
-from typing import Callable, NamedTuple, NoReturn, Tuple
+from typing import Callable, NamedTuple, NoReturn
 
 from ganeti.confd import loglines
 
@@ -190,7 +190,7 @@ async def _Fill(fd: int, buffer: memoryview) -> None:
       loop.remove_reader(fd)
 
 
-async def _Read(fd: int, size: int) -> Tuple[bytes, memoryview]:
+async def _Read(fd: int, size: int) -> tuple[bytes, memoryview]:
   """Reads what a process writes.
 
   @return: one of L{_SUCCESS} and so on, and the result or the error's text
@@ -222,7 +222,7 @@ def _Fork() -> int:
 
 
 async def _Result(source: int, pid: int, limits: Limits
-                  ) -> Tuple[bytes, memoryview]:
+                  ) -> tuple[bytes, memoryview]:
   """Reads what a process writes, and ends the process.
 
   @return: see L{_Read}
@@ -278,7 +278,7 @@ async def Run(function: Callable[[], bytes], limits: Limits = Limits()
 
 
 def Start(main: Callable[[socket.socket], None]
-          ) -> Tuple[int, socket.socket]:
+          ) -> tuple[int, socket.socket]:
   """Starts a process that stays.
 
   @param main: is called in the process, with a socket to the server; where the

@@ -25,8 +25,8 @@ from __future__ import annotations
 import http
 import urllib.parse
 
-from typing import Any, AsyncGenerator, Dict, Mapping, NamedTuple, Optional, \
-  Sequence, Tuple, Union
+from typing import Any, AsyncGenerator, Mapping, NamedTuple, Optional, \
+  Sequence, Union
 
 import h11
 
@@ -60,9 +60,9 @@ class Request(NamedTuple):
   """
   method: str
   #: The segments of the path, decoded: ("", "c", "nodes") of "/c/nodes"
-  path: Tuple[str, ...]
+  path: tuple[str, ...]
   #: Parameters; of several with one name, the first
-  query: Dict[str, str]
+  query: dict[str, str]
   #: By name, in lower case
   headers: Mapping[str, str]
 
@@ -105,12 +105,12 @@ class Refused(Exception):
       {name.replace("_", "-"): value for (name, value) in headers.items()})
 
 
-def _ParseTarget(target: str) -> Tuple[Tuple[str, ...], Dict[str, str]]:
+def _ParseTarget(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
   """Parses path and query in the target of a request.
 
   """
   (path, _, query) = target.partition("?")
-  parameters: Dict[str, str] = {}
+  parameters: dict[str, str] = {}
   for (name, value) in urllib.parse.parse_qsl(query, keep_blank_values=True):
     parameters.setdefault(name, value)
   return (tuple(map(urllib.parse.unquote, path.split("/"))), parameters)

@@ -15,7 +15,7 @@ import logging
 import signal
 import sys
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence
 
 from ganeti import errors
 from ganeti.confd import _version
@@ -44,7 +44,7 @@ _LOCAL = "local"
 _ALL = "all"
 
 
-def _Listen(text: str) -> Tuple[str, int]:
+def _Listen(text: str) -> tuple[str, int]:
   """Parses ADDRESS:PORT.
 
   """
@@ -81,7 +81,7 @@ def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
   return parser.parse_args(argv)
 
 
-def _Settings(names: Optional[str]) -> Dict[str, collector.Settings]:
+def _Settings(names: Optional[str]) -> dict[str, collector.Settings]:
   """Returns the arguments of clients, by cluster.
 
   @param names: as on the command line
@@ -107,7 +107,7 @@ def _Url(sock: Any) -> str:
 
 
 async def _Serve(options: argparse.Namespace,
-                 clusters: Dict[str, collector.Settings]) -> None:
+                 clusters: dict[str, collector.Settings]) -> None:
   """Serves until a signal comes.
 
   @raise OSError: the address cannot be bound

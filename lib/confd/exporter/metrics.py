@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Callable, Counter, Dict, Iterator, List, Mapping, \
-  NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Counter, Iterator, Mapping, NamedTuple, \
+  Optional, Sequence
 
 from prometheus_client import core
 
@@ -29,7 +29,7 @@ from ganeti.confd.views import confdmetrics
 _MEBIBYTE = 1 << 20
 
 #: Values of labels, of any type, and the metric's value
-_Sample = Tuple[Sequence[Any], float]
+_Sample = tuple[Sequence[Any], float]
 
 #: Yields the samples of a family
 _GetSamples = Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]
@@ -44,7 +44,7 @@ class Family(NamedTuple):
   name: str
   text: str
   #: Names of labels beside C{cluster}
-  labels: Tuple[str, ...]
+  labels: tuple[str, ...]
   samples: _GetSamples
   #: Whether each instance has one
   per_instance: bool = False
@@ -98,7 +98,7 @@ def _OnNode(field: str, factor: int = 1) -> _GetSamples:
 
   """
   def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-    sums: Dict[str, float] = collections.defaultdict(float)
+    sums: dict[str, float] = collections.defaultdict(float)
     for row in config.tables[columns.INSTANCE]:
       # As on the map, an instance that is offline takes nothing
       if row["admin_state"] != "offline":
@@ -230,7 +230,7 @@ FAMILIES = [
 _CANDIDATE = ["cluster", "candidate"]
 
 
-def _Daemons(states: _States) -> List[confdmetrics.Daemon]:
+def _Daemons(states: _States) -> list[confdmetrics.Daemon]:
   daemons = []
   for state in states:
     if state.candidates is not None:
@@ -285,7 +285,7 @@ def ConfigFamilies(states: _States, per_instance: bool = True
                                    labels=["cluster", *family.labels])
     # Prometheus refuses two samples with the same labels. Names are unique,
     # unless the configuration is broken.
-    seen: Set[Tuple[str, ...]] = set()
+    seen: set[tuple[str, ...]] = set()
     for state in states:
       if state.config is not None:
         for (values, number) in family.samples(state.config):

@@ -16,8 +16,7 @@ from __future__ import annotations
 import collections
 import urllib.parse
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, \
-  Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstatus
@@ -65,7 +64,7 @@ def _Role(value: Any) -> str:
   return columns.ROLES.get(value, str(value))
 
 
-COLUMNS: Dict[str, List[Column]] = {
+COLUMNS: dict[str, list[Column]] = {
   columns.NODE: [
     Column("name", "Node"), Column("role", "Role", format=_Role),
     Column("group", "Group"), Column("pip", "Primary IP"),
@@ -149,7 +148,7 @@ def _Problem(state: _State) -> markup.Content:
   return E("p", text, class_="problem")
 
 
-def _Candidates(state: _State) -> List[clusterstatus.CandidateStatus]:
+def _Candidates(state: _State) -> list[clusterstatus.CandidateStatus]:
   return [] if state.candidates is None else state.candidates.status.candidates
 
 
@@ -167,7 +166,7 @@ def _CandidateProblems(state: _State) -> Optional[str]:
     bad, humanize.Count(len(candidates), "master candidate"))
 
 
-def _Judge(state: _State) -> Tuple[str, str]:
+def _Judge(state: _State) -> tuple[str, str]:
   """Sums up the state of a cluster.
 
   @return: a class of the style sheet, and the word to show
@@ -259,7 +258,7 @@ def Clusters(clusters: Sequence[_State]) -> str:
   for state in clusters:
     config = state.config
     name = state.cluster
-    numbers: List[markup.Content] = ["-"] * 4
+    numbers: list[markup.Content] = ["-"] * 4
     if config is not None:
       numbers = [len(config.tables[columns.NODE]),
                  len(config.tables[columns.INSTANCE]), len(config.findings),
@@ -312,9 +311,9 @@ def Overview(state: _State) -> str:
 
   """
   config = state.config
-  content: List[markup.Content] = [E("p", _Badge(state)), _Problem(state)]
+  content: list[markup.Content] = [E("p", _Badge(state)), _Problem(state)]
   if config is not None:
-    summary: List[Tuple[str, markup.Content]] = [
+    summary: list[tuple[str, markup.Content]] = [
       ("Name", config.name), ("Serial", config.serial),
       ("Nodes", len(config.tables[columns.NODE])),
       ("Instances", len(config.tables[columns.INSTANCE]))]
@@ -335,7 +334,7 @@ def Map(state: _State, drawing: markup.Markup) -> str:
 
   """
   cluster = state.cluster
-  content: List[markup.Content] = []
+  content: list[markup.Content] = []
   if state.config is not None:
     # An element can be scrolled by keys only while it has the focus
     content = [
@@ -354,7 +353,7 @@ def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool
   """Draws a cluster, as SVG.
 
   """
-  def _Rows(kind: str) -> List[List[Any]]:
+  def _Rows(kind: str) -> list[list[Any]]:
     return [[row[field] for field in placement.FIELDS[kind]]
             for row in config.tables[kind]]
   return markup.Markup(svg.Draw(

@@ -11,7 +11,7 @@ that the server has; no daemon is asked.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence
+from typing import NamedTuple, Sequence
 
 from ganeti.confd.clientlib import filters
 from ganeti.confd.exporter import clusterstate
@@ -31,7 +31,7 @@ class Selection(NamedTuple):
   """Some rows of a table.
 
   """
-  rows: List[clusterstate.Row]
+  rows: list[clusterstate.Row]
   #: Number of rows in the table
   total: int
 

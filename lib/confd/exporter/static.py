@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import pkgutil
 
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 from ganeti.confd.views import svg
 
@@ -43,7 +43,7 @@ def _Read(path: str) -> bytes:
   return data
 
 
-def Files() -> Dict[str, File]:
+def Files() -> dict[str, File]:
   """Reads all files.
 
   @return: by path

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import time
 
-from typing import Callable, List, Optional
+from typing import Callable, Optional
 
 from ganeti.confd.exporter import clusterstate
 
@@ -31,13 +31,13 @@ class Watcher:
   def __init__(self, cluster: str) -> None:
     self.cluster = cluster
     self.version = 0
-    self.listeners: List[Callable[[], None]] = []
+    self.listeners: list[Callable[[], None]] = []
     self._problem: Optional[str] = "not asked yet"
     self._config: Optional[clusterstate.ClusterConfig] = None
     self._candidates: Optional[clusterstate.Candidates] = None
     #: When the cluster answered last; None while it does, or before
     self._lost: Optional[float] = None
-    self._waiting: List[asyncio.Future[None]] = []
+    self._waiting: list[asyncio.Future[None]] = []
 
   @property
   def state(self) -> clusterstate.ClusterState:

@@ -33,8 +33,7 @@ import ipaddress
 import json
 import logging
 
-from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, Iterable, \
-  List, Tuple
+from typing import Any, AsyncGenerator, Awaitable, Callable, Iterable
 
 import prometheus_client
 
@@ -89,15 +88,15 @@ class _Families:
   """Families of metrics as the library's collectors have them.
 
   """
-  def __init__(self, families: List[Any]) -> None:
+  def __init__(self, families: list[Any]) -> None:
     self._families = families
 
   # The library prescribes the name
-  def collect(self) -> List[Any]:
+  def collect(self) -> list[Any]:
     return self._families
 
 
-def _WriteMetrics(families: List[Any]) -> bytes:
+def _WriteMetrics(families: list[Any]) -> bytes:
   registry = prometheus_client.CollectorRegistry()
   collector: Any = _Families(families)
   registry.register(collector)
@@ -168,7 +167,7 @@ class Server:
   @ivar cut: cuts off a client that takes an answer slowly
 
   """
-  def __init__(self, watchers: List[watcher.Watcher], per_instance: bool
+  def __init__(self, watchers: list[watcher.Watcher], per_instance: bool
                ) -> None:
     """@param per_instance: whether there are metrics for each instance
     @raise errors.ConfigurationError: a cluster's name cannot be in a path
@@ -190,7 +189,7 @@ class Server:
       for limits in (_PLAIN, _VARIED, _FILTERED))
     for found in watchers:
       found.listeners.append(self._DropOld)
-    self._handlers: Dict[Tuple[str, ...], _Handler] = {
+    self._handlers: dict[tuple[str, ...], _Handler] = {
       ("", ""): self._Clusters,
       ("", "healthz"): _Static(http1.TEXT_TYPE, b"ok\n"),
       ("", "metrics"): self._Metrics,
@@ -201,7 +200,7 @@ class Server:
       ("", "sd", "instances"): self._Discovery,
       }
     #: By the last part of the path
-    self._cluster_handlers: Dict[str, _ClusterHandler] = {
+    self._cluster_handlers: dict[str, _ClusterHandler] = {
       "": self._Overview,
       "nodes": self._Table,
       "instances": self._Table,
@@ -323,7 +322,7 @@ class Server:
                           owner=drawing)
 
   @staticmethod
-  def _ParseTable(request: http1.Request) -> Tuple[str, str, str]:
+  def _ParseTable(request: http1.Request) -> tuple[str, str, str]:
     """Parses a request for a table.
 
     @return: kind, filter, order
@@ -413,7 +412,7 @@ class Server:
     return await self._EventStream(request, [found])
 
   async def _EventStream(self, request: http1.Request,
-                         watchers: List[watcher.Watcher]) -> http1.Response:
+                         watchers: list[watcher.Watcher]) -> http1.Response:
     """Sends an event for each change (server-sent events).
 
     """
@@ -426,12 +425,12 @@ class Server:
       await stream.__anext__()
     return http1.Response(200, "text/event-stream", stream=stream)
 
-  async def _Events(self, watchers: List[watcher.Watcher]
+  async def _Events(self, watchers: list[watcher.Watcher]
                     ) -> AsyncGenerator[bytes, None]:
     """Yields the parts of an event stream; the first is empty.
 
     """
-    waiting: Dict[asyncio.Task[None], watcher.Watcher] = {}
+    waiting: dict[asyncio.Task[None], watcher.Watcher] = {}
     self._event_streams += 1
     try:
       waiting = {asyncio.ensure_future(i.Changed()): i for i in watchers}

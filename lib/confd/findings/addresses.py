@@ -12,7 +12,7 @@ import collections
 import functools
 import ipaddress
 
-from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import Iterator, Optional, Union
 
 from ganeti.confd.findings import facts
 
@@ -47,7 +47,7 @@ def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
     return None
 
 
-def NetworkNames(known: facts.Facts) -> Dict[str, str]:
+def NetworkNames(known: facts.Facts) -> dict[str, str]:
   """Returns the names of networks for findings, by UUID.
 
   Several networks may have the same name; their UUIDs are appended to it then.
@@ -59,7 +59,7 @@ def NetworkNames(known: facts.Facts) -> Dict[str, str]:
           for network in known.networks}
 
 
-def NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
+def NodeAddresses(known: facts.Facts) -> Iterator[tuple[str, str]]:
   """Yields each address of the nodes and of the cluster, and its owner.
 
   @param known: with the nodes' fields pip and sip, and L{facts.CLUSTER}
@@ -74,7 +74,7 @@ def NodeAddresses(known: facts.Facts) -> Iterator[Tuple[str, str]]:
     yield (master_ip, "the cluster")
 
 
-def Reservations(network: facts.Row, field: str) -> List[str]:
+def Reservations(network: facts.Row, field: str) -> list[str]:
   """Parses the list of a network's reserved addresses.
 
   @param field: instance_reservations or external_reservations
@@ -84,7 +84,7 @@ def Reservations(network: facts.Row, field: str) -> List[str]:
   return text.split(", ") if text else []
 
 
-def Reserved(network: facts.Row) -> Set[str]:
+def Reserved(network: facts.Row) -> set[str]:
   """Returns all reserved addresses of a network.
 
   """

@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
 
 
 #: The fields and places that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {}
+FIELDS: dict[str, list[str]] = {}
 PLACES = [facts.CLUSTER]
 
 

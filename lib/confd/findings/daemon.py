@@ -8,15 +8,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
 
 
 #: The check needs no fields and no places, see L{facts}
-FIELDS: Dict[str, List[str]] = {}
-PLACES: List[str] = []
+FIELDS: dict[str, list[str]] = {}
+PLACES: list[str] = []
 
 
 @registry.Register(

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Tuple
+from typing import Iterator
 
 from ganeti.confd import humanize
 from ganeti.confd.findings import facts
@@ -17,7 +17,7 @@ from ganeti.confd.schema import columns
 
 
 #: The fields that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "offline", "group.uuid", "group",
                  "ndp/exclusive_storage"],
   columns.INSTANCE: ["name", "pnode", "snodes"],
@@ -25,7 +25,7 @@ FIELDS: Dict[str, List[str]] = {
                  "iv_name", "attached", "minors.shared", "spindles",
                  "volumes.shared", "secret.shared"],
   }
-PLACES: List[str] = []
+PLACES: list[str] = []
 
 _MIRRORED = "drbd"
 
@@ -51,7 +51,7 @@ def _MirrorOffline(known: facts.Facts) -> registry.Found:
              % facts.Join(gone))
 
 
-def _MirroredDisks(known: facts.Facts) -> Iterator[Tuple[str, List[str]]]:
+def _MirroredDisks(known: facts.Facts) -> Iterator[tuple[str, list[str]]]:
   """Yields each mirrored disk of an instance, and the disk's nodes.
 
   """
@@ -81,7 +81,7 @@ def _PrimaryIsSecondary(known: facts.Facts) -> registry.Found:
       yield (subject, "has both sides on %s" % nodes[0])
 
 
-def _PrimaryNodes(known: facts.Facts) -> Dict[str, str]:
+def _PrimaryNodes(known: facts.Facts) -> dict[str, str]:
   return {instance["name"]: instance["pnode"] for instance in known.instances}
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Container, Dict, FrozenSet, Iterable, Iterator, List, \
-  Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Container, Iterable, Iterator, Mapping, NamedTuple, \
+  Sequence
 
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
@@ -79,7 +79,7 @@ class Facts(NamedTuple):
     return Object(self.places[CLUSTER])
 
 
-def Backend(known: Facts) -> Iterator[Tuple[Row, Mapping[str, Any]]]:
+def Backend(known: Facts) -> Iterator[tuple[Row, Mapping[str, Any]]]:
   """Yields each instance with its filled backend parameters.
 
   Filling them here is faster than asking the daemon for the filled ones.
@@ -141,15 +141,15 @@ def DiskType(disk: Row) -> str:
   return _DISK_TYPES.get(kind, kind)
 
 
-def DiskTypes(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
+def DiskTypes(disks: Sequence[Row]) -> dict[str, frozenset[str]]:
   """Returns the disk types of each instance, by the instance's name.
 
   @param disks: with the fields instance and dev_type
 
   """
-  types: Dict[str, FrozenSet[str]] = {}
+  types: dict[str, frozenset[str]] = {}
   # Shared by all instances with this one disk type, to save memory
-  single: Dict[str, FrozenSet[str]] = {}
+  single: dict[str, frozenset[str]] = {}
   for disk in disks:
     name = disk["instance"]
     if name is not None:
@@ -159,14 +159,14 @@ def DiskTypes(disks: Sequence[Row]) -> Dict[str, FrozenSet[str]]:
   return types
 
 
-def NodesWith(facts: Facts, flag: str) -> Set[str]:
+def NodesWith(facts: Facts, flag: str) -> set[str]:
   """Returns the names of the nodes whose C{flag} is true.
 
   """
   return {node["name"] for node in facts.nodes if node[flag]}
 
 
-def ExclusiveNodes(known: Facts) -> Set[str]:
+def ExclusiveNodes(known: Facts) -> set[str]:
   """Returns the names of the nodes with exclusive storage.
 
   @param known: with the field ndp/exclusive_storage of nodes
@@ -197,14 +197,14 @@ def JoinSome(items: Sequence[str]) -> str:
   return text
 
 
-def FindTwice(values: Iterable[Tuple[Any, str]]
-              ) -> Iterator[Tuple[Any, List[str]]]:
+def FindTwice(values: Iterable[tuple[Any, str]]
+              ) -> Iterator[tuple[Any, list[str]]]:
   """Yields each value that has several owners, and the owners.
 
   @param values: pairs of value and owner
 
   """
-  owners: Dict[Any, List[str]] = collections.defaultdict(list)
+  owners: dict[Any, list[str]] = collections.defaultdict(list)
   for (value, owner) in values:
     owners[value].append(owner)
   for (value, names) in owners.items():

@@ -18,7 +18,7 @@ Facts:
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, NamedTuple, Sequence
 
 
 _EXCLUSION = "htools:iextags:"
@@ -31,13 +31,13 @@ class Rules(NamedTuple):
 
   """
   #: Prefixes of exclusion tags
-  exclusion: Tuple[str, ...]
+  exclusion: tuple[str, ...]
   #: Prefixes of migration tags
-  migration: Tuple[str, ...]
+  migration: tuple[str, ...]
   #: Pairs of tags: a node with the second counts as having the first, too
-  allowed: Sequence[Tuple[str, str]]
+  allowed: Sequence[tuple[str, str]]
 
-  def ExclusionTags(self, tags: Sequence[str]) -> List[str]:
+  def ExclusionTags(self, tags: Sequence[str]) -> list[str]:
     """Returns those of an instance's tags that are exclusion tags.
 
     """
@@ -51,12 +51,12 @@ class Rules(NamedTuple):
 
     """
     required = {tag for tag in source if tag.startswith(self.migration)}
-    effective: Set[str] = set(target)
+    effective: set[str] = set(target)
     effective.update(old for (old, new) in self.allowed if new in target)
     return required <= effective
 
 
-def _Suffixes(tags: Sequence[str], prefix: str) -> List[str]:
+def _Suffixes(tags: Sequence[str], prefix: str) -> list[str]:
   return [tag[len(prefix):] for tag in tags if tag.startswith(prefix)]
 
 

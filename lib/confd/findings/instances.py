@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections
 
-from typing import Dict, List, Tuple
 
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
@@ -20,7 +19,7 @@ from ganeti.confd.schema import columns
 
 
 #: The fields and places that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "offline", "drained", "vm_capable", "pip", "sip"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "forthcoming",
                      "mtime", "tags", "hypervisor", "custom_beparams",
@@ -130,7 +129,7 @@ def _InstanceHasNodeAddress(known: facts.Facts) -> registry.Found:
   "gnt-instance migrate one of them; hbal(1) suggests a node")
 def _ExclusionTag(known: facts.Facts) -> registry.Found:
   rules = htoolstags.Parse(known.cluster.get("tags"))
-  together: Dict[Tuple[str, str], List[str]] = collections.defaultdict(list)
+  together: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
   for instance in known.instances:
     for tag in rules.ExclusionTags(instance["tags"]):
       together[instance["pnode"], tag].append(instance["name"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 
-from typing import Dict, List
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
@@ -18,14 +17,14 @@ from ganeti.confd.schema import columns
 
 
 #: The fields that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.INSTANCE: ["name", "indexed"],
   columns.NODE: ["name", "indexed"],
   columns.GROUP: ["name", "indexed"],
   columns.NETWORK: ["name", "indexed"],
   columns.DISK: ["instance", "index", "indexed"],
   }
-PLACES: List[str] = []
+PLACES: list[str] = []
 
 #: The objects that Ganeti looks up by name. Networks may share a name, as
 #: Ganeti looks them up by UUID.

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Iterator
 
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
@@ -28,7 +28,7 @@ from ganeti.confd.schema import columns
 
 
 #: The fields and places that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "pip", "sip"],
   columns.NETWORK: ["name", "uuid", "network", "network6", "free_count",
                     "usable_count", "group_list", "instance_reservations",
@@ -43,7 +43,7 @@ _FEW_FREE = 0.1
 _MANY = 1 << 128
 
 
-def _ForInstances(known: facts.Facts) -> Iterator[Tuple[str, facts.Row]]:
+def _ForInstances(known: facts.Facts) -> Iterator[tuple[str, facts.Row]]:
   """Yields the networks that have addresses for instances, with their names.
 
   A network with implausible numbers of addresses is left out.
@@ -122,9 +122,9 @@ def _AreApart(one: facts.Row, other: facts.Row) -> bool:
   """Tells whether two networks have different links in all groups.
 
   """
-  ways: List[Dict[str, Set[Tuple[str, ...]]]] = []
+  ways: list[dict[str, set[tuple[str, ...]]]] = []
   for network in (one, other):
-    links: Dict[str, Set[Tuple[str, ...]]] = {}
+    links: dict[str, set[tuple[str, ...]]] = {}
     for (group, *link) in network["group_list"]:
       links.setdefault(group, set()).add(tuple(link))
     ways.append(links)
@@ -136,7 +136,7 @@ def _AreApart(one: facts.Row, other: facts.Row) -> bool:
 
 
 def _Overlapping(known: facts.Facts, field: str
-                 ) -> Iterator[Tuple[facts.Row, facts.Row]]:
+                 ) -> Iterator[tuple[facts.Row, facts.Row]]:
   """Yields pairs of networks that have addresses in common.
 
   @param field: the field with the networks' addresses

@@ -12,7 +12,7 @@ the same mode and link.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional
 
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
@@ -24,13 +24,13 @@ _NIC_FIELDS = ("nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",
                "nic.networks.names")
 
 #: The fields that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.INSTANCE: ["name", "pnode.group", "pnode.group.uuid", *_NIC_FIELDS],
   columns.GROUP: ["uuid", "networks"],
   columns.NETWORK: ["name", "uuid", "network", "network6",
                     "instance_reservations", "external_reservations"],
   }
-PLACES: List[str] = []
+PLACES: list[str] = []
 
 
 class Nic(NamedTuple):
@@ -51,7 +51,7 @@ class Nic(NamedTuple):
   network_name: Optional[str]
 
   @property
-  def where(self) -> Tuple[str, ...]:
+  def where(self) -> tuple[str, ...]:
     """The scope in which the IP address has to be unique.
 
     """
@@ -70,7 +70,7 @@ def Nics(known: facts.Facts) -> Iterator[Nic]:
       yield Nic("%s, nic/%d" % (instance["name"], index), instance, *nic)
 
 
-def _OnNetworks(known: facts.Facts) -> Iterator[Tuple[Nic, facts.Row]]:
+def _OnNetworks(known: facts.Facts) -> Iterator[tuple[Nic, facts.Row]]:
   """Yields each interface that has a network, and the network.
 
   """

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
 
 from ganeti.confd.findings import addresses
 from ganeti.confd.findings import facts
@@ -18,7 +17,7 @@ from ganeti.confd.schema import columns
 
 #: The fields of tables, and the JSON pointers into the configuration (PLACES),
 #: that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "offline", "drained", "master", "master_candidate",
                  "master_capable", "pip", "sip"],
   }

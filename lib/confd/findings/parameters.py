@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Iterator, Mapping
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
@@ -28,7 +28,7 @@ from ganeti.confd.schema import columns
 
 
 #: The fields and places that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "custom_ndparams"],
   columns.GROUP: ["name", "custom_ndparams", "custom_diskparams"],
   columns.INSTANCE: ["name", "custom_beparams", "custom_nicparams"],
@@ -157,7 +157,7 @@ def _AccessProblems(params: Any) -> Iterator[str]:
         _ACCESS, kind, facts.Quote(value), facts.Join(_ACCESS_MODES))
 
 
-def _OfCluster(cluster: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
+def _OfCluster(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
   default = {name: facts.Object(cluster.get(name)).get("default", {})
              for name in ("beparams", "nicparams")}
   nic_default = default["nicparams"]
@@ -170,14 +170,14 @@ def _OfCluster(cluster: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
       yield ("cluster", "%s: %s" % (what, problem))
 
 
-def _OfGroup(group: facts.Row) -> Iterator[Tuple[str, str]]:
+def _OfGroup(group: facts.Row) -> Iterator[tuple[str, str]]:
   for problem in Problems(group["custom_ndparams"], _ND):
     yield ("group %s" % group["name"], "ndparams: " + problem)
   for problem in _AccessProblems(group["custom_diskparams"]):
     yield ("group %s" % group["name"], "diskparams: " + problem)
 
 
-def _OfNode(node: facts.Row) -> Iterator[Tuple[str, str]]:
+def _OfNode(node: facts.Row) -> Iterator[tuple[str, str]]:
   for problem in Problems(node["custom_ndparams"], _ND):
     yield (node["name"], "ndparams: " + problem)
   for name in _ND_GLOBALS:

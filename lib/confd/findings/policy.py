@@ -21,8 +21,7 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, \
-  Optional, Sequence, Tuple
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import parameters
@@ -31,7 +30,7 @@ from ganeti.confd.schema import columns
 
 
 #: The fields and places that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "group.uuid", "ndp/exclusive_storage"],
   columns.GROUP: ["name", "uuid", "custom_ipolicy", "ipolicy"],
   columns.INSTANCE: ["name", "pnode", "snodes", "custom_beparams", "nic.modes"],
@@ -60,7 +59,7 @@ _OLD_KEYS = frozenset([_MIN, _MAX])
 
 #: The name of a property that a policy limits, and an instance's value of it;
 #: None if the value is not known
-_Value = Tuple[str, Optional[float]]
+_Value = tuple[str, Optional[float]]
 
 
 def _SpecificationProblems(name: str, stored: Any) -> Iterator[str]:
@@ -157,7 +156,7 @@ def _InvalidPolicy(known: facts.Facts) -> registry.Found:
           yield ("group %s" % group["name"], problem)
 
 
-def _Outside(values: Sequence[_Value], pair: Any) -> List[str]:
+def _Outside(values: Sequence[_Value], pair: Any) -> list[str]:
   """Returns a sentence about each value outside of a pair of specifications.
 
   """
@@ -176,8 +175,8 @@ def _Outside(values: Sequence[_Value], pair: Any) -> List[str]:
   return result
 
 
-def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
-                values: Sequence[_Value]) -> List[str]:
+def _Violations(policy: Mapping[str, Any], types: frozenset[str],
+                values: Sequence[_Value]) -> list[str]:
   """Returns a sentence about each way in which an instance violates a policy.
 
   @param types: the instance's disk types
@@ -185,7 +184,7 @@ def _Violations(policy: Mapping[str, Any], types: FrozenSet[str],
 
   """
   pairs = policy.get(_MINMAX)
-  nothing: List[str] = []
+  nothing: list[str] = []
   outside = min((_Outside(values, pair)
                  for pair in (pairs if isinstance(pairs, list) else [])),
                 key=len, default=nothing)
@@ -202,14 +201,14 @@ class _Shape(NamedTuple):
   #: The UUID of the instance's group
   group: str
   #: The instance's disk types
-  types: FrozenSet[str]
+  types: frozenset[str]
   memory: Optional[float]
   cpus: Optional[float]
   nics: int
   spindles: Optional[float]
-  sizes: Tuple[Optional[float], ...]
+  sizes: tuple[Optional[float], ...]
 
-  def Values(self) -> List[_Value]:
+  def Values(self) -> list[_Value]:
     """Returns the properties as names and values.
 
     """
@@ -224,18 +223,18 @@ def _Number(value: Any) -> Optional[float]:
   return value if isinstance(value, (int, float)) else None
 
 
-def _Shapes(known: facts.Facts) -> Iterator[Tuple[str, _Shape]]:
+def _Shapes(known: facts.Facts) -> Iterator[tuple[str, _Shape]]:
   """Yields each instance's name and shape.
 
   """
   groups = {node["name"]: node["group.uuid"] for node in known.nodes}
   exclusive = facts.ExclusiveNodes(known)
   types = facts.DiskTypes(known.disks)
-  disks: Dict[str, List[facts.Row]] = collections.defaultdict(list)
+  disks: dict[str, list[facts.Row]] = collections.defaultdict(list)
   for disk in known.disks:
     if disk["instance"] is not None:
       disks[disk["instance"]].append(disk)
-  nothing: FrozenSet[str] = frozenset()
+  nothing: frozenset[str] = frozenset()
   for (instance, backend) in facts.Backend(known):
     name = instance["name"]
     mine = disks[name]
@@ -258,7 +257,7 @@ def _Shapes(known: facts.Facts) -> Iterator[Tuple[str, _Shape]]:
 def _PolicyViolation(known: facts.Facts) -> registry.Found:
   policies = {group["uuid"]: group["ipolicy"] for group in known.groups}
   # Violations by shape, as many instances have the same shape
-  found: Dict[_Shape, List[str]] = {}
+  found: dict[_Shape, list[str]] = {}
   for (name, shape) in _Shapes(known):
     if shape not in found:
       found[shape] = _Violations(policies.get(shape.group, {}), shape.types,

@@ -13,7 +13,7 @@ cluster remembers.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Tuple
+from typing import Iterator
 
 from ganeti.confd.findings import facts
 from ganeti.confd.findings import registry
@@ -21,14 +21,14 @@ from ganeti.confd.schema import columns
 
 
 #: The fields and places that the checks need, see L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.INSTANCE: ["name", "network_port"],
   columns.DISK: ["instance", "index", "attached", "port"],
   }
 PLACES = [facts.CLUSTER]
 
 
-def _Ports(known: facts.Facts) -> Iterator[Tuple[int, str]]:
+def _Ports(known: facts.Facts) -> Iterator[tuple[int, str]]:
   """Yields each port that is used or in the pool of free ports, and its user.
 
   """

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
 
 from ganeti.confd import humanize
 from ganeti.confd.findings import facts
@@ -19,12 +18,12 @@ from ganeti.confd.schema import columns
 
 #: The fields that the check needs in addition to those of L{nics}, see
 #: L{facts}
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "group"],
   columns.GROUP: ["name", "networks"],
   columns.NETWORK: ["uuid"],
   }
-PLACES: List[str] = []
+PLACES: list[str] = []
 
 
 @registry.Register(

@@ -13,7 +13,7 @@ the order in which L{ganeti.confd.views.checks} imports those modules.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, NamedTuple, Tuple
+from typing import Callable, Iterator, NamedTuple
 
 from ganeti.confd.findings import facts
 
@@ -22,7 +22,7 @@ WARNING = "warning"
 CRITICAL = "critical"
 
 #: A check yields pairs of subject and text
-Found = Iterator[Tuple[str, str]]
+Found = Iterator[tuple[str, str]]
 
 _Find = Callable[[facts.Facts], Found]
 
@@ -57,7 +57,7 @@ class Check(NamedTuple):
   find: _Find
 
 
-CHECKS: Dict[str, Check] = {}
+CHECKS: dict[str, Check] = {}
 
 
 def Register(name: str, severity: str, text: str, advice: str

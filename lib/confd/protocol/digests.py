@@ -24,7 +24,7 @@ from ganeti.confd.typed import TYPE_CHECKING
 if TYPE_CHECKING:
   from hashlib import blake2b as blake2b, sha1 as sha1, sha256 as sha256
   from hmac import compare_digest as compare_digest
-  from typing import Callable, Protocol, Tuple
+  from typing import Callable, Protocol
 
   class Hash(Protocol):
     """The hash objects that the functions below return."""
@@ -66,7 +66,7 @@ def UseOpenSsl() -> None:
 
 
 def Hmac(key: bytes, function: Callable[[bytes], Hash]
-         ) -> Tuple[Hash, Hash]:
+         ) -> tuple[Hash, Hash]:
   """Prepares a key for HMAC (RFC 2104).
 
   @param function: L{sha1} or L{sha256}

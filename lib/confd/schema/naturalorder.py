@@ -13,7 +13,7 @@ import re
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Any, Tuple, Union
+  from typing import Any, Union
 
 
 
@@ -30,7 +30,7 @@ def NaturalKey(name: str) -> list[Union[str, int]]:
   return parts
 
 
-def AnyKey(value: Any) -> Tuple[int, Any]:
+def AnyKey(value: Any) -> tuple[int, Any]:
   """Returns the sort key of any value: None first, then numbers, then texts.
 
   """

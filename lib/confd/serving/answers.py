@@ -34,7 +34,7 @@ from ganeti.confd.serving import replay
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, Hashable, List, Optional, Union
+  from typing import Any, Callable, Hashable, Optional, Union
 
 
 #: An answer with more items is left to the process for large answers; a worker
@@ -141,7 +141,7 @@ class _Cache:
   def __init__(self, limit: int) -> None:
     self._limit = limit
     self._size = 0
-    self._outcomes: Dict[Hashable, Outcome] = {}
+    self._outcomes: dict[Hashable, Outcome] = {}
     self.get: Callable[[Hashable], Optional[Outcome]] = self._outcomes.get
 
   def Put(self, key: _Key, outcome: Outcome) -> None:
@@ -180,7 +180,7 @@ def _IsLarge(answer: Any) -> bool:
 
   """
   items = 0
-  todo: List[Any] = [[answer]]
+  todo: list[Any] = [[answer]]
   while todo:
     value = todo.pop()
     # Compare types, which is quicker than isinstance: each new answer is
@@ -210,7 +210,7 @@ class Quick:
     self.remembered: Callable[[Any], Optional[Outcome]] = self._cache.get
     # Answers with one node's address, by that address. There are few nodes, so
     # the cache stays small however many instances are asked for.
-    self._addresses: Dict[querylib.Result, Answer] = {}
+    self._addresses: dict[querylib.Result, Answer] = {}
 
   def Known(self, request: wire.Request) -> Optional[Outcome]:
     """Returns an outcome that costs no more than some look-ups, or None.
@@ -370,7 +370,7 @@ class Loader:
 
   """
   def __init__(self, serial: int,
-               collect: Callable[[], Dict[str, Any]]) -> None:
+               collect: Callable[[], dict[str, Any]]) -> None:
     """@param collect: makes the answer to STATS
 
     """

@@ -26,8 +26,7 @@ from ganeti.confd.serving import waiting
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Dict, MutableSequence, Optional, Protocol, \
-    Set, Tuple, Union
+  from typing import Any, Callable, MutableSequence, Optional, Protocol, Union
 
 
 _STATUS_COUNTER = {
@@ -36,7 +35,7 @@ _STATUS_COUNTER = {
   constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
     counters.INDEX[counters.NOT_IMPLEMENTED],
   }
-_QUERY_COUNTER: Dict[Optional[int], int] = {
+_QUERY_COUNTER: dict[Optional[int], int] = {
   number: counters.INDEX[counters.QueryName(kind)]
   for (kind, number) in protocol.REQUEST_TYPES.items()}
 _UNKNOWN_TYPE = counters.INDEX[counters.UNKNOWN_TYPE]
@@ -110,7 +109,7 @@ class Responder:
     self._not_permitted = answers.Encode(protocol.NOT_PERMITTED, source.serial)
     self._too_many = answers.Encode(protocol.TOO_MANY, source.serial)
     self._bad_argument = answers.Encode(protocol.BAD_ARGUMENT, source.serial)
-    self._failed: Set[Optional[int]] = set()
+    self._failed: set[Optional[int]] = set()
 
   def Respond(self, datagram: bytes, now: float, forwarded: bool = False
               ) -> Union[bytes, answers.Elsewhere, Later, None]:
@@ -236,7 +235,7 @@ class Responder:
     return self._key if request.reader is None else request.reader
 
   def _Pack(self, answer: answers.Answer, key: wire.Key, rsalt: str
-            ) -> Tuple[answers.Answer, Optional[bytes]]:
+            ) -> tuple[answers.Answer, Optional[bytes]]:
     """Packs an answer into a reply, or the error TOO_LARGE instead.
 
     @return: the answer in the reply, and the reply; None as the reply if the

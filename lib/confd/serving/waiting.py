@@ -31,7 +31,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Dict, Iterator, List, Optional, Tuple
+  from typing import Any, Iterator, Optional
 
 
 #: Longest wait that a client may ask for, in seconds
@@ -93,8 +93,8 @@ class Ready(NamedTuple):
 
   """
   reply: bytes
-  control: List[Tuple[int, int, bytes]]
-  address: Tuple[Any, ...]
+  control: list[tuple[int, int, bytes]]
+  address: tuple[Any, ...]
 
 
 class _Kept(NamedTuple):
@@ -105,8 +105,8 @@ class _Kept(NamedTuple):
   sent: int
   #: Number of the tick at whose end the reply is due
   tick: int
-  control: List[Tuple[int, int, bytes]]
-  address: Tuple[Any, ...]
+  control: list[tuple[int, int, bytes]]
+  address: tuple[Any, ...]
 
 
 class Waiting:
@@ -115,10 +115,10 @@ class Waiting:
   """
   def __init__(self) -> None:
     # Pending requests by their signed replies
-    self._kept: Dict[bytes, _Kept] = {}
+    self._kept: dict[bytes, _Kept] = {}
     # Replies by the tick when they are due; a dictionary as an ordered set
-    self._ticks: Dict[int, Dict[bytes, None]] = {}
-    self._of_address: Dict[str, int] = {}
+    self._ticks: dict[int, dict[bytes, None]] = {}
+    self._of_address: dict[str, int] = {}
 
   def __len__(self) -> int:
     return len(self._kept)

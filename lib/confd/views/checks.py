@@ -11,7 +11,7 @@ subject.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ganeti.confd.findings import cluster
 from ganeti.confd.findings import daemon
@@ -40,11 +40,11 @@ _SUBJECTS = [cluster, daemon, disks, instances, names, networks, nics, nodes,
              parameters, policy, ports, references]
 
 
-def _Fields() -> Dict[str, List[str]]:
+def _Fields() -> dict[str, list[str]]:
   """Merges the fields that the modules of checks need.
 
   """
-  result: Dict[str, List[str]] = {}
+  result: dict[str, list[str]] = {}
   for subject in _SUBJECTS:
     for (kind, names) in subject.FIELDS.items():
       known = result.setdefault(kind, [])
@@ -53,10 +53,10 @@ def _Fields() -> Dict[str, List[str]]:
 
 
 #: The fields that the checks need, by table
-FIELDS: Dict[str, List[str]] = _Fields()
+FIELDS: dict[str, list[str]] = _Fields()
 
 #: The places in the configuration that the checks need, as JSON pointers
-PLACES: List[str] = list(dict.fromkeys(
+PLACES: list[str] = list(dict.fromkeys(
   place for subject in _SUBJECTS for place in subject.PLACES))
 
 
@@ -79,7 +79,7 @@ def Known(tables: Mapping[str, Sequence[factslib.Row]],
                statistics["config"].get("stale") is True, now)
 
 
-def Check(facts: Facts, ignore: Iterable[str] = ()) -> List[Finding]:
+def Check(facts: Facts, ignore: Iterable[str] = ()) -> list[Finding]:
   """Runs the checks.
 
   @param ignore: the names of checks to leave out

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 
-from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import printable
 
@@ -75,12 +75,12 @@ class Daemon(NamedTuple):
 
   """
   #: The values of the labels that identify the daemon
-  labels: Tuple[str, ...]
+  labels: tuple[str, ...]
   #: The answer to STATS; None if the daemon did not answer
   answer: Optional[Mapping[str, Any]]
 
 
-def Flatten(answer: Mapping[str, Any]) -> Iterator[Tuple[Tuple[str, ...], Any]]:
+def Flatten(answer: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
   """Yields the path and value of each single value in an answer.
 
   """

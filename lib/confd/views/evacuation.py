@@ -29,8 +29,7 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Counter, Dict, FrozenSet, List, Mapping, NamedTuple, \
-  Optional, Sequence, Set, Tuple
+from typing import Any, Counter, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.findings import facts
@@ -55,7 +54,7 @@ _CANNOT_MIGRATE = frozenset(["chroot", "lxc"])
 Row = Mapping[str, Any]
 
 #: The fields that a plan needs, by table
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "group.uuid", "offline", "drained", "vm_capable",
                  "tags"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "disk_template",
@@ -81,7 +80,7 @@ class Step(NamedTuple):
   #: The proposed target node, one of C{targets}; None if there are no targets
   target: Optional[str]
   #: The nodes that can take the instance
-  targets: List[str]
+  targets: list[str]
   disk_template: str
   #: MiB of memory that the instance needs on the target node; 0 if it is down;
   #: None if the configuration does not say
@@ -95,9 +94,9 @@ class Plan(NamedTuple):
 
   """
   node: str
-  steps: List[Step]
+  steps: list[Step]
   #: MiB of memory that the steps add to each target node
-  memory: Dict[str, int]
+  memory: dict[str, int]
 
 
 class _Loads:
@@ -110,7 +109,7 @@ class _Loads:
     self._primary: Counter[str] = collections.Counter()
     self._secondary: Counter[str] = collections.Counter()
     #: Pairs of a node and an exclusion tag of one of its primary instances
-    self._tags: Set[Tuple[str, str]] = set()
+    self._tags: set[tuple[str, str]] = set()
     for row in instances:
       self._Add(row, row["pnode"])
       for name in row["snodes"]:
@@ -161,7 +160,7 @@ class _Evacuated(NamedTuple):
   others: Sequence[str]
   rules: htoolstags.Rules
 
-  def Migratable(self, targets: Sequence[str]) -> List[str]:
+  def Migratable(self, targets: Sequence[str]) -> list[str]:
     """Returns the targets to which migration tags permit a migration.
 
     """
@@ -183,14 +182,14 @@ def _WhyNotUsable(row: Row) -> Optional[str]:
   return None
 
 
-def _WhyNoCommand(row: Row, types: FrozenSet[str]) -> str:
+def _WhyNoCommand(row: Row, types: frozenset[str]) -> str:
   return ("no command moves %s instance with disks of these types: %s" %
           ("a forthcoming" if row["forthcoming"] else "an",
            ", ".join(sorted(types))))
 
 
 def _SecondaryTargets(row: Row, node: _Evacuated, nodes: Mapping[str, Row]
-                      ) -> Tuple[List[str], Optional[str]]:
+                      ) -> tuple[list[str], Optional[str]]:
   """Tells whether an instance's secondary node can take the instance.
 
   @return: the node and None, or no node and the reason
@@ -223,7 +222,7 @@ def _WhyDown(row: Row, node: _Evacuated, targets: Sequence[str]
   return None
 
 
-def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Evacuated,
+def _PrimaryStep(row: Row, types: frozenset[str], node: _Evacuated,
                  nodes: Mapping[str, Row], loads: _Loads) -> Step:
   """Plans the step of an instance whose primary node is evacuated.
 
@@ -232,7 +231,7 @@ def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Evacuated,
   """
   is_up = row["admin_state"] == "up"
   action: Optional[str] = FAIL_OVER
-  targets: List[str] = []
+  targets: list[str] = []
   problem: Optional[str] = None
   if types <= _SHARED:
     targets = list(node.others)
@@ -263,13 +262,13 @@ def _PrimaryStep(row: Row, types: FrozenSet[str], node: _Evacuated,
               row["be/maxmem"] if is_up else 0, problem)
 
 
-def _SecondaryStep(row: Row, types: FrozenSet[str], node: _Evacuated,
+def _SecondaryStep(row: Row, types: frozenset[str], node: _Evacuated,
                    nodes: Mapping[str, Row], loads: _Loads) -> Step:
   """Plans the step of an instance whose secondary node is evacuated.
 
   """
   action: Optional[str] = None
-  targets: List[str] = []
+  targets: list[str] = []
   problem: Optional[str] = None
   if not types or not types <= _MIRRORED:
     problem = _WhyNoCommand(row, types)
@@ -313,7 +312,7 @@ def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
   instances = tables[columns.INSTANCE]
   loads = _Loads(instances, rules)
   types = facts.DiskTypes(tables[columns.DISK])
-  nothing: FrozenSet[str] = frozenset()
+  nothing: frozenset[str] = frozenset()
   steps = [_PrimaryStep(row, types.get(row["name"], nothing), leaving, nodes,
                         loads)
            for row in instances if row["pnode"] == node]
@@ -325,11 +324,11 @@ def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
   return Plan(node, steps, _Memory(steps))
 
 
-def _Memory(steps: Sequence[Step]) -> Dict[str, int]:
+def _Memory(steps: Sequence[Step]) -> dict[str, int]:
   """Sums up the memory that the steps add to each target node.
 
   """
-  memory: Dict[str, int] = {}
+  memory: dict[str, int] = {}
   for step in steps:
     size = humanize.Mebibytes(step.memory)
     if step.target is not None and size:

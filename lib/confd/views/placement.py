@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 
-from typing import Counter, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Counter, NamedTuple, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.schema import columns
@@ -18,7 +18,7 @@ from ganeti.confd.schema import naturalorder
 
 
 #: The fields of L{NodeSummary} and L{InstanceSummary} in order, by table
-FIELDS: Dict[str, List[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "sinst_cnt"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "be/maxmem"],
   }
@@ -40,7 +40,7 @@ class InstanceSummary(NamedTuple):
   """
   name: str
   primary: str
-  secondaries: List[str]
+  secondaries: list[str]
   state: str
   memory: int
 
@@ -56,11 +56,11 @@ class Load(NamedTuple):
 
 
 def ByGroup(nodes: Sequence[NodeSummary]
-            ) -> List[Tuple[str, List[NodeSummary]]]:
+            ) -> list[tuple[str, list[NodeSummary]]]:
   """Returns the nodes of each group; nodes without a group come under "-".
 
   """
-  groups: Dict[str, List[NodeSummary]] = {}
+  groups: dict[str, list[NodeSummary]] = {}
   for node in nodes:
     groups.setdefault(node.group or "-", []).append(node)
   return sorted(groups.items(),

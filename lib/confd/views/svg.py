@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import collections
 
-from typing import Counter, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Counter, Iterable, NamedTuple, Sequence
 from xml.sax import saxutils
 
 from ganeti.confd import humanize
@@ -107,7 +107,7 @@ class _Pen:
 
   """
   def __init__(self) -> None:
-    self.lines: List[str] = []
+    self.lines: list[str] = []
 
   def Text(self, x: float, y: float, text: str, looks: str = "",
            turn: int = 0) -> None:
@@ -198,7 +198,7 @@ class _Drawing:
   def width(self) -> float:
     return 2 * _MARGIN + self._a_row * (_BOX + _GAP) - _GAP
 
-  def Describe(self) -> List[str]:
+  def Describe(self) -> list[str]:
     """Returns sentences about the groups, for readers who do not see the boxes.
 
     """
@@ -296,7 +296,7 @@ class _Matrix:
   def width(self) -> float:
     return 2 * _MARGIN + self._margin + self._cell * len(self._names)
 
-  def _Everything(self) -> List[Tuple[_Pair, int]]:
+  def _Everything(self) -> list[tuple[_Pair, int]]:
     """Returns the pairs in which one node has all mirrors of another node.
 
     """
@@ -305,7 +305,7 @@ class _Matrix:
              if peers[pair.primary] == 1 and count >= _EVERYTHING]
     return sorted(found, key=lambda item: -item[1])
 
-  def Describe(self) -> List[str]:
+  def Describe(self) -> list[str]:
     """Returns a sentence about each node with all mirrors on one other node.
 
     """

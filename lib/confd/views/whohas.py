@@ -15,8 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, \
-  Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 
 #: Kinds of words
@@ -94,10 +93,10 @@ class Match(NamedTuple):
   nic: Optional[Nic]
   #: The instance's primary node, or the node itself
   node: Optional[NodeIps]
-  secondaries: List[NodeIps]
+  secondaries: list[NodeIps]
 
 
-def AsDict(match: Match) -> Dict[str, Any]:
+def AsDict(match: Match) -> dict[str, Any]:
   """Converts a match to a JSON object.
 
   """
@@ -133,7 +132,7 @@ def _SpellMac(text: Any) -> Optional[str]:
   return ":".join(digits[i:i + 2] for i in range(0, len(digits), 2))
 
 
-_SPELL: Dict[str, Callable[[Any], Optional[str]]] = {
+_SPELL: dict[str, Callable[[Any], Optional[str]]] = {
   IP: _SpellIp,
   MAC: _SpellMac,
   }
@@ -150,7 +149,7 @@ def Parse(word: str) -> Sought:
   return Sought(NAME, word)
 
 
-def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> List[str]:
+def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> list[str]:
   """Returns the names of the instances that have an address.
 
   @param sought: an IP or MAC address
@@ -164,7 +163,7 @@ def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> List[str]:
 
 
 def _OfInstance(sought: Sought, row: _Row, find: Callable[[str], NodeIps]
-                ) -> List[Match]:
+                ) -> list[Match]:
   name = row["name"]
   node = None if row["pnode"] is None else find(row["pnode"])
   mirrors = [find(i) for i in row["snodes"]]
@@ -181,7 +180,7 @@ def _OfInstance(sought: Sought, row: _Row, find: Callable[[str], NodeIps]
   return matches
 
 
-def _OfNode(sought: Sought, node: NodeIps) -> List[Match]:
+def _OfNode(sought: Sought, node: NodeIps) -> list[Match]:
   addresses = [(PRIMARY_IP, node.primary_ip)]
   if node.secondary_ip != node.primary_ip:
     addresses.append((SECONDARY_IP, node.secondary_ip))
@@ -192,7 +191,7 @@ def _OfNode(sought: Sought, node: NodeIps) -> List[Match]:
 
 def Find(sought: Sought, instances: Sequence[_Row], nodes: Sequence[_Row],
          named: Optional[str] = None,
-         master: Optional[Sequence[str]] = None) -> List[Match]:
+         master: Optional[Sequence[str]] = None) -> list[Match]:
   """Returns the objects that have an address or name.
 
   @param instances: the instances that have it, with L{INSTANCE_FIELDS}
