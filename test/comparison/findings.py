@@ -179,7 +179,7 @@ class Comparison(comparer.Comparer):
     messages = self._ganeti.Verify(case.config)
     with client.Client(["%s:%d" % (daemon.address, daemon.port)],
                        key=daemon.key) as asker:
-      found = checks.Check(cmd_check.Fetch(asker).facts)
+      found = checks.Check(cmd_check.Fetch(asker).config)
     self.counts["configurations"] += 1
     self.counts["findings"] += len(found)
     if isinstance(messages, str):

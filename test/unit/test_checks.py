@@ -109,9 +109,9 @@ def _Load(config):
 
 
 def _Check(snap):
-  known = checks.Known(_Tables(snap, checks.FIELDS),
+  known = checks.Read(_Tables(snap, checks.FIELDS),
                        {place: snap.document.get(place.strip("/"))
-                        for place in checks.PLACES},
+                        for place in checks.POINTERS},
                        {"config": {"warnings": 0}}, 1700000000.5)
   return checks.Check(known)
 

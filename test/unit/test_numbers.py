@@ -341,8 +341,8 @@ class TestClient(unittest.TestCase):
           row.update((name, odd) for name in _NumericFields(what, row))
         tables[what] = rows
       with self.subTest(odd=str(odd)[:20]):
-        places = dict.fromkeys(checks.PLACES, {"tcpudp_port_pool": [1]})
-        checks.Check(checks.Known(tables, places, {"config": {}}, 1700000000))
+        places = dict.fromkeys(checks.POINTERS, {"tcpudp_port_pool": [1]})
+        checks.Check(checks.Read(tables, places, {"config": {}}, 1700000000))
 
   @hypothesis.given(st.data())
   def testViews(self, data):
@@ -358,10 +358,10 @@ class TestClient(unittest.TestCase):
     cmd_map.Text(nodes, instances)
     cmd_map.Dot(nodes, instances)
     evacuation.Make("node1.example.com", tables, [])
-    for places in [{place: None for place in checks.PLACES},
+    for places in [{place: None for place in checks.POINTERS},
                    {place: data.draw(st.sampled_from(ODD_VALUES))
-                    for place in checks.PLACES}]:
-      checks.Check(checks.Known(tables, places, {"config": {}}, 1700000000))
+                    for place in checks.POINTERS}]:
+      checks.Check(checks.Read(tables, places, {"config": {}}, 1700000000))
     for row in tables[columns.INSTANCE]:
       for value in row.values():
         humanize.FormatMebibytes(value)

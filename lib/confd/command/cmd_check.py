@@ -4,7 +4,7 @@
 
 """confd-client's command "check": finds faults and risks in a configuration.
 
-This module asks for the facts, and L{checks} looks for faults in them. The
+This module asks for the data, and L{checks} looks for faults in them. The
 first line and the exit code are those of a Nagios plugin.
 
 """
@@ -38,23 +38,23 @@ _STATES = {
 
 
 class Fetched(NamedTuple):
-  """The facts to check.
+  """The data to check.
 
   """
-  facts: checks.Facts
+  config: checks.ConfigData
   #: The reply with the tables
   reply: clientlib.Reply[Any]
 
 
 def Fetch(client: clientlib.Client) -> Fetched:
-  """Asks for the facts.
+  """Asks for the data.
 
   """
   reply = client.Tables(checks.FIELDS)
-  places = {path: client.Config(path, optional=True).answer
-            for path in checks.PLACES}
+  values = {path: client.Config(path, optional=True).answer
+            for path in checks.POINTERS}
   statistics = client.Query(protocol.REQ_STATS).answer
-  return Fetched(checks.Known(reply.answer, places, statistics, time.time()),
+  return Fetched(checks.Read(reply.answer, values, statistics, time.time()),
                  reply)
 
 
@@ -91,7 +91,7 @@ def _Lines(findings: Sequence[checks.Finding], fetched: Fetched) -> list[str]:
   lines = ["CONFD %s - %s in %d instances on %d nodes, serial %d |"
            " findings=%d;;;0 critical=%d;;;0" %
            (state, humanize.Count(len(findings), "finding"),
-            len(fetched.facts.instances), len(fetched.facts.nodes),
+            len(fetched.config.instances), len(fetched.config.nodes),
             fetched.reply.serial, len(findings), critical)]
   for (name, group) in itertools.groupby(findings, lambda i: i.check):
     check = checks.CHECKS[name]
@@ -113,7 +113,7 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   gc.disable()
   with output.Progress(client):
     fetched = Fetch(client)
-  findings = checks.Check(fetched.facts, ignored)
+  findings = checks.Check(fetched.config, ignored)
   (state, code) = _Worst(findings)
   if opts.json:
     output.PrintReply(fetched.reply._replace(answer={

@@ -132,20 +132,20 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
         (reply.serial, serial))
     time.sleep(_BEHIND_PAUSE)
     reply = asker.Tables({kind: Fields(kind) for kind in _FIELDS})
-  places = {path: asker.Config(path, optional=True).answer
-            for path in [*checks.PLACES, _CLUSTER_NAME, _MTIME]}
+  values = {path: asker.Config(path, optional=True).answer
+            for path in [*checks.POINTERS, _CLUSTER_NAME, _MTIME]}
   statistics = asker.Query(protocol.REQ_STATS).answer
   version = asker.Ping().answer
   rows: Mapping[str, Any] = reply.answer
-  findings = checks.Check(checks.Known(rows, places, statistics, time.time()))
+  findings = checks.Check(checks.Read(rows, values, statistics, time.time()))
   # Only checks need disks, which are many, and the networks' long lists of
   # addresses
   tables: dict[str, list[Row]] = {
     **rows, columns.DISK: [],
     columns.NETWORK: [{field: row[field] for field in _FIELDS[columns.NETWORK]}
                       for row in rows[columns.NETWORK]]}
-  return ClusterConfig(reply.serial, str(places[_CLUSTER_NAME]), version,
-                       places[_MTIME], tables, findings)
+  return ClusterConfig(reply.serial, str(values[_CLUSTER_NAME]), version,
+                       values[_MTIME], tables, findings)
 
 
 async def AskCandidates(asker: clientlib.AsyncClient) -> Candidates:

@@ -14,7 +14,7 @@ import ipaddress
 
 from typing import Iterator, Optional, Union
 
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -47,34 +47,34 @@ def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
     return None
 
 
-def NetworkNames(known: facts.Facts) -> dict[str, str]:
+def NetworkNames(config: data.ConfigData) -> dict[str, str]:
   """Returns the names of networks for findings, by UUID.
 
   Several networks may have the same name; their UUIDs are appended to it then.
 
   """
-  counts = collections.Counter(network["name"] for network in known.networks)
+  counts = collections.Counter(network["name"] for network in config.networks)
   return {network["uuid"]: (network["name"] if counts[network["name"]] == 1 else
                             "%(name)s (%(uuid)s)" % network)
-          for network in known.networks}
+          for network in config.networks}
 
 
-def NodeAddresses(known: facts.Facts) -> Iterator[tuple[str, str]]:
+def NodeAddresses(config: data.ConfigData) -> Iterator[tuple[str, str]]:
   """Yields each address of the nodes and of the cluster, and its owner.
 
-  @param known: with the nodes' fields pip and sip, and L{facts.CLUSTER}
+  @param config: with the nodes' fields pip and sip, and L{data.CLUSTER}
 
   """
-  for node in known.nodes:
+  for node in config.nodes:
     for address in dict.fromkeys([node["pip"], node["sip"]]):
       if address is not None:
         yield (address, "node %s" % node["name"])
-  master_ip = known.cluster.get("master_ip")
+  master_ip = config.cluster.get("master_ip")
   if isinstance(master_ip, str):
     yield (master_ip, "the cluster")
 
 
-def Reservations(network: facts.Row, field: str) -> list[str]:
+def Reservations(network: data.Row, field: str) -> list[str]:
   """Parses the list of a network's reserved addresses.
 
   @param field: instance_reservations or external_reservations
@@ -84,7 +84,7 @@ def Reservations(network: facts.Row, field: str) -> list[str]:
   return text.split(", ") if text else []
 
 
-def Reserved(network: facts.Row) -> set[str]:
+def Reserved(network: data.Row) -> set[str]:
   """Returns all reserved addresses of a network.
 
   """

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import registry
 
 
-#: The fields and places that the checks need, see L{facts}
+#: The fields and JSON pointers that the checks need, see L{data}
 FIELDS: dict[str, list[str]] = {}
-PLACES = [facts.CLUSTER]
+POINTERS = [data.CLUSTER]
 
 
 @registry.Register(
@@ -24,15 +24,15 @@ PLACES = [facts.CLUSTER]
   " no parameters",
   "gnt-cluster modify --enabled-hypervisors=... or"
   " --enabled-disk-templates=...")
-def _NothingEnabled(known: facts.Facts) -> registry.Found:
+def _NothingEnabled(config: data.ConfigData) -> registry.Found:
   for (key, what) in [("enabled_hypervisors", "hypervisor"),
                       ("enabled_disk_templates", "disk template")]:
-    if known.cluster.get(key) == []:
+    if config.cluster.get(key) == []:
       yield ("cluster", "no %s is enabled" % what)
-  enabled = known.cluster.get("enabled_hypervisors")
-  hvparams = known.cluster.get("hvparams")
+  enabled = config.cluster.get("enabled_hypervisors")
+  hvparams = config.cluster.get("hvparams")
   if isinstance(enabled, list) and isinstance(hvparams, dict):
     for name in enabled:
-      if not facts.IsIn(name, hvparams):
+      if not data.IsIn(name, hvparams):
         yield ("cluster", "hypervisor %s has no parameters" %
-               facts.Quote(name))
+               data.Quote(name))

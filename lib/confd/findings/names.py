@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 
 
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields that the checks need, see L{facts}
+#: The fields that the checks need, see L{data}
 FIELDS: dict[str, list[str]] = {
   columns.INSTANCE: ["name", "indexed"],
   columns.NODE: ["name", "indexed"],
@@ -24,7 +24,7 @@ FIELDS: dict[str, list[str]] = {
   columns.NETWORK: ["name", "indexed"],
   columns.DISK: ["instance", "index", "indexed"],
   }
-PLACES: list[str] = []
+POINTERS: list[str] = []
 
 #: The objects that Ganeti looks up by name. Networks may share a name, as
 #: Ganeti looks them up by UUID.
@@ -37,10 +37,10 @@ _UUID_RE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
   "duplicate-name", registry.CRITICAL,
   "Two nodes, groups or instances have the same name",
   registry.BY_HAND)
-def _DuplicateName(known: facts.Facts) -> registry.Found:
+def _DuplicateName(config: data.ConfigData) -> registry.Found:
   for kind in _NAMED:
-    names = [(row["name"], "") for row in known.tables[kind]]
-    for (name, owners) in facts.FindTwice(names):
+    names = [(row["name"], "") for row in config.tables[kind]]
+    for (name, owners) in data.FindTwice(names):
       yield (name, "is the name of %d %ss" % (len(owners), kind))
 
 
@@ -48,8 +48,8 @@ def _DuplicateName(known: facts.Facts) -> registry.Found:
   "group-name", registry.WARNING,
   "A group's name looks like a UUID",
   "gnt-group rename GROUP NAME")
-def _GroupName(known: facts.Facts) -> registry.Found:
-  for group in known.groups:
+def _GroupName(config: data.ConfigData) -> registry.Found:
+  for group in config.groups:
     if _UUID_RE.match(group["name"].lower()):
       yield ("group %s" % group["name"], "is named like a UUID")
 
@@ -58,11 +58,11 @@ def _GroupName(known: facts.Facts) -> registry.Found:
   "wrong-uuid", registry.CRITICAL,
   "An object is stored under a UUID that is not its own",
   registry.BY_HAND)
-def _WrongUuid(known: facts.Facts) -> registry.Found:
+def _WrongUuid(config: data.ConfigData) -> registry.Found:
   for kind in (columns.NODE, columns.GROUP, columns.INSTANCE, columns.NETWORK,
                columns.DISK):
-    for row in known.tables[kind]:
+    for row in config.tables[kind]:
       if not row["indexed"]:
-        subject = (facts.DiskSubject(row) if kind == columns.DISK else
+        subject = (data.DiskSubject(row) if kind == columns.DISK else
                    "%s %s" % (kind, row["name"]))
         yield (subject, "is stored under a UUID that is not its own")

@@ -22,19 +22,19 @@ import itertools
 from typing import Iterator
 
 from ganeti.confd.findings import addresses
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that the checks need, see L{facts}
+#: The fields and JSON pointers that the checks need, see L{data}
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "pip", "sip"],
   columns.NETWORK: ["name", "uuid", "network", "network6", "free_count",
                     "usable_count", "group_list", "instance_reservations",
                     "external_reservations", "ip_list"],
   }
-PLACES = [facts.CLUSTER]
+POINTERS = [data.CLUSTER]
 
 #: A network is "nearly full" if a smaller part of its addresses is free
 _FEW_FREE = 0.1
@@ -43,14 +43,14 @@ _FEW_FREE = 0.1
 _MANY = 1 << 128
 
 
-def _ForInstances(known: facts.Facts) -> Iterator[tuple[str, facts.Row]]:
+def _ForInstances(config: data.ConfigData) -> Iterator[tuple[str, data.Row]]:
   """Yields the networks that have addresses for instances, with their names.
 
   A network with implausible numbers of addresses is left out.
 
   """
-  names = addresses.NetworkNames(known)
-  for network in known.networks:
+  names = addresses.NetworkNames(config)
+  for network in config.networks:
     counts = (network["usable_count"], network["free_count"])
     if counts[0] and all(isinstance(count, int) and 0 <= count <= _MANY
                          for count in counts):
@@ -61,8 +61,8 @@ def _ForInstances(known: facts.Facts) -> Iterator[tuple[str, facts.Row]]:
   "network-full", registry.CRITICAL,
   "A network has no free address for an instance",
   "gnt-network add a further one, or gnt-network modify --remove-reserved-ips")
-def _NetworkFull(known: facts.Facts) -> registry.Found:
-  for (name, network) in _ForInstances(known):
+def _NetworkFull(config: data.ConfigData) -> registry.Found:
+  for (name, network) in _ForInstances(config):
     if not network["free_count"]:
       yield (name, "all addresses for instances (%d) are taken" %
              network["usable_count"])
@@ -72,8 +72,8 @@ def _NetworkFull(known: facts.Facts) -> registry.Found:
   "network-nearly-full", registry.WARNING,
   "Less than a tenth of a network's addresses for instances is free",
   "gnt-network add a further one in time")
-def _NetworkNearlyFull(known: facts.Facts) -> registry.Found:
-  for (name, network) in _ForInstances(known):
+def _NetworkNearlyFull(config: data.ConfigData) -> registry.Found:
+  for (name, network) in _ForInstances(config):
     (free, usable) = (network["free_count"], network["usable_count"])
     if 0 < free < _FEW_FREE * usable:
       yield (name, "%d of the %d addresses for instances %s free" %
@@ -85,16 +85,16 @@ def _NetworkNearlyFull(known: facts.Facts) -> registry.Found:
   "A network reserves an address for an instance, and no instance has it",
   "no command frees the address; the configuration was changed by hand, or a"
   " job was interrupted")
-def _ReservedWithoutNic(known: facts.Facts) -> registry.Found:
-  names = addresses.NetworkNames(known)
-  for network in known.networks:
+def _ReservedWithoutNic(config: data.ConfigData) -> registry.Found:
+  names = addresses.NetworkNames(config)
+  for network in config.networks:
     used = {str(addresses.ParseAddress(ip)) for ip in network["ip_list"]}
     lost = [ip for ip in addresses.Reservations(network,
                                                 "instance_reservations")
             if ip not in used]
     if lost:
       yield (names[network["uuid"]], "reserves %s, which no instance has" %
-             facts.JoinSome(lost))
+             data.JoinSome(lost))
 
 
 @registry.Register(
@@ -102,11 +102,11 @@ def _ReservedWithoutNic(known: facts.Facts) -> registry.Found:
   "A network does not reserve the address of a node, or the master IP, and may"
   " give it to an instance",
   "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
-def _UnreservedAddress(known: facts.Facts) -> registry.Found:
+def _UnreservedAddress(config: data.ConfigData) -> registry.Found:
   taken = [(address, owner) for (address, owner) in (
     (addresses.ParseAddress(ip), owner) for (ip, owner)
-    in addresses.NodeAddresses(known)) if address is not None]
-  for (name, network) in _ForInstances(known):
+    in addresses.NodeAddresses(config)) if address is not None]
+  for (name, network) in _ForInstances(config):
     subnet = addresses.ParseSubnet(network["network"])
     inside = [(str(address), owner) for (address, owner) in taken
               if subnet is not None and address in subnet]
@@ -118,7 +118,7 @@ def _UnreservedAddress(known: facts.Facts) -> registry.Found:
         yield (name, "does not reserve %s, the address of %s" % (ip, owner))
 
 
-def _AreApart(one: facts.Row, other: facts.Row) -> bool:
+def _AreApart(one: data.Row, other: data.Row) -> bool:
   """Tells whether two networks have different links in all groups.
 
   """
@@ -135,8 +135,8 @@ def _AreApart(one: facts.Row, other: facts.Row) -> bool:
              for group in ways[0].keys() & ways[1].keys())
 
 
-def _Overlapping(known: facts.Facts, field: str
-                 ) -> Iterator[tuple[facts.Row, facts.Row]]:
+def _Overlapping(config: data.ConfigData, field: str
+                 ) -> Iterator[tuple[data.Row, data.Row]]:
   """Yields pairs of networks that have addresses in common.
 
   @param field: the field with the networks' addresses
@@ -147,14 +147,14 @@ def _Overlapping(known: facts.Facts, field: str
      int(subnet.broadcast_address), number)
     for (number, subnet) in (
       (number, addresses.ParseSubnet(network[field]))
-      for (number, network) in enumerate(known.networks))
+      for (number, network) in enumerate(config.networks))
     if subnet is not None)
   for (index, (version, _, last, number)) in enumerate(ranges):
     for (other_version, first, _, other) in itertools.islice(ranges, index + 1,
                                                              None):
       if (other_version, first) > (version, last):
         break
-      yield (known.networks[number], known.networks[other])
+      yield (config.networks[number], config.networks[other])
 
 
 @registry.Register(
@@ -162,10 +162,10 @@ def _Overlapping(known: facts.Facts, field: str
   "Two networks have addresses in common, and may have the same link",
   "gnt-network disconnect one of them, or gnt-network connect it with another"
   " link")
-def _NetworkOverlap(known: facts.Facts) -> registry.Found:
-  names = addresses.NetworkNames(known)
+def _NetworkOverlap(config: data.ConfigData) -> registry.Found:
+  names = addresses.NetworkNames(config)
   for field in ("network", "network6"):
-    for (one, other) in _Overlapping(known, field):
+    for (one, other) in _Overlapping(config, field):
       if not _AreApart(one, other):
         yield (names[one["uuid"]], "its addresses %s overlap with %s of network"
                " %s" % (one[field], other[field], names[other["uuid"]]))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Iterator, NamedTuple, Optional
 
 from ganeti.confd.findings import addresses
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
@@ -23,14 +23,14 @@ from ganeti.confd.schema import columns
 _NIC_FIELDS = ("nic.ips", "nic.macs", "nic.modes", "nic.links", "nic.networks",
                "nic.networks.names")
 
-#: The fields that the checks need, see L{facts}
+#: The fields that the checks need, see L{data}
 FIELDS: dict[str, list[str]] = {
   columns.INSTANCE: ["name", "pnode.group", "pnode.group.uuid", *_NIC_FIELDS],
   columns.GROUP: ["uuid", "networks"],
   columns.NETWORK: ["name", "uuid", "network", "network6",
                     "instance_reservations", "external_reservations"],
   }
-PLACES: list[str] = []
+POINTERS: list[str] = []
 
 
 class Nic(NamedTuple):
@@ -40,7 +40,7 @@ class Nic(NamedTuple):
   #: The subject of findings: the instance's name and the interface's index
   owner: str
   #: The instance's row
-  instance: facts.Row
+  instance: data.Row
   ip: Optional[str]
   mac: Optional[str]
   mode: str
@@ -60,22 +60,22 @@ class Nic(NamedTuple):
     return (self.mode, self.link)
 
 
-def Nics(known: facts.Facts) -> Iterator[Nic]:
+def Nics(config: data.ConfigData) -> Iterator[Nic]:
   """Yields the network interfaces of all instances.
 
   """
-  for instance in known.instances:
+  for instance in config.instances:
     interfaces = zip(*(instance[name] for name in _NIC_FIELDS))
     for (index, nic) in enumerate(interfaces):
       yield Nic("%s, nic/%d" % (instance["name"], index), instance, *nic)
 
 
-def _OnNetworks(known: facts.Facts) -> Iterator[tuple[Nic, facts.Row]]:
+def _OnNetworks(config: data.ConfigData) -> Iterator[tuple[Nic, data.Row]]:
   """Yields each interface that has a network, and the network.
 
   """
-  networks = {network["uuid"]: network for network in known.networks}
-  for nic in Nics(known):
+  networks = {network["uuid"]: network for network in config.networks}
+  for nic in Nics(config):
     network = networks.get(nic.network)
     if network is not None:
       yield (nic, network)
@@ -85,11 +85,11 @@ def _OnNetworks(known: facts.Facts) -> Iterator[tuple[Nic, facts.Row]]:
   "duplicate-ip", registry.CRITICAL,
   "An IP address is used twice in a network or on a link",
   "gnt-instance modify --net N:ip=ADDRESS INSTANCE for one of them")
-def _DuplicateIp(known: facts.Facts) -> registry.Found:
-  names = addresses.NetworkNames(known)
+def _DuplicateIp(config: data.ConfigData) -> registry.Found:
+  names = addresses.NetworkNames(config)
   used = [((nic.where, addresses.ParseAddress(nic.ip) or nic.ip), nic.owner)
-          for nic in Nics(known) if nic.ip]
-  for ((where, address), owners) in facts.FindTwice(used):
+          for nic in Nics(config) if nic.ip]
+  for ((where, address), owners) in data.FindTwice(used):
     place = ("network %s" % names.get(where[0], where[0]) if len(where) == 1
              else "link \"%s\", mode %s," % (where[1], where[0]))
     yield (str(address), "is used on %s by %s" % (place, "; ".join(owners)))
@@ -99,9 +99,9 @@ def _DuplicateIp(known: facts.Facts) -> registry.Found:
   "duplicate-mac", registry.CRITICAL,
   "A MAC address is used twice",
   "gnt-instance modify --net N:mac=generate INSTANCE for one of them")
-def _DuplicateMac(known: facts.Facts) -> registry.Found:
-  used = [(nic.mac.lower(), nic.owner) for nic in Nics(known) if nic.mac]
-  for (address, owners) in facts.FindTwice(used):
+def _DuplicateMac(config: data.ConfigData) -> registry.Found:
+  used = [(nic.mac.lower(), nic.owner) for nic in Nics(config) if nic.mac]
+  for (address, owners) in data.FindTwice(used):
     yield (address, "is used by %s" % "; ".join(owners))
 
 
@@ -109,9 +109,9 @@ def _DuplicateMac(known: facts.Facts) -> registry.Found:
   "address-outside-network", registry.WARNING,
   "A network interface's address is outside of its network",
   "gnt-instance modify --net N:ip=pool INSTANCE, or another network")
-def _AddressOutside(known: facts.Facts) -> registry.Found:
-  names = addresses.NetworkNames(known)
-  for (nic, network) in _OnNetworks(known):
+def _AddressOutside(config: data.ConfigData) -> registry.Found:
+  names = addresses.NetworkNames(config)
+  for (nic, network) in _OnNetworks(config):
     address = addresses.ParseAddress(nic.ip)
     if address is None:
       continue
@@ -128,11 +128,11 @@ def _AddressOutside(known: facts.Facts) -> registry.Found:
   "A network does not reserve the address of one of its interfaces, and may"
   " give it to another instance",
   "gnt-network modify --add-reserved-ips=ADDRESS NETWORK")
-def _NicNotReserved(known: facts.Facts) -> registry.Found:
-  names = addresses.NetworkNames(known)
+def _NicNotReserved(config: data.ConfigData) -> registry.Found:
+  names = addresses.NetworkNames(config)
   reserved = {network["uuid"]: addresses.Reserved(network)
-              for network in known.networks}
-  for (nic, network) in _OnNetworks(known):
+              for network in config.networks}
+  for (nic, network) in _OnNetworks(config):
     address = addresses.ParseAddress(nic.ip)
     subnet = addresses.ParseSubnet(network["network"])
     if (address is not None and subnet is not None and address in subnet and
@@ -145,11 +145,11 @@ def _NicNotReserved(known: facts.Facts) -> registry.Found:
   "network-not-connected", registry.WARNING,
   "A network interface's network is not connected to its node's group",
   "gnt-network connect NETWORK GROUP, or another network for the interface")
-def _NetworkNotConnected(known: facts.Facts) -> registry.Found:
-  names = addresses.NetworkNames(known)
-  connected = {(group["uuid"], network) for group in known.groups
+def _NetworkNotConnected(config: data.ConfigData) -> registry.Found:
+  names = addresses.NetworkNames(config)
+  connected = {(group["uuid"], network) for group in config.groups
                for network in group["networks"]}
-  for (nic, network) in _OnNetworks(known):
+  for (nic, network) in _OnNetworks(config):
     group = nic.instance["pnode.group.uuid"]
     if group is not None and (group, nic.network) not in connected:
       yield (nic.owner, "network %s is not connected to group %s" %

@@ -22,18 +22,18 @@ import re
 
 from typing import Any, Iterator, Mapping
 
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that the checks need, see L{facts}
+#: The fields and JSON pointers that the checks need, see L{data}
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "custom_ndparams"],
   columns.GROUP: ["name", "custom_ndparams", "custom_diskparams"],
   columns.INSTANCE: ["name", "custom_beparams", "custom_nicparams"],
   }
-PLACES = [facts.CLUSTER]
+POINTERS = [data.CLUSTER]
 
 _TEXT = "text"
 _TEXT_OR_NOTHING = "text or nothing"
@@ -127,7 +127,7 @@ def Problems(params: Any, kinds: Kinds) -> Iterator[str]:
     if name not in kinds:
       yield "%s is not a known parameter" % name
     elif not _Fits(value, kinds[name]):
-      yield "%s is %s, not of type %s" % (name, facts.Quote(value), kinds[name])
+      yield "%s is %s, not of type %s" % (name, data.Quote(value), kinds[name])
 
 
 def _NicProblems(own: Any, default: Mapping[str, Any]) -> Iterator[str]:
@@ -140,8 +140,8 @@ def _NicProblems(own: Any, default: Mapping[str, Any]) -> Iterator[str]:
   if mode is False:
     mode = ""
   if isinstance(mode, str) and mode not in _NIC_MODES:
-    yield "mode is %s, not one of %s" % (facts.Quote(mode),
-                                         facts.Join(_NIC_MODES))
+    yield "mode is %s, not one of %s" % (data.Quote(mode),
+                                         data.Join(_NIC_MODES))
   if mode == _BRIDGED and not filled.get("link", True):
     yield "link is empty although mode is bridged"
 
@@ -151,33 +151,33 @@ def _AccessProblems(params: Any) -> Iterator[str]:
 
   """
   for kind in _WITH_ACCESS:
-    value = facts.Object(facts.Object(params).get(kind)).get(_ACCESS)
-    if value is not None and not facts.IsIn(value, _ACCESS_MODES):
+    value = data.Object(data.Object(params).get(kind)).get(_ACCESS)
+    if value is not None and not data.IsIn(value, _ACCESS_MODES):
       yield "%s of %s is %s, not one of %s" % (
-        _ACCESS, kind, facts.Quote(value), facts.Join(_ACCESS_MODES))
+        _ACCESS, kind, data.Quote(value), data.Join(_ACCESS_MODES))
 
 
 def _OfCluster(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-  default = {name: facts.Object(cluster.get(name)).get("default", {})
+  default = {name: data.Object(cluster.get(name)).get("default", {})
              for name in ("beparams", "nicparams")}
   nic_default = default["nicparams"]
   for (what, problems) in [
       ("beparams", Problems(default["beparams"], _BE)),
       ("nicparams", _NicProblems(nic_default, {})),
-      ("ndparams", Problems(facts.Object(cluster.get("ndparams")), _ND)),
+      ("ndparams", Problems(data.Object(cluster.get("ndparams")), _ND)),
       ("diskparams", _AccessProblems(cluster.get("diskparams")))]:
     for problem in problems:
       yield ("cluster", "%s: %s" % (what, problem))
 
 
-def _OfGroup(group: facts.Row) -> Iterator[tuple[str, str]]:
+def _OfGroup(group: data.Row) -> Iterator[tuple[str, str]]:
   for problem in Problems(group["custom_ndparams"], _ND):
     yield ("group %s" % group["name"], "ndparams: " + problem)
   for problem in _AccessProblems(group["custom_diskparams"]):
     yield ("group %s" % group["name"], "diskparams: " + problem)
 
 
-def _OfNode(node: facts.Row) -> Iterator[tuple[str, str]]:
+def _OfNode(node: data.Row) -> Iterator[tuple[str, str]]:
   for problem in Problems(node["custom_ndparams"], _ND):
     yield (node["name"], "ndparams: " + problem)
   for name in _ND_GLOBALS:
@@ -190,15 +190,15 @@ def _OfNode(node: facts.Row) -> Iterator[tuple[str, str]]:
   "invalid-parameter", registry.CRITICAL,
   "A parameter has a value that Ganeti does not take",
   "gnt-cluster, gnt-group, gnt-node or gnt-instance modify, with another value")
-def _InvalidParameter(known: facts.Facts) -> registry.Found:
-  yield from _OfCluster(known.cluster)
-  for group in known.groups:
+def _InvalidParameter(config: data.ConfigData) -> registry.Found:
+  yield from _OfCluster(config.cluster)
+  for group in config.groups:
     yield from _OfGroup(group)
-  for node in known.nodes:
+  for node in config.nodes:
     yield from _OfNode(node)
-  nic_default = facts.Object(facts.Object(
-    known.cluster.get("nicparams")).get("default"))
-  for instance in known.instances:
+  nic_default = data.Object(data.Object(
+    config.cluster.get("nicparams")).get("default"))
+  for instance in config.instances:
     if instance["custom_beparams"]:
       for problem in Problems(instance["custom_beparams"], _BE):
         yield (instance["name"], "beparams: " + problem)

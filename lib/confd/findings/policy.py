@@ -23,20 +23,20 @@ import collections
 
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import parameters
 from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that the checks need, see L{facts}
+#: The fields and JSON pointers that the checks need, see L{data}
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "group.uuid", "ndp/exclusive_storage"],
   columns.GROUP: ["name", "uuid", "custom_ipolicy", "ipolicy"],
   columns.INSTANCE: ["name", "pnode", "snodes", "custom_beparams", "nic.modes"],
   columns.DISK: ["instance", "dev_type", "size", "spindles"],
   }
-PLACES = [facts.CLUSTER]
+POINTERS = [data.CLUSTER]
 
 _MINMAX = "minmax"
 _MIN = "min"
@@ -68,7 +68,7 @@ def _SpecificationProblems(name: str, stored: Any) -> Iterator[str]:
   """
   for problem in parameters.Problems(stored, _KINDS):
     yield "%s: %s" % (name, problem)
-  missing = [key for key in _SPECIFICATIONS if key not in facts.Object(stored)]
+  missing = [key for key in _SPECIFICATIONS if key not in data.Object(stored)]
   if missing:
     yield "%s lacks %s" % (name, ", ".join(missing))
 
@@ -94,20 +94,20 @@ def _MinMaxProblems(pairs: Any, std: Any, is_cluster: bool) -> Iterator[str]:
     yield from _SpecificationProblems(_STD, std)
   fits = False
   for (index, pair) in enumerate(pairs):
-    pair = facts.Object(pair)
+    pair = data.Object(pair)
     for key in (_MIN, _MAX):
       if key in pair:
         yield from _SpecificationProblems("%s/%d/%s" % (_MINMAX, index, key),
                                           pair[key])
       else:
         yield "%s/%d lacks %s" % (_MINMAX, index, key)
-    (least, greatest) = (facts.Object(pair.get(key)) for key in (_MIN, _MAX))
+    (least, greatest) = (data.Object(pair.get(key)) for key in (_MIN, _MAX))
     for key in _SPECIFICATIONS:
       (low, high) = (least.get(key), greatest.get(key))
       if isinstance(low, int) and isinstance(high, int) and low > high:
         yield "%s/%d: the minimum of %s is %d, more than the maximum %d" % (
           _MINMAX, index, key, low, high)
-    fits = fits or _IsWithin(facts.Object(std), least, greatest)
+    fits = fits or _IsWithin(data.Object(std), least, greatest)
   if is_cluster and not fits:
     yield "%s is not within any pair of %s" % (_STD, _MINMAX)
 
@@ -127,13 +127,13 @@ def _PolicyProblems(policy: Mapping[str, Any], is_cluster: bool
       yield "%s is empty" % _TEMPLATES
     else:
       for item in templates:
-        if not facts.IsIn(item, _ALL_TEMPLATES):
+        if not data.IsIn(item, _ALL_TEMPLATES):
           yield "%s: %s is not a disk template" % (_TEMPLATES,
-                                                   facts.Quote(item))
+                                                   data.Quote(item))
   for key in _RATIOS:
     if isinstance(policy.get(key, 0.0), bool) or \
        not isinstance(policy.get(key, 0.0), (int, float)):
-      yield "%s is %s, not a number" % (key, facts.Quote(policy[key]))
+      yield "%s is %s, not a number" % (key, data.Quote(policy[key]))
   for key in policy:
     if key not in _KEYS:
       yield "%s is not a known key" % key
@@ -143,12 +143,12 @@ def _PolicyProblems(policy: Mapping[str, Any], is_cluster: bool
   "invalid-policy", registry.CRITICAL,
   "An instance policy is incomplete or contradicts itself",
   "gnt-cluster modify or gnt-group modify, with --ipolicy-...")
-def _InvalidPolicy(known: facts.Facts) -> registry.Found:
+def _InvalidPolicy(config: data.ConfigData) -> registry.Found:
   of_cluster = list(_PolicyProblems(
-    facts.Object(known.cluster.get("ipolicy")), True))
+    data.Object(config.cluster.get("ipolicy")), True))
   for problem in of_cluster:
     yield ("cluster", problem)
-  for group in known.groups:
+  for group in config.groups:
     if group["custom_ipolicy"]:
       for problem in _PolicyProblems(group["ipolicy"], False):
         # Faults of the cluster's policy are not reported for groups as well
@@ -161,7 +161,7 @@ def _Outside(values: Sequence[_Value], pair: Any) -> list[str]:
 
   """
   result = []
-  (least, greatest) = (facts.Object(facts.Object(pair).get(key))
+  (least, greatest) = (data.Object(data.Object(pair).get(key))
                        for key in (_MIN, _MAX))
   for (name, value) in values:
     if value is None:
@@ -223,19 +223,19 @@ def _Number(value: Any) -> Optional[float]:
   return value if isinstance(value, (int, float)) else None
 
 
-def _Shapes(known: facts.Facts) -> Iterator[tuple[str, _Shape]]:
+def _Shapes(config: data.ConfigData) -> Iterator[tuple[str, _Shape]]:
   """Yields each instance's name and shape.
 
   """
-  groups = {node["name"]: node["group.uuid"] for node in known.nodes}
-  exclusive = facts.ExclusiveNodes(known)
-  types = facts.DiskTypes(known.disks)
-  disks: dict[str, list[facts.Row]] = collections.defaultdict(list)
-  for disk in known.disks:
+  groups = {node["name"]: node["group.uuid"] for node in config.nodes}
+  exclusive = data.ExclusiveNodes(config)
+  types = data.DiskTypes(config.disks)
+  disks: dict[str, list[data.Row]] = collections.defaultdict(list)
+  for disk in config.disks:
     if disk["instance"] is not None:
       disks[disk["instance"]].append(disk)
   nothing: frozenset[str] = frozenset()
-  for (instance, backend) in facts.Backend(known):
+  for (instance, backend) in data.Backend(config):
     name = instance["name"]
     mine = disks[name]
     spindles = backend.get("spindle_use")
@@ -254,11 +254,11 @@ def _Shapes(known: facts.Facts) -> Iterator[tuple[str, _Shape]]:
   "policy-violation", registry.WARNING,
   "An instance violates its group's policy",
   "gnt-instance modify INSTANCE, or gnt-group modify --ipolicy-...")
-def _PolicyViolation(known: facts.Facts) -> registry.Found:
-  policies = {group["uuid"]: group["ipolicy"] for group in known.groups}
+def _PolicyViolation(config: data.ConfigData) -> registry.Found:
+  policies = {group["uuid"]: group["ipolicy"] for group in config.groups}
   # Violations by shape, as many instances have the same shape
   found: dict[_Shape, list[str]] = {}
-  for (name, shape) in _Shapes(known):
+  for (name, shape) in _Shapes(config):
     if shape not in found:
       found[shape] = _Violations(policies.get(shape.group, {}), shape.types,
                                  shape.Values())

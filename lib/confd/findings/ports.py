@@ -15,32 +15,32 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import registry
 from ganeti.confd.schema import columns
 
 
-#: The fields and places that the checks need, see L{facts}
+#: The fields and JSON pointers that the checks need, see L{data}
 FIELDS: dict[str, list[str]] = {
   columns.INSTANCE: ["name", "network_port"],
   columns.DISK: ["instance", "index", "attached", "port"],
   }
-PLACES = [facts.CLUSTER]
+POINTERS = [data.CLUSTER]
 
 
-def _Ports(known: facts.Facts) -> Iterator[tuple[int, str]]:
+def _Ports(config: data.ConfigData) -> Iterator[tuple[int, str]]:
   """Yields each port that is used or in the pool of free ports, and its user.
 
   """
-  for instance in known.instances:
+  for instance in config.instances:
     if instance["network_port"] is not None:
       yield (instance["network_port"], "the console of %s" % instance["name"])
-  for disk in known.disks:
+  for disk in config.disks:
     # "attached" is a number. Skip 0, as Ganeti does not check the ports of
     # detached disks; skip 2 and more, as another check reports such disks.
     if disk["port"] is not None and disk["attached"] == 1:
-      yield (disk["port"], facts.DiskSubject(disk))
-  pool = known.cluster.get("tcpudp_port_pool")
+      yield (disk["port"], data.DiskSubject(disk))
+  pool = config.cluster.get("tcpudp_port_pool")
   for port in pool if isinstance(pool, list) else []:
     if isinstance(port, int):
       yield (port, "the pool of free ports")
@@ -51,8 +51,8 @@ def _Ports(known: facts.Facts) -> Iterator[tuple[int, str]]:
   "A TCP port is used twice, or is used and in the pool of free ports",
   "gnt-cluster verify says more; gnt-instance replace-disks gives a DRBD disk"
   " another port")
-def _DuplicatePort(known: facts.Facts) -> registry.Found:
-  for (port, owners) in facts.FindTwice(_Ports(known)):
+def _DuplicatePort(config: data.ConfigData) -> registry.Found:
+  for (port, owners) in data.FindTwice(_Ports(config)):
     yield ("port %s" % port, "is used by %s" % "; ".join(owners))
 
 
@@ -61,9 +61,9 @@ def _DuplicatePort(known: facts.Facts) -> registry.Found:
   "A port is higher than the highest port that the cluster remembers, and will"
   " be allocated again",
   registry.BY_HAND)
-def _HighestPort(known: facts.Facts) -> registry.Found:
-  remembered = known.cluster.get("highest_used_port")
-  highest = max((port for (port, _) in _Ports(known)), default=0)
+def _HighestPort(config: data.ConfigData) -> registry.Found:
+  remembered = config.cluster.get("highest_used_port")
+  highest = max((port for (port, _) in _Ports(config)), default=0)
   if isinstance(remembered, int) and highest > remembered:
     yield ("cluster", "the highest port used is %s, but highest_used_port is %d"
            % (highest, remembered))

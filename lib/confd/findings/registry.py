@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterator, NamedTuple
 
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 
 
 WARNING = "warning"
@@ -24,7 +24,7 @@ CRITICAL = "critical"
 #: A check yields pairs of subject and text
 Found = Iterator[tuple[str, str]]
 
-_Find = Callable[[facts.Facts], Found]
+_Find = Callable[[data.ConfigData], Found]
 
 #: Advice for faults that no single command repairs
 BY_HAND = "gnt-cluster verify says more; the configuration was changed by hand"

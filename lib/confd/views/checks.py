@@ -16,7 +16,7 @@ from typing import Any, Iterable, Mapping, Sequence
 from ganeti.confd.findings import cluster
 from ganeti.confd.findings import daemon
 from ganeti.confd.findings import disks
-from ganeti.confd.findings import facts as factslib
+from ganeti.confd.findings import data
 from ganeti.confd.findings import instances
 from ganeti.confd.findings import names
 from ganeti.confd.findings import networks
@@ -33,7 +33,7 @@ WARNING = registry.WARNING
 CRITICAL = registry.CRITICAL
 CHECKS = registry.CHECKS
 
-Facts = factslib.Facts
+ConfigData = data.ConfigData
 Finding = registry.Finding
 
 _SUBJECTS = [cluster, daemon, disks, instances, names, networks, nics, nodes,
@@ -55,31 +55,30 @@ def _Fields() -> dict[str, list[str]]:
 #: The fields that the checks need, by table
 FIELDS: dict[str, list[str]] = _Fields()
 
-#: The places in the configuration that the checks need, as JSON pointers
-PLACES: list[str] = list(dict.fromkeys(
-  place for subject in _SUBJECTS for place in subject.PLACES))
+#: The JSON pointers of the other values that the checks need
+POINTERS: list[str] = list(dict.fromkeys(
+  pointer for subject in _SUBJECTS for pointer in subject.POINTERS))
 
 
-def Known(tables: Mapping[str, Sequence[factslib.Row]],
-          places: Mapping[str, Any], statistics: Mapping[str, Any], now: float
-          ) -> Facts:
-  """Makes the facts from answers of a daemon.
+def Read(tables: Mapping[str, Sequence[data.Row]], values: Mapping[str, Any],
+         statistics: Mapping[str, Any], now: float) -> ConfigData:
+  """Makes the data to check from answers of a daemon.
 
   @param tables: rows with L{FIELDS}, by table
-  @param places: the value at each of L{PLACES}, None if there is none
+  @param values: the value at each of L{POINTERS}, None if there is none
   @param statistics: an answer to STATS
   @param now: the time, in seconds since the epoch
-  @raise LookupError: a table or place is missing
+  @raise LookupError: a table or value is missing
 
   """
-  return Facts({kind: tables[kind] for kind in FIELDS},
-               {place: places[place] for place in PLACES},
-               # Older daemons do not have these two
-               statistics["config"].get("warnings", 0),
-               statistics["config"].get("stale") is True, now)
+  return ConfigData({kind: tables[kind] for kind in FIELDS},
+                    {pointer: values[pointer] for pointer in POINTERS},
+                    # Older daemons do not have these two
+                    statistics["config"].get("warnings", 0),
+                    statistics["config"].get("stale") is True, now)
 
 
-def Check(facts: Facts, ignore: Iterable[str] = ()) -> list[Finding]:
+def Check(config: ConfigData, ignore: Iterable[str] = ()) -> list[Finding]:
   """Runs the checks.
 
   @param ignore: the names of checks to leave out
@@ -91,5 +90,5 @@ def Check(facts: Facts, ignore: Iterable[str] = ()) -> list[Finding]:
   ignored = set(ignore)
   found = [Finding(name, check.severity, subject, text, check.advice)
            for (name, check) in CHECKS.items() if name not in ignored
-           for (subject, text) in check.find(facts)]
+           for (subject, text) in check.find(config)]
   return sorted(found, key=lambda finding: finding.severity != CRITICAL)

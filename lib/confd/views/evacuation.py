@@ -32,7 +32,7 @@ import collections
 from typing import Any, Counter, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
-from ganeti.confd.findings import facts
+from ganeti.confd.findings import data
 from ganeti.confd.findings import htoolstags
 from ganeti.confd.schema import columns
 from ganeti.confd.views import shellwords
@@ -311,7 +311,7 @@ def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
   leaving = _Evacuated(mine, usable, others, rules)
   instances = tables[columns.INSTANCE]
   loads = _Loads(instances, rules)
-  types = facts.DiskTypes(tables[columns.DISK])
+  types = data.DiskTypes(tables[columns.DISK])
   nothing: frozenset[str] = frozenset()
   steps = [_PrimaryStep(row, types.get(row["name"], nothing), leaving, nodes,
                         loads)

@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The facts about a cluster that checks look at, and helpers for checks.
+"""The data of a configuration that checks look at, and helpers for checks.
 
-Each module of checks lists the facts that it needs: C{FIELDS}, the fields by
-table, and C{PLACES}, places in the configuration as JSON pointers.
+Each module of checks lists the data that it needs: C{FIELDS}, the fields by
+table, and C{POINTERS}, the JSON pointers of other values.
 
 """
 
@@ -22,7 +22,7 @@ from ganeti.confd.schema import naturalorder
 
 Row = Mapping[str, Any]
 
-#: The place of the cluster's own settings
+#: The JSON pointer of the cluster's own settings
 CLUSTER = "/cluster"
 
 #: Maps the names of disk types before Ganeti 2.12 to the present ones
@@ -35,14 +35,14 @@ _DISK_TYPES = {
 _QUOTED = 60
 
 
-class Facts(NamedTuple):
-  """The facts about a cluster.
+class ConfigData(NamedTuple):
+  """The data of a configuration that checks look at.
 
   """
   #: Rows by table
   tables: Mapping[str, Sequence[Row]]
-  #: The value at each place, None if there is none
-  places: Mapping[str, Any]
+  #: Values by JSON pointer, None for a pointer to no value
+  values: Mapping[str, Any]
   #: How many objects the daemon left out of the configuration, since they are
   #: malformed or refer to missing objects
   warnings: int
@@ -76,18 +76,18 @@ class Facts(NamedTuple):
     """The cluster's own settings.
 
     """
-    return Object(self.places[CLUSTER])
+    return Object(self.values[CLUSTER])
 
 
-def Backend(known: Facts) -> Iterator[tuple[Row, Mapping[str, Any]]]:
+def Backend(config: ConfigData) -> Iterator[tuple[Row, Mapping[str, Any]]]:
   """Yields each instance with its filled backend parameters.
 
   Filling them here is faster than asking the daemon for the filled ones.
 
   """
-  default = _Backend(Object(Object(known.cluster.get("beparams")
+  default = _Backend(Object(Object(config.cluster.get("beparams")
                                    ).get("default")))
-  for instance in known.instances:
+  for instance in config.instances:
     own = instance["custom_beparams"]
     yield (instance, dict(default, **_Backend(own)) if own else default)
 
@@ -159,20 +159,20 @@ def DiskTypes(disks: Sequence[Row]) -> dict[str, frozenset[str]]:
   return types
 
 
-def NodesWith(facts: Facts, flag: str) -> set[str]:
+def NodesWith(config: ConfigData, flag: str) -> set[str]:
   """Returns the names of the nodes whose C{flag} is true.
 
   """
-  return {node["name"] for node in facts.nodes if node[flag]}
+  return {node["name"] for node in config.nodes if node[flag]}
 
 
-def ExclusiveNodes(known: Facts) -> set[str]:
+def ExclusiveNodes(config: ConfigData) -> set[str]:
   """Returns the names of the nodes with exclusive storage.
 
-  @param known: with the field ndp/exclusive_storage of nodes
+  @param config: with the field ndp/exclusive_storage of nodes
 
   """
-  return {node["name"] for node in known.nodes
+  return {node["name"] for node in config.nodes
           if node["ndp/exclusive_storage"] is True}
 
 
