@@ -138,13 +138,48 @@ class TestCommands(_TestCase):
     for (path, text) in [
       (self._KeyFile("ping"), "; status needs mc-ips as well: "),
       (self._KeyFile("all", until=datetime.date(2020, 2, 29)),
-       "Not permitted any more: the key of the reader 'me' may ask everything"
-       " until the end of 2020-02-29 (UTC)"),
+       "Not permitted: the key of the reader 'me' has ended: its last day was"
+       " 2020-02-29 (UTC)"),
       ]:
       result = self._Ask("status", "--nagios", "--hmac-file=" + path)
       self.assertEqual((result.code, result.problems), (3, ""))
       self.assertTrue(result.output.startswith("CONFD UNKNOWN - Not permitted"))
       self.assertIn(text, result.output)
+
+  def testKeyThatEndsSoon(self):
+    """A plugin warns, and the table has a line below it.
+
+    """
+    def _DaysFromNow(days):
+      return (datetime.datetime.now(datetime.timezone.utc).date() +
+              datetime.timedelta(days))
+
+    for (days, options, code) in [
+      (20, [], 1), (20, ["-w", "key=10"], 0), (20, ["-c", "key=25"], 2),
+      (20, ["-w", "key=0"], 0), (40, [], 0), (40, ["-w", "key=50"], 1)]:
+      with self.subTest(days=days, options=options):
+        day = _DaysFromNow(days)
+        path = self._KeyFile("mc-ips", "ping", until=day)
+        result = self._Ask("status", "--nagios", "--hmac-file=" + path,
+                           *options)
+        self.assertEqual(result.code, code, result.output)
+        # Midnight may have passed
+        text = r"the key of the reader 'me' ends in (%d|%d) days, after %s" % (
+          days, days - 1, day)
+        if code:
+          self.assertRegex(result.output, "; %s .* key=" % text)
+        else:
+          self.assertNotRegex(result.output, text)
+        result = self._Ask("status", "--hmac-file=" + path)
+        self.assertRegex(result.output, r"\nT%s \(UTC\)\n\Z" % text[1:])
+        self.assertEqual(result.code, 0)
+        result = self._Ask("status", "--json", "--hmac-file=" + path)
+        self.assertIn(json.loads(result.output)["key_days"], (days, days - 1))
+        result = self._Ask("status", "--separator=|", "--hmac-file=" + path)
+        self.assertNotIn("reader", result.output)
+    for key_file in (self.daemon.key_file, self._KeyFile("all")):
+      result = self._Ask("status", "--nagios", "--hmac-file=" + key_file)
+      self.assertNotIn("key=", result.output)
 
   def testLinkWithoutIps(self):
     """Whether there is such a link is not found out where that takes more.
@@ -285,8 +320,8 @@ class TestMakeKey(_TestCase):
         "Until:    never ends",
         "Commands: node-drbd, list nodes, list-fields nodes, export nodes"]),
       (self._KeyFile("stats", until=datetime.date(2999, 12, 31)), 0,
-       ["Reader:   me", "May ask:  stats", "Until:    2999-12-31 (UTC)",
-        "Commands: stats"]),
+       ["Reader:   me", "May ask:  stats",
+        "Until:    2999-12-31 (UTC), NUMBER days left", "Commands: stats"]),
       (self._KeyFile("stats", until=datetime.date(2020, 12, 31)), 1,
        ["Reader:   me", "May ask:  stats",
         "Until:    2020-12-31 (UTC), has ended", "Commands: stats"]),
@@ -295,8 +330,9 @@ class TestMakeKey(_TestCase):
         " candidate's name"]),
       ]:
       result = test_cli_options._Run(["show-key", path])
-      self.assertEqual((result.code, result.output.splitlines(),
-                        result.problems), (code, lines, ""))
+      text = re.sub("[0-9]+(?= days left)", "NUMBER", result.output)
+      self.assertEqual((result.code, text.splitlines(), result.problems),
+                       (code, lines, ""))
       result = test_cli_options._Run(["show-key", path, "--json"])
       self.assertNotIn(secret.decode("ascii"), result.output)
       self.assertEqual((result.code, json.loads(result.output)["serial"]),
@@ -424,7 +460,7 @@ class TestLibrary(_TestCase):
         " the key of the reader 'me' may ask list/nodes and ping until the end"
         " of 2999-12-31 (UTC)" % (question, self.daemon.port))
     with self.assertRaisesRegex(client.ErrorAnswer,
-                                "until the end of 2020-01-01"):
+                                "ended: its last day was 2020-01-01"):
       self._Client("all", until=datetime.date(2020, 1, 1)).Ping()
 
   def testSilence(self):

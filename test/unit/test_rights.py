@@ -176,8 +176,10 @@ class TestCheck(unittest.TestCase):
   def testEnded(self):
     text = self._Refusal(_Label("ping", until=datetime.date(2020, 1, 2)),
                          "ping")
-    self.assertEqual(text, "Not permitted any more: the key of the reader 'me'"
-                     " may ask ping until the end of 2020-01-02 (UTC)")
+    self.assertEqual(text, "Not permitted: the key of the reader 'me' has"
+                     " ended: its last day was 2020-01-02 (UTC); ask the"
+                     " cluster's administrator for a new one, made with"
+                     " confd-client make-key me --may ping --until DAY")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@
 
 import unittest
 
+from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.clientlib import replies
 from ganeti.confd.command import cmd_status
+from ganeti.confd.protocol import readerkey
 
 
 def _Replies(*rows):
@@ -165,6 +167,42 @@ class TestLimits(unittest.TestCase):
       self.assertEqual(cmd_status.State(rows, limits), expected, limits)
       self.assertIn("CONFD %s - " % expected,
                     cmd_status.NagiosLine(rows, limits))
+
+  def testKey(self):
+    """A key that ends in fewer days than the limit is a warning.
+
+    """
+    rows = clusterstatus.FromReplies(_Pings(("a", 9)), _Pings(("a", 9)), {})
+    for (days, warning, critical, expected) in [
+      (30, 30, {}, cmd_status.OK), (29, 30, {}, cmd_status.WARNING),
+      (0, 0, {}, cmd_status.OK), (0, 1, {}, cmd_status.WARNING),
+      (5, 30, {"key": 5}, cmd_status.WARNING),
+      (4, 30, {"key": 5}, cmd_status.CRITICAL)]:
+      limits = cmd_status.Limits({"key": warning}, critical)
+      key = cmd_status.KeyEnd(days, "the key ends")
+      with self.subTest(days=days, limits=limits):
+        self.assertEqual(cmd_status.State(rows, limits, key), expected)
+        line = cmd_status.NagiosLine(rows, limits, key)
+        self.assertTrue(line.startswith("CONFD %s - " % expected), line)
+        self.assertEqual("; the key ends |" in line, expected != cmd_status.OK)
+        self.assertTrue(line.endswith(" key=%d;%d:;%s;0" % (
+          days, warning, "5:" if critical else "")), line)
+
+  def testEndedKey(self):
+    """Daemons refuse a reader whose key has ended: the state says so.
+
+    """
+    pings = [i._replace(status=protocol.NOT_PERMITTED[0],
+                        answer=protocol.NOT_PERMITTED[1])
+             for i in _Pings(("a", 9))]
+    reader = readerkey.Parse("me:all:20200102")
+    for (now, text) in [
+      (0, "not permitted to ask it"),
+      (reader.end, "the key of the reader 'me' has ended: its last day was"
+       " 2020-01-02 (UTC)")]:
+      (row, ) = clusterstatus.FromReplies(pings, pings, {}, reader=reader,
+                                          now=now)
+      self.assertEqual(row.problem, text)
 
   def testNotAllHaveOne(self):
     """That nobody answers is critical, and another version a warning.

@@ -99,10 +99,13 @@ def _Problem(behind: int, version: Any, freshest_version: Any
 
 
 def _Failure(ping: replylib.CandidateReply,
-             serial: Optional[replylib.CandidateReply]) -> str:
+             serial: Optional[replylib.CandidateReply],
+             reader: Optional[readerkey.Label], now: float) -> str:
   """Describes why a candidate that replies is of no use.
 
   @param serial: its reply to the question for the serial
+  @param reader: see L{FromReplies}
+  @param now: see L{FromReplies}
 
   """
   if serial is None:
@@ -110,6 +113,8 @@ def _Failure(ping: replylib.CandidateReply,
   # The first reply that is an error has the cause
   reply = ping if not IsAnswer(ping) else serial
   if (reply.status, reply.answer) == protocol.NOT_PERMITTED:
+    if reader is not None and reader.HasEnded(now):
+      return keyrights.HowLong(reader, now)
     return "not permitted to ask it"
   if replylib.IsUnusable(reply.status, reply.answer):
     return "has no usable configuration"
@@ -124,9 +129,10 @@ def IsAnswer(reply: replylib.CandidateReply) -> bool:
 
 
 def FromReplies(pings: _Replies, serials: _Replies,
-          silent: Mapping[str, Optional[str]],
-          expected: Optional[int] = None,
-          reader: Optional[readerkey.Label] = None) -> list[CandidateStatus]:
+                silent: Mapping[str, Optional[str]],
+                expected: Optional[int] = None,
+                reader: Optional[readerkey.Label] = None,
+                now: float = 0.0) -> list[CandidateStatus]:
   """Derives the state of each candidate from the replies.
 
   @param pings: replies with the version
@@ -134,6 +140,7 @@ def FromReplies(pings: _Replies, serials: _Replies,
   @param silent: the candidates without a reply, and why if that is known
   @param expected: the serial that all should have by now; None for the highest
   @param reader: the reader's key that was used; None for the cluster's
+  @param now: the time, in seconds since the epoch
   @return: the freshest first, those without an answer last
 
   """
@@ -158,7 +165,8 @@ def FromReplies(pings: _Replies, serials: _Replies,
     if ping not in good:
       rows.append(CandidateStatus(ping.address, True, ping.round_trip, None,
                                   None, None,
-                                  _Failure(ping, serial_of.get(ping.address))))
+                                  _Failure(ping, serial_of.get(ping.address),
+                                           reader, now)))
   for address in sorted(silent, key=naturalorder.NaturalKey):
     rows.append(CandidateStatus(address, False, None, None, None, None,
                                 silent[address] or _SILENCE +
@@ -167,7 +175,7 @@ def FromReplies(pings: _Replies, serials: _Replies,
 
 
 def AddNames(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
-              nodes: Sequence[Sequence[Any]]) -> list[CandidateStatus]:
+             nodes: Sequence[Sequence[Any]]) -> list[CandidateStatus]:
   """Adds the name and the role of each candidate's node.
 
   @param servers: addresses of candidates to the senders of their replies
@@ -224,8 +232,8 @@ def _DivergenceText(address: str, others: Sequence[str],
 
 
 def AddStats(rows: Sequence[CandidateStatus],
-              daemons: Sequence[clusterstats.DaemonStats],
-              masters: Mapping[str, str]) -> list[CandidateStatus]:
+             daemons: Sequence[clusterstats.DaemonStats],
+             masters: Mapping[str, str]) -> list[CandidateStatus]:
   """Adds what is known from the daemons' statistics.
 
   @param masters: the master that each candidate has named

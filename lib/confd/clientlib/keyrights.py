@@ -42,10 +42,37 @@ def Until(label: readerkey.Label) -> str:
   return "until the end of %s (UTC)" % label.last_day.isoformat()
 
 
-def Describe(label: readerkey.Label) -> str:
-  """Describes the rights of a key.
+def HowLong(label: readerkey.Label, now: float) -> str:
+  """Describes when a key ends or has ended.
+
+  @param now: the time, in seconds since the epoch
 
   """
+  # Imported here: few commands print it
+  from ganeti.confd import humanize
+  text = "the key of the reader '%s' " % label.name
+  days = label.DaysLeft(now)
+  if label.last_day is None or days is None:
+    return text + "does not end"
+  day = label.last_day.isoformat()
+  if label.HasEnded(now):
+    return text + "has ended: its last day was %s (UTC)" % day
+  if days == 0:
+    return text + "ends today, at midnight UTC"
+  return text + ("ends in %s, after %s (UTC)" %
+                 (humanize.Count(days, "day"), day))
+
+
+def Describe(label: readerkey.Label, now: float) -> str:
+  """Describes the rights of a key, or that the key has ended.
+
+  @param now: the time, in seconds since the epoch
+
+  """
+  if label.HasEnded(now):
+    return ("%s; ask the cluster's administrator for a new one, made with"
+            " confd-client make-key %s --may %s --until DAY" %
+            (HowLong(label, now), label.name, ",".join(sorted(label.what))))
   from ganeti.confd.protocol import readerkey
   what = "everything"
   if readerkey.ALL not in label.what:

@@ -132,7 +132,8 @@ class Questions(session.Session):
     (pings, silent) = await self.Survey(constants.CONFD_REQ_PING)
     answering = [i.address for i in pings]
     (serials, _) = await self.Survey(*self.serial_question, only=answering)
-    rows = clusterstatus.FromReplies(pings, serials, silent, reader=self.reader)
+    rows = clusterstatus.FromReplies(pings, serials, silent, reader=self.reader,
+                                     now=time.time())
     if any(row.behind for row in rows):
       await self._driver.Pause(_SETTLE)
       # A newer change during the pause is no reason to be behind

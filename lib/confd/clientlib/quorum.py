@@ -204,6 +204,8 @@ class QuorumQuery(operation.Operation):
     self._wait_for_all = wait_for_all
     self._sent = False
     self._reader: Optional[readerkey.Label] = None
+    # The time of the requests sent last, in seconds since the epoch
+    self._timestamp = 0.0
     self._ignored_senders: set[str] = set()
     # Candidates that were silent before do not count, if there are others
     self._quorum = NeededReplies(
@@ -221,6 +223,7 @@ class QuorumQuery(operation.Operation):
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
                ) -> list[operation.Datagram]:
     self._reader = keyfile.LabelOf(key)
+    self._timestamp = timestamp
     result: list[operation.Datagram] = []
     for request in self._requests:
       pending = request.pending
@@ -502,7 +505,7 @@ class QuorumQuery(operation.Operation):
       text = replies.DescribeError(self._rtype, self._query, candidates[0])
       if (self._reader is not None and
           (reply.candidates[0].status, reply.answer) == protocol.NOT_PERMITTED):
-        text += "; %s" % keyrights.Describe(self._reader)
+        text += "; %s" % keyrights.Describe(self._reader, self._timestamp)
       raise replies.ErrorAnswer(text, reply)
     return reply
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: be typed, too
 KINDS = tuple(kind + "s" for kind in readerkey.KINDS)
 
-#: The counts of "status --nagios" that have limits
-LIMITS = ("silent", "behind")
+#: The numbers of "status --nagios" that have limits
+LIMITS = ("silent", "behind", "key")
 
 #: The tables that can be exported, and the formats
 EXPORTED = ("instances", "nodes")

@@ -26,7 +26,7 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   """
   answers = multicluster.AskAll(factories, clientlib.Client.Serial)
   if opts.json:
-    answers.PrintJson(lambda reply: reply)
+    answers.PrintJson(output.FormatReply)
     return answers.code
   settings = settingslib.Read()
   default = os.environ.get(settingslib.CLUSTER_VARIABLE) or settings.default

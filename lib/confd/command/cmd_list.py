@@ -292,7 +292,7 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   answers = multicluster.AskAll(factories,
                                 lambda client: _Fetch(client, opts, fields))
   if opts.json:
-    answers.PrintJson(lambda reply: _Named(reply, fields))
+    answers.PrintJson(lambda reply: output.FormatReply(_Named(reply, fields)))
     return answers.code
   if opts.json_lines:
     output.PrintLines(dict(row, cluster=name)

@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from ganeti.confd import client as clientlib
+from ganeti.confd import humanize
 from ganeti.confd import localnode
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
@@ -38,6 +39,7 @@ def ToJson(key: wire.Key, now: float) -> dict[str, Any]:
     "until": (None if label is None or label.last_day is None else
               label.last_day.isoformat()),
     "ended": label is not None and label.HasEnded(now),
+    "days_left": None if label is None else label.DaysLeft(now),
     "commands": rights.Commands(label),
     }
 
@@ -59,8 +61,9 @@ def RunAlone(opts: argparse.Namespace, key_file: str) -> int:
   else:
     until = "never ends"
     if answer["until"] is not None:
-      until = "%s (UTC)%s" % (answer["until"],
-                              ", has ended" if answer["ended"] else "")
+      until = "%s (UTC), %s" % (
+        answer["until"], "has ended" if answer["ended"] else "%s left" %
+        humanize.Count(answer["days_left"], "day"))
     lines = ["Reader:   %s" % answer["reader"],
              "May ask:  %s" % ", ".join(answer["may"]),
              "Until:    %s" % until,

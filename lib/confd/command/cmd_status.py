@@ -7,26 +7,30 @@
 C{clientlib.clusterstatus} asks the candidates; this module summarizes and
 prints the result.
 
-With --nagios the state is a warning, or critical, if a count exceeds its limit.
-There are two counts: the number of silent candidates, which have not answered
-with a serial; and the number of changes by which the last candidate is behind,
-after the library has given it a second to catch up. Nagios repeats the command,
-and decides how long such a state may last.
+With --nagios the state is a warning, or critical, if a number is beyond its
+limit. There are three numbers: that of silent candidates, which have not
+answered with a serial; the number of changes by which the last candidate is
+behind, after the library has given it a second to catch up; and the number of
+days until a reader's key ends. Nagios repeats the command, and decides how long
+such a state may last.
 
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.clientlib import keyrights
 from ganeti.confd.command import cmd_question
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.protocol import readerkey
 
 
 OK = "OK"
@@ -51,7 +55,7 @@ _NUMERIC = (2, 3, 4)
 
 
 class Limits(NamedTuple):
-  """Limits of the counts, by name (C{argtypes.LIMITS}).
+  """Limits of the numbers, by name (C{argtypes.LIMITS}).
 
   """
   warning: Mapping[str, int]
@@ -59,7 +63,20 @@ class Limits(NamedTuple):
 
 
 #: The default limits
-_LIMITS = Limits({"silent": 0, "behind": 0}, {})
+_LIMITS = Limits({"silent": 0, "behind": 0, "key": 30}, {})
+
+#: Colour a key's end from this number of days on
+_SOON = _LIMITS.warning["key"]
+
+
+class KeyEnd(NamedTuple):
+  """The end of the reader's key that is used.
+
+  """
+  #: Days after today
+  days: int
+  #: A phrase that names the reader and the last day
+  text: str
 
 
 def _Numbers(rows: _Rows) -> dict[str, int]:
@@ -74,22 +91,33 @@ def _Numbers(rows: _Rows) -> dict[str, int]:
 
 def _Exceeds(rows: _Rows, limits: Mapping[str, int]) -> bool:
   numbers = _Numbers(rows)
-  return any(numbers[what] > limit for (what, limit) in limits.items())
+  return any(number > limits.get(what, number)
+             for (what, number) in numbers.items())
 
 
-def State(rows: _Rows, limits: Limits = _LIMITS) -> str:
-  """Summarizes the states of all candidates.
+def _EndsWithin(key: Optional[KeyEnd], limits: Mapping[str, int]) -> bool:
+  """Tells whether a key ends in fewer days than the limit.
 
+  """
+  return key is not None and key.days < limits.get("key", 0)
+
+
+def State(rows: _Rows, limits: Limits = _LIMITS,
+          key: Optional[KeyEnd] = None) -> str:
+  """Summarizes the states of all candidates, and of the key.
+
+  @param key: None if the key does not end
   @return: L{CRITICAL} if no candidate answers, if configurations with the same
-    serial differ, or if a critical limit is exceeded; else L{WARNING} if a
-    warning limit is exceeded, if a configuration has another version, or if one
-    could not be loaded; else L{OK}
+    serial differ, or if a number is beyond its critical limit; else L{WARNING}
+    if one is beyond its warning limit, if a configuration has another version,
+    or if one could not be loaded; else L{OK}
 
   """
   if (all(row.serial is None for row in rows) or
-      any(row.diverges for row in rows) or _Exceeds(rows, limits.critical)):
+      any(row.diverges for row in rows) or _Exceeds(rows, limits.critical) or
+      _EndsWithin(key, limits.critical)):
     return CRITICAL
-  if (_Exceeds(rows, limits.warning) or
+  if (_Exceeds(rows, limits.warning) or _EndsWithin(key, limits.warning) or
       any(row.problem for row in rows
           if row.serial is not None and (row.stale or not row.behind))):
     return WARNING
@@ -102,8 +130,11 @@ def _ExitCode(rows: _Rows) -> int:
   return exitcodes.SUCCESS if State(rows) == OK else exitcodes.FAILURE
 
 
-def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
+def NagiosLine(rows: _Rows, limits: Limits = _LIMITS,
+               key: Optional[KeyEnd] = None) -> str:
   """Formats the line of a Nagios plugin.
+
+  @param key: None if the key does not end
 
   """
   good = [row for row in rows if row.serial is not None]
@@ -120,7 +151,15 @@ def NagiosLine(rows: _Rows, limits: Limits = _LIMITS) -> str:
     values.append("rtt=%.6fs;;;0" % max(row.round_trip or 0.0 for row in good))
   problems = ["%s: %s" % (row.address, row.problem)
               for row in rows if row.problem]
-  line = "; ".join(["CONFD %s - %s" % (State(rows, limits), text)] + problems)
+  if key is not None:
+    # "30:" is the range of good numbers from 30 on
+    (warning, critical) = ["%d:" % i["key"] if "key" in i else ""
+                           for i in limits]
+    values.append("key=%d;%s;%s;0" % (key.days, warning, critical))
+    if _EndsWithin(key, limits.warning) or _EndsWithin(key, limits.critical):
+      problems.append(key.text)
+  line = "; ".join(["CONFD %s - %s" % (State(rows, limits, key), text)] +
+                   problems)
   return "%s | %s" % (output.NagiosText(line), " ".join(values))
 
 
@@ -139,14 +178,55 @@ def _Colour(row: clusterstatus.CandidateStatus) -> Optional[str]:
   return "yellow" if row.problem else None
 
 
-def _Reply(answer: clusterstatus.ClusterStatus) -> clientlib.Reply[Any]:
-  """Converts the result to a reply for --json.
+class _Asked(NamedTuple):
+  """The state of a cluster's candidates, and of the key that it was asked with.
 
   """
+  status: clusterstatus.ClusterStatus
+  #: None if the key does not end
+  key: Optional[KeyEnd]
+
+
+def _KeyEnd(label: Optional[readerkey.Label], now: float) -> Optional[KeyEnd]:
+  """Returns when a key ends.
+
+  @param label: None for the cluster's key
+  @param now: the time, in seconds since the epoch
+
+  """
+  days = None if label is None else label.DaysLeft(now)
+  if label is None or days is None:
+    return None
+  return KeyEnd(days, keyrights.HowLong(label, now))
+
+
+def _Ask(client: clientlib.Client) -> _Asked:
+  return _Asked(client.Status(), _KeyEnd(client.reader, time.time()))
+
+
+def _ToJson(asked: _Asked) -> dict[str, Any]:
+  """Converts the result to the object for --json.
+
+  """
+  status = asked.status
   # The serial is None if no candidate has answered
-  serial: Any = answer.serial
-  return clientlib.Reply([row._asdict() for row in answer.candidates], serial,
-                         answer.replies, answer.silent)
+  serial: Any = status.serial
+  reply: clientlib.Reply[Any] = clientlib.Reply(
+    [row._asdict() for row in status.candidates], serial, status.replies,
+    status.silent)
+  return dict(output.FormatReply(reply),
+              key_days=None if asked.key is None else asked.key.days)
+
+
+def _PrintKey(key: Optional[KeyEnd], opts: argparse.Namespace,
+              cluster: str = "") -> None:
+  """Prints below the table when the key ends.
+
+  """
+  if key is not None and opts.separator is None:
+    text = cluster + key.text[0].upper() + key.text[1:]
+    output.Printer(opts).Print(None, [[text]], colours=[
+      "yellow" if key.days < _SOON else None])
 
 
 def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
@@ -169,37 +249,40 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   """Prints the state of the master candidates of several clusters.
 
   """
-  answers = multicluster.AskAll(factories, clientlib.Client.Status)
+  answers = multicluster.AskAll(factories, _Ask)
   if opts.json:
-    answers.PrintJson(_Reply)
+    answers.PrintJson(_ToJson)
   else:
-    rows = [(name, row) for (name, answer) in answers.values.items()
-            for row in answer.candidates]
+    rows = [(name, row) for (name, asked) in answers.values.items()
+            for row in asked.status.candidates]
     if rows:
       output.Printer(opts).Print(
         ["Cluster"] + _HEADERS, [[name] + _Cells(row) for (name, row) in rows],
         [i + 1 for i in _NUMERIC], [_Colour(row) for (_, row) in rows])
+    for (name, asked) in answers.values.items():
+      _PrintKey(asked.key, opts, "%s: " % name)
     answers.Complain()
-  return max([answers.code] + [_ExitCode(answer.candidates)
-                               for answer in answers.values.values()])
+  return max([answers.code] + [_ExitCode(asked.status.candidates)
+                               for asked in answers.values.values()])
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Prints the state of the master candidates.
 
   """
-  answer = client.Status()
+  asked = _Ask(client)
   if opts.only:
-    answer = _Only(answer)
-  rows = answer.candidates
+    asked = asked._replace(status=_Only(asked.status))
+  rows = asked.status.candidates
   if opts.nagios:
     limits = Limits({**_LIMITS.warning, **(opts.warning or {})},
                     opts.critical or {})
-    print(NagiosLine(rows, limits))
-    return NAGIOS_CODES[State(rows, limits)]
+    print(NagiosLine(rows, limits, asked.key))
+    return NAGIOS_CODES[State(rows, limits, asked.key)]
   if opts.json:
-    output.PrintReply(_Reply(answer))
+    output.PrintDocument(_ToJson(asked))
   else:
     output.Printer(opts).Print(_HEADERS, [_Cells(row) for row in rows],
                                _NUMERIC, [_Colour(row) for row in rows])
+    _PrintKey(asked.key, opts)
   return _ExitCode(rows)

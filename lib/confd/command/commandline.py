@@ -235,8 +235,9 @@ _NAGIOS = Option(
 _WARNING = Option(
   ("-w", "--warning"),
   {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,
-   "help": "with --nagios: warn if more candidates are silent, or one is behind"
-           " by more changes (default: silent=0,behind=0)"})
+   "help": "with --nagios: warn if more candidates are silent, if one is behind"
+           " by more changes, or if a reader's key ends in fewer days (default:"
+           " silent=0,behind=0,key=30)"})
 _CRITICAL = Option(
   ("-c", "--critical"),
   {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,

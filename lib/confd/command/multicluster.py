@@ -78,14 +78,13 @@ class Results(Generic[_Value]):
     for (name, err) in self.failures.items():
       output.Say("%s: %s" % (name, output.Describe(err)))
 
-  def PrintJson(self, make: Callable[[_Value], clientlib.Reply[Any]]) -> None:
+  def PrintJson(self, to_json: Callable[[_Value], dict[str, Any]]) -> None:
     """Prints results and failures.
 
-    @param make: converts a result to a reply
+    @param to_json: converts a result to the object for --json
 
     """
-    clusters = {name: output.FormatReply(make(value))
-                for (name, value) in self.values.items()}
+    clusters = {name: to_json(value) for (name, value) in self.values.items()}
     clusters.update((name, {"error": output.Describe(err)})
                     for (name, err) in self.failures.items())
     output.PrintDocument({"clusters": clusters})

@@ -158,9 +158,10 @@ def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
   @raise NotPermitted: the key lacks a right, or its last day is over
 
   """
-  text = keyrights.Describe(label)
-  if label.HasEnded(time.time()):
-    raise NotPermitted("Not permitted any more: %s" % text)
+  now = time.time()
+  text = keyrights.Describe(label, now)
+  if label.HasEnded(now):
+    raise NotPermitted("Not permitted: %s" % text)
   name = opts.command
   kind = getattr(opts, "kind", None)
   if getattr(opts, "question", None) is None:

@@ -100,6 +100,18 @@ class Label(NamedTuple):
     """
     return now >= self.end
 
+  def DaysLeft(self, now: float) -> Optional[int]:
+    """Returns for how many days after today the key is valid.
+
+    @param now: the time, in seconds since the epoch
+    @return: 0 on the last day, and after it; None if the key does not expire
+
+    """
+    if self.last_day is None:
+      return None
+    # The day that begins at midnight is today from that second on
+    return max(0, -int((now - self.end) // _DAY) - 1)
+
 
 def _KindRight(query: Any) -> str:
   """Returns the least right for a query for a table.
