@@ -31,6 +31,7 @@ EXIT_FAILURE = 1
 #: Largest datagram that Ganeti sends or takes, in bytes
 MAX_UDP_DATA_SIZE = 61440
 
+SS_CLUSTER_NAME = "cluster_name"
 SS_MASTER_CANDIDATES_IPS = "master_candidates_ips"
 SS_MASTER_NODE = "master_node"
 SS_NODE_PRIMARY_IPS = "node_primary_ips"

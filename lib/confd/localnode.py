@@ -11,6 +11,7 @@ most of them are missing; each function's docstring says what it does then.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -34,6 +35,14 @@ _MAX_SSCONF_SIZE = 1 << 20
 
 #: Environment variables of clients, see C{clientlib.settings}
 CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
+
+
+class NoKey(errors.ConfigurationError):
+  """A client was given no key, and cannot read this node's.
+
+  The message has several lines, and ends with settings to write.
+
+  """
 
 
 def _Paths() -> ModuleType:
@@ -127,6 +136,41 @@ def ReadAnyKey(path: str) -> wire.Key:
   return keyfile.Parse(ReadKeyFile(path), path)
 
 
+def ReadNodeKey() -> wire.Key:
+  """Reads the key of this node's cluster, for a client that was given no key.
+
+  @raise NoKey: this machine is no node, or the user may not read the key
+  @raise errors.ConfigurationError: the key is unusable
+
+  """
+  try:
+    return ReadAnyKey(HmacKeyFile())
+  except errors.ConfigurationError as err:
+    number = getattr(err.__context__, "errno", None)
+    if number == errno.EACCES:
+      how = ("only root and Ganeti's daemons may read it. Ask for a reader's"
+             " key, which root makes on the master, and write to")
+    elif number == errno.ENOENT and not IsNode():
+      how = ("this machine is no node. Ask for a reader's key, which root makes"
+             " on the master, and write to")
+    else:
+      raise
+    raise NoKey("%s; %s %s:\n%s" % (err, how, PossibleClientSettings()[-1],
+                                    _ExampleSettings())) from None
+
+
+def _ExampleSettings() -> str:
+  """Returns settings to write, with the values that this node knows.
+
+  """
+  names = ReadSsconf(constants.SS_CLUSTER_NAME) or ["NAME"]
+  addresses = (ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS) or
+               ["NODE", "NODE"])
+  return ("  [cluster %s]\n  addresses = %s\n  key_file = FILE\n"
+          "The key is made by: confd-client make-key NAME FILE --may all"
+          " --until DAY" % (names[0], ", ".join(addresses)))
+
+
 def KeyWarning(path: str) -> Optional[str]:
   """Checks the permissions of a cluster's HMAC key.
 
@@ -164,6 +208,13 @@ def ReadSsconf(name: str) -> list[str]:
   except UnicodeDecodeError as err:
     raise errors.ConfigurationError("Cannot read %s: %s" % (path, err))
   return [line.strip() for line in lines if line.strip()]
+
+
+def IsNode() -> bool:
+  """Tells whether this machine is a node of a cluster.
+
+  """
+  return bool(ReadSsconf(constants.SS_MASTER_CANDIDATES_IPS))
 
 
 def MasterCandidates() -> list[str]:

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -461,6 +462,25 @@ class TestUsage(unittest.TestCase):
       self.assertEqual((code, output), (1, ""), args)
       self.assertIn(text, problems)
       self.assertNotIn("Traceback", problems)
+
+  def testNoSettings(self):
+    """The settings to write are lines of their own.
+
+    """
+    with tempfile.TemporaryDirectory() as home:
+      env = Environment(GANETI_ROOTDIR=home, XDG_CONFIG_HOME=home)
+      (code, output, problems) = _Run("ping", env=env)
+      self.assertEqual((code, output), (1, ""))
+      (sentence, *lines) = problems.splitlines()
+      self.assertIn("; this machine is no node. ", sentence)
+      self.assertTrue(sentence.endswith("%s/ganeti/confd-client.conf:" % home))
+      self.assertEqual(lines[:3], ["  [cluster NAME]",
+                                   "  addresses = NODE, NODE",
+                                   "  key_file = FILE"])
+      (code, output, problems) = _Run("status", "--nagios", env=env)
+      self.assertEqual((code, problems), (3, ""))
+      self.assertEqual(output, "CONFD UNKNOWN - %s\n" %
+                       sentence.partition(": ")[2])
 
   def testRootdir(self):
     (code, _, problems) = _Run("ping",

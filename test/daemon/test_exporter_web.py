@@ -19,6 +19,7 @@ import threading
 import time
 import unittest
 import urllib.parse
+from unittest import mock
 
 from prometheus_client import parser as promparser
 
@@ -796,6 +797,22 @@ class TestWebReadersKey(unittest.TestCase):
       self.assertNotIn(key.decode(), exporter.Output())
     (_, statistics) = self.daemon.Answer(protocol.REQ_STATS)
     self.assertEqual(statistics["replies"]["not-permitted"], 0)
+
+  def testServiceKey(self):
+    """A key that systemd passes comes before that of the settings.
+
+    """
+    os.mkdir(os.path.join(self.daemon.root, "keys"))
+    testutils.WriteFile(os.path.join(self.daemon.root, "keys", "keys_c.key"),
+                        testutils.KEY)
+    with mock.patch.dict(os.environ, CREDENTIALS_DIRECTORY=os.path.join(
+        self.daemon.root, "keys")), \
+        webserver.Exporter(webserver.Settings("c", [self.daemon],
+                                              "/nonexistent") +
+                           webserver.Settings("d", [self.daemon])) as exporter:
+      exporter.WaitForSerial("c", 17)
+      # No key of the service has this name
+      exporter.WaitForSerial("d", 17)
 
   def testMissing(self):
     """Pages tell which right is missing.

@@ -4,6 +4,7 @@
 
 """Tests for ganeti.confd.clientlib.settings"""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -163,6 +164,83 @@ class TestChoose(_Test):
     with self.assertRaisesRegex(errors.ConfigurationError,
                                 "none is named in .*system.conf or .*user.con"):
       settings.Choose("a")
+
+
+class TestDefault(_Test):
+  """Without a default in the files.
+
+  """
+  def _IsNode(self, value):
+    return mock.patch.object(localnode, "IsNode", lambda: value)
+
+  def testSingle(self):
+    self._Write(self.user, "[cluster a]\naddresses = n1\n")
+    for (is_node, expected) in [(False, settings.Cluster(["n1"])),
+                                (True, settings.Cluster())]:
+      with self._IsNode(is_node):
+        self.assertEqual(settings.Choose(), expected)
+
+  def testSeveral(self):
+    self._Write(self.user, "[cluster a]\naddresses = n1\n[cluster b]\n"
+                "addresses = n2\n")
+    with self._IsNode(True):
+      self.assertEqual(settings.Choose(), settings.Cluster())
+    with self._IsNode(False):
+      with self.assertRaises(errors.ConfigurationError) as caught:
+        settings.Choose()
+      self.assertEqual(
+        str(caught.exception), "No cluster is chosen; there are a, b: name one"
+        " by --cluster or CONFD_CLUSTER, or write \"cluster = a\" below"
+        " [confd-client] in %s" % self.user)
+      # A caller with addresses and a key needs no cluster
+      self.assertEqual(settings.Choose(is_complete=True), settings.Cluster())
+      with self._Environment(CONFD_ADDRESS="x", CONFD_KEY_FILE="/k"):
+        self.assertEqual(settings.Choose(), settings.Cluster(["x"], None, "/k"))
+      self.assertEqual(settings.Choose("b"), settings.Cluster(["n2"]))
+
+
+class TestNodeKey(_Test):
+  """A client that was given no key.
+
+  """
+  def _Read(self, error, ssconf):
+    with mock.patch.object(localnode, "ReadSsconf", ssconf.get), \
+        mock.patch("builtins.open", side_effect=error):
+      with self.assertRaises(errors.ConfigurationError) as caught:
+        localnode.ReadNodeKey()
+    return caught.exception
+
+  def testNoNode(self):
+    err = self._Read(FileNotFoundError(errno.ENOENT, "No such file"), {})
+    self.assertIsInstance(err, localnode.NoKey)
+    self.assertRegex(
+      str(err), r"\ACannot read the HMAC key .*/hmac\.key: No such file; this"
+      r" machine is no node\. .* write to .*/user\.conf:\n  \[cluster NAME\]\n"
+      r"  addresses = NODE, NODE\n  key_file = FILE\n.*make-key .*\Z")
+
+  def testNotPermitted(self):
+    """The settings have what the node knows.
+
+    """
+    err = self._Read(PermissionError(errno.EACCES, "Permission denied"),
+                     {"cluster_name": ["c.example.com"],
+                      "master_candidates_ips": ["192.0.2.1", "192.0.2.2"]})
+    self.assertIsInstance(err, localnode.NoKey)
+    self.assertRegex(
+      str(err), r"Permission denied; only root .* may read it\. Ask for .*\n"
+      r"  \[cluster c\.example\.com\]\n  addresses = 192\.0\.2\.1,"
+      r" 192\.0\.2\.2\n  key_file = FILE\n")
+
+  def testOthers(self):
+    """A node without a key, and errors of the disk, need no settings.
+
+    """
+    node = {"master_candidates_ips": ["192.0.2.1"]}
+    for error in (FileNotFoundError(errno.ENOENT, "No such file"),
+                  OSError(errno.EIO, "Input/output error")):
+      err = self._Read(error, node)
+      self.assertNotIsInstance(err, localnode.NoKey)
+      self.assertNotIn("\n", str(err))
 
 
 class TestPlaces(unittest.TestCase):

@@ -264,8 +264,7 @@ class TestExporter(_Test):
               "config,list,mc-ips,ping,stats,wait", "--until", "2099-12-31")
     self.cluster.master.Write(
       "/etc/ganeti/confd-client.conf",
-      b"[cluster fsn]\naddresses = 10.77.0.1\nkey_file ="
-      b" /run/credentials/confd-exporter.service/keys_fsn.key\n")
+      b"[cluster fsn]\naddresses = 10.77.0.1\n")
     self._Systemctl("enable", "--now", unit)
     self._AwaitUp()
     self.assertNotEqual(self._Run("stat", "-c", "%u", "/proc/%d" %

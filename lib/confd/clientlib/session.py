@@ -288,7 +288,8 @@ class Session:
     if cluster_name is not None:
       # Imported here: most clients have no settings
       from ganeti.confd.clientlib import settings
-      chosen = settings.Choose(cluster_name)
+      chosen = settings.Choose(cluster_name, given is not None and
+                               (key is not None or key_path is not None))
       given = chosen.addresses if given is None else given
       key_path = key_path or chosen.key_file
       port = chosen.port if port is None else port
@@ -306,7 +307,8 @@ class Session:
     self._key_file: Optional[str] = None
     if key is None:
       self._key_file = key_path or localnode.HmacKeyFile()
-      secret = localnode.ReadAnyKey(self._key_file)
+      secret = (localnode.ReadAnyKey(key_path) if key_path
+                else localnode.ReadNodeKey())
     else:
       secret = keyfile.Parse(arguments.Key("key", key), "the argument")
     self._transport = transportlib.Transport(self._known, secret)

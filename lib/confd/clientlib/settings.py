@@ -81,6 +81,20 @@ class Settings(NamedTuple):
   default: Optional[str]
   clusters: dict[str, Cluster]
 
+  def Default(self) -> Optional[str]:
+    """Returns the name of the cluster that is asked by default.
+
+    A single cluster needs not be named as the default. But a node asks its own
+    cluster, whatever cluster the settings describe.
+
+    @return: None for this node's cluster, or if the caller has to choose
+
+    """
+    if self.default is None and len(self.clusters) == 1 and \
+        not localnode.IsNode():
+      return next(iter(self.clusters))
+    return self.default
+
   def Find(self, name: str, origin: str = "") -> Cluster:
     """Returns the settings of a cluster.
 
@@ -221,13 +235,27 @@ def Read() -> Settings:
   return result
 
 
-def Choose(name: str = "") -> Cluster:
+def _RefuseToChoose(settings: Settings) -> None:
+  """@raise errors.ConfigurationError: there are several clusters
+
+  """
+  if settings.clusters:
+    names = list(settings.clusters)
+    raise errors.ConfigurationError(
+      "No cluster is chosen; there are %s: name one by --cluster or %s, or"
+      " write \"cluster = %s\" below [%s] in %s" %
+      (", ".join(names), CLUSTER_VARIABLE, names[0], _GENERAL,
+       localnode.ClientSettings()[-1]))
+
+
+def Choose(name: str = "", is_complete: bool = False) -> Cluster:
   """Returns the settings of a cluster.
 
   @param name: of the cluster; empty for the one that the environment names, or
     else the default of the files, or else a cluster with no values set
+  @param is_complete: whether the caller has addresses and a key already
   @raise errors.ConfigurationError: there is a mistake in the settings, or no
-    such cluster
+    such cluster, or no default among several
 
   """
   settings = Read()
@@ -235,15 +263,18 @@ def Choose(name: str = "") -> Cluster:
     return settings.Find(name)
   cluster = Cluster()
   chosen = os.environ.get(CLUSTER_VARIABLE)
+  addresses = os.environ.get(ADDRESS_VARIABLE)
+  key_file = os.environ.get(KEY_VARIABLE)
+  default = settings.Default()
   if chosen:
     cluster = settings.Find(chosen, CLUSTER_VARIABLE)
-  elif settings.default is not None:
-    cluster = settings.clusters[settings.default]
-  addresses = os.environ.get(ADDRESS_VARIABLE)
+  elif default is not None:
+    cluster = settings.clusters[default]
+  elif not (is_complete or (addresses and key_file) or localnode.IsNode()):
+    _RefuseToChoose(settings)
   if addresses:
     cluster = cluster._replace(
       addresses=_Convert(_Addresses, addresses, ADDRESS_VARIABLE))
-  key_file = os.environ.get(KEY_VARIABLE)
   if key_file:
     cluster = cluster._replace(key_file=os.path.abspath(key_file))
   return cluster

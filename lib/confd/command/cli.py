@@ -71,7 +71,13 @@ def _Settings(opts: argparse.Namespace) -> Optional[settings.Cluster]:
   if names is None and not localnode.HasClientSettings():
     return None
   from ganeti.confd.clientlib import settings as settingslib
-  return settingslib.Choose(names[0] if names is not None else "")
+
+  def _IsGiven(*attributes: str) -> bool:
+    return any(getattr(opts, i, None) is not None for i in attributes)
+
+  return settingslib.Choose(names[0] if names is not None else "",
+                            _IsGiven("addresses") and
+                            _IsGiven("hmac", "hmac_file"))
 
 
 def _Client(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
@@ -294,8 +300,9 @@ def _Fail(form: str, text: str, code: int,
   """
   if form == "nagios":
     from ganeti.confd.command import cmd_status
-    _Print(output.NagiosText("CONFD %s - %s" % (cmd_status.UNKNOWN, text)),
-           text)
+    (sentence, *_) = text.split("\n")
+    _Print(output.NagiosText("CONFD %s - %s" % (cmd_status.UNKNOWN, sentence)),
+           sentence)
     return cmd_status.NAGIOS_CODES[cmd_status.UNKNOWN]
   if form == "json" and _PrintError(text):
     return code
@@ -364,7 +371,7 @@ def _Main(argv: Sequence[str]) -> int:
     (text, code) = (str(err), exitcodes.NO_ANSWER)
   except Exception as err: # pylint: disable=W0718
     # Any error is printed as a sentence, never as a traceback (rule 1)
-    if isinstance(err, clientlib.FilterError):
-      say = output.SayWithPlace
+    if isinstance(err, (clientlib.FilterError, localnode.NoKey)):
+      say = output.SayLines
     (text, code) = (output.Describe(err), exitcodes.FAILURE)
   return _Fail(_ErrorFormat(argv, opts), text, code, say)

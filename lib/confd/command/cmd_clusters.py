@@ -29,7 +29,8 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
     answers.PrintJson(output.FormatReply)
     return answers.code
   settings = settingslib.Read()
-  default = os.environ.get(settingslib.CLUSTER_VARIABLE) or settings.default
+  default = (os.environ.get(settingslib.CLUSTER_VARIABLE) or
+             settings.Default())
   rows = []
   for name in factories:
     reply = answers.values.get(name)

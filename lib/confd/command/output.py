@@ -81,15 +81,15 @@ def Say(text: str) -> None:
   WriteError("%s: %s" % (commandline.PROGRAM, text))
 
 
-def SayWithPlace(text: str) -> None:
-  """Prints a message about a mistake in the command line, and its place.
+def SayLines(text: str) -> None:
+  """Prints a message of several lines.
 
-  @param text: a sentence, and lines that show the place
+  @param text: a sentence, and lines that show an example, or where a mistake is
 
   """
-  (sentence, *place) = text.split("\n")
+  (sentence, *others) = text.split("\n")
   Say(sentence)
-  for line in place:
+  for line in others:
     WriteError(line)
 
 

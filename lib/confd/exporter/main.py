@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 
@@ -39,6 +40,9 @@ _PORT = 9814
 
 #: The cluster's name where no settings give one
 _LOCAL = "local"
+
+#: The environment variable in which systemd passes the directory of the keys
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 #: Stands for all clusters of the settings
 _ALL = "all"
@@ -97,7 +101,18 @@ def _Settings(names: Optional[str]) -> dict[str, collector.Settings]:
     known.Find(name)
   if not wanted:
     return {_LOCAL: {}}
-  return {name: {"cluster": name} for name in wanted}
+  return {name: {"cluster": name, **_KeyOfService(name)} for name in wanted}
+
+
+def _KeyOfService(name: str) -> dict[str, str]:
+  """Returns the key that systemd passes to the service, as a client's argument.
+
+  The settings may then have another key for users of the same cluster.
+
+  """
+  directory = os.environ.get(_CREDENTIALS)
+  path = os.path.join(directory or "", "keys_%s.key" % name)
+  return {"key_file": path} if directory and os.path.exists(path) else {}
 
 
 def _Url(sock: Any) -> str:
