@@ -35,6 +35,8 @@ class Relay:
   @ivar double: probability that it comes twice
   @ivar delay: longest delay in seconds; a datagram may overtake another
   @ivar cut: front addresses whose datagrams are all lost
+  @ivar limit: number of replies after which no further one is delivered; None
+    for no limit
   @ivar delivered: list of L{Delivered}
 
   """
@@ -52,6 +54,7 @@ class Relay:
     self.double = double
     self.delay = delay
     self.cut = set()
+    self.limit = None
     self.delivered = []
     self._random = random.Random(seed)
     self._routes = {}
@@ -135,6 +138,9 @@ class Relay:
                      (when, self._count, sock, target, data, client))
 
   def _Deliver(self, sock, target, data, client):
+    if (client is not None and self.limit is not None and
+        len(self.delivered) >= self.limit):
+      return
     try:
       sock.sendto(data, target)
     except OSError:

@@ -553,6 +553,30 @@ def WaitFor(function, what, timeout=PATIENCE):
     time.sleep(0.01)
 
 
+def AwaitStale(ask):
+  """Asks until the client refuses an answer as stale.
+
+  On a busy machine, no answer at all may come before the client's time-out.
+
+  @param ask: asks with a client of the library
+  @return: the error's text
+  @raise AssertionError: an answer was not refused
+
+  """
+  from ganeti.confd import client
+
+  def _Ask():
+    try:
+      reply = ask()
+    except client.StaleAnswer as err:
+      return str(err)
+    except client.NoAnswer:
+      return None
+    raise AssertionError("Not refused: %s" % (reply, ))
+
+  return WaitFor(_Ask, "a stale answer is refused")
+
+
 def WaitForExit(proc, what):
   """Waits until a process has ended; a busy machine gets longer.
 

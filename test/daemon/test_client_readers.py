@@ -527,14 +527,14 @@ class TestLibrary(_TestCase):
 
     """
     with testutils.Daemon(self.config, address="127.0.3.1") as daemon, \
-        client.Client(["127.0.3.1:%d" % daemon.port], timeout=0.5,
+        client.Client(["127.0.3.1:%d" % daemon.port], timeout=2,
                       key_file=self._KeyFile("master")) as asker:
       self.assertEqual(asker.MasterNode().serial, 17)
       config = json.loads(json.dumps(self.config))
       config["serial_no"] = 16
       daemon.WriteConfig(config)
       daemon.WaitForSerial(16)
-      self.assertRaises(client.StaleAnswer, asker.MasterNode)
+      testutils.AwaitStale(asker.MasterNode)
 
   def testOthers(self):
     """AsyncClient, and Ganeti's interface.

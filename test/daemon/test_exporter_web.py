@@ -16,7 +16,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 import urllib.parse
 from unittest import mock
@@ -398,6 +397,19 @@ class TestWebLimits(_TestCase):
   """Limits of what a client can cost.
 
   """
+  def _Filters(self, count):
+    """Waits until the server tries a number of filters at a time.
+
+    @return: their process ids
+
+    """
+    def _Find():
+      found = processes.Children(self.exporter.proc.pid)
+      # The oldest child is the collector
+      return found[1:] if len(found) == 1 + count else None
+
+    return testutils.WaitFor(_Find, "%d filters are tried" % count)
+
   def testEndlessFilter(self):
     """An endless filter is given up, and no other request waits for it.
 
@@ -412,16 +424,13 @@ class TestWebLimits(_TestCase):
     threads = [threading.Thread(target=_Ask, args=(path, )) for path in paths]
     for thread in threads:
       thread.start()
-    count = 0
-    while any(thread.is_alive() for thread in threads):
+    # However slow the machine is, both filters are still tried meanwhile
+    with processes.Paused(*self._Filters(2)):
       for path in ("/healthz", "/metrics", "/plain/", "/plain/map"):
         self.assertEqual(self.exporter.Ask(path).status, 200)
-        count += 1
-      # The filters need the processor, too
-      time.sleep(0.1)
+      self.assertEqual(answers, {})
     for thread in threads:
       thread.join()
-    self.assertGreater(count, 10)
     self.assertEqual([answers[path].status for path in paths], [200, 503])
     for path in paths:
       self.assertIn("takes too long", answers[path].text)
@@ -445,48 +454,36 @@ class TestWebLimits(_TestCase):
     """Where too many filters wait, others are refused at once.
 
     """
-    statuses = []
+    def _ThisPath(number):
+      return _Path("/plain/instances.json",
+                   filter="%s and pnode != \"%d\"" % (_ENDLESS, number))
 
-    def _Ask(number):
-      statuses.append(self.exporter.Ask(_Path(
-        "/plain/instances.json",
-        filter="%s and pnode != \"%d\"" % (_ENDLESS, number))).status)
-
-    sockets = []
-    try:
+    with contextlib.ExitStack() as stack:
       for number in range(25):
-        sock = self.exporter.Connect()
-        sockets.append(sock)
-        sock.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % _Path(
-          "/plain/instances.json",
-          filter="%s and pnode != \"%d\"" % (_ENDLESS, number))).encode())
-      _Ask(25)
-      self.assertEqual(statuses, [503])
-    finally:
-      for sock in sockets:
-        sock.close()
+        sock = stack.enter_context(self.exporter.Connect())
+        sock.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" %
+                     _ThisPath(number).encode("ascii"))
+      # None of them is given up meanwhile
+      with processes.Paused(*self._Filters(2)):
+        answer = self.exporter.Ask(_ThisPath(25))
+      self.assertEqual(answer.status, 503)
+      self.assertNotIn("takes too long", answer.text)
 
   def testSlowFilters(self):
     """Other filters do not wait until slow ones are given up.
 
     """
     self.exporter.Ask(_Path("/plain/nodes.json", filter="name != \"x\""))
-    with contextlib.ExitStack() as stack:
-      sockets = []
-      for number in range(1):
-        sock = stack.enter_context(self.exporter.Connect())
-        sock.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % _Path(
-          "/plain/instances.json",
-          filter="%s or pnode == \"%d\"" % (_ENDLESS, number))).encode())
-        sockets.append(sock)
-      # The server, the collector, and a process for the slow filter
-      testutils.WaitFor(lambda: len(testutils.ProcessTree(
-        self.exporter.proc.pid)) == 3, "it is tried")
-      for number in range(3):
-        answer = self.exporter.Ask(_Path("/plain/nodes.json",
-                                         filter="name != \"%d\"" % number))
-        self.assertEqual(answer.status, 200)
-      self.assertEqual(select.select(sockets, [], [], 0)[0], [])
+    with self.exporter.Connect() as sock:
+      sock.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" %
+                   _Path("/plain/instances.json",
+                         filter=_ENDLESS).encode("ascii"))
+      with processes.Paused(*self._Filters(1)):
+        for number in range(3):
+          answer = self.exporter.Ask(_Path("/plain/nodes.json",
+                                           filter="name != \"%d\"" % number))
+          self.assertEqual(answer.status, 200)
+      self.assertEqual(select.select([sock], [], [], 0)[0], [])
 
   def testSlowRequests(self):
     """Headers that never end, on more connections than there may be.
@@ -694,11 +691,16 @@ class TestWebProcesses(unittest.TestCase):
     return self.exporter.Metric(name, cluster="c")
 
   def _Collector(self):
-    """Returns the collector's process id; None where it is not alone.
+    """Waits until the server has no other child than the collector.
+
+    @return: the collector's process id
 
     """
-    children = processes.Children(self.server)
-    return children[0] if len(children) == 1 else None
+    def _Find():
+      children = processes.Children(self.server)
+      return children if len(children) == 1 else None
+
+    return testutils.WaitFor(_Find, "the collector alone")[0]
 
   def _Threads(self, pid):
     return int(processes.Status(pid, "Threads"))

@@ -93,16 +93,14 @@ class TestConfig(_Test):
       instance["tags"] = ["new"]
 
     def _Change():
-      testutils.WaitFor(lambda: len(self.relay.delivered) > 100,
+      testutils.WaitFor(lambda: len(self.relay.delivered) == self.relay.limit,
                         "the answer is coming")
-      # No further part arrives before the new configuration is served
-      self.relay.cut.add(self.front)
       self.daemon.WriteConfig(new)
       self.daemon.WaitForSerial(new["serial_no"])
-      self.relay.cut.clear()
+      self.relay.limit = None
     changer = threading.Thread(target=_Change)
-    # Slow enough to be cut off midway
-    self.relay.delay = 0.2
+    # No further part arrives before the new configuration is served
+    self.relay.limit = 100
     changer.start()
     try:
       with self._Client() as asker:
