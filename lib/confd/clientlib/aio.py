@@ -119,6 +119,7 @@ class _Driver(session.Driver):
   def __init__(self, transport: transportlib.Transport) -> None:
     session.Driver.__init__(self, transport)
     transport.on_socket = self._Watch
+    transport.on_errors = self._WatchAgain
     self._loop: Optional[asyncio.AbstractEventLoop] = None
     self._gate = _Gate(_AT_ONCE)
     self._waiters: dict[operation.Operation, asyncio.Future[None]] = {}
@@ -142,6 +143,17 @@ class _Driver(session.Driver):
 
   def _Watch(self, sock: socket.socket) -> None:
     self._Loop().add_reader(sock, self._Readable, sock)
+
+  def _WatchAgain(self, sock: socket.socket) -> None:
+    """Makes the event loop poll a socket after its errors have been read.
+
+    uvloop stops polling a socket that has a pending error. Adding the reader
+    again starts the polling again; any other event loop is not affected.
+
+    """
+    loop = self._Loop()
+    loop.remove_reader(sock)
+    loop.add_reader(sock, self._Readable, sock)
 
   def _Readable(self, sock: socket.socket) -> None:
     for current in self._transport.Receive(sock):

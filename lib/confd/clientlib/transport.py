@@ -106,6 +106,8 @@ class Transport:
   @ivar key: the key that requests are signed with
   @ivar operations: the running operations, by id
   @ivar on_socket: None, or a function that is called with each new socket
+  @ivar on_errors: None, or a function that is called with a socket after
+    pending errors of it were read
   @ivar closed: whether L{Close} was called
 
   """
@@ -116,10 +118,12 @@ class Transport:
     self.key = key
     self.operations: dict[str, operation.Operation] = {}
     self.on_socket: Optional[Callable[[socket.socket], None]] = None
+    self.on_errors: Optional[Callable[[socket.socket], None]] = None
     self.closed = False
     self._known = known
     self._late: collections.OrderedDict[str, operation.LateReplies] = \
       collections.OrderedDict()
+    self._had_error = False
     self._rejected = 0
     self._rejected_before: dict[str, int] = {}
     self._sockets: dict[int, socket.socket] = {}
@@ -165,6 +169,7 @@ class Transport:
 
     """
     wanting: set[operation.Operation] = set()
+    self._had_error = False
     now = time.monotonic()
     ends = now + _MAX_READ_SECONDS
     for _ in range(_MAX_READ_DATAGRAMS):
@@ -180,7 +185,10 @@ class Transport:
       undelivered = self.ReadError(sock)
       if undelivered is None:
         break
+      self._had_error = True
       self._known.Undelivered(undelivered.address, undelivered.reason, now)
+    if self._had_error and self.on_errors is not None:
+      self.on_errors(sock)
     return wanting
 
   def _Dispatch(self, datagram: bytes, address: endpoint.SocketAddress,
@@ -272,8 +280,7 @@ class Transport:
       break
     return None
 
-  @staticmethod
-  def ReadDatagram(sock: socket.socket
+  def ReadDatagram(self, sock: socket.socket
                    ) -> Optional[tuple[bytes, endpoint.SocketAddress]]:
     """Reads one datagram.
 
@@ -281,14 +288,14 @@ class Transport:
 
     """
     # recvfrom may raise the pending error of an earlier datagram first, which
-    # is in the error queue, too
+    # is in the error queue, too, unless the queue was full
     for _ in range(2):
       try:
         return sock.recvfrom(_MAX_DATAGRAM)
       except BlockingIOError:
         break
       except OSError:
-        pass
+        self._had_error = True
     return None
 
   @staticmethod
