@@ -10,6 +10,9 @@ ICMP error).
 
 """
 
+# Python 3.9 has no anext()
+# pylint: disable=C2801
+
 import asyncio
 import unittest
 
@@ -40,6 +43,7 @@ def _Config(serial, primary):
 
 def _EagerTasks():
   loop = asyncio.new_event_loop()
+  # pylint: disable=E1101
   loop.set_task_factory(asyncio.eager_task_factory)
   return loop
 
@@ -68,7 +72,6 @@ class TestLoops(unittest.TestCase):
       daemon.Start()
     (cls.stopped, *cls.running) = cls.daemons
     paused = processes.Paused(*processes.Find(cls.stopped).All())
-    # pylint: disable=C2801
     paused.__enter__()
     cls.addClassCleanup(paused.__exit__, None, None, None)
     cls.serial = 1

@@ -254,18 +254,32 @@ class TestDaemon(_TestCase):
     self.assertIn("not implemented", error)
 
   def testReplacedWait(self):
-    """The time of a question that replaces a kept one counts, not the first.
-
-    """
+    """The earlier end counts, of the kept question and of its replacement."""
     with testutils.Daemon(testutils.MakeConfig(serial_no=5)) as daemon:
       now = int(time.time())
-      for (salt, seconds) in [(now, 60), (now + 1, 1)]:
-        query = {"serial": 5, "seconds": seconds}
+      for (number, both) in enumerate([(60, 1), (1, 60)]):
+        for (later, seconds) in enumerate(both):
+          query = {"serial": 5, "seconds": seconds}
+          daemon.asker.Send(testutils.PackMessage(
+            testutils.KEY, testutils.MakeMessage(WAIT, query,
+                                                 "rsalt %d" % number),
+            salt="%d" % (now + later)))
+        self.assertIsNotNone(daemon.asker.Receive(timeout=50))
+
+  def testRetransmittedWait(self):
+    """Copies of a WAIT, sent more often than it ends, do not restart its time.
+
+    """
+    query = {"serial": 5, "seconds": 2}
+    with testutils.Daemon(testutils.MakeConfig(serial_no=5)) as daemon:
+      for later in range(120):
         daemon.asker.Send(testutils.PackMessage(
           testutils.KEY, testutils.MakeMessage(WAIT, query, "the same rsalt"),
-          salt="%d" % salt))
-      reply = daemon.asker.Receive(timeout=50)
-    self.assertIsNotNone(reply)
+          salt="%d" % (int(time.time()) + later)))
+        if daemon.asker.Receive(timeout=1):
+          break
+      else:
+        self.fail("120 copies, one a second, and no reply")
 
   def testKeepsHash(self):
     """The same answer has the same hash when the serial number has changed.

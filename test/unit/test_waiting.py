@@ -73,15 +73,16 @@ class TestWaiting(unittest.TestCase):
     self.assertEqual(self._Keep(0), "kept")
 
   def testRenewed(self):
-    """The later of two counts, and it is one.
-
-    """
-    self.assertEqual(self._Keep(1, sent=5, due=10), "kept")
+    """A retransmit replaces the address, and keeps the earlier deadline."""
     again = waiting.Ready(b"reply 1", [], ("192.0.2.9", 9))
-    self.assertEqual(self.waiting.Keep(again, 6, 12.0).value, "renewed")
-    self.assertEqual(len(self.waiting), 1)
-    self.assertEqual(self._Due(10), [])
-    self.assertEqual(list(self.waiting.TakeDue(12.0)), [again])
+    for due in [(10, 12.0), (12, 10.0), (10, 10.0)]:
+      with self.subTest(due=due):
+        self.assertEqual(self._Keep(1, sent=5, due=due[0]), "kept")
+        self.assertEqual(self.waiting.Keep(again, 6, due[1]).value, "renewed")
+        self.assertEqual(len(self.waiting), 1)
+        self.assertEqual(self._Due(9.75), [])
+        self.assertEqual(list(self.waiting.TakeDue(10.0)), [again])
+        self.assertEqual((len(self.waiting), self.waiting.NextDue()), (0, None))
 
   def testCopies(self):
     """What is not later changes nothing, wherever it comes from.

@@ -210,7 +210,8 @@ class _Watched:
   def WaitQuery(self, now: float) -> tuple[int, Any]:
     """Returns the WAIT to send, type and query.
 
-    A retransmit has less time left: otherwise the WAIT would never end.
+    A retransmit has only the time that is left: the daemon may have forgotten
+    the first request.
 
     """
     return (protocol.REQ_WAIT, {

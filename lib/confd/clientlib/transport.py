@@ -187,7 +187,7 @@ class Transport:
         break
       self._had_error = True
       self._known.Undelivered(undelivered.address, undelivered.reason, now)
-    if self._had_error and self.on_errors is not None:
+    if self.on_errors is not None and self._had_error:
       self.on_errors(sock)
     return wanting
 

@@ -14,7 +14,8 @@ pending requests is limited, in total and for each client address. So no client
 can exhaust the memory, or take the places of all others.
 
 Rule 2: the same request with a later time stamp renews the pending one, and
-moves its deadline. A replayed request, whose time stamp is not later, is
+keeps the earlier one of the two deadlines: a client that retransmits a request
+unchanged gets its reply in time. A replayed request, whose time stamp is not later, is
 ignored. Requests are the same if their replies are: a reply contains the salt
 that the client chose, and is signed with the client's key.
 
@@ -133,6 +134,7 @@ class Waiting:
     """
     (reply, control, address) = ready
     host = address[0]
+    tick = math.ceil(due / _TICK)
     before = self._kept.get(reply)
     if before is not None:
       if sent <= before.sent:
@@ -140,10 +142,10 @@ class Waiting:
       # Remove the pending request first: if the renewal comes from another
       # address, that address may have reached its limit
       self._Remove(reply)
+      tick = min(tick, before.tick)
     if (len(self._kept) >= MAX_KEPT or
         self._of_address.get(host, 0) >= MAX_KEPT_OF_ADDRESS):
       return Verdict.REFUSED
-    tick = math.ceil(due / _TICK)
     self._kept[reply] = _Kept(sent, tick, control, address)
     self._ticks.setdefault(tick, {})[reply] = None
     self._of_address[host] = self._of_address.get(host, 0) + 1
