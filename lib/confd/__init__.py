@@ -26,8 +26,8 @@ subpackages:
 Pure code computes with bytes and values, and touches no socket, clock, file or
 log: C{protocol}, C{schema}, C{config}, C{querylib}, C{serving},
 C{daemon.policy}, the operations and the filters of C{clientlib}, C{findings},
-C{views} and C{export}. test/unit/test_rooms.py holds the imports of all modules
-to that, and to the order of the subpackages.
+C{views} and C{export}. test/unit/test_subpackages.py checks the imports of all
+modules against the order of the subpackages.
 
 """
 

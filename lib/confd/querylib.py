@@ -18,7 +18,7 @@ from ganeti import constants
 from ganeti.confd import protocol
 from ganeti.confd.config import inventory
 from ganeti.confd.config import lenient
-from ganeti.confd.config import packed
+from ganeti.confd.config import packed as packedlib
 from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.protocol import wire
 from ganeti.confd.serving import waiting
@@ -179,7 +179,7 @@ def _NodeInstances(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   node = snapshot.FindNode(query)
   if node is None:
     return protocol.UNKNOWN_ENTRY
-  return _Ok([[instance.kept for instance in instances]
+  return _Ok([[instance.packed for instance in instances]
               for instances in (node.primary, node.secondary)])
 
 
@@ -189,7 +189,7 @@ def _InstanceDisks(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
   instance = snapshot.FindInstance(query)
   if instance is None:
     return protocol.UNKNOWN_ENTRY
-  return _Ok([disk.kept for disk in instance.disks])
+  return _Ok([disk.packed for disk in instance.disks])
 
 
 def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
@@ -203,7 +203,7 @@ def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
     return protocol.BAD_ARGUMENT
   value = snapshot.document
   for token in tokens:
-    value = packed.Unpack(value)
+    value = packedlib.Unpack(value)
     if isinstance(value, dict):
       key = token.replace("~1", "/").replace("~0", "~")
       if key not in value:

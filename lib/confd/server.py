@@ -61,13 +61,9 @@ _DROPPED_BUSY = counters.INDEX[counters.DROPPED_BUSY]
 _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 _DROPPED_UNSENT = counters.INDEX[counters.DROPPED_UNSENT]
 _WAITING = {
-  waiting.Verdict.KEPT: counters.INDEX[counters.WAITING_KEPT],
+  waiting.Verdict.ADDED: counters.INDEX[counters.WAITING_KEPT],
   waiting.Verdict.COPY: _DROPPED_REPLAYED,
   }
-
-if TYPE_CHECKING:
-  #: Ancillary data as socket.sendmsg takes it: level, type, data
-  _Control = list[tuple[int, int, bytes]]
 
 
 def OpenSocket(address: str, port: int) -> socket.socket:
@@ -110,7 +106,7 @@ def SetReceiveTimeout(sock: socket.socket, seconds: float) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _FromAddressAsked(*ancillary: tuple[int, int, bytes]) -> _Control:
+def _FromAddressAsked(*ancillary: tuple[int, int, bytes]) -> waiting.Control:
   """Makes the control data that sends a reply from the address asked.
 
   The result is cached, as a node has few addresses.
@@ -129,7 +125,7 @@ def _FromAddressAsked(*ancillary: tuple[int, int, bytes]) -> _Control:
   return []
 
 
-def _PackForwarded(datagram: bytes, control: _Control,
+def _PackForwarded(datagram: bytes, control: waiting.Control,
                    address: tuple[Any, ...]) -> bytes:
   """Makes the message that forwards a request to another process.
 
@@ -147,7 +143,7 @@ def _PackForwarded(datagram: bytes, control: _Control,
 
 
 @functools.lru_cache(maxsize=64)
-def _ControlOf(family: int, data: bytes) -> _Control:
+def _ControlOf(family: int, data: bytes) -> waiting.Control:
   """Makes control data out of the field of a forwarded request.
 
   The result is cached, so that all waiting replies share one list.
@@ -163,7 +159,7 @@ def _ControlOf(family: int, data: bytes) -> _Control:
 
 
 def _UnpackForwarded(message: bytes, family: int
-                     ) -> tuple[bytes, _Control, tuple[Any, ...]]:
+                     ) -> tuple[bytes, waiting.Control, tuple[Any, ...]]:
   """Parses a message of L{_PackForwarded}.
 
   @param family: the socket's address family
@@ -195,11 +191,11 @@ class Server:
     self._replays = replays
     self._waiting = waiting.Waiting()
 
-  def ServeOne(self, elsewhere: Mapping[answers.Elsewhere, socket.socket],
+  def ServeOne(self, delegates: Mapping[answers.Delegate, socket.socket],
                flags: int = 0) -> bool:
     """Answers one datagram of the shared socket.
 
-    @param elsewhere: the sockets to forward requests to; the process at the
+    @param delegates: the sockets to forward requests to; the process at the
       other end calls L{ServeForwarded}
     @param flags: for recvmsg
     @return: False if no datagram came within the socket's receive time-out
@@ -214,9 +210,9 @@ class Server:
     reply = self._responder.Respond(datagram, time.time())
     if type(reply) is bytes:
       self._Send(reply, control, address)
-    elif type(reply) is answers.Elsewhere:
+    elif type(reply) is answers.Delegate:
       try:
-        elsewhere[reply].send(_PackForwarded(datagram, control, address))
+        delegates[reply].send(_PackForwarded(datagram, control, address))
       except OSError:
         # Drop the request: the other process's queue is full, and the client
         # retransmits
@@ -239,30 +235,28 @@ class Server:
       return False
     (datagram, control, address) = _UnpackForwarded(message, self._sock.family)
     reply = self._responder.Respond(datagram, time.time(), forwarded=True)
-    if isinstance(reply, responder.Later):
-      reply = self._Keep(reply, control, address)
+    if isinstance(reply, waiting.Deferred):
+      reply = self._Defer(reply, (control, address))
     if isinstance(reply, bytes):
       self._Send(reply, control, address)
     return True
 
-  def _Keep(self, later: responder.Later, control: _Control,
-            address: tuple[Any, ...]) -> Optional[bytes]:
-    """Keeps the reply to a WAIT request until it is due.
+  def _Defer(self, deferred: waiting.Deferred, client: waiting.Client
+             ) -> Optional[bytes]:
+    """Adds the reply to a WAIT request to the pending ones.
 
     @return: None, or an error reply to send at once if there is no room
 
     """
-    verdict = self._waiting.Keep(
-      waiting.Ready(later.reply, control, address), later.request.sent,
-      time.monotonic() + later.seconds)
+    verdict = self._waiting.Add(deferred, client, time.monotonic())
     if verdict in _WAITING:
       self._row[_WAITING[verdict]] += 1
     if verdict is waiting.Verdict.REFUSED:
-      return self._responder.Refuse(later)
+      return self._responder.Refuse(deferred.request)
     return None
 
   @property
-  def kept(self) -> int:
+  def pending(self) -> int:
     """How many WAIT requests are pending.
 
     """
@@ -279,7 +273,7 @@ class Server:
     """Answers the WAIT requests whose time is over.
 
     """
-    self._AnswerKept(self._waiting.TakeDue(time.monotonic()))
+    self._SendAll(self._waiting.TakeDue(time.monotonic()))
 
   def AnswerAll(self, seconds: float) -> None:
     """Answers all pending WAIT requests, the oldest first.
@@ -289,15 +283,16 @@ class Server:
 
     """
     deadline = time.monotonic() + seconds
-    self._AnswerKept(itertools.takewhile(
+    self._SendAll(itertools.takewhile(
       lambda _: time.monotonic() < deadline, self._waiting.TakeAll()))
 
-  def _AnswerKept(self, kept: Iterable[waiting.Ready]) -> None:
-    for (reply, control, address) in kept:
+  def _SendAll(self,
+               pending: Iterable[tuple[bytes, waiting.Client]]) -> None:
+    for (reply, (control, address)) in pending:
       self._responder.CountAnswered()
       self._Send(reply, control, address)
 
-  def _Send(self, reply: bytes, control: _Control,
+  def _Send(self, reply: bytes, control: waiting.Control,
             address: tuple[Any, ...]) -> None:
     try:
       self._sock.sendmsg([reply], control, socket.MSG_DONTWAIT, address)
@@ -306,7 +301,7 @@ class Server:
       # of requests more strictly. The attacker can forge source addresses, but
       # cannot sign requests, and so has to replay captured ones.
       self._row[_DROPPED_UNSENT] += 1
-      self._replays.BeWary(time.time())
+      self._replays.LimitShort(time.time())
     except OSError as err:
       # No warning: the cause is an unreachable client or a firewall
       self._row[_DROPPED_UNSENT] += 1

@@ -46,7 +46,7 @@ class MemoryTest(unittest.TestCase):
     # The files are looked at again so late that the test has changed them
     env = stack.enter_context(adversity.Patched("""\
       from ganeti.confd.daemon import loader
-      loader._YoungFor = lambda *_: 3.0
+      loader._RacySeconds = lambda *_: 3.0
       """))
     self.daemon = testutils.Daemon(_Config(1), args=["--workers=2"], env=env)
     self.addCleanup(self.daemon.Kill)
@@ -110,7 +110,7 @@ class CheckTest(unittest.TestCase):
            import time
            from ganeti.confd import filestate
            from ganeti.confd.daemon import loader
-           loader._YoungFor = lambda *_: 0.1
+           loader._RacySeconds = lambda *_: 0.1
            filestate.DigestFile = lambda *_: time.sleep(600)
            """) as env, \
          testutils.Daemon(_Config(1), args=["--workers=1"], env=env) as daemon:

@@ -268,7 +268,7 @@ def _CheckLater(asked, is_worker, later, snap, request):
   """Checks what is left to another process, or kept there.
 
   """
-  _Expect(is_worker == isinstance(later, answers.Elsewhere),
+  _Expect(is_worker == isinstance(later, answers.Delegate),
           "later than never, or a worker waits")
   if is_worker:
     return
@@ -327,7 +327,7 @@ def Requests(data):
     replies = [_Respond(asked, datagram) for _ in range(2)]
     if request is None:
       _Expect(replies == [None, None], "answered without reason")
-    elif isinstance(replies[0], (answers.Elsewhere, responder.Later)):
+    elif isinstance(replies[0], (answers.Delegate, responder.Later)):
       _CheckLater(asked, asked is responders(request.type)[0], replies[0],
                   snap, request)
     elif replies[0] is not None:
@@ -496,7 +496,7 @@ def _Fields(kind):
     KEY, testutils.MakeMessage(64, {"what": kind}, rsalt="x"), "%d" % NOW)
   for asked in responders(64):
     reply = _Respond(asked, datagram)
-    if reply is not answers.Elsewhere.LARGE:
+    if reply is not answers.Delegate.LARGE:
       return [row[0] for row in
               _CheckReply(reply, snap, "x")["answer"]["fields"]]
   raise Finding("no fields of %s" % kind)
@@ -508,7 +508,7 @@ def _AskAll(responders, snap, rtype, query):
   for asked in responders(rtype):
     reply = _Respond(asked, datagram)
     _Expect(reply is not None, "silent")
-    if not isinstance(reply, answers.Elsewhere):
+    if not isinstance(reply, answers.Delegate):
       _CheckReply(reply, snap, "x")
 
 

@@ -42,7 +42,7 @@ def _Pages():
 
 
 def _Modules():
-  """Yields each module's name below C{ganeti.confd}, less the rooms' own.
+  """Yields each module's name below C{ganeti.confd}, less the subpackages' own.
 
   """
   for (directory, _, names) in os.walk(_CONFD):

@@ -230,7 +230,7 @@ class TestGuard(unittest.TestCase):
         large = answers.Large(self.snap).Make(_Request(asked))
         self.assertEqual(self._Read(large), expected)
       quick = answers.Quick(self.snap).Make(_Request(names))
-      if quick is not answers.Elsewhere.LARGE:
+      if quick is not answers.Delegate.LARGE:
         self.assertEqual(self._Read(quick), expected)
     # Once, however often it is tried
     self.assertEqual(len(logged.output), 1)

@@ -79,10 +79,10 @@ class _PolicyTest(unittest.TestCase):
     self.policy.Said(number, messages.Loading(), self.now)
     return self._Actions()
 
-  def _Ready(self, number, files=_Files(), serial=1, cpu=0.0, young=0.0,
+  def _Ready(self, number, files=_Files(), serial=1, cpu=0.0, racy=0.0,
              warnings=(), more=0):
     self.policy.Said(number, messages.Ready(serial, files, "%02x" % number,
-                                            cpu, young, list(warnings), more),
+                                            cpu, racy, list(warnings), more),
                      self.now)
     return self._Actions()
 
@@ -143,13 +143,13 @@ class TestLoading(_PolicyTest):
     self.assertFalse(self.policy.CanLoad(self.now))
     self.assertIsNone(self.policy.served_key)
     # Loading for the first time is no fault
-    self.assertTrue(self.policy.silence_is_right)
+    self.assertTrue(self.policy.may_be_silent)
     self.assertFalse(self.policy.discards)
     # Nothing is started beside it
     self.assertEqual(self._Look(_Files(2)), [])
     self.assertEqual(self._Ready(1, serial=42, cpu=0.5), ["serve 1"])
     self.assertFalse(self.policy.starting)
-    self.assertFalse(self.policy.silence_is_right)
+    self.assertFalse(self.policy.may_be_silent)
     self.assertEqual(self.policy.served_key, "01")
     self.assertEqual(self.counted, [counters.RELOADS])
     self.assertEqual(self.log, [(logging.INFO, "Loaded /config.data: serial"
@@ -384,7 +384,7 @@ class TestSpare(_PolicyTest):
     self._Call()
     self.assertEqual(self._Gone(1), [])
     self.assertTrue(self.policy.starting)
-    self.assertTrue(self.policy.silence_is_right)
+    self.assertTrue(self.policy.may_be_silent)
     self.assertEqual(self._Look(_Files(2)), [])
     self._Loading(2)
     self.assertEqual(self._Ready(2, _Files(2)), ["serve 2"])
@@ -412,7 +412,7 @@ class TestFailing(_PolicyTest):
     self.assertEqual(self.log, [(
       logging.ERROR, "Cannot load the configuration: broken. Nothing is served;"
       " tried again when it changes, and every 10 s.")])
-    self.assertTrue(self.policy.silence_is_right)
+    self.assertTrue(self.policy.may_be_silent)
     self.assertFalse(self.policy.discards)
     self._Gone(1)
     self.assertTrue(self.policy.discards)
@@ -427,7 +427,7 @@ class TestFailing(_PolicyTest):
     self.assertEqual(self._Failed(2, files=_Files(2)), ["finish 2"])
     self.assertIn("The last good one is served on", self._Said())
     self.assertEqual(self.policy.served_key, "01")
-    self.assertFalse(self.policy.silence_is_right)
+    self.assertFalse(self.policy.may_be_silent)
     self._Gone(2)
     # Tried again by itself; said once
     self.assertEqual(self._Look(_Files(2)), [])
@@ -545,7 +545,7 @@ class TestSilence(_PolicyTest):
         self._Said()
         self.assertEqual(self._Look(files), ["finish 1"])
         self.assertIn(words, self._Said())
-        self.assertTrue(self.policy.silence_is_right)
+        self.assertTrue(self.policy.may_be_silent)
         self.assertFalse(self.policy.discards)
         self._Gone(1)
         self.assertTrue(self.policy.discards)
@@ -604,7 +604,7 @@ class TestDeath(_PolicyTest):
     # At once, whatever the last load cost, and though nothing has changed
     self.assertEqual(self._Look(), ["start 2"])
     self._Started(2)
-    self.assertTrue(self.policy.silence_is_right)
+    self.assertTrue(self.policy.may_be_silent)
 
   def testAgainAndAgain(self):
     self._Serve()
@@ -663,7 +663,7 @@ class TestDeath(_PolicyTest):
     self._Failed(3, files=_Files(2))
     # The log's last word is what holds
     self.assertIn("broken. Nothing is served", self._Said())
-    self.assertTrue(self.policy.silence_is_right)
+    self.assertTrue(self.policy.may_be_silent)
 
   def testReady(self):
     self._Serve()
@@ -688,7 +688,7 @@ class TestDeath(_PolicyTest):
     self._Started(2)
     # It may not serve beside the other
     self.assertEqual(self._Ready(2), [])
-    self.assertFalse(self.policy.silence_is_right)
+    self.assertFalse(self.policy.may_be_silent)
     self.assertEqual(self._Gone(1), ["serve 2"])
     self.assertEqual(self.counted.count(counters.GENERATION_RESTARTS), 1)
 
@@ -835,12 +835,12 @@ class TestLeaving(_PolicyTest):
     self.assertFalse(self.policy.busy)
 
 
-class TestYoung(_PolicyTest):
+class TestRacy(_PolicyTest):
   """Files that changed within a tick of the clock of their stamps.
 
   """
   def testSame(self):
-    self._Serve(young=2.0)
+    self._Serve(racy=2.0)
     self.assertEqual(self._Pass(1.9), [])
     self.assertEqual(self._Pass(0.1), ["check 1"])
     self.policy.Said(1, messages.Checked(True), self.now)
@@ -849,12 +849,12 @@ class TestYoung(_PolicyTest):
     self.assertEqual(self._Pass(100), [])
 
   def testAnother(self):
-    self._Serve(young=2.0)
+    self._Serve(racy=2.0)
     self._Pass(2.0)
     self.policy.Said(1, messages.Checked(False), self.now)
     self.assertEqual(self._Look(), ["start 2"])
     self._Started(2)
-    self.assertEqual(self._Ready(2, young=0.1), ["finish 1"])
+    self.assertEqual(self._Ready(2, racy=0.1), ["finish 1"])
     # Before it serves, there is nobody to ask
     self.assertEqual(self._Pass(0.2), [])
     self.assertEqual(self._Gone(1), ["serve 2"])
@@ -863,7 +863,7 @@ class TestYoung(_PolicyTest):
 
   def testOldOneSaysSo(self):
     # The answer comes when another one has taken over
-    self._Serve(young=2.0)
+    self._Serve(racy=2.0)
     self._Pass(2.0)
     self._Replace(1, _Files(2))
     self.now += 1

@@ -26,6 +26,7 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
 from ganeti import errors
+from ganeti.confd import protocol
 from ganeti.confd import querylib
 from ganeti.confd.config import snapshot
 from ganeti.confd.protocol import readerkey
@@ -245,11 +246,11 @@ class TestLabels(unittest.TestCase):
       passed.append(datagram)
     expected = datagrams[1:] if labels.IsLabel(label) else []
     self.assertEqual(passed, expected)
-    self.assertEqual(len(known._kept), len(expected))
+    self.assertEqual(len(known._cached), len(expected))
 
   @hypothesis.given(LABELS.filter(labels.IsLabel), NUMBERS,
                     JSON | st.sampled_from([{"what": kind, "fields": []}
-                                            for kind in readerkey.KINDS]),
+                                            for kind in protocol.KINDS]),
                     st.integers(0, 2 ** 33))
   def testRights(self, text, rtype, query, now):
     label = readerkey.Parse(text)
@@ -492,7 +493,7 @@ class TestNesting(unittest.TestCase):
 
   def _Check(self, asked, datagram):
     reply = asked.Respond(datagram, NOW)
-    if reply not in (None, answers.Elsewhere.LARGE):
+    if reply not in (None, answers.Delegate.LARGE):
       self.assertIn(wire.ParseReply(reply, KEY).status, (0, 1))
 
   def testQueries(self):

@@ -60,7 +60,7 @@ class TestReplayTable(unittest.TestCase):
     self.assertEqual(self._Count(_Signature(1), 0), 0)
     self.assertEqual(self._Count(_Signature(1), 10 ** 12 - 1), replay.LIMIT)
 
-  def testSamePlace(self):
+  def testSameBucket(self):
     """Requests whose signatures are alike are not taken for each other.
 
     """
@@ -78,10 +78,10 @@ class TestReplayTable(unittest.TestCase):
   def testRemembersUnderLoad(self):
     """Other requests do not displace one that is sent again and again.
 
-    For as long as ten minutes, twice as many each second as there are places.
+    For as long as ten minutes, twice as many each second as there are slots.
 
     """
-    for (others, seconds) in [(1000, 600), (2 * replay.PLACES // 10, 60)]:
+    for (others, seconds) in [(1000, 600), (2 * replay.SLOTS // 10, 60)]:
       table = replay.ReplayTable()
       captured = _Signature("captured")
       answered = 0
@@ -121,10 +121,10 @@ class TestReplayTable(unittest.TestCase):
       self.testMemoryIsUsedAgain()
       self.testWindow()
 
-  def testWary(self):
-    self.assertEqual(self.table.wary_until[0], 0)
-    self.table.BeWary(NOW + 0.5)
-    self.assertGreaterEqual(self.table.wary_until[0], NOW + 0.5 + 600)
+  def testShortLimited(self):
+    self.assertEqual(self.table.strict_until[0], 0)
+    self.table.LimitShort(NOW + 0.5)
+    self.assertGreaterEqual(self.table.strict_until[0], NOW + 0.5 + 600)
     # It is not taken for requests
     self.testWindow()
 

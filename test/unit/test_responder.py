@@ -34,7 +34,7 @@ NOW = 1700000000
 
 LIMIT = 16
 
-LARGE = answers.Elsewhere.LARGE
+LARGE = answers.Delegate.LARGE
 
 
 def _Snapshot(**kwargs):
@@ -248,7 +248,7 @@ class TestReaders(_Test):
       datagram = self.Pack(rtype, query)
       got = sum(worker.Respond(datagram, NOW) is not None for _ in range(50))
       self.assertEqual(got, LIMIT if limited else 50)
-    self.replays.BeWary(NOW)
+    self.replays.LimitShort(NOW)
     for rtype in (NODE_ROLE, PING):
       datagram = self.Pack(rtype, "node1")
       got = sum(worker.Respond(datagram, NOW) is not None for _ in range(50))
@@ -311,7 +311,7 @@ class TestCopies(_Test):
         (PING, None, 0)]:
       datagram = self.Pack(rtype, query,
                            part=testutils.MISSING if part is None else part)
-      self.assertIsInstance(worker.Respond(datagram, NOW), answers.Elsewhere)
+      self.assertIsInstance(worker.Respond(datagram, NOW), answers.Delegate)
       self.assertEqual(self._Copies(worker, datagram), LIMIT - 1)
 
   def testForwarded(self):
@@ -354,7 +354,7 @@ class TestCopies(_Test):
          mock.patch.object(worker._source, "Make",
                            wraps=worker._source.Make) as make:
       worker._known = worker._source.Known
-      worker._remembered = lambda _: None
+      worker._cached = lambda _: None
       self._Copies(worker, datagram)
       self.assertEqual(make.call_count, LIMIT)
 
@@ -366,7 +366,7 @@ class TestCopies(_Test):
     """
     (worker, other) = (self.Worker(), self.Worker())
     self.Ask(worker, PING)
-    self.replays.BeWary(NOW)
+    self.replays.LimitShort(NOW)
     datagram = self.Pack(PING)
     self.assertEqual(self._Copies(worker, datagram), LIMIT)
     self.assertEqual(self._Copies(other, datagram), 0)
@@ -386,7 +386,7 @@ class TestQuick(_Test):
     # A type that nobody knows is none of those that others answer
     self.assertEqual(self.Ask(worker, 12)["status"], 2)
     for (rtype, query, expected) in [
-        (STATS, None, answers.Elsewhere.LOADER), (CONFIG, "/many", LARGE),
+        (STATS, None, answers.Delegate.LOADER), (CONFIG, "/many", LARGE),
         (QUERY, {"what": "node", "fields": ["name"]}, LARGE)]:
       self.assertIs(self.Ask(worker, rtype, query), expected)
     self.assertIs(self.Ask(worker, PING, part=0), LARGE)

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests of what is kept for those who wait for a change.
+"""Tests of the table of pending WAIT requests.
 
 """
 
@@ -10,6 +10,8 @@ import socket
 import tracemalloc
 import unittest
 
+from ganeti.confd import protocol
+from ganeti.confd.protocol import wire
 from ganeti.confd.serving import waiting
 
 
@@ -34,19 +36,29 @@ class TestQuery(unittest.TestCase):
         self.assertIsNone(waiting.ParseQuery(query))
 
 
-def _Ready(number, host="192.0.2.1"):
-  return waiting.Ready(b"reply %d" % number, [], (host, 1000 + number))
+def _Reply(number):
+  return b"reply %d" % number
+
+
+def _Client(number, host="192.0.2.1"):
+  return ([], (host, 1000 + number))
+
+
+def _Deferred(reply, sent, seconds):
+  return waiting.Deferred(
+    reply, wire.Request(protocol.REQ_WAIT, None, "salt", sent=sent), seconds)
 
 
 class TestWaiting(unittest.TestCase):
   def setUp(self):
     self.waiting = waiting.Waiting()
 
-  def _Keep(self, number, host="192.0.2.1", sent=0, due=10.0):
-    return self.waiting.Keep(_Ready(number, host), sent, due).value
+  def _Add(self, number, host="192.0.2.1", sent=0, due=10.0):
+    return self.waiting.Add(_Deferred(_Reply(number), sent, due),
+                            _Client(number, host), 0.0).value
 
   def _Due(self, now):
-    return [item.reply for item in self.waiting.TakeDue(now)]
+    return [reply for (reply, _) in self.waiting.TakeDue(now)]
 
   def testDue(self):
     """Each when its time is over, a quarter of a second later at most.
@@ -54,7 +66,7 @@ class TestWaiting(unittest.TestCase):
     """
     self.assertIsNone(self.waiting.NextDue())
     for (number, due) in enumerate([10.1, 5.0, 10.2, 7.3]):
-      self.assertEqual(self._Keep(number, due=due), "kept")
+      self.assertEqual(self._Add(number, due=due), "added")
     for (before, now, replies) in [
         (4.9, 5.0, [b"reply 1"]), (7.29, 7.5, [b"reply 3"]),
         (10.2, 10.25, [b"reply 0", b"reply 2"])]:
@@ -66,64 +78,69 @@ class TestWaiting(unittest.TestCase):
 
   def testAll(self):
     for number in range(3):
-      self._Keep(number)
+      self._Add(number)
     self.assertEqual(list(self.waiting.TakeAll()),
-                     [_Ready(number) for number in range(3)])
+                     [(_Reply(number), _Client(number)) for number in range(3)])
     self.assertEqual((len(self.waiting), self.waiting.NextDue()), (0, None))
-    self.assertEqual(self._Keep(0), "kept")
+    self.assertEqual(self._Add(0), "added")
 
   def testRenewed(self):
     """A retransmit replaces the address, and keeps the earlier deadline."""
-    again = waiting.Ready(b"reply 1", [], ("192.0.2.9", 9))
+    client = ([], ("192.0.2.9", 9))
     for due in [(10, 12.0), (12, 10.0), (10, 10.0)]:
       with self.subTest(due=due):
-        self.assertEqual(self._Keep(1, sent=5, due=due[0]), "kept")
-        self.assertEqual(self.waiting.Keep(again, 6, due[1]).value, "renewed")
+        self.assertEqual(self._Add(1, sent=5, due=due[0]), "added")
+        self.assertEqual(
+          self.waiting.Add(_Deferred(_Reply(1), 6, due[1] - 2.0), client,
+                           2.0).value, "renewed")
         self.assertEqual(len(self.waiting), 1)
         self.assertEqual(self._Due(9.75), [])
-        self.assertEqual(list(self.waiting.TakeDue(10.0)), [again])
+        self.assertEqual(list(self.waiting.TakeDue(10.0)),
+                         [(_Reply(1), client)])
         self.assertEqual((len(self.waiting), self.waiting.NextDue()), (0, None))
 
   def testCopies(self):
     """What is not later changes nothing, wherever it comes from.
 
     """
-    self._Keep(1, sent=5, due=10)
+    self._Add(1, sent=5, due=10)
     for sent in (5, 4):
-      copy = waiting.Ready(b"reply 1", [], ("192.0.2.9", 9))
-      self.assertEqual(self.waiting.Keep(copy, sent, 20.0).value, "copy")
-    self.assertEqual(list(self.waiting.TakeDue(10.0)), [_Ready(1)])
+      self.assertEqual(
+        self.waiting.Add(_Deferred(_Reply(1), sent, 20), ([], ("192.0.2.9", 9)),
+                         0.0).value, "copy")
+    self.assertEqual(list(self.waiting.TakeDue(10.0)),
+                     [(_Reply(1), _Client(1))])
     self.assertEqual(len(self.waiting), 0)
 
   def testBoundOfAddress(self):
     for number in range(64):
-      self.assertEqual(self._Keep(number), "kept")
-    self.assertEqual(self._Keep(64), "refused")
+      self.assertEqual(self._Add(number), "added")
+    self.assertEqual(self._Add(64), "refused")
     # To ask again is no further one
-    self.assertEqual(self._Keep(1, sent=1), "renewed")
-    self.assertEqual(self._Keep(64, "192.0.2.2", due=5), "kept")
+    self.assertEqual(self._Add(1, sent=1), "renewed")
+    self.assertEqual(self._Add(64, "192.0.2.2", due=5), "added")
     # Who is renewed from another address counts there
-    self.assertEqual(self._Keep(1, "192.0.2.2", sent=2), "renewed")
-    self.assertEqual(self._Keep(65), "kept")
+    self.assertEqual(self._Add(1, "192.0.2.2", sent=2), "renewed")
+    self.assertEqual(self._Add(65), "added")
     # Where there is no room, that is the end of it
     for number in range(100, 162):
-      self.assertEqual(self._Keep(number, "192.0.2.2"), "kept")
-    self.assertEqual(self._Keep(2, "192.0.2.2", sent=1), "refused")
-    self.assertEqual(self._Keep(2), "kept")
-    self.assertEqual(self._Keep(66), "refused")
+      self.assertEqual(self._Add(number, "192.0.2.2"), "added")
+    self.assertEqual(self._Add(2, "192.0.2.2", sent=1), "refused")
+    self.assertEqual(self._Add(2), "added")
+    self.assertEqual(self._Add(66), "refused")
     self._Due(10)
-    self.assertEqual(self._Keep(66), "kept")
+    self.assertEqual(self._Add(66), "added")
 
   def testBound(self):
     for number in range(4096):
-      self.assertEqual(self._Keep(number, "10.0.0.%d" % (number // 64)), "kept")
-    self.assertEqual(self._Keep(5000, "192.0.2.1"), "refused")
-    self.assertEqual(self._Keep(7, "10.0.0.0", sent=1), "renewed")
+      self.assertEqual(self._Add(number, "10.0.0.%d" % (number // 64)), "added")
+    self.assertEqual(self._Add(5000, "192.0.2.1"), "refused")
+    self.assertEqual(self._Add(7, "10.0.0.0", sent=1), "renewed")
     self._Due(10)
-    self.assertEqual(self._Keep(5000, "192.0.2.1"), "kept")
+    self.assertEqual(self._Add(5000, "192.0.2.1"), "added")
 
   def testMemory(self):
-    """A kept question takes less than 1 kB, with the longest of replies.
+    """A pending request takes less than 1 kB, with the longest of replies.
 
     """
     control = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, bytes(20))]
@@ -133,8 +150,8 @@ class TestWaiting(unittest.TestCase):
         reply = b"%0*d" % (waiting.MAX_REPLY_SIZE, number)
         address = ("2001:db8:1234:5678:9abc:def0:%x:1" % (number // 64),
                    10000 + number, 0, 0)
-        self.waiting.Keep(waiting.Ready(reply, control, address),
-                          10 ** 9 + again, 10.0 + again)
+        self.waiting.Add(_Deferred(reply, 10 ** 9 + again, 10),
+                         (control, address), float(again))
 
     tracemalloc.start()
     self.addCleanup(tracemalloc.stop)

@@ -430,7 +430,7 @@ class TestReaders(unittest.TestCase):
       with self.subTest(label=label[:80]):
         self._CheckRejected(self._Parse, testutils.PackMessage(
           KEY, MESSAGE, "%d" % NOW, label))
-        self.assertEqual(self.readers._kept, {})
+        self.assertEqual(self.readers._cached, {})
 
   def testOtherTypes(self):
     good = json.loads(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
@@ -468,15 +468,15 @@ class TestReaders(unittest.TestCase):
   def testStrangersKeepNothing(self):
     """Only keys that something was signed with are kept, and not too many."""
     self._Parse(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW, LABEL))
-    kept = dict(self.readers._kept)
+    kept = dict(self.readers._cached)
     for number in range(3000):
       self._CheckRejected(self._Parse, testutils.PackMessage(
         b"x" * 20, MESSAGE, "%d" % NOW, "a%d:all:never" % number))
-    self.assertEqual(self.readers._kept, kept)
+    self.assertEqual(self.readers._cached, kept)
     for number in range(3000):
       self._Parse(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
                                         "a%d:all:never" % number))
-      self.assertLessEqual(len(self.readers._kept), 1024)
+      self.assertLessEqual(len(self.readers._cached), 1024)
 
   def testNoSecretIsShown(self):
     self.assertEqual(repr(ReaderKey()), "<ReaderKey of %s>" % LABEL)

@@ -15,7 +15,7 @@ import argparse
 import re
 
 from ganeti.confd import numerals
-from ganeti.confd.protocol import readerkey
+from ganeti.confd import protocol
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: The tables of "list" and "list-fields", as they are typed; the singular may
 #: be typed, too
-KINDS = tuple(kind + "s" for kind in readerkey.KINDS)
+KINDS = tuple(kind + "s" for kind in protocol.KINDS)
 
 #: The numbers of "status --nagios" that have limits
 LIMITS = ("silent", "behind", "key")

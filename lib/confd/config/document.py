@@ -31,7 +31,7 @@ import simplejson
 
 from ganeti import errors
 from ganeti.confd.config import lenient
-from ganeti.confd.config import packed
+from ganeti.confd.config import packed as packedlib
 from ganeti.confd.config import redaction
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
@@ -269,11 +269,11 @@ class Document:
     return stored
 
   def _ReadSection(self, name: str,
-                   reader: _Reader) -> dict[str, packed.Kept]:
+                   reader: _Reader) -> dict[str, packedlib.Packed]:
     """Parses a section, and packs its items.
 
     """
-    section: dict[str, packed.Kept] = {}
+    section: dict[str, packedlib.Packed] = {}
     # Items under a key that redaction looks for, such as "children": they are
     # redacted again together, since a section is a JSON object, too
     special: lenient.Stored = {}
@@ -342,7 +342,7 @@ class Document:
       self._seen.add(secret)
 
   def _PackItem(self, section: str, key: str, value: wire.Json,
-                secrets: redaction.Secrets) -> packed.Kept:
+                secrets: redaction.Secrets) -> packedlib.Packed:
     """Redacts and packs an item of a section.
 
     @param value: the item; L{redaction.Object} was called for all objects in it
@@ -358,7 +358,7 @@ class Document:
     self._secrets[section].pop(key, None)
     if secrets:
       self._secrets[section][key] = [_SecretOf(disk, secrets) for disk in disks]
-    return packed.Pack(value)
+    return packedlib.Pack(value)
 
 
 def _SecretOf(disk: wire.Json, secrets: redaction.Secrets) -> Optional[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
   from ganeti.confd.protocol import wire
 
   #: A packed JSON value: bytes are JSON text, another type is the value itself
-  Kept = Union[bytes, wire.Json]
+  Packed = Union[bytes, wire.Json]
 
 
 #: Size of the cache of unpacked values: the getters of one row of a table
@@ -55,7 +55,7 @@ def _MakeEncoder() -> Callable[[wire.Json], str]:
 _Encode = _MakeEncoder()
 
 
-def Pack(value: wire.Json) -> Kept:
+def Pack(value: wire.Json) -> Packed:
   """Packs a value.
 
   """
@@ -65,19 +65,21 @@ def Pack(value: wire.Json) -> Kept:
     return value
 
 
-def Parse(kept: Kept) -> wire.Json:
+def Parse(packed: Packed) -> wire.Json:
   """Unpacks a value to new objects, which the caller may change.
 
   """
-  return _Scan(kept.decode("ascii"), 0)[0] if type(kept) is bytes else kept
+  if type(packed) is bytes:
+    return _Scan(packed.decode("ascii"), 0)[0]
+  return packed
 
 
 _ParseOnce: Callable[[bytes], Any] = functools.lru_cache(
   maxsize=_CACHE_SIZE)(Parse)
 
 
-def Unpack(kept: Kept) -> wire.Json:
+def Unpack(packed: Packed) -> wire.Json:
   """Unpacks a value to cached objects, which the caller must not change.
 
   """
-  return _ParseOnce(kept) if type(kept) is bytes else kept
+  return _ParseOnce(packed) if type(packed) is bytes else packed

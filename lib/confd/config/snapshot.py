@@ -36,7 +36,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd.config import document as documentlib
 from ganeti.confd.config import lenient
-from ganeti.confd.config import packed
+from ganeti.confd.config import packed as packedlib
 from ganeti.confd.config import redaction
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import naturalorder
@@ -155,28 +155,28 @@ class Instance(_Object):
   @ivar name: None for a forthcoming instance without a name
   @ivar key: the instance's key in the configuration
   @ivar uuid: the instance's UUID, or perhaps its name before Ganeti 2.9
-  @ivar kept: the instance as stored, packed, see L{packed}
+  @ivar packed: the instance as stored, packed, see L{packed}
   @ivar disks: the instance's disks, by index
   @ivar primary: the primary node; None for a forthcoming instance without one,
     or if the configuration does not have that node
   @ivar mirrors: the other nodes of the instance's disks and their children
 
   """
-  __slots__ = ["name", "key", "uuid", "kept", "disks", "primary", "mirrors"]
+  __slots__ = ["name", "key", "uuid", "packed", "disks", "primary", "mirrors"]
 
   def __init__(self, name: Optional[str], key: str, stored: _Stored,
-               kept: packed.Kept, primary: Optional[Node]) -> None:
+               packed: packedlib.Packed, primary: Optional[Node]) -> None:
     self.name = name
     self.key = key
     self.uuid = _Uuid(stored, key)
-    self.kept = kept
+    self.packed = packed
     self.primary = primary
     self.disks: Sequence[Disk] = ()
     self.mirrors: Sequence[Node] = ()
 
   @property
   def stored(self) -> _Stored:
-    stored: _Stored = packed.Unpack(self.kept)
+    stored: _Stored = packedlib.Unpack(self.packed)
     return stored
 
   @property
@@ -237,39 +237,40 @@ class Disk(_Object):
   @ivar shares_secret: whether another disk has the same DRBD secret
 
   """
-  __slots__ = ["name", "key", "uuid", "_kept", "instance", "index", "attached",
-               "shares_secret"]
+  __slots__ = ["name", "key", "uuid", "_packed", "instance", "index",
+               "attached", "shares_secret"]
 
   def __init__(self, key: Optional[str], stored: _Stored,
-               kept: packed.Kept = None, instance: Optional[Instance] = None,
+               packed: packedlib.Packed = None,
+               instance: Optional[Instance] = None,
                index: Optional[int] = None) -> None:
-    """@param kept: the packed disk; None for a disk inside its instance
+    """@param packed: the packed disk; None for a disk inside its instance
 
     """
     self.name = lenient.Text(stored.get("name"))
     self.key = key
     uuid = lenient.Text(stored.get("uuid"))
     self.uuid = key if uuid is None or uuid == key else uuid
-    self._kept = kept
+    self._packed = packed
     self.instance = instance
     self.index = index
     self.attached = 1
     self.shares_secret = False
 
   @property
-  def kept(self) -> packed.Kept:
+  def packed(self) -> packedlib.Packed:
     """The disk as stored, packed, see L{packed}.
 
     """
-    return self.stored if self._kept is None else self._kept
+    return self.stored if self._packed is None else self._packed
 
   @property
   def stored(self) -> _Stored:
     stored: _Stored
-    if self._kept is None and self.instance is not None:
+    if self._packed is None and self.instance is not None:
       stored = self.instance.stored["disks"][self.index]
     else:
-      stored = packed.Unpack(self._kept)
+      stored = packedlib.Unpack(self._packed)
     return stored
 
 
@@ -510,13 +511,13 @@ class Snapshot:
     """
     packed_instances = lenient.Dict(self.document.get("instances"))
     for (name, key) in self._ByNameOrNone("instances", document.names):
-      kept = packed_instances[key]
-      stored = packed.Parse(kept)
+      packed = packed_instances[key]
+      stored = packedlib.Parse(packed)
       primary = self.nodes.Resolve(stored.get("primary_node"))
       if primary is None and stored.get("forthcoming") is not True:
         self.warnings.append("Instance %s: its primary node is not there, left"
                              " out of tables" % name)
-      instance = Instance(name, key, stored, kept, primary)
+      instance = Instance(name, key, stored, packed, primary)
       self.instances.Add(key, instance)
       if primary is not None:
         primary.primary.append(instance)
@@ -535,7 +536,7 @@ class Snapshot:
     disks = lenient.Dict(self.document.get("disks"))
     for key in sorted(disks):
       if self.disks.Resolve(key) is None:
-        stored = packed.Parse(disks[key])
+        stored = packedlib.Parse(disks[key])
         if isinstance(stored, dict):
           disk = Disk(key, stored, disks[key])
           disk.shares_secret = document.SharesSecret("disks", key)
@@ -545,7 +546,7 @@ class Snapshot:
                                    if disk.instance is not None)
     for (key, name) in document.names.items():
       if name is not None and name.LacksName():
-        stored = packed.Parse(self.document["instances"][key])
+        stored = packedlib.Parse(self.document["instances"][key])
         attached.update(item for item in lenient.List(stored.get("disks"))
                         if isinstance(item, str))
     for disk in self.disks.items:
@@ -564,10 +565,10 @@ class Snapshot:
     disks: list[tuple[Disk, _Stored]] = []
     for (index, item) in enumerate(lenient.List(stored.get("disks"))):
       key = item if isinstance(item, str) else None
-      kept = None if key is None else stored_disks.get(key)
-      found = item if key is None else packed.Parse(kept)
+      packed = None if key is None else stored_disks.get(key)
+      found = item if key is None else packedlib.Parse(packed)
       if isinstance(found, dict):
-        disk = Disk(key, found, kept, instance, index)
+        disk = Disk(key, found, packed, instance, index)
         disk.shares_secret = (
           document.SharesSecret("instances", instance.key, index)
           if key is None else document.SharesSecret("disks", key))

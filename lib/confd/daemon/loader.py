@@ -8,17 +8,17 @@ The loader reads the configuration and the key, and builds the snapshot. Its
 children are workers, and one process for large answers. The children share the
 snapshot's memory (copy-on-write), since they are forked after it was built.
 
-The loader answers requests about the daemon itself, and keeps requests that
-wait for a change. When the generation finishes, the loader answers the kept
-requests, since the next generation does not know them; clients then ask the
-next generation.
+The loader answers requests about the daemon itself, and requests that wait for
+a change (L{waiting}). When the generation finishes, the loader answers the
+pending requests, since the next generation does not know them; clients then ask
+the next generation.
 
 Workers read the socket; while there is no worker, the loader reads it. No
 worker exists while there is little to do, or just after the last one has died.
 Workers are started when a reading process has much to do, and end after a quiet
 time, as does the process for large answers. Where loading takes long, one
-worker is started at once and stays: a request may kill the process that reads
-it, and a worker is replaced at once, but a loader only by loading again.
+worker is started at once and is permanent: a request may kill the process that
+reads it, and a worker is replaced at once, but a loader only by loading again.
 
 A spare loader is started ahead of need, and waits for the order to load. First
 it warms up: it loads the files once, if they are not large, and discards the
@@ -81,7 +81,7 @@ _FINISH_FORWARDED_TIME = 0.1
 
 #: Time limit for answering the pending WAIT requests when a generation finishes
 #: (seconds); the maximum of 4,096 requests takes about 0.02 s
-_ANSWER_KEPT_TIME = 0.2
+_ANSWER_PENDING_TIME = 0.2
 
 #: Send buffer for requests that workers forward to the loader (bytes); the
 #: system may limit the buffer to less
@@ -196,7 +196,7 @@ def _Describe(err: Exception) -> str:
                                 frame.lineno or 0)
 
 
-def _YoungFor(states: Iterable[filestate.State], now: float) -> float:
+def _RacySeconds(states: Iterable[filestate.State], now: float) -> float:
   """Returns how long a further change may leave a file's state the same.
 
   Two changes within one tick of the clock for time stamps may result in the
@@ -207,12 +207,12 @@ def _YoungFor(states: Iterable[filestate.State], now: float) -> float:
   @return: seconds
 
   """
-  young = 0.0
+  racy = 0.0
   for state in states:
     grain = _FINE_GRAIN if state.ctime_ns % 10 ** 9 else _COARSE_GRAIN
     age = max(0.0, now - state.ctime_ns / 1e9)
-    young = max(young, grain - age)
-  return young
+    racy = max(racy, grain - age)
+  return racy
 
 
 class Loader:
@@ -249,8 +249,8 @@ class Loader:
     self._digest = ""
     self._stats: Any = None
     self._source: Any = None
-    #: Whether one worker is kept running at all times
-    self._keeps_worker = False
+    #: Whether one worker runs at all times
+    self._has_permanent_worker = False
 
   def Run(self) -> None:
     """Loads the files and serves; returns when the generation has stopped.
@@ -353,7 +353,7 @@ class Loader:
     try:
       (text, state, self._key, key_state) = self._ReadFiles()
       files = messages.Files(state, key_state)
-      young = _YoungFor([state, key_state], time.time())
+      racy = _RacySeconds([state, key_state], time.time())
       try:
         self._snapshot = snapshot.Snapshot(text)
       except errors.ConfigurationError as err:
@@ -376,8 +376,8 @@ class Loader:
     self._stats = stats.Stats(self._setup, self._snapshot.serial,
                               len(self._snapshot.warnings), state,
                               self._digest, time.monotonic() - start,
-                              lambda: self._own.kept)
-    self._keeps_worker = time.process_time() - cpu_before > _LONG_LOAD
+                              lambda: self._own.pending)
+    self._has_permanent_worker = time.process_time() - cpu_before > _LONG_LOAD
     # Create the source of answers before workers are forked, so that they
     # inherit its cache
     self._source = answers.Quick(self._snapshot)
@@ -393,7 +393,7 @@ class Loader:
     # kill this process
     process.OutliveWriter(self._control_fd)
     self._Tell(messages.Ready(self._snapshot.serial, files, self._key.hex(),
-                              time.process_time(), young, warnings[:_WARNINGS],
+                              time.process_time(), racy, warnings[:_WARNINGS],
                               len(warnings[_WARNINGS:])))
     return True
 
@@ -469,7 +469,7 @@ class Loader:
     self._Tell(messages.Checked(same))
 
   def _Prepare(self) -> None:
-    """Prepares to serve; starts a worker if one is always kept.
+    """Prepares to serve; starts the permanent worker if there is one.
 
     The worker waits for L{_Serve} before it reads from the socket.
 
@@ -481,7 +481,7 @@ class Loader:
     self._reader = worker.Reader(
       self._setup.sock, self._Server(self._source, self._OwnRow()),
       self._Delegates())
-    if self._keeps_worker:
+    if self._has_permanent_worker:
       self._workers[0].wanted = True
       self._Start(self._workers[0], time.monotonic())
 
@@ -518,13 +518,13 @@ class Loader:
       elif self._links.loader[1].fileno() in readable:
         self._ServeForwarded()
       self._own.AnswerDue()
-    # After a change of the key, kept requests get no answer, as it would be
+    # After a change of the key, pending requests get no answer, as it would be
     # signed with the old key; clients find out when they ask again
     self._Finish(tell=order != messages.RENEW_KEY)
     return order == messages.RENEW_KEY
 
   def _ServeForwarded(self) -> None:
-    """Answers, or keeps, requests that workers have forwarded to the loader.
+    """Handles requests that workers have forwarded to the loader.
 
     """
     for _ in range(_BATCH):
@@ -603,7 +603,7 @@ class Loader:
       if child is self._large:
         self._LargeMain(row)
       else:
-        self._WorkerMain(row, not self._IsKept(child))
+        self._WorkerMain(row, not self._IsPermanent(child))
 
     try:
       child.pid = self._Fork(_Main)
@@ -613,11 +613,11 @@ class Loader:
       logging.error("Cannot start a worker: %s; tried again in %.1f s",
                     err.strerror, delay)
 
-  def _IsKept(self, child: _Child) -> bool:
-    """Returns whether a child stays when there is nothing to do.
+  def _IsPermanent(self, child: _Child) -> bool:
+    """Returns whether a child is a worker that does not end when it is idle.
 
     """
-    return self._keeps_worker and child is self._workers[0]
+    return self._has_permanent_worker and child is self._workers[0]
 
   def _HandleEnds(self, ended: list[tuple[int, int]]) -> None:
     """Handles the end of children; plans the replacement of those that died.
@@ -636,7 +636,7 @@ class Loader:
         if child.pid != pid:
           continue
         child.pid = None
-        if code == os.EX_OK and not self._IsKept(child):
+        if code == os.EX_OK and not self._IsPermanent(child):
           # The child was idle, or got SIGTERM. A worker's handler for that
           # shortens the time-out of the socket that all workers share.
           worker.RestoreTimeout(self._setup.sock)
@@ -651,7 +651,7 @@ class Loader:
   def _Finish(self, tell: bool = True) -> None:
     """Tells the children to finish, and kills those that do not.
 
-    @param tell: whether to answer the kept requests
+    @param tell: whether to answer the pending requests
 
     """
     # Tell workers in two ways: the pipe's end of file wakes those in epoll, and
@@ -678,7 +678,7 @@ class Loader:
     if tell:
       # No worker reads any more: clients that ask again at once get an answer
       # from the next generation
-      self._own.AnswerAll(_ANSWER_KEPT_TIME)
+      self._own.AnswerAll(_ANSWER_PENDING_TIME)
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
     self._reader.Close()
     for fd in (self._links.alive[0], *self._links.large_alive,
@@ -719,17 +719,18 @@ class Loader:
     return server.Server(self._setup.sock, source, self._key, row,
                          self._setup.replays)
 
-  def _Delegates(self) -> Mapping[answers.Elsewhere, socket.socket]:
+  def _Delegates(self) -> Mapping[answers.Delegate, socket.socket]:
     """Returns the sockets on which readers forward requests, by delegate.
 
     """
-    return {answers.Elsewhere.LARGE: self._links.large[0],
-            answers.Elsewhere.LOADER: self._links.loader[0]}
+    return {answers.Delegate.LARGE: self._links.large[0],
+            answers.Delegate.LOADER: self._links.loader[0]}
 
-  def _WorkerMain(self, row: MutableSequence[int], may_go: bool) -> None:
+  def _WorkerMain(self, row: MutableSequence[int],
+                  ends_when_idle: bool) -> None:
     """Runs in a worker process.
 
-    @param may_go: whether the worker ends after a quiet time
+    @param ends_when_idle: whether the worker ends after a quiet time
 
     """
     wire.UseOpenSsl()
@@ -743,7 +744,8 @@ class Loader:
       return
     worker.Worker(
       self._setup.sock, self._Server(self._source, row), self._Delegates(),
-      self._pid, self._links.alive[0], self._links.help[1], may_go).Run()
+      self._pid, self._links.alive[0], self._links.help[1],
+      ends_when_idle).Run()
 
   def _LargeMain(self, row: MutableSequence[int]) -> None:
     """Runs in the process for large answers.

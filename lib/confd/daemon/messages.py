@@ -60,7 +60,7 @@ class Ready(NamedTuple):
 
   @ivar key: the key in hex, for the watchdog's requests
   @ivar cpu: CPU time that the loader has used so far, in seconds
-  @ivar young: seconds in which a further change may leave a file's state the
+  @ivar racy_seconds: how long a further change may leave a file's state the
     same
   @ivar more_warnings: number of warnings that C{warnings} leaves out
 
@@ -69,7 +69,7 @@ class Ready(NamedTuple):
   files: Files
   key: str
   cpu: float
-  young: float
+  racy_seconds: float
   warnings: list[str]
   more_warnings: int
 

@@ -262,8 +262,8 @@ class Policy:
     return self._failure is not None
 
   @property
-  def silence_is_right(self) -> bool:
-    """Whether no generation serves, through no fault of the daemon.
+  def may_be_silent(self) -> bool:
+    """Whether requests get no reply, through no fault of the daemon.
 
     The reason then is a missing or unusable file, or a load in progress.
 
@@ -581,8 +581,8 @@ class Policy:
     self._RecordCost(item, message)
     item.key = message.key
     item.key_state = message.files.key
-    if message.young > 0:
-      item.check_at = now + message.young
+    if message.racy_seconds > 0:
+      item.check_at = now + message.racy_seconds
     self._Enter(item, State.READY, now)
     # Tell the old generation to finish before the log is written to, which may
     # take as long as finishing

@@ -101,17 +101,17 @@ class Stats:
   """
   def __init__(self, setup: setuplib.Setup, serial: int, warnings: int,
                config_state: filestate.State, digest: str,
-               load_time: float, kept: Callable[[], int]) -> None:
+               load_time: float, pending: Callable[[], int]) -> None:
     """@param serial: the loaded configuration's serial number
     @param warnings: number of the loaded configuration's warnings
     @param config_state: state of the loaded file
     @param digest: L{filestate.Digest} of the file's content
     @param load_time: seconds that loading the file took
-    @param kept: returns how many WAIT requests are pending
+    @param pending: returns how many WAIT requests are pending
 
     """
     self._setup = setup
-    self._kept = kept
+    self._pending = pending
     self._config = {
       "serial": serial,
       "warnings": warnings,
@@ -152,5 +152,5 @@ class Stats:
       answer.setdefault(group, {})[item] = value
     answer["config"]["stale"] = bool(answer["config"]["stale"])
     answer["dropped"]["overflow"] = self._overflow
-    answer["waiting"]["now"] = self._kept()
+    answer["waiting"]["now"] = self._pending()
     return answer

@@ -326,7 +326,7 @@ class Supervisor:
     if key is not None:
       if self._probe_pid is None:
         self._StartProbe(bytes.fromhex(key))
-    elif self._policy.silence_is_right:
+    elif self._policy.may_be_silent:
       self._notifier.Alive()
 
   def _StartProbe(self, key: bytes) -> None:

@@ -55,7 +55,7 @@ _BUSY_SECONDS = 0.064
 #: answer that a reader makes takes less than 10 ms.
 _TURN = 16
 
-#: Seconds without a datagram after which a worker with C{may_go} ends
+#: Seconds without a datagram after which a worker with C{ends_when_idle} ends
 _IDLE = 60.0
 
 
@@ -71,7 +71,7 @@ class Reader:
 
   """
   def __init__(self, sock: socket.socket, serving: server.Server,
-               delegates: Mapping[answers.Elsewhere, socket.socket]) -> None:
+               delegates: Mapping[answers.Delegate, socket.socket]) -> None:
     """@param sock: from L{server.OpenSocket}
     @param delegates: sockets for requests that other processes have to answer
 
@@ -151,15 +151,16 @@ class Worker:
 
   """
   def __init__(self, sock: socket.socket, serving: server.Server,
-               delegates: Mapping[answers.Elsewhere, socket.socket],
-               parent: int, alive_fd: int, help_fd: int, may_go: bool) -> None:
+               delegates: Mapping[answers.Delegate, socket.socket],
+               parent: int, alive_fd: int, help_fd: int,
+               ends_when_idle: bool) -> None:
     """@param sock: from L{server.OpenSocket}
     @param delegates: sockets for requests that other processes have to answer
     @param parent: the loader's process id
     @param alive_fd: read end of a pipe, at end of file when the loader is gone
       or has closed it to tell all workers to finish
     @param help_fd: write end of a pipe on which to ask for another worker
-    @param may_go: whether to end after a quiet time
+    @param ends_when_idle: whether to end after L{_IDLE}
 
     """
     self._server = serving
@@ -168,7 +169,7 @@ class Worker:
     self._parent = parent
     self._alive_fd = alive_fd
     self._help_fd = help_fd
-    self._may_go = may_go
+    self._ends_when_idle = ends_when_idle
     self._terminated = False
     #: A byte in this pipe ends the wait in epoll
     self._wakeup_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -201,7 +202,7 @@ class Worker:
         # No datagram came within the receive time-out
         flags = socket.MSG_DONTWAIT
         count = 0
-      events = sleeper.poll(_IDLE if self._may_go else None)
+      events = sleeper.poll(_IDLE if self._ends_when_idle else None)
       if any(fd == self._alive_fd for (fd, _) in events):
         return
       if not events:

@@ -22,6 +22,9 @@ REQ_QUERY = 64
 REQ_STATS = 65
 REQ_WAIT = 66
 
+#: The kinds of tables that requests of type QUERY ask for
+KINDS = ("instance", "node", "group", "network", "disk")
+
 #: Request types by name, as in logs, counters and clients
 REQUEST_TYPES = {
   "ping": constants.CONFD_REQ_PING,
@@ -58,7 +61,7 @@ NODE_ROLES = {
 ERROR_TOO_LARGE = 3
 #: The reader's key lacks the right for this question, or has expired
 ERROR_NOT_PERMITTED = 4
-#: The daemon keeps too many WAIT requests already
+#: The daemon has too many pending WAIT requests
 ERROR_TOO_MANY = 5
 
 # Whole answers, as (status, answer)

@@ -40,11 +40,8 @@ MAX_LABEL = 255
 #: The right to ask for any table: the client's word for request type QUERY
 LIST = "list"
 
-#: The kinds of tables, as in requests of type QUERY
-KINDS = ("instance", "node", "group", "network", "disk")
-
 #: The right to ask for tables of a kind, by kind
-_RIGHT_OF_KIND = {kind: "%s/%ss" % (LIST, kind) for kind in KINDS}
+_RIGHT_OF_KIND = {kind: "%s/%ss" % (LIST, kind) for kind in protocol.KINDS}
 
 #: The right for a question, by type of request
 _RIGHT_OF_TYPE: dict[Optional[int], str] = {

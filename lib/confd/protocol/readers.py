@@ -28,7 +28,7 @@ class Readers:
 
     """
     self._key = key
-    self._kept: dict[str, wire.ReaderKey] = {}
+    self._cached: dict[str, wire.ReaderKey] = {}
 
   def Find(self, label: wire.Json) -> wire.ReaderKey:
     """Returns the key for a label, from the cache or derived.
@@ -40,21 +40,21 @@ class Readers:
     # The length is checked first, since hashing a long text takes time
     if not (isinstance(label, str) and len(label) <= readerkey.MAX_LABEL):
       raise wire.Rejected(wire.BAD_HMAC, "key is no label")
-    kept = self._kept.get(label)
-    if kept is not None:
-      return kept
+    cached = self._cached.get(label)
+    if cached is not None:
+      return cached
     try:
       parsed = readerkey.Parse(label)
     except ValueError as err:
       raise wire.Rejected(wire.BAD_HMAC, "key is no label: %s" % err)
     return wire.ReaderKey(parsed, readerkey.Derive(self._key, parsed))
 
-  def Keep(self, key: wire.ReaderKey) -> None:
+  def Add(self, key: wire.ReaderKey) -> None:
     """Adds a key to the cache.
 
     """
     text = key.label.text
-    if text not in self._kept:
-      if len(self._kept) >= _MAX_READERS:
-        self._kept.clear()
-      self._kept[text] = key
+    if text not in self._cached:
+      if len(self._cached) >= _MAX_READERS:
+        self._cached.clear()
+      self._cached[text] = key

@@ -221,7 +221,7 @@ def EncodeJson(value: Json) -> str:
   try:
     return _ENCODER.encode(value)
   except (TypeError, ValueError):
-    # It has JSON texts in it, or such a number
+    # The value has JSON texts in it, or infinity or NaN
     return "".join(EncodeInPieces(value))
 
 
@@ -412,7 +412,7 @@ if TYPE_CHECKING:
 
     """
     def Find(self, label: Json) -> ReaderKey: ...
-    def Keep(self, key: ReaderKey) -> None: ...
+    def Add(self, key: ReaderKey) -> None: ...
 
 
 def _Sign(signer: _Signer, salt: str, data: bytes) -> str:
@@ -571,7 +571,7 @@ def ParseRequest(datagram: bytes, key: bytes, now: float,
                    constants.MAX_UDP_DATA_SIZE)
   (msg, salt, signature, reader) = _Unpack(datagram, key, readers)
   if reader is not None and readers is not None:
-    readers.Keep(reader)
+    readers.Add(reader)
   sent = _ParseTime(salt)
   if sent is None:
     raise Rejected(BAD_CLOCK, "salt is not a time")

@@ -18,6 +18,7 @@ unit test compares the names.
 
 from __future__ import annotations
 
+from ganeti.confd import protocol
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -35,14 +36,8 @@ BOOL = "bool"
 TIMESTAMP = "timestamp"
 OTHER = "other"
 
-INSTANCE = "instance"
-NODE = "node"
-GROUP = "group"
-NETWORK = "network"
-DISK = "disk"
-
-#: The kinds of tables
-KINDS = (INSTANCE, NODE, GROUP, NETWORK, DISK)
+KINDS = protocol.KINDS
+(INSTANCE, NODE, GROUP, NETWORK, DISK) = KINDS
 
 #: The roles of nodes in tables, by letter
 ROLES = {
@@ -103,7 +98,7 @@ class Params(NamedTuple):
   """A group of fields for parameters, which differ between configurations.
 
   @ivar prefix: the beginning of the fields' names
-  @ivar word: the owner of the parameters, for texts
+  @ivar word: whose parameters they are, for texts: "Backend" and so on
   @ivar known: title and type of some parameters; a title of None stands for the
     field's name
 
@@ -217,18 +212,18 @@ def _Number(items: list[Numbered], what: str, count: int) -> Iterable[Column]:
 _INSTANCE_COLUMNS = [
   Column("name", "Instance", TEXT, "Name"),
   Column("admin_state", "InstanceState", TEXT,
-         "State the instance shall be in"),
+         "Desired state of the instance"),
   Column("admin_state_source", "InstanceStateSource", TEXT,
-         "Who set that state"),
-  Column("admin_up", "Autostart", BOOL, "Whether the instance shall be up"),
+         "Who set the desired state: admin or user"),
+  Column("admin_up", "Autostart", BOOL, "Whether the desired state is up"),
   Column("disks_active", "DisksActive", BOOL,
-         "Whether the disks shall be active"),
+         "Whether the disks should be active"),
   Column("forthcoming", "Forthcoming", BOOL,
-         "Whether the instance is only planned"),
+         "Whether the instance is planned, and does not exist yet"),
   Column("hypervisor", "Hypervisor", TEXT, "Name of the hypervisor"),
   Column("os", "OS", TEXT, "Operating system"),
   Column("network_port", "Network_port", OTHER,
-         "TCP port of the console, where there is one"),
+         "TCP port of the console, if it has one"),
   Column("pnode", "Primary_node", TEXT, "Primary node"),
   Column("pnode.group", "PrimaryNodeGroup", TEXT,
          "Name of the primary node's group"),
@@ -241,21 +236,22 @@ _INSTANCE_COLUMNS = [
          "UUIDs of the secondary nodes' groups"),
   Column("beparams", "BackendParameters", OTHER, "All backend parameters"),
   Column("custom_beparams", "CustomBackendParameters", OTHER,
-         "Backend parameters of its own"),
+         "Backend parameters set for the instance itself"),
   Column("hvparams", "HypervisorParameters", OTHER,
          "All hypervisor parameters"),
   Column("custom_hvparams", "CustomHypervisorParameters", OTHER,
-         "Hypervisor parameters of its own"),
+         "Hypervisor parameters set for the instance itself"),
   Column("osparams", "OpSysParameters", OTHER,
-         "All operating system parameters, but for private ones"),
+         "All operating system parameters, without private ones"),
   Column("custom_osparams", "CustomOpSysParameters", OTHER,
-         "Operating system parameters of its own, but for private ones"),
+         "Operating system parameters set for the instance itself, without"
+         " private ones"),
   Column("custom_nicparams", "CustomNicParameters", OTHER,
-         "Own parameters of each network interface"),
+         "Parameters set for each network interface itself"),
   Column("nic.count", "NICs", NUMBER, "Number of network interfaces"),
   Column("disk_template", "Disk_template", TEXT, "Type of the disks"),
   Column("disk_usage", "DiskUsage", UNIT,
-         "Space that the disks take on each of their nodes"),
+         "Space that the disks use on each of their nodes"),
   Column("disk.count", "Disks", NUMBER, "Number of disks"),
   _Tags(INSTANCE),
   *_Common(INSTANCE),
@@ -296,21 +292,22 @@ _NODE_COLUMNS = [
   Column("sip", "SecondaryIP", TEXT, "Secondary IP address"),
   Column("role", "Role", TEXT,
          "Role: M master, C master candidate, R regular, D drained, O offline"),
-  Column("master", "IsMaster", BOOL, "Whether it is the master"),
+  Column("master", "IsMaster", BOOL, "Whether the node is the master"),
   Column("master_candidate", "MasterC", BOOL,
-         "Whether it is a master candidate"),
+         "Whether the node is a master candidate"),
   Column("master_capable", "MasterCapable", BOOL,
-         "Whether it may become a master candidate"),
-  Column("vm_capable", "VMCapable", BOOL, "Whether it may have instances"),
-  Column("drained", "Drained", BOOL, "Whether it is drained"),
-  Column("offline", "Offline", BOOL, "Whether it is offline"),
+         "Whether the node may become a master candidate"),
+  Column("vm_capable", "VMCapable", BOOL,
+         "Whether the node may have instances"),
+  Column("drained", "Drained", BOOL, "Whether the node is drained"),
+  Column("offline", "Offline", BOOL, "Whether the node is offline"),
   Column("powered", "Powered", BOOL,
-         "Whether it is powered on, as far as known"),
-  Column("group", "Group", TEXT, "Name of its group"),
-  Column("group.uuid", "GroupUUID", TEXT, "UUID of its group"),
+         "Whether the node is powered on, if that is known"),
+  Column("group", "Group", TEXT, "Name of the node's group"),
+  Column("group.uuid", "GroupUUID", TEXT, "UUID of the node's group"),
   Column("ndparams", "NodeParameters", OTHER, "All node parameters"),
   Column("custom_ndparams", "CustomNodeParameters", OTHER,
-         "Node parameters of its own"),
+         "Node parameters set for the node itself"),
   Column("pinst_cnt", "Pinst", NUMBER, "Number of primary instances"),
   Column("pinst_list", "PriInstances", OTHER, "Names of primary instances"),
   Column("sinst_cnt", "Sinst", NUMBER, "Number of secondary instances"),
@@ -323,17 +320,19 @@ _NODE_COLUMNS = [
 _GROUP_COLUMNS = [
   Column("name", "Group", TEXT, "Name"),
   Column("alloc_policy", "AllocPolicy", TEXT,
-         "How readily instances are put here"),
-  Column("ipolicy", "InstancePolicy", OTHER, "Whole policy about instances"),
+         "Allocation policy: whether new instances are put into the group"),
+  Column("ipolicy", "InstancePolicy", OTHER,
+         "Instance policy, with the cluster's defaults"),
   Column("custom_ipolicy", "CustomInstancePolicy", OTHER,
-         "Policy about instances of its own"),
+         "Instance policy set for the group itself"),
   Column("diskparams", "DiskParameters", OTHER, "All disk parameters"),
   Column("custom_diskparams", "CustomDiskParameters", OTHER,
-         "Disk parameters of its own"),
+         "Disk parameters set for the group itself"),
   Column("ndparams", "NDParams", OTHER, "All node parameters"),
   Column("custom_ndparams", "CustomNDParams", OTHER,
-         "Node parameters of its own"),
-  Column("networks", "Networks", OTHER, "UUIDs of the networks it is on"),
+         "Node parameters set for the group itself"),
+  Column("networks", "Networks", OTHER,
+         "UUIDs of the networks connected to the group"),
   Column("node_cnt", "Nodes", NUMBER, "Number of nodes"),
   Column("node_list", "NodeList", OTHER, "Names of the nodes"),
   Column("pinst_cnt", "Instances", NUMBER, "Number of primary instances"),
@@ -358,46 +357,49 @@ _NETWORK_COLUMNS = [
   Column("used_count", "UsedCount", NUMBER,
          "Number of addresses that are reserved for instances"),
   Column("external_count", "ExternalCount", NUMBER,
-         "Number of addresses that are taken by others"),
+         "Number of addresses that are reserved for other uses"),
   Column("map", "Map", TEXT, "An X for each address that is taken"),
   Column("instance_reservations", "InstanceReservations", TEXT,
          "Addresses that are reserved for instances"),
   Column("external_reservations", "ExternalReservations", TEXT,
-         "Addresses that are taken by others than instances"),
+         "Addresses that are reserved for other uses than instances"),
   Column("ip_list", "IPList", OTHER,
-         "IP addresses that instances have on it"),
-  Column("group_cnt", "NodeGroups", NUMBER, "Number of groups on it"),
+         "IP addresses of the instances on the network"),
+  Column("group_cnt", "NodeGroups", NUMBER,
+         "Number of groups connected to the network"),
   Column("group_list", "GroupList", OTHER,
-         "Groups on it, each with mode, link and VLAN"),
-  Column("inst_cnt", "Instances", NUMBER, "Number of instances on it"),
-  Column("inst_list", "InstanceList", OTHER, "Names of the instances on it"),
+         "Groups connected to the network, each with mode, link and VLAN"),
+  Column("inst_cnt", "Instances", NUMBER, "Number of instances on the network"),
+  Column("inst_list", "InstanceList", OTHER,
+         "Names of the instances on the network"),
   _Tags(NETWORK),
   *_Common(NETWORK),
   ]
 
 
 _DISK_COLUMNS = [
-  Column("name", "Name", TEXT, "Name, where it has one"),
-  Column("instance", "Instance", TEXT, "Instance that has it"),
-  Column("index", "Index", NUMBER, "Its number in that instance"),
+  Column("name", "Name", TEXT, "Name, if the disk has one"),
+  Column("instance", "Instance", TEXT,
+         "Name of the instance that the disk is attached to"),
+  Column("index", "Index", NUMBER, "Number of the disk in that instance"),
   Column("attached", "Attached", NUMBER,
-         "How many times instances have it; more than once is an error"),
+         "How many times the disk is attached; more than once is an error"),
   Column("dev_type", "Type", TEXT, "Type"),
   Column("size", "Size", UNIT, "Size"),
   Column("mode", "Mode", TEXT, "Mode: rw or ro"),
-  Column("iv_name", "IvName", TEXT, "What it is called inside its instance"),
-  Column("nodes", "Nodes", OTHER, "Nodes that it is on"),
+  Column("iv_name", "IvName", TEXT, "Name of the disk inside the instance"),
+  Column("nodes", "Nodes", OTHER, "Nodes that store the disk"),
   Column("spindles", "Spindles", NUMBER, "Number of spindles"),
   Column("port", "Port", OTHER, "TCP port of DRBD"),
-  Column("minors", "Minors", OTHER, "DRBD minors on its nodes"),
+  Column("minors", "Minors", OTHER, "DRBD minors on the disk's nodes"),
   Column("minors.shared", "SharedMinors", OTHER,
-         "Those of them that another disk has on the same node, with the node"),
+         "DRBD minors that another disk has on the same node, with the node"),
   Column("volumes", "Volumes", OTHER,
-         "Logical volumes, files or images that hold it"),
+         "Logical volumes, files or images that store the disk"),
   Column("volumes.shared", "SharedVolumes", OTHER,
-         "Those of them that another disk has, too"),
+         "Volumes that another disk has, too"),
   Column("secret.shared", "SharedSecret", BOOL,
-         "Whether another disk has its DRBD secret"),
+         "Whether another disk has the same DRBD secret"),
   *_Common(DISK),
   ]
 

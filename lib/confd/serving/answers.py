@@ -5,12 +5,12 @@
 """The sources of answers: three classes, each used in a process of its own.
 
 L{Quick} is used by workers. An answer that takes less than 10 ms is made at
-once; for any other, L{Quick} returns which process makes it (L{Elsewhere}).
+once; for any other, L{Quick} returns which process makes it (L{Delegate}).
 L{Large} makes answers that take longer, and answers in parts. L{Loader} makes
 the answers about the daemon itself, and those to WAIT requests.
 
 L{responder.Responder} tries the methods of a source in the order of their cost:
-C{remembered} is a cache look-up, C{Known} costs as much as a few look-ups, and
+C{cached} is a cache look-up, C{Known} costs as much as a few look-ups, and
 C{Make} may cost more. This module uses no socket and no clock.
 
 """
@@ -75,12 +75,15 @@ class Answer(NamedTuple):
   message: wire.Message
   #: Index of a further counter, besides the one of the status; None for none
   counter: Optional[int]
-  #: Whether L{replay} does not limit replies with this answer, provided that
-  #: they are short (L{replay.FREE_SIZE})
-  may_be_short: bool
+  #: Whether replies with this answer are exempt from the limit of L{replay},
+  #: provided that they are short (L{replay.EXEMPT_SIZE})
+  exempt_if_short: bool
+  #: Longest time in seconds that the answer waits for a change of the serial
+  #: number; 0 to send it at once
+  wait: int = 0
 
 
-class Elsewhere(enum.Enum):
+class Delegate(enum.Enum):
   """The process that a worker delegates a request to.
 
   """
@@ -88,18 +91,8 @@ class Elsewhere(enum.Enum):
   LOADER = "loader"
 
 
-class Later(NamedTuple):
-  """An answer that is not sent before the wait is over.
-
-  @ivar seconds: the longest wait
-
-  """
-  answer: Answer
-  seconds: int
-
-
 if TYPE_CHECKING:
-  Outcome = Union[Answer, Elsewhere, Later]
+  Outcome = Union[Answer, Delegate]
 
 
 def Encode(result: querylib.Result, serial: int,
@@ -120,7 +113,7 @@ def Encode(result: querylib.Result, serial: int,
       if result == error:
         counter = index
   return Answer(status, wire.Prepare(text), counter,
-                len(text) <= replay.FREE_SIZE)
+                len(text) <= replay.EXEMPT_SIZE)
 
 
 class _Key(NamedTuple):
@@ -207,7 +200,7 @@ class Quick:
     self.serial = snapshot.serial
     self._snapshot = snapshot
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
-    self.remembered: Callable[[Any], Optional[Outcome]] = self._cache.get
+    self.cached: Callable[[Any], Optional[Outcome]] = self._cache.get
     # Answers with one node's address, by that address. There are few nodes, so
     # the cache stays small however many instances are asked for.
     self._addresses: dict[querylib.Result, Answer] = {}
@@ -235,24 +228,24 @@ class Quick:
 
     """
     if request.type == protocol.REQ_STATS:
-      return Elsewhere.LOADER
+      return Delegate.LOADER
     if request.part is not None:
       if request.type == protocol.REQ_WAIT:
         # Refuse parts of WAIT: they could come from different moments
         return Encode(protocol.BAD_ARGUMENT, self.serial)
-      return Elsewhere.LARGE
+      return Delegate.LARGE
     outcome = self._Make(request)
     self._cache.Put(_KeyOf(request), outcome)
     return outcome
 
   def _Make(self, request: wire.Request) -> Outcome:
     if querylib.TakesLong(request):
-      return Elsewhere.LARGE
+      return Delegate.LARGE
     if querylib.SecondsToWait(self.serial, request):
-      return Elsewhere.LOADER
+      return Delegate.LOADER
     result = querylib.Answer(self._snapshot, request)
     if _IsLarge(result[1]):
-      return Elsewhere.LARGE
+      return Delegate.LARGE
     try:
       answer = Encode(result, self.serial)
     except (TypeError, ValueError, RecursionError):
@@ -260,11 +253,11 @@ class Quick:
         raise
       # A cell of the table cannot be encoded. The process for large answers
       # encodes cell by cell, and leaves that one out.
-      return Elsewhere.LARGE
+      return Delegate.LARGE
     if request.type == protocol.REQ_WAIT:
       # Limit copies of WAIT even if the reply is short: an attacker must not
       # get more replies after a change of the serial number than before it
-      answer = answer._replace(may_be_short=False)
+      answer = answer._replace(exempt_if_short=False)
     return answer
 
 
@@ -281,7 +274,7 @@ class Large:
     self._snapshot = snapshot
     # The cache of errors, and of answers that fit into one datagram
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
-    self.remembered: Callable[[Any], Optional[Outcome]] = self._cache.get
+    self.cached: Callable[[Any], Optional[Outcome]] = self._cache.get
     self._parts: "collections.OrderedDict[_Key, parts.Parts]" = \
       collections.OrderedDict()
     self._parts_size = 0
@@ -332,7 +325,7 @@ class Large:
       except parts.TooLarge:
         result = protocol.TOO_LARGE
       else:
-        self._Keep(key, cut)
+        self._Remember(key, cut)
         return cut
     answer = Encode(result, self.serial)
     self._cache.Put(key, answer)
@@ -350,7 +343,7 @@ class Large:
       self._cache.Put(key, answer)
     return answer
 
-  def _Keep(self, key: _Key, cut: parts.Parts) -> None:
+  def _Remember(self, key: _Key, cut: parts.Parts) -> None:
     self._parts[key] = cut
     self._parts_size += self._SizeOf(key, cut)
     while self._parts_size > _PARTS_SIZE and len(self._parts) > 1:
@@ -378,7 +371,7 @@ class Loader:
     self._collect = collect
     self._unchanged = Encode((constants.CONFD_REPL_STATUS_OK, serial), serial)
     # No cache: an answer to STATS is different each time
-    self.remembered: Callable[[Any], Optional[Outcome]] = lambda _: None
+    self.cached: Callable[[Any], Optional[Outcome]] = lambda _: None
 
   def Known(self, _: wire.Request) -> Optional[Outcome]:
     return None
@@ -389,6 +382,6 @@ class Loader:
       return Encode(protocol.BAD_ARGUMENT, self.serial)
     if request.type == protocol.REQ_WAIT:
       seconds = querylib.SecondsToWait(self.serial, request)
-      return Later(self._unchanged, seconds) if seconds else self._unchanged
+      return self._unchanged._replace(wait=seconds)
     return Encode((constants.CONFD_REPL_STATUS_OK, self._collect()),
                   self.serial)

@@ -38,7 +38,7 @@ NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
 #: Requests that a reader's key does not permit, or no longer does
 NOT_PERMITTED = "replies not-permitted"
-#: Questions that could not be kept waiting
+#: WAIT requests for which there was no room
 TOO_MANY = "replies too-many"
 #: Datagrams that came while no configuration or no key was loaded
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
@@ -54,7 +54,7 @@ RELOADS_FAILED = "reloads failed"
 CONFIG_STALE = "config stale"
 WORKER_RESTARTS = "restarts workers"
 GENERATION_RESTARTS = "restarts generations"
-#: Questions that were kept, see L{waiting}
+#: WAIT requests that became pending, see L{waiting}
 WAITING_KEPT = "waiting kept"
 #: Messages that could not be written to a log without waiting, or at all
 LOG_LOST = "log lost"

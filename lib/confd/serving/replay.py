@@ -8,8 +8,8 @@ An attacker that captures an authentic request can replay it, from a forged
 source address, for as long as the request's time stamp is accepted. Each copy
 would cost the daemon the work of an answer, and a victim the reply. Hence the
 rule: a request whose answer costs more than a look-up, or is long, is answered
-L{LIMIT} times. The same limit holds for questions that wait, kept or not; and
-for short replies too while many replies cannot be delivered.
+L{LIMIT} times. The same limit holds for WAIT requests, pending or not; and for
+short replies too while many replies cannot be delivered.
 
 An honest client never reaches the limit: a client that repeats a question signs
 the current time again, so the request is another one after a second at the
@@ -18,14 +18,14 @@ latest, and no client sends more than a few requests a second.
 Facts: two copies of a request have the signature in common; the rest of the
 datagram can be encoded differently. A signature is uniformly distributed, so
 some of its bits serve as its hash. The time stamp is signed too, so all copies
-of a request fall into the same division of the table. All workers share the
+of a request fall into the same partition of the table. All workers share the
 table, as copies may reach any of them, and the table outlives generations, as
 reloads are frequent. The table has no lock: two workers at the same moment may
 count one copy where there were two.
 
-The table is divided by the requests' time stamps, into divisions of ten
+The table is divided by the requests' time stamps, into partitions of ten
 seconds. So a request can be evicted only by requests of the same ten seconds,
-and a division's memory is returned to the system when the division is reused.
+and a partition's memory is returned to the system when it is reused.
 Requests that were seen once are evicted before those seen more often.
 
 """
@@ -40,52 +40,53 @@ LIMIT = 16
 
 #: Largest reply that is not limited, in bytes. A replay of it gains an attacker
 #: little: a captured request has 200 bytes or more.
-FREE_SIZE = 1232
+EXEMPT_SIZE = 1232
 
 #: Seconds for which a time stamp may be accepted, by any clock within the skew
 WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
 
-#: Seconds of time stamps that share a division, and the number of divisions,
+#: Seconds of time stamps that share a partition, and the number of partitions,
 #: more than L{WINDOW} needs
 _PERIOD = 10
-_DIVISIONS = 64
-#: Cells of a division, and of a bucket; a request takes one cell of its bucket
-PLACES = 1 << 14
+_PARTITIONS = 64
+#: Slots of a partition, and of a bucket; a request takes a slot of its bucket
+SLOTS = 1 << 14
 _BUCKET = 8
 
-_ITEM = 8
-#: A cell is 0, or the first 59 bits of a signature and the number of answers
+_SLOT_SIZE = 8
+#: A slot is 0, or has a tag and a count: the first 59 bits of a signature, and
+#: how often the request was answered
 _COUNT_MASK = (1 << 5) - 1
-_MARK_DIGITS = 16
-_MARK_MASK = (1 << 64) - 1 - _COUNT_MASK
+_TAG_DIGITS = 16
+_TAG_MASK = (1 << 64) - 1 - _COUNT_MASK
 #: The digits of the signature that choose the bucket
-_BUCKET_DIGITS = slice(_MARK_DIGITS, _MARK_DIGITS + 8)
+_BUCKET_DIGITS = slice(_TAG_DIGITS, _TAG_DIGITS + 8)
 
-#: Items of the header, which is the first page of the table. It has the number
-#: of the period that each division holds; then, at index _WARY, the time until
-#: which replies up to L{FREE_SIZE} are limited like longer ones.
-_HEAD = mmap.PAGESIZE // _ITEM
-_WARY = _DIVISIONS
-_DIVISION_SIZE = PLACES * _ITEM
+#: Items of the table's header, a page: the number of the period that each
+#: partition holds; then, at index _STRICT_UNTIL, the time until which replies
+#: up to L{EXEMPT_SIZE} are limited like longer ones
+_HEADER = mmap.PAGESIZE // _SLOT_SIZE
+_STRICT_UNTIL = _PARTITIONS
+_PARTITION_SIZE = SLOTS * _SLOT_SIZE
 
 
 class ReplayTable:
   """How often each request was answered.
 
-  @ivar wary_until: a sequence of one item, the time until which short replies
+  @ivar strict_until: a sequence of one item, the time until which short replies
     are limited too (seconds since the epoch)
 
   """
   def __init__(self) -> None:
-    self._memory = mmap.mmap(-1, (_HEAD + _DIVISIONS * PLACES) * _ITEM)
-    self._cells = memoryview(self._memory).cast("Q")
-    self.wary_until = self._cells[_WARY:_WARY + 1]
+    self._memory = mmap.mmap(-1, (_HEADER + _PARTITIONS * SLOTS) * _SLOT_SIZE)
+    self._slots = memoryview(self._memory).cast("Q")
+    self.strict_until = self._slots[_STRICT_UNTIL:_STRICT_UNTIL + 1]
 
-  def BeWary(self, now: float) -> None:
+  def LimitShort(self, now: float) -> None:
     """Has short replies limited too, until requests seen so far have expired.
 
     """
-    self._cells[_WARY] = int(now) + WINDOW + 1
+    self._slots[_STRICT_UNTIL] = int(now) + WINDOW + 1
 
   def Allows(self, signature: str, sent: int) -> bool:
     """Counts a copy of a request, and tells whether it may be answered.
@@ -94,43 +95,43 @@ class ReplayTable:
     @param sent: the time stamp in the request, in seconds since the epoch
 
     """
-    cells = self._cells
-    # Add 1, as the period of a division that was never used is 0
+    slots = self._slots
+    # Add 1, as the period of a partition that was never used is 0
     period = 1 + sent // _PERIOD
-    division = period % _DIVISIONS
-    if cells[division] != period:
-      self._Clear(division)
-      cells[division] = period
+    partition = period % _PARTITIONS
+    if slots[partition] != period:
+      self._Clear(partition)
+      slots[partition] = period
 
-    mark = int(signature[:_MARK_DIGITS], 16) & _MARK_MASK
-    bucket = int(signature[_BUCKET_DIGITS], 16) % (PLACES // _BUCKET)
-    first = _HEAD + division * PLACES + bucket * _BUCKET
+    tag = int(signature[:_TAG_DIGITS], 16) & _TAG_MASK
+    bucket = int(signature[_BUCKET_DIGITS], 16) % (SLOTS // _BUCKET)
+    first = _HEADER + partition * SLOTS + bucket * _BUCKET
     least = LIMIT + 1
-    place = first
+    chosen = first
     for index in range(first, first + _BUCKET):
-      cell = cells[index]
-      count = cell & _COUNT_MASK
+      slot = slots[index]
+      count = slot & _COUNT_MASK
       if count < least:
-        (place, least) = (index, count)
+        (chosen, least) = (index, count)
       if count == 0:
-        # A bucket's cells are filled from the first on
+        # A bucket's slots are filled from the first on
         break
-      if cell & _MARK_MASK == mark:
+      if slot & _TAG_MASK == tag:
         if count >= LIMIT:
           return False
-        cells[index] = cell + 1
+        slots[index] = slot + 1
         return True
-    cells[place] = mark | 1
+    slots[chosen] = tag | 1
     return True
 
-  def _Clear(self, division: int) -> None:
-    """Clears a division, and returns its memory to the system.
+  def _Clear(self, partition: int) -> None:
+    """Clears a partition, and returns its memory to the system.
 
     """
-    start = (_HEAD + division * PLACES) * _ITEM
+    start = (_HEADER + partition * SLOTS) * _SLOT_SIZE
     try:
-      self._memory.madvise(mmap.MADV_REMOVE, start, _DIVISION_SIZE)
+      self._memory.madvise(mmap.MADV_REMOVE, start, _PARTITION_SIZE)
     except (AttributeError, OSError):
       # The kernel does not support MADV_REMOVE: overwrite the pages instead
-      self._cells[start // _ITEM:start // _ITEM + PLACES] = \
-        memoryview(bytes(_DIVISION_SIZE)).cast("Q")
+      self._slots[start // _SLOT_SIZE:start // _SLOT_SIZE + SLOTS] = \
+        memoryview(bytes(_PARTITION_SIZE)).cast("Q")

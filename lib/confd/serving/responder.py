@@ -43,7 +43,7 @@ _DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
             for reason in wire.REJECT_REASONS}
 # Copies of other modules' names, which are quicker to look up
 _Answer = answers.Answer
-_FREE_SIZE = replay.FREE_SIZE
+_EXEMPT_SIZE = replay.EXEMPT_SIZE
 _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
 
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     serial: int
 
     @property
-    def remembered(self) -> Callable[[Any], Optional[answers.Outcome]]:
+    def cached(self) -> Callable[[Any], Optional[answers.Outcome]]:
       """A function that looks an outcome up in a cache, by type and query.
 
       The query has to be None or a string.
@@ -73,18 +73,6 @@ if TYPE_CHECKING:
       """
 
 
-class Later(NamedTuple):
-  """A reply that is not sent before the wait is over.
-
-  @ivar seconds: the longest wait
-  @ivar request: the request, for L{Responder.Refuse}
-
-  """
-  reply: bytes
-  seconds: int
-  request: wire.Request
-
-
 class Responder:
   """Makes the replies to datagrams, with one source of answers and one key.
 
@@ -98,13 +86,13 @@ class Responder:
 
     """
     self._source = source
-    self._remembered = source.remembered
+    self._cached = source.cached
     self._known = source.Known
     self._key = key
     self._readers = readers.Readers(key)
     self._row = row
     self._replays = replays
-    self._wary_until = replays.wary_until
+    self._strict_until = replays.strict_until
     self._too_large = answers.Encode(protocol.TOO_LARGE, source.serial)
     self._not_permitted = answers.Encode(protocol.NOT_PERMITTED, source.serial)
     self._too_many = answers.Encode(protocol.TOO_MANY, source.serial)
@@ -112,7 +100,7 @@ class Responder:
     self._failed: set[Optional[int]] = set()
 
   def Respond(self, datagram: bytes, now: float, forwarded: bool = False
-              ) -> Union[bytes, answers.Elsewhere, Later, None]:
+              ) -> Union[bytes, answers.Delegate, waiting.Deferred, None]:
     """Makes the reply to a datagram.
 
     This function and L{wire} determine the cost of a request whose answer is
@@ -140,7 +128,7 @@ class Responder:
     # Fast path, which is enough for most requests
     if outcome is None and part is None and (query is None or
                                              type(query) is str):
-      outcome = self._remembered((rtype, query))
+      outcome = self._cached((rtype, query))
     if outcome is None:
       try:
         outcome = self._known(request)
@@ -149,11 +137,11 @@ class Responder:
         pass
     answer = reply = None
     # Compare types, which is quicker than isinstance
-    if type(outcome) is _Answer and outcome.may_be_short:
+    if type(outcome) is _Answer and outcome.exempt_if_short:
       answer = outcome
       reply = wire.PackReply(key, rsalt, answer.message)
-    if (reply is None or answer is None or len(reply) > _FREE_SIZE or
-        now < self._wary_until[0]):
+    if (reply is None or answer is None or len(reply) > _EXEMPT_SIZE or
+        now < self._strict_until[0]):
       # The answer costs more than a look-up, or the reply is long enough for an
       # attacker to gain by replays: limit the number of replies
       if not (forwarded or self._replays.Allows(signature, sent)):
@@ -161,10 +149,10 @@ class Responder:
         return None
       if outcome is None:
         outcome = self._Make(request)
-      if isinstance(outcome, answers.Elsewhere):
+      if isinstance(outcome, answers.Delegate):
         return outcome
-      if isinstance(outcome, answers.Later):
-        return self._PackLater(outcome, request)
+      if outcome.wait:
+        return self._Defer(outcome, request)
       (answer, reply) = self._Pack(outcome, key, rsalt)
       if reply is None:
         self._row[_DROPPED[wire.BAD_RSALT]] += 1
@@ -200,24 +188,24 @@ class Responder:
       return None
     return self._not_permitted
 
-  def _PackLater(self, outcome: answers.Later,
-                 request: wire.Request) -> Union[bytes, Later, None]:
+  def _Defer(self, answer: answers.Answer, request: wire.Request
+             ) -> Union[bytes, waiting.Deferred, None]:
     """Makes the reply to a WAIT request, or an error.
 
     The reply is signed now, not when it is sent: a change of the configuration
     makes all pending replies due at the same time.
 
     """
-    (_, reply) = self._Pack(outcome.answer, self._KeyOf(request), request.rsalt)
+    (_, reply) = self._Pack(answer, self._KeyOf(request), request.rsalt)
     if reply is not None and len(reply) <= waiting.MAX_REPLY_SIZE:
-      return Later(reply, outcome.seconds, request)
+      return waiting.Deferred(reply, request, answer.wait)
     return self._Fail(self._bad_argument, request)
 
-  def Refuse(self, later: Later) -> Optional[bytes]:
+  def Refuse(self, request: wire.Request) -> Optional[bytes]:
     """Makes the error reply to a WAIT request that there is no room for.
 
     """
-    return self._Fail(self._too_many, later.request)
+    return self._Fail(self._too_many, request)
 
   def _Fail(self, answer: answers.Answer,
             request: wire.Request) -> Optional[bytes]:

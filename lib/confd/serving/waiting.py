@@ -11,13 +11,13 @@ seconds in the request have passed.
 
 Rule 1: a pending request takes less than 1 kB of memory, and the number of
 pending requests is limited, in total and for each client address. So no client
-can exhaust the memory, or take the places of all others.
+can exhaust the memory, or the limit for all others.
 
 Rule 2: the same request with a later time stamp renews the pending one, and
 keeps the earlier one of the two deadlines: a client that retransmits a request
-unchanged gets its reply in time. A replayed request, whose time stamp is not later, is
-ignored. Requests are the same if their replies are: a reply contains the salt
-that the client chose, and is signed with the client's key.
+unchanged gets its reply in time. A replayed request, whose time stamp is not
+later, is ignored. Requests are the same if their replies are: a reply contains
+the salt that the client chose, and is signed with the client's key.
 
 This module uses no socket and no clock.
 
@@ -34,13 +34,19 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Iterator, Optional
 
+  #: Ancillary data as socket.sendmsg takes it: level, type, data
+  Control = list[tuple[int, int, bytes]]
+
+  #: A client: the ancillary data for replies to it, and its socket address
+  Client = tuple[Control, tuple[Any, ...]]
+
 
 #: Longest wait that a client may ask for, in seconds
 MAX_SECONDS = 60
 
 #: Limits on pending requests: of all clients, and of one client address
-MAX_KEPT = 4096
-MAX_KEPT_OF_ADDRESS = 64
+MAX_PENDING = 4096
+MAX_PENDING_OF_ADDRESS = 64
 
 #: Longest pending reply, in bytes: enough for a salt of 48 characters
 MAX_REPLY_SIZE = 512
@@ -77,28 +83,27 @@ def ParseQuery(query: wire.Json) -> Optional[Query]:
 
 
 class Verdict(enum.Enum):
-  """The result of L{Waiting.Keep}.
+  """The result of L{Waiting.Add}.
 
   """
-  KEPT = "kept"
+  ADDED = "added"
   RENEWED = "renewed"
   COPY = "copy"
   REFUSED = "refused"
 
 
-class Ready(NamedTuple):
-  """A reply, with all that is needed to send it.
+class Deferred(NamedTuple):
+  """A signed reply that is sent later than it was made.
 
-  @ivar control: ancillary data for sendmsg
-  @ivar address: socket address of the client
+  @ivar seconds: the longest wait
 
   """
   reply: bytes
-  control: list[tuple[int, int, bytes]]
-  address: tuple[Any, ...]
+  request: wire.Request
+  seconds: int
 
 
-class _Kept(NamedTuple):
+class _Pending(NamedTuple):
   """Data about a pending reply.
 
   """
@@ -106,8 +111,7 @@ class _Kept(NamedTuple):
   sent: int
   #: Number of the tick at whose end the reply is due
   tick: int
-  control: list[tuple[int, int, bytes]]
-  address: tuple[Any, ...]
+  client: Client
 
 
 class Waiting:
@@ -116,26 +120,24 @@ class Waiting:
   """
   def __init__(self) -> None:
     # Pending requests by their signed replies
-    self._kept: dict[bytes, _Kept] = {}
+    self._pending: dict[bytes, _Pending] = {}
     # Replies by the tick when they are due; a dictionary as an ordered set
     self._ticks: dict[int, dict[bytes, None]] = {}
     self._of_address: dict[str, int] = {}
 
   def __len__(self) -> int:
-    return len(self._kept)
+    return len(self._pending)
 
-  def Keep(self, ready: Ready, sent: int, due: float) -> Verdict:
-    """Adds a request to the table, or renews it, if there is room.
+  def Add(self, deferred: Deferred, client: Client, now: float) -> Verdict:
+    """Adds a reply, or renews it if it is pending already.
 
-    @param ready: the reply to send
-    @param sent: time stamp of the request, in seconds since the epoch
-    @param due: latest time to send the reply (monotonic time)
+    @param now: monotonic time
 
     """
-    (reply, control, address) = ready
-    host = address[0]
-    tick = math.ceil(due / _TICK)
-    before = self._kept.get(reply)
+    (reply, sent) = (deferred.reply, deferred.request.sent)
+    (_, (host, *_)) = client
+    tick = math.ceil((now + deferred.seconds) / _TICK)
+    before = self._pending.get(reply)
     if before is not None:
       if sent <= before.sent:
         return Verdict.COPY
@@ -143,25 +145,25 @@ class Waiting:
       # address, that address may have reached its limit
       self._Remove(reply)
       tick = min(tick, before.tick)
-    if (len(self._kept) >= MAX_KEPT or
-        self._of_address.get(host, 0) >= MAX_KEPT_OF_ADDRESS):
+    if (len(self._pending) >= MAX_PENDING or
+        self._of_address.get(host, 0) >= MAX_PENDING_OF_ADDRESS):
       return Verdict.REFUSED
-    self._kept[reply] = _Kept(sent, tick, control, address)
+    self._pending[reply] = _Pending(sent, tick, client)
     self._ticks.setdefault(tick, {})[reply] = None
     self._of_address[host] = self._of_address.get(host, 0) + 1
-    return Verdict.KEPT if before is None else Verdict.RENEWED
+    return Verdict.ADDED if before is None else Verdict.RENEWED
 
-  def _Remove(self, reply: bytes) -> _Kept:
-    kept = self._kept.pop(reply)
-    replies = self._ticks[kept.tick]
+  def _Remove(self, reply: bytes) -> _Pending:
+    removed = self._pending.pop(reply)
+    replies = self._ticks[removed.tick]
     del replies[reply]
     if not replies:
-      del self._ticks[kept.tick]
-    host = kept.address[0]
+      del self._ticks[removed.tick]
+    (_, (host, *_)) = removed.client
     self._of_address[host] -= 1
     if not self._of_address[host]:
       del self._of_address[host]
-    return kept
+    return removed
 
   def NextDue(self) -> Optional[float]:
     """Returns when the next reply is due (monotonic time), or None.
@@ -169,7 +171,7 @@ class Waiting:
     """
     return min(self._ticks) * _TICK if self._ticks else None
 
-  def TakeDue(self, now: float) -> Iterator[Ready]:
+  def TakeDue(self, now: float) -> Iterator[tuple[bytes, Client]]:
     """Removes and yields the replies that are due.
 
     @param now: monotonic time
@@ -177,16 +179,15 @@ class Waiting:
     """
     for tick in sorted(tick for tick in self._ticks if tick * _TICK <= now):
       for reply in list(self._ticks[tick]):
-        kept = self._Remove(reply)
-        yield Ready(reply, kept.control, kept.address)
+        yield (reply, self._Remove(reply).client)
 
-  def TakeAll(self) -> Iterator[Ready]:
+  def TakeAll(self) -> Iterator[tuple[bytes, Client]]:
     """Removes and yields all replies.
 
     """
-    kept = self._kept
-    self._kept = {}
+    pending = self._pending
+    self._pending = {}
     self._ticks = {}
     self._of_address = {}
-    for (reply, item) in kept.items():
-      yield Ready(reply, item.control, item.address)
+    for (reply, item) in pending.items():
+      yield (reply, item.client)

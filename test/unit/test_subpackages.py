@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests that the rooms of lib/confd import one way only"""
+"""Tests which subpackages of lib/confd import which"""
 
 import ast
 import os
@@ -13,23 +13,23 @@ import testutils
 
 _CONFD = os.path.join(testutils.SRCDIR, "lib", "confd")
 
-#: What daemon and clients share
+#: The name here for the modules at the top that daemon and clients share
 _SHARED = "shared"
 
-#: The modules at the top that are doors to other rooms
-_DOORS = {
+#: The other modules at the top, with the subpackage that each belongs to
+_AT_TOP = {
   "client": "client",
   "querylib": "serving",
   "server": "serving",
   }
 
-#: What each room above these three may import from
+#: What each of the other subpackages may import from
 _BASE = ["protocol", "schema", _SHARED]
 
-#: Room to the rooms that its modules may import from, beside itself
+#: Subpackage to those that its modules may import from, besides itself
 _MAY_IMPORT = {
   "protocol": [],
-  "schema": [],
+  "schema": ["protocol"],
   _SHARED: ["protocol"],
   "config": _BASE,
   "serving": _BASE + ["config"],
@@ -43,16 +43,16 @@ _MAY_IMPORT = {
   "exporter": _BASE + ["clientlib", "client", "views", "export"],
   }
 
-#: What each module may import; "" is the package itself
+#: The modules that each module may import; "" is the package itself
 _EVERYWHERE = frozenset(["", "_version", "typed"])
 
-#: (module, what it imports beyond that): each with its reason
+#: Exceptions, each with its reason: a module, and another that it imports
 _MORE = frozenset([
   # The watchdog asks the daemon as any client would, in a process of its own
   ("daemon.watchdog", "client"),
   ])
 
-#: What of the package "ganeti" may be used: each Ganeti 3.x has it
+#: The modules of Ganeti's that may be used: each Ganeti 3.x has them
 _SEAM = frozenset(["confd", "constants", "errors", "pathutils"])
 
 
@@ -64,7 +64,7 @@ _ALIASES = frozenset("typing." + name for name in (
 def _Modules():
   """Yields each module's name below C{ganeti.confd}, and its path.
 
-  A room with an C{__init__.py} is a module of the room's name.
+  A subpackage's C{__init__.py} is a module of the subpackage's name.
 
   """
   for (directory, _, names) in os.walk(_CONFD):
@@ -76,11 +76,11 @@ def _Modules():
         yield (module.rpartition(".__init__")[0] or module, path)
 
 
-def _Room(module):
-  (room, dot, _) = module.partition(".")
-  if dot or os.path.isdir(os.path.join(_CONFD, room)):
-    return room
-  return _DOORS.get(module, _SHARED)
+def _Subpackage(module):
+  (name, dot, _) = module.partition(".")
+  if dot or os.path.isdir(os.path.join(_CONFD, name)):
+    return name
+  return _AT_TOP.get(module, _SHARED)
 
 
 def _Imports(path):
@@ -145,9 +145,9 @@ def _Circle(graph):
   return None
 
 
-class TestRooms(unittest.TestCase):
+class TestSubpackages(unittest.TestCase):
   def testNoCircles(self):
-    """Within the rooms, too, and wherever in a module the import stands.
+    """Also within a subpackage, and wherever in a module the import is.
 
     """
     modules = dict(_Modules())
@@ -171,23 +171,24 @@ class TestRooms(unittest.TestCase):
                         "%s imports %s" % (module, name))
       for (name, target) in _Targets(modules, path):
         self.assertIn(target, modules, "%s imports %s" % (module, name))
-        allowed = [_Room(module)] + _MAY_IMPORT[_Room(module)]
-        if _Room(target) in allowed:
+        allowed = [_Subpackage(module)] + _MAY_IMPORT[_Subpackage(module)]
+        if _Subpackage(target) in allowed:
           continue
         self.assertIn((module, target), _MORE,
                       "%s (%s) imports %s (%s)" %
-                      (module, _Room(module), target, _Room(target)))
+                      (module, _Subpackage(module), target,
+                       _Subpackage(target)))
         used.add((module, target))
-    self.assertEqual(used, _MORE, "exceptions that nobody needs")
+    self.assertEqual(used, _MORE, "an exception that is not needed")
 
   def testBuiltinGenerics(self):
     for (module, path) in _Modules():
       with self.subTest(module):
         self.assertFalse(_ALIASES.intersection(_Imports(path)))
 
-  def testEveryRoomIsThere(self):
-    rooms = {_Room(module) for (module, _) in _Modules()}
-    self.assertEqual(rooms, set(_MAY_IMPORT))
+  def testAllExist(self):
+    names = {_Subpackage(module) for (module, _) in _Modules()}
+    self.assertEqual(names, set(_MAY_IMPORT))
 
 
 if __name__ == "__main__":
