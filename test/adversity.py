@@ -188,17 +188,28 @@ def FillUp(fd):
   fcntl.fcntl(fd, fcntl.F_SETFL, flags)
 
 
+#: Code for L{Patched}: a generation that finishes is not killed, however late a
+#: busy machine gives its processes a processor. One that is killed takes the
+#: requests that it holds with it.
+PATIENT = """\
+from ganeti.confd.daemon import loader, policy
+loader._FINISH_TIME = loader._FINISH_FORWARDED_TIME = %(seconds)s
+policy._FINISH_TIMEOUT = policy._END_TIMEOUT = 3 * %(seconds)s
+""" % {"seconds": testutils.PATIENCE}
+
+
 @contextlib.contextmanager
-def Patched(code):
+def Patched(*codes):
   """Has a daemon's processes run some code before anything else.
 
-  @param code: Python, which may change modules
+  @param codes: Python, which may change modules
   @return: the environment in which the daemon does
 
   """
   with tempfile.TemporaryDirectory() as directory:
-    testutils.WriteFile(os.path.join(directory, "sitecustomize.py"),
-                        textwrap.dedent(code).encode("ascii"))
+    testutils.WriteFile(
+      os.path.join(directory, "sitecustomize.py"),
+      "".join(textwrap.dedent(code) for code in codes).encode("ascii"))
     yield {"PYTHONPATH": os.pathsep.join([directory, testutils.MODULEDIR])}
 
 

@@ -106,7 +106,7 @@ class CheckTest(unittest.TestCase):
     @return: it, and the process that reads
 
     """
-    with adversity.Patched("""\
+    with adversity.Patched(adversity.PATIENT, """\
            import time
            from ganeti.confd import filestate
            from ganeti.confd.daemon import loader

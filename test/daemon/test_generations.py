@@ -94,15 +94,13 @@ class _Client:
     if again:
       self._Send()
 
-  def Finish(self):
-    """Waits for the replies to all that was sent.
+  def IsWaiting(self):
+    return bool(self._sent)
+
+  def Close(self):
+    """Returns how many requests got no reply.
 
     """
-    while self._sent:
-      (ready, _, _) = select.select([self], [], [], testutils.PATIENCE)
-      if not ready:
-        break
-      self.Receive(again=False)
     self._asker.Close()
     return len(self._sent)
 
@@ -118,9 +116,26 @@ def _Turn(clients):
     client.Receive()
 
 
+def _Finish(clients):
+  """Waits for the replies to all that was sent.
+
+  @return: how many requests got none
+
+  """
+  while True:
+    waiting = [client for client in clients if client.IsWaiting()]
+    (ready, _, _) = select.select(waiting, [], [],
+                                  testutils.PATIENCE if waiting else 0)
+    if not ready:
+      return sum(client.Close() for client in clients)
+    for client in ready:
+      client.Receive(again=False)
+
+
 class ReloadTest(unittest.TestCase):
   def testNoneLostAndNoSerialGoesBack(self):
-    with testutils.Daemon(_Config(1), args=["--workers=3"]) as daemon:
+    with adversity.Patched(adversity.PATIENT) as env, \
+         testutils.Daemon(_Config(1), args=["--workers=3"], env=env) as daemon:
       clients = [_Client(daemon) for _ in range(CLIENTS)]
       for serial in range(2, 2 + RELOADS):
         daemon.WriteConfig(_Config(serial))
@@ -132,7 +147,7 @@ class ReloadTest(unittest.TestCase):
         goals = {client: client.answered + _ANSWERS for client in clients}
         while any(client.answered < goal for (client, goal) in goals.items()):
           _Turn(clients)
-      lost = sum(client.Finish() for client in clients)
+      lost = _Finish(clients)
       reloads = daemon.Answer(STATS)[1]["reloads"]
     worst = max(client.worst for client in clients)
     answered = sum(client.answered for client in clients)
@@ -313,7 +328,7 @@ class WorkersTest(unittest.TestCase):
     with contextlib.ExitStack() as stack:
       # A worker may have gone before it was seen, so each leaves a file
       came = stack.enter_context(tempfile.TemporaryDirectory())
-      env = stack.enter_context(adversity.Patched("""\
+      env = stack.enter_context(adversity.Patched(adversity.PATIENT, """\
         import os
         from ganeti.confd.daemon import worker
 
@@ -341,9 +356,8 @@ class WorkersTest(unittest.TestCase):
           return len(os.listdir(came)) > before
 
         testutils.WaitFor(_WorkersCome, "workers come")
-        for client in clients:
-          lost += client.Finish()
-          answered += client.answered
+        lost += _Finish(clients)
+        answered += sum(client.answered for client in clients)
         testutils.WaitFor(lambda: not processes.Find(daemon).workers,
                           "the workers go")
         daemon.Ask(PING)

@@ -12,6 +12,7 @@ import signal
 import time
 import unittest
 
+import adversity
 import processes
 import testutils
 from testutils import PING, STATS, WAIT, BAD_ARGUMENT, NOT_PERMITTED, TOO_MANY
@@ -30,7 +31,10 @@ _KEY = b"9d1f6a0b4c7e8d2f3a5b6c7d8e9f0a1b\n"
 class _Test(unittest.TestCase):
   def setUp(self):
     self.config = testutils.MakeConfig(serial_no=100)
-    self.daemon = testutils.Daemon(self.config, args=["--workers=2"])
+    patched = adversity.Patched(adversity.PATIENT)
+    env = patched.__enter__() # pylint: disable=C2801
+    self.addCleanup(patched.__exit__, None, None, None)
+    self.daemon = testutils.Daemon(self.config, args=["--workers=2"], env=env)
     self.daemon.__enter__() # pylint: disable=C2801
     self.addCleanup(self.daemon.Kill)
 
