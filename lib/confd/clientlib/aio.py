@@ -20,7 +20,6 @@ import asyncio
 import collections
 import functools
 import socket
-import time
 from typing import Any, Callable, Deque, Optional, TypeVar
 
 from ganeti import errors
@@ -39,7 +38,7 @@ _COUNTED = 0.1
 #: since its result takes a moment to arrive in the event loop
 _CALL_SHARE = 0.9
 
-#: Budget for L{_Driver._ReadRest}: length of a period, and how long reading may
+#: Budget for L{Driver._ReadRest}: length of a period, and how long reading may
 #: take in each (seconds)
 _READ_PERIOD = 0.2
 _READ_SECONDS = 0.02
@@ -56,11 +55,11 @@ class _Gate:
     self._free = places
     self._queue: Deque[asyncio.Future[bool]] = collections.deque()
 
-  async def Enter(self, loop: asyncio.AbstractEventLoop, deadline: float
+  async def Enter(self, loop: asyncio.AbstractEventLoop, timeout: float
                   ) -> bool:
     """Waits for a place.
 
-    @param deadline: until when, by C{time.monotonic}
+    @param timeout: for how long, in seconds
     @return: whether there was a place in time, to be released by L{Leave}
 
     """
@@ -69,8 +68,7 @@ class _Gate:
       return True
     turn: asyncio.Future[bool] = loop.create_future()
     self._queue.append(turn)
-    timer = loop.call_later(max(0, deadline - time.monotonic()), _Resolve, turn,
-                            False)
+    timer = loop.call_later(max(0, timeout), _Resolve, turn, False)
     try:
       return await turn
     except asyncio.CancelledError:
@@ -112,7 +110,7 @@ class _Place:
       self._gate = None
 
 
-class _Driver(session.Driver):
+class Driver(session.Driver):
   """Awaits the event loop.
 
   """
@@ -168,25 +166,25 @@ class _Driver(session.Driver):
     otherwise a flood of garbage would block the event loop.
 
     """
-    begins = time.monotonic()
+    begins = self.Now()
     if begins >= self._period_ends:
       self._period_ends = begins + _READ_PERIOD
       self._read_seconds = 0.0
     if self._read_seconds < _READ_SECONDS:
       for sock in self._transport.Sockets():
         self._Readable(sock)
-      self._read_seconds += time.monotonic() - begins
+      self._read_seconds += self.Now() - begins
 
   async def Run(self, make: Callable[[float], _Operation], deadline: float
                 ) -> _Operation:
     loop = self._Loop()
     place = None
-    if await self._gate.Enter(loop, deadline):
+    if await self._gate.Enter(loop, deadline - self.Now()):
       place = _Place(self._gate, loop)
     try:
       # The client may have been closed meanwhile
       self._transport.CheckOpen()
-      current = make(time.monotonic())
+      current = make(self.Now())
       await self._Run(loop, current)
     finally:
       if place is not None:
@@ -197,23 +195,23 @@ class _Driver(session.Driver):
                  current: operation.Operation) -> None:
     self._transport.Begin(current)
     try:
-      while not current.Done(time.monotonic()):
+      while not current.Done(self.Now()):
         self._transport.Send(current)
-        await self._Wait(loop, current)
+        await self.Wait(loop, current)
         self._transport.CheckOpen()
       # Replies that have arrived by now count
       self._ReadRest()
     finally:
       self._transport.End(current)
 
-  async def _Wait(self, loop: asyncio.AbstractEventLoop,
-                  current: operation.Operation) -> None:
+  async def Wait(self, loop: asyncio.AbstractEventLoop,
+                 current: operation.Operation) -> None:
     """Waits for a reply to an operation, or for the time of its wakeup.
 
     """
     waiter: asyncio.Future[None] = loop.create_future()
     self._waiters[current] = waiter
-    timer = loop.call_later(max(0, current.wakeup - time.monotonic()), _Resolve,
+    timer = loop.call_later(max(0, current.wakeup - self.Now()), _Resolve,
                             waiter, None)
     try:
       await waiter
@@ -232,12 +230,12 @@ class _Driver(session.Driver):
     loop = self._Loop()
     call = self._calls.get(function)
     if call is None:
-      now = time.monotonic()
+      now = self.Now()
       call = loop.run_in_executor(None, function,
                                   now + (deadline - now) * _CALL_SHARE)
       self._calls[function] = call
       call.add_done_callback(functools.partial(self._Called, function))
-    await asyncio.wait([call], timeout=max(0, deadline - time.monotonic()))
+    await asyncio.wait([call], timeout=max(0, deadline - self.Now()))
     if call.done():
       call.result()
 
@@ -264,7 +262,7 @@ class AsyncClient(questions.Questions):
   To be used within one event loop, and to be closed, as C{async with} does.
 
   """
-  _DRIVER = _Driver
+  _DRIVER = Driver
 
   async def __aenter__(self) -> AsyncClient:
     return self

@@ -227,15 +227,24 @@ class Candidates:
     @raise errors.ConfdClientError: there is no candidate
 
     """
-    peers = self._given
-    if peers is None:
-      peers = localnode.MasterCandidates()
-    if not peers:
-      raise errors.ConfdClientError("Nobody to ask: the list is empty")
-    found = self._resolver.ResolveAll(peers, self._port, deadline)
-    self._configured = self._Reuse(found)
+    self._configured = self._Reuse(self.Find(self._given, self._port, deadline))
     # The next question uses the results of lookups that are still running
     self.refresh = self._resolver.busy
+
+  def Find(self, given: Optional[Sequence[str]], port: int, deadline: float
+           ) -> list[Candidate]:
+    """Returns the candidates that were given, with their addresses.
+
+    @param given: None for the candidates that this node knows
+    @param port: the port of candidates that were given without one
+    @param deadline: see L{Resolver.ResolveAll}
+    @raise errors.ConfdClientError: there is no candidate
+
+    """
+    peers = localnode.MasterCandidates() if given is None else given
+    if not peers:
+      raise errors.ConfdClientError("Nobody to ask: the list is empty")
+    return self._resolver.ResolveAll(peers, port, deadline)
 
   def _Reuse(self, found: list[Candidate]) -> list[Candidate]:
     """Replaces candidates by known ones with the same addresses.

@@ -35,7 +35,6 @@ from __future__ import annotations
 
 import collections
 import os
-import time
 from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Deque, \
   Iterator, NamedTuple, Optional
 
@@ -279,10 +278,11 @@ class _Changes:
 
     """
     if len(self._asked_at) == _MAX_QUESTIONS:
-      pause = self._asked_at[0] + _MAX_QUESTIONS_PERIOD - time.monotonic()
+      pause = (self._asked_at[0] + _MAX_QUESTIONS_PERIOD -
+               self._client.driver.Now())
       if pause > 0:
         await self._client.driver.Pause(pause)
-    self._asked_at.append(time.monotonic())
+    self._asked_at.append(self._client.driver.Now())
     try:
       (reply, items) = await self._subject()
     except replies.ErrorAnswer as err:

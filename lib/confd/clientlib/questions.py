@@ -94,7 +94,7 @@ class Questions(session.Session):
 
     """
     self._transport.CheckOpen()
-    await self._LearnCandidates(time.monotonic() + self._timeout)
+    await self._LearnCandidates(self._driver.Now() + self._timeout)
 
   async def Survey(self, rtype: int, query: Any = None,
                    only: Optional[Iterable[str]] = None
@@ -611,4 +611,4 @@ class Questions(session.Session):
     return await self._Ask(protocol.REQ_WAIT, {"serial": -1, "seconds": 1})
 
   async def _PrepareSoon(self) -> None:
-    await self._Prepare(time.monotonic() + self._timeout)
+    await self._Prepare(self._driver.Now() + self._timeout)

@@ -42,6 +42,7 @@ from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import quorum
 from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import system as systemlib
 from ganeti.confd.clientlib import transport as transportlib
 from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import keyfile
@@ -85,6 +86,12 @@ class Driver(abc.ABC):
   """
   def __init__(self, transport: transportlib.Transport) -> None:
     self._transport = transport
+
+  def Now(self) -> float:
+    """Returns the time, in seconds of a monotonic clock.
+
+    """
+    return self._transport.Now()
 
   @abc.abstractmethod
   async def Run(self, make: Callable[[float], _Operation], deadline: float
@@ -285,11 +292,11 @@ class Session:
     given = arguments.OptionalTexts("peers", peers)
     key_path = arguments.OptionalPath("key_file", key_file)
     cluster_name = arguments.OptionalText("cluster", cluster)
+    self._system = systemlib.Choose(cluster_name)
     if cluster_name is not None:
-      # Imported here: most clients have no settings
-      from ganeti.confd.clientlib import settings
-      chosen = settings.Choose(cluster_name, given is not None and
-                               (key is not None or key_path is not None))
+      chosen = self._system.Settings(
+        cluster_name, given is not None and (key is not None or
+                                             key_path is not None))
       given = chosen.addresses if given is None else given
       key_path = key_path or chosen.key_file
       port = chosen.port if port is None else port
@@ -302,17 +309,15 @@ class Session:
     self._timeout = arguments.Seconds("timeout", timeout)
     self._coverage = arguments.Integer("coverage", coverage, -1)
     self._max_memory = arguments.Integer("max_memory", max_memory, 1)
-    self._known = candidates.Candidates(given, arguments.Port("port", port))
+    self._known = self._system.Candidates(given, arguments.Port("port", port))
     self._freshness = Freshness()
     self._key_file: Optional[str] = None
     if key is None:
       self._key_file = key_path or localnode.HmacKeyFile()
-      secret = (localnode.ReadAnyKey(key_path) if key_path
-                else localnode.ReadNodeKey())
-    else:
-      secret = keyfile.Parse(arguments.Key("key", key), "the argument")
-    self._transport = transportlib.Transport(self._known, secret)
-    self._driver = self._DRIVER(self._transport)
+    secret = self._system.Key(
+      None if key is None else arguments.Key("key", key), key_path)
+    self._transport = self._system.Transport(self._known, secret)
+    self._driver = self._system.Driver(self._DRIVER, self._transport)
 
   def Close(self) -> None:
     """Closes the sockets. Nothing can be asked any more.
@@ -358,13 +363,13 @@ class Session:
 
     """
     self._CheckSize(rtype, query)
-    deadline = time.monotonic() + self._timeout
+    deadline = self._driver.Now() + self._timeout
     await self._Prepare(deadline)
     failed: list[Candidate] = []
     while True:
       current = await self._AskFresh(rtype, query, deadline, failed)
       try:
-        return current.Result(time.monotonic())
+        return current.Result(self._driver.Now())
       except (replies.NoAnswer, replies.MalformedAnswer):
         self._known.refresh = True
         raise
@@ -388,7 +393,7 @@ class Session:
                                               for i in self._known.Everyone()):
           self._known.refresh = True
           raise
-      deadline = time.monotonic() + self._timeout
+      deadline = self._driver.Now() + self._timeout
 
   async def _Download(self, rtype: int, query: Any,
                       source: tuple[Candidate, list[endpoint.Address]],
@@ -401,14 +406,14 @@ class Session:
     """
     # Imported here: few answers are that long
     from ganeti.confd.clientlib import download
-    now = time.monotonic()
+    now = self._driver.Now()
     current = await self._driver.Run(
       lambda now: download.Download(rtype, query, source, reply.serial, now,
                                     self._timeout, self._max_memory,
                                     self.progress),
       now + self._timeout)
     await self._driver.Call(current.Unpack)
-    return current.Result(reply, time.monotonic())
+    return current.Result(reply, self._driver.Now())
 
   async def _AskFresh(self, rtype: int, query: Any, deadline: float,
                       failed: Collection[Candidate]) -> quorum.QuorumQuery:
@@ -424,7 +429,7 @@ class Session:
       current = await self._driver.Run(
         lambda now: quorum.QuorumQuery(rtype, query, asked, reserve, now,
                                        deadline, min_serial), deadline)
-      now = time.monotonic()
+      now = self._driver.Now()
       if (self._freshness.Accept(current, now) or not current.AllStale() or
           now + pause >= deadline):
         return current
@@ -439,7 +444,7 @@ class Session:
 
     """
     self._CheckSize(rtype, query)
-    deadline = time.monotonic() + self._timeout
+    deadline = self._driver.Now() + self._timeout
     await self._Prepare(deadline)
     asked = [i for i in self._known.Everyone()
              if only is None or i.name in only]
@@ -465,7 +470,7 @@ class Session:
     self._transport.CheckOpen()
     if self._known.refresh:
       await self._driver.CallOnce(self._Refresh, deadline)
-    if self._known.IsLearningDue(self._freshness.serial, time.monotonic()):
+    if self._known.IsLearningDue(self._freshness.serial, self._driver.Now()):
       await self._LearnCandidates(deadline)
 
   def _Refresh(self, deadline: float) -> None:
@@ -475,7 +480,7 @@ class Session:
     self._known.Refresh(deadline)
     if self._key_file is not None:
       try:
-        self._transport.key = localnode.ReadAnyKey(self._key_file)
+        self._transport.key = self._system.Key(None, self._key_file)
       except errors.ConfigurationError:
         # The file may be half written just now; the old key may still be right
         pass
@@ -484,14 +489,14 @@ class Session:
     """Asks the candidates for the list of candidates.
 
     """
-    self._known.BeginLearning(self._freshness.serial, time.monotonic())
+    self._known.BeginLearning(self._freshness.serial, self._driver.Now())
     await self._driver.CallOnce(self._Refresh, deadline)
     if not self.MayAsk(constants.CONFD_REQ_MC_PIP_LIST):
       # The candidates that were given have to do
       return
     listing = await self._AskQuickly(constants.CONFD_REQ_MC_PIP_LIST, deadline)
     try:
-      self._known.Learn(listing.Result(time.monotonic()).answer)
+      self._known.Learn(listing.Result(self._driver.Now()).answer)
     except errors.ConfdClientError:
       pass
     if listing.AllReplies() and self.MayAsk(constants.CONFD_REQ_PING):
@@ -502,12 +507,12 @@ class Session:
     """Asks all candidates, with a short time-out.
 
     """
-    now = time.monotonic()
+    now = self._driver.Now()
     deadline = min(deadline, now + min(quorum.PATIENCE,
                                        self._timeout * _LEARN_SHARE))
     min_serial = self._freshness.min_serial
     current = await self._driver.Run(
       lambda now: quorum.QuorumQuery(rtype, None, self._known.Everyone(), [],
                                      now, deadline, min_serial), deadline)
-    self._freshness.Accept(current, time.monotonic())
+    self._freshness.Accept(current, self._driver.Now())
     return current

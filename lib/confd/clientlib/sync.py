@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import time
 
 from ganeti import errors
 from ganeti.confd.clientlib import operation
@@ -39,12 +38,12 @@ class _Driver(session.Driver):
   """
   async def Run(self, make: Callable[[float], _Operation], deadline: float
                 ) -> _Operation:
-    current = make(time.monotonic())
+    current = make(self.Now())
     self._transport.Begin(current)
     try:
-      while not current.Done(time.monotonic()):
+      while not current.Done(self.Now()):
         self._transport.Send(current)
-        self._Receive(current.wakeup - time.monotonic())
+        self._Receive(current.wakeup - self.Now())
       # Replies that have arrived by now count
       self._Receive(0)
     finally:
@@ -56,7 +55,7 @@ class _Driver(session.Driver):
       self._transport.Receive(sock)
 
   async def Pause(self, seconds: float) -> None:
-    time.sleep(seconds)
+    self._transport.Sleep(seconds)
 
   async def Call(self, function: Callable[[], _Value]) -> _Value:
     return function()

@@ -129,6 +129,13 @@ class Transport:
     self._sockets: dict[int, socket.socket] = {}
     self._pid = 0
 
+  #: The time, in seconds of a monotonic clock
+  Now = staticmethod(time.monotonic)
+
+  @staticmethod
+  def Sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
   # Operations
 
   def Begin(self, current: operation.Operation) -> None:
@@ -142,7 +149,7 @@ class Transport:
     """Ends an operation.
 
     """
-    current.Finish(time.monotonic())
+    current.Finish(self.Now())
     current.unauthentic += (self._rejected -
                             self._rejected_before.pop(current.id))
     del self.operations[current.id]
@@ -156,7 +163,7 @@ class Transport:
     """Sends the datagrams that an operation has to send now.
 
     """
-    now = time.monotonic()
+    now = self.Now()
     for datagram in current.Outgoing(self.key, now, time.time()):
       reason = self.SendDatagram(datagram)
       if reason is not None:
@@ -170,7 +177,7 @@ class Transport:
     """
     wanting: set[operation.Operation] = set()
     self._had_error = False
-    now = time.monotonic()
+    now = self.Now()
     ends = now + _MAX_READ_SECONDS
     for _ in range(_MAX_READ_DATAGRAMS):
       received = self.ReadDatagram(sock)
@@ -178,7 +185,7 @@ class Transport:
         break
       (datagram, address) = received
       self._Dispatch(datagram, address, now, wanting)
-      now = time.monotonic()
+      now = self.Now()
       if now >= ends:
         break
     for _ in range(_MAX_READ_DATAGRAMS):
