@@ -87,6 +87,12 @@ class Confd:
   def __exit__(self, *_):
     self.Stop()
 
+  def SetAnswer(self, answer):
+    """Replaces the function that answers, as another daemon replaces this one.
+
+    """
+    self._answer = answer
+
   def Stop(self):
     self._stop = True
     self._thread.join()

@@ -52,9 +52,11 @@ from ganeti.confd.protocol import wire
 from ganeti.confd._version import VERSION as __version__
 from ganeti.confd.clientlib.replies import CandidateReply as CandidateReply, \
   ErrorAnswer as ErrorAnswer, MalformedAnswer as MalformedAnswer, \
-  NoAnswer as NoAnswer, Reply as Reply, StaleAnswer as StaleAnswer
+  NoAnswer as NoAnswer, NotPermitted as NotPermitted, Reply as Reply, \
+  RequestTooLarge as RequestTooLarge, StaleAnswer as StaleAnswer
 from ganeti.confd.clientlib.sync import Client as Client
 from ganeti.confd.protocol import NODE_ROLES as NODE_ROLES
+from ganeti.confd.protocol.parts import AnswerTooLarge as AnswerTooLarge
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ if TYPE_CHECKING:
     Field as Field, MasterInfo as MasterInfo, NodeInstances as NodeInstances, \
     NodeOfIp as NodeOfIp
 
+
+#: The base of all exceptions of this module but L{FilterError}
+ConfdClientError = errors.ConfdClientError
 
 #: A reply has arrived: all attributes of L{ConfdUpcallPayload} are set
 UPCALL_REPLY = 1

@@ -518,6 +518,35 @@ class TestFaults(_TestCase):
     self.assertEqual(follower.Next().reply.answer, "192.0.2.3")
 
 
+class TestSmallDaemon(unittest.TestCase):
+  def testSerialOfPing(self):
+    """A daemon with tables need not answer the question for the serial."""
+    state = {"serial": 5, "node": "node1"}
+
+    def _Answer(rtype, query):
+      if rtype == constants.CONFD_REQ_PING:
+        return (0, 3000000, state["serial"])
+      if rtype == 64:
+        return (0, {"fields": query["fields"], "rows": [["a", state["node"]]]},
+                state["serial"])
+      return (2, None, state["serial"])
+
+    with packaged.Confd(_Answer) as daemon, \
+         client.Client([daemon.peer], key=testutils.KEY) as confd:
+      self.assertEqual(confd.Serial()[:2], (5, 5))
+      following = confd.Follow("instance", ["name", "pnode"])
+      self.assertEqual(next(following).came, {"a": ["a", "node1"]})
+      state.update(serial=6, node="node2")
+      change = next(following)
+      self.assertEqual((change.reply.serial, change.old_serial), (6, 5))
+      self.assertEqual(change.changed, {"a": (["a", "node1"], ["a", "node2"])})
+      (row, ) = confd.Status().candidates
+      self.assertEqual((row.serial, row.problem), (6, None))
+      # Ganeti's own daemon takes over: its replies to pings have no serial
+      daemon.SetAnswer(packaged.Answers(lambda: 7))
+      self.assertEqual(confd.Serial().answer, 7)
+
+
 class TestAsync(_TestCase):
   def setUp(self):
     self._Start(_Config(17, {1: 1}), _Config(17, {1: 1}))

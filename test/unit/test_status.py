@@ -91,13 +91,26 @@ class TestFromReplies(unittest.TestCase):
     self.assertIn("only one of two", row.problem)
 
   def testErrors(self):
-    pings = _Replies(("a", 3000000, 5))
-    for (code, answer, text) in [(1, 1, "its answers are errors: 1"),
-                                 (2, None, "its answers are errors: None"),
-                                 (1, "Cannot", "no usable configuration")]:
-      serials = [_Replies(("a", 5, 5))[0]._replace(status=code, answer=answer)]
-      (row, ) = clusterstatus.FromReplies(pings, serials, {})
-      self.assertIn(text, row.problem)
+    pings = _Replies(("a", 3000000, 0))
+    for (code, answer, text) in [
+        (1, 1, "its answers are errors: internal error"),
+        (1, 9, "its answers are errors: error 9"),
+        (2, None, "its answers are errors: not implemented there"),
+        (1, "Cannot", "no usable configuration")]:
+      with self.subTest(text):
+        serials = [_Replies(("a", 5, 5))[0]._replace(status=code,
+                                                     answer=answer)]
+        (row, ) = clusterstatus.FromReplies(pings, serials, {})
+        self.assertTrue(row.problem.endswith(text), row.problem)
+
+  def testSerialOfPing(self):
+    """A daemon need not implement the question for the serial."""
+    pings = _Replies(("a", 3000000, 5), ("b", 3000000, 6))
+    serials = [i._replace(status=2, answer=None)
+               for i in _Replies(("a", 5, 5), ("b", 5, 0))]
+    rows = clusterstatus.FromReplies(pings, serials, {})
+    self.assertEqual([(i.address, i.serial, i.behind) for i in rows],
+                     [("b", 6, 0), ("a", 5, 1)])
 
   def testNobody(self):
     rows = self._Rows(silent={"a": None})

@@ -118,7 +118,8 @@ def _Failure(ping: replylib.CandidateReply,
     return "not permitted to ask it"
   if replylib.IsUnusable(reply.status, reply.answer):
     return "has no usable configuration"
-  return "its answers are errors: %s" % (reply.answer, )
+  return ("its answers are errors: %s" %
+          replylib.DescribeFailure(reply.status, reply.answer))
 
 
 def IsAnswer(reply: replylib.CandidateReply) -> bool:
@@ -145,6 +146,13 @@ def FromReplies(pings: _Replies, serials: _Replies,
 
   """
   serial_of = {i.address: i for i in serials}
+  for ping in pings:
+    reply = serial_of.get(ping.address)
+    if (reply is not None and IsAnswer(ping) and ping.serial and
+        reply.status == int(constants.CONFD_REPL_STATUS_NOTIMPLEMENTED)):
+      # The daemon has not implemented the question for the serial. A reply to a
+      # ping has it as well, unless the daemon is Ganeti's own.
+      serial_of[ping.address] = ping
 
   def _IsGood(ping: replylib.CandidateReply) -> bool:
     serial = serial_of.get(ping.address)

@@ -279,8 +279,8 @@ class Download(operation.Operation):
     if self._error is not None:
       best = best._replace(status=self._error.status,
                            answer=self._error.answer)
-      raise replies.ErrorAnswer(
-        replies.DescribeError(self._rtype, self._query, best),
+      raise replies.MakeError(
+        self._rtype, self._query,
         reply._replace(serial=self._serial,
                        candidates=[best] + reply.candidates[1:]))
     if self._restarts > _MAX_RESTARTS:
@@ -288,7 +288,11 @@ class Download(operation.Operation):
                                     " was fetched from %s" %
                                     (question, self._restarts, best.address))
     if not self._IsComplete():
-      raise replies.NoAnswer(self._DescribeLack(question, best.address, now))
+      raise replies.NoAnswer(
+        self._DescribeLack(question, best.address, now),
+        asked=[best.address],
+        silent={best.address: self._candidate.last_error},
+        seconds=now - self._started, unauthentic=self.unauthentic)
     best = best._replace(status=constants.CONFD_REPL_STATUS_OK,
                          answer=self._answer)
     return reply._replace(answer=self._answer, serial=self._serial,

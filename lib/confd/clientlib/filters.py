@@ -84,7 +84,23 @@ _GLOB = {
 class FilterError(errors.GenericError):
   """A filter that cannot be parsed or applied.
 
+  @ivar filter: the text of the filter; None if the filter has no text
+  @ivar line: the number of the line of the fault, from 1; None if the filter
+    can be parsed
+  @ivar column: the number of the character in that line, from 1; None likewise
+  @ivar field: the field whose value the filter does not fit; None if the filter
+    cannot be parsed
+
   """
+  # pylint: disable=W0622
+  def __init__(self, text: str = "", filter: Optional[str] = None,
+               line: Optional[int] = None, column: Optional[int] = None,
+               field: Optional[str] = None) -> None:
+    errors.GenericError.__init__(self, text)
+    self.filter = filter
+    self.line = line
+    self.column = column
+    self.field = field
 
 
 def _PointAt(text: str, position: int, why: str) -> FilterError:
@@ -96,9 +112,11 @@ def _PointAt(text: str, position: int, why: str) -> FilterError:
   start = text.rfind("\n", 0, position) + 1
   (line, _, _) = text[start:].partition("\n")
   before = printable.Printable(text[start:position])
+  column = position - start + 1
   return FilterError("The filter cannot be understood: %s, at column %d\n%s\n"
-                     "%s^" % (why, position - start + 1,
-                              printable.Printable(line), " " * len(before)))
+                     "%s^" % (why, column, printable.Printable(line),
+                              " " * len(before)),
+                     text, text.count("\n", 0, start) + 1, column)
 
 
 def _Describe(value: Any) -> str:
@@ -152,7 +170,7 @@ class _Condition(_Expression):
 
   def _Refuse(self, value: Any, what: Optional[str]) -> NoReturn:
     raise FilterError("The filter cannot be applied: %s is %s, not %s" %
-                      (self.field, _Describe(value), what))
+                      (self.field, _Describe(value), what), field=self.field)
 
 
 class _IsTrue(_Condition):
@@ -452,8 +470,13 @@ class Filter:
   @ivar fields: list of the names of the fields that the filter needs, each once
 
   """
-  def __init__(self, condition: _Expression) -> None:
+  def __init__(self, condition: _Expression, text: Optional[str] = None
+               ) -> None:
+    """@param text: the text that was parsed, for errors; None if there is none
+
+    """
     self._condition = condition
+    self._text = text
     self.fields = list(dict.fromkeys(condition.Fields()))
 
   def Names(self) -> Optional[list[str]]:
@@ -479,7 +502,7 @@ class Filter:
     """Returns a filter that selects the same, and whose L{Names} are None.
 
     """
-    return Filter(_And([self._condition]))
+    return Filter(_And([self._condition]), self._text)
 
   def And(self, other: Filter) -> Filter:
     """Returns a filter for the rows that both filters select.
@@ -501,8 +524,11 @@ class Filter:
       return self._condition.Holds(lambda name: row[columns[name]])
     try:
       return [row for row in rows if _Holds(row)]
+    except FilterError as err:
+      err.filter = self._text
+      raise
     except RecursionError:
-      raise FilterError("The filter is nested too deeply")
+      raise FilterError("The filter is nested too deeply", self._text)
 
 
 def Parse(text: str, hostnames: frozenset[str] = frozenset()) -> Filter:
@@ -521,11 +547,11 @@ def Parse(text: str, hostnames: frozenset[str] = frozenset()) -> Filter:
   try:
     with _PARSING:
       (condition, ) = _BuildParser(hostnames).parse_string(text)
-    return Filter(condition)
+    return Filter(condition, text)
   except pyparsing.ParseBaseException as err:
     raise _PointAt(text, err.loc, err.msg)
   except RecursionError:
-    raise FilterError("The filter is nested too deeply")
+    raise FilterError("The filter is nested too deeply", text)
 
 
 def ParseArguments(names: Iterable[str], field: str = NAME) -> Filter:

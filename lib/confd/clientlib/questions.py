@@ -210,8 +210,7 @@ class Questions(session.Session):
     @raise replies.NoAnswer: no candidate answered in time
 
     """
-    reply = await self._Ask(*self.serial_question)
-    return reply._replace(answer=reply.serial)
+    return await self._AskSerial()
 
   async def Ping(self) -> replies.Reply[int]:
     """Asks for the version of the configuration.

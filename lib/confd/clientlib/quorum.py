@@ -47,7 +47,6 @@ answer.
 from __future__ import annotations
 
 from ganeti import constants
-from ganeti.confd import protocol
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import keyrights
@@ -491,7 +490,7 @@ class QuorumQuery(operation.Operation):
     if faults and not candidates:
       raise replies.MalformedError(self._rtype, self._query, faults)
     if not candidates:
-      raise replies.NoAnswer(self._DescribeSilence(now))
+      raise replies.NoAnswer(self._DescribeSilence(now), **self._Lack(now))
     reply = replies.Reply(candidates[0].answer, candidates[0].serial,
                           candidates, self.Silent())
     if self.AllStale():
@@ -500,14 +499,24 @@ class QuorumQuery(operation.Operation):
         "Only old answers to %s: serial %d from %s, but serial %s was seen"
         " before" % (question, reply.serial,
                      ", ".join(i.address for i in candidates),
-                     self.min_serial))
+                     self.min_serial),
+        serial=reply.serial, min_serial=self.min_serial or 0, **self._Lack(now))
     if candidates[0].status != constants.CONFD_REPL_STATUS_OK:
-      text = replies.DescribeError(self._rtype, self._query, candidates[0])
-      if (self._reader is not None and
-          (reply.candidates[0].status, reply.answer) == protocol.NOT_PERMITTED):
-        text += "; %s" % keyrights.Describe(self._reader, self._timestamp)
-      raise replies.ErrorAnswer(text, reply)
+      hint = ("" if self._reader is None else
+              "; %s" % keyrights.Describe(self._reader, self._timestamp))
+      raise replies.MakeError(self._rtype, self._query, reply, hint)
     return reply
+
+  def _Lack(self, now: float) -> dict[str, Any]:
+    """Returns the arguments of L{replies.NoAnswer} besides the text.
+
+    """
+    return {
+      "asked": [i.candidate.name for i in self._requests],
+      "silent": self.Silent(),
+      "seconds": now - self._started,
+      "unauthentic": self.unauthentic,
+      }
 
   def _DescribeSilence(self, now: float) -> str:
     """Explains why there is no answer, as far as that is known.

@@ -15,7 +15,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-  from typing import Any, Optional
+  from typing import Any, Mapping, Optional, Sequence
 
 
 #: Longest piece of a question in a message (characters)
@@ -30,6 +30,16 @@ _ERRORS = {
   constants.CONFD_ERROR_ARGUMENT: "wrong argument",
   protocol.ERROR_TOO_LARGE: "the answer does not fit a datagram",
   protocol.ERROR_NOT_PERMITTED: "not permitted",
+  }
+
+
+#: The kind of the object that a question is about, by type of request
+_OBJECTS = {
+  constants.CONFD_REQ_NODE_ROLE_BYNAME: "node",
+  constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: "ip",
+  constants.CONFD_REQ_NODE_DRBD: "node",
+  constants.CONFD_REQ_NODE_INSTANCES: "node",
+  constants.CONFD_REQ_INSTANCE_DISKS: "instance",
   }
 
 
@@ -92,10 +102,27 @@ class Reply(_Reply, Generic[_Answer]):
     return Reply(answer, self.serial, self.candidates, self.silent)
 
 
+# All data of an exception but the text have defaults, which pickle and copy
+# need: they call the class with the text alone, and then set the attributes.
+
 class NoAnswer(errors.ConfdClientError):
   """No candidate gave an authentic answer in time.
 
+  @ivar asked: the candidates that were asked
+  @ivar silent: the candidates without an answer, and why as far as that is
+    known, else None
+  @ivar seconds: how long the client has waited
+  @ivar unauthentic: how many replies were signed with another key, or forged
+
   """
+  def __init__(self, text: str = "", asked: Sequence[str] = (),
+               silent: Optional[Mapping[str, Optional[str]]] = None,
+               seconds: float = 0.0, unauthentic: int = 0) -> None:
+    errors.ConfdClientError.__init__(self, text)
+    self.asked = list(asked)
+    self.silent = dict(silent or {})
+    self.seconds = seconds
+    self.unauthentic = unauthentic
 
 
 class MalformedAnswer(errors.ConfdClientError):
@@ -104,15 +131,26 @@ class MalformedAnswer(errors.ConfdClientError):
   @ivar faults: what is wrong, by the address of the candidate
 
   """
-  def __init__(self, text: str, faults: dict[str, str]) -> None:
+  def __init__(self, text: str = "", faults: Optional[Mapping[str, str]] = None
+               ) -> None:
     errors.ConfdClientError.__init__(self, text)
-    self.faults = faults
+    self.faults = dict(faults or {})
 
 
 class StaleAnswer(NoAnswer):
   """All answers are older than one that was seen before.
 
+  @ivar serial: the highest serial of these answers
+  @ivar min_serial: the serial that was seen before
+
   """
+  def __init__(self, text: str = "", asked: Sequence[str] = (),
+               silent: Optional[Mapping[str, Optional[str]]] = None,
+               seconds: float = 0.0, unauthentic: int = 0, serial: int = 0,
+               min_serial: int = 0) -> None:
+    NoAnswer.__init__(self, text, asked, silent, seconds, unauthentic)
+    self.serial = serial
+    self.min_serial = min_serial
 
 
 class ErrorAnswer(errors.ConfdClientError):
@@ -124,13 +162,48 @@ class ErrorAnswer(errors.ConfdClientError):
     names an unknown or duplicate word, or None with the status "not
     implemented"
   @ivar reply: the L{Reply}
+  @ivar unknown: the kind of the object that does not exist, such as "node",
+    "instance", "ip", "path", "name", "field" or "table"; None if the error is
+    another one
+  @ivar value: the name of that object, as the question had it
 
   """
-  def __init__(self, text: str, reply: Reply[Any]) -> None:
+  def __init__(self, text: str = "", reply: Optional[Reply[Any]] = None,
+               status: int = int(constants.CONFD_REPL_STATUS_ERROR),
+               code: Any = None, unknown: Optional[str] = None,
+               value: Any = None) -> None:
+    """@param status: instead of C{reply}
+    @param code: instead of C{reply}
+
+    """
     errors.ConfdClientError.__init__(self, text)
+    if reply is None:
+      reply = Reply(code, 0, [CandidateReply("", "", status, code, 0, 0.0, 0)],
+                    {})
     self.reply = reply
     self.status = reply.candidates[0].status
     self.code = reply.candidates[0].answer
+    self.unknown = unknown
+    self.value = value
+
+
+class NotPermitted(ErrorAnswer):
+  """The reader's key does not permit the question.
+
+  """
+
+
+class RequestTooLarge(errors.ConfdClientError):
+  """The question does not fit a datagram that daemons accept.
+
+  @ivar size: of the request, in bytes
+  @ivar limit: how large a request may be
+
+  """
+  def __init__(self, text: str = "", size: int = 0, limit: int = 0) -> None:
+    errors.ConfdClientError.__init__(self, text)
+    self.size = size
+    self.limit = limit
 
 
 def MalformedError(rtype: int, query: Any, faults: dict[str, str]
@@ -169,27 +242,72 @@ def DescribeRequest(rtype: int, query: Any) -> str:
   return "%s %s" % (name, text)
 
 
+def _UnknownObject(rtype: int, query: Any, code: Any
+                   ) -> tuple[Optional[str], Any]:
+  """Returns the kind and the name of the object that does not exist.
+
+  @param code: the answer, which is an error
+  @return: (None, None) for any other error
+
+  """
+  if isinstance(code, dict):
+    # The daemon's inventory makes this object
+    kind = code.get("unknown")
+    if not isinstance(kind, str):
+      return (None, None)
+    return ("table" if kind == "what" else kind, code.get("value"))
+  if (rtype == constants.CONFD_REQ_CONFIG_QUERY and
+      code == constants.CONFD_ERROR_ARGUMENT):
+    return ("path", query)
+  if rtype in _OBJECTS and code == constants.CONFD_ERROR_UNKNOWN_ENTRY:
+    if isinstance(query, dict):
+      query = query.get(constants.CONFD_REQQ_IP)
+    return (_OBJECTS[rtype], query)
+  return (None, None)
+
+
+def DescribeFailure(status: int, answer: Any) -> str:
+  """Describes an error, whatever the question was.
+
+  """
+  if status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
+    return "not implemented there"
+  if wire.IsPlainInt(answer):
+    return _ERRORS.get(answer, "error %d" % answer)
+  if isinstance(answer, dict):
+    # The daemon's inventory makes these objects
+    for (key, text) in [("unknown", "unknown %s '%s'"),
+                        ("duplicate", "%s '%s' twice")]:
+      if key in answer:
+        return text % (answer[key], answer.get("value"))
+  return "%s" % (answer, )
+
+
 def DescribeError(rtype: int, query: Any, best: CandidateReply) -> str:
   """Describes an answer that is an error.
 
   """
-  if best.status == constants.CONFD_REPL_STATUS_NOTIMPLEMENTED:
-    text = "not implemented there"
-  elif (rtype == constants.CONFD_REQ_CONFIG_QUERY and
-        best.answer == constants.CONFD_ERROR_ARGUMENT):
+  if (best.status != constants.CONFD_REPL_STATUS_NOTIMPLEMENTED and
+      _UnknownObject(rtype, query, best.answer)[0] == "path"):
     text = "no such place in the configuration"
     if not str(query).startswith("/"):
       text += "; one begins with a slash, like /cluster/cluster_name"
-  elif wire.IsPlainInt(best.answer):
-    text = _ERRORS.get(best.answer, "error %d" % best.answer)
-  elif isinstance(best.answer, dict) and "unknown" in best.answer:
-    # The daemon's inventory makes this object, and the one below
-    text = "unknown %s '%s'" % (best.answer["unknown"],
-                                best.answer.get("value"))
-  elif isinstance(best.answer, dict) and "duplicate" in best.answer:
-    text = "%s '%s' twice" % (best.answer["duplicate"],
-                              best.answer.get("value"))
   else:
-    text = "%s" % (best.answer, )
+    text = DescribeFailure(best.status, best.answer)
   return ("%s: %s (%s, serial %d)" %
           (DescribeRequest(rtype, query), text, best.address, best.serial))
+
+
+def MakeError(rtype: int, query: Any, reply: Reply[Any], hint: str = ""
+              ) -> ErrorAnswer:
+  """Makes the exception for an answer that is an error.
+
+  @param hint: added to the text if the question is not permitted
+
+  """
+  best = reply.candidates[0]
+  text = DescribeError(rtype, query, best)
+  if (best.status, best.answer) == protocol.NOT_PERMITTED:
+    return NotPermitted(text + hint, reply)
+  (unknown, value) = _UnknownObject(rtype, query, best.answer)
+  return ErrorAnswer(text, reply, unknown=unknown, value=value)

@@ -37,7 +37,6 @@ from ganeti import errors
 from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
-from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import quorum
@@ -311,6 +310,7 @@ class Session:
     self._max_memory = arguments.Integer("max_memory", max_memory, 1)
     self._known = self._system.Candidates(given, arguments.Port("port", port))
     self._freshness = Freshness()
+    self._pings_for_serial = False
     self._key_file: Optional[str] = None
     if key is None:
       self._key_file = key_path or localnode.HmacKeyFile()
@@ -344,10 +344,12 @@ class Session:
 
     With a reader's key, a ping: the right for it gives less away than the right
     to see the configuration. Only this project's daemon replies to readers, and
-    its reply to a ping has the serial.
+    its reply to a ping has the serial. Also a ping if the daemons have not
+    implemented the other question.
 
     """
-    if self.reader is not None and self.MayAsk(constants.CONFD_REQ_PING):
+    if self._pings_for_serial or (self.reader is not None and
+                                  self.MayAsk(constants.CONFD_REQ_PING)):
       return (constants.CONFD_REQ_PING, None)
     return quorum.SERIAL_QUESTION
 
@@ -357,6 +359,27 @@ class Session:
     """
     self._transport.Forked()
     self._known.Forked()
+
+  async def _AskSerial(self) -> replies.Reply[int]:
+    """Asks for the serial number of the configuration.
+
+    """
+    try:
+      reply = await self._Ask(*self.serial_question)
+    except replies.ErrorAnswer as err:
+      if (err.status != constants.CONFD_REPL_STATUS_NOTIMPLEMENTED or
+          self._pings_for_serial or
+          not self.MayAsk(constants.CONFD_REQ_PING)):
+        raise
+      reply = await self._Ask(constants.CONFD_REQ_PING, None)
+      if not reply.serial:
+        raise
+      self._pings_for_serial = True
+    if self._pings_for_serial and not reply.serial:
+      # Ganeti's own daemon has replaced the other one
+      self._pings_for_serial = False
+      reply = await self._Ask(*self.serial_question)
+    return reply._replace(answer=reply.serial)
 
   async def _Ask(self, rtype: int, query: Any) -> replies.Reply[Any]:
     """Asks a question, and returns the answer of any length.
@@ -457,11 +480,11 @@ class Session:
 
   @staticmethod
   def _CheckSize(rtype: int, query: Any) -> None:
-    size = _Size(rtype, query)
-    if size > _MaxRequest(rtype):
-      raise errors.ConfdClientError("The request %s has %d bytes, more than %d"
-                                    % (replies.DescribeRequest(rtype, query),
-                                       size, _MaxRequest(rtype)))
+    (size, limit) = (_Size(rtype, query), _MaxRequest(rtype))
+    if size > limit:
+      raise replies.RequestTooLarge(
+        "The request %s has %d bytes, more than %d" %
+        (replies.DescribeRequest(rtype, query), size, limit), size, limit)
 
   async def _Prepare(self, deadline: float) -> None:
     """Prepares for a question: reads files, and learns candidates, if due.

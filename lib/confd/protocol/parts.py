@@ -57,6 +57,19 @@ class TooLarge(Exception):
   """
 
 
+class AnswerTooLarge(errors.ConfdClientError):
+  """An answer that would take more memory than the client permits.
+
+  @ivar needed: the memory that the answer takes, as far as it is known (bytes)
+  @ivar limit: how much the client permits (bytes)
+
+  """
+  def __init__(self, text: str = "", needed: int = 0, limit: int = 0) -> None:
+    errors.ConfdClientError.__init__(self, text)
+    self.needed = needed
+    self.limit = limit
+
+
 class Broken(errors.ConfdClientError):
   """A part that is none, or parts that do not make an answer.
 
@@ -122,7 +135,7 @@ class Assembly:
     """Makes an answer without parts so far.
 
     @param max_memory: how much memory the answer may take (bytes, about)
-    @raise errors.ConfdClientError: the answer would take more
+    @raise AnswerTooLarge: the answer would take more
 
     """
     self.count = count
@@ -133,10 +146,11 @@ class Assembly:
 
   def _CheckMemory(self, needed: int, what: str) -> None:
     if needed > self._max_memory:
-      raise errors.ConfdClientError(
+      raise AnswerTooLarge(
         "The answer is too large: it %s, and would take %d MB of memory or"
         " more, where the limit is %d MB (Client's argument max_memory, in"
-        " bytes)" % (what, needed // 1000000, self._max_memory // 1000000))
+        " bytes)" % (what, needed // 1000000, self._max_memory // 1000000),
+        needed, self._max_memory)
 
   def Add(self, number: int, text: wire.Json) -> None:
     """Adds a part.
@@ -164,7 +178,7 @@ class Assembly:
     """Returns the answer, after all parts were added.
 
     @raise Broken: the parts do not have the hash, or are no JSON text
-    @raise errors.ConfdClientError: the answer is too large
+    @raise AnswerTooLarge: the answer takes more memory than is permitted
 
     """
     data = b"".join(self._data[number] for number in range(self.count))
