@@ -241,7 +241,7 @@ class TestImports(unittest.TestCase):
             if name.startswith("ganeti.confd.command.")]
     self.assertEqual(sorted(room), ["argtypes", "cli", "cmd_question",
                                     "commandline", "exitcodes", "output",
-                                    "parse", "table"])
+                                    "parse", "result", "table"])
     for name in ["asyncio", "configparser", "csv", "difflib", "logging",
                  "optparse", "ganeti.confd.clientlib.settings", "pyparsing",
                  "shutil", "subprocess"]:

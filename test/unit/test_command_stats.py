@@ -63,7 +63,7 @@ class TestTable(unittest.TestCase):
                      " python3-prometheus-client)")
 class TestPrometheus(unittest.TestCase):
   def testSamples(self):
-    text = cmd_stats.Prometheus(ANSWERS, ["192.0.2.3"])
+    text = cmd_stats.Prometheus({"": (ANSWERS, ["192.0.2.3"])})
     samples = {(sample.name, tuple(sorted(sample.labels.items()))):
                sample.value
                for family in parser.text_string_to_metric_families(text)
@@ -91,7 +91,7 @@ class TestWithoutPrometheus(unittest.TestCase):
     with mock.patch.dict(sys.modules, {"prometheus_client": None}):
       self.assertRaisesRegex(errors.ConfdClientError,
                              "python3-prometheus-client",
-                             cmd_stats.Prometheus, ANSWERS)
+                             cmd_stats.Prometheus, {"": (ANSWERS, [])})
 
 
 if __name__ == "__main__":

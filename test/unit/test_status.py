@@ -13,6 +13,7 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.clientlib import replies
 from ganeti.confd.command import cmd_status
+from ganeti.confd.command import plugin
 from ganeti.confd.protocol import readerkey
 
 
@@ -44,7 +45,7 @@ class TestFromReplies(unittest.TestCase):
     rows = self._Rows(("a", 5), ("b", 5))
     self.assertEqual([(i.address, i.serial, i.behind, i.problem) for i in rows],
                      [("a", 5, 0, None), ("b", 5, 0, None)])
-    self.assertEqual(cmd_status.State(rows), cmd_status.OK)
+    self.assertEqual(cmd_status.State(rows), plugin.OK)
 
   def testFreshestFirstSilentLast(self):
     rows = self._Rows(("a", 5), ("b", "Cannot load"), ("c", 7),
@@ -55,7 +56,7 @@ class TestFromReplies(unittest.TestCase):
     self.assertIn("no usable configuration", rows[2].problem)
     self.assertIn("no answer", rows[3].problem)
     self.assertEqual(rows[4].problem, "nothing listens there")
-    self.assertEqual(cmd_status.State(rows), cmd_status.WARNING)
+    self.assertEqual(cmd_status.State(rows), plugin.WARNING)
 
   def testAddressesInTheirOrder(self):
     """10.80.0.2 comes before 10.80.0.10.
@@ -114,9 +115,9 @@ class TestFromReplies(unittest.TestCase):
 
   def testNobody(self):
     rows = self._Rows(silent={"a": None})
-    self.assertEqual(cmd_status.State(rows), cmd_status.CRITICAL)
+    self.assertEqual(cmd_status.State(rows), plugin.CRITICAL)
     rows = self._Rows(("a", "Cannot load"))
-    self.assertEqual(cmd_status.State(rows), cmd_status.CRITICAL)
+    self.assertEqual(cmd_status.State(rows), plugin.CRITICAL)
 
 
 class TestAddNames(unittest.TestCase):
@@ -144,19 +145,45 @@ class TestAddNames(unittest.TestCase):
                       (None, None)])
 
 
+def _NagiosLine(*args):
+  (line, ) = cmd_status.Report(*args).Format()
+  return line
+
+
 class TestNagiosLine(unittest.TestCase):
   def testIsOneLineWithOneBar(self):
     rows = clusterstatus.FromReplies(_Pings(("a", 5)), _Pings(("a", 5)),
                                      {"b": "some|thing\nelse"})
-    line = cmd_status.NagiosLine(rows)
+    line = _NagiosLine(rows)
     self.assertEqual(line, "CONFD WARNING - 1 of 2 master candidates answer,"
                      " serial 5; b: some/thing\\nelse | answering=1;;;0;2"
                      " silent=1;0;;0 behind=0;0;;0 rtt=0.001200s;;;0")
     rows = clusterstatus.FromReplies([], [], {"b": "x"})
     limits = cmd_status.Limits({"silent": 5, "behind": 1}, {"behind": 7})
-    self.assertEqual(cmd_status.NagiosLine(rows, limits),
+    self.assertEqual(_NagiosLine(rows, limits),
                      "CONFD CRITICAL - 0 of 1 master candidates answer; b: x |"
                      " answering=0;;;0;1 silent=1;5;;0")
+
+
+class TestSeveralClusters(unittest.TestCase):
+  def test(self):
+    """The worst state counts, and an unknown one is worse than a warning.
+
+    """
+    reports = {"a": plugin.Report(plugin.OK, "all is well", ["n=1;;;0"]),
+               "b": plugin.Report(plugin.WARNING, "so | so", ["n=2", "m=3"],
+                                  ["line"]),
+               "c": plugin.Report(plugin.UNKNOWN, "no key"),
+               "d": plugin.Report(plugin.CRITICAL, "bad")}
+    for (names, state, code) in [
+      ("a", plugin.OK, 0), ("ab", plugin.WARNING, 1), ("abc", plugin.UNKNOWN, 3),
+      ("dcba", plugin.CRITICAL, 2)]:
+      report = plugin.Join({name: reports[name] for name in names})
+      self.assertEqual((report.state, report.code), (state, code))
+    report = plugin.Join({name: reports[name] for name in "ab"})
+    self.assertEqual(report.Format(), [
+      "CONFD WARNING - a OK: all is well; b WARNING: so / so |"
+      " a_n=1;;;0 b_n=2 b_m=3", "b: line"])
 
 
 class TestLimits(unittest.TestCase):
@@ -168,18 +195,18 @@ class TestLimits(unittest.TestCase):
                                      _Pings(("a", 9), ("b", 5)),
                                      {"c": None, "d": None})
     for (warning, critical, expected) in [
-      ({"silent": 2, "behind": 4}, {}, cmd_status.OK),
-      ({"silent": 1, "behind": 4}, {}, cmd_status.WARNING),
-      ({"silent": 2, "behind": 3}, {}, cmd_status.WARNING),
+      ({"silent": 2, "behind": 4}, {}, plugin.OK),
+      ({"silent": 1, "behind": 4}, {}, plugin.WARNING),
+      ({"silent": 2, "behind": 3}, {}, plugin.WARNING),
       ({"silent": 0, "behind": 0}, {"silent": 2, "behind": 4},
-       cmd_status.WARNING),
-      ({"silent": 0, "behind": 0}, {"silent": 1}, cmd_status.CRITICAL),
-      ({"silent": 9, "behind": 9}, {"behind": 3}, cmd_status.CRITICAL),
+       plugin.WARNING),
+      ({"silent": 0, "behind": 0}, {"silent": 1}, plugin.CRITICAL),
+      ({"silent": 9, "behind": 9}, {"behind": 3}, plugin.CRITICAL),
       ]:
       limits = cmd_status.Limits(warning, critical)
       self.assertEqual(cmd_status.State(rows, limits), expected, limits)
       self.assertIn("CONFD %s - " % expected,
-                    cmd_status.NagiosLine(rows, limits))
+                    _NagiosLine(rows, limits))
 
   def testKey(self):
     """A key that ends in fewer days than the limit is a warning.
@@ -187,17 +214,17 @@ class TestLimits(unittest.TestCase):
     """
     rows = clusterstatus.FromReplies(_Pings(("a", 9)), _Pings(("a", 9)), {})
     for (days, warning, critical, expected) in [
-      (30, 30, {}, cmd_status.OK), (29, 30, {}, cmd_status.WARNING),
-      (0, 0, {}, cmd_status.OK), (0, 1, {}, cmd_status.WARNING),
-      (5, 30, {"key": 5}, cmd_status.WARNING),
-      (4, 30, {"key": 5}, cmd_status.CRITICAL)]:
+      (30, 30, {}, plugin.OK), (29, 30, {}, plugin.WARNING),
+      (0, 0, {}, plugin.OK), (0, 1, {}, plugin.WARNING),
+      (5, 30, {"key": 5}, plugin.WARNING),
+      (4, 30, {"key": 5}, plugin.CRITICAL)]:
       limits = cmd_status.Limits({"key": warning}, critical)
       key = cmd_status.KeyEnd(days, "the key ends")
       with self.subTest(days=days, limits=limits):
         self.assertEqual(cmd_status.State(rows, limits, key), expected)
-        line = cmd_status.NagiosLine(rows, limits, key)
+        line = _NagiosLine(rows, limits, key)
         self.assertTrue(line.startswith("CONFD %s - " % expected), line)
-        self.assertEqual("; the key ends |" in line, expected != cmd_status.OK)
+        self.assertEqual("; the key ends |" in line, expected != plugin.OK)
         self.assertTrue(line.endswith(" key=%d;%d:;%s;0" % (
           days, warning, "5:" if critical else "")), line)
 
@@ -223,11 +250,11 @@ class TestLimits(unittest.TestCase):
     """
     limits = cmd_status.Limits({"silent": 9, "behind": 9}, {})
     rows = clusterstatus.FromReplies([], [], {"a": None})
-    self.assertEqual(cmd_status.State(rows, limits), cmd_status.CRITICAL)
+    self.assertEqual(cmd_status.State(rows, limits), plugin.CRITICAL)
     rows = clusterstatus.FromReplies(
       _Replies(("a", 3010000, 5), ("b", 3000000, 5)),
       _Pings(("a", 5), ("b", 5)), {})
-    self.assertEqual(cmd_status.State(rows, limits), cmd_status.WARNING)
+    self.assertEqual(cmd_status.State(rows, limits), plugin.WARNING)
 
 
 if __name__ == "__main__":

@@ -299,11 +299,12 @@ def _Fail(form: str, text: str, code: int,
 
   """
   if form == "nagios":
-    from ganeti.confd.command import cmd_status
+    from ganeti.confd.command import plugin
     (sentence, *_) = text.split("\n")
-    _Print(output.NagiosText("CONFD %s - %s" % (cmd_status.UNKNOWN, sentence)),
-           sentence)
-    return cmd_status.NAGIOS_CODES[cmd_status.UNKNOWN]
+    report = plugin.Report(plugin.UNKNOWN, sentence)
+    (line, ) = report.Format()
+    _Print(line, sentence)
+    return report.code
   if form == "json" and _PrintError(text):
     return code
   say(text)

@@ -22,18 +22,18 @@ from ganeti.confd import client as clientlib
 from ganeti.confd import humanize
 from ganeti.confd import protocol
 from ganeti.confd.command import argtypes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import parse
+from ganeti.confd.command import plugin
+from ganeti.confd.command import result
 from ganeti.confd.views import checks
 
 
-OK = "OK"
-
-#: Maps severities to the names and exit codes of a Nagios plugin's states
+#: Maps severities to a plugin's states
 _STATES = {
-  checks.CRITICAL: ("CRITICAL", 2),
-  checks.WARNING: ("WARNING", 1),
-  OK: ("OK", 0),
+  checks.CRITICAL: plugin.CRITICAL,
+  checks.WARNING: plugin.WARNING,
   }
 
 
@@ -71,35 +71,57 @@ def _Ignored(opts: argparse.Namespace) -> list[str]:
   return names
 
 
-def _Worst(findings: Sequence[checks.Finding]) -> tuple[str, int]:
-  """Returns the name and exit code of the worst finding's state.
+def _State(findings: Sequence[checks.Finding]) -> str:
+  """Returns the state of the worst finding.
 
   """
   severities = {finding.severity for finding in findings}
-  for (severity, state) in _STATES.items():
-    if severity in severities:
-      return state
-  return _STATES[OK]
+  return next((state for (severity, state) in _STATES.items()
+               if severity in severities), plugin.OK)
 
 
-def _Lines(findings: Sequence[checks.Finding], fetched: Fetched) -> list[str]:
-  """Formats the output.
+def _Report(findings: Sequence[checks.Finding], fetched: Fetched
+            ) -> plugin.Report:
+  """Makes the report of a plugin.
 
   """
-  (state, _) = _Worst(findings)
   critical = sum(1 for i in findings if i.severity == checks.CRITICAL)
-  lines = ["CONFD %s - %s in %d instances on %d nodes, serial %d |"
-           " findings=%d;;;0 critical=%d;;;0" %
-           (state, humanize.Count(len(findings), "finding"),
-            len(fetched.config.instances), len(fetched.config.nodes),
-            fetched.reply.serial, len(findings), critical)]
+  lines = []
   for (name, group) in itertools.groupby(findings, lambda i: i.check):
     check = checks.CHECKS[name]
-    lines.append("%s %s: %s" % (_STATES[check.severity][0], name, check.text))
-    lines.extend(output.NagiosText("  %s: %s" % (i.subject, i.text))
-                 for i in group)
+    lines.append("%s %s: %s" % (_STATES[check.severity], name, check.text))
+    lines.extend("  %s: %s" % (i.subject, i.text) for i in group)
     lines.append("  What to do: %s" % check.advice)
-  return lines
+  return plugin.Report(
+    _State(findings), "%s in %s on %s, serial %d" %
+    (humanize.Count(len(findings), "finding"),
+     humanize.Count(len(fetched.config.instances), "instance"),
+     humanize.Count(len(fetched.config.nodes), "node"), fetched.reply.serial),
+    ["findings=%d;;;0" % len(findings), "critical=%d;;;0" % critical], lines)
+
+
+def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
+  """Asks for the data, and looks for faults and risks in them.
+
+  """
+  ignored = _Ignored(opts)
+  fetched = Fetch(client)
+  findings = checks.Check(fetched.config, ignored)
+  report = _Report(findings, fetched)
+  return result.Result(output.FormatReply(fetched.reply._replace(answer={
+    "state": report.state,
+    "findings": [finding._asdict() for finding in findings],
+    })), report=report, code=report.code)
+
+
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Prints the faults and risks of several clusters.
+
+  """
+  _Ignored(opts)
+  gc.disable()
+  return multicluster.Run(factories, opts, _Ask, is_plugin=True)
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
@@ -108,19 +130,9 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   @return: exit code of a Nagios plugin
 
   """
-  ignored = _Ignored(opts)
+  _Ignored(opts)
   # A large cluster's rows are very many objects, and none is in a cycle
   gc.disable()
   with output.Progress(client):
-    fetched = Fetch(client)
-  findings = checks.Check(fetched.config, ignored)
-  (state, code) = _Worst(findings)
-  if opts.json:
-    output.PrintReply(fetched.reply._replace(answer={
-      "state": state,
-      "findings": [finding._asdict() for finding in findings],
-      }))
-  else:
-    output.Printer(opts).Print(None, [[line] for line in
-                                      _Lines(findings, fetched)])
-  return code
+    found = _Ask(client, opts)
+  return result.Print(found, opts)

@@ -11,10 +11,44 @@ from __future__ import annotations
 import argparse
 import os
 
+from typing import Any, NamedTuple, Optional
+
 from ganeti.confd import client as clientlib
+from ganeti.confd.clientlib import keyrights
 from ganeti.confd.clientlib import settings as settingslib
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+
+
+class _Summary(NamedTuple):
+  """What a cluster tells about itself, as far as the key permits that.
+
+  """
+  reply: clientlib.Reply[int]
+  master: Optional[str]
+  nodes: Optional[int]
+  instances: Optional[int]
+
+  def ToJson(self) -> dict[str, Any]:
+    return dict(output.FormatReply(self.reply), master=self.master,
+                nodes=self.nodes, instances=self.instances)
+
+
+def _Ask(client: clientlib.Client) -> _Summary:
+  """Asks for the serial, and for the rest as far as the key permits that.
+
+  """
+  def _May(right: str) -> bool:
+    return client.reader is None or keyrights.May(client.reader, right)
+
+  reply = client.Serial()
+  master = client.MasterNode().answer if _May("master") else None
+  nodes = len(client.NodeIps().answer) if _May("node-ips") else None
+  # Ganeti's own daemon, whose reply to a ping has no serial, has no tables
+  is_ours = client.reader is not None or client.Ping().serial != 0
+  instances = (len(client.Instances().answer)
+               if is_ours and _May("list/instances") else None)
+  return _Summary(reply, master, nodes, instances)
 
 
 def RunMultiCluster(factories: multicluster.ClientFactories,
@@ -24,22 +58,25 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   @param factories: those of all clusters
 
   """
-  answers = multicluster.AskAll(factories, clientlib.Client.Serial)
+  answers = multicluster.AskAll(factories, _Ask)
   if opts.json:
-    answers.PrintJson(output.FormatReply)
+    answers.PrintJson(_Summary.ToJson)
     return answers.code
   settings = settingslib.Read()
   default = (os.environ.get(settingslib.CLUSTER_VARIABLE) or
              settings.Default())
   rows = []
   for name in factories:
-    reply = answers.values.get(name)
+    found = answers.values.get(name)
     failure = answers.failures.get(name)
+    cells: list[Any] = [None] * 4
+    if found is not None:
+      cells = [found.reply.serial, found.master, found.nodes, found.instances]
     rows.append([name, "yes" if name == default else "no",
-                 "yes" if reply is not None else "no",
-                 None if reply is None else reply.serial,
+                 "yes" if found is not None else "no", *cells,
                  ",".join(settings.clusters[name].addresses or []),
                  "" if failure is None else output.Describe(failure)])
   output.Printer(opts).Print(["Cluster", "Default", "Answers", "Serial",
-                              "Addresses", "Problem"], rows, [3])
+                              "Master", "Nodes", "Instances", "Addresses",
+                              "Problem"], rows, [3, 5, 6])
   return answers.code

@@ -17,7 +17,9 @@ from typing import Any, Optional
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import result
 from ganeti.confd.command import table
 from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
@@ -67,6 +69,37 @@ def _Json(plan: evacuation.Plan) -> dict[str, Any]:
   return dict(plan._asdict(), steps=steps)
 
 
+def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
+  """Asks for the tables, and makes the plan.
+
+  """
+  node = client.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
+  reply = client.Tables(evacuation.FIELDS)
+  tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
+  plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
+  # There is no plan if the node was removed since the first answer
+  steps = plan.steps if plan is not None else []
+  remarks = []
+  if not (steps or opts.json or opts.separator):
+    remarks.append("No instance is on %s" % node)
+  view = table.Table(_HEADERS, [_Cells(step, opts.separator) for step in steps],
+                     [_MEMORY], [None if step.possible else "red"
+                                 for step in steps])
+  return result.Result(
+    output.FormatReply(reply._replace(answer=plan and _Json(plan))),
+    view if steps else None, remarks=remarks,
+    code=exitcodes.SUCCESS if all(step.possible for step in steps)
+    else exitcodes.FAILURE)
+
+
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Prints the plan for the cluster that has the node.
+
+  """
+  return multicluster.Run(factories, opts, _Ask)
+
+
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Prints the plan.
 
@@ -74,21 +107,5 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   with output.Progress(client):
-    node = client.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
-    reply = client.Tables(evacuation.FIELDS)
-    tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
-  plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
-  # There is no plan if the node was removed since the first answer
-  steps = plan.steps if plan is not None else []
-  if opts.json:
-    output.PrintReply(reply._replace(answer=plan and _Json(plan)))
-  elif steps:
-    output.Printer(opts).Print(_HEADERS, [_Cells(step, opts.separator)
-                                          for step in steps], [_MEMORY],
-                               [None if step.possible else "red"
-                                for step in steps])
-  elif not opts.separator:
-    output.Say("No instance is on %s" % node)
-  if all(step.possible for step in steps):
-    return exitcodes.SUCCESS
-  return exitcodes.FAILURE
+    plan = _Ask(client, opts)
+  return result.Print(plan, opts)

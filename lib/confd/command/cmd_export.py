@@ -21,12 +21,13 @@ import sys
 import time
 
 from types import ModuleType
-from typing import Any, Iterator, NoReturn, Optional
+from typing import Any, Callable, Iterator, NamedTuple, NoReturn, Optional
 
 from ganeti import constants
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import replacefile
 from ganeti.confd.export import hostlist
@@ -36,7 +37,7 @@ from ganeti.confd.export import sanitize
 #: The environment variable with the serial for the command of --then
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 
-_SERIAL_RE = re.compile(b", serial [0-9]+$")
+_SERIAL_RE = re.compile(b", serials? [0-9, ]+$")
 
 #: How many values left out are reported
 _MAX_SAID = 20
@@ -74,14 +75,14 @@ def _WithoutSerial(data: bytes) -> bytes:
   return _SERIAL_RE.sub(b"", first) + newline + rest
 
 
-def _RunThen(line: str, serial: int) -> int:
+def _RunThen(line: str, serial: str) -> int:
   """Runs the command line of --then.
 
   @return: exit code
 
   """
   from ganeti.confd.command import child
-  code = child.Run(["/bin/sh", "-c", line], {_SERIAL_VARIABLE: str(serial)})
+  code = child.Run(["/bin/sh", "-c", line], {_SERIAL_VARIABLE: serial})
   if code == 0:
     return exitcodes.SUCCESS
   output.Say("The file has changed, but '%s' %s" %
@@ -98,34 +99,95 @@ def _Complain(left_out: list[str]) -> None:
 
 
 def _WithFirstLine(module: ModuleType, opts: argparse.Namespace,
-                   contents: hostlist.Contents, serial: int, say: hostlist.Say
+                   contents: hostlist.Contents, origin: str, say: hostlist.Say
                    ) -> str:
   """Formats a file, with a comment as first line if the format has comments.
 
   @param module: the module of the format
+  @param origin: clusters and serials, for the comment
 
   """
   text: str = module.Format(contents, say)
   if module.COMMENT is None:
     return text
-  return ("%s confd-client export %s: cluster %s, serial %d\n%s" %
-          (module.COMMENT, opts.format, contents.cluster or "without a name",
-           serial, text))
+  return ("%s confd-client export %s: %s\n%s" %
+          (module.COMMENT, opts.format, origin, text))
+
+
+class _File:
+  """The file that is exported, once or repeatedly.
+
+  """
+  def __init__(self, opts: argparse.Namespace) -> None:
+    self._opts = opts
+    # Whether the file has changed since the last success of --then
+    self._is_then_due = False
+
+  def Write(self, make: Callable[[Optional[str]], str], left_out: list[str],
+            serial: str) -> int:
+    """Prints the contents, or replaces the file.
+
+    @param make: returns the contents; its argument is the text of the file to
+      be replaced, or None
+    @param left_out: messages, to which C{make} adds
+    @param serial: for the command of --then
+    @return: exit code
+
+    """
+    opts = self._opts
+    if opts.output is None:
+      text = make(None)
+      _Complain(left_out)
+      sys.stdout.write(text)
+      return exitcodes.SUCCESS
+
+    def _Contents(old: Optional[bytes]) -> Optional[bytes]:
+      previous = None if old is None else old.decode("ascii", "replace")
+      data = make(previous).encode("ascii")
+      _Complain(left_out)
+      if old is not None and _WithoutSerial(old) == _WithoutSerial(data):
+        return None
+      return data
+    if replacefile.Replace(opts.output, _Contents):
+      self._is_then_due = opts.then is not None
+    if not self._is_then_due:
+      return exitcodes.SUCCESS
+    code = _RunThen(opts.then, serial)
+    self._is_then_due = code != exitcodes.SUCCESS
+    return code
+
+
+def _Module(opts: argparse.Namespace) -> ModuleType:
+  """Imports the module of the format.
+
+  """
+  return importlib.import_module("ganeti.confd.export." +
+                                 argtypes.ExportModule(opts.format))
+
+
+def _WithOptions(contents: hostlist.Contents, opts: argparse.Namespace
+                 ) -> hostlist.Contents:
+  """Adds the values of options that single formats have.
+
+  """
+  if opts.target_port is not None:
+    contents = contents._replace(target_port=opts.target_port)
+  if opts.table is not None:
+    contents = contents._replace(table=opts.table)
+  return contents
 
 
 class _Exporter:
-  """Exports a table to a file, once or repeatedly.
+  """Exports a table of one cluster, once or repeatedly.
 
   """
   def __init__(self, client: clientlib.Client, opts: argparse.Namespace
                ) -> None:
     self._client = client
     self._opts = opts
-    self._module = importlib.import_module(
-      "ganeti.confd.export." + argtypes.ExportModule(opts.format))
+    self._module = _Module(opts)
+    self._file = _File(opts)
     self.fields: list[str] = self._module.FIELDS[opts.kind]
-    # Whether the file has changed since the last success of --then
-    self._is_then_due = False
 
   def Export(self, reply: clientlib.Reply[Any]) -> int:
     """Exports a table.
@@ -136,44 +198,73 @@ class _Exporter:
     opts = self._opts
     left_out: list[str] = []
     cluster = _ClusterName(self._client, left_out.append)
-    contents = hostlist.Contents(
+    contents = _WithOptions(hostlist.Contents(
       cluster, opts.kind,
-      hostlist.Hosts(opts.kind, self.fields, reply.answer, left_out.append))
-    if opts.target_port is not None:
-      contents = contents._replace(target_port=opts.target_port)
-    if opts.table is not None:
-      contents = contents._replace(table=opts.table)
+      hostlist.Hosts(opts.kind, self.fields, reply.answer, left_out.append)),
+                            opts)
 
     def _Make(previous: Optional[str]) -> str:
-      return _WithFirstLine(self._module, opts,
-                            contents._replace(previous=previous),
-                            reply.serial, left_out.append)
+      return _WithFirstLine(
+        self._module, opts, contents._replace(previous=previous),
+        "cluster %s, serial %d" % (cluster or "without a name", reply.serial),
+        left_out.append)
 
     if opts.json:
       text = _Make(None)
       output.PrintReply(reply._replace(answer={"text": text,
                                                "left_out": left_out}))
       return exitcodes.SUCCESS
-    if opts.output is None:
-      text = _Make(None)
-      _Complain(left_out)
-      sys.stdout.write(text)
-      return exitcodes.SUCCESS
+    return self._file.Write(_Make, left_out, str(reply.serial))
 
-    def _Contents(old: Optional[bytes]) -> Optional[bytes]:
-      previous = None if old is None else old.decode("ascii", "replace")
-      data = _Make(previous).encode("ascii")
-      _Complain(left_out)
-      if old is not None and _WithoutSerial(old) == _WithoutSerial(data):
-        return None
-      return data
-    if replacefile.Replace(opts.output, _Contents):
-      self._is_then_due = opts.then is not None
-    if not self._is_then_due:
-      return exitcodes.SUCCESS
-    code = _RunThen(opts.then, reply.serial)
-    self._is_then_due = code != exitcodes.SUCCESS
-    return code
+
+class _Part(NamedTuple):
+  """The hosts of one of several clusters.
+
+  """
+  #: None if the key does not permit it
+  name: Optional[str]
+  hosts: list[hostlist.Host]
+  serial: int
+  left_out: list[str]
+
+
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Exports the instances or nodes of several clusters to one file.
+
+  Rule: nothing is written if a cluster does not answer, or the file would lose
+  the hosts of that cluster.
+
+  """
+  module = _Module(opts)
+  fields: list[str] = module.FIELDS[opts.kind]
+
+  def _Ask(client: clientlib.Client) -> _Part:
+    left_out: list[str] = []
+    reply = client.List(opts.kind, fields, filter=opts.filter)
+    hosts = hostlist.Hosts(opts.kind, fields, reply.answer, left_out.append)
+    return _Part(_ClusterName(client, left_out.append), hosts, reply.serial,
+                 left_out)
+
+  found = multicluster.AskAll(factories, _Ask)
+  if found.failures:
+    found.Complain()
+    return found.code
+  parts = found.values
+  left_out = ["%s: %s" % (name, text) for (name, part) in parts.items()
+              for text in part.left_out]
+  hosts = hostlist.Merge(opts.kind, {name: (part.name, part.hosts)
+                                     for (name, part) in parts.items()},
+                         left_out.append)
+  contents = _WithOptions(hostlist.Contents(None, opts.kind, hosts), opts)
+  origin = "clusters %s, serials %s" % (
+    ", ".join(part.name or name for (name, part) in parts.items()),
+    ", ".join(str(part.serial) for part in parts.values()))
+  return _File(opts).Write(
+    lambda previous: _WithFirstLine(module, opts,
+                                    contents._replace(previous=previous),
+                                    origin, left_out.append),
+    left_out, ",".join(str(part.serial) for part in parts.values()))
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:

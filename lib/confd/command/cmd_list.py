@@ -291,6 +291,7 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   fields = _ParseFields(opts.output, opts.kind)
   answers = multicluster.AskAll(factories,
                                 lambda client: _Fetch(client, opts, fields))
+  answers.DropUnknown()
   if opts.json:
     answers.PrintJson(lambda reply: output.FormatReply(_Named(reply, fields)))
     return answers.code

@@ -23,7 +23,10 @@ from ganeti.confd import client as clientlib
 from ganeti.confd import humanize
 from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import result
+from ganeti.confd.command import table
 from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 
@@ -168,20 +171,39 @@ def Dot(nodes: list[placement.NodeSummary],
   return [Line(line) for line in lines + ["}"]]
 
 
+def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
+  """Draws the cluster as text or for Graphviz.
+
+  """
+  (nodes, instances, reply) = Fetch(client)
+  document = output.FormatReply(reply)
+  if opts.json:
+    return result.Result(document)
+  lines = (Dot if opts.dot else Text)(nodes, instances)
+  return result.Result(document, table.Table(
+    None, [[line.text] for line in lines],
+    colours=[line.colour for line in lines], is_drawing=True))
+
+
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Draws several clusters, one below the other.
+
+  """
+  return multicluster.Run(factories, opts, _Ask)
+
+
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Draws the cluster.
 
   """
   with output.Progress(client):
-    (nodes, instances, reply) = Fetch(client)
-  if opts.json:
-    output.PrintReply(reply)
-    return exitcodes.SUCCESS
-  if opts.svg:
-    from ganeti.confd.views import svg
-    print(svg.Draw(nodes, instances, "Cluster, serial %d" % reply.serial))
-  else:
-    lines = (Dot if opts.dot else Text)(nodes, instances)
-    output.Printer(opts).Print(None, [[line.text] for line in lines],
-                               colours=[line.colour for line in lines])
+    if not opts.svg:
+      drawn = _Ask(client, opts)
+    else:
+      (nodes, instances, reply) = Fetch(client)
+  if not opts.svg:
+    return result.Print(drawn, opts)
+  from ganeti.confd.views import svg
+  print(svg.Draw(nodes, instances, "Cluster, serial %d" % reply.serial))
   return exitcodes.SUCCESS

@@ -19,23 +19,15 @@ from ganeti.confd.clientlib import changes
 from ganeti.confd.clientlib import sync
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
+from ganeti.confd.command import result
+from ganeti.confd.command import table
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
   from typing import Any, Callable, Coroutine, Iterator, Optional, Sequence
   from ganeti.confd.clientlib import questions
+  from ganeti.confd.command import multicluster
   from ganeti.confd.command import watched
-
-
-class View(NamedTuple):
-  """An answer as a table.
-
-  """
-  #: None for a table with one column and no header
-  headers: Optional[list[str]]
-  rows: Sequence[Sequence[Any]]
-  #: The indexes of the columns with numbers
-  numeric: Sequence[int] = ()
 
 
 def _Same(answer: Any, _: argparse.Namespace) -> Any:
@@ -54,7 +46,7 @@ class Question(NamedTuple):
   ask: Callable[[questions.Questions, argparse.Namespace],
                 Coroutine[Any, Any, clientlib.Reply[Any]]]
   #: Converts an answer to a table
-  view: Callable[[Any, argparse.Namespace], View]
+  view: Callable[[Any, argparse.Namespace], table.Table]
   #: Converts an answer to its form with --json, in which all values have names
   to_json: Callable[[Any, argparse.Namespace], Any] = _Same
   #: The indexes of the columns by which "watch" identifies a row; none if the
@@ -62,12 +54,12 @@ class Question(NamedTuple):
   keys: Sequence[int] = ()
 
 
-def _Lines(answer: Any, _: argparse.Namespace) -> View:
-  return View(None, [[line] for line in answer])
+def _Lines(answer: Any, _: argparse.Namespace) -> table.Table:
+  return table.Table(None, [[line] for line in answer])
 
 
-def _Value(answer: Any, _: argparse.Namespace) -> View:
-  return View(None, [[answer]])
+def _Value(answer: Any, _: argparse.Namespace) -> table.Table:
+  return table.Table(None, [[answer]])
 
 
 def FormatVersion(number: Any) -> Any:
@@ -81,13 +73,13 @@ def FormatVersion(number: Any) -> Any:
   return "%d.%d" % (number // 1000000, number // 10000 % 100)
 
 
-def _PingView(answer: Any, _: argparse.Namespace) -> View:
-  return View(None, [["configuration version %s (%s)" %
-                      (FormatVersion(answer), answer)]])
+def _PingView(answer: Any, _: argparse.Namespace) -> table.Table:
+  return table.Table(None, [["configuration version %s (%s)" %
+                             (FormatVersion(answer), answer)]])
 
 
-def _RoleView(answer: Any, _: argparse.Namespace) -> View:
-  return View(None, [[clientlib.NODE_ROLES.get(answer, answer)]])
+def _RoleView(answer: Any, _: argparse.Namespace) -> table.Table:
+  return table.Table(None, [[clientlib.NODE_ROLES.get(answer, answer)]])
 
 
 def _RoleToJson(answer: Any, _: argparse.Namespace) -> Any:
@@ -99,8 +91,8 @@ def MasterInfoToJson(answer: Any) -> Any:
   return {"node": node, "master_ip": master_ip, "node_ip": node_ip}
 
 
-def _MasterInfoView(answer: Any, _: argparse.Namespace) -> View:
-  return View(["Node", "MasterIP", "NodeIP"], [answer])
+def _MasterInfoView(answer: Any, _: argparse.Namespace) -> table.Table:
+  return table.Table(["Node", "MasterIP", "NodeIP"], [answer])
 
 
 async def _AskNodeOfIp(confd: questions.Questions, opts: argparse.Namespace
@@ -122,19 +114,20 @@ def _NodeOfIpToJson(answer: Any, opts: argparse.Namespace) -> Any:
   return NodesOfIpsToJson(opts.ips, answer)
 
 
-def _NodeOfIpView(answer: Any, opts: argparse.Namespace) -> View:
+def _NodeOfIpView(answer: Any, opts: argparse.Namespace) -> table.Table:
   if len(opts.ips) == 1:
     return _Value(answer, opts)
-  return View(["IP", "Node"], [[row["ip"], row["node_ip"]]
-                               for row in NodesOfIpsToJson(opts.ips, answer)])
+  return table.Table(
+    ["IP", "Node"], [[row["ip"], row["node_ip"]]
+                     for row in NodesOfIpsToJson(opts.ips, answer)])
 
 
-def _NodeInstancesView(answer: Any, _: argparse.Namespace) -> View:
+def _NodeInstancesView(answer: Any, _: argparse.Namespace) -> table.Table:
   rows = [[instance.get("name"), role, instance.get("admin_state"),
            instance.get("os")]
           for (role, instances) in zip(["primary", "secondary"], answer)
           for instance in instances]
-  return View(["Instance", "Role", "State", "OS"], rows)
+  return table.Table(["Instance", "Role", "State", "OS"], rows)
 
 
 def _NodeInstancesToJson(answer: Any, _: argparse.Namespace) -> Any:
@@ -148,17 +141,17 @@ def _NodeDrbdToJson(answer: Any, _: argparse.Namespace) -> Any:
           for (node, minor, instance, disk, role, peer) in answer]
 
 
-def _NodeDrbdView(answer: Any, _: argparse.Namespace) -> View:
-  return View(["Node", "Minor", "Instance", "Disk", "Role", "PeerNode"],
-              answer, numeric=[1])
+def _NodeDrbdView(answer: Any, _: argparse.Namespace) -> table.Table:
+  return table.Table(["Node", "Minor", "Instance", "Disk", "Role", "PeerNode"],
+                     answer, numeric=[1])
 
 
-def _DisksView(answer: Any, _: argparse.Namespace) -> View:
+def _DisksView(answer: Any, _: argparse.Namespace) -> table.Table:
   rows = [[index, disk.get("dev_type"), disk.get("size"), disk.get("mode"),
            disk.get("name"), disk.get("uuid")]
           for (index, disk) in enumerate(answer)]
-  return View(["Disk", "Type", "Size", "Mode", "Name", "UUID"], rows,
-              numeric=[0, 2])
+  return table.Table(["Disk", "Type", "Size", "Mode", "Name", "UUID"], rows,
+                     numeric=[0, 2])
 
 
 async def _AskConfig(confd: questions.Questions, opts: argparse.Namespace
@@ -172,17 +165,18 @@ async def _AskConfig(confd: questions.Questions, opts: argparse.Namespace
     raise
 
 
-def _ConfigView(answer: Any, opts: argparse.Namespace) -> View:
+def _ConfigView(answer: Any, opts: argparse.Namespace) -> table.Table:
   if isinstance(answer, str):
     return _Value(answer, opts)
-  return _Lines(output.FormatJson(answer).splitlines(), opts)
+  lines = output.FormatJson(answer).splitlines()
+  return table.Table(None, [[line] for line in lines], is_drawing=True)
 
 
-def _CollectorsView(answer: Any, _: argparse.Namespace) -> View:
+def _CollectorsView(answer: Any, _: argparse.Namespace) -> table.Table:
   rows = [[name, "yes" if entry["active"] else "no",
            "%g" % (entry["interval"] / 1e6)]
           for (name, entry) in sorted(answer.items())]
-  return View(["Collector", "Active", "Seconds"], rows, numeric=[2])
+  return table.Table(["Collector", "Active", "Seconds"], rows, numeric=[2])
 
 
 QUESTIONS: dict[str, Question] = {
@@ -217,7 +211,7 @@ class Item(NamedTuple):
   """A row of an answer, for "watch".
 
   """
-  titles: Optional[list[str]]
+  titles: Optional[Sequence[str]]
   cells: Sequence[Any]
   #: The row's form with --json; None without --json
   json: Any
@@ -266,8 +260,7 @@ def _Show(question: Question, answer: Any, opts: argparse.Namespace) -> None:
   """Prints an answer as a table.
 
   """
-  view = question.view(answer, opts)
-  output.Printer(opts).Print(view.headers, view.rows, view.numeric)
+  output.Printer(opts).PrintTable(question.view(answer, opts))
 
 
 def Watch(client: clientlib.Client, opts: argparse.Namespace
@@ -310,22 +303,35 @@ def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
   return not any(link in links for (links, ) in rows)
 
 
-def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Asks the question, and prints the answer.
+def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
+  """Asks the question.
 
   """
   question = QUESTIONS[opts.command]
   link = getattr(opts, "link", None)
+  reply = sync.Blocking(question.ask)(client, opts)
+  document = output.FormatReply(
+    reply.With(question.to_json(reply.answer, opts))) if opts.json else {}
+  view = question.view(reply.answer, opts)
+  if link is not None and not reply.answer and _IsUnknownLink(client, link):
+    return result.Result(document, view, code=exitcodes.FAILURE, remarks=[
+      "no instance has an IP on the link '%s'" % link])
+  return result.Result(document, view)
+
+
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Asks several clusters, and prints the answers.
+
+  """
+  from ganeti.confd.command import multicluster
+  return multicluster.Run(factories, opts, _Ask)
+
+
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Asks the question, and prints the answer.
+
+  """
   with output.Progress(client):
-    reply = sync.Blocking(question.ask)(client, opts)
-    # Another request may fail, so it comes before anything is printed
-    is_unknown = (link is not None and not reply.answer and
-                  _IsUnknownLink(client, link))
-  if opts.json:
-    output.PrintReply(reply.With(question.to_json(reply.answer, opts)))
-  else:
-    _Show(question, reply.answer, opts)
-  if is_unknown:
-    output.Say("no instance has an IP on the link '%s'" % link)
-    return exitcodes.FAILURE
-  return exitcodes.SUCCESS
+    answered = _Ask(client, opts)
+  return result.Print(answered, opts)

@@ -22,6 +22,7 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import replies
 from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.views import confdmetrics
 
@@ -51,10 +52,14 @@ def _Cell(value: Any) -> Any:
   return "%.3f" % value if isinstance(value, float) else value
 
 
-def Prometheus(answers: _Answers, others: Iterable[str] = ()) -> str:
+def Prometheus(clusters: Mapping[str, tuple[_Answers, Iterable[str]]],
+               names: Sequence[str] = ("candidate", )) -> str:
   """Formats answers for Prometheus.
 
-  @param others: the addresses of the candidates that did not answer
+  @param clusters: by cluster, the answers, and the addresses of the candidates
+    that did not answer
+  @param names: the names of the labels: the candidate's alone, or the cluster's
+    before it
   @raise errors.ConfdClientError: prometheus_client is not installed
 
   """
@@ -66,13 +71,16 @@ def Prometheus(answers: _Answers, others: Iterable[str] = ()) -> str:
     raise errors.ConfdClientError(
       "--prometheus needs the Python module prometheus_client (Debian package"
       " python3-prometheus-client)") from None
-  daemons = [confdmetrics.Daemon((address, ), answer)
-             for (address, answer) in answers.items()]
-  daemons += [confdmetrics.Daemon((address, ), None) for address in others]
+  daemons = []
+  for (cluster, (answers, others)) in clusters.items():
+    for (address, answer) in [*answers.items(),
+                              *[(address, None) for address in others]]:
+      labels = (cluster, address)[-len(names):]
+      daemons.append(confdmetrics.Daemon(labels, answer))
   registry = prometheus_client.CollectorRegistry()
   # The library only calls the method collect(), but its annotations want a
   # subclass of its own class
-  collector: Any = _Collector(core, daemons)
+  collector: Any = _Collector(core, names, daemons)
   registry.register(collector)
   text: bytes = prometheus_client.generate_latest(registry)
   return text.decode("utf-8")
@@ -82,25 +90,79 @@ class _Collector:
   """A collector of prometheus_client, for answers.
 
   """
-  def __init__(self, core: Any, daemons: Sequence[confdmetrics.Daemon]) -> None:
+  def __init__(self, core: Any, names: Sequence[str],
+               daemons: Sequence[confdmetrics.Daemon]) -> None:
     self._core = core
+    self._names = names
     self._daemons = daemons
 
   # The library requires this name
   def collect(self) -> Iterator[Any]:
-    return confdmetrics.Families(self._core, ["candidate"], self._daemons)
+    return confdmetrics.Families(self._core, list(self._names), self._daemons)
 
 
-def _Complain(stats: clusterstats.ClusterStats) -> None:
+def _Complain(stats: clusterstats.ClusterStats, cluster: str = "") -> None:
   """Reports the candidates without an answer, and the reasons.
+
+  @param cluster: stands before each message
 
   """
   for reply in stats.failed:
-    output.Say(replies.DescribeError(protocol.REQ_STATS, None, reply))
+    output.Say(cluster + replies.DescribeError(protocol.REQ_STATS, None, reply))
   for (address, reason) in stats.silent.items():
-    output.Say("%s: %s" % (address, reason or "no answer; the packaged daemon"
-                           " has no such counters, else see the command"
-                           " status"))
+    output.Say("%s%s: %s" % (cluster, address, reason or "no answer; the"
+                             " packaged daemon has no such counters, else see"
+                             " the command status"))
+
+
+def _Answered(stats: clusterstats.ClusterStats) -> _Answers:
+  return {i.address: i.everything for i in stats.daemons}
+
+
+def _Failed(stats: clusterstats.ClusterStats) -> list[str]:
+  return [i.address for i in stats.failed] + list(stats.silent)
+
+
+def _Document(stats: clusterstats.ClusterStats) -> dict[str, Any]:
+  """Makes the object for --json.
+
+  """
+  # The serial is None if no daemon has answered
+  serial: Any = stats.serial
+  return output.FormatReply(clientlib.Reply(_Answered(stats), serial,
+                                            stats.replies, stats.silent))
+
+
+def _PrintTable(answers: _Answers, opts: argparse.Namespace) -> None:
+  (headers, rows) = Compare(answers)
+  output.Printer(opts).Print(headers, rows, range(1, len(headers)))
+
+
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Prints the statistics of the daemons of several clusters.
+
+  """
+  found = multicluster.AskAll(factories, clientlib.Client.Stats)
+  for (name, stats) in found.values.items():
+    _Complain(stats, "%s: " % name)
+  if opts.prometheus:
+    found.Complain()
+    sys.stdout.write(Prometheus(
+      {name: (_Answered(stats), _Failed(stats))
+       for (name, stats) in found.values.items()}, ("cluster", "candidate")))
+    return found.code
+  if opts.json:
+    found.PrintJson(_Document)
+  else:
+    _PrintTable({"%s:%s" % (name, address): answer
+                 for (name, stats) in found.values.items()
+                 for (address, answer) in _Answered(stats).items()}, opts)
+    found.Complain()
+  return max([found.code] + [
+    exitcodes.NO_ANSWER if not stats.daemons else
+    exitcodes.FAILURE if _Failed(stats) else exitcodes.SUCCESS
+    for stats in found.values.values()])
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
@@ -108,23 +170,17 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   stats = client.Stats()
-  answers = {i.address: i.everything for i in stats.daemons}
+  answers = _Answered(stats)
   _Complain(stats)
   if opts.prometheus:
     # Not an error even if no daemon answers: the output then has the metric
     # "up" with 0 for each candidate
-    sys.stdout.write(Prometheus(
-      answers, [i.address for i in stats.failed] + list(stats.silent)))
+    sys.stdout.write(Prometheus({"": (answers, _Failed(stats))}))
     return exitcodes.SUCCESS
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from any candidate")
   if opts.json:
-    # The serial is not None, since at least one daemon has answered
-    serial: Any = stats.serial
-    output.PrintReply(clientlib.Reply(answers, serial, stats.replies,
-                                      stats.silent))
+    output.PrintDocument(_Document(stats))
   else:
-    (headers, rows) = Compare(answers)
-    output.Printer(opts).Print(headers, rows, range(1, len(headers)))
-  return (exitcodes.FAILURE if stats.failed or stats.silent else
-          exitcodes.SUCCESS)
+    _PrintTable(answers, opts)
+  return exitcodes.FAILURE if _Failed(stats) else exitcodes.SUCCESS

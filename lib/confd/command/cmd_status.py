@@ -30,21 +30,10 @@ from ganeti.confd.command import cmd_question
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import plugin
+from ganeti.confd.command import result
+from ganeti.confd.command import table
 from ganeti.confd.protocol import readerkey
-
-
-OK = "OK"
-WARNING = "WARNING"
-CRITICAL = "CRITICAL"
-UNKNOWN = "UNKNOWN"
-
-#: The exit codes of a Nagios plugin
-NAGIOS_CODES = {
-  OK: 0,
-  WARNING: 1,
-  CRITICAL: 2,
-  UNKNOWN: 3,
-  }
 
 
 _Rows = Sequence[clusterstatus.CandidateStatus]
@@ -107,32 +96,32 @@ def State(rows: _Rows, limits: Limits = _LIMITS,
   """Summarizes the states of all candidates, and of the key.
 
   @param key: None if the key does not end
-  @return: L{CRITICAL} if no candidate answers, if configurations with the same
-    serial differ, or if a number is beyond its critical limit; else L{WARNING}
-    if one is beyond its warning limit, if a configuration has another version,
-    or if one could not be loaded; else L{OK}
+  @return: L{plugin.CRITICAL} if no candidate answers, if configurations with
+    the same serial differ, or if a number is beyond its critical limit; else
+    L{plugin.WARNING} if one is beyond its warning limit, if a configuration has
+    another version, or if one could not be loaded; else L{plugin.OK}
 
   """
   if (all(row.serial is None for row in rows) or
       any(row.diverges for row in rows) or _Exceeds(rows, limits.critical) or
       _EndsWithin(key, limits.critical)):
-    return CRITICAL
+    return plugin.CRITICAL
   if (_Exceeds(rows, limits.warning) or _EndsWithin(key, limits.warning) or
       any(row.problem for row in rows
           if row.serial is not None and (row.stale or not row.behind))):
-    return WARNING
-  return OK
+    return plugin.WARNING
+  return plugin.OK
 
 
 def _ExitCode(rows: _Rows) -> int:
   if all(row.serial is None for row in rows):
     return exitcodes.NO_ANSWER
-  return exitcodes.SUCCESS if State(rows) == OK else exitcodes.FAILURE
+  return exitcodes.SUCCESS if State(rows) == plugin.OK else exitcodes.FAILURE
 
 
-def NagiosLine(rows: _Rows, limits: Limits = _LIMITS,
-               key: Optional[KeyEnd] = None) -> str:
-  """Formats the line of a Nagios plugin.
+def Report(rows: _Rows, limits: Limits = _LIMITS,
+           key: Optional[KeyEnd] = None) -> plugin.Report:
+  """Makes the report of a Nagios plugin.
 
   @param key: None if the key does not end
 
@@ -142,7 +131,6 @@ def NagiosLine(rows: _Rows, limits: Limits = _LIMITS,
   if good:
     text += ", serial %s" % good[0].serial
   values = ["answering=%d;;;0;%d" % (len(good), len(rows))]
-  # Nagios' performance data: NAME=VALUE;WARNING;CRITICAL;MIN;MAX
   values.extend("%s=%d;%s;%s;0" % (what, number, limits.warning.get(what, ""),
                                    limits.critical.get(what, ""))
                 for (what, number) in _Numbers(rows).items()
@@ -158,9 +146,8 @@ def NagiosLine(rows: _Rows, limits: Limits = _LIMITS,
     values.append("key=%d;%s;%s;0" % (key.days, warning, critical))
     if _EndsWithin(key, limits.warning) or _EndsWithin(key, limits.critical):
       problems.append(key.text)
-  line = "; ".join(["CONFD %s - %s" % (State(rows, limits, key), text)] +
-                   problems)
-  return "%s | %s" % (output.NagiosText(line), " ".join(values))
+  return plugin.Report(State(rows, limits, key), "; ".join([text] + problems),
+                       values)
 
 
 def _Cells(row: clusterstatus.CandidateStatus) -> list[Any]:
@@ -178,15 +165,6 @@ def _Colour(row: clusterstatus.CandidateStatus) -> Optional[str]:
   return "yellow" if row.problem else None
 
 
-class _Asked(NamedTuple):
-  """The state of a cluster's candidates, and of the key that it was asked with.
-
-  """
-  status: clusterstatus.ClusterStatus
-  #: None if the key does not end
-  key: Optional[KeyEnd]
-
-
 def _KeyEnd(label: Optional[readerkey.Label], now: float) -> Optional[KeyEnd]:
   """Returns when a key ends.
 
@@ -200,33 +178,18 @@ def _KeyEnd(label: Optional[readerkey.Label], now: float) -> Optional[KeyEnd]:
   return KeyEnd(days, keyrights.HowLong(label, now))
 
 
-def _Ask(client: clientlib.Client) -> _Asked:
-  return _Asked(client.Status(), _KeyEnd(client.reader, time.time()))
-
-
-def _ToJson(asked: _Asked) -> dict[str, Any]:
-  """Converts the result to the object for --json.
+def _Document(status: clusterstatus.ClusterStatus, key: Optional[KeyEnd]
+              ) -> dict[str, Any]:
+  """Makes the object for --json.
 
   """
-  status = asked.status
   # The serial is None if no candidate has answered
   serial: Any = status.serial
   reply: clientlib.Reply[Any] = clientlib.Reply(
     [row._asdict() for row in status.candidates], serial, status.replies,
     status.silent)
   return dict(output.FormatReply(reply),
-              key_days=None if asked.key is None else asked.key.days)
-
-
-def _PrintKey(key: Optional[KeyEnd], opts: argparse.Namespace,
-              cluster: str = "") -> None:
-  """Prints below the table when the key ends.
-
-  """
-  if key is not None and opts.separator is None:
-    text = cluster + key.text[0].upper() + key.text[1:]
-    output.Printer(opts).Print(None, [[text]], colours=[
-      "yellow" if key.days < _SOON else None])
+              key_days=None if key is None else key.days)
 
 
 def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
@@ -244,45 +207,40 @@ def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
             if address in addresses})
 
 
+def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
+  """Asks for the state of the master candidates.
+
+  """
+  status = client.Status()
+  key = _KeyEnd(client.reader, time.time())
+  if opts.only:
+    status = _Only(status)
+  rows = status.candidates
+  document = _Document(status, key)
+  if opts.nagios:
+    report = Report(rows, Limits({**_LIMITS.warning, **(opts.warning or {})},
+                                 opts.critical or {}), key)
+    return result.Result(document, report=report, code=report.code)
+  below = []
+  if key is not None:
+    below.append((key.text[0].upper() + key.text[1:],
+                  "yellow" if key.days < _SOON else None))
+  return result.Result(
+    document, table.Table(_HEADERS, [_Cells(row) for row in rows], _NUMERIC,
+                          [_Colour(row) for row in rows]),
+    code=_ExitCode(rows), below=below)
+
+
 def RunMultiCluster(factories: multicluster.ClientFactories,
                     opts: argparse.Namespace) -> int:
   """Prints the state of the master candidates of several clusters.
 
   """
-  answers = multicluster.AskAll(factories, _Ask)
-  if opts.json:
-    answers.PrintJson(_ToJson)
-  else:
-    rows = [(name, row) for (name, asked) in answers.values.items()
-            for row in asked.status.candidates]
-    if rows:
-      output.Printer(opts).Print(
-        ["Cluster"] + _HEADERS, [[name] + _Cells(row) for (name, row) in rows],
-        [i + 1 for i in _NUMERIC], [_Colour(row) for (_, row) in rows])
-    for (name, asked) in answers.values.items():
-      _PrintKey(asked.key, opts, "%s: " % name)
-    answers.Complain()
-  return max([answers.code] + [_ExitCode(asked.status.candidates)
-                               for asked in answers.values.values()])
+  return multicluster.Run(factories, opts, _Ask, is_plugin=opts.nagios)
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Prints the state of the master candidates.
 
   """
-  asked = _Ask(client)
-  if opts.only:
-    asked = asked._replace(status=_Only(asked.status))
-  rows = asked.status.candidates
-  if opts.nagios:
-    limits = Limits({**_LIMITS.warning, **(opts.warning or {})},
-                    opts.critical or {})
-    print(NagiosLine(rows, limits, asked.key))
-    return NAGIOS_CODES[State(rows, limits, asked.key)]
-  if opts.json:
-    output.PrintDocument(_ToJson(asked))
-  else:
-    output.Printer(opts).Print(_HEADERS, [_Cells(row) for row in rows],
-                               _NUMERIC, [_Colour(row) for row in rows])
-    _PrintKey(asked.key, opts)
-  return _ExitCode(rows)
+  return result.Print(_Ask(client, opts), opts)

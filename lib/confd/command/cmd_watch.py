@@ -18,16 +18,19 @@ more. When this program is ended, it ends the command first (L{child}).
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 from ganeti import errors
 from ganeti.confd import client as clientlib
+from ganeti.confd import localnode
 from ganeti.confd.command import child
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import table
 from ganeti.confd.command import watched
@@ -36,6 +39,9 @@ from ganeti.confd.command import watched
 #: The environment variables with the new and the old serial for the command
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 _OLD_SERIAL_VARIABLE = "CONFD_OLD_SERIAL"
+
+#: The environment variable with the cluster, if several are watched
+(_CLUSTER_VARIABLE, *_) = localnode.CLIENT_VARIABLES
 
 
 def _IsStart(change: clientlib.Change) -> bool:
@@ -87,30 +93,36 @@ def _Lines(change: clientlib.Change, subject: watched.Watched,
   return lines
 
 
-def _PrintSerials(change: clientlib.Change) -> None:
-  print("%s serial %d (was %d)" % (time.strftime("%Y-%m-%d %H:%M:%S"),
-                                   change.reply.serial, change.old_serial or 0))
+def _PrintSerials(change: clientlib.Change, cluster: Optional[str]) -> None:
+  print("%s %sserial %d (was %d)" % (time.strftime("%Y-%m-%d %H:%M:%S"),
+                                     "" if cluster is None else cluster + " ",
+                                     change.reply.serial,
+                                     change.old_serial or 0))
 
 
 def _Print(change: clientlib.Change, subject: watched.Watched,
-           opts: argparse.Namespace) -> None:
+           opts: argparse.Namespace, cluster: Optional[str]) -> None:
   """Prints a change as text.
 
   """
   if _IsStart(change):
+    if cluster is not None:
+      output.WriteLine("%s:" % cluster)
     subject.show(change.reply.answer)
     return
   lines = _Lines(change, subject, getattr(opts, "separator", None))
   if lines:
-    _PrintSerials(change)
+    _PrintSerials(change, cluster)
     for line in lines:
       output.WriteLine(line)
 
 
-def _Event(change: clientlib.Change, subject: Optional[watched.Watched]) -> str:
+def _Event(change: clientlib.Change, subject: Optional[watched.Watched],
+           cluster: Optional[str]) -> str:
   """Formats a change as a line of JSON.
 
   @param subject: None if only the serial is watched
+  @param cluster: see L{_Handle}
 
   """
   event: dict[str, Any] = {
@@ -118,6 +130,8 @@ def _Event(change: clientlib.Change, subject: Optional[watched.Watched]) -> str:
     "old": change.old_serial,
     "serial": change.reply.serial,
     }
+  if cluster is not None:
+    event["cluster"] = cluster
   if subject is not None:
     convert = subject.item_to_json
     event.update(
@@ -133,16 +147,20 @@ def _Event(change: clientlib.Change, subject: Optional[watched.Watched]) -> str:
 
 
 def _RunCommand(words: list[str], change: clientlib.Change,
-                event: Optional[str]) -> None:
+                event: Optional[str], cluster: Optional[str]) -> None:
   """Runs a command.
 
   @param event: the command's standard input; None for that of this program
+  @param cluster: see L{_Handle}
 
   """
   variables = {
     _SERIAL_VARIABLE: str(change.reply.serial),
     _OLD_SERIAL_VARIABLE: str("" if _IsStart(change) else change.old_serial),
     }
+  if cluster is not None:
+    # A confd-client that the command runs asks this cluster
+    variables[_CLUSTER_VARIABLE] = cluster
   try:
     code = child.Run(words, variables, None if event is None else event + "\n")
   except OSError as err:
@@ -154,25 +172,28 @@ def _RunCommand(words: list[str], change: clientlib.Change,
 
 
 def _Handle(change: clientlib.Change, subject: Optional[watched.Watched],
-            opts: argparse.Namespace) -> None:
+            opts: argparse.Namespace, cluster: Optional[str] = None) -> None:
   """Prints a change, or runs the command.
+
+  @param cluster: the name of the cluster; None if only one is watched
 
   """
   words = opts.command_line
   if _IsStart(change):
     if subject is None:
-      output.Say("The serial is %d" % change.reply.serial)
+      output.Say("%sThe serial is %d" % ("" if cluster is None else
+                                         "%s: " % cluster, change.reply.serial))
     if not opts.initial and (words or subject is None):
       return
   if words:
-    _RunCommand(words, change,
-                None if subject is None else _Event(change, subject))
+    _RunCommand(words, change, None if subject is None else
+                _Event(change, subject, cluster), cluster)
   elif opts.json:
-    print(_Event(change, subject), flush=True)
+    print(_Event(change, subject, cluster), flush=True)
   elif subject is not None:
-    _Print(change, subject, opts)
+    _Print(change, subject, opts, cluster)
   else:
-    _PrintSerials(change)
+    _PrintSerials(change, cluster)
   # The reader of a pipe gets each change at once
   sys.stdout.flush()
 
@@ -191,8 +212,12 @@ def _Subject(client: clientlib.Client, opts: argparse.Namespace
   return cmd_question.Watch(client, opts)
 
 
-def _Watch(client: clientlib.Client, opts: argparse.Namespace) -> None:
-  """Handles each change, and never returns.
+def _Follow(client: clientlib.Client, subject: Optional[watched.Watched],
+            prefix: str = "") -> Iterator[clientlib.Change]:
+  """Yields each change, for ever.
+
+  @param subject: None for the serial alone
+  @param prefix: stands before each message
 
   """
   def _StartSerial(report_error: watched.ReportError
@@ -200,20 +225,53 @@ def _Watch(client: clientlib.Client, opts: argparse.Namespace) -> None:
     return client.FollowCall(lambda confd: confd.Serial(),
                              on_error=report_error)
 
+  return watched.Follow(_StartSerial if subject is None else subject.start,
+                        prefix)
+
+
+def _HandleSafely(change: clientlib.Change, subject: Optional[watched.Watched],
+                  opts: argparse.Namespace, cluster: Optional[str] = None
+                  ) -> None:
+  """Handles a change; no value of a configuration ends the watch.
+
+  """
+  try:
+    _Handle(change, subject, opts, cluster)
+  except OSError:
+    raise
+  except Exception as err: # pylint: disable=W0718
+    output.Say("%s; trying again" % output.Describe(err))
+
+
+def _Watch(client: clientlib.Client, opts: argparse.Namespace) -> None:
+  """Handles each change, and never returns.
+
+  """
   subject = _Subject(client, opts)
-  for change in watched.Follow(_StartSerial if subject is None else
-                               subject.start):
-    try:
-      _Handle(change, subject, opts)
-    except OSError:
-      raise
-    except Exception as err: # pylint: disable=W0718
-      # No value of a configuration may end a watch
-      output.Say("%s; trying again" % output.Describe(err))
+  for change in _Follow(client, subject):
+    _HandleSafely(change, subject, opts)
 
 
-def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Prints each change, or runs a command at each change.
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Watches several clusters.
+
+  @return: exit code, if no cluster can be watched
+
+  """
+  def _Each(client: clientlib.Client, name: str
+            ) -> Iterator[Callable[[], None]]:
+    subject = _Subject(client, opts)
+    for change in _Follow(client, subject, "%s: " % name):
+      yield functools.partial(_HandleSafely, change, subject, opts, name)
+
+  _CheckCommand(opts)
+  with child.EndingWithSignals():
+    return multicluster.RunSteps(factories, _Each)
+
+
+def _CheckCommand(opts: argparse.Namespace) -> None:
+  """@raise errors.ConfdClientError: there is no such command to run
 
   """
   if opts.command_line:
@@ -221,6 +279,13 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
     if shutil.which(opts.command_line[0]) is None:
       raise errors.ConfdClientError("No such command: '%s'" %
                                     opts.command_line[0])
+
+
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Prints each change, or runs a command at each change.
+
+  """
+  _CheckCommand(opts)
   with child.EndingWithSignals():
     if opts.question == commandline.EXPORT:
       from ganeti.confd.command import cmd_export

@@ -16,10 +16,11 @@ import argparse
 
 from typing import Any, Optional
 
-from ganeti import errors
 from ganeti.confd import client as clientlib
-from ganeti.confd.command import exitcodes
+from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import result
+from ganeti.confd.command import table
 from ganeti.confd.schema import columns
 from ganeti.confd.views import whohas
 
@@ -106,20 +107,35 @@ def _Cells(match: whohas.Match) -> list[Any]:
   return cells + [",".join(i.name for i in match.secondaries) or None]
 
 
-def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
-  """Prints the objects that have an address or name.
+def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
+  """Looks up the objects that have an address or name.
+
+  @raise result.NotFound: there is none
 
   """
   sought = whohas.Parse(opts.sought)
   lookups = _Lookups(client)
-  with output.Progress(client):
-    matches = _Search(lookups, sought)
+  matches = _Search(lookups, sought)
   if not matches:
-    raise errors.ConfdClientError("no instance or node has the %s '%s'" %
-                                  (sought.kind, sought.value))
-  if opts.json:
-    output.PrintReply(lookups.Reply([whohas.AsDict(i) for i in matches]))
-  else:
-    output.Printer(opts).Print(_HEADERS, [_Cells(i) for i in matches],
-                               _NUMERIC)
-  return exitcodes.SUCCESS
+    raise result.NotFound("no instance or node has the %s '%s'" %
+                          (sought.kind, sought.value))
+  return result.Result(
+    output.FormatReply(lookups.Reply([whohas.AsDict(i) for i in matches])),
+    table.Table(_HEADERS, [_Cells(i) for i in matches], _NUMERIC))
+
+
+def RunMultiCluster(factories: multicluster.ClientFactories,
+                    opts: argparse.Namespace) -> int:
+  """Prints the objects of all clusters that have an address or name.
+
+  """
+  return multicluster.Run(factories, opts, _Ask)
+
+
+def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
+  """Prints the objects that have an address or name.
+
+  """
+  with output.Progress(client):
+    found = _Ask(client, opts)
+  return result.Print(found, opts)

@@ -105,7 +105,7 @@ class Command(NamedTuple):
   coverage: Optional[int] = 0
   #: Whether the command can ask several clusters, by C{RunMultiCluster} of its
   #: module
-  multi_cluster: bool = False
+  multi_cluster: bool = True
   #: Whether the command always asks all clusters of the settings
   every_cluster: bool = False
   #: Whether the command sends requests; if not, C{RunAlone} of its module gets
@@ -157,8 +157,8 @@ _CLUSTER = Option(
   ("--cluster", ),
   {"dest": "clusters", "metavar": "NAME[,NAME...]",
    "type": argtypes.ClusterNames,
-   "help": "the cluster of the settings to ask; the commands list and status"
-           " take several, or all"},
+   "help": "the clusters of the settings to ask, or all of them (default: that"
+           " of the settings, else this node's)"},
   "clusters")
 _TIMEOUT = Option(
   ("-t", "--timeout"),
@@ -346,12 +346,11 @@ COMMANDS: dict[str, Command] = {
   "list": Command(
     "cmd_list", "instances, nodes, groups, networks or disks",
     (_KIND, Argument("names", "NAME", "*", "names")),
-    (_JSON_LINES, _OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE,
-    multi_cluster=True),
+    (_JSON_LINES, _OUTPUT, _FILTER, _SORT, _REVERSE, _UNITS, _CSV) + _TABLE),
   "list-fields": Command(
     "cmd_list_fields", "fields of these objects",
     (_KIND, Argument("fields", "FIELD", "*", "fields")),
-    (_JSON_LINES, ) + _TABLE),
+    (_JSON_LINES, ) + _TABLE, multi_cluster=False),
   "who-has": Command(
     "cmd_who_has", "owner of an IP, a MAC address or a name",
     (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
@@ -371,8 +370,7 @@ COMMANDS: dict[str, Command] = {
     (_NODE, ), (_PRIMARY_ONLY, ) + _TABLE),
   "status": Command("cmd_status", "state of the master candidates",
                     options=(_ONLY, _NAGIOS, _WARNING, _CRITICAL) + _TABLE,
-                    coverage=None,
-                    multi_cluster=True),
+                    coverage=None),
   "stats": Command("cmd_stats", "statistics of the daemons",
                    options=(_PROMETHEUS, ) + _TABLE, coverage=None),
   "clusters": Command("cmd_clusters", "clusters of the settings",
@@ -381,12 +379,13 @@ COMMANDS: dict[str, Command] = {
     "cmd_make_key", "make a key for a reader",
     (Argument("name", "NAME"),
      Argument("file", "FILE", "?", "files")),
-    (_HMAC_FILE, _MAY, _UNTIL), coverage=None, asks=False),
+    (_HMAC_FILE, _MAY, _UNTIL), coverage=None, multi_cluster=False,
+    asks=False),
   "show-key": Command(
     "cmd_show_key", "reader, rights and last day of a key",
     # The argument is stored where --hmac-file would be, and replaces it
     (Argument("hmac_file", "FILE", "?", "files"), ), (_JSON, ), coverage=None,
-    asks=False),
+    multi_cluster=False, asks=False),
   WATCH: Command(
     "cmd_watch", "print each change, or run a command at each",
     (Argument("command_line", "QUESTION|COMMAND", "*", "commands"), ),
@@ -402,7 +401,7 @@ _NOT_WATCHED = (_JSON_LINES, _CSV, _SORT, _REVERSE)
 
 #: The entry for a command line without a command
 NO_COMMAND = Command(SELF_TEST, "a self test, then timings",
-                     options=(_REQUESTS, ))
+                     options=(_REQUESTS, ), multi_cluster=False)
 
 
 def Find(name: Optional[str]) -> Command:

@@ -10,20 +10,35 @@ Rule: a failure of one cluster has no effect on the results of the others.
 
 from __future__ import annotations
 
+import argparse
+import queue
 import threading
 
-from typing import Any, Callable, Generic, Mapping, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, Mapping, \
+  Optional, TypeVar, Union
 
+from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
+from ganeti.confd.command import plugin
+from ganeti.confd.command import result as resultlib
+from ganeti.confd.command import table as tablelib
 
 
 _Value = TypeVar("_Value")
 
 #: Maps the names of clusters to functions that make their clients
 ClientFactories = Mapping[str, Callable[[], clientlib.Client]]
+
+#: Yields functions to run, for a client and the name of its cluster
+Steps = Callable[[clientlib.Client, str], Iterator[Callable[[], None]]]
+
+#: A cluster's name, and its next function or the error that has ended it
+if TYPE_CHECKING:
+  _StepQueue = queue.Queue[
+    tuple[str, Union[Callable[[], None], BaseException]]]
 
 #: The reason why a cluster has no result
 Failure = Union[errors.GenericError, OSError]
@@ -50,6 +65,17 @@ class _Thread(threading.Thread, Generic[_Value]):
       self.error = err
 
 
+def _IsUnknown(err: Failure) -> bool:
+  """Tells whether a cluster does not have what the user has named.
+
+  """
+  if isinstance(err, clientlib.ErrorAnswer):
+    code = err.code
+    return (code == constants.CONFD_ERROR_UNKNOWN_ENTRY or
+            isinstance(code, dict) and code.get("unknown") == "name")
+  return isinstance(err, resultlib.NotFound)
+
+
 class Results(Generic[_Value]):
   """The results of all clusters.
 
@@ -70,6 +96,16 @@ class Results(Generic[_Value]):
            for err in self.failures.values()):
       return exitcodes.NO_ANSWER
     return exitcodes.FAILURE if self.failures else exitcodes.SUCCESS
+
+  def DropUnknown(self) -> None:
+    """Drops the clusters that lack what another cluster has.
+
+    A name that the user asks for is rarely in all clusters.
+
+    """
+    if self.values:
+      self.failures = {name: err for (name, err) in self.failures.items()
+                       if not _IsUnknown(err)}
 
   def Complain(self) -> None:
     """Reports the failures to the user.
@@ -110,3 +146,119 @@ def AskAll(factories: ClientFactories,
     else:
       raise err
   return result
+
+
+class _StepsThread(threading.Thread):
+  """Passes what a cluster yields to the main thread.
+
+  """
+  def __init__(self, name: str, make: Callable[[], clientlib.Client],
+               steps: Steps, done: _StepQueue) -> None:
+    threading.Thread.__init__(self, daemon=True)
+    self._cluster = name
+    self._make = make
+    self._steps = steps
+    self._queue = done
+
+  def run(self) -> None:
+    try:
+      with self._make() as client:
+        for step in self._steps(client, self._cluster):
+          self._queue.put((self._cluster, step))
+    except BaseException as err: # pylint: disable=W0718
+      self._queue.put((self._cluster, err))
+
+
+def RunSteps(factories: ClientFactories, steps: Steps) -> int:
+  """Runs, in this thread, the functions that several clusters yield.
+
+  A cluster is asked for its next function when this thread has taken the one
+  before, so a slow function delays the clusters, and none is lost.
+
+  @param steps: yields functions, for a client and the name of its cluster
+  @return: exit code, when no cluster yields anything more
+
+  """
+  # A thread has at most one function in the queue, and waits with the next
+  found: _StepQueue = queue.Queue(1)
+  results: Results[None] = Results()
+  for (name, make) in factories.items():
+    _StepsThread(name, make, steps, found).start()
+  while len(results.failures) < len(factories):
+    (name, step) = found.get()
+    if not isinstance(step, BaseException):
+      step()
+    elif isinstance(step, (errors.GenericError, OSError)):
+      results.failures[name] = step
+      if not _IsUnknown(step):
+        output.Say("%s: %s" % (name, output.Describe(step)))
+    else:
+      raise step
+  for (name, err) in results.failures.items():
+    if _IsUnknown(err):
+      output.Say("%s: %s" % (name, output.Describe(err)))
+  return results.code
+
+
+def _PrintTables(results: Mapping[str, resultlib.Result],
+                 opts: argparse.Namespace) -> None:
+  """Prints the tables of several clusters as one, with the cluster before.
+
+  """
+  printer = output.Printer(opts)
+  found = {name: value.table for (name, value) in results.items()
+           if value.table is not None}
+  if any(table.is_drawing for table in found.values()):
+    for (name, table) in found.items():
+      output.WriteLine("%s:" % name)
+      printer.PrintTable(table)
+  elif found:
+    first = next(iter(found.values()))
+    printer.PrintTable(tablelib.Table(
+      None if first.headers is None else ["Cluster", *first.headers],
+      [[name, *row] for (name, table) in found.items() for row in table.rows],
+      [index + 1 for index in first.numeric],
+      [colour for table in found.values()
+       for colour in table.colours or [None] * len(table.rows)]))
+  for (name, value) in results.items():
+    resultlib.PrintBelow([("%s: %s" % (name, text), colour)
+                          for (text, colour) in value.below], opts)
+
+
+def _Report(results: Results[resultlib.Result]) -> plugin.Report:
+  """Joins the reports of several clusters; a failure is an unknown state.
+
+  """
+  reports = {name: value.report for (name, value) in results.values.items()
+             if value.report is not None}
+  reports.update((name, plugin.Report(plugin.UNKNOWN, output.Describe(err)))
+                 for (name, err) in results.failures.items())
+  return plugin.Join(reports)
+
+
+def Run(factories: ClientFactories, opts: argparse.Namespace,
+        ask: Callable[[clientlib.Client, argparse.Namespace], resultlib.Result],
+        is_plugin: bool = False) -> int:
+  """Runs a command for several clusters, and prints the results.
+
+  @param is_plugin: whether the output is that of a plugin
+  @return: exit code
+
+  """
+  results = AskAll(factories, lambda client: ask(client, opts))
+  results.DropUnknown()
+  report = _Report(results) if is_plugin else None
+  if opts.json:
+    results.PrintJson(lambda value: value.document)
+  elif report is not None:
+    for line in report.Format():
+      print(line)
+  else:
+    _PrintTables(results.values, opts)
+    for (name, value) in results.values.items():
+      for text in value.remarks:
+        output.Say("%s: %s" % (name, text))
+    results.Complain()
+  if report is not None:
+    return report.code
+  return max([results.code] + [value.code for value in results.values.values()])

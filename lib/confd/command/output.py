@@ -122,13 +122,6 @@ def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
     return json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
 
 
-def NagiosText(text: str) -> str:
-  """Formats a text for Nagios, to which a bar means that numbers follow.
-
-  """
-  return printable.Printable(text).replace("|", "/")
-
-
 def FormatReply(reply: clientlib.Reply[Any]) -> dict[str, Any]:
   """Converts a reply to the object that is printed with --json.
 

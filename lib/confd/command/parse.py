@@ -268,17 +268,34 @@ def IsMultiCluster(opts: argparse.Namespace) -> bool:
                                 names == [commandline.ALL_CLUSTERS])
 
 
+def _WhatIsForOne(opts: argparse.Namespace) -> Optional[str]:
+  """Returns the command or option that is for one cluster only, if any.
+
+  """
+  if opts.command is None:
+    return "the self test"
+  if not commandline.Find(opts.command).multi_cluster:
+    return str(opts.command)
+  if getattr(opts, "question", None) == commandline.EXPORT:
+    return "watch export"
+  if opts.command == commandline.EXPORT and opts.json:
+    return "export --json"
+  for (name, text) in [("dot", "map --dot"), ("svg", "map --svg")]:
+    if getattr(opts, name, False):
+      return text
+  return None
+
+
 def _CheckMultiCluster(parser: argparse.ArgumentParser, opts: argparse.Namespace
                        ) -> None:
   """Refuses commands and options that are for one cluster only.
 
   """
-  if not commandline.Find(opts.command).multi_cluster:
-    parser.error("several clusters belong to the command %s" % ", ".join(
-      name for (name, command) in commandline.COMMANDS.items()
-      if command.multi_cluster))
+  what = _WhatIsForOne(opts)
+  if what is not None:
+    parser.error("%s is for one cluster: name one with --cluster" % what)
   for (name, text) in [("addresses", "--address"), ("hmac", "--hmac"),
-                       ("hmac_file", "--hmac-file"), ("nagios", "--nagios")]:
+                       ("hmac_file", "--hmac-file")]:
     if getattr(opts, name, None):
       parser.error("%s and several clusters exclude each other" % text)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 
 from ganeti.confd import printable
-from ganeti.confd.typed import TYPE_CHECKING
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
   from typing import Any, Collection, Optional, Sequence, TextIO
@@ -30,6 +30,21 @@ COLOURS = {
   "yellow": "\033[33m",
   }
 _PLAIN = "\033[0m"
+
+
+class Table(NamedTuple):
+  """A table to print.
+
+  """
+  #: None for a table without headers
+  headers: Optional[Sequence[str]]
+  rows: Sequence[Sequence[Any]]
+  #: The indexes of the columns with numbers
+  numeric: Collection[int] = ()
+  #: For each row a key of L{COLOURS} or None; empty for no colours
+  colours: Sequence[Optional[str]] = ()
+  #: Whether the rows are lines of a drawing or of a document
+  is_drawing: bool = False
 
 
 def _Paint(line: str, colour: Optional[str]) -> str:
@@ -136,3 +151,6 @@ class Printer:
                        for (line, colour) in zip(lines[first:], colours)]
     for line in lines:
       self._stream.write(line + "\n")
+
+  def PrintTable(self, table: Table) -> None:
+    self.Print(table.headers, table.rows, table.numeric, table.colours)

@@ -55,18 +55,18 @@ class Watched(NamedTuple):
   item_to_json: Callable[[Any], Any]
 
 
-def _ReportError(err: Optional[Exception]) -> None:
-  output.Say("There are answers again" if err is None
-             else "%s; trying again" % output.Describe(err))
-
-
-def Follow(start: Start) -> Iterator[clientlib.Change]:
+def Follow(start: Start, prefix: str = "") -> Iterator[clientlib.Change]:
   """Follows a question, and keeps trying until it has a first answer.
 
+  @param prefix: stands before each message
   @return: changes; the first one has the whole answer
   @raise clientlib.ErrorAnswer: the first answer is an error
 
   """
+  def _ReportError(err: Optional[Exception]) -> None:
+    output.Say(prefix + ("There are answers again" if err is None
+                         else "%s; trying again" % output.Describe(err)))
+
   has_failed = False
   while True:
     following = start(_ReportError)

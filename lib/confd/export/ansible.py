@@ -44,7 +44,7 @@ def _Variables(contents: hostlist.Contents, host: hostlist.Host
   """
   values: dict[str, Any] = {
     "ansible_host": host.address,
-    "ganeti_cluster": contents.cluster,
+    "ganeti_cluster": contents.ClusterOf(host),
     "ganeti_group": host.group,
     "ganeti_tags": host.tags,
     }

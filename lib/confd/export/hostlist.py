@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.export import sanitize
@@ -56,6 +56,7 @@ class Host(NamedTuple):
   @ivar state: an instance's admin_state (up, down, offline), or a node's role
   @ivar memory: an instance's memory, in MiB
   @ivar secondary_ip: a node's secondary IP address
+  @ivar cluster: the cluster's name, if there are hosts of several clusters
 
   """
   name: str
@@ -71,6 +72,7 @@ class Host(NamedTuple):
   vcpus: Optional[int] = None
   secondary_ip: Optional[str] = None
   ssh_port: int = SSH_PORT
+  cluster: Optional[str] = None
 
   @property
   def addresses(self) -> list[str]:
@@ -91,8 +93,9 @@ class Host(NamedTuple):
 class Contents(NamedTuple):
   """The contents of a file, which a format's module turns into text.
 
-  @ivar cluster: the cluster's name; None if the key does not permit asking for
-    it, or if the name is no host name
+  @ivar cluster: the name of the cluster of all hosts; None if the key does not
+    permit asking for it, if the name is no host name, or if there are several
+    clusters
   @ivar kind: C{columns.INSTANCE} or C{columns.NODE}
   @ivar hosts: sorted by name, each name once
   @ivar target_port: TCP port of Prometheus targets
@@ -107,6 +110,11 @@ class Contents(NamedTuple):
   table: str = "ganeti"
   previous: Optional[str] = None
 
+  def ClusterOf(self, host: Host) -> Optional[str]:
+    """Returns the name of a host's cluster, if it is known.
+
+    """
+    return self.cluster if host.cluster is None else host.cluster
 
 class _Reader:
   """Reads the values of a row, and reports the bad ones.
@@ -218,6 +226,27 @@ def Hosts(kind: str, fields: list[str], rows: Sequence[Sequence[Any]], say: Say
       make = _Instance if kind == columns.INSTANCE else _Node
       hosts.append(make(name, _Reader(title, named, say)))
   return sorted(hosts, key=lambda host: naturalorder.NaturalKey(host.name))
+
+
+def Merge(kind: str, clusters: Mapping[str, tuple[Optional[str], list[Host]]],
+          say: Say) -> list[Host]:
+  """Merges the hosts of several clusters.
+
+  @param clusters: by the cluster's name in the settings, its own name as far as
+    it is known, and its hosts
+
+  """
+  owners: dict[str, str] = {}
+  result = []
+  for (title, (name, hosts)) in clusters.items():
+    for host in hosts:
+      owner = owners.setdefault(host.name, title)
+      if owner == title:
+        result.append(host._replace(cluster=name or title))
+      else:
+        say("%s %s of the cluster %s left out: one of the cluster %s has this"
+            " name" % (kind, host.name, title, owner))
+  return sorted(result, key=lambda host: naturalorder.NaturalKey(host.name))
 
 
 def WithAddress(contents: Contents, say: Say) -> list[Host]:

@@ -38,7 +38,7 @@ _PREFIX = "__meta_ganeti_"
 
 def _Labels(contents: hostlist.Contents, host: hostlist.Host) -> dict[str, str]:
   values: dict[str, Optional[str]] = {
-    "cluster": contents.cluster,
+    "cluster": contents.ClusterOf(host),
     "group": host.group,
     "tags": ",%s," % ",".join(host.tags) if host.tags else None,
     }

@@ -1,0 +1,84 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The output of a Nagios plugin: a line with the state, then any other lines.
+
+Fact: a bar separates the text of the first line from performance data, each of
+the form C{NAME=VALUE;WARNING;CRITICAL;MIN;MAX}.
+
+"""
+
+from __future__ import annotations
+
+from ganeti.confd import printable
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+  from typing import Mapping, Sequence
+
+
+OK = "OK"
+WARNING = "WARNING"
+CRITICAL = "CRITICAL"
+UNKNOWN = "UNKNOWN"
+
+#: The exit codes of a plugin
+CODES = {
+  OK: 0,
+  WARNING: 1,
+  CRITICAL: 2,
+  UNKNOWN: 3,
+  }
+
+#: The states from the worst one on
+_WORST_FIRST = (CRITICAL, UNKNOWN, WARNING, OK)
+
+
+class Report(NamedTuple):
+  """The result of a plugin.
+
+  """
+  state: str
+  #: A summary without line breaks
+  text: str
+  #: The performance data
+  numbers: Sequence[str] = ()
+  #: The lines after the first one
+  lines: Sequence[str] = ()
+
+  @property
+  def code(self) -> int:
+    return CODES[self.state]
+
+  def Format(self) -> list[str]:
+    """Returns all lines.
+
+    """
+    first = Escape("CONFD %s - %s" % (self.state, self.text))
+    if self.numbers:
+      first += " | %s" % " ".join(self.numbers)
+    return [first, *map(Escape, self.lines)]
+
+
+def Escape(text: str) -> str:
+  """Replaces bars and line breaks, which have a meaning to Nagios.
+
+  """
+  return printable.Printable(text).replace("|", "/")
+
+
+def Join(reports: Mapping[str, Report]) -> Report:
+  """Joins the reports on several clusters; the worst state counts.
+
+  @param reports: by cluster
+
+  """
+  state = min((report.state for report in reports.values()),
+              key=_WORST_FIRST.index)
+  return Report(state, "; ".join("%s %s: %s" % (name, report.state, report.text)
+                                 for (name, report) in reports.items()),
+                ["%s_%s" % (name, number) for (name, report) in reports.items()
+                 for number in report.numbers],
+                ["%s: %s" % (name, line) for (name, report) in reports.items()
+                 for line in report.lines])
