@@ -8,9 +8,11 @@
 
 """
 
+import contextlib
 import hashlib
 import os
 import shlex
+import signal
 import sys
 
 import atheris
@@ -21,6 +23,32 @@ with atheris.instrument_imports(include=["ganeti", "pyparsing"]):
   from fuzz import targets
 
 
+#: CPU time that one input may take (seconds). libFuzzer's own limit is of wall
+#: clock time, which a busy machine exceeds with any input.
+_CPU_LIMIT = 10.0
+
+
+class TookTooLong(BaseException):
+  """An input took more than the limit of CPU time.
+
+  No Exception, as the code under test may catch those.
+
+  """
+
+
+def _Interrupt(*_):
+  raise TookTooLong("more than %d s of CPU time" % _CPU_LIMIT)
+
+
+@contextlib.contextmanager
+def _Limited():
+  signal.setitimer(signal.ITIMER_PROF, _CPU_LIMIT)
+  try:
+    yield
+  finally:
+    signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def _Keeping(function):
   """Makes a function that keeps the input over which it raises.
 
@@ -29,7 +57,8 @@ def _Keeping(function):
   """
   def _Function(data):
     try:
-      function(data)
+      with _Limited():
+        function(data)
     except BaseException:
       name = "crash-" + hashlib.sha1(data).hexdigest()
       with open(name, "wb") as stream:
@@ -39,6 +68,7 @@ def _Keeping(function):
 
 
 def Main():
+  signal.signal(signal.SIGPROF, _Interrupt)
   function = _Keeping(targets.TARGETS[sys.argv[1]])
   # What a target keeps is made before memory is watched
   for data in targets.Seeds(sys.argv[1]):

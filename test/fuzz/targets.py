@@ -42,6 +42,7 @@ from ganeti.confd.serving import answers
 from ganeti.confd.serving import counters
 from ganeti.confd.serving import replay
 from ganeti.confd.serving import responder
+from ganeti.confd.serving import waiting
 
 
 _SECRET = "s3cret-parameter"
@@ -133,7 +134,7 @@ def _ParseAll(datagram):
       _Expect(err.reason in wire.REJECT_REASONS, "unknown reason")
     else:
       _Expect(_IsSigned(datagram), "taken for authentic")
-  _Expect(not known._kept or _IsSigned(datagram), "a stranger is kept")
+  _Expect(not known._cached or _IsSigned(datagram), "a stranger is cached")
 
 
 def Wire(data):
@@ -277,7 +278,7 @@ def _CheckLater(asked, is_worker, later, snap, request):
           "waits for something else")
   message = _CheckReply(later.reply, snap, request.rsalt)
   _Expect(message["answer"] == snap.serial, "not the serial number")
-  _CheckReply(asked.Refuse(later), snap, request.rsalt)
+  _CheckReply(asked.Refuse(later.request), snap, request.rsalt)
 
 
 @functools.lru_cache(maxsize=1)
@@ -327,7 +328,7 @@ def Requests(data):
     replies = [_Respond(asked, datagram) for _ in range(2)]
     if request is None:
       _Expect(replies == [None, None], "answered without reason")
-    elif isinstance(replies[0], (answers.Delegate, responder.Later)):
+    elif isinstance(replies[0], (answers.Delegate, waiting.Deferred)):
       _CheckLater(asked, asked is responders(request.type)[0], replies[0],
                   snap, request)
     elif replies[0] is not None:
