@@ -41,6 +41,10 @@ KINDS = {
   "filters": lambda number: [
     _HEAD % (b"/c/instances.json?filter=name%%20!=%%20%%22%d%%22" % number) +
     b"\r\n"],
+  "objects": lambda number: [
+    _HEAD % (b"/c/instance/inst%d.example.com" % (number % 1000 + 1)) +
+    b"\r\n"],
+  "nothing": lambda number: [_HEAD % (b"/c/%d" % number) + b"\r\n"],
   # Requests that never end
   "drip": lambda _: itertools.chain([_HEAD % b"/healthz" + b"x: "],
                                     itertools.repeat(b"y")),

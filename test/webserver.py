@@ -4,6 +4,7 @@
 
 """The real web server, confd-exporter, in a directory of its own."""
 
+import html.parser
 import http.client
 import json
 import os
@@ -21,6 +22,15 @@ import testutils
 
 
 PROGRAM = os.path.join(testutils.BUILDDIR, "tools", "confd-exporter")
+
+#: Names and tags as an attacker would choose them
+HOSTILE = [
+  "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>",
+  "new\nline", "carriage\rreturn", "back\\slash\\n", "nul\0and\x1b[31m",
+  "half a pair \ud800", "\u202eback to front", "a" * 5000, "<!--here-->",
+  "{x=\"y\"} 1", "# HELP ganeti_up no", "]]>", "</title>",
+  "%2e%2e/\u00e4\u20ac",
+  ]
 
 
 class Answer(typing.NamedTuple):
@@ -218,3 +228,58 @@ class Exporter:
     """
     self._End()
     shutil.rmtree(self._root, ignore_errors=True)
+
+
+def HostileConfig():
+  """Makes a configuration with any names and values in it.
+
+  The serial number is 17, the daemon's address 127.0.3.1.
+
+  """
+  instances = [testutils.MakeInstance(
+    index + 1, 1, name=text, tags=[text], os=text, nics=[text],
+    beparams={"maxmem": 10 ** 400, "vcpus": text})
+               for (index, text) in enumerate(HOSTILE)]
+  # Two of one name, and one without
+  instances += [testutils.MakeInstance(100, 1, name="same"),
+                testutils.MakeInstance(101, 2, name="same"),
+                testutils.MakeInstance(102, 1, name=None, admin_state=["up"],
+                                       hypervisor={"a": 1}, disk_template=7)]
+  return testutils.MakeConfig(
+    nodes=[testutils.MakeNode(1, master_candidate=True,
+                              primary_ip="127.0.3.1"),
+           testutils.MakeNode(2, name=HOSTILE[0], tags=HOSTILE,
+                              secondary_ip=HOSTILE[3])],
+    instances=instances,
+    cluster={"cluster_name": HOSTILE[0] + "\ud800", "tags": HOSTILE},
+    mtime=10 ** 400,
+    networks={testutils.Uuid("9", 1): {
+      "name": HOSTILE[2], "uuid": testutils.Uuid("9", 1),
+      "network": "192.0.2.0/24", "serial_no": 1, "tags": HOSTILE,
+      "reservations": "0" * 256, "ext_reservations": "1" * 256}})
+
+
+class Elements(html.parser.HTMLParser):
+  """Notes what is in a page.
+
+  """
+  def __init__(self, text):
+    html.parser.HTMLParser.__init__(self)
+    self.tags = set()
+    self.attributes = set()
+    self.links = []
+    self.texts = []
+    self.comments = []
+    self.feed(text)
+    self.close()
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.add(tag)
+    self.attributes.update(name for (name, _) in attrs)
+    self.links += [value for (name, value) in attrs if name == "href"]
+
+  def handle_data(self, data):
+    self.texts.append(data)
+
+  def handle_comment(self, data):
+    self.comments.append(data)

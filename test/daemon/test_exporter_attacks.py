@@ -283,6 +283,7 @@ class TestFilters(_TestCase):
         exporter.WaitForSerial("c", serial)
         for path in ["/sd/instances", "/c/nodes", "/c/instances", "/metrics",
                      "/c/map", "/c/instances.json", "/c/instances?sort=-name",
+                     "/c/node/node1.example.com",
                      "/sd/instances?label.a=b&port=80"]:
           with self.subTest(path):
             waits = []
@@ -313,7 +314,8 @@ class TestOtherSites(_TestCase):
           ("/c/map.svg", {"Sec_Fetch_Mode": "no-cors",
                           "Sec_Fetch_Dest": "image"}, 403),
           ("/c/", dict(link, Sec_Fetch_Dest="iframe"), 403),
-          ("/c/", link, 200), (a_filter, link, 403),
+          ("/c/", link, 200), ("/c/node/node1.example.com", link, 200),
+          ("/c/node1", link, 302), (a_filter, link, 403),
           (a_filter, dict(link, Sec_Fetch_User="?1"), 200)]:
         answer = exporter.Ask(path, Sec_Fetch_Site=site, **headers)
         self.assertEqual(answer.status, status, (site, path, headers))

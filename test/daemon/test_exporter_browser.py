@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import unittest
+import urllib.parse
 
 import testutils
 
@@ -23,7 +24,9 @@ _HOSTILE = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>",
             "' onfocus=alert(3) autofocus '", "</svg><svg onload=alert(4)>",
             "javascript:alert(5)", "a" * 300]
 
-_PAGES = ["/", "/fsn/", "/fsn/nodes", "/fsn/instances", "/fsn/map"]
+_PAGES = ["/", "/fsn/", "/fsn/nodes", "/fsn/instances", "/fsn/groups",
+          "/fsn/networks", "/fsn/map", "/fsn/node/node2.example.com",
+          "/fsn/instance/web1", "/fsn/group/default"]
 
 
 def _Config(serial, names=("web1", "web2", "web10")):
@@ -192,6 +195,30 @@ class TestPages(unittest.TestCase):
     finally:
       self.browser.SetScripts(True)
 
+  def testObjects(self):
+    """Links lead from the map to a node, from there to an instance and back.
+
+    """
+    self._Open("/fsn/map")
+    self.browser.Follow(
+      "document.querySelector('svg a[href=\"/fsn/node/node1.example.com\"]"
+      " text').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    self.assertEqual(self._Texts("h1"), ["Node node1.example.com"])
+    for (link, title) in [("web1", "Instance web1"),
+                          ("default", "Group default"),
+                          ("node2.example.com", "Node node2.example.com")]:
+      self.browser.Follow("[...document.querySelectorAll('main a')].find((i) =>"
+                          " i.innerText === '%s').click()" % link)
+      self.assertEqual(self._Texts("h1"), [title])
+    self._Open("/fsn/web1")
+    self.assertEqual(self._Run("location.pathname"), "/fsn/instance/web1")
+    self._Open("/fsn/nothing")
+    self.assertIn("has no", self._Texts("main")[0])
+    self.browser.Follow("document.querySelector('main a').click()")
+    self.assertEqual(self._Texts("h1"), ["Cluster fsn"])
+    # The console tells of the page that does not exist
+    self.browser.complaints.clear()
+
   def testUpdate(self):
     """Changes appear without a reload, and typing is not disturbed.
 
@@ -324,7 +351,11 @@ class TestPages(unittest.TestCase):
 
   def testHostileNames(self):
     for path in ["/hostile/", "/hostile/nodes", "/hostile/instances",
-                 "/hostile/map", "/hostile/instances?filter=%27%22%3E%3Cimg"
+                 "/hostile/map", *("/hostile/instance/" + urllib.parse.quote(
+                   name, safe="") for name in _HOSTILE),
+                 "/hostile/group/" + urllib.parse.quote(_HOSTILE[1], safe=""),
+                 "/hostile/node/%s" % testutils.Uuid("a", 1),
+                 "/hostile/instances?filter=%27%22%3E%3Cimg"
                  "%20src=x%20onerror=alert(7)%3E&sort=%22%3E%3Cscript%3Ealert"
                  "(8)%3C/script%3E", "/"]:
       with self.subTest(path):

@@ -7,7 +7,6 @@
 """
 
 import contextlib
-import html.parser
 import json
 import os
 import select
@@ -35,15 +34,6 @@ from ganeti.confd.protocol import readerkey
 #: What the manual page says that a key needs
 _RIGHTS = ["config", "list", "mc-ips", "ping", "stats", "wait"]
 
-#: Names and tags as an attacker would choose them
-_HOSTILE = [
-  "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>",
-  "new\nline", "carriage\rreturn", "back\\slash\\n", "nul\0and\x1b[31m",
-  "half a pair \ud800", "\u202eback to front", "a" * 5000, "<!--here-->",
-  "{x=\"y\"} 1", "# HELP ganeti_up no", "]]>", "</title>",
-  "%2e%2e/\u00e4\u20ac",
-  ]
-
 #: A regular expression that takes longer than the universe will last
 _ENDLESS = "name =~ m/(i|n|s|t|.)*(.|.)*!$/"
 
@@ -66,54 +56,6 @@ def _Config(serial=17, address="127.0.3.1", count=3, **kwargs):
       tags=["tag"], beparams={"maxmem": 512, "vcpus": 2})
                for index in range(1, count + 1)],
     serial_no=serial, **kwargs)
-
-
-def _HostileConfig():
-  instances = [testutils.MakeInstance(
-    index + 1, 1, name=text, tags=[text], os=text, nics=[text],
-    beparams={"maxmem": 10 ** 400, "vcpus": text})
-               for (index, text) in enumerate(_HOSTILE)]
-  # Two of one name, and one without
-  instances += [testutils.MakeInstance(100, 1, name="same"),
-                testutils.MakeInstance(101, 2, name="same"),
-                testutils.MakeInstance(102, 1, name=None, admin_state=["up"],
-                                       hypervisor={"a": 1}, disk_template=7)]
-  return testutils.MakeConfig(
-    nodes=[testutils.MakeNode(1, master_candidate=True,
-                              primary_ip="127.0.3.1"),
-           testutils.MakeNode(2, name=_HOSTILE[0], tags=_HOSTILE,
-                              secondary_ip=_HOSTILE[3])],
-    instances=instances,
-    cluster={"cluster_name": _HOSTILE[0] + "\ud800", "tags": _HOSTILE},
-    mtime=10 ** 400,
-    networks={testutils.Uuid("9", 1): {
-      "name": _HOSTILE[2], "uuid": testutils.Uuid("9", 1),
-      "network": "192.0.2.0/24", "serial_no": 1, "tags": _HOSTILE,
-      "reservations": "0" * 256, "ext_reservations": "1" * 256}})
-
-
-class _Elements(html.parser.HTMLParser):
-  """Notes what is in a page.
-
-  """
-  def __init__(self, text):
-    html.parser.HTMLParser.__init__(self)
-    self.tags = set()
-    self.attributes = set()
-    self.texts = []
-    self.comments = []
-    self.feed(text)
-    self.close()
-
-  def handle_starttag(self, tag, attrs):
-    self.tags.add(tag)
-    self.attributes.update(name for (name, _) in attrs)
-
-  def handle_data(self, data):
-    self.texts.append(data)
-
-  def handle_comment(self, data):
-    self.comments.append(data)
 
 
 def _Run(*args, **env):
@@ -164,7 +106,7 @@ class _TestCase(unittest.TestCase):
   def setUpClass(cls):
     cls.daemons = {}
     for (name, config) in [("plain", _Config(count=2000)),
-                           ("hostile", _HostileConfig())]:
+                           ("hostile", webserver.HostileConfig())]:
       daemon = testutils.Daemon(config, address="127.0.3.1")
       cls.addClassCleanup(daemon.Kill)
       daemon.Start()
@@ -217,6 +159,12 @@ class TestWebRoutes(_TestCase):
         ("/plain/instances", "text/html; charset=utf-8", "inst7.example.com"),
         ("/plain/instances.json", "application/json; charset=utf-8",
          "\"inst7.example.com\""),
+        ("/plain/groups", "text/html; charset=utf-8", "default"),
+        ("/plain/networks", "text/html; charset=utf-8", "0 of 0"),
+        ("/plain/groups.json", "application/json; charset=utf-8", "default"),
+        ("/plain/networks.json", "application/json; charset=utf-8", "[]"),
+        ("/plain/node/node2.example.com", "text/html; charset=utf-8",
+         "Secondary IP"),
         ("/plain/map", "text/html; charset=utf-8", "<svg"),
         ("/plain/map.svg", "image/svg+xml", "<svg")]:
       with self.subTest(path):
@@ -244,7 +192,8 @@ class TestWebRoutes(_TestCase):
 
   def testNotThere(self):
     for path in ["/x", "/x/", "/x/nodes", "/x/events", "/plain", "/plain/x",
-                 "/plain/nodes/", "/sd/", "/sd/networks", "//",
+                 "/plain/nodes/", "/plain/node/", "/plain/node/x",
+                 "/plain/node/x/y", "/sd/", "/sd/networks", "//",
                  "/../etc/passwd", "/plain/..%2f..%2fetc/passwd",
                  "/sd/nodes?cluster=x",
                  "/%ff%fe/", "/%00/", "/%ED%A0%80/"]:
@@ -348,7 +297,7 @@ class TestWebHostile(_TestCase):
         if (sample.name == "ganeti_instance_info" and
             sample.labels["cluster"] == "hostile"):
           names.append(sample.labels["instance"])
-    for name in _HOSTILE:
+    for name in webserver.HOSTILE:
       # Clients put that in place of half a pair
       self.assertIn(printable.Printable(name.replace("\ud800", "\ufffd")),
                     names)
@@ -367,27 +316,27 @@ class TestWebHostile(_TestCase):
     self.assertEqual((result.returncode, result.stdout), (0, b""))
 
   def testPages(self):
-    for page in ["", "nodes", "instances", "map"]:
+    for page in ["", "nodes", "instances", "groups", "networks", "map"]:
       (usual, hostile) = (
-        _Elements(self.exporter.Ask("/%s/%s" % (name, page)).text)
+        webserver.Elements(self.exporter.Ask("/%s/%s" % (name, page)).text)
         for name in ("plain", "hostile"))
       # The hostile cluster has findings, too
       self.assertEqual(hostile.tags - usual.tags -
                        {"table", "thead", "th", "tbody", "td", "tr", "strong"},
                        set())
       self.assertEqual(hostile.attributes - usual.attributes -
-                       {"scope", "role"}, set())
+                       {"scope", "role", "data-title"}, set())
       self.assertEqual(hostile.comments, [])
       self.assertNotIn("onerror", hostile.attributes)
-    page = _Elements(self.exporter.Ask("/hostile/instances").text)
-    for name in _HOSTILE:
+    page = webserver.Elements(self.exporter.Ask("/hostile/instances").text)
+    for name in webserver.HOSTILE:
       if name.isprintable():
         self.assertIn(name, page.texts)
 
   def testJson(self):
     for path in ("/hostile/instances.json", "/hostile/nodes.json"):
       rows = json.loads(self.exporter.Ask(path).body)["answer"]
-      self.assertIn(_HOSTILE[0], [row["name"] for row in rows])
+      self.assertIn(webserver.HOSTILE[0], [row["name"] for row in rows])
     targets = self.exporter.Ask("/sd/instances?cluster=hostile")
     self.assertEqual(targets.status, 200)
     json.loads(targets.body)
@@ -829,7 +778,7 @@ class TestWebReadersKey(unittest.TestCase):
         testutils.WaitFor(
           lambda path=path: "the key of the reader" in exporter.Ask(path).text,
           "there is a problem with %s" % right)
-        text = " ".join(_Elements(exporter.Ask(path).text).texts)
+        text = " ".join(webserver.Elements(exporter.Ask(path).text).texts)
         self.assertRegex(
           text, "Nothing is known now: %s.*: not permitted .*the key of the"
           " reader 'web' may ask %s" % (right.replace("list", "query"),

@@ -17,19 +17,30 @@ from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import markup
+from ganeti.confd.exporter import layout
+from ganeti.confd.exporter import lookup
 from ganeti.confd.exporter import rowfilter
+from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
 
 try:
+  from ganeti.confd.exporter import http1
   from ganeti.confd.exporter import metrics
+  from ganeti.confd.exporter import objectpages
   from ganeti.confd.exporter import pages
 except ImportError:
-  metrics = pages = None
+  http1 = metrics = objectpages = pages = None
 
 
 _SETTINGS = inputs.Settings(100)
+
+#: Elements and attributes of the pages about objects
+_TAGS = frozenset(["a", "code", "dd", "div", "dl", "dt", "h2", "li", "p",
+                   "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"])
+_ATTRIBUTES = frozenset(["aria-label", "class", "data-title", "href", "role",
+                         "scope"])
 
 
 def _Row(kind, **values):
@@ -43,8 +54,9 @@ def _Instance(name, **values):
              snodes=["node2"], admin_state="up", disk_template="drbd",
              tags=["a", "b"])
   row.update({"be/maxmem": 512, "be/vcpus": 2, "disk_usage": 1024,
-              "pnode.group": "default", "nic.ips": ["192.0.2.51"],
-              "os": "debian", "hypervisor": "kvm"}, **values)
+              "pnode.group": "default", "nic.networks": [],
+              "nic.ips": ["192.0.2.51"], "os": "debian", "hypervisor": "kvm"},
+             **values)
   return row
 
 
@@ -70,7 +82,9 @@ def _Config(**values):
     }
   tables.update(values)
   return clusterstate.ClusterConfig(
-    17, "cluster.example.com", 3000000, 5.5, tables,
+    17, "cluster.example.com", 3000000, 5.5,
+    {kind: rowstore.Table(rows, clusterstate.Fields(kind))
+     for (kind, rows) in tables.items()},
     [checks.Finding("forthcoming", "warning", "inst2", "text", "advice")])
 
 
@@ -98,6 +112,7 @@ class _Parser(html.parser.HTMLParser):
     self.tags = []
     self.attributes = set()
     self.texts = []
+    self.links = []
     self._open = []
     self.feed(text)
     self.close()
@@ -106,6 +121,7 @@ class _Parser(html.parser.HTMLParser):
   def handle_starttag(self, tag, attrs):
     self.tags.append(tag)
     self.attributes.update(name for (name, _) in attrs)
+    self.links += [value for (name, value) in attrs if name == "href"]
     if tag not in ("meta", "link", "input"):
       self._open.append(tag)
 
@@ -135,7 +151,8 @@ class TestMarkup(unittest.TestCase):
 
 class TestSelect(unittest.TestCase):
   def _Names(self, condition="", order=""):
-    chosen = rowfilter.Select(_Config(), columns.INSTANCE, condition, order)
+    chosen = rowfilter.Select(_Config(), columns.INSTANCE, condition, order,
+                              ["name"])
     self.assertEqual(chosen.total, 3)
     return [row["name"] for row in chosen.rows]
 
@@ -358,6 +375,155 @@ class TestPages(unittest.TestCase):
     self.assertEqual(text.count("<tr "), pages.MAX_ROWS + 1)
     self.assertIn("of which the first %d are shown" % pages.MAX_ROWS, text)
 
+  def _Object(self, config, kind, index=0):
+    return _Parser(objectpages.Content(config, "fsn", kind, index))
+
+  def testObjects(self):
+    """Each kind's page has what the configuration says, and links.
+
+    """
+    config = _Config(**{
+      columns.DISK: [_Row(columns.DISK, instance="inst2", index=0, size=1024,
+                          dev_type="drbd", nodes=["node1", "node2"],
+                          volumes=["node1 xenvg/disk0"], minors=[0, 3])],
+      })
+    for (kind, texts, links) in [
+        (columns.NODE, ["master", "Primary instances (2)", "192.0.2.1",
+                        "gnt-instance migrate -f inst2"],
+         ["/fsn/group/default", "/fsn/instance/inst10", "/fsn/node/node2"]),
+        (columns.INSTANCE, ["xenvg/disk0", "1.0 GiB", "debian", "Same tags"],
+         ["/fsn/node/node1", "/fsn/node/node2", "/fsn/group/default",
+          "/fsn/instance/inst10"]),
+        (columns.GROUP, ["Nodes (2)", "1.0 GiB"],
+         ["/fsn/node/node1", "/fsn/node/node2"]),
+        (columns.NETWORK, ["Taken by others", "11"], [])]:
+      with self.subTest(kind):
+        page = self._Object(config, kind)
+        text = "\n".join(page.texts)
+        for expected in texts:
+          self.assertIn(expected, text)
+        self.assertLessEqual(set(links), set(page.links))
+
+  def testFailure(self):
+    """An instance without a mirror has nowhere to go if its node fails.
+
+    """
+    config = _Config(**{
+      columns.INSTANCE: [_Instance("inst2", snodes=[], disk_template="plain"),
+                         _Instance("inst3")],
+      columns.DISK: [_Row(columns.DISK, instance="inst2", dev_type="plain"),
+                     _Row(columns.DISK, instance="inst3", dev_type="drbd")]})
+    text = "".join(self._Object(config, columns.NODE).texts)
+    (_, _, failure) = text.partition("If this node fails")
+    self.assertIn("1 instance can fail over", failure)
+    self.assertIn("1 instance would have nowhere to go:inst2", failure)
+
+  def testParameters(self):
+    """Parameters are shown with their source, the nearest one first.
+
+    """
+    config = _Config(**{columns.INSTANCE: [_Instance(
+      "inst2", custom_hvparams={"acpi": False}, custom_osparams={"a": "own"},
+      custom_beparams={"vcpus": 3}, os="debian+x")]})._replace(cluster={
+        "hvparams": {"kvm": {"acpi": True, "kernel_args": "ro", "cdrom": "",
+                             "migration_port": 8102}},
+        "os_hvp": {"debian+x": {"kvm": {"kernel_args": "rw"}}},
+        "osparams": {"debian": {"a": "inherited", "b": "too"}},
+        "beparams": {"default": {"vcpus": 1, "maxmem": 128}}})
+    cells = "|".join(self._Object(config, columns.INSTANCE).texts)
+    for row in ["acpi|false|instance", "kernel_args|rw|OS debian+x",
+                "a|own|instance", "b|too|cluster", "vcpus|3|instance",
+                "maxmem|128|cluster"]:
+      self.assertIn(row, cells)
+    self.assertNotIn("migration_port", cells)
+
+  def testAdvice(self):
+    """A finding stands on the page of its object, with the name filled in.
+
+    """
+    def _Make(subject):
+      return _Config()._replace(findings=[checks.Finding(
+        "forthcoming", "warning", subject, "text",
+        "gnt-instance remove INSTANCE")])
+    for (subject, expected) in [("inst2", True), ("inst2, nic/0", True),
+                                ("inst2, disk/1", True), ("inst10", False)]:
+      text = "".join(self._Object(_Make(subject), columns.INSTANCE).texts)
+      self.assertEqual("gnt-instance remove inst2" in text, expected, subject)
+
+  def testSameName(self):
+    """The page of one of two objects of one name has a link to the other.
+
+    """
+    config = _Config(**{columns.INSTANCE: [
+      _Instance("same", uuid="u-1"), _Instance("same", uuid="u-2")]})
+    for (index, other) in [(0, "u-2"), (1, "u-1")]:
+      self.assertIn("/fsn/instance/" + other,
+                    self._Object(config, columns.INSTANCE, index).links)
+
+  def testFind(self):
+    """Names come before UUIDs, and UUIDs before short names.
+
+    """
+    config = _Config(**{
+      columns.NODE: [_Node("node1.example.com", uuid="u1"),
+                     _Node("node1", uuid="u2"), _Node("u1", uuid="u3"),
+                     _Node("Node2.example.com", uuid="u4"),
+                     _Node(None, uuid="u5")],
+      columns.INSTANCE: [_Instance("node2.example.org")]})
+    for (word, kinds, names) in [
+        ("node1", lookup.KINDS, ["node1"]), ("u1", lookup.KINDS, ["u1"]),
+        ("u2", lookup.KINDS, ["node1"]), ("u5", lookup.KINDS, [None]),
+        ("node2", lookup.KINDS, ["Node2.example.com", "node2.example.org"]),
+        ("NODE2", [columns.NODE], ["Node2.example.com"]),
+        ("node", lookup.KINDS, []), ("", lookup.KINDS, [])]:
+      self.assertEqual([i.name for i in lookup.FindObjects(config, kinds,
+                                                           word)], names, word)
+
+  @needs_hypothesis
+  @_SETTINGS
+  @hypothesis.given(st.lists(TEXTS, min_size=5, max_size=5))
+  def testAnyObject(self, texts):
+    """No name on the page of an object becomes markup, or leads elsewhere.
+
+    """
+    (name, tag, os_name, network, value) = texts
+    config = _Config(**{
+      columns.INSTANCE: [_Instance(
+        name, pnode=name, snodes=[tag], tags=[tag, value], os=os_name,
+        custom_hvparams={value: tag}, **{
+          field: [value] for field in ["nic.names", "nic.macs", "nic.ips",
+                                       "nic.modes", "nic.links", "nic.vlans",
+                                       "nic.networks.names", "nic.uuids",
+                                       "custom_nicparams", "nic.networks"]})],
+      columns.NODE: [_Node(name, group=tag, custom_ndparams={name: value})],
+      columns.DISK: [_Row(columns.DISK, instance=name, nodes=[name],
+                          dev_type=value)],
+      columns.GROUP: [_Row(columns.GROUP, name=tag, networks=[network])],
+      columns.NETWORK: [_Row(columns.NETWORK, name=network, uuid=network,
+                             group_list=[[tag, value, value, value]])]})
+    for kind in lookup.KINDS:
+      page = self._Object(config, kind)
+      self.assertLessEqual(set(page.tags), _TAGS)
+      self.assertLessEqual(page.attributes, _ATTRIBUTES)
+      for link in page.links:
+        # Two slashes would be another server
+        self.assertRegex(link, r"\A/fsn/[^/]")
+        link.encode("ascii")
+
+  @needs_hypothesis
+  @_SETTINGS
+  @hypothesis.given(TEXTS)
+  def testAnyPath(self, name):
+    """A link to an object is decoded to its name.
+
+    """
+    path = layout.ObjectPath("fsn", columns.NODE, name)
+    exchange = http1.Exchange()
+    if path is not None:
+      request = exchange.Receive(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" %
+                                 path.encode("ascii"))
+      self.assertEqual(request.path, ("", "fsn", "node", name))
+
   @needs_hypothesis
   @_SETTINGS
   @hypothesis.given(st.lists(TEXTS, min_size=5, max_size=5))
@@ -378,8 +544,10 @@ class TestPages(unittest.TestCase):
                  lambda state: self._Table(state, columns.NODE, "", ""),
                  lambda state: self._Table(state, columns.INSTANCE, "", "")]:
       (usual, hostile) = (_Parser(page(plain)), _Parser(page(state)))
-      self.assertEqual(hostile.tags, usual.tags)
-      self.assertEqual(hostile.attributes, usual.attributes)
+      # Names that no path can have are no links
+      self.assertEqual([tag for tag in hostile.tags if tag != "a"],
+                       [tag for tag in usual.tags if tag != "a"])
+      self.assertLessEqual(hostile.attributes, usual.attributes)
       page(state).encode("utf-8")
     wrong = _Parser(self._Table(plain, columns.NODE, condition, condition))
     self.assertFalse(set(wrong.tags) & {"b", "img", "svg"})

@@ -380,11 +380,13 @@ class TestClient(unittest.TestCase):
     try:
       from ganeti.confd.exporter import clusterstate
       from ganeti.confd.exporter import metrics
+      from ganeti.confd.exporter import rowstore
       from prometheus_client import exposition
     except ImportError:
       self.skipTest("prometheus-client is not installed")
-    config = clusterstate.ClusterConfig(17, "cluster", 3000000, 5.5,
-                                        self._Tables(data, ODD_VALUES), [])
+    tables = {kind: rowstore.Table(rows, rows[0] if rows else [])
+              for (kind, rows) in self._Tables(data, ODD_VALUES).items()}
+    config = clusterstate.ClusterConfig(17, "cluster", 3000000, 5.5, tables, [])
     state = mock.Mock(cluster="x", config=config, candidates=None)
     families = list(metrics.ConfigFamilies([state]))
 

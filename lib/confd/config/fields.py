@@ -56,10 +56,6 @@ _DISK_TYPES = {
 #: Disk types whose size is not counted in C{disk_usage}
 _NO_USAGE = frozenset(["diskless", "blockdev"])
 
-#: Hypervisor parameters that are set for the whole cluster only
-_HV_GLOBALS = frozenset(["migration_bandwidth", "migration_mode",
-                         "migration_port", "xen_cmd"])
-
 #: The first configuration version in which UUIDs are the keys of all objects
 _UUID_KEYS = 2090000
 
@@ -233,7 +229,7 @@ def _NodeNdLayers(snapshot: _Snapshot, item: _Node) -> _Layers:
 def _HvParams(snapshot: _Snapshot, item: _Instance) -> lenient.Stored:
   params = _Merge(_HvLayers(snapshot, item))
   return _SortedDict({key: value for (key, value) in params.items()
-                      if key not in _HV_GLOBALS})
+                      if key not in columns.HV_GLOBALS})
 
 
 class _ParamGetters(NamedTuple):
@@ -279,7 +275,7 @@ _HV_PARAMS = _ParamGetters(
   columns.HV_PARAMS, _HvLayers,
   lambda snapshot: [lenient.Dict(item)
                     for item in _Cluster(snapshot, "hvparams").values()],
-  hidden=_HV_GLOBALS)
+  hidden=columns.HV_GLOBALS)
 
 
 def _NdParams(layers: Callable[[_Snapshot, Any], _Layers]) -> _ParamGetters:

@@ -26,14 +26,16 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.export import prometheus_sd
+from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
+from ganeti.confd.views import evacuation
 from ganeti.confd.views import placement
 
 
-#: Fields that pages and metrics need, by table; C{checks}, C{placement} and
+#: Fields that tables and metrics need, by table; C{checks}, C{placement} and
 #: C{prometheus_sd} name their own
-_FIELDS: dict[str, list[str]] = {
+FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "offline", "drained", "vm_capable",
                  "pip", "sip", "tags", "pinst_cnt", "sinst_cnt"],
   columns.INSTANCE: ["name", "uuid", "pnode", "snodes", "pnode.group", "os",
@@ -46,26 +48,91 @@ _FIELDS: dict[str, list[str]] = {
   columns.DISK: [],
   }
 
-#: Places of the configuration, as JSON pointers
+#: Further fields, for the pages about one object
+_DETAILS: dict[str, list[str]] = {
+  columns.NODE: ["uuid", "group.uuid", "master_capable", "powered",
+                 "custom_ndparams", "ctime", "mtime", "serial_no"],
+  columns.INSTANCE: ["admin_state_source", "disks_active", "forthcoming",
+                     "network_port", "snodes.group", "custom_beparams",
+                     "custom_hvparams", "custom_osparams", "custom_nicparams",
+                     "nic.names", "nic.uuids", "nic.macs", "nic.modes",
+                     "nic.links", "nic.vlans", "nic.networks.names", "ctime",
+                     "mtime", "serial_no"],
+  columns.GROUP: ["uuid", "ipolicy", "custom_ipolicy", "custom_ndparams",
+                  "custom_diskparams", "networks", "tags", "ctime", "mtime",
+                  "serial_no"],
+  columns.NETWORK: ["uuid", "gateway", "gateway6", "mac_prefix", "group_list",
+                    "inst_cnt", "external_reservations", "tags", "ctime",
+                    "mtime", "serial_no"],
+  columns.DISK: ["instance", "index", "name", "uuid", "dev_type", "size",
+                 "mode", "iv_name", "nodes", "volumes", "port", "minors",
+                 "spindles"],
+  }
+
+#: Fields that are asked for, but not kept: long lists of addresses, and what
+#: only checks need of disks, which are many
+_DROPPED: dict[str, list[str]] = {
+  columns.NETWORK: ["map", "instance_reservations", "ip_list"],
+  columns.DISK: ["indexed", "attached", "minors.shared", "volumes.shared",
+                 "secret.shared"],
+  }
+
+#: JSON pointers into the configuration
+_CLUSTER = "/cluster"
 _CLUSTER_NAME = "/cluster/cluster_name"
 _MTIME = "/mtime"
+
+#: The parts of the cluster's own settings that pages need
+_CLUSTER_KEYS = ["beparams", "hvparams", "os_hvp", "osparams", "ndparams",
+                 "diskparams", "tags", "master_node", "master_ip"]
 
 #: How long the question is asked again while answers have an older serial than
 #: the one already reported, and the pause between two attempts (seconds)
 _BEHIND_TIME = 5.0
 _BEHIND_PAUSE = 0.2
 
-Row = Mapping[str, Any]
+Row = rowstore.Row
 
 
-def Fields(kind: str) -> list[str]:
+def _Join(kind: str, *tables: Mapping[str, list[str]]) -> list[str]:
+  """Joins the lists of fields that some tables of fields have for a kind.
+
+  """
+  return list(dict.fromkeys(name for fields in tables
+                            for name in fields.get(kind, [])))
+
+
+#: Fields of tables; L{_DETAILS} are further ones
+_TABLES = (FIELDS, checks.FIELDS, placement.FIELDS, prometheus_sd.FIELDS,
+           evacuation.FIELDS)
+
+
+def _Asked(kind: str) -> list[str]:
   """Lists the fields of a table that are asked for.
 
   """
-  return list(dict.fromkeys(
-    name for fields in (_FIELDS, checks.FIELDS, placement.FIELDS,
-                        prometheus_sd.FIELDS)
-    for name in fields.get(kind, [])))
+  return _Join(kind, *_TABLES, _DETAILS)
+
+
+def _Kept(kind: str, fields: list[str]) -> list[str]:
+  """Leaves out those fields that are not kept.
+
+  """
+  return [name for name in fields if name not in _DROPPED.get(kind, [])]
+
+
+def Fields(kind: str) -> list[str]:
+  """Lists the fields of a table that are kept, and that filters may name.
+
+  """
+  return _Kept(kind, _Asked(kind))
+
+
+def JsonFields(kind: str) -> list[str]:
+  """Lists the fields of rows that are served as JSON.
+
+  """
+  return _Kept(kind, _Join(kind, *_TABLES))
 
 
 class ClusterConfig(NamedTuple):
@@ -79,9 +146,11 @@ class ClusterConfig(NamedTuple):
   version: int
   #: Time of the last change, in seconds since the epoch; None if not known
   mtime: Any
-  #: The rows of each table, by kind
-  tables: dict[str, list[Row]]
+  #: By kind
+  tables: Mapping[str, rowstore.Table]
   findings: list[checks.Finding]
+  #: Some of the cluster's own settings, as stored
+  cluster: Mapping[str, Any] = {}
 
 
 class Candidates(NamedTuple):
@@ -124,28 +193,35 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
 
   """
   end = time.monotonic() + _BEHIND_TIME
-  reply = asker.Tables({kind: Fields(kind) for kind in _FIELDS})
+  fields = {kind: _Asked(kind) for kind in columns.KINDS}
+  reply = asker.Tables(fields)
   while reply.serial < serial:
     if time.monotonic() > end:
       raise errors.ConfdClientError(
         "The candidates that answer have serial number %d, and there was %d" %
         (reply.serial, serial))
     time.sleep(_BEHIND_PAUSE)
-    reply = asker.Tables({kind: Fields(kind) for kind in _FIELDS})
+    reply = asker.Tables(fields)
   values = {path: asker.Config(path, optional=True).answer
-            for path in [*checks.POINTERS, _CLUSTER_NAME, _MTIME]}
+            for path in dict.fromkeys([*checks.POINTERS, _CLUSTER, _CLUSTER_NAME,
+                                       _MTIME])}
   statistics = asker.Query(protocol.REQ_STATS).answer
   version = asker.Ping().answer
   rows: Mapping[str, Any] = reply.answer
   findings = checks.Check(checks.Read(rows, values, statistics, time.time()))
-  # Only checks need disks, which are many, and the networks' long lists of
-  # addresses
-  tables: dict[str, list[Row]] = {
-    **rows, columns.DISK: [],
-    columns.NETWORK: [{field: row[field] for field in _FIELDS[columns.NETWORK]}
-                      for row in rows[columns.NETWORK]]}
-  return ClusterConfig(reply.serial, str(values[_CLUSTER_NAME]), version,
-                       values[_MTIME], tables, findings)
+  return ClusterConfig(
+    reply.serial, str(values[_CLUSTER_NAME]), version, values[_MTIME],
+    {kind: rowstore.Table(rows[kind], Fields(kind)) for kind in columns.KINDS},
+    findings, _ClusterSettings(values[_CLUSTER]))
+
+
+def _ClusterSettings(stored: Any) -> dict[str, Any]:
+  """Takes what pages need of the cluster's own settings.
+
+  """
+  if not isinstance(stored, dict):
+    return {}
+  return {key: stored[key] for key in _CLUSTER_KEYS if key in stored}
 
 
 async def AskCandidates(asker: clientlib.AsyncClient) -> Candidates:

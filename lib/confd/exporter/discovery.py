@@ -80,7 +80,8 @@ def Targets(clusters: Mapping[str, clusterstate.ClusterConfig], kind: str,
   fields = prometheus_sd.FIELDS[kind]
   result = []
   for (cluster, config) in clusters.items():
-    rows = rowfilter.Select(config, kind, query.get(FILTER, ""), "").rows
+    rows = rowfilter.Select(config, kind, query.get(FILTER, ""), "",
+                            fields).rows
     hosts = hostlist.Hosts(kind, fields,
                            [[row[field] for field in fields] for row in rows],
                            _Ignore)

@@ -113,7 +113,20 @@ def _ParseTarget(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
   parameters: dict[str, str] = {}
   for (name, value) in urllib.parse.parse_qsl(query, keep_blank_values=True):
     parameters.setdefault(name, value)
-  return (tuple(map(urllib.parse.unquote, path.split("/"))), parameters)
+  return (tuple(map(_Unquote, path.split("/"))), parameters)
+
+
+def _Unquote(segment: str) -> str:
+  """Decodes a segment of a path.
+
+  Names in a configuration may have half of a surrogate pair, as JSON can.
+
+  """
+  data = urllib.parse.unquote_to_bytes(segment)
+  try:
+    return data.decode("utf-8", "surrogatepass")
+  except UnicodeDecodeError:
+    return data.decode("utf-8", "replace")
 
 
 class Exchange:

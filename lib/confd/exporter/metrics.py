@@ -21,6 +21,7 @@ from typing import Any, Callable, Counter, Iterator, Mapping, NamedTuple, \
 from prometheus_client import core
 
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
@@ -31,10 +32,20 @@ _MEBIBYTE = 1 << 20
 #: Values of labels, of any type, and the metric's value
 _Sample = tuple[Sequence[Any], float]
 
-#: Yields the samples of a family
-_GetSamples = Callable[[clusterstate.ClusterConfig], Iterator[_Sample]]
-
 _States = Sequence[clusterstate.ClusterState]
+
+
+class _Unpacked(NamedTuple):
+  """A configuration with the rows that metrics need.
+
+  """
+  config: clusterstate.ClusterConfig
+  #: Rows with C{clusterstate.FIELDS}, by table
+  rows: Mapping[str, Sequence[rowstore.Row]]
+
+
+#: Yields the samples of a family
+_GetSamples = Callable[[_Unpacked], Iterator[_Sample]]
 
 
 class Family(NamedTuple):
@@ -61,8 +72,8 @@ def _Of(kind: str, field: str, factor: int = 1) -> _GetSamples:
   """Makes a function that yields a field of each row of a table.
 
   """
-  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-    for row in config.tables[kind]:
+  def _Samples(known: _Unpacked) -> Iterator[_Sample]:
+    for row in known.rows[kind]:
       number = _Times(confdmetrics.Number(row[field]), factor)
       if number is not None:
         yield ([row["name"]], number)
@@ -73,22 +84,22 @@ def _Info(kind: str, *fields: str) -> _GetSamples:
   """Makes a function that yields texts of each row of a table, as labels.
 
   """
-  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-    for row in config.tables[kind]:
+  def _Samples(known: _Unpacked) -> Iterator[_Sample]:
+    for row in known.rows[kind]:
       yield ([row["name"]] + [row[field] for field in fields], 1)
   return _Samples
 
 
-def _InstanceInfo(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-  for row in config.tables[columns.INSTANCE]:
+def _InstanceInfo(known: _Unpacked) -> Iterator[_Sample]:
+  for row in known.rows[columns.INSTANCE]:
     yield ([row["name"], row["uuid"], row["pnode"],
             ",".join(map(str, row["snodes"] or [])), row["pnode.group"],
             row["os"], row["hypervisor"], row["admin_state"],
             row["disk_template"]], 1)
 
 
-def _NodeRole(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-  for row in config.tables[columns.NODE]:
+def _NodeRole(known: _Unpacked) -> Iterator[_Sample]:
+  for row in known.rows[columns.NODE]:
     for (letter, role) in columns.ROLES.items():
       yield ([row["name"], role], int(row["role"] == letter))
 
@@ -97,13 +108,13 @@ def _OnNode(field: str, factor: int = 1) -> _GetSamples:
   """Makes a function that yields sums over the primary instances of nodes.
 
   """
-  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+  def _Samples(known: _Unpacked) -> Iterator[_Sample]:
     sums: dict[str, float] = collections.defaultdict(float)
-    for row in config.tables[columns.INSTANCE]:
+    for row in known.rows[columns.INSTANCE]:
       # As on the map, an instance that is offline takes nothing
       if row["admin_state"] != "offline":
         sums[row["pnode"]] += confdmetrics.Number(row[field]) or 0
-    for node in config.tables[columns.NODE]:
+    for node in known.rows[columns.NODE]:
       number = _Times(sums[node["name"]], factor)
       if number is not None:
         yield ([node["name"]], number)
@@ -116,23 +127,23 @@ def _CountBy(kind: str, field: str, values: Mapping[str, str]) -> _GetSamples:
   @param values: the field's values, and the label for each
 
   """
-  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+  def _Samples(known: _Unpacked) -> Iterator[_Sample]:
     counts: Counter[Any] = collections.Counter(
-      row[field] for row in config.tables[kind])
+      row[field] for row in known.rows[kind])
     for (value, name) in values.items():
       yield ([name], counts[value])
   return _Samples
 
 
-def _NetworkSize(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-  for row in config.tables[columns.NETWORK]:
+def _NetworkSize(known: _Unpacked) -> Iterator[_Sample]:
+  for row in known.rows[columns.NETWORK]:
     counts = [confdmetrics.Number(row[field])
               for field in ("free_count", "reserved_count")]
     yield ([row["name"]], sum(i for i in counts if i is not None))
 
 
-def _Findings(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-  counts = collections.Counter(i.check for i in config.findings)
+def _Findings(known: _Unpacked) -> Iterator[_Sample]:
+  counts = collections.Counter(i.check for i in known.config.findings)
   for (name, check) in checks.CHECKS.items():
     yield ([name, check.severity], counts[name])
 
@@ -141,14 +152,15 @@ def _Single(get: Callable[[clusterstate.ClusterConfig], Any]) -> _GetSamples:
   """Makes a function that yields one number, if there is one.
 
   """
-  def _Samples(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
-    number = confdmetrics.Number(get(config))
+  def _Samples(known: _Unpacked) -> Iterator[_Sample]:
+    number = confdmetrics.Number(get(known.config))
     if number is not None:
       yield ([], number)
   return _Samples
 
 
-def _ClusterInfo(config: clusterstate.ClusterConfig) -> Iterator[_Sample]:
+def _ClusterInfo(known: _Unpacked) -> Iterator[_Sample]:
+  config = known.config
   (major, rest) = divmod(config.version, 1000000)
   yield ([config.name, "%d.%d" % (major, rest // 10000)], 1)
 
@@ -278,6 +290,11 @@ def ConfigFamilies(states: _States, per_instance: bool = True
   @param per_instance: whether to have metrics for each instance
 
   """
+  unpacked = [
+    (state.cluster, _Unpacked(state.config, {
+      kind: state.config.tables[kind].Rows(fields)
+      for (kind, fields) in clusterstate.FIELDS.items()}))
+    for state in states if state.config is not None]
   for family in FAMILIES:
     if family.per_instance and not per_instance:
       continue
@@ -286,13 +303,12 @@ def ConfigFamilies(states: _States, per_instance: bool = True
     # Prometheus refuses two samples with the same labels. Names are unique,
     # unless the configuration is broken.
     seen: set[tuple[str, ...]] = set()
-    for state in states:
-      if state.config is not None:
-        for (values, number) in family.samples(state.config):
-          labels = (state.cluster, *map(confdmetrics.Label, values))
-          if labels not in seen:
-            seen.add(labels)
-            gauge.add_metric(labels, number)
+    for (cluster, known) in unpacked:
+      for (values, number) in family.samples(known):
+        labels = (cluster, *map(confdmetrics.Label, values))
+        if labels not in seen:
+          seen.add(labels)
+          gauge.add_metric(labels, number)
     yield gauge
 
 

@@ -14,16 +14,14 @@ Rule: functions here do no I/O. Names may hold anything; C{markup} escapes them.
 from __future__ import annotations
 
 import collections
-import urllib.parse
 
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
-from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import rowfilter
-from ganeti.confd.exporter import static
 from ganeti.confd.schema import columns
 from ganeti.confd.views import placement
 from ganeti.confd.views import svg
@@ -34,20 +32,8 @@ E = markup.E
 #: Most rows of a table on a page
 MAX_ROWS = 500
 
-#: Placeholder for the result of L{Rows} or L{Drawing}, which the cache keeps
-#: without the page around it. No name can be taken for it, as C{<} is escaped.
-PLACEHOLDER = markup.Markup("<!--here-->")
-
 #: The id of the text that says why there are no rows
 _ERROR = "wrong"
-
-_State = clusterstate.ClusterState
-
-
-def _FormatValue(value: Any) -> Optional[str]:
-  if isinstance(value, list):
-    return ", ".join(str(item) for item in value if item is not None)
-  return None if value is None else str(value)
 
 
 class Column(NamedTuple):
@@ -57,200 +43,57 @@ class Column(NamedTuple):
   field: str
   title: str
   is_number: bool = False
-  format: Callable[[Any], Optional[str]] = _FormatValue
+  format: Callable[[Any], Optional[str]] = layout.FormatValue
+  #: The kind of the objects whose names are in the column
+  kind: Optional[str] = None
 
 
-def _Role(value: Any) -> str:
-  return columns.ROLES.get(value, str(value))
+def Cell(column: Column, cluster: str, value: Any) -> markup.Content:
+  """Formats a value for a column.
+
+  """
+  if column.kind is None:
+    return column.format(value)
+  if isinstance(value, list):
+    return layout.Links(cluster, column.kind, value)
+  return layout.Link(cluster, column.kind, value)
+
+
+def FormatRole(value: Any) -> str:
+  return columns.ROLES.get(value, str(value)) if isinstance(value, str) \
+    else str(value)
 
 
 COLUMNS: dict[str, list[Column]] = {
   columns.NODE: [
-    Column("name", "Node"), Column("role", "Role", format=_Role),
-    Column("group", "Group"), Column("pip", "Primary IP"),
+    Column("name", "Node", kind=columns.NODE),
+    Column("role", "Role", format=FormatRole),
+    Column("group", "Group", kind=columns.GROUP), Column("pip", "Primary IP"),
     Column("pinst_cnt", "Primary instances", True),
     Column("sinst_cnt", "Secondary instances", True), Column("tags", "Tags")],
   columns.INSTANCE: [
-    Column("name", "Instance"), Column("pnode", "Primary node"),
-    Column("snodes", "Secondary nodes"), Column("admin_state", "State wanted"),
+    Column("name", "Instance", kind=columns.INSTANCE),
+    Column("pnode", "Primary node", kind=columns.NODE),
+    Column("snodes", "Secondary nodes", kind=columns.NODE),
+    Column("admin_state", "State wanted"),
     Column("be/maxmem", "Memory", True, humanize.FormatMebibytes),
     Column("be/vcpus", "vCPUs", True),
     Column("disk_usage", "Disks", True, humanize.FormatMebibytes),
     Column("os", "OS"), Column("nic.ips", "IPs"), Column("tags", "Tags")],
+  columns.GROUP: [
+    Column("name", "Group", kind=columns.GROUP),
+    Column("alloc_policy", "Allocation policy"),
+    Column("node_cnt", "Nodes", True),
+    Column("pinst_cnt", "Primary instances", True), Column("tags", "Tags")],
+  columns.NETWORK: [
+    Column("name", "Network", kind=columns.NETWORK),
+    Column("network", "Subnet"), Column("gateway", "Gateway"),
+    Column("network6", "IPv6 subnet"), Column("inst_cnt", "Instances", True),
+    Column("free_count", "Free addresses", True), Column("tags", "Tags")],
   }
 
-#: Titles of the pages with tables
-_TITLES = {
-  columns.NODE: "Nodes",
-  columns.INSTANCE: "Instances",
-  }
 
-
-def ClusterPath(cluster: str, page: str = "", **query: str) -> str:
-  path = "/%s/%s" % (urllib.parse.quote(cluster, safe=""), page)
-  text = urllib.parse.urlencode(
-    {name: value for (name, value) in query.items() if value})
-  return path + ("?" + text if text else "")
-
-
-def _Page(title: str, state: Optional[_State], page: str, summary: str,
-          live: markup.Content, form: markup.Content = None) -> str:
-  """Makes a whole page.
-
-  @param state: of the cluster that the page is about; None for all clusters
-  @param page: its name, in paths
-  @param summary: the state in few words, which screen readers read out when it
-    has changed
-  @param live: the part that C{update.js} replaces
-  @param form: stays as it is, with the text that is typed into it
-
-  """
-  links = [E("a", "Clusters", href="/",
-             aria_current="page" if state is None else None)]
-  events = "/events"
-  if state is not None:
-    cluster = state.cluster
-    events = ClusterPath(cluster, "events")
-    links += [E("a", text, href=ClusterPath(cluster, name),
-                aria_current="page" if name == page else None)
-              for (text, name) in [("Overview", ""), ("Nodes", "nodes"),
-                                   ("Instances", "instances"),
-                                   ("Map", "map")]]
-  return "<!DOCTYPE html>\n" + E(
-    "html",
-    E("head", E("meta", charset="utf-8"),
-      E("meta", name="viewport", content="width=device-width"),
-      E("title", title), E("link", rel="icon", href=static.ICON),
-      E("link", rel="stylesheet", href=static.STYLE),
-      E("script", src=static.SCRIPT, defer=True)),
-    E("body", E("nav", links, aria_label="Pages"),
-      E("main", E("h1", title), E("p", id="news", role="status"), form,
-        E("div", live, id="live", data_events=events, data_summary=summary))),
-    lang="en")
-
-
-def _FormatAge(seconds: float) -> str:
-  for (unit, size) in [("days", 86400), ("hours", 3600), ("minutes", 60)]:
-    if seconds >= 2 * size:
-      return "%d %s" % (seconds // size, unit)
-  return "%d seconds" % seconds
-
-
-def _Problem(state: _State) -> markup.Content:
-  """Says that the page may be out of date, and why.
-
-  """
-  if state.problem is None:
-    return None
-  text = "Nothing is known now: %s." % state.problem.rstrip(".")
-  if state.age is not None:
-    text += " What follows is what was known %s ago." % _FormatAge(state.age)
-  return E("p", text, class_="problem")
-
-
-def _Candidates(state: _State) -> list[clusterstatus.CandidateStatus]:
-  return [] if state.candidates is None else state.candidates.status.candidates
-
-
-def _CandidateProblems(state: _State) -> Optional[str]:
-  """Says how many candidates have a problem.
-
-  @return: None if none has
-
-  """
-  candidates = _Candidates(state)
-  bad = sum(bool(i.problem) for i in candidates)
-  if not bad:
-    return None
-  return "%d of %s with a problem" % (
-    bad, humanize.Count(len(candidates), "master candidate"))
-
-
-def _Judge(state: _State) -> tuple[str, str]:
-  """Sums up the state of a cluster.
-
-  @return: a class of the style sheet, and the word to show
-
-  """
-  if state.problem is not None:
-    return ("critical", "NO ANSWER")
-  config = state.config
-  severities = {i.severity for i in config.findings} if config else set()
-  if "critical" in severities or any(i.diverges for i in _Candidates(state)):
-    return ("critical", "CRITICAL")
-  if severities or _CandidateProblems(state):
-    return ("warning", "WARNING")
-  return ("ok", "OK")
-
-
-def _Badge(state: _State) -> markup.Markup:
-  (looks, text) = _Judge(state)
-  return E("span", text, class_="state " + looks)
-
-
-def _Summary(state: _State, with_serial: bool = True) -> str:
-  """Describes the state of a cluster in few words.
-
-  """
-  config = state.config
-  words = ["%s: %s" % (state.cluster, _Judge(state)[1])]
-  if config is not None and with_serial:
-    words += ["serial %d" % config.serial,
-              humanize.Count(len(config.findings), "finding")]
-  words += [text for text in [_CandidateProblems(state)] if text]
-  return ", ".join(words)
-
-
-class _Header(NamedTuple):
-  """A column's header.
-
-  """
-  title: str
-  is_number: bool = False
-  #: Target of its link; None for no link
-  href: Optional[str] = None
-  #: "ascending" or "descending" if the table is sorted by it
-  order: Optional[str] = None
-
-
-def _Head(header: _Header) -> markup.Markup:
-  content: markup.Content = header.title
-  if header.href is not None:
-    content = E("a", header.title, href=header.href)
-  arrow = {"ascending": " \u25b2", "descending": " \u25bc"}.get(
-    str(header.order))
-  return E("th", content, E("span", arrow, aria_hidden="true") if arrow else "",
-           scope="col", role="columnheader", aria_sort=header.order,
-           class_="number" if header.is_number else None)
-
-
-def _TableElement(label: str, headers: Sequence[_Header],
-                  rows: Sequence[Sequence[markup.Content]]) -> markup.Markup:
-  """Makes a table, which a narrow window shows as a list of cards.
-
-  The elements have these roles by default, but some browsers drop the defaults
-  where the style sheet changes how the elements are displayed.
-
-  @param label: the table's name for screen readers
-
-  """
-  def _Row(cells: Sequence[markup.Content]) -> markup.Markup:
-    (first, *rest) = cells
-    return E("tr", E("th", first, scope="row", role="rowheader"),
-             [E("td", cell, role="cell", data_title=header.title,
-                class_="number" if header.is_number else None)
-              for (header, cell) in zip(headers[1:], rest)], role="row")
-  is_sorted = any(header.href for header in headers)
-  return E("div", E(
-    "table",
-    E("thead", E("tr", [_Head(header) for header in headers], role="row"),
-      role="rowgroup"),
-    E("tbody", [_Row(row) for row in rows], role="rowgroup"),
-    class_="sorted" if is_sorted else None, role="table", aria_label=label),
-           class_="wide")
-
-
-def Clusters(clusters: Sequence[_State]) -> str:
+def Clusters(clusters: Sequence[layout.State]) -> str:
   """Makes the page that lists all clusters.
 
   """
@@ -260,17 +103,22 @@ def Clusters(clusters: Sequence[_State]) -> str:
     name = state.cluster
     numbers: list[markup.Content] = ["-"] * 4
     if config is not None:
-      numbers = [len(config.tables[columns.NODE]),
-                 len(config.tables[columns.INSTANCE]), len(config.findings),
+      numbers = [config.tables[columns.NODE].count,
+                 config.tables[columns.INSTANCE].count, len(config.findings),
                  config.serial]
-    rows.append([E("a", name, href=ClusterPath(name)), _Badge(state), *numbers,
-                 state.problem or _CandidateProblems(state)])
-  return _Page(
-    "Clusters", None, "", "; ".join(_Summary(i, False) for i in clusters),
-    _TableElement("Clusters", [
-      _Header("Cluster"), _Header("State"), _Header("Nodes", True),
-      _Header("Instances", True), _Header("Findings", True),
-      _Header("Serial", True), _Header("Problem")], rows))
+    rows.append([E("a", name, href=layout.ClusterPath(name)),
+                 layout.Badge(state), *numbers,
+                 state.problem or layout.CandidateProblems(state)])
+  return layout.Page(
+    "Clusters", None, "", "; ".join(layout.Summary(i, False) for i in clusters),
+    layout.TableElement("Clusters", layout.Headers(
+      "Cluster", "State", "Nodes", "Instances", "Findings", "Serial", "Problem",
+      numbers=["Nodes", "Instances", "Findings", "Serial"]), rows))
+
+
+def Severity(severity: str) -> markup.Markup:
+  return E("strong", severity.upper(),
+           class_="severe" if severity == "critical" else None)
 
 
 def _Findings(config: clusterstate.ClusterConfig) -> markup.Content:
@@ -284,50 +132,48 @@ def _Findings(config: clusterstate.ClusterConfig) -> markup.Content:
     text += ", of which the first %d are shown" % len(shown)
   return [
     E("p", text),
-    _TableElement(
-      "Findings", [_Header("What"), _Header("Severity"), _Header("Finding"),
-                   _Header("What to do")],
-      [[i.subject, E("strong", i.severity.upper(), class_="severe" if
-                     i.severity == "critical" else None), i.text, i.advice]
-       for i in shown])]
+    layout.TableElement(
+      "Findings", layout.Headers("What", "Severity", "Finding", "What to do"),
+      [[i.subject, Severity(i.severity), i.text, i.advice] for i in shown])]
 
 
-def _CandidatesTable(state: _State) -> markup.Content:
+def _CandidatesTable(state: layout.State) -> markup.Content:
   if state.candidates is None:
     return E("p", "The candidates have not been asked yet.")
-  return _TableElement(
+  return layout.TableElement(
     "Master candidates",
-    [_Header("Address"), _Header("Node"), _Header("Answers"),
-     _Header("Round trip", True), _Header("Serial", True),
-     _Header("Behind", True), _Header("Problem")],
+    layout.Headers("Address", "Node", "Answers", "Round trip", "Serial",
+                   "Behind", "Problem",
+                   numbers=["Round trip", "Serial", "Behind"]),
     [[i.address, i.name, "yes" if i.answers else "no",
       None if i.round_trip is None else "%.1f ms" % (1000 * i.round_trip),
       i.serial, i.behind, i.problem]
-     for i in _Candidates(state)])
+     for i in layout.Candidates(state)])
 
 
-def Overview(state: _State) -> str:
+def Overview(state: layout.State) -> str:
   """Makes the page about the state of a cluster.
 
   """
   config = state.config
-  content: list[markup.Content] = [E("p", _Badge(state)), _Problem(state)]
+  content: list[markup.Content] = [E("p", layout.Badge(state)),
+                                   layout.Problem(state)]
   if config is not None:
     summary: list[tuple[str, markup.Content]] = [
       ("Name", config.name), ("Serial", config.serial),
-      ("Nodes", len(config.tables[columns.NODE])),
-      ("Instances", len(config.tables[columns.INSTANCE]))]
+      ("Nodes", config.tables[columns.NODE].count),
+      ("Instances", config.tables[columns.INSTANCE].count)]
     content += [
       E("dl", [(E("dt", title), E("dd", value)) for (title, value) in summary])]
   content += [E("h2", "Master candidates"),
               _CandidatesTable(state)]
   if config is not None:
     content += [E("h2", "Findings"), _Findings(config)]
-  return _Page("Cluster %s" % state.cluster, state, "", _Summary(state),
-               content)
+  return layout.Page("Cluster %s" % state.cluster, state, "",
+                     layout.Summary(state), content)
 
 
-def Map(state: _State, drawing: markup.Markup) -> str:
+def Map(state: layout.State, drawing: markup.Markup) -> str:
   """Makes the page with the drawing of nodes and instances.
 
   @param drawing: from L{Drawing}
@@ -339,13 +185,14 @@ def Map(state: _State, drawing: markup.Markup) -> str:
     # An element can be scrolled by keys only while it has the focus
     content = [
       E("p", "The same as tables: ",
-        E("a", "nodes", href=ClusterPath(cluster, "nodes")), ", ",
-        E("a", "instances", href=ClusterPath(cluster, "instances")), ". ",
-        E("a", "The drawing alone", href=ClusterPath(cluster, "map.svg"))),
+        E("a", "nodes", href=layout.ClusterPath(cluster, "nodes")), ", ",
+        E("a", "instances", href=layout.ClusterPath(cluster, "instances")),
+        ". ", E("a", "The drawing alone",
+                href=layout.ClusterPath(cluster, "map.svg"))),
       E("div", drawing, class_="wide", tabindex=0, role="region",
         aria_label="Drawing")]
-  return _Page("Map of %s" % cluster, state, "map", _Summary(state),
-               [_Problem(state), content])
+  return layout.Page("Map of %s" % cluster, state, "map", layout.Summary(state),
+               [layout.Problem(state), content])
 
 
 def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool
@@ -353,19 +200,47 @@ def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool
   """Draws a cluster, as SVG.
 
   """
-  def _Rows(kind: str) -> list[list[Any]]:
-    return [[row[field] for field in placement.FIELDS[kind]]
-            for row in config.tables[kind]]
+  def _Values(kind: str) -> Iterator[list[Any]]:
+    return config.tables[kind].Values(placement.FIELDS[kind])
   return markup.Markup(svg.Draw(
-    [placement.NodeSummary(*row) for row in _Rows(columns.NODE)],
-    [placement.InstanceSummary(*row) for row in _Rows(columns.INSTANCE)],
-    "%s, serial %d" % (cluster, config.serial), with_style))
+    [placement.NodeSummary(*row) for row in _Values(columns.NODE)],
+    [placement.InstanceSummary(*row) for row in _Values(columns.INSTANCE)],
+    "%s, serial %d" % (cluster, config.serial), with_style,
+    lambda kind, name: layout.ObjectPath(cluster, kind, name)))
+
+
+def NotFound(state: Optional[layout.State], text: str) -> str:
+  """Makes the page in place of one that does not exist.
+
+  @param state: of the cluster in the path; None if there is no such cluster
+
+  """
+  content: list[markup.Content] = [E("p", text, class_="problem")]
+  if state is not None:
+    content.append(E("p", E("a", "Cluster %s" % state.cluster,
+                            href=layout.ClusterPath(state.cluster))))
+  content.append(E("p", E("a", "All clusters", href="/")))
+  return layout.Page("Not found", state, "nowhere",
+                     "" if state is None else layout.Summary(state), content)
+
+
+def _TableName(kind: str) -> str:
+  """Returns the name of a kind's table in paths.
+
+  """
+  return kind + "s"
+
+
+def _Title(kind: str) -> str:
+  return _TableName(kind).capitalize()
 
 
 def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
   example = {
     columns.NODE: 'not offline and group == "default"',
     columns.INSTANCE: 'be/maxmem > 4096 and "x" in tags',
+    columns.GROUP: 'node_cnt > 10',
+    columns.NETWORK: 'free_count < 10',
     }[kind]
   return E("form",
            E("label", "Filter, in Ganeti's language (as %s)" % example,
@@ -377,7 +252,7 @@ def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
            E("input", type="submit", value="Show"), method="get")
 
 
-def Table(state: _State, kind: str, condition: str, order: str,
+def Table(state: layout.State, kind: str, condition: str, order: str,
           rows: markup.Content) -> str:
   """Makes the page with rows of a table.
 
@@ -386,9 +261,9 @@ def Table(state: _State, kind: str, condition: str, order: str,
   @param rows: from L{Rows} or L{Error}
 
   """
-  return _Page("%s of %s" % (_TITLES[kind], state.cluster), state,
-               _TITLES[kind].lower(), _Summary(state),
-               [_Problem(state),
+  return layout.Page("%s of %s" % (_Title(kind), state.cluster), state,
+               _TableName(kind), layout.Summary(state),
+               [layout.Problem(state),
                 rows if state.config is not None else None],
                _FilterForm(kind, condition, order))
 
@@ -407,27 +282,29 @@ def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
   @raise rowfilter.BadRequest: filter or order are wrong
 
   """
-  selected = rowfilter.Select(config, kind, condition, order)
-  page = _TITLES[kind].lower()
+  cells = COLUMNS[kind]
+  selected = rowfilter.Select(config, kind, condition, order,
+                              [column.field for column in cells])
+  page = _TableName(kind)
   shown = selected.rows[:MAX_ROWS]
   text = "%d of %d" % (len(selected.rows), selected.total)
   if len(shown) < len(selected.rows):
     text += ", of which the first %d are shown; a filter shows others" % (
       len(shown))
-  cells = COLUMNS[kind]
   # By default rows are sorted by name
   orders = {order or "name": "ascending"}
   if order.startswith("-"):
     orders = {order[1:]: "descending"}
   headers = [
-    _Header(column.title, column.is_number, ClusterPath(
+    layout.Header(column.title, column.is_number, layout.ClusterPath(
       cluster, page, filter=condition,
       sort="-" + column.field if orders.get(column.field) == "ascending"
       else column.field), orders.get(column.field))
     for column in cells]
   return markup.Join(
-    E("p", text, ". ", E("a", "As JSON", href=ClusterPath(
+    E("p", text, ". ", E("a", "As JSON", href=layout.ClusterPath(
       cluster, page + ".json", filter=condition, sort=order))),
-    _TableElement(_TITLES[kind], headers,
-                  [[column.format(row[column.field]) for column in cells]
-                   for row in shown]))
+    layout.TableElement(
+      _Title(kind), headers,
+      [[Cell(column, cluster, row[column.field]) for column in cells]
+       for row in shown]))

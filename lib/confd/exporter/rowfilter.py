@@ -16,6 +16,7 @@ from typing import NamedTuple, Sequence
 from ganeti.confd.clientlib import filters
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import forked
+from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
@@ -31,41 +32,43 @@ class Selection(NamedTuple):
   """Some rows of a table.
 
   """
-  rows: list[clusterstate.Row]
+  rows: list[rowstore.Row]
   #: Number of rows in the table
   total: int
 
 
 def Select(config: clusterstate.ClusterConfig, kind: str, condition: str,
-           order: str) -> Selection:
+           order: str, fields: Sequence[str]) -> Selection:
   """Selects rows.
 
   @param kind: one of C{columns.KINDS}
   @param condition: a filter; empty for all rows
   @param order: the field to sort by, with a "-" before it for descending order;
     empty for the order of names
+  @param fields: the fields of the result
   @raise BadRequest: filter or order are wrong
 
   """
-  rows = config.tables[kind]
-  fields = clusterstate.Fields(kind)
-  selected = list(rows)
+  table = config.tables[kind]
+  parsed = None
   if condition.strip():
-    parsed = _Parse(kind, condition, fields)
-    # The last value of each is its index
-    values = [[row[field] for field in fields] + [i]
-              for (i, row) in enumerate(rows)]
+    parsed = _Parse(kind, condition, table.fields)
+  (key, is_reverse) = (order.lstrip("-"), order.startswith("-"))
+  if key and key not in table.fields:
+    raise BadRequest(_UnknownField(key, table.fields))
+  needed = list(dict.fromkeys([*fields, *([key] if key else []),
+                               *(parsed.fields if parsed else [])]))
+  values = list(table.Values(needed))
+  if parsed is not None:
     try:
-      selected = [rows[found[-1]] for found in parsed.Select(fields, values)]
+      values = parsed.Select(needed, values)
     except filters.FilterError as err:
       raise BadRequest(str(err)) from err
-  if order:
-    (field, is_reverse) = (order.lstrip("-"), order.startswith("-"))
-    if field not in fields:
-      raise BadRequest(_UnknownField(field, fields))
-    selected.sort(key=lambda row: naturalorder.AnyKey(row[field]),
-                  reverse=is_reverse)
-  return Selection(selected, len(rows))
+  if key:
+    column = needed.index(key)
+    values.sort(key=lambda row: naturalorder.AnyKey(row[column]),
+                reverse=is_reverse)
+  return Selection([dict(zip(fields, row)) for row in values], table.count)
 
 
 def _Parse(kind: str, condition: str, fields: Sequence[str]) -> filters.Filter:

@@ -33,22 +33,26 @@ import ipaddress
 import json
 import logging
 
-from typing import Any, AsyncGenerator, Awaitable, Callable, Iterable
+from typing import Any, AsyncGenerator, Awaitable, Callable, Iterable, \
+  Optional, Sequence
 
 import prometheus_client
 
 from ganeti import errors
+from ganeti.confd.export import sanitize
 from ganeti.confd.exporter import cache
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import http1
+from ganeti.confd.exporter import layout
+from ganeti.confd.exporter import lookup
 from ganeti.confd.exporter import metrics
+from ganeti.confd.exporter import objectpages
 from ganeti.confd.exporter import pages
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.exporter import static
 from ganeti.confd.exporter import watcher
-from ganeti.confd.schema import columns
 
 
 #: Most event streams (server-sent events)
@@ -67,10 +71,12 @@ _JSON_TYPE = "application/json; charset=utf-8"
 #: A drawing contains its style
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-_TABLES = {
-  "nodes": columns.NODE,
-  "instances": columns.INSTANCE,
-  }
+#: How many objects an error names
+_LISTED = 10
+
+#: The first byte of an answer about one object: the page follows, or the path
+#: of the page
+(_PAGE, _ELSEWHERE) = (b"=", b">")
 
 #: Limits of the three caches: answers without parameters, with parameters, and
 #: with a filter. A slow filter must not delay the others, so two answers with
@@ -150,6 +156,43 @@ def _BadRequest(err: rowfilter.BadRequest) -> http1.Response:
   return http1.Response(400, _JSON_TYPE, [_Json({"error": str(err)})])
 
 
+def _NotFound(text: str, state: Optional[clusterstate.ClusterState] = None
+              ) -> http1.Response:
+  return http1.Response(404, _HTML_TYPE, [
+    pages.NotFound(state, text).encode("utf-8")])
+
+
+def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
+                kinds: Sequence[str], word: str) -> bytes:
+  """Makes the answer about an object.
+
+  @param kinds: the kind in the path; all kinds if the path has none
+  @param word: the object's name, short name or UUID
+  @return: L{_PAGE} and the page's content, or L{_ELSEWHERE} and the path of
+    the page
+  @raise forked.BadRequest: there is no such object, or there are several
+
+  """
+  found = lookup.FindObjects(config, kinds, word)
+  if not found:
+    raise forked.BadRequest("Cluster %s has no %s of the name %s." % (
+      cluster, " or ".join(kinds), sanitize.Show(word)))
+  first = found[0]
+  # The page of the first of several objects of one name links to the others
+  if len(kinds) == 1 and word in (first.name, first.uuid):
+    return _PAGE + objectpages.Content(config, cluster, first.kind,
+                                       first.row).encode("utf-8")
+  if len(found) > 1:
+    raise forked.BadRequest("%s may be any of these: %s." % (
+      sanitize.Show(word),
+      ", ".join("%s %s" % (i.kind, i.name) for i in found[:_LISTED])))
+  target = (layout.ObjectPath(cluster, first.kind, first.name) or
+            layout.ObjectPath(cluster, first.kind, first.uuid))
+  if target is None:
+    raise forked.BadRequest("No path can have the name of this object.")
+  return _ELSEWHERE + target.encode("ascii")
+
+
 def _Static(content_type: str, data: bytes) -> _Handler:
   """Makes a handler that always returns the same.
 
@@ -202,10 +245,8 @@ class Server:
     #: By the last part of the path
     self._cluster_handlers: dict[str, _ClusterHandler] = {
       "": self._Overview,
-      "nodes": self._Table,
-      "instances": self._Table,
-      "nodes.json": self._TableJson,
-      "instances.json": self._TableJson,
+      **dict.fromkeys(layout.TABLES, self._Table),
+      **{name + ".json": self._TableJson for name in layout.TABLES},
       "map": self._Map,
       "map.svg": self._Drawing,
       "events": self._ClusterEvents,
@@ -244,13 +285,40 @@ class Server:
     handler = self._handlers.get(request.path)
     if handler is not None:
       return await handler(request)
-    if len(request.path) == 3:
-      (_, cluster, page) = request.path
-      found = self._watchers.get(cluster)
-      for_cluster = self._cluster_handlers.get(page)
-      if found is not None and for_cluster is not None:
+    (_, cluster, *rest) = request.path
+    found = self._watchers.get(cluster)
+    if found is None or not rest:
+      return _NotFound("There is no such page.")
+    if len(rest) == 1:
+      for_cluster = self._cluster_handlers.get(rest[0])
+      if for_cluster is not None:
         return await for_cluster(request, found)
-    raise http1.Refused(404)
+      return await self._Object(found, lookup.KINDS, rest[0])
+    if len(rest) == 2 and rest[0] in lookup.KINDS:
+      return await self._Object(found, rest[:1], rest[1])
+    return _NotFound("There is no such page.", found.state)
+
+  async def _Object(self, found: watcher.Watcher, kinds: Sequence[str],
+                    word: str) -> http1.Response:
+    """Answers with the page about an object, or with the path of that page.
+
+    @param kinds: the kind in the path; all kinds if the path has none
+
+    """
+    config = self._Config(found)
+    try:
+      body = await self._varied.Get(
+        ("object", found.cluster, *kinds, word),
+        self._Version([found.cluster]),
+        lambda: _FindObject(config, found.cluster, kinds, word))
+    except forked.BadRequest as err:
+      return _NotFound(str(err), found.state)
+    if body.data[:1] == _ELSEWHERE:
+      return http1.Response(302, http1.TEXT_TYPE, headers={
+        "Location": str(body.data[1:], "ascii")})
+    return self._Html(
+      objectpages.Object(found.state, kinds[0], word, layout.PLACEHOLDER),
+      body, len(_PAGE))
 
   @staticmethod
   def _Config(found: watcher.Watcher) -> clusterstate.ClusterConfig:
@@ -282,15 +350,17 @@ class Server:
     return self._varied if has_more else self._plain
 
   @staticmethod
-  def _Html(text: str, content: cache.Body = cache.EMPTY) -> http1.Response:
+  def _Html(text: str, content: cache.Body = cache.EMPTY, start: int = 0
+            ) -> http1.Response:
     """Makes a response of a page.
 
-    @param content: comes in place of L{pages.PLACEHOLDER}
+    @param content: comes in place of L{layout.PLACEHOLDER}
+    @param start: how many bytes of the content are left out
 
     """
-    (head, _, tail) = text.partition(pages.PLACEHOLDER)
+    (head, _, tail) = text.partition(layout.PLACEHOLDER)
     return http1.Response(
-      200, _HTML_TYPE, [head.encode("utf-8"), content.data,
+      200, _HTML_TYPE, [head.encode("utf-8"), content.data[start:],
                         tail.encode("utf-8")], owner=content)
 
   async def _Clusters(self, _: http1.Request) -> http1.Response:
@@ -312,7 +382,7 @@ class Server:
     drawing = cache.EMPTY
     if found.state.config is not None:
       drawing = await self._Draw(found, False)
-    return self._Html(pages.Map(found.state, pages.PLACEHOLDER), drawing)
+    return self._Html(pages.Map(found.state, layout.PLACEHOLDER), drawing)
 
   async def _Drawing(self, _: http1.Request, found: watcher.Watcher
                      ) -> http1.Response:
@@ -329,7 +399,7 @@ class Server:
 
     """
     (name, _, _) = request.path[-1].partition(".")
-    return (_TABLES[name], request.query.get("filter", "").strip(),
+    return (layout.TABLES[name], request.query.get("filter", "").strip(),
             request.query.get("sort", ""))
 
   async def _Table(self, request: http1.Request, found: watcher.Watcher
@@ -348,7 +418,7 @@ class Server:
       except (rowfilter.BadRequest, forked.Failed) as err:
         rows = cache.Body(pages.Error(str(err)).encode("utf-8"))
     return self._Html(pages.Table(found.state, kind, condition, order,
-                                  pages.PLACEHOLDER), rows)
+                                  layout.PLACEHOLDER), rows)
 
   async def _TableJson(self, request: http1.Request, found: watcher.Watcher
                        ) -> http1.Response:
@@ -358,7 +428,9 @@ class Server:
       rows = await self._Queue(condition, bool(order)).Get(
         ("json", found.cluster, kind, condition, order),
         self._Version([found.cluster]),
-        lambda: _Json(rowfilter.Select(config, kind, condition, order).rows))
+        lambda: _Json(rowfilter.Select(
+          config, kind, condition, order,
+          clusterstate.JsonFields(kind)).rows))
     except rowfilter.BadRequest as err:
       return _BadRequest(err)
     head = _Json({"serial": config.serial, "age": found.state.age})
@@ -370,7 +442,7 @@ class Server:
     an error.
 
     """
-    kind = _TABLES[request.path[-1]]
+    kind = layout.TABLES[request.path[-1]]
     names = list(self._watchers)
     query = dict(request.query)
     wanted = query.pop(discovery.CLUSTER, None)

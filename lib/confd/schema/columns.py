@@ -161,6 +161,10 @@ BE_PARAMS = Params("be/", "Backend", {
   "vcpus": ("ConfigVCPUs", NUMBER),
   })
 
+#: Hypervisor parameters that are set for the whole cluster only
+HV_GLOBALS = frozenset(["migration_bandwidth", "migration_mode",
+                        "migration_port", "xen_cmd"])
+
 HV_PARAMS = Params("hv/", "Hypervisor", {
   "acpi": ("ACPI", BOOL),
   "boot_order": ("Boot_order", OTHER),

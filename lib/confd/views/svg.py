@@ -16,8 +16,10 @@ Rule: the text is well-formed XML with any names, and no name becomes markup.
 from __future__ import annotations
 
 import collections
+import contextlib
 
-from typing import Counter, Iterable, NamedTuple, Sequence
+from typing import Callable, Counter, Iterable, Iterator, NamedTuple, \
+  Optional, Sequence
 from xml.sax import saxutils
 
 from ganeti.confd import humanize
@@ -102,12 +104,34 @@ _STATES = {
   }
 
 
+#: Returns the address of the page about an object, by its kind (one of
+#: C{columns.KINDS}) and name; None if there is no such page
+FindPage = Callable[[str, str], Optional[str]]
+
+
+def _FindNoPage(_kind: str, _name: str) -> Optional[str]:
+  return None
+
+
 class _Pen:
   """Formats SVG elements.
 
   """
-  def __init__(self) -> None:
+  def __init__(self, find_page: FindPage) -> None:
     self.lines: list[str] = []
+    self._find_page = find_page
+
+  @contextlib.contextmanager
+  def Link(self, kind: str, name: str) -> Iterator[None]:
+    """Makes all that is drawn meanwhile a link to the page about an object.
+
+    """
+    page = self._find_page(kind, name)
+    if page is not None:
+      self.lines.append("<a href=%s>" % saxutils.quoteattr(page))
+    yield
+    if page is not None:
+      self.lines.append("</a>")
 
   def Text(self, x: float, y: float, text: str, looks: str = "",
            turn: int = 0) -> None:
@@ -240,8 +264,9 @@ class _Drawing:
       pen.Line(x, y, x + _BOX, y + height, "cross")
       pen.Line(x, y + height, x + _BOX, y, "cross")
     text_y = y + _LINE - 3
-    pen.Text(x + _PAD, text_y,
-             _Shorten(self._node_names.Short(node.name), _BESIDE_ROLE))
+    with pen.Link(columns.NODE, node.name):
+      pen.Text(x + _PAD, text_y,
+               _Shorten(self._node_names.Short(node.name), _BESIDE_ROLE))
     pen.Text(x + _BOX - _PAD, text_y, role, "small right")
     text_y += _LINE
     pen.Text(x + _PAD, text_y, "%d+%s instances" % (
@@ -252,19 +277,31 @@ class _Drawing:
 
   def _DrawInstances(self, pen: _Pen, x: float, y: float,
                      node: placement.NodeSummary) -> None:
-    a_row = (_BOX - 2 * _PAD) // _SQUARE_STEP
     for (i, instance) in enumerate(self._on[node.name]):
-      looks = _STATES.get(instance.state, "other")
-      tip = _Tip(instance)
-      if self._named:
-        pen.Rectangle(x, y + i * _LINE + 3, _SQUARE, _SQUARE, looks, tip)
-        pen.Text(x + _SQUARE_STEP + 3, y + i * _LINE + _SQUARE + 3,
-                 _Shorten(self._instance_names.Short(instance.name), _ALONE),
-                 "small")
-      else:
-        pen.Rectangle(x + i % a_row * _SQUARE_STEP,
-                      y + i // a_row * _SQUARE_STEP + 2, _SQUARE, _SQUARE,
-                      looks, tip)
+      with pen.Link(columns.INSTANCE, instance.name):
+        self._DrawInstance(pen, x, y, i, instance)
+
+  def _DrawInstance(self, pen: _Pen, x: float, y: float, index: int,
+                    instance: placement.InstanceSummary) -> None:
+    """Draws an instance.
+
+    @param x: the left edge of all instances in the same box
+    @param y: their upper edge
+    @param index: the instance's position among them
+
+    """
+    looks = _STATES.get(instance.state, "other")
+    tip = _Tip(instance)
+    if self._named:
+      pen.Rectangle(x, y + index * _LINE + 3, _SQUARE, _SQUARE, looks, tip)
+      pen.Text(x + _SQUARE_STEP + 3, y + index * _LINE + _SQUARE + 3,
+               _Shorten(self._instance_names.Short(instance.name), _ALONE),
+               "small")
+    else:
+      a_row = (_BOX - 2 * _PAD) // _SQUARE_STEP
+      pen.Rectangle(x + index % a_row * _SQUARE_STEP,
+                    y + index // a_row * _SQUARE_STEP + 2, _SQUARE, _SQUARE,
+                    looks, tip)
 
 
 class _Pair(NamedTuple):
@@ -399,16 +436,17 @@ def _Legend(pen: _Pen, y: float) -> float:
 
 def Draw(nodes: Sequence[placement.NodeSummary],
          instances: Sequence[placement.InstanceSummary], title: str,
-         with_style: bool = True) -> str:
+         with_style: bool = True, find_page: FindPage = _FindNoPage) -> str:
   """Draws a cluster.
 
   @param title: the heading above the drawing
   @param with_style: whether the drawing contains L{STYLE}, which a page may
     have already
+  @param find_page: for links to the pages about nodes and instances
   @return: an svg element
 
   """
-  pen = _Pen()
+  pen = _Pen(find_page)
   y = float(_MARGIN + _LINE)
   pen.Text(_MARGIN, y, title, "title")
   y = _Legend(pen, y + _LINE + 4)

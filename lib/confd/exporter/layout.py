@@ -1,0 +1,280 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The parts that all pages have: the frame, links, tables, and the state.
+
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.parse
+
+from typing import Any, NamedTuple, Optional, Sequence
+
+from ganeti.confd import humanize
+from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import markup
+from ganeti.confd.exporter import static
+from ganeti.confd.schema import columns
+
+
+E = markup.E
+
+#: Placeholder for a part that the cache keeps without the page around it. No
+#: name can be taken for it, as C{<} is escaped.
+PLACEHOLDER = markup.Markup("<!--here-->")
+
+State = clusterstate.ClusterState
+
+
+#: Kinds of objects that have pages, and the pages with tables of them, by name
+TABLES = {
+  "nodes": columns.NODE,
+  "instances": columns.INSTANCE,
+  "groups": columns.GROUP,
+  "networks": columns.NETWORK,
+  }
+
+
+def _Quote(segment: str) -> str:
+  # JSON may have half of a surrogate pair, which UTF-8 cannot have
+  return urllib.parse.quote(segment, safe="", errors="surrogatepass")
+
+
+def ClusterPath(cluster: str, page: str = "", **query: str) -> str:
+  path = "/%s/%s" % (_Quote(cluster), page)
+  text = urllib.parse.urlencode(
+    {name: value for (name, value) in query.items() if value},
+    errors="surrogatepass")
+  return path + ("?" + text if text else "")
+
+
+def ObjectPath(cluster: str, kind: str, name: Any) -> Optional[str]:
+  """Returns the path of the page about an object.
+
+  @param name: the object's name, or its UUID
+  @return: None if no path can have the name
+
+  """
+  if not isinstance(name, str) or name in ("", ".", ".."):
+    return None
+  return ClusterPath(cluster, "%s/%s" % (kind, _Quote(name)))
+
+
+def Link(cluster: str, kind: str, name: Any) -> markup.Content:
+  """Makes a link to the page about an object.
+
+  @param name: the text itself if there can be no such page
+
+  """
+  path = ObjectPath(cluster, kind, name)
+  if path is None:
+    return None if name is None else str(name)
+  return E("a", name, href=path)
+
+
+def Links(cluster: str, kind: str, names: Any) -> markup.Content:
+  """Makes links to several objects, with commas between them.
+
+  """
+  content: list[markup.Content] = []
+  for name in Items(names):
+    content += [", " if content else None, Link(cluster, kind, name)]
+  return content
+
+
+def Items(value: Any) -> list[Any]:
+  """Returns the items of a list; none if the value is no list.
+
+  In a broken configuration, any value may be of another type.
+
+  """
+  return [item for item in value if item is not None] \
+    if isinstance(value, list) else []
+
+
+def FormatValue(value: Any) -> Optional[str]:
+  if isinstance(value, list):
+    return ", ".join(str(item) for item in value if item is not None)
+  return None if value is None else str(value)
+
+
+def FormatTime(seconds: Any) -> Optional[str]:
+  """Formats a time, in seconds since the epoch.
+
+  """
+  if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+    return FormatValue(seconds)
+  try:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+  except (OverflowError, OSError, ValueError):
+    return str(seconds)
+
+
+def Page(title: str, state: Optional[State], page: str, summary: str,
+          live: markup.Content, form: markup.Content = None) -> str:
+  """Makes a whole page.
+
+  @param state: of the cluster that the page is about; None for all clusters
+  @param page: its name, in paths
+  @param summary: the state in few words, which screen readers read out when it
+    has changed
+  @param live: the part that C{update.js} replaces
+  @param form: stays as it is, with the text that is typed into it
+
+  """
+  links = [E("a", "Clusters", href="/",
+             aria_current="page" if state is None else None)]
+  events = "/events"
+  if state is not None:
+    cluster = state.cluster
+    events = ClusterPath(cluster, "events")
+    links += [E("a", text, href=ClusterPath(cluster, name),
+                aria_current="page" if name == page else None)
+              for (text, name) in [
+                  ("Overview", ""), *((i.capitalize(), i) for i in TABLES),
+                  ("Map", "map")]]
+  return "<!DOCTYPE html>\n" + E(
+    "html",
+    E("head", E("meta", charset="utf-8"),
+      E("meta", name="viewport", content="width=device-width"),
+      E("title", title), E("link", rel="icon", href=static.ICON),
+      E("link", rel="stylesheet", href=static.STYLE),
+      E("script", src=static.SCRIPT, defer=True)),
+    E("body", E("nav", links, aria_label="Pages"),
+      E("main", E("h1", title), E("p", id="news", role="status"), form,
+        E("div", live, id="live", data_events=events, data_summary=summary))),
+    lang="en")
+
+
+def _FormatAge(seconds: float) -> str:
+  for (unit, size) in [("days", 86400), ("hours", 3600), ("minutes", 60)]:
+    if seconds >= 2 * size:
+      return "%d %s" % (seconds // size, unit)
+  return "%d seconds" % seconds
+
+
+def Problem(state: State) -> markup.Content:
+  """Says that the page may be out of date, and why.
+
+  """
+  if state.problem is None:
+    return None
+  text = "Nothing is known now: %s." % state.problem.rstrip(".")
+  if state.age is not None:
+    text += " What follows is what was known %s ago." % _FormatAge(state.age)
+  return E("p", text, class_="problem")
+
+
+def Candidates(state: State) -> list[clusterstatus.CandidateStatus]:
+  return [] if state.candidates is None else state.candidates.status.candidates
+
+
+def CandidateProblems(state: State) -> Optional[str]:
+  """Says how many candidates have a problem.
+
+  @return: None if none has
+
+  """
+  candidates = Candidates(state)
+  bad = sum(bool(i.problem) for i in candidates)
+  if not bad:
+    return None
+  return "%d of %s with a problem" % (
+    bad, humanize.Count(len(candidates), "master candidate"))
+
+
+def Judge(state: State) -> tuple[str, str]:
+  """Sums up the state of a cluster.
+
+  @return: a class of the style sheet, and the word to show
+
+  """
+  if state.problem is not None:
+    return ("critical", "NO ANSWER")
+  config = state.config
+  severities = {i.severity for i in config.findings} if config else set()
+  if "critical" in severities or any(i.diverges for i in Candidates(state)):
+    return ("critical", "CRITICAL")
+  if severities or CandidateProblems(state):
+    return ("warning", "WARNING")
+  return ("ok", "OK")
+
+
+def Badge(state: State) -> markup.Markup:
+  (looks, text) = Judge(state)
+  return E("span", text, class_="state " + looks)
+
+
+def Summary(state: State, with_serial: bool = True) -> str:
+  """Describes the state of a cluster in few words.
+
+  """
+  config = state.config
+  words = ["%s: %s" % (state.cluster, Judge(state)[1])]
+  if config is not None and with_serial:
+    words += ["serial %d" % config.serial,
+              humanize.Count(len(config.findings), "finding")]
+  words += [text for text in [CandidateProblems(state)] if text]
+  return ", ".join(words)
+
+
+class Header(NamedTuple):
+  """A column's header.
+
+  """
+  title: str
+  is_number: bool = False
+  #: Target of its link; None for no link
+  href: Optional[str] = None
+  #: "ascending" or "descending" if the table is sorted by it
+  order: Optional[str] = None
+
+
+def Headers(*titles: str, numbers: Sequence[str] = ()) -> list[Header]:
+  """Makes headers without links.
+
+  @param numbers: the titles of columns with numbers
+
+  """
+  return [Header(title, title in numbers) for title in titles]
+
+
+def _Head(header: Header) -> markup.Markup:
+  content: markup.Content = header.title
+  if header.href is not None:
+    content = E("a", header.title, href=header.href)
+  arrow = {"ascending": " \u25b2", "descending": " \u25bc"}.get(
+    str(header.order))
+  return E("th", content, E("span", arrow, aria_hidden="true") if arrow else "",
+           scope="col", role="columnheader", aria_sort=header.order,
+           class_="number" if header.is_number else None)
+
+
+def TableElement(label: str, headers: Sequence[Header],
+                  rows: Sequence[Sequence[markup.Content]]) -> markup.Markup:
+  """Makes a table, which a narrow window shows as a list of cards.
+
+  The elements have these roles by default, but some browsers drop the defaults
+  where the style sheet changes how the elements are displayed.
+
+  @param label: the table's name for screen readers
+
+  """
+  def _Row(cells: Sequence[markup.Content]) -> markup.Markup:
+    (first, *rest) = cells
+    return E("tr", E("th", first, scope="row", role="rowheader"),
+             [E("td", cell, role="cell", data_title=header.title,
+                class_="number" if header.is_number else None)
+              for (header, cell) in zip(headers[1:], rest)], role="row")
+  is_sorted = any(header.href for header in headers)
+  return E("div", E(
+    "table",
+    E("thead", E("tr", [_Head(header) for header in headers], role="row"),
+      role="rowgroup"),
+    E("tbody", [_Row(row) for row in rows], role="rowgroup"),
+    class_="sorted" if is_sorted else None, role="table", aria_label=label),
+           class_="wide")
