@@ -15,8 +15,8 @@ Rule 1: an item is redacted before any part of it is stored.
 
 Rule 2: the result is the same as if the whole text was parsed at once. Of equal
 keys in an object, the last value counts, in the position of the first. A text
-that is not JSON is parsed as a whole with simplejson, whose error message gives
-the position of the syntax error.
+that is not JSON is parsed as a whole, so that the error message has the
+position of the syntax error.
 
 """
 
@@ -26,8 +26,6 @@ import codecs
 import functools
 import json
 import re
-
-import simplejson
 
 from ganeti import errors
 from ganeti.confd.config import lenient
@@ -303,14 +301,14 @@ class Document:
 
     """
     secrets: redaction.Secrets = {}
-    decoder = simplejson.JSONDecoder(
+    decoder = json.JSONDecoder(
       parse_constant=_ReadAsNull,
       object_hook=functools.partial(redaction.Object, secrets))
     try:
-      stored = decoder.decode(text)
+      stored = decoder.decode(text.decode("utf-8-sig"))
     except UnicodeDecodeError as err:
       raise errors.ConfigurationError("not UTF-8 at byte %d" % err.start)
-    except simplejson.JSONDecodeError as err:
+    except json.JSONDecodeError as err:
       raise errors.ConfigurationError("not JSON: %s" % err)
     except ValueError as err:
       raise errors.ConfigurationError("unreadable number: %s" % err)

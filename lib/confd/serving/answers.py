@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import collections
 import enum
+import json
 import sys
-
-import simplejson
 
 from ganeti import constants
 from ganeti.confd import protocol
@@ -55,8 +54,8 @@ _PARTS_SIZE = 256 << 20
 # Allow Infinity in cache keys: JSON parsers read a number too large for a float
 # as infinity. Replies have null instead of infinity, but the cache key of a
 # query with infinity must differ from that of a query with null.
-_EncodeKey: Callable[[Any], str] = simplejson.JSONEncoder(
-  allow_nan=True, namedtuple_as_object=False, separators=(",", ":")).encode
+_EncodeKey: Callable[[Any], str] = json.JSONEncoder(
+  allow_nan=True, separators=(",", ":")).encode
 
 
 #: Errors with a counter of their own
