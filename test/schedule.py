@@ -11,6 +11,7 @@ The exceptions are in the tables here, and only here.
 
 """
 
+import fnmatch
 import os
 import typing
 
@@ -18,12 +19,14 @@ import typing
 #: Jobs at a time. Most jobs wait, so a processor takes several.
 DEFAULT_JOBS = 3 * (os.cpu_count() or 1)
 
-#: Files that one process runs: suite -> lists of modules; None stands for the
-#: modules that no earlier list names
+#: Files that one process runs: suite -> lists of patterns of modules; None
+#: stands for the modules that no earlier list names
 _TOGETHER = {
   # A Python process starts more slowly than most modules run. The tests of
-  # completion wait for interactive shells.
-  "unit": [["test_completion_quoting"], None],
+  # completion wait for interactive shells, those of the client for time-outs.
+  # The two modules beside these compute as long as all others together.
+  "unit": [["test_completion_quoting"],
+           ["test_client_*", "test_numbers", "test_properties"], None],
   # These share a Ganeti cluster: building one takes both processors for half a
   # minute
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
@@ -39,25 +42,26 @@ _ALONE: typing.Dict[str, str] = {
 #: A quick run leaves out the files that take so many seconds or more
 _QUICK = 20
 
-#: Seconds that the longest jobs take, by suite and first module, or by suite
+#: Seconds that the longest jobs take, by suite and first pattern, or by suite
 #: alone for the rest of a suite that runs together; see the times that a run
 #: prints. These jobs start first, so that no job is left over when all others
 #: have ended. A quick run leaves most of them out.
 _SECONDS = {
-  "acceptance": 330,
-  "acceptance test_admin_guide": 320,
-  "install test_broken_off": 130,
+  "acceptance test_admin_guide": 590,
+  "acceptance": 440,
+  "install test_with_ganeti": 250,
+  "install test_install": 190,
+  "ganeti test_client_peer": 190,
+  "install test_packages": 180,
+  "install test_broken_off": 160,
+  "install test_tarball": 150,
+  "unit test_completion_quoting": 125,
   "daemon test_soak": 120,
-  "install test_install": 98,
-  "unit": 95,
-  "unit test_completion_quoting": 90,
+  "install test_release": 110,
+  "unit test_client_*": 90,
+  "unit": 80,
   "daemon test_exporter_web": 85,
   "daemon test_odd_answers": 84,
-  "install test_tarball": 82,
-  "ganeti test_client_peer": 80,
-  "install test_with_ganeti": 80,
-  "install test_release": 72,
-  "install test_packages": 70,
   "daemon test_exporter_attacks": 60,
   "daemon test_cli": 54,
   "daemon test_faults": 44,
@@ -94,8 +98,9 @@ class Job(typing.NamedTuple):
   suite: str
   #: Names of modules or tests as nose2 takes them
   names: typing.Tuple[str, ...]
-  #: Whether these are the rest of a suite, which runs together
-  rest: bool
+  #: Whether these are modules of which each takes little time: those that fit
+  #: a pattern, or the rest of a suite
+  many: bool
   #: Whether the job runs alone
   alone: bool
   #: Roughly how many seconds the job takes; 0 for a short one
@@ -104,35 +109,38 @@ class Job(typing.NamedTuple):
   title: str
 
 
-def _MakeJob(srcdir, suite, names, rest=False):
+def _MakeJob(srcdir, suite, names, first):
   """Makes a job, with its entries in the tables.
 
-  @param rest: whether the names are the rest of a suite
+  @param first: the first pattern of the job's modules; None for the rest of a
+    suite
 
   """
-  key = " ".join([os.path.basename(suite)] + ([] if rest else names[:1]))
-  return Job(suite, tuple(names), rest, key in _ALONE, _SECONDS.get(key, 0),
+  key = " ".join(filter(None, [os.path.basename(suite), first]))
+  return Job(suite, tuple(names), first is None or "*" in first, key in _ALONE,
+             _SECONDS.get(key, 0),
              " ".join([os.path.relpath(suite, srcdir)] + names))
 
 
 def _SuiteJobs(srcdir, suite, quick):
   """Makes the jobs of a whole directory.
 
-  @param quick: whether to leave out the longest files; the rest of a suite,
-    which takes long because of its many files, stays
+  @param quick: whether to leave out the longest files; jobs that take long
+    because of their many files stay
 
   """
   modules = sorted(name[:-len(".py")] for name in os.listdir(suite)
                    if name.startswith("test_") and name.endswith(".py"))
   jobs = []
-  for group in _TOGETHER.get(os.path.basename(suite), []):
-    rest = group is None
-    group = modules if rest else group
-    jobs.append(_MakeJob(srcdir, suite, group, rest))
+  for patterns in _TOGETHER.get(os.path.basename(suite), []):
+    group = [name for name in modules if patterns is None or
+             any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    if group:
+      jobs.append(_MakeJob(srcdir, suite, group, patterns and patterns[0]))
     modules = [name for name in modules if name not in group]
-  jobs += [_MakeJob(srcdir, suite, [name]) for name in modules]
+  jobs += [_MakeJob(srcdir, suite, [name], name) for name in modules]
   return [job for job in jobs
-          if job.rest or not quick or job.seconds < _QUICK]
+          if not quick or job.many or job.seconds < _QUICK]
 
 
 def Jobs(srcdir, args, quick=False):
@@ -152,7 +160,8 @@ def Jobs(srcdir, args, quick=False):
       jobs += _SuiteJobs(srcdir, os.path.abspath(path), quick)
     elif os.path.isfile(path):
       (suite, module) = os.path.split(os.path.abspath(path))
-      jobs.append(_MakeJob(srcdir, suite, [os.path.splitext(module)[0]]))
+      name = os.path.splitext(module)[0]
+      jobs.append(_MakeJob(srcdir, suite, [name], name))
     else:
       top = os.path.join(srcdir, "test")
       found = [os.path.join(top, suite) for suite in sorted(os.listdir(top))
@@ -161,5 +170,5 @@ def Jobs(srcdir, args, quick=False):
       if len(found) != 1:
         raise SystemExit("%s: %s of that name" %
                          (arg, "several tests" if found else "no test"))
-      jobs.append(_MakeJob(srcdir, found[0], [arg]))
+      jobs.append(_MakeJob(srcdir, found[0], [arg], arg))
   return sorted(jobs, key=lambda job: (job.alone, -job.seconds))

@@ -7,7 +7,6 @@
 """
 
 import re
-import time
 import unittest
 
 import testutils
@@ -64,9 +63,8 @@ class TestVerify(changing.TestCase):
 
   def testTakesLittleTime(self):
     for node in self.nodes:
-      started = time.monotonic()
-      result = node.Run(ours.HOOK)
-      self.assertLess(time.monotonic() - started, testutils.Stretched(1))
+      with testutils.Within(10 * 0.3):
+        result = node.Run(ours.HOOK)
       self.assertEqual((result.stdout, result.stderr), ("", ""))
 
   def testStopped(self):

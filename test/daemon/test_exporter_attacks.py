@@ -36,8 +36,8 @@ _MEMORY = 128
 #: readers (32 kB each), and of the objects of 400 connections
 _LEFT = 32
 
-#: Seconds that an attack takes
-_SECONDS = 3
+#: Seconds that an attack takes, one of them before all connections are there
+_SECONDS = 2
 
 #: How many seconds longer, and how many times as long, honest clients may wait
 #: as without an attack. Without limits they would wait half a minute. The
@@ -135,11 +135,14 @@ class TestConnections(_TestCase):
     thread.start()
     try:
       with _Attack(kind, exporter.port) as attack:
-        while not attack.IsOver():
+        is_over = False
+        while not is_over:
           for path in _PAGES:
             for (server, times) in zip((exporter, other), waits):
               times.append(self._Time(server, path))
           self.assertLess(memory[-1], 2 * _MEMORY)
+          # On a slow machine, already after the first turn
+          is_over = attack.IsOver()
     finally:
       done.set()
       thread.join()

@@ -10,6 +10,7 @@ have, so that nothing of it is there afterwards.
 """
 
 import os
+import shutil
 import unittest
 
 import buildutils
@@ -48,6 +49,11 @@ with client.Client() as confd:
   print(confd.MasterNode().answer)
 """
 
+#: The modules of a small build. An installation spends most of its time in
+#: dpkg-divert, which is called for each module.
+_FEW_MODULES = " ".join("lib/confd/%s.py" % name for name in (
+  "__init__", "client", "server", "protocol/__init__", "protocol/wire"))
+
 #: For all scripts here
 _FUNCTIONS = """
 tree() {
@@ -74,6 +80,8 @@ def setUpModule():
   _Test.srcdir = buildutils.Unpack(buildutils.MakeTarball(_Test.workdir),
                                    _Test.workdir.Path("src"))
   _Test.builddir = _Test._Build("b", "--with-ganeti")
+  _Test.small = _Test.workdir.Path("small")
+  shutil.copytree(_Test.builddir, _Test.small, symlinks=True)
 
 
 def tearDownModule():
@@ -86,7 +94,9 @@ class _Test(unittest.TestCase):
   """
   workdir = None
   srcdir = None
+  #: Build trees: of all modules, and of a few
   builddir = None
+  small = None
 
   @classmethod
   def _Build(cls, name, *args):
@@ -97,12 +107,15 @@ class _Test(unittest.TestCase):
   def _Run(self, script, **kwargs):
     """Runs a script that may change the system.
 
-    @param script: "@MAKE@" is make, in the build directory
+    @param script: "@MAKE@" is make, in the build directory; and "@SMALL@", for
+      tests that run no program of ours, in that of a few modules
 
     """
+    make = "make -s -C %s" % buildutils.Quote(self.builddir)
+    small = "make -s -C %s confd_data= confd_modules='%s'" % (
+      buildutils.Quote(self.small), _FEW_MODULES)
     return buildutils.RunInPrivate(
-      _FUNCTIONS + script.replace("@MAKE@", "make -s -C %s" %
-                                  buildutils.Quote(self.builddir)),
+      _FUNCTIONS + script.replace("@MAKE@", make).replace("@SMALL@", small),
       directories=("usr", "etc", "opt", "var"), **kwargs)
 
 
@@ -410,30 +423,33 @@ SHIM
       chmod +x /run/bin/dpkg-divert
       failing() {
         rm -f /run/count
-        PATH=/run/bin:$PATH fails @MAKE@ "$@" >/run/output 2>&1
+        PATH=/run/bin:$PATH fails @SMALL@ "$@" >/run/output 2>&1
         grep -q 'This can be repeated, or undone' /run/output
       }
-      count=$(ls %(build)s/modules/ganeti/confd/*.py | wc -l)
+      count=%(count)d
       tree save $ganetis
       export FAIL HALF
       Check() {
         HALF=$1
         FAIL=$2
         failing install
-        @MAKE@ uninstall
+        @SMALL@ uninstall
         tree compare $ganetis
         failing install
-        @MAKE@ install >/dev/null
-        %(confd)s --version >/dev/null
+        @SMALL@ install >/dev/null
+        for module in %(modules)s; do
+          cmp %(src)s/$module %(dir)s/ganeti/${module#lib/}
+        done
         failing uninstall
-        @MAKE@ uninstall
+        @SMALL@ uninstall
         tree compare $ganetis
       }
-      # Of a new module, of the client, and of the program
+      # Of a new module; and at the end, of Ganeti's client and program
       Check "" 2
       Check 1 $count
       Check 1 $((count + 1))
-      """ % {"build": self.builddir, "confd": SBIN_CONFD})
+      """ % {"modules": _FEW_MODULES, "count": len(_FEW_MODULES.split()),
+             "src": self.srcdir, "dir": GANETI_DIR})
 
   def testForeignFiles(self):
     output = self._Run("""
@@ -442,8 +458,8 @@ SHIM
         mkdir -p $(dirname $path)
         echo theirs >$path
         tree save $ganetis
-        fails @MAKE@ install 2>&1
-        @MAKE@ uninstall 2>/dev/null || :
+        fails @SMALL@ install 2>&1
+        @SMALL@ uninstall 2>/dev/null || :
         tree compare $ganetis
         rm $path
       done
@@ -459,8 +475,8 @@ SHIM
       dpkg-divert --quiet --local --rename --divert %(confd)s.mine \
         --add %(confd)s
       tree save $ganetis
-      fails @MAKE@ install 2>&1
-      @MAKE@ uninstall
+      fails @SMALL@ install 2>&1
+      @SMALL@ uninstall
       tree compare $ganetis
       """ % {"confd": CONFD})
     self.assertIn("%s is diverted already" % CONFD, output)
@@ -472,26 +488,26 @@ SHIM
       mkdir -p /etc/ganeti/hooks
       chmod 700 /etc/ganeti/hooks
       tree save $ganetis
-      @MAKE@ install >/dev/null
+      @SMALL@ install >/dev/null
       test -e %(dir)s/ganeti/confd/server.py.distrib
-      @MAKE@ uninstall
+      @SMALL@ uninstall
       rm -f %(dir)s/ganeti/confd/__pycache__/server.*
       tree compare $ganetis
-      @MAKE@ uninstall
+      @SMALL@ uninstall
       tree compare $ganetis
       """ % {"dir": GANETI_DIR})
 
   def testLostRecord(self):
     self._Run("""
       tree save /usr/share/ganeti /usr/lib/ganeti
-      @MAKE@ install >/dev/null
+      @SMALL@ install >/dev/null
       rm %(record)s
-      @MAKE@ uninstall
+      @SMALL@ uninstall
       tree compare /usr/share/ganeti /usr/lib/ganeti
-      @MAKE@ install >/dev/null
+      @SMALL@ install >/dev/null
       rm %(record)s
-      @MAKE@ install >/dev/null
-      @MAKE@ uninstall
+      @SMALL@ install >/dev/null
+      @SMALL@ uninstall
       tree compare /usr/share/ganeti /usr/lib/ganeti
       """ % {"record": GANETI_DIR + "/ganeti/confd/ganeti-confd.installed"})
 

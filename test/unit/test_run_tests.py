@@ -126,6 +126,10 @@ class TestRunTests(unittest.TestCase):
     self.assertEqual(modules - {name + ".py" for job in jobs
                                 for name in job.names},
                      {"test_completion_quoting.py"})
+    names = [name for job in jobs for name in job.names]
+    self.assertEqual(len(names), len(set(names)))
+    # One process would take longer than all the rest of the run
+    self.assertEqual(len(jobs), 2)
 
   def testNoTest(self):
     self._Write("empty", "pass")
