@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import testutils
@@ -63,8 +64,9 @@ def Run(program, path, **kwargs):
   env = {name: value for (name, value) in os.environ.items()
          if not name.startswith("GANETI_")}
   env.update(kwargs, PYTHONPATH=path)
-  # Python looks in the current directory first
-  return subprocess.run([sys.executable, "-c", program], env=env, cwd="/",
+  # Python looks in the current directory first. Another Python than Debian's
+  # would leave compiled modules in the package's directory.
+  return subprocess.run([sys.executable, "-B", "-c", program], env=env, cwd="/",
                         stdin=subprocess.DEVNULL, capture_output=True,
                         text=True, timeout=60, check=False)
 
@@ -166,6 +168,14 @@ class TestAgainstGaneti(unittest.TestCase):
 
 
 @unittest.skipUnless(testutils.HasSeam(), _NO_SEAM)
+class TestRun(unittest.TestCase):
+  def testLeavesNothing(self):
+    with tempfile.TemporaryDirectory() as directory:
+      testutils.WriteFile(os.path.join(directory, "some.py"), b"")
+      self.assertEqual(Run("import some", directory).returncode, 0)
+      self.assertEqual(os.listdir(directory), ["some.py"])
+
+
 class TestPathutils(unittest.TestCase):
   """Paths, and the directory that stands before them."""
 
