@@ -9,6 +9,7 @@
 import itertools
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -21,6 +22,8 @@ import clientcommand
 from clientcommand import PROGRAM, Environment
 import packaged
 import testutils
+
+from ganeti.confd import _version
 
 
 _ADDRESSES = ["127.0.3.1", "127.0.3.2", "127.0.3.3"]
@@ -230,7 +233,7 @@ class TestQuestions(_Test):
        ["no-such-host.invalid: cannot be resolved"]),
       (["-a", _ADDRESSES[0], "--hmac", "a key, but not the right one\n",
         "-t", "0.3"], ["0.3 seconds", "another key",
-                              "no configuration that can be used"]),
+                              "no usable configuration"]),
       ]:
       if "--hmac" not in args:
         args += self.arguments[2:]
@@ -514,10 +517,13 @@ class TestStatus(_Test):
     (code, output, problems) = self._Status()
     self.assertEqual((code, problems), (0, ""), output)
     lines = output.splitlines()
-    self.assertEqual(lines[0].split(), ["Address", "Answers", "RTT", "Serial",
-                                        "Behind", "Version", "Problem"])
+    self.assertEqual(lines[0].split(), [
+      "Address", "Node", "Role", "Daemon", "Answers", "RTT", "Serial", "Behind",
+      "Version", "Problem"])
     for (line, address) in zip(lines[1:], _ADDRESSES):
-      self.assertRegex(line, r"^%s +yes +[0-9.]+ms +17 +0 3\.0$" % address)
+      self.assertRegex(line, r"^%s +node\d\.example\.com +(master|candidate) +"
+                       r"%s +yes +[0-9.]+ms +17 +0 3\.0$" %
+                       (address, re.escape(_version.VERSION)))
     (code, output, _) = self._Status("--nagios")
     self.assertEqual(code, 0)
     self.assertRegex(output, r"\ACONFD OK - 3 of 3 master candidates answer,"
@@ -529,10 +535,10 @@ class TestStatus(_Test):
     (code, output, _) = self._Status("--no-headers")
     self.assertEqual(code, 1)
     (first, second, third) = output.splitlines()
-    self.assertRegex(first, r"^127\.0\.3\.2 +yes +[0-9.]+ms +20 +0 3\.0$")
-    self.assertRegex(second, r"^127\.0\.3\.1 +yes +[0-9.]+ms +17 +3 3\.0 +its"
+    self.assertRegex(first, r"^127\.0\.3\.2 .* yes +[0-9.]+ms +20 +0 3\.0$")
+    self.assertRegex(second, r"^127\.0\.3\.1 .* yes +[0-9.]+ms +17 +3 3\.0 +its"
                      " configuration is 3 changes behind$")
-    self.assertRegex(third, r"^127\.0\.3\.3 +no .*nothing listens there$")
+    self.assertRegex(third, r"^127\.0\.3\.3 .* no .*nothing listens there$")
     (code, output, _) = self._Status("--nagios")
     self.assertEqual(code, 1)
     self.assertIn("CONFD WARNING - 2 of 3 master candidates answer, serial 20;"
@@ -599,6 +605,68 @@ class TestStatus(_Test):
     self.assertEqual((code, problems), (3, ""))
     self.assertTrue(output.startswith("CONFD UNKNOWN - "), output)
 
+  def testSplitBrain(self):
+    """Two configurations with one serial are told apart by their digests.
+
+    """
+    self._Start(_Config(17), _Config(17, cluster={"cluster_name": "other"}),
+                _Config(17))
+    (code, output, _) = self._Status("--separator=|")
+    self.assertEqual(code, 1)
+    (headers, *rows) = [line.split("|") for line in output.splitlines()]
+    index = headers.index("Configuration")
+    digests = {row[0]: row[index] for row in rows}
+    self.assertEqual(len(digests["127.0.3.1"]), 12)
+    self.assertEqual(digests["127.0.3.1"], digests["127.0.3.3"])
+    self.assertNotEqual(digests["127.0.3.1"], digests["127.0.3.2"])
+    (code, output, _) = self._Status("--nagios")
+    self.assertEqual(code, 2)
+    self.assertIn("127.0.3.2: its configuration is another than that of",
+                  output)
+
+  def testNoCandidateAnyMore(self):
+    """A node that was given, and is no candidate any more, is no problem.
+
+    """
+    self._Start(_Config(), _Config(), _Config())
+    arguments = ["-a", "127.0.3.1,127.0.3.2,127.0.3.9", *self.arguments]
+    (code, output, problems) = _Run(*arguments, "status", "--no-headers")
+    self.assertEqual((code, problems), (0, ""), output)
+    self.assertRegex(output, r"127\.0\.3\.9 +- +- +- +no .* is no master"
+                     r" candidate\n\Z")
+    (code, output, _) = _Run(*arguments, "status", "--nagios")
+    self.assertEqual(code, 0)
+    self.assertTrue(output.startswith("CONFD OK - 3 of 3 master candidates"))
+
+  def testSilence(self):
+    """The causes are below the table, and the daemon's counter tells which.
+
+    """
+    self._Start(_Config(), _Config())
+    other = testutils.Daemon(_Config(), address=_ADDRESSES[2], port=self.port,
+                             key=b"the key of another cluster\n")
+    self.addCleanup(other.Stop)
+    other.Start(wait=False)
+
+    def _HmacErrors():
+      (code, output, _) = _Run("-a", _ADDRESSES[2], "-p", str(self.port),
+                               "--hmac-file", other.key_file, "stats", "--json")
+      if code != 0:
+        return -1
+      (stats, ) = json.loads(output)["answer"].values()
+      return stats["dropped"]["hmac"]
+
+    testutils.WaitFor(lambda: _HmacErrors() == 0, "the other daemon serves")
+    (code, output, problems) = self._Status()
+    self.assertEqual((code, problems), (1, ""))
+    self.assertGreater(_HmacErrors(), 0)
+    lines = output.splitlines()
+    self.assertRegex(lines[3], r"\A127\.0\.3\.3 +node3.* no .* silent\Z")
+    self.assertEqual(lines[4], "127.0.3.3 is silent at UDP port %d. Others"
+                     " answer, so the key and the clock of this machine are"
+                     " right." % self.port)
+    self.assertIn('- another key: "dropped hmac" grows', lines)
+
   def testPackagedDaemon(self):
     """Its serials tell nothing, but the configuration's can be asked for.
 
@@ -616,7 +684,8 @@ class TestStatus(_Test):
                                "--hmac", testutils.KEY.decode("ascii"),
                                "status", "--no-headers")
     self.assertEqual(code, 0, output)
-    self.assertRegex(output, r"^127\.0\.0\.1 +yes +[0-9.]+ms +4711 +0 3\.0\n$")
+    self.assertRegex(output, r"^127\.0\.0\.1 - +- +Ganeti's yes +[0-9.]+ms +4711"
+                     r" +0 3\.0\n$")
 
   def testNoConfiguration(self):
     text = "Cannot load configuration from /var/lib/ganeti/config.data: ..."
@@ -625,6 +694,20 @@ class TestStatus(_Test):
                                testutils.KEY.decode("ascii"), "status")
     self.assertEqual(code, 3)
     self.assertIn("has no usable configuration", output)
+
+  def testQuestionOfOurs(self):
+    """That Ganeti's own daemon does not have it is found out, and said.
+
+    """
+    def _Answer(rtype, _):
+      return (0, 3000000, 0) if rtype == 0 else None
+    with packaged.Confd(_Answer) as confd:
+      (code, output, problems) = _Run(
+        "-a", confd.peer, "--hmac", testutils.KEY.decode("ascii"), "list",
+        "nodes", "-t", str(testutils.PATIENCE))
+    self.assertEqual((code, output), (3, ""))
+    self.assertIn("Ganeti's own daemon answers there, and does not have this"
+                  " question", problems)
 
 
 class TestWatch(_Test):

@@ -173,9 +173,10 @@ class TestClusters(unittest.TestCase):
                                          "--separator=|")
     self.assertEqual((code, problems), (0, ""))
     lines = output.splitlines()
-    self.assertTrue(lines[0].startswith("Cluster|Address|Answers|"))
+    self.assertTrue(lines[0].startswith("Cluster|Address|Node|Role|"))
     self.assertEqual([line.split("|")[:3] for line in lines[1:]],
-                     [["fsn", "127.0.3.1", "yes"], ["dus", "127.0.3.1", "yes"]])
+                     [["fsn", "127.0.3.1", "node.fsn.example.com"],
+                      ["dus", "127.0.3.1", "node.dus.example.com"]])
     (code, output, _) = self._Run("status", "--cluster", "fsn,ber", "--json")
     found = json.loads(output)["clusters"]
     self.assertEqual(code, 3)

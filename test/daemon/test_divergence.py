@@ -189,7 +189,7 @@ class TestStale(_TestCase):
                       "the daemon tells that it cannot load the file")
     problem = "it could not load the newest configuration: its log says why"
     (code, output) = self._Run("status", "--nagios", "-w", "silent=1")
-    self.assertEqual(code, 1, output)
+    self.assertEqual(code, 2, output)
     self.assertIn("127.0.16.1: " + problem, output)
     with self._Client() as asker:
       rows = asker.Status().candidates

@@ -269,6 +269,107 @@ class TestEnough(unittest.TestCase):
     self.assertTrue(run.Advance(0.2))
 
 
+class TestOptional(unittest.TestCase):
+  """Candidates that the cluster does not list are not waited for as long.
+
+  """
+  def test(self):
+    candidates = _Candidates(3)
+    run = _Run(candidates, wait_for_all=True, optional=candidates[2:])
+    run.Reply(0, 5)
+    run.Reply(1, 5)
+    self.assertFalse(run.Advance(0.2))
+    self.assertTrue(run.Advance(0.1))
+    self.assertEqual(list(run.query.Silent()), ["node3"])
+    # One that answers counts
+    run = _Run(_Candidates(3), wait_for_all=True, optional=candidates[2:])
+    for i in range(3):
+      run.Reply(i, 5)
+    self.assertTrue(run.done)
+
+  def testSilentOnes(self):
+    """The others are waited for as without optional ones.
+
+    """
+    candidates = _Candidates(3)
+    run = _Run(candidates, wait_for_all=True, optional=candidates[2:],
+               patience=1.5)
+    run.Reply(0, 5)
+    self.assertFalse(run.Advance(1.4))
+    # No busy loop meanwhile
+    self.assertLess(len(run.sent), 30)
+    self.assertTrue(run.Advance(0.2))
+
+
+class TestUnsupported(unittest.TestCase):
+  """A question that Ganeti's own daemon does not have (rule 6).
+
+  """
+  def _Probe(self, run, index, serial):
+    """Answers the ping of a candidate.
+
+    """
+    (probe, ) = [i for i in run.query.Salts().values()
+                 if isinstance(i, quorum._Ping) and
+                 i.candidate is run.candidates[index]]
+    run.query.Receive(probe, wire.ParsedReply(1, 0, 3000000, serial,
+                                              probe.salt),
+                      probe.candidate.addresses[0].address, run.now)
+
+  def testAllPackaged(self):
+    run = _Run(_Candidates(2), query=(64, {"what": "node"}))
+    self.assertFalse(run.Advance(0.45))
+    self.assertEqual({request.type for (_, _, request) in run.sent}, {64})
+    self.assertFalse(run.Advance(0.1))
+    self.assertEqual([request.type for (_, _, request) in run.sent].count(0), 2)
+    self._Probe(run, 0, 0)
+    self.assertFalse(run.done)
+    self._Probe(run, 1, 0)
+    self.assertTrue(run.done)
+    with self.assertRaises(replies.NoAnswer) as caught:
+      run.Result()
+    text = str(caught.exception)
+    self.assertEqual(text.count("Ganeti's own daemon answers there, and does"
+                                " not have this question"), 2)
+    self.assertNotIn("silence", text)
+    # They are as good as before for other questions
+    self.assertFalse(any(i.silent for i in run.candidates))
+
+  def testSlowDaemonOfOurs(self):
+    run = _Run(_Candidates(1), query=(64, {"what": "node"}))
+    run.Advance(0.6)
+    self._Probe(run, 0, 17)
+    self.assertFalse(run.Advance(3))
+    run.Reply(0, 17, [])
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().serial, 17)
+
+  def testMixed(self):
+    run = _Run(_Candidates(2), query=(64, {"what": "node"}))
+    run.Advance(0.6)
+    self._Probe(run, 0, 0)
+    run.Reply(1, 17, [])
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().serial, 17)
+
+  def testLost(self):
+    """A ping that is lost is sent again.
+
+    """
+    run = _Run(_Candidates(1), query=(64, {"what": "node"}))
+    run.Advance(2)
+    times = [sent for (sent, _, request) in run.sent if request.type == 0]
+    self.assertGreater(len(times), 2)
+
+  def testOldQuestions(self):
+    """Ganeti's own daemon has them: nothing is found out.
+
+    """
+    run = _Run(_Candidates(1), query=(10, "/serial_no"))
+    run.Advance(3)
+    self.assertEqual({request.type for (_, _, request) in run.sent}, {10})
+
+
 class TestSource(unittest.TestCase):
   """Whose a reply is says the address that it is from.
 
@@ -597,7 +698,7 @@ class TestNoAnswer(unittest.TestCase):
     with self.assertRaises(replies.NoAnswer) as context:
       run.Result()
     for text in ["node1", "node2: refused", 'node-role "node7"', "5.0 seconds",
-                 "4 replies were not authentic", "300 seconds", "another key"]:
+                 "4 replies were not authentic", "five minutes", "another key"]:
       self.assertIn(text, str(context.exception))
 
   def testNameWithoutAddress(self):

@@ -7,14 +7,19 @@
 
 """
 
+import os
 import unittest
+
+import testutils
 
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import silence
 from ganeti.confd.command import cmd_status
 from ganeti.confd.command import plugin
 from ganeti.confd.protocol import readerkey
+from ganeti.confd.serving import counters
 
 
 def _Replies(*rows):
@@ -54,7 +59,7 @@ class TestFromReplies(unittest.TestCase):
     self.assertEqual([i.behind for i in rows], [0, 2, None, None, None])
     self.assertIn("2 changes behind", rows[1].problem)
     self.assertIn("no usable configuration", rows[2].problem)
-    self.assertIn("no answer", rows[3].problem)
+    self.assertEqual(rows[3].problem, "silent")
     self.assertEqual(rows[4].problem, "nothing listens there")
     self.assertEqual(cmd_status.State(rows), plugin.WARNING)
 
@@ -120,6 +125,74 @@ class TestFromReplies(unittest.TestCase):
     self.assertEqual(cmd_status.State(rows), plugin.CRITICAL)
 
 
+class TestSilence(unittest.TestCase):
+  """Below the table, the causes of silence that nothing has ruled out.
+
+  """
+  def _Hints(self, *rows, silent, reader=None):
+    found = clusterstatus.FromReplies(_Pings(*rows), _Replies(*rows),
+                                      dict(silent), reader=reader)
+    return clusterstatus.Hints(found, 1814, reader)
+
+  def testKnownReason(self):
+    self.assertEqual(self._Hints(("a", 5), silent={"b": "nothing listens"}), [])
+
+  def testOthersAnswer(self):
+    hints = self._Hints(("a", 5), silent={"b": None, "c:1815": None})
+    self.assertEqual(hints[0], "b, c:1815 are silent at UDP port 1814 and 1815."
+                     " Others answer, so the key and the clock of this machine"
+                     " are right.")
+    self.assertIn('- another key: "dropped hmac" grows', hints)
+    self.assertFalse([line for line in hints if "reader" in line])
+
+  def testNobodyAnswers(self):
+    hints = self._Hints(silent={"b": None}, reader=readerkey.Parse(
+      "me:all:never"))
+    self.assertEqual(hints[0], "b is silent at UDP port 1814.")
+    self.assertIn("- Ganeti's own daemon, which does not know readers' keys: no"
+                  " counter grows", hints)
+
+  def testCounters(self):
+    """The daemon has the counters that are named, and the pages have them.
+
+    """
+    page = " ".join(testutils.ReadFile(os.path.join(
+      testutils.SRCDIR, "doc", "admin.rst")).decode("utf-8").split())
+    for cause in silence.CAUSES:
+      if cause.counter is not None:
+        self.assertIn(cause.counter, counters.NAMES)
+      # A cell of a table breaks a long text in two
+      self.assertIn(cause.text[:40], page)
+      self.assertIn("%s" % (cause.counter or "none"), page)
+
+  def testUnlisted(self):
+    """A candidate that is none any more is no problem, if it is silent.
+
+    """
+    rows = clusterstatus.FromReplies(_Pings(("a", 5), ("c", 5)),
+                                     _Pings(("a", 5), ("c", 5)),
+                                     {"b": None, "d": "nothing listens there"})
+    rows = [row._replace(role="regular") if row.address == "d" else row
+            for row in rows]
+    rows = clusterstatus.MarkUnlisted(rows, ["b", "c", "d"])
+    self.assertEqual([(row.address, row.listed, row.problem) for row in rows], [
+      ("a", True, None), ("c", True, None),
+      ("b", False, "is no master candidate"),
+      ("d", False, "is no master candidate: its role is regular")])
+    self.assertEqual(clusterstatus.Hints(rows, 1814, None), [])
+    self.assertEqual(cmd_status.State(rows), plugin.OK)
+    self.assertTrue(_NagiosLine(rows).startswith("CONFD OK - 2 of 2 "))
+    # If no other one answers, that is critical all the same
+    rows = clusterstatus.MarkUnlisted(clusterstatus.FromReplies(
+      [], [], {"b": None}), ["b"])
+    self.assertEqual(cmd_status.State(rows), plugin.CRITICAL)
+
+  def testStale(self):
+    (row, ) = clusterstatus.FromReplies(_Pings(("a", 5)), _Pings(("a", 5)), {})
+    self.assertEqual(cmd_status.State([row._replace(stale=True)]),
+                     plugin.CRITICAL)
+
+
 class TestAddNames(unittest.TestCase):
   def testByAddressOrName(self):
     """By where the answer is from, by the address asked, by the name.
@@ -176,8 +249,8 @@ class TestSeveralClusters(unittest.TestCase):
                "c": plugin.Report(plugin.UNKNOWN, "no key"),
                "d": plugin.Report(plugin.CRITICAL, "bad")}
     for (names, state, code) in [
-      ("a", plugin.OK, 0), ("ab", plugin.WARNING, 1), ("abc", plugin.UNKNOWN, 3),
-      ("dcba", plugin.CRITICAL, 2)]:
+      ("a", plugin.OK, 0), ("ab", plugin.WARNING, 1),
+      ("abc", plugin.UNKNOWN, 3), ("dcba", plugin.CRITICAL, 2)]:
       report = plugin.Join({name: reports[name] for name in names})
       self.assertEqual((report.state, report.code), (state, code))
     report = plugin.Join({name: reports[name] for name in "ab"})

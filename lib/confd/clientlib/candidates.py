@@ -198,6 +198,7 @@ class Candidates:
   """The candidates that were given, and those that were learned.
 
   @ivar refresh: whether L{Refresh} is due
+  @ivar port: the port of addresses without one
 
   """
   def __init__(self, given: Optional[list[str]], port: int) -> None:
@@ -208,7 +209,7 @@ class Candidates:
     """
     self.refresh = True
     self._given = given
-    self._port = port
+    self.port = port
     self._resolver = Resolver()
     self._configured: list[Candidate] = []
     self._learned: list[Candidate] = []
@@ -227,7 +228,7 @@ class Candidates:
     @raise errors.ConfdClientError: there is no candidate
 
     """
-    self._configured = self._Reuse(self.Find(self._given, self._port, deadline))
+    self._configured = self._Reuse(self.Find(self._given, self.port, deadline))
     # The next question uses the results of lookups that are still running
     self.refresh = self._resolver.busy
 
@@ -279,6 +280,16 @@ class Candidates:
     return any(i in self._configured or not given.isdisjoint(i.endpoints)
                for i in self._learned + self._configured if i.name == name)
 
+  def Unlisted(self) -> list[Candidate]:
+    """Returns the given candidates that the cluster's own list lacks.
+
+    @return: empty if there is no such list
+
+    """
+    listed = {i for candidate in self._learned for i in candidate.endpoints}
+    return [i for i in self._configured
+            if listed and i.addresses and listed.isdisjoint(i.endpoints)]
+
   def Pick(self, coverage: int, failed: Collection[Candidate] = ()
            ) -> tuple[list[Candidate], list[Candidate]]:
     """Chooses the candidates to ask.
@@ -326,7 +337,7 @@ class Candidates:
       return
     learned: list[Candidate] = []
     for ip in dict.fromkeys(ips):
-      candidate = Candidate(ip, ResolveNumeric(ip, self._port))
+      candidate = Candidate(ip, ResolveNumeric(ip, self.port))
       # A candidate that has never answered is not waited for
       candidate.Missed()
       learned.append(candidate)

@@ -16,7 +16,7 @@ masters that both go on.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Container, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti import constants
 from ganeti.confd import protocol
@@ -24,6 +24,7 @@ from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import keyrights
 from ganeti.confd.clientlib import replies as replylib
+from ganeti.confd.clientlib import silence
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
@@ -32,8 +33,10 @@ from ganeti.confd.schema import naturalorder
 #: The fields of nodes that L{AddNames} needs
 NODE_FIELDS = ["name", "pip", "role"]
 
-_SILENCE = ("no answer: host or daemon down, another key, wrong clock, or no"
-            " configuration")
+#: The problem of a candidate whose silence has no known reason
+_SILENT = "silent"
+
+_UNLISTED = "is no master candidate"
 
 
 class CandidateStatus(NamedTuple):
@@ -67,6 +70,14 @@ class CandidateStatus(NamedTuple):
   diverges: bool = False
   #: whether a newer configuration could not be loaded; False if unknown
   stale: bool = False
+  #: whether Ganeti's own daemon answers; None if unknown
+  packaged: Optional[bool] = None
+  #: hash of the text of the configuration; None if unknown, since Ganeti's own
+  #: daemon does not report it
+  digest: Optional[str] = None
+  #: whether the cluster lists the candidate, or has no list; a silent one that
+  #: is not listed was given by mistake, or is no master candidate any more
+  listed: bool = True
 
 
 class ClusterStatus(NamedTuple):
@@ -82,6 +93,8 @@ class ClusterStatus(NamedTuple):
   #: the candidates without any reply, and why as far as that is known, else
   #: None
   silent: dict[str, Optional[str]]
+  #: lines that explain the silence of candidates, if its reason is not known
+  hints: list[str] = []
 
 
 _Replies = Sequence[replylib.CandidateReply]
@@ -168,7 +181,8 @@ def FromReplies(pings: _Replies, serials: _Replies,
     behind = max(0, newest - serial)
     rows.append(CandidateStatus(ping.address, True, ping.round_trip, serial,
                                 behind, ping.answer,
-                                _Problem(behind, ping.answer, good[0].answer)))
+                                _Problem(behind, ping.answer, good[0].answer),
+                                packaged=reader is None and ping.serial == 0))
   for ping in pings:
     if ping not in good:
       rows.append(CandidateStatus(ping.address, True, ping.round_trip, None,
@@ -177,8 +191,7 @@ def FromReplies(pings: _Replies, serials: _Replies,
                                            reader, now)))
   for address in sorted(silent, key=naturalorder.NaturalKey):
     rows.append(CandidateStatus(address, False, None, None, None, None,
-                                silent[address] or _SILENCE +
-                                (keyrights.SILENCE if reader else "")))
+                                silent[address] or _SILENT))
   return rows
 
 
@@ -202,6 +215,34 @@ def AddNames(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
       row = row._replace(name=name, role=role)
     result.append(row)
   return result
+
+
+def MarkUnlisted(rows: Sequence[CandidateStatus], names: Container[str]
+                 ) -> list[CandidateStatus]:
+  """Marks the silent candidates that the cluster does not list.
+
+  @param names: the addresses of such candidates
+
+  """
+  return [row._replace(listed=False, problem=_UNLISTED if row.role is None else
+                       "%s: its role is %s" % (_UNLISTED, row.role))
+          if not row.answers and row.address in names else row for row in rows]
+
+
+def Hints(rows: Sequence[CandidateStatus], default_port: int,
+          reader: Optional[readerkey.Label]) -> list[str]:
+  """Explains the silence of candidates, if its reason is not known.
+
+  @param default_port: the port of addresses without one
+  @param reader: see L{FromReplies}
+
+  """
+  names = [row.address for row in rows if row.problem == _SILENT]
+  if not names:
+    return []
+  return silence.Explain(
+    names, {endpoint.Parse(name, default_port)[1] for name in names},
+    reader is not None, any(row.answers for row in rows))
 
 
 def FindDivergence(daemons: Sequence[clusterstats.DaemonStats]
@@ -266,7 +307,7 @@ def AddStats(rows: Sequence[CandidateStatus],
         problems.append("it could not load the newest configuration: its log"
                         " says why")
       row = row._replace(daemon=daemon.version, diverges=bool(others),
-                         stale=bool(daemon.stale),
+                         stale=bool(daemon.stale), digest=daemon.digest,
                          problem="; ".join(problems) or None)
     result.append(row)
   return result

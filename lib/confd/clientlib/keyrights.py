@@ -2,9 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The rights of a reader's key, in words.
-
-Fact: Ganeti's own daemon knows no readers' keys, and is silent to them.
+"""The rights and the end of a reader's key, in words.
 
 """
 
@@ -14,12 +12,6 @@ from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
   from ganeti.confd.protocol import readerkey
-
-
-#: Further causes of silence if the key is a reader's
-SILENCE = (", or the cluster's key was renewed since this reader's key was"
-           " made, or the daemon does not know readers' keys, as the one that"
-           " comes with Ganeti")
 
 
 def May(label: readerkey.Label, right: str) -> bool:

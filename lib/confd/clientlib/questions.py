@@ -128,8 +128,12 @@ class Questions(session.Session):
 
     """
     from ganeti.confd.clientlib import clusterstatus
-    await self.Learn()
-    (pings, silent) = await self.Survey(constants.CONFD_REQ_PING)
+    self._transport.CheckOpen()
+    await self._LearnCandidates(self._driver.Now() + self._timeout,
+                                with_ping=False)
+    unlisted = self._known.Unlisted()
+    (pings, silent) = await self._AskAll(constants.CONFD_REQ_PING, None, None,
+                                         unlisted)
     answering = [i.address for i in pings]
     (serials, _) = await self.Survey(*self.serial_question, only=answering)
     rows = clusterstatus.FromReplies(pings, serials, silent, reader=self.reader,
@@ -140,7 +144,7 @@ class Questions(session.Session):
       expected = max(row.serial for row in rows if row.serial is not None)
       (serials, _) = await self.Survey(*self.serial_question, only=answering)
       rows = clusterstatus.FromReplies(pings, serials, silent, expected,
-                                       self.reader)
+                                       self.reader, time.time())
     # Do not ask Ganeti's own daemon, which has neither tables nor statistics:
     # waiting in vain for its replies would take long. Serial 0 in a reply to a
     # ping tells that it is Ganeti's own.
@@ -159,8 +163,10 @@ class Questions(session.Session):
       rows = clusterstatus.AddStats(rows, daemons, masters)
     rows = [row._replace(given=self._known.IsGiven(row.address))
             for row in rows]
-    return clusterstatus.ClusterStatus(rows[0].serial if rows else None, rows,
-                                       serials, silent)
+    rows = clusterstatus.MarkUnlisted(rows, [i.name for i in unlisted])
+    return clusterstatus.ClusterStatus(
+      rows[0].serial if rows else None, rows, serials, silent,
+      clusterstatus.Hints(rows, self._known.port, self.reader))
 
   async def _StatsForStatus(self, addresses: list[str], are_behind: bool
                             ) -> tuple[list[clusterstats.DaemonStats],

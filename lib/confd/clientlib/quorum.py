@@ -38,7 +38,12 @@ is stale. If the ping finds Ganeti's own daemon, the question is asked again,
 since the reply may be from the daemon before. No ping is sent with a reader's
 key: only this project's daemon replies to readers.
 
-Rule 6: a malformed reply is as good as none. Its candidate is not waited for
+Rule 6: a question that only this project's daemon has is never answered by
+Ganeti's own. So a candidate that is silent for L{_PROBE_AFTER} seconds is
+pinged, while the question is retransmitted. If the ping finds Ganeti's own
+daemon, the candidate is not waited for any more.
+
+Rule 7: a malformed reply is as good as none. Its candidate is not waited for
 any more, nothing in the reply is used, and the fault explains why there is no
 answer.
 
@@ -47,11 +52,13 @@ answer.
 from __future__ import annotations
 
 from ganeti import constants
+from ganeti.confd import protocol
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import keyrights
 from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import silence
 from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
@@ -59,7 +66,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Iterable, Optional, Sequence, Union
+  from typing import Any, Collection, Iterable, Optional, Sequence, Union
 
 
 #: The question for the configuration's serial, type and query
@@ -75,7 +82,17 @@ _ERRORS_PATIENCE = 2.0
 #: Seconds without a retransmit to an address after an ICMP error for it
 _UNDELIVERED_PAUSE = 0.5
 
-#: The question of rule 5
+#: Seconds until a candidate is pinged by rule 6
+_PROBE_AFTER = 0.5
+
+#: Seconds to wait for candidates that need not answer, if all others have
+_OPTIONAL_PATIENCE = 0.25
+
+#: Why a candidate has no answer, by rule 6
+_UNSUPPORTED = ("Ganeti's own daemon answers there, and does not have this"
+                " question")
+
+#: The question of the rules 5 and 6
 _PING = forms.Question(constants.CONFD_REQ_PING, None)
 
 #: How many senders of ignored replies are kept for the error message
@@ -97,7 +114,7 @@ def NeededReplies(count: int) -> int:
 
 
 class _Ping(operation.PendingRequest):
-  """The ping of rule 5.
+  """The ping of rule 5 or 6.
 
   """
   def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
@@ -110,6 +127,8 @@ class _Request(operation.PendingRequest):
 
   @ivar ping: the ping of rule 5 while it is pending
   @ivar identified: whether that ping was answered
+  @ivar probe: the ping of rule 6 while it is pending
+  @ivar unsupported: whether Ganeti's own daemon has answered that ping
   @ivar fault: what was wrong with a malformed reply
   @ivar endpoint: the sender of the reply
 
@@ -119,6 +138,8 @@ class _Request(operation.PendingRequest):
     self.candidate = candidate
     self.ping: Optional[_Ping] = None
     self.identified = False
+    self.probe: Optional[_Ping] = None
+    self.unsupported = False
     self.reply: Optional[wire.ParsedReply] = None
     self.fault: Optional[str] = None
     self.endpoint: Optional[endpoint.Endpoint] = None
@@ -137,7 +158,26 @@ class _Request(operation.PendingRequest):
     """The request that the candidate has not answered yet, if any.
 
     """
+    if self.unsupported:
+      return None
     return self if self.reply is None and self.fault is None else self.ping
+
+  @property
+  def in_flight(self) -> list[Union[_Request, _Ping]]:
+    """The requests that the candidate has not answered yet.
+
+    """
+    return [i for i in (self.pending, self.probe) if i is not None]
+
+  def WhySilent(self) -> Optional[str]:
+    """Returns the reason why there is no usable reply, if that is known.
+
+    """
+    if self.unsupported:
+      return _UNSUPPORTED
+    if self.fault is not None:
+      return "malformed answer: %s" % self.fault
+    return self.candidate.last_error
 
   @property
   def unreachable(self) -> bool:
@@ -176,7 +216,8 @@ class QuorumQuery(operation.Operation):
   def __init__(self, rtype: int, query: Any, candidates: Sequence[Candidate],
                reserve: Iterable[Candidate], now: float, deadline: float,
                min_serial: Optional[int] = None, wait_for_all: bool = False,
-               patience: float = PATIENCE) -> None:
+               patience: float = PATIENCE,
+               optional: Collection[Candidate] = ()) -> None:
     """Makes a request for each candidate; nothing is sent yet.
 
     @param query: any JSON value
@@ -185,6 +226,7 @@ class QuorumQuery(operation.Operation):
     @param min_serial: replies with a lower serial are stale
     @param wait_for_all: whether to wait for all candidates, not for a quorum
     @param patience: how long to wait for silent candidates, in seconds
+    @param optional: those of the candidates that are not waited for as long
 
     """
     operation.Operation.__init__(self)
@@ -201,6 +243,10 @@ class QuorumQuery(operation.Operation):
     self._by_salt: dict[str, Union[_Request, _Ping]] = {}
     self._AddRequests(candidates, now)
     self._wait_for_all = wait_for_all
+    self._optional = optional
+    # None when it is over
+    self._optional_ends = now + _OPTIONAL_PATIENCE if optional else None
+    self._is_probe_due = rtype >= protocol.REQ_QUERY
     self._sent = False
     self._reader: Optional[readerkey.Label] = None
     # The time of the requests sent last, in seconds since the epoch
@@ -224,9 +270,13 @@ class QuorumQuery(operation.Operation):
     self._reader = keyfile.LabelOf(key)
     self._timestamp = timestamp
     result: list[operation.Datagram] = []
-    for request in self._requests:
-      pending = request.pending
-      if pending is not None and pending.timer.IsDue(now):
+    if self._optional_ends is not None and now >= self._optional_ends:
+      self._optional_ends = None
+    if self._is_probe_due and now >= self._started + _PROBE_AFTER:
+      self._is_probe_due = False
+      self._Probe(now)
+    for pending in [i for request in self._requests for i in request.in_flight]:
+      if pending.timer.IsDue(now):
         (rtype, query, _) = self.Question(pending)
         datagram = wire.PackRequest(key, timestamp, rtype, query, pending.salt)
         candidate = pending.candidate
@@ -241,12 +291,26 @@ class QuorumQuery(operation.Operation):
 
   @property
   def wakeup(self) -> float:
-    times = [i.pending.timer.next for i in self._requests
-             if i.pending is not None]
+    times = [i.timer.next for request in self._requests
+             for i in request.in_flight]
     times.append(self._deadline)
+    if self._is_probe_due:
+      times.append(self._started + _PROBE_AFTER)
+    if self._optional_ends is not None:
+      times.append(self._optional_ends)
     if self._reserve or self._wait_for_all or self._fresh:
       times.append(self._patience_ends)
     return min(times)
+
+  def _Probe(self, now: float) -> None:
+    """Pings the silent candidates (rule 6).
+
+    """
+    # Ganeti's own daemon does not reply to readers
+    for request in self._requests if self._reader is None else ():
+      if request.pending is request:
+        request.probe = _Ping(request.candidate, self._NewSalt(), now)
+        self._by_salt[request.probe.salt] = request.probe
 
   def Question(self, request: Union[_Request, _Ping]) -> forms.Question:
     return _PING if isinstance(request, _Ping) else self._question
@@ -259,6 +323,9 @@ class QuorumQuery(operation.Operation):
       return False
     owner.candidate.Answered()
     if isinstance(request, _Ping):
+      probed = [i for i in self._requests if i.probe is request]
+      if probed:
+        return self._ReceiveProbe(probed[0], reply, now)
       return self._ReceivePing(owner, reply, now)
     if owner.pending is not owner:
       return False
@@ -290,13 +357,26 @@ class QuorumQuery(operation.Operation):
     owner = self._Owner(request, endpoint.Of(address))
     if owner is None:
       return False
-    if isinstance(request, _Ping):
+    if isinstance(request, _Ping) and owner.probe is request:
+      owner.probe = None
+    elif isinstance(request, _Ping):
       # A malformed reply does not tell which daemon runs there. Count the ping
       # as answered, since a second one would not tell either.
       owner.ping = None
       owner.identified = True
     elif owner.pending is owner:
       owner.fault = fault
+    return self.Done(now)
+
+  def _ReceiveProbe(self, probed: _Request, reply: wire.ParsedReply, now: float
+                    ) -> bool:
+    """Handles a reply to a ping of rule 6.
+
+    """
+    probed.probe = None
+    probed.candidate.Pinged(reply.serial, now)
+    probed.unsupported = (probed.pending is probed and
+                          not probed.candidate.reports_serial)
     return self.Done(now)
 
   def _ReceivePing(self, owner: _Request, reply: wire.ParsedReply, now: float
@@ -370,8 +450,11 @@ class QuorumQuery(operation.Operation):
       return True
     impatient = now >= self._patience_ends
     if self._wait_for_all:
-      return impatient or (now >= self._started + PATIENCE and
-                           all(i.unreachable for i in waiting))
+      needed = [i for i in waiting if i.candidate not in self._optional]
+      return (impatient or (now >= self._started + PATIENCE and
+                            all(i.unreachable for i in waiting)) or
+              not needed and (self._optional_ends is None or
+                              now >= self._optional_ends))
     fresh = len(self._fresh)
     if fresh:
       return (impatient or fresh >= self._quorum or
@@ -393,6 +476,8 @@ class QuorumQuery(operation.Operation):
 
     """
     for request in self._requests:
+      if request.unsupported:
+        continue
       if request.fault is not None or (request.reply is None and
                                        now - request.started >= PATIENCE):
         request.candidate.Missed()
@@ -458,9 +543,8 @@ class QuorumQuery(operation.Operation):
     @return: address to reason or None
 
     """
-    return {i.candidate.name: i.candidate.last_error if i.fault is None else
-            "malformed answer: %s" % i.fault
-            for i in self._requests if i.reply is None}
+    return {i.candidate.name: i.WhySilent() for i in self._requests
+            if i.reply is None}
 
   def AllReplies(self) -> list[replies.CandidateReply]:
     """Returns all well-formed replies, the best one first.
@@ -537,10 +621,10 @@ class QuorumQuery(operation.Operation):
                      ", ".join(sorted(self._ignored_senders)))
     if not self._sent and any(i.candidate.addresses for i in self._requests):
       reasons.append("nothing could be sent in time")
-    elif not all(i.unreachable for i in self._requests):
-      reasons.append("silence means another key, clocks more than %d seconds"
-                     " apart, no master candidate, no configuration that can be"
-                     " used, a firewall, or no such host%s" %
-                     (constants.CONFD_MAX_CLOCK_SKEW,
-                      keyrights.SILENCE if self._reader is not None else ""))
+    elif not all(i.unreachable or i.unsupported for i in self._requests):
+      ports = {i.port for request in self._requests
+               for i in request.candidate.endpoints}
+      reasons.append("silence %smeans %s" % (
+        "at UDP port %d " % ports.pop() if len(ports) == 1 else "",
+        silence.Causes(self._reader is not None)))
     return "%s (%s)" % (text, "; ".join(reasons))

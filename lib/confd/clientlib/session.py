@@ -63,7 +63,7 @@ RESTORED_AFTER = 10.0
 _LEARN_SHARE = 0.25
 
 #: Seconds to wait for silent candidates in L{Session._AskAll}
-_SURVEY_PATIENCE = 3.0
+_SURVEY_PATIENCE = 1.5
 
 #: Seconds until stale candidates are asked again; each pause is twice the one
 #: before, up to the maximum
@@ -460,10 +460,13 @@ class Session:
       pause = min(pause * 2, _STALE_PAUSE_MAX)
 
   async def _AskAll(self, rtype: int, query: Any,
-                    only: Optional[Collection[str]]
+                    only: Optional[Collection[str]],
+                    optional: Collection[Candidate] = ()
                     ) -> tuple[list[replies.CandidateReply],
                                dict[str, Optional[str]]]:
     """Asks all candidates, and waits for each of them.
+
+    @param optional: candidates that are not waited for as long
 
     """
     self._CheckSize(rtype, query)
@@ -474,7 +477,8 @@ class Session:
     current = await self._driver.Run(
       lambda now: quorum.QuorumQuery(rtype, query, asked, [], now, deadline,
                                      wait_for_all=True,
-                                     patience=_SURVEY_PATIENCE),
+                                     patience=_SURVEY_PATIENCE,
+                                     optional=optional),
       deadline)
     return (current.AllReplies(), current.Silent())
 
@@ -508,8 +512,11 @@ class Session:
         # The file may be half written just now; the old key may still be right
         pass
 
-  async def _LearnCandidates(self, deadline: float) -> None:
+  async def _LearnCandidates(self, deadline: float, with_ping: bool = True
+                             ) -> None:
     """Asks the candidates for the list of candidates.
+
+    @param with_ping: whether to find out which of them answer, too
 
     """
     self._known.BeginLearning(self._freshness.serial, self._driver.Now())
@@ -522,7 +529,8 @@ class Session:
       self._known.Learn(listing.Result(self._driver.Now()).answer)
     except errors.ConfdClientError:
       pass
-    if listing.AllReplies() and self.MayAsk(constants.CONFD_REQ_PING):
+    if (with_ping and listing.AllReplies() and
+        self.MayAsk(constants.CONFD_REQ_PING)):
       await self._AskQuickly(constants.CONFD_REQ_PING, deadline)
 
   async def _AskQuickly(self, rtype: int, deadline: float

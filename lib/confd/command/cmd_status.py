@@ -38,9 +38,15 @@ from ganeti.confd.protocol import readerkey
 
 _Rows = Sequence[clusterstatus.CandidateStatus]
 
-_HEADERS = ["Address", "Answers", "RTT", "Serial", "Behind", "Version",
-            "Problem"]
-_NUMERIC = (2, 3, 4)
+_HEADERS = ["Address", "Node", "Role", "Daemon", "Answers", "RTT", "Serial",
+            "Behind", "Version", "Problem"]
+_NUMERIC = (5, 6, 7)
+
+#: The column after L{_HEADERS} if configurations differ that should not
+_DIGEST = "Configuration"
+
+#: How many characters of a digest are shown
+_DIGEST_LENGTH = 12
 
 
 class Limits(NamedTuple):
@@ -73,7 +79,7 @@ def _Numbers(rows: _Rows) -> dict[str, int]:
 
   """
   return {
-    "silent": sum(row.serial is None for row in rows),
+    "silent": sum(row.serial is None for row in rows if row.listed),
     "behind": max((row.behind or 0 for row in rows), default=0),
     }
 
@@ -97,18 +103,18 @@ def State(rows: _Rows, limits: Limits = _LIMITS,
 
   @param key: None if the key does not end
   @return: L{plugin.CRITICAL} if no candidate answers, if configurations with
-    the same serial differ, or if a number is beyond its critical limit; else
-    L{plugin.WARNING} if one is beyond its warning limit, if a configuration has
-    another version, or if one could not be loaded; else L{plugin.OK}
+    the same serial differ, if one could not be loaded, or if a number is beyond
+    its critical limit; else L{plugin.WARNING} if one is beyond its warning
+    limit, or if a configuration has another version; else L{plugin.OK}
 
   """
   if (all(row.serial is None for row in rows) or
-      any(row.diverges for row in rows) or _Exceeds(rows, limits.critical) or
-      _EndsWithin(key, limits.critical)):
+      any(row.diverges or row.stale for row in rows) or
+      _Exceeds(rows, limits.critical) or _EndsWithin(key, limits.critical)):
     return plugin.CRITICAL
   if (_Exceeds(rows, limits.warning) or _EndsWithin(key, limits.warning) or
       any(row.problem for row in rows
-          if row.serial is not None and (row.stale or not row.behind))):
+          if row.serial is not None and not row.behind)):
     return plugin.WARNING
   return plugin.OK
 
@@ -127,10 +133,11 @@ def Report(rows: _Rows, limits: Limits = _LIMITS,
 
   """
   good = [row for row in rows if row.serial is not None]
-  text = "%d of %d master candidates answer" % (len(good), len(rows))
+  count = sum(row.listed for row in rows)
+  text = "%d of %d master candidates answer" % (len(good), count)
   if good:
     text += ", serial %s" % good[0].serial
-  values = ["answering=%d;;;0;%d" % (len(good), len(rows))]
+  values = ["answering=%d;;;0;%d" % (len(good), count)]
   values.extend("%s=%d;%s;%s;0" % (what, number, limits.warning.get(what, ""),
                                    limits.critical.get(what, ""))
                 for (what, number) in _Numbers(rows).items()
@@ -154,13 +161,35 @@ def _Cells(row: clusterstatus.CandidateStatus) -> list[Any]:
   round_trip = None
   if row.round_trip is not None:
     round_trip = "%.1fms" % (row.round_trip * 1000)
-  return [row.address, "yes" if row.answers else "no", round_trip, row.serial,
-          row.behind, cmd_question.FormatVersion(row.version),
-          row.problem or ""]
+  return [row.address, row.name, row.role, _Daemon(row),
+          "yes" if row.answers else "no", round_trip, row.serial, row.behind,
+          cmd_question.FormatVersion(row.version), row.problem or ""]
+
+
+def _Daemon(row: clusterstatus.CandidateStatus) -> Optional[str]:
+  """Returns the version of this project's daemon, or that it is Ganeti's.
+
+  """
+  return "Ganeti's" if row.packaged else row.daemon
+
+
+def _Table(rows: _Rows) -> table.Table:
+  """Makes the table; with digests if two should be equal and are not.
+
+  """
+  headers = list(_HEADERS)
+  cells = [_Cells(row) for row in rows]
+  if any(row.diverges for row in rows):
+    headers.insert(-1, _DIGEST)
+    for (row, line) in zip(rows, cells):
+      line.insert(-1, row.digest and row.digest[:_DIGEST_LENGTH])
+  return table.Table(headers, cells, _NUMERIC, [_Colour(row) for row in rows])
 
 
 def _Colour(row: clusterstatus.CandidateStatus) -> Optional[str]:
-  if row.serial is None or row.diverges:
+  if not row.listed:
+    return None
+  if row.serial is None or row.diverges or row.stale:
     return "red"
   return "yellow" if row.problem else None
 
@@ -202,6 +231,7 @@ def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
   addresses = {row.address for row in rows}
   return answer._replace(
     candidates=rows,
+    hints=answer.hints if any(not row.answers for row in rows) else [],
     replies=[i for i in answer.replies if i.address in addresses],
     silent={address: reason for (address, reason) in answer.silent.items()
             if address in addresses})
@@ -221,14 +251,13 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
     report = Report(rows, Limits({**_LIMITS.warning, **(opts.warning or {})},
                                  opts.critical or {}), key)
     return result.Result(document, report=report, code=report.code)
-  below = []
+  below: list[tuple[str, Optional[str]]] = [
+    (line, None) for line in status.hints]
   if key is not None:
     below.append((key.text[0].upper() + key.text[1:],
                   "yellow" if key.days < _SOON else None))
   return result.Result(
-    document, table.Table(_HEADERS, [_Cells(row) for row in rows], _NUMERIC,
-                          [_Colour(row) for row in rows]),
-    code=_ExitCode(rows), below=below)
+    document, _Table(rows), code=_ExitCode(rows), below=below)
 
 
 def RunMultiCluster(factories: multicluster.ClientFactories,

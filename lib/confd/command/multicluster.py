@@ -15,7 +15,7 @@ import queue
 import threading
 
 from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, Mapping, \
-  Optional, TypeVar, Union
+  Optional, Sequence, TypeVar, Union
 
 from ganeti import constants
 from ganeti import errors
@@ -200,6 +200,17 @@ def RunSteps(factories: ClientFactories, steps: Steps) -> int:
   return results.code
 
 
+def _Row(table: tablelib.Table, row: Sequence[Any],
+         headers: Optional[Sequence[str]]) -> Sequence[Any]:
+  """Returns a row with a cell for each header, None if the table lacks it.
+
+  """
+  if headers is None or table.headers is None or table.headers == headers:
+    return row
+  cells = dict(zip(table.headers, row))
+  return [cells.get(header) for header in headers]
+
+
 def _PrintTables(results: Mapping[str, resultlib.Result],
                  opts: argparse.Namespace) -> None:
   """Prints the tables of several clusters as one, with the cluster before.
@@ -213,11 +224,14 @@ def _PrintTables(results: Mapping[str, resultlib.Result],
       output.WriteLine("%s:" % name)
       printer.PrintTable(table)
   elif found:
-    first = next(iter(found.values()))
+    # A column may be in the tables of some clusters only
+    widest = max(found.values(), key=lambda table: len(table.headers or ()))
+    headers = widest.headers
     printer.PrintTable(tablelib.Table(
-      None if first.headers is None else ["Cluster", *first.headers],
-      [[name, *row] for (name, table) in found.items() for row in table.rows],
-      [index + 1 for index in first.numeric],
+      None if headers is None else ["Cluster", *headers],
+      [[name, *_Row(table, row, headers)] for (name, table) in found.items()
+       for row in table.rows],
+      [index + 1 for index in widest.numeric],
       [colour for table in found.values()
        for colour in table.colours or [None] * len(table.rows)]))
   for (name, value) in results.items():
