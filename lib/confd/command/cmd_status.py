@@ -250,6 +250,8 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   if opts.nagios:
     report = Report(rows, Limits({**_LIMITS.warning, **(opts.warning or {})},
                                  opts.critical or {}), key)
+    # Nagios shows further lines as long output
+    report = report._replace(lines=status.hints)
     return result.Result(document, report=report, code=report.code)
   below: list[tuple[str, Optional[str]]] = [
     (line, None) for line in status.hints]
