@@ -133,9 +133,10 @@ class TestQuestions(_Test):
        "node1.example.com:4:inst1.example.com:disk/0:primary:"
        "node2.example.com"),
       ]:
-      (code, output, problems) = self._Ask(*args.split())
-      self.assertEqual((code, output, problems),
-                       (0, expected + "\n", ""), args)
+      with self.subTest(args=args):
+        (code, output, problems) = self._Ask(*args.split())
+        self.assertEqual((code, output, problems),
+                         (0, expected + "\n", ""), args)
 
   def testLinkWithoutIps(self):
     """It is another thing than no link.
@@ -208,10 +209,11 @@ class TestQuestions(_Test):
       ("list-fields nodes pinst_count", "'pinst_count'; did you mean"
        " 'pinst_cnt'?"),
       ]:
-      (code, output, problems) = self._Ask(*args.split())
-      self.assertEqual((code, output if "list-fields" not in args else ""),
-                       (1, ""), args)
-      self.assertIn(text, problems)
+      with self.subTest(args=args, text=text):
+        (code, output, problems) = self._Ask(*args.split())
+        self.assertEqual((code, output if "list-fields" not in args else ""),
+                         (1, ""), args)
+        self.assertIn(text, problems)
 
   def testErrorsInJson(self):
     for (args, code, text) in [
@@ -269,7 +271,8 @@ class TestQuestions(_Test):
                  r"- Node role for master: OK", r"- Node primary ip query: OK",
                  r"  \* 192.0.2.51", r"- Timing tests",
                  r"  \* \d+\.\d{3}ms per ping request"]:
-      self.assertRegex(output, "(?m)^%s$" % line)
+      with self.subTest(line=line):
+        self.assertRegex(output, "(?m)^%s$" % line)
 
   def testSelfTestWithoutTimings(self):
     (code, output, _) = self._Ask("-r", "0")
@@ -450,10 +453,11 @@ class TestUsage(unittest.TestCase):
       ("status --only", "--only belongs to --address"),
       ("--no-such-option", "--no-such-option"),
       ]:
-      (code, output, problems) = _Run(*args.split())
-      self.assertEqual((code, output), (2, ""), args)
-      self.assertIn(text, problems)
-      self.assertEqual(problems.count("usage: "), 2, problems)
+      with self.subTest(args=args, text=text):
+        (code, output, problems) = _Run(*args.split())
+        self.assertEqual((code, output), (2, ""), args)
+        self.assertIn(text, problems)
+        self.assertEqual(problems.count("usage: "), 2, problems)
 
   def testKeys(self):
     for (args, text) in [

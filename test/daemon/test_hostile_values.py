@@ -231,9 +231,10 @@ class TestCommands(_TestCase):
       ["node-of-ip", text], ["ping", text],
       ["ping", "--json", text], ["--separator", "a" + text, "ping"],
       ]:
-      (code, _, problems) = self._Run(*args)
-      self.assertNotEqual(code, 0, args)
-      self.assertLessEqual(problems.count("\n"), 6, problems)
+      with self.subTest(args=args):
+        (code, _, problems) = self._Run(*args)
+        self.assertNotEqual(code, 0, args)
+        self.assertLessEqual(problems.count("\n"), 6, problems)
 
   def testEvacuation(self):
     """Commands for a shell keep names as words, or are left out.

@@ -125,10 +125,11 @@ class TestCalls(_TestCase):
 
   def testPlurals(self):
     for kind in ["instance", "node", "group", "network", "disk"]:
-      self.assertEqual(self.asker.List(kind + "s", ["name"]).answer,
-                       self.asker.List(kind, ["name"]).answer)
-      self.assertEqual(self.asker.Fields(kind + "s").answer,
-                       self.asker.Fields(kind).answer)
+      with self.subTest(kind=kind):
+        self.assertEqual(self.asker.List(kind + "s", ["name"]).answer,
+                         self.asker.List(kind, ["name"]).answer)
+        self.assertEqual(self.asker.Fields(kind + "s").answer,
+                         self.asker.Fields(kind).answer)
 
   def testHelpers(self):
     self.assertEqual(self.asker.OfflineNodes().answer, ["node2.example.com"])
@@ -287,8 +288,9 @@ class TestCommands(_TestCase):
         ("groups", "Group Nodes Instances AllocPolicy NDParams"),
         ("networks", "Network Subnet Gateway MacPrefix GroupList Tags"),
         ("disks", "UUID Instance Type Size Nodes")]:
-      self.assertEqual(self._Run("list", what).split("\n")[0].split(),
-                       first.split())
+      with self.subTest(what=what, first=first):
+        self.assertEqual(self._Run("list", what).split("\n")[0].split(),
+                         first.split())
     self.assertEqual(self._Run("list", "nodes").splitlines()[1:], [
       "node1.example.com  M    default      6     0",
       "node2.example.com  O    default      0     1",
@@ -336,7 +338,8 @@ class TestCommands(_TestCase):
         ([], "1.5G"), (["--units", "m"], "1536"), (["--units", "g"], "1.5"),
         (["--units", "t"], "0.0"), (["--separator", ","], "1536"),
         (["--separator", ",", "--units", "h"], "1.5G"), (["--csv"], "1536")]:
-      self.assertEqual(self._Run(*(args + more)).strip(), expected)
+      with self.subTest(more=more):
+        self.assertEqual(self._Run(*(args + more)).strip(), expected)
 
   def testCsv(self):
     output = self._Run("list", "groups", "-o", "name,node_list,alloc_policy",
@@ -402,7 +405,8 @@ class TestCommands(_TestCase):
          "not a text; whether it has an item is asked with '\"odd\" in tags'"),
         (1, ["list", "nodes", "-F", "name =="],
          "at column 8\nname ==\n       ^\n")]:
-      self.assertIn(text, self._Run(*args, code=code), args)
+      with self.subTest(code=code, args=args):
+        self.assertIn(text, self._Run(*args, code=code), args)
 
   def testMap(self):
     lines = self._Run("map").splitlines()

@@ -77,8 +77,9 @@ class NumbersTest(unittest.TestCase):
         ["list", "instances", "inst1", "inst3", "-o", fields],
         ["list", "disks", "--units", "g"], ["map"], ["map", "--svg"],
         ["map", "--dot"]]:
-      self.assertIn("inst3" if "list" in args and "disks" not in args else "",
-                    self._Run(*args))
+      with self.subTest(args=args):
+        self.assertIn("inst3" if "list" in args and "disks" not in args else "",
+                      self._Run(*args))
     self.assertNotIn("programming error", self.daemon.Log())
 
   @unittest.skipIf(prometheus_client is None,

@@ -232,8 +232,9 @@ class _Tests:
   def testRsalt(self):
     for rsalt in ["x", " ", "\0", "0", "\xe9\u4f8b\U0001f600", "\"\\", "\u2028",
                   "x" * 50000, "\xe9" * 5000]:
-      reply = self.daemon.Ask(0, rsalt=rsalt)
-      self.assertEqual(reply["status"], OK)
+      with self.subTest(rsalt=rsalt):
+        reply = self.daemon.Ask(0, rsalt=rsalt)
+        self.assertEqual(reply["status"], OK)
 
   def testRsaltThatNoReplyCanCarry(self):
     # Written without escapes it fits a request, but a reply is ASCII
@@ -366,9 +367,10 @@ class _Tests:
 
   def testStats(self):
     for query in [MISSING, None, "x", [], 5]:
-      (status, answer) = self.daemon.Answer(65, query)
-      self.assertEqual(status, OK)
-      self.assertIsInstance(answer, dict)
+      with self.subTest(query=query):
+        (status, answer) = self.daemon.Answer(65, query)
+        self.assertEqual(status, OK)
+        self.assertIsInstance(answer, dict)
 
   def _Silent(self):
     """Makes datagrams that get no reply.

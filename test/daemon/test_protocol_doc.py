@@ -319,11 +319,12 @@ class TestPage(unittest.TestCase):
     """
     page = testutils.ReadFile(_FIELDS_PAGE).decode("utf-8")
     for what in ["instance", "node", "group", "network", "disk"]:
-      (status, answer) = self.daemon.Answer(64, {"what": what})
-      self.assertEqual(status, 0)
-      (_, section) = page.split("\n%s\n%s\n\n" % (what, "=" * len(what)))
-      self.assertEqual(section.split("\n\n")[0].strip("\n"),
-                       _Table(answer["fields"]), what)
+      with self.subTest(what=what):
+        (status, answer) = self.daemon.Answer(64, {"what": what})
+        self.assertEqual(status, 0)
+        (_, section) = page.split("\n%s\n%s\n\n" % (what, "=" * len(what)))
+        self.assertEqual(section.split("\n\n")[0].strip("\n"),
+                         _Table(answer["fields"]), what)
 
   def testProgram(self):
     """The program on the page runs, in parts and without.

@@ -112,7 +112,8 @@ class WaitTest(_Test):
                   dict(good, seconds=0), dict(good, seconds=True),
                   dict(good, seconds=1.5), dict(good, serial=100.0),
                   dict(good, serial=True), dict(good, more=1)]:
-      self.assertEqual(self.daemon.Answer(WAIT, query), BAD_ARGUMENT, query)
+      with self.subTest(query=query):
+        self.assertEqual(self.daemon.Answer(WAIT, query), BAD_ARGUMENT, query)
     for more in ({"part": 0}, {"rsalt": "x" * 400}):
       self.assertEqual(self.daemon.Answer(WAIT, good, **more), BAD_ARGUMENT)
     stats = self._Stats()

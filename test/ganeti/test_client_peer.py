@@ -82,9 +82,10 @@ class TestCommand(unittest.TestCase):
       ("config /cluster/cluster_name", r"cluster\.example\.com\n"),
       ("collectors", r"(?s).*\nlv +yes +5\n.*"),
       ]:
-      (code, output, problems) = _Run(*args.split())
-      self.assertEqual((code, problems), (0, ""), args)
-      self.assertTrue(re.fullmatch(pattern, output), (args, output))
+      with self.subTest(args=args, pattern=pattern):
+        (code, output, problems) = _Run(*args.split())
+        self.assertEqual((code, problems), (0, ""), args)
+        self.assertTrue(re.fullmatch(pattern, output), (args, output))
 
   def testErrors(self):
     (code, output, problems) = _Run("node-role", "node77")

@@ -147,11 +147,12 @@ class TestNodes(unittest.TestCase):
     """
     for directory in ("/var/lib/dpkg", "/usr/sbin", "/etc", "/srv", "/root",
                       "/tmp"):
-      path = os.path.join(directory, "from-node1")
-      self.node1.Run("touch", path)
-      self.assertTrue(os.path.exists(self.node1.Path(path)))
-      self.assertFalse(os.path.exists(self.node2.Path(path)))
-      self.assertFalse(os.path.exists(path))
+      with self.subTest(directory=directory):
+        path = os.path.join(directory, "from-node1")
+        self.node1.Run("touch", path)
+        self.assertTrue(os.path.exists(self.node1.Path(path)))
+        self.assertFalse(os.path.exists(self.node2.Path(path)))
+        self.assertFalse(os.path.exists(path))
 
   def testDevicesAreItsOwn(self):
     """Devices work, and a node that changes one changes nobody else's.

@@ -318,7 +318,8 @@ class TestOnNodes(unittest.TestCase):
                  "- Instance primary IP query: OK",
                  "- Instance IP to node IP query: OK",
                  "- Timing tests"]:
-      self.assertIn(line, lines)
+      with self.subTest(line=line):
+        self.assertIn(line, lines)
 
   def testDiffersConfdClientWithDebian(self):
     """With Debian's daemon it gives up: no reply about the master.

@@ -266,7 +266,8 @@ class TestSame(_PeerTestCase):
 
     """
     for query in (MISSING, None, "", "node1.example.com", {}, {"1": "x"}):
-      self.assertEqual(self._Same(PING, query), CONFIG_DATA["version"])
+      with self.subTest(query=query):
+        self.assertEqual(self._Same(PING, query), CONFIG_DATA["version"])
 
   def testNodeRoleByName(self):
     """Every node; together they have every role.
@@ -330,7 +331,8 @@ class TestSame(_PeerTestCase):
     """
     for query in ({}, {"2": []}, {"2": None}, {"1": None}, {"0": "200"},
                   {"0": "nowhere", "2": []}):
-      self.assertEqual(self._Same(NODE_OF_IP, query), [])
+      with self.subTest(query=query):
+        self.assertEqual(self._Same(NODE_OF_IP, query), [])
 
   def testNodeOfIpWithoutArgument(self):
     """No query at all.
@@ -351,7 +353,8 @@ class TestSame(_PeerTestCase):
 
     """
     for fields in ([0], [1], [2], [0, 1, 2], [2, 1, 0], [1, 1, 0], []):
-      self.assertEqual(len(self._Same(MASTER, {"3": fields})), len(fields))
+      with self.subTest(fields=fields):
+        self.assertEqual(len(self._Same(MASTER, {"3": fields})), len(fields))
     for query in ({}, {"3": None}, {"1": "10.77.1.10"}):
       self.assertEqual(self._Same(MASTER, query), [])
 
@@ -437,7 +440,8 @@ class TestSame(_PeerTestCase):
 
     """
     for query in (MISSING, None, "", "x", {}):
-      self.assertEqual(len(self._Same(COLLECTORS, query)), 6)
+      with self.subTest(query=query):
+        self.assertEqual(len(self._Same(COLLECTORS, query)), 6)
 
   def testIgnoredQueries(self):
     """The lists of nodes look at no query.
@@ -511,7 +515,8 @@ class TestConfigQuery(_PeerTestCase):
                  "/cluster/tags/-1", "/cluster/tags/+1", "/cluster/tags/",
                  "/cluster/tags/x", "/cluster/tags/ 1", "/cluster/tags/0/0",
                  "/version/0", "/nodes/node1.example.com", "/maintenance"):
-      self.assertEqual(self._Same(CONFIG, path, status=ERROR), ARGUMENT)
+      with self.subTest(path=path):
+        self.assertEqual(self._Same(CONFIG, path, status=ERROR), ARGUMENT)
 
   def testDiffersWholeDocument(self):
     """The empty pointer is the whole document, and no error as in Debian's.
@@ -533,9 +538,10 @@ class TestConfigQuery(_PeerTestCase):
     for (index, debian) in [("00", 0), ("01", 1), ("1x", 1), ("1 ", 1),
                             ("1.0", 1), ("1e0", 1), (str(2 ** 64), 0),
                             (str(2 ** 64 + 1), 1)]:
-      path = "/cluster/tags/%s" % index
-      self.assertEqual(self._Debian(CONFIG, path), (OK, tags[debian]))
-      self.assertEqual(self._Ours(CONFIG, path), (ERROR, ARGUMENT))
+      with self.subTest(index=index, debian=debian):
+        path = "/cluster/tags/%s" % index
+        self.assertEqual(self._Debian(CONFIG, path), (OK, tags[debian]))
+        self.assertEqual(self._Ours(CONFIG, path), (ERROR, ARGUMENT))
 
   def testDiffersMalformedPointers(self):
     """A wrong escape or an empty key is not the end of the pointer.
@@ -543,11 +549,12 @@ class TestConfigQuery(_PeerTestCase):
     """
     for path in ("/version~", "/version~x/y", "/cluster/cluster_name~2",
                  "/nodes//x", "/filters//"):
-      cut = self._Ours(CONFIG, path.partition("~")[0].partition("//")[0])
-      (status, answer) = self._Debian(CONFIG, path)
-      self.assertEqual((status, _Settle(_Redact(answer), cut[1])), cut)
-      self.assertEqual(status, OK)
-      self.assertEqual(self._Ours(CONFIG, path), (ERROR, ARGUMENT))
+      with self.subTest(path=path):
+        cut = self._Ours(CONFIG, path.partition("~")[0].partition("//")[0])
+        (status, answer) = self._Debian(CONFIG, path)
+        self.assertEqual((status, _Settle(_Redact(answer), cut[1])), cut)
+        self.assertEqual(status, OK)
+        self.assertEqual(self._Ours(CONFIG, path), (ERROR, ARGUMENT))
 
 
 class TestOrder(_PeerTestCase):
@@ -656,9 +663,10 @@ class TestDifferences(_PeerTestCase):
       (CONFIG, "/nope", 0),
       (COLLECTORS, None, cluster_serial),
       ]:
-      self.assertNotEqual(debian, serial)
-      self.assertEqual(DEBIAN.Ask(req_type, query)["serial"], debian)
-      self.assertEqual(OURS.Ask(req_type, query)["serial"], serial)
+      with self.subTest(req_type=req_type, query=query):
+        self.assertNotEqual(debian, serial)
+        self.assertEqual(DEBIAN.Ask(req_type, query)["serial"], debian)
+        self.assertEqual(OURS.Ask(req_type, query)["serial"], serial)
 
   def testDiffersMasterFieldsAsText(self):
     """Ganeti's own confd-client sends numbers as text; Debian's is silent.
@@ -839,8 +847,9 @@ class TestDifferences(_PeerTestCase):
 
     """
     for req_type in (12, 63, -1, 1000000, "0", None, True, [0]):
-      self._DebianIsSilent(req_type)
-      self.assertEqual(self._Ours(req_type), (NOT_IMPLEMENTED, None))
+      with self.subTest(req_type=req_type):
+        self._DebianIsSilent(req_type)
+        self.assertEqual(self._Ours(req_type), (NOT_IMPLEMENTED, None))
 
   def testDiffersProtocol(self):
     """Another protocol is not implemented; Debian's takes any number.
@@ -898,10 +907,11 @@ class TestDifferences(_PeerTestCase):
         "msg": "{}", "salt": "%d" % now,
         "hmac": testutils.Sign(KEY, "%d{}" % now)[:39]})),
       ]:
-      for (who, daemon) in (("Debian's", DEBIAN), ("Ours", OURS)):
-        with daemon.Asker() as asker:
-          self.assertTrue(asker.IsIgnored(datagram),
-                          "%s answers: %s" % (who, what))
+      with self.subTest(what=what, datagram=datagram):
+        for (who, daemon) in (("Debian's", DEBIAN), ("Ours", OURS)):
+          with daemon.Asker() as asker:
+            self.assertTrue(asker.IsIgnored(datagram),
+                            "%s answers: %s" % (who, what))
 
   def testSignatureInUpperCase(self):
     """Hexadecimal digits in either case.
@@ -1000,14 +1010,15 @@ class TestDifferences(_PeerTestCase):
       (CONFIG, "/cluster/osparams_private_cluster/noop"),
       (CONFIG, "/cluster/osparams_private_cluster/noop/root_password"),
       ]:
-      (status, debian) = self._Debian(req_type, query)
-      self.assertEqual(status, OK)
-      self.assertIn(grow.SECRET, json.dumps(debian))
-      (status, ours) = self._Ours(req_type, query)
-      self.assertEqual(status, OK)
-      text = json.dumps(ours)
-      self.assertNotIn(grow.SECRET, text)
-      self.assertIn(REDACTED, text)
+      with self.subTest(req_type=req_type, query=query):
+        (status, debian) = self._Debian(req_type, query)
+        self.assertEqual(status, OK)
+        self.assertIn(grow.SECRET, json.dumps(debian))
+        (status, ours) = self._Ours(req_type, query)
+        self.assertEqual(status, OK)
+        text = json.dumps(ours)
+        self.assertNotIn(grow.SECRET, text)
+        self.assertIn(REDACTED, text)
     self.assertEqual(self._Ours(CONFIG, "/instances/%s/osparams_private" %
                                 nested),
                      (OK, {"password": REDACTED, "token": REDACTED}))
@@ -1148,13 +1159,14 @@ class TestOtherConfigurations(unittest.TestCase):
       (_Every(1.5, 2.5, 4999999.9, 0.25), ["fake"], False),
       (_Every(-1.5, 5000000.5, 5000001.5, 1e15), ["fake"], False),
       ]:
-      (debian, ours) = self._Collectors(collectors, hypervisors)
-      self.assertEqual(debian, ours)
-      # Equal numbers, and of one type
-      self.assertEqual(json.dumps(debian, sort_keys=True),
-                       json.dumps(ours, sort_keys=True))
-      self.assertEqual(len(ours), 6)
-      self.assertIs(ours["inst-status-xen"]["active"], xen)
+      with self.subTest(collectors=collectors, hypervisors=hypervisors):
+        (debian, ours) = self._Collectors(collectors, hypervisors)
+        self.assertEqual(debian, ours)
+        # Equal numbers, and of one type
+        self.assertEqual(json.dumps(debian, sort_keys=True),
+                         json.dumps(ours, sort_keys=True))
+        self.assertEqual(len(ours), 6)
+        self.assertIs(ours["inst-status-xen"]["active"], xen)
 
   def testDiffersOtherCollectors(self):
     """A collector that Ganeti 3.0 does not know is answered if it is stored.
@@ -1392,10 +1404,11 @@ class TestOtherConfigurations(unittest.TestCase):
       ((MASTER, {"3": [0]}), (ERROR, UNKNOWN_ENTRY)),
       ((MASTER, {"3": [1]}), (OK, [config["cluster"]["master_ip"]])),
       ((MASTER, {"3": []}), (OK, []))]:
-      (status, text) = debians.Answer(*question)
-      self.assertEqual(status, ERROR)
-      self.assertIn("nowhere", text)
-      self.assertEqual(ours.Answer(*question), answer)
+      with self.subTest(question=question, answer=answer):
+        (status, text) = debians.Answer(*question)
+        self.assertEqual(status, ERROR)
+        self.assertIn("nowhere", text)
+        self.assertEqual(ours.Answer(*question), answer)
 
   def testDiffersNoNicparams(self):
     """Without the cluster's nicparams the default link is Ganeti's own.

@@ -42,7 +42,8 @@ class TestHtml(unittest.TestCase):
       api = fobj.read()
     for name in ["Client", "Client.NodeRole", "AsyncClient", "NoAnswer",
                  "ConfdClient.SendRequest"]:
-      self.assertIn("id=\"ganeti.confd.client.%s\"" % name, api)
+      with self.subTest(name=name):
+        self.assertIn("id=\"ganeti.confd.client.%s\"" % name, api)
     # No markup of docstrings is left
     for mark in ["C{", "L{", "@param", "@return"]:
       self.assertNotIn(mark, api)

@@ -71,7 +71,8 @@ class TestRelease(unittest.TestCase):
                  "NEWS has \"(unreleased)\" below the version",
                  "debian/changelog begins with 0.0.9, not with " + version,
                  "debian/changelog is yet to come: Tue, 01 Dec 2099 "]:
-      self.assertIn(text, output)
+      with self.subTest(text=text):
+        self.assertIn(text, output)
     self.assertFalse(os.path.exists(self.dist))
 
   def testKeepsPromises(self):

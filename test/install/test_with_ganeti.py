@@ -183,10 +183,11 @@ class TestConfigure(_Test):
       (["--with-ganeti", "--sysconfdir=/srv"],
        "this Ganeti has --sysconfdir=/etc"),
       ]:
-      (success, output) = self._Configure(*args)
-      self.assertFalse(success, args)
-      self.assertIn(text, output)
-      self.assertNotIn("Traceback", output)
+      with self.subTest(args=args, text=text):
+        (success, output) = self._Configure(*args)
+        self.assertFalse(success, args)
+        self.assertIn(text, output)
+        self.assertNotIn("Traceback", output)
 
   def testOldGaneti(self):
     option = self._MakeGaneti(constants="VERSION_MAJOR = 2\n"

@@ -86,8 +86,9 @@ class TestNames(unittest.TestCase):
       (client.ConfdAsyncUDPClient.__init__, "self client family"),
       (client.ConfdAsyncUDPClient.enqueue_send, "self address port payload"),
       ]:
-      self.assertEqual(list(inspect.signature(function).parameters),
-                       names.split(), function)
+      with self.subTest(function=function, names=names):
+        self.assertEqual(list(inspect.signature(function).parameters),
+                         names.split(), function)
 
   def testConstants(self):
     self.assertEqual((client.UPCALL_REPLY, client.UPCALL_EXPIRE), (1, 2))
@@ -126,8 +127,9 @@ class TestRequest(unittest.TestCase):
     for rtype in list(range(12)) + [64, 65]:
       client.ConfdClientRequest(type=rtype)
     for rtype in [-1, 12, 63, "0", None]:
-      with self.assertRaisesRegex(errors.ConfdClientError, repr(rtype)):
-        client.ConfdClientRequest(type=rtype)
+      with self.subTest(rtype=rtype):
+        with self.assertRaisesRegex(errors.ConfdClientError, repr(rtype)):
+          client.ConfdClientRequest(type=rtype)
 
   def testToDict(self):
     request = client.ConfdClientRequest(type=1, query="node1", rsalt="abc")

@@ -35,14 +35,16 @@ class TestParse(unittest.TestCase):
       ("fe80::1%eth0", ("fe80::1%eth0", 1814)),
       (" node1 ", ("node1", 1814)),
       ]:
-      self.assertEqual(endpoint.Parse(text, 1814), expected, text)
+      with self.subTest(text=text):
+        self.assertEqual(endpoint.Parse(text, 1814), expected, text)
 
   def testMalformed(self):
     for text in ["", " ", ":", ":99", "node1:", "node1:x", "node1:0",
                  "node1:65536", "node1:-1", "node1:9999999999", "[::1",
                  "[::1]99", "[::1]:", "[]:99", "node1: 99", "node1:\u0663"]:
-      with self.assertRaises(errors.ConfdClientError, msg=text):
-        endpoint.Parse(text, 1814)
+      with self.subTest(text=text):
+        with self.assertRaises(errors.ConfdClientError, msg=text):
+          endpoint.Parse(text, 1814)
 
   def testErrorNamesTheValue(self):
     with self.assertRaisesRegex(errors.ConfdClientError, "'x' in 'node1:x'"):

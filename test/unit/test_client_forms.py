@@ -266,8 +266,9 @@ class TestForms(unittest.TestCase):
       (64, 1, {"error": 2, "unknown": 5, "value": "x"}),
       (64, 1, {"error": 2, "duplicate": "name", "value": ["x"]}),
       (0, 2, []), (0, 2, True), (0, 3, 0), (0, -1, 3000000)]:
-      self.assertIsNotNone(_Fault(rtype, None, answer, status),
-                           (rtype, status, answer))
+      with self.subTest(rtype=rtype, status=status):
+        self.assertIsNotNone(_Fault(rtype, None, answer, status),
+                             (rtype, status, answer))
 
   def testFrame(self):
     for (expected, kwargs) in [
@@ -279,11 +280,12 @@ class TestForms(unittest.TestCase):
       ("protocol: true", {"protocol": True}),
       ("a whole answer instead of part 3", {"part": 3}),
       ]:
-      fault = _Fault(0, None, 3000000, **kwargs)
-      if expected is None:
-        self.assertIsNone(fault)
-      else:
-        self.assertIn(expected, fault or "")
+      with self.subTest(kwargs=kwargs):
+        fault = _Fault(0, None, 3000000, **kwargs)
+        if expected is None:
+          self.assertIsNone(fault)
+        else:
+          self.assertIn(expected, fault or "")
 
   def testParts(self):
     whole = forms.Question(5, None)
@@ -297,8 +299,9 @@ class TestForms(unittest.TestCase):
       (asked, 0, [], part, "answer: a list of 0 instead of a text"),
       (asked, 1, 2, part, "an error that is a part"),
       ]:
-      reply = wire.ParsedReply(1, status, answer, 5, "salt", given)
-      self.assertEqual(forms.Fault(question, reply), expected)
+      with self.subTest(question=question, status=status):
+        reply = wire.ParsedReply(1, status, answer, 5, "salt", given)
+        self.assertEqual(forms.Fault(question, reply), expected)
 
   def testEveryFieldHasOne(self):
     """Whose type says too little is in the table, unless it is a parameter.

@@ -155,11 +155,12 @@ class TestEnough(unittest.TestCase):
 
   def testEnds(self):
     for (count, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 4)]:
-      run = _Run(_Candidates(count))
-      for index in range(needed):
-        self.assertFalse(run.done)
-        run.Reply(index, 5)
-      self.assertTrue(run.done, count)
+      with self.subTest(count=count, needed=needed):
+        run = _Run(_Candidates(count))
+        for index in range(needed):
+          self.assertFalse(run.done)
+          run.Reply(index, 5)
+        self.assertTrue(run.done, count)
 
   def testDuplicateCountsOnce(self):
     run = _Run(_Candidates(3))
@@ -431,8 +432,9 @@ class TestSource(unittest.TestCase):
       (("fe80::1", 1814, 0, 2), ("fe80::1", 1814, 0, 3), False),
       (("::ffff:192.0.2.1", 1814, 0, 0), ("192.0.2.1", 1814), True),
       ]:
-      self.assertEqual(endpoint.Of(asked) == endpoint.Of(other),
-                       same, (asked, other))
+      with self.subTest(asked=asked, other=other):
+        self.assertEqual(endpoint.Of(asked) == endpoint.Of(other),
+                         same, (asked, other))
 
 
 class TestBest(unittest.TestCase):
@@ -699,7 +701,8 @@ class TestNoAnswer(unittest.TestCase):
       run.Result()
     for text in ["node1", "node2: refused", 'node-role "node7"', "5.0 seconds",
                  "4 replies were not authentic", "five minutes", "another key"]:
-      self.assertIn(text, str(context.exception))
+      with self.subTest(text=text):
+        self.assertIn(text, str(context.exception))
 
   def testNameWithoutAddress(self):
     candidate = mastercandidate.Candidate("nowhere", [],

@@ -71,8 +71,9 @@ class TestOrder(unittest.TestCase):
     for text in ["|", "\t", " and ", "--", "\u00e4", ";a", "\n"]:
       self.assertEqual(_Parse("stats", "--separator", text).separator, text)
     for text in ["", "a", "0", "x|", "\\", "\\t"]:
-      with self.assertRaisesRegex(parse.UsageError, "not a separator"):
-        _Parse("stats", "--separator", text)
+      with self.subTest(text=text):
+        with self.assertRaisesRegex(parse.UsageError, "not a separator"):
+          _Parse("stats", "--separator", text)
 
   def testArgumentsThatLookLikeOptions(self):
     self.assertEqual(_Parse("node-role", "--", "-x").node, "-x")
@@ -150,10 +151,11 @@ class TestErrors(unittest.TestCase):
       (["list", "nodes", "--coverage", "x"], "not a coverage: 'x'"),
       ([""], "no such command: ''"),
       ]:
-      with self.assertRaises(parse.UsageError, msg=argv) as caught:
-        _Parse(*argv)
-      self.assertIn(text, str(caught.exception))
-      self.assertTrue(caught.exception.usage.startswith("confd-client "))
+      with self.subTest(argv=argv, text=text):
+        with self.assertRaises(parse.UsageError, msg=argv) as caught:
+          _Parse(*argv)
+        self.assertIn(text, str(caught.exception))
+        self.assertTrue(caught.exception.usage.startswith("confd-client "))
 
 
 class TestTable(unittest.TestCase):
@@ -245,7 +247,8 @@ class TestImports(unittest.TestCase):
     for name in ["asyncio", "configparser", "csv", "difflib", "logging",
                  "optparse", "ganeti.confd.clientlib.settings", "pyparsing",
                  "shutil", "subprocess"]:
-      self.assertNotIn(name, modules)
+      with self.subTest(name=name):
+        self.assertNotIn(name, modules)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ class TestCsv(unittest.TestCase):
       (-1.5, "-1.5"),
       ("a=1", "a=1"),
       ]:
-      self.assertEqual(cellformat.FormatCsv(value), expected)
+      with self.subTest(value=value):
+        self.assertEqual(cellformat.FormatCsv(value), expected)
 
   def _Write(self, kind, name, value, unit="m"):
     return cellformat.CsvWriter(columns.Describe(kind, name), unit)(value)
@@ -66,7 +67,8 @@ class TestUnits(unittest.TestCase):
       (1024 ** 2, "h", "1.0T"), (1024 ** 3, "h", "1024.0T"),
       (1536, "m", "1536"), (1536, "g", "1.5"), (1536, "t", "0.0"),
       ]:
-      self.assertEqual(cellformat.FormatUnit(size, unit), expected)
+      with self.subTest(size=size, unit=unit):
+        self.assertEqual(cellformat.FormatUnit(size, unit), expected)
 
 
 if __name__ == "__main__":

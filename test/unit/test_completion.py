@@ -107,7 +107,8 @@ class _Tests:
       (["check", "--ignore", "mirror-m"], ["mirror-missing"]),
       (["make-key", "me", "--may", "ping,list/no"], ["list/nodes"]),
       ]:
-      self.assertEqual(self._Complete(*words), expected, words)
+      with self.subTest(words=words):
+        self.assertEqual(self._Complete(*words), expected, words)
 
   def testNames(self):
     """Those that a node has in its files, and the settings.

@@ -198,7 +198,8 @@ class TestConversion(unittest.TestCase):
       ("@ivar salt: x", ":ivar salt: x"),
       ("Thus::\n\n  C{x} *y*\n\nL{z}", "Thus::\n\n  C{x} *y*\n\n``z``"),
       ]:
-      self.assertEqual(self.conf.FromEpytext(text), expected)
+      with self.subTest(text=text):
+        self.assertEqual(self.conf.FromEpytext(text), expected)
 
   def testWithLinks(self):
     for (text, expected) in [
@@ -211,9 +212,10 @@ class TestConversion(unittest.TestCase):
        "see :doc:`confd-client(1) <confd-client>`."),
       ("see **ganeti**\\(7).", "see **ganeti**\\(7)."),
       ]:
-      self.assertEqual(
-        self.conf.WithLinks(text, {"client", "contributing", "confd-client"}),
-        expected)
+      with self.subTest(text=text):
+        self.assertEqual(
+          self.conf.WithLinks(text, {"client", "contributing", "confd-client"}),
+          expected)
 
 
 if __name__ == "__main__":

@@ -167,8 +167,9 @@ class TestShutDown(unittest.TestCase):
   def testMalformedTags(self):
     for tags in (None, 17, {}, [17, None, "htools:migration:"],
                  ["htools:allowmigration:"]):
-      step = _Step(_Instance("i", ["rbd"]), None, tags)
-      self.assertEqual(step.action, "migrate")
+      with self.subTest(tags=tags):
+        step = _Step(_Instance("i", ["rbd"]), None, tags)
+        self.assertEqual(step.action, "migrate")
 
 
 class TestNodes(unittest.TestCase):

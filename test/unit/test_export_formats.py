@@ -87,7 +87,8 @@ class TestWords(unittest.TestCase):
         "b\u00fccher", "\u212a.example", "a\u0130", "\u0663", "\ud800",
         "a\u2028b", "192.0.2.1", "1.2", "12", "a.0x1f", "0x", "a.0x",
         "localhost", "a.LocalHost", None, 5, ["a"], {"a": "b"}, True, 1.5]:
-      self.assertIsNone(sanitize.HostName(text), text)
+      with self.subTest(text=text):
+        self.assertIsNone(sanitize.HostName(text), text)
 
   def testAddresses(self):
     for (text, expected) in [
@@ -102,7 +103,8 @@ class TestWords(unittest.TestCase):
         "fe80::1%a\nb", "192.0.2.1\n", " 192.0.2.1", "192.0.2.1/24",
         "192.0.2", "1", "a", "192.0.2.1, 192.0.2.2", "\u0661.2.3.4",
         1, None, True, ["192.0.2.1"]]:
-      self.assertIsNone(sanitize.Address(text), text)
+      with self.subTest(text=text):
+        self.assertIsNone(sanitize.Address(text), text)
 
   def testMacs(self):
     self.assertEqual(sanitize.Mac("AA:00:00:1f:00:01"), "aa:00:00:1f:00:01")
@@ -110,7 +112,8 @@ class TestWords(unittest.TestCase):
                  "aa-00-00-1f-00-01", "aa:00:00:1f:00:0g", "*:00:00:1f:00:01",
                  "aa:00:00:1f:00:01\n", "aa:00:00:1f:00:01,ignore",
                  "aa:00:00:1f:00:\uff11\uff11", "auto", None, 5]:
-      self.assertIsNone(sanitize.Mac(text), text)
+      with self.subTest(text=text):
+        self.assertIsNone(sanitize.Mac(text), text)
 
   def testWords(self):
     for text in ["service:web", "debootstrap+default", "a.b*c/d@e-f_g", "x" *
@@ -119,9 +122,10 @@ class TestWords(unittest.TestCase):
     for text in ["", "a b", "a,b", "a\nb", "{{ a }}", "{% a %}", "a\"b", "a'b",
                  "a\\b", "$a", "x" * 129, "\ud800", "a\0", "a;b", "a|b", None,
                  5, ["a"]]:
-      self.assertIsNone(sanitize.Word(text), text)
-      # A link may be empty
-      self.assertEqual(sanitize.Link(text), "" if text == "" else None, text)
+      with self.subTest(text=text):
+        self.assertIsNone(sanitize.Word(text), text)
+        # A link may be empty
+        self.assertEqual(sanitize.Link(text), "" if text == "" else None, text)
 
   def testShow(self):
     for (value, expected) in [
@@ -296,12 +300,13 @@ class TestFormats(unittest.TestCase):
       ("ansible", ansible), ("dnsmasq", dnsmasq), ("hosts", hosts),
       ("nftables", nftables), ("prometheus-sd", prometheus_sd),
       ("ssh-config", ssh_config)]:
-      self.assertIn(name, argtypes.FORMATS)
-      self.assertEqual(module.__name__, "ganeti.confd.export." +
-                       argtypes.ExportModule(name))
-      for (kind, fields) in hostlist.ALL_FIELDS.items():
-        self.assertLessEqual(set(module.FIELDS[kind]), set(fields))
-        self.assertEqual(module.FIELDS[kind][0], "name")
+      with self.subTest(name=name, module=module):
+        self.assertIn(name, argtypes.FORMATS)
+        self.assertEqual(module.__name__, "ganeti.confd.export." +
+                         argtypes.ExportModule(name))
+        for (kind, fields) in hostlist.ALL_FIELDS.items():
+          self.assertLessEqual(set(module.FIELDS[kind]), set(fields))
+          self.assertEqual(module.FIELDS[kind][0], "name")
     self.assertEqual(len(argtypes.FORMATS), 6)
 
   def _Format(self, module, *rows, **kwargs):

@@ -177,14 +177,16 @@ class TestSelect(unittest.TestCase):
         ("tags", "", "cannot be applied"),
         ("(" * 200, "", ""),
         ("name == \"%s\"" % ("x" * rowfilter.MAX_FILTER), "", "more than")]:
-      with self.assertRaises(rowfilter.BadRequest) as caught:
-        self._Names(condition, order)
-      self.assertIn(text, str(caught.exception))
+      with self.subTest(condition=condition, order=order):
+        with self.assertRaises(rowfilter.BadRequest) as caught:
+          self._Names(condition, order)
+        self.assertIn(text, str(caught.exception))
 
   def testSizes(self):
     for (size, text) in [(5, "5 MiB"), (1536, "1.5 GiB"), (None, None),
                          (3 << 20, "3.0 TiB"), ("x", None), (True, None)]:
-      self.assertEqual(humanize.FormatMebibytes(size), text)
+      with self.subTest(size=size, text=text):
+        self.assertEqual(humanize.FormatMebibytes(size), text)
 
 
 class TestDiscovery(unittest.TestCase):
@@ -207,8 +209,9 @@ class TestDiscovery(unittest.TestCase):
     for query in [{"port": "0"}, {"port": "x"}, {"port": "65536"},
                   {"label.a-b": "x"}, {"label.": "x"}, {"nothing": "x"},
                   {"filter": "nothing"}]:
-      with self.assertRaises(rowfilter.BadRequest):
-        self._Targets(**query)
+      with self.subTest(query=query):
+        with self.assertRaises(rowfilter.BadRequest):
+          self._Targets(**query)
 
 
 @unittest.skipIf(metrics is None, "prometheus_client is not installed (Debian:"
@@ -321,7 +324,8 @@ class TestPages(unittest.TestCase):
     text = "\n".join(parsed.texts)
     for word in ["WARNING", "cluster.example.com", "192.0.2.2", "silent",
                  "advice"]:
-      self.assertIn(word, text)
+      with self.subTest(word=word):
+        self.assertIn(word, text)
 
   def testDivergence(self):
     """Two configurations of one serial number are critical.
@@ -434,7 +438,8 @@ class TestPages(unittest.TestCase):
     for row in ["acpi|false|instance", "kernel_args|rw|OS debian+x",
                 "a|own|instance", "b|too|cluster", "vcpus|3|instance",
                 "maxmem|128|cluster"]:
-      self.assertIn(row, cells)
+      with self.subTest(row=row):
+        self.assertIn(row, cells)
     self.assertNotIn("migration_port", cells)
 
   def testAdvice(self):

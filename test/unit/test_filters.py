@@ -132,7 +132,8 @@ class TestFilters(unittest.TestCase):
         ('name != "a"', None), ('name == 1', None), ('pnode == "a"', None),
         ('not name == "a"', None), ('name == "a" and name == "a"', None),
         ('name == "a" or up', None), ('name =* "a"', None)]:
-      self.assertEqual(_Parse(text).Names(), expected, text)
+      with self.subTest(text=text):
+        self.assertEqual(_Parse(text).Names(), expected, text)
 
   def testArguments(self):
     for (names, expected) in [(["web*"], [0, 1]), (["d?", "web"], [0, 1, 2]),

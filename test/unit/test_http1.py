@@ -139,7 +139,8 @@ class TestAnswer(unittest.TestCase):
     for line in [b"Content-Length: 3", b"Cache-Control: other",
                  b"Connection: close", b"Content-Type: text/x",
                  b"X-Content-Type-Options: nosniff"]:
-      self.assertEqual(head.count(b"\r\n%s\r\n" % line), 1, head)
+      with self.subTest(line=line):
+        self.assertEqual(head.count(b"\r\n%s\r\n" % line), 1, head)
     self.assertEqual([exchange.Data(part) for part in response.parts],
                      response.parts)
     self.assertEqual(exchange.End(), b"")

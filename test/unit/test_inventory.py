@@ -431,9 +431,10 @@ class TestQuery(unittest.TestCase):
     for field in ["nosuch", "hv/nosuch", "hv/xen_cmd", "hv/migration_mode",
                   "be/", "nic.ip/8", "disk.size/16", "oper_ram", "status", "",
                   "osparams_private", "console"]:
-      self.assertEqual(self._Ask("instance", ["name", field]),
-                       (ERROR, {"error": ARGUMENT, "unknown": "field",
-                                "value": field}))
+      with self.subTest(field=field):
+        self.assertEqual(self._Ask("instance", ["name", field]),
+                         (ERROR, {"error": ARGUMENT, "unknown": "field",
+                                  "value": field}))
     for name in ["inst", "", "inst3", "INST1"]:
       self.assertEqual(self._Ask("instance", ["name"], names=["inst1", name]),
                        (ERROR, {"error": UNKNOWN_ENTRY, "unknown": "name",
@@ -445,7 +446,8 @@ class TestQuery(unittest.TestCase):
                   {"what": "node", "fields": [1]},
                   {"what": "node", "fields": ["name"], "names": "node1"},
                   {"what": "node", "fields": ["name"], "names": [None]}]:
-      self.assertEqual(inventory.Answer(self.snap, query), (ERROR, ARGUMENT))
+      with self.subTest(query=query):
+        self.assertEqual(inventory.Answer(self.snap, query), (ERROR, ARGUMENT))
 
   def testFields(self):
     for what in columns.KINDS:
@@ -611,7 +613,8 @@ class TestLong(unittest.TestCase):
         ({"what": [], "fields": [[]], "names": ["a"]}, False),
         ({"what": "node"}, False), (None, False), ([], False),
         ({"fields": 1, "names": 1}, False)]:
-      self.assertEqual(inventory.TakesLong(query), expected, query)
+      with self.subTest(query=query):
+        self.assertEqual(inventory.TakesLong(query), expected, query)
     request = wire.Request(0, {"what": "node", "fields": ["name"]}, "salt")
     self.assertFalse(querylib.TakesLong(request))
 

@@ -46,8 +46,9 @@ class TestParse(unittest.TestCase):
     """
     for key in [testutils.KEY, b"0123456789abcdef", b"\xff" * 16,
                 b"a key: 0123456789abcdef\n", b"\n label 0123456789abcdef"]:
-      self.assertEqual(keyfile.Parse(key, "x"), key)
-      self.assertIsNone(keyfile.LabelOf(key))
+      with self.subTest(key=key):
+        self.assertEqual(keyfile.Parse(key, "x"), key)
+        self.assertIsNone(keyfile.LabelOf(key))
     with self.assertRaisesRegex(errors.ConfigurationError,
                                 "in /x has 15 bytes, at least 16"):
       keyfile.Parse(b"0123456789abcde", "/x")

@@ -170,8 +170,9 @@ class TestDaemon(unittest.TestCase):
         self.assertEqual(old[uuid], new[uuid])
     # Nor in cells that have nothing to do with it
     for name in ["name", "pnode", "os", "nic.count", "tags"]:
-      self.assertEqual(_Table(before, "instance")[Uuid("b", 1)][name],
-                       _Table(after, "instance")[Uuid("b", 1)][name])
+      with self.subTest(name=name):
+        self.assertEqual(_Table(before, "instance")[Uuid("b", 1)][name],
+                         _Table(after, "instance")[Uuid("b", 1)][name])
 
   def testDiskUsage(self):
     for (one, two, expected) in [
@@ -180,12 +181,13 @@ class TestDaemon(unittest.TestCase):
         ("1e308", "1e308", None), ("1e999", "-1e999", None),
         ("true", "2", None), ("\"1\"", "null", None), ("9e18", "9e18", None),
         ("1", "2", 131), ("1.5", "2", 131.5), ("null", "2", 130)]:
-      snap = _Load({("disks", Uuid("d", 1), "size"): one,
-                    ("disks", Uuid("d", 2), "size"): two,
-                    ("disks", Uuid("d", 3), "size"): "0"})
-      rows = _Table(snap, "instance")
-      self.assertEqual(rows[Uuid("b", 1)]["disk_usage"], expected, (one, two))
-      self.assertEqual(rows[Uuid("b", 2)]["disk_usage"], 1024)
+      with self.subTest(one=one, two=two):
+        snap = _Load({("disks", Uuid("d", 1), "size"): one,
+                      ("disks", Uuid("d", 2), "size"): two,
+                      ("disks", Uuid("d", 3), "size"): "0"})
+        rows = _Table(snap, "instance")
+        self.assertEqual(rows[Uuid("b", 1)]["disk_usage"], expected, (one, two))
+        self.assertEqual(rows[Uuid("b", 2)]["disk_usage"], 1024)
 
 
 class TestSum(unittest.TestCase):
@@ -195,7 +197,8 @@ class TestSum(unittest.TestCase):
         ([10 ** 400, 1.5], None), ([10 ** 400, -10 ** 400], 0),
         ([1e308, 1e308], None), ([math.inf, -math.inf], None),
         ([math.nan], None), ([-0.0], 0)]:
-      self.assertEqual(lenient.Sum(numbers), expected)
+      with self.subTest(numbers=numbers):
+        self.assertEqual(lenient.Sum(numbers), expected)
 
 
 class TestGuard(unittest.TestCase):
@@ -324,7 +327,8 @@ class TestClient(unittest.TestCase):
         lines = list(csv.reader(io.StringIO(out.getvalue())))
         self.assertEqual({len(line) for line in lines}, {len(fields)})
       for field in fields:
-        sorted(rows, key=lambda row: naturalorder.AnyKey(row[field])) # pylint: disable=W0640
+        sorted(rows, key=lambda row, field=field:
+               naturalorder.AnyKey(row[field]))
       for indent in [None, 2]:
         json.loads(output.FormatJson(rows, indent), parse_constant=_NoConstant)
 

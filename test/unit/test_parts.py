@@ -219,19 +219,20 @@ class TestAssembly(unittest.TestCase):
 
     """
     for item in [b"[]", b"{}", b"[1]", b"{\"a\":1}", b"\"abc\"", b"1234567"]:
-      text = b"[%s1]" % ((item + b",") * (1 << 17))
-      data = zlib.compress(text)
-      tracemalloc.start()
-      try:
-        value = json.loads(text.decode("ascii"))
-        (_, peak) = tracemalloc.get_traced_memory()
-      finally:
-        tracemalloc.stop()
-      self.assertEqual(len(value), (1 << 17) + 1)
-      # What it will take is not taken for less, nor for very much more
-      with self.assertRaisesRegex(errors.ConfdClientError, "max_memory"):
-        _Made(data, max_memory=peak).Answer()
-      self.assertEqual(_Made(data, max_memory=4 * peak).Answer(), value)
+      with self.subTest(item=item):
+        text = b"[%s1]" % ((item + b",") * (1 << 17))
+        data = zlib.compress(text)
+        tracemalloc.start()
+        try:
+          value = json.loads(text.decode("ascii"))
+          (_, peak) = tracemalloc.get_traced_memory()
+        finally:
+          tracemalloc.stop()
+        self.assertEqual(len(value), (1 << 17) + 1)
+        # What it will take is not taken for less, nor for very much more
+        with self.assertRaisesRegex(errors.ConfdClientError, "max_memory"):
+          _Made(data, max_memory=peak).Answer()
+        self.assertEqual(_Made(data, max_memory=4 * peak).Answer(), value)
 
   def testManyParts(self):
     limit = 1000 * parts.PART_SIZE

@@ -157,7 +157,8 @@ class TestMay(unittest.TestCase):
     self.assertTrue(readerkey.Parse("a:all:00010101").HasEnded(0))
     for (now, days) in [(end - 1, 0), (end - 86400, 0), (end - 86401, 1),
                         (end - 31 * 86400 - 1, 31), (end, 0), (10 ** 12, 0)]:
-      self.assertEqual(label.DaysLeft(now), days, now)
+      with self.subTest(now=now, days=days):
+        self.assertEqual(label.DaysLeft(now), days, now)
     self.assertIsNone(readerkey.Parse("a:all:never").DaysLeft(end))
     self.assertFalse(readerkey.Parse("a:all:never").HasEnded(10 ** 15))
 

@@ -309,10 +309,11 @@ class TestCopies(_Test):
         (QUERY, {"what": "node", "fields": ["name"]}, None),
         (QUERY, network, None), (STATS, None, None), (CONFIG, "/many", None),
         (PING, None, 0)]:
-      datagram = self.Pack(rtype, query,
-                           part=testutils.MISSING if part is None else part)
-      self.assertIsInstance(worker.Respond(datagram, NOW), answers.Delegate)
-      self.assertEqual(self._Copies(worker, datagram), LIMIT - 1)
+      with self.subTest(rtype=rtype, query=query):
+        datagram = self.Pack(rtype, query,
+                             part=testutils.MISSING if part is None else part)
+        self.assertIsInstance(worker.Respond(datagram, NOW), answers.Delegate)
+        self.assertEqual(self._Copies(worker, datagram), LIMIT - 1)
 
   def testForwarded(self):
     """A worker has asked already, so the other process does not."""
@@ -530,8 +531,9 @@ class TestLarge(_Test):
   def testBadParts(self):
     large = self.Large()
     for part in (-1, True, "0", 1.0, [], 10 ** 30):
-      reply = self.Ask(large, CONFIG, "/cluster", part=part)
-      self.assertEqual((reply["status"], reply["answer"]), (1, 2), part)
+      with self.subTest(part=part):
+        reply = self.Ask(large, CONFIG, "/cluster", part=part)
+        self.assertEqual((reply["status"], reply["answer"]), (1, 2), part)
 
   def testTooLargeForParts(self):
     """What has no end is not made to the end, and said of parts too."""

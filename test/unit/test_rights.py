@@ -90,9 +90,10 @@ class TestExpand(unittest.TestCase):
       (["list/nodes", "list/disks"], ["list/disks", "list/nodes"]),
       (["ping", "all"], ["all"]),
       ]:
-      self.assertEqual(rights.Expand(words), expected)
-      # That is a label's order and form
-      readerkey.Make("x", expected, None)
+      with self.subTest(words=words):
+        self.assertEqual(rights.Expand(words), expected)
+        # That is a label's order and form
+        readerkey.Make("x", expected, None)
 
   def testUnknown(self):
     for (word, text) in [
@@ -102,9 +103,10 @@ class TestExpand(unittest.TestCase):
       ("", "''; choose from all, "),
       ("make-key", "command: 'make-key'"),
       ]:
-      with self.assertRaises(ValueError) as caught:
-        rights.Expand(["ping", word])
-      self.assertIn(text, str(caught.exception))
+      with self.subTest(word=word, text=text):
+        with self.assertRaises(ValueError) as caught:
+          rights.Expand(["ping", word])
+        self.assertIn(text, str(caught.exception))
 
 
 class TestMissing(unittest.TestCase):
@@ -120,7 +122,8 @@ class TestMissing(unittest.TestCase):
       (["all"], None, None, []),
       (["ping"], "show-key", None, []),
       ]:
-      self.assertEqual(rights.Missing(_Label(*what), name, kind), missing)
+      with self.subTest(what=what, name=name):
+        self.assertEqual(rights.Missing(_Label(*what), name, kind), missing)
 
   def testCommands(self):
     self.assertEqual(rights.Commands(_Label("list/nodes", "node-drbd")),

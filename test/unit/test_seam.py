@@ -162,9 +162,10 @@ class TestAgainstGaneti(unittest.TestCase):
     statedir = plain["DATA_DIR"][:-len("/lib/ganeti")]
     for name in ["DATA_DIR", "RUN_DIR", "LOG_DIR", "CLUSTER_CONF_FILE",
                  "CONFD_HMAC_KEY"]:
-      suffix = theirs[name][len(rootdir + "/var"):]
-      self.assertEqual(theirs[name], rootdir + "/var" + suffix)
-      self.assertEqual(ours[name], rootdir + statedir + suffix)
+      with self.subTest(name=name):
+        suffix = theirs[name][len(rootdir + "/var"):]
+        self.assertEqual(theirs[name], rootdir + "/var" + suffix)
+        self.assertEqual(ours[name], rootdir + statedir + suffix)
 
 
 @unittest.skipUnless(testutils.HasSeam(), _NO_SEAM)
@@ -191,7 +192,8 @@ class TestPathutils(unittest.TestCase):
       ("LOG_DIR", "/log/ganeti"),
       ("CLUSTER_CONF_FILE", "/lib/ganeti/config.data"),
       ("CONFD_HMAC_KEY", "/lib/ganeti/hmac.key")]:
-      self.assertEqual(paths[name], statedir + suffix)
+      with self.subTest(name=name, suffix=suffix):
+        self.assertEqual(paths[name], statedir + suffix)
 
   def testRootDir(self):
     plain = self._Paths()

@@ -80,8 +80,9 @@ class TestLine(unittest.TestCase):
   def testNoLine(self):
     for text in ["a\nb", "\t", "\x1b[2J", "\x7f", "\x9b", "\ud800",
                  "\u202e", "\u200b", "\u2028", "\0"]:
-      self.assertIsNone(shellwords.Line(["x"], [text]), ascii(text))
-      self.assertIsNone(shellwords.Line(["x", text]), ascii(text))
+      with self.subTest(text=text):
+        self.assertIsNone(shellwords.Line(["x"], [text]), ascii(text))
+        self.assertIsNone(shellwords.Line(["x", text]), ascii(text))
 
 
 if __name__ == "__main__":

@@ -380,9 +380,10 @@ class TestSecrets(unittest.TestCase):
                  whole.replace(SECRET, SECRET + "\\ud8"),
                  whole.replace("\"serial_no\": 17", "\"serial_no\": \"%s\"" %
                                SECRET)]:
-      with self.assertRaises(errors.ConfigurationError) as caught:
-        snapshot.Snapshot(text.encode("ascii"))
-      self.assertNotIn(SECRET, str(caught.exception))
+      with self.subTest(text=text):
+        with self.assertRaises(errors.ConfigurationError) as caught:
+          snapshot.Snapshot(text.encode("ascii"))
+        self.assertNotIn(SECRET, str(caught.exception))
 
   def testWarningsQuoteNothing(self):
     config = self._Config()
@@ -636,11 +637,12 @@ class TestLenient(_TestCase):
 
   def testNoMaster(self):
     for master in ["nobody", None, 5, [], {}]:
-      snap = self.Check(MakeConfig(cluster={"master_node": master}), [
-        (1, "node1", (0, 1)), (3, None, UNKNOWN), (3, {"3": [0]}, UNKNOWN),
-        (3, {"3": [1]}, (0, ["192.0.2.100"])), (3, {"3": []}, (0, [])),
-        (5, None, (0, ["192.0.2.1"]))])
-      self.assertEqual(len(snap.warnings), 1)
+      with self.subTest(master=master):
+        snap = self.Check(MakeConfig(cluster={"master_node": master}), [
+          (1, "node1", (0, 1)), (3, None, UNKNOWN), (3, {"3": [0]}, UNKNOWN),
+          (3, {"3": [1]}, (0, ["192.0.2.100"])), (3, {"3": []}, (0, [])),
+          (5, None, (0, ["192.0.2.1"]))])
+        self.assertEqual(len(snap.warnings), 1)
 
   def testForthcoming(self):
     # What is not there yet may lack name, nodes and disks; no warnings
@@ -718,9 +720,10 @@ class TestLenient(_TestCase):
 
   def testNames(self):
     for name in ["", None, 5, ["x"], {}]:
-      config = MakeConfig(nodes=[MakeNode(1), dict(MakeNode(2), name=name)])
-      snap = self.Check(config, [(4, None, (0, ["192.0.2.1"]))])
-      self.assertEqual(len(snap.warnings), 1)
+      with self.subTest(name=name):
+        config = MakeConfig(nodes=[MakeNode(1), dict(MakeNode(2), name=name)])
+        snap = self.Check(config, [(4, None, (0, ["192.0.2.1"]))])
+        self.assertEqual(len(snap.warnings), 1)
 
   def testEmptyUuid(self):
     config = MakeConfig(nodes=[MakeNode(1), MakeNode(2)])
@@ -745,13 +748,14 @@ class TestLenient(_TestCase):
   def testIntervals(self):
     for value in ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e400",
                   "null", "true", "\"5\"", "[]", "{}"]:
-      text = json.dumps(MakeConfig(
-        cluster={"data_collectors": {"lv": {"active": True,
-                                            "interval": "value"}}}))
-      text = text.replace("\"value\"", value)
-      snap = snapshot.Snapshot(text.encode("ascii"))
-      self.assertEqual(Answer(snap, 11)[1]["lv"],
-                       {"active": True, "interval": 5000000}, value)
+      with self.subTest(value=value):
+        text = json.dumps(MakeConfig(
+          cluster={"data_collectors": {"lv": {"active": True,
+                                              "interval": "value"}}}))
+        text = text.replace("\"value\"", value)
+        snap = snapshot.Snapshot(text.encode("ascii"))
+        self.assertEqual(Answer(snap, 11)[1]["lv"],
+                         {"active": True, "interval": 5000000}, value)
 
   def testHugeNumbers(self):
     """A number of more than 64 bits counts as missing.

@@ -47,7 +47,8 @@ class TestFormat(unittest.TestCase):
       ("|b|", ["|b", "x"], "\\x7cb|b|x"),
       ("\u732b", ["a\u732b"], "a\\u732b"),
       ]:
-      self.assertEqual(table.Format(None, [cells], separator), [expected])
+      with self.subTest(separator=separator, cells=cells):
+        self.assertEqual(table.Format(None, [cells], separator), [expected])
 
   @hypothesis.given(strategies.text("|:;a\n", min_size=1).filter(
     lambda text: not text[0].isalnum()),

@@ -46,7 +46,8 @@ class TestParse(unittest.TestCase):
       ("Web1", (whohas.NAME, "Web1")),
       ("", (whohas.NAME, "")),
       ]:
-      self.assertEqual(whohas.Parse(word), expected, word)
+      with self.subTest(word=word):
+        self.assertEqual(whohas.Parse(word), expected, word)
 
 
 class TestFind(unittest.TestCase):

@@ -128,9 +128,10 @@ class TestParseRequest(unittest.TestCase):
 
   def testPart(self):
     for value in [None, 0, 3, -1, 10 ** 30, True, 1.5, "0", [], {}]:
-      request = wire.ParseRequest(Request(part=value), KEY, NOW)
-      self.assertIs(type(request.part), type(value))
-      self.assertEqual(request[:4], (3, None, "abc", value))
+      with self.subTest(value=value):
+        request = wire.ParseRequest(Request(part=value), KEY, NOW)
+        self.assertIs(type(request.part), type(value))
+        self.assertEqual(request[:4], (3, None, "abc", value))
     self.assertIsNone(wire.ParseRequest(Request(), KEY, NOW).part)
 
   def testSignature(self):
@@ -206,13 +207,14 @@ class TestParseRequest(unittest.TestCase):
     # HMAC hashes keys of more than 64 bytes
     for key in [b"k" * 16, b"\x00\xff" * 100, b"0123456789abcde\n", b"k" * 63,
                 b"k" * 64, b"k" * 65]:
-      datagram = testutils.PackMessage(key, MESSAGE, salt="%d" % NOW)
-      wire.ParseRequest(datagram, key, NOW)
-      # The newline is part of the key
-      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram,
-                        key + b"\n", NOW)
-      self.assertRaises(wire.Rejected, wire.ParseRequest, datagram,
-                        key[:-1], NOW)
+      with self.subTest(key=key):
+        datagram = testutils.PackMessage(key, MESSAGE, salt="%d" % NOW)
+        wire.ParseRequest(datagram, key, NOW)
+        # The newline is part of the key
+        self.assertRaises(wire.Rejected, wire.ParseRequest, datagram,
+                          key + b"\n", NOW)
+        self.assertRaises(wire.Rejected, wire.ParseRequest, datagram,
+                          key[:-1], NOW)
 
 
 SIGNATURE = testutils.Sign(KEY, "%d" % NOW + json.dumps(MESSAGE))
@@ -577,11 +579,12 @@ class TestPackRequest(unittest.TestCase):
   def testMessage(self):
     for query in [None, "", "n\xf6de", {"0": None, "2": ["\ud800"]}, [1.5, {}],
                   10 ** 30]:
-      (salt, message) = self._Pack(NOW, 2, query, "r\xe9")
-      self.assertEqual(salt, "%d" % NOW)
-      # No other key: the packaged daemon ignores requests that have any
-      self.assertEqual(message, {"protocol": 1, "type": 2, "query": query,
-                                 "rsalt": "r\xe9"})
+      with self.subTest(query=query):
+        (salt, message) = self._Pack(NOW, 2, query, "r\xe9")
+        self.assertEqual(salt, "%d" % NOW)
+        # No other key: the packaged daemon ignores requests that have any
+        self.assertEqual(message, {"protocol": 1, "type": 2, "query": query,
+                                   "rsalt": "r\xe9"})
 
   def testPart(self):
     for part in [0, 7]:
@@ -627,14 +630,15 @@ class TestReply(unittest.TestCase):
       ("\ud800", "\ufffd"), ("a\udc00b\ud800", "a\ufffdb\ufffd"),
       ("\udfff\ud83d\ude00\udbff", "\ufffd\U0001f600\ufffd"),
       ("\\ud800", "\\ud800"), ("\U0001f600", "\U0001f600")]:
-      answer = {text: [text, 1, None], "x": {"y": text}}
-      message = {"protocol": 1, "status": 0, "answer": answer, "serial": 1}
-      reply = wire.ParseReply(testutils.PackMessage(KEY, message, salt="s"),
-                              KEY)
-      self.assertEqual(reply.answer, {expected: [expected, 1, None],
-                                      "x": {"y": expected}})
-      self.assertEqual(wire.DecodeAnswer(json.dumps(answer).encode("ascii")),
-                       reply.answer)
+      with self.subTest(text=text):
+        answer = {text: [text, 1, None], "x": {"y": text}}
+        message = {"protocol": 1, "status": 0, "answer": answer, "serial": 1}
+        reply = wire.ParseReply(testutils.PackMessage(KEY, message, salt="s"),
+                                KEY)
+        self.assertEqual(reply.answer, {expected: [expected, 1, None],
+                                        "x": {"y": expected}})
+        self.assertEqual(wire.DecodeAnswer(json.dumps(answer).encode("ascii")),
+                         reply.answer)
     self.assertEqual(wire.DecodeAnswer(b'["\\uD83D\\uDE00\\uDFFF", {"x": 1}]'),
                      ["\U0001f600\ufffd", {"x": 1}])
 
@@ -747,7 +751,8 @@ class TestIsPlainInt(unittest.TestCase):
     for value in [0, -1, 10 ** 30]:
       self.assertTrue(wire.IsPlainInt(value))
     for value in [True, False, None, 0.0, 1.0, "0", [], {}]:
-      self.assertFalse(wire.IsPlainInt(value))
+      with self.subTest(value=value):
+        self.assertFalse(wire.IsPlainInt(value))
 
 
 class TestTextsInValues(unittest.TestCase):
