@@ -425,7 +425,7 @@ class TestQuestions(_Test):
 class TestUsage(unittest.TestCase):
   def testErrors(self):
     for (args, text) in [
-      ("nonsense", "no such command: 'nonsense'\n"),
+      ("nonsense", "no such command: 'nonsense'; "),
       ("statu", "no such command: 'statu'; did you mean 'status'?"),
       ("list instanzes", "did you mean 'instances'?"),
       ("ping --jso", "no such option: --jso; did you mean '--json'?"),

@@ -26,6 +26,7 @@ import testutils
 
 from ganeti.confd import client
 from ganeti.confd import protocol
+from ganeti.confd.command import cmd_make_key
 from ganeti.confd.command import commandline
 from ganeti.confd.command import parse
 from ganeti.confd.command import rights
@@ -287,7 +288,11 @@ class TestMakeKey(_TestCase):
       (["--may=ping"], 2, "required: --until"),
       (["--until=never"], 2, "required: --may"),
       (["--may=ping", "--until=2027-1-1"], 2, "--until: neither a day such as"
-       " 2027-12-31 nor never: '2027-1-1'"),
+       " 2027-12-31, nor a period such as 30d, 6m or 1y, nor never:"
+       " '2027-1-1'"),
+      (["--may=ping", "--until=30"], 2, "'30'"),
+      (["--may=ping", "--until=1h"], 2, "'1h'"),
+      (["--may=ping", "--until=9999y"], 2, "'9999y'"),
       (["--may=ping", "--until=2027-02-29"], 2, "'2027-02-29'"),
       (["--may=ping", "--until=20270228"], 2, "'20270228'"),
       (["--may=ping", "--until=2020-02-29"], 2, "this day is over"),
@@ -310,6 +315,21 @@ class TestMakeKey(_TestCase):
          "--hmac-file=" + self.daemon.key_file, "--", name])
       self.assertEqual((result.code, result.output), (2, ""), name)
       self.assertIn("NAME: ", result.problems)
+
+  def testPeriods(self):
+    """From today on; a shorter month ends earlier.
+
+    """
+    for (today, text, expected) in [
+      ("2026-01-31", "1d", "2026-02-01"), ("2026-01-31", "+30d", "2026-03-02"),
+      ("2026-12-25", "2w", "2027-01-08"), ("2026-01-31", "1m", "2026-02-28"),
+      ("2028-01-31", "+1m", "2028-02-29"), ("2026-12-31", "6m", "2027-06-30"),
+      ("2026-12-01", "1m", "2027-01-01"), ("2028-02-29", "1y", "2029-02-28"),
+      ("2026-05-05", "0d", "2026-05-05")]:
+      with self.subTest(today=today, text=text):
+        found = cmd_make_key.ParseUntil(text,
+                                        datetime.date.fromisoformat(today))
+        self.assertEqual(found.isoformat(), expected)
 
   def testShowKey(self):
     path = self._KeyFile("list/nodes", "node-drbd")
@@ -337,6 +357,9 @@ class TestMakeKey(_TestCase):
       self.assertNotIn(secret.decode("ascii"), result.output)
       self.assertEqual((result.code, json.loads(result.output)["serial"]),
                        (code, None))
+    result = test_cli_options._Run(["show-key", "--hmac-file",
+                                    self._KeyFile("stats")])
+    self.assertIn("May ask:  stats\n", result.output)
     result = test_cli_options._Run(["show-key", "--cluster=one"])
     self.assertIn("the cluster's", result.output)
     testutils.WriteFile(os.path.join(self.daemon.root, "bad"),

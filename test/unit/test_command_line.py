@@ -6,8 +6,10 @@
 
 """
 
+import contextlib
 import glob
 import importlib
+import io
 import os
 import re
 import shlex
@@ -22,6 +24,7 @@ from ganeti.confd.command import cmd_question
 from ganeti.confd.command import commandline
 from ganeti.confd.command import parse
 from ganeti.confd.schema import columns
+from ganeti.confd.views import checks
 
 
 def _Parse(*argv):
@@ -150,6 +153,19 @@ class TestErrors(unittest.TestCase):
       (["watch", "list", "cats"], "not one of instances"),
       (["list", "nodes", "--coverage", "x"], "not a coverage: 'x'"),
       ([""], "no such command: ''"),
+      (["instances"], "no such command: 'instances'; did you mean 'list"
+       " instances'?"),
+      (["node"], "no such command: 'node'; did you mean 'list node'?"),
+      (["xyzzy"], "'xyzzy'; \"confd-client --help\" lists the commands"),
+      (["--clutser", "fsn", "status"],
+       "no such option: --clutser; did you mean '--cluster'?"),
+      (["stauts"], "did you mean 'status'?"),
+      (["help", "stauts"], "did you mean 'status'?"),
+      (["watch", "status"], "watch cannot follow status, but ping, master,"),
+      (["watch", "who-has", "x"], "watch --exec who-has"),
+      (["export", "foo"], "not a format: 'foo'; there are ansible, dnsmasq,"),
+      (["show-key", "x", "--hmac-file", "y"],
+       "FILE and --hmac-file exclude each other"),
       ]:
       with self.subTest(argv=argv, text=text):
         with self.assertRaises(parse.UsageError, msg=argv) as caught:
@@ -204,6 +220,30 @@ class TestTable(unittest.TestCase):
       self.assertLessEqual(max(map(len, text.splitlines())), 80, text)
       for option in commandline.Find(name).Options():
         self.assertIn(option.flags[-1], text)
+
+
+  def testWordsInHelp(self):
+    """Formats, checks and questions are there, also by "help".
+
+    """
+    for (name, words) in [
+      ("export", argtypes.FORMATS), ("check", checks.CHECKS),
+      ("watch", commandline.WATCHED), ("ping", ["--hmac-file"])]:
+      texts = []
+      for argv in ([name, "--help"], ["help", name]):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), \
+            self.assertRaises(SystemExit):
+          _Parse(*argv)
+        texts.append(out.getvalue())
+      self.assertEqual(texts[0], texts[1])
+      self.assertLessEqual(max(map(len, texts[0].splitlines())), 80)
+      for word in words:
+        self.assertIn(word, texts[0])
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), self.assertRaises(SystemExit):
+      _Parse("help")
+    self.assertIn("node-of-ip IP...", out.getvalue())
 
 
 class TestPages(unittest.TestCase):

@@ -98,6 +98,7 @@ class TestExpand(unittest.TestCase):
   def testUnknown(self):
     for (word, text) in [
       ("statu", "command: 'statu'; did you mean 'status'?"),
+      ("stauts", "command: 'stauts'; did you mean 'status'?"),
       ("list/node", "'list/node'; did you mean 'list/nodes'?"),
       ("query", "'query'; choose from all, "),
       ("", "''; choose from all, "),

@@ -72,7 +72,9 @@ def DidYouMean(word: str, known: Sequence[str]) -> str:
   """
   # Only needed after a mistake
   import difflib
-  found = difflib.get_close_matches(word, known, 1)
+  found = difflib.get_close_matches(word, known, 3)
+  # Of similar words, the one with letters swapped is the likeliest
+  found.sort(key=lambda other: sorted(other) != sorted(word))
   return "; did you mean '%s'?" % found[0] if found else ""
 
 
@@ -108,8 +110,9 @@ def Format(text: str) -> str:
 
   """
   if text not in FORMATS:
-    raise argparse.ArgumentTypeError("not a format: '%s'%s" %
-                                     (text, DidYouMean(text, FORMATS)))
+    raise argparse.ArgumentTypeError(
+      "not a format: '%s'%s" % (text, DidYouMean(text, FORMATS) or
+                                "; there are %s" % ", ".join(FORMATS)))
   return text
 
 

@@ -116,6 +116,8 @@ def _KeyFile(opts: argparse.Namespace) -> str:
 
   """
   path: Optional[str] = opts.hmac_file
+  if path is None and opts.command == commandline.SHOW_KEY:
+    path = opts.file
   if path is None:
     cluster = _Settings(opts)
     path = None if cluster is None else cluster.key_file

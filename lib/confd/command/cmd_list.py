@@ -22,6 +22,7 @@ from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import tables
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import cellformat
+from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
@@ -207,7 +208,8 @@ def _ExplainUnknownField(client: clientlib.Client, opts: argparse.Namespace,
   except errors.ConfdClientError:
     return err
   return clientlib.ErrorAnswer(
-    "%s%s" % (err, argtypes.DidYouMean(field, known)),
+    "%s%s; \"%s list-fields %ss\" lists all fields" %
+    (err, argtypes.DidYouMean(field, known), commandline.PROGRAM, opts.kind),
     err.reply)
 
 

@@ -12,6 +12,7 @@ the same way, so this command sends no request.
 from __future__ import annotations
 
 import argparse
+import calendar
 import datetime
 import os
 import re
@@ -31,25 +32,48 @@ from ganeti.confd.protocol import readerkey
 _MODE = 0o400
 
 _DAY_RE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_PERIOD_RE = re.compile(r"\+?(\d{1,4})([dwmy])", re.ASCII)
 
 
-def _ParseUntil(text: str) -> Optional[datetime.date]:
+def _After(day: datetime.date, count: int, unit: str) -> datetime.date:
+  """Returns the day that is a number of days, weeks, months or years later.
+
+  @raise ValueError: there is no such day in the calendar of Python
+
+  """
+  try:
+    if unit in "dw":
+      return day + datetime.timedelta(count * (7 if unit == "w" else 1))
+  except OverflowError as err:
+    raise ValueError(str(err)) from None
+  months = day.month - 1 + count * (12 if unit == "y" else 1)
+  (year, month) = (day.year + months // 12, months % 12 + 1)
+  # The last day of a shorter month, such as February
+  return day.replace(year, month, min(day.day,
+                                      calendar.monthrange(year, month)[1]))
+
+
+def ParseUntil(text: str, today: datetime.date) -> Optional[datetime.date]:
   """Parses the value of the option --until.
 
   @return: the last day; None for "never"
-  @raise ValueError: the text is no day, or the day is over
+  @raise ValueError: the text is no day and no period, or the day is over
 
   """
   if text == readerkey.NEVER:
     return None
+  period = _PERIOD_RE.fullmatch(text)
   try:
+    if period:
+      return _After(today, int(period[1]), period[2])
     if not _DAY_RE.fullmatch(text):
       raise ValueError
     day = datetime.date.fromisoformat(text)
   except ValueError:
-    raise ValueError("neither a day such as 2027-12-31 nor %s: '%s'" %
+    raise ValueError("neither a day such as 2027-12-31, nor a period such as"
+                     " 30d, 6m or 1y, nor %s: '%s'" %
                      (readerkey.NEVER, text)) from None
-  if day < datetime.datetime.now(datetime.timezone.utc).date():
+  if day < today:
     raise ValueError("this day is over: '%s'" % text)
   return day
 
@@ -60,9 +84,10 @@ def MakeLabel(opts: argparse.Namespace) -> readerkey.Label:
   @raise parse.UsageError: an option's value is wrong
 
   """
+  today = datetime.datetime.now(datetime.timezone.utc).date()
   name = "--until"
   try:
-    last_day = _ParseUntil(opts.until)
+    last_day = ParseUntil(opts.until, today)
     name = "--may"
     what = rights.Expand([word.strip() for word in opts.may.split(",")])
     name = "NAME"

@@ -25,6 +25,12 @@ PROGRAM = "confd-client"
 #: The command whose arguments are another command, or a program's command line
 WATCH = "watch"
 
+#: Shows the help of a command, or of the program, as "--help" does
+HELP = "help"
+
+#: The command whose argument --hmac-file may replace
+SHOW_KEY = "show-key"
+
 #: The option whose value is the whole rest of the command line
 EXEC_FLAG = "--exec"
 
@@ -304,7 +310,8 @@ _MAY = Option(
 _UNTIL = Option(
   ("--until", ),
   {"metavar": "DAY", "required": True,
-   "help": "the key's last day, such as 2027-12-31, or never"})
+   "help": "the key's last day, such as 2027-12-31; or how long it is valid,"
+           " such as 30d, 6m or 1y; or never"})
 
 #: The options that select whom to ask
 TARGET = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
@@ -381,11 +388,10 @@ COMMANDS: dict[str, Command] = {
      Argument("file", "FILE", "?", "files")),
     (_HMAC_FILE, _MAY, _UNTIL), coverage=None, multi_cluster=False,
     asks=False),
-  "show-key": Command(
+  SHOW_KEY: Command(
     "cmd_show_key", "reader, rights and last day of a key",
-    # The argument is stored where --hmac-file would be, and replaces it
-    (Argument("hmac_file", "FILE", "?", "files"), ), (_JSON, ), coverage=None,
-    multi_cluster=False, asks=False),
+    (Argument("file", "FILE", "?", "files"), ), (_HMAC_FILE, _JSON),
+    coverage=None, multi_cluster=False, asks=False),
   WATCH: Command(
     "cmd_watch", "print each change, or run a command at each",
     (Argument("command_line", "QUESTION|COMMAND", "*", "commands"), ),

@@ -112,6 +112,9 @@ def _Split(argv: Sequence[str]) -> _Words:
     if words == [commandline.WATCH] and (
         word == "--" or
         not (word.startswith("-") or word in commandline.WATCHED)):
+      if word == "--" and rest:
+        # The next word is a program, as after --exec
+        options.append(commandline.EXEC_FLAG + "=")
       to_run.extend(rest if word == "--" else [word] + rest)
       break
     if word == "--":
@@ -152,6 +155,30 @@ def _CommandList() -> str:
                     commandline.PROGRAM))
 
 
+def _Epilog(name: Optional[str]) -> Optional[str]:
+  """Returns the end of the help: the words that arguments and options take.
+
+  """
+  if name is None:
+    return _CommandList()
+  if name.endswith(commandline.EXPORT):
+    return _Fill("Formats", argtypes.FORMATS)
+  if name == commandline.CHECK:
+    # Imported here: the checks take a while to load
+    from ganeti.confd.views import checks
+    return _Fill("Checks", list(checks.CHECKS))
+  if name == commandline.WATCH:
+    return _Fill("Questions", commandline.WATCHED)
+  return None
+
+
+def _Fill(title: str, words: Sequence[str]) -> str:
+  import textwrap
+  return "%s:\n%s" % (title, textwrap.fill(
+    ", ".join(words), 79, initial_indent="  ", subsequent_indent="  ",
+    break_on_hyphens=False))
+
+
 def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
   """Makes the parser of one command.
 
@@ -160,9 +187,7 @@ def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
   """
   command = commandline.Find(name)
   parser = _Parser(name)
-  if name is None:
-    parser.epilog = _CommandList()
-  else:
+  if name is not None:
     parser.description = command.text[0].upper() + command.text[1:] + "."
   for option in command.Options():
     parser.add_argument(*option.flags, **option.settings)
@@ -222,6 +247,9 @@ def _CheckOptions(parser: argparse.ArgumentParser,
     parser.error("--only belongs to --address")
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
+  if (opts.command == commandline.SHOW_KEY and opts.file is not None and
+      opts.hmac_file is not None):
+    parser.error("FILE and --hmac-file exclude each other")
 
 
 def _CheckWatch(parser: argparse.ArgumentParser, opts: argparse.Namespace,
@@ -236,6 +264,12 @@ def _CheckWatch(parser: argparse.ArgumentParser, opts: argparse.Namespace,
   if opts.exec:
     parser.error("%s has to stand after %s" %
                  (commandline.EXEC_FLAG, commandline.WATCH))
+  if (opts.command_line and not has_exec and
+      opts.command_line[0] in commandline.COMMANDS):
+    parser.error("watch cannot follow %s, but %s; for a program of that name:"
+                 " watch %s %s" % (
+                   opts.command_line[0], ", ".join(commandline.WATCHED),
+                   commandline.EXEC_FLAG, opts.command_line[0]))
   if has_exec and not opts.command_line:
     parser.error("%s needs a command" % commandline.EXEC_FLAG)
   if opts.json and opts.command_line:
@@ -300,6 +334,36 @@ def _CheckMultiCluster(parser: argparse.ArgumentParser, opts: argparse.Namespace
       parser.error("%s and several clusters exclude each other" % text)
 
 
+def _RefuseCommand(name: str, options: Sequence[str]) -> NoReturn:
+  """Raises the error about an unknown command.
+
+  @param options: those of the command line
+
+  """
+  parser = MakeParser(None)
+  for text in options:
+    # The value of a mistyped option looks like a command
+    flag = text.partition("=")[0]
+    if flag not in commandline.AllOptions():
+      _RefuseOption(parser, flag)
+  hint = argtypes.DidYouMean(name, list(commandline.COMMANDS))
+  if name in argtypes.KINDS or name + "s" in argtypes.KINDS:
+    hint = "; did you mean 'list %s'?" % name
+  parser.error("no such command: '%s'%s" %
+               (name, hint or "; \"%s --help\" lists the commands" %
+                commandline.PROGRAM))
+
+
+def _PrintHelp(name: Optional[str]) -> NoReturn:
+  """Prints the help of a command, and ends.
+
+  """
+  parser = MakeParser(name)
+  parser.epilog = _Epilog(name)
+  parser.parse_args(["--help"])
+  raise AssertionError("--help has not ended the program")
+
+
 def Name(argv: Sequence[str]) -> Optional[str]:
   """Returns the name of the command in a command line, or None.
 
@@ -319,16 +383,20 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
   """
   (options, words, to_run) = _Split(argv)
   name = words[0] if words else None
+  if name == commandline.HELP:
+    name = words[1] if len(words) > 1 else None
+    if name is None or name in commandline.COMMANDS:
+      _PrintHelp(name)
   if name is not None and name not in commandline.COMMANDS:
-    MakeParser(None).error("no such command: '%s'%s" %
-                           (name, argtypes.DidYouMean(
-                             name, list(commandline.COMMANDS))))
+    _RefuseCommand(name, options)
   question = None
   if name == commandline.WATCH and len(words) > 1:
     question = words.pop(1)
     name = "%s %s" % (commandline.WATCH, question)
   parser = MakeParser(name)
   command = commandline.Find(name)
+  if not {"-h", "--help"}.isdisjoint(options):
+    parser.epilog = _Epilog(name)
   known = {flag for option in command.Options() for flag in option.flags}
   for text in options:
     # argparse takes an unknown option for an argument if its value has a blank
