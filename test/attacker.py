@@ -44,6 +44,8 @@ KINDS = {
   "objects": lambda number: [
     _HEAD % (b"/c/instance/inst%d.example.com" % (number % 1000 + 1)) +
     b"\r\n"],
+  "searches": lambda number: [
+    _HEAD % (b"/search?q=inst%d" % number) + b"\r\n"],
   "nothing": lambda number: [_HEAD % (b"/c/%d" % number) + b"\r\n"],
   # Requests that never end
   "drip": lambda _: itertools.chain([_HEAD % b"/healthz" + b"x: "],

@@ -286,7 +286,7 @@ class TestFilters(_TestCase):
         exporter.WaitForSerial("c", serial)
         for path in ["/sd/instances", "/c/nodes", "/c/instances", "/metrics",
                      "/c/map", "/c/instances.json", "/c/instances?sort=-name",
-                     "/c/node/node1.example.com",
+                     "/c/node/node1.example.com", "/search?q=inst",
                      "/sd/instances?label.a=b&port=80"]:
           with self.subTest(path):
             waits = []

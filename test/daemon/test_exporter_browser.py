@@ -24,8 +24,8 @@ _HOSTILE = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>",
             "' onfocus=alert(3) autofocus '", "</svg><svg onload=alert(4)>",
             "javascript:alert(5)", "a" * 300]
 
-_PAGES = ["/", "/fsn/", "/fsn/nodes", "/fsn/instances", "/fsn/groups",
-          "/fsn/networks", "/fsn/map", "/fsn/node/node2.example.com",
+_PAGES = ["/", "/search", "/fsn/", "/fsn/nodes", "/fsn/instances",
+          "/fsn/groups", "/fsn/networks", "/fsn/map", "/fsn/node/node2.example.com",
           "/fsn/instance/web1", "/fsn/group/default"]
 
 
@@ -145,6 +145,7 @@ class TestPages(unittest.TestCase):
     self._Open("/fsn/instances")
     self.assertEqual(self._Run("getComputedStyle(document.querySelector("
                                "'tbody tr')).display"), "block")
+    self._Run("document.querySelector('main summary').click()")
     nodes = self.browser.Call("Accessibility.getFullAXTree")["nodes"]
     found = [(i["role"]["value"], i.get("name", {}).get("value"))
              for i in nodes if not i["ignored"]]
@@ -166,16 +167,17 @@ class TestPages(unittest.TestCase):
       self.assertEqual(self._Instances(), expected)
       self.assertEqual(self._Run("document.querySelector('[aria-sort]')"
                                  ".getAttribute('aria-sort')"), order)
+    self._Run("document.querySelector('main summary').click()")
     self._Run("document.getElementById('filter').focus()")
     self.browser.Type("name =~ m/1/")
-    self.browser.Follow("document.querySelector('[type=submit]').click()")
+    self.browser.Follow("document.querySelector('main [type=submit]').click()")
     # Still sorted
     self.assertEqual(self._Instances(), ["web1", "web10"])
     self.assertEqual(self._Run("document.getElementById('filter').value"),
                      "name =~ m/1/")
     self._Run("document.getElementById('filter').select()")
     self.browser.Type("<img src=x onerror=alert(6)>")
-    self.browser.Follow("document.querySelector('[type=submit]').click()")
+    self.browser.Follow("document.querySelector('main [type=submit]').click()")
     self.assertEqual(len(self._Texts("[role=alert]")), 1)
     self.assertEqual(self._Instances(), [])
 
@@ -219,12 +221,32 @@ class TestPages(unittest.TestCase):
     # The console tells of the page that does not exist
     self.browser.complaints.clear()
 
+  def testSearch(self):
+    """What is typed into the field leads to a page, or to a list.
+
+    """
+    for (text, title) in [("WEB2", "Instance web2"), ("tag:tag fsn", "Search"),
+                          ("127.0.0.1", "Search")]:
+      self._Open("/fsn/nodes")
+      self._Run("document.querySelector('[type=search]').focus()")
+      self.browser.Type(text)
+      self.browser.Follow("document.querySelector('header [type=submit]')"
+                          ".click()")
+      self.assertEqual(self._Texts("h1"), [title])
+    self._Open("/search?q=tag:tag%20fsn")
+    self.assertEqual(self._Instances(), ["web1", "web2", "web10"])
+    self.assertEqual(self._Run("document.querySelector('[type=search]').value"),
+                     "tag:tag fsn")
+    self.browser.Follow("document.querySelector('tbody a').click()")
+    self.assertEqual(self._Texts("h1"), ["Instance web1"])
+
   def testUpdate(self):
     """Changes appear without a reload, and typing is not disturbed.
 
     """
     self.browser.SetSize(390, 300)
     self._Open("/fsn/instances")
+    self._Run("document.querySelector('main summary').click()")
     self._Run("window.mark = 1; scrollTo(0, 90)")
     self._Run("document.getElementById('filter').focus({preventScroll: true})")
     self.browser.Type("half a filt")

@@ -177,6 +177,66 @@ class TestAddresses(_TestCase):
         self.assertTrue(seen[(cluster, kind)], kind)
 
 
+class TestSearch(_TestCase):
+  def testOpens(self):
+    """What can only be meant is opened at once, as the address it has.
+
+    """
+    for (words, target) in [
+        ("inst1", "/plain/instance/inst1.example.com"),
+        ("AA-00-00-00-00-01", "/plain/instance/inst2.example.com"),
+        ("198.18.0.7 plain", "/plain/instance/inst2.example.com"),
+        ("node3", "/plain/node/node3.example.com"),
+        ("xenvg/disk2", "/plain/instance/inst2.example.com"),
+        (testutils.Uuid("d", 1) + " plain",
+         "/plain/instance/inst1.example.com"),
+        ("hostile cluster", "/hostile/")]:
+      answer = self.exporter.Ask("/search?" + urllib.parse.urlencode(
+        {"q": words}))
+      self.assertEqual((answer.status, answer.headers.get("location")),
+                       (302, target), words)
+
+  def testLists(self):
+    for (words, links) in [
+        ("tag:web", ["/plain/instance/inst1.example.com",
+                     "/plain/instance/inst2.example.com"]),
+        ("node2", ["/plain/node/node2.example.com",
+                   "/plain/instance/node2.example.com"]),
+        ("", []), ("nothing at all", [])]:
+      page = self._Get("/search?" + urllib.parse.urlencode({"q": words}))
+      self.assertLessEqual(set(links), set(webserver.Elements(page).links))
+    # The tag's link on the page of an object with it
+    self.assertIn("/search?q=tag%3Aweb", self._Get(
+      "/plain/instance/inst1.example.com"))
+    self.assertIn("more than 200 characters", self._Get("/search?q=" +
+                                                        "x" * 201))
+
+  def testHostile(self):
+    """Words are escaped, and each name can be searched for.
+
+    """
+    for name in webserver.HOSTILE:
+      for words in (name, "tag:" + name):
+        answer = self.exporter.Ask("/search?" + urllib.parse.urlencode(
+          {"q": words}, errors="surrogatepass"))
+        self.assertIn(answer.status, (200, 302))
+        page = webserver.Elements(answer.text)
+        self.assertFalse(page.tags & {"img"})
+        self.assertEqual(page.comments, [])
+        self.assertFalse([i for i in page.attributes if i.startswith("on")])
+
+  def testExamples(self):
+    """The examples of filters on the pages work.
+
+    """
+    for table in ("nodes", "instances", "groups", "networks"):
+      page = webserver.Elements(self._Get("/plain/" + table))
+      (example, ) = [link for link in page.links
+                     if link.startswith("/plain/%s?filter=" % table)
+                     and "sort" not in link]
+      self.assertNotIn("role=\"alert\"", self._Get(example))
+
+
 class TestContents(_TestCase):
   def testTables(self):
     """Tables of groups and networks have links to pages with their contents.

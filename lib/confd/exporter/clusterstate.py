@@ -203,8 +203,7 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
     time.sleep(_BEHIND_PAUSE)
     reply = asker.Tables(fields)
   values = {path: asker.Config(path, optional=True).answer
-            for path in dict.fromkeys([*checks.POINTERS, _CLUSTER, _CLUSTER_NAME,
-                                       _MTIME])}
+            for path in {*checks.POINTERS, _CLUSTER, _CLUSTER_NAME, _MTIME}}
   statistics = asker.Query(protocol.REQ_STATS).answer
   version = asker.Ping().answer
   rows: Mapping[str, Any] = reply.answer

@@ -17,6 +17,7 @@ from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import markup
+from ganeti.confd.exporter import search
 from ganeti.confd.exporter import static
 from ganeti.confd.schema import columns
 
@@ -28,6 +29,13 @@ E = markup.E
 PLACEHOLDER = markup.Markup("<!--here-->")
 
 State = clusterstate.ClusterState
+
+#: The path of searches, and the parameter with the words
+SEARCH = "/search"
+_WORDS = "q"
+
+#: Takes the place of a kind for columns with tags
+TAGS = "tags"
 
 
 #: Kinds of objects that have pages, and the pages with tables of them, by name
@@ -86,6 +94,26 @@ def Links(cluster: str, kind: str, names: Any) -> markup.Content:
   return content
 
 
+def TagLinks(tags: Any) -> markup.Content:
+  """Makes links to the searches for tags, with commas between them.
+
+  """
+  content: list[markup.Content] = []
+  for tag in Items(tags):
+    # The words of a search have no spaces in them
+    is_word = isinstance(tag, str) and len(tag.split()) == 1 and \
+      len(search.TagSearch(tag)) <= search.MAX_LENGTH
+    content += [", " if content else None,
+                E("a", tag, href=SearchPath(search.TagSearch(tag)))
+                if is_word else str(tag)]
+  return content
+
+
+def SearchPath(text: str) -> str:
+  return SEARCH + "?" + urllib.parse.urlencode({_WORDS: text},
+                                               errors="surrogatepass")
+
+
 def Items(value: Any) -> list[Any]:
   """Returns the items of a list; none if the value is no list.
 
@@ -114,8 +142,19 @@ def FormatTime(seconds: Any) -> Optional[str]:
     return str(seconds)
 
 
+def _SearchForm(text: str) -> markup.Markup:
+  return E("form",
+           E("input", type="search", name=_WORDS, value=text,
+             maxlength=search.MAX_LENGTH, autocapitalize="none",
+             spellcheck="false", aria_label="Search",
+             placeholder="name, IP, MAC, tag, UUID"), " ",
+           E("input", type="submit", value="Search"), method="get",
+           action=SEARCH, role="search")
+
+
 def Page(title: str, state: Optional[State], page: str, summary: str,
-          live: markup.Content, form: markup.Content = None) -> str:
+         live: markup.Content, form: markup.Content = None, words: str = ""
+         ) -> str:
   """Makes a whole page.
 
   @param state: of the cluster that the page is about; None for all clusters
@@ -124,10 +163,11 @@ def Page(title: str, state: Optional[State], page: str, summary: str,
     has changed
   @param live: the part that C{update.js} replaces
   @param form: stays as it is, with the text that is typed into it
+  @param words: the text in the field for searches
 
   """
   links = [E("a", "Clusters", href="/",
-             aria_current="page" if state is None else None)]
+             aria_current="page" if state is None and not page else None)]
   events = "/events"
   if state is not None:
     cluster = state.cluster
@@ -144,7 +184,8 @@ def Page(title: str, state: Optional[State], page: str, summary: str,
       E("title", title), E("link", rel="icon", href=static.ICON),
       E("link", rel="stylesheet", href=static.STYLE),
       E("script", src=static.SCRIPT, defer=True)),
-    E("body", E("nav", links, aria_label="Pages"),
+    E("body", E("header", E("nav", links, aria_label="Pages"),
+                _SearchForm(words)),
       E("main", E("h1", title), E("p", id="news", role="status"), form,
         E("div", live, id="live", data_events=events, data_summary=summary))),
     lang="en")

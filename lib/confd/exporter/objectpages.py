@@ -187,7 +187,7 @@ def _Stored(row: rowstore.Row) -> list[tuple[str, markup.Content]]:
 
   """
   return [("Name", layout.FormatValue(row["name"])),
-          ("Tags", layout.FormatValue(row["tags"])), ("UUID", row["uuid"]),
+          ("Tags", layout.TagLinks(row["tags"])), ("UUID", row["uuid"]),
           ("Created", layout.FormatTime(row["ctime"])),
           ("Changed", layout.FormatTime(row["mtime"])),
           ("Changes", layout.FormatValue(row["serial_no"]))]
@@ -354,12 +354,15 @@ def _SameTags(config: clusterstate.ClusterConfig, cluster: str,
       for tag in layout.Items(tags):
         if isinstance(tag, str) and tag in others:
           others[tag].append(name)
+
+  def _Names(names: list[Any]) -> markup.Content:
+    more = len(names) - _LISTED
+    return [layout.Links(cluster, columns.INSTANCE, names[:_LISTED]),
+            " and %d more" % more if more > 0 else None,
+            None if names else "no other instance"]
+
   return [E("h2", "Same tags"), E("dl", [
-    (E("dt", tag), E("dd", layout.Links(cluster, columns.INSTANCE,
-                                        names[:_LISTED]),
-                     " and %d more" % (len(names) - _LISTED)
-                     if len(names) > _LISTED else None,
-                     None if names else "no other instance"))
+    (E("dt", layout.TagLinks([tag])), E("dd", _Names(names)))
     for (tag, names) in others.items()])]
 
 

@@ -44,7 +44,7 @@ class Column(NamedTuple):
   title: str
   is_number: bool = False
   format: Callable[[Any], Optional[str]] = layout.FormatValue
-  #: The kind of the objects whose names are in the column
+  #: The kind of the objects whose names are in the column, or C{layout.TAGS}
   kind: Optional[str] = None
 
 
@@ -54,6 +54,8 @@ def Cell(column: Column, cluster: str, value: Any) -> markup.Content:
   """
   if column.kind is None:
     return column.format(value)
+  if column.kind == layout.TAGS:
+    return layout.TagLinks(value)
   if isinstance(value, list):
     return layout.Links(cluster, column.kind, value)
   return layout.Link(cluster, column.kind, value)
@@ -64,13 +66,15 @@ def FormatRole(value: Any) -> str:
     else str(value)
 
 
+_TAGS = Column("tags", "Tags", kind=layout.TAGS)
+
 COLUMNS: dict[str, list[Column]] = {
   columns.NODE: [
     Column("name", "Node", kind=columns.NODE),
     Column("role", "Role", format=FormatRole),
     Column("group", "Group", kind=columns.GROUP), Column("pip", "Primary IP"),
     Column("pinst_cnt", "Primary instances", True),
-    Column("sinst_cnt", "Secondary instances", True), Column("tags", "Tags")],
+    Column("sinst_cnt", "Secondary instances", True), _TAGS],
   columns.INSTANCE: [
     Column("name", "Instance", kind=columns.INSTANCE),
     Column("pnode", "Primary node", kind=columns.NODE),
@@ -79,17 +83,17 @@ COLUMNS: dict[str, list[Column]] = {
     Column("be/maxmem", "Memory", True, humanize.FormatMebibytes),
     Column("be/vcpus", "vCPUs", True),
     Column("disk_usage", "Disks", True, humanize.FormatMebibytes),
-    Column("os", "OS"), Column("nic.ips", "IPs"), Column("tags", "Tags")],
+    Column("os", "OS"), Column("nic.ips", "IPs"), _TAGS],
   columns.GROUP: [
     Column("name", "Group", kind=columns.GROUP),
     Column("alloc_policy", "Allocation policy"),
     Column("node_cnt", "Nodes", True),
-    Column("pinst_cnt", "Primary instances", True), Column("tags", "Tags")],
+    Column("pinst_cnt", "Primary instances", True), _TAGS],
   columns.NETWORK: [
     Column("name", "Network", kind=columns.NETWORK),
     Column("network", "Subnet"), Column("gateway", "Gateway"),
     Column("network6", "IPv6 subnet"), Column("inst_cnt", "Instances", True),
-    Column("free_count", "Free addresses", True), Column("tags", "Tags")],
+    Column("free_count", "Free addresses", True), _TAGS],
   }
 
 
@@ -235,21 +239,45 @@ def _Title(kind: str) -> str:
   return _TableName(kind).capitalize()
 
 
-def _FilterForm(kind: str, condition: str, order: str) -> markup.Markup:
-  example = {
-    columns.NODE: 'not offline and group == "default"',
-    columns.INSTANCE: 'be/maxmem > 4096 and "x" in tags',
-    columns.GROUP: 'node_cnt > 10',
-    columns.NETWORK: 'free_count < 10',
-    }[kind]
-  return E("form",
-           E("label", "Filter, in Ganeti's language (as %s)" % example,
-             for_="filter"),
-           E("input", type="text", id="filter", name="filter", value=condition,
-             maxlength=rowfilter.MAX_FILTER, autocapitalize="none",
-             spellcheck="false", aria_describedby=_ERROR),
-           E("input", type="hidden", name="sort", value=order), " ",
-           E("input", type="submit", value="Show"), method="get")
+#: A filter for each kind that can be applied as it is
+EXAMPLES = {
+  columns.NODE: 'not offline and group == "default"',
+  columns.INSTANCE: 'be/maxmem > 4096 and "web" in tags',
+  columns.GROUP: 'node_cnt > 10',
+  columns.NETWORK: 'free_count < 10',
+  }
+
+
+def _FieldList(kind: str) -> markup.Markup:
+  """Lists the fields that a filter may name.
+
+  """
+  known = columns.TABLES[kind].columns
+  texts = {name: known[name].text if name in known else ""
+           for name in sorted(clusterstate.Fields(kind))}
+  return E("details", E("summary", "Fields"), E("dl", [
+    (E("dt", E("code", name)), E("dd", text))
+    for (name, text) in texts.items()]))
+
+
+def _FilterForm(cluster: str, kind: str, condition: str, order: str
+                ) -> markup.Markup:
+  example = EXAMPLES[kind]
+  return E("details", E("summary", "Filter"),
+           E("form",
+             E("label", "Filter, in Ganeti's language", for_="filter"),
+             E("input", type="text", id="filter", name="filter",
+               value=condition, maxlength=rowfilter.MAX_FILTER,
+               autocapitalize="none", spellcheck="false",
+               aria_describedby=_ERROR),
+             E("input", type="hidden", name="sort", value=order), " ",
+             E("input", type="submit", value="Show"), method="get"),
+           E("p", "For example: ", E("a", E("code", example),
+                                     href=layout.ClusterPath(
+                                       cluster, _TableName(kind),
+                                       filter=example)),
+             ". For names, addresses and tags, the search is simpler."),
+           _FieldList(kind), open=bool(condition))
 
 
 def Table(state: layout.State, kind: str, condition: str, order: str,
@@ -265,7 +293,7 @@ def Table(state: layout.State, kind: str, condition: str, order: str,
                _TableName(kind), layout.Summary(state),
                [layout.Problem(state),
                 rows if state.config is not None else None],
-               _FilterForm(kind, condition, order))
+               _FilterForm(state.cluster, kind, condition, order))
 
 
 def Error(text: str) -> markup.Markup:

@@ -34,7 +34,7 @@ import json
 import logging
 
 from typing import Any, AsyncGenerator, Awaitable, Callable, Iterable, \
-  Optional, Sequence
+  Mapping, Optional, Sequence
 
 import prometheus_client
 
@@ -51,6 +51,8 @@ from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import objectpages
 from ganeti.confd.exporter import pages
 from ganeti.confd.exporter import rowfilter
+from ganeti.confd.exporter import search
+from ganeti.confd.exporter import searchpage
 from ganeti.confd.exporter import static
 from ganeti.confd.exporter import watcher
 
@@ -74,8 +76,8 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 #: How many objects an error names
 _LISTED = 10
 
-#: The first byte of an answer about one object: the page follows, or the path
-#: of the page
+#: The first byte of an answer about an object, or to a search: a page follows,
+#: or the path of another page
 (_PAGE, _ELSEWHERE) = (b"=", b">")
 
 #: Limits of the three caches: answers without parameters, with parameters, and
@@ -193,6 +195,21 @@ def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
   return _ELSEWHERE + target.encode("ascii")
 
 
+def _Search(clusters: Mapping[str, clusterstate.ClusterConfig], words: str
+            ) -> bytes:
+  """Makes the answer to a search.
+
+  @return: as L{_FindObject}
+  @raise forked.BadRequest: the search is wrong
+
+  """
+  hits = search.Search(clusters, words)
+  target = searchpage.Target(hits, words)
+  if target:
+    return _ELSEWHERE + target.encode("ascii")
+  return _PAGE + searchpage.Content(hits).encode("utf-8")
+
+
 def _Static(content_type: str, data: bytes) -> _Handler:
   """Makes a handler that always returns the same.
 
@@ -236,6 +253,7 @@ class Server:
       ("", ""): self._Clusters,
       ("", "healthz"): _Static(http1.TEXT_TYPE, b"ok\n"),
       ("", "metrics"): self._Metrics,
+      ("", layout.SEARCH[1:]): self._Search,
       **{tuple(path.split("/")): _Static(*file)
          for (path, file) in static.Files().items()},
       ("", "events"): self._AllEvents,
@@ -313,12 +331,35 @@ class Server:
         lambda: _FindObject(config, found.cluster, kinds, word))
     except forked.BadRequest as err:
       return _NotFound(str(err), found.state)
+    return self._PageOrTarget(
+      body, objectpages.Object(found.state, kinds[0], word, layout.PLACEHOLDER))
+
+  def _PageOrTarget(self, body: cache.Body, page: str) -> http1.Response:
+    """Makes the response of an answer that begins with L{_PAGE} or so.
+
+    @param page: has the placeholder for the answer
+
+    """
     if body.data[:1] == _ELSEWHERE:
       return http1.Response(302, http1.TEXT_TYPE, headers={
         "Location": str(body.data[1:], "ascii")})
-    return self._Html(
-      objectpages.Object(found.state, kinds[0], word, layout.PLACEHOLDER),
-      body, len(_PAGE))
+    return self._Html(page, body, len(_PAGE))
+
+  async def _Search(self, request: http1.Request) -> http1.Response:
+    words = request.query.get("q", "").strip()
+    states = [i.state for i in self._watchers.values()]
+    clusters = {state.cluster: state.config for state in states
+                if state.config is not None}
+    if not words:
+      return self._Html(searchpage.Search(states, words, searchpage.Help()))
+    page = searchpage.Search(states, words, layout.PLACEHOLDER)
+    try:
+      body = await self._varied.Get(
+        ("search", words), self._Version(self._watchers),
+        lambda: _Search(clusters, words))
+    except (forked.BadRequest, forked.Failed) as err:
+      return self._Html(searchpage.Search(states, words, pages.Error(str(err))))
+    return self._PageOrTarget(body, page)
 
   @staticmethod
   def _Config(found: watcher.Watcher) -> clusterstate.ClusterConfig:

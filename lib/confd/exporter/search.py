@@ -1,0 +1,362 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Searches all clusters for what people type: names, addresses, tags, UUIDs.
+
+A search is a list of words. An object is found if each word matches one of its
+values, or its kind or cluster. No word is a regular expression, so the time for
+a search is proportional to the size of the clusters.
+
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import ipaddress
+import re
+
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, \
+  Optional, Union
+
+from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import forked
+from ganeti.confd.schema import columns
+from ganeti.confd.schema import naturalorder
+from ganeti.confd.views import whohas
+
+
+#: Longest search (characters)
+MAX_LENGTH = 200
+
+#: The kind of hits that are clusters
+CLUSTER = "cluster"
+
+#: How well a value matches, best first: the word identifies the object; the
+#: value has the word in it
+(_EXACT, _PART) = (0, 1)
+
+#: A word with this prefix matches whole tags only
+_TAG = "tag:"
+
+_NAME = "name"
+_TAGS = "tag"
+
+#: The fields that are searched, by kind, each with the text to show
+_FIELDS: dict[str, dict[str, str]] = {
+  columns.NODE: {"name": _NAME, "uuid": "UUID", "pip": "primary IP",
+                 "sip": "secondary IP", "role": "role", "tags": _TAGS},
+  columns.INSTANCE: {"name": _NAME, "uuid": "UUID", "nic.ips": "IP",
+                     "nic.macs": "MAC", "nic.names": "NIC",
+                     "nic.uuids": "UUID of a NIC", "os": "OS",
+                     "hypervisor": "hypervisor", "admin_state": "state",
+                     "disk_template": "disk template", "tags": _TAGS},
+  columns.GROUP: {"name": _NAME, "uuid": "UUID", "tags": _TAGS},
+  columns.NETWORK: {"name": _NAME, "uuid": "UUID", "network": "subnet",
+                    "gateway": "gateway", "network6": "IPv6 subnet",
+                    "gateway6": "IPv6 gateway", "tags": _TAGS},
+  }
+
+#: The same for disks, which are found as their instances
+_DISK_FIELDS = {"uuid": "UUID of a disk", "name": "disk", "volumes": "volume"}
+
+#: The fields whose values identify an object
+_IDENTIFYING = frozenset(["name", "uuid", "pip", "sip", "nic.ips", "nic.macs",
+                          "nic.uuids", "volumes", "network", "gateway",
+                          "network6", "gateway6"])
+
+#: The fields with addresses, by kind of word
+_ADDRESS_FIELDS = {
+  whohas.IP: frozenset(["nic.ips", "pip", "sip", "gateway", "gateway6"]),
+  whohas.MAC: frozenset(["nic.macs"]),
+  }
+
+_SUBNET_FIELDS = frozenset(["network", "network6"])
+
+#: Words for kinds of objects
+_KIND_WORDS = {
+  "vm": columns.INSTANCE,
+  "vms": columns.INSTANCE,
+  CLUSTER: CLUSTER,
+  CLUSTER + "s": CLUSTER,
+  **{kind + plural: kind for kind in _FIELDS for plural in ("", "s")},
+  }
+
+#: A part of a MAC address, at least two bytes
+_MAC_PART_RE = re.compile("[0-9a-f]{2}(?:[:-][0-9a-f]{2})+[:-]?")
+
+_Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+_Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+
+#: Tells how well a value matches, None for not at all; of field and value
+_Match = Callable[[str, str], Optional[int]]
+
+
+class Hit(NamedTuple):
+  """An object that was found.
+
+  """
+  cluster: str
+  #: L{CLUSTER}, or one of C{columns.KINDS}
+  kind: str
+  name: Any
+  uuid: Any
+  #: L{_EXACT} or L{_PART}
+  rank: int
+  #: Where each word was found: the text for the field, and the value
+  places: list[tuple[str, str]]
+
+
+class _Object(NamedTuple):
+  """An object, with all values that are searched.
+
+  """
+  kind: str
+  name: Any
+  uuid: Any
+  #: Field, the text for the field, and the value
+  values: list[tuple[str, str, str]]
+
+
+def _Texts(value: Any) -> Iterator[str]:
+  """Yields the texts in a field.
+
+  """
+  for item in value if isinstance(value, list) else [value]:
+    if isinstance(item, str) and item:
+      yield item
+
+
+def _Values(row: Mapping[str, Any], fields: Mapping[str, str]
+            ) -> Iterator[tuple[str, str, str]]:
+  for (field, text) in fields.items():
+    for value in _Texts(row[field]):
+      if field == "role":
+        value = columns.ROLES.get(value, value)
+      yield (field, text, value)
+
+
+def _Objects(config: clusterstate.ClusterConfig) -> Iterator[_Object]:
+  """Yields all objects of a cluster.
+
+  """
+  disks: dict[Any, list[tuple[str, str, str]]] = {}
+  for row in config.tables[columns.DISK].Rows(["instance", *_DISK_FIELDS]):
+    disks.setdefault(row["instance"], []).extend(_Values(row, _DISK_FIELDS))
+  for (kind, fields) in _FIELDS.items():
+    for row in config.tables[kind].Rows(list(fields)):
+      values = list(_Values(row, fields))
+      if kind == columns.INSTANCE:
+        values += disks.get(row["name"], [])
+      yield _Object(kind, row["name"], row["uuid"], values)
+
+
+def _ParseSubnet(text: str) -> Optional[_Subnet]:
+  try:
+    return ipaddress.ip_network(text, strict=False)
+  except ValueError:
+    return None
+
+
+def _ParseAddress(text: str) -> Optional[_Address]:
+  try:
+    return ipaddress.ip_address(text)
+  except ValueError:
+    return None
+
+
+def _MatchAddress(kind: str, address: str) -> _Match:
+  """Makes a function that looks for an address in any notation.
+
+  The subnet that has an IP address matches, too.
+
+  """
+  parsed = _ParseAddress(address)
+
+  def _Find(field: str, value: str) -> Optional[int]:
+    if parsed is not None and field in _SUBNET_FIELDS:
+      subnet = _ParseSubnet(value)
+      return _PART if subnet is not None and parsed in subnet else None
+    if (field in _ADDRESS_FIELDS[kind] and
+        whohas.Parse(value) == (kind, address)):
+      return _EXACT
+    return None
+  return _Find
+
+
+def _MatchSubnet(subnet: _Subnet) -> _Match:
+  """Makes a function that looks for a subnet, and for addresses in it.
+
+  """
+  def _Find(field: str, value: str) -> Optional[int]:
+    if field in _SUBNET_FIELDS:
+      return _EXACT if _ParseSubnet(value) == subnet else None
+    if field not in _ADDRESS_FIELDS[whohas.IP]:
+      return None
+    address = _ParseAddress(value)
+    return _PART if address is not None and address in subnet else None
+  return _Find
+
+
+def _MatchTag(tag: str) -> _Match:
+  """Makes a function that looks for a whole tag.
+
+  """
+  return lambda field, value: _PART if (
+    field == "tags" and value.lower() == tag) else None
+
+
+def _MatchPattern(pattern: str) -> _Match:
+  """Makes a function that looks for a name with wildcards, as a shell's.
+
+  """
+  regexp = re.compile(fnmatch.translate(pattern))
+  return lambda field, value: _PART if regexp.match(value.lower()) else None
+
+
+def _MatchText(text: str) -> _Match:
+  """Makes a function that looks for a text, which may be part of a value.
+
+  """
+  label = text + "."
+
+  def _Find(field: str, value: str) -> Optional[int]:
+    value = value.lower()
+    if text not in value:
+      return None
+    if field in _IDENTIFYING and (
+        value == text or field == "name" and value.startswith(label)):
+      return _EXACT
+    return _PART
+  return _Find
+
+
+def _ParseWord(word: str) -> _Match:
+  """Makes the function that looks for a word.
+
+  """
+  text = word.lower()
+  if text.startswith(_TAG) and len(text) > len(_TAG):
+    return _MatchTag(text[len(_TAG):])
+  sought = whohas.Parse(text)
+  if sought.kind != whohas.NAME:
+    return _MatchAddress(sought.kind, sought.value)
+  subnet = _ParseSubnet(text) if "/" in text else None
+  if subnet is not None:
+    return _MatchSubnet(subnet)
+  if "*" in text or "?" in text:
+    return _MatchPattern(text)
+  if _MAC_PART_RE.fullmatch(text):
+    return _MatchText(text.replace("-", ":"))
+  # DNS servers write the dot at the end of a whole name
+  return _MatchText(text[:-1] if text.endswith(".") and len(text) > 1 else text)
+
+
+class _Word(NamedTuple):
+  """A word of a search.
+
+  """
+  text: str
+  match: _Match
+
+  def Find(self, cluster: str, found: _Object
+           ) -> Optional[tuple[int, Optional[tuple[str, str]]]]:
+    """Looks for the word in an object.
+
+    @return: how well it matches, and the text for the field and the value; None
+      if it does not match
+
+    """
+    ranks = [(self.match(field, value), text, value)
+             for (field, text, value) in found.values]
+    matches = [(rank, (text, value)) for (rank, text, value) in ranks
+               if rank is not None]
+    if matches:
+      return min(matches, key=lambda match: match[0])
+    word = self.text.lower()
+    if word == cluster.lower() or _KIND_WORDS.get(word) == found.kind:
+      return (_PART, None)
+    return None
+
+
+def IsForTag(text: str) -> bool:
+  """Tells whether a search is for a whole tag.
+
+  """
+  return text.lower().startswith(_TAG)
+
+
+def TagSearch(tag: str) -> str:
+  """Returns the search for all objects with a tag.
+
+  """
+  return _TAG + tag
+
+
+def _FindObject(words: Iterable[_Word], cluster: str, found: _Object
+                ) -> Optional[Hit]:
+  """Looks for all words in an object.
+
+  """
+  ranks = []
+  places = []
+  for word in words:
+    match = word.Find(cluster, found)
+    if match is None:
+      return None
+    (rank, place) = match
+    ranks.append(rank)
+    if place is not None and place not in places:
+      places.append(place)
+  return Hit(cluster, found.kind, found.name, found.uuid, min(ranks), places)
+
+
+def _Cluster(cluster: str, config: clusterstate.ClusterConfig) -> _Object:
+  values = [("name", _NAME, cluster)]
+  values += [("name", _NAME, text) for text in _Texts(config.name)
+             if text != cluster]
+  values += [("pip", "master IP", text)
+             for text in _Texts(config.cluster.get("master_ip"))]
+  values += [("tags", _TAGS, text)
+             for text in _Texts(config.cluster.get("tags"))]
+  return _Object(CLUSTER, cluster, None, values)
+
+
+def Search(clusters: Mapping[str, clusterstate.ClusterConfig], text: str
+           ) -> list[Hit]:
+  """Searches clusters.
+
+  @param clusters: by name in the settings
+  @param text: the words
+  @return: the best hits first, then by kind and name
+  @raise forked.BadRequest: the text is too long
+
+  """
+  if len(text) > MAX_LENGTH:
+    raise forked.BadRequest("The search has more than %d characters." %
+                            MAX_LENGTH)
+  words = [_Word(word, _ParseWord(word)) for word in dict.fromkeys(
+    text.split())]
+  if not words:
+    return []
+  hits = []
+  for (cluster, config) in clusters.items():
+    for found in [_Cluster(cluster, config), *_Objects(config)]:
+      hit = _FindObject(words, cluster, found)
+      if hit is not None:
+        hits.append(hit)
+  order = [CLUSTER, *_FIELDS]
+  hits.sort(key=lambda hit: (hit.rank, order.index(hit.kind),
+                             naturalorder.AnyKey(hit.name)))
+  return hits
+
+
+def Single(hits: list[Hit]) -> Optional[Hit]:
+  """Returns the hit that is meant, if there can be no other.
+
+  """
+  exact = [hit for hit in hits if hit.rank == _EXACT]
+  for candidates in (exact, hits):
+    if len(candidates) == 1:
+      return candidates[0]
+  return None

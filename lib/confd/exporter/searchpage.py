@@ -1,0 +1,89 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The page with what a search has found.
+
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from ganeti.confd.exporter import layout
+from ganeti.confd.exporter import markup
+from ganeti.confd.exporter import pages
+from ganeti.confd.exporter import search
+
+
+E = markup.E
+
+#: Examples of searches, and what they are for
+_HELP = [
+  ("web1", "names, or parts of names"),
+  ("web*", "names that begin with it"),
+  ("192.0.2.7, aa:00:00:12:34:56", "an address, in any notation"),
+  ("192.0.2.0/24", "a subnet, and what has an address in it"),
+  ("tag:web", "everything with this tag"),
+  ("offline node, debian web", "several words: all have to match"),
+  ]
+
+
+def Search(states: Sequence[layout.State], words: str, content: markup.Content
+           ) -> str:
+  """Makes the page.
+
+  @param content: from L{Content} or C{pages.Error}
+
+  """
+  problems = [E("p", "Cluster %s: what was known last, if anything, is"
+                " searched. %s" % (state.cluster, state.problem),
+                class_="problem")
+              for state in states if state.problem is not None]
+  return layout.Page("Search", None, "search", "", [problems, content],
+                     words=words)
+
+
+def Help() -> markup.Content:
+  return [E("h2", "What can be searched"), E("dl", [
+    (E("dt", E("code", example)), E("dd", text)) for (example, text) in _HELP])]
+
+
+def _Path(hit: search.Hit) -> str:
+  """Returns the path of the page about what was found.
+
+  """
+  if hit.kind == search.CLUSTER:
+    return layout.ClusterPath(hit.cluster)
+  return (layout.ObjectPath(hit.cluster, hit.kind, hit.name) or
+          layout.ObjectPath(hit.cluster, hit.kind, hit.uuid) or
+          layout.ClusterPath(hit.cluster))
+
+
+def Target(hits: list[search.Hit], words: str) -> str:
+  """Returns the path of the page to open at once; empty if there is none.
+
+  """
+  hit = None if search.IsForTag(words) else search.Single(hits)
+  return "" if hit is None else _Path(hit)
+
+
+def Content(hits: list[search.Hit]) -> markup.Markup:
+  """Makes the list of what was found.
+
+  """
+  if not hits:
+    return markup.Join(E("p", "Nothing was found."), Help())
+  shown = hits[:pages.MAX_ROWS]
+  text = "%d found" % len(hits)
+  if len(shown) < len(hits):
+    text += ", of which the first %d are shown; more words find less" % (
+      len(shown))
+  return markup.Join(
+    E("p", text, "."),
+    layout.TableElement(
+      "Found", layout.Headers("Name", "Kind", "Cluster", "Found in"),
+      [[E("a", str(hit.name), href=_Path(hit)), hit.kind,
+        E("a", hit.cluster, href=layout.ClusterPath(hit.cluster)),
+        "; ".join("%s: %s" % place for place in hit.places)]
+       for hit in shown]))
