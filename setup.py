@@ -59,6 +59,7 @@ setuptools.setup(
   license="BSD-2-Clause",
   packages=_Packages(),
   package_dir={"ganeti": "lib"},
-  package_data={"ganeti.confd": ["py.typed"],
+  package_data={"ganeti": ["py.typed"],
+                "ganeti.confd": ["py.typed"],
                 "ganeti.confd.exporter": ["*.css", "*.js", "*.svg"]},
   cmdclass={"build_py": _BuildPy})

@@ -11,6 +11,9 @@ links, and docstrings are in epytext. Both are converted here.
 
 import re
 
+from docutils import nodes
+from sphinx import addnodes
+
 
 project = "ganeti-confd"
 copyright = "2026 the ganeti-confd authors" # pylint: disable=W0622
@@ -42,6 +45,13 @@ _FIELDS = {
   }
 #: Errors have their place in the pages where programs find them
 _OUR_ERROR_RE = re.compile(r"\b(?:client|replies)\.")
+
+#: A module of the library in an annotation
+_MODULE_RE = re.compile(r"\b(?:ganeti\.confd\.)?(?:clientlib\.)?(?:changes|"
+                        r"clusterstats|clusterstatus|filters|follow|questions|"
+                        r"readerkey|replies|replylib|results|typenames|wire)"
+                        r"\.(?=[A-Z])")
+
 _FIELD_RE = re.compile(r"( *)@([a-z]+)(?: +([^:\n]+))?:")
 
 
@@ -53,7 +63,8 @@ def _Inline(text):
   end = 0
   for match in _MARKUP_RE.finditer(text):
     result.append(_SPECIAL_RE.sub(r"\\\1", text[end:match.start()]))
-    result.append("``%s``" % " ".join(match.group(2).split()))
+    literal = " ".join(match.group(2).split())
+    result.append("``%s``" % _MODULE_RE.sub("", literal))
     # Before reST a literal has to end where a word does
     if re.match(r"\w", text[match.end():]):
       result.append("\\ ")
@@ -114,6 +125,15 @@ def _ProcessDocstring(_app, _what, _name, _obj, _options, lines):
   lines[:] = FromEpytext("\n".join(lines)).split("\n")
 
 
+def _ProcessTree(_app, tree):
+  """Leaves modules out of annotations: programs use client.NAME for all.
+
+  """
+  for signature in tree.findall(addnodes.desc_signature):
+    for text in list(signature.findall(nodes.Text)):
+      text.parent.replace(text, nodes.Text(_MODULE_RE.sub("", text)))
+
+
 def _ReadSource(app, page, source):
   source[0] = WithLinks(source[0], app.env.found_docs - {page})
 
@@ -123,4 +143,5 @@ def setup(app):
 
   """
   app.connect("autodoc-process-docstring", _ProcessDocstring)
+  app.connect("doctree-read", _ProcessTree)
   app.connect("source-read", _ReadSource)

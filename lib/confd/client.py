@@ -38,6 +38,7 @@ from time import monotonic as _Monotonic
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import _version
 from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
@@ -49,7 +50,6 @@ from ganeti.confd.protocol import wire
 
 # The rest of the public interface
 # pylint: disable=W0611
-from ganeti.confd._version import VERSION as __version__
 from ganeti.confd.clientlib.replies import CandidateReply as CandidateReply, \
   ErrorAnswer as ErrorAnswer, MalformedAnswer as MalformedAnswer, \
   NoAnswer as NoAnswer, NotPermitted as NotPermitted, Reply as Reply, \
@@ -72,7 +72,32 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib.results import DrbdMinor as DrbdMinor, \
     Field as Field, MasterInfo as MasterInfo, NodeInstances as NodeInstances, \
     NodeOfIp as NodeOfIp
+  from ganeti.confd.clientlib.follow import AsyncFollowing as AsyncFollowing, \
+    Following as Following
+  from ganeti.confd.clientlib.typenames import ErrorCallback as \
+    ErrorCallback, ProgressCallback as ProgressCallback, TableName as TableName
+  from ganeti.confd.protocol.readerkey import Label as Label
 
+
+#: The public names: clients, results, types for annotations, exceptions, and
+#: Ganeti's own interface
+__all__ = [
+  "AsyncClient", "Client", "NODE_ROLES", "ReadKey", "__version__",
+  "CandidateReply", "CandidateStatus", "Change", "Changed", "ClusterStats",
+  "ClusterStatus", "DaemonStats", "DrbdMinor", "Field", "MasterInfo",
+  "NodeInstances", "NodeOfIp", "Reply",
+  "AsyncFollowing", "ErrorCallback", "Following", "Label", "ProgressCallback",
+  "TableName",
+  "AnswerTooLarge", "ConfdClientError", "ErrorAnswer", "FilterError",
+  "MalformedAnswer", "NoAnswer", "NotPermitted", "RequestTooLarge",
+  "StaleAnswer",
+  "CONFD_UPCALL_TYPES", "ConfdAsyncUDPClient", "ConfdClient",
+  "ConfdClientRequest", "ConfdCountingCallback", "ConfdFilterCallback",
+  "ConfdUpcallPayload", "GetConfdClient", "StoreResultCallback", "UDPClient",
+  "UPCALL_EXPIRE", "UPCALL_REPLY",
+  ]
+
+__version__ = _version.VERSION
 
 #: The base of all exceptions of this module but L{FilterError}
 ConfdClientError = errors.ConfdClientError
@@ -97,21 +122,27 @@ _MAX_WAIT = 3600.0
 _REQUEST_TYPES: frozenset[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 
 
-#: Names that few programs need, and their modules in C{clientlib}
+#: Names that few programs need, and their modules in C{ganeti.confd}
 _ON_DEMAND = {
-  "AsyncClient": "aio",
-  "CandidateStatus": "clusterstatus",
-  "Change": "changes",
-  "Changed": "changes",
-  "ClusterStatus": "clusterstatus",
-  "ClusterStats": "clusterstats",
-  "DaemonStats": "clusterstats",
-  "DrbdMinor": "results",
-  "Field": "results",
-  "FilterError": "filters",
-  "MasterInfo": "results",
-  "NodeInstances": "results",
-  "NodeOfIp": "results",
+  "AsyncClient": "clientlib.aio",
+  "AsyncFollowing": "clientlib.follow",
+  "CandidateStatus": "clientlib.clusterstatus",
+  "Change": "clientlib.changes",
+  "Changed": "clientlib.changes",
+  "ClusterStatus": "clientlib.clusterstatus",
+  "ClusterStats": "clientlib.clusterstats",
+  "DaemonStats": "clientlib.clusterstats",
+  "DrbdMinor": "clientlib.results",
+  "ErrorCallback": "clientlib.typenames",
+  "Field": "clientlib.results",
+  "FilterError": "clientlib.filters",
+  "Following": "clientlib.follow",
+  "Label": "protocol.readerkey",
+  "MasterInfo": "clientlib.results",
+  "NodeInstances": "clientlib.results",
+  "NodeOfIp": "clientlib.results",
+  "ProgressCallback": "clientlib.typenames",
+  "TableName": "clientlib.typenames",
   }
 
 
@@ -121,8 +152,16 @@ def __getattr__(name: str) -> Any:
   """
   if name not in _ON_DEMAND:
     raise AttributeError("module %r has no attribute %r" % (__name__, name))
-  module = importlib.import_module("ganeti.confd.clientlib." + _ON_DEMAND[name])
+  module = importlib.import_module("ganeti.confd." + _ON_DEMAND[name])
   return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+  """Lists the names for C{help}, C{dir} and completion: the public ones.
+
+  """
+  return sorted({*__all__, *(name for name in globals()
+                             if name.startswith("__"))})
 
 
 class UDPClient:

@@ -4,9 +4,12 @@
 
 """A user's program is checked by mypy --strict as ours is.
 
+So are the programs of doc/client.rst, whose functions have no annotations.
+
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,9 +25,36 @@ except ImportError:
 
 #: What the calls return, by the type that mypy has to see; it tells others
 _PROGRAM = """
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
+from ganeti import constants, errors
 from ganeti.confd import client
+
+
+def Failed(err: Optional[Exception]) -> None:
+  if isinstance(err, client.ErrorAnswer):
+    kind: Optional[str] = err.unknown
+    print(kind, err.value, err.reply.serial, err.status, err.code)
+  elif isinstance(err, client.StaleAnswer):
+    behind: int = err.min_serial - err.serial
+    print(behind)
+  elif isinstance(err, client.NoAnswer):
+    why: Dict[str, Optional[str]] = err.silent
+    print(", ".join(err.asked), why, err.seconds)
+  elif isinstance(err, errors.ConfdClientError):
+    print(err)
+
+
+def Follow(confd: client.Client, table: client.TableName) -> None:
+  on_error: client.ErrorCallback = Failed
+  following: client.Following = confd.Follow(table, ["name"], on_error=on_error)
+  label: Optional[client.Label] = confd.reader
+  for change in following:
+    for (old, new) in change.changed.values():
+      print(old, new, change.reply.serial, label and label.name)
+  changes: Iterator[client.Change] = confd.FollowQuery(
+    constants.CONFD_REQ_CLUSTER_MASTER)
+  print(next(changes))
 
 
 def Sync(confd: client.Client) -> None:
@@ -61,26 +91,62 @@ _WRONG = [
   ("client.Client().List('node', ['name'], named=True).answer[0][1]",
    "Invalid index type"),
   ("client.Client().Status().candidates[0].nmae", "has no attribute"),
+  ("client.Client().List('nodez', ['name'])", "No overload variant"),
+  ("client.NoAnswer('x').sillent", "has no attribute"),
+  ("constants.CONFD_REQ_PNG", "has no attribute"),
   ]
+
+_PAGE = os.path.join(testutils.SRCDIR, "doc", "client.rst")
+
+_BLOCK_RE = re.compile(r"^\.\. code-block:: python\n\n((?:  .*\n|\n)+)",
+                       re.MULTILINE)
+
+
+def _Programs():
+  """Returns the programs of doc/client.rst.
+
+  """
+  page = testutils.ReadFile(_PAGE).decode("utf-8")
+  return [re.sub("^  ", "", block, flags=re.MULTILINE)
+          for block in _BLOCK_RE.findall(page)]
 
 
 @unittest.skipUnless(mypy, "mypy is not installed (Debian: mypy)")
 class TestUsersProgram(unittest.TestCase):
+  def _Mypy(self, tmpdir, *args):
+    """Runs mypy, and returns the lines of errors.
+
+    """
+    result = subprocess.run(
+      [sys.executable, "-m", "mypy", "--config-file",
+       os.path.join(testutils.SRCDIR, "mypy.ini"), "--strict", "--no-pretty",
+       "--cache-dir", os.path.join(tmpdir, "cache"), *args],
+      cwd=tmpdir, env=dict(os.environ, MYPYPATH=testutils.MODULEDIR),
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+      check=False, timeout=300)
+    self.assertIn(result.returncode, (0, 1), result.stdout)
+    return [line for line in result.stdout.splitlines() if ": error: " in line]
+
+  def testPrograms(self):
+    """Functions of the page are not annotated, which it would not gain by."""
+    programs = _Programs()
+    self.assertGreater(len(programs), 10)
+    with tempfile.TemporaryDirectory() as tmpdir:
+      paths = [os.path.join(tmpdir, "program%d.py" % i)
+               for i in range(len(programs))]
+      for (path, program) in zip(paths, programs):
+        testutils.WriteFile(path, program.encode("utf-8"))
+      self.assertEqual(self._Mypy(tmpdir, "--allow-untyped-defs",
+                                  "--allow-untyped-calls", *paths), [])
+
   def testStrict(self):
     program = _PROGRAM + "".join("\n%s" % line for (line, _) in _WRONG) + "\n"
     first = len(_PROGRAM.splitlines()) + 2
     with tempfile.TemporaryDirectory() as tmpdir:
       path = os.path.join(tmpdir, "program.py")
       testutils.WriteFile(path, program.encode("ascii"))
-      result = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file",
-         os.path.join(testutils.SRCDIR, "mypy.ini"), "--strict", "--no-pretty",
-         "--cache-dir", os.path.join(tmpdir, "cache"), path],
-        cwd=tmpdir, env=dict(os.environ, MYPYPATH=testutils.MODULEDIR),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-        check=False, timeout=300)
-    found = [line for line in result.stdout.splitlines() if ": error: " in line]
-    self.assertEqual(len(found), len(_WRONG), result.stdout)
+      found = self._Mypy(tmpdir, path)
+    self.assertEqual(len(found), len(_WRONG), found)
     for (index, (line, text)) in enumerate(_WRONG):
       self.assertIn("program.py:%d: error:" % (first + index), found[index])
       self.assertIn(text, found[index], line)

@@ -7,6 +7,7 @@
 """
 
 import os
+import re
 import shutil
 import unittest
 
@@ -44,6 +45,11 @@ class TestHtml(unittest.TestCase):
                  "ConfdClient.SendRequest"]:
       with self.subTest(name=name):
         self.assertIn("id=\"ganeti.confd.client.%s\"" % name, api)
+    # Of what a program passes and gets, the public names are shown
+    self.assertIn("Reply[MasterInfo]", re.sub("<[^>]*>", "", api))
+    self.assertEqual(
+      re.findall(r"\b(?!client|confd|errors)[a-z]+\.[A-Z][a-z]+[A-Z]\w*",
+                 re.sub("<[^>]*>", "", api)), [])
     # No markup of docstrings is left
     for mark in ["C{", "L{", "@param", "@return"]:
       self.assertNotIn(mark, api)

@@ -89,7 +89,8 @@ class TestDestdir(unittest.TestCase):
         "prometheus.yml",
         "readers-key.yml",
         ]]))
-    for name in ["__init__.py", "_autoconf.py", "confd/_version.py",
+    for name in ["__init__.py", "_autoconf.py", "py.typed",
+                 "confd/_version.py",
                  "confd/client.py", "confd/server.py", "confd/py.typed",
                  "confd/exporter/style.css", "confd/exporter/update.js",
                  "confd/exporter/icon.svg"]:

@@ -72,6 +72,20 @@ sys.exit(command.Main())
 """
 
 
+#: A program with the modules that doc/client.rst imports
+_TYPED_PROGRAM = b"""\
+from ganeti import constants, errors
+from ganeti.confd import client
+
+try:
+  with client.Client() as confd:
+    role: int = confd.NodeRole("node1").answer
+    print(role == constants.CONFD_NODE_ROLE_MASTER)
+except errors.ConfdClientError as err:
+  print(err)
+"""
+
+
 def _Imports(path):
   """Lists what a module imports of C{ganeti.confd}, wherever in it.
 
@@ -227,10 +241,23 @@ class TestPip(unittest.TestCase):
        if name.startswith("ganeti/") and not name.endswith(".py")},
       {os.path.join("ganeti", os.path.relpath(os.path.join(directory, name),
                                               package))
-       for (directory, _, found) in os.walk(package + "/confd")
+       for (directory, _, found) in os.walk(package)
        for name in found if not name.endswith((".py", ".pyc"))})
+    self.assertIn("ganeti/py.typed", files)
     self.assertIn("ganeti/confd/py.typed", files)
     self.assertEqual([name for name in files if name.endswith(".in")], [])
+
+  def testTypes(self):
+    """mypy --strict finds the annotations of all that programs import.
+
+    """
+    program = self.workdir.Path("program.py")
+    testutils.WriteFile(program, _TYPED_PROGRAM)
+    (exit_code, output) = buildutils.Try(
+      [buildutils.PYTHON, "-m", "mypy", "--strict", "--cache-dir",
+       self.workdir.Path("cache"), "--python-executable",
+       os.path.join(self.venv, "bin/python"), program], cwd=self.workdir.path)
+    self.assertEqual(exit_code, 0, output)
 
   def testOutOfGanetisWay(self):
     if not os.path.exists(_GANETI):

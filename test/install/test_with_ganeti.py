@@ -265,6 +265,7 @@ class TestDestdir(_Test):
       test -f $dest%(dir)s/ganeti/confd/client.py
       test -f $dest%(dir)s/ganeti/confd/py.typed
       test ! -e $dest%(dir)s/ganeti/constants.py
+      test ! -e $dest%(dir)s/ganeti/py.typed
       test -x $dest%(hook)s
       test -f $dest$site/ganeti-confd.pth
       test -x $dest/usr/local/bin/confd-client

@@ -56,6 +56,10 @@ key: aaac461605dcd2cfa6fb75e97748550afcc239025943ac6bfca33f3c422b6e18
 """
 
 
+#: Classes whose objects a program gets from calls, and never makes itself
+_MADE_BY_CALLS = frozenset(["AsyncFollowing", "Following"])
+
+
 def _IsOurs(value):
   return str(getattr(value, "__module__", "")).startswith("ganeti.")
 
@@ -82,7 +86,8 @@ def _Class(name, cls):
     if _IsOurs(base):
       members.update(vars(base))
   for member in sorted(set(members) | set(getattr(cls, "_fields", ()))):
-    if member.startswith("_") and member != "__init__":
+    if member.startswith("_") and (member != "__init__" or
+                                   name in _MADE_BY_CALLS):
       continue
     value = getattr(cls, member)
     if inspect.isfunction(value) or inspect.ismethod(value):

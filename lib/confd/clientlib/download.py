@@ -20,7 +20,7 @@ L{_MIN_RATE} or faster. Otherwise the download fails.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from ganeti import constants
 from ganeti import errors
@@ -28,6 +28,7 @@ from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import forms
 from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import typenames
 from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
@@ -61,7 +62,7 @@ class Download(operation.Operation):
                source: tuple[Candidate, list[endpoint.Address]],
                serial: int, now: float, timeout: float,
                max_memory: int = parts.MAX_MEMORY,
-               progress: Optional[Callable[[int, Optional[int]], None]] = None
+               progress: Optional[typenames.ProgressCallback] = None
                ) -> None:
     """Makes the request for the first part; nothing is sent yet.
 

@@ -46,6 +46,7 @@ from ganeti.confd.clientlib import filters
 from ganeti.confd.clientlib import replies
 from ganeti.confd.clientlib import serialwatch
 from ganeti.confd.clientlib import session
+from ganeti.confd.clientlib import typenames
 from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import wire
 
@@ -66,10 +67,6 @@ _RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
 #: to a question that was answered without an error before, the daemon sends it
 #: only if the question's JSON pointer leads to no value any more.
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
-
-#: A function that is called with an error, and with None when that is over
-ErrorCallback = Callable[[Optional[Exception]], None]
-
 
 class Seen(NamedTuple):
   """An answer, and its items by key.
@@ -159,7 +156,7 @@ class _Changes:
 
   """
   def __init__(self, client: FollowedClient, subject: Subject,
-               on_error: Optional[ErrorCallback]) -> None:
+               on_error: Optional[typenames.ErrorCallback]) -> None:
     self._client = client
     self._subject = subject
     self._on_error = on_error
@@ -318,7 +315,7 @@ class AsyncFollowing(AsyncIterator[changes.Change]):
 
   """
   def __init__(self, client: FollowedClient, subject: Subject,
-               on_error: Optional[ErrorCallback]) -> None:
+               on_error: Optional[typenames.ErrorCallback]) -> None:
     """@param on_error: see L{questions.Questions.Follow}
 
     """

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
   from ganeti.confd.clientlib import results
+  from ganeti.confd.clientlib import typenames
 
 
 #: How often to ask for several tables until all have one serial
@@ -403,20 +404,20 @@ class Questions(session.Session):
     return await self._Ask(constants.CONFD_REQ_DATA_COLLECTORS, None)
 
   @overload
-  async def List(self, what: str, fields: Iterable[str],
+  async def List(self, what: typenames.TableName, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None,
                  named: Literal[False] = False
                  ) -> replies.Reply[list[list[Any]]]: ...
 
   @overload
-  async def List(self, what: str, fields: Iterable[str],
+  async def List(self, what: typenames.TableName, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None, *,
                  named: Literal[True]
                  ) -> replies.Reply[list[dict[str, Any]]]: ...
 
-  async def List(self, what: str, fields: Iterable[str],
+  async def List(self, what: typenames.TableName, fields: Iterable[str],
                  filter: Union[str, filters.Filter, None] = None,
                  names: Optional[Iterable[str]] = None,
                  named: bool = False) -> replies.Reply[Any]:
@@ -460,7 +461,8 @@ class Questions(session.Session):
     @raise replies.NoAnswer: no candidate answered in time
 
     """
-    wanted = arguments.Lists("fields", fields)
+    # Any, as a dictionary's keys may be texts of which the type is str only
+    wanted: dict[Any, list[str]] = arguments.Lists("fields", fields)
     for _ in range(_TRIES):
       answered = {what: await self.List(what, names, named=True)
                   for (what, names) in wanted.items()}
@@ -472,7 +474,8 @@ class Questions(session.Session):
     return last._replace(serial=min(serials)).With(
       {what: reply.answer for (what, reply) in answered.items()})
 
-  async def Fields(self, what: str) -> replies.Reply[list[results.Field]]:
+  async def Fields(self, what: typenames.TableName
+                  ) -> replies.Reply[list[results.Field]]:
     """Asks for the fields of a table.
 
     @param what: as in L{List}
@@ -514,10 +517,10 @@ class Questions(session.Session):
     reply = await self.List("instance", ["name", "pnode"])
     return reply.With(dict(reply.answer))
 
-  def Follow(self, what: str, fields: Iterable[str],
+  def Follow(self, what: typenames.TableName, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None, named: bool = False,
-             on_error: Optional[follow.ErrorCallback] = None
+             on_error: Optional[typenames.ErrorCallback] = None
              ) -> follow.AsyncFollowing:
     """Follows a table: an iterator over its changes.
 
@@ -549,7 +552,7 @@ class Questions(session.Session):
     return self._Follow(table, on_error)
 
   def FollowQuery(self, rtype: int, query: Any = None,
-                  on_error: Optional[follow.ErrorCallback] = None
+                  on_error: Optional[typenames.ErrorCallback] = None
                   ) -> follow.AsyncFollowing:
     """Follows the answer to any question, as L{Follow} follows a table.
 
@@ -570,7 +573,7 @@ class Questions(session.Session):
   def FollowCall(self, call: Callable[[Questions],
                                       Awaitable[replies.Reply[Any]]],
                  items: Optional[Callable[[Any], dict[Any, Any]]] = None,
-                 on_error: Optional[follow.ErrorCallback] = None
+                 on_error: Optional[typenames.ErrorCallback] = None
                  ) -> follow.AsyncFollowing:
     """Follows the answer that a function gets, as L{Follow} follows a table.
 
@@ -594,7 +597,7 @@ class Questions(session.Session):
     return self._Follow(_See, on_error)
 
   def _Follow(self, subject: follow.Subject,
-              on_error: Optional[follow.ErrorCallback]
+              on_error: Optional[typenames.ErrorCallback]
               ) -> follow.AsyncFollowing:
     from ganeti.confd.clientlib import follow
     arguments.OptionalFunction("on_error", on_error)

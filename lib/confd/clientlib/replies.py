@@ -43,7 +43,7 @@ _OBJECTS = {
   }
 
 
-_Answer = TypeVar("_Answer")
+_Answer = TypeVar("_Answer", covariant=True)
 _Other = TypeVar("_Other")
 
 

@@ -53,6 +53,7 @@ from ganeti.confd.typed import TYPE_CHECKING
 if TYPE_CHECKING:
   from typing import Any, Callable, Collection, Optional, Sequence, TypeVar, \
     Union
+  from ganeti.confd.clientlib import typenames
 
 
 #: Seconds after which a lower serial of all candidates is believed
@@ -76,7 +77,6 @@ _MAX_SOURCES = 5
 if TYPE_CHECKING:
   _Value = TypeVar("_Value")
   _Operation = TypeVar("_Operation", bound=operation.Operation)
-  _Progress = Callable[[int, Optional[int]], None]
 
 
 class Driver(abc.ABC):
@@ -304,7 +304,7 @@ class Session:
       port = localnode.DefaultPort()
     if timeout is None:
       timeout = constants.CONFD_CLIENT_EXPIRE_TIMEOUT
-    self.progress: Optional[_Progress] = None
+    self.progress: Optional[typenames.ProgressCallback] = None
     self._timeout = arguments.Seconds("timeout", timeout)
     self._coverage = arguments.Integer("coverage", coverage, -1)
     self._max_memory = arguments.Integer("max_memory", max_memory, 1)

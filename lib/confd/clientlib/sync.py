@@ -25,6 +25,7 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
   from ganeti.confd.clientlib import replies
+  from ganeti.confd.clientlib import typenames
   from typing_extensions import Concatenate, ParamSpec
 
   _Arguments = ParamSpec("_Arguments")
@@ -144,7 +145,7 @@ class Client:
     self._questions.Close()
 
   @property
-  def progress(self) -> Optional[Callable[[int, Optional[int]], None]]:
+  def progress(self) -> Optional[typenames.ProgressCallback]:
     """None, or a function that is called now and then while an answer is
     downloaded in parts, with the number of parts so far and the number of all
     parts (None while that is not known).
@@ -153,8 +154,7 @@ class Client:
     return self._questions.progress
 
   @progress.setter
-  def progress(self, function: Optional[Callable[[int, Optional[int]], None]]
-               ) -> None:
+  def progress(self, function: Optional[typenames.ProgressCallback]) -> None:
     self._questions.progress = function
 
   @property
@@ -210,19 +210,19 @@ class Client:
     # Blocking cannot express the types of an overloaded function
     # pylint: disable=W0613,W0622
     @overload
-    def List(self, what: str, fields: Iterable[str],
+    def List(self, what: typenames.TableName, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None,
              named: Literal[False] = False
              ) -> replies.Reply[list[list[Any]]]: ...
 
     @overload
-    def List(self, what: str, fields: Iterable[str],
+    def List(self, what: typenames.TableName, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None, *, named: Literal[True]
              ) -> replies.Reply[list[dict[str, Any]]]: ...
 
-    def List(self, what: str, fields: Iterable[str],
+    def List(self, what: typenames.TableName, fields: Iterable[str],
              filter: Union[str, filters.Filter, None] = None,
              names: Optional[Iterable[str]] = None, named: bool = False
              ) -> replies.Reply[Any]: ...

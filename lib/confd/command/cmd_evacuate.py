@@ -21,7 +21,6 @@ from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import result
 from ganeti.confd.command import table
-from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
 
 
@@ -73,7 +72,7 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   """Asks for the tables, and makes the plan.
 
   """
-  node = client.List(columns.NODE, ["name"], names=[opts.node]).answer[0][0]
+  node = client.List("node", ["name"], names=[opts.node]).answer[0][0]
   reply = client.Tables(evacuation.FIELDS)
   tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
   plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)

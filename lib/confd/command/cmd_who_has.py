@@ -21,7 +21,6 @@ from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import result
 from ganeti.confd.command import table
-from ganeti.confd.schema import columns
 from ganeti.confd.views import whohas
 
 
@@ -44,12 +43,12 @@ class _Lookups:
     self.replies.append(reply)
     return reply.answer
 
-  def Rows(self, what: str, fields: list[str],
+  def Rows(self, what: clientlib.TableName, fields: list[str],
            names: Optional[list[str]] = None) -> list[dict[str, Any]]:
     rows = self._Keep(self._client.List(what, fields, names=names))
     return [dict(zip(fields, row)) for row in rows]
 
-  def Named(self, what: str, fields: list[str], name: str
+  def Named(self, what: clientlib.TableName, fields: list[str], name: str
             ) -> list[dict[str, Any]]:
     """Asks for the object that has a name.
 
@@ -83,18 +82,18 @@ def _Search(lookups: _Lookups, sought: whohas.Sought) -> list[whohas.Match]:
   named = None
   master = None
   if sought.kind == whohas.NAME:
-    instances = lookups.Named(columns.INSTANCE, fields, sought.value)
-    for row in lookups.Named(columns.NODE, ["name"], sought.value):
+    instances = lookups.Named("instance", fields, sought.value)
+    for row in lookups.Named("node", ["name"], sought.value):
       named = row["name"]
   else:
     addresses = lookups.Rows(
-      columns.INSTANCE, ["name", whohas.ADDRESS_FIELDS[sought.kind]])
+      "instance", ["name", whohas.ADDRESS_FIELDS[sought.kind]])
     names = whohas.InstancesWith(sought, addresses)
-    instances = (lookups.Rows(columns.INSTANCE, fields, names) if names
+    instances = (lookups.Rows("instance", fields, names) if names
                  else [])
   if sought.kind == whohas.IP:
     master = lookups.Master()
-  nodes = lookups.Rows(columns.NODE, list(whohas.NODE_FIELDS))
+  nodes = lookups.Rows("node", list(whohas.NODE_FIELDS))
   return whohas.Find(sought, instances, nodes, named, master)
 
 
