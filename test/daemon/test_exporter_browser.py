@@ -263,6 +263,27 @@ class TestPages(unittest.TestCase):
     self._WaitFor("document.querySelector('tbody').innerText.includes('web4')")
     self.assertEqual(self._Run("document.activeElement.innerText"), "Memory")
 
+  def testUnfold(self):
+    """Findings are unfolded by a click, without a script, and stay unfolded.
+
+    """
+    link = "document.querySelector('main details li a')"
+    self.browser.SetScripts(False)
+    try:
+      self._Open("/fsn/")
+      self.assertFalse(self._Run("%s.checkVisibility()" % link))
+      self._Run("document.querySelector('main summary').click()")
+      self.assertTrue(self._Run("%s.checkVisibility()" % link))
+    finally:
+      self.browser.SetScripts(True)
+    self._Open("/fsn/")
+    self._Run("window.mark = 1;"
+              "document.querySelector('main summary').click()")
+    self._Change("web3")
+    self._WaitFor("document.querySelector('main').innerText.includes("
+                  "'%d')" % self.serial)
+    self.assertTrue(self._Run("%s.checkVisibility() && mark === 1" % link))
+
   def testServerGone(self):
     """A page says when it may be old, and recovers by itself.
 

@@ -14,6 +14,7 @@ from inputs import TEXTS, hypothesis, needs_hypothesis, st
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.exporter import causes
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import markup
@@ -81,11 +82,13 @@ def _Config(**values):
     columns.DISK: [],
     }
   tables.update(values)
+  packed = {kind: rowstore.Table(rows, clusterstate.Fields(kind))
+            for (kind, rows) in tables.items()}
+  findings = [checks.Finding("forthcoming", "warning", "inst2", "text",
+                             "advice")]
   return clusterstate.ClusterConfig(
-    17, "cluster.example.com", 3000000, 5.5,
-    {kind: rowstore.Table(rows, clusterstate.Fields(kind))
-     for (kind, rows) in tables.items()},
-    [checks.Finding("forthcoming", "warning", "inst2", "text", "advice")])
+    17, "cluster.example.com", 3000000, 5.5, packed, findings, {},
+    causes.Group(findings, packed), clusterstate.SumGroups(tables), ["node1"])
 
 
 _STATUSES = [
@@ -327,6 +330,70 @@ class TestPages(unittest.TestCase):
       with self.subTest(word=word):
         self.assertIn(word, text)
 
+  def testOverviewSums(self):
+    page = _Parser(pages.Overview(self._State(_Config())))
+    self.assertIn("/fsn/node/node1", page.links)
+    text = "|".join(page.texts)
+    # The instance that is offline takes nothing
+    self.assertIn("default|2|3|1.0 GiB|4|2.0 GiB", text)
+    self.assertIn("1970-01-01 00:00:05 UTC", text)
+
+  def testCauses(self):
+    """Findings are grouped by their cause, with advice once.
+
+    """
+    def _Make(check, subject, text, advice="see INSTANCE"):
+      return checks.Finding(check, "warning", subject, text, advice)
+    findings = [
+      _Make("instance-on-drained-node", "inst2", "node1 is drained"),
+      _Make("forthcoming", "inst2, nic/0", "text of its own"),
+      _Make("instance-on-drained-node", "inst10", "node1 is drained"),
+      _Make("memory-bounds", "inst3", "low"),
+      _Make("memory-bounds", "node2", "high"),
+      _Make("few-candidates", "cluster", "few")]
+    config = _Config()
+    found = causes.Group(findings, config.tables)
+    self.assertEqual(
+      [(cause.title, [(i.text, i.kind, i.name, i.finding)
+                      for i in cause.subjects], cause.advice)
+       for cause in found],
+      [("node1 is drained", [("inst2", "instance", "inst2", None),
+                             ("inst10", "instance", "inst10", None)],
+        "see INSTANCE"),
+       ("text of its own", [("inst2, nic/0", "instance", "inst2", None)],
+        "see inst2"),
+       (checks.CHECKS["memory-bounds"].text,
+        [("inst3", "instance", "inst3", "low"),
+         ("node2", "node", "node2", "high")], "see INSTANCE"),
+       ("few", [("cluster", None, None, None)], "see INSTANCE")])
+    page = _Parser(pages.Overview(self._State(config._replace(
+      findings=findings, causes=found))))
+    self.assertIn("node1 is drained: 2 findings", "".join(page.texts))
+    self.assertEqual(page.tags.count("details"), 4)
+    self.assertLessEqual({"/fsn/instance/inst10", "/fsn/node/node2"},
+                         set(page.links))
+
+  def testManyFindings(self):
+    """A cluster with thousands of findings has a short overview.
+
+    """
+    findings = [checks.Finding("memory-bounds", "warning", "inst%d" % i,
+                               "text %d of the finding" % (i // 30),
+                               "what to do about it") for i in range(3000)]
+    config = _Config()
+    text = pages.Overview(self._State(config._replace(
+      findings=findings, causes=causes.Group(findings, config.tables))))
+    self.assertIn("and 40 other causes", text)
+    self.assertLess(len(text), 200000)
+
+  def testFillIn(self):
+    for (name, expected) in [
+        ("inst1", "x inst1 y"), ("a b", "x 'a b' y"), ("-f", "x -- -f y"),
+        ("a\nb", "x INSTANCE y"), (None, "x INSTANCE y"),
+        ("\\1", "x '\\1' y")]:
+      self.assertEqual(causes.FillIn("x INSTANCE y", columns.INSTANCE, name),
+                       expected)
+
   def testDivergence(self):
     """Two configurations of one serial number are critical.
 
@@ -540,8 +607,15 @@ class TestPages(unittest.TestCase):
     config = _Config(**{
       columns.INSTANCE: [_Instance(name, pnode=name, tags=[tag], os=os_name)],
       columns.NODE: [_Node(name, group=tag)]})
-    config = config._replace(name=name, findings=[
-      checks.Finding("forthcoming", "warning", name, tag, os_name)])
+    findings = [checks.Finding("forthcoming", "warning", name, tag, os_name),
+                checks.Finding("forthcoming", "warning", tag, tag, os_name)]
+    config = config._replace(
+      name=name, findings=findings, masters=[name],
+      causes=causes.Group(findings[:1], config.tables))
+    # Two subjects of one cause
+    twice = config._replace(causes=causes.Group(findings, config.tables))
+    page = _Parser(pages.Overview(self._State(twice)))
+    self.assertFalse(set(page.tags) & {"b", "img", "svg"})
     plain = self._State(_Config(**{columns.INSTANCE: [_Instance("x")],
                                    columns.NODE: [_Node("y")]}), "x")
     state = self._State(config, problem or "x")
@@ -549,9 +623,11 @@ class TestPages(unittest.TestCase):
                  lambda state: self._Table(state, columns.NODE, "", ""),
                  lambda state: self._Table(state, columns.INSTANCE, "", "")]:
       (usual, hostile) = (_Parser(page(plain)), _Parser(page(state)))
-      # Names that no path can have are no links
-      self.assertEqual([tag for tag in hostile.tags if tag != "a"],
-                       [tag for tag in usual.tags if tag != "a"])
+      # Names that no path can have are no links, and no name has no title
+      (expected, found) = ([tag for tag in page.tags
+                            if tag not in ("a", "dt", "dd")]
+                           for page in (usual, hostile))
+      self.assertEqual(found, expected)
       self.assertLessEqual(hostile.attributes, usual.attributes)
       page(state).encode("utf-8")
     wrong = _Parser(self._Table(plain, columns.NODE, condition, condition))

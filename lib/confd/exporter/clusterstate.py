@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import time
 
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti import errors
+from ganeti.confd import humanize
 from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.export import prometheus_sd
+from ganeti.confd.exporter import causes as causeslib
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
@@ -135,6 +137,21 @@ def JsonFields(kind: str) -> list[str]:
   return _Kept(kind, _Join(kind, *_TABLES))
 
 
+class GroupSummary(NamedTuple):
+  """A node group and the sums over the instances of its nodes.
+
+  """
+  name: str
+  nodes: int
+  #: Primary instances
+  instances: int
+  #: MiB of memory, virtual CPUs and MiB of disks of the primary instances that
+  #: are not offline
+  memory: int
+  vcpus: int
+  disk: int
+
+
 class ClusterConfig(NamedTuple):
   """The contents of a configuration, as far as pages and metrics need them.
 
@@ -151,6 +168,11 @@ class ClusterConfig(NamedTuple):
   findings: list[checks.Finding]
   #: Some of the cluster's own settings, as stored
   cluster: Mapping[str, Any] = {}
+  #: The same findings, grouped
+  causes: Sequence[causeslib.Cause] = ()
+  groups: Sequence[GroupSummary] = ()
+  #: The names of the master node; more than one in a broken configuration
+  masters: Sequence[str] = ()
 
 
 class Candidates(NamedTuple):
@@ -208,10 +230,33 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
   version = asker.Ping().answer
   rows: Mapping[str, Any] = reply.answer
   findings = checks.Check(checks.Read(rows, values, statistics, time.time()))
+  tables = {kind: rowstore.Table(rows[kind], Fields(kind))
+            for kind in columns.KINDS}
   return ClusterConfig(
-    reply.serial, str(values[_CLUSTER_NAME]), version, values[_MTIME],
-    {kind: rowstore.Table(rows[kind], Fields(kind)) for kind in columns.KINDS},
-    findings, _ClusterSettings(values[_CLUSTER]))
+    reply.serial, str(values[_CLUSTER_NAME]), version, values[_MTIME], tables,
+    findings, _ClusterSettings(values[_CLUSTER]),
+    causeslib.Group(findings, tables), SumGroups(rows),
+    [str(row["name"]) for row in rows[columns.NODE] if row["role"] == "M"])
+
+
+def SumGroups(rows: Mapping[str, Sequence[Row]]) -> list[GroupSummary]:
+  """Sums up the instances of each group.
+
+  """
+  instances: dict[Any, list[Row]] = {}
+  for row in rows[columns.INSTANCE]:
+    instances.setdefault(row["pnode.group"], []).append(row)
+
+  def _Sum(members: Sequence[Row], field: str) -> int:
+    return sum(humanize.Mebibytes(row[field]) or 0 for row in members
+               if row["admin_state"] != "offline")
+
+  return [
+    GroupSummary(group["name"], group["node_cnt"], len(members),
+                 *(_Sum(members, field)
+                   for field in ("be/maxmem", "be/vcpus", "disk_usage")))
+    for (group, members) in ((group, instances.get(group["name"], []))
+                             for group in rows[columns.GROUP])]
 
 
 def _ClusterSettings(stored: Any) -> dict[str, Any]:

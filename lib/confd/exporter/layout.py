@@ -142,6 +142,14 @@ def FormatTime(seconds: Any) -> Optional[str]:
     return str(seconds)
 
 
+def Definitions(*items: tuple[str, markup.Content]) -> markup.Markup:
+  """Makes a list of properties; those without a value are left out.
+
+  """
+  return E("dl", [(E("dt", title), E("dd", value)) for (title, value) in items
+                  if value not in (None, "", [])])
+
+
 def _SearchForm(text: str) -> markup.Markup:
   return E("form",
            E("input", type="search", name=_WORDS, value=text,

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import collections
 import json
-import re
 
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 from ganeti.confd import humanize
+from ganeti.confd.exporter import causes
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
@@ -24,26 +24,13 @@ from ganeti.confd.exporter import pages
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
-from ganeti.confd.views import checks
 from ganeti.confd.views import evacuation
-from ganeti.confd.views import shellwords
 
 
 E = markup.E
 
 #: How many objects with the same tag, or target nodes, are listed
 _LISTED = 10
-
-#: What a finding's subject has after the name of an instance
-_PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
-
-#: The word for an object's name in the advice of checks
-_PLACEHOLDERS = {
-  columns.INSTANCE: "INSTANCE",
-  columns.NODE: "NODE",
-  columns.GROUP: "GROUP",
-  columns.NETWORK: "NETWORK",
-  }
 
 #: The source of parameters, and the parameters
 _Layer = tuple[str, Any]
@@ -62,14 +49,6 @@ def Object(state: layout.State, kind: str, name: str,
   """
   return layout.Page(Title(kind, name), state, kind, layout.Summary(state),
                      [layout.Problem(state), content])
-
-
-def _Definitions(*items: tuple[str, markup.Content]) -> markup.Markup:
-  """Makes a list of properties; those without a value are left out.
-
-  """
-  return E("dl", [(E("dt", title), E("dd", value)) for (title, value) in items
-                  if value is not None and value != ""])
 
 
 def _YesNo(value: Any) -> str:
@@ -109,32 +88,15 @@ def _Parameters(title: str, layers: Sequence[_Layer],
        for (name, (source, value)) in sorted(found.items())])]
 
 
-def About(finding: checks.Finding, name: Any) -> bool:
-  """Tells whether a finding is about an object or a part of it.
-
-  """
-  return name in (finding.subject, _PART_RE.sub("", finding.subject))
-
-
-def _Advice(finding: checks.Finding, kind: str, name: str) -> str:
-  """Returns the advice of a finding, with the object's name filled in.
-
-  """
-  word = shellwords.Line([], [name])
-  if word is None:
-    return finding.advice
-  return re.sub(r"\b%s\b" % _PLACEHOLDERS[kind], lambda _: str(word),
-                finding.advice)
-
-
 def _Findings(config: clusterstate.ClusterConfig, kind: str, name: Any
               ) -> markup.Content:
-  found = [i for i in config.findings if About(i, name)]
+  found = causes.About(config.findings, name)
   if not found:
     return None
   return [E("h2", "Findings"), layout.TableElement(
     "Findings", layout.Headers("What", "Severity", "Finding", "What to do"),
-    [[i.subject, pages.Severity(i.severity), i.text, _Advice(i, kind, name)]
+    [[i.subject, pages.Severity(i.severity), i.text,
+      causes.FillIn(i.advice, kind, name)]
      for i in found[:pages.MAX_ROWS]])]
 
 
@@ -277,7 +239,7 @@ def _Node(config: clusterstate.ClusterConfig, cluster: str, row: rowstore.Row
   instances = _Read(config, columns.INSTANCE)
   group = _Find(config, columns.GROUP, ["custom_ndparams"], row["group"])
   return [
-    _Definitions(
+    layout.Definitions(
       ("Role", pages.FormatRole(row["role"])),
       ("Group", layout.Link(cluster, columns.GROUP, row["group"])),
       ("Primary IP", row["pip"]), ("Secondary IP", row["sip"]),
@@ -373,7 +335,7 @@ def _Instance(config: clusterstate.ClusterConfig, cluster: str,
   of_cluster = config.cluster
   by_os = _Dict(_Dict(of_cluster.get("os_hvp")).get(os_name))
   return [
-    _Definitions(
+    layout.Definitions(
       ("State wanted", layout.FormatValue(row["admin_state"])),
       ("State set by", layout.FormatValue(row["admin_state_source"])),
       ("Only planned", "yes" if row["forthcoming"] else None),
@@ -441,7 +403,7 @@ def _Group(config: clusterstate.ClusterConfig, cluster: str, row: rowstore.Row
     ["pnode.group", "admin_state", "be/maxmem", "be/vcpus", "disk_usage"])
                if i["pnode.group"] == name]
   return [
-    _Definitions(
+    layout.Definitions(
       ("Allocation policy", layout.FormatValue(row["alloc_policy"])),
       ("Nodes", layout.FormatValue(row["node_cnt"])),
       ("Primary instances", E("a", len(instances), href=layout.ClusterPath(
@@ -509,7 +471,7 @@ def _OnGroups(cluster: str, groups: Any) -> markup.Content:
 def _Network(config: clusterstate.ClusterConfig, cluster: str,
              row: rowstore.Row) -> markup.Content:
   return [
-    _Definitions(
+    layout.Definitions(
       ("Subnet", layout.FormatValue(row["network"])),
       ("Gateway", layout.FormatValue(row["gateway"])),
       ("IPv6 subnet", layout.FormatValue(row["network6"])),

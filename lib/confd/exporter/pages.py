@@ -14,10 +14,13 @@ Rule: functions here do no I/O. Names may hold anything; C{markup} escapes them.
 from __future__ import annotations
 
 import collections
+import zlib
 
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
+from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.exporter import causes
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
@@ -125,34 +128,94 @@ def Severity(severity: str) -> markup.Markup:
            class_="severe" if severity == "critical" else None)
 
 
-def _Findings(config: clusterstate.ClusterConfig) -> markup.Content:
+#: How many causes, and subjects of a cause, the overview shows
+_CAUSES = 60
+_SUBJECTS = 20
+
+
+def _Subject(cluster: str, subject: causes.Subject) -> markup.Markup:
+  content: list[markup.Content] = [subject.text]
+  if subject.kind is not None and subject.name is not None:
+    # The object's name, and what the subject has after it
+    content = [layout.Link(cluster, subject.kind, subject.name),
+               subject.text[len(subject.name):]]
+  if subject.finding is not None:
+    content.append(": " + subject.finding)
+  return E("li", content)
+
+
+def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
+  """Shows a cause, and what it is found for as soon as it is unfolded.
+
+  """
+  subjects = cause.subjects
+  more = len(subjects) - _SUBJECTS
+  return E(
+    "details",
+    E("summary", Severity(cause.severity), " %s: " % cause.title,
+      subjects[0].text if len(subjects) == 1 else
+      "%d findings" % len(subjects)),
+    E("ul", [_Subject(cluster, subject) for subject in subjects[:_SUBJECTS]],
+      E("li", "and %d more" % more) if more > 0 else None),
+    E("p", "What to do: ", cause.advice),
+    # Stays the same when other causes come and go
+    id="cause-%08x" % zlib.crc32(cause.title.encode("utf-8", "surrogatepass")))
+
+
+def _Findings(cluster: str, config: clusterstate.ClusterConfig
+              ) -> markup.Content:
   if not config.findings:
     return E("p", "The checks of the configuration have found nothing.")
   counts = collections.Counter(i.severity for i in config.findings)
   text = ", ".join("%d %s" % (counts[severity], severity)
                    for severity in sorted(counts))
-  shown = config.findings[:MAX_ROWS]
-  if len(shown) < len(config.findings):
-    text += ", of which the first %d are shown" % len(shown)
+  more = len(config.causes) - _CAUSES
   return [
-    E("p", text),
-    layout.TableElement(
-      "Findings", layout.Headers("What", "Severity", "Finding", "What to do"),
-      [[i.subject, Severity(i.severity), i.text, i.advice] for i in shown])]
+    E("p", text, ". The pages of nodes, instances, groups and networks have the"
+      " findings about them."),
+    [_Cause(cluster, cause) for cause in config.causes[:_CAUSES]],
+    E("p", "and %s" % humanize.Count(more, "other cause")) if more > 0
+    else None]
+
+
+def _Groups(cluster: str, groups: Sequence[clusterstate.GroupSummary]
+            ) -> markup.Markup:
+  """Shows the groups with their sums.
+
+  """
+  return layout.TableElement(
+    "Groups", layout.Headers(
+      "Group", "Nodes", "Instances", "Memory", "vCPUs", "Disks",
+      numbers=["Nodes", "Instances", "Memory", "vCPUs", "Disks"]),
+    [[layout.Link(cluster, columns.GROUP, i.name), layout.FormatValue(i.nodes),
+      i.instances, humanize.FormatMebibytes(i.memory), i.vcpus,
+      humanize.FormatMebibytes(i.disk)] for i in groups[:MAX_ROWS]])
+
+
+def _Daemon(candidate: clusterstatus.CandidateStatus) -> Optional[str]:
+  """Names the daemon of a candidate.
+
+  """
+  if candidate.daemon is not None:
+    return "ganeti-confd %s" % candidate.daemon
+  return "Ganeti's" if candidate.packaged else None
 
 
 def _CandidatesTable(state: layout.State) -> markup.Content:
   if state.candidates is None:
     return E("p", "The candidates have not been asked yet.")
-  return layout.TableElement(
+  cluster = state.cluster
+  return [layout.TableElement(
     "Master candidates",
-    layout.Headers("Address", "Node", "Answers", "Round trip", "Serial",
-                   "Behind", "Problem",
+    layout.Headers("Address", "Node", "Role", "Daemon", "Answers", "Round trip",
+                   "Serial", "Behind", "Problem",
                    numbers=["Round trip", "Serial", "Behind"]),
-    [[i.address, i.name, "yes" if i.answers else "no",
+    [[i.address, layout.Link(cluster, columns.NODE, i.name), i.role, _Daemon(i),
+      "yes" if i.answers else "no",
       None if i.round_trip is None else "%.1f ms" % (1000 * i.round_trip),
       i.serial, i.behind, i.problem]
-     for i in layout.Candidates(state)])
+     for i in layout.Candidates(state)]),
+          [E("p", hint) for hint in state.candidates.status.hints]]
 
 
 def Overview(state: layout.State) -> str:
@@ -160,21 +223,26 @@ def Overview(state: layout.State) -> str:
 
   """
   config = state.config
+  cluster = state.cluster
   content: list[markup.Content] = [E("p", layout.Badge(state)),
                                    layout.Problem(state)]
   if config is not None:
-    summary: list[tuple[str, markup.Content]] = [
-      ("Name", config.name), ("Serial", config.serial),
-      ("Nodes", config.tables[columns.NODE].count),
-      ("Instances", config.tables[columns.INSTANCE].count)]
     content += [
-      E("dl", [(E("dt", title), E("dd", value)) for (title, value) in summary])]
-  content += [E("h2", "Master candidates"),
-              _CandidatesTable(state)]
+      layout.Definitions(
+        ("Name", config.name),
+        ("Master", layout.Links(cluster, columns.NODE, list(config.masters))),
+        ("Master IP", layout.FormatValue(config.cluster.get("master_ip"))),
+        ("Nodes", config.tables[columns.NODE].count),
+        ("Instances", config.tables[columns.INSTANCE].count),
+        ("Last change", layout.FormatTime(config.mtime)),
+        ("Serial", config.serial),
+        ("Tags", layout.TagLinks(config.cluster.get("tags")))),
+      E("h2", "Findings"), _Findings(cluster, config)]
+  content += [E("h2", "Master candidates"), _CandidatesTable(state)]
   if config is not None:
-    content += [E("h2", "Findings"), _Findings(config)]
-  return layout.Page("Cluster %s" % state.cluster, state, "",
-                     layout.Summary(state), content)
+    content += [E("h2", "Groups"), _Groups(cluster, config.groups)]
+  return layout.Page("Cluster %s" % cluster, state, "", layout.Summary(state),
+                     content)
 
 
 def Map(state: layout.State, drawing: markup.Markup) -> str:

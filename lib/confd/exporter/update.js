@@ -5,6 +5,7 @@
 // minute for the ages.
 //
 // - The form is outside of the part that is replaced, so typed text stays.
+// - What is unfolded stays so.
 // - Focus and scroll positions are restored after an update.
 // - No update happens while text is selected.
 // - The element "news" is a live region, which screen readers read out. Its
@@ -18,6 +19,10 @@ const news = document.getElementById("news");
 let source = null, busy = false, again = false, lost = false;
 
 function put(fresh) {
+  for (const box of live.querySelectorAll("details[open][id]")) {
+    const same = fresh.querySelector("#" + box.id);
+    if (same) same.open = true;
+  }
   if (fresh.isEqualNode(live)) return;
   const focused = live.contains(document.activeElement) &&
     document.activeElement;

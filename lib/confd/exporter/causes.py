@@ -1,0 +1,149 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Groups findings by their cause.
+
+Findings of one check with one text have one cause: "its primary node node7 is
+offline" is found for each instance of that node. Findings whose texts differ
+are grouped by the check.
+
+"""
+
+from __future__ import annotations
+
+import re
+
+from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence
+
+from ganeti.confd.exporter import rowstore
+from ganeti.confd.schema import columns
+from ganeti.confd.views import checks
+from ganeti.confd.views import shellwords
+
+
+#: What the subject of a finding has after the name of an object
+_PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
+
+#: The kinds of objects that findings are about, and the words for their names
+#: in advice. The first kind with an object of the name counts.
+_PLACEHOLDERS = {
+  columns.INSTANCE: "INSTANCE",
+  columns.NODE: "NODE",
+  columns.GROUP: "GROUP",
+  columns.NETWORK: "NETWORK",
+  }
+
+
+class Subject(NamedTuple):
+  """What a finding is about.
+
+  """
+  #: As the finding has it
+  text: str
+  #: The kind and name of the object; None if there is no such object
+  kind: Optional[str]
+  name: Optional[str]
+  #: The text of the finding; None if it is the title of the cause
+  finding: Optional[str]
+
+
+class Cause(NamedTuple):
+  """A cause of findings.
+
+  """
+  severity: str
+  title: str
+  advice: str
+  subjects: list[Subject]
+
+
+def ObjectName(subject: str) -> str:
+  """Returns the name of the object in the subject of a finding.
+
+  """
+  return _PART_RE.sub("", subject)
+
+
+def FillIn(advice: str, kind: Optional[str], name: Any) -> str:
+  """Puts the name of an object into advice.
+
+  @return: the advice as it is if no command line can have the name
+
+  """
+  if kind is None or not isinstance(name, str):
+    return advice
+  word = shellwords.Line([], [name])
+  if word is None:
+    return advice
+  return re.sub(r"\b%s\b" % _PLACEHOLDERS[kind], lambda _: str(word), advice)
+
+
+def _Kinds(tables: Mapping[str, rowstore.Table]) -> dict[str, str]:
+  """Maps the names of objects to their kinds.
+
+  """
+  kinds: dict[str, str] = {}
+  for kind in _PLACEHOLDERS:
+    for (name, ) in tables[kind].Values(["name"]):
+      if isinstance(name, str):
+        kinds.setdefault(name, kind)
+  return kinds
+
+
+def _Subject(finding: checks.Finding, kinds: Mapping[str, str],
+             text: Optional[str]) -> Subject:
+  for name in (finding.subject, ObjectName(finding.subject)):
+    if name in kinds:
+      return Subject(finding.subject, kinds[name], name, text)
+  return Subject(finding.subject, None, None, text)
+
+
+def Group(findings: Sequence[checks.Finding],
+          tables: Mapping[str, rowstore.Table]) -> list[Cause]:
+  """Groups findings by their cause.
+
+  @return: in the order of the first finding of each
+
+  """
+  kinds = _Kinds(tables) if findings else {}
+  same: dict[tuple[str, str], int] = {}
+  for finding in findings:
+    key = (finding.check, finding.text)
+    same[key] = same.get(key, 0) + 1
+  groups: dict[tuple[str, Optional[str]], list[checks.Finding]] = {}
+  for finding in findings:
+    key = (finding.check, finding.text)
+    groups.setdefault(key if same[key] > 1 else (finding.check, None),
+                      []).append(finding)
+  return [_Cause(members, members[0].text if len(members) == 1 else text, kinds)
+          for ((_, text), members) in groups.items()]
+
+
+def _Cause(members: Sequence[checks.Finding], text: Optional[str],
+           kinds: Mapping[str, str]) -> Cause:
+  """Makes the cause of some findings of one check.
+
+  @param text: the text that all have; None if they differ
+
+  """
+  first = members[0]
+  title = text
+  if title is None:
+    known = checks.CHECKS.get(first.check)
+    title = known.text if known is not None else first.check
+  subjects = [_Subject(member, kinds, member.text if text is None else None)
+              for member in members]
+  advice = first.advice
+  if len(subjects) == 1:
+    advice = FillIn(advice, subjects[0].kind, subjects[0].name)
+  return Cause(first.severity, title, advice, subjects)
+
+
+def About(findings: Iterable[checks.Finding], name: Any
+          ) -> list[checks.Finding]:
+  """Returns the findings about an object or a part of it.
+
+  """
+  return [finding for finding in findings
+          if name in (finding.subject, ObjectName(finding.subject))]
