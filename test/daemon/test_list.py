@@ -291,6 +291,10 @@ class TestCommands(_TestCase):
       with self.subTest(what=what, first=first):
         self.assertEqual(self._Run("list", what).split("\n")[0].split(),
                          first.split())
+        wide = self._Run("list", what, "-o", "wide").split("\n")[0].split()
+        count = len(first.split())
+        self.assertEqual(wide[:count], first.split())
+        self.assertGreater(len(wide), count + 3)
     self.assertEqual(self._Run("list", "nodes").splitlines()[1:], [
       "node1.example.com  M    default      6     0",
       "node2.example.com  O    default      0     1",
@@ -377,7 +381,7 @@ class TestCommands(_TestCase):
     self.assertEqual(self._Run("list-fields", "nodes", "role", "--separator",
                                "|", "--no-headers").split("|")[:3],
                      ["role", "Text", "Role"])
-    lines = self._Run("list-fields", "nodes", "p*_cnt", "s?nst_cnt", "pinst_*",
+    lines = self._Run("list-fields", "nodes", "p*_cnt", "s?nst_cnt", "pinst_l*",
                       "--no-headers").splitlines()
     self.assertEqual([line.split()[0] for line in lines],
                      ["pinst_cnt", "sinst_cnt", "pinst_list"])

@@ -42,8 +42,11 @@ _NOT_OFFERED = {
   }
 
 #: Fields of ours, for findings
-_OURS_ONLY = frozenset(["external_count", "indexed", "instance_reservations",
-                        "ip_list", "networks", "usable_count", "used_count"])
+_SUMS = ["%s_%s" % (prefix, name) for prefix in ("pinst", "sinst")
+         for name in ("maxmem", "vcpus", "disk")]
+_OURS_ONLY = frozenset([
+  *_SUMS, "external_count", "indexed", "instance_reservations", "ip_list",
+  "networks", "usable_count", "used_count"])
 
 #: Made by L{setUpModule}
 LISTS = OURS = None
@@ -122,6 +125,43 @@ class TestFields(unittest.TestCase):
       self.assertEqual([tuple(line.split("|")[:3]) for line in _Fields(kind)],
                        sorted(row for row in theirs
                               if row[0] not in _NOT_OFFERED[kind]))
+
+  def testConfigured(self):
+    """The sums are those of the lists and values that Ganeti has.
+
+    """
+    def _Rows(kind, fields):
+      return [line.split("|") for line in _Theirs(
+        kind, "-o", fields, "--no-headers", "--units=m",
+        "--separator=|").splitlines()]
+
+    values = {}
+    for (name, state, *numbers) in _Rows(
+        "instances", "name,admin_state,be/maxmem,be/vcpus,disk_usage"):
+      numbers = list(map(int, numbers))
+      values[name] = ([0, 0] if state == "offline" else numbers[:2]) + \
+        numbers[2:]
+    groups = {}
+    for (name, group, *lists) in _Rows("nodes",
+                                       "name,group,pinst_list,sinst_list"):
+      expected = []
+      for names in lists:
+        rows = [values[i] for i in names.split(",") if i]
+        expected += [sum(row[i] for row in rows) for i in range(3)]
+      groups[group] = [a + b for (a, b) in zip(groups.get(group, [0] * 6),
+                                               expected)]
+      with self.subTest(name=name):
+        self.assertEqual(self._Sums("nodes", name), expected)
+    self.assertGreater(sum(map(sum, groups.values())), 1000)
+    for (group, expected) in groups.items():
+      with self.subTest(group=group):
+        self.assertEqual(self._Sums("groups", group), expected)
+
+  @staticmethod
+  def _Sums(kind, name):
+    (line, ) = _Ours("list", kind, name, "-o", ",".join(_SUMS), "--no-headers",
+                     "--separator=|").splitlines()
+    return list(map(int, line.split("|")))
 
   def testPrinted(self):
     """The same to the last blank, but for those at the end of a line.

@@ -132,6 +132,55 @@ class TestQuery(unittest.TestCase):
                        "10.0.0.0, 10.0.0.7", [["rack2", "routed", "r1",
                                                "-"]]]])
 
+  def testConfigured(self):
+    """Sums over primary and secondary instances; offline ones take no memory.
+
+    """
+    config = testutils.MakeConfig(
+      nodes=[testutils.MakeNode(1), testutils.MakeNode(2)],
+      disks=[testutils.MakeDrbd(1, 1, 2, size=1000),
+             testutils.MakeDrbd(2, 1, 2, size=500)],
+      instances=[
+        testutils.MakeInstance(1, 1, disks=[1],
+                               beparams={"maxmem": 512, "vcpus": 2}),
+        testutils.MakeInstance(2, 1, disks=[2], admin_state="offline",
+                               beparams={"maxmem": 4096, "vcpus": 8}),
+        testutils.MakeInstance(3, 2, beparams={"maxmem": 256, "vcpus": 1})])
+    self.snap = _Snapshot(config)
+    fields = ["maxmem", "vcpus", "disk"]
+    primary = ["pinst_" + name for name in fields]
+    secondary = ["sinst_" + name for name in fields]
+    self.assertEqual(self._Rows("node", primary + secondary),
+                     [[512, 2, 1756, 0, 0, 0], [256, 1, 0, 512, 2, 1756]])
+    self.assertEqual(self._Rows("group", primary + secondary),
+                     [[768, 3, 1756, 512, 2, 1756]])
+    # A value that is no number makes the sum unknown
+    config["instances"][testutils.Uuid("b", 3)]["beparams"]["maxmem"] = "x"
+    self.snap = _Snapshot(config)
+    self.assertEqual(self._Rows("node", ["pinst_maxmem"]), [[512], [None]])
+
+  def testStorage(self):
+    """Where a disk is: volume group, pool or provider.
+
+    """
+    drbd = testutils.MakeDrbd(1, 1, 2)
+    drbd["children"] = [{"dev_type": "plain", "logical_id": ["xenvg", "x"],
+                         "children": [], "size": 1}]
+    disks = [drbd]
+    for (index, kind, place) in [(2, "plain", ["vg2", "y"]),
+                                 (3, "rbd", ["rbd", "z"]),
+                                 (4, "ext", ["san", "w"]),
+                                 (5, "file", ["loop", "/f"])]:
+      disks.append(testutils.MakeDisk(index, dev_type=kind, logical_id=place))
+    self.snap = _Snapshot(testutils.MakeConfig(
+      nodes=[testutils.MakeNode(1), testutils.MakeNode(2)], instances=[],
+      disks=disks))
+    self.assertEqual(
+      sorted(self._Rows("disk", ["dev_type", "vg", "pool", "provider"])),
+      [["drbd", "xenvg", None, None], ["ext", None, None, "san"],
+       ["file", None, None, None], ["plain", "vg2", None, None],
+       ["rbd", None, "rbd", None]])
+
   def testDisks(self):
     fields = ["uuid", "name", "instance", "index", "dev_type", "size", "mode",
               "nodes", "spindles", "serial_no"]

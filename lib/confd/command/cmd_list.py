@@ -45,6 +45,20 @@ _DEFAULT_FIELDS = {
   columns.DISK: ["uuid", "instance", "dev_type", "size", "nodes"],
   }
 
+#: The value of --output that means the default fields and more
+_WIDE = "wide"
+
+#: The fields that "wide" adds, by table
+_WIDE_FIELDS = {
+  columns.INSTANCE: ["snodes", "be/vcpus", "disk_usage", "nic.ips", "tags"],
+  columns.NODE: ["pip", "pinst_maxmem", "pinst_vcpus", "pinst_disk",
+                 "sinst_maxmem", "sinst_disk", "tags"],
+  columns.GROUP: ["pinst_maxmem", "pinst_vcpus", "pinst_disk", "sinst_maxmem",
+                  "sinst_disk", "tags"],
+  columns.NETWORK: ["network6", "usable_count", "used_count", "inst_cnt"],
+  columns.DISK: ["index", "mode", "vg", "pool", "provider", "volumes", "name"],
+  }
+
 #: Ganeti's commands that ask the nodes, by table
 _ASKS_NODES = {
   columns.INSTANCE: "gnt-instance list",
@@ -143,6 +157,8 @@ def _ParseFields(text: Optional[str], what: str) -> list[str]:
   """
   if text is None:
     return list(_DEFAULT_FIELDS[what])
+  if text == _WIDE:
+    return _DEFAULT_FIELDS[what] + _WIDE_FIELDS[what]
   if text.startswith("+"):
     return _DEFAULT_FIELDS[what] + text[1:].split(",")
   return text.split(",")

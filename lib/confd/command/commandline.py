@@ -205,7 +205,8 @@ _SEPARATOR = Option(
 _OUTPUT = Option(
   ("-o", "--output"),
   {"metavar": "[+]FIELD[,FIELD...]",
-   "help": "print these fields; with + print them after the default ones"},
+   "help": "print these fields; with + print them after the default ones; wide"
+           " stands for the default ones and more"},
   "fields")
 _FILTER = Option(
   ("-F", "--filter"),

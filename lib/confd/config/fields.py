@@ -34,7 +34,7 @@ from ganeti.confd.schema import columns
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Optional, Union
+  from typing import Any, Callable, Iterable, Optional, Union
 
 
 # Short names for the annotations below
@@ -528,6 +528,47 @@ _INSTANCE_GETTERS = {
 
 # Nodes
 
+def _IsUsed(instance: _Instance) -> bool:
+  """Whether an instance may be started, and so takes memory and processors.
+
+  """
+  return lenient.Text(instance.stored.get("admin_state")) != "offline"
+
+
+def _SumOf(instances: Callable[[Any], Any],
+           get: Callable[[_Snapshot, Any], Any]) -> Getter:
+  """Makes the getter of a sum over instances.
+
+  The value is None if a value of an instance is no number.
+
+  @param instances: returns the instances of a node or a group
+  @param get: returns the value of an instance
+
+  """
+  def _Get(snapshot: _Snapshot, item: Any) -> Optional[Union[int, float]]:
+    values = [lenient.Number(get(snapshot, i)) for i in instances(item)]
+    known = [value for value in values if value is not None]
+    return lenient.Sum(known) if len(known) == len(values) else None
+  return Getter(_Get, wide=True)
+
+
+def _Configured(prefix: str, instances: Callable[[Any], Any]
+                ) -> dict[str, Getter]:
+  """Makes the getters of the sums over the instances of a node or a group.
+
+  @param instances: returns these instances
+
+  """
+  def _Used(item: Any) -> Iterable[_Instance]:
+    return filter(_IsUsed, instances(item))
+
+  return {
+    prefix + "_maxmem": _SumOf(_Used, _BE_PARAMS.Make("maxmem").get),
+    prefix + "_vcpus": _SumOf(_Used, _BE_PARAMS.Make("vcpus").get),
+    prefix + "_disk": _SumOf(instances, _DiskUsage),
+    }
+
+
 def _InstanceNames(attribute: str) -> Getter:
   """Makes the getter of a list of instance names; skips nameless instances.
 
@@ -577,6 +618,8 @@ _NODE_GETTERS = {
   "pinst_list": _InstanceNames("primary"),
   "sinst_cnt": _Length("secondary"),
   "sinst_list": _InstanceNames("secondary"),
+  **_Configured("pinst", lambda item: item.primary),
+  **_Configured("sinst", lambda item: item.secondary),
   "tags": _TAGS,
   **_COMMON,
   }
@@ -622,6 +665,9 @@ _GROUP_GETTERS = {
                       wide=True),
   "pinst_cnt": _Length("primary"),
   "pinst_list": _InstanceNames("primary"),
+  **_Configured("pinst", lambda item: item.primary),
+  **_Configured("sinst", lambda item: (
+    instance for node in item.nodes for instance in node.secondary)),
   "tags": _TAGS,
   **_COMMON,
   }
@@ -774,6 +820,10 @@ _DISK_GETTERS = {
     lambda _, item: _At(_DrbdNumbers(item, redaction.DRBD_PORT), 0)),
   "minors": Getter(
     lambda _, item: _DrbdNumbers(item, redaction.DRBD_MINORS)),
+  "vg": Getter(lambda _, item: volumes.Container(item.stored, volumes.LVM)),
+  "pool": Getter(lambda _, item: volumes.Container(item.stored, volumes.RBD)),
+  "provider": Getter(
+    lambda _, item: volumes.Container(item.stored, volumes.EXT)),
   "volumes": Getter(lambda _, item: volumes.Volumes(item.stored)),
   "volumes.shared": Getter(shared.Volumes, wide=True),
   "minors.shared": Getter(shared.Minors, wide=True),

@@ -21,11 +21,16 @@ from ganeti.confd.config import snapshot as snapshotlib
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Iterator
+  from typing import Iterator, Optional
 
 
 #: Disk types with local storage on a node; "lvm" is "plain" before Ganeti 2.12
 _LOCAL = frozenset(["file", "lvm", "plain"])
+
+#: Disk types whose logical_id begins with a volume group, a pool or a provider
+LVM = frozenset(["lvm", "plain"])
+RBD = frozenset(["rbd"])
+EXT = frozenset(["ext"])
 
 #: Disk types whose logical_id is [driver, path]; the name is the path alone
 _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
@@ -47,6 +52,22 @@ def _Name(stored: lenient.Stored) -> str:
   if len(words) != 2:
     return ""
   return words[1] if _Kind(stored) in _PATHS else "/".join(words)
+
+
+def Container(stored: lenient.Stored, kinds: frozenset[str]) -> Optional[str]:
+  """Returns the volume group, the pool or the provider of a disk's volume.
+
+  @param stored: the disk as stored
+  @param kinds: the disk types to look at; of a DRBD disk its first child
+  @return: None for a disk of another type
+
+  """
+  if _Kind(stored) in redaction.DRBD_TYPES:
+    (stored, *_) = [*map(lenient.Dict, lenient.List(stored.get("children"))),
+                    {}]
+  if _Kind(stored) not in kinds:
+    return None
+  return lenient.Text(next(iter(lenient.List(stored.get("logical_id"))), None))
 
 
 def Volumes(stored: lenient.Stored) -> list[str]:

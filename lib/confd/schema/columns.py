@@ -290,6 +290,24 @@ ND_PARAMS = Params("ndp/", "Node", {
   "ssh_port": (None, NUMBER),
   })
 
+def _Configured() -> list[Column]:
+  """Returns the columns for the sums over a node's or a group's instances.
+
+  """
+  result = []
+  for (prefix, title, which) in [("pinst", "Pri", "primary"),
+                                 ("sinst", "Sec", "secondary")]:
+    result += [
+      Column(prefix + "_maxmem", title + "MaxMem", UNIT,
+             "Sum of maxmem of %s instances, without offline ones" % which),
+      Column(prefix + "_vcpus", title + "VCPUs", NUMBER,
+             "Sum of vcpus of %s instances, without offline ones" % which),
+      Column(prefix + "_disk", title + "Disk", UNIT,
+             "Sum of disk_usage of %s instances" % which),
+      ]
+  return result
+
+
 _NODE_COLUMNS = [
   Column("name", "Node", TEXT, "Name"),
   Column("pip", "PrimaryIP", TEXT, "Primary IP address"),
@@ -316,6 +334,7 @@ _NODE_COLUMNS = [
   Column("pinst_list", "PriInstances", OTHER, "Names of primary instances"),
   Column("sinst_cnt", "Sinst", NUMBER, "Number of secondary instances"),
   Column("sinst_list", "SecInstances", OTHER, "Names of secondary instances"),
+  *_Configured(),
   _Tags(NODE),
   *_Common(NODE),
   ]
@@ -341,6 +360,7 @@ _GROUP_COLUMNS = [
   Column("node_list", "NodeList", OTHER, "Names of the nodes"),
   Column("pinst_cnt", "Instances", NUMBER, "Number of primary instances"),
   Column("pinst_list", "InstanceList", OTHER, "Names of primary instances"),
+  *_Configured(),
   _Tags(GROUP),
   *_Common(GROUP),
   ]
@@ -398,6 +418,9 @@ _DISK_COLUMNS = [
   Column("minors", "Minors", OTHER, "DRBD minors on the disk's nodes"),
   Column("minors.shared", "SharedMinors", OTHER,
          "DRBD minors that another disk has on the same node, with the node"),
+  Column("vg", "VolumeGroup", TEXT, "Volume group of LVM"),
+  Column("pool", "Pool", TEXT, "Pool of RBD"),
+  Column("provider", "Provider", TEXT, "Provider of external storage"),
   Column("volumes", "Volumes", OTHER,
          "Logical volumes, files or images that store the disk"),
   Column("volumes.shared", "SharedVolumes", OTHER,
