@@ -49,8 +49,8 @@ def _Trace(request, pid):
 def Stopped(pids):
   """Stops processes in a way that only ends when they are killed.
 
-  What SIGSTOP has stopped goes on when its loader dies: the kernel sees to
-  that.
+  A process that SIGSTOP has stopped goes on when its loader dies: the kernel
+  sees to that.
 
   @raise OSError: one of them is gone, or may not be traced
 

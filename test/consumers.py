@@ -62,7 +62,7 @@ def AskAnsible(test, path):
       testutils.WriteFile(script, b"#!/bin/sh\nexec cat %s\n" %
                           path.encode("ascii"), mode=0o755)
       path = script
-    # Its own files are in the home directory
+    # Ansible's own files are in the home directory
     (text, problems) = _Run(test, "ansible-inventory", "-i", path, "--list",
                             packages="ansible-core", HOME=directory,
                             ANSIBLE_LOCAL_TEMP=directory)
@@ -85,7 +85,8 @@ def AskPromtool(test, path):
     _Run(test, "promtool", "check", "config", settings, packages="prometheus")
 
     def _Discover():
-      # It looks for as long as it may, and so has to be given time
+      # The program looks for targets as long as it may, and so has to be given
+      # time
       seconds[0] *= 2
       (text, _) = _Run(test, "promtool", "check", "service-discovery",
                        "--timeout=%dms" % (1000 * seconds[0]), settings,

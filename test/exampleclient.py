@@ -20,7 +20,7 @@ import testutils
 
 SOURCE = os.path.join(testutils.SRCDIR, "doc", "examples", "confd-ask.c")
 
-#: What it is linked with
+#: The libraries that the client is linked with
 LIBRARIES = ["-lcrypto"]
 
 _WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion",

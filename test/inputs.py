@@ -4,8 +4,8 @@
 
 """Inputs of all kinds, which hypothesis makes for tests.
 
-They are the same in each run, so that a run tells what a change broke. The
-environment variable C{CONFD_EXAMPLES}=N has N others tried, at random.
+The inputs are the same in each run, so that a run tells what a change broke.
+The environment variable C{CONFD_EXAMPLES}=N has N others tried, at random.
 
 Where hypothesis is not installed, a stand-in lets the classes be made all the
 same; they say that they are skipped.

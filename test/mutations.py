@@ -35,7 +35,7 @@ VALUES = [
   {str(i): i for i in range(300)},
   ]
 
-#: What JSON text has no Python value for: put there by L{Text}
+#: Values of JSON text without a Python value: put there by L{Text}
 _RAW = {
   "@infinite@": "1e999",
   "@long@": "1" * 5000,

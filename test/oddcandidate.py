@@ -4,10 +4,10 @@
 
 """A master candidate whose answers are authentic and odd.
 
-It passes questions on to a real daemon, and changes what that answers before it
-signs it with the cluster's key. Some answers come in parts, also short ones.
-As a program it does what it reads from its standard input, a line each: the
-share of answers to change (0 to 1), and the name of the way:
+The candidate passes questions on to a real daemon, and changes what that
+answers before it signs it with the cluster's key. Some answers come in parts,
+also short ones. As a program it does what it reads from its standard input, a
+line each: the share of answers to change (0 to 1), and the name of the way:
 
   one      one place of the reply
   several  some places of it

@@ -15,7 +15,7 @@ from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 
 
-#: What every secret has in it; behind that stands which one it is
+#: The beginning of every secret; behind that stands which one it is
 MARK = "odd-s3cret-"
 
 

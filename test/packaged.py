@@ -28,7 +28,7 @@ OBJECT_SERIAL = 3
 def Answers(serial, answers=None):
   """Makes answers as the packaged daemon has them, for L{Confd}.
 
-  It is silent to what it does not know.
+  The daemon is silent to anything else.
 
   @type serial: f()
   @param serial: returns the configuration's serial

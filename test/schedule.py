@@ -44,8 +44,8 @@ _QUICK = 20
 
 #: Seconds that the longest jobs take, by suite and first pattern, or by suite
 #: alone for the rest of a suite that runs together; see the times that a run
-#: prints. These jobs start first, so that no job is left over when all others
-#: have ended. A quick run leaves most of them out.
+#: prints. The longest jobs start first, so that no job is left over when all
+#: others have ended. A quick run leaves most of them out.
 _SECONDS = {
   "acceptance test_admin_guide": 590,
   "acceptance": 440,

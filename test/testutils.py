@@ -906,7 +906,8 @@ def LocalStateDir():
 def HasSeam():
   """Tells whether the modules over C{ganeti.confd} are this project's own.
 
-  Else they are those of an installed Ganeti: C{./configure --with-ganeti}.
+  Otherwise the modules are those of an installed Ganeti: C{./configure
+  --with-ganeti}.
 
   """
   return os.path.exists(os.path.join(MODULEDIR, "ganeti", "_autoconf.py"))
@@ -925,7 +926,7 @@ def Uuid(kind, index):
 def MakeNode(index, name=None, **kwargs):
   """Makes a node as Ganeti 3.0 stores it.
 
-  Its UUID is C{Uuid("a", index)}, its address 192.0.2.INDEX.
+  The node's UUID is C{Uuid("a", index)}, its address 192.0.2.INDEX.
 
   @param kwargs: further keys, or other values of the usual ones
 
@@ -955,7 +956,7 @@ def MakeNode(index, name=None, **kwargs):
 def MakeDisk(index, **kwargs):
   """Makes a disk as Ganeti 3.0 stores it.
 
-  Its UUID is C{Uuid("d", index)}.
+  The disk's UUID is C{Uuid("d", index)}.
 
   """
   disk = {
@@ -989,7 +990,7 @@ def MakeDrbd(index, node_a, node_b, minor_a=0, minor_b=0, secret="s3cret",
 def MakeInstance(index, node, name=None, disks=(), nics=(), **kwargs):
   """Makes an instance as Ganeti 3.0 stores it.
 
-  Its UUID is C{Uuid("b", index)}.
+  The instance's UUID is C{Uuid("b", index)}.
 
   @param node: index of its primary node
   @param disks: indexes of its disks

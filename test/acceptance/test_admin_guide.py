@@ -56,7 +56,7 @@ class TestGuide(changing.PackagedTestCase):
     test_apt.Put(self.master, [debs["ganeti-confd-python"],
                                debs["ganeti-confd-client"]])
     self.master.Run("cp", "-R", testutils.SRCDIR, _SOURCES)
-    # It comes with the program that runs plugins there
+    # On a real node the user comes with the program that runs plugins
     self.node2.Run("useradd", "--system", "nagios")
 
   def _Run(self, node, block):

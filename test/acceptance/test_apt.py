@@ -157,7 +157,7 @@ class TestApt(changing.PackagedTestCase):
     for (whom, (count, longest, errors)) in sorted(result.items()):
       print("%s: %d answers, the longest time without one %.2f s; %d missed" %
             (whom, count, longest, len(errors)))
-    # Who asks all candidates does not notice, but for a moment on a machine as
+    # A client that asks all candidates hardly notices, even on a machine as
     # busy as this one
     self.assertEqual(result["all"][2], [])
     self.assertLess(result["all"][1], 3 * max(

@@ -229,7 +229,7 @@ class TestEvacuate(changing.TestCase):
       running.append(builder.Add("can-" + "-".join(kinds), kinds, here))
     builder.Add("down", ("rbd", ), here, **down)
     builder.Add("forthcoming", ("drbd", ), here, forthcoming=True, **down)
-    # Its mirror would be copied from the third node
+    # The mirror would be copied from the third node
     builder.Add("no-source", ("drbd", ), gone)
     no_command = [
       builder.Add("no-" + "-".join(kinds), kinds, here, **down)
@@ -260,7 +260,7 @@ class TestEvacuate(changing.TestCase):
     refused = [line for name in no_command for line in self._Candidates(name)]
     refused.append("gnt-instance replace-disks -n node1.example.com"
                    " no-source.example.com")
-    # What was proposed before, and Ganeti refuses
+    # Commands that an earlier version proposed, and that Ganeti refuses
     refused.append("gnt-instance replace-disks -n node1.example.com"
                    " can-blockdev.example.com")
     answers = self._DryRun(list(accepted.values()) + refused)

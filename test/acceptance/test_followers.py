@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Whoever follows sees each change once and in order, whatever happens.
+"""A follower sees each change once and in order, whatever happens.
 
 Three followers of different kinds, on different nodes, run through it all: the
 instance moves, a candidate is cut off and back, the key is replaced.
@@ -23,7 +23,7 @@ from cluster.changing import INSTANCE
 
 _FIELDS = ["name", "pnode"]
 
-#: What both programs of the library do with a change
+#: The code that both programs of the library have for a change
 _PROGRAM = """\
 import asyncio, json, sys
 sys.path.insert(0, %r)
@@ -152,7 +152,7 @@ class TestFollowers(changing.TestCase):
     try:
       self._Move("failover", node2)
       self._CheckSeen(self.followers[:2])
-      # It is back before Ganeti's node daemon is, and its confd is behind
+      # The node is back before Ganeti's node daemon is, and its confd is behind
       ours.Util(node3, "stop", "ganeti-noded")
     finally:
       self.cluster.SetCable(node3, True)

@@ -129,7 +129,7 @@ class TestNodes(changing.TestCase):
                                      key=changing.Key(self.node1)))
     finally:
       self.Gnt("gnt-node", "add", "--no-ssh-key-check", self.node3.name)
-      # What cron does every five minutes
+      # The watcher, which cron runs every five minutes
       self.node3.Run("ganeti-watcher")
     self.CheckAnswer([node.address for node in self.nodes], NODE_IPS)
     self.CheckFollow()

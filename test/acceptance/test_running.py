@@ -86,8 +86,8 @@ class TestRunning(changing.TestCase):
   def testStartAllAfterKill(self):
     """After kill -9 the packaged daemon keeps all of a node from starting.
 
-    What it leaves behind is a pid file that start-stop-daemon refuses to look
-    into. Ours leaves none.
+    Killed processes leave a pid file behind that start-stop-daemon refuses to
+    look into. Ours leaves none.
 
     """
     self._KillAll()
@@ -106,7 +106,7 @@ class TestRunning(changing.TestCase):
       self.assertNotEqual(result.returncode, 0)
       self.assertIn("insecure", result.stderr)
       self.assertIsNone(changing.Ask(self.node, PING))
-      # It comes after confd
+      # The monitoring daemon is started after confd
       self.assertNotEqual(ours.Util(self.node, "check", "ganeti-mond",
                                     check=False).returncode, 0)
     finally:

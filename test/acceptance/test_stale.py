@@ -4,9 +4,9 @@
 
 """A candidate with an old configuration makes no client believe old answers.
 
-It is cut off during a failover, and then back: it answers from its old file
-until Ganeti sends it a new one. The packaged daemon runs beside ours on all
-nodes, on another port, with the same files: both see the same.
+The candidate is cut off during a failover, and then back: it answers from its
+old file until Ganeti sends it a new one. The packaged daemon runs beside ours
+on all nodes, on another port, with the same files: both see the same.
 
 """
 
@@ -82,7 +82,7 @@ class TestStale(changing.TestCase):
       testutils.WaitFor(
         lambda: changing.Config(target) == changing.Config(self.master),
         "the new configuration has arrived", timeout=60)
-      # It is back before Ganeti's node daemon is
+      # The node is back before Ganeti's node daemon is
       ours.Util(absent, "stop", "ganeti-noded")
     finally:
       self.cluster.SetCable(absent, True)

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What of Ganeti asks confd goes on working, with our daemon and our library.
+"""Ganeti's programs that ask confd work with our daemon and library.
 
 On the nodes C{ganeti.confd} is ours, for all of Ganeti's programs. That each
 question has the right answer is tested in test/ganeti.
@@ -24,7 +24,7 @@ from cluster.changing import INSTANCE
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 
-#: Its instances are files there
+#: The fake hypervisor's instances are files there
 _FAKE_HYPERVISOR = "/run/ganeti/fake-hypervisor"
 
 _BURNIN = "/usr/lib/ganeti/tools/burnin"
@@ -175,8 +175,8 @@ class TestUsers(changing.TestCase):
   def testNodeMaintenance(self):
     """A node that has been set offline shuts its instances down.
 
-    It has not been told: its own daemon says that it is a candidate still, the
-    others, with a higher serial, that it is offline.
+    The node has not been told: its own daemon says that it is a candidate
+    still, the others, with a higher serial, that it is offline.
 
     """
     orphan = _FAKE_HYPERVISOR + "/orphan.example.com"
@@ -189,7 +189,7 @@ class TestUsers(changing.TestCase):
       self.node3.Run(*exists)
       self.Gnt("gnt-node", "modify", "--offline=yes", self.node3.name)
       try:
-        # It fails in the end, as there is no DRBD
+        # The command fails in the end, as there is no DRBD
         self.node3.Run("ganeti-watcher", check=False)
         self.assertEqual(self.node3.Run(*exists, check=False).returncode, 1)
       finally:
@@ -199,8 +199,8 @@ class TestUsers(changing.TestCase):
       self.Gnt("gnt-cluster", "modify", "--maintain-node-health=no")
 
   def testForgedNodeMaintenance(self):
-    """Who has the cluster's key can have a node's instances stopped. Who has a
-    reader's, for everything even, cannot.
+    """With the cluster's key, anybody can have a node's instances stopped.
+    With a reader's key, for everything even, nobody can.
 
     One of the other candidates is silent, so that the forger in the place of
     the third one is not outvoted.
@@ -219,7 +219,7 @@ class TestUsers(changing.TestCase):
     self.node3.Run("touch", orphan)
     for (pack, code) in [(_PackWithReaders, 0), (_PackWithCluster, 1)]:
       with self.subTest(pack), _Forger(self.node2, pack(key)) as forger:
-        # It fails in the end, as there is no DRBD
+        # The command fails in the end, as there is no DRBD
         self.node3.Run("ganeti-watcher", check=False)
         self.assertGreater(forger.asked, 0)
         self.assertEqual(self.node3.Run(*exists, check=False).returncode, code)

@@ -353,7 +353,7 @@ class Changes:
   """A daemon's configuration, to be changed again and again.
 
   Two of them take turns, which differ in the serial and in the role of the
-  second node. They are renamed into place as Ganeti does.
+  second node. The files are renamed into place as Ganeti does.
 
   """
   def __init__(self, server, nodes, instances):
@@ -522,8 +522,8 @@ def _Peak(server, function):
 def AtRest(server, changes, questions, seconds, reloads, say, name):
   """Measures what a daemon does and takes while nobody asks.
 
-  That is some time after a few small questions, and in the end, for the peak,
-  while it reloads.
+  The measurement begins some time after a few small questions, and in the end,
+  for the peak, the daemon reloads.
 
   @param server: a daemon that has just been started
   @param questions: from L{MakeRequests}
@@ -552,7 +552,7 @@ def AtRest(server, changes, questions, seconds, reloads, say, name):
 
   def _Reload():
     changes.TimeOne()
-    # What it has replaced goes only now
+    # The replaced generation ends only now
     server.Settle()
 
   for _ in range(reloads):
@@ -583,7 +583,8 @@ def CommandLines(server, with_debian):
   """Returns the commands whose start is measured.
 
   Ganeti's own asks a ping, and then seven other small questions; not all of
-  them does its own daemon answer. It knows no option for the port.
+  them does its own daemon answer. Ganeti's own client knows no option for the
+  port.
 
   @param server: whom they ask
   @rtype: dict from name to list of strings
@@ -607,8 +608,8 @@ def CommandLines(server, with_debian):
 def Commands(commands, rounds, say):
   """Compares how long whole commands take.
 
-  They take turns; the first round, for which their files are read, does not
-  count.
+  The commands take turns; the first round, for which their files are read, does
+  not count.
 
   @param commands: from L{CommandLines}
   @return: dict from name to dict: C{seconds} and C{cpu}, medians
@@ -652,7 +653,7 @@ def _Fetch(server, rtype, query):
 
 CONFIG_INSTANCES = "config /instances"
 
-#: What is fetched in parts: question to type, query, and a function from the
+#: Answers fetched in parts: question to type, query, and a function from the
 #: numbers of nodes and instances and the answer to the items that there should
 #: be, and are
 FETCHES = {

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is measured: our daemon, the packaged one, and an echo of datagrams.
+"""The measured servers: our daemon, the packaged one, and an echo of datagrams.
 
 All have the same face: started and stopped as a context manager, asked at
 C{address} and C{port}, and what their processes do and take can be looked at.
@@ -39,7 +39,7 @@ _SLEEPS_RE = re.compile(rb"^voluntary_ctxt_switches:\s+(\d+)$", re.MULTILINE)
 
 
 class _Measured:
-  """What all have in common.
+  """The base class of all servers.
 
   """
   def Pid(self):

@@ -20,7 +20,7 @@ import testutils
 from cluster import cluster
 
 
-#: What the processes of a container have no business with
+#: Capabilities that a container's processes must not have
 _TAKEN_AWAY = ["sys_module", "sys_time", "sys_rawio", "syslog", "mac_admin"]
 
 #: First process; it moves to the control group in C{$1} and uses C{$2}
@@ -38,7 +38,7 @@ mkdir -p $d/upper $d/work $d/root
 mount -t overlay overlay -o lowerdir=/,upperdir=$d/upper,workdir=$d/work $d/root
 cd $d/root
 mount -t proc proc proc
-# What is set there is the machine's
+# Settings there are the machine's
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
 mount -t sysfs -o ro sysfs sys

@@ -83,8 +83,9 @@ exec 1>&2
 read -r nothing || :
 """
 
-#: Makes the devices of a system whose root is the current directory. They are
-#: files of its own: whatever becomes of their modes, the machine's stay.
+#: Makes the devices of a system whose root is the current directory. The
+#: devices are files of that system: whatever becomes of their modes, the
+#: machine's stay.
 _DEVICES = r"""
 mount -t tmpfs -o mode=755 tmpfs dev
 mknod -m 666 dev/null c 1 3
@@ -348,7 +349,7 @@ class Node:
   def Popen(self, *argv, timeout=600, env=None, **kwargs):
     """Starts a command on the node, which runs beside the caller.
 
-    It ends with the cluster if not before.
+    The command ends with the cluster if not before.
 
     @rtype: C{subprocess.Popen}
     @return: for L{Terminate}
@@ -369,7 +370,7 @@ class Node:
     @return: its exit code
 
     """
-    # Its child passes the signal on, and ends when the command has ended
+    # The child of nsenter passes the signal on, and ends after the command
     for pid in _Children(process.pid):
       os.kill(pid, signal.SIGTERM)
     try:
@@ -609,7 +610,7 @@ class Cluster:
 class Once:
   """A cluster for all tests of a process, built when it is first asked for.
 
-  It ends with the process at the latest.
+  The cluster ends with the process at the latest.
 
   """
   def __init__(self, build, shared):

@@ -23,7 +23,7 @@ MON_COLLECTOR = "/usr/lib/ganeti/mon-collector"
 class Daemon(testutils.Daemon):
   """Debian's daemon, in a directory of its own.
 
-  It takes all its paths from C{GANETI_ROOTDIR}, as ours does.
+  Debian's daemon takes all its paths from C{GANETI_ROOTDIR}, as ours does.
 
   """
   def __init__(self, config=None, key=testutils.KEY, **kwargs):

@@ -68,7 +68,7 @@ def _Ask(spec, req_type, query):
   counting.RegisterQuery(request.rsalt)
   cl.SendRequest(request, args=("extra", ), coverage=-1, async_=False)
   (timed_out, sent, _) = cl.WaitForReply(request.rsalt, timeout=5)
-  # It is content with fewer
+  # This client is content with fewer
   while len(replies) < sent and cl.ReceiveReply(timeout=5):
     pass
   (found, last) = store.GetResponse(request.rsalt)

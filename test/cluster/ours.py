@@ -4,8 +4,8 @@
 
 """This project's confd in place of the packaged one, on a test cluster's node.
 
-It is built once, as for an installation with Ganeti, and installed into nodes
-with C{make install}.
+The project is built once, as for an installation with Ganeti, and installed
+into nodes with C{make install}.
 
 """
 

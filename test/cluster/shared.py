@@ -4,8 +4,8 @@
 
 """One cluster with some instances, for all tests of a process that only read.
 
-Building it takes some 20 seconds, so it is built once. It ends with the
-process at the latest; see L{cluster}.
+Building it takes some 20 seconds, so it is built once. The cluster ends with
+the process at the latest; see L{cluster}.
 
 """
 
@@ -63,7 +63,7 @@ _ONCE = cluster.Once(_Build, lambda: [testutils.BUILDDIR, testutils.SRCDIR])
 def Get():
   """Returns the cluster.
 
-  Its daemons may be restarted, its configuration must not be changed.
+  The cluster's daemons may be restarted, its configuration must not be changed.
 
   @rtype: L{cluster.Cluster}
 

@@ -4,7 +4,7 @@
 
 """Compares our answers with those of Ganeti's confd.
 
-What ours has to answer is made of what Ganeti's answers: the question is first
+The answer that ours has to give is derived from Ganeti's: the question is first
 rewritten as one that Ganeti's understands, and its answer is then changed, as
 the differences demand that the protocol's description has. Whatever differs
 from that is a fault.

@@ -16,8 +16,8 @@ import time
 
 import testutils
 
-#: How many questions are on their way at a time. Their replies have to fit into
-#: a socket's buffer.
+#: How many questions are on their way at a time. The replies have to fit into a
+#: socket's buffer.
 _WINDOW = 16
 
 #: Seconds to wait for the last replies, on an idle machine

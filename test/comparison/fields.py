@@ -19,7 +19,7 @@ from comparison import comparer
 from ganeti.confd import client
 from ganeti.confd.schema import columns
 
-#: Ganeti's names of what our tables are of. It has none of disks.
+#: Ganeti's names of what our tables are of. Ganeti has no name for disks.
 KINDS = {
   columns.INSTANCE: "instance",
   columns.NODE: "node",
@@ -103,7 +103,7 @@ def WhyNot(config):
 def _IsRounded(theirs, ours):
   """Tells whether a value is another as Ganeti's daemon reads it.
 
-  It makes numbers of texts, integers of fractions, and rounds times.
+  Ganeti makes numbers of texts, integers of fractions, and rounds times.
 
   """
   if isinstance(theirs, dict) and isinstance(ours, dict):

@@ -4,8 +4,8 @@
 
 """Starts Ganeti's own programs that judge, and asks them.
 
-They are its confd, its query daemon, and its Python modules. Each takes one
-configuration after the other.
+The programs are Ganeti's confd, its query daemon, and its Python modules. Each
+takes one configuration after the other.
 
 """
 

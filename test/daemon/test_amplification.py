@@ -22,9 +22,9 @@ from testutils import WAIT
 LIMIT = 16
 
 
-#: To be run in a network of its own. Nobody answers at the other end of its one
-#: cable: the kernel keeps what is sent there for three seconds. The system lets
-#: root send from any address.
+#: To be run in a network of its own. No host answers at the other end of its
+#: one cable: the kernel keeps what is sent there for three seconds. The system
+#: lets root send from any address.
 _UNREACHABLE = '''
 import socket
 import subprocess

@@ -91,7 +91,7 @@ class TestBenchmark(unittest.TestCase):
     for line in ["At rest", "Reloads", "Reloading without pause"]:
       self.assertRegex(output, r"(?m)^%s .*\n=.*\nours .*\nDebian's .*\n"
                        r"ratio +[0-9]" % line)
-    # What was set as a goal for the smallest cluster
+    # The goals that were set for the smallest cluster
     goals = re.findall(r"(?m)^(.*?) +<= .* (met|MISSED)$", output)
     self.assertEqual(len(goals), 8, output)
 
@@ -105,13 +105,13 @@ class _Process(servers._Measured):
 
 
 class TestLooking(unittest.TestCase):
-  """What is seen of processes is so"""
+  """Measurements of processes are right"""
 
   def testActivity(self):
     with subprocess.Popen([sys.executable, "-c", _SLEEPER]) as proc:
       try:
         process = _Process(proc)
-        # It has started when its second thread is there
+        # The program has started when its second thread is there
         path = "/proc/%d/task" % proc.pid
         testutils.WaitFor(lambda: len(os.listdir(path)) == 2, "a thread")
         (sleeps, cpu) = process.Activity()

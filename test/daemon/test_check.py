@@ -87,7 +87,7 @@ def _Sound():
     testutils.MakeInstance(5, 4, tags=["other:dns"],
                            nics=[("198.51.100.1", "br7"),
                                  ("198.51.100.1", "")]),
-    # What was planned just now
+    # An instance planned just now
     testutils.MakeInstance(6, 4, forthcoming=True, mtime=time.time()),
     ]
   instances[4]["nics"][0]["nicparams"]["mode"] = "routed"
@@ -146,7 +146,7 @@ def _DrainedNode(config):
 
 def _MirrorOffline(config):
   _Node(config, 3).update(offline=True, master_candidate=False)
-  # Else a candidate would be missing
+  # Otherwise a candidate would be missing
   _Node(config, 4)["master_candidate"] = True
 
 
@@ -164,7 +164,7 @@ def _ExclusionTag(config):
 
 
 def _NetworkFull(config):
-  # What is free now goes to others
+  # Addresses that are free now go to others
   _Net(config, 2)["ext_reservations"] = _Bits([i for i in range(16) if i != 5])
 
 
@@ -208,7 +208,7 @@ def _OverlapIpv6(config):
 
 
 def _OverlapNowhere(config):
-  # Nobody knows what link it will have
+  # The link of the interface is unknown
   del config["nodegroups"][testutils.Uuid("c", 1)]["networks"][
     testutils.Uuid("9", 5)]
 
@@ -394,7 +394,7 @@ class CheckTest(unittest.TestCase):
        testutils.Uuid("9", 1)))
 
   def testText(self):
-    """What people read: findings by check, what to do, and no bar but one.
+    """The output for people: findings by check, advice, and a single bar.
 
     """
     config = _Sound()
@@ -454,15 +454,15 @@ class CheckTest(unittest.TestCase):
     self.assertEqual(stderr, "")
 
   def testOldConfigurations(self):
-    """Those of before Ganeti 2.7 have the faults that they were given.
+    """Configurations older than Ganeti 2.7 have the faults put into them.
 
     """
     for release in oldconfigs.RELEASES:
       with self.subTest(release=release):
         self._Load(oldconfigs.Make(release))
         (_, _, findings) = self._Check()
-        # Its node3 is offline, and has a mirror; another disk has its own
-        # elsewhere
+        # Node3 of the sample is offline, and has a mirror; another disk has its
+        # own elsewhere
         self.assertEqual({(i["check"], i["subject"]) for i in findings},
                          {("mirror-offline", "mail.example.com"),
                           ("several-mirrors", "mail.example.com")})
@@ -485,7 +485,7 @@ class CheckTest(unittest.TestCase):
 
   @unittest.skipUnless(testutils.Samples(), "no ganeti-testsuite")
   def testSamples(self):
-    """Those that come with Ganeti's own tests are sound.
+    """The samples of Ganeti's own tests are sound.
 
     """
     for (version, path) in testutils.Samples():
@@ -508,18 +508,18 @@ class CheckTest(unittest.TestCase):
                      set(checks.CHECKS) - {"configuration-stale"})
 
   def testEvacuate(self):
-    """What has to move, where it can go, and what cannot.
+    """The output lists what has to move, where it can go, and what cannot move.
 
     """
     config = _Sound()
     instances = [
-      # Its mirror is on node 3
+      # The mirror is on node 3
       _Instance(config, 1),
       testutils.MakeInstance(11, 1, disks=[11], admin_state="down"),
       testutils.MakeInstance(12, 1, disks=[12], beparams={"maxmem": 512}),
-      # Its mirror is on node 1
+      # The mirror is on node 1
       testutils.MakeInstance(13, 2, disks=[13]),
-      # Its mirror is on a node that can take nothing
+      # The mirror is on a node that can take nothing
       testutils.MakeInstance(14, 1, disks=[14]),
       testutils.MakeInstance(15, 3, disks=[15])]
     instances[0]["beparams"] = {"maxmem": 1024}
@@ -572,7 +572,7 @@ class CheckTest(unittest.TestCase):
     (code, lines, stderr) = _Run(self.daemon, "evacuate", "node9")
     self.assertEqual((code, lines), (1, []))
     self.assertIn("node9", stderr)
-    # Nobody runs there any more, so nothing can be migrated from it
+    # No instance runs there any more, so nothing can be migrated
     _Node(config, 1)["offline"] = True
     self._Load(config)
     (code, lines, stderr) = _Run(self.daemon, "evacuate", "node1")

@@ -139,7 +139,7 @@ class TestQuestions(_Test):
                          (0, expected + "\n", ""), args)
 
   def testLinkWithoutIps(self):
-    """It is another thing than no link.
+    """A link without addresses is something else than no link.
 
     """
     self.assertEqual(self._Ask("instance-ips", "br8"), (0, "", ""))
@@ -150,7 +150,7 @@ class TestQuestions(_Test):
     self.assertEqual((code, json.loads(output)["answer"]), (1, []))
 
   def testLinkWithoutIpsOfThePackagedDaemon(self):
-    """It does not know tables, and is not asked for one.
+    """The packaged daemon knows no tables, and is not asked for one.
 
     """
     def _Answer(rtype, _):
@@ -162,7 +162,7 @@ class TestQuestions(_Test):
     self.assertIn("no instance has an IP on the link 'nolink'", problems)
 
   def testNoInstanceAtAll(self):
-    """That is no error where no link is named.
+    """A cluster without instances is no error where no link is named.
 
     """
     config = testutils.MakeConfig(instances=[], disks=[])
@@ -335,7 +335,7 @@ class TestQuestions(_Test):
         self.assertEqual(proc.wait(testutils.PATIENCE), 0)
 
   def testInterruptedWhileNobodyReads(self):
-    """It ends without waiting for room."""
+    """The program ends without waiting for room in the pipe."""
     self.daemons[0].WriteConfig(testutils.MakeConfig(
       nodes=[testutils.MakeNode(1, master_candidate=True,
                                 primary_ip=_ADDRESSES[0])], serial_no=18,
@@ -368,7 +368,7 @@ class TestQuestions(_Test):
                        (0, output, ""))
 
   def testNoRoomForProblems(self):
-    """Who cannot read what is wrong still has the exit code.
+    """A caller that cannot read the message still has the exit code.
 
     """
     for (code, args) in [(0, ["master"]),
@@ -672,7 +672,7 @@ class TestStatus(_Test):
     self.assertIn('- another key: "dropped hmac" grows', lines)
 
   def testPackagedDaemon(self):
-    """Its serials tell nothing, but the configuration's can be asked for.
+    """The packaged daemon's serials tell nothing; the configuration's do.
 
     """
     def _Answer(rtype, query):
@@ -700,7 +700,7 @@ class TestStatus(_Test):
     self.assertIn("has no usable configuration", output)
 
   def testQuestionOfOurs(self):
-    """That Ganeti's own daemon does not have it is found out, and said.
+    """A request that Ganeti's own daemon does not know is found out, and said.
 
     """
     def _Answer(rtype, _):
@@ -953,7 +953,7 @@ class TestWatch(_Test):
                      (1, "confd-client: No such command: '/no/such/command'\n"))
 
   def testCommandThatGoes(self):
-    """It may be back at the next change.
+    """The command may be back at the next change.
 
     """
     self._Start(_Config(17))

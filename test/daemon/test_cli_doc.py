@@ -29,10 +29,10 @@ except ImportError:
   jsonschema = None
 
 
-#: What stands there is the form only
+#: Examples whose output on the page shows the form only
 _FORM_ONLY = ["map", "status", "-r 5"]
 
-#: What other tests have to look at: it does not end by itself, or is about a
+#: Examples for other tests: the command does not end by itself, or is about a
 #: file
 _NOT_HERE = ["watch", "watch list nodes node2 -o name,role",
              "show-key grafana.key"]
@@ -113,7 +113,7 @@ class TestSchema(unittest.TestCase):
       "clusters": {"a": dict(reply, answer=5), "b": {"error": "x"}}}))
 
   def testRefusesEvents(self):
-    """What is about a question has all four of its fields.
+    """Each example of a question has all four of its fields.
 
     """
     reply = {"serial": 5, "candidates": [], "silent": {}}
@@ -197,7 +197,7 @@ class TestJson(unittest.TestCase):
 @unittest.skipIf(jsonschema is None,
                  "jsonschema is not installed (Debian: python3-jsonschema)")
 class TestEvents(unittest.TestCase):
-  """What "watch" prints is as the schema has it, too.
+  """The output of "watch" is as the schema has it, too.
 
   """
   def testAll(self):
@@ -256,7 +256,7 @@ class TestExamples(unittest.TestCase):
   """The example cluster, at addresses that this machine has.
 
   """
-  #: What stands in examples for the cluster, and what takes its place
+  #: Words of the examples that stand for the cluster, and their replacements
   _OTHERS = {
     "node1.example.com,node2.example.com": "127.0.2.1,127.0.2.2",
     "node1.example.com": "127.0.2.1",
@@ -303,7 +303,7 @@ class TestExamples(unittest.TestCase):
     self.assertGreater(len(examples), 8)
     for words in examples:
       if (set(words) & set(_NOT_HERE) or
-          # Who makes keys has the cluster's, and gets a file
+          # An administrator who makes keys has the cluster's, and gets a file
           not commandline.Find(parse.Parse(words).command).asks):
         continue
       with self.subTest(words):

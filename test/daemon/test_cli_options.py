@@ -4,9 +4,9 @@
 
 """Each option of confd-client works or is refused, with each command.
 
-What there is to be tested is taken from the table that the parsers are made
-of. The program runs in this process, since starting it some four hundred times
-takes long; the daemon is the real one.
+The cases are taken from the table that the parsers are made of. The program
+runs in this process, since starting it some four hundred times takes long; the
+daemon is the real one.
 
 """
 
@@ -92,7 +92,7 @@ class _Streams:
 
 
 class _Result(typing.NamedTuple):
-  """What the program has done.
+  """The result of the program.
 
   """
   code: int
@@ -431,7 +431,7 @@ class TestEachOption(_TestCase):
 
 
 class TestOptionsTogether(_TestCase):
-  """What would be without effect beside another option is refused.
+  """An option without effect beside another option is refused.
 
   """
   def test(self):

@@ -4,8 +4,8 @@
 
 """Each program in doc/client.rst runs as it stands there.
 
-They run where names, addresses and the default port lead to a real daemon on
-the example configuration, and have to print what the page says.
+The programs run where names, addresses and the default port lead to a real
+daemon on the example configuration, and have to print what the page says.
 
 """
 
@@ -196,7 +196,8 @@ class TestPage(unittest.TestCase):
                                      stderr=subprocess.DEVNULL).returncode:
       self.skipTest("there is no nft, or namespaces are not permitted")
     (program, ) = [i for i in self.endless if '"nft"' in i]
-    # It says when it is there, and ends when its standard input does
+    # The shell prints a line when it is there, and ends when its standard input
+    # does
     with subprocess.Popen(unshare + ["sh", "-c", "echo; read -r nothing"],
                           stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as holder:

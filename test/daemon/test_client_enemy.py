@@ -4,9 +4,9 @@
 
 """The client, and somebody on the network who wishes it no good.
 
-He has no key, but sees datagrams, carries copies of them elsewhere, forges
-ICMP errors and sends garbage. The candidates are made up, their sockets and
-datagrams are real.
+The attacker has no key, but sees datagrams, carries copies of them elsewhere,
+forges ICMP errors and sends garbage. The candidates are made up, their sockets
+and datagrams are real.
 
 """
 
@@ -110,7 +110,7 @@ class TestCarriedElsewhere(_Test):
     self.assertEqual(self._Client(fresh).MasterNode().serial, 5)
 
   def testOldDaemonThatIsACandidate(self):
-    """It counts once, however many requests it has answered.
+    """A candidate counts once, however many requests it has answered.
 
     """
     old = self._Candidate(4, address="127.0.0.9")
@@ -229,7 +229,7 @@ _FORGE = """
   for _ in range(5):
     with client.Client([old.peer, fresh.peer], key=testutils.KEY) as asker:
       print(asker.MasterNode().serial)
-  # It has arrived, else this tells nothing
+  # The forged error has arrived, else this test tells nothing
   fresh.silent = True
   with client.Client([fresh.peer], key=testutils.KEY, timeout=5) as asker:
     try:
@@ -309,7 +309,7 @@ class TestFlood(_Test):
       silent.silent = True
       with self.assertRaisesRegex(client.NoAnswer, "not authentic"):
         ask(silent)
-      # Nobody has ended it before
+      # The flood was still going on
       self.assertTrue(flooding.is_set())
       done.set()
 

@@ -186,7 +186,7 @@ class TestTable(_TestCase):
     self.assertTrue(follower.seen.empty())
 
   def testWaitsWithoutAsking(self):
-    """Nobody polls: the daemons keep a question each.
+    """No follower polls: the daemons keep a question each.
 
     """
     follower = self._Follow(lambda confd: confd.Follow("instances", _FIELDS))
@@ -261,7 +261,7 @@ class TestTable(_TestCase):
         next(confd.Follow("instances", ["name"]))
 
   def testBusyConsumer(self):
-    """What has changed meanwhile is one change, and nothing is older.
+    """All changes meanwhile are one change, and nothing is older.
 
     """
     with self._Client() as confd:
@@ -277,7 +277,7 @@ class TestTable(_TestCase):
       self.assertEqual(change.changed, {_Name(1): (_Row(1, 1), _Row(1, 2))})
 
   def testInterrupted(self):
-    """Whoever is interrupted may go on, and a handler may close the client.
+    """An interrupted iteration may go on, and a handler may close the client.
 
     """
     class _Alarm(Exception):
@@ -445,11 +445,11 @@ class TestFaults(_TestCase):
       timeout=1)
     follower.Next()
     (one, two) = self.daemons
-    # What one keeps is lost with it
+    # The questions that a daemon keeps are lost with it
     self._Kill(one)
     two.WriteConfig(_Config(18, {1: 2}))
     self.assertEqual(follower.Next().reply.serial, 18)
-    # It is back, and stale
+    # The daemon is back, and stale
     testutils.WaitFor(lambda: self._Restart(one), "it starts again")
     # One hangs
     self.addCleanup(self._Signal, two, signal.SIGCONT)
@@ -488,7 +488,7 @@ class TestFaults(_TestCase):
     try:
       daemon.Start()
     except AssertionError:
-      # Its port is not free yet
+      # The daemon's port is not free yet
       return False
     return True
 
@@ -566,7 +566,7 @@ class TestAsync(_TestCase):
       following = confd.Follow("instances", _FIELDS)
       change = await following.__anext__()
       self.assertEqual(change.came, {_Name(1): _Row(1, 1)})
-      # Who stops to wait goes on later, and asks other things meanwhile
+      # A cancelled wait goes on later, and other questions work meanwhile
       with self.assertRaises(asyncio.TimeoutError):
         await asyncio.wait_for(following.__anext__(), 0.3)
       self.assertEqual((await confd.MasterNode()).answer, "node1.example.com")

@@ -92,7 +92,7 @@ class TestTurns(unittest.TestCase):
     asyncio.run(_Run())
 
   def testFollow(self):
-    """Who waited at ours does not wait at one that knows no waiting.
+    """A client that waited at our daemon does not wait at one without WAIT.
 
     """
     serial = _SERIAL
@@ -122,7 +122,7 @@ class TestTurns(unittest.TestCase):
     thread.join()
 
   def testOldConfigurationOfOurs(self):
-    """It is pinged when it is asked, which is ever more rarely, and stays old.
+    """The daemon is pinged with each question, ever more rarely, and stays old.
 
     """
     with self._Client(timeout=2) as confd:
@@ -133,7 +133,7 @@ class TestTurns(unittest.TestCase):
       self.assertLess(len(old.requests), 40)
 
   def testOldConfigurationInPackagedsPlace(self):
-    """What was found out a moment ago may not be true any more.
+    """The result of a ping a moment ago may not be true any more.
 
     """
     with self._Client(timeout=1) as confd:
@@ -145,7 +145,7 @@ class TestTurns(unittest.TestCase):
         testutils.AwaitStale(confd.MasterNode)
 
   def testReplacedBeforeThePing(self):
-    """It is the one that replies to the ping whose answer counts.
+    """The answer of the daemon that replies to the ping counts.
 
     """
     turned = threading.Event()
@@ -169,7 +169,7 @@ class TestTurns(unittest.TestCase):
       with self._Packaged() as other:
         confd.Ping()
         confd.MasterNode()
-        # What it has said, and may say again
+        # Replies of the packaged daemon, which may be sent again
         replies = list(other.replies)
       self.assertGreater(len(replies), 1)
       self._LearnOurs(confd)

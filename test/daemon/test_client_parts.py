@@ -83,7 +83,7 @@ class TestParts(unittest.TestCase):
         killed.append(daemon)
 
     def _KillAll(*_):
-      # Those that serve notice a moment later, and answer until then
+      # The serving processes notice a moment later, and answer until then
       pids = [pid for i in daemons for pid in testutils.ProcessTree(i.proc.pid)]
       for daemon in daemons:
         daemon.Kill()

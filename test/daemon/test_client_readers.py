@@ -100,7 +100,7 @@ class TestCommands(_TestCase):
         self.assertEqual((result.problems, self._NotPermitted()), ("", before))
 
   def testTakenAway(self):
-    """It is said which right is missing; the daemon would not have answered.
+    """The error says which right is missing, and no request is sent.
 
     """
     count = 0
@@ -239,7 +239,7 @@ class TestMakeKey(_TestCase):
                      **kwargs)
 
   def testFile(self):
-    """It is for its owner, is not written over, and is good for a question.
+    """The file is its owner's, is not written over, and works.
 
     """
     path = os.path.join(self.daemon.root, "made.key")
@@ -372,7 +372,7 @@ class TestMakeKey(_TestCase):
 
 
 class TestDaemon(unittest.TestCase):
-  """It takes no reader's key for the cluster's.
+  """The daemon takes no reader's key for the cluster's.
 
   """
   def test(self):
@@ -398,7 +398,7 @@ class TestDaemon(unittest.TestCase):
 
 
 class TestExamples(_TestCase):
-  """What the examples in doc run works with the key that they are for.
+  """The commands in the examples of doc work with the key that they are for.
 
   """
   def _Example(self, name, pattern):
@@ -549,7 +549,7 @@ class TestLibrary(_TestCase):
     self.assertEqual(self._NotPermitted(), before)
 
   def testOldAnswers(self):
-    """They are known without the right to ping, too.
+    """Old answers are found out without the right to ping, too.
 
     """
     with testutils.Daemon(self.config, address="127.0.3.1") as daemon, \

@@ -74,13 +74,13 @@ class TestCluster(unittest.TestCase):
       self.assertTrue(all(i.round_trip > 0 for i in status.candidates[:3]))
       self.assertEqual((status.serial, status.silent),
                        (20, {"127.0.14.4": "nothing listens there"}))
-    # It has none, and would be waited for
+    # The packaged daemon has no statistics, and would be waited for
     self.assertNotIn(65, [rtype for (rtype, _) in self.packaged.requests])
 
   def testStats(self):
     for stats in self._Both("Stats"):
       self.assertIsInstance(stats, client.ClusterStats)
-      # Who is there is learned from the second question on
+      # The client learns the candidates from the second question on
       (first, *others) = stats.daemons
       self.assertEqual((first.address, first.version, first.serial),
                        ("127.0.14.1", client.__version__, 20))

@@ -23,7 +23,7 @@ except ImportError:
   mypy = None
 
 
-#: What the calls return, by the type that mypy has to see; it tells others
+#: The calls' results, by the type that mypy has to see; it tells others
 _PROGRAM = """
 from typing import Any, Dict, Iterator, List, Optional
 

@@ -197,7 +197,7 @@ class TestStale(_TestCase):
                      [("127.0.16.1", True, problem),
                       ("127.0.16.2", False, None)])
     self._Check(["configuration-stale"])
-    # What a generation says that is started only now
+    # A generation that is started only now says so, too
     self.daemons[1].WriteConfig(_Config(21))
     testutils.WaitFor(lambda: self.daemons[1].Ask(0)["serial"] == 21, "21")
     with self._Client() as asker:

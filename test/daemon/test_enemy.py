@@ -28,7 +28,7 @@ SECRET = "t0p-s3cret"
 
 _MEGABYTES = "x" * (10 << 20)
 
-#: What a configuration with a million nics may take: seconds, bytes
+#: Limits for a configuration with a million nics: seconds, bytes
 _LOAD_TIME = 60
 _LOAD_MEMORY = 2 << 30
 
@@ -143,7 +143,7 @@ _UNUSABLE = {
                                    SECRET.encode("ascii"), 1), "not JSON"),
   }
 
-#: Those that are served, as far as can be
+#: Configurations that are served, as far as possible
 _USABLE = {
   "a byte order mark": b"\xef\xbb\xbf" + _Text(),
   "NaN": _Text().replace(b"1700000000.5", b"NaN"),
@@ -185,7 +185,7 @@ class EnemyTest(unittest.TestCase):
 
   def _Reloads(self):
     def _Ask():
-      # Who makes such answers may go with its generation
+      # The process that makes such answers may go with its generation
       with self.daemon.Asker() as asker:
         try:
           return asker.Ask(STATS, timeout=1)["answer"]["reloads"]
@@ -211,7 +211,7 @@ class EnemyTest(unittest.TestCase):
   def _WaitForLog(self, size):
     """Waits until the log, which had a size before, tells of a load.
 
-    What is counted need not have been logged yet.
+    A load that is counted need not have been logged yet.
 
     @return: what was logged since
 
@@ -298,7 +298,7 @@ class EnemyTest(unittest.TestCase):
     self._Recover()
 
   def testDirectoryOfRubbish(self):
-    # What else lies there is not looked at
+    # Other files of the directory are not looked at
     for number in range(300):
       testutils.WriteFile(os.path.join(self.daemon.datadir,
                                        "config.data.%d" % number), b"{")

@@ -4,8 +4,8 @@
 
 """The client in C of doc/examples, which was written after doc/protocol.rst.
 
-It asks real daemons, and candidates that do what the page says and what it
-warns of.
+The client asks real daemons, and candidates that do what the page says and what
+it warns of.
 
 """
 
@@ -172,7 +172,7 @@ class TestProgram(unittest.TestCase):
 
 @exampleclient.needs_compiler
 class TestDaemons(_TestCase):
-  """This project's daemon answers.
+  """Our daemon answers.
 
   """
   def _Daemon(self, serial=1234, **kwargs):
@@ -316,7 +316,7 @@ class TestCandidates(_TestCase):
     self.assertLessEqual(len(salts), _MAX_SENT)
 
   def testNobodyElse(self):
-    """What comes from where nobody was asked is not received.
+    """A datagram from an address that was not asked is not received.
 
     """
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -366,7 +366,7 @@ class TestCandidates(_TestCase):
     self.assertEqual(self._Answer(port, 3, None, ["127.0.2.1"], path), "good")
 
   def testUnsigned(self):
-    """What is not the reply does not count, and does no harm.
+    """A datagram that is not the reply does not count, and does no harm.
 
     """
     count = len(list(_Unsigned({"rsalt": ""})))

@@ -26,7 +26,7 @@ import testutils
 from testutils import MakeConfig, MakeInstance, MakeNode
 
 
-#: What would be a directive, if it came into a file as it is
+#: Values that would be directives if they came into a file unchanged
 _HOSTILE = [
   "a\ndhcp-script=/bin/sh", "a\n192.0.2.66 bank.example.com",
   "a\n  ProxyCommand touch /tmp/x", "*", "a b", "-x", "--list", "a\"b", "a'b",
@@ -36,7 +36,7 @@ _HOSTILE = [
   "a };flush ruleset;", "conf-file=/etc/passwd", "a}",
   ]
 
-#: What is odd, and allowed
+#: Values that are odd, and allowed
 _ODD = ["ignore", "infinite", "1h", "45m", "all", "ungrouped", "include",
         "host", "match", "table", "set", "xn--a", "ab--c", "a_b", "0a",
         "a" * 63, ".".join(["b" * 60] * 4), "UPPER.Example"]
@@ -141,7 +141,7 @@ class TestHostile(_TestCase):
             for target in json.loads(text)}
 
   def testHosts(self):
-    """What is left out is said, and looks harmless on a terminal.
+    """Values that are left out are reported, and look harmless on a terminal.
 
     """
     answer = self._Answer("hosts")
@@ -198,7 +198,7 @@ class TestHostile(_TestCase):
       settings = consumers.AskSsh(self, self.path, name)
       self.assertEqual(settings["hostname"], address)
       self.assertEqual(settings["hostkeyalias"], name)
-    # Nobody has got to say anything about others
+    # No message is about others
     settings = consumers.AskSsh(self, self.path, "elsewhere.example.com")
     self.assertEqual(settings["hostname"], "elsewhere.example.com")
     self.assertNotIn("proxycommand", settings)
@@ -368,7 +368,7 @@ class TestReplacing(_TestCase):
     self.assertEqual(self._Left(), ["link"])
 
   def testNewFile(self):
-    """It is made as others are, also where a link points to nothing.
+    """The file is made as others are, also where a link points to nothing.
 
     """
     link = os.path.join(self.directory, "link")

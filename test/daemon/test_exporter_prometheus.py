@@ -25,7 +25,7 @@ _RULES = os.path.join(_EXAMPLES, "confd-rules.yml")
 #: Where the examples have confd-exporter
 _ADDRESS = "127.0.0.1:9814"
 
-#: What Grafana puts in
+#: The variables that Grafana replaces
 _VARIABLES = {
   "$cluster": ".*",
   "$group": ".*",

@@ -403,7 +403,7 @@ class ClockTest(_FaultTest):
     for offset in [day, -day, 0]:
       with self.subTest(offset=offset):
         self._Set(offset)
-        # What the clock says decides on requests
+        # The clock decides on requests
         for (shift, replied) in [(offset, True), (offset - 290, True),
                                  (offset + 290, True), (offset + 310, False),
                                  (offset - 310, False)]:
@@ -631,7 +631,7 @@ class PermissionTest(_FaultTest):
     daemon = self._Daemon(cls=_NobodysDaemon)
     os.chmod(daemon.datadir, 0)
     self._WaitForLog(daemon, "Permission denied")
-    # That does not say that there is none
+    # An unreadable directory does not mean that there is no file
     self.assertEqual(daemon.Ask(PING)["serial"], 1)
     os.chmod(daemon.datadir, 0o700)
     daemon.WriteConfig(_Text(2))
@@ -639,7 +639,7 @@ class PermissionTest(_FaultTest):
 
 
 class LimitTest(_FaultTest):
-  """What happens when the system has no more of something.
+  """Limits of the system are reached.
 
   """
   @staticmethod
@@ -726,7 +726,7 @@ class LimitTest(_FaultTest):
 
   def testLogOutOfReach(self):
     daemon = self._Daemon(cls=_NobodysDaemon)
-    # What is said meanwhile is lost, and nothing else
+    # Messages meanwhile are lost, and nothing else
     os.rename(daemon.logdir, daemon.logdir + ".away")
     daemon.proc.send_signal(signal.SIGHUP)
     daemon.WriteConfig(_Text(2))
@@ -743,7 +743,7 @@ class LimitTest(_FaultTest):
     daemon.proc.send_signal(signal.SIGHUP)
     daemon.WriteConfig(_Text(2))
     self._AwaitSerial(daemon, 2)
-    # What went into a file that has no name any more is lost, and counted
+    # Messages that went into a file without a name are lost, and counted
     self.assertGreater(daemon.Answer(STATS)[1]["log"]["lost"], 0)
     os.chmod(daemon.logdir, 0o755)
     daemon.WriteConfig(_Text(3))

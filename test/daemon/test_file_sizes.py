@@ -53,7 +53,7 @@ class MemoryTest(unittest.TestCase):
     self.daemon.Start()
     self.found = processes.Find(self.daemon, 2)
     self.group.Add(testutils.ProcessTree(self.daemon.proc.pid))
-    # What was there before they were added does not count
+    # Memory that was taken before the processes were added does not count
     self.group.Limit(64 * adversity.MEGABYTE)
 
   def _WaitForLog(self, text):

@@ -139,7 +139,7 @@ class ReloadTest(unittest.TestCase):
       clients = [_Client(daemon) for _ in range(CLIENTS)]
       for serial in range(2, 2 + RELOADS):
         daemon.WriteConfig(_Config(serial))
-        # That does not wait for the 250 ms between two reloads
+        # SIGHUP does not wait for the 250 ms between two reloads
         daemon.proc.send_signal(signal.SIGHUP)
         while min(client.serial for client in clients) < serial:
           _Turn(clients)
@@ -199,7 +199,7 @@ class ReloadTest(unittest.TestCase):
 
   def testStoppedWorkerDoesNotHoldUpTheNext(self):
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
-      # It cannot finish, and is killed
+      # The paused worker cannot finish, and is killed
       old = processes.Find(daemon, 2)
       with processes.Paused(old.workers[0]):
         daemon.WriteConfig(_Config(2))
@@ -218,7 +218,7 @@ class ReloadTest(unittest.TestCase):
 
 
 class BoundTest(unittest.TestCase):
-  """What reloads cost, however fast files change.
+  """The cost of reloads, however fast files change.
 
   """
   INSTANCES = 30000
@@ -367,7 +367,7 @@ class WorkersTest(unittest.TestCase):
                        {"workers": 0, "generations": 0})
 
   def testOneStaysWhereLoadingTakesLong(self):
-    """It can be replaced at once, and the loader only by loading again.
+    """The last worker is replaced at once, the loader only by loading again.
 
     """
     with testutils.Daemon(_Config(1, 20000), args=["--workers=2"]) as daemon:
@@ -408,7 +408,7 @@ class WorkersTest(unittest.TestCase):
       daemon.Ask(PING)
 
   def testQuietDaemonSleeps(self):
-    """Nobody looks around: what happens wakes those whom it concerns.
+    """No process polls: events wake the processes that they concern.
 
     """
     with testutils.Daemon(_Config(1), args=["--workers=2"]) as daemon:
@@ -424,7 +424,8 @@ class WorkersTest(unittest.TestCase):
         time.sleep(seconds)
         return _WakeUps() - before < 10
 
-      # They were woken up to bring them all up, and may still be busy with it
+      # The processes were woken up to bring them all up, and may still be busy
+      # with it
       daemon.WaitForEmptyQueue()
       testutils.WaitFor(lambda: _Quiet(0.5), "all is done")
       self.assertTrue(_Quiet(3))
@@ -451,7 +452,7 @@ class WorkersTest(unittest.TestCase):
       for pid in pids:
         name = b"ganeti-confd"
         if processes.IsKeeper(pid):
-          # Who kills all by that name needs it
+          # "pkill ganeti-confd" must not match the keeper
           name = b"pid-keeper"
           self.assertNotIn(b"ganeti-confd",
                            testutils.ReadFile("/proc/%d/cmdline" % pid))
@@ -466,9 +467,10 @@ class WorkersTest(unittest.TestCase):
       found = processes.Find(daemon, 2)
       for pid in (found.supervisor, found.keeper, found.loader, *found.workers):
         self.assertEqual(processes.OomScore(pid), own)
-      # It can be replaced without anybody noticing
+      # The process for large answers can be replaced without anybody noticing
       self.assertGreater(processes.OomScore(found.large), own)
-      # Whoever loads goes before all others, and so does whoever waits for that
+      # A loading process is killed before all others, and so is the spare
+      # loader
       self.assertEqual(processes.OomScore(found.spare), 1000)
       held.Hold()
       daemon.WriteConfig(_Config(2))
@@ -521,7 +523,7 @@ class DeathTest(unittest.TestCase):
         found = processes.Find(daemon, 2)
         (pid, ) = set(found.workers) - {other}
         os.kill(pid, signal.SIGKILL)
-        # What it has taken off the queue when it is killed is lost
+        # Datagrams that the killed worker has taken off the queue are lost
         processes.WaitForEnd([pid])
         daemon.Ask(PING)
       delays = testutils.WaitFor(
@@ -562,7 +564,7 @@ class DeathTest(unittest.TestCase):
     """
     with testutils.Daemon(_Config(1), args=["--workers=1"]) as daemon:
       found = processes.Find(daemon)
-      # It may be about to be prepared, and not be used anyway
+      # The spare loader may be about to be prepared, and not be used anyway
       time.sleep(0.3)
       os.kill(found.spare, signal.SIGSTOP)
       daemon.WriteConfig(_Config(2))
@@ -582,7 +584,7 @@ class DeathTest(unittest.TestCase):
         daemon.WaitForSerial(serial)
         return processes.Find(daemon).loader == found.spare
 
-      # It is not used before it is prepared
+      # A spare loader is not used before it is prepared
       testutils.WaitFor(_IsUsed, "the spare loader serves")
 
   def testSpareGoesWithTheConfiguration(self):
@@ -595,7 +597,7 @@ class DeathTest(unittest.TestCase):
       processes.Find(daemon)
 
   def testSpareAfterHangup(self):
-    """It would know the old log.
+    """The old spare loader would write to the old log.
 
     """
     with testutils.Daemon(_Config(1)) as daemon:
@@ -642,8 +644,8 @@ class DeathTest(unittest.TestCase):
     seconds = time.monotonic() - started
     self.assertLess(seconds, testutils.Stretched(10 * END_GOAL))
     self.assertFalse(os.path.exists(daemon.pid_file))
-    # Its port is free for the next; "tree" may lack a process that was just
-    # being started
+    # The port is free for the next daemon; "tree" may lack a process that was
+    # just being started
     testutils.WaitFor(lambda: _IsFree(daemon.address, daemon.port),
                       "its port is free")
     return seconds

@@ -117,7 +117,7 @@ class _TestCase(unittest.TestCase):
 
     """
     text = data.decode("utf-8")
-    # Those of nftables are indented
+    # Lines of nftables are indented
     rest = {char for char in re.sub("(?m)^\t+", "", text)
             if not char.isprintable() and char != "\n"}
     self.assertEqual(rest, set(), "%s: %r" % (what, text[:2000]))

@@ -66,7 +66,7 @@ class LargeTest(unittest.TestCase):
         self.assertEqual(large.Answer(CONFIG, ""), TOO_LARGE)
 
   def testStatisticsDoNotWait(self):
-    """Whoever watches the daemon is answered whatever else it has to do.
+    """A request for statistics is answered whatever else the daemon has to do.
 
     """
     with testutils.Daemon(testutils.MakeConfig(),
@@ -83,10 +83,10 @@ class LargeTest(unittest.TestCase):
 
 
 class GreedyTest(unittest.TestCase):
-  """Whoever has the key asks for as much as goes into a request."""
+  """A client with the key asks for as much as goes into a request."""
 
   def testNothingTwice(self):
-    """What is small as long as nothing stands twice stays small."""
+    """An answer that is small as long as nothing stands twice stays small."""
     networks = {testutils.Uuid("1", 1): {
       "name": "net1", "uuid": testutils.Uuid("1", 1), "network": "10.1.0.0/16",
       "ext_reservations": "1" * 65536}}

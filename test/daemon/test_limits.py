@@ -117,7 +117,8 @@ class FloodTest(unittest.TestCase):
         for flood in floods:
           flood.Stop()
       worst = max(seconds for (_, seconds) in asked)
-      # What the kernel has dropped may be told a second later
+      # The daemon may learn a second later how many datagrams the kernel has
+      # dropped
       time.sleep(1.1)
       dropped = _Stats(daemon)["dropped"]
       print("%d datagrams sent, dropped: %s; 15 questions: at most %d tries,"
@@ -169,7 +170,8 @@ class FloodTest(unittest.TestCase):
         dropped = _Stats(daemon)["dropped"]
         return dropped["overflow"] and dropped["fourcc"] + dropped["overflow"]
 
-      # What the kernel has dropped may be told a second later
+      # The daemon may learn a second later how many datagrams the kernel has
+      # dropped
       testutils.WaitFor(lambda: _Counted() == 40000, "each is counted")
 
   @unittest.skipUnless(testutils.HasIpv6(), "there is no IPv6")
@@ -254,7 +256,7 @@ class PrivilegeTest(unittest.TestCase):
         target = os.readlink("/proc/%d/fd/%s" % (pid, fd))
         info = testutils.ReadFile("/proc/%d/fdinfo/%s" % (pid, fd)).decode()
       except FileNotFoundError:
-        # It was open for a moment only
+        # The file was open for a moment only
         continue
       self.assertNotIn(os.path.basename(target), ("config.data", "hmac.key"))
       (flags, ) = re.findall("(?m)^flags:\t([0-7]+)$", info)
@@ -278,7 +280,7 @@ class PrivilegeTest(unittest.TestCase):
           """).encode("ascii"))
       with testutils.Daemon(testutils.MakeConfig(),
                             env={"PYTHONPATH": directory}) as daemon:
-        # What the process makes that steps back
+        # A table is made by the process that lowers its priority
         query = {"what": "node", "fields": ["name"]}
         self.assertEqual(daemon.Answer(QUERY, query)[0], 0)
         self.assertEqual(daemon.Answer(STATS)[0], 0)

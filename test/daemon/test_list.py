@@ -73,7 +73,9 @@ class TestCalls(_TestCase):
     self.assertEqual(rows, [[_Name(i)] for i in range(1, 13)])
 
   def testTwice(self):
-    """What is asked twice is answered twice, though not by the daemon."""
+    """A name that is given twice is answered twice, though not by the daemon.
+
+    """
     rows = self.asker.List("instance", ["be/maxmem", "name", "name"],
                            names=["inst2", "inst1", "inst2"]).answer
     (one, two) = ([512 * i, _Name(i), _Name(i)] for i in (1, 2))
@@ -87,7 +89,7 @@ class TestCalls(_TestCase):
     self.assertEqual(rows, [[_Name(1), _Name(1)]])
 
   def testFilter(self):
-    """What the filter needs is fetched, and not returned.
+    """Fields that only the filter needs are fetched, and not returned.
 
     """
     rows = self.asker.List("instance", ["name"],
@@ -160,7 +162,7 @@ class TestCalls(_TestCase):
     self.assertEqual(reply.answer, reply.serial)
 
   def testManyNames(self):
-    """They do not fit one request, nor their rows one reply.
+    """The names do not fit one request, nor their rows one reply.
 
     """
     names = [_Name(i % 12 + 1) for i in range(5000)]
@@ -199,7 +201,7 @@ class TestLarge(unittest.TestCase):
 
 
 class TestBroken(unittest.TestCase):
-  """What is stored need not make sense to be looked at.
+  """Stored values need not make sense to be shown.
 
   """
   def testFormats(self):
@@ -224,7 +226,7 @@ class TestBroken(unittest.TestCase):
 
 
 class TestValuesInCsv(unittest.TestCase):
-  """They are for programs, in whatever language.
+  """Values in CSV are for programs, in whatever language.
 
   """
   def test(self):

@@ -69,7 +69,7 @@ _COMMANDS = [
                             "prometheus-sd", "nftables")],
   ]
 
-#: Those that have no --json, and what takes its place
+#: Words of commands that have no --json
 _WITHOUT_JSON = ("--nagios", "--csv", "--json-lines", "--dot")
 
 
@@ -292,7 +292,7 @@ class TestCalls(_TestCase):
           try:
             result = getattr(asker, name)(*arguments)
           except client.ErrorAnswer as err:
-            # That it says "error" is well-formed, and fresher
+            # A reply whose status is "error" is well-formed, and fresher
             self.assertIn(self.odd.peer, str(err), (name, number))
             continue
           except client.StaleAnswer:

@@ -26,7 +26,7 @@ _LINK = "many"
 _IPS = ["10.%d.%d.%d" % (i >> 16, i >> 8 & 255, i & 255)
         for i in range(100000)]
 
-#: What makes C{/instances} about 5 MB
+#: As many instances as make C{/instances} about 5 MB
 _INSTANCES = 8000
 
 

@@ -301,7 +301,7 @@ class _Tests:
     self.assertEqual((reply["status"], reply["answer"]), (OK, "x" * LONG))
     reply = self.daemon.Ask(10, "/long", rsalt=rsalt + "x")
     self.assertEqual((reply["status"], reply["answer"]), TOO_LARGE)
-    # That was about that salt only
+    # The limit was about that salt only
     reply = self.daemon.Ask(10, "/long", rsalt=rsalt)
     self.assertEqual(reply["status"], OK)
 
@@ -336,7 +336,7 @@ class _Tests:
       data = b""
       for number in range(first["parts"]):
         (size, reply) = self._AskPart(rtype, query, number)
-        # What any network carries in one piece
+        # A size that any network carries in one piece
         self.assertLessEqual(size, 1232)
         self.assertEqual((reply["status"], reply["part"], reply["parts"],
                           reply["sha256"]),
@@ -551,7 +551,7 @@ class TestConfigurations(unittest.TestCase):
         self.assertIsNone(early.Receive(timeout=0.3))
         daemon.WriteConfig(_Config())
         daemon.WaitForSerial(SERIAL)
-        # What came before is not answered afterwards
+        # Requests that came before are not answered afterwards
         self.assertIsNone(early.Receive(timeout=0))
         self.assertEqual(early.Answer(0), (OK, 3000000))
 
@@ -566,7 +566,7 @@ class TestConfigurations(unittest.TestCase):
             self.assertIsNone(asker.AskRaw(
               testutils.PackMessage(KEY, MakeMessage(0)), timeout=0.3))
           except ConnectionRefusedError:
-            # It does not listen yet
+            # The daemon does not listen yet
             pass
         daemon.WriteConfig(_Config())
         daemon.WaitForSerial(SERIAL)

@@ -266,7 +266,7 @@ class TestPage(unittest.TestCase):
                      sorted(protocol.ALL_REQUESTS))
 
   def testSigned(self):
-    """What is signed in the first example.
+    """The signed text of the first example.
 
     """
     (size, text) = _SIGNED_RE.search(_Words(self.page)).groups()

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What doc/protocol.rst says of clients and daemons is what ours do.
+"""Our client and daemon do what doc/protocol.rst says of clients and daemons.
 
 The page has numbers of this project's client, and names the questions that a
 small daemon has to answer. Here candidates that a test makes count what the

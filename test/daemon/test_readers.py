@@ -38,7 +38,7 @@ def _Config(**kwargs):
 
 
 class TestRights(unittest.TestCase):
-  """What the key of each label is answered, and what it is not."""
+  """The answers to the key of each label, and the refusals."""
 
   @classmethod
   def setUpClass(cls):
@@ -105,7 +105,7 @@ class TestRights(unittest.TestCase):
                        NOT_PERMITTED)
 
   def testSilence(self):
-    """What is no label, or is signed with something else."""
+    """A wrong label, or a signature with something else."""
     message = testutils.MakeMessage(PING)
     salt = "%d" % time.time()
     bad = ["", "a", "a:ping", "a:stats,ping:never", "a:all:20200230", "\xe4",
@@ -204,7 +204,7 @@ class TestFlood(unittest.TestCase):
       yield (b"a%d:%s:never" % (number, what[number % len(what)])).join(head)
 
   def testForgedLabels(self):
-    """They take no memory, write no log and starve nobody."""
+    """Forged labels take no memory, write no log and starve nobody."""
     forged = self._Forged()
     with testutils.Daemon(_Config(), args=["--workers=1", "-d"]) as daemon:
       (worker, ) = processes.Find(daemon, 1).workers

@@ -4,11 +4,11 @@
 
 """Each command in doc/recipes.rst runs as it stands there, one by one.
 
-They write to /etc, ask the resolver and change the packet filter. So they run
-in namespaces: with a copy of /etc, a network of their own and their own
-daemons, ganeti-confd and dnsmasq. L{Inside} is what runs there. The one program
-that is not the real one is systemctl, since there is no systemd: it restarts
-dnsmasq, and writes down what it was told.
+The commands write to /etc, ask the resolver and change the packet filter. So
+they run in namespaces: with a copy of /etc, a network of their own and their
+own daemons, ganeti-confd and dnsmasq. L{Inside} is what runs there. The one
+program that is not the real one is systemctl, since there is no systemd: it
+restarts dnsmasq, and writes down what it was told.
 
 """
 
@@ -94,7 +94,7 @@ def _Unit():
 
 
 class _Sandbox:
-  """What is there in the namespaces.
+  """The world in the namespaces.
 
   """
   def __init__(self, directory, daemon):
@@ -138,7 +138,7 @@ class _Sandbox:
     """Runs dnsmasq as a service, which is started again when it has ended.
 
     """
-    # It stays root, as there is nobody else in this namespace
+    # The program stays root, as this namespace has no other user
     line = ("while :; do dnsmasq --no-daemon --conf-dir=/etc/dnsmasq.d"
             " --no-resolv --log-facility=/dev/null & echo $! >%s; wait;"
             " sleep 0.1; done" % self._pid)
@@ -165,7 +165,7 @@ def _Check(sandbox, command, output):
       for line in output)
   results = []
   try:
-    # Who answers may have to read a file first
+    # The answering process may have to read a file first
     testutils.WaitFor(_Try, command)
   except AssertionError:
     raise AssertionError("%s: %s, expected %s" %
@@ -232,7 +232,8 @@ def Inside():
         told = log.read().splitlines()
       assert told == ["restart dnsmasq", "daemon-reload",
                       "enable --now confd-export", "reload dnsmasq"], told
-      # It has been told of two files that the page writes after another
+      # dnsmasq has been told of two files that the page writes one after the
+      # other
       sandbox.Run("confd-client export dnsmasq -o /etc/dnsmasq.d/ganeti.conf")
       _CheckUnit(sandbox, daemon)
       print(count)

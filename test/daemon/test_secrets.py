@@ -29,7 +29,7 @@ from testutils import Uuid
 from testutils import QUERY, STATS, WAIT
 
 
-#: What every secret has in it; behind that stands which one it is
+#: The beginning of every secret; behind that stands which one it is
 MARK = "t0p-s3cret-"
 
 #: To see that looking finds what is there
@@ -151,7 +151,7 @@ class SecretsTest(unittest.TestCase):
     reply = self._Ask(rtype, query, part=0)
     for number in range(1, reply.get("parts", 0)):
       self._Ask(rtype, query, part=number)
-    # What is none
+    # Parts that do not exist
     self._Ask(rtype, query, part=reply.get("parts", 0))
     self._Ask(rtype, query, part="x")
 

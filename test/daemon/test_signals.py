@@ -207,7 +207,7 @@ class SyslogTest(unittest.TestCase):
 
 
 class CountersTest(unittest.TestCase):
-  """What was asked is counted exactly, whoever counted it.
+  """Requests are counted exactly, whichever process counts them.
 
   """
   def _Ask(self, asker, daemon):
@@ -282,7 +282,7 @@ class CountersTest(unittest.TestCase):
         for serial in (2, 3, 4, 5):
           for (name, number) in self._Ask(asker, daemon).items():
             expected[name] = expected.get(name, 0) + number
-          # What was sent may still wait to be looked at
+          # Datagrams that were sent may still wait in the queue
           testutils.WaitFor(
             lambda: (self._Counters(daemon)["dropped size"] -
                      before["dropped size"] == expected["dropped size"]),

@@ -85,7 +85,7 @@ class StderrTest(unittest.TestCase):
 
   @unittest.skipUnless(os.geteuid() == 0, "must be root to be another user")
   def testPipeOfAnotherUser(self):
-    # It cannot be opened anew
+    # The log cannot be opened anew
     self._CheckPipe(True)
 
   def testSocket(self):

@@ -165,7 +165,7 @@ class ErrorTest(_StartTest):
     self.assertEqual(code, 1)
     self.assertIn("Address already in use", err)
     self.assertFalse(os.path.exists(other))
-    # That did the first one no harm
+    # The second start did the first daemon no harm
     self.assertEqual(self._Pid(), self.daemon.proc.pid)
     self.daemon.Ask(PING)
     self.daemon.Stop()
@@ -241,7 +241,7 @@ class DetachTest(_StartTest):
     self._StopDetached()
 
   def testPidFile(self):
-    # What a crash of the machine left
+    # Files that a crash of the machine left
     testutils.WriteFile(self.daemon.pid_file, b"1234567890\n")
     (code, _, _) = self._Run(*self._Args())
     self.assertEqual(code, 0)

@@ -125,7 +125,7 @@ class StuckTest(unittest.TestCase):
       self.assertEqual(sock.recv(100), b"WATCHDOG=1")
 
   def testWatchdogBesideABrokenConfiguration(self):
-    """What serves is asked, with the key that it serves with.
+    """The serving generation is asked, with the key that it serves with.
 
     """
     with _Watched(_Config(1)) as (daemon, sock):
@@ -142,7 +142,7 @@ class StuckTest(unittest.TestCase):
 
 class NameTest(unittest.TestCase):
   def testKillByName(self):
-    """What "pkill -9 ganeti-confd" does, to this daemon alone.
+    """The effect of "pkill -9 ganeti-confd", on this daemon alone.
 
     """
     daemon = testutils.Daemon(_Config(1), args=["--workers=2"])
@@ -216,7 +216,7 @@ class MemoryTest(unittest.TestCase):
 
   """
   def testWhatServesStays(self):
-    # What serves is larger than what loads, by the time that memory runs out
+    # The serving loader is larger than the loading one when memory runs out
     group = adversity.MemoryGroup()
     self.addCleanup(group.Remove)
     daemon = testutils.Daemon(_Config(1, 20000), args=["--workers=2"])
@@ -240,8 +240,8 @@ class MemoryTest(unittest.TestCase):
     self.assertEqual(now.loader, found.loader)
     # One may have gone by itself, after a quiet time
     self.assertLessEqual(set(now.workers), set(found.workers))
-    # That for large answers counts as a worker. The kernel may kill it, too, if
-    # what the one that loads has had is not free yet.
+    # The process for large answers counts as a worker. The kernel may kill it,
+    # too, if the memory of the killed loader is not free yet.
     self.assertEqual(daemon.Answer(STATS)[1]["restarts"]["generations"], 0)
     # Said once, however often it is tried
     log = daemon.Log()

@@ -65,7 +65,7 @@ def _Lists():
     elif line.startswith("    ") and not line.strip().startswith("#"):
       current.append(line.strip())
     elif line.startswith("#"):
-      # What the kernel knows and no list has
+      # Calls that the kernel knows and no list has
       current = []
   return lists
 
@@ -139,7 +139,7 @@ class FilterTest(unittest.TestCase):
                         found.keeper, "the keeper is replaced")
       (worker, _) = processes.Find(daemon, 2).workers
       os.kill(worker, 9)
-      # What it has taken off the queue when it is killed is lost
+      # Datagrams that the killed worker has taken off the queue are lost
       processes.WaitForEnd([worker])
       testutils.WaitFor(
         lambda: daemon.Answer(65)[1]["restarts"]["workers"] == 1,

@@ -132,7 +132,7 @@ class TestOwn(_Test):
       self.assertEqual(self._Check(), [])
 
   def testWellAfterChange(self):
-    """What has just changed is no fault.
+    """A change a moment ago is no fault.
 
     """
     self.daemon.Start()
@@ -187,7 +187,7 @@ class TestOwn(_Test):
 
     """
     self.daemon.Start()
-    # What does not notice changes of the file
+    # A daemon that does not notice changes of the file
     self.daemon.proc.send_signal(signal.SIGSTOP)
     self.addCleanup(self.daemon.proc.send_signal, signal.SIGCONT)
     self.assertEqual(self._Check(), [])
@@ -216,7 +216,7 @@ class TestOwn(_Test):
     self.assertIn("ganeti-confd answers from another configuration", fault)
 
   def testSilentOnce(self):
-    """Who answers when asked once more is not silent.
+    """A daemon that answers when asked once more is not silent.
 
     """
     self.daemon.Start()
@@ -325,7 +325,7 @@ class TestOthers(_Test):
                     SERIAL, self._Check())
 
   def testLate(self):
-    """Who is late and then is not, is well.
+    """A daemon that is late only for a while is well.
 
     """
     serials = [SERIAL - 1, SERIAL - 1]
@@ -394,7 +394,7 @@ class TestOthers(_Test):
 
 
 class TestMain(unittest.TestCase):
-  """What Ganeti sees of it.
+  """The output as Ganeti shows it.
 
   """
   def _Run(self, check):

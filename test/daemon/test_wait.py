@@ -102,7 +102,7 @@ class _Test(unittest.TestCase):
 
 class WaitTest(_Test):
   def testAtOnce(self):
-    """Whoever knows another serial number, or asks wrongly."""
+    """A client with another serial, or with a wrong question, does not wait."""
     for serial in (99, 101, -1, 10 ** 40):
       self.assertEqual(self.daemon.Answer(WAIT, {"serial": serial,
                                                  "seconds": LONG}), (0, 100))
@@ -133,7 +133,7 @@ class WaitTest(_Test):
     self.assertEqual(stats["queries"]["wait"], 2)
 
   def testChanges(self):
-    """Who asks again after each reply sees each configuration."""
+    """A client that asks again after each reply sees each configuration."""
     askers = [self._Asker("127.0.0.%d" % number) for number in range(2, 8)]
     for serial in (100, 101, 102):
       for (number, asker) in enumerate(askers):
@@ -201,7 +201,7 @@ class CopiesTest(_Test):
     self.assertTrue(self._IsLeftOut(thief))
 
   def testRenewed(self):
-    """Who asks again with the time again is kept once.
+    """A question that is sent again with the current time is kept once.
 
     An older copy does not bring back what was.
 
@@ -231,7 +231,7 @@ class CopiesTest(_Test):
       tries = itertools.count()
 
       def _Ask(asker=asker, tries=tries, number=number):
-        # Those that the loader had no time for are asked again
+        # Questions that the loader had no time for are asked again
         later = next(tries)
         for name in range(MAX_OF_ADDRESS):
           asker.Send(self._Request("%d/%d" % (number, name), later=later))
@@ -264,7 +264,7 @@ class CopiesTest(_Test):
 
 
 class EndTest(_Test):
-  """What becomes of kept questions when something else ends."""
+  """The fate of kept questions when something else ends."""
 
   def testStop(self):
     askers = [self._Asker() for _ in range(20)]
@@ -299,7 +299,7 @@ class EndTest(_Test):
     self.assertEqual(self._Told(asker), ("a", 0, 100, 100))
 
   def testWorkersComeAndGo(self):
-    """It does not matter which worker has taken it, or whether it is there."""
+    """The worker that took the question does not matter."""
     asker = self._Asker()
     asker.Send(self._Request("a"))
     self._AwaitKept(1)
@@ -312,7 +312,7 @@ class EndTest(_Test):
     self.assertEqual(self._Told(asker), ("a", 0, 100, 100))
 
   def testKey(self):
-    """Who has the old key gets nothing more."""
+    """A client with the old key gets no further reply."""
     asker = self._Asker()
     asker.Send(self._Request("a"))
     self._AwaitKept(1)

@@ -70,7 +70,7 @@ def _Keeping(function):
 def Main():
   signal.signal(signal.SIGPROF, _Interrupt)
   function = _Keeping(targets.TARGETS[sys.argv[1]])
-  # What a target keeps is made before memory is watched
+  # Data that a target keeps are made before memory is watched
   for data in targets.Seeds(sys.argv[1]):
     function(data)
   # By this the fuzzer starts itself when it merges

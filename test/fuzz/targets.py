@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is fuzzed: functions of bytes that raise where a promise is broken.
+"""Targets of fuzzing: functions of bytes that raise where a promise is broken.
 
 Each of L{TARGETS} takes any bytes at all. What it raises is a finding; so is an
 input that takes long. L{Seeds} gives a fuzzer something to begin with,
@@ -52,7 +52,7 @@ NOW = 1700000000
 
 _CORPUS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "corpus")
 
-#: What JSON, the protocol, configurations and filters are made of
+#: Tokens of JSON, the protocol, configurations and filters
 TOKENS = [
   "plj0", "{\"msg\": \"", "\", \"salt\": \"", "\", \"hmac\": \"", "1700000000",
   "{\"protocol\": 1, \"type\": ", ", \"query\": ", ", \"rsalt\": \"x\"",
@@ -208,7 +208,7 @@ class _Setup:
 def _Raise(*_, **__):
   """In the place of logging a programming error.
 
-  What is nested so deeply that it can just be read is no such error.
+  A value nested so deeply that it can just be read is no such error.
 
   """
   try:
@@ -294,7 +294,7 @@ def Requests(data):
   """The dispatcher: what is signed gets a reply, whatever it says.
 
   An "m" before it makes the rest a message, a "k" a label, a line feed and a
-  message. Else the first byte says which type of request it is, the second
+  message. Otherwise the first byte says which type of request it is, the second
   which part is wanted, and the rest is the query, as JSON if it is any, else a
   text.
 
@@ -358,7 +358,7 @@ def _CheckAnswer(message, request, text):
 def _AskAsReader(responders, label, text):
   """Asks with the key for a label.
 
-  What is permitted gets the answer that the cluster's key gets.
+  Permitted questions get the answer that the cluster's key gets.
 
   """
   try:
@@ -550,7 +550,7 @@ def Fetched(data):
       request = wire.ParseRequest(datagram, KEY, NOW)
       asked = run.Salts().get(request.rsalt)
       if asked is None:
-        # It has begun again
+        # The operation has begun again
         continue
       what = data[used] if used < len(data) else 0
       used += 1
@@ -642,7 +642,7 @@ def Filters(data):
   text = data.decode("utf-8", "replace")
   filters.IsFilter(text)
   filters.IsGlob(text)
-  # What is tried in many ways may take as long as there are ways
+  # An input that is tried in many ways may take as long as there are ways
   if len(text) > 200:
     return
   try:

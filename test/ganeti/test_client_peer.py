@@ -101,7 +101,7 @@ class TestCommand(unittest.TestCase):
     self.assertIn("Instance IP to node IP query: OK", output)
 
   def testStatus(self):
-    """It is asked for the configuration's serial by name.
+    """The packaged daemon is asked for the serial by its JSON pointer.
 
     """
     (_, output, _) = _Run("--no-headers", "-t", "2", "status")
@@ -152,12 +152,12 @@ class TestCalls(unittest.TestCase):
         reply = asker.Config("/cluster/cluster_name")
         self.assertEqual(reply.answer, "new.example.com")
       self.assertEqual(reply.serial, config["serial_no"])
-      # What is too large for the packaged one comes from ours
+      # Our daemon gives answers that are too large for the packaged one
       (primary, _) = asker.NodeInstances(grow.CROWDED_NODE).answer
       self.assertGreaterEqual(len(primary), grow.CROWD)
 
   def testWithoutConfiguration(self):
-    """It says so in an error with a text, which never wins.
+    """A daemon without a configuration says so in an error, which never wins.
 
     """
     with testutils.Daemon(CONFIG_DATA, key=KEY) as ours:
@@ -290,7 +290,7 @@ class TestTurns(unittest.TestCase):
         self.assertEqual(confd.MasterNode().serial, self.serial)
 
   def testFollowing(self):
-    """What has changed while the daemons were replaced is told.
+    """Changes while the daemons were replaced are told.
 
     """
     seen = []
@@ -373,7 +373,7 @@ class TestExample(unittest.TestCase):
                            (status, json.dumps(answer)))
 
   def testBothDaemons(self):
-    """This project's daemon has the higher serial, and the last word.
+    """Our daemon has the higher serial, and the last word.
 
     """
     config = dict(CONFIG_DATA, cluster=dict(CONFIG_DATA["cluster"],

@@ -4,7 +4,7 @@
 
 """Ganeti's own unit tests of the confd client pass with ours.
 
-They are part of Debian's package ganeti-testsuite. All of C{ganeti} is
+The tests are part of Debian's package ganeti-testsuite. All of C{ganeti} is
 Debian's there, but C{ganeti.confd} is this project's.
 
 """

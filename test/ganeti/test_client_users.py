@@ -4,8 +4,9 @@
 
 """Code of Ganeti that uses the confd client runs with ours in its place.
 
-That is C{gnt-node list-drbd}, the watcher's node maintenance and burnin, each
-of Debian's package, all of C{ganeti} but C{ganeti.confd} being Debian's.
+The programs are C{gnt-node list-drbd}, the watcher's node maintenance and
+burnin, each of Debian's package, all of C{ganeti} but C{ganeti.confd} being
+Debian's.
 
 """
 

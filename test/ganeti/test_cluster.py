@@ -142,7 +142,7 @@ class TestNodes(unittest.TestCase):
                        "")
 
   def testFilesAreItsOwn(self):
-    """What a node writes is seen by nobody else, the package database too.
+    """A node's files, the package database too, are seen by that node only.
 
     """
     for directory in ("/var/lib/dpkg", "/usr/sbin", "/etc", "/srv", "/root",

@@ -21,7 +21,7 @@ from cluster import ours
 
 _DATA_DIR = "/var/lib/ganeti"
 
-#: What an installation configured with Debian's users would do
+#: The command of an installation configured with Debian's users
 _INSTALL = r"""
 set -e
 d=/usr/local/lib/confd-test
@@ -159,7 +159,7 @@ class DaemonUtilTest(unittest.TestCase):
     self._Kill()
     NODE.Run(ours.DAEMON_UTIL, "start-all")
     self._CheckRuns()
-    # It went on to those that come after it
+    # daemon-util went on to the daemons that come after confd
     for name in ("ganeti-wconfd", "ganeti-luxid"):
       NODE.Run(ours.DAEMON_UTIL, "check", name)
     NODE.Run("gnt-cluster", "info")

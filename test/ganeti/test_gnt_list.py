@@ -231,7 +231,7 @@ class TestCluster(unittest.TestCase):
       expected[kind] = (fields, result.stdout)
     self.node1.Run("/usr/lib/ganeti/daemon-util", "stop-all", check=False)
     self.addCleanup(self.clu.StartDaemons)
-    # It would try for half a minute
+    # The client would try for half a minute
     self.assertNotEqual(self.node1.Run("timeout", "2", "gnt-instance", "list",
                                        check=False).returncode, 0)
     for (kind, (fields, theirs)) in expected.items():

@@ -26,7 +26,7 @@ from cluster import shared
 
 OK = 0
 
-#: What each type of request may be asked, in Ganeti's own ways
+#: Questions of each type of request, in Ganeti's own ways
 REQUESTS = [
   (PING, None),
   (NODE_ROLE, "node1.example.com"),
@@ -59,7 +59,7 @@ ROOT = "/tmp/grown"
 
 DRBD_STATUS = "/tmp/proc-drbd"
 
-#: What DRBD 8.3 would say on node 1
+#: The output of DRBD 8.3 on node 1
 DRBD_STATUS_TEXT = b"""\
 version: 8.3.11 (api:88/proto:86-96)
 srcversion: 0123456789ABCDEF01234567\x20
@@ -195,7 +195,7 @@ class TestPythonClient(unittest.TestCase):
 
 
 class TestOnNodes(unittest.TestCase):
-  """What runs on a cluster's nodes, with our daemon in place of Debian's.
+  """Commands on a cluster's nodes, with our daemon in place of Debian's.
 
   The commands run twice, before our daemon and before Debian's. The daemon of
   each node serves the grown configuration.
@@ -364,7 +364,7 @@ class TestOnNodes(unittest.TestCase):
   def testDrbdCollector(self):
     """The collector of DRBD's status learns whose disks they are.
 
-    It is written in Haskell, and asks for NODE_DRBD.
+    The collector is written in Haskell, and asks for NODE_DRBD.
 
     """
     ours = self._Report("collector drbd")
@@ -377,8 +377,8 @@ class TestOnNodes(unittest.TestCase):
   def testXenCollector(self):
     """The collector of instances' status learns which ones should run.
 
-    It is written in Haskell too, asks for NODE_INSTANCES, and reads whole
-    instances strictly. With the address given, and without.
+    The collector is written in Haskell too, asks for NODE_INSTANCES, and reads
+    whole instances strictly. With the address given, and without.
 
     """
     for command in ("collector xen", "collector xen with address"):

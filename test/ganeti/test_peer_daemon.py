@@ -43,7 +43,7 @@ DEBIAN_MAX_REQUEST = 4096
 
 REDACTED = "<redacted>"
 
-#: What rounding may do to a time in seconds
+#: Largest error of rounding a time (seconds)
 TIME_DEVIATION = 2e-6
 
 #: Made by L{setUpModule}
@@ -258,7 +258,7 @@ class _PeerTestCase(unittest.TestCase):
 
 
 class TestSame(_PeerTestCase):
-  """What both answer alike.
+  """Requests that both answer alike.
 
   """
   def testPing(self):
@@ -873,7 +873,7 @@ class TestDifferences(_PeerTestCase):
     self.assertTrue(OURS.IsIgnored(testutils.PackMessage(KEY, message)))
 
   def testSilence(self):
-    """What is no request to either of them.
+    """Datagrams that are no requests to either of them.
 
     """
     def _Pack(salt=None, key=KEY, **extra):

@@ -29,8 +29,8 @@ MODULEDIR = os.path.join(BUILDDIR, "modules")
 #: All modules lay in confd/ itself
 _LAST_FLAT = "28ff476"
 
-#: Commands that make directories writable in a private mount namespace, and
-#: the rest of the system stay as it is. What was written is in /run/upper.
+#: Commands that make directories writable in a private mount namespace, and the
+#: rest of the system stay as it is. Changes are written to /run/upper.
 _OVERLAY = """
 set -e
 # "set -e" does not end the script for "! command"

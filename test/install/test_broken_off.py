@@ -32,7 +32,8 @@ import buildutils
 
 _AUTOTOOLS = os.path.join(buildutils.SRCDIR, "autotools")
 
-#: What Python tells an audit hook before it changes files or has others do so
+#: Events that Python reports to an audit hook before it changes files or has
+#: others do so
 _STEPS = frozenset(["os.mkdir", "os.remove", "os.rename", "os.rmdir",
                     "subprocess.Popen"])
 
@@ -247,7 +248,7 @@ class TestEachStep(_Test):
                 self.assertIn("ganeti-confd authors", stream.read(), where)
         self._CheckEqual(ganeti.State(), wanted, where)
         shutil.rmtree(ganeti.root)
-    # Else it was not what was meant to be tested
+    # Otherwise the run tested something else
     self.assertGreater(steps, 20)
 
   def testInstall(self):
@@ -310,7 +311,7 @@ class TestCare(_Test):
     return process
 
   def testPackageManagerRuns(self):
-    """It is waited for, but not for ever.
+    """The lock is waited for, but not for ever.
 
     """
     before = self.ganeti.State()

@@ -15,11 +15,11 @@ import unittest
 import buildutils
 
 
-#: What a test module has that may need something that make makes: programs of
+#: Texts of a test module that may need something that make makes: programs of
 #: its own, or the place of such a thing
 _NEEDS_PLACES_RE = re.compile("subprocess|BUILDDIR|MODULEDIR|completing")
 
-#: What only a built tree has
+#: Files that only a built tree has
 _NEEDS_MAKE = "the completion has not been made: make"
 
 
@@ -48,8 +48,8 @@ class TestCheckout(unittest.TestCase):
   def testNose2(self):
     before = self._Files()
     nose2 = [buildutils.PYTHON, "-m", "nose2", "-v", "-s", "test/unit"]
-    # Collecting imports all; whatever is imported is found then. What else may
-    # be missing is for the modules that start programs.
+    # Collecting imports all; whatever is imported is found then. Other missing
+    # files are for the modules that start programs.
     output = buildutils.Run(nose2 + ["--plugin", "nose2.plugins.collect",
                                      "--collect-only"], cwd=self.tree)
     self.assertGreater(len(re.findall(r"(?m)^test\w+ \(", output)), 600)

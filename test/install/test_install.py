@@ -4,8 +4,8 @@
 
 """Tests of C{make install} and C{make uninstall}.
 
-Those that do not use DESTDIR run in a mount namespace of their own, with an
-overlay over /usr and /opt.
+Tests without DESTDIR run in a mount namespace of their own, with an overlay
+over /usr and /opt.
 
 """
 

@@ -29,7 +29,7 @@ tree() {
     /usr/lib/ganeti /usr/lib/python3/dist-packages /usr/sbin /usr/bin \
     /usr/share/man/man8 /etc/ganeti /etc/default
 }
-# What was compiled again is as old as that; and others may install packages
+# Files compiled again are as old as that; and others may install packages
 same() {
   tree compare | grep -e ganeti -e confd |
     grep -v '\\.pyc: was \\[.*\\], is \\[' >/run/different || :
@@ -114,7 +114,7 @@ class TestPackages(unittest.TestCase):
              for name in _Contents(path)
              if name.startswith("usr/share/doc/") and "/examples/" in name]
     examples = os.listdir(os.path.join(buildutils.SRCDIR, "doc", "examples"))
-    # That for the exporter is the package's own unit
+    # The unit for the exporter is the package's own
     examples.remove("confd-exporter.service")
     self.assertEqual(sorted(files),
                      sorted(name.removesuffix(".in") for name in examples))
@@ -132,7 +132,7 @@ class TestPackages(unittest.TestCase):
       prefix = "usr/share/ganeti/%s/ganeti/" % i
       self.assertEqual({name[len(prefix):] for name in files
                         if name.startswith(prefix)}, modules, i)
-    # Whoever diverts what is there has to have diverted all of this
+    # All of these have to be diverted
     preinst = buildutils.Run(["dpkg-deb", "-I", self.packages[_NODE],
                               "preinst"])
     expected = [name for name in files if name.startswith("usr/share/ganeti/")]
@@ -182,7 +182,7 @@ Description: a part of ganeti" >/run/theirs/DEBIAN/control
       runs ganeti-confd
       tree save
       Dpkg -i $client $node
-      # It has taken the place of the one that ran
+      # The new process has taken the place of the one that ran
       runs python3*
       first=$(pid)
       confd-client -a 127.0.0.1 ping
@@ -246,7 +246,7 @@ SHIM
         (timeout 300 dpkg --force-unsafe-io "$@" >/run/dpkg 2>&1 </dev/null) ||
           rc=$?
         test $rc = 137 || { cat /run/dpkg; exit 1; }
-        # Its lock goes with its process
+        # The lock goes with its process
         while pgrep -x dpkg >/dev/null; do sleep 0.1; done
       }
       Is() { test "$(dpkg-query -W -f '${db:Status-Status}' $name)" = "$1"; }
@@ -255,7 +255,7 @@ SHIM
       tree save
 
       for i in installed upgraded; do
-        # It is asked just before the daemon is restarted
+        # The hook is asked just before the daemon is restarted
         Policy kill -KILL 0
         Killed -i $node
         Policy exit 0
@@ -302,7 +302,7 @@ SHIM
       """)
 
   def testRefusedUpgrade(self):
-    """What the newer version has diverted until it failed is brought back.
+    """Diversions of a newer version that failed are undone.
 
     """
     self._Run("""

@@ -235,7 +235,7 @@ class TestPip(unittest.TestCase):
               if name.startswith("ganeti/confd/") and name.endswith(".py")}
     packed = {name.rpartition(".__init__")[0] or name for name in packed}
     self.assertEqual(packed, needed, "see setup.py")
-    # What is beside the modules in a build tree is in the wheel, too
+    # Files beside the modules in a build tree are in the wheel, too
     self.assertEqual(
       {name for name in files
        if name.startswith("ganeti/") and not name.endswith(".py")},
@@ -268,7 +268,7 @@ class TestPip(unittest.TestCase):
     self.assertEqual([os.path.realpath(name) for name in output.split()],
                      [ganeti + "/ganeti/utils/__init__.py",
                       ganeti + "/ganeti/confd/client.py"])
-    # Its programs, started from where that Python comes first
+    # The wheel's programs, started from where that Python comes first
     output = buildutils.Run(
       ["gnt-cluster", "--version"],
       env={"PATH": "%s/bin:/usr/sbin:/usr/bin:/sbin:/bin" % self.venv})

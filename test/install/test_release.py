@@ -105,7 +105,7 @@ class TestRelease(unittest.TestCase):
     self.assertIn("release: %s is not empty\n" % self.dist, output)
 
   def testNoKey(self):
-    """That the tag cannot be signed is found before all that takes long.
+    """A tag that cannot be signed is found before all that takes long.
 
     """
     (exit_code, output) = buildutils.Try(

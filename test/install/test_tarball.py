@@ -16,7 +16,7 @@ import buildutils
 
 
 class TestTarball(unittest.TestCase):
-  """What is in it.
+  """The contents of the tarball.
 
   """
   @classmethod
@@ -45,7 +45,8 @@ class TestTarball(unittest.TestCase):
                      "not listed in Makefile.am")
 
   def testHasNothingElse(self):
-    # What autogen.sh and make have made for those who build from it
+    # Files that autogen.sh and make have made for those who build from the
+    # tarball
     made = set(["configure", "Makefile.in", "aclocal.m4",
                 "autotools/install-sh", "autotools/missing",
                 "doc/ganeti-confd.8", "doc/confd-client.1",
@@ -56,7 +57,7 @@ class TestTarball(unittest.TestCase):
 
 
 class TestBuild(unittest.TestCase):
-  """What is built from it.
+  """Builds from the tarball.
 
   """
   def setUp(self):
@@ -142,11 +143,11 @@ class TestBuild(unittest.TestCase):
               encoding="utf-8") as fd:
       self.assertIn(".SH SYNOPSIS", fd.read())
 
-  # What "make distcheck" runs of the tests when it is called here. By hand it
-  # runs all of "make check"; here these suites have jobs of their own, from the
-  # tree that the tarball is made of (TestTarball: it has the same files). What
-  # is left to see is that tests, and the daemon with all its processes, can run
-  # in such a place.
+  # Suites that "make distcheck" runs when it is called here. By hand it runs
+  # all of "make check"; here these suites have jobs of their own, from the tree
+  # that the tarball is made of (TestTarball: it has the same files). What is
+  # left to see is that tests, and the daemon with all its processes, can run in
+  # such a place.
   _SUITES = "SUITES=test/unit/test_wire.py test/daemon/test_systemd.py"
 
   def testDistcheckAsNobody(self):

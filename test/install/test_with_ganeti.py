@@ -19,7 +19,7 @@ import buildutils
 GANETI_LINK = "/usr/share/ganeti/default"
 GANETI_DIR = os.path.realpath(GANETI_LINK)
 
-#: What daemon-util runs, and the file that this is
+#: The program that daemon-util runs, and the file behind that link
 SBIN_CONFD = "/usr/sbin/ganeti-confd"
 CONFD = os.path.realpath(SBIN_CONFD)
 
@@ -241,8 +241,8 @@ class TestBuildTree(_Test):
                      self.srcdir + "/lib/errors.py")
 
   def testSuites(self):
-    # What has to do with Ganeti's modules; all tests can run so
-    # In a network of its own, where all ports are free
+    # All tests can run so; these are about Ganeti's modules. In a network of its
+    # own all ports are free.
     output = buildutils.Run(
       ["unshare", "--net", "sh", "-c", "ip link set lo up; exec make -s check"
        " SUITES='test_client_callback test_client_quorum"
@@ -286,7 +286,7 @@ class TestInstall(_Test):
       %(confd)s --version
       /usr/bin/python3 -B /opt/import
       cat $site/ganeti-confd.pth
-      # What Debian has beside it
+      # Debian's files beside it
       test -L %(confd)s
       dpkg --verify ganeti ganeti-3.0 ganeti-haskell-3.0
       fails grep -r %(workdir)s $(sed -n 's/^file //p' \
@@ -402,7 +402,7 @@ class TestInstall(_Test):
 
 
 class TestCare(_Test):
-  """What may go wrong."""
+  """Possible failures."""
 
   def testBrokenOff(self):
     # The n-th diversion fails, or breaks off between its two halves
@@ -484,7 +484,7 @@ SHIM
     self.assertIn("%s is diverted already" % CONFD, output)
 
   def testAddedModule(self):
-    # What somebody else has put there comes back too
+    # A file that somebody else has put there comes back too
     self._Run("""
       echo '# theirs' >%(dir)s/ganeti/confd/server.py
       mkdir -p /etc/ganeti/hooks

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What happens to a daemon while it is under load.
+"""Faults that happen to a daemon under load.
 
 Each fault is a generator: it does something, says how many seconds it has to
 wait by yielding them, and goes on. All run in one thread. The configuration and
@@ -138,7 +138,7 @@ class Faults:
       generator.close()
     self._running = {}
 
-  # What goes on all the time
+  # Changes that go on all the time
 
   def _ChangeConfig(self):
     while True:
@@ -269,7 +269,7 @@ class Faults:
     try:
       os.kill(pid, signum)
     except ProcessLookupError:
-      # It went by itself, with its generation
+      # The process ended by itself, with its generation
       return False
     return True
 
@@ -377,7 +377,7 @@ class Faults:
           self.problems.append("memory did not run out")
           break
         yield _LOOK
-      # What served is what serves
+      # The same generation still serves
       if not processes.IsAlive(loader):
         self.problems.append("what served was killed for want of memory")
       self._WriteConfig()

@@ -75,7 +75,8 @@ _FOLLOWERS = 3
 #: Seconds that a client takes to see that the key has changed
 _KEY_INTERVAL = 0.1
 
-#: What may be more in the last third than in the first: a part, and bytes
+#: How much more there may be in the last third than in the first: a part, and
+#: bytes
 _GROWTH = (0.1, 8 << 20)
 
 #: How exactly latencies are known (seconds)
@@ -390,8 +391,8 @@ class _LibraryClient:
     self.counts["library answered"] += 1
 
 
-#: What is captured: type, query and part; a short answer that is known at once
-#: has no limit
+#: Captured requests: type, query and part; type, query and part; a short answer
+#: that is known at once has no limit
 _UNLIMITED = [
   (_PING, None, testutils.MISSING),
   (_ROLE, "node5", testutils.MISSING),
@@ -489,7 +490,7 @@ class _Captor:
 
 
 def _RunClient(client, seconds, pipe):
-  """What a client's process does.
+  """The main function of a client's process.
 
   """
   try:
@@ -681,8 +682,8 @@ def _Unaccounted(figures):
       ("generations replaced", died, died + either),
       ("loads failed", too_large,
        no_memory + figures["changed while read"] + either),
-      # What finishes is not replaced. The kernel may kill the process for large
-      # answers, too, if what the loader had is not free yet.
+      # A finishing generation is not replaced. The kernel may kill the process
+      # for large answers, too, if what the loader had is not free yet.
       ("workers replaced", 0,
        figures["workers killed"] + no_memory - too_large)]:
     if not least <= figures[name] <= most:

@@ -17,7 +17,7 @@ class TestBackoff(unittest.TestCase):
     for _ in range(7):
       delay = delays.Failed(now)
       found.append(delay)
-      # It fails as soon as it is tried
+      # The process fails as soon as it is tried
       now += delay + 0.5
     self.assertEqual(found, [0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0])
 

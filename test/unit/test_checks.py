@@ -4,9 +4,9 @@
 
 """Tests for ganeti.confd.views.checks, and evacuation, on odd configurations
 
-Each value of a configuration is replaced by values of other types. What is
-found then does not matter here; but something has to come of it, since one odd
-value must not hide all other findings.
+Each value of a configuration is replaced by values of other types. The findings
+do not matter here; but something has to come of it, since one odd value must
+not hide all other findings.
 
 """
 
@@ -142,7 +142,7 @@ class TestOdd(unittest.TestCase):
           for step in plan.steps:
             self.assertEqual(evacuation.Command(step) is None,
                              step.target is None)
-    # They are all but harmless
+    # Odd values are all but harmless
     self.assertGreater(len(found), 12)
 
 

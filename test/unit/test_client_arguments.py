@@ -175,7 +175,7 @@ class TestWrongTypes(unittest.TestCase):
         with self.assertRaises(errors.ProgrammerError, msg=(name, kwargs)):
           getattr(asker, name)(**kwargs)
       _Try()
-      # It is the same code
+      # Both calls have the same code
       for kwargs in last:
         with self.assertRaises(errors.ProgrammerError, msg=(name, kwargs)):
           asyncio.run(_Await(name, kwargs))
@@ -186,7 +186,7 @@ class TestWrongTypes(unittest.TestCase):
     self._NothingCame()
 
   def testWhatIsRightIsSent(self):
-    """Else the other tests say nothing.
+    """Otherwise the other tests say nothing.
 
     """
     confd = packaged.Confd(lambda *_: (1, 0, 5))

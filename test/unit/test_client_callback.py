@@ -261,7 +261,7 @@ class TestConfdClient(_ClientTest):
     asker = self._Client()
     request = client.ConfdClientRequest(type=0)
     with mock.patch.object(client, "time", mock.Mock(spec=["time"])) as clock:
-      # It is set back again and again
+      # The clock is set back again and again
       clock.time.side_effect = range(1700000000, 0, -3600)
       asker.SendRequest(request)
       waiting = threading.Thread(target=asker.WaitForReply, daemon=True,

@@ -88,7 +88,7 @@ class TestQuestions(_Test):
       self.assertEqual(inspect.signature(blocking),
                        inspect.signature(question))
       self.assertEqual(blocking.__doc__, question.__doc__)
-      # What it returns, and what it raises
+      # The call's results, and its errors
       self.assertIn("@return", blocking.__doc__, name)
       self.assertIn("@raise", blocking.__doc__, name)
       self.assertTrue(inspect.signature(question).return_annotation is None or
@@ -97,7 +97,7 @@ class TestQuestions(_Test):
                      inspect.signature(client.AsyncClient))
 
   def testRecords(self):
-    """What has a fixed form has names, and is a tuple; or it is an error.
+    """An answer of a fixed form has names, and is a tuple; or it is an error.
 
     """
     minor = ["node1", 2, "inst1", "disk/0", "primary", "node2"]
@@ -132,7 +132,7 @@ class TestQuestions(_Test):
           getattr(asker, name)(*args)
 
   def testTablesOfOneMoment(self):
-    """Those of several are asked for again, but not for ever.
+    """Parts of several versions are asked for again, but not for ever.
 
     """
     asked = []
@@ -460,7 +460,7 @@ class TestClosed(_Test):
     asker = self._Client(confd)
     asker.Ping()
     self.assertIn("each thread needs one of its own", problems[0])
-    # It goes on working
+    # The client goes on working
     asker.Ping()
 
 
@@ -736,7 +736,7 @@ class TestAsync(_Test):
     self.assertIn(len(calls), [1, 2])
 
   def testErrorThatNobodyWaitsFor(self):
-    """It is not logged by asyncio when it is forgotten.
+    """asyncio does not log the error when it is forgotten.
 
     """
     problems = []
@@ -757,7 +757,7 @@ class TestAsync(_Test):
     self.assertEqual(problems, [])
 
   def testAFewAtATime(self):
-    """Else the kernel's queues overflow, and what is sent again adds to it.
+    """More requests would overflow queues, and cause retransmits.
 
     """
     under_way = []

@@ -65,7 +65,7 @@ class TestResolver(unittest.TestCase):
                      [(socket.AF_INET6, ("2001:db8::1", 1814, 0, 0))])
 
   def testThisMachine(self):
-    """Its replies come from the loopback address.
+    """The replies come from the loopback address.
 
     """
     self.assertEqual(_Resolve("0.0.0.0").addresses,
@@ -132,7 +132,7 @@ class TestSlowNameService(unittest.TestCase):
     self.assertEqual(candidate.addresses, [])
     self.assertIn("has not answered yet", candidate.last_error)
     self.assertTrue(resolver.busy)
-    # It is asked once, however often we are
+    # The resolver is asked once, however often the client is
     self._Resolve(resolver, ["node1"], 0.05)
     self.assertEqual(self.asked, ["node1"])
     self.go_on.set()

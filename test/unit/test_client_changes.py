@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is different between two answers.
+"""The differences between two answers.
 
 """
 
@@ -76,7 +76,7 @@ class TestOfQuestion(unittest.TestCase):
                 {"a": 3, "c": 4}, {"c": 4}, {"b": 2}, {"a": (1, 3)})
 
   def testOtherForms(self):
-    """What is malformed is followed nevertheless.
+    """A malformed answer is followed nevertheless.
 
     """
     for rtype in constants.CONFD_REQS:

@@ -256,7 +256,7 @@ class TestData(unittest.TestCase):
 
 class TestHierarchy(unittest.TestCase):
   def testBase(self):
-    """What a call raises about answers has one base, under a public name."""
+    """Exceptions about answers have one base, under a public name."""
     self.assertIs(client.ConfdClientError, errors.ConfdClientError)
     for cls in _PublicClasses():
       if issubclass(cls, Exception) and cls is not client.FilterError:

@@ -131,7 +131,7 @@ class TestDaemon(unittest.TestCase):
     self.assertGreater(served, _EXAMPLES / 2)
 
 
-#: Answers as they should be: type, query, answer. Those of Ganeti's own
+#: Answers as they should be: type, query, answer. Answers of Ganeti's own
 #: daemons of several releases are among them, and what a newer one may add.
 _GOOD = [
   (0, None, 3000000), (0, None, 0), (0, None, "ok"),
@@ -304,7 +304,7 @@ class TestForms(unittest.TestCase):
         self.assertEqual(forms.Fault(question, reply), expected)
 
   def testEveryFieldHasOne(self):
-    """Whose type says too little is in the table, unless it is a parameter.
+    """A field whose type says too little is in the table, or a parameter.
 
     """
     (cells, by_kind) = forms._Tables()

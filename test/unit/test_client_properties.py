@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What holds for any input at the client's end, fed by hypothesis.
+"""Properties of the client for any input, fed by hypothesis.
 
 """
 

@@ -201,7 +201,7 @@ class TestEnough(unittest.TestCase):
     self.assertFalse(run.candidates[1].silent)
 
   def testAnErrorEndsNoPatience(self):
-    """Whoever can send us a datagram can forge it.
+    """Anybody who can send the client a datagram can forge such a reply.
 
     """
     run = _Run(_Candidates(2))
@@ -333,7 +333,7 @@ class TestUnsupported(unittest.TestCase):
     self.assertEqual(text.count("Ganeti's own daemon answers there, and does"
                                 " not have this question"), 2)
     self.assertNotIn("silence", text)
-    # They are as good as before for other questions
+    # The candidates are as good as before for other questions
     self.assertFalse(any(i.silent for i in run.candidates))
 
   def testSlowDaemonOfOurs(self):
@@ -372,7 +372,7 @@ class TestUnsupported(unittest.TestCase):
 
 
 class TestSource(unittest.TestCase):
-  """Whose a reply is says the address that it is from.
+  """The source address says whose a reply is.
 
   """
   def _Receive(self, run, asked, address, serial):
@@ -409,7 +409,7 @@ class TestSource(unittest.TestCase):
     self.assertEqual([i.address[0] for i in addresses], ["192.0.2.100"])
 
   def testAnotherCandidatesAddress(self):
-    """It is that one's reply, and counts once.
+    """The reply is that candidate's, and counts once.
 
     """
     run = _Run(_Candidates(3))
@@ -520,7 +520,7 @@ class TestFloor(unittest.TestCase):
     self.assertEqual(run.Result().serial, 10)
 
   def testStaleWithTheHigherSerial(self):
-    """Those of the packaged daemon's replies tell nothing.
+    """Serials of the packaged daemon's replies tell nothing.
 
     """
     run = _Run([_Candidate(1), _Packaged(2)], query=(1, "node1"),
@@ -608,7 +608,7 @@ class TestWhichDaemon(unittest.TestCase):
       self.assertEqual(self._Pings(run), [])
 
   def testPackagedIsOursByNow(self):
-    """What is known is not believed for long.
+    """The daemon that a candidate has is not believed for long.
 
     """
     run = self._Run([_Packaged(1)])

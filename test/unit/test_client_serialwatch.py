@@ -237,7 +237,7 @@ class TestWaiting(unittest.TestCase):
     self.assertIsNotNone(daemon.kept)
 
   def testKilledAndBack(self):
-    """It has forgotten what it kept.
+    """The daemon has forgotten the question that it kept.
 
     """
     daemon = _Daemon(1, 17)
@@ -249,7 +249,7 @@ class TestWaiting(unittest.TestCase):
     self.assertEqual(daemon.kept[0], salt)
 
   def testLastWordOfAStoppedDaemon(self):
-    """Its successor is there a moment later.
+    """The next daemon is there a moment later.
 
     """
     daemon = _Daemon(1, 17)
@@ -263,7 +263,7 @@ class TestWaiting(unittest.TestCase):
     self.assertIsNotNone(daemon.kept)
 
   def testLastWordBeforeThePackagedDaemon(self):
-    """Who does not know WAIT is not waited at for as long as one that keeps it.
+    """A daemon without WAIT is not waited at for as long as one that keeps it.
 
     """
     daemon = _Daemon(1, 17)
@@ -286,7 +286,8 @@ class TestWaiting(unittest.TestCase):
       self.assertGreater(len(polls), 5)
       one.serial = 18
       self.assertIs(world.Advance(1.5), Outcome.MOVED)
-      # Its answers do not tell how old they are: each that comes later is told
+      # The packaged daemon's answers do not tell how old they are: each that
+      # comes later is told
       world.serial = 18
       world.Begin()
       self.assertIsNone(world.Advance(2))
@@ -320,7 +321,7 @@ class TestWaiting(unittest.TestCase):
     self.assertIs(world.Advance(1.5), Outcome.MOVED)
 
   def testAnswersWithoutEnd(self):
-    """Whoever answers at once, for whatever reason, is not asked at once.
+    """A daemon that always answers at once is not asked again at once.
 
     """
     daemon = _Daemon(1, 17)

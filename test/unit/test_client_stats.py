@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the library makes of what daemons tell about themselves.
+"""The library's view of daemons' statistics.
 
 """
 
@@ -39,7 +39,7 @@ class TestGather(unittest.TestCase):
 
 class TestRead(unittest.TestCase):
   def testOtherVersions(self):
-    """What is missing or of another type is None; what is new is kept.
+    """A value that is missing or of another type is None; new values are kept.
 
     """
     answer = {"version": 5, "uptime": "long", "memory": None, "config": [],

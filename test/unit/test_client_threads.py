@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What threads and event loops may do with a client, and what they may not.
+"""Permitted and forbidden uses of a client in threads and event loops.
 
 """
 
@@ -90,7 +90,7 @@ class TestThreads(_Test):
         self.assertEqual(results, [[10, "node1"]])
 
   def testClosedByAnother(self):
-    """Who waits for an answer does not wait to the end of its time.
+    """A waiting call ends when the client is closed, and not at its time-out.
 
     """
     asker = client.Client(**self.arguments)
@@ -104,7 +104,7 @@ class TestThreads(_Test):
 
 
 class TestTransport(unittest.TestCase):
-  """Who waits, and closes meanwhile.
+  """A thread waits, and another one closes the client.
 
   """
   def setUp(self):
@@ -113,7 +113,7 @@ class TestTransport(unittest.TestCase):
     self.transport.SendDatagram(operation.Datagram(
       socket.AF_INET, ("127.0.0.1", testutils.FreePort()), b""))
     (self.sock, ) = self.transport.Sockets()
-    # That nobody listens there
+    # The error that nobody listens there
     testutils.WaitFor(lambda: transport.Transport.ReadError(self.sock),
                       "the error is there")
 

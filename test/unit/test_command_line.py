@@ -86,7 +86,7 @@ class TestOrder(unittest.TestCase):
     self.assertEqual(_Parse("config", "-").path, "-")
 
   def testCommandOfWatch(self):
-    """What follows its first word is not for us.
+    """Words after the command's first word are left alone.
 
     """
     opts = _Parse("-p", "5", "watch", "-t", "3", "sh", "-c", "x", "--json",
@@ -260,7 +260,7 @@ class TestPages(unittest.TestCase):
                              re.MULTILINE):
         found += 1
         with self.subTest(text, page=os.path.basename(path)):
-          # What the shell puts there is a day
+          # The shell replaces this by a day
           _Parse(*shlex.split(re.sub(r"\$\([^)]*\)", "2099-12-31", text)))
     self.assertGreater(found, 30)
 

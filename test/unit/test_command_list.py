@@ -31,7 +31,7 @@ class TestCsv(unittest.TestCase):
       # No row is two, and no terminal obeys
       ("a\nb\r\t", "a\\nb\\r\\t"),
       ("\033[2J\x7f\x9b\u202e\ud800", "\\x1b[2J\\x7f\\x9b\\u202e\\ud800"),
-      # What would be a formula
+      # Values that would be formulas
       ("=1+1", "'=1+1"),
       ("\uff1d1+1", "'\uff1d1+1"),
       ("+1", "'+1"),

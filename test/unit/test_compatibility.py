@@ -150,7 +150,7 @@ def _Commands():
     yield line
     for argument in command.arguments:
       yield "%s %s" % (line, argument.Usage())
-    # Those that most commands have stand with no command
+    # Options that most commands have stand with no command
     for option in command.options if name else command.Options():
       for flag in option.flags:
         yield "%s %s" % (line, flag)
@@ -292,7 +292,7 @@ class TestPromises(unittest.TestCase):
   @unittest.skipIf(exporter is None, "aiohttp is not installed (Debian:"
                    " python3-aiohttp)")
   def testOptionsOfTheExporter(self):
-    """Its page has all that it takes.
+    """The exporter's page has all its options.
 
     """
     self.assertEqual(

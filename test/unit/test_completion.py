@@ -62,7 +62,7 @@ class _Tests:
     for name in [None, *commandline.COMMANDS]:
       options = self._Options(name)
       everything.update(options)
-      # What follows "watch" may be a command, too
+      # The words after "watch" may be a command, too
       if name not in (None, commandline.WATCH):
         self.assertEqual(self._Complete(name, "-"), sorted(options))
     self.assertEqual(self._Complete("-"), sorted(everything))
@@ -111,7 +111,7 @@ class _Tests:
         self.assertEqual(self._Complete(*words), expected, words)
 
   def testNames(self):
-    """Those that a node has in its files, and the settings.
+    """Names that a node has in its files, and those in the settings.
 
     """
     directory = tempfile.TemporaryDirectory()
@@ -149,7 +149,7 @@ class _Tests:
       self.assertEqual(self._Complete(*words), expected, words)
 
   def testOddFiles(self):
-    """Nobody waits for what has no end.
+    """The completion waits for nothing that has no end.
 
     """
     directory = tempfile.TemporaryDirectory()
@@ -182,7 +182,7 @@ class _Tests:
     self.assertIn("passwd", found)
 
   def testProgramThatHangs(self):
-    """Nobody waits for it; what it says is not shown.
+    """The completion waits for no program, and shows none of its errors.
 
     """
     directory = tempfile.TemporaryDirectory()

@@ -4,8 +4,7 @@
 
 """No text that is completed is evaluated by a shell, and each gets there whole.
 
-The shells are real ones on pseudo-terminals. What is evaluated would make a
-file.
+The shells are real ones on pseudo-terminals. Evaluated text would make a file.
 
 """
 
@@ -21,8 +20,9 @@ import testutils
 #: A command that makes a file
 _RUN = "evaluate"
 
-#: What is evaluated somewhere: expanded by a shell, in patterns, arithmetic,
-#: subscripts and prompts, by an editor of command lines, or by a terminal
+#: Text that is evaluated somewhere: expanded by a shell, in patterns,
+#: arithmetic, subscripts and prompts, by an editor of command lines, or by a
+#: terminal
 _NAMES = [
   "$(%s)" % _RUN, "web$(%s)" % _RUN, "a;%s" % _RUN,
   "a&%s" % _RUN, "a|%s" % _RUN, "a>evaluated", "a<b", "<(%s)" % _RUN,
@@ -40,8 +40,8 @@ _NAMES = [
   "-", "--", "-n", "-rf", "-$(%s)" % _RUN, "--output=$(%s)" % _RUN,
   ]
 
-#: What is not offered, as no quoting helps against an open backquote, or as it
-#: does something to a terminal or to a reader
+#: Text that is not offered, as no quoting helps against an open backquote, or
+#: as it does something to a terminal or to a reader
 _ODD_NAMES = [
   "`%s`" % _RUN, "x[`%s`]" % _RUN, "\\", "a\\", "a\\nb", "\\$(%s)" % _RUN,
   "\\\\$(%s)" % _RUN, "\\;%s" % _RUN, "\\\\;%s" % _RUN, "a\\'b",
@@ -67,7 +67,7 @@ class _Tests:
   #: Whether the shell expands what is typed of a file's name, as it does behind
   #: any command
   _EXPANDS_FILES = False
-  #: What the shell writes to a terminal by itself
+  #: Sequences that the shell itself writes to a terminal
   _SEQUENCES = rb"(?!)"
 
   @staticmethod

@@ -30,7 +30,7 @@ class TestMagic(unittest.TestCase):
 
 
 class TestHTNodeDrbd(unittest.TestCase):
-  """What gnt-node lets pass as an answer to NODE_DRBD."""
+  """Answers to NODE_DRBD that gnt-node accepts."""
 
   ROW = ["node1", 0, "inst1", "disk/0", "primary", "node2"]
 

@@ -170,7 +170,7 @@ class TestPacked(unittest.TestCase):
   def testAny(self):
     @hypothesis.given(JSON)
     def _Try(value):
-      # What is infinite or no number is another test's
+      # Infinity and NaN have a test of their own
       self._Check(wire.Finite(value))
     _Try()
 
@@ -181,7 +181,7 @@ class TestPacked(unittest.TestCase):
       self._Check({"x": [value]})
 
   def testNoText(self):
-    """What no text stands for is kept as it is."""
+    """A value that no text stands for is kept as it is."""
     deep = []
     for _ in range(100000):
       deep = [deep]

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the documents name is there; and how docstrings become pages."""
+"""Names in the documents exist; and how docstrings become pages."""
 
 import importlib.util
 import os

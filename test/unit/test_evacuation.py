@@ -118,7 +118,7 @@ class TestTypes(unittest.TestCase):
                                         "gnt-instance failover -f -n b i")
           self.assertEqual((evacuation.Command(step), step.possible),
                            (command, command is not None))
-    # It has a place for a mirror as well
+    # A forthcoming instance has a place for its mirror as well
     step = _Step(_Instance("i", ["drbd"], forthcoming=True), node="b")
     self.assertEqual(evacuation.Command(step),
                      "gnt-instance replace-disks -n c i")
@@ -156,7 +156,7 @@ class TestShutDown(unittest.TestCase):
     # Where it may migrate to is preferred to what is nearer
     step = _Step(_Instance("i", ["rbd"]), nodes, tags)
     self.assertEqual((step.action, step.targets), ("migrate", ["c"]))
-    # Its mirror is elsewhere
+    # The disk's mirror is elsewhere
     self._Check("migration tags", _Instance("i", ["drbd"]), nodes, tags)
     # No tag of the cluster's makes a restriction of them
     step = _Step(_Instance("i", ["drbd"]), nodes, ["htools:migration:vh"])

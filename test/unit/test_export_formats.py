@@ -184,7 +184,7 @@ class TestEntries(unittest.TestCase):
                      ("web1", ["192.0.2.2"], ["good"], None, None))
 
   def testNothingIsMissed(self):
-    """What an object does not have is no reason to say something.
+    """A missing value of an object is no reason for a message.
 
     """
     (source, said) = _Source(_Instance("web1", [(None, None)]))
@@ -194,7 +194,7 @@ class TestEntries(unittest.TestCase):
     self.assertEqual(said, ["1 instance without an address left out"])
 
   def testFields(self):
-    """What a format has no use for is not looked at.
+    """Values that a format does not use are not looked at.
 
     """
     said = []
@@ -395,7 +395,7 @@ class TestFormats(unittest.TestCase):
                      {"instances_v4", "instances_v6", "c_v4", "c_v6"})
 
 
-# What is tried: values of the right form, of the wrong one, and some between
+# The values tried: of the right form, of the wrong one, and some between
 
 _NASTY = ["\n", "\r", "\0", "\"", "'", " ", "\t", ",", "#", "=", "{{", "}}",
           "{%", "/", "\\", "-", "--", "%", "*", "!", "?", "$(", "`", "\u2028",
@@ -438,10 +438,10 @@ def _Rows():
 
 @needs_hypothesis
 class TestAnything(unittest.TestCase):
-  """Whatever the table has: files say what is allowed, and nothing else.
+  """Files contain only what their formats allow, whatever the table has.
 
-  What is allowed is written down a second time here, more strictly than it is
-  looked for in the module: from a file, and not from a table.
+  The rules are written down a second time here, more strictly than in the
+  module: for the contents of a file, and not for the values of a table.
 
   """
   def _CheckName(self, name):
@@ -462,7 +462,7 @@ class TestAnything(unittest.TestCase):
   @hypothesis.given(_Rows())
   def test(self, rows):
     (source, said) = _Source(*rows)
-    # What stands in the table and is a name is there
+    # Each valid name of the table is there
     for host in source.hosts:
       self._CheckName(host.name)
     texts = {}

@@ -4,7 +4,7 @@
 
 """The filter language: what is parsed, what is selected, where errors point.
 
-That Ganeti selects the same is for test/ganeti to see.
+A test of test/ganeti compares the selection with Ganeti's.
 
 """
 
@@ -67,7 +67,7 @@ SELECTED = [
   ('vcpus > 9 and vcpus', []), ('vcpus > 0 or vcpus', [0, 1, 2]),
   ]
 
-#: What is no filter, and the column (from 1) where it ceases to be one
+#: Texts that are no filters, and the column (from 1) of the error
 WRONG = [
   ('', 1), ('  ', 3), ('== 1', 1), ('up and', 7), ('up or', 6), ('vcpus ==', 9),
   ('vcpus == x', 10), ('vcpus == 2.5', 11), ('(up', 4), ('up)', 3),

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What fuzzing found or kept, without the fuzzer"""
+"""Inputs that fuzzing found or kept, without the fuzzer"""
 
 import random
 import unittest

@@ -4,7 +4,7 @@
 
 """Tables of instances, nodes, groups, networks and disks.
 
-That the values are Ganeti's is for test/ganeti to see; here it is the query's
+Tests of test/ganeti compare the values with Ganeti's; here it is the query's
 form, old configurations, and what stays hidden.
 
 """
@@ -76,7 +76,7 @@ def _Config():
 
 
 class TestTables(unittest.TestCase):
-  """What is said of fields, and how their values are had, fit together.
+  """Descriptions of fields and the functions of their values fit together.
 
   """
   def testSameNames(self):
@@ -206,7 +206,7 @@ class TestQuery(unittest.TestCase):
     return self._Of(config, "disk", *names)
 
   def testIndexed(self):
-    """What is not stored under its own UUID.
+    """An object that is not stored under its own UUID.
 
     """
     config = _Config()
@@ -241,7 +241,7 @@ class TestQuery(unittest.TestCase):
     self.assertEqual(self._Disks(config, "attached"),
                      {Uuid("d", 1): 1, Uuid("d", 2): 1, Uuid("d", 3): 0})
     config["instances"][Uuid("b", 2)]["disks"] = [Uuid("d", 2), Uuid("d", 2)]
-    # What is only planned, and is in no table
+    # An instance that is only planned, and is in no table
     config["instances"][Uuid("b", 10)].update(
       forthcoming=True, primary_node=None, disks=[Uuid("d", 3)])
     self.assertEqual(self._Disks(config, "attached"),
@@ -515,7 +515,7 @@ class TestQuery(unittest.TestCase):
         described = columns.Describe(what, name)
         self.assertEqual((described.name, described.title), (name, title))
         self.assertIn(described.kind, [kind, None])
-      # It goes into one datagram, with room for more parameters
+      # The answer goes into one datagram, with room for more parameters
       self.assertLess(len(json.dumps(json.dumps(answer))), 45000)
 
   def testHidden(self):

@@ -54,7 +54,7 @@ class TestParse(unittest.TestCase):
       keyfile.Parse(b"0123456789abcde", "/x")
 
   def testDamaged(self):
-    """What is left of a reader's file is no cluster's key, and no reader's.
+    """A truncated reader's file is no cluster's key, and no reader's.
 
     """
     contents = _Contents()

@@ -37,7 +37,7 @@ class TestFormatter(unittest.TestCase):
     lines = self.stream.getvalue().splitlines()
     self.assertEqual(lines[:2], ["ERROR It failed",
                                  "Traceback (most recent call last):"])
-    # Its line end is what makes it two lines, as Python writes it
+    # Python's line end makes two lines of it
     self.assertEqual(lines[-2:], ["ValueError: a", _SHOWN[3:]])
 
   def testTracebackOfAnotherProcess(self):

@@ -18,7 +18,7 @@ class TestParse(unittest.TestCase):
     self.assertEqual(numerals.Port("65535"), 65535)
 
   def testWrong(self):
-    """What int() takes, too.
+    """Texts that int() takes, too.
 
     """
     for text in ["", "6", "-1", "+1", " 1", "1 ", "1\n", "1_0", "\u0663", "1.0",

@@ -22,12 +22,12 @@ from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
 
 
-#: What any network carries in one piece
+#: A size that any network carries in one piece
 _MAX_DATAGRAM = 1232
 
 _CHARACTERS = string.ascii_letters + string.digits
 
-#: What uuid.uuid4 makes
+#: A salt such as uuid.uuid4 makes
 _SALT = "0b3cd9a5-2b5c-4a2f-9d6e-6f1c8f2a7b10"
 
 
@@ -104,7 +104,7 @@ class TestPieces(unittest.TestCase):
                      (cut.Text(), cut.text_size))
 
   def testTooLarge(self):
-    """What has no end is given up as soon as that is known."""
+    """Data without an end are given up as soon as that is known."""
     made = []
 
     def _Endless():
@@ -229,7 +229,7 @@ class TestAssembly(unittest.TestCase):
         finally:
           tracemalloc.stop()
         self.assertEqual(len(value), (1 << 17) + 1)
-        # What it will take is not taken for less, nor for very much more
+        # The estimated memory is not too low, nor very much too high
         with self.assertRaisesRegex(errors.ConfdClientError, "max_memory"):
           _Made(data, max_memory=peak).Answer()
         self.assertEqual(_Made(data, max_memory=4 * peak).Answer(), value)

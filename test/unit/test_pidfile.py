@@ -45,7 +45,7 @@ class TestPidFile(unittest.TestCase):
     self.pid_file = pidfile.PidFile(self.path)
 
   def testCannotBeWritten(self):
-    """What would be left is an empty file, with which nothing starts.
+    """An empty pid file would be left, with which nothing starts.
 
     """
     (soft, hard) = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -36,7 +36,7 @@ class _PolicyTest(unittest.TestCase):
   def setUp(self):
     self.policy = policy.Policy(CONFIG, KEY)
     self.now = 1000.0
-    #: What was said to the log, and what was counted
+    #: The messages to the log, and the counters
     self.log = []
     self.counted = []
 
@@ -130,7 +130,7 @@ class TestLoading(_PolicyTest):
     self._Started(2)
     self.policy.Said(2, messages.Ready(1, _Files(2), "02", 0.0, 0.0, ["w"], 0),
                      self.now)
-    # Whoever asks waits for the one, and nobody for the other
+    # Clients wait for the one, and nobody for the other
     kinds = [type(action) for action in self.policy.TakeActions()]
     self.assertEqual(kinds[0], policy.Finish)
     self.assertIn(policy.Say, kinds)
@@ -191,7 +191,8 @@ class TestLoading(_PolicyTest):
     self.assertEqual(self._Gone(1), ["serve 2"])
 
   def testChangedWhileItWasLoaded(self):
-    # What was read is newer than what was seen: no need to load that again
+    # The files that were read are newer than those that were seen: no need to
+    # load again
     self.assertEqual(self._Look(_Files(1)), ["start 1"])
     self._Started(1)
     self.assertEqual(self._Ready(1, _Files(2)), ["serve 1"])
@@ -244,7 +245,7 @@ class TestLoading(_PolicyTest):
     self.policy.Hangup()
     self.assertEqual(self._Look(), [])
     self._Ready(1)
-    # It counts for what began after it
+    # The failure counts for what began after it
     self.assertEqual(self._Look(), ["start 2"])
 
   def testNoProcess(self):
@@ -259,7 +260,7 @@ class TestLoading(_PolicyTest):
     self.assertEqual(self._Look(), ["start 2"])
     self.policy.CannotStart(2, "Too many", self.now)
     self.assertEqual(self.policy.Wakeup(self.now), self.now + 0.1)
-    # That was said
+    # The message was logged before
     self._Actions()
     self.assertEqual(self._Said(), "")
 
@@ -325,7 +326,7 @@ class TestSpare(_PolicyTest):
     self._Started(3)
     self._Failed(3, files=_Files(3))
     self._Gone(3)
-    # It would do for nothing what has just failed
+    # A load would fail again
     self.assertFalse(self.policy.wants_spare)
     self.now += 1
     self._Look(_Files(4))
@@ -392,7 +393,7 @@ class TestSpare(_PolicyTest):
   def testFilesGo(self):
     self._Call()
     self.assertEqual(self._Look(_Files(None)), ["finish 1", "finish 2"])
-    # What it says then is too late
+    # Reports of a killed generation are too late
     self.assertEqual(self._Loading(2), [])
     self._Gone(1)
     self._Gone(2)
@@ -492,7 +493,7 @@ class TestFailing(_PolicyTest):
     self.assertIn("killed by signal 9", said)
     self.assertIn("The last good one is served on", said)
     self.assertNotIn(counters.GENERATION_RESTARTS, self.counted)
-    # It may have used all that time
+    # The killed loader may have used all that time
     self.assertEqual(self._Look(_Files(3)), [])
     self.now += 3.9
     self.assertEqual(self._Look(_Files(3)), [])
@@ -524,7 +525,7 @@ class TestFailing(_PolicyTest):
     self.assertEqual(self._Said(), "")
 
   def testReadyTooLate(self):
-    # What was told to leave, or was killed, is not taken up again
+    # A generation that was told to leave, or was killed, is not taken up again
     self._Look()
     self._Started(1)
     self.assertEqual(self._Look(_Files(None)), ["finish 1"])
@@ -686,7 +687,7 @@ class TestDeath(_PolicyTest):
     self.assertIsNone(self.policy.served_key)
     self.assertEqual(self._Look(), ["start 2"])
     self._Started(2)
-    # It may not serve beside the other
+    # The new generation may not serve beside the other
     self.assertEqual(self._Ready(2), [])
     self.assertFalse(self.policy.may_be_silent)
     self.assertEqual(self._Gone(1), ["serve 2"])
@@ -734,7 +735,7 @@ class TestLeaving(_PolicyTest):
 
   def testStopped(self):
     self._Leave()
-    # Its processes may take a while to end
+    # The processes may take a while to end
     self.assertEqual(self._SayStopped(1), ["serve 2"])
     self.assertEqual(self.policy.served_key, "02")
     self.assertEqual(self._Gone(1), [])
@@ -763,7 +764,7 @@ class TestLeaving(_PolicyTest):
     self.now += 0.5
     self.assertEqual(self._Look(_Files(3)), ["start 3"])
     self._Started(3)
-    # What has stopped holds nobody up, even if it does not end
+    # A stopped generation holds nobody up, even if it does not end
     self.assertEqual(self._Ready(3, _Files(3)), ["finish 2"])
     self.assertEqual(self._SayStopped(2), ["serve 3"])
     self.assertEqual(self._Gone(1), [])
@@ -811,7 +812,7 @@ class TestLeaving(_PolicyTest):
     self.assertEqual(self._Pass(1.1), ["forget 1", "serve 2"])
 
   def testLoaderDies(self):
-    # Those of its children that do not end are killed at once
+    # Children that do not end are killed at once
     self._Leave()
     self.assertEqual(self._LoaderDied(1), ["kill 1"])
     self.assertEqual(self._Gone(1), ["serve 2"])

@@ -70,7 +70,7 @@ class TestWait(unittest.TestCase):
     self.assertEqual(process.Wait(sources, 0), [sources[1]])
 
   def testTimeout(self):
-    # What is due after so many seconds is due when it returns
+    # A deadline has passed when the wait returns
     started = time.monotonic()
     self.assertEqual(process.Wait([self.pipes[0][0]], 0.0301), [])
     self.assertGreaterEqual(time.monotonic() - started, 0.0301)

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What holds for any input: the pure core, fed by hypothesis.
+"""Properties of the pure core for any input, fed by hypothesis.
 
 The client's end is in C{test_client_properties}.
 
@@ -226,7 +226,7 @@ class TestLabels(unittest.TestCase):
 
   @hypothesis.given(LABELS | JSON)
   def testRequests(self, label):
-    """What is signed, with whatever as the label."""
+    """Signed requests, with whatever as the label."""
     known = readers.Readers(KEY)
     datagrams = [testutils.PackEnvelope({
       "msg": "{\"rsalt\": \"x\"}", "salt": "%d" % NOW,
@@ -269,7 +269,7 @@ class TestLabels(unittest.TestCase):
 
 
 def _WithoutNan(value):
-  """What a value looks like in JSON, which has neither NaN nor Infinity.
+  """Returns a value as JSON carries it, which has neither NaN nor Infinity.
 
   """
   if isinstance(value, float) and not math.isfinite(value):
@@ -305,7 +305,7 @@ class TestQueries(unittest.TestCase):
     if reply[0] == 1:
       self.assertIn(reply[1], [0, 2])
     if rtype == 1:
-      # That would read "offline"
+      # A client would read that as "offline"
       self.assertNotEqual(reply, (1, 2))
     if rtype in (0, 4, 5, 11):
       self.assertEqual(reply[0], 0)
@@ -460,7 +460,7 @@ class TestConfigurations(unittest.TestCase):
 
 
 class TestNesting(unittest.TestCase):
-  """What is nested so deeply that it can just be read, or not even that."""
+  """Values nested so deeply that they can just be read, or not even that."""
 
   def setUp(self):
     logging.disable()

@@ -176,7 +176,7 @@ class TestNodeRole(_TestCase):
                  [(name, (0, 0)) for name in names])
 
   def testNeverAnArgumentError(self):
-    # Whoever does not look at the status would read "offline"
+    # A client that ignores the status would read "offline"
     config = MakeConfig(nodes=[MakeNode(1), MakeNode(2, offline=True)])
     self.Check(config, 1, [(query, UNKNOWN) for query in NO_QUERIES +
                            [None, {}, {"1": "node2"}, "", "\ud800",
@@ -357,7 +357,7 @@ class TestNodeDrbd(_TestCase):
     self.Check(config, 7, [
       ("node1", (0, [[n1, 13, i8, "disk/0", "secondary", n3],
                      [n1, 4, i9, "disk/1", "primary", n3],
-                     # Who is first in the disk does not matter
+                     # The order of a disk's nodes does not matter
                      [n1, 16, i9, "disk/2", "primary", n2],
                      [n1, 5, i10, "disk/0", "primary", n2]])),
       ("node2", (0, [[n2, 6, i9, "disk/2", "secondary", n1],

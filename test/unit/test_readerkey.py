@@ -99,7 +99,7 @@ class TestParse(unittest.TestCase):
     for (name, what) in [("", ["ping"]), ("a:all", ["ping"]), ("a", []),
                          ("a", ["ping,stats"]), ("a", ["all", "ping"]),
                          ("a", ["query"]), ("a", ["ping:never"])]:
-      # What has a comma or a colon in it makes another label or none
+      # A right with a comma or a colon in it makes another label or none
       with self.subTest(name=name, what=what):
         try:
           label = readerkey.Make(name, what, None)

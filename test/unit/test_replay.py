@@ -46,7 +46,7 @@ class TestReplayTable(unittest.TestCase):
         self.assertFalse(table.Allows(_Signature(sent), sent), sent - now)
 
   def testMemoryIsUsedAgain(self):
-    """What cannot be accepted any more makes room, for a whole day."""
+    """Requests that cannot be accepted any more make room, for a whole day."""
     for sent in range(NOW, NOW + 86400, 10):
       self.assertEqual(self._Count(_Signature(1), sent, 20), replay.LIMIT)
 
@@ -96,7 +96,7 @@ class TestReplayTable(unittest.TestCase):
       self.assertEqual(answered, replay.LIMIT)
 
   def testMemoryIsGivenBack(self):
-    """What a busy time took is not kept."""
+    """Memory that a busy time took is not kept."""
     def _Resident():
       with open("/proc/self/smaps", encoding="ascii") as smaps:
         lines = smaps.read().splitlines()
@@ -125,7 +125,7 @@ class TestReplayTable(unittest.TestCase):
     self.assertEqual(self.table.strict_until[0], 0)
     self.table.LimitShort(NOW + 0.5)
     self.assertGreaterEqual(self.table.strict_until[0], NOW + 0.5 + 600)
-    # It is not taken for requests
+    # The time is not taken for requests
     self.testWindow()
 
 

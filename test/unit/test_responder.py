@@ -48,7 +48,7 @@ def _Snapshot(**kwargs):
 
 
 class _Test(unittest.TestCase):
-  #: That of the reader's key that is asked with, None for the cluster's
+  #: The label of the reader's key that is asked with, None for the cluster's
   label = None
 
   def setUp(self):
@@ -156,7 +156,7 @@ class TestReplies(_Test):
 
 
 class TestReaders(_Test):
-  """What is asked with a reader's key."""
+  """Requests with a reader's key."""
 
   #: A question of each type, and what may be asked with a part
   QUESTIONS = [(number, None) for number in range(12)] + [
@@ -174,7 +174,7 @@ class TestReaders(_Test):
             (reply["status"], reply["answer"]) == (1, 4))
 
   def testSameAnswers(self):
-    """What it may ask is answered as with the cluster's key, kept or not."""
+    """Permitted questions are answered as with the cluster's key."""
     for (rtype, query, part) in [
         (PING, None, None), (NODE_ROLE, "node1", None),
         (NODE_ROLE, "nobody", None),
@@ -192,7 +192,7 @@ class TestReaders(_Test):
     self.assertEqual(self.Count("replies not-permitted"), 0)
 
   def testRefused(self):
-    """Whoever is asked, and whatever the cluster's key was answered before."""
+    """No process answers, whatever the cluster's key was answered before."""
     refused = 0
     for asked in self._All():
       for (rtype, query) in self.QUESTIONS:
@@ -271,7 +271,7 @@ class TestReaders(_Test):
 
 
 class TestCopies(_Test):
-  """What is done for copies of a request."""
+  """The work for copies of a request."""
 
   def _Copies(self, asked, datagram, count=100, **kwargs):
     """Returns how many copies got something else than silence."""
@@ -302,7 +302,7 @@ class TestCopies(_Test):
     self.assertEqual(self.Count("dropped replayed"), 100 - LIMIT)
 
   def testElsewhere(self):
-    """What another process would make is not left to it more often."""
+    """Answers for another process to make are not left to it more often."""
     worker = self.Worker()
     network = {"what": "network", "fields": ["map"], "names": ["a"]}
     for (rtype, query, part) in [
@@ -320,7 +320,7 @@ class TestCopies(_Test):
     large = self.Large()
     datagram = self.Pack(QUERY, {"what": "node", "fields": ["uuid"]})
     self.assertEqual(self._Copies(large, datagram, forwarded=True), 100)
-    # What it makes is the same
+    # The other process makes the same answer
     self.assertEqual(self._Copies(large, datagram, LIMIT), LIMIT)
 
   def testNothingIsMadeAgain(self):
@@ -348,7 +348,7 @@ class TestCopies(_Test):
         self.assertFalse(make.called, (rtype, query))
 
   def testNothingIsMadeForCopies(self):
-    """What is not kept is not made more often than it may be."""
+    """Answers that are not kept are not made more often than permitted."""
     worker = self.Worker()
     datagram = self.Pack(CONFIG, "/filler")
     with mock.patch.object(worker._source, "Known", return_value=None), \
@@ -536,7 +536,7 @@ class TestLarge(_Test):
         self.assertEqual((reply["status"], reply["answer"]), (1, 2), part)
 
   def testTooLargeForParts(self):
-    """What has no end is not made to the end, and said of parts too."""
+    """An endless answer is not made to the end; its parts are refused, too."""
     large = self.Large()
     query = {"what": "instance", "fields": ["name", "uuid"]}
     with mock.patch.object(protocol, "MAX_ANSWER", 1000), \

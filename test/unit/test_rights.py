@@ -68,7 +68,7 @@ class TestTable(unittest.TestCase):
     self.assertEqual(found, expected)
 
   def testQuestionsOnThePage(self):
-    """Those that have another name than a command.
+    """Rights that have another name than a command.
 
     """
     others = readerkey.RIGHTS - set(commandline.COMMANDS)
@@ -92,7 +92,7 @@ class TestExpand(unittest.TestCase):
       ]:
       with self.subTest(words=words):
         self.assertEqual(rights.Expand(words), expected)
-        # That is a label's order and form
+        # The rights are in a label's order and form
         readerkey.Make("x", expected, None)
 
   def testUnknown(self):

@@ -151,7 +151,7 @@ class TestRunTests(unittest.TestCase):
         """ % {"name": name, "other": other})
     (code, output) = self._Run("--jobs=2")
     self.assertEqual(code, 0, output)
-    # What they print does not mix
+    # The outputs of both do not mix
     printed = re.findall("(?m)^(one|two) [0-9]+$", output)
     self.assertIn(printed, [["one"] * 20 + ["two"] * 20,
                             ["two"] * 20 + ["one"] * 20])
@@ -183,7 +183,7 @@ class TestRunTests(unittest.TestCase):
                   " test_dies.Test.testDies\n", output)
 
   def testLeavesProcess(self):
-    # It detaches, as a daemon does
+    # The process detaches, as a daemon does
     self._Write("leaves", """
       def testLeaves(self):
         subprocess.Popen(["sh", "-c", "setsid sleep 1234 &"]).wait()

@@ -24,8 +24,8 @@ import testutils
 _GANETI_DIRS = ["/usr/share/ganeti/[0-9]*", "/usr/share/ganeti/default",
                 "/usr/local/share/ganeti/[0-9]*"]
 
-#: What the program prints of a module: its public names with values that JSON
-#: can carry, and of exceptions the names of the classes they are
+#: The program prints a module's public names with values that JSON can carry,
+#: and of exceptions the names of the classes they are
 _DUMP = """
 import json, sys
 from ganeti import %(module)s as module
@@ -117,7 +117,7 @@ class TestAgainstGaneti(unittest.TestCase):
   def testConstants(self):
     ours = Dump("constants", testutils.MODULEDIR)
     theirs = Dump("constants", self.path)
-    # These say how each was configured
+    # These constants say how each was configured
     configured = ["CONFD_USER", "CONFD_GROUP"]
     for (name, value) in ours.items():
       with self.subTest(name=name):
@@ -150,7 +150,7 @@ class TestAgainstGaneti(unittest.TestCase):
       with self.subTest(name=name):
         self.assertIn(name, theirs)
         if name != "CONF_DIR":
-          # That is not below /var
+          # This path is not below /var
           self.assertEqual(value, statedir + theirs[name][len("/var"):])
 
   def testPathutilsInAnotherRoot(self):

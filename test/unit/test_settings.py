@@ -258,7 +258,7 @@ class TestPlaces(unittest.TestCase):
 
 
 class TestClient(_Test):
-  """What is passed is stronger; and without a name nothing is read.
+  """Arguments take precedence; and without a name nothing is read.
 
   """
   def setUp(self):

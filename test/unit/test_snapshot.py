@@ -231,7 +231,7 @@ class TestOldReleases(_TestCase):
       (9, "mail", (0, reference.Redact(
         config["instances"]["mail.example.com"]["disks"])))])
     self.assertEqual(len(snap.warnings), 1)
-    # It has two nodes all the same
+    # The disk has two nodes all the same
     (_, (_, secondary)) = Answer(snap, 8, "node2")
     self.assertEqual([item["name"] for item in secondary], ["mail.example.com"])
 
@@ -428,7 +428,7 @@ class TestUnusable(unittest.TestCase):
 
 
 class TestLenient(_TestCase):
-  """What is broken and not needed does no harm."""
+  """A broken value that is not needed does no harm."""
 
   WRONG = [None, True, 0, -1, 1.5, "", "x", [], [None], ["x"], {}, {"x": None},
            {"x": []}, [[]], [{}], 10 ** 400]
@@ -645,7 +645,8 @@ class TestLenient(_TestCase):
         self.assertEqual(len(snap.warnings), 1)
 
   def testForthcoming(self):
-    # What is not there yet may lack name, nodes and disks; no warnings
+    # An instance that is not there yet may lack name, nodes and disks; no
+    # warnings
     nameless = MakeInstance(1, 1, disks=[1], nics=["198.51.100.1"],
                             forthcoming=True)
     del nameless["name"]
@@ -668,7 +669,7 @@ class TestLenient(_TestCase):
       (9, "inst2", (0, reference.Redact([disks[1], disks[2]]))),
       (9, Uuid("b", 2), (0, reference.Redact([disks[1], disks[2]]))),
       (9, Uuid("b", 1), (0, [disks[0]])),
-      # Whose minors they are, Ganeti's daemon says in the same way
+      # Ganeti's daemon assigns minors to instances in the same way
       (7, "node1", (0, [
         [n1, 0, "inst2.example.com", "disk/1", "secondary", n2],
         [n1, 5, "inst3.example.com", "disk/0", "primary", n2]])),
@@ -731,7 +732,7 @@ class TestLenient(_TestCase):
     self.Check(config, [(1, "", UNKNOWN), (1, Uuid("a", 2), (0, 4))])
 
   def testDuplicateKeys(self):
-    # Nobody writes such files; but one of them it must be
+    # Ganeti writes no such files; but one of them it must be
     text = json.dumps(MakeConfig())
     text = text.replace("\"serial_no\": 17",
                         "\"serial_no\": 16, \"serial_no\": 17")

@@ -2,8 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is made of the candidates' answers: by the library and by the command
-"status".
+"""The use of candidates' answers: by the library and by the command "status".
 
 """
 
@@ -318,7 +317,7 @@ class TestLimits(unittest.TestCase):
       self.assertEqual(row.problem, text)
 
   def testNotAllHaveOne(self):
-    """That nobody answers is critical, and another version a warning.
+    """Silence of all candidates is critical, and another version a warning.
 
     """
     limits = cmd_status.Limits({"silent": 9, "behind": 9}, {})

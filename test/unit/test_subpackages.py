@@ -23,7 +23,7 @@ _AT_TOP = {
   "server": "serving",
   }
 
-#: What each of the other subpackages may import from
+#: The other subpackages that each may import from
 _BASE = ["protocol", "schema", _SHARED]
 
 #: Subpackage to those that its modules may import from, besides itself

@@ -58,7 +58,7 @@ class TestDraw(unittest.TestCase):
     drawn = _Drawn([_Node(i, role) for (i, role) in enumerate("MCRDO")], [])
     for role in columns.ROLES.values():
       self.assertIn(role, drawn.texts)
-    # That of an offline node is crossed out
+    # The box of an offline node is crossed out
     crosses = [i for i in drawn.root.iter(_SVG + "line")
                if i.get("class") == "cross"]
     self.assertEqual(len(crosses), 2)
@@ -100,7 +100,7 @@ class TestDraw(unittest.TestCase):
     self.assertIn("2.0 GiB", drawn.texts)
 
   def testMirrors(self):
-    """Whoever mirrors all of another node is named.
+    """The node that mirrors all of another one is named.
 
     """
     nodes = [_Node(i) for i in range(1, 5)]
@@ -119,7 +119,7 @@ class TestDraw(unittest.TestCase):
     self.assertEqual(drawn.texts.count("node3"), 3)
 
   def testInWords(self):
-    """Whoever does not see it is told what there is.
+    """A reader who does not see the drawing is told what there is.
 
     """
     drawn = _Drawn([_Node(i) for i in range(1, 4)],
@@ -129,7 +129,7 @@ class TestDraw(unittest.TestCase):
                      " its 2 to node2.example.com.")
 
   def testWidth(self):
-    """It is as wide as it has to be; only the matrix can be very wide.
+    """The drawing is as wide as it has to be; only the matrix can be very wide.
 
     """
     few = _Drawn([_Node(1), _Node(2)], [_Instance(1, 1, 2)])

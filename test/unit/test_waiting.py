@@ -100,7 +100,7 @@ class TestWaiting(unittest.TestCase):
         self.assertEqual((len(self.waiting), self.waiting.NextDue()), (0, None))
 
   def testCopies(self):
-    """What is not later changes nothing, wherever it comes from.
+    """A question that is not later changes nothing, wherever it comes from.
 
     """
     self._Add(1, sent=5, due=10)
@@ -119,7 +119,7 @@ class TestWaiting(unittest.TestCase):
     # To ask again is no further one
     self.assertEqual(self._Add(1, sent=1), "renewed")
     self.assertEqual(self._Add(64, "192.0.2.2", due=5), "added")
-    # Who is renewed from another address counts there
+    # A question that is renewed from another address counts there
     self.assertEqual(self._Add(1, "192.0.2.2", sent=2), "renewed")
     self.assertEqual(self._Add(65), "added")
     # Where there is no room, that is the end of it

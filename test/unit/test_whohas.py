@@ -101,7 +101,7 @@ class TestFind(unittest.TestCase):
     self.assertEqual(_Short("192.0.2.1"), [("primary IP", node1, "192.0.2.1")])
     self.assertEqual(_Short("198.51.100.1"),
                      [("secondary IP", node1, "198.51.100.1")])
-    # It is the same for both
+    # The result is the same for both
     self.assertEqual(_Short("192.0.2.2"), [("primary IP", node2, "192.0.2.2")])
     self.assertEqual(_Short("node1", named=node1),
                      [("primary IP", node1, "192.0.2.1"),

@@ -90,7 +90,7 @@ class TestKnownDatagram(unittest.TestCase):
 
 
 class TestParseRequest(unittest.TestCase):
-  """What a request may look like."""
+  """Forms of a request."""
 
   def _Check(self, datagram, expected=(3, None, "abc"), now=NOW):
     self.assertEqual(Parse(datagram, now=now), expected)
@@ -135,7 +135,7 @@ class TestParseRequest(unittest.TestCase):
     self.assertIsNone(wire.ParseRequest(Request(), KEY, NOW).part)
 
   def testSignature(self):
-    """It is the same, however a copy of the request is written.
+    """The signature is the same, however a copy of the request is written.
 
     """
     envelope = json.loads(Request()[4:])
@@ -221,7 +221,7 @@ SIGNATURE = testutils.Sign(KEY, "%d" % NOW + json.dumps(MESSAGE))
 
 
 class TestRejected(unittest.TestCase):
-  """What gets no reply."""
+  """Datagrams that get no reply."""
 
   REQUESTS = [
     (wire.BAD_FOURCC, [
@@ -357,7 +357,7 @@ class TestReaders(unittest.TestCase):
     # Derived once
     with mock.patch.object(readerkey, "Derive", side_effect=AssertionError):
       self.assertEqual(self._Parse(datagram), first)
-    # What it may ask is not this module's
+    # The rights of the key are not this module's business
     self._Parse(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
                                       "a:ping:20000101"))
 
@@ -369,7 +369,7 @@ class TestReaders(unittest.TestCase):
       KEY, MESSAGE, "%d" % NOW, LABEL), KEY, NOW)
 
   def testPacked(self):
-    """What our client sends, the daemon reads, and the other way round."""
+    """The daemon reads what our client sends, and the other way round."""
     key = ReaderKey()
     datagram = wire.PackRequest(key, NOW, 10, "/cluster", "\u2028")
     envelope = json.loads(datagram[4:].decode("ascii"))
@@ -385,7 +385,7 @@ class TestReaders(unittest.TestCase):
                      wire.ParsedReply(1, 0, ["\xe9"], 5, "s\xe4lt"))
 
   def testMoved(self):
-    """What was signed with one key is not taken for signed with another."""
+    """A signature with one key is not taken for that of another."""
     other = "grafana:list,ping:20991231"
     for label in [None, LABEL]:
       good = json.loads(testutils.PackMessage(KEY, MESSAGE, "%d" % NOW,
@@ -485,7 +485,7 @@ class TestReaders(unittest.TestCase):
 
 
 class TestCost(unittest.TestCase):
-  """What a forged datagram costs."""
+  """The cost of a forged datagram."""
 
   def setUp(self):
     self.derived = 0
@@ -539,7 +539,7 @@ class TestCost(unittest.TestCase):
 
 
 class TestWithoutSimplejson(unittest.TestCase):
-  """Who only asks needs nothing that Python does not have."""
+  """A client needs nothing beyond Python's own modules."""
 
   def testClient(self):
     program = ("import sys; sys.modules['simplejson'] = None\n"
@@ -565,7 +565,7 @@ class TestLoops(unittest.TestCase):
 
 
 class TestPackRequest(unittest.TestCase):
-  """What our client sends."""
+  """Requests of our client."""
 
   def _Pack(self, *args):
     datagram = wire.PackRequest(KEY, *args)
@@ -643,7 +643,7 @@ class TestReply(unittest.TestCase):
                      ["\U0001f600\ufffd", {"x": 1}])
 
   def testAuthenticAndMalformed(self):
-    """Whose it is can be told, and what is wrong with it.
+    """Errors name the owner of the key, and what is wrong with it.
 
     """
     good = {"protocol": 1, "status": 0, "answer": 1, "serial": 1}

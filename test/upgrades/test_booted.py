@@ -67,7 +67,7 @@ class _Test(unittest.TestCase):
   def _AwaitFailed(self, unit, reason):
     """Waits until systemd has given up, and looks for the reason.
 
-    Its status is about the last try, which was none any more.
+    The status is about the last try, which was none any more.
 
     """
     testutils.WaitFor(lambda: self._Property(unit, "ActiveState") == "failed",
@@ -108,7 +108,7 @@ class TestDaemon(_Test):
     self._Systemctl("restart", "ganeti")
     testutils.WaitFor(lambda: len(self._Processes()) == 1, "Ganeti's runs")
     self.assertEqual(self._Exe(), "ganeti-confd")
-    # What the service has started ends before systemd-run does
+    # Processes that the service has started end before systemd-run does
     self._InService("dpkg", "-i", *self._Debs(_NODE, "ganeti-confd-client"))
     self.assertTrue(self._Exe().startswith("python3"))
     testutils.WaitFor(self._Pings, "ours answers")
@@ -124,7 +124,7 @@ class TestDaemon(_Test):
     more = self.cluster.master.Read(ours.LOG_FILE)[len(log):]
     self.assertEqual(more.count(b" listens on "), 1, more)
 
-    # What is stopped, or masked, stays so
+    # A service that is stopped, or masked, stays so
     self._Systemctl("stop", "ganeti")
     self.assertEqual(self._Processes(), [])
     self._Run("dpkg", "-i", *self._Debs(_NODE))
@@ -303,7 +303,7 @@ class TestExporter(_Test):
     self._Systemctl("restart", unit)
     self._AwaitUp()
 
-    # What is wrong in the settings is said once
+    # Errors in the settings are said once
     settings = "/etc/ganeti/confd-client.conf"
     good = self.cluster.master.Read(settings)
     self.cluster.master.Write(settings, good.replace(b"addresses", b"adresses"))

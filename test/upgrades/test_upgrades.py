@@ -38,8 +38,8 @@ _ALL = [_NODE, "ganeti-confd-client", "ganeti-confd-exporter",
 
 _DPKG_LOG = "/var/log/dpkg.log"
 
-#: What verify misses in /proc on kernels without CONFIG_MAGIC_SYSRQ. Nothing
-#: can be put there.
+#: Files of /proc that verify misses on kernels without CONFIG_MAGIC_SYSRQ.
+#: Nothing can be put there.
 _NO_SYSRQ = "the file /proc/sysrq-trigger"
 
 
@@ -136,7 +136,7 @@ class TestUpgrades(unittest.TestCase):
     self._CheckTheirs()
     self._Install("old")
     self._CheckOurs()
-    # Its module has gone, with the diversion of its name
+    # The module has gone, with the diversion of its name
     self.assertIn("/older.py ", self._Run("dpkg-divert", "--list",
                                           _NODE).stdout)
     self._Install("new")
@@ -201,7 +201,7 @@ class TestUpgrades(unittest.TestCase):
     print("%s after %s lines, %r: %s, %s, %s" %
           (" ".join(argv[:2]), lines, last, process.returncode,
            mended.returncode, fixed.returncode))
-    # What was begun is said once more. Of a file that was not unpacked
+    # Unfinished actions are said once more. Of a file that was not unpacked
     # completely, apt believes that it is there; and what is purged already, it
     # does not know.
     if argv[1] == "install":
