@@ -42,7 +42,8 @@ for command in ["link set lo up", "link add out type veth peer name nowhere",
 ended = threading.Event()
 
 def Attack(daemon):
-  captured = testutils.PackMessage(daemon.key, testutils.MakeMessage(testutils.PING))
+  captured = testutils.PackMessage(daemon.key,
+                                   testutils.MakeMessage(testutils.PING))
   socks = []
   for number in range(2, 200):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -241,8 +241,8 @@ class TestBuildTree(_Test):
                      self.srcdir + "/lib/errors.py")
 
   def testSuites(self):
-    # All tests can run so; these are about Ganeti's modules. In a network of its
-    # own all ports are free.
+    # All tests can run so; these are about Ganeti's modules. In a network of
+    # its own all ports are free.
     output = buildutils.Run(
       ["unshare", "--net", "sh", "-c", "ip link set lo up; exec make -s check"
        " SUITES='test_client_callback test_client_quorum"
