@@ -237,14 +237,14 @@ class HeldLoads:
       import time
       from ganeti.confd.config import snapshot
 
-      def _Snapshot(text, real=snapshot.Snapshot):
+      def _Snapshot(config, real=snapshot.Snapshot):
         if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
-          return real(text)
+          return real(config)
         if os.path.exists(%r):
           open(os.path.join(%r, str(os.getpid())), "w").close()
         while os.path.exists(%r):
           %s
-        return real(text)
+        return real(config)
 
       snapshot.Snapshot = _Snapshot
       """ % (self._hold, self._pids, self._hold,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import stat
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 #: Bytes that are read at a time
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 # O_NONBLOCK: a FIFO in the file's place must not block open(). Some systems
 # that clients run on lack these flags.
@@ -85,14 +84,65 @@ def _NewDigest(contents: bytes = b"") -> digests.blake2b:
   return digests.blake2b(contents, digest_size=16)
 
 
+class ReadError(errors.ConfigurationError):
+  """A file cannot be read; the message names the file.
+
+  """
+
+
+class OpenFile:
+  """A regular file that is open for reading.
+
+  @ivar state: the file's state when it was opened
+
+  """
+  def __init__(self, path: str, stream: BinaryIO, state: State) -> None:
+    self.path = path
+    self.state = state
+    self._stream = stream
+    self._digest = _NewDigest()
+
+  def Chunks(self) -> Iterator[bytes]:
+    """Yields the contents in chunks, from the beginning.
+
+    A single read() of a file that is larger than the memory left would keep the
+    kernel from killing the process.
+
+    @raise ReadError: the file has changed since it was opened
+
+    """
+    self._stream.seek(0)
+    self._digest = _NewDigest()
+    # Ask for one byte more than the size: if it comes, the file has grown
+    left = self.state.size + 1
+    while left:
+      chunk = self._stream.read(min(left, _CHUNK))
+      if not chunk:
+        break
+      left -= len(chunk)
+      self._digest.update(chunk)
+      yield chunk
+    now = StateOf(os.fstat(self._stream.fileno()))
+    # The ctime is left out: the rename of another file over this one changes
+    # it, and leaves these contents as they are
+    if left != 1 or ((now.size, now.mtime_ns) !=
+                     (self.state.size, self.state.mtime_ns)):
+      raise ReadError("%s changed while it was read" % self.path)
+
+  def Digest(self) -> str:
+    """Returns the L{Digest} of the contents, once L{Chunks} has yielded all.
+
+    """
+    return self._digest.hexdigest()
+
+
 @contextlib.contextmanager
-def _Opened(path: str, what: str) -> Iterator[tuple[BinaryIO, State]]:
+def Open(path: str, what: str = "") -> Iterator[OpenFile]:
   """Opens a regular file.
 
   @param what: description of the file for error messages: empty, or words that
     end with a blank
-  @return: the file and its state
-  @raise errors.ConfigurationError: the file cannot be read, or is not regular
+  @raise ReadError: the file is not regular, or an operation on it failed
 
   """
   try:
@@ -100,57 +150,26 @@ def _Opened(path: str, what: str) -> Iterator[tuple[BinaryIO, State]]:
     with open(fd, "rb") as stream:
       status = os.fstat(fd)
       if not stat.S_ISREG(status.st_mode):
-        raise errors.ConfigurationError("%s is no regular file" % path)
-      yield (stream, StateOf(status))
+        raise ReadError("%s is no regular file" % path)
+      yield OpenFile(path, stream, StateOf(status))
   except OSError as err:
-    raise errors.ConfigurationError("Cannot read %s%s: %s" %
-                                    (what, path, err.strerror))
+    raise ReadError("Cannot read %s%s: %s" % (what, path, err.strerror))
 
 
-def _Chunks(path: str, stream: BinaryIO, state: State) -> Iterator[bytes]:
-  """Yields a file's contents in chunks.
-
-  A single read() of a file that is larger than the memory left would keep the
-  kernel from killing the process.
-
-  @param state: the file's state when it was opened
-  @raise errors.ConfigurationError: the file has changed since then
-
-  """
-  # Ask for one byte more than the size: if it comes, the file has grown
-  left = state.size + 1
-  while left:
-    chunk = stream.read(min(left, _CHUNK))
-    if not chunk:
-      break
-    left -= len(chunk)
-    yield chunk
-  now = StateOf(os.fstat(stream.fileno()))
-  # The ctime is left out: the rename of another file over this one changes it,
-  # and leaves these contents as they are
-  if left != 1 or (now.size, now.mtime_ns) != (state.size, state.mtime_ns):
-    raise errors.ConfigurationError("%s changed while it was read" % path)
-
-
-def ReadFile(path: str, limit: Optional[int] = None,
-             what: str = "") -> tuple[bytes, State]:
+def ReadFile(path: str, limit: int, what: str = "") -> tuple[bytes, State]:
   """Reads a regular file.
 
-  @param limit: largest size allowed, in bytes; None only in processes that the
-    OOM killer may end
-  @param what: description of the file, see L{_Opened}
-  @raise errors.ConfigurationError: the file cannot be read, is larger than the
-    limit, or changed during the reading
+  @param limit: largest size allowed, in bytes
+  @param what: description of the file, see L{Open}
+  @raise ReadError: the file cannot be read, is larger than the limit, or
+    changed during the reading
 
   """
-  with _Opened(path, what) as (stream, state):
-    if limit is not None and state.size > limit:
-      raise errors.ConfigurationError("%s has %d bytes, and may have %d at most"
-                                      % (path, state.size, limit))
-    contents = io.BytesIO()
-    for chunk in _Chunks(path, stream, state):
-      contents.write(chunk)
-  return (contents.getvalue(), state)
+  with Open(path, what) as opened:
+    if opened.state.size > limit:
+      raise ReadError("%s has %d bytes, and may have %d at most" %
+                      (path, opened.state.size, limit))
+    return (b"".join(opened.Chunks()), opened.state)
 
 
 def DigestFile(path: str, size: Optional[int] = None) -> Optional[str]:
@@ -158,14 +177,12 @@ def DigestFile(path: str, size: Optional[int] = None) -> Optional[str]:
 
   @param size: expected size in bytes; None for any
   @return: None if the file has another size
-  @raise errors.ConfigurationError: the file cannot be read, or changed during
-    the reading
+  @raise ReadError: the file cannot be read, or changed during the reading
 
   """
-  digest = _NewDigest()
-  with _Opened(path, "") as (stream, state):
-    if size is not None and state.size != size:
+  with Open(path) as opened:
+    if size is not None and opened.state.size != size:
       return None
-    for chunk in _Chunks(path, stream, state):
-      digest.update(chunk)
-  return digest.hexdigest()
+    for _ in opened.Chunks():
+      pass
+    return opened.Digest()

@@ -218,10 +218,10 @@ class BrokenTest(_FaultTest):
       textwrap.dedent("""\
         from ganeti.confd.config import snapshot
 
-        def _Snapshot(text, real=snapshot.Snapshot):
-          if b"poison" in text:
+        def _Snapshot(config, real=snapshot.Snapshot):
+          if b"poison" in b"".join(config.Chunks()):
             raise TypeError("not swallowed")
-          return real(text)
+          return real(config)
 
         snapshot.Snapshot = _Snapshot
         """).encode("ascii"))

@@ -35,6 +35,10 @@ _READ_ALL = {
   }
 
 
+def _ReadFile(path):
+  return filestate.ReadFile(path, _HUGE)
+
+
 class FileStateTest(unittest.TestCase):
   def setUp(self):
     self.directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
@@ -44,11 +48,15 @@ class FileStateTest(unittest.TestCase):
   def testReadAndDigest(self):
     for contents in [b"", b"x" * 100, os.urandom(3 << 20), bytes(1 << 20)]:
       testutils.WriteFile(self.path, contents)
-      (found, state) = filestate.ReadFile(self.path)
+      (found, state) = filestate.ReadFile(self.path, len(contents))
       self.assertEqual(found, contents)
       self.assertEqual(state, filestate.FileState(self.path))
-      self.assertEqual(filestate.ReadFile(self.path, len(contents))[0],
-                       contents)
+      with filestate.Open(self.path) as opened:
+        # The second time after an unfinished first one
+        next(opened.Chunks(), None)
+        for _ in range(2):
+          self.assertEqual(b"".join(opened.Chunks()), contents)
+          self.assertEqual(opened.Digest(), filestate.Digest(contents))
       for size in [None, len(contents)]:
         self.assertEqual(filestate.DigestFile(self.path, size),
                          filestate.Digest(contents))
@@ -74,7 +82,7 @@ class FileStateTest(unittest.TestCase):
       return status
 
     for size in [0, 99, 101, 1 << 24]:
-      for read in [filestate.ReadFile, filestate.DigestFile]:
+      for read in [_ReadFile, filestate.DigestFile]:
         testutils.WriteFile(self.path, b"x" * 100)
         with mock.patch.object(os, "fstat") as patched:
           patched.side_effect = _ChangeOnce
@@ -98,7 +106,7 @@ class FileStateTest(unittest.TestCase):
     try:
       size = os.path.getsize(self.path)
       testutils.WaitFor(lambda: os.path.getsize(self.path) > size, "it grows")
-      for read in [filestate.ReadFile, filestate.DigestFile]:
+      for read in [_ReadFile, filestate.DigestFile]:
         try:
           read(self.path)
         except errors.ConfigurationError as err:

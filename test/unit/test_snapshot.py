@@ -6,6 +6,9 @@
 
 import copy
 import json
+import os
+import tempfile
+import tracemalloc
 import unittest
 
 import nextconfig
@@ -15,6 +18,7 @@ import testutils
 from testutils import MakeConfig, MakeDisk, MakeDrbd, MakeInstance, MakeNode
 from testutils import Uuid
 from ganeti import errors
+from ganeti.confd import filestate
 from ganeti.confd import protocol
 from ganeti.confd import querylib
 from ganeti.confd.config import snapshot
@@ -859,6 +863,65 @@ class TestImmutable(unittest.TestCase):
     two = Snapshot(_Reverse(config))
     for (rtype, query, _) in reference.Reference(config).Questions():
       self.assertEqual(Answer(one, rtype, query), Answer(two, rtype, query))
+
+
+class TestFiles(unittest.TestCase):
+  """Loads files, whose text is read in chunks."""
+
+  def setUp(self):
+    (fd, self.path) = tempfile.mkstemp(prefix="ganeti-confd-test.")
+    os.close(fd)
+    self.addCleanup(os.unlink, self.path)
+
+  def _Load(self, text, meanwhile=lambda: None):
+    """Loads a text as a file.
+
+    @param meanwhile: called between opening the file and reading it
+    @return: the snapshot and the digest of what was read
+
+    """
+    testutils.WriteFile(self.path, text)
+    with filestate.Open(self.path) as opened:
+      meanwhile()
+      return (snapshot.Load(opened), opened.Digest())
+
+  def testDigest(self):
+    """A text that has to be parsed as a whole is read twice."""
+    for before in (b"", b"\xef\xbb\xbf"):
+      text = before + json.dumps(MakeConfig(serial_no=7)).encode("ascii")
+      with self.subTest(before=before):
+        (snap, digest) = self._Load(text)
+        self.assertEqual((snap.serial, snap.size), (7, len(text)))
+        self.assertEqual(digest, filestate.Digest(text))
+
+  def testErrors(self):
+    good = json.dumps(MakeConfig()).encode("ascii")
+    for (text, meanwhile, expected) in [
+        (good[:-1], lambda: None, "%s: not JSON: "),
+        (b"{}", lambda: None, "%s: \"version\" is missing"),
+        # A part of the file that is no JSON text by itself, and more of it
+        (good, lambda: os.truncate(self.path, 20), "%s changed while"),
+        (good, lambda: os.truncate(self.path, 1 << 20), "%s changed while")]:
+      with self.subTest(expected=expected):
+        with self.assertRaises(errors.ConfigurationError) as caught:
+          self._Load(text, meanwhile)
+        self.assertTrue(str(caught.exception).startswith(expected % self.path),
+                        str(caught.exception))
+        self.assertEqual(str(caught.exception).count(self.path), 1)
+
+  def testMemory(self):
+    """Most of the text is not in memory at any time."""
+    text = json.dumps(MakeConfig(
+      instances=[MakeInstance(i, 1, disks=[i], tags=["x" * 3000])
+                 for i in range(1500)],
+      disks=[MakeDrbd(i, 1, 2) for i in range(1500)])).encode("ascii")
+    tracemalloc.start()
+    self.addCleanup(tracemalloc.stop)
+    result = self._Load(text)
+    (kept, peak) = tracemalloc.get_traced_memory()
+    self.assertGreater(kept, 1500 * 3000)
+    self.assertLess(peak - kept, len(text) / 2)
+    del result
 
 
 class TestNaturalKey(unittest.TestCase):

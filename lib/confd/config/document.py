@@ -8,8 +8,8 @@ The text is decoded in chunks. Each item of the sections L{redaction.SECTIONS}
 is parsed, redacted, indexed by name and packed (L{packed}) before the next one
 is parsed. All other values stay Python objects. The reason is memory. Nearly
 all of a large configuration is instances and disks, and their Python objects
-take five times as much memory as their JSON text. A text that is decoded as a
-whole is in memory twice while it is parsed.
+take five times as much memory as their JSON text. The text itself is read chunk
+by chunk, too: most of it is never in memory.
 
 Rule 1: an item is redacted before any part of it is stored.
 
@@ -23,6 +23,7 @@ position of the syntax error.
 from __future__ import annotations
 
 import codecs
+import enum
 import functools
 import json
 import re
@@ -31,15 +32,19 @@ from ganeti import errors
 from ganeti.confd.config import lenient
 from ganeti.confd.config import packed as packedlib
 from ganeti.confd.config import redaction
-from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Callable, Iterator, Optional
+  from typing import Callable, Iterator, Optional, Union
   from ganeti.confd.protocol import wire
 
 
 #: Least number of bytes that are decoded at a time
-CHUNK = 1 << 20
+CHUNK = 1 << 18
+
+#: An item is usually shorter than this (characters). While as much of the text
+#: is decoded, parsing an item rarely fails for want of the rest of it.
+_LOOKAHEAD = 1 << 14
 
 _Blanks = re.compile(r"[ \t\n\r]*").match
 # A comma, a key without escape sequences, and a colon
@@ -116,6 +121,8 @@ class _Reader:
 
     """
     while True:
+      if len(self._text) - self._at < _LOOKAHEAD and not self._is_last:
+        self._DecodeMore()
       self.secrets.clear()
       try:
         (value, end) = self._scan(self._text, self._at)
@@ -165,37 +172,34 @@ class _Reader:
       self.Skip(",")
 
 
-class Name(NamedTuple):
-  """The part of an object that is needed to sort a section by name.
-
-  @ivar name: None if the object has no name, or an empty one
+class NoName(enum.Enum):
+  """The reason why an item of a section has no name, or an empty one.
 
   """
-  name: Optional[str]
-  forthcoming: bool
-
-  def LacksName(self) -> bool:
-    """Whether the object needs a name, and has none.
-
-    """
-    return self.name is None and not self.forthcoming
+  #: Forthcoming objects (Ganeti 2.16 and later) may have no name yet
+  FORTHCOMING = "is forthcoming"
+  MISSING = "has no name, left out"
+  NO_OBJECT = "is no JSON object, left out"
 
 
-def NameOf(stored: wire.Json) -> Optional[Name]:
-  """Returns the name of an item of a section; None if the item is no object.
+def NameOf(stored: wire.Json) -> Union[str, NoName]:
+  """Returns the name of an item of a section.
 
   """
   if not isinstance(stored, dict):
-    return None
-  return Name(lenient.Text(stored.get("name")) or None,
-              stored.get("forthcoming") is True)
+    return NoName.NO_OBJECT
+  name = lenient.Text(stored.get("name"))
+  if name:
+    return name
+  return (NoName.FORTHCOMING if stored.get("forthcoming") is True else
+          NoName.MISSING)
 
 
 class Document:
   """A configuration without its secrets.
 
   @ivar stored: the configuration; the items of L{redaction.SECTIONS} are packed
-  @ivar names: the instances' names by key; None for an item that is no object
+  @ivar names: the instances' names by key
 
   """
   def __init__(self, read: Callable[[], Iterator[bytes]]) -> None:
@@ -222,7 +226,7 @@ class Document:
     del self._seen, self._shared, self._secrets
 
   def _Begin(self) -> None:
-    self.names: dict[str, Optional[Name]] = {}
+    self.names: dict[str, Union[str, NoName]] = {}
     # The secrets of all DRBD disks, and the secrets that several disks have
     self._seen: set[str] = set()
     self._shared: set[str] = set()

@@ -52,6 +52,11 @@ _MANY_CELLS = 1000
 _MAX_CELLS = 1 << 26
 
 
+#: Rows that are encoded together: for a single one, half of the time would go
+#: into preparing the encoder
+_ROWS = 32
+
+
 #: Names of the fields for which a programming error was logged already
 _failed: set[str] = set()
 
@@ -134,18 +139,20 @@ class Table(NamedTuple):
     return value
 
   def Texts(self) -> Iterator[str]:
-    """Yields the JSON text of the answer in pieces, one for each row.
+    """Yields the JSON text of the answer in pieces, each of some rows.
 
     """
     yield "{\"fields\":%s,\"rows\":[" % wire.EncodeJson(self.fields)
     (snapshot, gets) = (self.snapshot, [i.get for i in self.getters])
     separator = ""
-    for item in self.items:
+    for start in range(0, len(self.items), _ROWS):
+      items = self.items[start:start + _ROWS]
       try:
-        text = wire.EncodeJson([get(snapshot, item) for get in gets])
+        text = wire.EncodeJson([[get(snapshot, item) for get in gets]
+                                for item in items])
       except Exception: # pylint: disable=W0718
-        text = wire.EncodeJson(self._RowByCell(item))
-      yield separator + text
+        text = wire.EncodeJson([self._RowByCell(item) for item in items])
+      yield separator + text[1:-1]
       separator = ","
     yield "]}"
 

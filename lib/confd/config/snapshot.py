@@ -4,7 +4,7 @@
 
 """An immutable snapshot of the configuration, indexed for confd's requests.
 
-L{Snapshot} is made from the text of C{config.data} and is immutable. All
+L{Snapshot} is made from C{config.data} and is immutable. All
 indexes are built when a snapshot is made, so that no request has to search the
 configuration.
 
@@ -34,6 +34,7 @@ import collections
 
 from ganeti import constants
 from ganeti import errors
+from ganeti.confd import filestate
 from ganeti.confd.config import document as documentlib
 from ganeti.confd.config import lenient
 from ganeti.confd.config import packed as packedlib
@@ -371,16 +372,22 @@ class Snapshot:
   @ivar disks: by instance, then index; disks without an instance come last
 
   """
-  def __init__(self, text: bytes) -> None:
+  def __init__(self, config: Union[bytes, filestate.OpenFile]) -> None:
     """Parses and indexes a configuration.
 
-    @param text: contents of C{config.data}
+    @param config: C{config.data}, its contents or the open file
+    @raise filestate.ReadError: the file cannot be read
     @raise errors.ConfigurationError: the configuration is unusable; the message
       has the reason, and quotes none of the text, which could be a secret
 
     """
-    self.size = len(text)
-    document = documentlib.Document(lambda: _Chunks(text))
+    if isinstance(config, bytes):
+      text = config
+      self.size = len(text)
+      document = documentlib.Document(lambda: _Chunks(text))
+    else:
+      self.size = config.state.size
+      document = documentlib.Document(config.Chunks)
     self.document = document.stored
     self._CheckDocument()
     self.serial: int = self.document["serial_no"]
@@ -473,33 +480,34 @@ class Snapshot:
     items = lenient.Dict(self.document.get(section))
     names = {key: documentlib.NameOf(stored)
              for (key, stored) in items.items()}
-    return [(name, key, items[key]) for (name, key)
-            in self._ByNameOrNone(section, names) if name is not None]
+    named = [(names[key], key) for key in self._SortedKeys(section, names)]
+    return [(name, key, items[key]) for (name, key) in named
+            if isinstance(name, str)]
 
-  def _ByNameOrNone(self, section: str,
-                    names: dict[str, Optional[documentlib.Name]]
-                    ) -> list[tuple[Optional[str], str]]:
-    """Lists the objects of a section of the document, also nameless ones.
-
-    Forthcoming objects (Ganeti 2.16 and later) may have no name yet.
+  def _SortedKeys(self, section: str,
+                  names: dict[str, Union[str, documentlib.NoName]]
+                  ) -> list[str]:
+    """Sorts the objects of a section by name, and warns of those left out.
 
     @param section: "nodes", "instances", "nodegroups" or "networks"
-    @param names: names by key; None for an item that is no object
-    @return: names and keys, sorted by name; objects without a name come first
+    @param names: names by key
+    @return: keys; those of forthcoming objects without a name come first
 
     """
-    found: list[tuple[Optional[str], str]] = []
-    for (key, item) in names.items():
-      if item is None:
-        self.warnings.append("%s: %s is no JSON object, left out" %
-                             (section, key))
-      elif item.LacksName():
-        self.warnings.append("%s: %s has no name, left out" % (section, key))
+    def _Order(key: str) -> tuple[object, str, str]:
+      name = names[key]
+      text = name if isinstance(name, str) else ""
+      return (naturalorder.NaturalKey(text), text, key)
+
+    keys = []
+    for (key, name) in names.items():
+      if (isinstance(name, documentlib.NoName) and
+          name is not documentlib.NoName.FORTHCOMING):
+        self.warnings.append("%s: %s %s" % (section, key, name.value))
       else:
-        found.append((item.name, key))
-    found.sort(key=lambda item: (naturalorder.NaturalKey(item[0] or ""),
-                                 item[0] or "", item[1]))
-    return found
+        keys.append(key)
+    keys.sort(key=_Order)
+    return keys
 
   def _IndexInstances(self, document: documentlib.Document) -> None:
     """Makes the instances, and adds them to their nodes, groups and networks.
@@ -510,7 +518,10 @@ class Snapshot:
 
     """
     packed_instances = lenient.Dict(self.document.get("instances"))
-    for (name, key) in self._ByNameOrNone("instances", document.names):
+    # Equal tuples are one object, as there are many instances and few nodes
+    mirrors: dict[Sequence[Node], Sequence[Node]] = {}
+    for key in self._SortedKeys("instances", document.names):
+      name = lenient.Text(document.names[key])
       packed = packed_instances[key]
       stored = packedlib.Parse(packed)
       primary = self.nodes.Resolve(stored.get("primary_node"))
@@ -525,6 +536,7 @@ class Snapshot:
           primary.group.primary.append(instance)
       for node in self._IndexDisks(instance, stored, document):
         node.secondary.append(instance)
+      instance.mirrors = mirrors.setdefault(instance.mirrors, instance.mirrors)
       self._IndexNics(instance, stored)
     self.instances.Close()
 
@@ -545,7 +557,7 @@ class Snapshot:
     attached = collections.Counter(disk.key for disk in self.disks.items
                                    if disk.instance is not None)
     for (key, name) in document.names.items():
-      if name is not None and name.LacksName():
+      if name is documentlib.NoName.MISSING:
         stored = packedlib.Parse(self.document["instances"][key])
         attached.update(item for item in lenient.List(stored.get("disks"))
                         if isinstance(item, str))
@@ -676,6 +688,22 @@ class Snapshot:
 
     """
     return self.instances.Find(name)
+
+
+def Load(config: filestate.OpenFile) -> Snapshot:
+  """Parses and indexes a configuration.
+
+  @param config: C{config.data}
+  @raise errors.ConfigurationError: as for L{Snapshot}; the message names the
+    file
+
+  """
+  try:
+    return Snapshot(config)
+  except filestate.ReadError:
+    raise
+  except errors.ConfigurationError as err:
+    raise errors.ConfigurationError("%s: %s" % (config.path, err)) from err
 
 
 def _DefaultLink(cluster: _Stored) -> str:

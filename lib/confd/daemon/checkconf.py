@@ -35,11 +35,8 @@ def _CheckConfig(path: str) -> list[str]:
   # If the file is too large for the memory, this process has to be killed, and
   # not a daemon that serves here
   process.SetOomScore(process.OOM_FIRST)
-  (text, _) = filestate.ReadFile(path)
-  try:
-    snapshot = snapshotlib.Snapshot(text)
-  except errors.ConfigurationError as err:
-    raise errors.ConfigurationError("%s: %s" % (path, err)) from err
+  with filestate.Open(path) as config:
+    snapshot = snapshotlib.Load(config)
   counts = ", ".join([
     humanize.Count(len(snapshot.nodes.items), "node"),
     humanize.Count(len(snapshot.groups.items), "group"),

@@ -302,10 +302,13 @@ class Loader:
     """
     now = time.time()
     try:
-      (text, _) = filestate.ReadFile(self._setup.config_file, _WARM_UP_SIZE)
+      with filestate.Open(self._setup.config_file) as config:
+        if config.state.size > _WARM_UP_SIZE:
+          return
+        discarded = snapshot.Load(config)
       responder.Responder(
-        answers.Quick(snapshot.Snapshot(text)), _NO_KEY,
-        [0] * len(counters.NAMES), self._setup.replays).Respond(
+        answers.Quick(discarded), _NO_KEY, [0] * len(counters.NAMES),
+        self._setup.replays).Respond(
           wire.PackRequest(_NO_KEY, now, constants.CONFD_REQ_PING, None,
                            "warm-up"), now)
     except Exception: # pylint: disable=W0718
@@ -319,22 +322,11 @@ class Loader:
       # The supervisor died; the pipe of orders is at end of file, too
       pass
 
-  def _ReadFiles(self) -> tuple[bytes, filestate.State,
-                                bytes, filestate.State]:
-    """Reads the configuration, of any size, and the key.
-
-    A process that serves must not call this (rule 2).
-
-    @return: the configuration and its state, the key and its state
-    @raise errors.ConfigurationError: a file cannot be read, or holds no key
-
-    """
-    (key, key_state) = localnode.ReadDaemonKey(self._setup.key_file)
-    (text, state) = filestate.ReadFile(self._setup.config_file)
-    return (text, state, key, key_state)
-
   def _Load(self) -> bool:
     """Reads the files, builds the snapshot, and reports to the supervisor.
+
+    A process that serves must not call this (rule 2): the configuration may be
+    of any size.
 
     @return: whether that succeeded
 
@@ -351,14 +343,13 @@ class Loader:
     # which becomes garbage
     gc.disable()
     try:
-      (text, state, self._key, key_state) = self._ReadFiles()
-      files = messages.Files(state, key_state)
-      racy = _RacySeconds([state, key_state], time.time())
-      try:
-        self._snapshot = snapshot.Snapshot(text)
-      except errors.ConfigurationError as err:
-        raise errors.ConfigurationError("%s: %s" % (path, err))
-      self._digest = filestate.Digest(text)
+      (self._key, key_state) = localnode.ReadDaemonKey(self._setup.key_file)
+      with filestate.Open(path) as config:
+        state = config.state
+        files = messages.Files(state, key_state)
+        racy = _RacySeconds([state, key_state], time.time())
+        self._snapshot = snapshot.Load(config)
+        self._digest = config.Digest()
     except errors.ConfigurationError as err:
       reason = str(err)
     except MemoryError:
@@ -369,7 +360,6 @@ class Loader:
                                                   _Describe(err))
     else:
       reason = ""
-      del text
     if reason:
       self._Tell(messages.Failed(reason, files, time.process_time()))
       return False
