@@ -23,8 +23,6 @@ one did, L{inventory} would make the cell null and log the error.)
 
 from __future__ import annotations
 
-import ipaddress
-
 from ganeti.confd.config import lenient
 from ganeti.confd.config import redaction
 from ganeti.confd.config import shared
@@ -725,6 +723,8 @@ def _Addresses(key: str) -> Getter:
 
   """
   def _Get(_: _Snapshot, item: _Network) -> Optional[str]:
+    # Only here, as just the process for large answers calls this function
+    import ipaddress
     try:
       subnet = ipaddress.ip_network(
         lenient.Text(item.stored.get("network"), ""), strict=False)

@@ -13,8 +13,7 @@ supervisor that no process of the generation is left.
 
 from __future__ import annotations
 
-
-import simplejson
+import json
 
 from ganeti.confd import filestate
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
@@ -128,9 +127,7 @@ def Encode(message: Message) -> bytes:
   fields = message._asdict()
   if "files" in fields:
     fields["files"] = list(fields["files"])
-  text: str = simplejson.dumps([type(message).__name__, fields],
-                               namedtuple_as_object=False)
-  return text.encode("ascii") + b"\n"
+  return json.dumps([type(message).__name__, fields]).encode("ascii") + b"\n"
 
 
 def _State(value: Optional[list[Any]]) -> _FileState:
@@ -150,7 +147,7 @@ def Decode(line: bytes) -> Message:
   @param line: a line as from L{Encode}, without the newline
 
   """
-  (name, fields) = simplejson.loads(line)
+  (name, fields) = json.loads(line)
   if "files" in fields:
     fields["files"] = Files(*map(_State, fields["files"]))
   message: Message = _KINDS[name](**fields)

@@ -16,7 +16,6 @@ one reader would have several keys.
 
 from __future__ import annotations
 
-import datetime
 import re
 
 from ganeti.confd import protocol
@@ -24,6 +23,7 @@ from ganeti.confd.protocol import digests
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+  import datetime
   from typing import Any, Iterable, Optional
 
 
@@ -54,7 +54,8 @@ RIGHTS = frozenset([*_RIGHT_OF_TYPE.values(), *_RIGHT_OF_KIND.values()])
 _NAME_RE = re.compile("[a-z0-9][a-z0-9._-]{0,62}")
 _DAY_RE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 
-_EPOCH = datetime.date(1970, 1, 1).toordinal()
+#: 1970-01-01, as C{datetime.date.toordinal} counts days
+_EPOCH = 719163
 _DAY = 24 * 60 * 60
 
 #: Prefix of the text that a key is derived from: separates the derivation from
@@ -165,6 +166,8 @@ def _ParseWhat(text: str) -> frozenset[str]:
 def _ParseUntil(text: str) -> Optional[datetime.date]:
   if text == NEVER:
     return None
+  # Only here, as not all keys have a last day
+  import datetime
   match = _DAY_RE.fullmatch(text)
   if match:
     (year, month, day) = match.groups()
