@@ -170,6 +170,8 @@ class _TestCase(unittest.TestCase):
         words.append("--requests=0")
     else:
       words.extend([name] + arguments)
+    if name == "evacuate" and "--all" in flags:
+      words.remove("node1")
     if name == commandline.EXPORT:
       words[-1:] = [_FORMATS.get(flag, words[-1]) for flag in flags
                     if flag in _FORMATS] or words[-1:]
@@ -390,6 +392,16 @@ class TestEachOption(_TestCase):
     self.assertEqual(result.code, 0)
     self.assertIn("ms per ping request", result.output)
 
+  def _CheckEveryNode(self, _, result):
+    self.assertEqual((result.code, result.problems), (0, ""))
+    (headers, *rows, note) = result.output.splitlines()
+    self.assertTrue(headers.startswith("Node "))
+    # inst1 has a mirror, and the others have no disk
+    self.assertEqual([row.split()[:3] for row in rows],
+                     [["node1.example.com", "2", "0"],
+                      ["node2.example.com", "1", "0"]])
+    self.assertIn("is not in it", note)
+
   _CHECKS = {
     "--help": _CheckHelp,
     "--version": _CheckVersion,
@@ -422,6 +434,7 @@ class TestEachOption(_TestCase):
     "--prometheus": _CheckPrometheus,
     "--ignore": _CheckIgnore,
     "--primary-only": _CheckPrimaryOnly,
+    "--all": _CheckEveryNode,
     "--requests": _CheckRequests,
     "--exec": _CheckExec,
     "--initial": _CheckInitial,

@@ -41,19 +41,55 @@ def _Template(types):
   return types[0] if types else "diskless"
 
 
-def _Make(instances, nodes=None, tags=None, node="a", **kwargs):
-  tables = {
-    columns.NODE: nodes or [_Node(name) for name in "abc"],
+def _Tables(instances, nodes):
+  return {
+    columns.NODE: nodes,
     columns.INSTANCE: [row for (row, _) in instances],
     columns.DISK: [{"instance": row["name"], "dev_type": kind}
                    for (row, types) in instances for kind in types],
     }
+
+
+def _Make(instances, nodes=None, tags=None, node="a", **kwargs):
+  tables = _Tables(instances, nodes or [_Node(name) for name in "abc"])
   return evacuation.Make(node, tables, tags, **kwargs)
 
 
 def _Step(*args, **kwargs):
   (step, ) = _Make([args[0]], *args[1:], **kwargs).steps
   return step
+
+
+class TestFailures(unittest.TestCase):
+  """Each node's failure is the evacuation of that node when it is offline.
+
+  """
+  def test(self):
+    instances = [_Instance("i%d" % i, types, pnode=pnode, snodes=snodes,
+                           **{"be/maxmem": 100 * (i + 1)})
+                 for (i, (types, pnode, snodes)) in enumerate([
+                   (["drbd"], "a", ["b"]), (["drbd", "drbd"], "a", ["c"]),
+                   (["plain"], "a", []), (["rbd"], "a", []), ([], "b", []),
+                   (["drbd"], "b", ["d"]), (["drbd"], "c", ["a"]),
+                   (["drbd", "plain"], "c", ["a"]), (["file"], "d", [])])]
+    nodes = [_Node("a"), _Node("b"), _Node("c", **{"group.uuid": "g2"}),
+             _Node("d", drained=True), _Node("e", vm_capable=False)]
+    tables = _Tables(instances, nodes)
+    plans = evacuation.MakeFailures(tables, ["htools:iextags:service"])
+    self.assertEqual([plan.node for plan in plans], list("abcde"))
+    for (index, plan) in enumerate(plans):
+      failed = [dict(row, offline=True) if i == index else row
+                for (i, row) in enumerate(nodes)]
+      with self.subTest(node=plan.node):
+        self.assertEqual(plan, evacuation.Make(
+          plan.node, dict(tables, **{columns.NODE: failed}),
+          ["htools:iextags:service"], primary_only=True))
+    # By hand: i2 is on node a alone, and the mirror of i5 is on a drained node
+    nowhere = {plan.node: [step.instance for step in plan.steps
+                           if not step.possible] for plan in plans}
+    self.assertEqual(nowhere, {"a": ["i2"], "b": ["i5"], "c": ["i7"],
+                               "d": ["i8"], "e": []})
+    self.assertEqual(plans[0].memory, {"b": 500, "c": 200})
 
 
 _SHARED = ["blockdev", "ext", "gluster", "rbd", "sharedfile"]

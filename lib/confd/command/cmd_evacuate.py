@@ -27,21 +27,29 @@ from ganeti.confd.views import evacuation
 _HEADERS = ["Instance", "Disks", "Memory", "Targets", "Command", "Problem"]
 _MEMORY = 2
 
-#: A table does not list all target nodes if there are more
+#: A table does not list all names if there are more
 _MANY = 3
+
+_FAILURE_HEADERS = ["Node", "Instances", "Nowhere", "Memory", "Targets",
+                    "MostOn", "MostMemory", "NowhereToGo"]
+_FAILURE_NUMERIC = (1, 2, 3, 4, 6)
+_FAILURE_NOTE = ("From the configuration alone: whether the nodes have that"
+                 " much memory free is not in it.")
 
 
 def _FormatMemory(size: Any) -> str:
   return cellformat.FormatUnit(size, "h") if size else ""
 
 
-def _Targets(names: list[str]) -> str:
-  """Joins the names of nodes, or the first few of many.
+def _Some(names: list[str], what: str = "nodes") -> str:
+  """Joins names, or the first few of many.
+
+  @param what: the plural of the things that have the names
 
   """
   if len(names) <= _MANY:
     return ",".join(names)
-  return "%s,... (%d nodes)" % (",".join(names[:_MANY - 1]), len(names))
+  return "%s,... (%d %s)" % (",".join(names[:_MANY - 1]), len(names), what)
 
 
 def _Cells(step: evacuation.Step, separator: Optional[str]
@@ -59,7 +67,7 @@ def _Cells(step: evacuation.Step, separator: Optional[str]
     problem = problem or "its command contains the separator; see --json"
   return [step.instance, step.disk_template,
           cellformat.Leniently(_FormatMemory)(step.memory),
-          _Targets(step.targets), command, problem or ""]
+          _Some(step.targets), command, problem or ""]
 
 
 def _Json(plan: evacuation.Plan) -> dict[str, Any]:
@@ -68,10 +76,50 @@ def _Json(plan: evacuation.Plan) -> dict[str, Any]:
   return dict(plan._asdict(), steps=steps)
 
 
+def _Nowhere(plan: evacuation.Plan) -> list[str]:
+  """Returns the instances of a failed node that have nowhere to go.
+
+  """
+  return [step.instance for step in plan.steps if not step.possible]
+
+
+def _FailureCells(plan: evacuation.Plan) -> list[Any]:
+  """Formats the row of a node that fails.
+
+  """
+  nowhere = _Nowhere(plan)
+  (most, size) = max(plan.memory.items(), key=lambda item: item[1],
+                     default=(None, 0))
+  return [plan.node, len(plan.steps), len(nowhere),
+          _FormatMemory(sum(plan.memory.values())), len(plan.memory), most,
+          _FormatMemory(size), _Some(nowhere, "instances")]
+
+
+def _AskAll(client: clientlib.Client) -> result.Result:
+  """Asks for the tables, and plans for the failure of each node.
+
+  """
+  reply = client.Tables(evacuation.FIELDS)
+  tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
+  plans = evacuation.MakeFailures(reply.answer, tags)
+  document = [{"node": plan.node, "instances": len(plan.steps),
+               "nowhere": _Nowhere(plan), "memory": plan.memory}
+              for plan in plans]
+  return result.Result(
+    output.FormatReply(reply._replace(answer=document)),
+    table.Table(_FAILURE_HEADERS, [_FailureCells(plan) for plan in plans],
+                _FAILURE_NUMERIC, ["red" if _Nowhere(plan) else None
+                                   for plan in plans]),
+    below=[(_FAILURE_NOTE, None)],
+    code=exitcodes.FAILURE if any(map(_Nowhere, plans)) else exitcodes.SUCCESS)
+
+
 def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   """Asks for the tables, and makes the plan.
 
   """
+  if opts.every_node:
+    return _AskAll(client)
   node = client.List("node", ["name"], names=[opts.node]).answer[0][0]
   reply = client.Tables(evacuation.FIELDS)
   tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer

@@ -28,6 +28,9 @@ WATCH = "watch"
 #: Shows the help of a command, or of the program, as "--help" does
 HELP = "help"
 
+#: The command whose argument an option may replace
+EVACUATE = "evacuate"
+
 #: The command whose argument --hmac-file may replace
 SHOW_KEY = "show-key"
 
@@ -268,6 +271,10 @@ _PRIMARY_ONLY = Option(
   ("--primary-only", ),
   {"action": "store_true",
    "help": "plan for primary instances only, and leave mirrors on the node"})
+_EVERY_NODE = Option(
+  ("--all", ),
+  {"dest": "every_node", "action": "store_true",
+   "help": "for each node, where its instances go if the node fails"})
 _EXPORT_OUTPUT = Option(
   ("-o", "--output"),
   {"metavar": "FILE",
@@ -373,9 +380,9 @@ COMMANDS: dict[str, Command] = {
   CHECK: Command(
     "cmd_check", "faults and risks in the configuration",
     options=(_IGNORE, )),
-  "evacuate": Command(
+  EVACUATE: Command(
     "cmd_evacuate", "plan for moving all instances off a node",
-    (_NODE, ), (_PRIMARY_ONLY, ) + _TABLE),
+    (_NODE._replace(repeats="?"), ), (_PRIMARY_ONLY, _EVERY_NODE) + _TABLE),
   "status": Command("cmd_status", "state of the master candidates",
                     options=(_ONLY, _NAGIOS, _WARNING, _CRITICAL) + _TABLE,
                     coverage=None),

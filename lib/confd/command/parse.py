@@ -247,6 +247,11 @@ def _CheckOptions(parser: argparse.ArgumentParser,
     parser.error("--only belongs to --address")
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
+  if opts.command == commandline.EVACUATE:
+    if opts.every_node == (opts.node is not None):
+      parser.error("evacuate needs NODE or --all")
+    if opts.every_node and opts.primary_only:
+      parser.error("--primary-only and --all exclude each other")
   if (opts.command == commandline.SHOW_KEY and opts.file is not None and
       opts.hmac_file is not None):
     parser.error("FILE and --hmac-file exclude each other")

@@ -121,6 +121,16 @@ class _Loads:
       return 0
     return humanize.Mebibytes(row["be/maxmem"]) or 0
 
+  def Copy(self) -> _Loads:
+    """Returns a copy, which a further plan may change.
+
+    """
+    result = _Loads([], self._rules)
+    result._primary.update(self._primary)
+    result._secondary.update(self._secondary)
+    result._tags.update(self._tags)
+    return result
+
   def _Add(self, row: Row, node: str) -> None:
     self._primary[node] += self._Memory(row)
     self._tags.update((node, tag)
@@ -287,6 +297,50 @@ def _SecondaryStep(row: Row, types: frozenset[str], node: _Evacuated,
               str(row["disk_template"]), 0, problem)
 
 
+def _Leaving(row: Row, nodes: Mapping[str, Row], rules: htoolstags.Rules
+             ) -> _Evacuated:
+  """Collects the nodes that can take the instances of a node.
+
+  """
+  usable = {name: other for (name, other) in nodes.items()
+            if name != row["name"] and _WhyNotUsable(other) is None}
+  others = [name for (name, other) in usable.items()
+            if other["group.uuid"] == row["group.uuid"]]
+  return _Evacuated(row, usable, others, rules)
+
+
+def MakeFailures(tables: Mapping[str, Sequence[Row]], cluster_tags: Any
+                 ) -> list[Plan]:
+  """Plans, for each node, how its primary instances go on if the node fails.
+
+  The instances of a failed node are failed over as those of an offline node.
+
+  @param tables: see L{Make}
+  @param cluster_tags: see L{Make}
+  @return: a plan for each node, in the order of the table
+  @raise LookupError: rows lack fields of L{FIELDS}
+
+  """
+  nodes = {row["name"]: row for row in tables[columns.NODE]}
+  rules = htoolstags.Parse(cluster_tags)
+  types = data.DiskTypes(tables[columns.DISK])
+  nothing: frozenset[str] = frozenset()
+  loads = _Loads(tables[columns.INSTANCE], rules)
+  instances: dict[str, list[Row]] = {name: [] for name in nodes}
+  for row in tables[columns.INSTANCE]:
+    if row["pnode"] in instances:
+      instances[row["pnode"]].append(row)
+  plans = []
+  for (name, node) in nodes.items():
+    failed = _Leaving(dict(node, offline=True), nodes, rules)
+    after = loads.Copy()
+    steps = [_Checked(_PrimaryStep(row, types.get(row["name"], nothing), failed,
+                                   nodes, after))
+             for row in instances[name]]
+    plans.append(Plan(name, steps, _Memory(steps)))
+  return plans
+
+
 def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
          primary_only: bool = False) -> Optional[Plan]:
   """Plans the evacuation of a node.
@@ -302,13 +356,8 @@ def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
   nodes = {row["name"]: row for row in tables[columns.NODE]}
   if node not in nodes:
     return None
-  mine = nodes[node]
-  usable = {name: row for (name, row) in nodes.items()
-            if name != node and _WhyNotUsable(row) is None}
-  others = [name for (name, row) in usable.items()
-            if row["group.uuid"] == mine["group.uuid"]]
   rules = htoolstags.Parse(cluster_tags)
-  leaving = _Evacuated(mine, usable, others, rules)
+  leaving = _Leaving(nodes[node], nodes, rules)
   instances = tables[columns.INSTANCE]
   loads = _Loads(instances, rules)
   types = data.DiskTypes(tables[columns.DISK])
