@@ -114,7 +114,7 @@ class _Attack:
     if self._kind == "drip":
       self._due[number] = time.monotonic() + _PAUSE
     if not count or number in self._due:
-      # Until then, or for good, nothing is waited for but the end
+      # A connection that pauses, or has sent all, waits for its end only
       self._poll.modify(number, select.POLLRDHUP)
 
   def Step(self):

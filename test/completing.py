@@ -32,7 +32,7 @@ _VARIABLES = ["data", "settings", "own_settings", "patience"]
 #: Control-T is for the test: it completes, and enters all matches
 _ENTER_ALL = "\x14"
 
-# "insert-completions" is what readline has for that
+# readline's command for that is "insert-completions"
 _BASH_COMMANDS = r"""
 PS1=
 PS2='more>'

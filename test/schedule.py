@@ -27,8 +27,8 @@ _TOGETHER = {
   # The two modules beside these compute as long as all others together.
   "unit": [["test_completion_quoting"],
            ["test_client_*", "test_numbers", "test_properties"], None],
-  # These share a Ganeti cluster: building one takes both processors for half a
-  # minute
+  # The modules here share a Ganeti cluster: building one takes both processors
+  # for half a minute
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
               "test_peer_daemon"]],
   # Each of the two lists shares a cluster, see test/cluster/changing.py

@@ -4,8 +4,8 @@
 
 """Ganeti's programs that ask confd work with our daemon and library.
 
-On the nodes C{ganeti.confd} is ours, for all of Ganeti's programs. That each
-question has the right answer is tested in test/ganeti.
+On the nodes C{ganeti.confd} is ours, for all of Ganeti's programs. Tests of
+test/ganeti check that each question has the right answer.
 
 """
 

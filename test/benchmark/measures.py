@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is measured, and how.
+"""The measurements, and how they are made.
 
 Facts: generator and daemons share the machine's cores, whose speed changes with
 what else runs there. So daemons take turns, round by round, and what counts is
@@ -380,7 +380,7 @@ class Changes:
     role = (constants.CONFD_NODE_ROLE_DRAINED if self._turn == 0 else
             constants.CONFD_NODE_ROLE_CANDIDATE)
     self._turn = 1 - self._turn
-    # Each time another file, as it is with Ganeti
+    # Each change is a new file, as with Ganeti
     self._count += 1
     new = "%s.new%d" % (path, self._count)
     shutil.copyfile(path, new)

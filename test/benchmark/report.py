@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What was measured: as tables, against the goals, and as a plot.
+"""The report of measurements: as tables, against the goals, and as a plot.
 
 Tables are reStructuredText, for C{doc/performance.rst}.
 

@@ -33,8 +33,8 @@ UNREADABLE = ("unreadable", None, None)
 def UnpackGanetis(_, datagram):
   """Takes a reply of Ganeti's apart, as L{testutils.UnpackReply} does ours.
 
-  Such a reply has one byte for each character that is not ASCII, the last of
-  the character's number, and the signature does not fit that.
+  A reply of Ganeti's has one byte for each character that is not ASCII, the
+  last of the character's number, and the signature does not fit that.
 
   """
   envelope = json.loads(datagram[4:].decode("latin-1"), strict=False)

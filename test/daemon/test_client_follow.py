@@ -108,7 +108,7 @@ class _TestCase(unittest.TestCase):
     return make(key=testutils.KEY, port=self.port, **kwargs)
 
   def _GiveUpLater(self, confd):
-    """Has whoever waits for a change that is lost fail, and not wait for ever.
+    """Has a test that waits for a lost change fail, and not wait for ever.
 
     """
     timer = threading.Timer(testutils.PATIENCE, confd.Close)

@@ -5,8 +5,8 @@
 """The client's calls, several daemons, and a network that is bad.
 
 Three daemons with different serials are behind a relay that loses, doubles and
-delays datagrams. Their configurations list the relay's addresses as those of
-the master candidates.
+delays datagrams. The configurations list the relay's addresses as those of the
+master candidates.
 
 """
 

@@ -69,6 +69,13 @@ class TestTurns(unittest.TestCase):
       for _ in range(3):
         self.assertEqual(confd.MasterNode().serial, _SERIAL)
 
+  def _CheckIsStale(self, confd, ask):
+    """Checks that an answer is refused, as it is at the client's time-out.
+
+    """
+    with mock.patch.object(confd._questions, "_timeout", 1):
+      testutils.AwaitStale(ask)
+
   def testThereAndBack(self):
     with self._Client() as confd:
       for _ in range(2):
@@ -125,10 +132,10 @@ class TestTurns(unittest.TestCase):
     """The daemon is pinged with each question, ever more rarely, and stays old.
 
     """
-    with self._Client(timeout=2) as confd:
+    with self._Client() as confd:
       self._LearnOurs(confd)
       with self._Packaged(_Old) as old:
-        testutils.AwaitStale(confd.MasterNode)
+        self._CheckIsStale(confd, confd.MasterNode)
       self.assertIn(_PING, old.requests)
       self.assertLess(len(old.requests), 40)
 
@@ -136,13 +143,13 @@ class TestTurns(unittest.TestCase):
     """The result of a ping a moment ago may not be true any more.
 
     """
-    with self._Client(timeout=1) as confd:
+    with self._Client() as confd:
       self._LearnOurs(confd)
       with self._Packaged():
         confd.MasterNode()
       time.sleep(_COUNTS)
       with self._Packaged(_Old):
-        testutils.AwaitStale(confd.MasterNode)
+        self._CheckIsStale(confd, confd.MasterNode)
 
   def testReplacedBeforeThePing(self):
     """The answer of the daemon that replies to the ping counts.
@@ -164,7 +171,7 @@ class TestTurns(unittest.TestCase):
     """A reply of the packaged daemon that is sent again changes nothing.
 
     """
-    with self._Client(timeout=1) as confd:
+    with self._Client() as confd:
       self._LearnOurs(confd)
       with self._Packaged() as other:
         confd.Ping()
@@ -176,17 +183,17 @@ class TestTurns(unittest.TestCase):
       time.sleep(_COUNTS)
       with self._Packaged(_Old) as old:
         old.replays = replies
-        testutils.AwaitStale(confd.MasterNode)
+        self._CheckIsStale(confd, confd.MasterNode)
 
   def testRestored(self):
     """Beside other questions, which the packaged daemon always answers.
 
     """
     with mock.patch.object(session, "RESTORED_AFTER", 3), \
-         self._Client(timeout=1) as confd:
+         self._Client() as confd:
       self._LearnOurs(confd)
       with self._Packaged(packaged.Answers(lambda: _SERIAL - 1, _ANSWERS)):
-        testutils.AwaitStale(confd.Serial)
+        self._CheckIsStale(confd, confd.Serial)
 
         def _Serial():
           self.assertEqual(confd.MasterNode().serial, _LOW)
@@ -204,10 +211,10 @@ class TestTurns(unittest.TestCase):
     def _Silent(rtype, _):
       return None if rtype == constants.CONFD_REQ_PING else (0, "old", _LOW)
 
-    with self._Client(timeout=2) as confd:
+    with self._Client() as confd:
       self._LearnOurs(confd)
       with self._Packaged(_Silent):
-        testutils.AwaitStale(confd.MasterNode)
+        self._CheckIsStale(confd, confd.MasterNode)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ class TestConnections(_TestCase):
             for (server, times) in zip((exporter, other), waits):
               times.append(self._Time(server, path))
           self.assertLess(memory[-1], 2 * _MEMORY)
-          # On a slow machine, already after the first turn
+          # On a slow machine, the attack may be over after the first turn
           is_over = attack.IsOver()
     finally:
       done.set()

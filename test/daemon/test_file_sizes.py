@@ -86,7 +86,7 @@ class MemoryTest(unittest.TestCase):
     loader = processes.Find(self.daemon).loader
     _MakeHuge(self.daemon.config_file)
     self._WaitForLog("(killed by signal 9)")
-    # Time for what serves to look at the file again
+    # Time for the serving loader to look at the file again
     time.sleep(4)
     self._CheckServes(2)
     self.assertEqual(processes.Find(self.daemon, spare=False).loader, loader)

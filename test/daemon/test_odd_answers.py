@@ -274,7 +274,7 @@ class TestCalls(_TestCase):
     self.assertGreater(refused, 10)
 
   def testOneOfTwo(self):
-    """An honest one is enough, however odd the other one is.
+    """An honest candidate is enough, however odd the other one is.
 
     """
     self.odd.Be(0)

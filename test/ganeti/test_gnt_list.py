@@ -5,9 +5,9 @@
 """confd-client list prints what Ganeti's own commands print.
 
 The configuration is a real cluster's, grown by instances, groups and networks
-of many kinds. What C{gnt-instance list} says comes from Ganeti's query daemon
-on the same configuration, and once from the cluster itself. Every field, and
-filters of all kinds, are compared in test_compare_fields and in
+of many kinds. The output of C{gnt-instance list} comes from Ganeti's query
+daemon on the same configuration, and once from the cluster itself. Every field,
+and filters of all kinds, are compared in test_compare_fields and in
 test_compare_filters.
 
 """

@@ -1055,7 +1055,7 @@ class TestOtherConfigurations(unittest.TestCase):
 
     """
     (debians, ours) = self._Start(None)
-    # Debian's is there, and still has to notice that the file is not
+    # Debian's daemon runs, and still has to notice that the file is gone
     reply = debians.Ask(PING)
     self.assertEqual((reply["status"], reply["serial"]), (ERROR, 0))
     self.assertIsInstance(reply["answer"], str)

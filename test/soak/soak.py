@@ -82,7 +82,7 @@ _GROWTH = (0.1, 8 << 20)
 #: How exactly latencies are known (seconds)
 _LATENCY_UNIT = 0.0001
 
-#: Of whoever captures requests: seconds between two captures, how many of them
+#: Captured requests: seconds between two captures, how many captures
 #: are sent again and again, and from how many addresses
 _CAPTURE_INTERVAL = 2.0
 _CAPTURES = 10
@@ -597,7 +597,7 @@ def Run(seconds, clients, window, pause, fault_interval, copies):
       proc.join(1)
       proc.kill()
     faults.End()
-    # With the last key, and the last configuration
+    # The daemon serves the last configuration, with the last key
     asker = daemon.Asker()
     stats = testutils.WaitFor(
       lambda: _Stats(asker, faults.serial),

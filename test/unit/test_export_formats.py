@@ -150,7 +150,7 @@ class TestIdentifiers(unittest.TestCase):
     for word in ["a:b", "a-b"]:
       self.assertRegex(names[word], "^a_b_[0-9a-f]{8}$")
     self.assertEqual(len(set(names.values())), 3)
-    # Somebody has seen that coming
+    # One name is what another one is turned into
     more = sanitize.Identifiers(["a:b", "a-b", names["a:b"]])
     self.assertEqual(len(set(more.values())), 3)
     self.assertNotEqual(more["a:b"], names["a:b"])

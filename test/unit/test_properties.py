@@ -538,7 +538,7 @@ class TestNesting(unittest.TestCase):
 
 @needs_hypothesis
 class TestBothLibraries(unittest.TestCase):
-  """What simplejson makes of a text, which the wire used before."""
+  """The value that simplejson makes of a text, as the wire did before."""
 
   # Whatever is JSON, nearly JSON, and what either of the two might take
   @hypothesis.given(st.text("[]{}:,\"\\u0dEe8c19.-+ntrfalsuNaI \n\x00\xe4",

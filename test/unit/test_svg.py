@@ -111,7 +111,7 @@ class TestDraw(unittest.TestCase):
                   drawn.tips)
     self.assertIn("node1.example.com: all of its 3 to node2.example.com",
                   drawn.texts)
-    # One instance is not much, and node2's are on two others
+    # One mirrored instance does not count, and node2's are on two others
     self.assertEqual(sum(str(text).count("all of its")
                          for text in drawn.texts), 1)
     # No row for a node without mirrors
@@ -147,7 +147,7 @@ class TestDraw(unittest.TestCase):
     _Drawn([], [_Instance(1, 1, 2)])
 
   def testLook(self):
-    """A page may bring the looks by itself, and then there are none in it.
+    """A page may have its own style sheet; then the drawing has none.
 
     """
     self.assertIn("<style>", svg.Draw([_Node(1)], [], "x"))

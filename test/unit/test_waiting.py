@@ -122,7 +122,7 @@ class TestWaiting(unittest.TestCase):
     # A question that is renewed from another address counts there
     self.assertEqual(self._Add(1, "192.0.2.2", sent=2), "renewed")
     self.assertEqual(self._Add(65), "added")
-    # Where there is no room, that is the end of it
+    # Without room, no further question is kept
     for number in range(100, 162):
       self.assertEqual(self._Add(number, "192.0.2.2"), "added")
     self.assertEqual(self._Add(2, "192.0.2.2", sent=1), "refused")
