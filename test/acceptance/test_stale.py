@@ -87,6 +87,16 @@ class TestStale(changing.TestCase):
     finally:
       self.cluster.SetCable(absent, True)
 
+  def _Distribute(self, absent):
+    """Has Ganeti send its configuration to all nodes, and tells if it arrived.
+
+    On a busy machine the node daemon may not listen yet, or take too long; the
+    configuration is not sent a second time by itself.
+
+    """
+    self.Gnt("gnt-cluster", "redist-conf")
+    return changing.Config(absent) == changing.Config(self.master)
+
   def _AskWithDebians(self, node):
     """Asks all candidates with Debian's Python client.
 
@@ -154,7 +164,8 @@ class TestStale(changing.TestCase):
     finally:
       ours.Util(absent, "start", "ganeti-noded")
       self.Gnt("gnt-instance", "migrate", "-f", "-n", self.node1.name, INSTANCE)
-      self.Gnt("gnt-cluster", "redist-conf")
+      testutils.WaitFor(lambda: self._Distribute(absent),
+                        "the absent node has the new configuration")
 
 
 if __name__ == "__main__":

@@ -158,6 +158,9 @@ class TestRunTests(unittest.TestCase):
 
   def testHangs(self):
     self._Write("hangs", """
+      def testFails(self):
+        self.fail("known before the end")
+
       def testHangs(self):
         time.sleep(1000)
       """)
@@ -170,7 +173,8 @@ class TestRunTests(unittest.TestCase):
     self.assertIn("test/suite test_hangs: was killed as it took too long, in"
                   " test_hangs.Test.testHangs\n", output)
     self.assertRegex(output, 'test_hangs.py", line [0-9]+ in testHangs')
-    self.assertEqual(output.splitlines()[-1], "1 passed, 1 failed, 0 skipped")
+    self.assertIn("AssertionError: known before the end\n", output)
+    self.assertEqual(output.splitlines()[-1], "1 passed, 2 failed, 0 skipped")
 
   def testDies(self):
     self._Write("dies", """
