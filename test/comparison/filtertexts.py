@@ -49,6 +49,9 @@ _GLOBS = ["*", "web", "web*", "w?b", "*.example", "node1*", "mirror?", "**",
 
 #: Filters for instances that nobody would make by chance
 _INSTANCE_EXAMPLES = r'''
+name =~ m//
+name !~ //s
+name =~ m##i or admin_up
 name == "web"
 name == "nested" or name == "web.example.com" or name == "nested.example.com"
 name == "web" and admin_up

@@ -120,6 +120,8 @@ _CLIENT = {
   "coverage": (0, _NO_INTEGER | st.integers(max_value=-2)),
   "max_memory": (1 << 30, _NO_INTEGER | st.integers(max_value=0)),
   "cluster": ("", _NO_OPTIONAL_TEXT),
+  "learn": (True, _OneOf(_NUMBERS, st.none(), _TEXTS)),
+  "deadline": (1, _NO_SECONDS),
   }
 
 
@@ -149,7 +151,7 @@ class TestWrongTypes(unittest.TestCase):
   def testEveryCallIsHere(self):
     public = {name for (name, _) in inspect.getmembers(client.Client,
                                                        inspect.isfunction)
-              if not name.startswith("_") and name != "Close"}
+              if not name.startswith("_") and name.lower() != "close"}
     self.assertEqual(set(_CALLS), public)
     for (name, arguments) in list(_CALLS.items()) + [("__init__", _CLIENT)]:
       parameters = inspect.signature(getattr(client.Client, name)).parameters

@@ -181,6 +181,26 @@ class TestEnough(unittest.TestCase):
     self.assertEqual(reply.silent, {"node2": None})
     self.assertTrue(run.candidates[1].silent)
 
+  def testNotWaitedFor(self):
+    """A candidate is not silent because others were quicker.
+
+    """
+    learned = _Candidate(5)
+    learned.Untested()
+    run = _Run([*_Candidates(4), learned])
+    for index in range(3):
+      run.Reply(index, 5)
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().silent, {})
+    self.assertFalse(run.candidates[3].silent)
+
+  def testNotWaitedForButRefused(self):
+    run = _Run(_Candidates(4))
+    run.Refuse(3)
+    for index in range(3):
+      run.Reply(index, 5)
+    self.assertEqual(run.Result().silent, {"node4": "refused"})
+
   def testSlowAnswerGivesOthersAsLong(self):
     run = _Run(_Candidates(2))
     run.Advance(2)

@@ -45,6 +45,9 @@ SELECTED = [
   ('1024 in sizes', [0, 1]), ('1024 not in sizes', [2]),
   ('name =~ m/^web/', [0, 1]), ('name !~ m/^web/', [2]),
   ('name =~ /^WEB$/i', [0]), ('name =~ m#com$#', [1, 2]),
+  # An empty expression matches every text
+  ('name =~ m//', [0, 1, 2]), ('name =~ //', [0, 1, 2]), ('name !~ m//', []),
+  ('name =~ m##i and up', [0, 2]), ('up and (name =~ ||)', [0, 2]),
   ('name =~ m|web.e|s', [1]), ('name =~ m^b.e^is', [1, 2]),
   ('name=~m/web/and up', [0]), (r'ip =~ m/2\/1/', [1]),
   # Only two backslashes leave one to the expression
@@ -74,7 +77,7 @@ WRONG = [
   ('up up', 4), ('NOT up', 5), ('up AND up', 4), ('1 == vcpus', 3),
   ('"a" tags', 5), ('"a" in', 7), ('"a" not tags', 9), ('name == "x', 9),
   ("name == 'x\"", 9), ('name =~ "x"', 9), ('name =~ m/x', 10),
-  ('name =~ m//', 10), ('name =~ m/(/', 9), ('name =~ m/x/x', 9),
+  ('name =~ m/(/', 9), ('name =~ m/x/x', 9),
   ('name =* m/x/', 9), ('name =* 1', 9), ('vcpus == 1 == 1', 12),
   ('vcpus === 1', 9), ('vcpus <> 1', 8), ('up &', 4), ('_x', 1), ('1', 2),
   ('not', None), ('and', None), ('not == "x"', None), ('"a" in in', None),

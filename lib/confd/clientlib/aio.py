@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import functools
 import socket
+import warnings
 from typing import Any, Callable, Deque, Optional, TypeVar
 
 from ganeti import errors
@@ -246,6 +248,17 @@ class Driver(session.Driver):
       # Without this asyncio logs an exception that no coroutine retrieves
       call.exception()
 
+  def CloseLater(self) -> None:
+    """Closes from any thread, as the garbage collector may run in any.
+
+    """
+    if self._loop is None or self._loop.is_closed():
+      self._transport.Close()
+      return
+    with contextlib.suppress(RuntimeError):
+      # RuntimeError: the loop was closed meanwhile
+      self._loop.call_soon_threadsafe(self.Close)
+
   def Close(self) -> None:
     for sock in self._transport.Sockets():
       if self._loop is not None and not self._loop.is_closed():
@@ -269,3 +282,23 @@ class AsyncClient(questions.Questions):
 
   async def __aexit__(self, *_: object) -> None:
     self.Close()
+
+  def close(self) -> None:
+    """Does the same as L{Close}; C{contextlib.closing} calls this name.
+
+    """
+    self.Close()
+
+  async def aclose(self) -> None: # pylint: disable=C0103
+    """Does the same as L{Close}; C{contextlib.aclosing} calls this name.
+
+    """
+    self.Close()
+
+  def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+    # There is no driver if the constructor has raised an exception
+    driver = getattr(self, "_driver", None)
+    if isinstance(driver, Driver) and self._transport.Sockets():
+      warn("unclosed %r: use \"async with\", or call aclose()" % self,
+           ResourceWarning, source=self)
+      driver.CloseLater()

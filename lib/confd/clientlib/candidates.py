@@ -24,6 +24,7 @@ from ganeti import constants
 from ganeti import errors
 from ganeti.confd import localnode
 from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import logs
 from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.typed import TYPE_CHECKING
 
@@ -335,13 +336,27 @@ class Candidates:
       ips = [str(ipaddress.ip_address(ip)) for ip in answer]
     except (TypeError, ValueError):
       return
+    port = self._LearnedPort()
     learned: list[Candidate] = []
     for ip in dict.fromkeys(ips):
-      candidate = Candidate(ip, ResolveNumeric(ip, self.port))
-      # A candidate that has never answered is not waited for
-      candidate.Missed()
+      candidate = Candidate(ip, ResolveNumeric(ip, port))
+      candidate.Untested()
       learned.append(candidate)
+    old = {i.name for i in self._learned}
     self._learned = self._Reuse(learned)
+    new = {i.name for i in self._learned}
+    if old != new:
+      logs.Debug("Learned candidates: %s; no candidates any more: %s",
+                 ", ".join(sorted(new - old)) or "none",
+                 ", ".join(sorted(old - new)) or "none")
+
+  def _LearnedPort(self) -> int:
+    """Returns the port of candidates that are learned: that of all given ones,
+    or the port of the client if they have several.
+
+    """
+    ports = {endpoint.Parse(peer, self.port)[1] for peer in self._given or []}
+    return ports.pop() if len(ports) == 1 else self.port
 
   def Undelivered(self, address: endpoint.SocketAddress, reason: str,
                   now: float) -> None:

@@ -20,6 +20,7 @@ L{_MIN_RATE} or faster. Otherwise the download fails.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Optional
 
 from ganeti import constants
@@ -62,8 +63,8 @@ class Download(operation.Operation):
                source: tuple[Candidate, list[endpoint.Address]],
                serial: int, now: float, timeout: float,
                max_memory: int = parts.MAX_MEMORY,
-               progress: Optional[typenames.ProgressCallback] = None
-               ) -> None:
+               progress: Optional[typenames.ProgressCallback] = None,
+               ends: float = math.inf) -> None:
     """Makes the request for the first part; nothing is sent yet.
 
     @param query: any JSON value
@@ -73,6 +74,7 @@ class Download(operation.Operation):
     @param max_memory: see L{parts.Assembly}
     @param progress: called now and then with the number of parts so far, and
       the number of all parts (None while that is not known)
+    @param ends: when to give up
 
     """
     operation.Operation.__init__(self)
@@ -86,7 +88,8 @@ class Download(operation.Operation):
     self._timeout = timeout
     self._max_memory = max_memory
     self._progress = progress
-    self._deadline = now + timeout
+    self._ends = ends
+    self._deadline = min(ends, now + timeout)
     self._assembly: Optional[parts.Assembly] = None
     self._requests: dict[int, _PartRequest] = {}
     self._by_salt: dict[str, _PartRequest] = {}
@@ -142,6 +145,10 @@ class Download(operation.Operation):
     return (self._Have(), None if self._assembly is None else
             self._assembly.count)
 
+  @property
+  def description(self) -> str:
+    return "parts of %s" % replies.DescribeRequest(self._rtype, self._query)
+
   def Question(self, request: _PartRequest) -> forms.Question:
     return forms.Question(self._rtype, self._query, request.number)
 
@@ -169,7 +176,7 @@ class Download(operation.Operation):
       self._received += 1
       latest = (self._started + _FREE_TIMEOUTS * self._timeout +
                 self._received / _MIN_RATE)
-      self._deadline = min(now + self._timeout, latest)
+      self._deadline = min(now + self._timeout, latest, self._ends)
     return True
 
   def ReceiveMalformed(self, request: _PartRequest, fault: str,

@@ -414,7 +414,7 @@ def _BuildParser(hostnames: frozenset[str]) -> Any:
   text.set_parse_action(lambda tokens: tokens[0][1:-1])
   value = (number | text.copy().set_name(what)).set_name(what)
 
-  delimited = "|".join(r"%s(?:[^%s\\\n\r]|\\.)+%s" % (3 * (re.escape(i), ))
+  delimited = "|".join(r"%s(?:[^%s\\\n\r]|\\.)*%s" % (3 * (re.escape(i), ))
                        for i in _DELIMITERS)
   joint = pyp.Keyword("and") | pyp.Keyword("or")
   flags = pyp.Optional(~joint + pyp.Word(pyp.alphas), default="")

@@ -43,6 +43,7 @@ from ganeti import errors
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import changes
 from ganeti.confd.clientlib import filters
+from ganeti.confd.clientlib import logs
 from ganeti.confd.clientlib import replies
 from ganeti.confd.clientlib import serialwatch
 from ganeti.confd.clientlib import session
@@ -53,6 +54,9 @@ from ganeti.confd.protocol import wire
 
 #: Seconds until a retry after an error
 _TRY_AGAIN = 1.0
+
+#: Seconds after which an error that lasts is logged
+_LOGGED_AFTER = 60.0
 
 #: How often the question is asked within the period, at most
 _MAX_QUESTIONS = 10
@@ -168,6 +172,8 @@ class _Changes:
     self._ask = True
     self._ask_serial = True
     self._has_failed = False
+    self._failed_at: Optional[float] = None
+    self._is_logged = False
     self._raised: Optional[Exception] = None
     self._busy = False
     self._asked_at: Deque[float] = collections.deque(maxlen=_MAX_QUESTIONS)
@@ -208,12 +214,31 @@ class _Changes:
   def _SetError(self, err: Optional[Exception]) -> None:
     changes_now = self._has_failed != (err is not None)
     self._has_failed = err is not None
+    self._LogError(err)
     if changes_now and self._on_error is not None:
       try:
         self._on_error(err)
       except Exception as raised:
         self._raised = raised
         raise
+
+  def _LogError(self, err: Optional[Exception]) -> None:
+    """Logs an error that lasts, unless the program is told of errors itself.
+
+    """
+    if err is None:
+      if self._is_logged:
+        logs.Warn("There are answers again")
+      (self._failed_at, self._is_logged) = (None, False)
+      return
+    now = self._client.driver.Now()
+    if self._failed_at is None:
+      self._failed_at = now
+    elif (now - self._failed_at >= _LOGGED_AFTER and self._on_error is None and
+          not self._is_logged):
+      self._is_logged = True
+      logs.Warn("No changes can be seen for %d seconds: %s",
+                now - self._failed_at, err)
 
   async def _Step(self) -> Optional[changes.Change]:
     """Asks for the serial, waits, or asks the question.

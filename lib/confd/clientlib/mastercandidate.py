@@ -43,12 +43,21 @@ class Candidate:
     self.endpoints = frozenset(endpoint.Of(i.address) for i in self.addresses)
     self._last_error = error
     self._silent = False
+    self._untested = False
     self._reports_serial: Optional[bool] = None
     self._undelivered: dict[endpoint.Endpoint, float] = {}
     self._pinged_at = -math.inf
 
   @property
   def silent(self) -> bool:
+    """Whether no answer is expected: the candidate did not answer the last
+    request, or was learned and never asked.
+
+    """
+    return self._silent or self._untested
+
+  @property
+  def missed(self) -> bool:
     """Whether the candidate did not answer the last request.
 
     """
@@ -80,8 +89,16 @@ class Candidate:
     """Notes that the candidate has replied.
 
     """
-    self._silent = False
+    self._silent = self._untested = False
     self._last_error = None
+
+  def Untested(self) -> None:
+    """Notes that the candidate was learned, and not asked so far.
+
+    Its address may be out of reach.
+
+    """
+    self._untested = True
 
   def Missed(self) -> None:
     """Notes that no usable reply came in time.

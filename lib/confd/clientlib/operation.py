@@ -86,9 +86,12 @@ class Operation(abc.ABC):
   @ivar id: the first part of all salts of the operation; random, since a
     replayed reply with a guessable salt would pass for a new one
   @ivar unauthentic: how many datagrams without a right signature came meanwhile
+  @ivar was_sent: whether a datagram was sent, so that more are retransmits or
+    go to further candidates
 
   """
   def __init__(self) -> None:
+    self.was_sent = False
     self.id = os.urandom(16).hex()
     self.unauthentic = 0
     self._salts_made = 0
@@ -96,6 +99,13 @@ class Operation(abc.ABC):
   def _NewSalt(self) -> str:
     self._salts_made += 1
     return "%s-%d" % (self.id, self._salts_made)
+
+  @property
+  @abc.abstractmethod
+  def description(self) -> str:
+    """The question, for log messages.
+
+    """
 
   @abc.abstractmethod
   def Salts(self) -> dict[str, Any]:

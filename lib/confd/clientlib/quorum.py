@@ -249,6 +249,7 @@ class QuorumQuery(operation.Operation):
     self._is_probe_due = rtype >= protocol.REQ_QUERY
     self._sent = False
     self._reader: Optional[readerkey.Label] = None
+    self._lacks_newline = False
     # The time of the requests sent last, in seconds since the epoch
     self._timestamp = 0.0
     self._ignored_senders: set[str] = set()
@@ -268,6 +269,7 @@ class QuorumQuery(operation.Operation):
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
                ) -> list[operation.Datagram]:
     self._reader = keyfile.LabelOf(key)
+    self._lacks_newline = isinstance(key, bytes) and not key.endswith(b"\n")
     self._timestamp = timestamp
     result: list[operation.Datagram] = []
     if self._optional_ends is not None and now >= self._optional_ends:
@@ -409,6 +411,10 @@ class QuorumQuery(operation.Operation):
                 there[0] if there else None)
 
   @property
+  def description(self) -> str:
+    return replies.DescribeRequest(self._rtype, self._query)
+
+  @property
   def is_serial_question(self) -> bool:
     """Whether the question is L{SERIAL_QUESTION}.
 
@@ -540,11 +546,18 @@ class QuorumQuery(operation.Operation):
   def Silent(self) -> dict[str, Optional[str]]:
     """Returns the candidates without a well-formed reply.
 
+    Candidates that were not waited for, as enough others had answered, are left
+    out.
+
     @return: address to reason or None
 
     """
+    all_count = (self._wait_for_all or
+                 all(i.reply is None for i in self._requests))
     return {i.candidate.name: i.WhySilent() for i in self._requests
-            if i.reply is None}
+            if i.reply is None and (all_count or i.fault is not None or
+                                    i.candidate.missed or
+                                    i.candidate.last_error is not None)}
 
   def AllReplies(self) -> list[replies.CandidateReply]:
     """Returns all well-formed replies, the best one first.
@@ -627,4 +640,7 @@ class QuorumQuery(operation.Operation):
       reasons.append("silence %smeans %s" % (
         "at UDP port %d " % ports.pop() if len(ports) == 1 else "",
         silence.Causes(self._reader is not None)))
+      if self._lacks_newline:
+        reasons.append("the key does not end in a newline, which is a part of"
+                       " Ganeti's keys; \"$(cat hmac.key)\" removes it")
     return "%s (%s)" % (text, "; ".join(reasons))

@@ -325,6 +325,10 @@ class SerialWatch(operation.Operation):
         times.append(one.alive_until)
     return min(times)
 
+  @property
+  def description(self) -> str:
+    return "wait for another serial than %d" % self._serial
+
   def Question(self, request: _Watched) -> forms.Question:
     if request.state is _State.POLLING:
       return forms.Question(*self._poll)

@@ -30,6 +30,7 @@ that do not fit together, the other candidates are asked.
 from __future__ import annotations
 
 import abc
+import math
 import time
 
 from ganeti import constants
@@ -38,6 +39,7 @@ from ganeti.confd import localnode
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import logs
 from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import quorum
 from ganeti.confd.clientlib import replies
@@ -215,6 +217,13 @@ def _Size(rtype: int, query: Any) -> int:
   return len(wire.PackRequest(b"", time.time(), rtype, query, "-" * 36))
 
 
+def _Signature(key: wire.Key) -> bytes:
+  """Returns bytes by which keys can be compared.
+
+  """
+  return wire.PackRequest(key, 0, 0, None, "")
+
+
 def SplitQuery(rtype: int, query: dict[str, Any], key: str,
                items: Optional[Sequence[Any]]) -> list[dict[str, Any]]:
   """Splits a query with a long list into queries that each fit a request.
@@ -264,7 +273,9 @@ class Session:
                timeout: Optional[float] = None,
                coverage: int = 0,
                max_memory: int = parts.MAX_MEMORY,
-               cluster: Optional[str] = None) -> None:
+               cluster: Optional[str] = None,
+               learn: bool = True,
+               deadline: Optional[float] = None) -> None:
     """Makes a client; nothing is sent yet.
 
     @param peers: names or addresses of the master candidates, with or without
@@ -283,6 +294,10 @@ class Session:
     @param cluster: the name of a cluster in the files that confd-client(1)
       describes, for all of the above that is not given; empty for the default
       cluster of environment and files; None to read no such file
+    @param learn: whether to learn further candidates from the cluster; False if
+      the cluster's addresses are others here, as behind NAT or in a container
+    @param deadline: how long a question may take in all, with all parts of the
+      answer and all attempts, in seconds; None for no limit
     @raise errors.ConfigurationError: there is no usable key, or the settings
       are wrong
     @raise errors.ProgrammerError: an argument is wrong
@@ -306,12 +321,17 @@ class Session:
       timeout = constants.CONFD_CLIENT_EXPIRE_TIMEOUT
     self.progress: Optional[typenames.ProgressCallback] = None
     self._timeout = arguments.Seconds("timeout", timeout)
+    self._deadline = (math.inf if deadline is None else
+                      arguments.Seconds("deadline", deadline))
+    self._learn = arguments.Boolean("learn", learn)
     self._coverage = arguments.Integer("coverage", coverage, -1)
     self._max_memory = arguments.Integer("max_memory", max_memory, 1)
     self._known = self._system.Candidates(given, arguments.Port("port", port))
     self._freshness = Freshness()
     self._pings_for_serial = False
     self._key_file: Optional[str] = None
+    self._key_error: Optional[errors.ConfigurationError] = None
+    self._logged_silent: dict[str, Optional[str]] = {}
     if key is None:
       self._key_file = key_path or localnode.HmacKeyFile()
     secret = self._system.Key(
@@ -386,7 +406,8 @@ class Session:
 
     """
     self._CheckSize(rtype, query)
-    deadline = self._driver.Now() + self._timeout
+    ends = self._driver.Now() + self._deadline
+    deadline = min(ends, self._driver.Now() + self._timeout)
     await self._Prepare(deadline)
     failed: list[Candidate] = []
     while True:
@@ -405,26 +426,29 @@ class Session:
         reply = err.reply
       source = current.BestSource()
       try:
-        return await self._Download(rtype, query, source, reply)
+        return await self._Download(rtype, query, source, reply, ends)
       except replies.ErrorAnswer:
         raise
       except errors.ConfdClientError:
         # Rule 3
         source[0].Missed()
         failed.append(source[0])
-        if len(failed) == _MAX_SOURCES or all(i.silent
-                                              for i in self._known.Everyone()):
+        now = self._driver.Now()
+        if (len(failed) == _MAX_SOURCES or now >= ends or
+            all(i.silent for i in self._known.Everyone())):
           self._known.refresh = True
           raise
-      deadline = self._driver.Now() + self._timeout
+      deadline = min(ends, now + self._timeout)
 
   async def _Download(self, rtype: int, query: Any,
                       source: tuple[Candidate, list[endpoint.Address]],
-                      reply: replies.Reply[Any]) -> replies.Reply[Any]:
+                      reply: replies.Reply[Any], ends: float
+                      ) -> replies.Reply[Any]:
     """Downloads an answer in parts.
 
     @param source: see L{quorum.QuorumQuery.BestSource}
     @param reply: the reply that said the answer is too large
+    @param ends: when to give up
 
     """
     # Imported here: few answers are that long
@@ -433,8 +457,8 @@ class Session:
     current = await self._driver.Run(
       lambda now: download.Download(rtype, query, source, reply.serial, now,
                                     self._timeout, self._max_memory,
-                                    self.progress),
-      now + self._timeout)
+                                    self.progress, ends),
+      min(ends, now + self._timeout))
     await self._driver.Call(current.Unpack)
     return current.Result(reply, self._driver.Now())
 
@@ -453,11 +477,37 @@ class Session:
         lambda now: quorum.QuorumQuery(rtype, query, asked, reserve, now,
                                        deadline, min_serial), deadline)
       now = self._driver.Now()
-      if (self._freshness.Accept(current, now) or not current.AllStale() or
-          now + pause >= deadline):
+      is_fresh = self._freshness.Accept(current, now)
+      self._Log(current, min_serial)
+      if is_fresh or not current.AllStale() or now + pause >= deadline:
         return current
       await self._driver.Pause(pause)
       pause = min(pause * 2, _STALE_PAUSE_MAX)
+
+  def _Log(self, current: quorum.QuorumQuery, min_serial: Optional[int]
+           ) -> None:
+    """Logs what a query has shown of the candidates.
+
+    @param min_serial: the lowest serial that was no stale one, before the query
+
+    """
+    now_lowest = self._freshness.min_serial
+    if min_serial is not None and (now_lowest or 0) < min_serial:
+      logs.Warn("All candidates have lower serials than %d by now, such as %s:"
+                " an older configuration was restored", min_serial,
+                self._freshness.serial)
+    if not logs.IsDebugging():
+      return
+    if current.AllStale():
+      logs.Debug("All answers to %s are older than serial %s; asking again",
+                 current.description, min_serial)
+    silent = {i.name: i.last_error for i in self._known.Everyone() if i.missed}
+    for name in sorted(silent.keys() - self._logged_silent.keys()):
+      logs.Debug("%s does not answer: %s", name,
+                 silent[name] or "the reason is unknown")
+    for name in sorted(self._logged_silent.keys() - silent.keys()):
+      logs.Debug("%s answers again, or is no candidate any more", name)
+    self._logged_silent = silent
 
   async def _AskAll(self, rtype: int, query: Any,
                     only: Optional[Collection[str]],
@@ -470,7 +520,7 @@ class Session:
 
     """
     self._CheckSize(rtype, query)
-    deadline = self._driver.Now() + self._timeout
+    deadline = self._driver.Now() + min(self._timeout, self._deadline)
     await self._Prepare(deadline)
     asked = [i for i in self._known.Everyone()
              if only is None or i.name in only]
@@ -507,10 +557,17 @@ class Session:
     self._known.Refresh(deadline)
     if self._key_file is not None:
       try:
-        self._transport.key = self._system.Key(None, self._key_file)
-      except errors.ConfigurationError:
+        key = self._system.Key(None, self._key_file)
+      except errors.ConfigurationError as err:
         # The file may be half written just now; the old key may still be right
-        pass
+        if self._key_error is None:
+          logs.Warn("The old key remains in use: %s", err)
+        self._key_error = err
+        return
+      self._key_error = None
+      if _Signature(key) != _Signature(self._transport.key):
+        logs.Debug("There is a new key in %s", self._key_file)
+      self._transport.key = key
 
   async def _LearnCandidates(self, deadline: float, with_ping: bool = True
                              ) -> None:
@@ -524,13 +581,15 @@ class Session:
     if not self.MayAsk(constants.CONFD_REQ_MC_PIP_LIST):
       # The candidates that were given have to do
       return
-    listing = await self._AskQuickly(constants.CONFD_REQ_MC_PIP_LIST, deadline)
-    try:
-      self._known.Learn(listing.Result(self._driver.Now()).answer)
-    except errors.ConfdClientError:
-      pass
-    if (with_ping and listing.AllReplies() and
-        self.MayAsk(constants.CONFD_REQ_PING)):
+    if self._learn:
+      listing = await self._AskQuickly(constants.CONFD_REQ_MC_PIP_LIST,
+                                       deadline)
+      try:
+        self._known.Learn(listing.Result(self._driver.Now()).answer)
+      except errors.ConfdClientError:
+        pass
+      with_ping = with_ping and bool(listing.AllReplies())
+    if with_ping and self.MayAsk(constants.CONFD_REQ_PING):
       await self._AskQuickly(constants.CONFD_REQ_PING, deadline)
 
   async def _AskQuickly(self, rtype: int, deadline: float

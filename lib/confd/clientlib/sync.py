@@ -144,6 +144,12 @@ class Client:
     """
     self._questions.Close()
 
+  def close(self) -> None:
+    """Does the same as L{Close}; C{contextlib.closing} calls this name.
+
+    """
+    self.Close()
+
   @property
   def progress(self) -> Optional[typenames.ProgressCallback]:
     """None, or a function that is called now and then while an answer is

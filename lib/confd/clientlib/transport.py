@@ -41,6 +41,7 @@ from ganeti import errors
 from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import forms
+from ganeti.confd.clientlib import logs
 from ganeti.confd.clientlib import operation
 from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
@@ -164,7 +165,13 @@ class Transport:
 
     """
     now = self.Now()
-    for datagram in current.Outgoing(self.key, now, time.time()):
+    datagrams = current.Outgoing(self.key, now, time.time())
+    if datagrams and current.was_sent and logs.IsDebugging():
+      logs.Debug("Sending again, or to further candidates: %s, to %s",
+                 current.description,
+                 ", ".join(str(i.address[0]) for i in datagrams))
+    current.was_sent = current.was_sent or bool(datagrams)
+    for datagram in datagrams:
       reason = self.SendDatagram(datagram)
       if reason is not None:
         self._known.Undelivered(datagram.address, reason, now)
@@ -195,7 +202,7 @@ class Transport:
       self._had_error = True
       self._known.Undelivered(undelivered.address, undelivered.reason, now)
     if self.on_errors is not None and self._had_error:
-      self.on_errors(sock)
+      self.on_errors(sock) # pylint: disable=E1102
     return wanting
 
   def _Dispatch(self, datagram: bytes, address: endpoint.SocketAddress,

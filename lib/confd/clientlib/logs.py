@@ -1,0 +1,61 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Messages to the logger "ganeti.confd", for programs that use C{logging}.
+
+Nothing is logged by default: the logger has a handler that drops messages, so
+that Python does not print warnings to stderr.
+
+Fact: importing C{logging} takes longer than asking a question. A program that
+has not imported the module has no handler either, so its messages are dropped
+without the import.
+
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ganeti.confd.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  import logging
+  from typing import Optional
+
+
+_NAME = "ganeti.confd"
+
+
+def _Logger() -> Optional[logging.Logger]:
+  """Returns the logger, or None if the program does not use C{logging}.
+
+  """
+  module = sys.modules.get("logging")
+  if module is None:
+    return None
+  logger: logging.Logger = module.getLogger(_NAME)
+  if not logger.handlers:
+    logger.addHandler(module.NullHandler())
+  return logger
+
+
+def IsDebugging() -> bool:
+  """Tells whether messages of the level C{DEBUG} are wanted.
+
+  """
+  logger = _Logger()
+  # The value of logging.DEBUG
+  return logger is not None and logger.isEnabledFor(10)
+
+
+def Debug(text: str, *args: object) -> None:
+  logger = _Logger()
+  if logger is not None:
+    logger.debug(text, *args)
+
+
+def Warn(text: str, *args: object) -> None:
+  logger = _Logger()
+  if logger is not None:
+    logger.warning(text, *args)
