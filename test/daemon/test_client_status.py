@@ -98,8 +98,10 @@ class TestCluster(unittest.TestCase):
     (stats, _) = self._Both("Stats")
     self.assertEqual([(i.address, i.serial) for i in stats.daemons],
                      [("127.0.14.1", 20), ("127.0.14.2", 17)])
-    self.assertEqual(stats.silent, {"127.0.14.3": None,
-                                    "127.0.14.4": "nothing listens there"})
+    self.assertEqual(stats.silent,
+                     {"127.0.14.3": "Ganeti's own daemon answers there, and"
+                      " does not have this question",
+                      "127.0.14.4": "nothing listens there"})
 
 
 if __name__ == "__main__":
