@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import gzip
 import json
 import os
 import select
@@ -166,6 +167,14 @@ class TestWebRoutes(_TestCase):
         ("/plain/node/node2.example.com", "text/html; charset=utf-8",
          "Secondary IP"),
         ("/plain/map", "text/html; charset=utf-8", "<svg"),
+        ("/plain/instances?page=10", "text/html; charset=utf-8",
+         "Page 10 of 10"),
+        ("/plain/instances?page=11", "text/html; charset=utf-8",
+         "the pages are 1 to 10"),
+        ("/plain/map?group=default", "text/html; charset=utf-8",
+         "plain, group default, serial 17"),
+        ("/plain/map?group=%3Cb%3E", "text/html; charset=utf-8",
+         "no group &quot;&lt;b&gt;&quot;"),
         ("/plain/map.svg", "image/svg+xml", "<svg")]:
       with self.subTest(path):
         answer = self.exporter.Ask(path)
@@ -177,6 +186,18 @@ class TestWebRoutes(_TestCase):
         self._CheckHeaders(answer)
         self.assertEqual(int(answer.headers["content-length"]),
                          len(answer.body))
+        packed = self.exporter.Ask(path, Accept_Encoding="br, gzip")
+        if "content-encoding" in packed.headers:
+          self.assertEqual(packed.headers["vary"], "Accept-Encoding")
+          self.assertEqual(answer.headers["vary"], "Accept-Encoding")
+          self.assertLess(len(packed.body), len(answer.body) + 100)
+          body = gzip.decompress(packed.body)
+          # Some metrics change with each request
+          self.assertEqual(body[:len(body) // 2],
+                           answer.body[:len(body) // 2])
+          self._CheckHeaders(packed)
+        else:
+          self.assertEqual(packed.body, answer.body)
         head = self.exporter.Ask(path, "HEAD")
         self.assertEqual((head.status, head.body), (200, b""))
         for name in ("content-length", "content-type"):
@@ -208,7 +229,8 @@ class TestWebRoutes(_TestCase):
                  _Path("/plain/nodes.json", sort="nothing"),
                  "/plain/nodes.json?filter=%ED%A0%80%00",
                  _Path("/sd/nodes", port="http"),
-                 _Path("/sd/nodes", filter="nothing")]:
+                 _Path("/sd/nodes", filter="nothing"),
+                 _Path("/plain/map.svg", group="nothing")]:
       answer = self.exporter.Ask(path)
       self.assertEqual(answer.status, 400, path)
       self.assertTrue(json.loads(answer.body)["error"])
@@ -322,7 +344,8 @@ class TestWebHostile(_TestCase):
         for name in ("plain", "hostile"))
       # The hostile cluster has findings, too
       self.assertEqual(hostile.tags - usual.tags -
-                       {"table", "thead", "th", "tbody", "td", "tr", "strong"},
+                       {"table", "thead", "th", "tbody", "td", "tr", "strong",
+                        "details", "summary", "ul", "li"},
                        set())
       self.assertEqual(hostile.attributes - usual.attributes -
                        {"scope", "role", "data-title"}, set())

@@ -4,6 +4,7 @@
 
 """Tests of what ganeti.confd.exporter makes of what it knows"""
 
+import asyncio
 import html.parser
 import unittest
 
@@ -14,14 +15,17 @@ from inputs import TEXTS, hypothesis, needs_hypothesis, st
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.exporter import cache
 from ganeti.confd.exporter import causes
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import markup
+from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import lookup
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.exporter import rowstore
+from ganeti.confd.exporter import watcher
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
@@ -31,8 +35,9 @@ try:
   from ganeti.confd.exporter import metrics
   from ganeti.confd.exporter import objectpages
   from ganeti.confd.exporter import pages
+  from ganeti.confd.exporter import web
 except ImportError:
-  http1 = metrics = objectpages = pages = None
+  http1 = metrics = objectpages = pages = web = None
 
 
 _SETTINGS = inputs.Settings(100)
@@ -386,6 +391,34 @@ class TestPages(unittest.TestCase):
     self.assertIn("and 40 other causes", text)
     self.assertLess(len(text), 200000)
 
+  def testTooLarge(self):
+    """An answer beyond a limit says which one, and is logged once.
+
+    """
+    watched = watcher.Watcher("fsn")
+    server = web.Server([watched], True)
+    # pylint: disable=W0212
+    server._plain = cache.Cache(cache.Limits(
+      kept=1 << 20, held=1 << 20, waiting=9,
+      process=forked.Limits(size=1 << 20)))
+    watched.SetConfig(_Config(**{columns.INSTANCE: [
+      _Instance("inst%d" % i) for i in range(5000)]}))
+    request = http1.Request("GET", ("", "metrics"), {}, {"host": "localhost"})
+
+    def _Ask():
+      return asyncio.run(server.Answer(request))
+    with self.assertLogs(level="WARNING") as logs:
+      for _ in range(3):
+        answer = _Ask()
+        self.assertEqual(answer.status, 503)
+        self.assertIn(b"more than 1 MiB", answer.parts[0])
+        self.assertIn(b"--no-instances", answer.parts[0])
+    self.assertEqual(len(logs.output), 1)
+    self.assertIn("\"/metrics\" cannot be answered", logs.output[0])
+    # It is possible again as soon as there are fewer
+    watched.SetConfig(_Config())
+    self.assertEqual(_Ask().status, 200)
+
   def testFillIn(self):
     for (name, expected) in [
         ("inst1", "x inst1 y"), ("a b", "x 'a b' y"), ("-f", "x -- -f y"),
@@ -441,10 +474,31 @@ class TestPages(unittest.TestCase):
 
   def testManyRows(self):
     config = _Config(**{columns.INSTANCE: [
-      _Instance("inst%d" % i) for i in range(pages.MAX_ROWS + 5)]})
-    text = self._Table(self._State(config), columns.INSTANCE, "", "")
-    self.assertEqual(text.count("<tr "), pages.MAX_ROWS + 1)
-    self.assertIn("of which the first %d are shown" % pages.MAX_ROWS, text)
+      _Instance("inst%d.example.com" % i)
+      for i in range(2 * pages.MAX_ROWS + 5)]})
+
+    def _Get(number, condition=""):
+      return pages.Rows(config, columns.INSTANCE, "fsn", condition, "-pnode",
+                        number)
+    names = []
+    for (number, count, turn) in [
+        ("", pages.MAX_ROWS, ["2", "3"]), ("2", pages.MAX_ROWS, ["1", "3"]),
+        ("3", 5, ["1", "2"])]:
+      page = _Parser(_Get(number))
+      names += [text for text in page.texts if text.startswith("inst")]
+      self.assertEqual(page.tags.count("tr"), count + 1)
+      self.assertEqual(
+        sorted({link.rpartition("=")[2] for link in page.links
+                if "page=" in link and "sort=-pnode" in link}), turn)
+      self.assertLess(len(_Get(number)), 200000)
+    # Every row is on one page
+    self.assertEqual(len(set(names)), 2 * pages.MAX_ROWS + 5)
+    self.assertEqual(_Parser(_Get("", 'name == "inst7"')).tags.count("tr"), 2)
+    for number in ("0", "4", "-1", "x", "1e3", "\ud800", "9" * 5000):
+      with self.assertRaises(rowfilter.BadRequest) as caught:
+        _Get(number)
+      self.assertIn("the pages are 1 to 3", str(caught.exception))
+    self.assertEqual(_Parser(_Get("1", 'name == "x"')).tags.count("tr"), 1)
 
   def _Object(self, config, kind, index=0):
     return _Parser(objectpages.Content(config, "fsn", kind, index))

@@ -24,7 +24,7 @@ _NEW = (("c", 2), ("d", 1))
 _LIMITS = cache.Limits(kept=1 << 20, held=1 << 20, waiting=3)
 
 
-async def _RunHere(make):
+async def _RunHere(make, _):
   """Takes the place of L{forked.Run}, without a process.
 
   """
@@ -79,16 +79,19 @@ class TestCache(unittest.TestCase):
         *[self._Get(answers, str(i)) for i in range(5)], return_exceptions=True)
       self.assertEqual([isinstance(i, cache.Busy) for i in results],
                        [False] * 3 + [True] * 2)
-      # An answer that is being sent counts, though it is not kept
+      # An answer above the limit keeps no others out while it is kept
       body = await self._Get(answers, "large", _OLD, b"x" * (2 << 20))
-      with self.assertRaises(cache.Busy):
-        await self._Get(answers, "other")
       await self._Get(answers, "large")
+      await self._Get(answers, "other")
+      # While it is being sent, it counts, though it is not kept any more
+      with self.assertRaises(cache.Busy):
+        await self._Get(answers, "third")
+      await self._Get(answers, "other")
       answers.DropOld(dict(_NEW))
       with self.assertRaises(cache.Busy):
-        await self._Get(answers, "other")
+        await self._Get(answers, "third")
       del body
-      await self._Get(answers, "other")
+      await self._Get(answers, "third")
     self._Run(_Test)
 
   def testDropOld(self):

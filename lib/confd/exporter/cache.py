@@ -58,12 +58,14 @@ class Limits(NamedTuple):
   #: Bytes that are kept
   kept: int
   #: Bytes of all answers in memory, kept or being sent, above which no other is
-  #: made
+  #: made; or twice the bytes that are kept, where that is more
   held: int
   #: Answers that are being made, or wait for that
   waiting: int
   #: Answers that are made at a time
   parallel: int = 1
+  #: The most that making one answer may take
+  process: forked.Limits = forked.Limits()
 
 
 class Body:
@@ -87,9 +89,6 @@ class Body:
 
   def __del__(self) -> None:
     self._count(-len(self.data))
-
-
-EMPTY = Body(b"")
 
 
 class _Entry(NamedTuple):
@@ -172,7 +171,7 @@ class Cache:
     @raise Busy: no client is in the way
 
     """
-    while self._held > self._limits.held:
+    while self._held > max(self._limits.held, 2 * self._size):
       held = self._held
       if not self._cut(self._IsInTheWay):
         raise Busy()
@@ -192,7 +191,7 @@ class Cache:
                   ) -> Body:
     async with self._turns:
       try:
-        body = Body(await forked.Run(make), self._Count)
+        body = Body(await forked.Run(make, self._limits.process), self._Count)
       except forked.BadRequest as err:
         self._Keep(key, version, str(err), len(str(err)))
         raise

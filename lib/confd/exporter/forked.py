@@ -43,8 +43,6 @@ _MAPPED_SIZE = 1 << 17
 #: A process first writes the kind of its result (see below), and the size
 _HEADER = struct.Struct("=cQ")
 
-_TOO_LONG = "It takes too long"
-
 #: How a process ends that has used up its processor time, see L{End}
 _CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
 
@@ -63,6 +61,10 @@ class Limits(NamedTuple):
   memory: int = 256 << 20
   #: Size of the result (bytes)
   size: int = 32 << 20
+
+
+def _TooLong(limits: Limits) -> str:
+  return "It takes too long: more than %d s of processor time" % limits.cpu_time
 
 
 class BadRequest(Exception):
@@ -203,7 +205,7 @@ async def _Read(fd: int, size: int) -> tuple[bytes, memoryview]:
   await _Fill(fd, head)
   (kind, length) = _HEADER.unpack(head)
   if length > size:
-    raise Failed("It is too large")
+    raise Failed("It is too large: more than %d MiB" % (size >> 20))
   data = _Allocate(length)
   await _Fill(fd, data)
   return (kind, data)
@@ -237,11 +239,11 @@ async def _Result(source: int, pid: int, limits: Limits
     # The result is incomplete; the exit status, below, tells the reason
     pass
   except asyncio.TimeoutError:
-    raise Failed(_TOO_LONG) from None
+    raise Failed(_TooLong(limits)) from None
   finally:
     end = End(pid)
   if result is None:
-    raise Failed(_TOO_LONG if end == _CPU_TIME_SIGNAL else
+    raise Failed(_TooLong(limits) if end == _CPU_TIME_SIGNAL else
                  "The process for it was ended by %s" % end)
   return result
 
@@ -270,7 +272,8 @@ async def Run(function: Callable[[], bytes], limits: Limits = Limits()
   if kind == _BAD_REQUEST:
     raise BadRequest(str(data, "utf-8"))
   if kind == _NO_MEMORY:
-    raise Failed("It takes too much memory")
+    raise Failed("It takes too much memory: more than %d MiB" %
+                 (limits.memory >> 20))
   if kind == _FAULT:
     loglines.LogTraceback(str(data, "utf-8"))
     raise Failed("It cannot be made")

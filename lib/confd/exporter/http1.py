@@ -30,6 +30,8 @@ from typing import Any, AsyncGenerator, Mapping, NamedTuple, Optional, \
 
 import h11
 
+from ganeti.confd.exporter import compress
+
 
 #: Most bytes and lines of a request. A filter of 1,000 characters takes up to
 #: 12,000 bytes in a URL.
@@ -83,6 +85,9 @@ class Response(NamedTuple):
   #: until the response is sent, so that the cache counts these bytes until
   #: then.
   owner: Any = None
+  #: The body before C{web} has decided whether the client gets it compressed;
+  #: C{parts} are empty until then
+  packed: Optional[Sequence[compress.Part]] = None
 
 
 class Refused(Exception):

@@ -52,8 +52,14 @@ def _Quote(segment: str) -> str:
   return urllib.parse.quote(segment, safe="", errors="surrogatepass")
 
 
-def ClusterPath(cluster: str, page: str = "", **query: str) -> str:
-  path = "/%s/%s" % (_Quote(cluster), page)
+def ClusterPath(cluster: str, name: str = "", **query: str) -> str:
+  """Returns the path of a page about a cluster.
+
+  @param name: what follows the cluster's name
+  @param query: the parameters; those that are empty are left out
+
+  """
+  path = "/%s/%s" % (_Quote(cluster), name)
   text = urllib.parse.urlencode(
     {name: value for (name, value) in query.items() if value},
     errors="surrogatepass")

@@ -51,10 +51,10 @@ def Object(state: layout.State, kind: str, name: str,
                      [layout.Problem(state), content])
 
 
-def _YesNo(value: Any) -> str:
+def _YesNo(value: Any) -> Optional[str]:
   if isinstance(value, bool):
     return "yes" if value else "no"
-  return str(value)
+  return layout.FormatValue(value)
 
 
 def _FormatParameter(value: Any) -> str:

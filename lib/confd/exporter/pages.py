@@ -19,7 +19,9 @@ import zlib
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
+from ganeti.confd import numerals
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.export import sanitize
 from ganeti.confd.exporter import causes
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import layout
@@ -32,8 +34,8 @@ from ganeti.confd.views import svg
 
 E = markup.E
 
-#: Most rows of a table on a page
-MAX_ROWS = 500
+#: Most rows of a table on a page, which take less than 200 kB
+MAX_ROWS = 200
 
 #: The id of the text that says why there are no rows
 _ERROR = "wrong"
@@ -152,9 +154,9 @@ def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
   more = len(subjects) - _SUBJECTS
   return E(
     "details",
-    E("summary", Severity(cause.severity), " %s: " % cause.title,
-      subjects[0].text if len(subjects) == 1 else
-      "%d findings" % len(subjects)),
+    E("summary", Severity(cause.severity), " ",
+      "%s: %s" % (subjects[0].text, cause.title) if len(subjects) == 1 else
+      "%s: %d findings" % (cause.title, len(subjects))),
     E("ul", [_Subject(cluster, subject) for subject in subjects[:_SUBJECTS]],
       E("li", "and %d more" % more) if more > 0 else None),
     E("p", "What to do: ", cause.advice),
@@ -245,10 +247,25 @@ def Overview(state: layout.State) -> str:
                      content)
 
 
-def Map(state: layout.State, drawing: markup.Markup) -> str:
+def _MapGroups(cluster: str, config: clusterstate.ClusterConfig, current: str
+               ) -> markup.Content:
+  """Makes links to the drawings of single groups, if there are several.
+
+  """
+  if len(config.groups) < 2:
+    return None
+  links = [("all groups", ""), *((i.name, i.name) for i in config.groups)]
+  return E("p", "Drawn: ", [
+    [E("a", text, href=layout.ClusterPath(cluster, "map", group=name),
+       aria_current="true" if name == current else None), " "]
+    for (text, name) in links[:MAX_ROWS]])
+
+
+def Map(state: layout.State, drawing: markup.Markup, group: str = "") -> str:
   """Makes the page with the drawing of nodes and instances.
 
-  @param drawing: from L{Drawing}
+  @param drawing: from L{Drawing} or L{Error}
+  @param group: the only group that is drawn; empty for all
 
   """
   cluster = state.cluster
@@ -260,24 +277,37 @@ def Map(state: layout.State, drawing: markup.Markup) -> str:
         E("a", "nodes", href=layout.ClusterPath(cluster, "nodes")), ", ",
         E("a", "instances", href=layout.ClusterPath(cluster, "instances")),
         ". ", E("a", "The drawing alone",
-                href=layout.ClusterPath(cluster, "map.svg"))),
+                href=layout.ClusterPath(cluster, "map.svg", group=group))),
+      _MapGroups(cluster, state.config, group),
       E("div", drawing, class_="wide", tabindex=0, role="region",
         aria_label="Drawing")]
   return layout.Page("Map of %s" % cluster, state, "map", layout.Summary(state),
                [layout.Problem(state), content])
 
 
-def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool
-            ) -> markup.Markup:
+def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool,
+            group: str = "") -> markup.Markup:
   """Draws a cluster, as SVG.
+
+  @param group: the only group to draw; empty for all
+  @raise rowfilter.BadRequest: there is no such group
 
   """
   def _Values(kind: str) -> Iterator[list[Any]]:
     return config.tables[kind].Values(placement.FIELDS[kind])
+  nodes = [placement.NodeSummary(*row) for row in _Values(columns.NODE)]
+  instances = [placement.InstanceSummary(*row)
+               for row in _Values(columns.INSTANCE)]
+  title = cluster
+  if group:
+    if group not in (i.name for i in config.groups):
+      raise rowfilter.BadRequest("There is no group %s" % sanitize.Show(group))
+    title = "%s, group %s" % (cluster, group)
+    nodes = [node for node in nodes if node.group == group]
+    names = {node.name for node in nodes}
+    instances = [i for i in instances if i.primary in names]
   return markup.Markup(svg.Draw(
-    [placement.NodeSummary(*row) for row in _Values(columns.NODE)],
-    [placement.InstanceSummary(*row) for row in _Values(columns.INSTANCE)],
-    "%s, serial %d" % (cluster, config.serial), with_style,
+    nodes, instances, "%s, serial %d" % (title, config.serial), with_style,
     lambda kind, name: layout.ObjectPath(cluster, kind, name)))
 
 
@@ -371,36 +401,70 @@ def Error(text: str) -> markup.Markup:
   return E("p", text, class_="problem", id=_ERROR, role="alert")
 
 
-def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
-         condition: str, order: str) -> markup.Markup:
-  """Makes the rows, and the paragraph above them, for L{Table}.
+def _PageNumber(text: str, pages: int) -> int:
+  """Parses the number of a page of a table.
 
-  @raise rowfilter.BadRequest: filter or order are wrong
+  @param text: empty for the first page
+  @param pages: how many there are
+  @raise rowfilter.BadRequest: there is no such page
+
+  """
+  if not text:
+    return 1
+  try:
+    return numerals.Parse(text, 1, pages)
+  except ValueError:
+    raise rowfilter.BadRequest("There is no page %s; the pages are 1 to %d" % (
+      sanitize.Show(text), pages)) from None
+
+
+def _Turn(number: int, pages: int, path: Callable[[int], str]
+          ) -> markup.Content:
+  """Makes links to the pages before and after a page of a table.
+
+  """
+  if pages == 1:
+    return None
+  others = [("First", 1), ("Previous", number - 1), ("Next", number + 1),
+            ("Last", pages)]
+  return E("p", "Page %d of %d. " % (number, pages), [
+    [E("a", text, href=path(other)), " "] for (text, other) in others
+    if 1 <= other <= pages and other != number], class_="turn")
+
+
+def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
+         condition: str, order: str, number: str = "") -> markup.Markup:
+  """Makes a page of rows, and the paragraphs around them, for L{Table}.
+
+  @param number: the number of the page, from 1; empty for the first
+  @raise rowfilter.BadRequest: filter, order or number are wrong
 
   """
   cells = COLUMNS[kind]
   selected = rowfilter.Select(config, kind, condition, order,
                               [column.field for column in cells])
-  page = _TableName(kind)
-  shown = selected.rows[:MAX_ROWS]
-  text = "%d of %d" % (len(selected.rows), selected.total)
-  if len(shown) < len(selected.rows):
-    text += ", of which the first %d are shown; a filter shows others" % (
-      len(shown))
+  table = _TableName(kind)
+  pages = max(1, -(-len(selected.rows) // MAX_ROWS))
+  current = _PageNumber(number, pages)
+  shown = selected.rows[(current - 1) * MAX_ROWS:current * MAX_ROWS]
   # By default rows are sorted by name
   orders = {order or "name": "ascending"}
   if order.startswith("-"):
     orders = {order[1:]: "descending"}
   headers = [
     layout.Header(column.title, column.is_number, layout.ClusterPath(
-      cluster, page, filter=condition,
+      cluster, table, filter=condition,
       sort="-" + column.field if orders.get(column.field) == "ascending"
       else column.field), orders.get(column.field))
     for column in cells]
+  turn = _Turn(current, pages, lambda other: layout.ClusterPath(
+    cluster, table, filter=condition, sort=order, page=str(other)))
   return markup.Join(
-    E("p", text, ". ", E("a", "As JSON", href=layout.ClusterPath(
-      cluster, page + ".json", filter=condition, sort=order))),
+    E("p", "%d of %d. " % (len(selected.rows), selected.total),
+      E("a", "As JSON", href=layout.ClusterPath(
+        cluster, table + ".json", filter=condition, sort=order))),
+    turn,
     layout.TableElement(
       _Title(kind), headers,
       [[Cell(column, cluster, row[column.field]) for column in cells]
-       for row in shown]))
+       for row in shown]), turn)

@@ -42,6 +42,7 @@ from ganeti import errors
 from ganeti.confd.export import sanitize
 from ganeti.confd.exporter import cache
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import compress
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import http1
@@ -76,14 +77,18 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 #: How many objects an error names
 _LISTED = 10
 
-#: The first byte of an answer about an object, or to a search: a page follows,
-#: or the path of another page
-(_PAGE, _ELSEWHERE) = (b"=", b">")
+#: An answer that is part of a page, and empty
+_NOTHING = cache.Body(compress.Pack(b""))
 
 #: Limits of the three caches: answers without parameters, with parameters, and
-#: with a filter. A slow filter must not delay the others, so two answers with
-#: a filter are made at a time; each process more would take 10 MB and more.
-_PLAIN = cache.Limits(kept=32 << 20, held=64 << 20, waiting=100)
+#: with a filter. Of the first there are a few for each cluster, whatever clients
+#: ask for, so that only the clusters' sizes limit them: a hundred thousand
+#: instances have 60 MB of metrics. A slow filter must not delay the others, so
+#: two answers with a filter are made at a time; each process more would take
+#: 10 MB and more.
+_PLAIN = cache.Limits(
+  kept=96 << 20, held=64 << 20, waiting=100,
+  process=forked.Limits(cpu_time=60.0, memory=2 << 30, size=96 << 20))
 _VARIED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
 _FILTERED = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10, parallel=2)
 
@@ -158,6 +163,21 @@ def _BadRequest(err: rowfilter.BadRequest) -> http1.Response:
   return http1.Response(400, _JSON_TYPE, [_Json({"error": str(err)})])
 
 
+def _Encode(request: http1.Request, response: http1.Response
+            ) -> http1.Response:
+  """Chooses between an answer as it is and compressed.
+
+  """
+  if response.packed is None:
+    return response
+  headers = {**response.headers, "Vary": "Accept-Encoding"}
+  if not compress.IsAccepted(request.headers.get("accept-encoding", "")):
+    return response._replace(parts=compress.Raw(response.packed),
+                             headers=headers)
+  return response._replace(parts=compress.Gzip(response.packed), headers={
+    **headers, "Content-Encoding": "gzip"})
+
+
 def _NotFound(text: str, state: Optional[clusterstate.ClusterState] = None
               ) -> http1.Response:
   return http1.Response(404, _HTML_TYPE, [
@@ -170,8 +190,7 @@ def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
 
   @param kinds: the kind in the path; all kinds if the path has none
   @param word: the object's name, short name or UUID
-  @return: L{_PAGE} and the page's content, or L{_ELSEWHERE} and the path of
-    the page
+  @return: the page's content, packed, or the path of another page
   @raise forked.BadRequest: there is no such object, or there are several
 
   """
@@ -182,8 +201,8 @@ def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
   first = found[0]
   # The page of the first of several objects of one name links to the others
   if len(kinds) == 1 and word in (first.name, first.uuid):
-    return _PAGE + objectpages.Content(config, cluster, first.kind,
-                                       first.row).encode("utf-8")
+    return compress.Pack(objectpages.Content(
+      config, cluster, first.kind, first.row).encode("utf-8"))
   if len(found) > 1:
     raise forked.BadRequest("%s may be any of these: %s." % (
       sanitize.Show(word),
@@ -192,7 +211,7 @@ def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
             layout.ObjectPath(cluster, first.kind, first.uuid))
   if target is None:
     raise forked.BadRequest("No path can have the name of this object.")
-  return _ELSEWHERE + target.encode("ascii")
+  return target.encode("ascii")
 
 
 def _Search(clusters: Mapping[str, clusterstate.ClusterConfig], words: str
@@ -206,8 +225,8 @@ def _Search(clusters: Mapping[str, clusterstate.ClusterConfig], words: str
   hits = search.Search(clusters, words)
   target = searchpage.Target(hits, words)
   if target:
-    return _ELSEWHERE + target.encode("ascii")
-  return _PAGE + searchpage.Content(hits).encode("utf-8")
+    return target.encode("ascii")
+  return compress.Pack(searchpage.Content(hits).encode("utf-8"))
 
 
 def _Static(content_type: str, data: bytes) -> _Handler:
@@ -242,6 +261,8 @@ class Server:
     self._watchers = {i.cluster: i for i in watchers}
     self._per_instance = per_instance
     self._event_streams = 0
+    #: The paths that cannot be answered, see L{_Failed}
+    self._failed: set[tuple[str, ...]] = set()
     self.cut: cache.Cut = lambda _: False
     # The queues of rule 2
     (self._plain, self._varied, self._filtered) = (
@@ -278,16 +299,32 @@ class Server:
 
     """
     try:
-      return await self._Route(request)
+      return _Encode(request, await self._Route(request))
     except http1.Refused as err:
       return err.response
     except cache.Busy:
       return http1.Refused(503, "Too Busy", Retry_After="5").response
     except forked.Failed as err:
-      return http1.Refused(503, str(err)).response
+      return self._Failed(request, str(err))
     except Exception:  # pylint: disable=W0718
       logging.exception("Programming error")
       return http1.Refused(500).response
+
+  def _Failed(self, request: http1.Request, problem: str) -> http1.Response:
+    """Says which limit an answer exceeds, in the log, too.
+
+    The log has each path once for each configuration. An answer with parameters
+    is not logged: its client has chosen them.
+
+    """
+    if request.path == ("", "metrics") and self._per_instance:
+      problem += ("; confd-exporter --no-instances leaves out the metrics of"
+                  " single instances")
+    if not request.query and request.path not in self._failed:
+      self._failed.add(request.path)
+      logging.warning("%s cannot be answered: %s",
+                      sanitize.Show("/".join(request.path)), problem)
+    return http1.Refused(503, problem).response
 
   async def _Route(self, request: http1.Request) -> http1.Response:
     """Finds the handler for a request, and calls it.
@@ -335,15 +372,15 @@ class Server:
       body, objectpages.Object(found.state, kinds[0], word, layout.PLACEHOLDER))
 
   def _PageOrTarget(self, body: cache.Body, page: str) -> http1.Response:
-    """Makes the response of an answer that begins with L{_PAGE} or so.
+    """Makes the response of an answer that may be a path.
 
     @param page: has the placeholder for the answer
 
     """
-    if body.data[:1] == _ELSEWHERE:
+    if not compress.IsPacked(body.data):
       return http1.Response(302, http1.TEXT_TYPE, headers={
-        "Location": str(body.data[1:], "ascii")})
-    return self._Html(page, body, len(_PAGE))
+        "Location": str(body.data, "ascii")})
+    return self._Html(page, body)
 
   async def _Search(self, request: http1.Request) -> http1.Response:
     words = request.query.get("q", "").strip()
@@ -375,6 +412,7 @@ class Server:
     """Drops answers that were made of old configurations.
 
     """
+    self._failed.clear()
     current = dict(self._Version(self._watchers))
     for answers in (self._plain, self._varied, self._filtered):
       answers.DropOld(current)
@@ -391,18 +429,16 @@ class Server:
     return self._varied if has_more else self._plain
 
   @staticmethod
-  def _Html(text: str, content: cache.Body = cache.EMPTY, start: int = 0
-            ) -> http1.Response:
+  def _Html(text: str, content: cache.Body = _NOTHING) -> http1.Response:
     """Makes a response of a page.
 
     @param content: comes in place of L{layout.PLACEHOLDER}
-    @param start: how many bytes of the content are left out
 
     """
     (head, _, tail) = text.partition(layout.PLACEHOLDER)
-    return http1.Response(
-      200, _HTML_TYPE, [head.encode("utf-8"), content.data[start:],
-                        tail.encode("utf-8")], owner=content)
+    return http1.Response(200, _HTML_TYPE, packed=[
+      head.encode("utf-8"), compress.Unpack(content.data),
+      tail.encode("utf-8")], owner=content)
 
   async def _Clusters(self, _: http1.Request) -> http1.Response:
     return self._Html(pages.Clusters(
@@ -412,25 +448,37 @@ class Server:
                       ) -> http1.Response:
     return self._Html(pages.Overview(found.state))
 
-  async def _Draw(self, found: watcher.Watcher, with_style: bool) -> cache.Body:
+  async def _Draw(self, request: http1.Request, found: watcher.Watcher,
+                  with_style: bool) -> cache.Body:
     config = self._Config(found)
-    return await self._plain.Get(
-      ("map", found.cluster, str(with_style)), self._Version([found.cluster]),
-      lambda: pages.Drawing(config, found.cluster, with_style).encode("utf-8"))
+    group = request.query.get("group", "")
+    return await self._Queue("", bool(group)).Get(
+      ("map", found.cluster, str(with_style), group),
+      self._Version([found.cluster]),
+      lambda: compress.Pack(pages.Drawing(
+        config, found.cluster, with_style, group).encode("utf-8")))
 
-  async def _Map(self, _: http1.Request, found: watcher.Watcher
+  async def _Map(self, request: http1.Request, found: watcher.Watcher
                  ) -> http1.Response:
-    drawing = cache.EMPTY
+    drawing = _NOTHING
     if found.state.config is not None:
-      drawing = await self._Draw(found, False)
-    return self._Html(pages.Map(found.state, layout.PLACEHOLDER), drawing)
+      try:
+        drawing = await self._Draw(request, found, False)
+      except rowfilter.BadRequest as err:
+        drawing = cache.Body(compress.Pack(pages.Error(str(err)
+                                                       ).encode("utf-8")))
+    return self._Html(pages.Map(found.state, layout.PLACEHOLDER,
+                                request.query.get("group", "")), drawing)
 
-  async def _Drawing(self, _: http1.Request, found: watcher.Watcher
+  async def _Drawing(self, request: http1.Request, found: watcher.Watcher
                      ) -> http1.Response:
-    drawing = await self._Draw(found, True)
-    return http1.Response(200, "image/svg+xml", [drawing.data],
-                          {"Content-Security-Policy": _DRAWING_POLICY},
-                          owner=drawing)
+    try:
+      drawing = await self._Draw(request, found, True)
+    except rowfilter.BadRequest as err:
+      return _BadRequest(err)
+    return http1.Response(
+      200, "image/svg+xml", packed=[compress.Unpack(drawing.data)],
+      headers={"Content-Security-Policy": _DRAWING_POLICY}, owner=drawing)
 
   @staticmethod
   def _ParseTable(request: http1.Request) -> tuple[str, str, str]:
@@ -446,18 +494,20 @@ class Server:
   async def _Table(self, request: http1.Request, found: watcher.Watcher
                    ) -> http1.Response:
     (kind, condition, order) = self._ParseTable(request)
+    number = request.query.get("page", "")
     known = found.state.config
-    rows = cache.EMPTY
+    rows = _NOTHING
     if known is not None:
       config = known
       try:
-        rows = await self._Queue(condition, bool(order)).Get(
-          ("page", found.cluster, kind, condition, order),
+        rows = await self._Queue(condition, bool(order or number)).Get(
+          ("page", found.cluster, kind, condition, order, number),
           self._Version([found.cluster]),
-          lambda: pages.Rows(config, kind, found.cluster, condition,
-                             order).encode("utf-8"))
+          lambda: compress.Pack(pages.Rows(
+            config, kind, found.cluster, condition, order,
+            number).encode("utf-8")))
       except (rowfilter.BadRequest, forked.Failed) as err:
-        rows = cache.Body(pages.Error(str(err)).encode("utf-8"))
+        rows = cache.Body(compress.Pack(pages.Error(str(err)).encode("utf-8")))
     return self._Html(pages.Table(found.state, kind, condition, order,
                                   layout.PLACEHOLDER), rows)
 
@@ -469,14 +519,15 @@ class Server:
       rows = await self._Queue(condition, bool(order)).Get(
         ("json", found.cluster, kind, condition, order),
         self._Version([found.cluster]),
-        lambda: _Json(rowfilter.Select(
+        lambda: compress.Pack(_Json(rowfilter.Select(
           config, kind, condition, order,
-          clusterstate.JsonFields(kind)).rows))
+          clusterstate.JsonFields(kind)).rows)))
     except rowfilter.BadRequest as err:
       return _BadRequest(err)
     head = _Json({"serial": config.serial, "age": found.state.age})
-    return http1.Response(200, _JSON_TYPE, [
-      head[:-1] + b', "answer": ', rows.data, b"}"], owner=rows)
+    return http1.Response(200, _JSON_TYPE, packed=[
+      head[:-1] + b', "answer": ', compress.Unpack(rows.data), b"}"],
+                          owner=rows)
 
   async def _Discovery(self, request: http1.Request) -> http1.Response:
     """Answers with targets for Prometheus, which keeps its targets when it gets
@@ -499,10 +550,12 @@ class Server:
         ("sd", kind, *names, *(i for item in sorted(query.items())
                                for i in item)),
         self._Version(names),
-        lambda: _Json(discovery.Targets(clusters, kind, query)))
+        lambda: compress.Pack(_Json(
+          discovery.Targets(clusters, kind, query))))
     except rowfilter.BadRequest as err:
       return _BadRequest(err)
-    return http1.Response(200, _JSON_TYPE, [targets.data], owner=targets)
+    return http1.Response(200, _JSON_TYPE, owner=targets,
+                          packed=[compress.Unpack(targets.data)])
 
   async def _Metrics(self, _: http1.Request) -> http1.Response:
     """Answers with the metrics.
@@ -511,10 +564,11 @@ class Server:
     states = [i.state for i in self._watchers.values()]
     body = await self._plain.Get(
       ("metrics", ), self._Version(self._watchers),
-      lambda: _WriteMetrics(list(metrics.ConfigFamilies(states,
-                                                        self._per_instance))))
-    return http1.Response(200, _METRICS_TYPE, [
-      body.data, _WriteMetrics(list(metrics.LiveFamilies(states)))],
+      lambda: compress.Pack(_WriteMetrics(list(
+        metrics.ConfigFamilies(states, self._per_instance)))))
+    return http1.Response(200, _METRICS_TYPE, packed=[
+      compress.Unpack(body.data),
+      _WriteMetrics(list(metrics.LiveFamilies(states)))],
                           owner=body)
 
   async def _AllEvents(self, request: http1.Request) -> http1.Response:
