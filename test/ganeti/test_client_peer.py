@@ -105,8 +105,9 @@ class TestCommand(unittest.TestCase):
 
     """
     (_, output, _) = _Run("--no-headers", "-t", "2", "status")
-    self.assertRegex(output, r"(?m)^127\.0\.0\.1 +yes +[0-9.]+ms +%d +0 " %
-                     CONFIG_DATA["serial_no"])
+    self.assertRegex(
+      output, r"(?m)^127\.0\.0\.1 +- +- +Ganeti's +yes +[0-9.]+ms +%d +0 " %
+      CONFIG_DATA["serial_no"])
 
   def testTooLargeForIt(self):
     (code, _, problems) = _Run("-t", "0.5", "node-instances",
