@@ -62,16 +62,21 @@ def _Uuid(stored: _Stored, key: str) -> str:
   return uuid if uuid and uuid != key else key
 
 
-def _DiskTree(disk: wire.Json) -> Iterator[_Stored]:
-  """Yields a disk and all disks below it, parents first.
+def _DrbdDisks(disk: _Stored) -> list[_Stored]:
+  """Returns the DRBD disks among a disk and all disks below it, parents first.
 
   """
+  found = []
   todo = [disk]
   while todo:
     part = todo.pop()
-    if isinstance(part, dict):
-      yield part
-      todo.extend(reversed(lenient.List(part.get("children"))))
+    if part.get("dev_type") in redaction.DRBD_TYPES:
+      found.append(part)
+    children = part.get("children")
+    if children and isinstance(children, list):
+      todo.extend(child for child in reversed(children)
+                  if isinstance(child, dict))
+  return found
 
 
 class _Object:
@@ -607,9 +612,7 @@ class Snapshot:
     disks = self._Disks(instance, stored, document)
     for (disk, stored_disk) in disks:
       self.disks.Add(disk.key, disk)
-      for part in _DiskTree(stored_disk):
-        if part.get("dev_type") not in redaction.DRBD_TYPES:
-          continue
+      for part in _DrbdDisks(stored_disk):
         logical_id = lenient.List(part.get("logical_id"))
         nodes = [self.nodes.Resolve(item)
                  for item in logical_id[redaction.DRBD_NODES]]
