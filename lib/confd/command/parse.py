@@ -247,6 +247,14 @@ def _CheckOptions(parser: argparse.ArgumentParser,
     parser.error("--only belongs to --address")
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
+  _CheckArguments(parser, opts)
+
+
+def _CheckArguments(parser: argparse.ArgumentParser, opts: argparse.Namespace
+                    ) -> None:
+  """Refuses an argument beside an option in its place, or neither of the two.
+
+  """
   if opts.command == commandline.EVACUATE:
     if opts.every_node == (opts.node is not None):
       parser.error("evacuate needs NODE or --all")
@@ -339,12 +347,20 @@ def _CheckMultiCluster(parser: argparse.ArgumentParser, opts: argparse.Namespace
       parser.error("%s and several clusters exclude each other" % text)
 
 
-def _RefuseCommand(name: str, options: Sequence[str]) -> NoReturn:
-  """Raises the error about an unknown command.
+def _HelpOrRefuse(words: Sequence[str], options: Sequence[str]) -> NoReturn:
+  """Prints the help, or raises the error about an unknown command.
 
-  @param options: those of the command line
+  @param words: the command line without options
+  @param options: the options of the command line
 
   """
+  (name, *others) = words
+  if name == commandline.HELP:
+    if not others:
+      _PrintHelp(None)
+    name = others[0]
+    if name in commandline.COMMANDS:
+      _PrintHelp(name)
   parser = MakeParser(None)
   for text in options:
     # The value of a mistyped option looks like a command
@@ -388,12 +404,8 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
   """
   (options, words, to_run) = _Split(argv)
   name = words[0] if words else None
-  if name == commandline.HELP:
-    name = words[1] if len(words) > 1 else None
-    if name is None or name in commandline.COMMANDS:
-      _PrintHelp(name)
   if name is not None and name not in commandline.COMMANDS:
-    _RefuseCommand(name, options)
+    _HelpOrRefuse(words, options)
   question = None
   if name == commandline.WATCH and len(words) > 1:
     question = words.pop(1)
