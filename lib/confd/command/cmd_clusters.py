@@ -21,7 +21,8 @@ from ganeti.confd.command import output
 
 
 class _Summary(NamedTuple):
-  """What a cluster tells about itself, as far as the key permits that.
+  """A cluster's serial, master and sizes; None for a value that the key does not
+  permit.
 
   """
   reply: clientlib.Reply[int]
