@@ -149,7 +149,7 @@ def AskAll(factories: ClientFactories,
 
 
 class _StepsThread(threading.Thread):
-  """Passes what a cluster yields to the main thread.
+  """Passes the functions that a cluster yields to the main thread.
 
   """
   def __init__(self, name: str, make: Callable[[], clientlib.Client],
@@ -213,7 +213,7 @@ def _Row(table: tablelib.Table, row: Sequence[Any],
 
 def _PrintTables(results: Mapping[str, resultlib.Result],
                  opts: argparse.Namespace) -> None:
-  """Prints the tables of several clusters as one, with the cluster before.
+  """Prints the tables of several clusters as one, with a column of clusters.
 
   """
   printer = output.Printer(opts)

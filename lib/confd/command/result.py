@@ -37,7 +37,7 @@ class Result(NamedTuple):
   document: dict[str, Any]
   #: None if there is nothing to print without --json
   table: Optional[table.Table] = None
-  #: Printed in place of the table if the command is a plugin
+  #: The output of a Nagios plugin, printed in place of the table
   report: Optional[plugin.Report] = None
   code: int = exitcodes.SUCCESS
   #: Lines below the table, each with a key of C{table.COLOURS} or None

@@ -107,7 +107,7 @@ class Label(NamedTuple):
     """
     if self.last_day is None:
       return None
-    # The day that begins at midnight is today from that second on
+    # At midnight the new day is today already, so round up
     return max(0, -int((now - self.end) // _DAY) - 1)
 
 
