@@ -26,18 +26,19 @@ if TYPE_CHECKING:
 
 _NAME = "ganeti.confd"
 
+_logger: Optional[logging.Logger] = None
+
 
 def _Logger() -> Optional[logging.Logger]:
   """Returns the logger, or None if the program does not use C{logging}.
 
   """
-  module = sys.modules.get("logging")
-  if module is None:
-    return None
-  logger: logging.Logger = module.getLogger(_NAME)
-  if not logger.handlers:
-    logger.addHandler(module.NullHandler())
-  return logger
+  global _logger # pylint: disable=W0603
+  if _logger is None and "logging" in sys.modules:
+    module = sys.modules["logging"]
+    _logger = module.getLogger(_NAME)
+    _logger.addHandler(module.NullHandler())
+  return _logger
 
 
 def IsDebugging() -> bool:

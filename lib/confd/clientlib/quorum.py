@@ -552,12 +552,12 @@ class QuorumQuery(operation.Operation):
     @return: address to reason or None
 
     """
-    all_count = (self._wait_for_all or
-                 all(i.reply is None for i in self._requests))
-    return {i.candidate.name: i.WhySilent() for i in self._requests
-            if i.reply is None and (all_count or i.fault is not None or
-                                    i.candidate.missed or
-                                    i.candidate.last_error is not None)}
+    lacking = [i for i in self._requests if i.reply is None]
+    if not (self._wait_for_all or len(lacking) == len(self._requests)):
+      lacking = [i for i in lacking
+                 if i.fault is not None or i.candidate.missed or
+                 i.candidate.last_error is not None]
+    return {i.candidate.name: i.WhySilent() for i in lacking}
 
   def AllReplies(self) -> list[replies.CandidateReply]:
     """Returns all well-formed replies, the best one first.

@@ -478,7 +478,8 @@ class Session:
                                        deadline, min_serial), deadline)
       now = self._driver.Now()
       is_fresh = self._freshness.Accept(current, now)
-      self._Log(current, min_serial)
+      if logs.IsDebugging() or self._freshness.min_serial != min_serial:
+        self._Log(current, min_serial)
       if is_fresh or not current.AllStale() or now + pause >= deadline:
         return current
       await self._driver.Pause(pause)

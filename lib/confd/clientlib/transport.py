@@ -166,11 +166,12 @@ class Transport:
     """
     now = self.Now()
     datagrams = current.Outgoing(self.key, now, time.time())
-    if datagrams and current.was_sent and logs.IsDebugging():
-      logs.Debug("Sending again, or to further candidates: %s, to %s",
-                 current.description,
-                 ", ".join(str(i.address[0]) for i in datagrams))
-    current.was_sent = current.was_sent or bool(datagrams)
+    if datagrams:
+      if current.was_sent and logs.IsDebugging():
+        logs.Debug("Sending again, or to further candidates: %s, to %s",
+                   current.description,
+                   ", ".join(str(i.address[0]) for i in datagrams))
+      current.was_sent = True
     for datagram in datagrams:
       reason = self.SendDatagram(datagram)
       if reason is not None:
