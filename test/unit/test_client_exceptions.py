@@ -6,12 +6,14 @@
 
 """
 
-import concurrent.futures
 import copy
 import datetime
 import inspect
-import multiprocessing
+import os
 import pickle
+import re
+import subprocess
+import sys
 import unittest
 
 import packaged
@@ -120,12 +122,18 @@ class TestCopies(unittest.TestCase):
     self.assertEqual(err.reply.candidates[0].status, 1)
 
 
-def _Raise(peer):
-  """Asks in another process, and lets the exception through.
+#: Asks in another process, and writes the exception as a pool of processes does
+_WORKER = """
+import pickle
+import sys
+from ganeti.confd import client
 
-  """
-  with client.Client([peer], key=testutils.KEY) as confd:
+with client.Client([sys.argv[1]], key=bytes.fromhex(sys.argv[2])) as confd:
+  try:
     confd.NodeRole("node77")
+  except client.ErrorAnswer as err:
+    pickle.dump(err, sys.stdout.buffer)
+"""
 
 
 class TestData(unittest.TestCase):
@@ -242,16 +250,37 @@ class TestData(unittest.TestCase):
     self.assertEqual((err.filter, err.line, err.column, err.field),
                      ("mtotal > 5", None, None, "mtotal"))
 
-  def testProcessPool(self):
-    """A worker's exception reaches the program, and the pool goes on."""
+  def testOfAnotherProcess(self):
+    """An exception of a worker process reaches the program whole."""
     candidate = self._Candidate(
       lambda rtype, query: (1, constants.CONFD_ERROR_UNKNOWN_ENTRY, 5))
-    with concurrent.futures.ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn")) as pool:
-      for _ in range(2):
-        with self.assertRaisesRegex(client.ErrorAnswer, "node77") as context:
-          pool.submit(_Raise, candidate.peer).result()
-        self.assertEqual(context.exception.unknown, "node")
+    output = subprocess.run(
+      [sys.executable, "-c", _WORKER, candidate.peer, testutils.KEY.hex()],
+      check=True, stdout=subprocess.PIPE, timeout=300,
+      env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR)).stdout
+    err = pickle.loads(output)
+    self.assertIsInstance(err, client.ErrorAnswer)
+    self.assertEqual((err.unknown, err.value), ("node", "node77"))
+    self.assertEqual(err.reply.serial, 5)
+
+
+class TestPage(unittest.TestCase):
+  def testAttributes(self):
+    """doc/client.rst has each attribute of each result and exception."""
+    page = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc",
+                                           "client.rst")).decode("utf-8")
+    # The rows of its tables: a name in the first column, and all that follows
+    rows = dict(re.findall(r"^``(\w+)`` +(.*(?:\n {18,}.*)*)", page, re.M))
+    wanted = [(type(i).__name__, i._fields) for i in _RESULTS]
+    wanted += [(cls.__name__, set(vars(cls(**attributes))) -
+                set(vars(cls.__mro__[1]()))) for (cls, attributes) in
+               _EXCEPTIONS if cls is not client.ConfdClientError]
+    for (name, attributes) in wanted:
+      if name == "Changed":
+        name = "Change"
+      for attribute in attributes:
+        with self.subTest(cls=name, attribute=attribute):
+          self.assertIn("``%s``" % attribute, rows[name])
 
 
 class TestHierarchy(unittest.TestCase):

@@ -33,7 +33,9 @@ class Changed(NamedTuple):
   """An item before and after.
 
   """
+  #: the value before
   old: Any
+  #: the value after
   new: Any
 
 

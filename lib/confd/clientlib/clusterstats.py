@@ -30,6 +30,7 @@ class DaemonStats(NamedTuple):
   """
   #: as it was given or learned
   address: str
+  #: of the daemon
   version: Optional[str]
   #: seconds
   uptime: Optional[float]

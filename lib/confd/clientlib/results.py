@@ -50,8 +50,11 @@ class DrbdMinor(NamedTuple):
   """One of a node's DRBD minors.
 
   """
+  #: name of the node
   node: str
+  #: number of the minor on that node
   minor: int
+  #: name of the instance
   instance: str
   #: e.g. "disk/0"
   disk: str
@@ -65,7 +68,9 @@ class NodeInstances(NamedTuple):
   """A node's instances, as the configuration has them.
 
   """
+  #: those that the node is the primary node of
   primary: list[dict[str, Any]]
+  #: those that the node is the secondary node of
   secondary: list[dict[str, Any]]
 
 
@@ -73,10 +78,13 @@ class Field(NamedTuple):
   """A field of a table.
 
   """
+  #: as it is asked for
   name: str
+  #: heading of the column
   title: str
   #: Ganeti's word for the type of its values: "text", "number", "unit" ...
   type: str
+  #: meaning
   text: str
 
 
