@@ -56,7 +56,7 @@ _MORE = frozenset([
 _SEAM = frozenset(["confd", "constants", "errors", "pathutils"])
 
 
-#: Aliases of C{typing} for classes that are generic themselves, as is dict[K, V]
+#: Aliases in C{typing} of classes that are generic themselves, as C{dict}
 _ALIASES = frozenset("typing." + name for name in (
   "Dict", "FrozenSet", "List", "Set", "Tuple", "Type"))
 

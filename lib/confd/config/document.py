@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 #: Least number of bytes that are decoded at a time
 CHUNK = 1 << 18
 
-#: An item is usually shorter than this (characters). While as much of the text
-#: is decoded, parsing an item rarely fails for want of the rest of it.
+#: If fewer characters than this are left, more of the text is decoded before an
+#: item is parsed. Nearly all items are shorter, and so parsed at the first try.
 _LOOKAHEAD = 1 << 14
 
 _Blanks = re.compile(r"[ \t\n\r]*").match
@@ -352,13 +352,14 @@ class Document:
 
     """
     value = redaction.SectionItem(value)
-    disks = [value]
     if section == "instances":
       self.names[key] = NameOf(value)
-      disks = lenient.List(lenient.Dict(value).get("disks"))
     # Drop the secrets of an earlier item with the same key: the last counts
     self._secrets[section].pop(key, None)
     if secrets:
+      disks = [value]
+      if section == "instances":
+        disks = lenient.List(lenient.Dict(value).get("disks"))
       self._secrets[section][key] = [_SecretOf(disk, secrets) for disk in disks]
     return packedlib.Pack(value)
 

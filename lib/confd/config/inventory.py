@@ -52,8 +52,8 @@ _MANY_CELLS = 1000
 _MAX_CELLS = 1 << 26
 
 
-#: Rows that are encoded together: for a single one, half of the time would go
-#: into preparing the encoder
+#: Rows that are encoded in one call: each call prepares an encoder, which takes
+#: as long as encoding a short row
 _ROWS = 32
 
 

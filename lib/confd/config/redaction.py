@@ -200,7 +200,8 @@ def SectionItem(value: Any) -> Any:
     return _RedactWhole(value)
   # L{Object} leaves a text under these keys alone if no other key of the object
   # shows that it is a disk or an instance
-  for inner in ("children", "disks"):
-    if type(value.get(inner)) is str:
-      value[inner] = _RedactWhole(value[inner])
+  if type(value.get("children")) is str:
+    value["children"] = _RedactWhole(value["children"])
+  if type(value.get("disks")) is str:
+    value["disks"] = _RedactWhole(value["disks"])
   return value

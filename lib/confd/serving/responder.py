@@ -23,7 +23,7 @@ from ganeti.confd.serving import answers
 from ganeti.confd.serving import counters
 from ganeti.confd.serving import replay
 from ganeti.confd.serving import waiting
-from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
+from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
   from typing import Any, Callable, MutableSequence, Optional, Protocol, Union
