@@ -21,8 +21,9 @@ from ganeti.confd.command import output
 
 
 class _Summary(NamedTuple):
-  """A cluster's serial, master and sizes; None for a value that the key does not
-  permit.
+  """A cluster's serial, master and sizes.
+
+  A value that the key does not permit is None.
 
   """
   reply: clientlib.Reply[int]
