@@ -225,6 +225,9 @@ class TestPrometheus(unittest.TestCase):
     cases = {
       "ConfdExporterDown": ("up{job=\"confd-exporter\"}", 0, 1),
       "GanetiNoAnswer": ("ganeti_up{cluster=\"fsn\"}", 0, 1),
+      # Promtool's clock begins at 0
+      "GanetiReaderKeyEnds": ("ganeti_reader_key_end_seconds", 86400,
+                              40 * 86400),
       "GanetiFinding": (
         "ganeti_cluster_findings{check=\"x\", severity=\"critical\"}", 1, 0),
       "GanetiNetworkNearlyFull": ("ganeti_network_addresses_free", 1, 2),

@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import datetime
 import gzip
 import json
 import os
@@ -745,11 +746,44 @@ class TestWebReadersKey(unittest.TestCase):
     self.addCleanup(self.daemon.Stop)
     self.daemon.Start()
 
-  def _Settings(self, rights):
-    path = os.path.join(self.daemon.root, "+".join(rights))
+  def _Settings(self, rights, name=None, last_day=None):
+    name = name or "-".join(rights)
+    path = os.path.join(self.daemon.root, name + ".key")
     testutils.WriteFile(path, keyfile.Format(
-      testutils.KEY, readerkey.Make("web", rights, None)).encode("ascii"))
-    return webserver.Settings("-".join(rights) or "none", [self.daemon], path)
+      testutils.KEY, readerkey.Make("web", rights, last_day)).encode("ascii"))
+    return webserver.Settings(name, [self.daemon], path)
+
+  def testEnd(self):
+    """The end of a key is a metric, and a warning from 30 days before on.
+
+    """
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    days = {"soon": 3, "late": 400, "over": -3}
+    settings = "".join(
+      self._Settings(_RIGHTS, name, today + datetime.timedelta(number))
+      for (name, number) in days.items())
+    with webserver.Exporter(settings + self._Settings(_RIGHTS, "never")
+                            ) as exporter:
+      for name in ("soon", "late", "never"):
+        exporter.WaitForSerial(name, 17)
+      epoch = datetime.date(1970, 1, 1)
+      for (name, number) in days.items():
+        # The key is valid until the end of its last day
+        end = (today - epoch).days + number + 1
+        testutils.WaitFor(
+          lambda name=name, end=end: exporter.Metric(
+            "ganeti_reader_key_end_seconds", cluster=name) == 86400 * end,
+          "the end of the key is known")
+      self.assertIsNone(exporter.Metric("ganeti_reader_key_end_seconds",
+                                        cluster="never"))
+      for (name, text) in [("soon", "The key of the reader &#x27;web&#x27; ends"
+                            " in "), ("over", "has ended")]:
+        for path in ("/%s/" % name, "/"):
+          testutils.WaitFor(
+            lambda path=path, text=text: text in exporter.Ask(path).text,
+            "%s says so" % path)
+      for name in ("late", "never"):
+        self.assertNotIn("The key of", exporter.Ask("/%s/" % name).text)
 
   def test(self):
     page = testutils.ReadFile(os.path.join(
@@ -765,7 +799,8 @@ class TestWebReadersKey(unittest.TestCase):
       exporter.WaitForSerial(name, 18)
       # The key never shows
       key = testutils.ReadFile(os.path.join(self.daemon.root,
-                                            "+".join(_RIGHTS))).split()[1]
+                                            name + ".key")).split()[-1]
+      self.assertEqual(len(key), 64)
       for path in ("/metrics", "/", "/%s/" % name):
         self.assertNotIn(key, exporter.Ask(path).body)
       self.assertNotIn(key.decode(), exporter.Output())

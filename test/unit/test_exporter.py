@@ -5,6 +5,7 @@
 """Tests of what ganeti.confd.exporter makes of what it knows"""
 
 import asyncio
+import datetime
 import html.parser
 import unittest
 
@@ -26,6 +27,7 @@ from ganeti.confd.exporter import lookup
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.exporter import watcher
+from ganeti.confd.protocol import readerkey
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
@@ -293,6 +295,7 @@ class TestMetrics(unittest.TestCase):
     """
     expected = {"ganeti_up": {"cluster"},
                 "ganeti_facts_age_seconds": {"cluster"},
+                "ganeti_reader_key_end_seconds": {"cluster"},
                 "ganeti_confd_behind": {"cluster", "candidate"},
                 "ganeti_confd_diverges": {"cluster", "candidate"},
                 "ganeti_confd_round_trip_seconds": {"cluster", "candidate"},
@@ -442,6 +445,24 @@ class TestPages(unittest.TestCase):
     families = {i.name: i for i in metrics.LiveFamilies([state])}
     self.assertEqual([i.value for i
                       in families["ganeti_confd_diverges"].samples], [1])
+
+  def testKeyEnds(self):
+    """A key that ends soon is a warning.
+
+    """
+    confd = _Candidates()
+    state = clusterstate.ClusterState(
+      "fsn", _Config()._replace(findings=[], causes=[]),
+      confd._replace(status=confd.status._replace(candidates=_STATUSES[:1])),
+      None)
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    for (days, is_warning) in [(0, True), (20, True), (40, False),
+                               (None, False)]:
+      last_day = None if days is None else today + datetime.timedelta(days)
+      page = pages.Overview(state._replace(reader=readerkey.Make(
+        "web", ["ping"], last_day)))
+      self.assertEqual("WARNING" in page, is_warning, days)
+      self.assertEqual("The key of the reader" in page, is_warning, days)
 
   def testNothingKnown(self):
     state = self._State(None, "No answer", None)

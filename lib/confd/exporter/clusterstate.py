@@ -29,6 +29,7 @@ from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.export import prometheus_sd
 from ganeti.confd.exporter import causes as causeslib
 from ganeti.confd.exporter import rowstore
+from ganeti.confd.protocol import readerkey
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import evacuation
@@ -198,6 +199,9 @@ class ClusterState(NamedTuple):
   #: Seconds since the cluster answered last, 0 while it does; None if it never
   #: did
   age: Optional[float] = None
+  #: The label of the key that the cluster is asked with; None for the cluster's
+  #: own key, and before it is known
+  reader: Optional[readerkey.Label] = None
 
   @property
   def up(self) -> bool:

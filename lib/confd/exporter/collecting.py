@@ -152,5 +152,7 @@ class Collector:
     watcher = self._watchers[message.cluster]
     if isinstance(message, collector.CandidatesState):
       watcher.SetCandidates(message.candidates)
+    elif isinstance(message, collector.Reader):
+      watcher.SetReader(message.label)
     elif isinstance(message, collector.Problem):
       watcher.SetProblem(message.text)

@@ -32,6 +32,7 @@ from ganeti import confd
 from ganeti import errors
 from ganeti.confd import client as clientlib
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.protocol import readerkey
 
 
 #: Seconds between two questions for the candidates' state
@@ -73,6 +74,15 @@ class Problem(NamedTuple):
   cluster: str
   #: None if it answers
   text: Optional[str]
+
+
+class Reader(NamedTuple):
+  """To the server: the label of the key that the cluster is asked with.
+
+  """
+  cluster: str
+  #: None for the cluster's own key
+  label: Optional[readerkey.Label]
 
 
 class Taken(NamedTuple):
@@ -210,6 +220,7 @@ class Cluster:
     """Asks for the candidates' state every few seconds.
 
     """
+    self._send(Reader(self._name, asker.reader))
     while True:
       self._send(CandidatesState(
         self._name, await clusterstate.AskCandidates(asker)))

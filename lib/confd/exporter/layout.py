@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.clientlib import keyrights
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import search
@@ -212,12 +213,32 @@ def _FormatAge(seconds: float) -> str:
   return "%d seconds" % seconds
 
 
+#: From so many days on, the end of a reader's key is a warning, as in
+#: "confd-client status"
+_KEY_DAYS = 30
+
+
+def KeyProblem(state: State) -> Optional[str]:
+  """Says that the reader's key ends soon, or has ended; None if neither.
+
+  """
+  label = state.reader
+  now = time.time()
+  days = None if label is None else label.DaysLeft(now)
+  if label is None or days is None or days >= _KEY_DAYS:
+    return None
+  text = keyrights.HowLong(label, now)
+  return ("%s. Then this page knows nothing any more: \"confd-client make-key\""
+          " on the cluster makes a new key." % (text[:1].upper() + text[1:]))
+
+
 def Problem(state: State) -> markup.Content:
   """Says that the page may be out of date, and why.
 
   """
   if state.problem is None:
-    return None
+    key = KeyProblem(state)
+    return E("p", key, class_="problem") if key else None
   text = "Nothing is known now: %s." % state.problem.rstrip(".")
   if state.age is not None:
     text += " What follows is what was known %s ago." % _FormatAge(state.age)
@@ -254,7 +275,7 @@ def Judge(state: State) -> tuple[str, str]:
   severities = {i.severity for i in config.findings} if config else set()
   if "critical" in severities or any(i.diverges for i in Candidates(state)):
     return ("critical", "CRITICAL")
-  if severities or CandidateProblems(state):
+  if severities or CandidateProblems(state) or KeyProblem(state):
     return ("warning", "WARNING")
   return ("ok", "OK")
 

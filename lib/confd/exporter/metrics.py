@@ -322,11 +322,17 @@ def LiveFamilies(states: _States) -> Iterator[Any]:
   age = core.GaugeMetricFamily(
     "ganeti_facts_age_seconds", "Time since a candidate answered last, 0 while"
     " one does", labels=["cluster"])
+  end = core.GaugeMetricFamily(
+    "ganeti_reader_key_end_seconds", "Time since the epoch when the reader's"
+    " key that the cluster is asked with ends, if it does", labels=["cluster"])
   for state in states:
+    if state.reader is not None and state.reader.last_day is not None:
+      end.add_metric([state.cluster], state.reader.end)
     up.add_metric([state.cluster], int(state.up))
     if state.age is not None:
       age.add_metric([state.cluster], state.age)
   yield up
   yield age
+  yield end
   yield from _Candidates(states)
   yield from confdmetrics.Families(core, _CANDIDATE, _Daemons(states))

@@ -117,7 +117,8 @@ def Clusters(clusters: Sequence[layout.State]) -> str:
                  config.serial]
     rows.append([E("a", name, href=layout.ClusterPath(name)),
                  layout.Badge(state), *numbers,
-                 state.problem or layout.CandidateProblems(state)])
+                 state.problem or layout.KeyProblem(state) or
+                 layout.CandidateProblems(state)])
   return layout.Page(
     "Clusters", None, "", "; ".join(layout.Summary(i, False) for i in clusters),
     layout.TableElement("Clusters", layout.Headers(

@@ -18,6 +18,7 @@ import time
 from typing import Callable, Optional
 
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.protocol import readerkey
 
 
 class Watcher:
@@ -35,6 +36,7 @@ class Watcher:
     self._problem: Optional[str] = "not asked yet"
     self._config: Optional[clusterstate.ClusterConfig] = None
     self._candidates: Optional[clusterstate.Candidates] = None
+    self._reader: Optional[readerkey.Label] = None
     #: When the cluster answered last; None while it does, or before
     self._lost: Optional[float] = None
     self._waiting: list[asyncio.Future[None]] = []
@@ -43,7 +45,7 @@ class Watcher:
   def state(self) -> clusterstate.ClusterState:
     return clusterstate.ClusterState(self.cluster, self._config,
                                      self._candidates, self._problem,
-                                     self._Age())
+                                     self._Age(), self._reader)
 
   def _Age(self) -> Optional[float]:
     if self._lost is not None:
@@ -82,6 +84,14 @@ class Watcher:
   def SetCandidates(self, candidates: clusterstate.Candidates) -> None:
     self._candidates = candidates
     self._Notify()
+
+  def SetReader(self, label: Optional[readerkey.Label]) -> None:
+    """Takes the label of the key; None for the cluster's own key.
+
+    """
+    if label != self._reader:
+      self._reader = label
+      self._Notify()
 
   def SetProblem(self, problem: Optional[str]) -> None:
     """Notes why the cluster does not answer.
