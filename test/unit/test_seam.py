@@ -168,7 +168,6 @@ class TestAgainstGaneti(unittest.TestCase):
         self.assertEqual(ours[name], rootdir + statedir + suffix)
 
 
-@unittest.skipUnless(testutils.HasSeam(), _NO_SEAM)
 class TestRun(unittest.TestCase):
   def testLeavesNothing(self):
     with tempfile.TemporaryDirectory() as directory:
@@ -177,6 +176,7 @@ class TestRun(unittest.TestCase):
       self.assertEqual(os.listdir(directory), ["some.py"])
 
 
+@unittest.skipUnless(testutils.HasSeam(), _NO_SEAM)
 class TestPathutils(unittest.TestCase):
   """Paths, and the directory that stands before them."""
 
