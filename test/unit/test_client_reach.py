@@ -42,9 +42,9 @@ class TestPorts(_Test):
     confd = self._Client(first.peer, coverage=-1)
     confd.MasterNode()
     confd.Learn()
-    reply = confd.MasterNode()
-    self.assertEqual({i.address for i in reply.candidates},
-                     {first.peer, "127.0.3.2"})
+    testutils.WaitFor(
+      lambda: ({i.address for i in confd.MasterNode().candidates} ==
+               {first.peer, "127.0.3.2"}), "both candidates answer")
     self.assertIn((3, None), second.requests)
 
   def testOtherPorts(self):
@@ -55,9 +55,12 @@ class TestPorts(_Test):
     second = self._Candidate(address="127.0.3.2", port=port)
     confd = self._Client(first.peer, other.peer, port=port, coverage=-1)
     confd.MasterNode()
-    confd.Learn()
-    confd.MasterNode()
-    self.assertIn((3, None), second.requests)
+
+    def _IsAsked():
+      confd.Learn()
+      confd.MasterNode()
+      return (3, None) in second.requests
+    testutils.WaitFor(_IsAsked, "the learned candidate is asked")
 
 
 class TestNotLearning(_Test):
@@ -124,7 +127,7 @@ class TestKeyWithoutNewline(_Test):
     for (key, is_hinted) in [(testutils.KEY, False),
                              (testutils.KEY.rstrip(b"\n"), True)]:
       with self.subTest(key=key), \
-           client.Client([silent.peer], key=key, timeout=0.3) as confd, \
+           client.Client([silent.peer], key=key, timeout=3) as confd, \
            self.assertRaises(client.NoAnswer) as context:
         confd.Ping()
       self.assertEqual("newline" in str(context.exception), is_hinted)
