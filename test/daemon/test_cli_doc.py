@@ -149,7 +149,7 @@ class TestSchema(unittest.TestCase):
 class TestJson(unittest.TestCase):
   @staticmethod
   def _Run(daemon, words):
-    result = clientcommand.Run("-t", "3", "--json", *shlex.split(words),
+    result = clientcommand.Run("-t", "10", "--json", *shlex.split(words),
                                daemon=daemon)
     value = json.loads(result.stdout)
     if jsonschema is not None:

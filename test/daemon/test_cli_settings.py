@@ -238,7 +238,7 @@ class TestClusters(unittest.TestCase):
                        r"confd-client: dus: .*%s.*\n\Z" % (text, text))
     # A cluster that does not answer may have it
     (code, output, problems) = self._Run("node-role", "node.fsn", "--cluster",
-                                         "all", "-t", "0.5")
+                                         "all", "-t", "3")
     self.assertEqual((code, output), (3, "fsn master\n"))
     self.assertRegex(problems, r"\Aconfd-client: ber: No answer[^\n]*\n\Z")
 

@@ -239,7 +239,7 @@ class TestTable(_TestCase):
                      [[one], [two, one], [one, two]])
 
   def testWhatGoesWrongAtTheStart(self):
-    with self._Client(timeout=0.5) as confd:
+    with self._Client() as confd:
       for args in [("instances", "name"), (5, []), ("instances", ["name"], 5),
                    ("instances", ["name"], None, "inst1")]:
         with self.assertRaises(errors.ProgrammerError):
@@ -361,7 +361,7 @@ class TestTable(_TestCase):
     def _Raise(_):
       raise _Error
 
-    with self._Client(timeout=0.5) as confd:
+    with self._Client(timeout=5) as confd:
       following = confd.Follow("instances", _FIELDS, on_error=_Raise)
       self._CheckStart(next(following))
       for daemon in self.daemons:
@@ -442,7 +442,7 @@ class TestFaults(_TestCase):
     errors_seen = _Errors()
     follower = self._Follow(
       lambda confd: confd.Follow("instances", _FIELDS, on_error=errors_seen),
-      timeout=1)
+      timeout=5)
     follower.Next()
     (one, two) = self.daemons
     # The questions that a daemon keeps are lost with it

@@ -521,7 +521,7 @@ class TestLibrary(_TestCase):
     path = self._KeyFile("ping")
     old = keyfile.Format(b"another key of a cluster\n", readerkey.Make(
       "me", ["all"], None)).encode("ascii")
-    with client.Client(["127.0.3.1:%d" % self.daemon.port], timeout=0.5,
+    with client.Client(["127.0.3.1:%d" % self.daemon.port], timeout=3,
                        key_file=path) as asker:
       self.assertRaises(client.ErrorAnswer, asker.MasterNode)
       testutils.WriteFile(path, testutils.ReadFile(self._KeyFile("master")))

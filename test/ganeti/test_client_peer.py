@@ -104,7 +104,7 @@ class TestCommand(unittest.TestCase):
     """The packaged daemon is asked for the serial by its JSON pointer.
 
     """
-    (_, output, _) = _Run("--no-headers", "-t", "2", "status")
+    (_, output, _) = _Run("--no-headers", "-t", "5", "status")
     self.assertRegex(
       output, r"(?m)^127\.0\.0\.1 +- +- +Ganeti's +yes +[0-9.]+ms +%d +0 " %
       CONFIG_DATA["serial_no"])
@@ -134,7 +134,7 @@ class TestCalls(unittest.TestCase):
     """Serials that differ from question to question are no serials going back.
 
     """
-    asker = self._Client(DEBIAN, timeout=3)
+    asker = self._Client(DEBIAN)
     for _ in range(3):
       self.assertGreater(asker.MasterNode().serial, 0)
       asker.NodeInstances("node1")
