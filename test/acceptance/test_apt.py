@@ -120,7 +120,7 @@ class TestApt(changing.PackagedTestCase):
 
   def _Apt(self, node, *args):
     started = time.monotonic()
-    node.Run("apt-get", *args, timeout=300,
+    node.Run("apt-get", *args, timeout=900,
              env={"DEBIAN_FRONTEND": "noninteractive"})
     took = time.monotonic() - started
     print("%s# apt-get %s    (%.1f s)" % (node.name.partition(".")[0],
@@ -130,7 +130,7 @@ class TestApt(changing.PackagedTestCase):
   def _Verify(self):
     result = self.master.Run("gnt-cluster", "verify",
                              *changing.VERIFY_IGNORES, check=False,
-                             timeout=120)
+                             timeout=600)
     self.assertNotIn("ganeti-confd", result.stdout)
     self.assertEqual(result.returncode, 0, result)
     print("node1# gnt-cluster verify    (clean)")

@@ -50,6 +50,10 @@ _BASE = "/mnt"
 #: the file systems there
 _MOUNT_POINTS = ["/usr", "/var", "/opt", "/home", "/srv", "/root"]
 
+#: Seconds after which a command on a node is taken to hang. A busy machine may
+#: take a minute for what takes three seconds on a quiet one.
+_PATIENCE = 300
+
 _TOOLS = ["unshare", "nsenter", "ip", "mount", "pivot_root", "setpriv",
           "timeout", "ssh-keygen", "sshd", "gnt-cluster"]
 
@@ -201,8 +205,8 @@ def WhyNot():
   try:
     subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"],
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, env=_ENVIRONMENT, timeout=10,
-                   check=True)
+                   stderr=subprocess.DEVNULL, env=_ENVIRONMENT, check=True,
+                   timeout=_PATIENCE)
   except (OSError, subprocess.SubprocessError):
     return "namespaces are not permitted"
   return None
@@ -317,7 +321,7 @@ class Node:
             "setpriv", "--pdeathsig=TERM",
             "timeout", "--kill-after=2", str(timeout)] + list(argv)
 
-  def Run(self, *argv, timeout=60, check=True, stdin="", env=None):
+  def Run(self, *argv, timeout=_PATIENCE, check=True, stdin="", env=None):
     """Runs a command on the node.
 
     @param argv: the command and its arguments
@@ -360,7 +364,7 @@ class Node:
                             env=dict(_ENVIRONMENT, **(env or {})), **kwargs)
 
   @staticmethod
-  def Terminate(process, timeout=10):
+  def Terminate(process, timeout=_PATIENCE):
     """Ends a command that runs beside the caller.
 
     @param process: from L{Popen}
@@ -488,7 +492,7 @@ class Cluster:
     """Waits until a namespace has its first process.
 
     """
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + _PATIENCE
     while True:
       try:
         return FindInit(process.pid, depth)
@@ -507,7 +511,7 @@ class Cluster:
     """
     result = subprocess.run(self._HubCommand(*argv), stdin=subprocess.DEVNULL,
                             stdout=self._log, stderr=self._log,
-                            env=_ENVIRONMENT, timeout=10, check=False)
+                            env=_ENVIRONMENT, timeout=_PATIENCE, check=False)
     if result.returncode != 0:
       self._Fail("%s failed" % shlex.join(argv))
 
