@@ -16,12 +16,15 @@ ICMP error).
 import asyncio
 import unittest
 
-import uvloop
-
 import processes
 import testutils
 
 from ganeti.confd import client
+
+try:
+  import uvloop
+except ImportError:
+  uvloop = None
 
 
 #: Seconds that a test may take in one event loop
@@ -52,14 +55,16 @@ def _EagerTasks():
 _LOOPS = {
   "asyncio": (asyncio.new_event_loop, False),
   "asyncio, debug mode": (asyncio.new_event_loop, True),
-  "uvloop": (uvloop.new_event_loop, False),
-  "uvloop, debug mode": (uvloop.new_event_loop, True),
   }
+if uvloop is not None:
+  _LOOPS["uvloop"] = (uvloop.new_event_loop, False)
+  _LOOPS["uvloop, debug mode"] = (uvloop.new_event_loop, True)
 if hasattr(asyncio, "eager_task_factory"):
   # From Python 3.12 on
   _LOOPS["eager tasks"] = (_EagerTasks, False)
 
 
+@unittest.skipUnless(uvloop, "no uvloop (Debian: python3-uvloop)")
 class TestLoops(unittest.TestCase):
   @classmethod
   def setUpClass(cls):
