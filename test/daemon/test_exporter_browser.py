@@ -25,8 +25,9 @@ _HOSTILE = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>",
             "javascript:alert(5)", "a" * 300]
 
 _PAGES = ["/", "/search", "/fsn/", "/fsn/nodes", "/fsn/instances",
-          "/fsn/groups", "/fsn/networks", "/fsn/map", "/fsn/node/node2.example.com",
-          "/fsn/instance/web1", "/fsn/group/default"]
+          "/fsn/groups", "/fsn/networks", "/fsn/map",
+          "/fsn/node/node2.example.com", "/fsn/instance/web1",
+          "/fsn/group/default"]
 
 
 def _Config(serial, names=("web1", "web2", "web10")):

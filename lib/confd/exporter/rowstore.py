@@ -4,11 +4,10 @@
 
 """Keeps the rows of tables in little memory: compressed, by column.
 
-The server keeps the rows for months and reads none of them; the processes that
-it forks read a few columns each, or one row. So the values of a column are
-stored together, which compresses well: a table of 10,000 instances takes a few
-megabytes in place of fifty. Columns are divided into blocks, so that reading
-one row unpacks a small part of each column only.
+The server keeps the rows for a long time and reads none of them; the processes
+that the server forks read a few columns each, or one row. So the values of a
+column are stored together, which compresses well. Columns are divided into
+blocks, so that reading one row unpacks a small part of each column only.
 
 """
 

@@ -81,11 +81,11 @@ _LISTED = 10
 _NOTHING = cache.Body(compress.Pack(b""))
 
 #: Limits of the three caches: answers without parameters, with parameters, and
-#: with a filter. Of the first there are a few for each cluster, whatever clients
-#: ask for, so that only the clusters' sizes limit them: a hundred thousand
-#: instances have 60 MB of metrics. A slow filter must not delay the others, so
-#: two answers with a filter are made at a time; each process more would take
-#: 10 MB and more.
+#: with a filter. Each cluster has a few answers without parameters, whatever
+#: clients ask for. Their size depends on the cluster only, and 10,000 instances
+#: have 5.5 MB of metrics. A slow filter must not delay the others, so two
+#: answers with a filter are made at a time; each further process would take 10
+#: MB and more.
 _PLAIN = cache.Limits(
   kept=96 << 20, held=64 << 20, waiting=100,
   process=forked.Limits(cpu_time=60.0, memory=2 << 30, size=96 << 20))
