@@ -18,9 +18,9 @@ from setuptools.command import build_py
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
-#: Modules and packages of ganeti.confd that only the daemon uses
-_DAEMON = frozenset(["config", "daemon", "protocol.readers", "querylib",
-                     "server", "serving"])
+#: Modules and packages of ganeti.confd that only the daemon uses. Those that
+#: make answers are packed, for ganeti.confd.testing.
+_DAEMON = frozenset(["daemon", "server"])
 
 
 def _Version():

@@ -110,7 +110,7 @@ def _Needed(names):
   todo = [name for name in names if name.count(".") > 1 and
           # Commands and formats are imported by their names
           name.split(".")[2] in ("client", "command", "export",
-                                 "exporter")]
+                                 "exporter", "testing")]
   result = set()
   while todo:
     name = todo.pop()

@@ -27,6 +27,7 @@ import testutils
 from ganeti import constants
 from ganeti.confd import client
 from ganeti.confd import protocol
+from ganeti.confd import testing
 from ganeti.confd.clientlib import settings
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
@@ -118,6 +119,24 @@ def _Python():
       yield from _Callable(name, value)
     else:
       yield name
+
+
+def _Testing():
+  """Yields what C{ganeti.confd.testing} has for programs: what its page names.
+
+  """
+  page = testutils.ReadFile(os.path.join(_DOC, "testing.rst")).decode("utf-8")
+  for name in testing.__all__:
+    value = getattr(testing, name)
+    if not isinstance(value, type):
+      yield from _Callable(name, value)
+      continue
+    for line in _Class(name, value):
+      member = re.match(r"\w+\.([A-Za-z]\w*)", line)
+      if ((member is None or re.search(r"\b%s\b" % member.group(1), page)) and
+          # Only fakes make candidates
+          not line.startswith("Candidate.__init__")):
+        yield line
 
 
 def _Flags(parse):
@@ -256,6 +275,7 @@ def _Found():
   """
   for (topic, lines) in [
       ("python", _Python()),
+      ("testing", _Testing()),
       ("command", _Commands()),
       ("daemon", _Flags(optionparser.Parse)),
       ("exporter", _Exporter()),

@@ -36,6 +36,8 @@ _MAY_IMPORT = {
   "daemon": _BASE + ["config", "serving"],
   "clientlib": _BASE,
   "client": _BASE + ["clientlib"],
+  # A fake has the clients' code on one side, the daemon's on the other
+  "testing": _BASE + ["config", "serving", "clientlib"],
   "findings": _BASE,
   "views": _BASE + ["findings"],
   "export": _BASE,

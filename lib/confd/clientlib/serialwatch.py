@@ -207,6 +207,16 @@ class _Watched:
     else:
       self.Poll(new_salt(), now)
 
+  def IsBehind(self, serial: int) -> bool:
+    """Tells whether the candidate has a lower serial.
+
+    In POLLING, what the candidate reported in an earlier round does not count:
+    the round would end before the candidate is asked again.
+
+    """
+    known = self.reported if self.state is _State.POLLING else self.serial
+    return known is not None and known < serial
+
   def WaitQuery(self, now: float) -> tuple[int, Any]:
     """Returns the WAIT to send, type and query.
 
@@ -377,7 +387,7 @@ class SerialWatch(operation.Operation):
     alive = [i for i in watched if now < i.alive_until]
     if not alive:
       return Outcome.LOST
-    if all(i.serial is not None and i.serial < self._serial for i in alive):
+    if all(i.IsBehind(self._serial) for i in alive):
       return Outcome.BEHIND
     return Outcome.QUIET if now >= self._ends else None
 

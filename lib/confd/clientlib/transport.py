@@ -83,7 +83,7 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 #: in 32 bits
 _MAX_WAIT = 3600.0
 
-_REFUSED = "nothing listens there"
+REFUSED = "nothing listens there"
 
 
 class Undelivered(NamedTuple):
@@ -96,7 +96,7 @@ class Undelivered(NamedTuple):
 
 def _Describe(number: Optional[int]) -> str:
   if number == errno.ECONNREFUSED:
-    return _REFUSED
+    return REFUSED
   return os.strerror(number or 0)
 
 
@@ -130,11 +130,13 @@ class Transport:
     self._sockets: dict[int, socket.socket] = {}
     self._pid = 0
 
-  #: The time, in seconds of a monotonic clock
-  Now = staticmethod(time.monotonic)
+  def Now(self) -> float:
+    """Returns the time, in seconds of a monotonic clock.
 
-  @staticmethod
-  def Sleep(seconds: float) -> None:
+    """
+    return time.monotonic()
+
+  def Sleep(self, seconds: float) -> None:
     time.sleep(seconds)
 
   # Operations
@@ -313,8 +315,7 @@ class Transport:
         self._had_error = True
     return None
 
-  @staticmethod
-  def ReadError(sock: socket.socket) -> Optional[Undelivered]:
+  def ReadError(self, sock: socket.socket) -> Optional[Undelivered]:
     """Reads one error from a socket's error queue.
 
     @return: None if there is none

@@ -1,0 +1,392 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The transport of a client that has a fake: an inbox, and a clock of its own.
+
+Facts: a candidate's reply is in the inbox as soon as the request was sent. So a
+client that finds its inbox empty waits for silence, for a delayed reply, or for
+a change.
+
+Rule 1: a client's time passes only while the client waits. If nothing can come
+before the time-out, the clock jumps to that. So a time-out takes no time, and
+no test depends on how busy the machine is. Each client has its own clock:
+otherwise the time-out of one would be that of all.
+
+Rule 2: the clock stands still while the client has nothing to wait for but a
+change that a candidate will report (a pending WAIT).
+
+Rule 3: a client rests if it follows an answer and has learned all there is, or
+pauses after an error. When a client rests, the next step of the test is done
+(L{fake.Fake.Then}), a second later by the client's time.
+
+Rule 4: a jump of the clock takes a millisecond if there are other threads,
+which run meanwhile. So a client that tries again and again takes little of a
+processor.
+
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+
+from ganeti import errors
+from ganeti.confd import protocol
+from ganeti.confd.clientlib import candidates
+from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import operation
+from ganeti.confd.clientlib import quorum
+from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import serialwatch
+from ganeti.confd.clientlib import transport as transportlib
+from ganeti.confd.protocol import wire
+from ganeti.confd.serving import waiting
+from ganeti.confd.typed import TYPE_CHECKING, NamedTuple, cast
+
+if TYPE_CHECKING:
+  import socket
+  from typing import Callable, Optional, Protocol
+  from ganeti.confd.testing import candidate as candidatelib
+
+  class Network(Protocol):
+    """What L{fake.Fake} is for the transports of its clients.
+
+    """
+    #: Guards all that clients, candidates and the test share; is notified of
+    #: each change
+    changed: threading.Condition
+
+    def CandidateAt(self, ip: str) -> Optional[candidatelib.Candidate]:
+      """Returns the candidate with an address.
+
+      """
+
+    def Note(self, request: wire.Request,
+             candidate: candidatelib.Candidate) -> None:
+      """Notes an authentic request.
+
+      """
+
+    def NextStep(self) -> Optional[Callable[[], object]]:
+      """Removes and returns the test's next step; None if there is none.
+
+      """
+
+
+#: How long a jump of the clock takes, and a jump to the next question for the
+#: serial of a client that asks for that again and again (seconds)
+JUMP = 0.001
+JUMP_TO_POLL = 0.02
+
+#: Seconds that pass at least between two waits
+_TICK = 1e-6
+
+#: How much later a step is done (seconds, by the client's time)
+_STEP = 1.0
+
+#: Seconds after which a thread that waits looks for signals, for systems where
+#: a wait without a time-out cannot be interrupted
+_LOOK = 0.5
+
+#: The first time of each client. Not 0, which would hide mistakes.
+_START = 1000.0
+
+
+def _Ident(salt: str) -> str:
+  """Returns the id of the operation that a salt belongs to.
+
+  """
+  return salt.partition("-")[0]
+
+
+class _Arrival(NamedTuple):
+  """A reply that arrives, in the order of the attributes.
+
+  @ivar ident: the id of the operation; empty for the reply to a WAIT, and for
+    an answer that the test has ordered
+
+  """
+  time: float
+  number: int
+  datagram: bytes
+  sender: endpoint.SocketAddress
+  ident: str
+
+
+class Transport(transportlib.Transport):
+  """Passes datagrams to the candidates of a fake, and replies back.
+
+  @ivar network: the fake
+  @ivar on_change: None, or a function that is called, by any thread, when
+    something has arrived or was closed
+
+  """
+  def __init__(self, known: candidates.Candidates, key: wire.Key,
+               network: Network) -> None:
+    transportlib.Transport.__init__(self, known, key)
+    self.on_change: Optional[Callable[[], None]] = None
+    self.network = network
+    self._now = _START
+    self._inbox: list[_Arrival] = []
+    self._numbers = itertools.count()
+    self._undelivered: list[transportlib.Undelivered] = []
+    #: The WAITs that each candidate keeps for this client
+    self._waiting: dict[candidatelib.Candidate, waiting.Waiting] = {}
+    #: How many of them an operation has, by its id
+    self._pending: dict[str, int] = {}
+    #: The operations that got an answer after the last jump of the clock, to
+    #: another request than WAIT
+    self._answered: set[str] = set()
+    self._has_failed = False
+
+  # The clock
+
+  def Now(self) -> float:
+    return self._now
+
+  def Advance(self, to: float) -> None:
+    """Has time pass.
+
+    """
+    with self.network.changed:
+      if to > self._now:
+        self._now = to
+        self._answered.clear()
+      for (candidate, table) in self._waiting.items():
+        for (reply, client) in table.TakeDue(self._now):
+          self._Answer(candidate, reply, client)
+
+  def Tick(self) -> None:
+    """Has the least time pass, as it does between two looks at a clock.
+
+    Otherwise a wait whose end is rounded down would begin again for ever.
+
+    """
+    self._now += _TICK
+
+  def Sleep(self, seconds: float) -> None:
+    until = self._now + seconds
+    if not (self._has_failed and self.DoStep()):
+      if self._has_failed and _IsAlone():
+        raise AssertionError(
+          "The client has got an error, and would try for ever: no other"
+          " thread is there to change that, and no step is left, see"
+          " Fake.Then")
+      if not _IsAlone():
+        time.sleep(min(JUMP, seconds))
+    self.Advance(until)
+
+  # Operations
+
+  def End(self, current: operation.Operation) -> None:
+    transportlib.Transport.End(self, current)
+    if isinstance(current, quorum.QuorumQuery):
+      self._has_failed = False
+      try:
+        current.Result(self._now)
+      except replies.StaleAnswer:
+        # The client asks again soon by itself
+        pass
+      except errors.ConfdClientError:
+        self._has_failed = True
+
+  @property
+  def has_failed(self) -> bool:
+    """Whether the last question got an error or no answer.
+
+    """
+    return self._has_failed
+
+  def IsPending(self, current: operation.Operation) -> bool:
+    """Tells whether a candidate keeps a WAIT of an operation.
+
+    """
+    return bool(self._pending.get(current.id))
+
+  def Rests(self, current: operation.Operation) -> bool:
+    """Tells whether an operation has nothing to wait for but a change (rule 3).
+
+    """
+    return self.IsPending(current) or (
+      isinstance(current, serialwatch.SerialWatch) and
+      current.id in self._answered)
+
+  # Datagrams
+
+  def SendDatagram(self, datagram: operation.Datagram) -> Optional[str]:
+    self.CheckOpen()
+    with self.network.changed:
+      candidate = self.network.CandidateAt(datagram.address[0])
+      if candidate is None:
+        # As a host without a daemon, behind a firewall
+        return None
+      outcome = candidate.Receive(datagram.data)
+      if outcome.request is not None:
+        self.network.Note(outcome.request, candidate)
+      if outcome.refused:
+        self._undelivered.append(transportlib.Undelivered(
+          datagram.address, transportlib.REFUSED))
+      elif outcome.deferred is not None:
+        self._Defer(candidate, outcome.deferred, datagram.address)
+      elif outcome.reply is not None:
+        ident = ""
+        if outcome.request and not (
+            outcome.is_ordered or outcome.request.type == protocol.REQ_WAIT):
+          ident = _Ident(outcome.request.rsalt)
+        self._Arrive(outcome.reply, datagram.address, outcome.delay, ident)
+    return None
+
+  def _Arrive(self, reply: bytes, sender: endpoint.SocketAddress,
+              delay: float = 0.0, ident: str = "") -> None:
+    heapq.heappush(self._inbox, _Arrival(
+      self._now + delay, next(self._numbers), reply, sender, ident))
+
+  def _Defer(self, candidate: candidatelib.Candidate,
+             deferred: waiting.Deferred, address: endpoint.SocketAddress
+             ) -> None:
+    table = self._waiting.setdefault(candidate, waiting.Waiting())
+    ident = _Ident(deferred.request.rsalt)
+    # Each operation counts as a client with an address of its own
+    verdict = table.Add(deferred, ([], (ident, address)), self._now)
+    if verdict is waiting.Verdict.REFUSED:
+      reply = candidate.Refused(deferred.request)
+      if reply is not None:
+        self._Arrive(reply, address)
+    elif verdict is waiting.Verdict.ADDED:
+      self._pending[ident] = self._pending.get(ident, 0) + 1
+
+  def _Answer(self, candidate: candidatelib.Candidate, reply: bytes,
+              client: waiting.Client) -> None:
+    """Answers a pending WAIT.
+
+    """
+    (_, (ident, address)) = client
+    self._pending[ident] -= 1
+    candidate.CountAnswered()
+    self._Arrive(reply, address)
+
+  def Changed(self, candidate: candidatelib.Candidate, answer: bool) -> None:
+    """Ends the pending WAITs at a candidate.
+
+    @param answer: whether they are answered, or forgotten
+
+    """
+    table = self._waiting.get(candidate)
+    if table is None:
+      return
+    for (reply, client) in list(table.TakeAll()):
+      if answer:
+        self._Answer(candidate, reply, client)
+      else:
+        (_, (ident, _)) = client
+        self._pending[ident] -= 1
+        # The client has to find that out
+        self._answered.discard(ident)
+    self.Wake()
+
+  def Wake(self) -> None:
+    """Wakes the client, whatever it waits for.
+
+    """
+    self.network.changed.notify_all()
+    if self.on_change is not None:
+      self.on_change()
+
+  @property
+  def next_arrival(self) -> Optional[float]:
+    """When the next reply arrives; None if none is on its way.
+
+    """
+    return self._inbox[0].time if self._inbox else None
+
+  @property
+  def has_arrived(self) -> bool:
+    """Whether there is something to read.
+
+    """
+    return bool(self._undelivered or
+                (self._inbox and self._inbox[0].time <= self._now))
+
+  def ReadDatagram(self, _: socket.socket
+                   ) -> Optional[tuple[bytes, endpoint.SocketAddress]]:
+    with self.network.changed:
+      if not self._inbox or self._inbox[0].time > self._now:
+        return None
+      arrival = heapq.heappop(self._inbox)
+      self._answered.add(arrival.ident)
+    return (arrival.datagram, arrival.sender)
+
+  def ReadError(self, _: socket.socket) -> Optional[transportlib.Undelivered]:
+    with self.network.changed:
+      return self._undelivered.pop() if self._undelivered else None
+
+  # Waiting
+
+  #: Stands for the sockets, in calls of L{Receive}
+  INBOX = cast("socket.socket", None)
+
+  def DoStep(self) -> bool:
+    """Does the test's next step, if there is one.
+
+    To be called without the lock, since a step may do anything.
+
+    @return: whether there was a step
+
+    """
+    step = self.network.NextStep()
+    if step is None:
+      return False
+    self.Advance(self._now + _STEP)
+    step()
+    return True
+
+  def Wait(self, timeout: float) -> list[socket.socket]:
+    until = self._now + max(0.0, timeout)
+    while True:
+      with self.network.changed:
+        self.CheckOpen()
+        if self.has_arrived:
+          return [self.INBOX]
+        if self._now >= until:
+          self.Tick()
+          return []
+        running = list(self.operations.values())
+        rests = any(map(self.Rests, running))
+      if rests:
+        if self.DoStep():
+          continue
+        if _IsAlone():
+          raise AssertionError(
+            "The client waits for a change, and would wait for ever: no other"
+            " thread is there to make one, and no step is left, see Fake.Then")
+      with self.network.changed:
+        if not (self.has_arrived or self.closed):
+          self._WaitOrJump(until, any(map(self.IsPending, running)), rests)
+
+  def _WaitOrJump(self, until: float, is_pending: bool, rests: bool) -> None:
+    """Waits for a change, or has the clock jump.
+
+    """
+    if is_pending:
+      self.network.changed.wait(_LOOK)
+      return
+    if not _IsAlone():
+      self.network.changed.wait(JUMP_TO_POLL if rests else JUMP)
+    if not (self.has_arrived or self.closed):
+      arrival = self.next_arrival
+      self.Advance(until if arrival is None else min(until, arrival))
+
+  def Close(self) -> None:
+    self.closed = True
+    with self.network.changed:
+      self.Wake()
+
+
+def _IsAlone() -> bool:
+  """Tells whether this is the only thread.
+
+  """
+  return threading.active_count() == 1
