@@ -107,11 +107,12 @@ class TestLoops(unittest.TestCase):
         self.assertEqual(problems, [])
 
   async def _Run(self, main):
+    before = asyncio.all_tasks()
     async with client.AsyncClient(_ADDRESSES, key=testutils.KEY, coverage=-1,
                                   port=self.port,
                                   timeout=3600) as confd:
       await main(confd)
-      self.assertEqual(len(asyncio.all_tasks()), 2)
+      self.assertEqual(asyncio.all_tasks(), before)
 
   def testManyQuestions(self):
     async def _Main(confd):
