@@ -208,6 +208,27 @@ class TestPip(unittest.TestCase):
     with open(path, encoding="ascii") as exported:
       self.assertIn("cluster.example.com", exported.read())
 
+  def testTesting(self):
+    """A fake cluster needs nothing but Python, nor does the one that serves.
+
+    """
+    program = """if True:
+      import sys
+      for name in ("simplejson", "pyinotify", "pyparsing"):
+        sys.modules[name] = None
+      from ganeti.confd import client, testing
+      from ganeti.confd.testing import __main__
+      with testing.Fake(), client.Client() as confd:
+        print(confd.MasterNode().answer)
+      sys.exit(__main__.Main(["/nonexistent/config.data"]))
+      """
+    (exit_code, output) = buildutils.Try(
+      [os.path.join(self.venv, "bin/python"), "-c", program])
+    self.assertEqual(exit_code, 1, output)
+    self.assertIn("node1.example.com\n", output)
+    self.assertIn("cannot serve /nonexistent/config.data", output)
+    self.assertNotIn("Traceback", output)
+
   def testWheel(self):
     """The client's modules, and no other.
 
