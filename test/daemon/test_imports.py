@@ -28,7 +28,7 @@ _NOT_IN_THE_DAEMON = {
   "datetime": "processes that get a key with a last day: protocol.readerkey",
   "ipaddress": "the process for large answers: config.fields",
   "pyinotify": "a child: daemon.inotify",
-  "simplejson": "json is enough",
+  "simplejson": "confd-client: command.output",
   "typing": "tools only: typed",
   }
 

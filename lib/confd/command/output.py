@@ -35,7 +35,6 @@ from ganeti.confd import client as clientlib
 from ganeti.confd import printable
 from ganeti.confd.command import commandline
 from ganeti.confd.command import table
-from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -113,13 +112,17 @@ def Describe(err: Exception) -> str:
 
 
 def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
+  """Formats a value as JSON.
+
+  JSON has no infinity and no NaN: they become null, as in the daemon's answers.
+  That is why this is simplejson, and not Python's own json.
+
+  """
   # Most commands do not need the module
-  import json
-  try:
-    return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
-  except ValueError:
-    # JSON has no infinity and no NaN: make them null, as the daemon does
-    return json.dumps(wire.Finite(value), indent=indent, sort_keys=True)
+  import simplejson
+  text: str = simplejson.dumps(value, indent=indent, sort_keys=True,
+                               ignore_nan=True, namedtuple_as_object=False)
+  return text
 
 
 def FormatReply(reply: clientlib.Reply[Any]) -> dict[str, Any]:
