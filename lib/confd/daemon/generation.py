@@ -4,9 +4,9 @@
 
 """A generation's handle in the supervisor: a process group and two pipes.
 
-A generation is a loader and its children, see L{loader}. All of them hold the
-write end of the status pipe, so that end of file means that none is left. All
-of them are in one process group, so that they can be killed together.
+A generation is a loader and its children, see L{loader}. All these processes
+hold the write end of the status pipe, so end of file means that none is left;
+and all are in one process group, so that they can be killed together.
 
 """
 
@@ -32,8 +32,8 @@ class Generation:
   """The supervisor's handle of a generation.
 
   @ivar pid: process id of the loader
-  @ivar exit_code: how the loader ended, see L{process.Reap}; None while it is
-    not known to have ended
+  @ivar exit_code: how the loader ended, see L{process.Reap}; None as long as
+    the end of the loader is not known
 
   """
   def __init__(self, setup: setuplib.Setup, number: int,

@@ -70,7 +70,8 @@ def _Open(directory: str, connection: socket.socket) -> None:
       pyinotify.IN_MOVE_SELF | pyinotify.IN_DELETE_SELF | pyinotify.IN_ONLYDIR,
       quiet=False)
   except Exception as err: # pylint: disable=W0718
-    # Any error means: poll the files instead. pyinotify raises several types.
+    # Handle exceptions of all types, as pyinotify raises several: after any
+    # error, the daemon polls the files
     connection.send(str(err).encode("utf-8", "backslashreplace")[:_MAX_TEXT]
                     or b"?")
   else:

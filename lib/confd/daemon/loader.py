@@ -23,7 +23,7 @@ reads it, and a worker is replaced at once, but a loader only by loading again.
 A spare loader is started ahead of need, and waits for the order to load. First
 it warms up: it loads the files once, if they are not large, and discards the
 snapshot. So the memory pages that loading writes to have been copied before the
-order comes (copy-on-write), and the load that counts takes less time.
+order comes (copy-on-write), and the ordered load takes less time.
 
 Rule 1: each process notices the death of the others. A worker notices that its
 parent process has changed, and reads end of file from a pipe of the loader's.
@@ -31,10 +31,10 @@ The process for large answers is killed through such a pipe. The loader reads
 end of file from the supervisor's pipe. Every fork closes in the child the
 descriptors that would keep such a pipe open.
 
-Rule 2: no serving process reads more of a file than a key may have. A
-configuration is read by a loader that does not serve yet, and checked again
-later by a child of a loader that does. If memory runs out, both of these are
-killed before the processes that serve.
+Rule 2: a serving process reads no file but the key, whose size is limited. A
+configuration is read by a loader that does not serve yet. Later, a child of the
+loader checks the configuration for changes. If memory runs out, a loader that
+does not serve yet and such a child are killed before the processes that serve.
 
 """
 
@@ -97,7 +97,7 @@ _LARGE_OOM_SCORE = 100
 #: Seconds without a request after which the process for large answers ends
 _LARGE_IDLE = 60.0
 
-#: Loading counts as long if it takes more than this CPU time (seconds)
+#: A load counts as long if it takes more than this CPU time (seconds)
 _LONG_LOAD = 0.05
 
 #: Largest configuration that a spare loader loads for its warm-up (bytes)
@@ -119,9 +119,9 @@ _WARNING_LENGTH = 200
 _HELP_SIZE = 4096
 
 #: Granularity of a file's time stamps, in seconds: two changes in that time may
-#: get the same stamp. Coarse: file systems that store whole seconds, or even
-#: numbers of seconds. Fine: all others, where stamps are taken from a kernel
-#: clock that ticks at least so often.
+#: get the same stamp. Coarse: file systems that store whole seconds, or only
+#: multiples of two seconds. Fine: all others, which take stamps from a kernel
+#: clock that ticks at least this often.
 _COARSE_GRAIN = 2.1
 _FINE_GRAIN = 0.05
 
@@ -164,7 +164,7 @@ class _Links:
     self.go = os.pipe2(os.O_CLOEXEC)
 
   def LoadersFds(self) -> list[int]:
-    """Returns the descriptors that no child must hold.
+    """Returns the descriptors that a child has to close.
 
     """
     return [self.alive[1], self.large_alive[1], self.help[0]]
@@ -197,7 +197,7 @@ def _Describe(err: Exception) -> str:
 
 
 def _RacySeconds(states: Iterable[filestate.State], now: float) -> float:
-  """Returns how long a further change may leave a file's state the same.
+  """Returns how long a further change may not show in a file's state.
 
   Two changes within one tick of the clock for time stamps may result in the
   same state. A stamp without a fraction of a second is taken to be from a file
@@ -219,7 +219,7 @@ class Loader:
   """A generation's first process.
 
   """
-  # Set in the loader's own process, after the fork
+  # Attributes that are set in the loader's own process, after the fork
   _pid: int
   _signals: process.SignalQueue
   _links: _Links
@@ -243,7 +243,7 @@ class Loader:
     self._children = [*self._workers, self._large]
     # Process id of the child that checks the files; None while there is none
     self._check_pid: Optional[int] = None
-    # Set when the files have been loaded
+    # Attributes that are set when the files have been loaded
     self._snapshot: Any = None
     self._key = b""
     self._digest = ""
@@ -281,8 +281,8 @@ class Loader:
     process.SetOomScore(process.OOM_FIRST)
     # Count lost log messages in this generation's counters
     self._CountLost(self._OwnRow())
-    # Ignore SIGTERM: a whole group of processes that gets this signal includes
-    # the supervisor, which kills the spare loader
+    # Ignore SIGTERM: if a whole group of processes gets this signal, so does
+    # the supervisor, which then kills the spare loader
     process.IgnoreTermination()
     process.DieWithWriter(self._control_fd)
     self._WarmUp()
@@ -325,10 +325,10 @@ class Loader:
   def _Load(self) -> bool:
     """Reads the files, builds the snapshot, and reports to the supervisor.
 
-    A process that serves must not call this (rule 2): the configuration may be
-    of any size.
+    A process that serves must not call this method (rule 2): the configuration
+    may be of any size.
 
-    @return: whether that succeeded
+    @return: whether loading succeeded
 
     """
     path = self._setup.config_file
@@ -336,8 +336,8 @@ class Loader:
     cpu_before = time.process_time()
     files = messages.Files(filestate.FileState(path),
                            filestate.FileState(self._setup.key_file))
-    # Die with the supervisor, even in the middle of a long load, whose result
-    # nothing would wait for
+    # Die with the supervisor, even in the middle of a long load: no process
+    # would wait for the result
     process.DieWithWriter(self._control_fd)
     # Disable garbage collection: a load may make millions of objects, none of
     # which becomes garbage
@@ -371,15 +371,15 @@ class Loader:
     # Create the source of answers before workers are forked, so that they
     # inherit its cache
     self._source = answers.Quick(self._snapshot)
-    # Exempt the snapshot, which never changes, from garbage collection, which
-    # would write to the pages that workers share, and so copy them
+    # Exempt the snapshot, which never changes, from garbage collection: a
+    # collection would write to the pages that workers share, and so copy them
     gc.freeze()
     gc.enable()
     # Escape and shorten the warnings, as names in them may be of any length and
     # hold any character
     warnings = [ascii(warning)[1:-1][:_WARNING_LENGTH]
                 for warning in self._snapshot.warnings]
-    # From here on, data in the pipe are orders for _AwaitOrder: these must not
+    # From here on, data in the pipe are orders for _AwaitOrder, and must not
     # kill this process
     process.OutliveWriter(self._control_fd)
     self._Tell(messages.Ready(self._snapshot.serial, files, self._key.hex(),
@@ -476,9 +476,9 @@ class Loader:
       self._Start(self._workers[0], time.monotonic())
 
   def _Serve(self) -> bool:
-    """Serves, by itself or with children, until an order ends that.
+    """Serves, alone or with children, until it is told to stop.
 
-    @return: True to serve again, with a new key; False to end
+    @return: True to serve again, as the key has changed; False to end
 
     """
     os.write(self._links.go[1], b"g")
@@ -508,8 +508,8 @@ class Loader:
       elif self._links.loader[1].fileno() in readable:
         self._ServeForwarded()
       self._own.AnswerDue()
-    # After a change of the key, pending requests get no answer, as it would be
-    # signed with the old key; clients find out when they ask again
+    # Do not answer pending requests after a change of the key: the replies were
+    # signed with the old key. Clients notice the change when they ask again.
     self._Finish(tell=order != messages.RENEW_KEY)
     return order == messages.RENEW_KEY
 
@@ -620,15 +620,16 @@ class Loader:
       if pid == self._check_pid:
         self._check_pid = None
         if code != os.EX_OK:
-          # Have the files loaded again, as the check was not completed
+          # Report a change, as the check was not completed: the supervisor then
+          # loads the files again
           self._Tell(messages.Checked(False))
       for child in self._children:
         if child.pid != pid:
           continue
         child.pid = None
         if code == os.EX_OK and not self._IsPermanent(child):
-          # The child was idle, or got SIGTERM. A worker's handler for that
-          # shortens the time-out of the socket that all workers share.
+          # The child was idle, or got SIGTERM. Restore the time-out of the
+          # socket that all workers share: a worker shortens it on SIGTERM.
           worker.RestoreTimeout(self._setup.sock)
           child.wanted = False
           continue
@@ -684,7 +685,7 @@ class Loader:
     deadline = time.monotonic() + seconds
     while True:
       self._signals.Read()
-      # Update all children, as Reap returns not only those waited for
+      # Update all children: Reap also returns others than those waited for
       ended = {pid for (pid, _) in process.Reap()}
       for child in self._children:
         if child.pid in ended:

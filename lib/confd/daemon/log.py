@@ -40,8 +40,8 @@ _SYSLOG_FORMAT = constants.CONFD + \
   "[%(process)d]: %(levelname)s %(message)s"
 _SYSLOG_SOCKET = "/dev/log"
 
-#: Largest write, in bytes: PIPE_BUF, which a pipe that polls as writable takes
-#: without blocking, see pipe(7)
+#: Largest write, in bytes: PIPE_BUF. A pipe that polls as writable takes that
+#: much without blocking, see pipe(7).
 _MAX_WRITE = 4096
 
 
@@ -231,7 +231,7 @@ class _StderrHandler(_Handler):
     """Polls whether a write would block.
 
     If another process fills the pipe between this poll and the write, the write
-    does block; there is no other such case.
+    does block. The log blocks in no other case.
 
     @raise BlockingIOError: a write would block
 
@@ -274,7 +274,7 @@ class Log:
     logging.getLogger().addHandler(handler)
 
   def AddTerminal(self) -> None:
-    """Has messages written to standard error, too.
+    """Adds a handler that writes messages to standard error.
 
     """
     self._Add(_StderrHandler())

@@ -87,7 +87,7 @@ def _Prepare(options: optionslib.Options
              ) -> tuple[pidfile.PidFile, supervisor.Supervisor]:
   """Opens the log, the pid file and the socket, and makes the supervisor.
 
-  @raise errors.GenericError: one of them cannot be had, or there is no key
+  @raise errors.GenericError: one of them cannot be opened, or there is no key
 
   """
   path = None
@@ -99,7 +99,7 @@ def _Prepare(options: optionslib.Options
   localnode.ReadDaemonKey(key_file)
   path = options.pid_file or localnode.PidFile()
   try:
-    # /run, where the directory is by default, is empty after a reboot
+    # The default directory is below /run, which is empty after a reboot
     os.makedirs(os.path.dirname(path), exist_ok=True)
   except OSError as err:
     raise errors.ConfigurationError("Cannot make the directory of the pid file"
@@ -114,8 +114,8 @@ def _Prepare(options: optionslib.Options
                            options.workers, shared, daemon_log)
     keeper = pidfile.Keeper(pid_file)
     if options.foreground:
-      # Earlier errors are printed by _ReportInForeground; the terminal handler
-      # would print them twice
+      # Add the terminal handler only now: _ReportInForeground prints earlier
+      # errors, which this handler would print a second time
       daemon_log.AddTerminal()
     daemon_log.CountIn(shared.Row(0), counters.INDEX[counters.LOG_LOST])
     logging.info("%s %s listens on %s, UDP port %d", constants.CONFD,

@@ -59,8 +59,8 @@ class Ready(NamedTuple):
 
   @ivar key: the key in hex, for the watchdog's requests
   @ivar cpu: CPU time that the loader has used so far, in seconds
-  @ivar racy_seconds: how long a further change may leave a file's state the
-    same
+  @ivar racy_seconds: seconds for which a further change of a file may not show
+    in the file's state
   @ivar more_warnings: number of warnings that C{warnings} leaves out
 
   """
@@ -97,7 +97,9 @@ class KeyRenewed(NamedTuple):
 
 
 class Checked(NamedTuple):
-  """The files were checked: whether they still have the contents loaded.
+  """The files were checked for changes.
+
+  @ivar same: whether the files still have the contents that were loaded
 
   """
   same: bool

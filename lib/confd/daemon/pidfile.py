@@ -7,7 +7,7 @@
 Facts: Ganeti's daemon-util starts and stops daemons by their pid files. A stale
 pid file that root does not own makes start-stop-daemon fail, and with it the
 start of all of Ganeti's daemons. So the file has to be removed however the
-daemon ends, kill -9 included.
+daemon ends, even by kill -9.
 
 The lock (flock) belongs to the open file description, which the supervisor and
 the keeper share, and no other process. So a new daemon can start as soon as
@@ -36,16 +36,18 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0
 _PAUSE = 0.02
 
-#: The keeper's descriptors: a pipe that closes with the daemon, and the file
+#: The keeper's descriptors: a pipe that is at end of file when the daemon has
+#: ended, and the locked pid file
 _PIPE_FD = 0
 _FILE_FD = 3
 
 #: Shell script of the keeper, which removes the pid file when the daemon has
-#: ended. It removes the path only if that still leads to the file which the
-#: daemon has locked: if a user has removed the locked file, the path may lead
-#: to another daemon's pid file. The command line does not contain the daemon's
-#: name, so that "pkill -f" with that name spares the keeper. Where /proc is
-#: read-only, as in some containers, the process keeps the name of the shell.
+#: ended. The script removes the path only if the path still leads to the file
+#: that the daemon has locked: if a user has removed the locked file, the path
+#: may lead to another daemon's pid file. The command line does not contain the
+#: daemon's name, so that "pkill -f" with that name spares the keeper. Where
+#: /proc is read-only, as in some containers, the process keeps the name of the
+#: shell.
 _SHELL = "/bin/sh"
 _NAME = "pid-keeper"
 _SCRIPT = """
@@ -82,7 +84,7 @@ class PidFile:
         self._fd = self._OpenLocked()
         break
       except BlockingIOError:
-        # The lock may be a killed daemon's keeper's, which is about to end
+        # The keeper of a killed daemon may hold the lock, and is about to end
         if time.monotonic() > deadline:
           raise errors.ConfigurationError("The daemon is running already, as"
                                           " process %s (%s is locked)" %
@@ -154,8 +156,8 @@ class Keeper:
   keeper reads end of file when the last one is gone.
 
   @ivar pid: process id, None while there is no process
-  @ivar write_fd: the pipe's write end; a process that the keeper must not wait
-    for closes it
+  @ivar write_fd: the pipe's write end, closed in processes that the keeper must
+    not wait for
 
   """
   def __init__(self, pid_file: PidFile) -> None:
@@ -170,7 +172,7 @@ class Keeper:
     return [self._read_fd, self._pid_file.fileno()]
 
   def Start(self) -> None:
-    """Starts the process, at first or after it died.
+    """Starts the process, or starts it again after it died.
 
     @raise OSError: the system has too many processes, or the like
 

@@ -35,13 +35,14 @@ The states of a generation, and the transitions between them::
             any more; its processes end      generation forgotten if they do
                                              not end in time, or if the loader
                                              ended before its children
-  KILLED    was killed, each process       none: the generation is forgotten
-                                             after a while, though a process
-                                             may not be gone
+  KILLED    was killed as a whole          none: the generation is forgotten
+                                             after a while, even if a process
+                                             is left
 
 In each state a generation is forgotten as soon as no process of it is left. At
-most one is SERVING, and at most one CALLED, LOADING or READY. A new generation
-starts as CALLED if a spare loader is prepared, and otherwise as LOADING.
+most one generation is SERVING, and at most one is CALLED, LOADING or READY. A
+new generation starts as CALLED if a spare loader is prepared, and otherwise as
+LOADING.
 
 Rule 1: an unusable configuration or key never replaces one that is served. A
 generation that died is replaced at once, with a back-off if that happens again
@@ -72,9 +73,9 @@ if TYPE_CHECKING:
 _RELOAD_INTERVAL = constants.CONFD_CONFIG_RELOAD_RATELIMIT / 1000000
 
 #: Least time between the starts of two loads, as a multiple of the first one's
-#: CPU time. Reloading takes at most a quarter of a core. The factor is more
-#: than four because a loader's report leaves out the forks and the end of its
-#: generation.
+#: CPU time, so that reloading takes at most a quarter of a core. The factor is
+#: more than four because a loader's report leaves out the forks and the end of
+#: its generation.
 _RELOAD_CPU_FACTOR = 5
 
 #: Seconds until files that could not be loaded are loaded again, even unchanged
@@ -277,7 +278,7 @@ class Policy:
     """Whether the supervisor has to discard incoming datagrams.
 
     Between two generations, datagrams stay in the socket's queue for the next
-    one, unless there are no usable files for that to serve.
+    one, unless no generation follows, as the files are missing or unusable.
 
     """
     return (not self._generations and
@@ -302,8 +303,8 @@ class Policy:
   def wants_spare(self) -> bool:
     """Whether a spare loader should be started now.
 
-    While one generation replaces another, a spare loader would only delay that.
-    While the files are unusable, its attempt to load them would be in vain.
+    While one generation replaces another, a spare loader would only delay the
+    replacement. While the files are unusable, its warm-up would fail.
 
     """
     return not self.stale and (
@@ -366,7 +367,7 @@ class Policy:
       item.state = State.CALLED
 
   def CannotStart(self, number: int, reason: str, now: float) -> None:
-    """Handles that a generation could not be started.
+    """Handles a failure to start a generation.
 
     """
     del self._generations[number]
@@ -405,7 +406,7 @@ class Policy:
     self._HandOver(now)
 
   def LoaderDied(self, number: int, how: str, now: float) -> None:
-    """Handles the death of a loader of which a child is left.
+    """Handles the death of a loader that has left a child behind.
 
     @param how: as from L{process.DescribeEnd}
 
@@ -441,8 +442,8 @@ class Policy:
       if deadline is not None and now >= deadline:
         self._HandleOverdue(item, now)
     self._HandOver(now)
-    # Order checks after the hand-over: a generation that has been READY until
-    # now may have one due as well
+    # Order checks after the hand-over: a generation that was READY before it
+    # may have a check due as well
     for item in self._generations.values():
       if (item.state is State.SERVING and item.check_at is not None and
           now >= item.check_at):
@@ -534,8 +535,8 @@ class Policy:
   def _FollowKey(self, key_state: object) -> None:
     """Orders generations with an old key to read the new one at once.
 
-    The old key may have leaked. Its use must not go on for as long as a load
-    takes, is delayed, or fails.
+    The old key may have leaked, so generations must stop using it even while a
+    load takes long, is delayed, or fails.
 
     @param key_state: the state of the key's file
 
@@ -584,7 +585,7 @@ class Policy:
     if message.racy_seconds > 0:
       item.check_at = now + message.racy_seconds
     self._Enter(item, State.READY, now)
-    # Tell the old generation to finish before the log is written to, which may
+    # Tell the old generation to finish before writing to the log: writing may
     # take as long as finishing
     serving = self._Find(State.SERVING)
     if serving:

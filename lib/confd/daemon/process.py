@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 _SIGNALS = frozenset([signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
                       signal.SIGUSR1, signal.SIGCHLD, signal.SIGIO])
 
-#: Signals that children ignore: those on which only the supervisor acts,
-#: although the whole process group may get them, as a terminal sends SIGINT and
-#: SIGHUP to it; and SIGTTOU, which a background process gets for writing to its
-#: terminal
+#: Signals that children ignore. Only the supervisor acts on SIGINT, SIGHUP and
+#: SIGUSR1, although a terminal sends SIGINT and SIGHUP to the whole process
+#: group. A background process gets SIGTTOU for writing to its terminal.
 _IGNORED_BY_CHILDREN = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1,
                         signal.SIGTTOU)
 
@@ -55,7 +54,8 @@ if TYPE_CHECKING:
 def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> list[_Source]:
   """Waits until a source is readable, or at end of file.
 
-  Unlike C{select.select}, poll() takes descriptors of any number.
+  This function uses poll(), as C{select.select} is limited to descriptors below
+  1,024.
 
   @param timeout: seconds; None to wait for ever
   @return: the sources that are readable or at end of file
@@ -77,8 +77,8 @@ def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> list[_Source]:
 def HoldSignals() -> None:
   """Blocks all signals until the first L{SignalQueue} is made.
 
-  To be called before anything is created that the default action of a signal,
-  a sudden end, would leave behind.
+  To be called before this process creates anything that has to be removed: the
+  default action of a signal would end the process without the removal.
 
   """
   signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -113,8 +113,8 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
          new_group: bool = False) -> int:
   """Runs a function in a new process, which ends when the function returns.
 
-  The child starts with the default action for every signal, except that it
-  ignores those that a terminal sends.
+  The child starts with the default action for every signal, except that the
+  child ignores L{_IGNORED_BY_CHILDREN}.
 
   @param close_fds: descriptors of the parent that the child closes
   @param new_group: whether the child leads a new process group, for
@@ -133,7 +133,7 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
   finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
   if new_group:
-    # Parent and child both do this, as either may run first
+    # Parent and child both set the group, as either may run first
     with contextlib.suppress(OSError):
       os.setpgid(pid, pid)
   return pid
@@ -169,10 +169,11 @@ def _RunChild(function: Callable[[], None], close_fds: Iterable[int],
 
 
 def DieWithWriter(fd: int) -> None:
-  """Has the kernel kill this process when the last writer of a pipe is gone.
+  """Makes the kernel kill this process when a pipe's last writer is gone.
 
-  Unlike polling the pipe, this also ends a long computation. Data written to
-  the pipe has the same effect.
+  The kernel ends the process even in the middle of a long computation, in which
+  the process could not poll the pipe. Data written to the pipe has the same
+  effect.
 
   @param fd: the read end of the pipe; no other process may read from it
 
@@ -200,7 +201,7 @@ def IgnoreTermination() -> None:
 
 
 def KillGroup(pid: int) -> None:
-  """Kills all processes of a group that L{Fork} made, also stopped ones.
+  """Kills all processes of a group that L{Fork} made, even stopped ones.
 
   To be called only while one of the processes is known to exist: otherwise the
   kernel may have given the number to another group.

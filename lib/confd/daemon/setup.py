@@ -57,5 +57,5 @@ def RowsOfGeneration(workers: int) -> int:
   """Returns how many rows of counters one generation needs.
 
   """
-  # The two rows after the workers': the process for large answers, the loader
+  # Two more rows: one for the process for large answers, one for the loader
   return workers + 2

@@ -5,8 +5,8 @@
 """Makes the answer to a STATS request: the daemon's memory, counters and state.
 
 Facts: /proc/PID/smaps_rollup has the proportional set size (PSS) of a process:
-each page counts by the part 1/N for each of the N processes that share it, so
-the sum over all processes is the memory that the daemon takes.
+a page that N processes share counts as 1/N page in each of them, so the sum
+over all processes is the memory that the daemon takes.
 /proc/PID/task/PID/children lists a process's children. /proc/net/udp has the
 number of datagrams that the kernel has dropped for each socket, nearly always
 because the socket's receive queue was full. The alternative, SO_RXQ_OVFL, costs

@@ -52,7 +52,8 @@ _KEEPER_DELAY = (5.0, 5.0, 5.0)
 #: Delays before a spare loader that died is replaced
 _SPARE_DELAY = (1.0, 10.0, 10.0)
 
-#: Seconds that the shutdown may take; generations still there are left then
+#: Time limit for the shutdown, in seconds; generations that have not ended by
+#: then are left behind
 _STOP_TIMEOUT = 3.0
 
 #: Calls of waitpid() for the exit code of a loader whose status pipe is at end
@@ -210,7 +211,7 @@ class Supervisor:
 
     """
     if not self._policy.busy:
-      # No generation serves, perhaps for a long time: free the spare's memory
+      # No generation exists, perhaps for a long time: free the spare's memory
       self._DropSpare()
     elif (self._spare is None and self._policy.wants_spare and
           now >= self._spare_due):
@@ -377,8 +378,8 @@ class Supervisor:
     for item in generations:
       if item in readable:
         self._ReadMessages(item)
-    # The messages just handled may have turned the spare loader into a
-    # generation, which is not read here
+    # Skip a spare loader that the messages just handled have turned into a
+    # generation
     if spare and spare in readable and spare is self._spare:
       self._ReadSpare(spare)
     if self._watch in readable:

@@ -4,8 +4,8 @@
 
 """Notifies systemd that the daemon is ready, and that it is alive.
 
-Facts: systemd passes the address of a socket in C{NOTIFY_SOCKET}. Lines such as
-C{READY=1} are sent there as one datagram, see sd_notify(3). C{WATCHDOG_USEC}
+Facts: systemd passes the address of a socket in C{NOTIFY_SOCKET}. A datagram to
+that socket has lines such as C{READY=1}, see sd_notify(3). C{WATCHDOG_USEC}
 has the interval in microseconds within which C{WATCHDOG=1} has to arrive again
 and again; otherwise systemd restarts the service, see sd_watchdog_enabled(3).
 Without these variables nothing is sent.
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
   from typing import Mapping, Optional
 
 
-#: Trials of the daemon per watchdog interval: one of them may fail
+#: Test requests per watchdog interval: one of them may fail
 _TRIALS = 3
 
 
 class Notifier:
   """Sends notifications to systemd, if systemd started the daemon.
 
-  @ivar interval: seconds between two trials that feed the watchdog, None
-    without a watchdog
+  @ivar interval: seconds between two test requests, each of which feeds the
+    watchdog if the daemon answers; None without a watchdog
 
   """
   def __init__(self, environ: Mapping[str, str]) -> None:

@@ -4,23 +4,23 @@
 
 """Reading datagrams from the shared socket, and sending the answers.
 
-A L{Worker} is a process that does nothing else. A L{Reader} is part of a
-process that has other things to do as well: a generation's loader, while there
-is no worker.
+A L{Worker} is a process that only answers datagrams. A L{Reader} is part of a
+process that waits for other descriptors as well: a generation's loader, while
+there is no worker.
 
-Facts: where several processes block in recvmsg on one socket, the kernel wakes
-one of them per datagram, in turn. That is the fastest way to share a high load.
+Facts: if several processes block in recvmsg on one socket, the kernel wakes one
+of them per datagram, in turn. Blocking is the fastest way to share a high load.
 But recvmsg waits for no other descriptor, and Python repeats the call after a
-signal. So the socket has a receive time-out. Like all modes of the socket, the
-time-out is shared by all processes. A signal handler that shortens the time-out
-ends the recvmsg that the signal has interrupted, though not at once: the kernel
+signal. So the socket has a receive time-out, which all processes share, like
+all properties of the socket. A signal handler that shortens the time-out ends
+the recvmsg that the signal has interrupted, though not at once: the kernel
 counts in ticks of some milliseconds.
 
 Rule: a worker blocks in recvmsg only while the load is high, and datagrams come
 soon. Otherwise the worker waits in epoll, which reports at once that the worker
-is to finish. With EPOLLEXCLUSIVE, one datagram wakes one of the processes that
-wait in epoll, and always the first of them that waits. The others stay asleep,
-and may end after a quiet time.
+is to finish. With EPOLLEXCLUSIVE, a datagram wakes only one of the processes
+that wait in epoll: the first one, in a fixed order. The other processes stay
+asleep, and may end after a quiet time.
 
 """
 
@@ -85,7 +85,7 @@ class Reader:
     self._since = time.monotonic()
 
   def fileno(self) -> int:
-    """Returns the epoll descriptor, which no child must hold.
+    """Returns the epoll descriptor, which a child has to close.
 
     """
     return self._poller.fileno()
@@ -157,10 +157,11 @@ class Worker:
     """@param sock: from L{server.OpenSocket}
     @param delegates: sockets for requests that other processes have to answer
     @param parent: the loader's process id
-    @param alive_fd: read end of a pipe, at end of file when the loader is gone
-      or has closed it to tell all workers to finish
+    @param alive_fd: read end of a pipe; end of file means that the loader has
+      died, or that all workers have to finish
     @param help_fd: write end of a pipe on which to ask for another worker
-    @param ends_when_idle: whether to end after L{_IDLE}
+    @param ends_when_idle: whether the worker ends after L{_IDLE} seconds
+      without a datagram
 
     """
     self._server = serving
@@ -217,8 +218,8 @@ class Worker:
   def _HandleTermination(self, _signum: int, _frame: object) -> None:
     """Handles SIGTERM: ends the wait in epoll, or in recvmsg.
 
-    The shorter receive time-out affects the workers of all processes. That does
-    no harm: all workers finish together, and the next ones restore it.
+    The shorter receive time-out affects all workers, which does no harm: all
+    workers finish together, and the next ones restore the time-out.
 
     """
     self._terminated = True
