@@ -4,8 +4,8 @@
 
 """The package C{ganeti}, as far as ganeti-confd needs it.
 
-Debian's python3-ganeti-rapi has another part of it, C{ganeti.rapi}, perhaps in
-another directory where the interpreter looks.
+Debian's python3-ganeti-rapi contains another part of the package,
+C{ganeti.rapi}, which may be below another directory of C{sys.path}.
 
 """
 
@@ -13,7 +13,7 @@ import os
 import sys
 
 
-# As C{pkgutil.extend_path} does, which would import C{typing}
+# Do the same as C{pkgutil.extend_path}, whose import would import C{typing}
 for _path in [os.path.join(entry, __name__) for entry in sys.path]:
   if _path not in __path__ and os.path.isdir(_path):
     __path__.append(_path)

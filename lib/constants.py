@@ -5,9 +5,8 @@
 """The constants of Ganeti that confd needs, for machines without Ganeti.
 
 Names and values are those of Ganeti 3.0's C{ganeti.constants}; where Ganeti is
-installed, its own module serves instead of this one. What is confd's alone
-(request types and errors that Ganeti does not have) is in
-C{ganeti.confd.protocol}.
+installed, its own module serves instead of this one. Request types and errors
+that Ganeti does not have are in C{ganeti.confd.protocol}.
 
 """
 

@@ -6,7 +6,7 @@
 
 Names and values are those of Ganeti's C{ganeti.pathutils}. The environment
 variable C{GANETI_ROOTDIR} is put before every path, as in Ganeti's virtual
-clusters; Ganeti's own module insists on C{GANETI_HOSTNAME} beside it, this one
+clusters. Ganeti's own module also requires C{GANETI_HOSTNAME} then; this module
 does not.
 
 """
@@ -17,7 +17,7 @@ from ganeti import _autoconf
 
 
 def _RootDir() -> str:
-  """Returns what stands before every path.
+  """Returns the prefix of every path.
 
   @return: empty, or a normalized absolute directory
   @raise RuntimeError: the variable holds a relative path (the class that

@@ -45,9 +45,9 @@ class State(NamedTuple):
 
 
 class Inaccessible(NamedTuple):
-  """Takes the place of a L{State} where stat() fails.
+  """Takes the place of a L{State} if stat() fails.
 
-  @ivar errno: why, an error number of the system
+  @ivar errno: the system's error number
 
   """
   errno: int
@@ -74,7 +74,7 @@ def StateOf(status: os.stat_result) -> State:
 
 
 def Digest(contents: bytes) -> str:
-  """Returns a hash of contents, by which two of them can be compared.
+  """Returns a hash by which the contents of two files can be compared.
 
   """
   return _NewDigest(contents).hexdigest()
@@ -105,15 +105,15 @@ class OpenFile:
   def Chunks(self) -> Iterator[bytes]:
     """Yields the contents in chunks, from the beginning.
 
-    A single read() of a file that is larger than the memory left would keep the
-    kernel from killing the process.
+    The chunks are small, as a single read() of a file that is larger than the
+    free memory would keep the kernel from killing the process.
 
     @raise ReadError: the file has changed since it was opened
 
     """
     self._stream.seek(0)
     self._digest = _NewDigest()
-    # Ask for one byte more than the size: if it comes, the file has grown
+    # Read one byte more than the size: if that byte comes, the file has grown
     left = self.state.size + 1
     while left:
       chunk = self._stream.read(min(left, _CHUNK))

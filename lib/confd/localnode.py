@@ -5,7 +5,7 @@
 """Facts that a node has in its own files: paths, key, port, master candidates.
 
 C{ganeti.pathutils} decides where the files are. On a machine that is no node
-most of them are missing; each function's docstring says what it does then.
+most files are missing; each docstring says what its function does then.
 
 """
 
@@ -40,7 +40,7 @@ CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
 class NoKey(errors.ConfigurationError):
   """A client was given no key, and cannot read this node's.
 
-  The message has several lines, and ends with settings to write.
+  The message has several lines, and ends with an example of settings.
 
   """
 
@@ -49,8 +49,8 @@ def _Paths() -> ModuleType:
   """Imports C{ganeti.pathutils}.
 
   The import is here and not at the head of this module because Ganeti's own
-  C{pathutils} raises RuntimeError if the environment is wrong, which has to
-  become a clear error of the caller that needs a path.
+  C{pathutils} raises RuntimeError if the environment is wrong. Only functions
+  that need a path may fail then, with a clear error.
 
   @raise errors.ConfigurationError: C{GANETI_ROOTDIR} is wrong, or, with
     Ganeti's own modules, C{GANETI_HOSTNAME}
@@ -160,7 +160,7 @@ def ReadNodeKey() -> wire.Key:
 
 
 def _ExampleSettings() -> str:
-  """Returns settings to write, with the values that this node knows.
+  """Returns an example of settings, with the values that this node knows.
 
   """
   names = ReadSsconf(constants.SS_CLUSTER_NAME) or ["NAME"]
@@ -231,7 +231,7 @@ def PossibleClientSettings() -> list[str]:
 
   """
   home = os.environ.get("XDG_CONFIG_HOME", "")
-  # The XDG specification has relative paths ignored
+  # The XDG specification says to ignore relative paths
   if not os.path.isabs(home):
     home = os.path.expanduser("~/.config")
   return [os.path.join(directory, "confd-client.conf")

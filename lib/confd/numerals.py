@@ -5,7 +5,8 @@
 """Parses numbers that a user has typed: ASCII digits, and nothing else.
 
 C{int} is too lenient: it takes surrounding blanks, underscores, and digits of
-other scripts. And its time grows with the square of the number of digits.
+other scripts. And C{int} is slow for very long texts: the time grows with the
+square of the number of digits.
 
 """
 

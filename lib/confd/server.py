@@ -80,8 +80,8 @@ def OpenSocket(address: str, port: int) -> socket.socket:
   sock = socket.socket(family, socket.SOCK_DGRAM)
   try:
     # PKTINFO tells the address that a request was sent to, from which the reply
-    # has to be sent. The kernel would choose the node's first address, and the
-    # cluster's master ip is a second one.
+    # has to be sent. By itself the kernel would choose the node's first
+    # address, even for a request to the cluster's master ip, a second address.
     if family == socket.AF_INET6:
       sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -146,7 +146,7 @@ def _PackForwarded(datagram: bytes, control: waiting.Control,
 def _ControlOf(family: int, data: bytes) -> waiting.Control:
   """Makes control data out of the field of a forwarded request.
 
-  The result is cached, so that all waiting replies share one list.
+  The result is cached, so that all pending replies share one list.
 
   @param data: control data from the header of the forwarded request
 
@@ -220,7 +220,7 @@ class Server:
     return True
 
   def ServeForwarded(self, sock: socket.socket, flags: int = 0) -> bool:
-    """Answers one request that a worker has forwarded, or lets it wait.
+    """Answers one request that a worker has forwarded, or makes it pending.
 
     @param sock: socket that the workers send to
     @param flags: for recv
@@ -270,7 +270,7 @@ class Server:
     return self._waiting.NextDue()
 
   def AnswerDue(self) -> None:
-    """Answers the WAIT requests whose time is over.
+    """Answers the pending WAIT requests that are due.
 
     """
     self._SendAll(self._waiting.TakeDue(time.monotonic()))
@@ -278,8 +278,8 @@ class Server:
   def AnswerAll(self, seconds: float) -> None:
     """Answers all pending WAIT requests, the oldest first.
 
-    @param seconds: limit on the time this takes; the remaining requests get no
-      answer then
+    @param seconds: time limit; requests that are not answered by then get no
+      answer
 
     """
     deadline = time.monotonic() + seconds

@@ -13,9 +13,9 @@ by chunk, too: most of it is never in memory.
 
 Rule 1: an item is redacted before any part of it is stored.
 
-Rule 2: the result is the same as if the whole text was parsed at once. Of equal
-keys in an object, the last value counts, in the position of the first. A text
-that is not JSON is parsed as a whole, so that the error message has the
+Rule 2: the result is the same as if the whole text was parsed at once. If an
+object has a key twice, the last value counts, in the position of the first. A
+text that is not JSON is parsed as a whole, so that the error message has the
 position of the syntax error.
 
 """
@@ -130,8 +130,9 @@ class _Reader:
         if self._is_last:
           raise
       else:
-        # Decode more if the value ends with the decoded text: it may be only
-        # the beginning of a number, such as "1", "1." or "1.5e"
+        # Decode more if the value ends at the end of the decoded text: the
+        # value may be only the beginning of a number, such as "1", "1." or
+        # "1.5e"
         if self._is_last or (end < len(self._text) and
                              self._text[end] not in ".eE"):
           self._at = end

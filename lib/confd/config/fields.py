@@ -7,7 +7,7 @@
 Facts: parameters get their defaults as in Ganeti. The value of an instance's
 parameter is the instance's own, else the OS's for the hypervisor, else the
 cluster's. The value of a node's parameter is the node's own, else the group's,
-else the cluster's. An own value counts also if it is empty, zero or false.
+else the cluster's. An own value counts even if it is empty, zero or false.
 C{null} counts as a value for parameters of hypervisors, operating systems and
 disks, which are dictionaries without fixed keys in Ganeti; elsewhere C{null} is
 no value.
@@ -57,8 +57,9 @@ _NO_USAGE = frozenset(["diskless", "blockdev"])
 #: The first configuration version in which UUIDs are the keys of all objects
 _UUID_KEYS = 2090000
 
-#: A node's flags and the role that each one gives it in C{gnt-node list}. The
-#: first flag that is true counts; confd's own request has another order.
+#: A node's flags, and the role for each flag in C{gnt-node list}. The first
+#: flag that is true determines the role; confd's request NODE_ROLE_BYNAME has
+#: another order.
 _ROLES = [
   ("master_candidate", "C"),
   ("drained", "D"),
@@ -104,7 +105,7 @@ def _Known(params: Any) -> lenient.Stored:
 
   """
   stored = lenient.Dict(params)
-  # Skip the copy in the usual case without nulls: this runs for each row
+  # Skip the copy in the usual case without nulls: this code runs for each row
   if None not in stored.values():
     return stored
   return {key: value for (key, value) in stored.items() if value is not None}
@@ -158,8 +159,8 @@ _COMMON = {
 _TAGS = Getter(lambda _, item: _SortedTexts(item.stored.get("tags")))
 
 
-# Layers of parameters, own ones first: the value in the first layer that has
-# the parameter counts
+# Layers of parameters, the object's own first: a parameter has the value in the
+# first layer that contains it
 
 if TYPE_CHECKING:
   _Layers = list[lenient.Stored]
@@ -678,13 +679,13 @@ def _Reservations(item: _Network, *keys: str) -> str:
 
   A network stores each map as a text with "0" or "1" for each address.
 
-  @param keys: the keys of the maps; an address is taken if any of them says so
+  @param keys: the keys of the maps; an address is taken if any map says so
   @return: "X" for each address that is taken, "." for the others
 
   """
   texts = [text for text in [lenient.Text(item.stored.get(key))
                              for key in keys] if text is not None]
-  # No map if one of the texts is missing, as with Ganeti's query daemon
+  # Return no map if one of the texts is missing, as Ganeti's query daemon does
   if len(texts) < len(keys):
     return ""
   size = max(len(text) for text in texts)
@@ -723,7 +724,7 @@ def _Addresses(key: str) -> Getter:
 
   """
   def _Get(_: _Snapshot, item: _Network) -> Optional[str]:
-    # Only here, as just the process for large answers calls this function
+    # Import here, as only the process for large answers calls this function
     import ipaddress
     try:
       subnet = ipaddress.ip_network(
@@ -899,7 +900,7 @@ def Find(snapshot: _Snapshot, what: str, name: str) -> Optional[Getter]:
 
 
 def All(snapshot: _Snapshot, what: str) -> list[list[Optional[str]]]:
-  """Lists all fields of a kind, also those of the configuration's parameters.
+  """Lists all fields of a kind, with those of the configuration's parameters.
 
   @param what: one of L{columns.KINDS}
   @return: rows of [name, title, type, text], by name

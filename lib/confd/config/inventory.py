@@ -4,11 +4,11 @@
 
 """Tables of instances, nodes, groups, networks and disks: request QUERY.
 
-A query is C{{"what": W, "fields": [NAME, ...], "names": [NAME, ...]}}, W one
-of L{columns.KINDS}. The answer is C{{"fields": [NAME, ...], "rows": [[VALUE,
-...], ...]}}. The table has one row per name, in the order of the query; without
-C{names}, one row for each object, sorted by name. A value that an object does
-not have is null.
+A query is C{{"what": W, "fields": [NAME, ...], "names": [NAME, ...]}}, where W
+is one of L{columns.KINDS}. The answer is C{{"fields": [NAME, ...], "rows":
+[[VALUE, ...], ...]}}. The table has one row per name, in the order of the
+query; without C{names}, one row for each object, sorted by name. A value that
+an object does not have is null.
 
 For a query without C{fields}, the answer is C{{"fields": [[NAME, TITLE, TYPE,
 TEXT], ...]}}, the list of all fields.
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 #: A query for more cells (names times fields) takes long, see L{TakesLong}
 _MANY_CELLS = 1000
 
-#: The largest number of cells in a table; a larger query is answered with an
+#: The largest number of cells in a table; a query for more is answered with an
 #: error. All fields of 100,000 instances are less than half of this.
 _MAX_CELLS = 1 << 26
 
@@ -127,7 +127,7 @@ class Table(NamedTuple):
       value = getter.get(self.snapshot, item)
       wire.EncodeJson(value)
     except MemoryError:
-      # Memory that runs out is not the fault of a field
+      # A lack of memory is no error in the field's function
       raise
     except Exception: # pylint: disable=W0718
       if field not in _failed:

@@ -7,7 +7,7 @@
 Rule: a value that has another type than expected counts as missing, since the
 configuration is written by another program, and may be damaged or of a newer
 version. A number of more than 64 bits counts as missing, too: Ganeti writes no
-such number, and without them sums do not overflow.
+such number, and a sum with such a number could overflow.
 
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
   _Default = TypeVar("_Default")
 
   class Check(Protocol[_Value_co]):
-    """A function that returns a value of a certain type, for others a default.
+    """A function that returns a value if it has a certain type, else a default.
 
     """
     @overload
@@ -83,10 +83,10 @@ def Sum(values: Iterable[Union[int, float]]) -> Optional[Union[int, float]]:
 
 
 def First(*values: Optional[_Default], default: _Default) -> _Default:
-  """Returns the first value that is not None, also if it is empty.
+  """Returns the first value that is not None, even if it is empty.
 
-  Ganeti fills in defaults for missing parameters only: an object's own value
-  counts, also if it is empty.
+  Ganeti fills in defaults for missing parameters only: an empty value overrides
+  the default.
 
   """
   for value in values:

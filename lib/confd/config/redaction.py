@@ -10,8 +10,8 @@ DRBD disk is the sixth item of its C{logical_id} (two nodes, port, two minors,
 secret). The secret is also the sixth item of C{physical_id}, which a disk in a
 file of Ganeti before 2.9 may have as well (address, port, address, port, minor,
 secret). Before Ganeti 2.0 a DRBD disk has neither minors nor a secret. The
-C{logical_id} of a disk of another type is two texts. A disk's children are
-disks. An instance contains its disks, or their UUIDs.
+C{logical_id} of a disk of another type has two items, both texts. A disk's
+children are disks. An instance contains its disks, or their UUIDs.
 
 Rule 1: a secret is found by its key, in any object of the configuration.
 L{Object} is called with each JSON object as soon as it is parsed, inner objects
@@ -19,9 +19,9 @@ first, so that other code never gets an object that was not redacted.
 
 Rule 2: a well-formed value keeps its form, and only the secret is replaced. A
 malformed value that could contain a secret is replaced as a whole, since the
-position of the secret in it is unknown. A value that is no object, in the place
-of a disk or an instance, is also replaced as a whole, by L{Item}, or by
-L{SectionItem} if it is an item of a section.
+position of the secret in it is unknown. A value that is stored as a disk or an
+instance, but is no object, is also replaced as a whole: by L{SectionItem} if it
+is an item of a section, else by L{Item}.
 
 """
 
@@ -118,8 +118,9 @@ def _Id(value: Any, kind: Any, secrets: Secrets) -> Any:
 
 
 def Item(value: Any) -> Any:
-  """Redacts the value in the place of a disk, an instance or a section of them,
-  after L{Object}.
+  """Redacts a value that is stored as a disk, an instance or a section of them.
+
+  L{Object} was called for all objects in the value.
 
   """
   return value if type(value) is dict else _RedactWhole(value)
@@ -140,7 +141,8 @@ def _Children(value: Any, of_disk: bool) -> Any:
 def _Disks(value: Any, of_instance: bool) -> Any:
   """Redacts the value of a key "disks", of a configuration or an instance.
 
-  @param of_instance: as with L{_Children}
+  @param of_instance: whether the object is certainly an instance, see
+    L{_Children}
 
   """
   if type(value) is list:

@@ -67,7 +67,7 @@ def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
            for disk in snapshot.disks.items}.values()
   names = _Repeated(name for disk in disks
                    for name in volumes.Volumes(disk.stored))
-  # Compute places only for disks with a volume name that occurs more than once
+  # Look up the nodes only for disks with a volume name that occurs repeatedly
   suspects = [disk for disk in disks
               if names and not names.isdisjoint(volumes.Volumes(disk.stored))]
   return _Found(

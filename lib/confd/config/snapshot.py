@@ -4,9 +4,8 @@
 
 """An immutable snapshot of the configuration, indexed for confd's requests.
 
-L{Snapshot} is made from C{config.data} and is immutable. All
-indexes are built when a snapshot is made, so that no request has to search the
-configuration.
+L{Snapshot} is made from C{config.data}. All indexes are built when a snapshot
+is made, so that no request has to search the configuration.
 
 Facts: the keys of nodes and instances are their names before Ganeti 2.9, and
 their UUIDs since then. References to nodes and instances use the same keys.
@@ -287,8 +286,8 @@ _Item = TypeVar("_Item", bound="Union[Node, Instance, Group, Network,"
 class Directory(Generic[_Item]):
   """An index of all objects of one kind by UUID, name and short name.
 
-  A name that several objects have finds none of them. Ganeti allows such names
-  for disks.
+  No object is found by a name that several objects have. Ganeti allows such
+  names for disks.
 
   @ivar items: the objects with a row in the table of their kind, in the order
     of the calls of L{Add}
@@ -523,7 +522,7 @@ class Snapshot:
 
     """
     packed_instances = lenient.Dict(self.document.get("instances"))
-    # Equal tuples are one object, as there are many instances and few nodes
+    # Store equal tuples only once, as there are many instances and few nodes
     mirrors: dict[Sequence[Node], Sequence[Node]] = {}
     for key in self._SortedKeys("instances", document.names):
       name = lenient.Text(document.names[key])
@@ -710,7 +709,7 @@ def Load(config: filestate.OpenFile) -> Snapshot:
 
 
 def _DefaultLink(cluster: _Stored) -> str:
-  """Returns the default link: of nics without a link of their own.
+  """Returns the link of nics without a link of their own.
 
   Up to Ganeti 2.0 the cluster's C{default_bridge} is the default link.
 
@@ -725,10 +724,10 @@ def _DefaultLink(cluster: _Stored) -> str:
 def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
   """Makes the settings of the monitoring daemon's data collectors.
 
-  The result always has all collectors of Ganeti 3.0, also those that are not
+  The result always has all collectors of Ganeti 3.0, even those that are not
   stored. The collector of instance states, which reads Xen's instance list, is
   inactive if Xen is not enabled, as in Ganeti's own daemon. The collector that
-  reads Xen's CPU load does not depend on that.
+  reads Xen's CPU load may be active without Xen.
 
   @return: by name {"active": bool, "interval": microseconds}
 

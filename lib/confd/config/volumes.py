@@ -35,7 +35,8 @@ EXT = frozenset(["ext"])
 #: Disk types whose logical_id is [driver, path]; the name is the path alone
 _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
 
-#: A node's UUID, or a disk type for storage that all nodes share; and a volume
+#: A volume's location: a node's UUID, or the disk type if all nodes share the
+#: storage; and the volume's name
 Place = tuple[str, str]
 
 
@@ -58,8 +59,9 @@ def Container(stored: lenient.Stored, kinds: frozenset[str]) -> Optional[str]:
   """Returns the volume group, the pool or the provider of a disk's volume.
 
   @param stored: the disk as stored
-  @param kinds: the disk types to look at; of a DRBD disk its first child
-  @return: None for a disk of another type
+  @param kinds: the disk types that have such a container; a DRBD disk has the
+    type of its first child
+  @return: None if the disk is of another type
 
   """
   if _Kind(stored) in redaction.DRBD_TYPES:

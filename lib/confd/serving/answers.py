@@ -47,7 +47,7 @@ _CACHE_SIZE = 32 << 20
 _CACHE_OVERHEAD = 500
 
 #: Limit on the cache of answers cut into parts, in bytes; the latest answer is
-#: kept whatever its size
+#: cached whatever its size
 _PARTS_SIZE = 256 << 20
 
 

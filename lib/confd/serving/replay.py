@@ -6,13 +6,13 @@
 
 An attacker that captures an authentic request can replay it, from a forged
 source address, for as long as the request's time stamp is accepted. Each copy
-would cost the daemon the work of an answer, and a victim the reply. Hence the
-rule: a request whose answer costs more than a look-up, or is long, is answered
-L{LIMIT} times. The same limit holds for WAIT requests, pending or not; and for
-short replies too while many replies cannot be delivered.
+would cost the daemon the work of an answer, and flood a victim with replies.
+Hence the rule: a request whose answer costs more than a look-up, or is long, is
+answered L{LIMIT} times. The same limit holds for WAIT requests, pending or not;
+and for short replies too while many replies cannot be delivered.
 
-An honest client never reaches the limit: a client that repeats a question signs
-the current time again, so the request is another one after a second at the
+An honest client never reaches the limit: a client signs the current time again
+whenever it retransmits, so the request is a different one after a second at the
 latest, and no client sends more than a few requests a second.
 
 Facts: two copies of a request have the signature in common; the rest of the
@@ -42,14 +42,16 @@ LIMIT = 16
 #: little: a captured request has 200 bytes or more.
 EXEMPT_SIZE = 1232
 
-#: Seconds for which a time stamp may be accepted, by any clock within the skew
+#: Seconds between the first and the last moment at which a time stamp is
+#: accepted
 WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
 
 #: Seconds of time stamps that share a partition, and the number of partitions,
 #: more than L{WINDOW} needs
 _PERIOD = 10
 _PARTITIONS = 64
-#: Slots of a partition, and of a bucket; a request takes a slot of its bucket
+#: Numbers of slots in a partition and in a bucket; a request takes a slot of
+#: its bucket
 SLOTS = 1 << 14
 _BUCKET = 8
 
@@ -62,16 +64,17 @@ _TAG_MASK = (1 << 64) - 1 - _COUNT_MASK
 #: The digits of the signature that choose the bucket
 _BUCKET_DIGITS = slice(_TAG_DIGITS, _TAG_DIGITS + 8)
 
-#: Items of the table's header, a page: the number of the period that each
-#: partition holds; then, at index _STRICT_UNTIL, the time until which replies
-#: up to L{EXEMPT_SIZE} are limited like longer ones
+#: Number of items in the table's header, which is one page. The header has the
+#: number of the period that each partition holds; then, at index _STRICT_UNTIL,
+#: the time until which replies up to L{EXEMPT_SIZE} are limited like longer
+#: ones
 _HEADER = mmap.PAGESIZE // _SLOT_SIZE
 _STRICT_UNTIL = _PARTITIONS
 _PARTITION_SIZE = SLOTS * _SLOT_SIZE
 
 
 class ReplayTable:
-  """How often each request was answered.
+  """Counts how often each request was answered.
 
   @ivar strict_until: a sequence of one item, the time until which short replies
     are limited too (seconds since the epoch)
@@ -83,7 +86,7 @@ class ReplayTable:
     self.strict_until = self._slots[_STRICT_UNTIL:_STRICT_UNTIL + 1]
 
   def LimitShort(self, now: float) -> None:
-    """Has short replies limited too, until requests seen so far have expired.
+    """Limits short replies too, until all requests seen so far have expired.
 
     """
     self._slots[_STRICT_UNTIL] = int(now) + WINDOW + 1
@@ -114,7 +117,7 @@ class ReplayTable:
       if count < least:
         (chosen, least) = (index, count)
       if count == 0:
-        # A bucket's slots are filled from the first on
+        # Slots are filled from the first on, so all further ones are free, too
         break
       if slot & _TAG_MASK == tag:
         if count >= LIMIT:

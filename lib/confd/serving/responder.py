@@ -133,7 +133,7 @@ class Responder:
       try:
         outcome = self._known(request)
       except Exception: # pylint: disable=W0718
-        # Ignore this: _Make below logs the error when it occurs again there
+        # Ignore the error: it occurs again in _Make below, which logs it
         pass
     answer = reply = None
     # Compare types, which is quicker than isinstance
@@ -202,7 +202,7 @@ class Responder:
     return self._Fail(self._bad_argument, request)
 
   def Refuse(self, request: wire.Request) -> Optional[bytes]:
-    """Makes the error reply to a WAIT request that there is no room for.
+    """Makes the error reply to a WAIT request when the table is full.
 
     """
     return self._Fail(self._too_many, request)

@@ -5,8 +5,8 @@
 """The table of pending WAIT requests.
 
 With the request WAIT, a client asks for a reply as soon as the configuration
-has another serial number than the given one. The reply is made and signed at
-once, and stays in this table until the generation finishes, or until the
+has another serial number than the request gives. The reply is made and signed
+at once, and stays in this table until the generation finishes, or until the
 seconds in the request have passed.
 
 Rule 1: a pending request takes less than 1 kB of memory, and the number of
