@@ -7,13 +7,13 @@
 An answer is made once, however many clients ask for it at once. Only so many
 answers are made at a time; others wait for their turn.
 
-Rule: everything counts. An answer that is kept costs its bytes, those of its
-key, and L{_OVERHEAD}; so does the text of an error. With a new configuration,
-all answers that were made of the old one are dropped.
+Rule: the limit includes all memory. A cached answer costs the bytes of its body
+and of its key, and L{_OVERHEAD}; a cached error costs the same, with its text
+as the body. A new configuration evicts all answers made from the old one.
 
-An answer stays in memory until the slowest client has taken it. Where answers
-that are no longer kept leave no room for others, the slowest clients are cut
-off.
+An answer stays in memory until the slowest client has received it. If evicted
+answers that are still being sent leave no room for others, the connections of
+the slowest clients are closed.
 
 """
 
@@ -31,14 +31,15 @@ from ganeti.confd.exporter import forked
 #: Memory of a cached answer in addition to its body and its key (bytes)
 _OVERHEAD = 1000
 
-#: Turns of the event loop until a connection that was cut has gone
+#: Most iterations of the event loop to wait until a closed connection releases
+#: its answer
 _TURNS = 20
 
-#: Cuts off the slowest client that is being sent an answer for which a function
-#: returns True; returns whether there was one
+#: Closes the connection of the slowest client whose answer satisfies a
+#: predicate; returns whether there was such a client
 Cut = Callable[[Callable[[Any], bool]], bool]
 
-#: Which answer
+#: The cache key of an answer
 Key = tuple[str, ...]
 
 #: The clusters that an answer is about, each with its configuration's version
@@ -52,32 +53,32 @@ class Busy(Exception):
 
 
 class Limits(NamedTuple):
-  """How much a cache may hold, and do.
+  """Limits of a cache's memory and work.
 
   """
-  #: Bytes that are kept
+  #: Most bytes of cached answers
   kept: int
-  #: Bytes of all answers in memory, kept or being sent, above which no other is
-  #: made; or twice the bytes that are kept, where that is more
+  #: Most bytes of all answers in memory, cached or being sent, while another
+  #: answer is made. The limit is never less than twice the cached bytes.
   held: int
-  #: Answers that are being made, or wait for that
+  #: Most answers that are being made or are queued
   waiting: int
-  #: Answers that are made at a time
+  #: Most answers that are made at the same time
   parallel: int = 1
-  #: The most that making one answer may take
+  #: Limits of the process that makes an answer
   process: forked.Limits = forked.Limits()
 
 
 class Body:
-  """An answer, counted until the last connection that sends it is done.
+  """The bytes of an answer, counted until this object is deleted.
 
   """
   __slots__ = ("data", "_count")
 
   def __init__(self, data: Union[bytes, memoryview],
                count: Callable[[int], None] = lambda _: None) -> None:
-    """@param count: is called with the number of bytes, and when the answer is
-      deleted with the negative of that
+    """@param count: called with the number of bytes, and with the negative of
+      that number when the answer is deleted
 
     """
     self.data = data
@@ -92,7 +93,7 @@ class Body:
 
 
 class _Entry(NamedTuple):
-  """An answer that is kept, or the reason why there is none.
+  """A cached answer, or the text of a cached error.
 
   """
   version: Version
@@ -139,14 +140,14 @@ class Cache:
     if entry is not None and entry.version == version:
       self._kept.move_to_end(key)
       if isinstance(entry.outcome, str):
-        # An exception that was kept and raised again would keep all frames that
-        # it has passed
+        # Raise a new exception: one that is cached and raised again would keep
+        # all stack frames that it has passed
         raise forked.BadRequest(entry.outcome)
       return entry.outcome
     making = self._making.get((key, version))
     if making is None:
       await self._MakeRoom()
-      # Another request may have begun to make it meanwhile
+      # Another request may have begun to make the answer meanwhile
       making = self._making.get((key, version))
     if making is None:
       if len(self._making) >= self._limits.waiting:
@@ -157,7 +158,8 @@ class Cache:
         lambda task: self._Made((key, version), task))
     making.requests += 1
     try:
-      # Other requests may wait for the same answer when this one is cancelled
+      # asyncio.wait does not cancel the task if this request is cancelled;
+      # other requests may wait for the same answer
       await asyncio.wait([making.task])
       return making.task.result()
     finally:
@@ -166,9 +168,9 @@ class Cache:
         making.task.cancel()
 
   async def _MakeRoom(self) -> None:
-    """Cuts off slow clients where too much is held.
+    """Cuts off slow clients while answers take too much memory.
 
-    @raise Busy: no client is in the way
+    @raise Busy: no connection can be closed to free memory
 
     """
     while self._held > max(self._limits.held, 2 * self._size):
@@ -181,7 +183,7 @@ class Cache:
         await asyncio.sleep(0)
 
   def _IsInTheWay(self, owner: Any) -> bool:
-    """Tells whether something is an answer that is held for clients only.
+    """Tells whether an object is an evicted answer that is still being sent.
 
     """
     return (isinstance(owner, Body) and owner.IsCountedBy(self._Count) and
@@ -202,7 +204,8 @@ class Cache:
             ) -> None:
     del self._making[which]
     if not task.cancelled():
-      # asyncio complains about an exception that no request is left to get
+      # Retrieve the exception: no request may be left to do so, and asyncio
+      # logs exceptions that are never retrieved
       task.exception()
 
   def _Count(self, size: int) -> None:
@@ -225,9 +228,9 @@ class Cache:
       self._size -= entry.size
 
   def DropOld(self, current: Mapping[str, int]) -> None:
-    """Drops answers that are of other versions.
+    """Evicts answers that were made from other versions than the current ones.
 
-    @param current: each cluster's version
+    @param current: each cluster's current version
 
     """
     old: list[Key] = [key for (key, entry) in self._kept.items()

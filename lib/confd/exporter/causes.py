@@ -4,9 +4,9 @@
 
 """Groups findings by their cause.
 
-Findings of one check with one text have one cause: "its primary node node7 is
-offline" is found for each instance of that node. Findings whose texts differ
-are grouped by the check.
+Findings of one check with the same text have the same cause: "its primary node
+node7 is offline" is found for each instance of that node. Findings whose texts
+differ are grouped by the check.
 
 """
 
@@ -22,11 +22,12 @@ from ganeti.confd.views import checks
 from ganeti.confd.views import shellwords
 
 
-#: What the subject of a finding has after the name of an object
+#: The suffix of a finding's subject that names a part of the object
 _PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
 
-#: The kinds of objects that findings are about, and the words for their names
-#: in advice. The first kind with an object of the name counts.
+#: Kinds of objects that findings are about, each with its placeholder in
+#: advice. If objects of several kinds have a name, the first kind takes
+#: precedence.
 _PLACEHOLDERS = {
   columns.INSTANCE: "INSTANCE",
   columns.NODE: "NODE",
@@ -39,7 +40,7 @@ class Subject(NamedTuple):
   """What a finding is about.
 
   """
-  #: As the finding has it
+  #: The subject of the finding, unchanged
   text: str
   #: The kind and name of the object; None if there is no such object
   kind: Optional[str]
@@ -68,7 +69,7 @@ def ObjectName(subject: str) -> str:
 def FillIn(advice: str, kind: Optional[str], name: Any) -> str:
   """Puts the name of an object into advice.
 
-  @return: the advice as it is if no command line can have the name
+  @return: the unchanged advice if the name cannot stand in a command line
 
   """
   if kind is None or not isinstance(name, str):
@@ -103,7 +104,7 @@ def Group(findings: Sequence[checks.Finding],
           tables: Mapping[str, rowstore.Table]) -> list[Cause]:
   """Groups findings by their cause.
 
-  @return: in the order of the first finding of each
+  @return: causes, in the order of their first findings
 
   """
   kinds = _Kinds(tables) if findings else {}
@@ -124,7 +125,7 @@ def _Cause(members: Sequence[checks.Finding], text: Optional[str],
            kinds: Mapping[str, str]) -> Cause:
   """Makes the cause of some findings of one check.
 
-  @param text: the text that all have; None if they differ
+  @param text: the text that all findings have; None if their texts differ
 
   """
   first = members[0]

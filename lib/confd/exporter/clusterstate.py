@@ -5,12 +5,12 @@
 """The state of a cluster: its configuration, and its master candidates.
 
 A L{ClusterConfig} changes with the configuration only. The L{Candidates} may
-change at any time, and are asked for by themselves. L{ClusterState} is all of
-that at one moment.
+change at any time, and are queried separately. A L{ClusterState} is a snapshot
+of both.
 
-Functions here that ask block, or need much memory, so the server itself does
-not call them: the collector asks for the candidates, and a forked process for
-each new configuration.
+The server itself never calls L{AskCandidates} and L{AskConfig}, which block or
+need much memory: the collector queries the candidates, and a forked process
+fetches each new configuration.
 
 """
 
@@ -37,7 +37,7 @@ from ganeti.confd.views import placement
 
 
 #: Fields that tables and metrics need, by table; C{checks}, C{placement} and
-#: C{prometheus_sd} name their own
+#: C{prometheus_sd} list the fields that they need themselves
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "offline", "drained", "vm_capable",
                  "pip", "sip", "tags", "pinst_cnt", "sinst_cnt"],
@@ -72,8 +72,8 @@ _DETAILS: dict[str, list[str]] = {
                  "spindles"],
   }
 
-#: Fields that are asked for, but not kept: long lists of addresses, and what
-#: only checks need of disks, which are many
+#: Fields that are queried but not stored, to save memory: long lists of
+#: addresses, and the fields of disks that only checks need
 _DROPPED: dict[str, list[str]] = {
   columns.NETWORK: ["map", "instance_reservations", "ip_list"],
   columns.DISK: ["indexed", "attached", "minors.shared", "volumes.shared",
@@ -89,8 +89,8 @@ _MTIME = "/mtime"
 _CLUSTER_KEYS = ["beparams", "hvparams", "os_hvp", "osparams", "ndparams",
                  "diskparams", "tags", "master_node", "master_ip"]
 
-#: How long the question is asked again while answers have an older serial than
-#: the one already reported, and the pause between two attempts (seconds)
+#: Seconds for which the query is repeated while answers have an older serial
+#: than the one already reported, and seconds between two attempts
 _BEHIND_TIME = 5.0
 _BEHIND_PAUSE = 0.2
 
@@ -98,34 +98,34 @@ Row = rowstore.Row
 
 
 def _Join(kind: str, *tables: Mapping[str, list[str]]) -> list[str]:
-  """Joins the lists of fields that some tables of fields have for a kind.
+  """Merges the fields that several tables list for a kind of object.
 
   """
   return list(dict.fromkeys(name for fields in tables
                             for name in fields.get(kind, [])))
 
 
-#: Fields of tables; L{_DETAILS} are further ones
+#: All lists of fields except L{_DETAILS}
 _TABLES = (FIELDS, checks.FIELDS, placement.FIELDS, prometheus_sd.FIELDS,
            evacuation.FIELDS)
 
 
 def _Asked(kind: str) -> list[str]:
-  """Lists the fields of a table that are asked for.
+  """Lists the fields of a table that are queried.
 
   """
   return _Join(kind, *_TABLES, _DETAILS)
 
 
 def _Kept(kind: str, fields: list[str]) -> list[str]:
-  """Leaves out those fields that are not kept.
+  """Leaves out the fields that are not stored.
 
   """
   return [name for name in fields if name not in _DROPPED.get(kind, [])]
 
 
 def Fields(kind: str) -> list[str]:
-  """Lists the fields of a table that are kept, and that filters may name.
+  """Lists the fields of a table that are stored, and that filters may name.
 
   """
   return _Kept(kind, _Asked(kind))
@@ -160,16 +160,16 @@ class ClusterConfig(NamedTuple):
   serial: int
   #: The cluster's own name
   name: str
-  #: Of the configuration's format, e.g. 3000000
+  #: Version of the configuration's format, e.g. 3000000
   version: int
   #: Time of the last change, in seconds since the epoch; None if not known
   mtime: Any
-  #: By kind
+  #: The rows of all objects, by kind
   tables: Mapping[str, rowstore.Table]
   findings: list[checks.Finding]
   #: Some of the cluster's own settings, as stored
   cluster: Mapping[str, Any] = {}
-  #: The same findings, grouped
+  #: The findings, grouped by cause
   causes: Sequence[causeslib.Cause] = ()
   groups: Sequence[GroupSummary] = ()
   #: The names of the master node; more than one in a broken configuration
@@ -188,19 +188,19 @@ class ClusterState(NamedTuple):
   """The last known state of a cluster.
 
   """
-  #: Its name in the settings
+  #: The cluster's name in the settings
   cluster: str
-  #: The last one known; None if there was none yet
+  #: The last known configuration; None before the first one
   config: Optional[ClusterConfig]
-  #: As they were when they were asked last; None if they were not yet
+  #: The candidates' state at the last query; None before the first query
   candidates: Optional[Candidates]
   #: Why the state may be out of date; None while the cluster answers
   problem: Optional[str]
-  #: Seconds since the cluster answered last, 0 while it does; None if it never
-  #: did
+  #: Seconds since the cluster answered last; 0 while the cluster answers; None
+  #: before its first answer
   age: Optional[float] = None
   #: The label of the key that the cluster is asked with; None for the cluster's
-  #: own key, and before it is known
+  #: own key, and while the label is not yet known
   reader: Optional[readerkey.Label] = None
 
   @property
@@ -214,8 +214,8 @@ class ClusterState(NamedTuple):
 def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
   """Asks for a configuration, and looks for findings.
 
-  @param serial: older configurations are not used
-  @raise errors.ConfdClientError: there is no answer, or another than expected
+  @param serial: the least serial number of the configuration
+  @raise errors.ConfdClientError: there is no answer, or an unexpected one
 
   """
   end = time.monotonic() + _BEHIND_TIME
@@ -264,7 +264,7 @@ def SumGroups(rows: Mapping[str, Sequence[Row]]) -> list[GroupSummary]:
 
 
 def _ClusterSettings(stored: Any) -> dict[str, Any]:
-  """Takes what pages need of the cluster's own settings.
+  """Selects those of the cluster's own settings that pages need.
 
   """
   if not isinstance(stored, dict):

@@ -29,7 +29,8 @@ from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import watcher as watcherlib
 
 
-#: For asking for a configuration. The largest need gigabytes for a moment.
+#: Limits of the process that fetches a configuration. The largest
+#: configurations take gigabytes of memory for a moment.
 _CONFIG_LIMITS = forked.Limits(cpu_time=60.0, memory=8 << 30, size=1 << 30)
 
 
@@ -37,7 +38,7 @@ def _AskConfig(settings: collector.Settings, serial: int) -> bytes:
   """Asks for a configuration.
 
   @return: a pickled C{clusterstate.ClusterConfig}
-  @raise forked.BadRequest: there is none; the text says why
+  @raise forked.BadRequest: there is no configuration; the text says why
 
   """
   try:
@@ -51,7 +52,7 @@ def _AskConfig(settings: collector.Settings, serial: int) -> bytes:
 
 
 def _Unpickle(data: memoryview) -> Any:
-  # Garbage collections would look in vain at each of many new objects
+  # Garbage collection would visit each of many new objects and free none
   gc.disable()
   try:
     return pickle.loads(data)
@@ -60,7 +61,7 @@ def _Unpickle(data: memoryview) -> Any:
 
 
 class Collector:
-  """Runs a collector process, and another one whenever one has ended.
+  """Runs a collector process, and starts a new one whenever it has ended.
 
   """
   def __init__(self, watchers: Sequence[watcherlib.Watcher],
@@ -73,7 +74,7 @@ class Collector:
     self._settings = settings
 
   async def Run(self) -> None:
-    """Goes on until it is cancelled.
+    """Runs collector processes until this task is cancelled.
 
     """
     (delay, most) = collector.RETRY
@@ -102,7 +103,7 @@ class Collector:
     (pid, sock) = forked.Start(
       functools.partial(collector.Main, self._settings))
     writer = None
-    # Calls of L{_TakeChange}, by cluster
+    # Running calls of L{_TakeChange}, by cluster
     tasks: dict[str, asyncio.Future[None]] = {}
     try:
       (reader, writer) = await asyncio.open_connection(sock=sock)
@@ -142,11 +143,11 @@ class Collector:
     except Exception:  # pylint: disable=W0718
       logging.exception("Programming error")
       error = "a programming error; %s" % confd.PLEASE_REPORT
-    # Until then the collector tells of no other change of this cluster
+    # The collector reports no other change of this cluster before this message
     collector.Send(writer, collector.Taken(message.cluster, error))
 
   def _Take(self, message: Any) -> None:
-    """Takes any other message.
+    """Handles any message except C{collector.Change}.
 
     """
     watcher = self._watchers[message.cluster]

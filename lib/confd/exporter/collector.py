@@ -9,9 +9,9 @@ as it forks (C{forked}); so the collector is another process. The collector
 sends all news to the server as messages, over a socket; C{collecting} has the
 other end. The collector ends when the server does.
 
-A cluster is asked in two ways. Its serial number is followed: the daemons tell
-of a change at once, and the server then asks for the configuration. The state
-of the candidates is asked for every few seconds.
+The collector follows the serial number of each cluster: the daemons report a
+change at once, and the server then fetches the configuration. The collector
+also polls the state of the candidates, every few seconds.
 
 """
 
@@ -52,7 +52,7 @@ Settings = Mapping[str, Any]
 
 
 class Change(NamedTuple):
-  """To the server: there is a new configuration. The answer is a L{Taken}.
+  """Tells the server of a new configuration; the server answers by L{Taken}.
 
   """
   cluster: str
@@ -60,7 +60,7 @@ class Change(NamedTuple):
 
 
 class CandidatesState(NamedTuple):
-  """To the server: the state of the candidates.
+  """Tells the server the state of the candidates.
 
   """
   cluster: str
@@ -68,16 +68,16 @@ class CandidatesState(NamedTuple):
 
 
 class Problem(NamedTuple):
-  """To the server: why a cluster does not answer, or that it does again.
+  """Tells the server why a cluster does not answer, or that it answers again.
 
   """
   cluster: str
-  #: None if it answers
+  #: None if the cluster answers
   text: Optional[str]
 
 
 class Reader(NamedTuple):
-  """To the server: the label of the key that the cluster is asked with.
+  """Tells the server the label of the key that the cluster is asked with.
 
   """
   cluster: str
@@ -86,11 +86,11 @@ class Reader(NamedTuple):
 
 
 class Taken(NamedTuple):
-  """To the collector: the server has asked for a new configuration.
+  """Tells the collector that the server has tried to fetch a configuration.
 
   """
   cluster: str
-  #: Why there is none that can be used; None if all is well
+  #: Why no configuration could be fetched; None if one was fetched
   error: Optional[str]
 
 
@@ -117,7 +117,7 @@ async def Receive(reader: asyncio.StreamReader) -> Any:
 
 
 class Cluster:
-  """Asks a cluster, again and again.
+  """Follows the state of a cluster.
 
   @ivar problem: why the cluster does not answer; None while it does
 
@@ -132,7 +132,7 @@ class Cluster:
     self._make_client = make_client
     self._send = send
     self._has_config = False
-    #: Gets the server's answer to a L{Change}
+    #: Completes with the server's answer to a L{Change}
     self._taken: Optional[asyncio.Future[Optional[str]]] = None
 
   async def Run(self) -> None:
@@ -147,7 +147,9 @@ class Cluster:
   async def _Repeat(self, follow: Callable[[clientlib.AsyncClient],
                                            Awaitable[None]],
                     set_problem: Callable[[Optional[Exception]], None]) -> None:
-    """Follows with a new client whenever following has ended by an error.
+    """Calls a function that follows a cluster, and again after each error.
+
+    @param follow: the function; each call gets a new client
 
     """
     (delay, most) = RETRY
@@ -166,7 +168,7 @@ class Cluster:
   def _SetProblem(self, err: Optional[Exception]) -> None:
     """Notes why the cluster does not answer.
 
-    @param err: None if it answers again
+    @param err: None if the cluster answers again
 
     """
     problem = None
@@ -182,16 +184,17 @@ class Cluster:
     if problem is None:
       logging.info("Cluster %s: answers", self._name)
     elif self.problem is None or not self._has_config:
-      # Log only the first of a series of errors, as the others mostly have the
-      # same cause; but log each different one until there is a configuration
+      # Log only the first of a series of errors, as the later ones mostly have
+      # the same cause; but before the first configuration, log each error that
+      # differs from the one before
       logging.warning("Cluster %s: %s", self._name, problem, exc_info=fault)
     self.problem = problem
     self._send(Problem(self._name, problem))
 
   async def _FollowConfig(self, asker: clientlib.AsyncClient) -> None:
-    """Tells the server of the configuration, at first and after each change.
+    """Tells the server of the configuration, at the start and when it changes.
 
-    @raise errors.ConfdClientError: the server has got none that it can use
+    @raise errors.ConfdClientError: the server could not fetch a configuration
 
     """
     async def _AskSerial(confd: Any) -> clientlib.Reply[int]:
@@ -258,8 +261,8 @@ def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
   @param settings: by the cluster's name
 
   """
-  # systemd, or Ctrl-C in a terminal, may signal all processes of the service.
-  # This one ends when the server does.
+  # Ignore the signals that systemd, or Ctrl-C in a terminal, may send to all
+  # processes of the service: the collector ends when the server does
   for signum in (signal.SIGTERM, signal.SIGINT):
     signal.signal(signum, signal.SIG_IGN)
   try:

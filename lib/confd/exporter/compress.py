@@ -11,10 +11,10 @@ frame of a page around the answer without compressing the answer again
 Facts:
   - A deflate stream (RFC 1951) is a sequence of blocks. Streams that end with a
     flush in place of a final block can be joined.
-  - Browsers read the first member of a gzip file only (RFC 1952), so that the
-    whole has to be one member, with the CRC of all data at the end.
-  - The CRC of joined data follows from the CRC of each part: to append zeros is
-    a linear function of the CRC's bits.
+  - Browsers read the first member of a gzip file only (RFC 1952), so the whole
+    answer has to be one member, with the CRC of all data at the end.
+  - The CRC of joined data can be computed from the CRCs of the parts: appending
+    zeros is a linear function of the CRC's bits.
 
 """
 
@@ -26,24 +26,25 @@ import zlib
 from typing import NamedTuple, Sequence, Union
 
 
-#: Compresses HTML and metrics to an eighth, in a fifth of the usual time
+#: The level of zlib: compresses HTML and metrics to an eighth, in a fifth of
+#: the time that the default level takes
 _LEVEL = 1
 
-#: Before the parts: a mark, the CRC of the data, and the size of the compressed
-#: data
+#: The header of L{Pack}'s result: a mark, the CRC of the data, and the size of
+#: the compressed data
 _HEADER = struct.Struct("=cIQ")
 _MARK = b"="
 
-#: No name, no time, unknown system
+#: The header of a gzip file without name and time, from an unknown system
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
-#: CRC and size, modulo 2^32
+#: The trailer of a gzip file: the CRC, and the size modulo 2^32
 _GZIP_TAIL = struct.Struct("<II")
 
-#: An empty block, marked as the final one
+#: An empty deflate block, marked as the final one
 _FINAL = b"\x03\0"
 
-#: Most bits of data that are joined: 2 to this power
+#: Joined data have fewer than 2^_SIZE_BITS bits
 _SIZE_BITS = 40
 
 #: The polynomial of the CRC, bits reversed
@@ -164,7 +165,7 @@ def CombineCrc(first: int, second: int, size: int) -> int:
 
 
 def IsAccepted(header: str) -> bool:
-  """Tells whether a client takes gzip streams.
+  """Tells whether a client accepts gzip streams.
 
   @param header: the header Accept-Encoding (RFC 9110, 12.5.3)
 

@@ -5,17 +5,17 @@
 """The web server's connections and their limits.
 
 Rule 1: the memory for a connection is limited. All connections are read through
-one buffer. Bytes are kept until the request is complete; later bytes are
-dropped, and after L{_LINGER_SIZE} of them reading stops. At most L{_WRITE_SIZE}
-bytes of a response are copied for a connection. The kernel's buffers are
-limited, too.
+one buffer. Bytes are kept until the request is complete; bytes after the
+request are dropped, and reading stops after L{_LINGER_SIZE} of those. At most
+L{_WRITE_SIZE} bytes of a response are copied for a connection. The kernel's
+buffers are limited, too.
 
 Rule 2: a client has limited time to send its request, and to take the response.
 
-Rule 3: a new connection is always accepted. Where there are too many, the one
-without progress for the longest time is cut. Progress is: the connection is
-made, the request is complete, some of the response was taken. Bytes of an
-incomplete request are no progress.
+Rule 3: a new connection is always accepted. If there are too many connections,
+the one without progress for the longest time is closed. A connection makes
+progress when it is accepted, when its request is complete, and whenever the
+client takes a part of the response, but not by bytes of an incomplete request.
 
 Rule 4: bytes that are not HTTP get a short response and no line in the log.
 
@@ -37,7 +37,7 @@ from ganeti.confd.exporter import http1
 #: Most connections
 MAX_CONNECTIONS = 400
 
-#: Connections that asyncio accepts before it does anything else
+#: Most connections that asyncio accepts in one iteration of the event loop
 _ACCEPT = 50
 
 #: Seconds for a client to send a request, and to take a part of the response
@@ -82,7 +82,7 @@ class _Connection(asyncio.BufferedProtocol):
     self._surplus = 0
     #: Whether the request was refused before it was complete
     self._is_cut = False
-    #: Done when the transport can take more; None while it can
+    #: Completes when the transport can take more data; None while it can
     self._room: Optional[asyncio.Future[None]] = None
     self.owner: Any = None
 
@@ -102,8 +102,8 @@ class _Connection(asyncio.BufferedProtocol):
     self._connections.Remove(self)
     if self._task is not None:
       self._task.cancel()
-      # The cancelled task's traceback refers to this object. With a reference
-      # back, the response would stay until the cycle is collected.
+      # Break a reference cycle, which would keep the response in memory until
+      # garbage collection: the cancelled task's traceback refers to this object
       self._task = None
 
   def get_buffer(self, sizehint: int) -> bytearray:
@@ -129,8 +129,8 @@ class _Connection(asyncio.BufferedProtocol):
       self._task = asyncio.ensure_future(self._Run(request, response))
 
   def eof_received(self) -> bool:
-    # A client that shuts down its sending side cannot be told from one that has
-    # closed, so the response is given up
+    # Give up the response: a client that shuts down its sending side cannot be
+    # told from one that has closed the connection
     return False
 
   def pause_writing(self) -> None:
@@ -162,8 +162,8 @@ class _Connection(asyncio.BufferedProtocol):
                  response: Optional[http1.Response]) -> None:
     """Sends a response.
 
-    @param request: None if it was refused
-    @param response: None if it is yet to be made
+    @param request: None if the request was refused
+    @param response: None if the response has yet to be made
 
     """
     try:
@@ -207,7 +207,7 @@ class _Connection(asyncio.BufferedProtocol):
       # The connection is lost, and this task will be cancelled
       await asyncio.get_running_loop().create_future()
     self._transport.write(data)
-    # The transport has a copy of what is not sent yet
+    # Free the memory: the transport has a copy of the bytes not yet sent
     del data
     if self._room is not None:
       await self._room
@@ -259,7 +259,8 @@ class Connections:
   def __init__(self, answer: Answer) -> None:
     self._answer = answer
     self.buffer = bytearray(_READ_SIZE)
-    #: The one without progress for the longest time is first
+    #: Connections without an event stream, the one without progress for the
+    #: longest time first
     self._active: OrderedDict[_Connection, None] = collections.OrderedDict()
     #: The connections with event streams
     self._listening: dict[_Connection, None] = {}
@@ -281,7 +282,7 @@ class Connections:
 
   def Add(self, connection: _Connection) -> None:
     if len(self._active) + len(self._listening) >= MAX_CONNECTIONS:
-      # Make room now, and not in C{connection_lost}
+      # Remove the connection now: asyncio calls C{connection_lost} only later
       (victim, _) = self._active.popitem(last=False)
       victim.Cut()
     self._active[connection] = None
@@ -306,11 +307,11 @@ class Connections:
     self._listening.pop(connection, None)
 
   def CutSlowest(self, is_meant: Callable[[Any], bool]) -> bool:
-    """Cuts the connection without progress for the longest time, of some.
+    """Cuts one of some connections: that without progress for the longest time.
 
     @param is_meant: is called with the C{owner} of a response that is being
       sent, and tells whether its connection may be cut
-    @return: whether there was one
+    @return: whether a connection was cut
 
     """
     for connection in self._active:

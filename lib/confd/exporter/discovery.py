@@ -23,12 +23,13 @@ from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import rowfilter
 
 
-#: Parameters: a filter, the targets' port, a cluster's name
+#: Names of the request's parameters: a filter, the targets' port, a cluster's
+#: name
 FILTER = "filter"
 PORT = "port"
 CLUSTER = "cluster"
 
-#: Prefix of a parameter that is a label
+#: Prefix of a parameter that sets a label
 _LABEL = "label."
 _LABEL_RE = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -41,7 +42,7 @@ def _Port(text: str) -> int:
 
 
 def _Labels(query: Mapping[str, str]) -> dict[str, str]:
-  """Takes the labels out of the parameters.
+  """Collects the labels among the parameters.
 
   """
   labels = {}
@@ -60,7 +61,7 @@ def _Labels(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def _Ignore(_: str) -> None:
-  """Takes the text about an entry that is left out: no client could read it.
+  """Discards the warning about a skipped host, which no client could show.
 
   """
 

@@ -4,15 +4,15 @@
 
 """Processes that the server forks, without a program of their own.
 
-Rule 1: the server has one thread. A fork copies one thread only: a lock that
-another thread holds stays locked in the copy for ever. So nothing in the server
-starts a thread. Code that does, as the client library, runs in processes that
-never fork: the collector (C{collector}), and those of L{Run}.
+Rule 1: the server has one thread, and nothing in it starts another. A fork
+copies one thread only: a lock that another thread holds stays locked in the
+child for ever. Code that starts threads, such as the client library, runs in
+processes that never fork: the collector (C{collector}), and those of L{Run}.
 
 Rule 2: slow work is done in a forked process, see L{Run}. The server's thread
 serves all clients, and a regular expression may take years, or gigabytes within
-a second. A forked process has the server's data at hand (copy-on-write), writes
-its result to a pipe, and is limited in time and memory, see L{Limits}.
+a second. A forked process shares the server's data (copy-on-write), writes its
+result to a pipe, and is limited in time and memory, see L{Limits}.
 
 """
 
@@ -34,16 +34,17 @@ from typing import Callable, NamedTuple, NoReturn
 from ganeti.confd import loglines
 
 
-#: Wall-clock time, as a multiple of processor time: the machine may be busy
+#: Limit of the wall-clock time, as a multiple of the limit of the processor
+#: time: the machine may be busy
 _BUSY = 10
 
-#: Results of so many bytes have a mapping of their own
+#: Results of at least so many bytes get a memory mapping of their own
 _MAPPED_SIZE = 1 << 17
 
 #: A process first writes the kind of its result (see below), and the size
 _HEADER = struct.Struct("=cQ")
 
-#: How a process ends that has used up its processor time, see L{End}
+#: The result of L{End} for a process that has used up its processor time
 _CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
 
 #: Kinds of results, sent before the result: success, a L{BadRequest}, not
@@ -68,7 +69,7 @@ def _TooLong(limits: Limits) -> str:
 
 
 class BadRequest(Exception):
-  """The client has asked for something wrong; the text says why.
+  """The client's request is wrong; the text says why.
 
   """
 
@@ -91,16 +92,19 @@ def _Isolate(fd: int) -> None:
   @param fd: the descriptor that stays open, beside the standard ones
 
   """
-  # Python writes signals' numbers there, and the server's event loop reads them
+  # Forget the descriptor to which Python writes the numbers of signals: the
+  # server's event loop reads from its other end
   signal.set_wakeup_fd(-1)
   for signum in (signal.SIGTERM, signal.SIGINT):
     signal.signal(signum, signal.SIG_DFL)
-  # A connection ends only when all processes have closed it
+  # Close the server's connections: a connection ends only when all processes
+  # have closed it
   for name in os.listdir("/proc/self/fd"):
     if int(name) > 2 and int(name) != fd:
       with contextlib.suppress(OSError):
         os.close(int(name))
-  # Garbage collection writes to each object, which would copy all pages
+  # Exclude the server's objects from garbage collection, which writes to each
+  # object and so would copy all pages (copy-on-write)
   gc.freeze()
 
 
@@ -110,7 +114,7 @@ def _SetLimits(limits: Limits) -> None:
   """
   signal.signal(signal.SIGPROF, signal.SIG_DFL)
   signal.setitimer(signal.ITIMER_PROF, limits.cpu_time)
-  # Where the system runs out of memory, the kernel ends this process first
+  # If the system runs out of memory, the kernel kills this process first
   with contextlib.suppress(OSError), \
        open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
     stream.write("1000")
@@ -124,7 +128,7 @@ def _SetLimits(limits: Limits) -> None:
 
 def _Perform(fd: int, function: Callable[[], bytes], limits: Limits
              ) -> NoReturn:
-  """Calls a function, and writes its result to a pipe: the process of L{Run}.
+  """Calls a function in a forked process, and writes its result to a pipe.
 
   """
   try:
@@ -149,10 +153,10 @@ def _Perform(fd: int, function: Callable[[], bytes], limits: Limits
 
 
 def _Allocate(size: int) -> memoryview:
-  """Allocates memory that goes back to the kernel as soon as it is free.
+  """Allocates memory that goes back to the kernel as soon as it is freed.
 
-  glibc's malloc does that with large blocks as well, but only until the first
-  one is freed: from then on it keeps blocks of that size in its heap.
+  glibc's malloc maps large blocks, too, but raises its threshold when the first
+  mapped block is freed: later blocks of that size come from the heap.
 
   """
   if size < _MAPPED_SIZE:
@@ -193,10 +197,11 @@ async def _Fill(fd: int, buffer: memoryview) -> None:
 
 
 async def _Read(fd: int, size: int) -> tuple[bytes, memoryview]:
-  """Reads what a process writes.
+  """Reads the result of a process.
 
-  @return: one of L{_SUCCESS} and so on, and the result or the error's text
-  @raise EOFError: the process has ended before
+  @return: the kind of result, such as L{_SUCCESS}, and the result or the
+    error's text
+  @raise EOFError: the process has ended before it has written all
   @raise Failed: there are more than C{size} bytes
 
   """
@@ -225,10 +230,10 @@ def _Fork() -> int:
 
 async def _Result(source: int, pid: int, limits: Limits
                   ) -> tuple[bytes, memoryview]:
-  """Reads what a process writes, and ends the process.
+  """Reads the result of a process, and ends the process.
 
   @return: see L{_Read}
-  @raise Failed: the process has written less
+  @raise Failed: the result is incomplete
 
   """
   result = None
@@ -284,8 +289,8 @@ def Start(main: Callable[[socket.socket], None]
           ) -> tuple[int, socket.socket]:
   """Starts a process that stays.
 
-  @param main: is called in the process, with a socket to the server; where the
-    server is gone, reading from that finds the end
+  @param main: called in the process, with a socket to the server; reading from
+    the socket returns the end of the stream once the server is gone
   @return: process id, and the server's end of that socket
   @raise Failed: the system refuses
 

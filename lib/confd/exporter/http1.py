@@ -6,12 +6,12 @@
 
 The library h11 parses requests and formats responses. Facts about h11 0.14:
 
-  - It keeps an incomplete head, and parses a head once it is complete.
+  - h11 buffers an incomplete head, and parses the head when it is complete.
   - A C{Content-Length} of more than 4,300 digits raises C{ValueError}.
   - An HTTP/1.1 request without C{Host}, or with two of them, is an error.
 
-Rule 1: limits come before the parser, which gets no more than L{MAX_HEAD} bytes
-and L{MAX_LINES} lines from one connection.
+Rule 1: limits are enforced before parsing: the parser gets no more than
+L{MAX_HEAD} bytes and L{MAX_LINES} lines from one connection.
 
 Rule 2: a connection has one request. Requests that would need more state are
 refused: those with a body, C{Expect}, another protocol or an absolute URL.
@@ -63,9 +63,9 @@ class Request(NamedTuple):
   method: str
   #: The segments of the path, decoded: ("", "c", "nodes") of "/c/nodes"
   path: tuple[str, ...]
-  #: Parameters; of several with one name, the first
+  #: Parameters; the first one if several have the same name
   query: dict[str, str]
-  #: By name, in lower case
+  #: Headers, by name in lower case
   headers: Mapping[str, str]
 
 
@@ -77,9 +77,9 @@ class Response(NamedTuple):
   content_type: str
   #: The body
   parts: Sequence[Union[bytes, memoryview]] = ()
-  #: Added to L{HEADERS}, or in place of one of them
+  #: Headers that are added to L{HEADERS}, or override some of them
   headers: Mapping[str, str] = {}
-  #: Goes on with the body, without an end
+  #: Yields the rest of a body that has no end
   stream: Optional[AsyncGenerator[bytes, None]] = None
   #: The object that holds the bytes of the body. The connection refers to it
   #: until the response is sent, so that the cache counts these bytes until
@@ -91,15 +91,16 @@ class Response(NamedTuple):
 
 
 class Refused(Exception):
-  """A request is answered by an error.
+  """A request is refused.
 
-  @ivar response: the error
+  @ivar response: the response with the error
 
   """
   def __init__(self, status: int, text: Optional[str] = None, **headers: str
                ) -> None:
     """@param text: the error's text; None for the status's standard phrase
-    @param headers: names with underscores in place of dashes
+    @param headers: the response's further headers, named with underscores in
+      place of dashes
 
     """
     Exception.__init__(self, status)
@@ -124,7 +125,7 @@ def _ParseTarget(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
 def _Unquote(segment: str) -> str:
   """Decodes a segment of a path.
 
-  Names in a configuration may have half of a surrogate pair, as JSON can.
+  Names in a configuration may have lone surrogates, as JSON strings can.
 
   """
   data = urllib.parse.unquote_to_bytes(segment)
@@ -148,7 +149,8 @@ class Exchange:
   def Receive(self, data: bytes) -> Optional[Request]:
     """Takes bytes of the request.
 
-    @return: None until the request is complete; not to be called after that
+    @return: the request, after which this method must not be called again;
+      None while the request is incomplete
     @raise Refused: the request is wrong
 
     """
@@ -171,7 +173,7 @@ class Exchange:
     return self._Accept(event, has_body)
 
   def _Accept(self, event: h11.Request, has_body: bool) -> Request:
-    """Makes a request of h11's event.
+    """Turns h11's event into a request.
 
     @raise Refused: requests of its kind are not served
 

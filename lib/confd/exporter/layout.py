@@ -25,8 +25,8 @@ from ganeti.confd.schema import columns
 
 E = markup.E
 
-#: Placeholder for a part that the cache keeps without the page around it. No
-#: name can be taken for it, as C{<} is escaped.
+#: Placeholder for the part of a page that is cached without the page around it.
+#: No name can be mistaken for the placeholder, as C{<} is escaped.
 PLACEHOLDER = markup.Markup("<!--here-->")
 
 State = clusterstate.ClusterState
@@ -35,11 +35,12 @@ State = clusterstate.ClusterState
 SEARCH = "/search"
 _WORDS = "q"
 
-#: Takes the place of a kind for columns with tags
+#: Stands for the kind of objects in columns with tags
 TAGS = "tags"
 
 
-#: Kinds of objects that have pages, and the pages with tables of them, by name
+#: Name of each page with a table, and the kind of objects in the table; each of
+#: these objects has a page, too
 TABLES = {
   "nodes": columns.NODE,
   "instances": columns.INSTANCE,
@@ -49,7 +50,7 @@ TABLES = {
 
 
 def _Quote(segment: str) -> str:
-  # JSON may have half of a surrogate pair, which UTF-8 cannot have
+  # JSON strings may have lone surrogates, which strict UTF-8 cannot encode
   return urllib.parse.quote(segment, safe="", errors="surrogatepass")
 
 
@@ -57,7 +58,7 @@ def ClusterPath(cluster: str, name: str = "", **query: str) -> str:
   """Returns the path of a page about a cluster.
 
   @param name: what follows the cluster's name
-  @param query: the parameters; those that are empty are left out
+  @param query: the parameters; empty ones are left out
 
   """
   path = "/%s/%s" % (_Quote(cluster), name)
@@ -71,7 +72,7 @@ def ObjectPath(cluster: str, kind: str, name: Any) -> Optional[str]:
   """Returns the path of the page about an object.
 
   @param name: the object's name, or its UUID
-  @return: None if no path can have the name
+  @return: None if the name cannot stand in a path
 
   """
   if not isinstance(name, str) or name in ("", ".", ".."):
@@ -82,7 +83,7 @@ def ObjectPath(cluster: str, kind: str, name: Any) -> Optional[str]:
 def Link(cluster: str, kind: str, name: Any) -> markup.Content:
   """Makes a link to the page about an object.
 
-  @param name: the text itself if there can be no such page
+  @param name: the object's name; shown as text if it cannot stand in a path
 
   """
   path = ObjectPath(cluster, kind, name)
@@ -107,7 +108,7 @@ def TagLinks(tags: Any) -> markup.Content:
   """
   content: list[markup.Content] = []
   for tag in Items(tags):
-    # The words of a search have no spaces in them
+    # A tag with spaces cannot be searched for, since spaces separate the words
     is_word = isinstance(tag, str) and len(tag.split()) == 1 and \
       len(search.TagSearch(tag)) <= search.MAX_LENGTH
     content += [", " if content else None,
@@ -122,7 +123,7 @@ def SearchPath(text: str) -> str:
 
 
 def Items(value: Any) -> list[Any]:
-  """Returns the items of a list; none if the value is no list.
+  """Returns the items of a list; no items if the value is not a list.
 
   In a broken configuration, any value may be of another type.
 
@@ -150,7 +151,7 @@ def FormatTime(seconds: Any) -> Optional[str]:
 
 
 def Definitions(*items: tuple[str, markup.Content]) -> markup.Markup:
-  """Makes a list of properties; those without a value are left out.
+  """Makes a list of properties; properties without a value are left out.
 
   """
   return E("dl", [(E("dt", title), E("dd", value)) for (title, value) in items
@@ -173,11 +174,11 @@ def Page(title: str, state: Optional[State], page: str, summary: str,
   """Makes a whole page.
 
   @param state: of the cluster that the page is about; None for all clusters
-  @param page: its name, in paths
+  @param page: the page's name in paths
   @param summary: the state in few words, which screen readers read out when it
     has changed
   @param live: the part that C{update.js} replaces
-  @param form: stays as it is, with the text that is typed into it
+  @param form: the part that C{update.js} leaves alone, so that typed text stays
   @param words: the text in the field for searches
 
   """
@@ -213,7 +214,7 @@ def _FormatAge(seconds: float) -> str:
   return "%d seconds" % seconds
 
 
-#: From so many days on, the end of a reader's key is a warning, as in
+#: A reader's key that ends within so many days is a warning, as in
 #: "confd-client status"
 _KEY_DAYS = 30
 
@@ -252,7 +253,7 @@ def Candidates(state: State) -> list[clusterstatus.CandidateStatus]:
 def CandidateProblems(state: State) -> Optional[str]:
   """Says how many candidates have a problem.
 
-  @return: None if none has
+  @return: None if no candidate has a problem
 
   """
   candidates = Candidates(state)
@@ -304,9 +305,9 @@ class Header(NamedTuple):
   """
   title: str
   is_number: bool = False
-  #: Target of its link; None for no link
+  #: Target of the header's link; None for no link
   href: Optional[str] = None
-  #: "ascending" or "descending" if the table is sorted by it
+  #: "ascending" or "descending" if the table is sorted by this column
   order: Optional[str] = None
 
 
@@ -334,8 +335,9 @@ def TableElement(label: str, headers: Sequence[Header],
                   rows: Sequence[Sequence[markup.Content]]) -> markup.Markup:
   """Makes a table, which a narrow window shows as a list of cards.
 
-  The elements have these roles by default, but some browsers drop the defaults
-  where the style sheet changes how the elements are displayed.
+  The roles are explicit, although the elements have them by default: some
+  browsers drop the default roles if the style sheet changes how elements are
+  displayed.
 
   @param label: the table's name for screen readers
 

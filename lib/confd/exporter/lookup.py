@@ -39,9 +39,9 @@ def FindObjects(config: clusterstate.ClusterConfig, kinds: Sequence[str],
   """Finds the objects with a name or UUID.
 
   @param kinds: some of L{KINDS}
-  @param word: as a user typed it
-  @return: those with this name; if there are none, those with this UUID; if
-    there are none, those whose host name begins with this label
+  @param word: the user's input
+  @return: the objects with this name; if there are none, those with this UUID;
+    if there are none either, those whose host name begins with this label
 
   """
   objects = [Found(kind, row, *values) for kind in kinds

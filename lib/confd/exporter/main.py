@@ -34,7 +34,7 @@ from ganeti.confd.exporter import web
 
 PROGRAM = "confd-exporter"
 
-#: Where to listen by default: this host alone can connect
+#: The default address to listen on, to which only this host can connect
 _ADDRESS = "127.0.0.1"
 _PORT = 9814
 
@@ -44,7 +44,7 @@ _LOCAL = "local"
 #: The environment variable in which systemd passes the directory of the keys
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
-#: Stands for all clusters of the settings
+#: The option's value that stands for all clusters of the settings
 _ALL = "all"
 
 
@@ -107,7 +107,8 @@ def _Settings(names: Optional[str]) -> dict[str, collector.Settings]:
 def _KeyOfService(name: str) -> dict[str, str]:
   """Returns the key that systemd passes to the service, as a client's argument.
 
-  The settings may then have another key for users of the same cluster.
+  With this key, the key file in the settings is not used, and may be one that
+  only the cluster's users can read.
 
   """
   directory = os.environ.get(_CREDENTIALS)
@@ -134,8 +135,9 @@ async def _Serve(options: argparse.Namespace,
     loop.add_signal_handler(signum, stop.set)
   watchers = [watcher.Watcher(name) for name in clusters]
   server = web.Server(watchers, not options.no_instances)
-  # Modules and parsers stay. Garbage collection would write to each of their
-  # objects, and so copy all pages that forked processes share with this one.
+  # Exclude modules and parsers, which stay, from garbage collection: it writes
+  # to each object, which would copy all pages shared with forked processes
+  # (copy-on-write)
   gc.collect()
   gc.freeze()
   everybody = connections.Connections(server.Answer)

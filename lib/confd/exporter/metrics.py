@@ -57,7 +57,7 @@ class Family(NamedTuple):
   #: Names of labels beside C{cluster}
   labels: tuple[str, ...]
   samples: _GetSamples
-  #: Whether each instance has one
+  #: Whether the family has a metric for each instance
   per_instance: bool = False
 
 
@@ -111,7 +111,7 @@ def _OnNode(field: str, factor: int = 1) -> _GetSamples:
   def _Samples(known: _Unpacked) -> Iterator[_Sample]:
     sums: dict[str, float] = collections.defaultdict(float)
     for row in known.rows[columns.INSTANCE]:
-      # As on the map, an instance that is offline takes nothing
+      # An offline instance takes no resources, as on the map
       if row["admin_state"] != "offline":
         sums[row["pnode"]] += confdmetrics.Number(row[field]) or 0
     for node in known.rows[columns.NODE]:
@@ -256,7 +256,7 @@ def _Daemons(states: _States) -> list[confdmetrics.Daemon]:
 
 
 def _Candidates(states: _States) -> Iterator[Any]:
-  """Yields what a client knows of a candidate from its replies.
+  """Yields the metrics that a client derives from the candidates' replies.
 
   """
   behind = core.GaugeMetricFamily(
@@ -285,7 +285,7 @@ def _Candidates(states: _States) -> Iterator[Any]:
 
 def ConfigFamilies(states: _States, per_instance: bool = True
                   ) -> Iterator[Any]:
-  """Yields the metrics that change with the configuration only: most of all.
+  """Yields the metrics that change with the configuration only: most metrics.
 
   @param per_instance: whether to have metrics for each instance
 
@@ -300,8 +300,8 @@ def ConfigFamilies(states: _States, per_instance: bool = True
       continue
     gauge = core.GaugeMetricFamily(family.name, family.text,
                                    labels=["cluster", *family.labels])
-    # Prometheus refuses two samples with the same labels. Names are unique,
-    # unless the configuration is broken.
+    # Drop samples whose labels were seen already, which Prometheus refuses: two
+    # objects in a broken configuration may have the same name
     seen: set[tuple[str, ...]] = set()
     for (cluster, known) in unpacked:
       for (values, number) in family.samples(known):

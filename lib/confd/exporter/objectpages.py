@@ -29,7 +29,7 @@ from ganeti.confd.views import evacuation
 
 E = markup.E
 
-#: How many objects with the same tag, or target nodes, are listed
+#: Most objects with the same tag, and most target nodes, that are listed
 _LISTED = 10
 
 #: The source of parameters, and the parameters
@@ -69,7 +69,7 @@ def _Parameters(title: str, layers: Sequence[_Layer],
                 hidden: frozenset[str] = frozenset()) -> markup.Content:
   """Makes the table of an object's parameters, each with its source.
 
-  @param layers: the first one that has a parameter counts
+  @param layers: the first layer that has a parameter takes precedence
   @param hidden: names of parameters to leave out
 
   """
@@ -135,7 +135,7 @@ def _Find(config: clusterstate.ClusterConfig, kind: str, fields: Sequence[str],
           name: Any) -> dict[str, Any]:
   """Finds another object.
 
-  @return: its row; without fields if there is no such object
+  @return: the object's row; an empty dict if there is no such object
 
   """
   for values in config.tables[kind].Values(["name", *fields]):
@@ -189,7 +189,7 @@ def _Evacuation(cluster: str, plan: evacuation.Plan) -> markup.Content:
 def _Failure(cluster: str, plan: evacuation.Plan) -> markup.Content:
   """Says what becomes of a node's instances if the node fails.
 
-  @param plan: of the primary instances, as if the node were offline
+  @param plan: for the primary instances, made as if the node were offline
 
   """
   content: list[markup.Content] = [E("h2", "If this node fails")]
@@ -373,7 +373,7 @@ def _Instance(config: clusterstate.ClusterConfig, cluster: str,
 # Groups and networks
 
 def _Flatten(value: Any) -> dict[str, Any]:
-  """Turns the parameters of disk templates into one dict.
+  """Flattens the parameters of all disk templates into one dict.
 
   """
   return {"%s/%s" % (template, name): setting
@@ -499,9 +499,9 @@ _MAKE: dict[str, Callable[[clusterstate.ClusterConfig, str, rowstore.Row],
 
 def Content(config: clusterstate.ClusterConfig, cluster: str, kind: str,
             index: int) -> markup.Markup:
-  """Makes all that a page says about an object.
+  """Makes the content of the page about an object.
 
-  @param index: of the object's row in its table
+  @param index: the index of the object's row in its table
 
   """
   row = config.tables[kind].Row(index)

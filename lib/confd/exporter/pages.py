@@ -139,7 +139,7 @@ _SUBJECTS = 20
 def _Subject(cluster: str, subject: causes.Subject) -> markup.Markup:
   content: list[markup.Content] = [subject.text]
   if subject.kind is not None and subject.name is not None:
-    # The object's name, and what the subject has after it
+    # A link for the object's name, then the rest of the subject
     content = [layout.Link(cluster, subject.kind, subject.name),
                subject.text[len(subject.name):]]
   if subject.finding is not None:
@@ -148,7 +148,7 @@ def _Subject(cluster: str, subject: causes.Subject) -> markup.Markup:
 
 
 def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
-  """Shows a cause, and what it is found for as soon as it is unfolded.
+  """Shows a cause; its subjects are visible when it is unfolded.
 
   """
   subjects = cause.subjects
@@ -161,7 +161,8 @@ def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
     E("ul", [_Subject(cluster, subject) for subject in subjects[:_SUBJECTS]],
       E("li", "and %d more" % more) if more > 0 else None),
     E("p", "What to do: ", cause.advice),
-    # Stays the same when other causes come and go
+    # An id that does not depend on other causes: C{update.js} finds unfolded
+    # elements by their ids
     id="cause-%08x" % zlib.crc32(cause.title.encode("utf-8", "surrogatepass")))
 
 
@@ -313,7 +314,7 @@ def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool,
 
 
 def NotFound(state: Optional[layout.State], text: str) -> str:
-  """Makes the page in place of one that does not exist.
+  """Makes the error page for a path that does not exist.
 
   @param state: of the cluster in the path; None if there is no such cluster
 
@@ -338,7 +339,7 @@ def _Title(kind: str) -> str:
   return _TableName(kind).capitalize()
 
 
-#: A filter for each kind that can be applied as it is
+#: For each kind, an example of a filter that is valid unchanged
 EXAMPLES = {
   columns.NODE: 'not offline and group == "default"',
   columns.INSTANCE: 'be/maxmem > 4096 and "web" in tags',
@@ -406,7 +407,7 @@ def _PageNumber(text: str, pages: int) -> int:
   """Parses the number of a page of a table.
 
   @param text: empty for the first page
-  @param pages: how many there are
+  @param pages: the number of pages
   @raise rowfilter.BadRequest: there is no such page
 
   """

@@ -44,7 +44,7 @@ def Select(config: clusterstate.ClusterConfig, kind: str, condition: str,
   @param kind: one of C{columns.KINDS}
   @param condition: a filter; empty for all rows
   @param order: the field to sort by, with a "-" before it for descending order;
-    empty for the order of names
+    empty to sort by name
   @param fields: the fields of the result
   @raise BadRequest: filter or order are wrong
 
@@ -85,7 +85,7 @@ def _Parse(kind: str, condition: str, fields: Sequence[str]) -> filters.Filter:
 
 
 def Prepare() -> None:
-  """Makes the parsers, which takes a while, so that forked processes have them.
+  """Makes the parsers, which takes a while, before any process is forked.
 
   """
   for kind in columns.HOSTNAMES:

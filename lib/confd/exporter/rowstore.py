@@ -37,7 +37,7 @@ class Table:
   __slots__ = ("fields", "count", "_columns")
 
   def __init__(self, rows: Sequence[Row], fields: Iterable[str]) -> None:
-    """@param rows: have these fields, and perhaps others, which are dropped
+    """@param rows: rows with these fields; further fields are dropped
 
     """
     self.fields = tuple(fields)
@@ -61,7 +61,7 @@ class Table:
     @raise KeyError: there is no such field
 
     """
-    # zip of no columns would yield no row
+    # Without fields, zip yields no row at all
     for blocks in zip(*[self._columns[field] for field in fields]):
       yield from map(list, zip(*map(_Unpack, blocks)))
 

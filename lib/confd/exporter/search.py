@@ -32,8 +32,8 @@ MAX_LENGTH = 200
 #: The kind of hits that are clusters
 CLUSTER = "cluster"
 
-#: How well a value matches, best first: the word identifies the object; the
-#: value has the word in it
+#: Ranks of matches, best first: the word identifies the object; the value
+#: contains the word
 (_EXACT, _PART) = (0, 1)
 
 #: A word with this prefix matches whole tags only
@@ -57,7 +57,7 @@ _FIELDS: dict[str, dict[str, str]] = {
                     "gateway6": "IPv6 gateway", "tags": _TAGS},
   }
 
-#: The same for disks, which are found as their instances
+#: Likewise for disks; the hit is the instance that has the disk
 _DISK_FIELDS = {"uuid": "UUID of a disk", "name": "disk", "volumes": "volume"}
 
 #: The fields whose values identify an object
@@ -88,7 +88,7 @@ _MAC_PART_RE = re.compile("[0-9a-f]{2}(?:[:-][0-9a-f]{2})+[:-]?")
 _Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
-#: Tells how well a value matches, None for not at all; of field and value
+#: Function from field and value to the rank of the match; None for no match
 _Match = Callable[[str, str], Optional[int]]
 
 
@@ -168,7 +168,7 @@ def _ParseAddress(text: str) -> Optional[_Address]:
 def _MatchAddress(kind: str, address: str) -> _Match:
   """Makes a function that looks for an address in any notation.
 
-  The subnet that has an IP address matches, too.
+  For an IP address, the subnet that contains it matches, too.
 
   """
   parsed = _ParseAddress(address)
@@ -207,7 +207,7 @@ def _MatchTag(tag: str) -> _Match:
 
 
 def _MatchPattern(pattern: str) -> _Match:
-  """Makes a function that looks for a name with wildcards, as a shell's.
+  """Makes a function that matches a pattern with a shell's wildcards.
 
   """
   regexp = re.compile(fnmatch.translate(pattern))
@@ -248,7 +248,7 @@ def _ParseWord(word: str) -> _Match:
     return _MatchPattern(text)
   if _MAC_PART_RE.fullmatch(text):
     return _MatchText(text.replace("-", ":"))
-  # DNS servers write the dot at the end of a whole name
+  # Drop the dot at the end of a fully qualified name, as DNS tools print it
   return _MatchText(text[:-1] if text.endswith(".") and len(text) > 1 else text)
 
 
@@ -352,7 +352,7 @@ def Search(clusters: Mapping[str, clusterstate.ClusterConfig], text: str
 
 
 def Single(hits: list[Hit]) -> Optional[Hit]:
-  """Returns the hit that is meant, if there can be no other.
+  """Returns the only exact hit, or else the only hit; None if neither exists.
 
   """
   exact = [hit for hit in hits if hit.rank == _EXACT]

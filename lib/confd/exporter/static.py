@@ -38,7 +38,7 @@ def _Read(path: str) -> bytes:
 
   """
   data = pkgutil.get_data(__package__, path[1:])
-  # None would be an import system that cannot read files
+  # pkgutil returns None if the import system cannot read files
   assert data is not None
   return data
 
@@ -51,7 +51,7 @@ def Files() -> dict[str, File]:
 
   """
   return {
-    # Drawings in pages have no style of their own
+    # The drawings within pages are styled by this style sheet, too
     STYLE: File("text/css; charset=utf-8",
                 _Read(STYLE) + svg.STYLE.encode("ascii")),
     SCRIPT: File("text/javascript; charset=utf-8", _Read(SCRIPT)),

@@ -5,7 +5,7 @@
 // minute for the ages.
 //
 // - The form is outside of the part that is replaced, so typed text stays.
-// - What is unfolded stays so.
+// - Unfolded elements stay unfolded.
 // - Focus and scroll positions are restored after an update.
 // - No update happens while text is selected.
 // - The element "news" is a live region, which screen readers read out. Its
@@ -82,7 +82,7 @@ function listen() {
   source.onmessage = source.onopen = update;
   source.onerror = () => {
     lose();
-    // Having been refused, it does not try again by itself
+    // An event source whose request was refused does not reconnect by itself
     if (source.readyState === EventSource.CLOSED) source = null;
   };
 }

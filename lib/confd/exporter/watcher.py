@@ -24,9 +24,9 @@ from ganeti.confd.protocol import readerkey
 class Watcher:
   """Keeps the last known state of a cluster.
 
-  @ivar cluster: its name in the settings
-  @ivar version: counts the configurations that there were
-  @ivar listeners: are called when there is another configuration
+  @ivar cluster: the cluster's name in the settings
+  @ivar version: the number of configurations so far
+  @ivar listeners: functions that are called after each new configuration
 
   """
   def __init__(self, cluster: str) -> None:
@@ -37,7 +37,8 @@ class Watcher:
     self._config: Optional[clusterstate.ClusterConfig] = None
     self._candidates: Optional[clusterstate.Candidates] = None
     self._reader: Optional[readerkey.Label] = None
-    #: When the cluster answered last; None while it does, or before
+    #: When the cluster answered last; None while the cluster answers, and
+    #: before its first answer
     self._lost: Optional[float] = None
     self._waiting: list[asyncio.Future[None]] = []
 
@@ -96,7 +97,7 @@ class Watcher:
   def SetProblem(self, problem: Optional[str]) -> None:
     """Notes why the cluster does not answer.
 
-    @param problem: None if it answers
+    @param problem: None if the cluster answers
 
     """
     if problem == self._problem:

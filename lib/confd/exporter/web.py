@@ -4,8 +4,8 @@
 
 """The web server's routes, and the requests that it refuses.
 
-Rule 1: requests read only, and no request makes the server ask a daemon. All
-answers are made of the states that C{watcher} has.
+Rule 1: requests only read, and no request makes the server ask a daemon. All
+answers are made from the states that C{watcher} keeps.
 
 Rule 2: slow answers are made in a forked process (C{forked}), once for each
 change of the configuration (C{cache}). There are three queues: answers without
@@ -13,16 +13,16 @@ parameters, answers with parameters, and answers with a filter. An answer never
 waits for one in another queue.
 
 Rule 3: a C{Host} header must be an address or C{localhost}. The rule prevents
-DNS rebinding: an attacker's page whose name resolves to this server's address
-is, to the browser, a page of the same server, and could read all answers. The
-browser sends that name as C{Host}. A proxy sends an address if it is configured
-with one.
+DNS rebinding: if the host name of an attacker's page resolves to this server's
+address, then page and server have the same origin for the browser, and the page
+could read all answers. The browser sends that host name as C{Host}. A reverse
+proxy has to be configured to send an address.
 
 Rule 4: a request that a page of another site causes is refused, as the header
 C{Sec-Fetch-Site} tells, with one exception: links. A link opens a page at the
 top level of a window; if it has parameters, the user must have clicked it.
-Chromium sends C{Origin} instead of that header with a WebSocket. No page of
-this server opens one, so that is refused, too.
+To open a WebSocket, Chromium sends C{Origin} instead of that header. No page of
+this server opens a WebSocket, so such a request is refused, too.
 
 """
 
@@ -64,7 +64,7 @@ _MAX_EVENT_STREAMS = 200
 #: Seconds between comments that keep an event stream alive
 _ALIVE_INTERVAL = 15.0
 
-#: Names that no cluster may have, as its pages would hide others
+#: Names that no cluster may have: its pages would have the paths of other pages
 _RESERVED_NAMES = frozenset(["sd", ".", ".."])
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -77,13 +77,13 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 #: How many objects an error names
 _LISTED = 10
 
-#: An answer that is part of a page, and empty
+#: An empty part of a page
 _NOTHING = cache.Body(compress.Pack(b""))
 
 #: Limits of the three caches: answers without parameters, with parameters, and
 #: with a filter. Each cluster has a few answers without parameters, whatever
-#: clients ask for. Their size depends on the cluster only, and 10,000 instances
-#: have 5.5 MB of metrics. A slow filter must not delay the others, so two
+#: clients ask for. The size of these depends on the cluster only: 10,000
+#: instances have 5.5 MB of metrics. A slow filter must not delay others, so two
 #: answers with a filter are made at a time; each further process would take 10
 #: MB and more.
 _PLAIN = cache.Limits(
@@ -98,7 +98,7 @@ _ClusterHandler = Callable[[http1.Request, watcher.Watcher],
 
 
 class _Families:
-  """Families of metrics as the library's collectors have them.
+  """Gives some families of metrics the interface of the library's collectors.
 
   """
   def __init__(self, families: list[Any]) -> None:
@@ -118,7 +118,7 @@ def _WriteMetrics(families: list[Any]) -> bytes:
 
 
 def _HasAddress(host: str) -> bool:
-  """Tells whether a request was addressed by address, or to localhost.
+  """Tells whether the host is an IP address or C{localhost}, see rule 3.
 
   @param host: the header C{Host}: an address or a name, and perhaps a port
     after a colon
@@ -145,7 +145,7 @@ def _Json(value: Any) -> bytes:
 def _IsForeign(request: http1.Request) -> bool:
   """Tells whether a page of another site has caused a request, see rule 4.
 
-  Only browsers send these headers.
+  Only browsers send the headers that this function reads.
 
   """
   (site, mode, purpose, user) = (
@@ -165,7 +165,7 @@ def _BadRequest(err: rowfilter.BadRequest) -> http1.Response:
 
 def _Encode(request: http1.Request, response: http1.Response
             ) -> http1.Response:
-  """Chooses between an answer as it is and compressed.
+  """Compresses the body of a response if the client accepts that.
 
   """
   if response.packed is None:
@@ -199,7 +199,7 @@ def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
     raise forked.BadRequest("Cluster %s has no %s of the name %s." % (
       cluster, " or ".join(kinds), sanitize.Show(word)))
   first = found[0]
-  # The page of the first of several objects of one name links to the others
+  # If several objects have the name, the page of the first links to the others
   if len(kinds) == 1 and word in (first.name, first.uuid):
     return compress.Pack(objectpages.Content(
       config, cluster, first.kind, first.row).encode("utf-8"))
@@ -230,7 +230,7 @@ def _Search(clusters: Mapping[str, clusterstate.ClusterConfig], words: str
 
 
 def _Static(content_type: str, data: bytes) -> _Handler:
-  """Makes a handler that always returns the same.
+  """Makes a handler that always returns the same response.
 
   """
   response = http1.Response(200, content_type, [data])
@@ -261,7 +261,7 @@ class Server:
     self._watchers = {i.cluster: i for i in watchers}
     self._per_instance = per_instance
     self._event_streams = 0
-    #: The paths that cannot be answered, see L{_Failed}
+    #: The paths whose failure has been logged, see L{_Failed}
     self._failed: set[tuple[str, ...]] = set()
     self.cut: cache.Cut = lambda _: False
     # The queues of rule 2
@@ -281,7 +281,7 @@ class Server:
       ("", "sd", "nodes"): self._Discovery,
       ("", "sd", "instances"): self._Discovery,
       }
-    #: By the last part of the path
+    #: Handlers for the pages of a cluster, by the last part of the path
     self._cluster_handlers: dict[str, _ClusterHandler] = {
       "": self._Overview,
       **dict.fromkeys(layout.TABLES, self._Table),
@@ -295,7 +295,7 @@ class Server:
     return self.cut(is_meant)
 
   async def Answer(self, request: http1.Request) -> http1.Response:
-    """Answers a request, with an error if need be.
+    """Answers a request; an error becomes a response.
 
     """
     try:
@@ -311,10 +311,10 @@ class Server:
       return http1.Refused(500).response
 
   def _Failed(self, request: http1.Request, problem: str) -> http1.Response:
-    """Says which limit an answer exceeds, in the log, too.
+    """Says which limit an answer exceeds, and logs the failure.
 
-    The log has each path once for each configuration. An answer with parameters
-    is not logged: its client has chosen them.
+    Each path is logged once for each configuration. An answer with parameters
+    is not logged, as clients may choose any parameters.
 
     """
     if request.path == ("", "metrics") and self._per_instance:
@@ -372,9 +372,9 @@ class Server:
       body, objectpages.Object(found.state, kinds[0], word, layout.PLACEHOLDER))
 
   def _PageOrTarget(self, body: cache.Body, page: str) -> http1.Response:
-    """Makes the response of an answer that may be a path.
+    """Makes a response from an answer: a page, or a redirect if it is a path.
 
-    @param page: has the placeholder for the answer
+    @param page: the page, with the placeholder for the answer
 
     """
     if not compress.IsPacked(body.data):
@@ -542,7 +542,8 @@ class Server:
       if wanted not in names:
         raise http1.Refused(404)
       names = [wanted]
-    # Prometheus would drop the targets that an incomplete answer lacks
+    # Refuse the request if any configuration is missing: Prometheus would drop
+    # the targets that an incomplete answer lacks
     clusters = {name: self._Config(self._watchers[name]) for name in names}
     queue = self._Queue(query.get(discovery.FILTER, "").strip(), bool(query))
     try:
@@ -588,7 +589,8 @@ class Server:
     stream = None
     if request.method != "HEAD":
       stream = self._Events(watchers)
-      # The stream is counted from its first item on, until it is closed
+      # Take the first item: from then on the stream counts as open, until it is
+      # closed
       await stream.__anext__()
     return http1.Response(200, "text/event-stream", stream=stream)
 
