@@ -20,13 +20,13 @@ from ganeti.confd.command import exitcodes
 
 
 def Main() -> int:
-  """Runs confd-client, for the script of that name and for pip's.
+  """Runs confd-client, for tools/confd-client and for the script made by pip.
 
   @return: exit code
 
   """
   try:
-    # The import takes a while, and Ctrl-C may come in that time
+    # The import takes a while, and Ctrl-C may come during it
     from ganeti.confd.command import cli
   except KeyboardInterrupt:
     return exitcodes.INTERRUPTED

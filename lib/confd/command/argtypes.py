@@ -22,11 +22,11 @@ if TYPE_CHECKING:
   from typing import Callable, Sequence
 
 
-#: The tables of "list" and "list-fields", as they are typed; the singular may
-#: be typed, too
+#: The words for tables after "list" and "list-fields"; their singular forms are
+#: valid, too
 KINDS = tuple(kind + "s" for kind in protocol.KINDS)
 
-#: The numbers of "status --nagios" that have limits
+#: The quantities that "status --nagios" compares with limits
 LIMITS = ("silent", "behind", "key")
 
 #: The tables that can be exported, and the formats
@@ -34,7 +34,8 @@ EXPORTED = ("instances", "nodes")
 FORMATS = ("ansible", "dnsmasq", "hosts", "nftables", "prometheus-sd",
            "ssh-config")
 
-#: Units of sizes: h is the unit that fits each size; then MiB, GiB and TiB
+#: Units of sizes: "h" chooses a unit by the size; the others are MiB, GiB and
+#: TiB
 UNITS = ("h", "m", "g", "t")
 
 
@@ -70,10 +71,10 @@ def DidYouMean(word: str, known: Sequence[str]) -> str:
   @return: the end of a sentence; empty if no known word is similar
 
   """
-  # Only needed after a mistake
+  # The module is needed only after a typing mistake
   import difflib
   found = difflib.get_close_matches(word, known, 3)
-  # Of similar words, the one with letters swapped is the likeliest
+  # Prefer a word with the same letters in another order
   found.sort(key=lambda other: sorted(other) != sorted(word))
   return "; did you mean '%s'?" % found[0] if found else ""
 
@@ -144,7 +145,7 @@ def Separator(text: str) -> str:
 
 
 def SortField(text: str) -> str:
-  """Accepts a field, but not "-FIELD", which other programs have for reverse.
+  """Accepts a field; refuses "-FIELD", the reverse order in other programs.
 
   """
   if text.startswith("-"):

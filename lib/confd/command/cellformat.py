@@ -4,8 +4,9 @@
 
 """The text of one cell, in tables and in CSV.
 
-Facts: Ganeti's commands join some lists by commas, and which ones differs from
-command to command. They print all other lists and objects as Python does.
+Facts: each of Ganeti's commands joins some lists by commas, but different
+commands join different lists. All other lists and objects are printed in the
+syntax of Python.
 
 Rules for CSV, which is for programs:
   - A missing value is empty.
@@ -13,9 +14,9 @@ Rules for CSV, which is for programs:
   - The items of a list are joined by commas. A list that contains lists or
     objects is JSON, and so is an object.
   - A string is escaped as in tables, so that each row is one line.
-  - A string that begins with "=", "+", "-" or "@" gets an apostrophe before it,
-    or a spreadsheet would evaluate it as a formula (OWASP, "CSV Injection").
-    Numbers do not get one.
+  - An apostrophe is put before a string that begins with "=", "+", "-" or "@",
+    because a spreadsheet would otherwise evaluate the string as a formula
+    (OWASP, "CSV Injection"). No apostrophe is put before a number.
 
 """
 
@@ -34,10 +35,10 @@ from ganeti.confd.schema import columns
 #: Formats one value
 Writer = Callable[[Any], str]
 
-#: The characters that begin a spreadsheet's formula. The control characters
-#: that OWASP lists beside them are escaped anyway.
+#: The characters that begin a spreadsheet's formula. OWASP also lists control
+#: characters; all control characters are escaped anyway.
 _FORMULA = ("=", "+", "-", "@",
-            # Their fullwidth forms, which some spreadsheets treat alike
+            # Fullwidth forms, which some spreadsheets treat like the ASCII ones
             "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 #: Maps units to powers of 1024 MiB
@@ -73,9 +74,9 @@ def FormatUnit(size: float, unit: str) -> str:
 def Leniently(write: Writer, otherwise: Writer = str) -> Writer:
   """Returns a function that formats a value of any type.
 
-  The daemon also serves a configuration with values of wrong types.
+  The daemon also serves configurations that have values of wrong types.
 
-  @param otherwise: formats the values that C{write} raises for
+  @param otherwise: formats a value for which C{write} raises an exception
 
   """
   def _Write(value: Any) -> str:
@@ -95,7 +96,7 @@ def _FormatBool(value: Any) -> str:
 
 
 def _FormatFloat(value: float) -> str:
-  """Formats a number as Ganeti does: its daemon sends 1.0 as 1.
+  """Formats a number as Ganeti's daemon does, which sends 1.0 as 1.
 
   """
   return str(int(value) if value == int(value) else value)

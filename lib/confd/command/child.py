@@ -9,9 +9,9 @@ command lives. The command need not read all of it, and a background process
 that the command has started may keep the pipe open for ever.
 
 Rule 2: a signal that ends this program ends the command first. Further signals
-are ignored. A signal that comes while the command is being started is delayed:
-this program would end without knowing the command's process, and could not end
-it.
+are ignored. A signal that comes while the command is being started is delayed
+until the process ID of the command is known, since this program could not end
+the command without it.
 
 """
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 #: Seconds from SIGTERM to SIGKILL for a command
 _PATIENCE = 2.0
 
-#: Milliseconds between two checks whether a command that does not read its
-#: standard input still lives
+#: Milliseconds between two checks that the command is still running, while the
+#: command does not read its standard input
 _CHECK_INTERVAL = 100
 
 #: The signals that end this program
@@ -112,7 +112,7 @@ def EndingWithSignals() -> Iterator[None]:
         before[number] = signal.signal(number, _SIGNALS.Handle)
     yield
   except _Ended as err:
-    # The parent process sees the status of a program that a signal has ended
+    # End by the same signal, so that the exit status shows it to the parent
     signal.signal(err.number, signal.SIG_DFL)
     os.kill(os.getpid(), err.number)
   finally:
@@ -141,7 +141,7 @@ def _Feed(child: subprocess.Popen[bytes], text: str) -> None:
 
 
 def _End(child: subprocess.Popen[bytes]) -> None:
-  """Ends a command, by SIGKILL if it does not end by SIGTERM.
+  """Ends a command by SIGTERM, or by SIGKILL if SIGTERM does not end it.
 
   """
   import subprocess
@@ -181,7 +181,7 @@ def Run(words: list[str], variables: dict[str, str],
 
 
 def HowItEnded(code: int) -> str:
-  """Returns the end of a sentence about a command.
+  """Returns the end of a sentence that says how a command ended.
 
   @param code: the return value of L{Run}
 

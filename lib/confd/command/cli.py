@@ -7,8 +7,8 @@
 Rule 1: the user reads a sentence about any error, and never a traceback. With
 --json the sentence is C{{"error": TEXT}} on standard output.
 
-Rule 2: options override the settings (C{clientlib.settings}). If there is no
-settings file, that module is not even imported.
+Rule 2: options override the settings. The module C{clientlib.settings} is
+imported only if there is a settings file.
 
 Rule 3: only the modules that the command needs are imported, since scripts run
 many short commands.
@@ -135,7 +135,7 @@ def _IsAnswered(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
     except clientlib.NoAnswer:
       return False
     except clientlib.ErrorAnswer:
-      # An error is an answer, too
+      # An error answer, too, shows that the key is right
       pass
   return True
 
@@ -145,7 +145,7 @@ def _FindKey(opts: argparse.Namespace, cluster: Optional[settings.Cluster]
   """Returns the key that the user means with --hmac.
 
   Keys end in a newline, but "$(cat hmac.key)" removes the newline. So a key
-  without one is tried both ways.
+  without a newline is tried first as it is, and then with a newline.
 
   @return: None if --hmac is not given
 
@@ -161,7 +161,7 @@ def _FindKey(opts: argparse.Namespace, cluster: Optional[settings.Cluster]
              " newline at its end")
   if _IsAnswered(opts, cluster, key + b"\n"):
     return key + b"\n"
-  # The command reports that no daemon answers
+  # No daemon answers: the command will report that
   return key
 
 
@@ -245,7 +245,7 @@ def _OpenStreams() -> None:
 def _Abandon(stream: TextIO) -> None:
   """Redirects a stream to /dev/null after a write to it has failed.
 
-  Otherwise Python would try to write the rest again at its end.
+  Otherwise Python would try to write the rest of the text when it exits.
 
   """
   # A caller of Main may have replaced the stream by an object without a file
@@ -266,7 +266,7 @@ def _ErrorFormat(argv: Sequence[str], opts: Optional[argparse.Namespace]
     is_json = (getattr(opts, "json", False) or
                getattr(opts, "json_lines", False))
   else:
-    # In a command line with mistakes the option may be incomplete
+    # The command line was not parsed: look for the option and its abbreviations
     is_nagios = any(len(arg) > len("--n") and
                     "--nagios".startswith(arg.partition("=")[0])
                     for arg in argv)
@@ -361,7 +361,7 @@ def _Main(argv: Sequence[str]) -> int:
     sys.stdout.flush()
     return result
   except KeyboardInterrupt:
-    # A flush could block, if nobody reads from a full pipe
+    # No flush, which could block on a full pipe that no process reads
     _Abandon(sys.stdout)
     return exitcodes.INTERRUPTED
   except BrokenPipeError:

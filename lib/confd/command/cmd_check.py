@@ -131,7 +131,8 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   _Ignored(opts)
-  # A large cluster's rows are very many objects, and none is in a cycle
+  # Garbage collection would only cost time: a large cluster's rows are very
+  # many objects, and none of them is in a reference cycle
   gc.disable()
   with output.Progress(client):
     found = _Ask(client, opts)

@@ -37,7 +37,7 @@ class _Summary(NamedTuple):
 
 
 def _Ask(client: clientlib.Client) -> _Summary:
-  """Asks for the serial, and for the rest as far as the key permits that.
+  """Asks for the serial, and for those other values that the key permits.
 
   """
   def _May(right: str) -> bool:
@@ -46,7 +46,7 @@ def _Ask(client: clientlib.Client) -> _Summary:
   reply = client.Serial()
   master = client.MasterNode().answer if _May("master") else None
   nodes = len(client.NodeIps().answer) if _May("node-ips") else None
-  # Ganeti's own daemon, whose reply to a ping has no serial, has no tables
+  # Ganeti's own daemon has no tables; its reply to a ping has no serial
   is_ours = client.reader is not None or client.Ping().serial != 0
   instances = (len(client.Instances().answer)
                if is_ours and _May("list/instances") else None)
@@ -57,7 +57,7 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
                     opts: argparse.Namespace) -> int:
   """Lists the clusters, and tells which of them answer.
 
-  @param factories: those of all clusters
+  @param factories: the client factories of all clusters
 
   """
   answers = multicluster.AskAll(factories, _Ask)

@@ -27,7 +27,7 @@ from ganeti.confd.views import evacuation
 _HEADERS = ["Instance", "Disks", "Memory", "Targets", "Command", "Problem"]
 _MEMORY = 2
 
-#: A table does not list all names if there are more
+#: A cell of a table lists all names of up to this many
 _MANY = 3
 
 _FAILURE_HEADERS = ["Node", "Instances", "Nowhere", "Memory", "Targets",
@@ -56,8 +56,8 @@ def _Cells(step: evacuation.Step, separator: Optional[str]
            ) -> list[Optional[str]]:
   """Formats the cells of a row.
 
-  A command is left out if a character of it would be escaped in the table, as
-  it would be a different command then, perhaps with other quotes.
+  A command is left out if the table would escape one of its characters, since
+  the escaped text would be a different command, perhaps with other quotes.
 
   """
   command = evacuation.Command(step)
@@ -124,7 +124,7 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   reply = client.Tables(evacuation.FIELDS)
   tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
   plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
-  # There is no plan if the node was removed since the first answer
+  # There is no plan if the node was removed between the two answers
   steps = plan.steps if plan is not None else []
   remarks = []
   if not (steps or opts.json or opts.separator):

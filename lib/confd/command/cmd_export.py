@@ -4,8 +4,8 @@
 
 """confd-client's command "export": files for other programs.
 
-Rule 1: a file is only replaced after a complete answer, and only if it differs
-in more than the serial in its first line.
+Rule 1: a file is replaced only after a complete answer, and only if the new
+contents differ from the old ones in more than the serial in the first line.
 
 Rule 2: "watch export" repeats everything that fails, including the command of
 --then.
@@ -39,7 +39,7 @@ _SERIAL_VARIABLE = "CONFD_SERIAL"
 
 _SERIAL_RE = re.compile(b", serials? [0-9, ]+$")
 
-#: How many values left out are reported
+#: Upper limit for the number of left-out values that are reported one by one
 _MAX_SAID = 20
 
 #: Seconds until "watch export" repeats an export that failed
@@ -53,12 +53,12 @@ def _ClusterName(client: clientlib.Client, say: hostlist.Say) -> Optional[str]:
   path = "/cluster/cluster_name"
   if (client.reader is not None and
       not client.reader.May(constants.CONFD_REQ_CONFIG_QUERY, path)):
-    # The maker of the key knows that it does not permit the name
+    # No message: the key was made without the right to ask for the name
     return None
   try:
     stored = client.Config(path).answer
   except clientlib.ErrorAnswer as err:
-    # The file is useful without the name, too
+    # The file is useful even without the cluster's name
     say("the cluster's name is left out: %s" % err)
     return None
   name = sanitize.HostName(stored)
@@ -167,7 +167,7 @@ def _Module(opts: argparse.Namespace) -> ModuleType:
 
 def _WithOptions(contents: hostlist.Contents, opts: argparse.Namespace
                  ) -> hostlist.Contents:
-  """Adds the values of options that single formats have.
+  """Adds the values of the options that belong to one format only.
 
   """
   if opts.target_port is not None:
@@ -221,7 +221,7 @@ class _Part(NamedTuple):
   """The hosts of one of several clusters.
 
   """
-  #: None if the key does not permit it
+  #: The cluster's name; None if the key does not permit asking for it
   name: Optional[str]
   hosts: list[hostlist.Host]
   serial: int
@@ -232,8 +232,8 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
                     opts: argparse.Namespace) -> int:
   """Exports the instances or nodes of several clusters to one file.
 
-  Rule: nothing is written if a cluster does not answer, or the file would lose
-  the hosts of that cluster.
+  Rule: nothing is written if a cluster does not answer, because the file would
+  lose the hosts of that cluster.
 
   """
   module = _Module(opts)
@@ -290,7 +290,7 @@ def Watch(client: clientlib.Client, opts: argparse.Namespace) -> NoReturn:
 
   last_error = ""
   while True:
-    # After a failure following starts again, with the newest table
+    # After a failure, start to follow again, beginning with the newest table
     for change in watched.Follow(_Start):
       try:
         if exporter.Export(change.reply) != exitcodes.SUCCESS:

@@ -64,7 +64,8 @@ _ASKS_NODES = {
   columns.INSTANCE: "gnt-instance list",
   columns.NODE: "gnt-node list",
   }
-#: Ganeti's fields that are not in the configuration, but on the nodes, by table
+#: Ganeti's fields whose values only the nodes know, not the configuration; by
+#: table
 _ON_NODES_ONLY = {
   columns.INSTANCE: frozenset(["console", "oper_ram", "oper_state",
                                "oper_vcpus", "status"]),

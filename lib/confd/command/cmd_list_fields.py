@@ -41,7 +41,7 @@ def _Expand(words: list[str], known: list[str]) -> list[str]:
   for word in words:
     found = []
     if filters.IsGlob(word):
-      # Only needed for patterns
+      # The module is needed only for patterns
       import fnmatch # pylint: disable=C0415
       found = fnmatch.filter(known, word)
     result.extend(found or [word])

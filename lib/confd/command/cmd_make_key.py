@@ -48,7 +48,7 @@ def _After(day: datetime.date, count: int, unit: str) -> datetime.date:
     raise ValueError(str(err)) from None
   months = day.month - 1 + count * (12 if unit == "y" else 1)
   (year, month) = (day.year + months // 12, months % 12 + 1)
-  # The last day of a shorter month, such as February
+  # If the month has fewer days, as February, take its last day
   return day.replace(year, month, min(day.day,
                                       calendar.monthrange(year, month)[1]))
 
@@ -57,7 +57,7 @@ def ParseUntil(text: str, today: datetime.date) -> Optional[datetime.date]:
   """Parses the value of the option --until.
 
   @return: the last day; None for "never"
-  @raise ValueError: the text is no day and no period, or the day is over
+  @raise ValueError: the text is neither a day nor a period, or the day is past
 
   """
   if text == readerkey.NEVER:
@@ -109,7 +109,7 @@ def _Write(path: str, text: str) -> None:
       with open(number, "w", encoding="ascii") as stream:
         stream.write(text)
     except OSError:
-      # A part of a key must not be left behind
+      # Remove the file, which may hold only a part of the key
       os.unlink(path)
       raise
   except OSError as err:

@@ -88,7 +88,7 @@ def _FormatMemory(size: Any) -> str:
 
 
 def _Bar(value: int, most: int) -> str:
-  """Draws a bar. For any value above 0 it has at least one full character.
+  """Draws a bar, with at least one full character for any value above 0.
 
   """
   length = 0

@@ -241,7 +241,7 @@ def _Items(question: Question, answer: Any, opts: argparse.Namespace
 
   """
   if opts.question == "config" and isinstance(answer, (dict, list)):
-    # The rows of the table are lines of JSON, which make no good items
+    # The table has a row for each line of JSON: make an item of each value
     return {key: Item(["Key", "Value"],
                       [key, output.FormatJson(value, indent=None)], value)
             for (key, value) in changes.ByNaturalKeys(answer).items()}
@@ -289,8 +289,8 @@ def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
   """Tells whether no NIC is on a link, after an empty answer about the link.
 
   C{instance-ips} has an empty answer for an unknown link, and also for a link
-  whose NICs have no IPs. The list of instances tells the two apart, but the
-  packaged daemon, whose reply to a ping has no serial, does not have that list.
+  whose NICs have no IPs. The list of instances tells the two apart. The
+  packaged daemon cannot list instances; its reply to a ping has no serial.
 
   """
   try:

@@ -58,12 +58,12 @@ def Prometheus(clusters: Mapping[str, tuple[_Answers, Iterable[str]]],
 
   @param clusters: by cluster, the answers, and the addresses of the candidates
     that did not answer
-  @param names: the names of the labels: the candidate's alone, or the cluster's
-    before it
+  @param names: the names of the labels: one for the candidate, with one for the
+    cluster before it if there are several clusters
   @raise errors.ConfdClientError: prometheus_client is not installed
 
   """
-  # The module is optional, and nothing else needs it
+  # The module is optional, and only this function needs it
   try:
     import prometheus_client
     from prometheus_client import core

@@ -8,11 +8,12 @@ C{clientlib.clusterstatus} asks the candidates; this module summarizes and
 prints the result.
 
 With --nagios the state is a warning, or critical, if a number is beyond its
-limit. There are three numbers: that of silent candidates, which have not
-answered with a serial; the number of changes by which the last candidate is
-behind, after the library has given it a second to catch up; and the number of
-days until a reader's key ends. Nagios repeats the command, and decides how long
-such a state may last.
+limit. There are three such numbers:
+  - the silent candidates, which have not answered with a serial;
+  - the changes by which the most outdated candidate is behind, after the
+    library has given the candidates a second to catch up;
+  - the days until a reader's key ends.
+Nagios repeats the command, and decides how long such a state may last.
 
 """
 
@@ -42,7 +43,7 @@ _HEADERS = ["Address", "Node", "Role", "Daemon", "Answers", "RTT", "Serial",
             "Behind", "Version", "Problem"]
 _NUMERIC = (5, 6, 7)
 
-#: The column after L{_HEADERS} if configurations differ that should not
+#: The additional column if configurations with the same serial differ
 _DIGEST = "Configuration"
 
 #: How many characters of a digest are shown
@@ -60,7 +61,7 @@ class Limits(NamedTuple):
 #: The default limits
 _LIMITS = Limits({"silent": 0, "behind": 0, "key": 30}, {})
 
-#: Colour a key's end from this number of days on
+#: The end of a key is coloured if fewer days than this are left
 _SOON = _LIMITS.warning["key"]
 
 
@@ -103,9 +104,10 @@ def State(rows: _Rows, limits: Limits = _LIMITS,
 
   @param key: None if the key does not end
   @return: L{plugin.CRITICAL} if no candidate answers, if configurations with
-    the same serial differ, if one could not be loaded, or if a number is beyond
-    its critical limit; else L{plugin.WARNING} if one is beyond its warning
-    limit, or if a configuration has another version; else L{plugin.OK}
+    the same serial differ, if a configuration could not be loaded, or if a
+    number is beyond its critical limit; else L{plugin.WARNING} if a number is
+    beyond its warning limit, or if a configuration has another version; else
+    L{plugin.OK}
 
   """
   if (all(row.serial is None for row in rows) or
@@ -174,7 +176,7 @@ def _Daemon(row: clusterstatus.CandidateStatus) -> Optional[str]:
 
 
 def _Table(rows: _Rows) -> table.Table:
-  """Makes the table; with digests if two should be equal and are not.
+  """Makes the table, with digests if configurations of one serial differ.
 
   """
   headers = list(_HEADERS)
@@ -224,7 +226,7 @@ def _Document(status: clusterstatus.ClusterStatus, key: Optional[KeyEnd]
 def _Only(answer: clusterstatus.ClusterStatus) -> clusterstatus.ClusterStatus:
   """Leaves out the candidates that --address does not name.
 
-  The library asks them too, to learn the highest serial.
+  The library asks those candidates as well, to learn the highest serial.
 
   """
   rows = [row for row in answer.candidates if row.given]

@@ -10,8 +10,9 @@ ignores a serial that goes back. While no candidate answers, changes are only
 noticed later.
 
 With C{--exec} a command is run at each change. While the command runs, this
-program does nothing else; all changes in the meantime run the command once
-more. When this program is ended, it ends the command first (L{child}).
+program does nothing else. For all changes in the meantime together, the command
+runs once more. When this program is ended, it ends the command first
+(L{child}).
 
 """
 
@@ -58,7 +59,7 @@ def _FormatKey(key: Any) -> str:
 
 
 def _Line(key: Any, old: watched.Row, new: watched.Row) -> Optional[str]:
-  """Formats the difference between two rows; None if they print alike.
+  """Formats the difference between two rows; None if their texts are equal.
 
   """
   pairs = [[table.Format(None, [[cell]])[0] for cell in pair]
@@ -159,12 +160,12 @@ def _RunCommand(words: list[str], change: clientlib.Change,
     _OLD_SERIAL_VARIABLE: str("" if _IsStart(change) else change.old_serial),
     }
   if cluster is not None:
-    # A confd-client that the command runs asks this cluster
+    # If the command runs confd-client, let it ask the same cluster
     variables[_CLUSTER_VARIABLE] = cluster
   try:
     code = child.Run(words, variables, None if event is None else event + "\n")
   except OSError as err:
-    # The program may be installed again at the next change
+    # Go on: the program may be installed again before the next change
     output.Say("Cannot run '%s': %s" % (words[0], err.strerror))
     return
   if code != 0:
@@ -194,7 +195,7 @@ def _Handle(change: clientlib.Change, subject: Optional[watched.Watched],
     _Print(change, subject, opts, cluster)
   else:
     _PrintSerials(change, cluster)
-  # The reader of a pipe gets each change at once
+  # Show each change at once, even if standard output is a pipe
   sys.stdout.flush()
 
 
@@ -232,7 +233,7 @@ def _Follow(client: clientlib.Client, subject: Optional[watched.Watched],
 def _HandleSafely(change: clientlib.Change, subject: Optional[watched.Watched],
                   opts: argparse.Namespace, cluster: Optional[str] = None
                   ) -> None:
-  """Handles a change; no value of a configuration ends the watch.
+  """Handles a change; a value that causes an error does not end the watch.
 
   """
   try:

@@ -50,7 +50,7 @@ class _Lookups:
 
   def Named(self, what: clientlib.TableName, fields: list[str], name: str
             ) -> list[dict[str, Any]]:
-    """Asks for the object that has a name.
+    """Asks for the object with a given name.
 
     @return: one row, or none
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 PROGRAM = "confd-client"
 
-#: The command whose arguments are another command, or a program's command line
+#: The command that takes another command, or the command line of a program
 WATCH = "watch"
 
-#: Shows the help of a command, or of the program, as "--help" does
+#: The command that shows the help of a command, or of all, as "--help" does
 HELP = "help"
 
 #: The command whose argument an option may replace
@@ -40,8 +40,7 @@ EXEC_FLAG = "--exec"
 #: The command that is a Nagios plugin even without --nagios
 CHECK = "check"
 
-#: The command whose options C{parse} checks, as some of them are valid with one
-#: format only
+#: The command that has options for one format only, which C{parse} checks
 EXPORT = "export"
 
 #: The value of --cluster that means all clusters of the settings
@@ -107,7 +106,7 @@ class Command(NamedTuple):
   #: A line for --help
   text: str
   arguments: tuple[Argument, ...] = ()
-  #: The options that not all commands have
+  #: The options that only some commands have
   options: tuple[Option, ...] = ()
   #: The default of --coverage, as for C{client.Client}; None if the command
   #: asks all candidates in any case
@@ -321,7 +320,7 @@ _UNTIL = Option(
    "help": "the key's last day, such as 2027-12-31; or how long it is valid,"
            " such as 30d, 6m or 1y; or never"})
 
-#: The options that select whom to ask
+#: The options that select the cluster, the candidates and the key
 TARGET = (_CLUSTER, _ADDRESS, _PORT, _HMAC, _HMAC_FILE)
 
 #: The options of commands that print a table
@@ -442,8 +441,8 @@ def Find(name: Optional[str]) -> Command:
 def AllOptions() -> dict[str, Option]:
   """Returns the options of all commands, by each of their forms.
 
-  If two commands have different options of the same form, it is the first
-  command's.
+  If two commands have different options of the same form, the option of the
+  first command is returned.
 
   """
   result: dict[str, Option] = {}

@@ -35,7 +35,8 @@ ClientFactories = Mapping[str, Callable[[], clientlib.Client]]
 #: Yields functions to run, for a client and the name of its cluster
 Steps = Callable[[clientlib.Client, str], Iterator[Callable[[], None]]]
 
-#: A cluster's name, and its next function or the error that has ended it
+#: A queue of pairs: a cluster's name, and the cluster's next function or the
+#: error after which there are no more functions
 if TYPE_CHECKING:
   _StepQueue = queue.Queue[
     tuple[str, Union[Callable[[], None], BaseException]]]
@@ -66,7 +67,7 @@ class _Thread(threading.Thread, Generic[_Value]):
 
 
 def _IsUnknown(err: Failure) -> bool:
-  """Tells whether a cluster does not have what the user has named.
+  """Tells whether a cluster lacks the object that the user has named.
 
   """
   if isinstance(err, clientlib.ErrorAnswer):
@@ -98,7 +99,7 @@ class Results(Generic[_Value]):
     return exitcodes.FAILURE if self.failures else exitcodes.SUCCESS
 
   def DropUnknown(self) -> None:
-    """Drops the clusters that lack what another cluster has.
+    """Ignores that clusters lack the named object if another cluster has it.
 
     A name that the user asks for is rarely in all clusters.
 
@@ -172,14 +173,14 @@ class _StepsThread(threading.Thread):
 def RunSteps(factories: ClientFactories, steps: Steps) -> int:
   """Runs, in this thread, the functions that several clusters yield.
 
-  A cluster is asked for its next function when this thread has taken the one
-  before, so a slow function delays the clusters, and none is lost.
+  While a function runs, the clusters wait with their next functions. So a slow
+  function delays the clusters, and no function is lost.
 
   @param steps: yields functions, for a client and the name of its cluster
   @return: exit code, when no cluster yields anything more
 
   """
-  # A thread has at most one function in the queue, and waits with the next
+  # The queue holds one item, so that each thread waits until its item is taken
   found: _StepQueue = queue.Queue(1)
   results: Results[None] = Results()
   for (name, make) in factories.items():
@@ -224,7 +225,7 @@ def _PrintTables(results: Mapping[str, resultlib.Result],
       output.WriteLine("%s:" % name)
       printer.PrintTable(table)
   elif found:
-    # A column may be in the tables of some clusters only
+    # Take the headers of the widest table: some tables may lack a column
     widest = max(found.values(), key=lambda table: len(table.headers or ()))
     headers = widest.headers
     printer.PrintTable(tablelib.Table(

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Mapping, Optional, TextIO
 
 
-#: Seconds until the progress of an answer in parts is shown, and between two
-#: updates of it
+#: Seconds until the progress of an answer in several parts is shown, and
+#: seconds between two updates of the progress
 _PROGRESS_AFTER = 2.0
 _PROGRESS_INTERVAL = 0.2
 
@@ -58,8 +58,8 @@ class _Document:
 def WriteError(line: str) -> None:
   """Writes a line to standard error.
 
-  If the write fails, the exit code still tells of the error, and a watch goes
-  on.
+  A failure of the write is ignored: the exit code still reports the error, and
+  a watch goes on.
 
   """
   with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ def Say(text: str) -> None:
 def SayLines(text: str) -> None:
   """Prints a message of several lines.
 
-  @param text: a sentence, and lines that show an example, or where a mistake is
+  @param text: a sentence, and lines with an example or the place of a mistake
 
   """
   (sentence, *others) = text.split("\n")
@@ -100,7 +100,7 @@ def Describe(err: Exception) -> str:
     return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
   if isinstance(err, errors.GenericError):
     return str(err)
-  # A report of the fault needs the exception and its place, but no traceback
+  # Whoever reports the fault needs the exception and the line that raised it
   place = err.__traceback__
   while place is not None and place.tb_next is not None:
     place = place.tb_next
@@ -114,8 +114,8 @@ def Describe(err: Exception) -> str:
 def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   """Formats a value as JSON.
 
-  JSON has no infinity and no NaN: they become null, as in the daemon's answers.
-  That is why this is simplejson, and not Python's own json.
+  Infinity and NaN, which JSON does not have, become null as in the daemon's
+  answers. Python's own json has no option for that, but simplejson has one.
 
   """
   # Most commands do not need the module
@@ -160,7 +160,7 @@ def PrintDocument(value: Any, indent: Optional[int] = 2) -> bool:
   if _Document.is_printed:
     return False
   text = FormatJson(value, indent)
-  # Set before the write, as a write that fails may have printed a part
+  # Set before the write, which may print a part of the text and then fail
   _Document.is_printed = True
   print(text, flush=True)
   return True

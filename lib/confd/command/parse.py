@@ -74,7 +74,7 @@ class _Words(NamedTuple):
 
 def _TakeOption(word: str, rest: list[str],
                 known: dict[str, commandline.Option]) -> str:
-  """Joins an option and its value to one word: a value may begin with a dash.
+  """Joins an option and its value, which may begin with a dash, to one word.
 
   @param rest: the words after the option; a value is removed from them
   @param known: the options of all commands by their forms
@@ -85,7 +85,7 @@ def _TakeOption(word: str, rest: list[str],
     (flag, equals, text) = word.partition("=")
     value = text if equals else None
   elif len(word) > 2:
-    # -p1814
+    # A short option and its value in one word, such as -p1814
     (flag, value) = (word[:2], word[2:])
   option = known.get(flag)
   if option is None or not option.takes_value:
@@ -113,7 +113,7 @@ def _Split(argv: Sequence[str]) -> _Words:
         word == "--" or
         not (word.startswith("-") or word in commandline.WATCHED)):
       if word == "--" and rest:
-        # The next word is a program, as after --exec
+        # After a "--" the next word is a program, as after --exec
         options.append(commandline.EXEC_FLAG + "=")
       to_run.extend(rest if word == "--" else [word] + rest)
       break
@@ -164,7 +164,7 @@ def _Epilog(name: Optional[str]) -> Optional[str]:
   if name.endswith(commandline.EXPORT):
     return _Fill("Formats", argtypes.FORMATS)
   if name == commandline.CHECK:
-    # Imported here: the checks take a while to load
+    # Only this help needs the module, which takes a while to import
     from ganeti.confd.views import checks
     return _Fill("Checks", list(checks.CHECKS))
   if name == commandline.WATCH:
@@ -226,7 +226,7 @@ def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
 
 def _CheckOptions(parser: argparse.ArgumentParser,
                   opts: argparse.Namespace) -> None:
-  """Refuses options that have no effect together with others.
+  """Refuses options that have no effect beside other given options.
 
   """
   formats = [i for i in _FORMATS if getattr(opts, i, False)]
@@ -252,7 +252,7 @@ def _CheckOptions(parser: argparse.ArgumentParser,
 
 def _CheckArguments(parser: argparse.ArgumentParser, opts: argparse.Namespace
                     ) -> None:
-  """Refuses an argument beside an option in its place, or neither of the two.
+  """Checks the arguments that an option can replace.
 
   """
   if opts.command == commandline.EVACUATE:
@@ -307,7 +307,9 @@ def _CheckExport(parser: argparse.ArgumentParser, opts: argparse.Namespace
 
 
 def IsMultiCluster(opts: argparse.Namespace) -> bool:
-  """Tells whether the output is that of several clusters, even if it has one.
+  """Tells whether the output has the form for several clusters.
+
+  With "--cluster all" the output has that form even if there is one cluster.
 
   """
   names = getattr(opts, "clusters", None)
@@ -363,7 +365,7 @@ def _HelpOrRefuse(words: Sequence[str], options: Sequence[str]) -> NoReturn:
       _PrintHelp(name)
   parser = MakeParser(None)
   for text in options:
-    # The value of a mistyped option looks like a command
+    # After a mistyped option, the supposed command may be the option's value
     flag = text.partition("=")[0]
     if flag not in commandline.AllOptions():
       _RefuseOption(parser, flag)
@@ -416,7 +418,8 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.epilog = _Epilog(name)
   known = {flag for option in command.Options() for flag in option.flags}
   for text in options:
-    # argparse takes an unknown option for an argument if its value has a blank
+    # argparse would take an option that it does not know for an argument if the
+    # option's value has a blank
     flag = text.partition("=")[0]
     if flag not in known:
       _RefuseOption(parser, flag)
@@ -427,7 +430,7 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
       parser.error("too many arguments: '%s'" % word)
   arguments = [i.name for i in command.arguments]
   for (option, value) in vars(opts).items():
-    # Before Python 3.13 argparse removes a "--" even if it is an option's value
+    # Before Python 3.13, argparse removes a "--" that is the value of an option
     if value == [] and option not in arguments:
       setattr(opts, option, "--")
   opts.command = words[0] if words else None

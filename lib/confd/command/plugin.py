@@ -31,7 +31,7 @@ CODES = {
   UNKNOWN: 3,
   }
 
-#: The states from the worst one on
+#: The states, in order from the worst to the best
 _WORST_FIRST = (CRITICAL, UNKNOWN, WARNING, OK)
 
 
@@ -69,7 +69,7 @@ def Escape(text: str) -> str:
 
 
 def Join(reports: Mapping[str, Report]) -> Report:
-  """Joins the reports on several clusters; the worst state counts.
+  """Joins the reports on several clusters; the result has the worst state.
 
   @param reports: by cluster
 

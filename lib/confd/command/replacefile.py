@@ -6,14 +6,15 @@
 
 The new contents are written to a temporary file in the same directory and
 flushed to the disk; then the temporary file is renamed. If anything fails
-before, the old file stays as it is. If the program is killed before, the
-temporary file stays as well.
+before the renaming, the old file stays as it is. If the program is killed
+before the renaming, the temporary file stays as well.
 
 Facts:
   - The temporary file's name begins with a dot. Programs that read all files of
     a directory ignore such names (dnsmasq, systemd), or require a suffix that
     this name does not have.
-  - A change of the owner clears set-user-ID bits, so the mode is set after it.
+  - A change of the owner clears set-user-ID bits. So the owner is set before
+    the mode.
 
 """
 
@@ -92,7 +93,8 @@ def _Write(path: str, data: bytes, old: Optional[os.stat_result]) -> None:
     with contextlib.suppress(OSError):
       os.unlink(temporary)
     raise
-  # Some file systems cannot flush a directory, and the file is replaced anyway
+  # Ignore errors: some file systems cannot flush a directory, and the file has
+  # been replaced already
   with contextlib.suppress(OSError):
     fd = os.open(directory, os.O_RDONLY)
     try:

@@ -4,8 +4,8 @@
 
 """The questions that each command asks, and so the rights that it needs.
 
-Rule: L{_NEEDED} is the only place with this knowledge. A command works without
-the answers to all other questions.
+Rule: L{_NEEDED} is the only place with this knowledge. A command also works if
+the key permits no other question.
 
 """
 
@@ -153,7 +153,7 @@ def Expand(words: list[str]) -> list[str]:
 def Check(label: readerkey.Label, opts: argparse.Namespace) -> None:
   """Refuses a command that a key does not permit.
 
-  The daemons refuse it, too, but this error names the missing rights.
+  The daemons would refuse the requests, too, but not name the missing rights.
 
   @raise NotPermitted: the key lacks a right, or its last day is over
 

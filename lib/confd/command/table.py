@@ -8,8 +8,8 @@ Columns are aligned, numbers to the right, with one blank between columns. With
 a separator nothing is aligned.
 
 Rule: each row is one line, and the separator appears only between columns,
-whatever characters the values have. Ganeti's commands print values without
-escaping them, and do not promise that.
+whatever characters the values have. (Ganeti's commands, which print values
+without escapes, do not keep this rule.)
 
 """
 
@@ -61,10 +61,10 @@ def _Text(value: Any) -> str:
 
 
 def _Place(text: str, separator: str) -> int:
-  """Returns where the first separator begins in a cell's text.
+  """Returns the index of the first separator that begins in a cell's text.
 
-  A separator follows the cell. So the end of the text and the beginning of that
-  separator may form a separator, too.
+  A separator follows the cell. So the end of the text and the beginning of the
+  following separator may together form a separator, too.
 
   @return: the length of the text if no separator begins in the text
 

@@ -9,23 +9,25 @@ Ganeti's own environment variables. If a hook fails, verify shows its output and
 fails, too.
 
 Rule 1: each master candidate checks its own daemon. The daemon has to answer
-with the node's key, and to follow the node's file. A daemon follows the file if
-its contents have the same digest as the file at some time during the check, or
-if it started to load them after the check had begun. Times of modification are
-not compared, as different contents may have the same. Ganeti's own daemon does
-not tell the digest, as it has no STATS.
+with the node's key, and to follow the node's configuration file. A daemon
+follows the file if the digest of the loaded configuration is one that the file
+had during the check, or if the daemon began to load that configuration after
+the check had begun. Modification times are not compared, as different contents
+may have the same time. Ganeti's own daemon reports no digest, as it does not
+know STATS requests; only its answer is checked.
 
-Rule 2: only the master checks the other candidates, or all nodes would report
-the same fault. Each candidate has to answer the master, with the master's
-serial.
+Rule 2: only the master checks the other candidates, because otherwise all nodes
+would report the same fault. Each candidate has to answer the master, with the
+master's serial.
 
 Rule 3: a fault is reported only after a second check. The configuration may
 change many times a second, and loading it takes a while. So a difference counts
-only if it persists for some time, and if neither side has anything that the
-other side had in an earlier check. A candidate that is silent or answers with
-an error is asked a second time.
+only if it persists for some time, and if neither side has reached a state that
+the other side had in an earlier check. A candidate that is silent or answers
+with an error is asked a second time.
 
-Other nodes have no configuration, so the hook checks nothing on them.
+A node that is no master candidate has no configuration, so the hook checks
+nothing on it.
 
 """
 
@@ -69,7 +71,8 @@ _TIMEOUT = 3.0
 def _IsOwnAddress(address: str) -> bool:
   """Tells whether an address is one of this machine's.
 
-  A socket that is connected to an own address also has that address as source.
+  A socket connected to one of this machine's addresses has that address as its
+  source address, too.
 
   """
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -144,7 +147,7 @@ class Checker:
 
   def _Silence(self, address: str, reason: Optional[str], meaning: str,
                whom: str = "") -> str:
-    """Returns the fault that a candidate does not answer.
+    """Formats the fault that a candidate does not answer.
 
     @param reason: the error of the network, or None
     @param meaning: the explanation if there is no such error
@@ -190,7 +193,7 @@ class Checker:
       "it has another key than %s, or no configuration" %
       localnode.HmacKeyFile())
     if reply is None or reply.serial == 0:
-      # Only Ganeti's own daemon's reply to a ping has no serial
+      # A reply without a serial comes from Ganeti's own daemon: see rule 1
       return faults
     return self._CheckOwnContents(config_file)
 
@@ -332,7 +335,8 @@ def Main() -> int:
   except errors.GenericError as err:
     faults = ["%s: %s" % (socket.gethostname(), err)]
   for fault in faults:
-    # Ganeti joins lines, and escapes characters beyond ASCII
+    # One line of ASCII for each fault: Ganeti would join the lines of a fault,
+    # and escape all other characters
     text = printable.Printable(" ".join(fault.split()))
     print(text.encode("ascii", "backslashreplace").decode("ascii"))
   return constants.EXIT_FAILURE if faults else constants.EXIT_SUCCESS

@@ -5,7 +5,8 @@
 """Questions that "watch" follows, and following them from the start on.
 
 The modules of the commands that can be watched make L{Watched}s. This module
-does not import them, so that only the one watched is loaded.
+does not import the modules of commands, so that only the module of the watched
+command is loaded.
 
 """
 
