@@ -4,16 +4,16 @@
 
 """Exports: the inventory's tables as files for other programs.
 
-This room has only pure functions: rows in, text out. C{hostlist} turns rows
-into L{hostlist.Host}s, C{hostgroups} puts hosts into groups, C{sanitize} has
-the rules for values, and each format has a module of its own.
+This subpackage has only pure functions, which convert rows to text. C{hostlist}
+turns rows into L{hostlist.Host}s, C{hostgroups} puts hosts into groups,
+C{sanitize} has the rules for values, and each format has a module of its own.
 
 Rule 1: no value of the configuration ever becomes a directive of a file. Every
 name, address and word goes through C{sanitize}, which accepts only values
 without a special meaning in any of the formats. A value that C{sanitize}
 rejects is left out of the file and reported.
 
-Rule 2: the same rows make the same text, in whatever order they come.
+Rule 2: the same rows make the same text, whatever the order of the rows.
 
 The module of a format has three names:
 

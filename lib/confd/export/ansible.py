@@ -9,8 +9,8 @@ Facts:
     C{_meta} has the variables of all hosts, Ansible does not run the script
     once more for each host.
   - Ansible evaluates "{{" in a variable. A sanitized word has no braces.
-  - Ansible has the groups "all" and "ungrouped" by itself. A host with the
-    name of a group would make that name mean both.
+  - Ansible itself defines the groups "all" and "ungrouped". If a host has the
+    name of a group, that name is ambiguous.
 
 """
 
@@ -39,7 +39,7 @@ _RESERVED_NAMES = frozenset(["all", "ungrouped"])
 
 def _Variables(contents: hostlist.Contents, host: hostlist.Host
                ) -> dict[str, Any]:
-  """Returns the variables that a host has a value for.
+  """Returns a host's variables, without those that have no value.
 
   """
   values: dict[str, Any] = {

@@ -8,7 +8,7 @@ A group's name is a prefix for the property, such as C{os_}, and an identifier
 made of the property's value (L{sanitize.Identifiers}).
 
 Fact: no prefix is the beginning of another prefix. So two groups with different
-prefixes never have the same name.
+prefixes cannot have the same name.
 
 """
 

@@ -232,8 +232,8 @@ def Merge(kind: str, clusters: Mapping[str, tuple[Optional[str], list[Host]]],
           say: Say) -> list[Host]:
   """Merges the hosts of several clusters.
 
-  @param clusters: by the cluster's name in the settings, its own name as far as
-    it is known, and its hosts
+  @param clusters: by the name of each cluster in the settings: the name in the
+    cluster's configuration, or None if it is not known; and the hosts
 
   """
   owners: dict[str, str] = {}

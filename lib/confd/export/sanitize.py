@@ -37,8 +37,8 @@ _MAX_NAME = 253
 
 _MAC_RE = re.compile("[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
-# Ganeti's rule for tags. Names of groups, networks, links and operating systems
-# match it, too. It allows no blank, comma, quote, bracket or brace.
+# Ganeti's rule for tags, which names of groups, networks, links and operating
+# systems match, too. The rule allows no blank, comma, quote, bracket or brace.
 _WORD_RE = re.compile(r"[\w.+*/:@-]{1,128}")
 
 _NOT_IN_IDENTIFIERS_RE = re.compile("[^A-Za-z0-9_]")
@@ -149,7 +149,7 @@ def _Identifier(word: str, digits: int) -> str:
 
 
 def IsPlain(word: str, identifier: str) -> bool:
-  """Tells whether an identifier is the word's without a hash appended.
+  """Tells whether the identifier of a word has no hash appended.
 
   """
   return identifier == _Identifier(word, 0)
@@ -158,9 +158,10 @@ def IsPlain(word: str, identifier: str) -> bool:
 def Identifiers(words: Iterable[str]) -> dict[str, str]:
   """Returns an identifier for each word, of letters, digits and underscores.
 
-  No two words get the same identifier. If several words would, the beginning of
-  the word's SHA-256 is appended to each of those identifiers. No word keeps the
-  identifier without a hash, as a user of that one might mean another word.
+  No two words get the same identifier. If several words would get the same one,
+  the beginning of the word's SHA-256 is appended to each of their identifiers.
+  None of those words keeps the identifier without a hash, since users could
+  take it for the identifier of any of the words.
 
   """
   levels = dict.fromkeys(words, 0)

@@ -33,7 +33,7 @@ def ParseAddress(text: Optional[str]) -> Optional[Address]:
     return None
 
 
-# Many interfaces are on the same network
+# Cached, as many interfaces are on the same network
 @functools.lru_cache(maxsize=1024)
 def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
   """Parses a network as Ganeti does, which ignores the bits after the prefix.
@@ -50,7 +50,7 @@ def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
 def NetworkNames(config: data.ConfigData) -> dict[str, str]:
   """Returns the names of networks for findings, by UUID.
 
-  Several networks may have the same name; their UUIDs are appended to it then.
+  If several networks have the same name, the name is followed by the UUID.
 
   """
   counts = collections.Counter(network["name"] for network in config.networks)

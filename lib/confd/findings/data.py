@@ -82,7 +82,7 @@ class ConfigData(NamedTuple):
 def Backend(config: ConfigData) -> Iterator[tuple[Row, Mapping[str, Any]]]:
   """Yields each instance with its filled backend parameters.
 
-  Filling them here is faster than asking the daemon for the filled ones.
+  Filling the parameters here is faster than asking the daemon for filled ones.
 
   """
   default = _Backend(Object(Object(config.cluster.get("beparams")
@@ -148,7 +148,8 @@ def DiskTypes(disks: Sequence[Row]) -> dict[str, frozenset[str]]:
 
   """
   types: dict[str, frozenset[str]] = {}
-  # Shared by all instances with this one disk type, to save memory
+  # For each disk type, the set that all instances with that type alone share,
+  # to save memory
   single: dict[str, frozenset[str]] = {}
   for disk in disks:
     name = disk["instance"]

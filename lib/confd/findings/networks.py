@@ -36,7 +36,7 @@ FIELDS: dict[str, list[str]] = {
   }
 POINTERS = [data.CLUSTER]
 
-#: A network is "nearly full" if a smaller part of its addresses is free
+#: A network is "nearly full" if less than this part of its addresses is free
 _FEW_FREE = 0.1
 
 #: Upper limit for a plausible number of addresses
@@ -129,7 +129,7 @@ def _AreApart(one: data.Row, other: data.Row) -> bool:
       links.setdefault(group, set()).add(tuple(link))
     ways.append(links)
   if not all(ways):
-    # A network that is connected to no group may get any link later
+    # If a network is connected to no group, it may get any link later
     return False
   return all(ways[0][group].isdisjoint(ways[1][group])
              for group in ways[0].keys() & ways[1].keys())

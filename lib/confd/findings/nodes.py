@@ -33,7 +33,8 @@ def _FewCandidates(config: data.ConfigData) -> registry.Found:
   pool_size = config.cluster.get("candidate_pool_size")
   if not isinstance(pool_size, int):
     return
-  # Ganeti counts a candidate even if the node could not be promoted now
+  # Like Ganeti, count each present candidate below, even if it could not be
+  # promoted now
   able = sum(1 for node in config.nodes
              if node["master_capable"] and not node["offline"] and
              not node["drained"])

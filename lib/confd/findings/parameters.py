@@ -49,7 +49,7 @@ _BE: Kinds = {
   "always_failover": _BOOL,
   "auto_balance": _BOOL,
   "maxmem": _SIZE,
-  # Before Ganeti 2.6, in place of maxmem and minmem
+  # Ganeti before 2.6 had this parameter in place of maxmem and minmem
   "memory": _SIZE,
   "minmem": _SIZE,
   "spindle_use": INTEGER,
@@ -203,7 +203,7 @@ def _InvalidParameter(config: data.ConfigData) -> registry.Found:
       for problem in Problems(instance["custom_beparams"], _BE):
         yield (instance["name"], "beparams: " + problem)
     for (index, own) in enumerate(instance["custom_nicparams"]):
-      # An interface without parameters of its own has the cluster's
+      # Skip interfaces that have only the cluster's parameters
       if own:
         for problem in _NicProblems(own, nic_default):
           yield ("%s, nic/%d" % (instance["name"], index), problem)

@@ -10,7 +10,7 @@ Facts, from Ganeti's C{objects.InstancePolicy} and C{cmdlib.common}:
   - A policy also has the allowed disk templates and two ratios. Only the
     cluster's policy has a standard specification ("std"), which has to be
     within a pair, too.
-  - A group's policy is filled with the cluster's.
+  - Values that a group's policy lacks are taken from the cluster's policy.
   - Ganeti does not check the number of disks of an instance without disks.
   - On a node with exclusive storage, an instance's spindle use is the sum of
     its disks' spindles.

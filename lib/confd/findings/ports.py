@@ -36,8 +36,9 @@ def _Ports(config: data.ConfigData) -> Iterator[tuple[int, str]]:
     if instance["network_port"] is not None:
       yield (instance["network_port"], "the console of %s" % instance["name"])
   for disk in config.disks:
-    # "attached" is a number. Skip 0, as Ganeti does not check the ports of
-    # detached disks; skip 2 and more, as another check reports such disks.
+    # "attached" is the number of references from instances to the disk. Skip 0,
+    # as Ganeti does not check the ports of detached disks; skip 2 and more, as
+    # another check reports such disks.
     if disk["port"] is not None and disk["attached"] == 1:
       yield (disk["port"], data.DiskSubject(disk))
   pool = config.cluster.get("tcpudp_port_pool")

@@ -35,7 +35,7 @@ class Finding(NamedTuple):
   """A fault or risk in the configuration.
 
   """
-  #: The name of the check that found it, one of L{CHECKS}
+  #: The name of the check that found the fault, one of L{CHECKS}
   check: str
   #: L{WARNING} or L{CRITICAL}
   severity: str

@@ -5,7 +5,7 @@
 """Findings, plans and drawings, made of the cluster's tables.
 
 Rule: all functions are pure. A row is a mapping from field names to values, as
-C{client.Client.List} returns it. Nothing in this room sends a request, prints
-or waits.
+C{client.Client.List} returns it. Nothing in this subpackage sends a request,
+prints or waits.
 
 """

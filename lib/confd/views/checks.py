@@ -73,7 +73,7 @@ def Read(tables: Mapping[str, Sequence[data.Row]], values: Mapping[str, Any],
   """
   return ConfigData({kind: tables[kind] for kind in FIELDS},
                     {pointer: values[pointer] for pointer in POINTERS},
-                    # Older daemons do not have these two
+                    # Older daemons report neither warnings nor stale
                     statistics["config"].get("warnings", 0),
                     statistics["config"].get("stale") is True, now)
 

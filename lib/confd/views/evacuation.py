@@ -15,7 +15,7 @@ disk types.
     If the secondary node is evacuated, "replace-disks" makes a new mirror on
     another node. The data come from the primary node, which has to be online.
   - All disks are plain or file: "move" stops the instance and copies its disks.
-    The node has to be online.
+    The instance's present node has to be online.
   - With any other mixture of types no command moves the instance.
 
 A migration needs a running instance and a hypervisor that can migrate. If the
@@ -68,7 +68,7 @@ CLUSTER_TAGS = "/cluster/tags"
 
 
 class Step(NamedTuple):
-  """How one instance leaves the node.
+  """The step by which one instance leaves the node.
 
   """
   instance: str
@@ -82,8 +82,8 @@ class Step(NamedTuple):
   #: The nodes that can take the instance
   targets: list[str]
   disk_template: str
-  #: MiB of memory that the instance needs on the target node; 0 if it is down;
-  #: None if the configuration does not say
+  #: MiB of memory that the instance needs on the target node; 0 if the instance
+  #: is down; None if the configuration does not say
   memory: Optional[int]
   #: A sentence that says why C{possible} is false; None if it is true
   problem: Optional[str]
@@ -180,7 +180,7 @@ class _Evacuated(NamedTuple):
 
 
 def _WhyNotUsable(row: Row) -> Optional[str]:
-  """Returns why a node can take no instances, or None if it can.
+  """Returns the reason why a node can take no instances; None if it can.
 
   """
   if row["offline"]:
@@ -311,9 +311,9 @@ def _Leaving(row: Row, nodes: Mapping[str, Row], rules: htoolstags.Rules
 
 def MakeFailures(tables: Mapping[str, Sequence[Row]], cluster_tags: Any
                  ) -> list[Plan]:
-  """Plans, for each node, how its primary instances go on if the node fails.
+  """Plans, for each node, the failover of its primary instances if it fails.
 
-  The instances of a failed node are failed over as those of an offline node.
+  The plan for a failed node is the plan for an offline node.
 
   @param tables: see L{Make}
   @param cluster_tags: see L{Make}
@@ -388,8 +388,8 @@ def _Memory(steps: Sequence[Step]) -> dict[str, int]:
 def Command(step: Step) -> Optional[str]:
   """Formats the gnt-instance command of a step.
 
-  The command has the option "-f", as those that hbal(1) prints, or Ganeti would
-  ask for a confirmation. "replace-disks" does not ask.
+  A command that would ask for a confirmation gets the option "-f", as in the
+  output of hbal(1). "replace-disks" does not ask.
 
   @return: a line for a shell; None if the step has no command, or if a name
     cannot stand in a line

@@ -46,7 +46,7 @@ class InstanceSummary(NamedTuple):
 
 
 class Load(NamedTuple):
-  """The load of each node by its primary instances.
+  """The load that the primary instances put on each node.
 
   """
   #: The number of instances, by node

@@ -84,7 +84,7 @@ _SQUARE_STEP = 12
 _CELLS = (9, 30)
 _LABEL_CHARACTER = 6.5
 
-#: Instances have names in the drawing if no node has more instances
+#: Instances are drawn with names if no node has more instances than this
 _NAMED = 8
 #: How many characters of a name fit a box, beside the role and without the role
 _BESIDE_ROLE = 17
@@ -92,10 +92,10 @@ _ALONE = 27
 #: How many characters of a name fit beside the matrix
 _BESIDE_MATRIX = 20
 
-#: A node with fewer mirrored instances is not reported for having all mirrors
-#: on one other node
+#: A node that has all its mirrors on one other node is reported if it has at
+#: least this many mirrored instances
 _EVERYTHING = 2
-#: How many such nodes are listed
+#: Upper limit for the number of such nodes that are listed
 _LISTED = 10
 
 _STATES = {
@@ -123,7 +123,7 @@ class _Pen:
 
   @contextlib.contextmanager
   def Link(self, kind: str, name: str) -> Iterator[None]:
-    """Makes all that is drawn meanwhile a link to the page about an object.
+    """Makes everything drawn in this context a link to an object's page.
 
     """
     page = self._find_page(kind, name)
@@ -223,7 +223,7 @@ class _Drawing:
     return 2 * _MARGIN + self._a_row * (_BOX + _GAP) - _GAP
 
   def Describe(self) -> list[str]:
-    """Returns sentences about the groups, for readers who do not see the boxes.
+    """Returns sentences about the groups, for users of screen readers.
 
     """
     return ["%s: %s, %s" % (
@@ -286,8 +286,8 @@ class _Drawing:
     """Draws an instance.
 
     @param x: the left edge of all instances in the same box
-    @param y: their upper edge
-    @param index: the instance's position among them
+    @param y: the upper edge of all instances in the same box
+    @param index: the instance's position among the instances in the box
 
     """
     looks = _STATES.get(instance.state, "other")

@@ -194,9 +194,11 @@ def Find(sought: Sought, instances: Sequence[_Row], nodes: Sequence[_Row],
          master: Optional[Sequence[str]] = None) -> list[Match]:
   """Returns the objects that have an address or name.
 
-  @param instances: the instances that have it, with L{INSTANCE_FIELDS}
+  @param instances: the instances that have the address or name, with
+    L{INSTANCE_FIELDS}
   @param nodes: all nodes, with L{NODE_FIELDS}
-  @param named: the name of the node that has the name
+  @param named: the full name of the node that has the sought name; None if no
+    node has it
   @param master: the name of the master node, and the master IP
 
   """
