@@ -8,9 +8,9 @@ Any number of questions may be in flight at once, over one socket for each
 address family; the salt of a reply tells its question. A question that is
 cancelled leaves nothing in the event loop.
 
-Fact: thousands of datagrams sent at once overflow the queues of kernels and
-daemons, and retransmits of the lost ones make the congestion worse. So
-questions wait for their turn, see L{_Gate}.
+Rule: L{_Gate} admits a limited number of operations at a time. Fact: thousands
+of datagrams sent at once overflow the queues of kernels and daemons, and
+retransmits of the lost ones make the congestion worse.
 
 """
 
@@ -31,8 +31,8 @@ from ganeti.confd.clientlib import session
 from ganeti.confd.clientlib import transport as transportlib
 
 
-#: How many operations may be within the gate at a time, and for how long an
-#: operation without a reply counts (seconds)
+#: Limit on the operations within the gate, and the seconds after which an
+#: operation without a reply no longer counts
 _AT_ONCE = 64
 _COUNTED = 0.1
 
@@ -62,7 +62,7 @@ class _Gate:
     """Waits for a place.
 
     @param timeout: for how long, in seconds
-    @return: whether there was a place in time, to be released by L{Leave}
+    @return: whether a place was free in time; L{Leave} releases the place
 
     """
     if self._free and not self._queue:
@@ -113,7 +113,7 @@ class _Place:
 
 
 class Driver(session.Driver):
-  """Awaits the event loop.
+  """Performs the steps of a question on asyncio's event loop.
 
   """
   def __init__(self, transport: transportlib.Transport) -> None:
@@ -164,8 +164,8 @@ class Driver(session.Driver):
   def _ReadRest(self) -> None:
     """Reads the datagrams that have arrived by the end of an operation.
 
-    Thousands of operations may end at the same moment. They share a budget:
-    otherwise a flood of garbage would block the event loop.
+    All operations share one budget of time: thousands of them may end at the
+    same moment, and a flood of garbage would block the event loop.
 
     """
     begins = self.Now()
@@ -184,7 +184,7 @@ class Driver(session.Driver):
     if await self._gate.Enter(loop, deadline - self.Now()):
       place = _Place(self._gate, loop)
     try:
-      # The client may have been closed meanwhile
+      # The client may have been closed during the wait for the gate
       self._transport.CheckOpen()
       current = make(self.Now())
       await self._Run(loop, current)
@@ -201,7 +201,7 @@ class Driver(session.Driver):
         self._transport.Send(current)
         await self.Wait(loop, current)
         self._transport.CheckOpen()
-      # Replies that have arrived by now count
+      # Read the replies that have arrived by now, too
       self._ReadRest()
     finally:
       self._transport.End(current)
@@ -245,11 +245,11 @@ class Driver(session.Driver):
               ) -> None:
     self._calls.pop(function, None)
     if not call.cancelled():
-      # Without this asyncio logs an exception that no coroutine retrieves
+      # Retrieve the exception: asyncio logs those that are never retrieved
       call.exception()
 
   def CloseLater(self) -> None:
-    """Closes from any thread, as the garbage collector may run in any.
+    """Closes the client, in any thread: the garbage collector may run in any.
 
     """
     if self._loop is None or self._loop.is_closed():
@@ -272,7 +272,7 @@ class Driver(session.Driver):
 class AsyncClient(questions.Questions):
   """Asks the master candidates, and returns the freshest answer or raises.
 
-  To be used within one event loop, and to be closed, as C{async with} does.
+  Use a client within one event loop, and close it, as C{async with} does.
 
   """
   _DRIVER = Driver

@@ -64,7 +64,7 @@ def OptionalTexts(name: str, value: Any) -> Optional[list[str]]:
 
 
 def Lists(name: str, value: Any) -> dict[str, list[str]]:
-  """Accepts a dictionary from text to lists of texts, which is not empty.
+  """Accepts a dictionary from text to lists of texts, but not an empty one.
 
   """
   if not (isinstance(value, abc.Mapping) and value and

@@ -4,12 +4,13 @@
 
 """The list of candidates, best ones first; and the addresses of their names.
 
-A name stands for all its addresses. They are those of one machine, and all are
-tried.
+A name stands for all its addresses: requests go to each of them, and a reply
+from any of them is the candidate's.
 
-Rule: from the second question on, the candidates are learned from their own
-lists, again when the serial has changed. Learned candidates come first; the
-given ones stay, since the learned addresses may be out of reach from here.
+Rule: from the second question on, a client learns the candidates by asking for
+the cluster's own list, and asks for the list again when the serial has changed,
+and every L{_LEARN_MAX} seconds. Learned candidates come first. The given ones
+stay, since the learned addresses may be out of reach from here.
 
 """
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
   from typing import Any, Collection, Optional, Sequence
 
 
-#: Seconds until the candidates are learned again, at least and at most
+#: Seconds until the candidates are learned again: if the serial has changed,
+#: and in any case
 _LEARN_MIN = 1.0
 _LEARN_MAX = 30.0
 
@@ -73,15 +75,15 @@ def _Addresses(found: Sequence[tuple[Any, ...]]) -> list[endpoint.Address]:
 class _Lookup:
   """The lookup of a name, in a thread of its own.
 
-  The system's resolver has no time-out that a program could set. So a slow
-  thread is left running, and its result used later.
+  A slow lookup is left running, and a later question uses its result: the
+  system's resolver has no time-out that a program could set.
 
   """
   def __init__(self, host: str, port: int, changed: threading.Condition
                ) -> None:
     """Starts the lookup.
 
-    @param changed: is notified at the end
+    @param changed: notified at the end of the lookup
 
     """
     self.done = False
@@ -129,8 +131,9 @@ class Resolver:
     @param port: the port of peers without one
     @param deadline: when to give up, by C{time.monotonic}; a slow name is given
       up earlier if there is another candidate
-    @return: in the order given; a machine that was given twice is there once. A
-      candidate whose name does not resolve has no addresses, and an error.
+    @return: the candidates in the order given, without those whose addresses
+      are all among the addresses of earlier ones. A candidate whose name does
+      not resolve has no addresses, but an error.
     @raise errors.ConfdClientError: malformed text
 
     """
@@ -170,7 +173,8 @@ class Resolver:
     def _AllDone() -> bool:
       return all(i.done for i in lookups)
 
-    # A lookup that the last question has waited for is not waited for again
+    # The patience counts from the start of the newest lookup, so a lookup that
+    # an earlier question has waited for is not waited for again
     latest = max((i.started for i in lookups if not i.done), default=0.0)
     soon = min(deadline, latest + _NAME_PATIENCE)
     self._changed.wait_for(_AllDone, max(0, soon - time.monotonic()))
@@ -224,13 +228,14 @@ class Candidates:
     self._resolver = Resolver()
 
   def Refresh(self, deadline: float) -> None:
-    """Reads the node's files, and resolves names, again.
+    """Reads the node's files and resolves the names again.
 
     @raise errors.ConfdClientError: there is no candidate
 
     """
     self._configured = self._Reuse(self.Find(self._given, self.port, deadline))
-    # The next question uses the results of lookups that are still running
+    # While lookups are running, a refresh is due for the next question, which
+    # uses their results
     self.refresh = self._resolver.busy
 
   def Find(self, given: Optional[Sequence[str]], port: int, deadline: float
@@ -270,10 +275,10 @@ class Candidates:
     return result
 
   def IsGiven(self, name: str) -> bool:
-    """Tells whether a candidate was given, or is known to this node, and was
-    not only learned.
+    """Tells whether a candidate was given or is in this node's files, rather
+    than only learned.
 
-    @param name: as L{Everyone} has it
+    @param name: the C{name} of one of L{Everyone}
 
     """
     given = set(i for candidate in self._configured
@@ -297,7 +302,7 @@ class Candidates:
 
     @param coverage: see L{CountToAsk}
     @param failed: candidates that are not asked
-    @return: those to ask, and the reserve
+    @return: the candidates to ask, and the candidates in reserve
 
     """
     everyone = self.Everyone()
@@ -308,7 +313,7 @@ class Candidates:
   def IsLearningDue(self, serial: Optional[int], now: float) -> bool:
     """Tells whether it is time to learn the candidates.
 
-    @param serial: the configuration's, as far as it is known
+    @param serial: of the configuration; None if unknown
 
     """
     if serial is None:
@@ -351,8 +356,8 @@ class Candidates:
                  ", ".join(sorted(old - new)) or "none")
 
   def _LearnedPort(self) -> int:
-    """Returns the port of candidates that are learned: that of all given ones,
-    or the port of the client if they have several.
+    """Returns the port for learned candidates: the port that all given ones
+    have, or the client's port if the given ones have different ports.
 
     """
     ports = {endpoint.Parse(peer, self.port)[1] for peer in self._given or []}

@@ -45,7 +45,7 @@ class Change(NamedTuple):
   C{came}, C{went} and C{changed} are dictionaries by key.
 
   """
-  #: As the question itself returns it
+  #: The reply, as the call that is followed returns it
   reply: replies.Reply[Any]
   #: The serial of the answer before; None at the start
   old_serial: Optional[int]

@@ -65,7 +65,7 @@ class ClusterStats(NamedTuple):
   daemons: list[DaemonStats]
   #: all replies; some may be errors
   replies: list[replylib.CandidateReply]
-  #: the candidates without a reply, and why as far as that is known, else None
+  #: the candidates without a reply: address to reason, None if unknown
   silent: dict[str, Optional[str]]
 
   @property

@@ -8,9 +8,9 @@ L{questions.Questions.Status} asks all candidates, the given ones and those that
 the cluster lists. Their replies are evaluated here, without I/O.
 
 Fact: Ganeti raises the serial number with each change, and copies the file to
-the candidates unchanged. Two candidates with one serial number and different
-texts have had different masters: a failover without voting may leave two
-masters that both go on.
+the candidates unchanged. So two candidates with the same serial number and
+different texts got these from different masters: a failover without voting may
+leave two active masters.
 
 """
 
@@ -57,26 +57,26 @@ class CandidateStatus(NamedTuple):
   version: Optional[int]
   #: a description of what is wrong; None if all is well
   problem: Optional[str]
-  #: the node's; None if unknown, since Ganeti's own daemon does not report it
+  #: of the node; None if unknown: Ganeti's own daemon does not report it
   name: Optional[str] = None
-  #: the node's, a word of C{client.NODE_ROLES}; None if unknown
+  #: of the node, a word of C{client.NODE_ROLES}; None if unknown
   role: Optional[str] = None
   #: version of the daemon; None for Ganeti's own
   daemon: Optional[str] = None
   #: whether the candidate was given to the client, and not only learned
   given: bool = True
-  #: whether another candidate has the same serial and another configuration;
-  #: False if unknown, since Ganeti's own daemon does not report it
+  #: whether another candidate has the same serial, but another configuration;
+  #: False if unknown: Ganeti's own daemon does not report its digest
   diverges: bool = False
   #: whether a newer configuration could not be loaded; False if unknown
   stale: bool = False
   #: whether Ganeti's own daemon answers; None if unknown
   packaged: Optional[bool] = None
-  #: hash of the text of the configuration; None if unknown, since Ganeti's own
-  #: daemon does not report it
+  #: hash of the text of the configuration; None if unknown: Ganeti's own daemon
+  #: does not report it
   digest: Optional[str] = None
-  #: whether the cluster lists the candidate, or has no list; a silent one that
-  #: is not listed was given by mistake, or is no master candidate any more
+  #: False if the candidate is silent and the cluster's own list lacks it: then
+  #: it was given by mistake, or is no master candidate any more
   listed: bool = True
 
 
@@ -90,8 +90,7 @@ class ClusterStatus(NamedTuple):
   candidates: list[CandidateStatus]
   #: the replies to the question for the serial, the freshest first
   replies: list[replylib.CandidateReply]
-  #: the candidates without any reply, and why as far as that is known, else
-  #: None
+  #: the candidates without any reply: address to reason, None if unknown
   silent: dict[str, Optional[str]]
   #: lines that explain the silence of candidates, if its reason is not known
   hints: list[str] = []
@@ -163,8 +162,8 @@ def FromReplies(pings: _Replies, serials: _Replies,
     reply = serial_of.get(ping.address)
     if (reply is not None and IsAnswer(ping) and ping.serial and
         reply.status == int(constants.CONFD_REPL_STATUS_NOTIMPLEMENTED)):
-      # The daemon has not implemented the question for the serial. A reply to a
-      # ping has it as well, unless the daemon is Ganeti's own.
+      # The daemon has not implemented the question for the serial. Take the
+      # serial from its reply to the ping; from Ganeti's own daemon, that is 0.
       serial_of[ping.address] = ping
 
   def _IsGood(ping: replylib.CandidateReply) -> bool:
@@ -199,7 +198,7 @@ def AddNames(rows: Sequence[CandidateStatus], servers: Mapping[str, str],
              nodes: Sequence[Sequence[Any]]) -> list[CandidateStatus]:
   """Adds the name and the role of each candidate's node.
 
-  @param servers: addresses of candidates to the senders of their replies
+  @param servers: the address of each candidate to the sender of its reply
   @param nodes: rows of the table of nodes, with L{NODE_FIELDS}
 
   """
@@ -221,7 +220,7 @@ def MarkUnlisted(rows: Sequence[CandidateStatus], names: Container[str]
                  ) -> list[CandidateStatus]:
   """Marks the silent candidates that the cluster does not list.
 
-  @param names: the addresses of such candidates
+  @param names: addresses of candidates that the cluster does not list
 
   """
   return [row._replace(listed=False, problem=_UNLISTED if row.role is None else
@@ -247,9 +246,10 @@ def Hints(rows: Sequence[CandidateStatus], default_port: int,
 
 def FindDivergence(daemons: Sequence[clusterstats.DaemonStats]
                    ) -> dict[str, list[str]]:
-  """Finds candidates with the same serial number and another configuration.
+  """Finds candidates with the same serial number but different configurations.
 
-  @return: for each of them, by address, the addresses of the others
+  @return: the address of each such candidate to the addresses of those that
+    differ from it
 
   """
   # Ganeti's daemon and older versions of this one report no digest
@@ -267,7 +267,7 @@ def _DivergenceText(address: str, others: Sequence[str],
                     masters: Mapping[str, str]) -> str:
   """Describes that configurations differ.
 
-  @param masters: the master that each candidate has named
+  @param masters: the address of each candidate to the master that it names
 
   """
   text = ("its configuration is another than that of %s, with the same serial"
@@ -283,9 +283,9 @@ def _DivergenceText(address: str, others: Sequence[str],
 def AddStats(rows: Sequence[CandidateStatus],
              daemons: Sequence[clusterstats.DaemonStats],
              masters: Mapping[str, str]) -> list[CandidateStatus]:
-  """Adds what is known from the daemons' statistics.
+  """Adds the versions and problems that the daemons' statistics show.
 
-  @param masters: the master that each candidate has named
+  @param masters: the address of each candidate to the master that it names
 
   """
   known = {i.address: i for i in daemons}

@@ -4,17 +4,17 @@
 
 """The download of an answer that does not fit a datagram, part by part.
 
-Rule 1: all parts are from one candidate. The first part tells the number of
-parts and the hash of the whole; after that, a window of parts is requested at a
-time.
+Rule 1: all parts are from one candidate. The reply with the first part has the
+number of parts and the hash of the whole; the other parts are then requested,
+up to L{_WINDOW} at a time.
 
-Rule 2: the daemon may load a new configuration meanwhile, and for a moment two
-generations of its processes answer. A part with a lower serial than an earlier
-one is dropped and requested again; a higher serial or another hash restarts the
-download, L{_MAX_RESTARTS} times at most.
+Rule 2: a part with a lower serial than an earlier one is ignored, and requested
+again by a retransmit; a higher serial or another hash restarts the download,
+L{_MAX_RESTARTS} times at most. Reason: the daemon may load a new configuration
+during the download, and for a moment two generations of its processes answer.
 
-Rule 3: each part restarts the time-out, but overall parts have to come at
-L{_MIN_RATE} or faster. Otherwise the download fails.
+Rule 3: each part restarts the time-out. But the download fails if the average
+rate of parts falls below L{_MIN_RATE}.
 
 """
 
@@ -35,19 +35,20 @@ from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
 
 
-#: How many parts are in flight at a time: so many fit the usual receive buffer
+#: How many requests for parts are in flight at a time: a receive buffer of the
+#: usual size has room for as many replies
 _WINDOW = 32
 
 _MAX_RESTARTS = 5
 
-#: Least rate in parts per second, which does not apply during the first
-#: time-outs
+#: Least average rate, in parts per second, and the grace period in addition to
+#: the time by that rate, in time-outs
 _MIN_RATE = 10.0
 _FREE_TIMEOUTS = 2
 
 
 class _PartRequest(operation.PendingRequest):
-  """A part in flight.
+  """The request for a part, in flight.
 
   """
   def __init__(self, number: int, salt: str, now: float) -> None:
@@ -202,8 +203,8 @@ class Download(operation.Operation):
     self._serial = reply.serial
     if reply.part is None:
       if newer and request.number > 0:
-        # The new answer may have too few parts for this number, or be an error:
-        # the reply for its first part shows which
+        # The new configuration's answer may have fewer parts than this number,
+        # or be an error. Request its first part: the reply shows which.
         self._Restart(None)
         self._RequestPart(0, now)
       else:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
   SocketAddress = tuple[Any, ...]
 
 
-#: Wildcard addresses are replaced by the loopback address, from which replies
-#: of this machine come
+#: Replacements for wildcard addresses: a request to one reaches this machine,
+#: whose reply is from the loopback address
 _LOOPBACK = {
   "0.0.0.0": "127.0.0.1",
   "::": "::1",
@@ -41,11 +41,11 @@ class Address(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-  """The parts of a socket's address by which two are compared.
+  """The parts of a socket's address that are compared.
 
   """
-  #: as text; an IPv4 address mapped into IPv6 (::ffff:192.0.2.1) is the IPv4
-  #: one
+  #: as text; an IPv4-mapped IPv6 address (::ffff:192.0.2.1) is converted to the
+  #: IPv4 address
   ip: str
   port: int
   #: the interface of a link-local address, which is unique on its link only;
@@ -54,7 +54,7 @@ class Endpoint(NamedTuple):
 
 
 def Of(address: SocketAddress) -> Endpoint:
-  """Reduces a socket's address to what is compared.
+  """Reduces a socket's address to the parts that are compared.
 
   """
   (host, port) = address[:2]

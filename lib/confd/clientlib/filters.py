@@ -16,18 +16,18 @@ The grammar (ganeti(7), "Query filters"), operators of lowest precedence first::
   VALUE      TEXT in single or double quotes, or an integer
 
 Facts, as Ganeti's commands behave:
-  - A condition on a value that an object does not have is true. Conditions with
-    "!", and "not in", are negations, so they are false.
+  - A condition on a value that an object does not have is true. A condition
+    with "!" or "not in" is the negation of another one, so it is false then.
   - A value of another type than the condition needs is an error, but only if
     the condition is evaluated: C{a and b} skips b if a is false.
-  - A host name is equal to its beginning up to a dot.
+  - A host name is equal to each beginning of it that ends before a dot.
   - A regular expression is delimited by one of / # ^ |. A backslash is removed,
     and the character after it has no meaning for the parser: m/a\\/b/ is a/b,
     m/\\\\d/ is \\d.
-  - In a glob neither * nor ? matches a dot, and the glob may match a host name
-    up to a dot.
-  - A filter that only compares names works like arguments do: short names are
-    found, and an unknown name is an error.
+  - In a glob neither * nor ? matches a dot, and a glob matches a host name if
+    it matches a beginning of the name that ends before a dot.
+  - A filter that only compares names works like a list of names as arguments:
+    short names are found, and an unknown name is an error.
 
 Rule: no I/O, and L{FilterError} is the only exception, for any text.
 
@@ -68,7 +68,7 @@ _ESCAPES = {
 #: A function from the name of a field to its value
 _Get = Callable[[str], Any]
 
-#: Characters by which an argument is a filter, or a glob, and no name
+#: Characters that make an argument a filter, or a glob, rather than a name
 _FILTER_CHARS = frozenset("()\"'<>=!~/\\ \t\n\r\f\v")
 _GLOB_CHARS = frozenset("*?")
 
@@ -87,7 +87,8 @@ class FilterError(errors.GenericError):
   @ivar filter: the text of the filter; None if the filter has no text
   @ivar line: the number of the line of the fault, from 1; None if the filter
     can be parsed
-  @ivar column: the number of the character in that line, from 1; None likewise
+  @ivar column: the number of the character in that line, from 1; None if the
+    filter can be parsed
   @ivar field: the field whose value the filter does not fit; None if the filter
     cannot be parsed
 
@@ -399,8 +400,8 @@ def _BuildParser(hostnames: frozenset[str]) -> Any:
   # As Any, since pyparsing is annotated in part only
   pyp: Any = pyparsing
 
-  # The operator "-" instead of "+" prevents backtracking: an error after it is
-  # reported at its place
+  # The operator "-" instead of "+" prevents backtracking, so that a syntax
+  # error after it is reported at the place of the error
   field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
   # Give both alternatives the same name, since the one that an error message
   # names depends on the version of pyparsing
@@ -499,7 +500,7 @@ class Filter:
     return names
 
   def AsCondition(self) -> Filter:
-    """Returns a filter that selects the same, and whose L{Names} are None.
+    """Returns a filter that selects the same rows, but has no L{Names}.
 
     """
     return Filter(_And([self._condition]), self._text)

@@ -4,30 +4,35 @@
 
 """Iterators over the changes of an answer.
 
-Rule 1: L{serialwatch} waits at as many candidates as C{coverage} says, of which
-those that answer, and took part before, are preferred. As soon as one of them
-reports a higher serial, the question is asked as usual, with that serial as the
-minimum. So the first candidate with a change is enough. Ganeti's own daemon's
-replies do not have the configuration's serial, and may be old: the question is
-asked again when another candidate with that daemon has reached the serial.
+Rule 1: L{serialwatch} waits at as many candidates as C{coverage} says,
+preferably those that answer and took part in the last round. As soon as one of
+them reports a higher serial, the question is asked as usual, with that serial
+as the minimum. So the first candidate with a change is enough. The replies of
+Ganeti's own daemon do not have the configuration's serial, and may be stale: so
+the question is asked again when another candidate with that daemon has reached
+the serial.
 
-Rule 2: if all candidates that answer are behind, or no candidate answers, the
-serial is asked for as usual until that has changed. By that question it is
-decided whether a configuration was restored, and its errors are reported.
+Rule 2: while all candidates that answer are behind, or no candidate answers,
+the client asks for the serial as for any other answer. The errors of that
+question are reported, and its answer decides whether an older configuration was
+restored.
 
-Rule 3: the first question raises its errors. After that no answer ends the
-iteration, whatever is in it, and whatever a function of the caller makes of it.
-An object of the question that is unknown by now has gone. After any other error
-of L{_RETRIED} the question is asked again, so changes show later. Misuse is
-raised: the use of a client in two threads, or in another event loop. So are
-exceptions of other classes, which the caller or a signal handler has raised.
+Rule 3: the first question raises its errors. After that, no answer ends the
+iteration, whatever its contents are, and whichever error of L{_RETRIED} these
+cause in a function of the caller. If the object of the question is unknown by
+now, the change is that the object has gone. After any other error of
+L{_RETRIED} the question is asked again, so changes are reported later. Misuse
+is raised: the use of a client in two threads, or in another event loop. Other
+exceptions are raised as well, since the caller or a signal handler has raised
+them.
 
-Rule 4: nothing happens between two calls for the next change: no task, no
-datagram, nothing that grows. All changes meanwhile become one. A call that is
-interrupted loses nothing, and the iteration may go on.
+Rule 4: between two calls for the next change, the iterator runs no task, sends
+no datagram and stores no data. The next call returns all changes since the last
+one as a single change. A call that is interrupted loses no change, and the
+iteration may go on.
 
 Rule 5: the question is asked at most L{_MAX_QUESTIONS} times a second, even if
-candidates report new serials again and again.
+candidates report new serials more often.
 
 """
 
@@ -58,7 +63,7 @@ _TRY_AGAIN = 1.0
 #: Seconds after which an error that lasts is logged
 _LOGGED_AFTER = 60.0
 
-#: How often the question is asked within the period, at most
+#: Limit on the number of questions in a period, and its length (seconds)
 _MAX_QUESTIONS = 10
 _MAX_QUESTIONS_PERIOD = 1.0
 
@@ -87,7 +92,8 @@ Subject = Callable[[], Awaitable[Seen]]
 class TableSubject:
   """A question for a table.
 
-  Objects that are named in the question, and have gone since, are no error.
+  An object that the question names may be removed later: then the change is
+  that the object has gone, and there is no error.
 
   """
   def __init__(self, ask: Callable[[list[str], Optional[filters.Filter],
@@ -223,7 +229,7 @@ class _Changes:
         raise
 
   def _LogError(self, err: Optional[Exception]) -> None:
-    """Logs an error that lasts, unless the program is told of errors itself.
+    """Logs an error that lasts, unless there is an C{on_error} function.
 
     """
     if err is None:
@@ -264,7 +270,8 @@ class _Changes:
     """
     client = self._client
     if self._pid != os.getpid():
-      # After a fork the parent goes on with the salts of this operation
+      # In the child after a fork: the parent still uses the salts of the
+      # old operation
       self._pid = os.getpid()
       self._watch = serialwatch.SerialWatch()
     await client.prepare()
@@ -281,7 +288,7 @@ class _Changes:
       await client.driver.Pause(_TRY_AGAIN)
       self._ask_serial = True
     elif outcome is serialwatch.Outcome.LOST:
-      # The key may be a new one
+      # The candidates may be silent because the key was replaced: read it again
       client.known.refresh = True
       self._ask_serial = True
 
@@ -317,7 +324,8 @@ class _Changes:
     is_new = not (self._started and changes.IsEmpty(change))
     serial = self._client.freshness.serial = self._SerialOf(reply)
     self._SetError(None)
-    # In one statement: a call that is interrupted before is repeated in whole
+    # One statement, so that an interrupted call has changed nothing, and the
+    # next call does all of it again
     (self._ask, self._started, self._items, self._serial) = (False, True, items,
                                                              serial)
     return change if is_new else None
@@ -336,7 +344,7 @@ class _Changes:
 class AsyncFollowing(AsyncIterator[changes.Change]):
   """Changes, to be awaited one after the other.
 
-  After a cancelled wait, by a time-out for example, the iteration may go on.
+  The iteration may go on after a wait was cancelled, for example by a time-out.
 
   """
   def __init__(self, client: FollowedClient, subject: Subject,
