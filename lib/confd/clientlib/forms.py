@@ -5,16 +5,16 @@
 """The forms of answers: the types that a reply to each request may have.
 
 An authentic reply may still have any contents: its sender may be a broken
-daemon, one of another version, or a program of anybody with the key.
+daemon, a daemon of another version, or any other program that has the key.
 
 Rule 1: a reply is used only after a check by L{Fault}. C{transport} checks each
 reply to a pending request, C{download} checks by L{AnswerFault} the answer that
 it has joined from parts, and C{client} checks replies for its callbacks.
 
 Rule 2: the form of each answer is that of C{doc/protocol.rst}. Additions of
-newer daemons are accepted: keys of an object, fields, counters, numbers of
-errors. A list of fixed length has that length, and a field of a table never
-changes its type.
+newer daemons are accepted: keys of an object, fields, counters, error codes.
+Not accepted are another length of a list whose length is fixed, and another
+type of a table's field.
 
 Rule 3: a number has 64 bits, and values are nested L{MAX_DEPTH} levels deep at
 most. (C{wire} guarantees that all texts are Unicode, and all numbers finite.)
@@ -77,7 +77,7 @@ class _Form:
     raise NotImplementedError
 
   def Parts(self, value: Any) -> Iterable[_Part]:
-    """Lists the places within a value that may be the reason for a fault.
+    """Lists the places within a value that may have a fault.
 
     """
     # pylint: disable=W0613
@@ -137,7 +137,7 @@ class _Number(_Typed):
 
 
 class _Exactly(_Form):
-  """A single value.
+  """One given value.
 
   """
   def __init__(self, value: Any) -> None:
@@ -227,7 +227,7 @@ class _Any(_Form):
 
 
 def _IsShallow(values: Iterable[Any], levels: int) -> bool:
-  """Tells whether values have at most a number of levels.
+  """Tells whether values have at most C{levels} levels of lists and objects.
 
   """
   for value in values:
@@ -319,7 +319,7 @@ _OBJECTS = _List(_OBJECT, "a list of objects")
 def _Cells() -> dict[str, dict[str, _Form]]:
   """Returns the forms of fields whose type in C{columns} is too general.
 
-  With the type alone, a value of any field may be null.
+  By the type alone, null would be accepted for any field.
 
   """
   from ganeti.confd.schema import columns
@@ -366,7 +366,7 @@ def _Cells() -> dict[str, dict[str, _Form]]:
                        "used_count", "external_count", "group_cnt",
                        "inst_cnt"], _COUNT),
       **dict.fromkeys(["inst_list", "ip_list"], _TEXTS),
-      # Name, mode, link and VLAN of each
+      # Name, mode, link and VLAN of each group
       "group_list": _List(_Row(_TEXT, _TEXT, _TEXT, _TEXT)),
       },
     columns.DISK: {
@@ -406,7 +406,7 @@ def _Cell(what: str, field: str) -> _Form:
     return _ANY
   name = table.aliases.get(field, field)
   if any(name.startswith(params.prefix) for params in table.params):
-    # The value of a parameter is stored by users, and may be anything
+    # Users set the values of parameters, which may be of any type
     return _ANY
   (cells, by_kind) = _Tables()
   form = cells[what].get(name)
@@ -503,7 +503,8 @@ def _TableForm(what: str, fields: tuple[str, ...], count: Optional[int]
 
 _ROLE = _Number("the number of a role", 0, len(protocol.NODE_ROLES), int)
 
-#: Ganeti's daemons send a text as an error, before 2.5 with status 2 as well
+#: An error is a code, or a text from Ganeti's own daemons. The daemons before
+#: 2.5 send a text with the status "not implemented", too.
 _ERROR = _Either(_COUNT, _TEXT)
 
 _WORD_ERROR = _Object({"error": _COUNT}, {"unknown": _TEXT, "duplicate": _TEXT,
@@ -603,7 +604,7 @@ def _Always(form: _Form) -> Callable[[Any], _Form]:
 
 #: The forms of answers, by type of request: functions of the query
 _FORMS: dict[int, Callable[[Any], _Form]] = {
-  # Before Ganeti 2.5 daemons answer "ok"
+  # Ganeti's daemons before 2.5 answer "ok"
   constants.CONFD_REQ_PING: _Always(_Either(_COUNT, _Exactly("ok"))),
   constants.CONFD_REQ_NODE_ROLE_BYNAME: _Always(_ROLE),
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _NodeOfIpForm,

@@ -40,7 +40,7 @@ def HowLong(label: readerkey.Label, now: float) -> str:
   @param now: the time, in seconds since the epoch
 
   """
-  # Imported here: few commands print it
+  # Imported here: few commands print how long a key is valid
   from ganeti.confd import humanize
   text = "the key of the reader '%s' " % label.name
   days = label.DaysLeft(now)

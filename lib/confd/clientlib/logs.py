@@ -7,9 +7,9 @@
 Nothing is logged by default: the logger has a handler that drops messages, so
 that Python does not print warnings to stderr.
 
-Fact: importing C{logging} takes longer than asking a question. A program that
-has not imported the module has no handler either, so its messages are dropped
-without the import.
+Rule: this module does not import C{logging}, since the import takes longer than
+a question. A program that has not imported C{logging} has no handler, so
+messages are dropped.
 
 """
 
@@ -46,7 +46,7 @@ def IsDebugging() -> bool:
 
   """
   logger = _Logger()
-  # The value of logging.DEBUG
+  # 10 is the value of logging.DEBUG
   return logger is not None and logger.isEnabledFor(10)
 
 

@@ -65,7 +65,8 @@ class Candidate:
 
   @property
   def last_error(self) -> Optional[str]:
-    """Why the last datagram could not be delivered; None if it could.
+    """Why the last datagram was not delivered, or the name not resolved; None
+    if there was no such error, or a reply after it.
 
     """
     return self._last_error
@@ -74,7 +75,8 @@ class Candidate:
   def reports_serial(self) -> Optional[bool]:
     """Whether the candidate's replies have the configuration's serial.
 
-    Ganeti's own daemon puts serials of single objects there. None if unknown.
+    False for Ganeti's own daemon, which puts serials of single objects into its
+    replies; None if unknown.
 
     """
     return self._reports_serial
@@ -121,7 +123,7 @@ class Candidate:
     return self._undelivered.get(other, since - 1) >= since
 
   def ReportedSerial(self) -> None:
-    """Notes a reply that had the configuration's serial for certain.
+    """Notes a reply whose serial is certainly the configuration's.
 
     """
     self._reports_serial = True

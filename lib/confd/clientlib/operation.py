@@ -54,7 +54,7 @@ class RetransmitTimer:
     self._interval = _RESEND_FIRST
 
   def IsDue(self, now: float) -> bool:
-    """Tells whether it is time to send; if so, the next time is set.
+    """Tells whether it is time to send; if so, sets the next time.
 
     """
     if self.next > now:
@@ -85,9 +85,10 @@ class Operation(abc.ABC):
 
   @ivar id: the first part of all salts of the operation; random, since a
     replayed reply with a guessable salt would pass for a new one
-  @ivar unauthentic: how many datagrams without a right signature came meanwhile
-  @ivar was_sent: whether a datagram was sent, so that more are retransmits or
-    go to further candidates
+  @ivar unauthentic: how many datagrams without a valid signature arrived during
+    the operation
+  @ivar was_sent: whether a datagram was sent already: further datagrams are
+    retransmits, or go to further candidates
 
   """
   def __init__(self) -> None:
@@ -118,8 +119,8 @@ class Operation(abc.ABC):
                ) -> list[Datagram]:
     """Returns the datagrams to be sent now.
 
-    @param timestamp: seconds since the epoch, by which the receiver proves
-      that the request is new
+    @param timestamp: seconds since the epoch, for the salt of the datagrams, by
+      which a daemon recognises old requests
 
     """
 

@@ -7,8 +7,8 @@
 C{aio.AsyncClient} has the coroutines as they are; C{sync.Client} runs each one
 to its end. A call may take several questions of the protocol.
 
-Rule: modules for a few calls only are imported when one of them is called,
-since scripts ask many small questions.
+Rule: a module that only a few calls need is imported within these calls: a
+script that is started for each question must start fast.
 
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib import typenames
 
 
-#: How often to ask for several tables until all have one serial
+#: How many times to ask for several tables until all have the same serial
 _TRIES = 3
 
 #: Seconds until a candidate that is behind, or diverges, is asked again: a
@@ -141,14 +141,15 @@ class Questions(session.Session):
                                      now=time.time())
     if any(row.behind for row in rows):
       await self._driver.Pause(_SETTLE)
-      # A newer change during the pause is no reason to be behind
+      # Compare with the highest serial before the pause: a candidate that lacks
+      # only a change from during the pause is not behind
       expected = max(row.serial for row in rows if row.serial is not None)
       (serials, _) = await self.Survey(*self.serial_question, only=answering)
       rows = clusterstatus.FromReplies(pings, serials, silent, expected,
                                        self.reader, time.time())
     # Do not ask Ganeti's own daemon, which has neither tables nor statistics:
     # waiting in vain for its replies would take long. Serial 0 in a reply to a
-    # ping tells that it is Ganeti's own.
+    # ping identifies Ganeti's own daemon.
     ours = [i.address for i in pings if clusterstatus.IsAnswer(i) and i.serial]
     if ours and self.MayAsk(protocol.REQ_QUERY, {"what": "node"}):
       try:
@@ -312,7 +313,7 @@ class Questions(session.Session):
   async def NodesOfInstanceIps(self, ips: Iterable[str],
                                link: Optional[str] = None
                               ) -> replies.Reply[list[results.NodeOfIp]]:
-    """Asks for the nodes of many IPs, any number of them.
+    """Asks for the nodes of any number of IPs.
 
     @param link: None for the cluster's default link
     @return: the answer is a list of L{results.NodeOfIp} in the order of the
@@ -379,7 +380,7 @@ class Questions(session.Session):
     @param path: a JSON pointer (RFC 6901), e.g. "/cluster/cluster_name"
     @param optional: whether the answer for a place that does not exist is
       None; otherwise that is an error
-    @return: the answer is the value of that place
+    @return: the answer is the value at that place
     @raise replies.ErrorAnswer: there is no such place
     @raise replies.NoAnswer: no candidate answered in time
 
@@ -451,8 +452,9 @@ class Questions(session.Session):
                    ) -> replies.Reply[dict[str, list[dict[str, Any]]]]:
     """Asks for several tables of one configuration.
 
-    If the configuration changes meanwhile, tables of different serials may
-    contradict each other. Then they are asked for again, a few times at most.
+    If the configuration changes between two tables, all tables are asked for
+    again, a few times at most: tables of different serials may contradict each
+    other.
 
     @param fields: the names of the fields by table, each as in L{List}
     @return: the answer is a dictionary from table to its rows, which are
@@ -461,7 +463,8 @@ class Questions(session.Session):
     @raise replies.NoAnswer: no candidate answered in time
 
     """
-    # Any, as a dictionary's keys may be texts of which the type is str only
+    # The type of the keys is Any: List takes a TableName, and a caller's keys
+    # may have the wider type str
     wanted: dict[Any, list[str]] = arguments.Lists("fields", fields)
     for _ in range(_TRIES):
       answered = {what: await self.List(what, names, named=True)
@@ -537,7 +540,7 @@ class Questions(session.Session):
     @param on_error: None, or a function that is called with the error when
       there are no answers any more, and with None when there are answers again
     @return: an iterator; each item is a L{changes.Change}. Rows are those of
-      L{List}, keys are names (of disks, UUIDs).
+      L{List}, keys are names (for disks, UUIDs).
 
     """
     from ganeti.confd.clientlib import follow
@@ -615,7 +618,7 @@ class Questions(session.Session):
     if self.MayAsk(*self.serial_question):
       return await self.Serial()
     # No configuration has the serial -1, so a WAIT with it is answered at once.
-    # Without the right for that, the error names the right that is missing.
+    # Without the right for WAIT, the error names that right.
     return await self._Ask(protocol.REQ_WAIT, {"serial": -1, "seconds": 1})
 
   async def _PrepareSoon(self) -> None:

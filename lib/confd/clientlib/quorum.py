@@ -9,25 +9,25 @@ older configuration than another. A candidate without a usable configuration is
 silent; Ganeti's own daemon sends an error with a text instead, which it also
 does for some questions it cannot answer. An ICMP error ("nothing listens
 there") can be forged by anybody who can send a datagram to the client, and a
-request can be copied to another daemon by anybody on its way.
+request can be copied to another daemon by anybody on the network path.
 
 Rule 1: each candidate has a salt of its own, the same in all retransmits of the
 question. A reply belongs to the candidate whose address it is from: the one
 that the salt was sent to, or else another one that was asked. Replies from
-other addresses are ignored. Of a candidate's replies the first one counts.
+other addresses are ignored. Only a candidate's first reply counts.
 
 Rule 2: the best reply is the one with the highest serial. An error with a text
 is worse than any other reply. A reply below C{min_serial}, the highest serial
-that the client has seen, is stale and no answer, except by rule 5. In the
-answer to L{SERIAL_QUESTION} the answer itself is the serial, whichever daemon
-it is from.
+that the client has seen, is stale, and no answer (but see rule 5). In a reply
+to L{SERIAL_QUESTION}, from either daemon, the answer itself is the serial.
 
-Rule 3: L{NeededReplies} is the quorum. Candidates that do not answer are waited
-for during L{PATIENCE} seconds; after that, a single answer is enough. Without
-an answer by then, the candidates in reserve are asked as well.
+Rule 3: the quorum is L{NeededReplies} answers. The client waits for silent
+candidates for L{PATIENCE} seconds; after that, a single answer is enough.
+Without an answer by then, the candidates in reserve are asked as well.
 
-Rule 4: an ICMP error never shortens that time. Retransmits to its address
-become rarer, the error explains silence, and if all addresses have had one, the
+Rule 4: an ICMP error never shortens that time. Retransmits to the address in
+the error become rarer, and the error is given as the reason of silence. If
+there was an error for all addresses of all candidates without an answer, the
 wait for a first answer ends when L{PATIENCE} is over.
 
 Rule 5: replies of Ganeti's own daemon are never stale, and either daemon may
@@ -35,17 +35,17 @@ replace the other at any time. So a candidate with a reply below C{min_serial}
 is pinged once, unless a recent ping has found Ganeti's own daemon there
 (L{mastercandidate.Candidate.IsPackaged}). Until the ping is answered, the reply
 is stale. If the ping finds Ganeti's own daemon, the question is asked again,
-since the reply may be from the daemon before. No ping is sent with a reader's
-key: only this project's daemon replies to readers.
+since the reply may be from the daemon that was replaced. No ping is sent with a
+reader's key: only this project's daemon replies to readers.
 
-Rule 6: a question that only this project's daemon has is never answered by
+Rule 6: a question that only this project's daemon knows is never answered by
 Ganeti's own. So a candidate that is silent for L{_PROBE_AFTER} seconds is
 pinged, while the question is retransmitted. If the ping finds Ganeti's own
-daemon, the candidate is not waited for any more.
+daemon, the client does not wait for the candidate any more.
 
-Rule 7: a malformed reply is as good as none. Its candidate is not waited for
-any more, nothing in the reply is used, and the fault explains why there is no
-answer.
+Rule 7: a malformed reply is no answer, and nothing in it is used. The client
+does not wait for its candidate any more, and the fault is given as the reason
+of a missing answer.
 
 """
 
@@ -102,8 +102,8 @@ _MAX_IGNORED = 3
 def NeededReplies(count: int) -> int:
   """Returns the quorum of a number of candidates.
 
-  All of one or two, all but one of three or four, more than half of more: the
-  freshest of so many replies is unlikely to be old.
+  All of one or two candidates, all but one of three or four, and a majority of
+  five or more: the freshest of so many replies is unlikely to be stale.
 
   """
   if count < 3:
@@ -189,7 +189,7 @@ class _Request(operation.PendingRequest):
 
 
 class _LateReplies(operation.LateReplies):
-  """A late reply shows that its candidate is alive.
+  """Handles late replies, which show that their candidates are alive.
 
   """
   def __init__(self, requests: Iterable[_Request]) -> None:
@@ -226,7 +226,7 @@ class QuorumQuery(operation.Operation):
     @param min_serial: replies with a lower serial are stale
     @param wait_for_all: whether to wait for all candidates, not for a quorum
     @param patience: how long to wait for silent candidates, in seconds
-    @param optional: those of the candidates that are not waited for as long
+    @param optional: those of the candidates for which the wait is shorter
 
     """
     operation.Operation.__init__(self)
@@ -244,7 +244,7 @@ class QuorumQuery(operation.Operation):
     self._AddRequests(candidates, now)
     self._wait_for_all = wait_for_all
     self._optional = optional
-    # None when it is over
+    # The end of the wait for optional candidates; None when it is over
     self._optional_ends = now + _OPTIONAL_PATIENCE if optional else None
     self._is_probe_due = rtype >= protocol.REQ_QUERY
     self._sent = False
@@ -253,7 +253,8 @@ class QuorumQuery(operation.Operation):
     # The time of the requests sent last, in seconds since the epoch
     self._timestamp = 0.0
     self._ignored_senders: set[str] = set()
-    # Candidates that were silent before do not count, if there are others
+    # The quorum is that of the candidates from which an answer is expected, or
+    # of all if none is expected
     self._quorum = NeededReplies(
       len([i for i in candidates if not i.silent]) or len(candidates))
 
@@ -308,7 +309,7 @@ class QuorumQuery(operation.Operation):
     """Pings the silent candidates (rule 6).
 
     """
-    # Ganeti's own daemon does not reply to readers
+    # No ping with a reader's key: Ganeti's own daemon does not reply to readers
     for request in self._requests if self._reader is None else ():
       if request.pending is request:
         request.probe = _Ping(request.candidate, self._NewSalt(), now)
@@ -337,12 +338,12 @@ class QuorumQuery(operation.Operation):
     owner.reply = reply
     owner.endpoint = sender
     owner.round_trip = now - owner.started
-    # Wait for the other candidates for at least as long again as this reply
-    # took
+    # From now on, wait for the other candidates for at least the round-trip
+    # time of this reply
     self._patience_ends = max(self._patience_ends,
                               now + owner.round_trip)
     if self._reader is not None:
-      # Ganeti's own daemon does not reply to readers
+      # Only this project's daemon replies to readers
       owner.candidate.ReportedSerial()
     elif self._rtype == constants.CONFD_REQ_PING:
       owner.candidate.Pinged(reply.serial, now)
@@ -350,7 +351,7 @@ class QuorumQuery(operation.Operation):
           not owner.candidate.IsPackaged(now)):
       owner.ping = _Ping(owner.candidate, self._NewSalt(), now)
       self._by_salt[owner.ping.salt] = owner.ping
-      # The ping is to be sent now
+      # True, so that the ping is sent now
       return True
     return self.Done(now)
 
@@ -362,8 +363,8 @@ class QuorumQuery(operation.Operation):
     if isinstance(request, _Ping) and owner.probe is request:
       owner.probe = None
     elif isinstance(request, _Ping):
-      # A malformed reply does not tell which daemon runs there. Count the ping
-      # as answered, since a second one would not tell either.
+      # Count the ping as answered, although a malformed reply does not tell
+      # which daemon runs there: a second ping would not tell either
       owner.ping = None
       owner.identified = True
     elif owner.pending is owner:
@@ -399,7 +400,7 @@ class QuorumQuery(operation.Operation):
 
   def _Owner(self, request: Union[_Request, _Ping], sender: endpoint.Endpoint
              ) -> Optional[_Request]:
-    """Finds the request that a reply belongs to by its sender (rule 1).
+    """Finds by a reply's sender which request the reply belongs to (rule 1).
 
     @return: None if no candidate that was asked has this address
 
@@ -422,7 +423,7 @@ class QuorumQuery(operation.Operation):
     return (self._rtype, self._query) == SERIAL_QUESTION
 
   def _IsLow(self, reply: wire.ParsedReply) -> bool:
-    """Tells whether a reply is an answer except that its serial is too low.
+    """Tells whether a reply would be an answer but for its low serial.
 
     """
     return (self.min_serial is not None and reply.serial < self.min_serial and
@@ -447,7 +448,7 @@ class QuorumQuery(operation.Operation):
   def Done(self, now: float) -> bool:
     """Tells whether the query has nothing more to wait for.
 
-    Adds the candidates in reserve when it is time to.
+    When it is time to ask the candidates in reserve, adds requests for them.
 
     """
     waiting = [i for i in self._requests
@@ -549,7 +550,7 @@ class QuorumQuery(operation.Operation):
     Candidates that were not waited for, as enough others had answered, are left
     out.
 
-    @return: address to reason or None
+    @return: address to reason, None if unknown
 
     """
     lacking = [i for i in self._requests if i.reply is None]

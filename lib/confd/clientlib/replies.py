@@ -59,11 +59,11 @@ class CandidateReply(NamedTuple):
   status: int
   #: any JSON value
   answer: Any
-  #: of the configuration; Ganeti's own daemon has those of single objects here
+  #: of the configuration; from Ganeti's own daemon, of a single object
   serial: int
   #: seconds from the first datagram to the reply
   round_trip: float
-  #: the serial of the freshest reply, less this one
+  #: the serial of the freshest reply minus the serial of this one
   behind: int
 
 
@@ -74,8 +74,8 @@ class _Reply(NamedTuple):
   serial: int
   #: all replies, the freshest first
   candidates: list[CandidateReply]
-  #: the candidates without a well-formed reply by the end of the call, and why
-  #: as far as that is known, else None
+  #: the candidates without a well-formed reply by the end of the call: address
+  #: to reason, None if unknown
   silent: dict[str, Optional[str]]
 
 
@@ -86,7 +86,7 @@ class Reply(_Reply, Generic[_Answer]):
   """
   __slots__ = ()
 
-  #: the type that the call documents; for others, any JSON value
+  #: of the type that the call documents; any JSON value if it documents none
   answer: _Answer
 
   if TYPE_CHECKING:
@@ -102,15 +102,15 @@ class Reply(_Reply, Generic[_Answer]):
     return Reply(answer, self.serial, self.candidates, self.silent)
 
 
-# All data of an exception but the text have defaults, which pickle and copy
-# need: they call the class with the text alone, and then set the attributes.
+# All arguments of an exception but the text have defaults: pickle and copy call
+# the class with the text alone, and set the attributes afterwards
 
 class NoAnswer(errors.ConfdClientError):
   """No candidate gave an authentic answer in time.
 
   @ivar asked: the candidates that were asked
-  @ivar silent: the candidates without an answer, and why as far as that is
-    known, else None
+  @ivar silent: the candidates without an answer: address to reason, None if
+    unknown
   @ivar seconds: how long the client has waited
   @ivar unauthentic: how many replies were signed with another key, or forged
 
@@ -172,8 +172,8 @@ class ErrorAnswer(errors.ConfdClientError):
                status: int = int(constants.CONFD_REPL_STATUS_ERROR),
                code: Any = None, unknown: Optional[str] = None,
                value: Any = None) -> None:
-    """@param status: instead of C{reply}
-    @param code: instead of C{reply}
+    """@param status: used if there is no C{reply}
+    @param code: used if there is no C{reply}
 
     """
     errors.ConfdClientError.__init__(self, text)
@@ -234,7 +234,7 @@ def DescribeRequest(rtype: int, query: Any) -> str:
   if query is None:
     return name
   if isinstance(query, dict):
-    # Of a query for a table the kind is enough: the names may be many
+    # Show only the kind of table that a query is for: there may be many names
     query = query["what"] if "what" in query else list(query.values())
   text = wire.EncodeJson(query)
   if len(text) > _MAX_DESCRIPTION:

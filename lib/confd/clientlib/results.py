@@ -24,7 +24,7 @@ class MasterInfo(NamedTuple):
   node: str
   #: the cluster's address, which moves with the role
   master_ip: str
-  #: the node's own
+  #: the node's own address
   node_ip: str
 
 
@@ -78,7 +78,7 @@ class Field(NamedTuple):
   """A field of a table.
 
   """
-  #: as it is asked for
+  #: the name, as questions have it
   name: str
   #: heading of the column
   title: str

@@ -5,24 +5,24 @@
 """Waits until a candidate's configuration has another serial.
 
 Facts: a daemon that gets a WAIT with another serial than its own answers with
-its serial at once. Otherwise the daemon keeps the request, and answers when its
-processes are replaced, or when the time in the request is over; in both cases
-with the unchanged serial, so a new WAIT has to follow. Retransmits of a WAIT
-are kept once. A daemon that is killed forgets the requests it keeps, and one
-that keeps too many refuses more. Ganeti's own daemon does not know WAIT: it
-refuses the request, or is silent.
+its serial at once. Otherwise the daemon keeps the request, and answers when new
+processes replace its processes, as for a new configuration, or when the time in
+the request is over. Either answer has the unchanged serial, so a new WAIT has
+to follow. Retransmits of a WAIT are kept once. A daemon that is killed forgets
+the requests that it keeps, and a daemon that keeps too many refuses more.
+Ganeti's own daemon does not know WAIT: it refuses the request, or is silent.
 
-Rule 1: each candidate gets a WAIT with the serial that the candidate itself
-has. So a candidate that is behind is waited for like the others, and each
-answers only when there is something new.
+Rule 1: each candidate gets a WAIT with the candidate's own serial. So a
+candidate that is behind is waited for like the others, and each answers only
+when there is something new.
 
 The states of a candidate, and what leads from one to the next::
 
   state    request in flight              next, and when
   -------  -----------------------------  -----------------------------------
-  PROBING  a WAIT to which every serial   WAITING: the candidate answers
-           is new: a daemon that knows    POLLING: it refuses, is silent for
-           WAIT answers at once             PATIENCE, or sends something
+  PROBING  a WAIT with serial -1: each    WAITING: the candidate answers
+           daemon that knows WAIT         POLLING: it refuses, is silent for
+           answers at once                  PATIENCE, or sends something
                                             malformed
   WAITING  a WAIT with the candidate's    WAITING: the serial is a new one, or
            serial                           the time in the request is over
@@ -36,8 +36,8 @@ The states of a candidate, and what leads from one to the next::
                                             after _LOST seconds of silence
 
 Rule 2: a WAIT is retransmitted every few seconds, since it may be lost, or
-forgotten by the daemon. Each has a salt of its own, and the first reply to a
-salt counts.
+forgotten by the daemon. Each new WAIT has a salt of its own, which its
+retransmits share, and only the first reply with a salt counts.
 
 Rule 3: no socket and no clock, as in all operations.
 
@@ -59,8 +59,9 @@ from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import wire
 
 
-#: Seconds that a daemon is asked to keep a WAIT. Firewalls forget a UDP flow
-#: after 30, and the death of a daemon is noticed later by this time.
+#: Seconds that a daemon is asked to keep a WAIT: less than 30, after which
+#: firewalls forget a UDP flow; and few, since the death of a daemon may be
+#: noticed only after this time
 _KEPT = 10
 
 #: Seconds between two questions for the serial, and until a candidate that does
@@ -71,8 +72,9 @@ _PROBE_AGAIN = 30.0
 #: Seconds of silence after which another daemon may have taken over
 _LOST = 5.0
 
-#: An answer to a WAIT is early before so many seconds. After several early ones
-#: in a row the next WAIT is delayed.
+#: Seconds within which an answer to a WAIT counts as early, and the tolerance of
+#: the time in the request; and how many early answers in a row do not yet delay
+#: the next WAIT
 _EARLY = 0.5
 _FREE_EARLY = 4
 
@@ -89,7 +91,8 @@ class Outcome(enum.Enum):
   """
   #: A candidate has reported a higher serial
   MOVED = "moved"
-  #: Another candidate has reached the serial, one whose replies do not have it
+  #: A polled candidate has reached the serial, which only its replies to the
+  #: question for the serial have
   JOINED = "joined"
   #: All candidates that answer have lower serials
   BEHIND = "behind"
@@ -100,7 +103,7 @@ class Outcome(enum.Enum):
 
 
 class _State(enum.Enum):
-  """See the table above.
+  """The state of a candidate, see the table above.
 
   """
   PROBING = "probing"
@@ -136,9 +139,10 @@ class _Request:
 class _Watched:
   """A candidate, and its state.
 
-  @ivar serial: the one it has reported last
-  @ivar reported: the same, if it was in this round
-  @ivar joined: whether the serial has changed to that in this round
+  @ivar serial: the serial that the candidate has reported last
+  @ivar reported: the serial that it has reported last in this round
+  @ivar joined: whether the candidate, while it was polled in this round, has
+    reported another serial than before
   @ivar alive_until: until when the candidate counts as one that answers
 
   """
@@ -210,8 +214,8 @@ class _Watched:
   def IsBehind(self, serial: int) -> bool:
     """Tells whether the candidate has a lower serial.
 
-    In POLLING, what the candidate reported in an earlier round does not count:
-    the round would end before the candidate is asked again.
+    In POLLING, only a serial that was reported in this round counts: with an
+    earlier one, the round would end before the candidate is asked again.
 
     """
     known = self.reported if self.state is _State.POLLING else self.serial
@@ -220,8 +224,8 @@ class _Watched:
   def WaitQuery(self, now: float) -> tuple[int, Any]:
     """Returns the WAIT to send, type and query.
 
-    A retransmit has only the time that is left: the daemon may have forgotten
-    the first request.
+    A retransmit has only the time that is left: a daemon that has forgotten the
+    first request counts the time from the retransmit.
 
     """
     return (protocol.REQ_WAIT, {
@@ -398,7 +402,7 @@ class SerialWatch(operation.Operation):
   def Finish(self, now: float) -> None:
     """Ends the round: marks candidates that do not answer as silent.
 
-    Later questions do not wait for those.
+    Later questions do not wait for silent candidates.
 
     """
     for one in self._watched.values():
