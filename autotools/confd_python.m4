@@ -19,10 +19,10 @@ AC_DEFUN([CONFD_WITH_PREFIX], [
 
 # CONFD_PROG_PYTHON(MINIMUM-VERSION)
 # ----------------------------------
-# Sets PYTHON and pythondir. /usr/bin/python3 is preferred to what PATH offers:
-# Debian's modules are only there for Debian's interpreter, and a version
-# manager's "python3" is a shell script, under which a daemon is not seen as
-# "ganeti-confd" in the process list.
+# Sets PYTHON and pythondir. /usr/bin/python3 is preferred to the "python3" in
+# PATH, since Debian's modules are there only for Debian's interpreter. Also, the
+# "python3" of a version manager is a shell script; a daemon started by it does
+# not have the name "ganeti-confd" in the process list.
 AC_DEFUN([CONFD_PROG_PYTHON], [
   AC_ARG_VAR([PYTHON], [the Python interpreter @<:@/usr/bin/python3@:>@])
   AC_MSG_CHECKING([for Python $1 or later])
@@ -44,9 +44,9 @@ AC_DEFUN([CONFD_PROG_PYTHON], [
     [AC_MSG_ERROR([$PYTHON has no absolute path])])
   AC_MSG_RESULT([$PYTHON])
 
-  # Debian's interpreter has its own directories for modules; take the one below
-  # the prefix. The interpreter does not search the one that automake would
-  # choose.
+  # Debian's interpreter has its own directories for modules. Take the directory
+  # below the prefix, as the interpreter does not search the directory that
+  # automake would choose.
   if test -z "$am_cv_python_pythondir"; then
     AS_IF([test "x$prefix" = xNONE], [confd_prefix=$ac_default_prefix],
           [confd_prefix=$prefix])
@@ -102,7 +102,7 @@ AC_DEFUN([CONFD_WITH_GANETI], [
       [AC_MSG_ERROR([this Ganeti has --sysconfdir=$confd_sysconfdir])])
     localstatedir=$confd_localstatedir
     sysconfdir=$confd_sysconfdir
-    # The directory of the path by which Ganeti runs the daemon; it may hold a link
+    # Ganeti runs the daemon by a path in this directory; the path may be a link
     sbindir=$confd_sbindir
   fi
   AC_SUBST([GANETI_DIR])

@@ -35,7 +35,7 @@ def IsMarked(path):
 def CompiledModules(path, suffix=""):
   """Lists the compiled files of a module.
 
-  @param suffix: a glob pattern for the end of their names, after C{.pyc}
+  @param suffix: a glob pattern for the end of the names, after C{.pyc}
   @rtype: list of strings
 
   """
