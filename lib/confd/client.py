@@ -208,7 +208,7 @@ class UDPClient:
     return bool(self._queue)
 
   def handle_write(self) -> None:
-    """Sends one datagram of the queue, which must have one.
+    """Sends one datagram of the queue, which must not be empty.
 
     """
     (address, port, data) = self._queue.popleft()
@@ -226,7 +226,7 @@ class UDPClient:
       self.handle_write()
 
   def handle_read(self) -> None:
-    """Reads one datagram from the socket, which must have one.
+    """Reads one datagram from the socket, which must be readable.
 
     """
     try:
@@ -289,8 +289,8 @@ def _SocketClass() -> type[UDPClient]:
 class _Request:
   """A request that has been sent.
 
-  @ivar expiry: when it expires, by C{time.time()}
-  @ivar sent: the addresses it was sent to
+  @ivar expiry: when the request expires, by C{time.time()}
+  @ivar sent: the addresses that the request was sent to
   @ivar rcvd: the addresses that replied
 
   """
@@ -488,7 +488,7 @@ class ConfdClient:
     """Waits for a datagram, and handles it.
 
     @param timeout: seconds
-    @return: whether there was one in time, which may be no reply
+    @return: whether a datagram came in time; it may be none of the replies
 
     """
     return self._socket.process_next_packet(
@@ -502,7 +502,7 @@ class ConfdClient:
     """Waits until enough peers have replied to a request.
 
     @param salt: the request's C{rsalt}
-    @param timeout: seconds, which are added to the request's own time
+    @param timeout: seconds, by which the request also expires later
     @return: whether the time was over first; the number of peers asked; the
       number of peers that replied. (True, 0, 0) for an unknown request
 
@@ -640,7 +640,7 @@ class ConfdFilterCallback:
     self.consistent: dict[str, bool] = {}
 
   def _Passes(self, up: ConfdUpcallPayload) -> bool:
-    """Tells whether a reply is to be passed on, and stores it.
+    """Tells whether to pass a reply on, and stores the newest reply.
 
     """
     new = up.server_reply
@@ -670,14 +670,14 @@ class ConfdFilterCallback:
 
 
 class ConfdCountingCallback:
-  """Passes everything on, and counts the replies to each request.
+  """Passes each payload on, and counts the replies to each request.
 
   """
   def __init__(self, callback: Callable[[ConfdUpcallPayload], Any],
                logger: Any = None) -> None:
     """Makes a callback.
 
-    @param callback: called with everything
+    @param callback: called with each payload
     @param logger: not used
 
     """

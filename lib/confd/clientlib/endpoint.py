@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Where candidates can be reached: addresses as text, and compared.
+"""The addresses of candidates: parses and compares them.
 
 A candidate is given as a name or an address of either family, with or without
 a port: C{HOST}, C{HOST:PORT}, C{[V6ADDRESS]:PORT}, C{[V6ADDRESS]}.

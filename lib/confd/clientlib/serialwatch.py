@@ -72,9 +72,9 @@ _PROBE_AGAIN = 30.0
 #: Seconds of silence after which another daemon may have taken over
 _LOST = 5.0
 
-#: Seconds within which an answer to a WAIT counts as early, and the tolerance of
-#: the time in the request; and how many early answers in a row do not yet delay
-#: the next WAIT
+#: Seconds within which an answer to a WAIT counts as early, which is also the
+#: tolerance of the time in the request; and how many early answers in a row do
+#: not yet delay the next WAIT
 _EARLY = 0.5
 _FREE_EARLY = 4
 

@@ -6,18 +6,20 @@
 
 All steps of a question (reading files, resolving names, one query or several,
 pauses) are written once, as coroutines that await nothing but methods of a
-L{Driver}. There are two drivers. That of C{sync} blocks in each step, so the
-coroutine runs to its end without being suspended; that of C{aio} awaits
-asyncio's event loop.
+L{Driver}. The driver of C{sync} blocks in each step, so the coroutine runs to
+its end without being suspended; the driver of C{aio} awaits asyncio's event
+loop.
 
 Facts about serials: this project's daemon puts the configuration's serial into
-each reply. Ganeti's own daemon puts those of single objects there, and 0 into
-the reply to a ping, by which it is identified; its replies do not tell whether
-they are stale. Either daemon may replace the other at any time: L{quorum}
-identifies the daemon again wherever that decides whether a reply is stale.
+each reply. Ganeti's own daemon puts serials of single objects there, and 0 into
+the reply to a ping, which identifies that daemon; its replies do not tell
+whether they are stale. Either daemon may replace the other at any time:
+L{quorum} identifies the daemon again wherever that decides whether a reply is
+stale.
 
-Rule 1: a lower serial than before is ignored, unless all candidates that answer
-have one for L{RESTORED_AFTER} seconds: then a configuration was restored.
+Rule 1: a reply with a lower serial than before is stale. But if all replies are
+stale for L{RESTORED_AFTER} seconds, an older configuration was restored, and
+the lower serials are accepted.
 
 Rule 2: the time-out counts from the call. Reading files, resolving names and
 learning the candidates are part of it. L{download} has its own rule for parts.
@@ -97,7 +99,7 @@ class Driver(abc.ABC):
   @abc.abstractmethod
   async def Run(self, make: Callable[[float], _Operation], deadline: float
                 ) -> _Operation:
-    """Runs an operation to its end, when it is its turn.
+    """Waits for a turn, and runs an operation to its end.
 
     @param make: makes the operation; is called with the time
     @param deadline: until when to wait for the turn
@@ -119,9 +121,10 @@ class Driver(abc.ABC):
   @abc.abstractmethod
   async def CallOnce(self, function: Callable[[float], None], deadline: float
                      ) -> None:
-    """Calls a function that may block, or joins a call that is running already.
+    """Calls a function that may block, and waits for the end of the call, until
+    the deadline at most.
 
-    Waits for the end of the call, until the deadline.
+    If the function is running already, there is no second call.
 
     @param function: called with the deadline
 
@@ -135,7 +138,7 @@ class Driver(abc.ABC):
 
 
 class Freshness:
-  """The serials seen so far, and which answers are stale by them.
+  """The serials seen so far, by which answers are judged to be stale.
 
   @ivar serial: of the configuration, as far as that is known
   @ivar min_serial: answers with a lower serial are stale
@@ -144,13 +147,14 @@ class Freshness:
   def __init__(self) -> None:
     self.serial: Optional[int] = None
     self.min_serial: Optional[int] = None
-    # Since when all answers are stale: those to SERIAL_QUESTION, which may be
-    # Ganeti's own daemon's, and all others
+    # The times since when all answers are stale, None if they are not: answers
+    # to SERIAL_QUESTION, which may be from Ganeti's own daemon, and all others
     self._serial_stale_since: Optional[float] = None
     self._other_stale_since: Optional[float] = None
 
   def _StaleSince(self, is_serial_question: bool, now: float) -> float:
-    """Returns since when all answers are stale, now at the latest.
+    """Returns the time since when all answers are stale, first setting it to
+    now if there is none.
 
     """
     if is_serial_question:
@@ -202,7 +206,7 @@ class Freshness:
 def _MaxRequest(rtype: int) -> int:
   """Returns the size of the largest request that a daemon accepts.
 
-  A daemon with this project's own requests accepts larger ones.
+  This project's daemon, which alone knows QUERY, accepts larger requests.
 
   """
   if rtype == protocol.REQ_QUERY:
@@ -246,7 +250,7 @@ def SplitQuery(rtype: int, query: dict[str, Any], key: str,
 def JoinReplies(answered: Sequence[replies.Reply[Any]]) -> replies.Reply[Any]:
   """Joins the replies to the queries of L{SplitQuery}.
 
-  @param answered: their answers are lists
+  @param answered: the replies, whose answers are lists
   @return: the last reply, with all answers and the lowest serial
 
   """
@@ -292,10 +296,12 @@ class Session:
     @param max_memory: how much memory an answer in parts may take, in bytes
       (about); 1.6 GB by default
     @param cluster: the name of a cluster in the files that confd-client(1)
-      describes, for all of the above that is not given; empty for the default
-      cluster of environment and files; None to read no such file
+      describes, whose settings replace those arguments above that are not
+      given; empty for the default cluster of environment and files; None to
+      read no such file
     @param learn: whether to learn further candidates from the cluster; False if
-      the cluster's addresses are others here, as behind NAT or in a container
+      the cluster's own addresses do not lead to it from here, as behind NAT or
+      in a container
     @param deadline: how long a question may take in all, with all parts of the
       answer and all attempts, in seconds; None for no limit
     @raise errors.ConfigurationError: there is no usable key, or the settings
@@ -362,10 +368,11 @@ class Session:
   def serial_question(self) -> tuple[int, Any]:
     """Type and query of a question whose reply has the configuration's serial.
 
-    With a reader's key, a ping: the right for it gives less away than the right
-    to see the configuration. Only this project's daemon replies to readers, and
-    its reply to a ping has the serial. Also a ping if the daemons have not
-    implemented the other question.
+    With a reader's key that permits it, the question is a ping: the right for
+    it gives less away than the right to see the configuration. Only this
+    project's daemon replies to readers, and its reply to a ping has the serial.
+    The question is a ping, too, if the daemons have not implemented
+    L{quorum.SERIAL_QUESTION}.
 
     """
     if self._pings_for_serial or (self.reader is not None and
@@ -374,7 +381,7 @@ class Session:
     return quorum.SERIAL_QUESTION
 
   def Forked(self) -> None:
-    """Is called in the child after a fork, which has a copy of everything.
+    """Drops the parent's sockets and lookups; called in the child after a fork.
 
     """
     self._transport.Forked()
@@ -396,7 +403,7 @@ class Session:
         raise
       self._pings_for_serial = True
     if self._pings_for_serial and not reply.serial:
-      # Ganeti's own daemon has replaced the other one
+      # Serial 0: Ganeti's own daemon has replaced this project's
       self._pings_for_serial = False
       reply = await self._Ask(*self.serial_question)
     return reply._replace(answer=reply.serial)
@@ -430,7 +437,7 @@ class Session:
       except replies.ErrorAnswer:
         raise
       except errors.ConfdClientError:
-        # Rule 3
+        # Ask the other candidates (rule 3)
         source[0].Missed()
         failed.append(source[0])
         now = self._driver.Now()
@@ -489,7 +496,7 @@ class Session:
            ) -> None:
     """Logs what a query has shown of the candidates.
 
-    @param min_serial: the lowest serial that was no stale one, before the query
+    @param min_serial: as in L{Freshness}, before the query
 
     """
     now_lowest = self._freshness.min_serial
@@ -517,7 +524,7 @@ class Session:
                                dict[str, Optional[str]]]:
     """Asks all candidates, and waits for each of them.
 
-    @param optional: candidates that are not waited for as long
+    @param optional: candidates for which the wait is shorter
 
     """
     self._CheckSize(rtype, query)
@@ -560,7 +567,7 @@ class Session:
       try:
         key = self._system.Key(None, self._key_file)
       except errors.ConfigurationError as err:
-        # The file may be half written just now; the old key may still be right
+        # Keep the old key: the file may be half written just now
         if self._key_error is None:
           logs.Warn("The old key remains in use: %s", err)
         self._key_error = err
@@ -574,13 +581,14 @@ class Session:
                              ) -> None:
     """Asks the candidates for the list of candidates.
 
-    @param with_ping: whether to find out which of them answer, too
+    @param with_ping: whether to ping the candidates as well, to find out which
+      of them answer
 
     """
     self._known.BeginLearning(self._freshness.serial, self._driver.Now())
     await self._driver.CallOnce(self._Refresh, deadline)
     if not self.MayAsk(constants.CONFD_REQ_MC_PIP_LIST):
-      # The candidates that were given have to do
+      # Without the right to ask for the list, only given candidates are known
       return
     if self._learn:
       listing = await self._AskQuickly(constants.CONFD_REQ_MC_PIP_LIST,

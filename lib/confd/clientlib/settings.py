@@ -84,8 +84,8 @@ class Settings(NamedTuple):
   def Default(self) -> Optional[str]:
     """Returns the name of the cluster that is asked by default.
 
-    A single cluster needs not be named as the default. But a node asks its own
-    cluster, whatever cluster the settings describe.
+    A single cluster is the default even if the settings do not name one, except
+    on a node, which asks its own cluster then.
 
     @return: None for this node's cluster, or if the caller has to choose
 
@@ -177,7 +177,7 @@ def _Convert(convert: Callable[[str], Any], text: str, where: str) -> Any:
 
 
 def _ReadFile(path: str) -> configparser.ConfigParser:
-  # Without configparser's special section DEFAULT, and its special "%"
+  # Switch off configparser's section DEFAULT, and its interpolation by "%"
   parser = configparser.ConfigParser(default_section="", interpolation=None)
   (contents, _) = filestate.ReadFile(path, _MAX_SIZE)
   try:

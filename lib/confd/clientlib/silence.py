@@ -5,9 +5,10 @@
 """The causes of silence, in words.
 
 Facts: a daemon does not reply to a request that it cannot authenticate, or
-before it has a configuration, so as to tell strangers nothing. But it counts
-such requests: STATS, asked on its own node, tells most causes apart. Ganeti's
-own daemon knows no readers' keys, and is silent to them.
+before it has a configuration, so as to tell strangers nothing. But the daemon
+counts such requests: STATS, asked on the daemon's own node, tells most causes
+apart. Ganeti's own daemon does not know readers' keys, and does not reply to
+requests that are signed with one.
 
 """
 

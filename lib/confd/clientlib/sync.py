@@ -45,7 +45,7 @@ class _Driver(session.Driver):
       while not current.Done(self.Now()):
         self._transport.Send(current)
         self._Receive(current.wakeup - self.Now())
-      # Replies that have arrived by now count
+      # Read the replies that have arrived by now, too
       self._Receive(0)
     finally:
       self._transport.End(current)
@@ -123,7 +123,8 @@ class Client:
   candidates meanwhile. Several threads may use one client, but not at the same
   time. After a fork both processes may use the client.
 
-  Each call documents the exceptions of its own; L{Query} has those of all.
+  L{Query} documents the exceptions that all calls may raise; each other call
+  documents only those of its own.
 
   """
   @_LikeSession(_Questions.__init__)
@@ -175,7 +176,7 @@ class Client:
 
     """
     if self._pid != os.getpid():
-      # The lock may be held by a thread of the parent, which is not here
+      # After a fork: the lock may be held by a thread that only the parent has
       self._pid = os.getpid()
       self._busy = threading.Lock()
       self._questions.Forked()

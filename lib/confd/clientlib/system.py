@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a client uses of the machine it runs on: files, names, sockets, time.
+"""The machine that a client runs on: its files, names, sockets and time.
 
 L{ganeti.confd.testing} replaces the L{System}, so that a program can be tested
 without a daemon, a network, or a pause.
@@ -66,14 +66,14 @@ class System:
              transport: transportlib.Transport) -> _Driver:
     """Makes the driver of a client.
 
-    @param make: the class that the client has for that
+    @param make: the class of the client's driver
 
     """
     return make(transport)
 
 
-#: Functions that are asked, the last one first, for the system of a client that
-#: is being made. The first L{System} that one returns is used.
+#: Functions that L{Choose} calls for each new client, the last one first, until
+#: one of them returns a L{System}
 choosers: list[Callable[[Optional[str]], Optional[System]]] = []
 
 

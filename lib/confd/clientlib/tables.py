@@ -26,7 +26,7 @@ from ganeti.confd.schema import columns
 #: Kinds by their plurals
 _PLURALS = {kind + "s": kind for kind in columns.KINDS}
 
-#: The field that identifies objects, for kinds without unique names
+#: By kind, the field that identifies objects, if their names are not unique
 _KEY_FIELDS = {
   columns.DISK: "uuid",
   }

@@ -8,8 +8,8 @@ There is one socket for each address family in use. A reply is passed to the
 operation whose id is the first part of the reply's salt, however many
 operations are running.
 
-Rule 1: an operation is given only replies that L{forms} has found well-formed.
-Of a malformed reply, the operation is told the fault.
+Rule 1: an operation gets only replies that L{forms} has found well-formed. In
+place of a malformed reply, the operation gets a description of the fault.
 
 Rule 2: each call does a bounded amount of work, in datagrams and in seconds. So
 a flood of garbage delays no time-out.
@@ -17,8 +17,7 @@ a flood of garbage delays no time-out.
 Facts: the sockets are not connected, since one of them serves all candidates.
 An unconnected socket learns that nothing listens at a port only through its
 error queue (ip(7), IP_RECVERR), which names the destination of the datagram.
-Other systems than Linux have no such queue; the error is noticed by time-out
-there.
+Other systems than Linux have no such queue: there, the question just times out.
 
 A thread that waits for a socket does not notice that another thread closes it.
 On Linux shutdown(2) wakes the waiting thread, also for an unconnected socket,
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
   from typing import Callable, Optional
 
 
-#: How much one call of L{Transport.Receive} reads from a socket
+#: Limits on the reading from a socket in one call of L{Transport.Receive}
 _MAX_READ_DATAGRAMS = 64
 _MAX_READ_SECONDS = 0.02
 
@@ -101,8 +100,8 @@ def _Describe(number: Optional[int]) -> str:
 
 
 class Transport:
-  """Sends datagrams of operations, and passes replies to them; never blocks
-  but in L{Wait}.
+  """Sends datagrams of operations, and passes replies to them; blocks only in
+  L{Wait} and L{Sleep}.
 
   @ivar key: the key that requests are signed with
   @ivar operations: the running operations, by id
@@ -113,7 +112,8 @@ class Transport:
 
   """
   def __init__(self, known: candidates.Candidates, key: wire.Key) -> None:
-    """@param known: is told of undelivered datagrams
+    """@param known: its L{candidates.Candidates.Undelivered} is called for each
+      datagram that was not delivered
 
     """
     self.key = key
@@ -276,8 +276,8 @@ class Transport:
   def SendDatagram(self, datagram: operation.Datagram) -> Optional[str]:
     """Sends one datagram.
 
-    @return: why the datagram cannot be sent to its address, or None; one that
-      is lost for another reason is retransmitted later
+    @return: why a datagram cannot be sent to this address; None if the datagram
+      was sent, or is lost for a passing reason: its operation retransmits it
 
     """
     try:
@@ -304,8 +304,8 @@ class Transport:
     @return: the datagram and its sender; None if there is none
 
     """
-    # recvfrom may raise the pending error of an earlier datagram first, which
-    # is in the error queue, too, unless the queue was full
+    # recvfrom may raise the pending error of an earlier datagram first; the
+    # same error is in the error queue, unless the queue was full
     for _ in range(2):
       try:
         return sock.recvfrom(_MAX_DATAGRAM)
@@ -340,7 +340,7 @@ class Transport:
 
     """
     sockets = {sock.fileno(): sock for sock in self.Sockets()}
-    # After the file numbers are known, so that closing ends the wait
+    # Check after the descriptors were read: a Close() from now on ends the wait
     self.CheckOpen()
     with _Selector() as selector:
       for fd in sockets:

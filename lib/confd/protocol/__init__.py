@@ -14,7 +14,7 @@ from __future__ import annotations
 from ganeti import constants
 
 
-#: Numbers in answers have 64 bits: from -NUMBER_END on, less than NUMBER_END
+#: Numbers in answers have 64 bits: at least -NUMBER_END, less than NUMBER_END
 NUMBER_END = 1 << 63
 
 #: Request types of this project's daemon
@@ -84,7 +84,7 @@ MIN_KEY_SIZE = 16
 #: 100,000 instances are half of it.
 MAX_ANSWER = 1 << 30
 
-#: Largest request that all daemons accept, the packaged one too (bytes)
+#: Largest request that all daemons accept, including Ganeti's own (bytes)
 MAX_PORTABLE_REQUEST = 4096
 
 #: The replacement for a secret in an answer

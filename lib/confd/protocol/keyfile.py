@@ -11,10 +11,11 @@ ASCII text::
   label: NAME:WHAT:UNTIL
   key: 64 lower case hex digits
 
-Rule: a reader's file is never used as a cluster's key. A file with any line of
-a reader's file is a reader's, perhaps a damaged one; also if a mail program or
-an editor has added characters before the line, or has converted the file to
-UTF-16. (The 64 digits alone cannot be recognised; no daemon replies to them.)
+Rule: a reader's file is never used as a cluster's key. A file that has any line
+of this form counts as a reader's, perhaps a damaged one, even if a mail program
+or an editor has added characters before the line, or has converted the file to
+UTF-16. (A file with the 64 digits alone cannot be recognised; no daemon replies
+to requests that are signed with it.)
 
 """
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
   from ganeti.confd.protocol import readerkey
 
 
-#: Longest key file: without a limit /dev/zero would fill the memory (bytes)
+#: Longest key file, in bytes: without a limit, /dev/zero would fill the memory
 MAX_SIZE = 1 << 20
 
 #: The first line of a reader's file; the number is that of the format

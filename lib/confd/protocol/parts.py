@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 #: Bytes of compressed text per part. With a salt of up to 48 characters, the
-#: datagram has at most 1,232 bytes: the least MTU of IPv6 without headers.
+#: datagram has at most 1,232 bytes: the minimum MTU of IPv6 less the headers.
 PART_SIZE = 675
 
 #: Compression level: the fastest, since the daemon's time is scarcer than the
@@ -36,11 +36,12 @@ PART_SIZE = 675
 _LEVEL = 1
 
 #: Default limit for the memory of an answer's Python objects in a client
-#: (bytes). All instances of a cluster with 100,000 take 1.1 GB.
+#: (bytes). The instances of a cluster with 100,000 instances take 1.1 GB.
 MAX_MEMORY = 3 << 29
 
-#: Memory for each of these characters of JSON, at most (bytes): for an empty
-#: dictionary or list, or a value and its place (Python 3.9 to 3.13)
+#: Upper bound of the memory for each of these characters of JSON (bytes): a
+#: brace or bracket stands for an empty dictionary or list, and a comma for a
+#: value and its place in one (Python 3.9 to 3.13)
 _WEIGHTS = {
   b",": 72,
   b"[": 104,
@@ -71,7 +72,7 @@ class AnswerTooLarge(errors.ConfdClientError):
 
 
 class Broken(errors.ConfdClientError):
-  """A part that is none, or parts that do not make an answer.
+  """A text that is no part of an answer, or parts that do not fit together.
 
   """
 
@@ -132,7 +133,7 @@ class Assembly:
   """
   def __init__(self, count: int, sha256: str, max_memory: int = MAX_MEMORY
                ) -> None:
-    """Makes an answer without parts so far.
+    """Makes an answer that has no parts yet.
 
     @param max_memory: how much memory the answer may take (bytes, about)
     @raise AnswerTooLarge: the answer would take more
@@ -194,8 +195,9 @@ class Assembly:
   def _Unpack(self, data: bytes) -> bytes:
     """Decompresses the text, within the limit for memory.
 
-    A few bytes may decompress to a very long text, and a short text may have a
-    great many values. So both are counted while the text grows.
+    The bytes and the values of the text are counted while it grows: a few bytes
+    may decompress to a very long text, and a short text may have a great many
+    values.
 
     """
     unpacker = zlib.decompressobj()

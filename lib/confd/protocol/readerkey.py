@@ -4,9 +4,9 @@
 
 """Readers' keys: labels with a name, rights and a last day.
 
-A label is C{NAME:WHAT:UNTIL}. Its key is derived from the cluster's key and the
-label. So the daemon, which has the cluster's key, needs no list of readers; and
-a reader cannot change the label without losing the key.
+A label is C{NAME:WHAT:UNTIL}. The key of a label is derived from the cluster's
+key and the label. So the daemon, which has the cluster's key, needs no list of
+readers; and with a changed label, a reader's key is not valid.
 
 Rule: a label is canonical. A text with the same meaning in another form
 (another order, a name twice, "list" beside "list/nodes") is no label: otherwise
@@ -107,12 +107,12 @@ class Label(NamedTuple):
     """
     if self.last_day is None:
       return None
-    # At midnight the new day is today already, so round up
+    # Round up, so that the rest of today counts as a day, and subtract that day
     return max(0, -int((now - self.end) // _DAY) - 1)
 
 
 def _KindRight(query: Any) -> str:
-  """Returns the least right for a query for a table.
+  """Returns the narrowest right that permits a query for a table.
 
   @return: L{LIST} for an unknown kind of table
 
@@ -166,7 +166,7 @@ def _ParseWhat(text: str) -> frozenset[str]:
 def _ParseUntil(text: str) -> Optional[datetime.date]:
   if text == NEVER:
     return None
-  # Only here, as not all keys have a last day
+  # Imported here: not all keys have a last day
   import datetime
   match = _DAY_RE.fullmatch(text)
   if match:

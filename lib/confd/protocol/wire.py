@@ -42,8 +42,8 @@ if TYPE_CHECKING:
   from typing_extensions import TypeGuard
 
   #: Any JSON value, as Python has it: None, bool, int, float, str, list or
-  #: dict. A value to be serialised may have JSON texts (ASCII, bytes) in it
-  #: instead of values.
+  #: dict. A value to be serialised may contain bytes, which are the JSON text
+  #: (ASCII) of a value.
   Json = Any
 
   _Scan = Callable[[str, int], tuple[Json, int]]
@@ -66,7 +66,7 @@ _MAX_TIME_DIGITS = 12
 class Request(NamedTuple):
   """A request, parsed by L{ParseRequest}.
 
-  @ivar type: None if protocol or type are no integers, or of another protocol
+  @ivar type: None if type or protocol is no integer, or the protocol is another
   @ivar query: None if missing
   @ivar rsalt: usable as a reply's salt
   @ivar part: as sent, None if missing
@@ -228,8 +228,8 @@ def EncodeJson(value: Json) -> str:
 def EncodeInPieces(value: Json) -> Iterator[str]:
   """Serialises any JSON value, as L{EncodeJson} does.
 
-  @return: the text; in pieces where there are JSON texts in the value, so that
-    not all of it is there at a time
+  @return: the text, in several pieces if there are JSON texts in the value, so
+    that the whole text is not in memory at a time
 
   """
   if type(value) is bytes:
@@ -238,7 +238,8 @@ def EncodeInPieces(value: Json) -> Iterator[str]:
     try:
       text = _ENCODER.encode(value)
     except ValueError:
-      # Infinity or NaN, which hardly any answer has: 1e999 in a configuration
+      # The value has infinity or NaN in it, which is rare: the configuration
+      # has a number like 1e999
       text = _ENCODER.encode(Finite(value))
   except TypeError:
     return _Pieces(value)
@@ -286,7 +287,7 @@ def DecodeJson(text: Union[str, bytes]) -> Json:
 def _MayHaveSurrogates(text: str) -> bool:
   """Tells whether a text in a JSON value may have a lone surrogate.
 
-  In UTF-8, only an escape sequence can be one.
+  UTF-8 cannot encode a lone surrogate, so it can only be an escape sequence.
 
   """
   return "\\ud" in text or "\\uD" in text
@@ -456,8 +457,9 @@ def _Unpack(datagram: bytes, key: Key,
   """Parses the envelope of a datagram, and checks its signature.
 
   @param key: the key that has to have signed the datagram
-  @param readers: if given, a reader's key is right as well
-  @return: msg, salt, signature, and the reader's key, if that has signed it
+  @param readers: if given, a signature with a reader's key is accepted, too
+  @return: msg, salt, signature, and the reader's key that has signed the
+    datagram, or None
   @raise Rejected: the datagram is malformed or not authentic
 
   """
@@ -500,8 +502,8 @@ def _IsSignature(text: str) -> bool:
 
   """
   try:
-    # fromhex skips blanks, after which the length is not 20. A regular
-    # expression would take three times as long.
+    # fromhex skips blanks, so that the result has fewer than 20 bytes if
+    # there are any. A regular expression would take three times as long.
     return len(text) == 40 and len(bytes.fromhex(text)) == 20
   except ValueError:
     return False
@@ -530,8 +532,8 @@ def PackRequest(key: Key, now: float, rtype: int, query: Json, rsalt: str,
     L{protocol}'s
   @param rsalt: the salt that replies shall have; random, since a replayed reply
     with a guessable salt would pass for a new one
-  @param part: the number of the requested part of the answer; only this
-    project's daemon knows parts
+  @param part: the number of the requested part of the answer, None for the
+    whole; only this project's daemon knows parts
 
   """
   request = {"protocol": constants.CONFD_PROTOCOL_VERSION, "type": rtype,

@@ -452,7 +452,7 @@ def Describe(what: str, name: str) -> Column:
   """Returns the description of a field of any name.
 
   @param what: one of L{KINDS}
-  @return: with the type None for a field that is not known
+  @return: a description whose type is None if the field is unknown
 
   """
   table = TABLES[what]

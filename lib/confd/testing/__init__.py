@@ -11,8 +11,9 @@
     assert fake.Count("node-role") == 1
 
 Within C{with}, each new C{Client} and C{AsyncClient} asks the candidates of the
-L{Fake}. These are objects of the same process, and answer with the daemon's own
-code. No socket is opened, no file is read, and no time-out takes time.
+L{Fake}. The candidates are objects of the same process, and answer with the
+daemon's own code. No socket is opened, no file is read, and no time-out takes
+time.
 
 C{python3 -m ganeti.confd.testing} serves a configuration on the loopback
 device.

@@ -4,9 +4,9 @@
 
 """The driver of an C{AsyncClient} that has a fake: time-outs take no time.
 
-The rules are those of L{network}. A turn of L{Driver} does what is to be done
-next: it reads what has arrived, ends waits whose time is over, has a step done,
-or has the clock jump.
+The rules are those of L{network}. A turn of L{Driver} does the first of these
+that is possible: it reads the datagrams that have arrived, ends the waits whose
+time is over, does the test's next step, or makes the clock jump.
 
 """
 
@@ -31,7 +31,7 @@ def _Resolve(future: asyncio.Future[None]) -> None:
 
 
 class Driver(aio.Driver):
-  """Awaits the event loop, and what a fake does.
+  """Performs the steps of a question, on the event loop and a fake's clock.
 
   """
   _transport: network.Transport
@@ -76,14 +76,14 @@ class Driver(aio.Driver):
     function(deadline)
 
   def _Wake(self) -> None:
-    """Has a turn done soon; any thread may call this.
+    """Schedules a turn; may be called in any thread.
 
     """
     if self._loop is not None and not self._loop.is_closed():
       self._loop.call_soon_threadsafe(self._Schedule, self._loop)
 
   def _Schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-    """Has a turn done soon.
+    """Schedules a turn, unless there is one already.
 
     """
     if self._turn is None:
@@ -123,7 +123,7 @@ class Driver(aio.Driver):
     return times
 
   def _Jump(self, loop: asyncio.AbstractEventLoop) -> None:
-    """Has the clock jump, unless something has arrived.
+    """Makes the clock jump, unless a datagram has arrived.
 
     """
     self._jump = None
@@ -135,7 +135,7 @@ class Driver(aio.Driver):
   def _EndWaits(self) -> bool:
     """Ends the waits and pauses whose time is over.
 
-    @return: whether there was one
+    @return: whether a wait or a pause has ended
 
     """
     now = self.Now()

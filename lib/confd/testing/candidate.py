@@ -4,8 +4,8 @@
 
 """A master candidate without a daemon: from a datagram to the reply.
 
-Answers are made by the daemon's own code (L{ganeti.confd.serving}). What a test
-has ordered comes first: silence, an error, a delay.
+The daemon's own code (L{ganeti.confd.serving}) makes the answers, unless the
+test has ordered another behaviour, such as silence, an error or a delay.
 
 """
 
@@ -85,7 +85,7 @@ class State:
 
 
 class Outcome(NamedTuple):
-  """What comes of a datagram.
+  """The result of handling a datagram.
 
   @ivar reply: None if nothing is sent, or not now
   @ivar delay: seconds until the reply arrives
@@ -104,7 +104,7 @@ class Outcome(NamedTuple):
 
 
 class _Fault(NamedTuple):
-  """What a candidate does in place of answering, or before.
+  """The behaviour that replaces or delays an answer.
 
   @ivar answer: status and answer of a reply; None for silence
 
@@ -130,13 +130,13 @@ class _Order:
 
 
 class Orders:
-  """What a test can have one candidate do, or all of them.
+  """The orders that a test can give to one candidate, or to all.
 
-  Each method has two parameters: C{only} has the names of the questions that it
-  is for (as C{node-role}, C{list}, C{wait}; None for all), and C{times} the
-  number of requests to each candidate (None for all, until L{Recover}). Of
-  several orders for a question, the last one counts. An unknown name raises
-  ValueError.
+  The methods that replace or delay answers have two parameters: C{only} has the
+  names of the questions that the order is for (such as C{node-role}, C{list} or
+  C{wait}; None for all), and C{times} the number of requests to each candidate
+  (None for all, until L{Recover}). Of several orders for a question, the last
+  one applies. An unknown name raises ValueError.
 
   """
   def _Each(self) -> Iterable[Candidate]:
@@ -150,8 +150,8 @@ class Orders:
   def Silence(self, only: Only = None, times: Optional[int] = None) -> None:
     """Does not answer, as when the host is down.
 
-    Without C{only}, requests that wait for a change are forgotten, as when a
-    daemon is killed.
+    Pending WAITs are forgotten, as when a daemon is killed, if the order is for
+    C{wait} as well, and without C{times}.
 
     """
     self._Order(_Fault(), only, times)
@@ -176,7 +176,7 @@ class Orders:
     """Answers with an error.
 
     @param answer: a text, or a number: C{constants.CONFD_ERROR_*} and those in
-      doc/protocol.rst, as 4 for "not permitted"
+      doc/protocol.rst, such as 4 for "not permitted"
 
     """
     self._Order(_Fault((constants.CONFD_REPL_STATUS_ERROR, answer)), only,
@@ -201,7 +201,8 @@ class Orders:
   def GoBack(self) -> None:
     """Answers from the configuration before the newest.
 
-    If there has been one only, the answers are the same, with a lower serial.
+    If there was no configuration before, the answers are those of the newest
+    one, with a lower serial.
 
     """
     for candidate in self._Each():
@@ -218,7 +219,7 @@ class Candidate(Orders):
   def __init__(self, name: str, address: str, key: bytes, state: State,
                replays: replay.ReplayTable) -> None:
     """@param key: the cluster's key
-    @param replays: may be shared
+    @param replays: the replay table, which candidates may share
 
     """
     self.name = name
@@ -233,8 +234,8 @@ class Candidate(Orders):
     #: Returns the newest configuration, and the one before
     self.newest: Callable[[], State] = lambda: state
     self.earlier: Callable[[], State] = lambda: state
-    #: Is called when the candidate answers otherwise from now on; with False if
-    #: what waits for a change is forgotten
+    #: Called when the answers of the candidate change: with the candidate, and
+    #: whether pending WAITs are answered (True) or forgotten (False)
     self.on_change: Callable[[Candidate, bool], None] = lambda *_: None
     self._Load(state)
 
@@ -300,7 +301,7 @@ class Candidate(Orders):
     try:
       request = wire.ParseRequest(datagram, self._key, now, self._readers)
     except wire.Rejected:
-      # For the counter
+      # The daemon's code counts the datagram
       self._main.Respond(datagram, now)
       return Outcome()
     delay = 0.0
@@ -328,7 +329,7 @@ class Candidate(Orders):
     return Outcome(reply, delay, request=request)
 
   def Refused(self, request: wire.Request) -> Optional[bytes]:
-    """Returns the reply to a WAIT that there is no room for.
+    """Returns the reply to a WAIT that exceeds the limit of pending ones.
 
     """
     return self._delegates[answers.Delegate.LOADER].Refuse(request)

@@ -62,7 +62,7 @@ def _Uuid(name: str) -> str:
 
 
 def _Stored(name: str, **more: Any) -> dict[str, Any]:
-  """Returns an object with what all objects have.
+  """Returns an object with the keys that all objects have, and some more.
 
   """
   return dict({"name": name, "uuid": _Uuid(name), "serial_no": 1,

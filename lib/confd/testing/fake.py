@@ -48,7 +48,7 @@ KEY = b"00000000-ganeti-confd-testing-00000000\n"
 class Asked(NamedTuple):
   """A question that a client has asked.
 
-  Sending a request again, and asking several candidates, is one question.
+  Retransmits, and requests to several candidates, count as one question.
 
   """
   #: as C{node-role}, C{list} or C{wait}; doc/protocol.rst has the others
@@ -96,7 +96,7 @@ class _System(system.System):
 
 
 class _Candidates(candidateslib.Candidates):
-  """Candidates whose names lead to those of a fake.
+  """Candidates whose names and addresses lead to the candidates of a fake.
 
   """
   def __init__(self, fake: Fake, given: Optional[list[str]], port: int
@@ -125,20 +125,20 @@ class _Candidates(candidateslib.Candidates):
 class Fake(candidatelib.Orders):
   """A fake cluster: its master candidates answer the clients of a program.
 
-  Use it as a context manager, or call L{Start} and L{Stop}. Meanwhile each new
-  C{Client} and C{AsyncClient} is the fake's, whatever thread makes it. A node's
-  name or address leads to that node, and any other name or address to all
-  candidates. Key files and settings are not read. Clients of Ganeti's own
-  interface are not the fake's.
+  Use it as a context manager, or call L{Start} and L{Stop}. In between, each
+  new C{Client} and C{AsyncClient} asks the fake, in whatever thread the client
+  is made. A node's name or address leads to that node, and any other name or
+  address to all candidates. Key files and settings are not read. Clients of
+  Ganeti's own interface (C{ConfdClient}) do not ask the fake.
 
-  Time passes for a client only while that waits, and then at once. So a
-  question that nobody answers costs its time-out by the client's time, and some
-  milliseconds of the test's. A client that follows an answer waits until the
-  test makes a change: in another thread, in another task, or as a step, see
-  L{Then}.
+  Each client has a clock of its own, which moves only while the client waits,
+  and then jumps to the end of the wait. So a question without an answer takes
+  its whole time-out by the client's clock, but only some milliseconds of real
+  time. A client that follows an answer waits until the test makes a change: in
+  another thread, in another task, or as a step, see L{Then}.
 
-  What the candidates do in place of answering is ordered with the methods of
-  the base class, for all of them; those of L{Candidate} are for one.
+  The methods of the base class order a behaviour of all candidates in place of
+  answers; the same methods of a L{Candidate} are for that candidate alone.
 
   """
   def __init__(self, config: Optional[configuration.Config] = None,
@@ -148,10 +148,10 @@ class Fake(candidatelib.Orders):
 
     @param config: the path of a C{config.data}, its contents, or the same as a
       dictionary; None for L{configuration.MakeConfig} without arguments
-    @param may: the rights of the key that clients have, a reader's, as
-      confd-client(1) has them for make-key; None for the cluster's key
+    @param may: the rights of a reader's key, named as for confd-client(1)
+      make-key, which all clients then have; None for the cluster's key
     @param cluster: the name of the cluster in the settings; only clients made
-      with that name are the fake's. None for all clients.
+      with that name ask the fake. None for all clients.
     @raise errors.ConfigurationError: the configuration is unusable, or has no
       master candidate with an address
     @raise OSError: the file cannot be read
@@ -185,15 +185,15 @@ class Fake(candidatelib.Orders):
     self.Stop()
 
   def Start(self) -> None:
-    """Has each new client be the fake's.
+    """Makes each new client ask the fake.
 
     """
     system.choosers.append(self._Choose)
 
   def Stop(self) -> None:
-    """Has new clients be what they were before, and closes those of the fake.
+    """Makes new clients ordinary ones again, and closes those of the fake.
 
-    A client that follows an answer, in another thread for example, ends that.
+    Iterators over changes end, in other threads, too.
 
     """
     if self._Choose in system.choosers:
@@ -203,7 +203,7 @@ class Fake(candidatelib.Orders):
   def CloseClients(self) -> None:
     """Closes all clients of the fake. Iterators over changes end.
 
-    This may be a step, see L{Then}.
+    This method may be a step, see L{Then}.
 
     """
     for transport in list(self._transports):
@@ -255,13 +255,14 @@ class Fake(candidatelib.Orders):
   def Change(self, change: Change, at: Optional[Iterable[str]] = None) -> int:
     """Changes the configuration, as Ganeti's master does.
 
-    Clients that follow an answer are told. A change may make and remove master
-    candidates. One that had been ordered to go back is up to date again.
+    Clients that follow an answer see the change. A change may make and remove
+    master candidates. A candidate that was ordered to go back (L{GoBack}) gets
+    the new configuration like the others.
 
     @param change: a function that is called with the newest configuration, a
       dictionary, and changes that; or a new configuration, as the constructor
-      takes one. If the serial number (C{serial_no}) is still the same, it
-      becomes higher by one.
+      takes one. The serial number (C{serial_no}) is raised by one if the change
+      has left it the same.
     @param at: the names of the candidates that get the new configuration, as
       L{Candidate} takes them; None for all. The others are behind.
     @return: the new serial number
@@ -314,29 +315,29 @@ class Fake(candidatelib.Orders):
       for transport in list(self._transports):
         transport.Changed(candidate, answer)
 
-  # What tests do
+  # For tests: steps, time, and the questions so far
 
   def _Each(self) -> Iterable[candidatelib.Candidate]:
     return self.candidates
 
   def Then(self, *steps: Callable[[], object]) -> None:
-    """Adds steps, functions without arguments, that are done one by one.
+    """Adds steps, functions without arguments, that are called one by one.
 
-    The next step is done when a client that follows an answer has nothing to do
-    but to wait for a change, or has got an error and is about to try again. A
-    step may raise, also C{KeyboardInterrupt}: the client's caller gets that. A
-    client that would wait for ever, as there are no more steps and no other
-    threads, raises C{AssertionError}. (An C{AsyncClient} waits on, since other
-    tasks may make a change.)
+    The next step is called when a client that follows an answer can only wait
+    for a change, or has got an error and is about to try again. If a step
+    raises an exception, even C{KeyboardInterrupt}, the client's caller gets the
+    exception. If there are no more steps and no other threads, a client that
+    would wait for ever raises C{AssertionError}. (An C{AsyncClient} keeps
+    waiting, since other tasks may make a change.)
 
     """
     self._steps.extend(steps)
 
   def Pass(self, seconds: float) -> None:
-    """Has time pass for all clients, as if they had not been used meanwhile.
+    """Advances the clocks of all clients, as if they were not used for a time.
 
-    Clients learn the candidates again after a second, if the configuration has
-    changed, and after 30 seconds.
+    Clients learn the candidates again after a second if the configuration has
+    changed, and otherwise after 30 seconds.
 
     """
     with self.changed:
@@ -346,7 +347,7 @@ class Fake(candidatelib.Orders):
 
   @property
   def asked(self) -> list[Asked]:
-    """The questions so far, those by which clients learn the candidates too.
+    """The questions so far, including those for the list of candidates.
 
     """
     with self.changed:
@@ -366,7 +367,7 @@ class Fake(candidatelib.Orders):
                  candidatelib.QUESTIONS.get(i.question) in types)
 
   def Forget(self) -> None:
-    """Forgets what was asked so far.
+    """Forgets the questions so far.
 
     """
     with self.changed:
@@ -408,7 +409,7 @@ class Fake(candidatelib.Orders):
 
     """
     if request.part is not None:
-      # The first request for the same answer was noted
+      # The request for the whole answer came first, and was noted
       return
     key = (request.rsalt.partition("-")[0], request.type,
            wire.EncodeJson(request.query))

@@ -5,8 +5,8 @@
 """Serves a configuration on the loopback device, as master candidates do.
 
 Each master candidate of the configuration gets an address of the loopback
-device, and all listen at the same port. Otherwise clients, which learn the
-candidates' addresses, would ask the hosts that have these addresses.
+device, and all listen at the same port. These addresses replace those in the
+configuration, which clients would learn, and would then ask real hosts.
 
 """
 
@@ -36,7 +36,7 @@ _LOOK = 0.25
 #: The most candidates that are served
 _MAX_CANDIDATES = 200
 
-#: How many ports are tried until all addresses have the same one
+#: How many ports to try for one that is free at all addresses
 _TRIES = 100
 
 _MAX_DATAGRAM = 65536
@@ -46,8 +46,8 @@ def ToLoopback(text: bytes, addresses: Iterator[str]) -> bytes:
   """Gives the master candidates of a configuration other addresses.
 
   @param text: contents of C{config.data}
-  @param addresses: the first is the master's; when there are no more, other
-    nodes are no candidates any more
+  @param addresses: the new addresses, the master's first; a candidate for which
+    none is left becomes an ordinary node
   @raise errors.ConfigurationError: the configuration is unusable, or has no
     master
 
@@ -104,7 +104,7 @@ def _OpenSockets(count: int, port: int) -> list[socket.socket]:
       if sock is None:
         break
       socks.append(sock)
-    # With one address only, this is a system without the others
+    # A single socket: this system has only the first address
     if len(socks) in (1, count) or port:
       return socks
     for sock in socks:
@@ -193,9 +193,9 @@ class Server:
     return _Answer
 
   def Run(self, report: Callable[[str], None]) -> None:
-    """Answers until an exception ends this: C{KeyboardInterrupt}, for example.
+    """Answers until an exception is raised, such as C{KeyboardInterrupt}.
 
-    @param report: is called with a line of text when the configuration was read
+    @param report: called with a line of text when the configuration was read
       again
 
     """
@@ -222,7 +222,7 @@ class Server:
     try:
       (datagram, address) = served.sock.recvfrom(_MAX_DATAGRAM)
     except OSError:
-      # Nothing is there, or an earlier reply was not delivered
+      # There is no datagram, or only the error that an earlier reply has caused
       return
     outcome = served.candidate.Receive(datagram)
     reply = outcome.reply
@@ -253,7 +253,7 @@ class Server:
 
 
 def _FileState(path: str) -> Optional[tuple[int, ...]]:
-  """Returns what differs if a file has changed; None if there is no file.
+  """Returns a value that changes with a file; None if there is no file.
 
   """
   try:
@@ -268,5 +268,5 @@ def _Send(sock: socket.socket, reply: bytes, address: endpoint.SocketAddress
   try:
     sock.sendto(reply, address)
   except OSError:
-    # The client is gone, or asks again
+    # No error: the client is gone, or retransmits its request
     pass

@@ -5,24 +5,25 @@
 """The transport of a client that has a fake: an inbox, and a clock of its own.
 
 Facts: a candidate's reply is in the inbox as soon as the request was sent. So a
-client that finds its inbox empty waits for silence, for a delayed reply, or for
-a change.
+client that finds its inbox empty can only wait for a delayed reply, for a
+change, or for the end of a time-out.
 
-Rule 1: a client's time passes only while the client waits. If nothing can come
-before the time-out, the clock jumps to that. So a time-out takes no time, and
-no test depends on how busy the machine is. Each client has its own clock:
-otherwise the time-out of one would be that of all.
+Rule 1: a client's clock moves only while the client waits. If nothing can
+arrive before the time-out, the clock jumps to the time-out. So a time-out takes
+no real time, and no test depends on how busy the machine is. Each client has
+its own clock: with a common one, the time-out of one client would end the waits
+of all.
 
 Rule 2: the clock stands still while the client has nothing to wait for but a
 change that a candidate will report (a pending WAIT).
 
-Rule 3: a client rests if it follows an answer and has learned all there is, or
-pauses after an error. When a client rests, the next step of the test is done
-(L{fake.Fake.Then}), a second later by the client's time.
+Rule 3: a client rests if it follows an answer and can only wait for a change,
+or if it pauses after an error. When a client rests, its clock moves on by a
+second, and the next step of the test is done (L{fake.Fake.Then}).
 
-Rule 4: a jump of the clock takes a millisecond if there are other threads,
-which run meanwhile. So a client that tries again and again takes little of a
-processor.
+Rule 4: if there are other threads, a jump of the clock takes a millisecond of
+real time, in which these run. So a client that retries for ever uses little CPU
+time.
 
 """
 
@@ -52,10 +53,10 @@ if TYPE_CHECKING:
   from ganeti.confd.testing import candidate as candidatelib
 
   class Network(Protocol):
-    """What L{fake.Fake} is for the transports of its clients.
+    """The interface of L{fake.Fake} for the transports of its clients.
 
     """
-    #: Guards all that clients, candidates and the test share; is notified of
+    #: Lock of all data that clients, candidates and the test share; notified of
     #: each change
     changed: threading.Condition
 
@@ -76,22 +77,22 @@ if TYPE_CHECKING:
       """
 
 
-#: How long a jump of the clock takes, and a jump to the next question for the
-#: serial of a client that asks for that again and again (seconds)
+#: Seconds of real time that a jump of the clock takes, and those that a jump
+#: takes if the client polls candidates for the serial
 JUMP = 0.001
 JUMP_TO_POLL = 0.02
 
-#: Seconds that pass at least between two waits
+#: Seconds by which the clock moves at least from one wait to the next
 _TICK = 1e-6
 
-#: How much later a step is done (seconds, by the client's time)
+#: Seconds by which the client's clock moves before a step
 _STEP = 1.0
 
 #: Seconds after which a thread that waits looks for signals, for systems where
 #: a wait without a time-out cannot be interrupted
 _LOOK = 0.5
 
-#: The first time of each client. Not 0, which would hide mistakes.
+#: The time at which each client's clock starts; 0 would hide mistakes
 _START = 1000.0
 
 
@@ -103,7 +104,7 @@ def _Ident(salt: str) -> str:
 
 
 class _Arrival(NamedTuple):
-  """A reply that arrives, in the order of the attributes.
+  """A reply in the inbox, which is sorted by the attributes in this order.
 
   @ivar ident: the id of the operation; empty for the reply to a WAIT, and for
     an answer that the test has ordered
@@ -135,10 +136,10 @@ class Transport(transportlib.Transport):
     self._undelivered: list[transportlib.Undelivered] = []
     #: The WAITs that each candidate keeps for this client
     self._waiting: dict[candidatelib.Candidate, waiting.Waiting] = {}
-    #: How many of them an operation has, by its id
+    #: The number of these WAITs, by the id of their operation
     self._pending: dict[str, int] = {}
-    #: The operations that got an answer after the last jump of the clock, to
-    #: another request than WAIT
+    #: The ids of the operations that, since the last jump of the clock, got an
+    #: answer to another request than WAIT
     self._answered: set[str] = set()
     self._has_failed = False
 
@@ -148,7 +149,7 @@ class Transport(transportlib.Transport):
     return self._now
 
   def Advance(self, to: float) -> None:
-    """Has time pass.
+    """Advances the clock, and answers the WAITs whose time is over.
 
     """
     with self.network.changed:
@@ -160,9 +161,9 @@ class Transport(transportlib.Transport):
           self._Answer(candidate, reply, client)
 
   def Tick(self) -> None:
-    """Has the least time pass, as it does between two looks at a clock.
+    """Advances the clock by L{_TICK}.
 
-    Otherwise a wait whose end is rounded down would begin again for ever.
+    Without that, a wait whose end is rounded down would begin again for ever.
 
     """
     self._now += _TICK
@@ -188,7 +189,7 @@ class Transport(transportlib.Transport):
       try:
         current.Result(self._now)
       except replies.StaleAnswer:
-        # The client asks again soon by itself
+        # Not a failure: the client soon asks again by itself
         pass
       except errors.ConfdClientError:
         self._has_failed = True
@@ -221,7 +222,7 @@ class Transport(transportlib.Transport):
     with self.network.changed:
       candidate = self.network.CandidateAt(datagram.address[0])
       if candidate is None:
-        # As a host without a daemon, behind a firewall
+        # The datagram is lost, as behind a firewall
         return None
       outcome = candidate.Receive(datagram.data)
       if outcome.request is not None:
@@ -283,7 +284,7 @@ class Transport(transportlib.Transport):
       else:
         (_, (ident, _)) = client
         self._pending[ident] -= 1
-        # The client has to find that out
+        # The client does not rest before it has noticed the loss
         self._answered.discard(ident)
     self.Wake()
 
@@ -325,13 +326,13 @@ class Transport(transportlib.Transport):
 
   # Waiting
 
-  #: Stands for the sockets, in calls of L{Receive}
+  #: Placeholder for a socket, in calls of L{Receive}
   INBOX = cast("socket.socket", None)
 
   def DoStep(self) -> bool:
     """Does the test's next step, if there is one.
 
-    To be called without the lock, since a step may do anything.
+    Call this method without the lock, since a step may do anything.
 
     @return: whether there was a step
 
@@ -367,7 +368,7 @@ class Transport(transportlib.Transport):
           self._WaitOrJump(until, any(map(self.IsPending, running)), rests)
 
   def _WaitOrJump(self, until: float, is_pending: bool, rests: bool) -> None:
-    """Waits for a change, or has the clock jump.
+    """Waits for a change, or makes the clock jump.
 
     """
     if is_pending:
