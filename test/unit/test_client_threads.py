@@ -114,7 +114,7 @@ class TestTransport(unittest.TestCase):
       socket.AF_INET, ("127.0.0.1", testutils.FreePort()), b""))
     (self.sock, ) = self.transport.Sockets()
     # The error that nobody listens there
-    testutils.WaitFor(lambda: transport.Transport.ReadError(self.sock),
+    testutils.WaitFor(lambda: self.transport.ReadError(self.sock),
                       "the error is there")
 
   def testWakesUp(self):
