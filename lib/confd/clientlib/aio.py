@@ -98,7 +98,7 @@ def _Resolve(future: asyncio.Future[_Value], value: _Value) -> None:
 
 
 class _Place:
-  """A place within the gate, released once, after L{_COUNTED} at the latest.
+  """A place within the gate, released after L{_COUNTED} seconds at the latest.
 
   """
   def __init__(self, gate: _Gate, loop: asyncio.AbstractEventLoop) -> None:

@@ -161,7 +161,7 @@ class _Changes:
 
   @ivar _ask: whether to ask the question next
   @ivar _ask_serial: whether to ask for the serial before that
-  @ivar _raised: the last exception of the C{on_error} function
+  @ivar _raised: the last exception that the C{on_error} function has raised
   @ivar _asked_at: the times of the latest questions
 
   """
@@ -265,7 +265,7 @@ class _Changes:
     return None
 
   async def _Wait(self) -> None:
-    """Waits until there is something to ask.
+    """Waits until it is time to ask the question, or for the serial.
 
     """
     client = self._client

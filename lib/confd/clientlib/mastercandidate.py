@@ -30,7 +30,7 @@ class Candidate:
 
   @ivar name: the address as it was given
   @ivar addresses: the addresses to send to; none if the name cannot be resolved
-  @ivar endpoints: the same, as they are compared
+  @ivar endpoints: the same addresses, in the form in which they are compared
 
   """
   def __init__(self, name: str, addresses: Iterable[tuple[int, Any]],

@@ -135,7 +135,7 @@ class Operation(abc.ABC):
   def Question(self, request: Any) -> forms.Question:
     """Returns the question that a pending request asks.
 
-    @param request: one of L{Salts}
+    @param request: from L{Salts}
 
     """
 
@@ -144,7 +144,7 @@ class Operation(abc.ABC):
               address: endpoint.SocketAddress, now: float) -> bool:
     """Handles an authentic and well-formed reply.
 
-    @param request: the one of L{Salts} with the reply's salt
+    @param request: the pending request with the reply's salt, from L{Salts}
     @param address: the sender of the reply
     @return: whether to call L{Outgoing} and L{Done} now
 

@@ -105,8 +105,8 @@ class Questions(session.Session):
 
     @param rtype: C{constants.CONFD_REQ_*}
     @param query: its argument, any JSON value
-    @param only: the candidates to ask, as C{address} of a reply names them;
-      None for all
+    @param only: the candidates to ask, each by the C{address} that its replies
+      have; None for all
     @return: all replies, errors too, the freshest first; and the candidates
       without a well-formed reply, with the reason or None
     @raise errors.ConfdClientError: the question cannot be asked
@@ -214,7 +214,7 @@ class Questions(session.Session):
   async def Serial(self) -> replies.Reply[int]:
     """Asks for the serial number of the configuration.
 
-    @return: the answer is the number, as C{serial} is
+    @return: the answer is the number, which C{serial} is, too
     @raise replies.NoAnswer: no candidate answered in time
 
     """

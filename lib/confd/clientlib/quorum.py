@@ -92,7 +92,7 @@ _OPTIONAL_PATIENCE = 0.25
 _UNSUPPORTED = ("Ganeti's own daemon answers there, and does not have this"
                 " question")
 
-#: The question of the rules 5 and 6
+#: The ping of rules 5 and 6
 _PING = forms.Question(constants.CONFD_REQ_PING, None)
 
 #: How many senders of ignored replies are kept for the error message

@@ -68,9 +68,9 @@ class NodeInstances(NamedTuple):
   """A node's instances, as the configuration has them.
 
   """
-  #: those that the node is the primary node of
+  #: the instances whose primary node is this node
   primary: list[dict[str, Any]]
-  #: those that the node is the secondary node of
+  #: the instances whose secondary node is this node
   secondary: list[dict[str, Any]]
 
 

@@ -26,9 +26,10 @@ The states of a candidate, and what leads from one to the next::
                                             malformed
   WAITING  a WAIT with the candidate's    WAITING: the serial is a new one, or
            serial                           the time in the request is over
-                                          PROBING: the same serial came before
-                                            that time: the daemon may end, and
-                                            Ganeti's own replace it
+                                          PROBING: an answer before that time
+                                            has the same serial: the daemon may
+                                            be stopping, and Ganeti's own may
+                                            replace it
                                           POLLING: as above, but silence counts
                                             from the time in the request
   POLLING  the question for the serial,   PROBING: _PROBE_AGAIN seconds are
@@ -111,7 +112,7 @@ class _State(enum.Enum):
   POLLING = "polling"
 
 
-#: Seconds until a request is retransmitted, at first and at most
+#: Seconds between retransmits: the first interval, and the longest one
 _RETRANSMIT = {
   _State.PROBING: (0.25, 5.0),
   _State.WAITING: (5.0, 5.0),

@@ -104,7 +104,7 @@ def _Iterating(question: Callable[Concatenate[questions.Questions, _Arguments],
                                   follow.AsyncFollowing]
                ) -> Callable[Concatenate[Client, _Arguments],
                              follow.Following]:
-  """Converts an asynchronous iterator to one that blocks.
+  """Converts a method that returns an asynchronous iterator: the result blocks.
 
   """
   @functools.wraps(question)

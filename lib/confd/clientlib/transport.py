@@ -86,7 +86,7 @@ REFUSED = "nothing listens there"
 
 
 class Undelivered(NamedTuple):
-  """A datagram that was not delivered, as the network has reported.
+  """A report of the network that a datagram was not delivered.
 
   """
   address: endpoint.SocketAddress
@@ -107,7 +107,7 @@ class Transport:
   @ivar operations: the running operations, by id
   @ivar on_socket: None, or a function that is called with each new socket
   @ivar on_errors: None, or a function that is called with a socket after
-    pending errors of it were read
+    pending errors of the socket were read
   @ivar closed: whether L{Close} was called
 
   """

@@ -98,7 +98,7 @@ class Params(NamedTuple):
   """A group of fields for parameters, which differ between configurations.
 
   @ivar prefix: the beginning of the fields' names
-  @ivar word: whose parameters they are, for texts: "Backend" and so on
+  @ivar word: the kind of the parameters, for texts: "Backend" and so on
   @ivar known: title and type of some parameters; a title of None stands for the
     field's name
 

@@ -51,7 +51,7 @@ class Asked(NamedTuple):
   Retransmits, and requests to several candidates, count as one question.
 
   """
-  #: as C{node-role}, C{list} or C{wait}; doc/protocol.rst has the others
+  #: the name, such as C{node-role}, C{list} or C{wait} (doc/protocol.rst)
   question: str
   #: the query, as it was sent; any JSON value
   query: Any
@@ -191,7 +191,7 @@ class Fake(candidatelib.Orders):
     system.choosers.append(self._Choose)
 
   def Stop(self) -> None:
-    """Makes new clients ordinary ones again, and closes those of the fake.
+    """Makes new clients ordinary ones again, and closes the fake's clients.
 
     Iterators over changes end, in other threads, too.
 

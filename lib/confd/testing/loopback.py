@@ -30,10 +30,10 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterator, Optional
 
 
-#: Seconds between two looks at the file
+#: Seconds between two checks whether the file has changed
 _LOOK = 0.25
 
-#: The most candidates that are served
+#: Limit on the number of candidates that are served
 _MAX_CANDIDATES = 200
 
 #: How many ports to try for one that is free at all addresses

@@ -272,7 +272,7 @@ class Transport(transportlib.Transport):
   def Changed(self, candidate: candidatelib.Candidate, answer: bool) -> None:
     """Ends the pending WAITs at a candidate.
 
-    @param answer: whether they are answered, or forgotten
+    @param answer: whether the WAITs are answered, rather than forgotten
 
     """
     table = self._waiting.get(candidate)
