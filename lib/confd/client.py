@@ -317,7 +317,8 @@ class ConfdClient:
     @param port: None for the default
     @param logger: None, or an object with the method C{debug} of
       C{logging.Logger}
-    @raise errors.ConfdClientError: no peer, or not addresses of one family
+    @raise errors.ConfdClientError: there are no peers, or peers that are not
+      addresses of one family
     @raise errors.ConfigurationError: a reader's key is damaged
     @raise errors.ProgrammerError: an argument has the wrong type
 
@@ -362,7 +363,8 @@ class ConfdClient:
   def _SetPeersAddressFamily(self) -> None:
     """Finds the family of the peers' addresses.
 
-    @raise errors.ConfdClientError: no peer, or not addresses of one family
+    @raise errors.ConfdClientError: there are no peers, or peers that are not
+      addresses of one family
 
     """
     # Imported here: only this interface needs the module

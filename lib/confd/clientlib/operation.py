@@ -156,7 +156,7 @@ class Operation(abc.ABC):
     """Handles an authentic reply that is malformed.
 
     @param fault: what is wrong with the reply
-    @return: as L{Receive} does
+    @return: the same as L{Receive}
 
     """
 

@@ -529,12 +529,12 @@ class Questions(session.Session):
 
     The first change comes at once, with all rows. Each later one comes when a
     row is added, removed or changed; other changes of the configuration do not
-    count. The iteration ends when the client is closed. While it waits for the
-    next change, other coroutines may use the client; in a program with threads
-    each thread needs a client of its own.
+    count. The iteration ends when the client is closed. While the iterator
+    waits for the next change, other coroutines may use the client; in a program
+    with threads each thread needs a client of its own.
 
     The first step raises the errors of L{List}. After that, lost candidates are
-    no error, and an object that is unknown by now has gone.
+    no error, and an object that is unknown by now counts as removed.
 
     @param named: whether a row is a dictionary, from field to value
     @param on_error: None, or a function that is called with the error when

@@ -104,7 +104,8 @@ def _Iterating(question: Callable[Concatenate[questions.Questions, _Arguments],
                                   follow.AsyncFollowing]
                ) -> Callable[Concatenate[Client, _Arguments],
                              follow.Following]:
-  """Converts a method that returns an asynchronous iterator: the result blocks.
+  """Converts a method that returns an asynchronous iterator to one that returns
+  an iterator that blocks.
 
   """
   @functools.wraps(question)

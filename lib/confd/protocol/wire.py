@@ -113,7 +113,7 @@ class ParsedReply(NamedTuple):
   """A reply, parsed by L{ParseReply}.
 
   @ivar protocol: any JSON value
-  @ivar status: any integer, as C{serial} is
+  @ivar status: any integer, and so is C{serial}
   @ivar answer: any JSON value; its texts are Unicode, and its numbers finite
   @ivar part: None if the answer is complete
 
