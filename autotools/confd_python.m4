@@ -20,7 +20,7 @@ AC_DEFUN([CONFD_WITH_PREFIX], [
 # CONFD_PROG_PYTHON(MINIMUM-VERSION)
 # ----------------------------------
 # Sets PYTHON and pythondir. /usr/bin/python3 is preferred to the "python3" in
-# PATH, since Debian's modules are there only for Debian's interpreter. Also, the
+# PATH, since Debian's modules are there only for Debian's interpreter. Also the
 # "python3" of a version manager is a shell script; a daemon started by it does
 # not have the name "ganeti-confd" in the process list.
 AC_DEFUN([CONFD_PROG_PYTHON], [
@@ -114,8 +114,9 @@ AC_DEFUN([CONFD_WITH_GANETI], [
 
 # CONFD_PYTHON_MODULE(MODULE, DEBIAN-PACKAGE, "required" or what needs it)
 # -----------------------------------------------------------------------
-# Tries to import a module. CONFD_PYTHON_MODULES_DONE reports all missing
-# modules together.
+# Tries to import a module. The third argument is "required", or names the
+# programs that need the module. CONFD_PYTHON_MODULES_DONE reports all missing
+# required modules together.
 AC_DEFUN([CONFD_PYTHON_MODULE], [
   AC_MSG_CHECKING([for Python module $1])
   if "$PYTHON" -c "import $1" >&AS_MESSAGE_LOG_FD 2>&1; then

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The types of arguments and options: from the text typed to a value.
+"""The types of arguments and options, which convert the typed text to a value.
 
 Each function takes the text of one argument, and raises
 C{argparse.ArgumentTypeError} if the text is wrong.

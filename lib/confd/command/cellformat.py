@@ -76,7 +76,7 @@ def Leniently(write: Writer, otherwise: Writer = str) -> Writer:
 
   The daemon also serves configurations that have values of wrong types.
 
-  @param otherwise: formats a value for which C{write} raises an exception
+  @param otherwise: formats the value if C{write} raises an exception
 
   """
   def _Write(value: Any) -> str:

@@ -158,7 +158,7 @@ def Run(words: list[str], variables: dict[str, str],
   """Runs a command.
 
   @param variables: additional environment variables
-  @param text: the command's standard input; None for that of this program
+  @param text: the command's standard input; None for the one of this program
   @return: the command's exit code
   @raise OSError: the command cannot be run
 

@@ -329,7 +329,7 @@ def _PrintError(text: str) -> bool:
 def Main(argv: Optional[Sequence[str]] = None) -> int:
   """Runs the program.
 
-  @param argv: the arguments; None for those of the process
+  @param argv: the arguments; None for the arguments of the process
   @return: exit code
 
   """

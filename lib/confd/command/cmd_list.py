@@ -5,7 +5,7 @@
 """confd-client's command "list": tables as C{gnt-instance list} prints them.
 
 Facts, from Ganeti: A missing value is printed as "-". If a separator is given,
-sizes are in MiB, else in the unit that fits each size.
+all sizes are in MiB; else each size has a unit that fits it.
 
 """
 

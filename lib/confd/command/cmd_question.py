@@ -63,7 +63,7 @@ def _Value(answer: Any, _: argparse.Namespace) -> table.Table:
 
 
 def FormatVersion(number: Any) -> Any:
-  """Formats the version of a configuration like that of a Ganeti release.
+  """Formats a configuration's version like the version of a Ganeti release.
 
   @param number: e.g. 3010000 for 3.1; anything but a number is returned as is
 

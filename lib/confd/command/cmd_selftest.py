@@ -4,8 +4,8 @@
 
 """The self test, which confd-client runs without a command.
 
-The questions and the lines printed are those of Ganeti's confd-client, as
-scripts may parse its output.
+The questions and the printed lines are the same as in Ganeti's confd-client, as
+scripts may parse the output.
 
 """
 

@@ -104,7 +104,7 @@ class _Collector:
 def _Complain(stats: clusterstats.ClusterStats, cluster: str = "") -> None:
   """Reports the candidates without an answer, and the reasons.
 
-  @param cluster: stands before each message
+  @param cluster: the text before each message, which names the cluster
 
   """
   for reply in stats.failed:

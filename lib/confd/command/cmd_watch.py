@@ -151,7 +151,7 @@ def _RunCommand(words: list[str], change: clientlib.Change,
                 event: Optional[str], cluster: Optional[str]) -> None:
   """Runs a command.
 
-  @param event: the command's standard input; None for that of this program
+  @param event: the command's standard input; None for the one of this program
   @param cluster: see L{_Handle}
 
   """
@@ -218,7 +218,7 @@ def _Follow(client: clientlib.Client, subject: Optional[watched.Watched],
   """Yields each change, for ever.
 
   @param subject: None for the serial alone
-  @param prefix: stands before each message
+  @param prefix: the text before each message
 
   """
   def _StartSerial(report_error: watched.ReportError

@@ -109,7 +109,7 @@ def _Cells(match: whohas.Match) -> list[Any]:
 def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   """Looks up the objects that have an address or name.
 
-  @raise result.NotFound: there is none
+  @raise result.NotFound: no object has the address or name
 
   """
   sought = whohas.Parse(opts.sought)

@@ -25,7 +25,7 @@ PROGRAM = "confd-client"
 #: The command that takes another command, or the command line of a program
 WATCH = "watch"
 
-#: The command that shows the help of a command, or of all, as "--help" does
+#: The command that prints the same help as the option "--help"
 HELP = "help"
 
 #: The command whose argument an option may replace
@@ -40,7 +40,8 @@ EXEC_FLAG = "--exec"
 #: The command that is a Nagios plugin even without --nagios
 CHECK = "check"
 
-#: The command that has options for one format only, which C{parse} checks
+#: The command with options that are valid for one format only; C{parse} checks
+#: those options
 EXPORT = "export"
 
 #: The value of --cluster that means all clusters of the settings

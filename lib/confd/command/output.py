@@ -100,7 +100,7 @@ def Describe(err: Exception) -> str:
     return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
   if isinstance(err, errors.GenericError):
     return str(err)
-  # Whoever reports the fault needs the exception and the line that raised it
+  # A useful report of the fault needs the exception and the line that raised it
   place = err.__traceback__
   while place is not None and place.tb_next is not None:
     place = place.tb_next

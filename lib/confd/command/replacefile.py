@@ -77,7 +77,7 @@ def _KeepRights(fd: int, path: str, old: os.stat_result) -> None:
 def _Write(path: str, data: bytes, old: Optional[os.stat_result]) -> None:
   (directory, name) = os.path.split(path)
   temporary = os.path.join(directory, ".%s.%s" % (name[:200], uuid.uuid4()))
-  # Other users must not read the file before it has the old one's rights
+  # Other users must not read the new file before it has the old file's rights
   mode = 0o666 if old is None else 0o600
   fobj = open(temporary, "xb",
               opener=lambda name, flags: os.open(name, flags, mode))

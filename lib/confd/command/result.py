@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The result of a command for one cluster, and printing it.
+"""The result of a command for one cluster, and the functions that print it.
 
 C{multicluster} prints the results of several clusters.
 

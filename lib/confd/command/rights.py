@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The questions that each command asks, and so the rights that it needs.
+"""The rights that each command needs, by the questions that it asks.
 
 Rule: L{_NEEDED} is the only place with this knowledge. A command also works if
 the key permits no other question.

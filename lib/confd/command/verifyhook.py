@@ -55,8 +55,8 @@ _PAUSE = 0.2
 
 #: Seconds until a difference counts: _SETTLE, and in addition _SETTLE_LOADS
 #: times as long as the daemon takes to load a configuration, but at most
-#: _SETTLE_MAX. (The daemon pauses between loads for five times as long as the
-#: last one took.)
+#: _SETTLE_MAX. (After each load, the daemon pauses for five times as long as
+#: the load took.)
 _SETTLE = 3.0
 _SETTLE_LOADS = 6
 _SETTLE_MAX = 60.0
@@ -104,7 +104,7 @@ def _FormatTime(seconds: float) -> str:
 
 
 class Checker:
-  """Checks the master candidates from one of them.
+  """Checks the master candidates, from this node, which is one of them.
 
   """
   def __init__(self, client: sync.Client, names: dict[str, str], own: str):
@@ -150,7 +150,7 @@ class Checker:
     """Formats the fault that a candidate does not answer.
 
     @param reason: the error of the network, or None
-    @param meaning: the explanation if there is no such error
+    @param meaning: the explanation if C{reason} is None
 
     """
     return ("%s: ganeti-confd does not answer%s at %s: %s" %
@@ -292,9 +292,9 @@ class Checker:
 
 def Check(master: Optional[str] = None,
           port: Optional[int] = None) -> list[str]:
-  """Checks this node, and if it is the master all others.
+  """Checks this node and, if it is the master, all other candidates.
 
-  @param master: the name of the master node; None for the one in this node's
+  @param master: the name of the master node; None for the name in this node's
     files
   @param port: None for the default port
   @return: the faults

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Questions that "watch" follows, and following them from the start on.
+"""The type of the questions that "watch" follows, and the start of a watch.
 
 The modules of the commands that can be watched make L{Watched}s. This module
 does not import the modules of commands, so that only the module of the watched
@@ -59,7 +59,7 @@ class Watched(NamedTuple):
 def Follow(start: Start, prefix: str = "") -> Iterator[clientlib.Change]:
   """Follows a question, and keeps trying until it has a first answer.
 
-  @param prefix: stands before each message
+  @param prefix: the text before each message
   @return: changes; the first one has the whole answer
   @raise clientlib.ErrorAnswer: the first answer is an error
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which names, addresses and words may stand in an exported file.
+"""Sanitizes the names, addresses and words of exported files.
 
 Facts:
   - Ganeti allows underscores in names, and so do all formats here, although

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""IP addresses and networks in the form in which checks compare them.
+"""Parses IP addresses and networks for the checks that compare them.
 
 """
 

@@ -7,8 +7,8 @@
 Facts:
   - A network has two bits for each of its IPv4 addresses: the first is set if
     the address is reserved for an instance, the second if the address is
-    reserved for something else. Ganeti gives an address with neither bit set to
-    the next instance that asks for one.
+    reserved for something else. Ganeti assigns an address with neither bit set
+    to the next instance that requests an address.
   - C{gnt-network add} reserves the addresses of the nodes and the master IP.
     C{gnt-node add} does not reserve the address of a new node.
   - Two networks may have the same addresses if they are on different links.

@@ -5,8 +5,8 @@
 """Checks of network interfaces and their addresses.
 
 Facts: In Ganeti a MAC address is unique in a cluster. An IP address is unique
-in a network, and for interfaces without a network it is unique among those with
-the same mode and link.
+in a network. The IP address of an interface without a network is unique among
+the interfaces with the same mode and link.
 
 """
 

@@ -6,8 +6,8 @@
 
 Facts, from Ganeti's C{utils.ForceDictType}:
   - For a number Ganeti also takes a string that int() or float() can read.
-  - For a boolean Ganeti takes any value that is no string, and of strings only
-    "true", "false" and the empty one.
+  - For a boolean Ganeti takes any value that is no string, and the strings
+    "true", "false" and "".
   - For a size Ganeti also takes a string with a unit.
   - For a string Ganeti also takes False, which means the empty string.
 

@@ -6,8 +6,8 @@
 
 Facts: A DRBD disk has a port, and an instance may have a port for its console.
 A port that is released goes into the cluster's pool of free ports. If the pool
-is empty, Ganeti allocates the port after the highest one used so far, which the
-cluster remembers.
+is empty, Ganeti allocates the port after the highest port used so far, whose
+number is in the configuration.
 
 """
 

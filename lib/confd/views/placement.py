@@ -57,7 +57,7 @@ class Load(NamedTuple):
 
 def ByGroup(nodes: Sequence[NodeSummary]
             ) -> list[tuple[str, list[NodeSummary]]]:
-  """Returns the nodes of each group; nodes without a group come under "-".
+  """Returns the nodes by group; nodes without a group are in the group "-".
 
   """
   groups: dict[str, list[NodeSummary]] = {}

@@ -34,8 +34,8 @@ def Line(command: Sequence[str], operands: Sequence[str] = ()
   """Formats a command line for bash, zsh and every POSIX shell.
 
   @param command: the program and its options, not quoted
-  @param operands: the words after the options, not quoted; if one begins with a
-    dash, "--" is put before them
+  @param operands: the words after the options, not quoted; if an operand begins
+    with a dash, "--" is put before the operands
   @return: None if a word has a character that cannot stand in a line of text,
     such as a newline
 

@@ -41,7 +41,8 @@ PRIMARY_IP = "primary IP"
 SECONDARY_IP = "secondary IP"
 MASTER_IP = "master IP"
 
-#: The notation of ip(8) and most other programs, and that of Cisco's devices
+#: Two notations of MAC addresses: that of ip(8) and most other programs, and
+#: that of Cisco's devices
 _MAC_RE = re.compile(r"[0-9a-f]{2}(?:([:-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}"
                      r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 
