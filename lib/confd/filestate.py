@@ -64,7 +64,7 @@ def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
   except OSError as err:
     if err.errno in (errno.ENOENT, errno.ENOTDIR):
       return None
-    # For type checkers, which allow an OSError without a number
+    # EIO is for type checkers only, which allow an OSError without a number
     return Inaccessible(err.errno or errno.EIO)
 
 
@@ -123,8 +123,8 @@ class OpenFile:
       self._digest.update(chunk)
       yield chunk
     now = StateOf(os.fstat(self._stream.fileno()))
-    # The ctime is left out: the rename of another file over this one changes
-    # it, and leaves these contents as they are
+    # Do not compare the ctime: the rename of another file over this one changes
+    # the ctime, but not the contents
     if left != 1 or ((now.size, now.mtime_ns) !=
                      (self.state.size, self.state.mtime_ns)):
       raise ReadError("%s changed while it was read" % self.path)

@@ -14,7 +14,7 @@ one format only, such as "<" in HTML, are escaped where that format is written.
 def Printable(text: str) -> str:
   """Escapes characters that end a line, control a terminal, or are invisible.
 
-  These are all characters for which C{str.isprintable} is False: control
+  The function escapes all characters that C{str.isprintable} rejects: control
   characters, line separators, bidirectional controls, unassigned code points,
   lone surrogates. The result is one line.
 

@@ -331,7 +331,7 @@ class Document:
     return stored
 
   def _BeginSection(self, name: str) -> None:
-    """Drops the data of an earlier section with the same name: the last counts.
+    """Drops the data of an earlier section with the same name.
 
     """
     self._secrets[name] = {}
@@ -355,7 +355,7 @@ class Document:
     value = redaction.SectionItem(value)
     if section == "instances":
       self.names[key] = NameOf(value)
-    # Drop the secrets of an earlier item with the same key: the last counts
+    # Drop the secrets of an earlier item with the same key
     self._secrets[section].pop(key, None)
     if secrets:
       disks = [value]

@@ -384,7 +384,7 @@ def _Disks(item: _Instance) -> list[lenient.Stored]:
 
 
 def _Nics(item: _Instance) -> list[lenient.Stored]:
-  # lenient.Dict is inlined here, which takes a third of the time; seven fields
+  # Inline lenient.Dict, as a call takes three times as long, and seven fields
   # use this function
   return [nic if isinstance(nic, dict) else {}
           for nic in lenient.List(item.stored.get("nics"))]

@@ -669,7 +669,7 @@ class Snapshot:
   def NicLink(self, nic: _Stored) -> str:
     """Returns the link of a nic; up to Ganeti 2.0 the nic's bridge is its link.
 
-    An empty link counts and is not replaced by the default, as network scripts
+    An empty link is valid and not replaced by the default, as network scripts
     may not need a link.
 
     @param nic: the nic as stored

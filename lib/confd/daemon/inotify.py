@@ -30,25 +30,24 @@ if TYPE_CHECKING:
   from typing import Callable, Optional
 
 
-#: Seconds between two checks of the files if inotify does not work, and if it
-#: works
+#: Seconds between two checks of the files without inotify, and with inotify
 _POLL_INTERVAL = 0.5
 _SAFETY_INTERVAL = 5.0
 
-#: Delays before inotify is tried again. Each try is expensive: a process that
-#: imports pyinotify, which runs ldconfig to find the C library.
+#: Delays before inotify is tried again. Each try is expensive, as it starts a
+#: process that imports pyinotify, which runs ldconfig to find the C library.
 _RETRY_DELAY = (5.0, 60.0, 5.0)
 
-#: Size of the buffer for events, in bytes: more than the kernel's default limit
-#: of 16,384 queued events takes
+#: Size of the buffer for events, in bytes: large enough for 16,384 events, the
+#: kernel's default limit on queued ones
 _EVENTS_SIZE = 1 << 20
 
 #: Longest error message that the child sends, in bytes
 _MAX_TEXT = 4096
 
 #: Message that the child sends along with the descriptor. If this process has
-#: too many open files, the message arrives without the descriptor, and then is
-#: the reason of the failure.
+#: too many open files, the message arrives without the descriptor, and so
+#: states the reason of the failure.
 _NO_DESCRIPTOR = b"too many open files"
 
 

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 #: Delays before a child that died is replaced, see L{backoff.Backoff}
 _RESPAWN_DELAY = (0.1, 10.0, 5.0)
 
-#: Seconds that workers get to finish
+#: Seconds after which workers that were told to finish are killed
 _FINISH_TIME = 0.5
 #: Seconds for answering forwarded requests when a generation finishes
 _FINISH_FORWARDED_TIME = 0.1
@@ -90,9 +90,9 @@ _LOADER_QUEUE = 4 << 20
 #: Forwarded requests that the loader handles per turn of its event loop
 _BATCH = 64
 
-#: Added to the nice value of the process for large answers
+#: Nice value of the process for large answers, relative to the daemon's
 _LARGE_NICE = 10
-#: Added to the oom_score_adj of the process for large answers
+#: The oom_score_adj of the process for large answers, relative to the daemon's
 _LARGE_OOM_SCORE = 100
 #: Seconds without a request after which the process for large answers ends
 _LARGE_IDLE = 60.0
@@ -106,12 +106,12 @@ _WARM_UP_SIZE = 1 << 20
 _NO_KEY = b"\0"
 
 #: Seconds that a loader waits before it ends, after its generation has stopped.
-#: Freeing its memory takes a processor for a millisecond or more; the next
-#: generation needs that processor at the moment of taking over.
+#: Freeing a loader's memory keeps a processor busy for a millisecond or more,
+#: just when the next generation takes over and needs the processor.
 _END_DELAY = 0.05
 
-#: Limits for warnings about a configuration in the log: how many of them, and
-#: the characters of each
+#: Limits for the warnings about a configuration in the log: their number, and
+#: the number of characters of each
 _WARNINGS = 10
 _WARNING_LENGTH = 200
 
@@ -355,7 +355,8 @@ class Loader:
     except MemoryError:
       reason = "%s: not enough memory" % path
     except Exception as err: # pylint: disable=W0718
-      # Report a bug like any other failure, or it would be logged at each retry
+      # Report a bug like any other failure: an uncaught exception would be
+      # logged at each retry
       reason = "%s: programming error; %s: %s" % (path, confd.PLEASE_REPORT,
                                                   _Describe(err))
     else:
@@ -649,7 +650,7 @@ class Loader:
     # SIGTERM (below) those in recvmsg
     os.close(self._links.alive[1])
     if self._check_pid:
-      # The check may take long, and its result is no longer needed
+      # Kill the check, which may take long: its result is no longer needed
       os.kill(self._check_pid, signal.SIGKILL)
       self._check_pid = None
     for child in self._workers:
@@ -667,8 +668,8 @@ class Loader:
       pass
     self._links.loader[1].close()
     if tell:
-      # No worker reads any more: clients that ask again at once get an answer
-      # from the next generation
+      # Answer pending requests only now that no worker reads any more: clients
+      # that ask again at once get an answer from the next generation
       self._own.AnswerAll(_ANSWER_PENDING_TIME)
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
     self._reader.Close()
@@ -685,7 +686,7 @@ class Loader:
     deadline = time.monotonic() + seconds
     while True:
       self._signals.Read()
-      # Update all children: Reap also returns others than those waited for
+      # Update all children, as Reap also returns some that are not waited for
       ended = {pid for (pid, _) in process.Reap()}
       for child in self._children:
         if child.pid in ended:

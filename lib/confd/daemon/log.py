@@ -52,7 +52,7 @@ class _Handler(logging.Handler):
   def __init__(self, text_format: str) -> None:
     super().__init__()
     self.setFormatter(loglines.Formatter(text_format))
-    #: Messages lost since the last one that was written
+    #: Number of messages lost since a message was written
     self._lost = 0
     #: The counter of lost messages: a row, and the index in it
     self._row: Optional[MutableSequence[int]] = None
@@ -141,7 +141,7 @@ class _FileHandler(_Handler):
       if now is None or not os.path.samestat(now, os.fstat(self._fd)):
         self._Open()
     except OSError:
-      # The next message tries again
+      # The next message tries again to open the file
       pass
 
   def _WriteRecord(self, record: logging.LogRecord) -> None:
@@ -183,7 +183,7 @@ class _SyslogHandler(_Handler):
     except BlockingIOError:
       raise
     except OSError:
-      # The syslog daemon was restarted, and has another socket
+      # The syslog daemon was restarted, and has another socket: connect again
       self._socket = None
       sock.close()
       self._Connect().send(data, socket.MSG_DONTWAIT)
@@ -199,7 +199,7 @@ _SYSLOG_PRIORITIES = {
 
 
 class _StderrHandler(_Handler):
-  """Writes to standard error, be it a terminal, a pipe, a socket or a file.
+  """Writes to standard error: a terminal, a pipe, a socket or a file.
 
   """
   def __init__(self) -> None:
@@ -214,7 +214,8 @@ class _StderrHandler(_Handler):
         self._fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_APPEND |
                            os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-      # The file belongs to another user, and cannot be opened again
+      # The file belongs to another user, and cannot be opened again: poll it
+      # before each write
       self._blocks = True
 
   def _WriteRecord(self, record: logging.LogRecord) -> None:

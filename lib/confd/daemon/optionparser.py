@@ -96,7 +96,7 @@ def Parse(argv: Sequence[str]) -> dict[str, Any]:
   parser.add_argument("-V", "--version", action="version",
                       version="%s %s" % (constants.CONFD, _version.VERSION))
   # As in Ganeti's own daemon, "--syslog" alone means "yes", and a value has to
-  # follow "=": in "--syslog only", the word "only" is not its value
+  # follow "=": in "--syslog only", the word "only" is not the option's value
   options = parser.parse_args(["--syslog=" + _SYSLOG_YES if arg == "--syslog"
                                else arg for arg in argv])
   for name in ("pid_file", "log_file"):

@@ -94,8 +94,8 @@ _LOAD_TIMEOUT = 300
 #: Seconds after which a generation that was told to finish is killed
 _FINISH_TIMEOUT = 0.8
 
-#: Seconds after which a generation that has stopped is killed. Only the end of
-#: the daemon waits for such a generation.
+#: Seconds after which a generation that has stopped is killed. Only the
+#: daemon's shutdown waits for such a generation.
 _END_TIMEOUT = 2.0
 
 #: Seconds after which a generation that was killed is no longer waited for. A
@@ -211,12 +211,12 @@ class Policy:
     self._hangup = False
     #: Why the files could not be loaded; None if the last load succeeded
     self._failure: Optional[str] = None
-    #: The last log message about such a failure
+    #: The last log message about a failure to load the files
     self._failure_said: Optional[str] = None
     self._warnings: list[str] = []
     #: No generation is started before this time
     self._not_before = 0.0
-    #: Time to load files again that could not be loaded
+    #: Time to try again to load unusable files; None for no such try
     self._retry_at: Optional[float] = None
     self._restarts = backoff.Backoff(*_RESTART_DELAY)
 

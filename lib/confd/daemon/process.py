@@ -123,8 +123,8 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
   @raise OSError: the system has too many processes, or the like
 
   """
-  # Block signals: one that comes before the child has set its own actions would
-  # be written to the parent's queue
+  # Block signals: a signal that arrives before the child has reset its signal
+  # actions would be written to the parent's queue
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
   try:
     pid = os.fork()

@@ -91,6 +91,7 @@ class Supervisor:
     #: Generations by their numbers, including those told to finish
     self._generations: dict[int, generation.Generation] = {}
     #: State of the key file when its mode was last checked, and the warning
+    #: about that mode, if any
     self._key_state: Any = None
     self._key_warning: Optional[str] = None
     self._keeper_backoff = backoff.Backoff(*_KEEPER_DELAY)
@@ -475,7 +476,8 @@ class Supervisor:
     for item in list(self._generations.values()):
       if item.exit_code is None:
         continue
-      # Read first: usually the children are gone, too, and end of file says so
+      # Read the pipe first: usually the children have ended, too, and the pipe
+      # is at end of file
       self._ReadMessages(item)
       if item.number in self._generations:
         self._policy.LoaderDied(item.number,
@@ -499,8 +501,8 @@ class Supervisor:
     if self._probe_pid:
       process.End(self._probe_pid)
     self._watch.Close()
-    # Stop the keeper last: until then, it removes the pid file should the
-    # supervisor be killed
+    # Stop the keeper last: the keeper removes the pid file if the supervisor is
+    # killed during the shutdown
     self._keeper.Stop()
     # Close the socket before the pid file is removed, so that the next daemon
     # finds the port free

@@ -72,7 +72,7 @@ class Answer(NamedTuple):
   """
   status: int
   message: wire.Message
-  #: Index of a further counter, besides the one of the status; None for none
+  #: Index of another counter to increment besides that of the status, or None
   counter: Optional[int]
   #: Whether replies with this answer are exempt from the limit of L{replay},
   #: provided that they are short (L{replay.EXEMPT_SIZE})
@@ -200,8 +200,9 @@ class Quick:
     self._snapshot = snapshot
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
     self.cached: Callable[[Any], Optional[Outcome]] = self._cache.get
-    # Answers with one node's address, by that address. There are few nodes, so
-    # the cache stays small however many instances are asked for.
+    # Cache of the answers that are one node's address, by status and address.
+    # There are few nodes, so the cache stays small even if clients ask for many
+    # instances.
     self._addresses: dict[querylib.Result, Answer] = {}
 
   def Known(self, request: wire.Request) -> Optional[Outcome]:
@@ -251,7 +252,7 @@ class Quick:
       if request.type != protocol.REQ_QUERY:
         raise
       # A cell of the table cannot be encoded. The process for large answers
-      # encodes cell by cell, and leaves that one out.
+      # encodes cell by cell, and makes that cell null.
       return Delegate.LARGE
     if request.type == protocol.REQ_WAIT:
       # Limit copies of WAIT even if the reply is short: an attacker must not

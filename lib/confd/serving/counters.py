@@ -38,7 +38,7 @@ NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
 #: Requests that a reader's key does not permit, or no longer does
 NOT_PERMITTED = "replies not-permitted"
-#: WAIT requests for which there was no room
+#: WAIT requests that were refused because too many were pending
 TOO_MANY = "replies too-many"
 #: Datagrams that came while no configuration or no key was loaded
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")

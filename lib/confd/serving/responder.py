@@ -245,8 +245,8 @@ class Responder:
     try:
       return self._source.Make(request)
     except Exception: # pylint: disable=W0718
-      # Besides programming errors, this handles RecursionError: a query can be
-      # nested too deeply to be serialised, though it could be parsed
+      # Besides programming errors, the exception may be a RecursionError: a
+      # query can be nested too deeply to be serialised, though it was parsed
       if request.type not in self._failed:
         self._failed.add(request.type)
         logging.exception("Cannot answer a request of type %s because of a"
