@@ -17,9 +17,9 @@ whether they are stale. Either daemon may replace the other at any time:
 L{quorum} identifies the daemon again wherever that decides whether a reply is
 stale.
 
-Rule 1: a reply with a lower serial than before is stale. But if all replies are
-stale for L{RESTORED_AFTER} seconds, an older configuration was restored, and
-the lower serials are accepted.
+Rule 1: a reply with a lower serial than before is stale (L{quorum}, rules 2 and
+5). But if all answers are stale for L{RESTORED_AFTER} seconds, an older
+configuration was restored, and the lower serials are accepted.
 
 Rule 2: the time-out counts from the call. Reading files, resolving names and
 learning the candidates are part of it. L{download} has its own rule for parts.
