@@ -107,7 +107,7 @@ def SetReceiveTimeout(sock: socket.socket, seconds: float) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _FromAddressAsked(*ancillary: tuple[int, int, bytes]) -> waiting.Control:
-  """Makes the control data that sends a reply from the address asked.
+  """Makes the control data for a reply from the address that was asked.
 
   The result is cached, as a node has few addresses.
 

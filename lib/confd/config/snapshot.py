@@ -516,9 +516,9 @@ class Snapshot:
   def _IndexInstances(self, document: documentlib.Document) -> None:
     """Makes the instances, and adds them to their nodes, groups and networks.
 
-    Instances without a node or a name have no row in tables. Everywhere else
-    such instances count, as in Ganeti: their names make other names ambiguous,
-    and their minors and ips are in use.
+    Instances without a node or a name have no row in tables. In all other
+    indexes, as in Ganeti, such instances are like others: their names make other
+    names ambiguous, and their minors and ips are in use.
 
     """
     packed_instances = lenient.Dict(self.document.get("instances"))

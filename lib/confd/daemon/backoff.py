@@ -15,9 +15,10 @@ from __future__ import annotations
 class Backoff:
   """Delays that double while failures follow each other closely.
 
-  The first failure after a quiet time causes no delay, the second one C{first}
-  seconds, and each further one twice as many, up to C{most}. A quiet time is
-  C{forget} seconds without a failure after the last delay.
+  The first failure after a quiet time causes no delay, the second one a delay
+  of C{first} seconds, and each further one twice the delay before, up to
+  C{most}. A quiet time is C{forget} seconds without a failure after the last
+  delay.
 
   """
   def __init__(self, first: float, most: float, forget: float) -> None:

@@ -81,7 +81,7 @@ class Watch:
   """Watches a directory for changes of its files.
 
   @ivar pid: process id of the child that adds the watch; None while there is no
-    child. The user sets it to None after waitpid() for the child.
+    child. The caller sets it to None after waitpid() for the child.
 
   """
   def __init__(self, directory: str,

@@ -460,7 +460,7 @@ class Loader:
     self._Tell(messages.Checked(same))
 
   def _Prepare(self) -> None:
-    """Prepares to serve; starts the permanent worker if there is one.
+    """Prepares to serve; starts the permanent worker if there is to be one.
 
     The worker waits for L{_Serve} before it reads from the socket.
 

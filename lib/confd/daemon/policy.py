@@ -249,7 +249,7 @@ class Policy:
 
   @property
   def served_key(self) -> Optional[str]:
-    """The key that replies are signed with, in hex; None if none is SERVING.
+    """The key of the SERVING generation, in hex; None if there is none.
 
     """
     serving = self._Find(State.SERVING)
@@ -266,7 +266,8 @@ class Policy:
   def may_be_silent(self) -> bool:
     """Whether requests get no reply, through no fault of the daemon.
 
-    The reason then is a missing or unusable file, or a load in progress.
+    No generation serves then, as a file is missing or unusable, or as a load is
+    in progress.
 
     """
     return (self._Find(State.SERVING) is None and

@@ -46,8 +46,8 @@ class Setup:
 def RowsNeeded(workers: int) -> int:
   """Returns how many rows of counters a daemon needs.
 
-  The supervisor has the first row. Two generations at most count at a time,
-  since a generation that has stopped counts nothing any more.
+  The supervisor has the first row. At most two generations write counters at a
+  time, since a generation that has stopped writes none.
 
   """
   return 1 + 2 * RowsOfGeneration(workers)

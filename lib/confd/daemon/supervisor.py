@@ -270,7 +270,7 @@ class Supervisor:
     return fds
 
   def _AllGenerations(self) -> list[generation.Generation]:
-    """Returns all generations, and the spare loader, the next generation.
+    """Returns all generations, and the spare loader, if there is one.
 
     """
     return [*self._generations.values(), *filter(None, [self._spare])]

@@ -358,8 +358,8 @@ class Loader:
   """The source for STATS and WAIT requests.
 
   The loader answers STATS, since reading the memory sizes of processes takes
-  long: workers must not be delayed by that, and monitoring must not have to
-  wait behind large answers.
+  long, and would delay a worker. In the process for large answers, a STATS
+  request would have to wait behind others.
 
   """
   def __init__(self, serial: int,
