@@ -517,8 +517,8 @@ class Snapshot:
     """Makes the instances, and adds them to their nodes, groups and networks.
 
     Instances without a node or a name have no row in tables. In all other
-    indexes, as in Ganeti, such instances are like others: their names make other
-    names ambiguous, and their minors and ips are in use.
+    indexes, as in Ganeti, such instances are like others: their names make
+    other names ambiguous, and their minors and ips are in use.
 
     """
     packed_instances = lenient.Dict(self.document.get("instances"))
