@@ -25,7 +25,7 @@ from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 
 
-#: How many items of a list the self test prints
+#: Upper limit for the items of a list that the self test prints
 _MAX_ITEMS = 5
 
 

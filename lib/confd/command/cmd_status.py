@@ -46,7 +46,7 @@ _NUMERIC = (5, 6, 7)
 #: The additional column if configurations with the same serial differ
 _DIGEST = "Configuration"
 
-#: How many characters of a digest are shown
+#: The number of characters of a digest that are shown
 _DIGEST_LENGTH = 12
 
 

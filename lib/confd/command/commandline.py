@@ -62,8 +62,8 @@ class Argument(NamedTuple):
   name: str
   #: The name in the usage line
   shown: str
-  #: How often the argument is given: "?", "*" or "+" as in argparse's C{nargs},
-  #: or None for once
+  #: The number of values: "?", "*" or "+" as in argparse's C{nargs}, or None
+  #: for one value
   repeats: Optional[str] = None
   #: The kind of completion, one of the words in tools/completion.bash.in
   completion: Optional[str] = None

@@ -32,7 +32,8 @@ _Value = TypeVar("_Value")
 #: Maps the names of clusters to functions that make their clients
 ClientFactories = Mapping[str, Callable[[], clientlib.Client]]
 
-#: Yields functions to run, for a client and the name of its cluster
+#: A generator function that gets a client and the name of the client's cluster,
+#: and yields functions to run
 Steps = Callable[[clientlib.Client, str], Iterator[Callable[[], None]]]
 
 #: A queue of pairs: a cluster's name, and the cluster's next function or the
@@ -176,7 +177,7 @@ def RunSteps(factories: ClientFactories, steps: Steps) -> int:
   While a function runs, the clusters wait with their next functions. So a slow
   function delays the clusters, and no function is lost.
 
-  @param steps: yields functions, for a client and the name of its cluster
+  @param steps: the generator function, which is called for each cluster
   @return: exit code, when no cluster yields anything more
 
   """

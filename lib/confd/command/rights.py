@@ -24,13 +24,13 @@ from ganeti.confd.protocol import readerkey
 
 
 
-#: Stands for the right to list the table that the command line names
+#: A placeholder for the right to list the table that the command line names
 _LIST_WHAT = "list/WHAT"
 
 #: The right to wait for changes
 _WAIT = "wait"
 
-#: Maps commands to rights (C{readerkey.RIGHTS}); None is the self test
+#: Maps commands to rights (C{readerkey.RIGHTS}); None stands for the self test
 _NEEDED: dict[Optional[str], tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
          "node-role", "ping"),
@@ -105,7 +105,7 @@ def Commands(label: Optional[readerkey.Label]) -> list[str]:
 
 def Missing(label: readerkey.Label, name: Optional[str],
             kind: Optional[str] = None) -> list[str]:
-  """Returns the rights for a command that a key lacks.
+  """Returns those rights that a command needs and that a key lacks.
 
   @param kind: as for L{Needed}
 

@@ -24,7 +24,8 @@ from ganeti.confd.command import output
 #: Seconds between two attempts to get the first answer
 INTERVAL = 1.0
 
-#: Receives each error while following, and None when answers come again
+#: A function to be called with each error while following, and with None when
+#: answers arrive again
 ReportError = Callable[[Optional[Exception]], None]
 
 #: Starts to follow a question, and returns its changes
@@ -41,7 +42,7 @@ class Row(NamedTuple):
 
 
 class Watched(NamedTuple):
-  """A question that is watched, and how its answers are printed.
+  """A question to watch, and the functions that format its answers.
 
   """
   start: Start

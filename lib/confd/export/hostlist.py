@@ -18,10 +18,10 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: Receives a sentence about each value that is left out
+#: A function to be called with a sentence about each value that is left out
 Say = Callable[[str], None]
 
-#: Maps the table exported (see L{columns.TABLES}) to its fields
+#: Maps the exported table (see L{columns.TABLES}) to its fields
 Fields = dict[str, list[str]]
 
 #: All fields that L{Hosts} can use. A format asks only for the fields that it
@@ -207,7 +207,7 @@ def Hosts(kind: str, fields: list[str], rows: Sequence[Sequence[Any]], say: Say
           ) -> list[Host]:
   """Turns the rows of a table into hosts.
 
-  @param fields: fields of the rows, some of L{ALL_FIELDS}, with the name
+  @param fields: the fields of the rows: "name", and others of L{ALL_FIELDS}
 
   """
   missing: dict[str, Any] = dict.fromkeys(ALL_FIELDS[kind])

@@ -46,11 +46,11 @@ _NOT_IN_IDENTIFIERS_RE = re.compile("[^A-Za-z0-9_]")
 #: Longest identifier, not counting the digits of the hash
 _MAX_IDENTIFIER = 100
 
-#: How many digits of a word's hash are appended to its identifier on the first,
-#: second and third attempt to make all identifiers differ
+#: The number of hash digits that are appended to a word's identifier, on the
+#: first, second and third attempt to make all identifiers differ
 _DIGITS = (0, 8, 64)
 
-#: How many characters of a value a message shows
+#: Upper limit for the characters of a value in a message
 _MAX_SHOWN = 60
 
 

@@ -31,7 +31,7 @@ _DISK_TYPES = {
   "lvm": "plain",
   }
 
-#: How many characters of a value a finding shows
+#: Upper limit for the characters of a value in a finding
 _QUOTED = 60
 
 
@@ -43,8 +43,8 @@ class ConfigData(NamedTuple):
   tables: Mapping[str, Sequence[Row]]
   #: Values by JSON pointer, None for a pointer to no value
   values: Mapping[str, Any]
-  #: How many objects the daemon left out of the configuration, since they are
-  #: malformed or refer to missing objects
+  #: The number of objects that the daemon left out of the configuration, since
+  #: they are malformed or refer to missing objects
   warnings: int
   #: Whether the daemon could not load a newer configuration
   stale: bool
@@ -184,7 +184,7 @@ def Join(names: Iterable[str]) -> str:
   return ", ".join(sorted(names, key=naturalorder.NaturalKey))
 
 
-#: How many items L{JoinSome} lists
+#: Upper limit for the items that L{JoinSome} lists
 _SOME = 5
 
 

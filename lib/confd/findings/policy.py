@@ -151,7 +151,7 @@ def _InvalidPolicy(config: data.ConfigData) -> registry.Found:
   for group in config.groups:
     if group["custom_ipolicy"]:
       for problem in _PolicyProblems(group["ipolicy"], False):
-        # Faults of the cluster's policy are not reported for groups as well
+        # Do not repeat the faults of the cluster's policy for each group
         if problem not in of_cluster:
           yield ("group %s" % group["name"], problem)
 
@@ -256,7 +256,7 @@ def _Shapes(config: data.ConfigData) -> Iterator[tuple[str, _Shape]]:
   "gnt-instance modify INSTANCE, or gnt-group modify --ipolicy-...")
 def _PolicyViolation(config: data.ConfigData) -> registry.Found:
   policies = {group["uuid"]: group["ipolicy"] for group in config.groups}
-  # Violations by shape, as many instances have the same shape
+  # Cache the violations by shape, as many instances have the same shape
   found: dict[_Shape, list[str]] = {}
   for (name, shape) in _Shapes(config):
     if shape not in found:

@@ -105,7 +105,7 @@ class _Loads:
   """
   def __init__(self, instances: Sequence[Row], rules: htoolstags.Rules) -> None:
     self._rules = rules
-    #: MiB of memory of the instances with a node as primary or as secondary
+    #: MiB of memory of the primary and of the secondary instances, by node
     self._primary: Counter[str] = collections.Counter()
     self._secondary: Counter[str] = collections.Counter()
     #: Pairs of a node and an exclusion tag of one of its primary instances

@@ -86,10 +86,11 @@ _LABEL_CHARACTER = 6.5
 
 #: Instances are drawn with names if no node has more instances than this
 _NAMED = 8
-#: How many characters of a name fit a box, beside the role and without the role
+#: The number of characters of a name that fit in a box, beside the role and
+#: without the role
 _BESIDE_ROLE = 17
 _ALONE = 27
-#: How many characters of a name fit beside the matrix
+#: The number of characters of a name that fit beside the matrix
 _BESIDE_MATRIX = 20
 
 #: A node that has all its mirrors on one other node is reported if it has at
