@@ -102,7 +102,7 @@ class TestConnections(unittest.TestCase):
     size = 1 << 20
     statuses = []
 
-    async def _RunHere(make):
+    async def _RunHere(make, _):
       return make()
 
     async def _Main():

@@ -32,6 +32,8 @@ _READ_ALL = {
   ("daemon/process.py", "ReadOomScore"): "the kernel's number",
   ("daemon/stats.py", "_Descendants"): "the kernel's list of processes",
   ("exporter/forked.py", "_SetLimits"): "the kernel's figures of this process",
+  ("testing/configuration.py", "Text"): "the configuration of a test",
+  ("testing/loopback.py", "_Read"): "the configuration of a test",
   }
 
 
