@@ -34,7 +34,7 @@ MEGABYTE = 1 << 20
 
 
 def _Trace(request, pid):
-  """Does something as a debugger does.
+  """Makes a ptrace request without data to a process.
 
   """
   libc = ctypes.CDLL(None, use_errno=True)
@@ -47,12 +47,12 @@ def _Trace(request, pid):
 
 @contextlib.contextmanager
 def Stopped(pids):
-  """Stops processes in a way that only ends when they are killed.
+  """Stops processes by ptrace, until they are killed or the body ends.
 
-  A process that SIGSTOP has stopped goes on when its loader dies: the kernel
-  sees to that.
+  SIGSTOP would not do: the kernel continues a process stopped by SIGSTOP when
+  its loader dies.
 
-  @raise OSError: one of them is gone, or may not be traced
+  @raise OSError: a process is gone, or may not be traced
 
   """
   seized = []
@@ -105,9 +105,9 @@ class MemoryGroup:
     return testutils.ReadFile(os.path.join(self._path, name)).decode("ascii")
 
   def Add(self, tree):
-    """Adds processes, as far as they are still there.
+    """Adds processes to the group, except those that have ended.
 
-    @param tree: as from L{testutils.ProcessTree}
+    @param tree: process ids, as from L{testutils.ProcessTree}
 
     """
     for pid in tree:
@@ -115,7 +115,7 @@ class MemoryGroup:
         self._Write("cgroup.procs", pid)
 
   def Limit(self, size):
-    """Limits the memory of all processes in it.
+    """Limits the memory of all processes in the group.
 
     @param size: in bytes; None for no limit
 
@@ -123,13 +123,13 @@ class MemoryGroup:
     self._Write(self._limit, self._none if size is None else size)
 
   def Usage(self):
-    """Returns how much memory is taken, in bytes.
+    """Returns how much memory the group uses, in bytes.
 
     """
     return int(self._Read(self._usage))
 
   def Kills(self):
-    """Returns how many processes were killed as there was no memory left.
+    """Returns how many processes the kernel has killed for want of memory.
 
     """
     for line in self._Read(self._events).splitlines():
@@ -139,7 +139,7 @@ class MemoryGroup:
     raise unittest.SkipTest("the kernel does not count whom it kills")
 
   def Remove(self):
-    """Removes it, when its processes have ended.
+    """Removes the group, as soon as its processes have ended.
 
     """
     def _Remove():
@@ -152,7 +152,7 @@ class MemoryGroup:
 
 @contextlib.contextmanager
 def CoarseStamps(path):
-  """Puts a file system whose time stamps are whole seconds at a directory.
+  """Mounts a file system whose time stamps are whole seconds at a directory.
 
   """
   if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
@@ -160,7 +160,7 @@ def CoarseStamps(path):
   image = path + ".image"
   with open(image, "wb") as stream:
     stream.truncate(128 * MEGABYTE)
-  # Inodes of 128 bytes have no room for more
+  # Inodes of 128 bytes have no room for fractions of a second
   subprocess.run(["mkfs.ext4", "-q", "-I", "128", image], check=True,
                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
   if subprocess.run(["mount", "-o", "loop", image, path], check=False,
@@ -184,13 +184,14 @@ def FillUp(fd):
         os.write(fd, b"-" * size)
     except BlockingIOError:
       pass
-  # Blocking mode belongs to the open file, which other processes share
+  # Restore the flags: they belong to the open file description, which other
+  # processes share
   fcntl.fcntl(fd, fcntl.F_SETFL, flags)
 
 
-#: Code for L{Patched}: a generation that finishes is not killed, however late a
-#: busy machine gives its processes a processor. One that is killed takes the
-#: requests that it holds with it.
+#: Code for L{Patched}: a generation that is finishing is never killed, however
+#: slowly it runs on a busy machine. A killed generation would lose the requests
+#: that it holds.
 PATIENT = """\
 from ganeti.confd.daemon import loader, policy
 loader._FINISH_TIME = loader._FINISH_FORWARDED_TIME = %(seconds)s
@@ -200,10 +201,10 @@ policy._FINISH_TIMEOUT = policy._END_TIMEOUT = 3 * %(seconds)s
 
 @contextlib.contextmanager
 def Patched(*codes):
-  """Has a daemon's processes run some code before anything else.
+  """Makes a daemon's processes run some code before anything else.
 
-  @param codes: Python, which may change modules
-  @return: the environment in which the daemon does
+  @param codes: Python code, which may change modules
+  @return: the environment with which the daemon runs the code
 
   """
   with tempfile.TemporaryDirectory() as directory:
@@ -214,16 +215,16 @@ def Patched(*codes):
 
 
 class HeldLoads:
-  """Has a daemon's loads wait, for tests of what happens meanwhile.
+  """Makes a daemon's loads wait, for tests of what happens meanwhile.
 
   Use as a context manager. Loads wait between L{Hold} and L{Release}; a spare
   loader's warm-up does not.
 
-  @ivar env: the environment that a daemon needs for that
+  @ivar env: the environment with which a daemon's loads can be made to wait
 
   """
   def __init__(self, busy=False):
-    """@param busy: whether loads compute all the time that they wait
+    """@param busy: whether loads use processor time while they wait
 
     """
     self._stack = contextlib.ExitStack()
@@ -257,7 +258,7 @@ class HeldLoads:
     self._stack.close()
 
   def Hold(self):
-    """Has all loads wait from now on, after the files were read.
+    """Makes all loads wait from now on, each after reading the files.
 
     """
     testutils.WriteFile(self._hold, b"")
@@ -274,7 +275,7 @@ class HeldLoads:
     return testutils.WaitFor(_Waiting, "a load waits")[0]
 
   def Release(self):
-    """Has all loads go on.
+    """Makes all loads continue.
 
     """
     os.unlink(self._hold)
@@ -282,9 +283,9 @@ class HeldLoads:
 
 @contextlib.contextmanager
 def FullSyslog():
-  """Makes a socket in the place of /dev/log that is full.
+  """Makes a socket that is full, for a daemon to use in place of /dev/log.
 
-  @return: the socket, and the environment in which the daemon uses it
+  @return: the socket, and the environment with which the daemon uses it
 
   """
   with tempfile.TemporaryDirectory() as directory, \
@@ -309,7 +310,7 @@ def FullSyslog():
 class DaemonWithStderr(testutils.Daemon):
   """A daemon that logs to a standard error of the test's choice, too.
 
-  @ivar stderr: its descriptor
+  @ivar stderr: the descriptor of the standard error
 
   """
   stderr = None

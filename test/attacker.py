@@ -7,10 +7,11 @@
 
 Usage: attacker.py KIND PORT CONNECTIONS SECONDS
 
-The program keeps so many connections to 127.0.0.1 for so long, makes a new one
-for each that is closed, and sends as much as the server takes. Nothing is read.
-A line is printed as soon as all connections have sent something, and in the
-end another with the numbers of connections and bytes.
+The program keeps CONNECTIONS connections to 127.0.0.1 open for SECONDS seconds,
+replaces each connection that is closed, and sends as much as the server takes.
+Nothing is read. A line is printed as soon as all connections have sent
+something, and another one at the end, with the numbers of connections and
+bytes.
 
 """
 
@@ -23,7 +24,7 @@ import time
 
 _HEAD = b"GET %s HTTP/1.1\r\nHost: localhost\r\n"
 
-#: Seconds between two bytes of a header that drips
+#: Seconds between two bytes of a connection of the kind "drip"
 _PAUSE = 0.05
 
 
@@ -31,7 +32,8 @@ def _Forever(data):
   return itertools.repeat(data * (1 + (1 << 16) // len(data)))
 
 
-#: Kind to a function that makes what a connection sends, of its number
+#: Kinds of attacks, each with a function from the number of a connection to the
+#: pieces of data that the connection sends
 KINDS = {
   # Requests whose answers are not read
   "pipeline": lambda _: _Forever(_HEAD % b"/healthz" + b"\r\n"),
@@ -75,10 +77,10 @@ class _Attack:
     self._kind = kind
     self._port = port
     self._poll = select.poll()
-    #: By descriptor: the connection, what it goes on with, and what of that is
-    #: not sent yet
+    #: By descriptor: a connection, the iterator of its data, and the unsent
+    #: rest of the current piece
     self._all = {}
-    #: When those go on that pause, by descriptor
+    #: By descriptor of a connection that pauses: when the pause ends
     self._due = {}
     self.connections = 0
     self.bytes = 0
@@ -114,7 +116,7 @@ class _Attack:
     if self._kind == "drip":
       self._due[number] = time.monotonic() + _PAUSE
     if not count or number in self._due:
-      # A connection that pauses, or has sent all, waits for its end only
+      # Poll a connection that pauses, or has sent all, for its end only
       self._poll.modify(number, select.POLLRDHUP)
 
   def Step(self):

@@ -7,10 +7,10 @@
 Facts this rests on:
   - With C{--remote-debugging-port=0} Chromium chooses a port on 127.0.0.1, and
     writes it to the file C{DevToolsActivePort} in its profile.
-  - What it writes beside its profile goes to the XDG directories and to HOME,
-    which are in the profile's directory here.
-  - Some of its processes leave their process group. All of them have the HOME
-    that they were given, which nobody else has.
+  - Chromium writes its other files to the XDG directories and to HOME, which
+    are in the profile's directory here.
+  - Some of Chromium's processes leave their process group. All of them keep the
+    HOME that they were given, which no other process on the machine has.
 
 """
 
@@ -31,8 +31,8 @@ import testutils
 
 _PROGRAM = "chromium"
 
-#: Chromium makes no requests of its own with these, and has no sandbox: root
-#: cannot have one, and the pages are this project's
+#: With these options, Chromium makes no requests of its own. The sandbox is
+#: off: root cannot use it, and the project's own pages do not need it.
 _OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
             "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync",
@@ -41,7 +41,7 @@ _OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
             "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND,"
             " EXCLUDE 127.0.0.1", "--remote-debugging-port=0"]
 
-#: Events that tell of something wrong with a page
+#: Events that report a problem of a page
 _COMPLAINTS = frozenset(["Log.entryAdded", "Runtime.exceptionThrown",
                          "Runtime.consoleAPICalled",
                          "Page.javascriptDialogOpening"])
@@ -52,13 +52,14 @@ class Browser:
 
   Use as a context manager.
 
-  @ivar statuses: the status of each answer, also of one that no page may see
-  @ivar complaints: what the console has, dialogs and uncaught exceptions, as
-    they came over the protocol
+  @ivar statuses: the HTTP status of each answer, even if the browser hides the
+    answer from pages
+  @ivar complaints: console messages, dialogs and uncaught exceptions, as the
+    protocol's messages
 
   """
   def __init__(self):
-    """@raise unittest.SkipTest: there is none here
+    """@raise unittest.SkipTest: this machine has no Chromium
 
     """
     if shutil.which(_PROGRAM) is None:
@@ -119,7 +120,7 @@ class Browser:
     self._socket = await self._session.ws_connect(url, max_msg_size=0)
 
   def Close(self):
-    """Ends all its processes, and removes its files.
+    """Ends all of Chromium's processes, and removes its files.
 
     """
     if self._session is not None:
@@ -135,9 +136,9 @@ class Browser:
     shutil.rmtree(self._directory)
 
   def _KillRest(self):
-    """Kills those of its processes that have left the group.
+    """Kills those of Chromium's processes that have left the process group.
 
-    @return: their ids
+    @return: the ids of the killed processes
 
     """
     ours = ("HOME=%s" % self._directory).encode("ascii")
@@ -154,7 +155,7 @@ class Browser:
     return found
 
   async def _Receive(self):
-    """Takes the next message.
+    """Receives and handles the next message.
 
     """
     message = await self._socket.receive_json(
@@ -187,7 +188,7 @@ class Browser:
   def Call(self, method, **params):
     """Calls a method of the protocol.
 
-    @return: its result
+    @return: the method's result
 
     """
     message = self._loop.run_until_complete(self._Call(method, params))
@@ -199,7 +200,7 @@ class Browser:
       await self._Receive()
 
   def Open(self, url):
-    """Opens a page, and waits until it is there.
+    """Opens a page, and waits until it is loaded.
 
     """
     loads = self._loads
@@ -208,7 +209,7 @@ class Browser:
     self._loop.run_until_complete(self._UntilLoaded(loads))
 
   def Reload(self):
-    """Loads the page again, and waits until it is there.
+    """Loads the page again, and waits until it is loaded.
 
     """
     loads = self._loads
@@ -216,7 +217,7 @@ class Browser:
     self._loop.run_until_complete(self._UntilLoaded(loads))
 
   def Follow(self, script):
-    """Does what opens another page, and waits until it is there.
+    """Runs a script that opens another page, and waits until that is loaded.
 
     """
     loads = self._loads
@@ -226,7 +227,7 @@ class Browser:
   def Run(self, script):
     """Evaluates an expression of JavaScript in the page.
 
-    @return: its value
+    @return: the expression's value
 
     """
     result = self.Call("Runtime.evaluate", expression=script,
@@ -235,7 +236,7 @@ class Browser:
     return result["result"].get("value")
 
   def SetScripts(self, are_on):
-    """Says whether pages may run scripts; L{Run} works anyway.
+    """Sets whether pages may run scripts; L{Run} works in any case.
 
     """
     self.Call("Emulation.setScriptExecutionDisabled", value=not are_on)

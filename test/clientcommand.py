@@ -19,9 +19,9 @@ _NOT_A_USERS = ("PYTHONPATH", "GANETI_ROOTDIR", "GANETI_HOSTNAME")
 
 
 def Environment(**kwargs):
-  """Makes the environment of a user.
+  """Makes the environment in which a user runs the program.
 
-  @param kwargs: more variables
+  @param kwargs: further variables
 
   """
   env = {name: value for (name, value) in os.environ.items()
@@ -34,7 +34,7 @@ def Words(daemon, *args):
   """Makes a command line that asks one daemon.
 
   @type daemon: L{testutils.Daemon}
-  @param args: what follows
+  @param args: the words after the options for the daemon
   @rtype: list of strings
 
   """
@@ -45,9 +45,9 @@ def Words(daemon, *args):
 def Run(*args, daemon=None, **kwargs):
   """Runs the program to its end.
 
-  @param args: its arguments
-  @param daemon: ask this one; by default, the arguments say whom
-  @param kwargs: as C{subprocess.run} takes them, instead of what is usual
+  @param args: the program's arguments
+  @param daemon: the daemon to ask; by default, the arguments say which one
+  @param kwargs: arguments of C{subprocess.run} that override the usual ones
   @rtype: C{subprocess.CompletedProcess}
   @return: C{stdout} and C{stderr} are text
 

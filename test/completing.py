@@ -4,9 +4,9 @@
 
 """Interactive shells that complete command lines of confd-client.
 
-Each runs on a pseudo-terminal. A function with the program's name writes down
-the words that the shell makes of a line, but not where the shell substitutes
-what a command prints. The completion finds the program itself by the PATH.
+Each shell runs on a pseudo-terminal. A shell function with the program's name
+writes the words of a command line to a file, except in a command substitution.
+The completion finds the program itself by the PATH.
 
 """
 
@@ -26,13 +26,13 @@ import testutils
 
 _COMPLETIONS = os.path.join(testutils.BUILDDIR, "completion")
 
-#: The variables of the scripts that a test may want to have otherwise
+#: The variables of the scripts that a test may override
 _VARIABLES = ["data", "settings", "own_settings", "patience"]
 
-#: Control-T is for the test: it completes, and enters all matches
+#: Control-T, which the test binds to a command that inserts all matches
 _ENTER_ALL = "\x14"
 
-# readline's command for that is "insert-completions"
+# Control-T runs readline's command "insert-completions"
 _BASH_COMMANDS = r"""
 PS1=
 PS2='more>'
@@ -50,7 +50,7 @@ confd-client() {
 }
 """
 
-# Enters what is added as a match and fits what stands there, quoted by zsh
+# Control-T enters all matches that fit the current word, quoted by zsh
 _ZSH_COMMANDS = r"""
 PS1=
 PROMPT_EOL_MARK=
@@ -107,7 +107,7 @@ confd-client() {
 
 
 def _Copy(source, target, variables):
-  """Copies a script, with other values for some of its variables.
+  """Copies a script, and overrides some of its variables.
 
   """
   text = testutils.ReadFile(source).decode("ascii")
@@ -124,15 +124,15 @@ class _Shell:
   """An interactive shell.
 
   """
-  #: The completion below build/completion
+  #: Path of the completion script below build/completion
   _SCRIPT = ""
-  #: Commands for the shell to start with
+  #: Commands that the shell runs at its start
   _COMMANDS = ""
   _COMMANDS_FILE = ""
 
   def __init__(self, program=None, locale="C.UTF-8", **variables):
     """@param program: path of the program that the completion runs
-    @param variables: other values for some of the script's
+    @param variables: values for variables of the script
     @raise unittest.SkipTest: the script has not been made
 
     """
@@ -157,11 +157,11 @@ class _Shell:
     self._proc = subprocess.Popen( # pylint: disable=W1509
       self._Arguments(), stdin=other, stdout=other, stderr=subprocess.STDOUT,
       start_new_session=True, cwd=self.here, env=env,
-      # Without a controlling terminal, Control-C is a character as any
+      # Without a controlling terminal, Control-C would not send a signal
       preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(other)
     os.set_blocking(self._terminal, False)
-    #: Output of the shell since the last line was begun
+    #: Output of the shell since the current line was begun
     self.shown = b""
     self._WaitFor(lambda: self._Exists("prompted"))
 
@@ -178,7 +178,7 @@ class _Shell:
     shutil.rmtree(self.here)
 
   def _Read(self):
-    """Reads what the terminal shows, so that it takes more.
+    """Reads the shell's output, so that the terminal accepts more.
 
     """
     try:
@@ -207,7 +207,7 @@ class _Shell:
       self._Read()
 
   def _Continued(self):
-    """Returns how often the shell has asked for more of a line.
+    """Returns how often the shell has prompted for the rest of a command.
 
     """
     raise NotImplementedError
@@ -221,9 +221,9 @@ class _Shell:
   def Run(self, *keys):
     """Types something, and the enter key.
 
-    @param keys: with line ends where the shell asks for more
-    @return: the words that confd-client gets; None if the line is wrong, or
-      incomplete, and is given up then
+    @param keys: the typed text, with line ends where the shell prompts for more
+    @return: the words that confd-client gets; None if the command is wrong, or
+      if it is incomplete and so was aborted
 
     """
     self.shown = b""
@@ -236,14 +236,14 @@ class _Shell:
     ends = 1 + sum(text.count("\r") for text in keys)
     self._WaitFor(lambda: self._Exists("prompted") or self._Continued() == ends)
     if not self._Exists("prompted"):
-      # zsh tells of the next prompt only behind a further line
+      # Enter one more line, after which zsh reports the next prompt
       self._Type(b"\x03\r")
       self._WaitFor(lambda: self._Exists("prompted"))
     return self._Words() if self._Exists("words") else None
 
   @staticmethod
   def _Line(words):
-    """Makes a line of words as bash takes them apart at colons and the like.
+    """Makes a command line from words that bash has split at "=" and ":".
 
     """
     return re.sub(" ?([=:]) ?", r"\1", " ".join(["confd-client", *words]))
@@ -251,9 +251,9 @@ class _Shell:
   def Complete(self, *words):
     """Completes the last word.
 
-    @param words: as bash takes them apart
-    @return: sorted list of strings, without what stands before a comma or
-      equals sign
+    @param words: the words, as bash splits a line
+    @return: sorted list of strings, each without the part up to the last comma
+      or equals sign
 
     """
     return sorted(re.sub(r"^(--[a-z-]+=)?(.*,|\+)?", "", word)
@@ -262,8 +262,8 @@ class _Shell:
   def Matches(self, *words):
     """Completes the last word.
 
-    @return: list of strings, in any order; whole words in bash, and without
-      what stands before an equals sign or the like in zsh
+    @return: list of strings, in any order; whole words in bash; in zsh, without
+      the part up to an equals sign or the like
 
     """
     raise NotImplementedError
@@ -293,7 +293,7 @@ class Bash(_Shell):
     assert found.pop() == "end"
     if b"\a" in self.shown:
       return []
-    # Behind the program, and without the word that is completed
+    # Skip the words before the completed one; the program is not among them
     return found[len(line.split(" ")) - 2:]
 
 

@@ -4,9 +4,9 @@
 
 """Faults of configurations, each in a function that puts one into a sound one.
 
-The sound one is that of test/daemon/test_check.py, which has four nodes,
-instances on node 1, 2 and 4, and a DRBD disk of the first instance on nodes 1
-and 3.
+The sound configuration is that of test/daemon/test_check.py, which has four
+nodes, instances on nodes 1, 2 and 4, and a DRBD disk of the first instance on
+nodes 1 and 3.
 
 """
 
@@ -49,7 +49,7 @@ def _AddDrbd(config, **kwargs):
 
 
 def _Leave(config, index):
-  """Takes all instances off a node.
+  """Moves the instances of a node to node 2.
 
   """
   for instance in config["instances"].values():
@@ -62,7 +62,7 @@ def _Cluster(config, **kwargs):
 
 
 def Policy(**kwargs):
-  """Makes a policy that all instances fulfil.
+  """Makes an instance policy that all instances satisfy.
 
   """
   least = {"cpu-count": 1, "disk-count": 0, "disk-size": 1, "memory-size": 1,
@@ -280,7 +280,7 @@ def _NicMode(config):
 
 
 def _NicModeFalse(config):
-  # Ganeti takes it for an empty text
+  # Ganeti reads the value False as an empty text
   _Instance(config, 3)["nics"][0]["nicparams"] = {"mode": False}
   _Instance(config, 3)["nics"][0]["ip"] = "203.0.113.3"
 
@@ -340,8 +340,8 @@ def _ForbiddenType(config):
 
 _INSTANCES = ["inst%d.example.com" % index for index in range(1, 7)]
 
-#: Name of the check that finds the fault, the function that makes it, and the
-#: subjects of the findings
+#: For each fault, the name of the check that finds it, the function that makes
+#: it, and the subjects of the findings
 FAULTS = [
   ("master-no-candidate", _MasterNoCandidate, ["node1.example.com"]),
   ("node-state", _DrainedAndOffline, ["node4.example.com"]),
@@ -401,7 +401,7 @@ FAULTS = [
   ("policy-violation", _ForbiddenType, _INSTANCES[1:]),
   ]
 
-#: Faults that bring about findings of other checks
+#: Faults that cause findings of other checks, too
 MORE = {
   _Elsewhere: {"several-mirrors"},
   _PolicyRange: {"policy-violation"},

@@ -4,8 +4,8 @@
 
 """The programs that read what confd-client exports.
 
-Each function has one of them read a file, and returns what it has understood.
-Nothing is started that stays, and no service of the machine is asked.
+Each function makes one program read a file, and returns what the program has
+understood. No program stays running, and no service of the machine is asked.
 
 """
 
@@ -22,11 +22,11 @@ import testutils
 def _Run(test, *words, packages, **kwargs):
   """Runs a program.
 
-  @param packages: the Debian package that it is in
+  @param packages: the Debian package that contains the program
   @return: standard output and standard error
 
   """
-  # Some are where only root looks
+  # Some programs are in directories that only root's PATH has
   path = os.environ["PATH"] + ":/usr/sbin:/sbin"
   if shutil.which(words[0], path=path) is None:
     raise unittest.SkipTest("there is no %s (Debian package %s)" %
@@ -41,7 +41,7 @@ def _Run(test, *words, packages, **kwargs):
 
 
 def CheckDnsmasq(test, path):
-  """Has dnsmasq read a file of settings.
+  """Makes dnsmasq read a file of settings.
 
   """
   (_, text) = _Run(test, "dnsmasq", "--test", "--conf-file=" + path,
@@ -50,9 +50,9 @@ def CheckDnsmasq(test, path):
 
 
 def AskAnsible(test, path):
-  """Has Ansible read an inventory.
+  """Makes Ansible read an inventory.
 
-  @param path: what the script prints, or a script
+  @param path: an executable inventory script, or a file with its output
   @return: the inventory, and the warnings
 
   """
@@ -70,9 +70,9 @@ def AskAnsible(test, path):
 
 
 def AskPromtool(test, path):
-  """Has Prometheus' tool discover the targets of a file.
+  """Makes Prometheus' tool discover the targets of a file.
 
-  @return: the labels of each
+  @return: the labels of each target
 
   """
   with tempfile.TemporaryDirectory() as directory:
@@ -85,8 +85,8 @@ def AskPromtool(test, path):
     _Run(test, "promtool", "check", "config", settings, packages="prometheus")
 
     def _Discover():
-      # The program looks for targets as long as it may, and so has to be given
-      # time
+      # Double the time-out for each attempt: the program always runs until its
+      # time-out, and finds nothing if that is too short
       seconds[0] *= 2
       (text, _) = _Run(test, "promtool", "check", "service-discovery",
                        "--timeout=%dms" % (1000 * seconds[0]), settings,
@@ -100,7 +100,7 @@ def AskPromtool(test, path):
 def AskSsh(test, path, name):
   """Asks ssh what it would do with a host.
 
-  @return: settings, those of one value
+  @return: the settings that have a value
 
   """
   (text, _) = _Run(test, "ssh", "-G", "-F", path, name,
@@ -109,9 +109,9 @@ def AskSsh(test, path, name):
 
 
 def AskNft(test, path):
-  """Loads a file into nftables, in a network of its own; twice.
+  """Loads a file into nftables twice, in a network namespace of its own.
 
-  @return: the addresses of the sets, of the table that the file has
+  @return: the addresses in each set of the file's table
 
   """
   unshare = ["unshare", "--user", "--map-root-user", "--net"]

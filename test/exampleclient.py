@@ -4,8 +4,8 @@
 
 """Compiles and runs the client in C of doc/examples.
 
-The sanitizers of the compiler end the program with an exit code of its own
-where it reads or writes beyond its memory, or does what C leaves undefined.
+The compiler's sanitizers end the program with the exit code L{_CAUGHT} if it
+reads or writes beyond its memory, or if its behaviour is undefined.
 
 """
 
@@ -33,7 +33,7 @@ _CAUGHT = 99
 
 _ADDR_NO_RANDOMIZE = 0x0040000
 
-#: Seconds that a question may take, on a busy machine too
+#: Seconds that a question may take, even on a busy machine
 _TIMEOUT = 120
 
 
@@ -70,9 +70,10 @@ def Compile(directory, sanitize=True):
 
 
 def _FixAddresses():
-  """Keeps the kernel from choosing addresses at random.
+  """Turns off address space layout randomization.
 
-  With 32 bits of randomness the memory that older sanitizers want may be taken.
+  With 32 bits of randomness, the addresses that older sanitizers need may be in
+  use.
 
   """
   ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE)
@@ -88,7 +89,7 @@ def Run(program, key_file, port, rtype, query, addresses):
   """
   options = "exitcode=%d:detect_leaks=0" % _CAUGHT
   # pylint: disable=W1509
-  # The child only changes its own personality
+  # preexec_fn is safe here: the child only changes its own personality
   result = subprocess.run(
     [program, key_file, str(port), str(rtype), query, *addresses],
     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -21,7 +21,7 @@ def Reply(message, answer="good", status=0, serial=5, salt=None,
           key=testutils.KEY, label=None, **kwargs):
   """Makes the reply to a request.
 
-  @param message: that of the request, a dict
+  @param message: the request's message, a dict
   @param kwargs: further keys of the reply's message
 
   """
@@ -34,7 +34,7 @@ def Reply(message, answer="good", status=0, serial=5, salt=None,
 class Candidate:
   """Answers in a thread of its own, until L{Stop}.
 
-  @ivar requests: list of (salt, message) of the requests that have come
+  @ivar requests: list of (salt, message) of the received requests
 
   """
   def __init__(self, answer, address="127.0.0.1", port=None):
@@ -48,8 +48,8 @@ class Candidate:
     self.requests = []
     self._answer = answer
     self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    # Of the kernel's choice, it might be a port that another test's client
-    # still sends to
+    # Not a port that the kernel chooses: another test's client might still send
+    # to it
     self.port = testutils.FreePort(address) if port is None else port
     self._sock.bind((address, self.port))
     (self._wake, self._waker) = socket.socketpair()

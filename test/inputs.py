@@ -4,11 +4,12 @@
 
 """Inputs of all kinds, which hypothesis makes for tests.
 
-The inputs are the same in each run, so that a run tells what a change broke.
-The environment variable C{CONFD_EXAMPLES}=N has N others tried, at random.
+The inputs are the same in each run, so that a new failure is due to a change.
+With the environment variable C{CONFD_EXAMPLES}=N, a test tries N random inputs
+instead.
 
-Where hypothesis is not installed, a stand-in lets the classes be made all the
-same; they say that they are skipped.
+If hypothesis is not installed, a stand-in lets the test classes be defined all
+the same; their tests are skipped.
 
 """
 
@@ -35,7 +36,7 @@ _EXAMPLES = os.environ.get("CONFD_EXAMPLES")
 
 
 def Settings(examples):
-  """Returns settings, a decorator of tests.
+  """Returns hypothesis' settings, as a decorator of tests.
 
   @param examples: how many inputs to try
 
@@ -49,7 +50,7 @@ def Settings(examples):
 
 
 def Use(examples):
-  """Makes L{Settings} those of all tests that are defined from now on.
+  """Makes L{Settings} the default for all tests that are defined from now on.
 
   """
   if HAVE_HYPOTHESIS:
@@ -57,11 +58,12 @@ def Use(examples):
     hypothesis.settings.load_profile("ganeti-confd")
 
 
-# A test that says nothing else has no deadline either: machines are busy
+# The default for tests without settings of their own; as machines may be busy,
+# such tests have no deadline
 Use(100)
 
 
-# Lone surrogates too, which JSON can carry
+# Texts include lone surrogates, which JSON can have
 TEXTS = st.text(st.characters(blacklist_categories=()), max_size=20)
 LEAVES = (st.none() | st.booleans() | st.integers() | st.floats() | TEXTS |
            st.sampled_from(["node1", "inst1", "br0", "198.51.100.1", 10 ** 400,
@@ -72,7 +74,7 @@ JSON = st.recursive(
                                           items, max_size=4)),
   max_leaves=8)
 
-# Labels, what is nearly one, and what is none
+# Valid labels, texts that are nearly labels, and other texts
 LABELS = st.sampled_from(labels.SOME) | TEXTS | st.lists(
   st.sampled_from(labels.PIECES), max_size=12).map("".join) | st.builds(
     lambda name, what, until: "%s:%s:%s" % (name, ",".join(what), until),

@@ -4,8 +4,9 @@
 
 """Labels of readers' keys, written a second time, after doc/protocol.rst.
 
-A mistake in the package is not hidden by the same mistake here. Only which
-types of requests there are is asked of it.
+The second implementation is independent, so that no mistake in the package is
+hidden by the same mistake here. Only the list of request types comes from the
+package.
 
 """
 
@@ -24,7 +25,7 @@ _LABEL_RE = re.compile("[a-z0-9][-a-z0-9._]{0,62}:([a-z/,-]+):"
 
 
 def IsLabel(text):
-  """Tells whether any JSON value is a label.
+  """Tells whether a JSON value is a valid label.
 
   """
   if not isinstance(text, str) or len(text) > 255:
@@ -50,8 +51,8 @@ def IsLabel(text):
 def IsPermitted(label, rtype, query, now):
   """Tells whether a question may be asked with the key of a label.
 
-  @param label: a proper one
-  @param rtype: what stands in the request for it
+  @param label: a valid label
+  @param rtype: the type in the request, a number
 
   """
   (_, what, until) = label.split(":")
@@ -72,12 +73,12 @@ def IsPermitted(label, rtype, query, now):
   return False
 
 
-#: Labels for tests that any valid label would serve
+#: Labels for tests that work with any valid label
 SOME = ["a:all:never", "grafana:list,ping,stats:20991231", "a:ping:20991231",
         "a:list/instances,list/nodes:never", "a:all:20000101",
         "a:config,node-role:never", "x" * 63 + ":stats:never"]
 
-#: Texts that are put together to something that is nearly a label
+#: Pieces that are joined to texts that are nearly labels
 PIECES = sorted(_TYPES) + ["list/%ss" % kind for kind in _KINDS] + [
   "all", "query", "list/", ":", ":", ":", ",", ",", ",", "never", "20991231",
   "20000229", "20010229", "00000000", "a", "A", "-", ".", "_", "0", " ", "\n",

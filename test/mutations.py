@@ -19,8 +19,8 @@ def _Nested(levels, wrap):
   return value
 
 
-#: Values to put in another's place. Numbers of more digits than Python reads
-#: are there, too, and texts that are no Unicode.
+#: Values that replace others, among them numbers with more digits than Python
+#: parses, and texts with lone surrogates
 VALUES = [
   None, True, False, 0, 1, -1, 2, 3, 5, 1.5, -0.0, 1e18, 1e300, 1 << 31,
   (1 << 63) - 1, 1 << 63, -(1 << 63), -(1 << 63) - 1, 1 << 64, 10 ** 400,
@@ -35,7 +35,7 @@ VALUES = [
   {str(i): i for i in range(300)},
   ]
 
-#: Values of JSON text without a Python value: put there by L{Text}
+#: Placeholders for JSON text that no Python value has; L{Text} replaces them
 _RAW = {
   "@infinite@": "1e999",
   "@long@": "1" * 5000,
@@ -45,7 +45,7 @@ _RAW = {
 
 
 def Places(value, place=()):
-  """Yields the place of each value within one, as a tuple of keys and indexes.
+  """Yields the place of each value within a value, a tuple of keys and indexes.
 
   """
   yield place
@@ -107,7 +107,8 @@ def _OneTwice(rng, value):
   return value
 
 
-#: How a value is changed: functions of a random number generator and the value
+#: Ways to change a value: functions that take a random number generator and the
+#: value, and return the new value
 CHANGES = [
   lambda rng, value: rng.choice(VALUES),
   lambda rng, value: rng.choice(VALUES),
@@ -125,7 +126,7 @@ CHANGES = [
 
 
 def _Put(value, place, new):
-  """Returns a copy of a value with another one within it.
+  """Returns a copy of a value in which the value at a place is replaced.
 
   """
   if not place:
@@ -137,11 +138,12 @@ def _Put(value, place, new):
 
 
 def Mutate(rng, value, count=1):
-  """Changes a value somewhere.
+  """Changes a value at random places.
 
   @param rng: C{random.Random}
-  @param count: in how many places, one after the other
-  @return: another value; also with what only L{Text} makes JSON of
+  @param count: the number of changes, made one after the other
+  @return: the changed value; it may have placeholders that only L{Text} turns
+    into JSON
 
   """
   for _ in range(count):
@@ -151,7 +153,7 @@ def Mutate(rng, value, count=1):
 
 
 def Text(value):
-  """Makes the JSON text of a value that was changed.
+  """Makes the JSON text of a value from L{Mutate}.
 
   """
   text = json.dumps(value)

@@ -24,7 +24,7 @@ LINKS = {
 
 
 def Make(serial=32):
-  """Makes it.
+  """Makes the configuration.
 
   """
   instances = [

@@ -4,19 +4,20 @@
 
 """A master candidate whose answers are authentic and odd.
 
-The candidate passes questions on to a real daemon, and changes what that
-answers before it signs it with the cluster's key. Some answers come in parts,
-also short ones. As a program it does what it reads from its standard input, a
-line each: the share of answers to change (0 to 1), and the name of the way:
+The candidate passes questions on to a real daemon, and changes the daemon's
+answers before it signs them with the cluster's key. Some answers come in parts,
+even short ones. As a program, the candidate reads orders from its standard
+input, a line each: the share of answers to change (0 to 1), and how to change
+them:
 
-  one      one place of the reply
-  several  some places of it
-  answer   one place of the answer
-  serial   each reply has a higher serial than the one before
-  wait     each WAIT is answered at once, with a serial that nobody has
-  swap     the answer to another question
+  one      change one place of the reply
+  several  change some places of the reply
+  answer   change one place of the answer
+  serial   give each reply a higher serial than the one before
+  wait     answer each WAIT at once, with a serial that no configuration has
+  swap     send the answer to another question
 
-It says "ok" each time, and ends with its standard input.
+The program prints "ok" for each order, and ends when its standard input does.
 
 """
 
@@ -37,7 +38,7 @@ import testutils
 
 _PART_SIZE = 675
 
-#: How many of the answers that are changed come in parts
+#: The share of changed answers that come in parts
 _IN_PARTS = 0.2
 
 
@@ -100,7 +101,7 @@ class _Candidate:
     self._back.send(datagram)
 
   def _Part(self, text, number):
-    """Makes the message with a part of an answer, which may be odd itself.
+    """Makes the message with a part of an answer; the part may be odd, too.
 
     """
     data = zlib.compress(text.encode("ascii", "surrogatepass"))
@@ -130,7 +131,7 @@ class _Candidate:
     self._Send(client, envelope["salt"], text)
 
   def _Odd(self, message, key, number):
-    """Makes the text of a reply of one that is as it should be.
+    """Makes the text of an odd reply from the message of a proper one.
 
     """
     rng = self._random
@@ -164,13 +165,13 @@ class _Candidate:
 
 
 class OddCandidate:
-  """Runs one as a process of its own.
+  """Runs an odd candidate as a process of its own.
 
-  @ivar peer: its address and port
+  @ivar peer: the candidate's address and port
 
   """
   def __init__(self, daemon, seed, address="127.0.0.1", port=None):
-    """@param daemon: address and port of the real one
+    """@param daemon: address and port of the real daemon
 
     """
     self.address = address
@@ -187,7 +188,7 @@ class OddCandidate:
     assert self._proc.stdout.readline() == b"ok\n"
 
   def Be(self, share, way="one"):
-    """Has a share of its answers changed from now on.
+    """Makes the candidate change a share of its answers from now on.
 
     """
     self._proc.stdin.write(b"%f %s\n" % (share, way.encode("ascii")))

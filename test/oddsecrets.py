@@ -4,8 +4,8 @@
 
 """Configurations that hold secrets in forms that Ganeti does not write.
 
-A program or a person may have written them, or a future Ganeti. None of the
-secrets may ever be shown, whatever else is not shown for that.
+Another program, a person, or a future Ganeti may have written such forms. No
+secret may ever be shown, even if other values have to be redacted with it.
 
 """
 
@@ -20,9 +20,9 @@ MARK = "odd-s3cret-"
 
 
 class Secrets:
-  """Makes secrets, none twice.
+  """Makes secrets that all differ.
 
-  @ivar count: how many there are
+  @ivar count: the number of secrets so far
 
   """
   def __init__(self):
@@ -40,7 +40,7 @@ class Secrets:
 
 
 def Wrappings(value):
-  """Yields forms that a value may be found in, with their names.
+  """Yields JSON values that contain a value, each with a name for its form.
 
   """
   yield ("a list", [value])
@@ -72,8 +72,7 @@ def _Instance(secrets, **kwargs):
 
 
 def _Make(secrets, disk=None, instance=None, **kwargs):
-  """Makes a configuration with something in the place of a disk and an
-  instance.
+  """Makes a configuration, with any values in place of a disk and an instance.
 
   """
   config = MakeConfig(
@@ -88,7 +87,7 @@ def _Make(secrets, disk=None, instance=None, **kwargs):
 
 
 def _OddIds(secrets):
-  """Yields ids of disks.
+  """Yields ids of disks that contain a secret, with names for their forms.
 
   """
   yield ("secret alone", secrets.New())
@@ -101,7 +100,7 @@ def _OddIds(secrets):
 
 
 def _OddDisks(secrets):
-  """Yields what stands in the place of a disk.
+  """Yields values in place of a disk, with names for their forms.
 
   """
   for (name, odd) in _OddIds(secrets):
@@ -109,7 +108,8 @@ def _OddDisks(secrets):
       for kind in ["drbd", "drbd8", None, ["drbd"]]:
         yield ("%s of %s: %s" % (key, kind, name),
                MakeDisk(1, **{"dev_type": kind, key: odd}))
-    # With two texts it is a plain disk's, whoever has put a secret there
+    # Leave out ids of two texts, which are those of plain disks and so hold no
+    # secrets
     if name != "type of plain disks" and len(odd) != 2:
       yield ("id of a plain disk: %s" % name, MakeDisk(1, logical_id=odd))
   for (name, odd) in Wrappings(_Drbd(secrets)):
@@ -124,7 +124,7 @@ def _OddDisks(secrets):
 
 
 def _OddInstances(secrets):
-  """Yields what stands in the place of an instance.
+  """Yields values in place of an instance, with names for their forms.
 
   """
   for (name, odd) in Wrappings({"password": secrets.New()}):
@@ -202,14 +202,15 @@ def Configs():
 
 
 def Together():
-  """Yields few configurations in which all of those forms are.
+  """Yields a few configurations that contain all the forms of L{Configs}.
 
   """
   secrets = Secrets()
   config = _Make(secrets)
   for (number, (_, odd)) in enumerate(_OddDisks(secrets)):
     config["disks"]["odd-disk-%d" % number] = odd
-    # Of some kinds of odd disks only an instance's are looked at
+    # Attach the disk to an instance: the daemon reads some odd disks only if an
+    # instance has them
     config["instances"]["odd-owner-%d" % number] = dict(
       MakeInstance(1000 + number, 1), disks=["odd-disk-%d" % number])
   for (number, (_, odd)) in enumerate(_OddInstances(secrets)):

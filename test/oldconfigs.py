@@ -4,9 +4,10 @@
 
 """Configurations as Ganeti 2.1 to 2.6 wrote them.
 
-Later ones are in Ganeti's own test suite. All of them describe the same small
-cluster, so that the same questions have the same answers; L{Make} makes one,
-and the functions after it are the history of the format, a release each.
+Ganeti's own test suite has those of later releases. All configurations here
+describe the same small cluster, so that the same questions have the same
+answers. L{_Base} makes the oldest one; each of the functions after it upgrades
+a configuration to the next release.
 
 Facts: up to 2.8, nodes and instances are stored under their names, and all
 references are names. Keys without a value are not written. Keys that a release
@@ -21,7 +22,7 @@ MASTER_IP = "192.0.2.100"
 DEFAULT_LINK = "xen-br0"
 SERIAL = 4711
 
-#: Secret that no answer may show
+#: Secrets that no answer may show
 SECRETS = ["9a1c1b7e6b7c3c1d8f7a-one", "0f7d5b3e9c2a4a6f8e1d-two"]
 
 #: All primary ips, by node name

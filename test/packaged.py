@@ -4,8 +4,8 @@
 
 """A confd as strict as the packaged one, whose answers a test makes up.
 
-As that one does, it takes at most 4,096 bytes and exactly the four keys of a
-request, and is silent otherwise.
+Like the packaged confd, this one answers a request of at most 4,096 bytes with
+exactly four keys, and is silent otherwise.
 
 """
 
@@ -26,15 +26,15 @@ OBJECT_SERIAL = 3
 
 
 def Answers(serial, answers=None):
-  """Makes answers as the packaged daemon has them, for L{Confd}.
+  """Makes a function that answers as the packaged daemon does, for L{Confd}.
 
-  The daemon is silent to anything else.
+  The function returns None for any other request, which gets no reply.
 
   @type serial: f()
   @param serial: returns the configuration's serial
   @type answers: dict or None
-  @param answers: by type of request, what it answers to others than a ping and
-    the question for the serial
+  @param answers: answers to requests other than a ping and the question for the
+    serial, by type of request
 
   """
   def _Answer(rtype, query):
@@ -88,7 +88,7 @@ class Confd:
     self.Stop()
 
   def SetAnswer(self, answer):
-    """Replaces the function that answers, as another daemon replaces this one.
+    """Replaces the function that answers, as if another daemon were started.
 
     """
     self._answer = answer

@@ -4,8 +4,8 @@
 
 """Builds of the tree under test, shared by all processes of tests.
 
-Debian's packages are built on this machine as it is, and C{lintian} looks at
-them.
+The Debian packages are built with what this machine has installed, and checked
+by C{lintian}.
 
 """
 
@@ -20,7 +20,7 @@ import testutils
 
 
 def _TreeState():
-  """Tells one state of the sources from another.
+  """Returns a digest of all source files.
 
   """
   digest = hashlib.sha256()
@@ -38,13 +38,13 @@ def _TreeState():
 
 
 def Once(name, make):
-  """Makes a directory, unless another process has for the same sources.
+  """Makes a directory, unless another process has done so from these sources.
 
-  @param name: of what is made
+  @param name: the beginning of the directory's name
   @type make: f(path)
   @param make: makes the directory
   @rtype: string
-  @return: its path
+  @return: the directory's path
 
   """
   path = os.path.join(testutils.BUILDDIR, "dist",
@@ -54,7 +54,7 @@ def Once(name, make):
             encoding="ascii") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not os.path.exists(path):
-      # A build that failed may have left this
+      # A failed build may have left this directory
       shutil.rmtree(path + ".new", ignore_errors=True)
       make(path + ".new")
       os.rename(path + ".new", path)
@@ -78,8 +78,8 @@ def Build():
 
   @rtype: dict
   @return: name of a package to the path of its file
-  @raise unittest.SkipTest: there is nothing to build them with
-  @raise AssertionError: it cannot be built, or lintian has found something
+  @raise unittest.SkipTest: the tools to build packages are missing
+  @raise AssertionError: the build has failed, or lintian has found something
 
   """
   directory = Once("debs", _BuildDebs)

@@ -11,9 +11,9 @@ there is none, the loader answers. For a moment after each load of the files,
 the loader has one more child: the check, which compares the files with what was
 loaded.
 
-Any process may end between two looks at it, the check at any time. Functions
-that take a process id say what they return for a process that is gone. A test
-takes the daemon's processes from L{Find}, which leaves the check out; what
+Any process may end between two calls, and the check at any time. Functions that
+take a process id say what they return for a process that is gone. Tests get the
+daemon's processes from L{Find}, which leaves the check out; a process that
 L{testutils.ProcessTree} lists may be gone when the next line runs.
 
 """
@@ -31,7 +31,8 @@ from testutils import QUERY
 #: Score of the process that the kernel ends first when memory runs out
 _OOM_FIRST = 1000
 
-#: Errors of reading about a process that is gone: from open(2) and from read(2)
+#: Errors when a process's files in /proc are read after its end: from open(2)
+#: and from read(2)
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
@@ -42,14 +43,15 @@ class Processes(typing.NamedTuple):
   supervisor: int
   keeper: int
   loader: int
-  #: None for a moment, and while the newest configuration cannot be loaded
+  #: The spare loader; None for a moment after a load, and while the newest
+  #: configuration cannot be loaded
   spare: typing.Optional[int]
   workers: typing.List[int]
-  #: None before the first large answer
+  #: The process for large answers; None before the first of them
   large: typing.Optional[int]
 
   def All(self):
-    """Lists them, parents before children.
+    """Lists the ids of all processes, parents before children.
 
     """
     return [pid for pid in (self.supervisor, self.keeper, self.loader,
@@ -67,7 +69,7 @@ class Processes(typing.NamedTuple):
 def _Stat(pid):
   """Returns the fields of a process's C{stat} after its name.
 
-  @return: None if it is gone
+  @return: None if the process is gone
 
   """
   try:
@@ -95,9 +97,10 @@ def WaitForEnd(pids):
 
 @contextlib.contextmanager
 def Paused(*pids):
-  """Pauses processes; they go on afterwards.
+  """Pauses processes by SIGSTOP while the body runs.
 
-  On a busy machine a process runs on for a while after SIGSTOP was sent.
+  The body begins when all are stopped: on a busy machine, a process may run for
+  a while after the signal was sent.
 
   """
   try:
@@ -114,7 +117,7 @@ def Paused(*pids):
 
 
 def MakeBusy(daemon):
-  """Gives a daemon much to do, but nothing to answer, and a long question.
+  """Puts a daemon under load: many datagrams without replies, a large answer.
 
   """
   family = socket.AF_INET6 if ":" in daemon.address else socket.AF_INET
@@ -130,11 +133,11 @@ def Find(daemon, workers=None, spare=True):
   """Waits until a daemon has all its processes.
 
   @param daemon: a L{testutils.Daemon}, or the supervisor's process id
-  @param workers: the daemon's limit of workers: it is put under load until it
-    has them all, and the process for large answers; None for those that it has,
-    if any
-  @param spare: whether it has a spare loader; without, what it has loaded last
-    could not be used
+  @param workers: the daemon's limit of workers: the daemon is put under load
+    until all of them and the process for large answers run; None for those that
+    run already, if any
+  @param spare: whether the daemon has a spare loader; there is none if the last
+    configuration could not be loaded
   @rtype: L{Processes}
 
   """
@@ -154,7 +157,7 @@ def Find(daemon, workers=None, spare=True):
 
 
 def Look(pid):
-  """Looks at a daemon's processes.
+  """Returns a daemon's processes at this moment.
 
   @param pid: the supervisor's process id
   @rtype: L{Processes}
@@ -162,8 +165,8 @@ def Look(pid):
     or if a process has just been started
 
   """
-  # One that has ended and was not collected counts, too: at the start, that is
-  # the one that asked for inotify's watch
+  # Include zombies: at the daemon's start, the process that asked for inotify's
+  # watch is a child until it is reaped
   children = _AllChildren(pid)
   keepers = [child for child in children if IsKeeper(child)]
   spares = [child for child in children if IsSpare(child)]
@@ -180,7 +183,8 @@ def Look(pid):
     if _IsWorker(child):
       workers.append(child)
     elif score is None or score == own < _OOM_FIRST:
-      # Each child begins with the loader's score, and sets its own at once
+      # The child was just started: it has the loader's score until it sets its
+      # own
       return None
     elif score < _OOM_FIRST:
       large.append(child)
@@ -219,12 +223,13 @@ def IsSpare(pid):
     ignored = int(Status(pid, "SigIgn"), 16)
   except _GONE:
     return False
-  # The keeper ignores it, too; a loader that loads or serves finishes then
+  # A spare loader ignores SIGTERM, as the keeper does; a loader that loads or
+  # serves finishes on SIGTERM
   return bool(ignored >> (signal.SIGTERM - 1) & 1) and not IsKeeper(pid)
 
 
 def OomScore(pid):
-  """Returns a process's C{oom_score_adj}; None if it is gone.
+  """Returns a process's C{oom_score_adj}; None if the process is gone.
 
   """
   try:
@@ -237,35 +242,34 @@ def IsCheck(pid):
   """Tells whether a child of a loader is the check.
 
   """
-  # A worker keeps the loader's first score until the loader has loaded
+  # The score is not enough: a worker has the same one until the loader has
+  # loaded
   return OomScore(pid) == _OOM_FIRST and not _IsWorker(pid)
 
 
 def _IsWorker(pid):
-  """Tells whether a process waits for datagrams.
-
-  The process for large answers does not.
+  """Tells whether a child of a loader is a worker, and so waits for datagrams.
 
   """
   return "anon_inode:[eventpoll]" in OpenFiles(pid)
 
 
 def OpenFiles(pid):
-  """Returns the names of a process's open files; none if it is gone.
+  """Returns the names of a process's open files; none if the process is gone.
 
   """
   names = []
   path = "/proc/%d/fd" % pid
   with contextlib.suppress(*_GONE):
     for name in os.listdir(path):
-      # One that is closed meanwhile hides none of the others
+      # Skip only the file that was closed meanwhile
       with contextlib.suppress(*_GONE):
         names.append(os.readlink(os.path.join(path, name)))
   return names
 
 
 def _AllChildren(pid):
-  """Returns the children of a process, oldest first, dead ones too.
+  """Returns the children of a process, including zombies, oldest first.
 
   """
   try:
@@ -285,7 +289,7 @@ def Children(pid):
 def CpuSeconds(pid):
   """Returns the processor time of a process and its descendants, in seconds.
 
-  Also that of the descendants that have ended.
+  The sum includes descendants that have ended.
 
   """
   ticks = 0
@@ -327,8 +331,8 @@ def Memory(pid, name):
 def TreeMemory(pid):
   """Returns the memory of a process and all its descendants, in bytes.
 
-  Pages that several of them share count once (PSS). A process that ends during
-  the measurement may be missing from the sum, and so may one that starts.
+  Pages that several processes share count once (PSS). Processes that end or
+  start during the measurement may be missing from the sum.
 
   """
   total = 0

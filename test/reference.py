@@ -4,9 +4,9 @@
 
 """The protocol's questions answered the slow way.
 
-Walks the raw configuration for each question, and knows nothing of the package
-under test: what the protocol says, in as few words as possible. Only for
-configurations that are in order; leniency is tested by examples.
+This implementation of the protocol is as short as possible, searches the raw
+configuration for each question, and uses nothing of the package under test. It
+supports well-formed configurations only; leniency is tested by examples.
 
 """
 
@@ -33,7 +33,7 @@ def NaturalKey(name):
 
 
 def EscapeToken(text):
-  """Makes a token of a JSON pointer.
+  """Escapes a key for use as a token of a JSON pointer.
 
   """
   return text.replace("~", "~0").replace("/", "~1")
@@ -76,7 +76,7 @@ class Reference:
   def Find(self, kind, name):
     """Finds a node or an instance.
 
-    @return: its key, None if there is no such object
+    @return: the object's key; None if there is no such object
 
     """
     objects = self._config[kind].items()
@@ -112,7 +112,7 @@ class Reference:
       for nic in instance["nics"]:
         links = [nic.get("nicparams", {}).get("link"), nic.get("bridge"),
                  self._DefaultLink()]
-        # An empty one counts
+        # The first link that is set takes precedence, even if it is empty
         nic_link = [item for item in links if item is not None][0]
         if nic.get("ip") and nic_link == link:
           yield (nic["ip"], instance)
@@ -214,7 +214,7 @@ class Reference:
     return (0, answer)
 
   def Questions(self):
-    """Asks everything there is to ask.
+    """Yields all questions about the configuration, with the right answers.
 
     @return: yields tuples of type, query and (status, answer)
 
@@ -268,7 +268,7 @@ class Reference:
       yield question
 
   def _Pointers(self, value, path):
-    """Lists every place of the configuration.
+    """Yields questions for the value at each JSON pointer, with the answers.
 
     """
     yield (10, path, (0, value))

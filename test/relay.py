@@ -4,9 +4,9 @@
 
 """A bad network for tests: a UDP relay that loses, doubles and delays.
 
-Each route has an address that clients ask, its front, and the address of the
-daemon behind the front. The relay records each reply that it delivers to a
-client, for tests to compare with the client's results.
+Each route has a front, which is the address that clients ask, and the address
+of a daemon. The relay records each reply that it delivers to a client, for
+tests to compare with the client's results.
 
 """
 
@@ -21,9 +21,9 @@ import threading
 import time
 
 
-#: A reply: C{time} when it was handed to the kernel for the client's socket,
-#: C{asked} when the first request with its salt came, both by
-#: C{time.monotonic}; C{client} the client's socket address
+#: A delivered reply: C{time}, when the relay sent it to the client; C{asked},
+#: when the first request with the reply's salt came, both by C{time.monotonic};
+#: C{client}, the address of the client's socket
 Delivered = collections.namedtuple("Delivered", ["time", "asked", "client",
                                                  "serial"])
 
@@ -31,8 +31,8 @@ Delivered = collections.namedtuple("Delivered", ["time", "asked", "client",
 class Relay:
   """Passes datagrams on, or loses, doubles or delays them.
 
-  @ivar loss: probability that a datagram is lost, each way
-  @ivar double: probability that it comes twice
+  @ivar loss: probability that a datagram is lost, in each direction
+  @ivar double: probability that a datagram is delivered twice
   @ivar delay: longest delay in seconds; a datagram may overtake another
   @ivar cut: front addresses whose datagrams are all lost
   @ivar limit: number of replies after which no further one is delivered; None
@@ -47,7 +47,7 @@ class Relay:
     @param routes: front (address, port) to the daemon's (address, port)
 
     """
-    # The relay has a socket for each socket of a client
+    # Raise the limit: the relay has a socket for each socket of a client
     (_, hard) = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     self.loss = loss

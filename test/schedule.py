@@ -5,9 +5,9 @@
 """The tables of which tests run side by side, for test/run-tests.
 
 A job is the work of one process: a file of tests, or several files that belong
-together. Tests mostly wait, for time-outs and for other processes, and do not
-disturb each other: they use ports, directories and namespaces of their own.
-The exceptions are in the tables here, and only here.
+together. Jobs run in parallel, since tests mostly wait for time-outs and for
+other processes, and use ports, directories and namespaces of their own. All
+exceptions are in the tables here.
 
 """
 
@@ -22,9 +22,10 @@ DEFAULT_JOBS = 3 * (os.cpu_count() or 1)
 #: Files that one process runs: suite -> lists of patterns of modules; None
 #: stands for the modules that no earlier list names
 _TOGETHER = {
-  # A Python process starts more slowly than most modules run. The tests of
-  # completion wait for interactive shells, those of the client for time-outs.
-  # The two modules beside these compute as long as all others together.
+  # Most modules share a process, since starting Python takes longer than they
+  # run. The tests of completion wait for interactive shells, those of the
+  # client for time-outs; test_numbers and test_properties compute as long as
+  # all modules together that are not named here.
   "unit": [["test_completion_quoting"],
            ["test_client_*", "test_numbers", "test_properties"], None],
   # The modules here share a Ganeti cluster: building one takes both processors
@@ -39,13 +40,13 @@ _TOGETHER = {
 _ALONE: typing.Dict[str, str] = {
   }
 
-#: A quick run leaves out the files that take so many seconds or more
+#: A quick run leaves out files that take at least this many seconds
 _QUICK = 20
 
-#: Seconds that the longest jobs take, by suite and first pattern, or by suite
-#: alone for the rest of a suite that runs together; see the times that a run
-#: prints. The longest jobs start first, so that no job is left over when all
-#: others have ended. A quick run leaves most of them out.
+#: Seconds that the longest jobs take, as a run prints them. The key is the
+#: suite and the job's first pattern, or the suite alone for the rest of a suite
+#: that runs in one process. The longest jobs start first, so that none still
+#: runs long after all others have ended. A quick run leaves out most of these.
 _SECONDS = {
   "acceptance test_admin_guide": 590,
   "acceptance": 440,
@@ -98,8 +99,8 @@ class Job(typing.NamedTuple):
   suite: str
   #: Names of modules or tests as nose2 takes them
   names: typing.Tuple[str, ...]
-  #: Whether these are modules of which each takes little time: those that fit
-  #: a pattern, or the rest of a suite
+  #: Whether the job has many short modules: all that match a pattern, or the
+  #: rest of a suite
   many: bool
   #: Whether the job runs alone
   alone: bool
@@ -110,7 +111,7 @@ class Job(typing.NamedTuple):
 
 
 def _MakeJob(srcdir, suite, names, first):
-  """Makes a job, with its entries in the tables.
+  """Makes a job, with the properties that the tables give it.
 
   @param first: the first pattern of the job's modules; None for the rest of a
     suite
@@ -125,8 +126,8 @@ def _MakeJob(srcdir, suite, names, first):
 def _SuiteJobs(srcdir, suite, quick):
   """Makes the jobs of a whole directory.
 
-  @param quick: whether to leave out the longest files; jobs that take long
-    because of their many files stay
+  @param quick: whether to leave out the longest files; jobs that are long only
+    because they have many files are included
 
   """
   modules = sorted(name[:-len(".py")] for name in os.listdir(suite)

@@ -5,7 +5,8 @@
 """Shared by the tests: paths, datagrams made by hand, a running daemon.
 
 Nothing here imports the package's own wire code: signing and packing are
-written a second time, so that a mistake in the one is not hidden by the other.
+implemented independently, so that a mistake in the package is not hidden by
+the same mistake here.
 
 The environment variables C{CONFD_BUILDDIR} (the directory in which C{make} ran)
 and C{CONFD_SRCDIR} name the tree under test; the default is the source tree.
@@ -39,8 +40,8 @@ SRCDIR = os.path.abspath(os.environ.get(
   os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 BUILDDIR = os.path.abspath(os.environ.get("CONFD_BUILDDIR", SRCDIR))
 
-#: Directory of the package C{ganeti}: links made by make, or without a build
-#: the sources themselves
+#: Directory of the package C{ganeti}: links that C{make} has made or, without a
+#: build, the sources themselves
 MODULEDIR = os.path.join(BUILDDIR, "modules")
 if not os.path.isdir(MODULEDIR):
   MODULEDIR = SRCDIR
@@ -58,9 +59,9 @@ os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 #: A key such as Ganeti makes: text with a newline, which is part of the key
 KEY = b"5e73be4d20f2ab1dcb0b1a6a3b6b7c8d\n"
 
-#: Seconds after which something that should happen at once has failed. Only
-#: a failing test waits that long. A shorter time-out is for what must not
-#: happen: on a busy machine, any answer may take longer than that.
+#: Time-out in seconds for events that should happen at once; only a failing
+#: test waits that long. A shorter time-out may only be used to check that
+#: something does not happen: any answer may take longer on a busy machine.
 PATIENCE = 20.0
 
 #: Largest datagram over IPv4
@@ -176,7 +177,7 @@ def Derive(key, label):
   """Derives a reader's key.
 
   @param key: the cluster's
-  @param label: any text, also what is no label
+  @param label: any text, even if it is not a valid label
   @rtype: bytes
 
   """
@@ -209,10 +210,10 @@ def PackEnvelope(envelope):
 def PackText(key, salt, msg, label=None):
   """Signs and packs any text.
 
-  @param key: the cluster's
+  @param key: the cluster's key
   @type salt: string
   @type msg: string
-  @param label: that of the reader's key to sign with
+  @param label: the label of the reader's key to sign with
   @rtype: bytes
 
   """
@@ -289,13 +290,13 @@ def _NoConstant(text):
 
 
 class Asker:
-  """A socket to ask one daemon with.
+  """A socket for requests to one daemon.
 
   """
   def __init__(self, key, address, port, source=None, label=None):
     """@type key: bytes
-    @param source: address to ask from, by default what the system chooses
-    @param label: that of the reader's key to ask with
+    @param source: address to ask from; by default the system chooses one
+    @param label: the label of the reader's key to ask with
 
     """
     self.key = key
@@ -327,7 +328,7 @@ class Asker:
     """Waits for one datagram.
 
     @rtype: bytes or None
-    @return: None if there was none, or nobody listens
+    @return: None if no datagram came, or if the port is closed
 
     """
     (ready, _, _) = select.select([self._sock], [], [], timeout)
@@ -347,7 +348,7 @@ class Asker:
     try:
       self.Send(datagram)
     except ConnectionRefusedError:
-      # The error is about an earlier datagram
+      # Send again: the error was about an earlier datagram
       self.Send(datagram)
     return self.Receive(timeout)
 
@@ -357,7 +358,7 @@ class Asker:
     @param more: see L{UnpackReply}
     @rtype: dict
     @return: the reply's message; see L{UnpackReply}
-    @raise NoReply: there was none
+    @raise NoReply: no reply came
 
     """
     data = self.AskRaw(PackMessage(self.key, message, label=self.label),
@@ -371,19 +372,19 @@ class Asker:
     return reply
 
   def Ask(self, rtype, query=MISSING, timeout=PATIENCE, **kwargs):
-    """Asks properly.
+    """Sends a well-formed request, and waits for the reply.
 
     @param kwargs: see L{MakeMessage}
     @rtype: dict
     @return: the reply's message
-    @raise NoReply: there was none
+    @raise NoReply: no reply came
 
     """
     return self.AskMessage(MakeMessage(rtype, query, **kwargs),
                            timeout=timeout)
 
   def Answer(self, rtype, query=MISSING, **kwargs):
-    """Asks properly.
+    """Sends a well-formed request, and waits for the answer.
 
     @return: tuple of status and answer
 
@@ -394,9 +395,9 @@ class Asker:
   def IsIgnored(self, datagram):
     """Tells whether a datagram gets no reply.
 
-    Instead of waiting long, this sends proper requests after the datagram:
-    their replies must be the only ones. A second request, after the reply to
-    the first, makes up for replies that overtake each other.
+    Instead of waiting long, the method sends proper requests after the
+    datagram: only those may get replies. The second request is sent after the
+    reply to the first, in case replies overtake each other.
 
     """
     self.Send(datagram)
@@ -411,12 +412,13 @@ class Asker:
 
 
 def RunInNetwork(script):
-  """Runs a Python program as root of a network of its own, where nothing is up.
+  """Runs a Python program as root of a new network namespace, with no link up.
 
-  @param script: the program; it can import this module and what it tests
+  @param script: the program, which can import the modules of the tests and of
+    the build
   @rtype: string
-  @return: what it has printed
-  @raise unittest.SkipTest: there are no such networks here
+  @return: the program's output
+  @raise unittest.SkipTest: such a namespace cannot be made here
 
   """
   unshare = ["unshare", "--user", "--map-root-user", "--net"]
@@ -437,8 +439,7 @@ def RunInNetwork(script):
   return result.stdout
 
 
-#: Ports outside the range that the system gives to clients, see
-#: ip_local_port_range in ip(7)
+#: Ports outside the range of ephemeral ports, see ip_local_port_range in ip(7)
 _PORTS = range(10240, 32704)
 
 #: Number of ports that a process takes for itself at a time
@@ -463,7 +464,7 @@ def _TakePorts():
     except OSError:
       sock.close()
     else:
-      # Open as long as the process lives
+      # Keep the socket open as long as the process lives
       sock.detach()
       _free_ports.extend(range(first, first + _PORT_BLOCK))
       return
@@ -501,11 +502,11 @@ def HasIpv6():
 
 
 def Stretched(seconds):
-  """Stretches a limit of time by how busy the machine is.
+  """Extends a time limit according to how busy the machine is.
 
-  The factor is the larger one of two: how much longer a little work takes now
-  than the processor time that it needs; and the load of the last minute for
-  each processor, as the machine may have been busier a moment ago.
+  The factor is the larger one of two: the ratio of elapsed time to processor
+  time of a little work; and the load of the last minute for each processor, as
+  the machine may have been busier a moment ago.
 
   """
   work = 0.05
@@ -518,9 +519,9 @@ def Stretched(seconds):
 
 @contextlib.contextmanager
 def Within(seconds):
-  """Checks that the body ends in time; a busy machine gets longer.
+  """Checks that the body ends in time; the limit is longer on a busy machine.
 
-  @raise AssertionError: it takes too long
+  @raise AssertionError: the body took too long
 
   """
   started = time.monotonic()
@@ -534,12 +535,12 @@ def Within(seconds):
 def WaitFor(function, what, timeout=PATIENCE):
   """Waits until a function returns something true.
 
-  The function must not wait for what is there for a moment only: on a busy
-  machine that may come and go between two calls.
+  The function must not depend on a state that lasts for a moment only: on a
+  busy machine, that state may come and go between two calls.
 
-  @param timeout: in seconds; a busy machine gets longer
+  @param timeout: in seconds; extended on a busy machine
   @return: the function's result
-  @raise AssertionError: it took too long
+  @raise AssertionError: the function returned nothing true in time
 
   """
   started = time.monotonic()
@@ -556,9 +557,9 @@ def WaitFor(function, what, timeout=PATIENCE):
 def AwaitStale(ask):
   """Asks until the client refuses an answer as stale.
 
-  On a busy machine, no answer at all may come before the client's time-out.
+  Time-outs without any answer are ignored, as they happen on a busy machine.
 
-  @param ask: asks with a client of the library
+  @param ask: function that asks with a client of the library
   @return: the error's text
   @raise AssertionError: an answer was not refused
 
@@ -578,10 +579,10 @@ def AwaitStale(ask):
 
 
 def WaitForExit(proc, what):
-  """Waits until a process has ended; a busy machine gets longer.
+  """Waits until a process has ended; the time-out is longer on a busy machine.
 
   @param proc: a child of this process (C{subprocess.Popen})
-  @return: its exit code
+  @return: the process's exit code
 
   """
   WaitFor(lambda: proc.poll() is not None, "%s ends" % what)
@@ -589,9 +590,9 @@ def WaitForExit(proc, what):
 
 
 def _Queues(port):
-  """Returns how many bytes wait in the sockets at a UDP port.
+  """Returns the sizes of the receive queues of the sockets at a UDP port.
 
-  @return: list of numbers, one for each socket
+  @return: list of numbers of bytes, one for each socket
 
   """
   queues = []
@@ -616,13 +617,13 @@ class Daemon:
     with testutils.Daemon(config) as daemon:
       daemon.Ask(0)
 
-  @ivar root: the directory that stands before every path of the daemon
+  @ivar root: the directory that prefixes every path of the daemon
   @ivar proc: the process (C{subprocess.Popen}), None before L{Start}
 
   """
   def __init__(self, config=None, key=KEY, address="127.0.0.1", port=None,
                args=None, env=None):
-    """@param config: what shall be in config.data, bytes or a JSON value; None
+    """@param config: the contents of config.data, bytes or a JSON value; None
       for no such file
     @param key: bytes; None for no key file
     @param address: where to listen
@@ -690,7 +691,7 @@ class Daemon:
     """Returns the environment to run the daemon's program in.
 
     """
-    # The program finds its modules by itself
+    # Leave out PYTHONPATH: the program has to find its modules by itself
     env = {name: value for (name, value) in os.environ.items()
            if name != "PYTHONPATH"}
     env.update(InRoot(self.root))
@@ -700,8 +701,8 @@ class Daemon:
   def Start(self, wait=True):
     """Starts the daemon.
 
-    @param wait: whether to wait until the daemon answers, or without a
-      configuration until it listens
+    @param wait: whether to wait until the daemon answers; without a
+      configuration, until the daemon listens
     @raise AssertionError: the daemon ended, or takes too long
 
     """
@@ -730,16 +731,16 @@ class Daemon:
     return bool(_Queues(self.port))
 
   def WaitForEmptyQueue(self):
-    """Waits until the daemon has read all that was sent to it.
+    """Waits until the daemon has read all datagrams sent to it.
 
     """
     WaitFor(lambda: not any(_Queues(self.port)), "the queue is empty")
 
   def _HasNoHelpers(self):
-    """Tells whether the daemon has only the processes that it has at rest.
+    """Tells whether the daemon's short-lived processes have ended.
 
-    The process that asks for inotify's watch ends soon after the start. Unlike
-    the keeper and the loader, it is in the process group of its parent.
+    The process that asks for inotify's watch ends soon after the start. That
+    process is in the process group of its parent, unlike keeper and loader.
 
     """
     self._CheckAlive()
@@ -747,7 +748,7 @@ class Daemon:
       return (os.getpgid(self.proc.pid) not in
               map(os.getpgid, ProcessTree(self.proc.pid)[1:]))
     except ProcessLookupError:
-      # One of them has just ended
+      # One of the processes has just ended
       return False
 
   def _IsUp(self):
@@ -756,7 +757,7 @@ class Daemon:
     """
     if not self._IsBound():
       return False
-    # A socket of its own: a late answer must not be taken for the next one
+    # Use a new socket, so that a late answer is not taken for a later one
     with self.Asker() as asker:
       try:
         asker.Ask(0, timeout=0.5)
@@ -765,9 +766,9 @@ class Daemon:
     return True
 
   def Asker(self, label=None):
-    """Makes a new socket to ask with.
+    """Makes a new socket for requests.
 
-    @param label: that of the reader's key to ask with
+    @param label: the label of the reader's key to ask with
     @rtype: L{Asker}
 
     """
@@ -777,7 +778,7 @@ class Daemon:
 
   @property
   def asker(self):
-    """The socket that L{Ask} and its like use.
+    """The socket that L{Ask} and similar methods use.
 
     """
     if self._asker is None:
@@ -799,7 +800,7 @@ class Daemon:
   def WaitForSerial(self, serial):
     """Waits until the daemon answers from a configuration.
 
-    @param serial: its serial_no
+    @param serial: the configuration's serial_no
 
     """
     def _Serial():
@@ -821,7 +822,7 @@ class Daemon:
       return ""
 
   def Output(self):
-    """Returns what the daemon wrote to its standard output and error.
+    """Returns the daemon's standard output and standard error.
 
     """
     try:
@@ -832,7 +833,7 @@ class Daemon:
   def Stop(self, signum=signal.SIGTERM):
     """Stops the daemon, and removes its directory.
 
-    @raise AssertionError: it does not end, or with another exit code than 0
+    @raise AssertionError: the daemon does not end, or its exit code is not 0
 
     """
     try:
@@ -850,7 +851,7 @@ class Daemon:
       self.Kill()
 
   def Kill(self):
-    """Ends the daemon whatever it does, and removes its directory.
+    """Kills the daemon, and removes its directory.
 
     """
     if self._asker is not None:
@@ -865,8 +866,8 @@ class Daemon:
 def ProcessTree(pid):
   """Lists a process and all its descendants.
 
-  Any of them may be gone, or a zombie, when this returns; see
-  L{processes.Find} for those of a daemon that stay.
+  Any of these processes may be gone, or a zombie, when the function returns;
+  L{processes.Find} returns the lasting processes of a daemon.
 
   @rtype: list of ints
   @return: process ids, parents before children
@@ -884,19 +885,19 @@ def ProcessTree(pid):
 
 
 def InRoot(root):
-  """Makes environment variables that put a directory before Ganeti's paths.
+  """Makes environment variables that prefix Ganeti's paths with a directory.
 
-  Ganeti's own modules insist on the second of them.
+  Ganeti's own modules require C{GANETI_HOSTNAME} as well.
 
   """
   return {"GANETI_ROOTDIR": root, "GANETI_HOSTNAME": os.path.basename(root)}
 
 
 def LocalStateDir():
-  """Returns the directory of changing files, as configure knows it.
+  """Returns C{localstatedir} as given to configure.
 
   """
-  # Not at the head: not every test needs what make made
+  # Import here, as not every test needs the files that C{make} creates
   from ganeti import pathutils
   (statedir, found, rest) = pathutils.DATA_DIR.rpartition("/lib/ganeti")
   assert found and not rest, pathutils.DATA_DIR
@@ -914,7 +915,7 @@ def HasSeam():
 
 
 def Uuid(kind, index):
-  """Makes the same UUID again and again.
+  """Makes a UUID that depends only on the arguments.
 
   @param kind: a hexadecimal digit
   @type index: int
@@ -994,7 +995,7 @@ def MakeInstance(index, node, name=None, disks=(), nics=(), **kwargs):
 
   @param node: index of its primary node
   @param disks: indexes of its disks
-  @param nics: for each nic its ip, or a pair of ip and link
+  @param nics: list with the ip of each nic, or with pairs of ip and link
 
   """
   instance = {

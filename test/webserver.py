@@ -38,7 +38,7 @@ class Answer(typing.NamedTuple):
 
   """
   status: int
-  #: By name in lower case
+  #: Headers, by name in lower case
   headers: typing.Dict[str, str]
   body: bytes
 
@@ -50,7 +50,7 @@ class Answer(typing.NamedTuple):
 def Settings(name, daemons, key_file=None):
   """Makes the section of a cluster, for the file of settings.
 
-  @param daemons: they have one port
+  @param daemons: the cluster's daemons, which all have the same port
 
   """
   (port, ) = {daemon.port for daemon in daemons}
@@ -65,7 +65,7 @@ class Exporter:
 
   Use as a context manager.
 
-  @ivar url: where it is, without a slash at the end
+  @ivar url: the server's URL, without a slash at the end
 
   """
   def __init__(self, clusters, args=()):
@@ -114,7 +114,7 @@ class Exporter:
     testutils.WaitFor(self._IsUp, "confd-exporter is up")
 
   def CommandLine(self, args):
-    """Returns what to run instead of a command line.
+    """Returns the command line that is run; subclasses may change it.
 
     """
     return args
@@ -125,7 +125,8 @@ class Exporter:
   def OwnLines(self):
     """Returns the lines of the output, without those about clusters.
 
-    On a busy machine a cluster may fail to answer in time, which is logged.
+    The lines about clusters vary: on a busy machine, a cluster may fail to
+    answer in time, which is logged.
 
     """
     return [line for line in self.Output().splitlines()
@@ -152,9 +153,9 @@ class Exporter:
       return reply.read().decode("utf-8")
 
   def Ask(self, path, method="GET", **headers):
-    """Asks for anything.
+    """Sends any request.
 
-    @param headers: with underscores for dashes
+    @param headers: the headers' names have underscores in place of dashes
     @rtype: L{Answer}
 
     """
@@ -183,7 +184,7 @@ class Exporter:
   def Metric(self, name, **labels):
     """Returns the value of a metric; None where there is none.
 
-    @param labels: all of them
+    @param labels: all labels of the metric
 
     """
     for line in self.Get("/metrics").split("\n"):
@@ -208,7 +209,7 @@ class Exporter:
   def Stop(self):
     """Ends the server.
 
-    @return: its exit code
+    @return: the server's exit code
 
     """
     self.proc.send_signal(signal.SIGTERM)
@@ -223,7 +224,7 @@ class Exporter:
       self.proc.wait()
 
   def Kill(self):
-    """Ends the server at any time, and removes its directory.
+    """Ends the server in whatever state it is, and removes its directory.
 
     """
     self._End()
@@ -231,7 +232,7 @@ class Exporter:
 
 
 def HostileConfig():
-  """Makes a configuration with any names and values in it.
+  """Makes a configuration with hostile names and unexpected values.
 
   The serial number is 17, the daemon's address 127.0.3.1.
 
@@ -240,7 +241,7 @@ def HostileConfig():
     index + 1, 1, name=text, tags=[text], os=text, nics=[text],
     beparams={"maxmem": 10 ** 400, "vcpus": text})
                for (index, text) in enumerate(HOSTILE)]
-  # Two of one name, and one without
+  # Two instances have the same name, and one has none
   instances += [testutils.MakeInstance(100, 1, name="same"),
                 testutils.MakeInstance(101, 2, name="same"),
                 testutils.MakeInstance(102, 1, name=None, admin_state=["up"],
@@ -260,7 +261,7 @@ def HostileConfig():
 
 
 class Elements(html.parser.HTMLParser):
-  """Notes what is in a page.
+  """Records the elements of a page.
 
   """
   def __init__(self, text):

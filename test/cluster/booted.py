@@ -4,10 +4,10 @@
 
 """A cluster of one node that systemd runs, on the machine's own root.
 
-As with L{cluster}, its changes to any file stay its own, and all of it is gone
-with its first process; but that is the machine's C{/sbin/init}, which starts
-what a machine starts. It has the control groups below one that is made for it.
-It may be started again, and has the same files then.
+As with L{cluster}, the node's changes to files stay its own, and the whole node
+ends with its first process. Unlike there, the first process is the machine's
+C{/sbin/init}, which starts the machine's services. The node has a control group
+of its own. A node that is started again still has its files.
 
 """
 
@@ -23,7 +23,8 @@ from cluster import cluster
 #: Capabilities that a container's processes must not have
 _TAKEN_AWAY = ["sys_module", "sys_time", "sys_rawio", "syslog", "mac_admin"]
 
-#: First process; it moves to the control group in C{$1} and uses C{$2}
+#: Script of the first process, which moves itself to the control group in C{$1}
+#: and uses C{$2}
 _MOVE_SCRIPT = r"""
 set -e
 echo $$ >"$1/cgroup.procs"
@@ -70,12 +71,13 @@ exec env -i container=unshare PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 
 
 class Booted(cluster.Cluster):
-  """The node, and what Ganeti makes of it.
+  """A cluster whose only node is booted by systemd.
 
   """
   def __init__(self):
     cluster.Cluster.__init__(self, node_count=1)
-    # A layer cannot be in another one's directory, so a file system of its own
+    # The mount point of a file system for the overlay's layers, as a layer
+    # cannot be in a directory of another layer
     self._directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
     self._groups = os.path.join(self._directory, "cgroup")
     self._group = os.path.join(self._groups,
@@ -83,7 +85,7 @@ class Booted(cluster.Cluster):
     self._process = None
 
   def Prepare(self):
-    """Makes what it has across its starts.
+    """Makes the file system and the control group that outlast a reboot.
 
     """
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs",
@@ -94,7 +96,7 @@ class Booted(cluster.Cluster):
     os.mkdir(self._group)
 
   def Start(self):
-    """Starts it, and waits until all has started.
+    """Starts the node, and waits until all its services have started.
 
     """
     script = cluster.Fill(_BOOT_SCRIPT, TAKEN_AWAY=",".join(
@@ -116,7 +118,7 @@ class Booted(cluster.Cluster):
         return None
 
     self.nodes = [cluster.Node(1, testutils.WaitFor(_Runs, "systemd"))]
-    # Before it listens, there is nobody to ask
+    # Wait until systemd listens, before which it cannot be asked
     testutils.WaitFor(lambda: self.master.Run(
       "systemctl", "is-system-running", check=False).stdout not in
                       ("", "offline\n"), "systemd listens")
@@ -126,7 +128,7 @@ class Booted(cluster.Cluster):
       self._Fail(self.master.Run("systemctl", "--failed").stdout)
 
   def Reboot(self):
-    """Has it shut down, and starts it again.
+    """Shuts the node down, and starts it again.
 
     """
     self.master.Run("systemctl", "reboot", check=False)
@@ -138,7 +140,7 @@ class Booted(cluster.Cluster):
       self._process.kill()
       self._process.wait()
     if os.path.ismount(self._groups):
-      # The kernel takes its time to clean up
+      # The kernel takes a while to remove the last processes
       testutils.WaitFor(lambda: testutils.ReadFile(os.path.join(
         self._group, "cgroup.events")).find(b"populated 0") >= 0,
                         "no process is left")

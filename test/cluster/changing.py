@@ -5,11 +5,11 @@
 """Clusters for all tests of a process that change something on them.
 
 Each test finds its cluster as L{_Build} or L{_BuildPackaged} left it, and
-leaves it so: three master candidates, the first of them the master, and one
-instance on it. confd runs on all nodes, started by Ganeti: this project's for a
-L{TestCase}, Debian's for a L{PackagedTestCase}. Building a cluster and putting
-ours on a node take seconds of processor time: tests that begin with Debian's
-daemon have a cluster and a process of their own.
+restores that state: three master candidates, the first of them the master, and
+one instance on it. Ganeti has started confd on all nodes: this project's for a
+L{TestCase}, Debian's for a L{PackagedTestCase}. Tests that begin with Debian's
+daemon have a cluster and a process of their own, since building a cluster and
+installing our daemon on a node take seconds of processor time.
 
 """
 
@@ -38,12 +38,11 @@ PORT = 1814
 INSTANCE = "inst1.example.com"
 INSTANCE_IP = "10.77.1.1"
 
-#: Copies of the package's program and modules, made before ours took their
-#: place
+#: Copies of the packaged program and modules, made before ours replaced them
 PACKAGED_DIR = "/var/tmp/packaged"
 
-#: Options of "gnt-cluster verify" in namespaces: the command misses files in
-#: their /proc
+#: Options of "gnt-cluster verify" for nodes in namespaces, whose /proc lacks
+#: files that the command reads
 VERIFY_IGNORES = ["--ignore-errors=ENODESETUP", "--ignore-errors=ENODENET"]
 
 #: From linux/sched.h
@@ -54,7 +53,7 @@ _SILENCE = 0.5
 
 
 def _Build(clu):
-  """Builds the cluster.
+  """Builds a cluster with this project's daemon.
 
   """
   clu.Start()
@@ -74,8 +73,8 @@ def _BuildPackaged(clu):
   """
   clu.Start()
   for node in clu.nodes:
-    # The machine may forbid packages to start anything; and where there is no
-    # init, packages start something only if this allows it
+    # Allow packages to start services: the machine's policy may forbid that,
+    # and without an init, packages need a policy that permits it
     node.Run("rm", "-f", "/usr/sbin/policy-rc.d")
     node.Write("/usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 0\n")
     node.Run("chmod", "+x", "/usr/sbin/policy-rc.d")
@@ -85,13 +84,13 @@ def _BuildPackaged(clu):
 
 
 def _InNetwork(node, function):
-  """Calls a function in a node's network; sockets made there stay there.
+  """Calls a function in a node's network, to which its new sockets belong.
 
   """
   result = []
 
   def _Run():
-    # A thread may change to a network by itself
+    # A thread can enter a network namespace without the rest of the process
     libc = ctypes.CDLL(None, use_errno=True)
     with open("/proc/%d/ns/net" % node.pid, "rb") as namespace:
       if libc.setns(namespace.fileno(), _CLONE_NEWNET):
@@ -105,7 +104,7 @@ def _InNetwork(node, function):
 
 
 def BoundSocket(node, port=PORT):
-  """Makes a socket of a node, in place of its daemon, which must not run.
+  """Binds a socket to the daemon's port on a node; no daemon may run there.
 
   """
   def _Bind():
@@ -130,11 +129,11 @@ def Ask(node, rtype, query=None, source=None, key=None, port=PORT,
         timeout=_SILENCE):
   """Asks a node's daemon.
 
-  @param source: the node to ask from; by default itself
+  @param source: the node to ask from; by default the asked node itself
   @type key: bytes or None
-  @param key: by default the node's own
+  @param key: the key to sign with; by default the one on the node
   @rtype: dict or None
-  @return: the reply's message; None if there is none
+  @return: the reply's message; None if no reply came
 
   """
   asker = _InNetwork(source or node, lambda: testutils.Asker(
@@ -166,12 +165,12 @@ class _TestCase(unittest.TestCase):
     return self.master.Run(command, *args, **kwargs)
 
   def CheckAnswer(self, answer, rtype, query=None, nodes=None):
-    """Checks that nodes give an answer, from the newest configuration.
+    """Checks that nodes soon give an answer from the newest configuration.
 
-    Soon; and asked from another machine.
+    Each node is asked from another node.
 
-    @param answer: what they are to answer
-    @param nodes: by default all
+    @param answer: the expected answer
+    @param nodes: the nodes to ask; by default all nodes
 
     """
     for node in nodes or self.nodes:
@@ -199,11 +198,11 @@ class _TestCase(unittest.TestCase):
     candidates = nodes or self.nodes
     self.CheckAnswer([node.address for node in candidates], MC_IPS,
                      nodes=candidates)
-    # And with the key that is in the others' files
+    # All candidates have the same key in their files
     self.assertEqual(len(set(Key(node) for node in candidates)), 1)
 
   def CheckSilent(self, node, **kwargs):
-    """Checks that a node's daemon runs, and falls silent.
+    """Checks that a node's daemon stops answering, but still runs.
 
     """
     testutils.WaitFor(lambda: Ask(node, PING, **kwargs) is None,
@@ -211,7 +210,7 @@ class _TestCase(unittest.TestCase):
     ours.Util(node, "check", ours.NAME)
 
   def CheckOurs(self, nodes=None):
-    """Checks that it is ours that answers.
+    """Checks that this project's daemon answers.
 
     """
     for node in nodes or self.nodes:
@@ -220,13 +219,13 @@ class _TestCase(unittest.TestCase):
       self.assertIn("version", reply["answer"])
 
   def CheckPackaged(self, nodes=None):
-    """Checks that it is Debian's daemon that answers.
+    """Checks that Debian's daemon answers.
 
     """
     for node in nodes or self.nodes:
       reply = testutils.WaitFor(lambda node=node: Ask(node, PING),
                                 "%s answers" % node.name)
-      # The packaged daemon has no serial to tell with a ping
+      # The packaged daemon's reply to a ping has 0 as the serial
       self.assertEqual(reply["serial"], 0, node.name)
 
 
@@ -242,7 +241,7 @@ class TestCase(_TestCase):
 
 
 class PackagedTestCase(_TestCase):
-  """A test on the cluster with Debian's daemon; it may install our packages.
+  """A test on the cluster with Debian's daemon; may install our packages.
 
   """
   _ONCE = cluster.Once(_BuildPackaged,

@@ -5,15 +5,15 @@
 
 """Runs code of Debian's Ganeti that uses the confd client.
 
-To be run with C{overlay.Make}'s directory in PYTHONPATH, so that the client is
-this project's. GANETI_ROOTDIR and GANETI_HOSTNAME say which cluster; standard
-input is a JSON object::
+The program is run with C{overlay.Make}'s directory in PYTHONPATH, so that the
+client is this project's. GANETI_ROOTDIR and GANETI_HOSTNAME select the cluster;
+standard input is a JSON object::
 
   {"port": PORT, "drbd_node": NAME, "hostname": NAME, "master": NAME,
    "no_headers": BOOL}
 
-Standard output is whatever that code prints, then a line "RESULT " and a JSON
-object.
+Standard output is the output of Ganeti's code, then a line with "RESULT " and a
+JSON object.
 
 """
 
@@ -21,7 +21,7 @@ import json
 import logging
 import sys
 
-# Ganeti's own modules are there where it runs
+# Ganeti's own modules can be imported only where this program runs
 # pylint: disable=C0413,E0401,E0611,I1101
 import ganeti.confd.localnode
 from ganeti import netutils
@@ -38,16 +38,16 @@ class _Options:
 
 
 def _ListDrbd(spec):
-  """gnt-node list-drbd.
+  """Runs C{gnt-node list-drbd}.
 
   """
   return gnt_node.ListDrbd(_Options(spec["no_headers"]), [spec["drbd_node"]])
 
 
 def _NodeMaintenance(spec):
-  """The watcher's node maintenance, but for what it does to the node.
+  """Runs the watcher's node maintenance, without its actions on the node.
 
-  @return: the roles it acted on
+  @return: the roles for which the watcher would have acted
 
   """
   roles = []
@@ -59,7 +59,7 @@ def _NodeMaintenance(spec):
 
 
 def _Burnin(spec):
-  """The confd checks of burnin, which exit if anything is wrong.
+  """Runs burnin's checks of confd, which exit on any problem.
 
   """
   burner = burnin.Burner.__new__(burnin.Burner)
@@ -74,7 +74,7 @@ def Main():
   """
   logging.basicConfig(stream=sys.stdout, level=logging.INFO)
   spec = json.load(sys.stdin)
-  # Debian's code has no way to ask at another port
+  # Replace the default port: Debian's code cannot pass another one
   ganeti.confd.localnode.DefaultPort = lambda: spec["port"]
   result = {
     "list_drbd": _ListDrbd(spec),

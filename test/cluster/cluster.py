@@ -5,17 +5,17 @@
 """A real Ganeti cluster on one machine, for tests.
 
 Each node is a set of namespaces (network, mounts, hostname, IPC, processes)
-over the machine's own root file system: it runs the packages the machine has,
-under the fake hypervisor, and its changes to any file stay its own.
+over the machine's own root file system: the node runs the machine's packages,
+under the fake hypervisor, and its changes to files stay its own.
 
 Facts on which the clean-up rests:
 
-  - Everything lives in one process namespace, whose first process ends when
-    its standard input ends, that is when L{Cluster.Stop} closes it or when the
-    process that made the cluster is gone, however it went. The kernel then
-    kills every process of the cluster.
-  - No namespace has a name and no file is outside: networks, mounts and the
-    tmpfs that holds all data of all nodes vanish with the last process.
+  - Everything lives in one process namespace. Its first process ends when its
+    standard input does, because L{Cluster.Stop} closes that or because the
+    process that made the cluster has ended, for whatever reason. The kernel
+    then kills every process of the cluster.
+  - No namespace has a name, and no file is outside of the cluster: networks,
+    mounts and the tmpfs with all nodes' data vanish with the last process.
 
 Node I is node<I>.example.com and has the address 10.77.0.I; the cluster's own
 address, on the master, is 10.77.0.100. The nodes' network is a bridge in a
@@ -40,18 +40,18 @@ MASTER_IP = "10.77.0.100"
 #: the fake hypervisor connects nothing
 DEFAULT_LINK = "100"
 
-#: Below the nodes' root: instances' disk images
+#: Directory on the nodes for instances' disk images
 _FILE_STORAGE = "/srv/ganeti/file-storage"
 
 #: Where the tmpfs is mounted, in the cluster's own mount namespace only
 _BASE = "/mnt"
 
-#: Directories that may be mount points: an overlay of the root does not show
-#: the file systems there
+#: Directories that get an overlay of their own if they are mount points: the
+#: overlay of the root does not show other file systems
 _MOUNT_POINTS = ["/usr", "/var", "/opt", "/home", "/srv", "/root"]
 
-#: Seconds after which a command on a node is taken to hang. A busy machine may
-#: take a minute for what takes three seconds on a quiet one.
+#: Time-out of a command on a node (seconds). A busy machine may take a minute
+#: for a command that takes three seconds on a quiet one.
 _PATIENCE = 300
 
 _TOOLS = ["unshare", "nsenter", "ip", "mount", "pivot_root", "setpriv",
@@ -87,9 +87,9 @@ exec 1>&2
 read -r nothing || :
 """
 
-#: Makes the devices of a system whose root is the current directory. The
-#: devices are files of that system: whatever becomes of their modes, the
-#: machine's stay.
+#: Makes the devices of a system whose root is the current directory. The new
+#: device files belong to that system, so changes of their modes leave the
+#: machine's own device files alone.
 _DEVICES = r"""
 mount -t tmpfs -o mode=755 tmpfs dev
 mknod -m 666 dev/null c 1 3
@@ -213,7 +213,7 @@ def WhyNot():
 
 
 def Fill(script, **values):
-  """Fills a script's C{@NAME@} places.
+  """Replaces the placeholders C{@NAME@} in a script.
 
   """
   values.update({
@@ -242,7 +242,7 @@ def _Children(pid):
 
 
 def NamespaceDepth(pid):
-  """Returns in how many nested process namespaces a process is.
+  """Returns how many nested process namespaces a process belongs to.
 
   """
   with open("/proc/%d/status" % pid, encoding="ascii") as status:
@@ -256,7 +256,7 @@ def FindInit(pid, depth):
   """Finds the first process of a namespace, at or below a process.
 
   @rtype: int
-  @return: its number, as this process sees it
+  @return: its process id, as this process sees it
 
   """
   todo = [pid]
@@ -269,12 +269,12 @@ def FindInit(pid, depth):
 
 
 class Node:
-  """One node: a machine as far as its processes can tell.
+  """One node, which its processes see as a machine of its own.
 
-  @ivar index: its number, from 1
-  @ivar name: its full name
-  @ivar address: its IPv4 address
-  @ivar pid: its first process, in the numbers of the caller's namespace
+  @ivar index: the node's number, from 1
+  @ivar name: the node's full name
+  @ivar address: the node's IPv4 address
+  @ivar pid: the id of the node's first process in the caller's namespace
 
   """
   def __init__(self, index, pid):
@@ -284,11 +284,11 @@ class Node:
     self.pid = pid
 
   def Path(self, path):
-    """Returns where the caller sees one of the node's files.
+    """Returns the path by which the caller can open one of the node's files.
 
     @type path: string
-    @param path: absolute path on the node; links in it that are absolute
-        are not followed right
+    @param path: absolute path on the node, without absolute symbolic links in
+        it: these would be resolved on the caller's side
 
     """
     return "/proc/%d/root%s" % (self.pid, path)
@@ -312,8 +312,8 @@ class Node:
   def _Command(self, argv, timeout):
     """Makes the command line that runs a command on the node.
 
-    A signal to nsenter does not reach the command. So the time limit is
-    enforced inside, where setpriv also has the command ended with nsenter.
+    The time limit is enforced on the node, since a signal to nsenter does not
+    reach the command. By setpriv, the command ends when nsenter does.
 
     """
     return ["nsenter", "-t", str(self.pid), "--mount", "--uts", "--ipc",
@@ -326,14 +326,14 @@ class Node:
 
     @param argv: the command and its arguments
     @type timeout: number
-    @param timeout: seconds after which it is ended
+    @param timeout: seconds after which the command is ended
     @type check: bool
     @param check: whether an exit code other than 0 is an error
     @type env: dict or None
-    @param env: more environment variables
+    @param env: further environment variables
     @rtype: C{subprocess.CompletedProcess}
     @return: C{returncode}, and C{stdout} and C{stderr} as text
-    @raise ClusterError: if it failed and C{check} is set
+    @raise ClusterError: the command failed and C{check} is set
 
     """
     try:
@@ -351,12 +351,12 @@ class Node:
     return result
 
   def Popen(self, *argv, timeout=600, env=None, **kwargs):
-    """Starts a command on the node, which runs beside the caller.
+    """Starts a command on the node, and does not wait for it.
 
-    The command ends with the cluster if not before.
+    The command ends with the cluster at the latest.
 
     @rtype: C{subprocess.Popen}
-    @return: for L{Terminate}
+    @return: the command, for L{Terminate}
 
     """
     kwargs.setdefault("stdin", subprocess.DEVNULL)
@@ -369,12 +369,13 @@ class Node:
 
     @param process: from L{Popen}
     @type timeout: number
-    @param timeout: seconds it may take to end
+    @param timeout: seconds that the command may take to end
     @rtype: int
-    @return: its exit code
+    @return: the command's exit code
 
     """
-    # The child of nsenter passes the signal on, and ends after the command
+    # Signal the child of nsenter, which passes the signal on to the command and
+    # ends after it
     for pid in _Children(process.pid):
       os.kill(pid, signal.SIGTERM)
     try:
@@ -386,17 +387,17 @@ class Node:
 class Cluster:
   """Nodes on one network, and a Ganeti cluster of them.
 
-  Use it as a context manager, or call L{Stop} in any case.
+  Use as a context manager, or call L{Stop} in any case.
 
   @ivar nodes: list of L{Node}
-  @ivar master: the first of them
+  @ivar master: the first node
 
   """
   def __init__(self, node_count=3, shared=()):
     """@type shared: list of strings
-    @param shared: directories the nodes need to see, and to read only, as the
-        caller does. All of the root file system they see anyhow, but it is
-        their own, and /tmp and /run are empty.
+    @param shared: directories that the nodes see as the caller does, read-only.
+        Without this, the nodes have copy-on-write views of the root file
+        system, in which /tmp and /run are empty.
 
     """
     self._node_count = node_count
@@ -404,7 +405,7 @@ class Cluster:
     self._hub = None
     self._hub_pid = None
     self._processes = []
-    # Unlinked from the start
+    # The temporary file has no name, so it needs no clean-up
     self._log = tempfile.TemporaryFile()
     self.nodes = []
 
@@ -424,7 +425,7 @@ class Cluster:
     return self.nodes[0]
 
   def _Fail(self, msg):
-    """Raises an error with what the namespaces' scripts had to say.
+    """Raises an error with the messages of the namespaces' scripts.
 
     """
     self._log.seek(0)
@@ -444,7 +445,8 @@ class Cluster:
   def _WaitReady(self, process, what):
     """Waits until a namespace's script has printed "ready".
 
-    The script prints that or ends; it waits for nothing outside.
+    No time-out is needed: the script either prints "ready" or ends, and depends
+    on nothing outside.
 
     """
     if process.stdout.readline() != b"ready\n":
@@ -453,7 +455,7 @@ class Cluster:
   def Start(self):
     """Builds the nodes, without a cluster on them yet.
 
-    @raise ClusterError: if that fails
+    @raise ClusterError: the nodes could not be built
 
     """
     depth = NamespaceDepth(os.getpid())
@@ -470,7 +472,7 @@ class Cluster:
                      NODES=" ".join(str(i) for i in numbers),
                      MOUNT_POINTS=" ".join(mount_points),
                      SHARED=" ".join(shlex.quote(i) for i in self._shared))
-      # The node waits for its network cable
+      # Make the node wait until its network cable is connected
       script = "read -r cable\n" + script
       process = self._Boot(self._HubCommand(
         "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork",
@@ -489,7 +491,7 @@ class Cluster:
 
   @staticmethod
   def _WaitInit(process, depth):
-    """Waits until a namespace has its first process.
+    """Waits until the first process of a namespace exists.
 
     """
     deadline = time.monotonic() + _PATIENCE
@@ -506,7 +508,7 @@ class Cluster:
             "--wd"] + list(argv)
 
   def _Hub(self, *argv):
-    """Runs a command where the nodes' cables come together.
+    """Runs a command in the hub, which all nodes' cables are connected to.
 
     """
     result = subprocess.run(self._HubCommand(*argv), stdin=subprocess.DEVNULL,
@@ -517,7 +519,7 @@ class Cluster:
 
   @staticmethod
   def _HubNumber(pid):
-    """Returns a node process' number as the hub's namespace counts.
+    """Returns the id that a node's process has in the hub's namespace.
 
     """
     with open("/proc/%d/status" % pid, encoding="ascii") as status:
@@ -527,7 +529,7 @@ class Cluster:
     raise ClusterError("No process namespaces on this kernel")
 
   def SetCable(self, node, plugged):
-    """Cuts a node off, or connects it again.
+    """Unplugs a node from the network, or plugs it in again.
 
     @type plugged: bool
 
@@ -538,8 +540,8 @@ class Cluster:
   def Init(self):
     """Makes a cluster of the nodes.
 
-    All become master candidates. ganeti-confd then runs on the master only;
-    see L{StartDaemons}.
+    All nodes become master candidates. ganeti-confd runs on the master only,
+    until L{StartDaemons} is called.
 
     """
     self.master.Run("/usr/lib/ganeti/ensure-dirs")
@@ -549,7 +551,7 @@ class Cluster:
       "--file-storage-dir=%s" % _FILE_STORAGE, "--master-netdev=eth0",
       "--no-etc-hosts", "--no-ssh-init",
       "--nic-parameters=mode=routed,link=%s" % DEFAULT_LINK,
-      # As small as the tmpfs likes them
+      # Minimum sizes as small as possible, to save space in the tmpfs
       "--ipolicy-bounds-specs=min:memory-size=1,disk-size=1,disk-count=0,"
       "cpu-count=1,nic-count=0,spindle-use=1/max:memory-size=4096,"
       "disk-size=1024,disk-count=16,cpu-count=8,nic-count=8,spindle-use=12",
@@ -560,7 +562,7 @@ class Cluster:
       self.master.Run("gnt-node", "add", "--no-ssh-key-check", node.name)
 
   def StartDaemons(self):
-    """Starts on every node what belongs there, as ganeti-watcher would.
+    """Starts each node's daemons, as ganeti-watcher would.
 
     """
     for node in self.nodes:
@@ -571,8 +573,8 @@ class Cluster:
 
     @type pnode: L{Node}
     @type nics: list of strings
-    @param nics: of each nic what gnt-instance's option C{--net} takes behind
-        the number
+    @param nics: for each nic, the argument of gnt-instance's option C{--net}
+        without the nic's number
 
     """
     argv = ["gnt-instance", "add", "-t", template, "-o", "noop",
@@ -585,14 +587,14 @@ class Cluster:
     self.master.Run(*(argv + list(args) + [name]))
 
   def Stop(self):
-    """Ends every process of the cluster; all else goes with them.
+    """Ends every process of the cluster, and so removes the cluster.
 
-    May be called at any time, and more than once.
+    The method may be called at any time, and more than once.
 
     """
     processes = self._processes
     self._processes = []
-    # The hub is the first; the kernel kills the others with it
+    # Begin with the hub: the kernel kills the other processes with it
     for process in processes:
       process.stdin.close()
       if process is self._hub:
@@ -612,16 +614,17 @@ class Cluster:
 
 
 class Once:
-  """A cluster for all tests of a process, built when it is first asked for.
+  """A cluster for all tests of a process, built when L{Get} is first called.
 
   The cluster ends with the process at the latest.
 
   """
   def __init__(self, build, shared):
     """@type build: f(L{Cluster})
-    @param build: starts it, and does what tests need
+    @param build: function that starts the cluster, and prepares it for tests
     @type shared: f()
-    @param shared: returns the directories that it shares with this process
+    @param shared: function that returns the directories that the cluster shares
+        with this process
 
     """
     self._build = build
@@ -633,7 +636,7 @@ class Once:
     """Returns the cluster.
 
     @rtype: L{Cluster}
-    @raise unittest.SkipTest: none can be built here
+    @raise unittest.SkipTest: no cluster can be built here
 
     """
     reason = WhyNot()
@@ -646,8 +649,8 @@ class Once:
         try:
           self._cluster = self._Make()
         except ClusterError as err:
-          # Ganeti's nodes give each other seconds to connect, which may be too
-          # little on a busy machine
+          # Try once more: Ganeti's time-outs of some seconds for connections
+          # between nodes may be too short on a busy machine
           print("A cluster is built once more: %s" % err)
           self._cluster = self._Make()
       except BaseException as err:
@@ -656,7 +659,7 @@ class Once:
     return self._cluster
 
   def _Make(self):
-    """Builds a cluster, which ends if that fails.
+    """Builds a cluster, and ends it if building fails.
 
     """
     clu = Cluster(shared=self._shared())

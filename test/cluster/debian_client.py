@@ -12,8 +12,8 @@ Standard input is a JSON object::
 
 Without C{peers} the client finds peers, port and key by itself, as on a node.
 Standard output is a JSON list with an object for each request: C{refused} is
-the client's own complaint, if it has one, and the others are what the client
-made of the replies.
+the error if the client refuses to send the request; other keys describe what
+the client made of the replies.
 
 """
 
@@ -24,7 +24,7 @@ PYTHON_DIR = "/usr/share/ganeti/default"
 
 sys.path.insert(0, PYTHON_DIR)
 
-# Ganeti's own modules are there where it runs
+# Ganeti's own modules can be imported only where this program runs
 # pylint: disable=C0413,E0401,E0611,I1101
 import ganeti
 from ganeti import errors
@@ -35,8 +35,8 @@ from ganeti.confd import client
 def _Ask(spec, req_type, query):
   """Asks all peers one question.
 
-  Each client has callbacks of its own: one keeps the last answer, one lets
-  only different ones through, one counts.
+  The client has the three callbacks of Ganeti's library: one stores the last
+  answer, one drops repeated answers, one counts.
 
   """
   replies = []
@@ -68,7 +68,7 @@ def _Ask(spec, req_type, query):
   counting.RegisterQuery(request.rsalt)
   cl.SendRequest(request, args=("extra", ), coverage=-1, async_=False)
   (timed_out, sent, _) = cl.WaitForReply(request.rsalt, timeout=5)
-  # This client is content with fewer
+  # Receive the other replies: WaitForReply returns before all have come
   while len(replies) < sent and cl.ReceiveReply(timeout=5):
     pass
   (found, last) = store.GetResponse(request.rsalt)

@@ -5,9 +5,9 @@
 """Grows into a real configuration what a fake cluster cannot have.
 
 A cluster under the fake hypervisor has no DRBD, and its few nodes cannot take
-every role at once. All that is added here has the form in which Ganeti 3.0
-itself writes it, defaults included, so Ganeti's own daemon accepts the result
-and answers it as it stands.
+every role at once. All added objects have the form in which Ganeti 3.0 writes
+them, including defaults, so Ganeti's own daemon accepts the result, and answers
+with the objects as stored.
 
 All names, addresses and UUIDs are fixed, so a failure can be repeated; the
 UUIDs are chosen so that their order is neither that of the names nor of the
@@ -18,11 +18,11 @@ addresses.
 import copy
 import hashlib
 
-#: Value of every secret that is added: none may ever be seen in an answer
+#: Value of every added secret; no answer may ever contain it
 SECRET = "tops3cret"
 
-#: The node with more instances than a datagram holds, how many, and the link
-#: they are on
+#: The node with more instances than fit in a datagram, the number of instances,
+#: and their link
 CROWDED_NODE = "node12.example.com"
 CROWD = 120
 CROWDED_LINK = "crowd"
@@ -32,23 +32,23 @@ _NODES = [
   ("node4.example.com", False, True, False),
   ("node5.example.com", False, False, True),
   ("node6.example.com", False, False, False),
-  # By text it is before node2, naturally behind node6
+  # Before node2 in the order of characters, after node6 in natural order
   ("node10.example.com", True, False, False),
-  # Both: drained wins
+  # Offline and drained: drained takes precedence
   ("node11.example.com", False, True, True),
-  # Candidate, and offline or drained: these win
+  # Candidate, and offline or drained: the latter take precedence
   ("node12.example.com", True, True, False),
   ("node13.example.com", True, False, True),
   # Makes "node6" ambiguous
   ("node6.example.org", False, False, False),
-  # An exact name that is the short form of the next one
+  # A full name that is also the short form of the next one
   ("store", False, False, False),
   ("store.example.com", False, False, False),
   ]
 
 
 def Uuid(name):
-  """Makes a UUID that belongs to a name.
+  """Makes a UUID that depends only on a name.
 
   """
   digest = hashlib.sha1(name.encode("utf-8")).hexdigest()
@@ -86,7 +86,7 @@ def _AddNodes(config):
     node = copy.deepcopy(master)
     node.update({
       "name": name,
-      # Descending, so that no order by address passes for one by name
+      # Addresses descend, so that their order is not taken for that of names
       "primary_ip": "198.51.100.%d" % (99 - idx),
       "secondary_ip": "203.0.113.%d" % (99 - idx),
       "master_candidate": candidate,
@@ -102,8 +102,8 @@ def Nic(name, ip, **nicparams):
   """Makes a nic.
 
   @param ip: address or None
-  @param nicparams: its own parameters; without "link" it is on the cluster's
-      default link
+  @param nicparams: the nic's own parameters; without "link" the nic is on the
+      cluster's default link
 
   """
   digest = hashlib.sha1(name.encode("utf-8")).hexdigest()
@@ -118,7 +118,7 @@ def Nic(name, ip, **nicparams):
 
 
 def _Stamp(config, obj, uuid, serial):
-  """Gives an object the fields every object has.
+  """Adds the fields that every object has.
 
   """
   obj.update({
@@ -149,11 +149,11 @@ def PlainDisk(config, name, nodes, size):
 def DrbdDisk(config, name, index, pnode, snode, port, minors):
   """Makes a DRBD disk with its two children.
 
-  @param index: its number in its instance
+  @param index: the disk's number in its instance
   @param pnode: UUID of a node
   @param snode: UUID of the other node
   @type minors: tuple; (int, int)
-  @param minors: of either node
+  @param minors: the minors on the two nodes
 
   """
   nodes = [pnode, snode]
@@ -177,9 +177,9 @@ def AddInstance(config, name, pnode, nics=(), disks=(), **more):
   """Adds an instance.
 
   @type pnode: string
-  @param pnode: primary node, its full name
-  @param disks: whole disk objects, which go into the disk table
-  @param more: other fields, which win
+  @param pnode: the full name of the primary node
+  @param disks: whole disk objects, which are stored in the disk table
+  @param more: further fields, which override the usual ones
   @return: the instance's object
 
   """
@@ -229,7 +229,7 @@ def _AddInstances(config, link):
                  11001, (1, 1))],
     serial_no=31)
 
-  # After a failover the primary is logical_id's second node
+  # After a failover: the primary node is the second one in logical_id
   AddInstance(
     config, "mirror2.example.com", "node3.example.com",
     nics=[Nic("mirror2 0", "10.77.1.62", link=link, mode="routed"),
@@ -272,7 +272,7 @@ def _AddInstances(config, link):
   AddInstance(config, "moving.example.com", "node5.example.com",
               nics=[Nic("moving 0", "10.77.1.65")])
 
-  # An ambiguous short name, and an exact one that is another's short form
+  # An ambiguous short name, and a full name that is another's short form
   AddInstance(config, "mirror1.example.org", "node1.example.com")
   AddInstance(config, "web", "node1.example.com",
               nics=[Nic("web 0", "10.77.1.71")])

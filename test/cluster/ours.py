@@ -27,17 +27,17 @@ _build_dir = None
 
 
 def Build():
-  """Builds it, the first time; nodes need to share the directory.
+  """Builds the project when first called; nodes have to share the directory.
 
   @rtype: string
-  @return: the directory
+  @return: the directory of the build
 
   """
   global _build_dir # pylint: disable=W0603
   if _build_dir is None:
     path = tempfile.mkdtemp(prefix="ganeti-confd-test.", dir="/var/tmp")
     atexit.register(shutil.rmtree, path, ignore_errors=True)
-    # Nodes have other users
+    # Other users on the nodes have to read the directory, too
     os.chmod(path, 0o755)
     for argv in ([os.path.join(testutils.SRCDIR, "configure"), "--prefix=/usr",
                   "--sysconfdir=/etc", "--localstatedir=/var",
@@ -53,14 +53,14 @@ def Build():
 
 
 def Put(node):
-  """Installs ours; a daemon that runs already goes on running.
+  """Installs our daemon; a running daemon is not restarted.
 
   """
   node.Run("make", "-s", "-C", Build(), "install")
 
 
 def TakeAway(node):
-  """Uninstalls ours, so that the packaged one is in place again.
+  """Uninstalls our daemon, which restores the packaged one.
 
   """
   node.Run("make", "-s", "-C", Build(), "uninstall")
@@ -74,7 +74,7 @@ def Util(node, action, *args, **kwargs):
 
 
 def Restart(node):
-  """Has daemon-util stop confd and start what is in place.
+  """Makes daemon-util stop confd, and start the installed one.
 
   """
   Util(node, "stop", NAME)
@@ -85,14 +85,14 @@ def Processes(node):
   """Lists the processes of confd on a node.
 
   @rtype: list of strings
-  @return: their numbers, as the node counts
+  @return: the process ids in the node's namespace
 
   """
   return node.Run("ps", "-o", "pid=", "-C", NAME, check=False).stdout.split()
 
 
 def Executable(node):
-  """Tells which program confd is on a node, Ganeti's or Python.
+  """Returns which program runs as confd on a node, Ganeti's or Python.
 
   @rtype: string
   @return: the path

@@ -4,9 +4,9 @@
 
 """Ganeti's query daemon on any configuration, in a directory of its own.
 
-C{gnt-instance list} and its like ask it as they would on a master. Of the nodes
-nothing must be asked: it is in a network of its own, where nothing is up, and
-tries for minutes.
+C{gnt-instance list} and similar commands ask the daemon as on a master. Queries
+must not need data from nodes: the daemon is in a network namespace without any
+link up, and would try for minutes to reach the nodes.
 
 """
 
@@ -18,7 +18,7 @@ import tempfile
 
 import testutils
 
-#: Where C{gnt-instance} and its like are told what host they are on
+#: The host on which C{gnt-instance} and similar commands believe to run
 HOST = "node1.example.com"
 
 _LUXID = "/usr/sbin/ganeti-luxid"
@@ -27,7 +27,7 @@ _LUXID = "/usr/sbin/ganeti-luxid"
 class QueryDaemon:
   """Ganeti's query daemon, and its commands.
 
-  @ivar env: the environment in which Ganeti's modules find it
+  @ivar env: the environment in which Ganeti's modules find the daemon
 
   """
   def __init__(self, config):
@@ -35,7 +35,7 @@ class QueryDaemon:
 
     """
     self._base = tempfile.mkdtemp(prefix="ganeti-confd-test.")
-    # Ganeti wants its virtual hosts' directories to have their names
+    # Ganeti requires that a virtual host's directory has the host's name
     root = os.path.join(self._base, HOST)
     for path in ["lib/ganeti/queue/archive", "log/ganeti",
                  "run/ganeti/livelocks", "run/ganeti/socket"]:
@@ -79,7 +79,7 @@ class QueryDaemon:
     return (result.returncode, result.stdout)
 
   def Load(self, config):
-    """Gives it another configuration, which it accepts.
+    """Replaces the configuration by another one that the daemon accepts.
 
     """
     read = os.path.getsize(self._log_file)

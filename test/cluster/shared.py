@@ -4,8 +4,8 @@
 
 """One cluster with some instances, for all tests of a process that only read.
 
-Building it takes some 20 seconds, so it is built once. The cluster ends with
-the process at the latest; see L{cluster}.
+The cluster is built once, since that takes some 20 seconds. The cluster ends
+with the process at the latest; see L{cluster}.
 
 """
 
@@ -44,7 +44,7 @@ def _Build(clu):
                  "--gateway=192.0.2.1", "net1")
   clu.master.Run("gnt-network", "connect", "--nic-parameters",
                  "mode=routed,link=200", "net1", "default")
-  # No order of names, addresses or nodes is that of another
+  # The orders of names, of addresses and of nodes all differ
   clu.AddInstance("inst12.example.com", node1,
                   ["ip=10.77.1.12,mode=routed,link=100",
                    "ip=10.77.2.12,mode=routed,link=300"])
@@ -63,7 +63,7 @@ _ONCE = cluster.Once(_Build, lambda: [testutils.BUILDDIR, testutils.SRCDIR])
 def Get():
   """Returns the cluster.
 
-  The cluster's daemons may be restarted, its configuration must not be changed.
+  Tests may restart the cluster's daemons, but not change its configuration.
 
   @rtype: L{cluster.Cluster}
 

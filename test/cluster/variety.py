@@ -50,13 +50,13 @@ def _Disk(config, index, dev_type, logical_id, **kwargs):
 
 
 def Vary(config, crowd=grow.CROWD):
-  """Returns a grown copy of a configuration, with more in it still.
+  """Returns a copy of a configuration, with more additions than L{grow.Grow}'s.
 
   The keys of all objects are in the order in which Ganeti writes them.
 
   @type config: dict
   @param config: as for L{grow.Grow}
-  @param crowd: likewise
+  @param crowd: as for L{grow.Grow}
 
   """
   config = grow.Grow(config, crowd=crowd)
@@ -88,7 +88,7 @@ def Vary(config, crowd=grow.CROWD):
                   gateway6="2001:db8::1", mac_prefix="aa:bb:cc",
                   tags=["net", "big"])
   bare = _Network(config, "bare10", "10.10.0.0/29", "10000001")
-  # Neither a whole map nor a count is to be had of these
+  # Networks that lack half of their address pool have no map and no count
   for (name, key) in [("half1", "reservations"), ("half2", "ext_reservations")]:
     half = _Network(config, name, "10.11.0.0/29", "11000001")
     del half[key]
@@ -106,7 +106,7 @@ def Vary(config, crowd=grow.CROWD):
                network=bare["uuid"]),
           _Nic(2, None, {"mode": "bridged"}),
           _Nic(3, "10.9.0.3", network=wide["uuid"]),
-          # Empty values count, null ones do not
+          # Empty values override the defaults, null ones do not
           _Nic(4, "10.77.3.4", {"mode": "bridged", "link": ""}),
           _Nic(5, "10.77.3.5", {"mode": None, "link": None, "vlan": ""}),
           _Nic(6, "10.77.3.6", {"mode": "openvswitch", "vlan": ""})],

@@ -4,13 +4,14 @@
 
 """Compares our answers with those of Ganeti's confd.
 
-The answer that ours has to give is derived from Ganeti's: the question is first
-rewritten as one that Ganeti's understands, and its answer is then changed, as
-the differences demand that the protocol's description has. Whatever differs
-from that is a fault.
+The expected answer of our daemon is derived from Ganeti's: the question is
+first rewritten as one that Ganeti's confd understands, and Ganeti's answer is
+then changed according to the table of differences in the protocol's
+description. Any other difference is a fault.
 
-Each function here stands for a row of that table: its docstring is what the row
-is called. A test compares the two.
+Each of the functions in C{_REWRITES}, C{_CHANGES} and C{_EXCUSES} implements a
+row of that table; its docstring is the name of the row. A test compares the
+two.
 
 """
 
@@ -29,14 +30,14 @@ from comparison import questions
 (OK, ERROR, NOT_IMPLEMENTED) = range(3)
 (UNKNOWN_ENTRY, _, ARGUMENT) = range(3)
 
-#: Answers that stand for what a query is
+#: Answers for an unknown name and for a malformed query: status and error
 UNKNOWN = (ERROR, UNKNOWN_ENTRY)
 MALFORMED = (ERROR, ARGUMENT)
 
 #: Largest difference that rounding makes to a time (seconds)
 _TIME_DEVIATION = 2e-6
 
-#: Types whose query is one name or pointer
+#: Types of requests whose query is a name or a JSON pointer
 _TEXT_TYPES = questions.NODE_TYPES + [questions.INSTANCE_DISKS,
                                       questions.CONFIG]
 
@@ -54,8 +55,9 @@ class Answer(typing.NamedTuple):
 SILENCE = Answer(*asking.SILENCE[:2])
 
 
-# Differences in what is asked: functions that take a question, and return
-# another one, an answer that needs no question, or None for no difference
+# Differences in questions. Each function takes a question, and returns the
+# question to ask Ganeti's confd instead, or the expected answer if Ganeti's
+# confd need not be asked, or None if the difference does not apply.
 
 def _UnknownType(question):
   """Unknown type of request"""
@@ -104,7 +106,7 @@ def _Fractions(question):
   return None
 
 
-#: The keys that matter, by type
+#: The keys of a query that are known, by type of request
 _KEYS = {questions.NODE_OF_IP: ["0", "1", "2"], questions.MASTER: ["3"]}
 
 
@@ -123,7 +125,7 @@ def _IsTexts(value):
 
 
 def _IsProper(question):
-  """Tells whether a query is of the kind that its type wants.
+  """Tells whether a query is of the kind that the type of request needs.
 
   """
   query = question.query
@@ -157,7 +159,7 @@ def _WrongKind(question):
 
 def _ListBesideIp(question):
   """Query of the wrong kind"""
-  # Where "1" is there, "2" may be anything
+  # If the query has "1", the value of "2" is ignored
   query = question.query
   if (question.type == questions.NODE_OF_IP and isinstance(query, dict) and
       query.get("1") is not None and "2" in query):
@@ -173,7 +175,7 @@ _REWRITES = [_UnknownType, _Ignored, _OneIp, _NoText, _FieldsAsText, _Fractions,
 def Rewrite(question):
   """Rewrites a question as one that Ganeti's confd understands.
 
-  @return: that, or an answer; and the functions that did it
+  @return: the question, or an answer; and the functions that were applied
 
   """
   used = []
@@ -187,11 +189,12 @@ def Rewrite(question):
   return (question, used)
 
 
-# Differences in answers: functions that take a context, the question, and what
-# Ganeti's answers to it; they return what ours answers, None if it is the same
+# Differences in answers. Each function takes a context, the question, and the
+# answer of Ganeti's confd, and returns the expected answer of our daemon, or
+# None if the difference does not apply.
 
 class Context:
-  """Facts of a configuration that the differences need.
+  """The properties of a configuration on which the differences depend.
 
   """
   def __init__(self, config):
@@ -206,7 +209,7 @@ class Context:
     self.elsewhere = self._FindInstances(self._IsElsewhere)
 
   def Whole(self, value):
-    """Replaces the texts that Ganeti's confd has shortened, see L{_Shortened}.
+    """Restores the texts that Ganeti's confd has shortened, see L{_Shortened}.
 
     """
     if isinstance(value, str):
@@ -219,7 +222,7 @@ class Context:
     return value
 
   def _FindInstances(self, predicate):
-    """Returns the UUIDs and names of some instances.
+    """Returns the UUIDs and names of the instances that satisfy a predicate.
 
     """
     found = set()
@@ -229,14 +232,14 @@ class Context:
     return found
 
   def Disks(self, instance):
-    """Returns the disks of an instance, None for one that is not there.
+    """Returns the disks of an instance, with None for each missing disk.
 
     """
     return [self.config["disks"].get(uuid)
             for uuid in instance.get("disks") or []]
 
   def _Mirrors(self, instance):
-    """Returns the pairs of nodes that the disks of an instance are on.
+    """Yields the pairs of nodes of an instance's mirrored disks.
 
     """
     todo = [disk for disk in self.Disks(instance) if disk]
@@ -274,7 +277,7 @@ class Context:
     return self._reference.Find(kind, name)
 
   def NameKey(self, kind, uuid):
-    """Returns what an object comes by in a list that is "by name".
+    """Returns the sort key of an object in a list that is sorted by name.
 
     """
     item = self.config[kind].get(uuid, {})
@@ -291,7 +294,7 @@ class Context:
   def Nics(self, link):
     """Lists the nics on a link that have an address, as (ip, instance).
 
-    A parameter of the nic counts wherever there is one, also if it is empty.
+    A parameter of the nic overrides the default, even if it is empty.
 
     """
     default = self.config["cluster"]["nicparams"]["default"]["link"]
@@ -478,14 +481,15 @@ def _InstanceOrder(context, question, answer):
   return None
 
 
-#: Values that Ganeti's adds where they are missing, or leaves out
+#: Default values, which Ganeti's confd adds if missing, or leaves out
 _DEFAULTS = [None, [], {}, "", False, True, 0, "rw"]
 
 
 def _IsRewritten(theirs, stored, key=None):
-  """Tells whether one value is another as Ganeti's confd writes it anew.
+  """Tells whether Ganeti's confd may send one value for a stored value.
 
-  @param key: the key they stand under
+  @param theirs: the value that Ganeti's confd has sent
+  @param key: the key of both values
 
   """
   if isinstance(theirs, dict) and isinstance(stored, dict):
@@ -511,7 +515,7 @@ def _IsRewritten(theirs, stored, key=None):
             (key in ("ctime", "mtime") and
              abs(theirs - stored) < _TIME_DEVIATION))
   return (theirs == stored or (theirs in _DEFAULTS and stored is None) or
-          # A number stored as text
+          # Ganeti's confd turns a text into a number where it expects one
           (type(theirs) is int and str(theirs) == stored))
 
 
@@ -542,7 +546,7 @@ def _DisksAsStored(context, question, answer):
 def Lookup(value, pointer):
   """Follows a JSON pointer (RFC 6901).
 
-  @raise LookupError: it leads nowhere, or is none
+  @raise LookupError: the pointer is malformed, or no value is there
 
   """
   (before, *tokens) = pointer.split("/")
@@ -617,13 +621,14 @@ _CHANGES = [_Characters, _NoMaster, _MissingDisk, _UnknownName, _TwoOfAName,
             _ListIndex, _NoPointer]
 
 
-# Differences that are not followed: functions that take the context, the
-# question, and both answers, and return what of both has to be the same
+# Differences that are excused. Each function takes the context, the question,
+# and both answers, and returns the parts of the two answers that have to be
+# equal.
 
 def _Without(question, answer, names):
   """Leaves instances out of an answer.
 
-  @param names: their names and UUIDs
+  @param names: the names and UUIDs of the instances
 
   """
   if question.type == questions.NODE_DRBD and answer.status == OK:
@@ -639,7 +644,8 @@ def _Without(question, answer, names):
 def _WithoutTorn(context, question, *both):
   """A disk or node that is not there"""
   if question.type == questions.NODE_DRBD and both[0].status == ERROR:
-    # Ganeti's daemon lists no disk of that node, of other instances neither
+    # Ganeti's daemon lists no disks of that node at all, not even those of
+    # other instances
     return [_Without(question, answer._replace(status=OK), context.torn)
             for answer in both[1:]] * 2 if context.torn else both
   return [_Without(question, answer, context.torn) for answer in both]
@@ -669,7 +675,7 @@ def _OtherUuid(context, question, *both):
 
 def _Twins(context, question, *both):
   """A name that two objects have"""
-  # By name neither is before the other
+  # The order of two objects with the same name is undefined
   names = [instance.get("name")
            for instance in context.config["instances"].values()]
   if (question.type in (questions.NODE_OF_IP, questions.NODE_DRBD) and
@@ -680,7 +686,7 @@ def _Twins(context, question, *both):
 
 def _NoName(context, question, *both):
   """A configuration with a fault"""
-  # Ours leaves out what has no name
+  # Our daemon leaves out objects without a name
   if question.type != questions.CONFIG and any(
       item.get("name") == "" for section in ("nodes", "instances")
       for item in context.config[section].values()):
@@ -699,7 +705,7 @@ _EXCUSES = [_WithoutTorn, _WithoutFolded, _WithoutElsewhere, _OtherUuid,
             _Twins, _NoName, _Unreadable]
 
 
-#: The first column of the table, as far as it is here
+#: The names of the rows that this module implements
 ROWS = list(dict.fromkeys(function.__doc__ for function in
                           _REWRITES + _CHANGES + _EXCUSES))
 
@@ -720,7 +726,7 @@ def _Texts(value):
 
 
 def _Shortened(value):
-  """Makes of each character that is not ASCII what Ganeti's confd sends.
+  """Truncates each character to a byte, as Ganeti's confd does.
 
   """
   if isinstance(value, str):
@@ -733,7 +739,7 @@ def _Shortened(value):
 
 
 def Difference(expected, got, path="answer"):
-  """Tells where two values differ first.
+  """Describes the first difference between two values.
 
   """
   if isinstance(expected, dict) and isinstance(got, dict):
@@ -753,9 +759,9 @@ def Difference(expected, got, path="answer"):
 
 
 def _Change(context, question, answer):
-  """Makes our answer of Ganeti's.
+  """Turns the answer of Ganeti's confd into the one expected of our daemon.
 
-  @return: it, and the functions that changed something
+  @return: the expected answer, and the functions that changed something
 
   """
   used = []
@@ -778,7 +784,7 @@ class Comparison(comparer.Comparer):
   def __init__(self, config):
     """Starts Ganeti's confd.
 
-    @param config: a configuration that it accepts
+    @param config: a configuration that Ganeti's confd accepts
 
     """
     comparer.Comparer.__init__(self)
@@ -791,7 +797,7 @@ class Comparison(comparer.Comparer):
     self._confd.Kill()
 
   def _Load(self, config):
-    """Gives Ganeti's confd a configuration that it accepts.
+    """Loads a configuration into Ganeti's confd, which has to accept it.
 
     """
     if not self._confd.Load(config):

@@ -4,10 +4,10 @@
 
 """Asks a daemon many questions, some of which get no reply.
 
-Daemons answer nearly in the order in which they are asked. So a question whose
-reply is missing when a later one has been answered is asked again, and then
-once more together with all others of its kind, with time for the replies: on a
-busy machine, Ganeti's daemon may answer a ping long before another question.
+Daemons answer nearly in the order in which they are asked. So a question is
+repeated if a later one was answered before it. All questions that still have no
+reply are asked once more together, and their replies are waited for: on a busy
+machine, Ganeti's daemon may answer a ping long before another question.
 
 """
 
@@ -26,15 +26,16 @@ _LAST_WAIT = 0.5
 #: Stands for the answer of a question that got no reply
 SILENCE = ("silence", None, None)
 
-#: Stands for a reply that is no JSON, as Ganeti's daemon sends where names are
-#: not ASCII
+#: Stands for a reply that is not valid JSON, as Ganeti's daemon may send if
+#: names are not ASCII
 UNREADABLE = ("unreadable", None, None)
 
 def UnpackGanetis(_, datagram):
-  """Takes a reply of Ganeti's apart, as L{testutils.UnpackReply} does ours.
+  """Unpacks a reply of Ganeti's daemon, like L{testutils.UnpackReply} for ours.
 
-  A reply of Ganeti's has one byte for each character that is not ASCII, the
-  last of the character's number, and the signature does not fit that.
+  The signature is not checked: Ganeti's daemon truncates each character that is
+  not ASCII to the lowest byte of its code point, which the signature does not
+  match.
 
   """
   envelope = json.loads(datagram[4:].decode("latin-1"), strict=False)
@@ -51,7 +52,7 @@ class Asker:
   """
   def __init__(self, daemon, unpack=testutils.UnpackReply):
     """@type daemon: L{testutils.Daemon}
-    @param unpack: takes key and datagram, returns salt and message
+    @param unpack: function from key and datagram to salt and message
 
     """
     self._unpack = unpack
@@ -88,9 +89,9 @@ class Asker:
     return self._unpack(self._key, datagram)
 
   def _AskSome(self, questions):
-    """Asks a few questions, and a ping behind them.
+    """Asks a few questions, then sends a ping, and collects the replies.
 
-    @return: for each question its reply, or None
+    @return: list of the reply to each question, or None if no reply came
 
     """
     salts = [self._Send(question) for question in questions]
@@ -108,7 +109,7 @@ class Asker:
     """Asks questions.
 
     @param questions: pairs of type and query
-    @return: for each its reply's message, or L{SILENCE}
+    @return: list of the reply to each question, or L{SILENCE}
 
     """
     replies = []
@@ -116,7 +117,7 @@ class Asker:
       some = questions[start:start + _WINDOW]
       for (question, reply) in zip(some, self._AskSome(some)):
         if reply is None:
-          # The reply may have been late or lost
+          # Ask again: the reply may have been late or lost
           (reply, ) = self._AskSome([question])
         replies.append(reply)
     self._AskSilent(questions, replies)
@@ -127,7 +128,8 @@ class Asker:
   def _AskSilent(self, questions, replies):
     """Asks the questions without a reply a last time, and waits.
 
-    @param replies: for each question its reply or None; gets those that come
+    @param replies: list of the reply to each question, or None; received
+      replies are stored in the list
 
     """
     indices = [i for (i, reply) in enumerate(replies) if reply is None]
@@ -144,7 +146,7 @@ class Asker:
           replies[by_salt.pop(salt)] = message
 
   def Value(self, pointer):
-    """Returns what stands at a place of the daemon's configuration.
+    """Returns the value at a JSON pointer into the daemon's configuration.
 
     """
     (reply, ) = self.Ask([(10, pointer)])

@@ -4,9 +4,9 @@
 
 """The configuration that all generated ones are made of.
 
-Small, so that a question about everything in it is soon asked, but with
-something of every kind. All its names, addresses and UUIDs are fixed: what a
-seed makes of it is the same on any machine.
+The configuration has objects of every kind, but few of them, so that asking
+about everything takes little time. All names, addresses and UUIDs are fixed: a
+seed generates the same configurations on any machine.
 
 """
 
@@ -25,7 +25,7 @@ _FORTHCOMING = [
   ("web.example.org", ["primary_node"]),
   ]
 
-#: Instances with disks that have one node at most, by their types
+#: Instances whose disks have one node at most, by the disks' types
 _DISK_TYPES = [
   ("ceph.example.com", ["rbd", "ext"]),
   ("files.example.com", ["sharedfile", "file"]),

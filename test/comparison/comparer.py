@@ -14,10 +14,10 @@ from comparison import judges
 
 
 class Comparer(abc.ABC):
-  """Compares one configuration after the other.
+  """Compares both sides for one configuration after the other.
 
-  @ivar counts: numbers of what was compared, by name
-  @ivar used: how often each of the meant differences was met, by name
+  @ivar counts: numbers of compared items, by name
+  @ivar used: how often each of the intended differences was met, by name
   @ivar failures: all other differences, as texts
 
   """
@@ -56,7 +56,7 @@ class QueryComparer(Comparer):
   def __init__(self, config):
     """Starts Ganeti's query daemon.
 
-    @param config: a configuration that it accepts
+    @param config: a configuration that the query daemon accepts
 
     """
     Comparer.__init__(self)

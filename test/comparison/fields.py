@@ -4,7 +4,7 @@
 
 """Compares our tables with those of Ganeti's query daemon.
 
-Values are compared as they are, and as they are printed.
+The comparison includes the values themselves, and how the commands print them.
 
 """
 
@@ -19,7 +19,8 @@ from comparison import comparer
 from ganeti.confd import client
 from ganeti.confd.schema import columns
 
-#: Ganeti's names of what our tables are of. Ganeti has no name for disks.
+#: Ganeti's names for the kinds of objects in our tables. Ganeti has no name for
+#: disks.
 KINDS = {
   columns.INSTANCE: "instance",
   columns.NODE: "node",
@@ -27,7 +28,7 @@ KINDS = {
   columns.NETWORK: "network",
   }
 
-#: Fields of Ganeti's that need the nodes, or never have a value
+#: Ganeti's fields for which it has to ask nodes, or that never have a value
 NOT_OFFERED = {
   columns.INSTANCE: {"console", "oper_ram", "oper_state", "oper_vcpus",
                      "status"},
@@ -38,10 +39,10 @@ NOT_OFFERED = {
   columns.NETWORK: set(),
   }
 
-#: Where a configuration has what the tables are of
+#: The sections of a configuration that the tables list
 _SECTIONS = ["nodes", "instances", "nodegroups", "networks", "disks"]
 
-#: Of how many configurations one is printed, too
+#: Printed tables are compared for one in so many configurations
 _PRINTED_EACH = 8
 
 
@@ -50,16 +51,16 @@ _UUID_SIZE = 36
 #: Largest difference that rounding makes to a time (seconds)
 _TIME_DEVIATION = 2e-6
 
-#: Status of a value that is there
+#: Ganeti's status of a value that is available
 _NORMAL = 0
 
 
-#: Ganeti's are in the order of UUIDs, ours by name
+#: Fields whose lists Ganeti sorts by UUID, and our tables by name
 _UNORDERED = {"node_list", "group_list", "inst_list"}
 
 
 def _IsSame(theirs, ours):
-  """Tells whether values are equal, and of one type but for numbers.
+  """Tells whether values are equal, and both or neither are booleans.
 
   """
   return theirs == ours and isinstance(theirs, bool) == isinstance(ours, bool)
@@ -68,11 +69,11 @@ def _IsSame(theirs, ours):
 def WhyNot(config):
   """Tells why a configuration is not compared.
 
-  @return: None if it is
+  @return: None if the configuration is compared
 
   """
   if not json.dumps(config, ensure_ascii=False).isascii():
-    # Ganeti's query daemon sends such characters in a form that is no JSON
+    # Ganeti's query daemon does not send such characters as valid JSON
     return "Other characters than ASCII"
   if any(item.get("uuid") != uuid for section in _SECTIONS
          for (uuid, item) in config[section].items()):
@@ -83,27 +84,27 @@ def WhyNot(config):
     return "Something without a name"
   context = answers.Context(config)
   if context.elsewhere or context.folded:
-    # As with the answer to NODE_INSTANCES
+    # The difference is the one in answers to NODE_INSTANCES
     return "A mirror on two other nodes, or within one"
   if context.torn:
-    # To Ganeti the instance's other disks are not there either
+    # Ganeti then ignores the instance's other disks, too
     return "A disk or node that is not there"
   cluster = config["cluster"]
   if not all((cluster.get(name) or {}).get("default")
              for name in ("beparams", "nicparams")):
-    # To Ganeti no instance has any then, not even its own
+    # Without defaults, Ganeti ignores even the instances' own parameters
     return "A cluster without defaults"
   if any(node.get("group") not in config["nodegroups"]
          for node in config["nodes"].values()):
-    # To Ganeti the node has no parameters then
+    # Without the group, Ganeti shows no parameters of the node
     return "A group that is not there"
   return None
 
 
 def _IsRounded(theirs, ours):
-  """Tells whether a value is another as Ganeti's daemon reads it.
+  """Tells whether two values are the same once Ganeti's daemon has parsed them.
 
-  Ganeti makes numbers of texts, integers of fractions, and rounds times.
+  Ganeti turns texts into numbers and fractions into integers, and rounds times.
 
   """
   if isinstance(theirs, dict) and isinstance(ours, dict):
@@ -149,7 +150,7 @@ class Comparison(comparer.QueryComparer):
 
   """
   def Compare(self, case, daemon, rng):
-    """Asks both sides for all fields of all objects.
+    """Queries all fields of all objects from both sides.
 
     """
     reason = WhyNot(case.config)
@@ -167,12 +168,12 @@ class Comparison(comparer.QueryComparer):
     self.counts["configurations"] += 1
 
   def _ComparePrinted(self, case, kind, daemon, rng):
-    """Compares what the commands print, but for blanks at the end of a line.
+    """Compares the commands' output, except blanks at the end of a line.
 
     """
     names = [name for (name, *_) in self._ganeti.Fields(KINDS[kind])
              if name not in NOT_OFFERED[kind] | _UNORDERED and
-             # The keys of parameters are in the order in which they are stored
+             # Leave out fields with parameters, whose keys are in stored order
              not name.endswith(("params", "ipolicy"))]
     names = ["uuid"] + rng.sample(names, min(len(names), 40))
     unit = rng.choice("hmgt")
@@ -181,7 +182,7 @@ class Comparison(comparer.QueryComparer):
       kept = [line.rstrip(" ") for line in lines
               if not IsLeftOut(case.config, kind, line[:_UUID_SIZE])]
       if separator is None and len(kept) < len(lines):
-        # The lines left out may have been the widest
+        # The columns' widths may differ, as lines were left out
         continue
       ours = _Print(daemon, kind, names, unit, separator)
       self.counts["lines"] += len(kept)
@@ -199,7 +200,7 @@ class Comparison(comparer.QueryComparer):
       if name in offered:
         names.append(name)
       elif name.startswith(("hv/", "ndp/")):
-        # Ours are those that the cluster has
+        # Our tables offer only the parameters that the cluster has
         self.used["A parameter that the cluster does not have"] += 1
       elif name not in NOT_OFFERED[kind]:
         self.failures.append("%s: %s, no field %s" % (case.name, kind, name))

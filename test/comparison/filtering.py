@@ -20,15 +20,15 @@ from ganeti.confd.clientlib import tables
 #: How many filters are made for each configuration and kind of objects
 _TEXTS = 30
 
-#: Says that a text is no filter, or one that cannot be applied
+#: Stands for a text that is not a valid filter, or cannot be applied
 ERROR = "error"
 
 
 def _RegexpTree(field, regexp):
   """Writes a condition on a regular expression.
 
-  Flags count that stand in the expression or at its end; and several asterisks
-  of a pattern, which are one to ours.
+  Flags are moved out of the expression. Adjacent asterisks of a glob become one,
+  as in our parser.
 
   """
   compiled = re.compile(regexp)
@@ -64,7 +64,7 @@ def _OurTree(node):
 
 
 def _GanetisTree(tree):
-  """Writes a condition of Ganeti's with fewer operators.
+  """Rewrites a condition of Ganeti's with fewer operators.
 
   """
   if tree[0] == "=~":
@@ -79,7 +79,7 @@ def _GanetisTree(tree):
 
 
 def _FieldsIn(tree):
-  """Yields the fields of which a condition wants to know what is in them.
+  """Yields the fields that a condition tests with the operator "in".
 
   """
   if tree[0] == "=[]":
@@ -89,7 +89,7 @@ def _FieldsIn(tree):
       yield from _FieldsIn(item)
 
 
-#: To Ganeti, what follows a regular expression is its flags, whatever it is
+#: A regular expression before "and" or "or", which Ganeti takes for its flags
 _JOINED_REGEXP = re.compile(r"([/#^|])(\s+(?:and|or)\b)")
 
 
@@ -127,7 +127,7 @@ class Comparison(comparer.QueryComparer):
     (tree, rows) = self._Ganetis(case, kind, text)
     (our_tree, our_rows) = self._Ours(kind, text, asker)
     if tree == ERROR != our_tree and _JOINED_REGEXP.search(text):
-      # With flags it is one to both
+      # Add a flag, with which both sides parse the text as meant
       text = _JOINED_REGEXP.sub(r"\1s\2", text)
       (tree, rows) = self._Ganetis(case, kind, text)
       (our_tree, our_rows) = self._Ours(kind, text, asker)
@@ -146,7 +146,7 @@ class Comparison(comparer.QueryComparer):
                            (case.name, text, rows, our_rows))
 
   def _Ganetis(self, case, kind, text):
-    """Returns Ganeti's tree and the names it selects.
+    """Returns Ganeti's tree of a filter, and the names that Ganeti selects.
 
     """
     parsed = self._ganeti.ParseFilter(text)
@@ -161,7 +161,7 @@ class Comparison(comparer.QueryComparer):
 
   @staticmethod
   def _Ours(kind, text, asker):
-    """Returns our tree and the names it selects.
+    """Returns our tree of a filter, and the names that our filter selects.
 
     """
     try:

@@ -28,7 +28,7 @@ _NODE_FIELDS = {
   "list": ["tags", "pinst_list", "sinst_list"],
   }
 
-#: Fields by kind of object, then by what they hold
+#: Fields, by kind of object and then by type of value
 _FIELDS = {
   columns.INSTANCE: {"text": _TEXT_FIELDS, "number": _NUMBER_FIELDS,
                      "bool": _BOOL_FIELDS, "list": _LIST_FIELDS},
@@ -47,7 +47,7 @@ _GLOBS = ["*", "web", "web*", "w?b", "*.example", "node1*", "mirror?", "**",
           "*.*", "?", "", "n*e*", "web.example.c*", "[w]eb", "w.b", "node1.",
           "*e.com"]
 
-#: Filters for instances that nobody would make by chance
+#: Filters for instances that random generation would hardly produce
 _INSTANCE_EXAMPLES = r'''
 name =~ m//
 name !~ //s
@@ -144,7 +144,7 @@ forthcoming
 name=="web"and admin_up
 '''.strip().split("\n")
 
-#: Texts that are no filter, or one that cannot be applied
+#: Texts that are not valid filters, or filters that cannot be applied
 _WRONG_EXAMPLES = r'''
 name == "nosuch"
 name == "mirror1"
@@ -208,13 +208,13 @@ _SCRAPS = ["", " ", "(", ")", "\"", "'", "\\", "and", "or", "not", "in", "=",
 
 
 class Texts:
-  """Makes filters of what stands in a table.
+  """Makes filters from the values in a table.
 
   """
   def __init__(self, rng, kind, values):
     """@type rng: C{random.Random}
     @param kind: one of L{KINDS}
-    @param values: by name of a field, the values that it has
+    @param values: the values of each field, by the field's name
 
     """
     self._rng = rng
@@ -261,7 +261,7 @@ class Texts:
     return "(%s)" % text if ")" in word else text
 
   def _Quote(self, text):
-    """Writes a text, with or without escapes.
+    """Quotes a text, with or without escapes.
 
     """
     quote = self._rng.choice("\"\"\"'")
@@ -272,7 +272,7 @@ class Texts:
   def _Value(self, field, wrong=False):
     """Writes a value that a field may have.
 
-    @param wrong: whether it may be of another type
+    @param wrong: whether the value may be of another type
 
     """
     rng = self._rng

@@ -21,9 +21,9 @@ _POLICY = "invalid-policy"
 _REFERENCE = "missing-reference"
 _UUID = "wrong-uuid"
 
-#: Ganeti's messages, and the check that finds the same. The group of the
-#: regular expression is the thing that the message is about, and stands in the
-#: finding, too; without a group one finding is for all such messages.
+#: Ganeti's messages, each with our check that finds the same. The group of the
+#: regular expression matches the object that the message is about, which our
+#: finding names, too. Without a group, one finding covers all such messages.
 _MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
   (r"instance '(.*)' is indexed by wrong UUID", _UUID),
   (r"Node '(.*)' is indexed by wrong UUID", _UUID),
@@ -50,14 +50,15 @@ _MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
   (r"IP address (.*) is used by multiple owners", "duplicate-node-ip"),
   ]]
 
-#: Counts what Ganeti tells
+#: Name of the counter of Ganeti's messages that one of our checks stands for
 TELLS = "told: %s"
 
-#: The checks for Ganeti's messages
+#: Our checks that find the same as a message of Ganeti's
 TOLD = frozenset(name for (_, name) in _MESSAGES)
 
-#: Why Ganeti's verification of the configuration does not find the same as a
-#: check of ours; "verify" says that C{gnt-cluster verify} does in other ways
+#: For checks of ours without a message in Ganeti's verification of the
+#: configuration, the reason; L{_VERIFY} if another part of
+#: C{gnt-cluster verify} finds the fault
 _VERIFY = "gnt-cluster verify finds it in another way"
 _NOBODY = "Ganeti does not look"
 OURS_ONLY = {
@@ -84,7 +85,7 @@ OURS_ONLY = {
   "network-overlap": _NOBODY,
   "nic-not-reserved": _NOBODY,
   "not-enabled": _NOBODY,
-  # Ganeti's daemon does before it writes one
+  # Ganeti's daemon checks this itself before it writes a configuration
   "nothing-enabled": "not in this verification",
   "policy-violation": _VERIFY,
   "primary-is-secondary": _NOBODY,
@@ -94,8 +95,8 @@ OURS_ONLY = {
   "unreserved-address": _NOBODY,
   }
 
-#: The same for checks of which Ganeti finds only a part: check, expression that
-#: the text of the other findings has in it, reason
+#: Likewise for checks of which Ganeti finds only a part: the check, a regular
+#: expression that matches the findings that Ganeti lacks, and the reason
 _OURS_IN_PART = [
   ("missing-reference", "network", _NOBODY),
   ("duplicate-ip", "on network", "Ganeti does not look at several links"),
@@ -105,9 +106,9 @@ _OURS_IN_PART = [
    " no name, Ganeti does not"),
   ]
 
-#: Checks of ours, and the check that finds the same fault in their place
+#: Checks of ours, each with another check that finds the same fault instead
 _INSTEAD = {
-  # The disk of two instances has its port twice
+  # To Ganeti, a disk of two instances uses its port twice
   "duplicate-port": "disk-attached-twice",
   # Our daemon finds an object by either of its UUIDs
   "missing-reference": "wrong-uuid",
@@ -115,9 +116,10 @@ _INSTEAD = {
 
 
 def _Place(message):
-  """Finds a message's entry.
+  """Finds the entry for a message.
 
-  @return: check and what the message is about, or None
+  @return: the check, and the object that the message is about; None if there is
+    no entry
 
   """
   for (regexp, name) in _MESSAGES:
@@ -129,7 +131,7 @@ def _Place(message):
 
 
 def Tidy(config):
-  """Takes out planned instances that lack something, and null parameters.
+  """Removes planned instances that lack something, and null parameters.
 
   Ganeti's verification fails on both, and our tables leave the former out.
 
@@ -147,9 +149,9 @@ def Tidy(config):
 
 
 def _WhyOurs(finding):
-  """Tells why Ganeti need not tell what ours has found.
+  """Returns the reason why Ganeti need not find a fault that our daemon finds.
 
-  @return: None if it has to
+  @return: None if Ganeti has to find the fault, too
 
   """
   for (name, regexp, reason) in _OURS_IN_PART:

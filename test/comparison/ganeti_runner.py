@@ -4,8 +4,9 @@
 
 """Runs what Ganeti's own modules do, in a process that has them.
 
-Reads a JSON list [FUNCTION, ARGUMENT, ...] a line, and prints a JSON value for
-each; see L{judges.Ganeti}. Nothing of this project is imported here.
+Each line of standard input is a JSON list [FUNCTION, ARGUMENT, ...]; the result
+is printed as a JSON value, see L{judges.Ganeti}. The program imports nothing of
+this project.
 
 """
 
@@ -32,7 +33,7 @@ from ganeti.client import gnt_node
 from ganeti.rpc import errors as rpcerr
 
 
-# Seconds: what Ganeti's daemon cannot answer it does not refuse either
+# Time-out in seconds: Ganeti's daemon sends no reply if it cannot answer
 constants.LUXI_DEF_RWTO = 8
 
 _PARSER = qlang.BuildFilterParser()
@@ -43,7 +44,7 @@ def _Load(config):
 
 
 def Complete(config):
-  """Adds to a configuration what Ganeti writes into each.
+  """Adds the values that Ganeti writes into every configuration.
 
   """
   data = _Load(config)
@@ -66,7 +67,7 @@ class _Writer(configlib.ConfigWriter):
 def Verify(config):
   """Verifies a configuration as C{gnt-cluster verify} does.
 
-  @return: list of messages; or an error as a text, if verification fails itself
+  @return: list of messages; or an error as a text, if verification itself fails
 
   """
   try:
@@ -78,7 +79,7 @@ def Verify(config):
 def ParseFilter(text):
   """Parses a filter.
 
-  @return: [tree], or [] if it is none
+  @return: [tree], or [] if the filter is invalid
 
   """
   try:
@@ -117,7 +118,7 @@ _COMMANDS = {
 
 
 def Print(what, fields, units, separator):
-  """Makes the lines that C{gnt-instance list} and its like print.
+  """Makes the lines that C{gnt-instance list} and similar commands print.
 
   """
   opts = argparse.Namespace(output=",".join(fields), units=units,

@@ -6,11 +6,11 @@
 
 A mutation changes one place. A place is a path into the configuration; places
 whose paths differ in UUIDs and numbers only are of one kind, such as
-C{instances/*/nics/*/ip}, and each kind is mutated in every way there is. The
-odd ones have several changes, which people have made on purpose or by
+C{instances/*/nics/*/ip}, and each kind is mutated in every possible way. Odd
+configurations have several changes that people might make on purpose or by
 accident.
 
-Nothing here asks whether Ganeti accepts the result: only Ganeti knows.
+Ganeti may reject a generated configuration; nothing here predicts that.
 
 """
 
@@ -22,7 +22,7 @@ from cluster import grow
 
 _UUID_RE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
-#: Says that a place is to be left out
+#: Stands for the value of a place that is to be removed
 _ABSENT = object()
 
 #: Names in scripts and forms that are not ASCII
@@ -32,7 +32,7 @@ UNICODE_NAMES = ["b\xfccher.example.com",
 
 
 class Case(typing.NamedTuple):
-  """A configuration, and what is special about it.
+  """A configuration, and a description of its peculiarity.
 
   """
   name: str
@@ -41,8 +41,8 @@ class Case(typing.NamedTuple):
 
 # Single mutations
 
-#: Places that are not mutated: each configuration needs a serial number of its
-#: own, to be told from the one before, and our daemon needs a version
+#: Places that are not mutated: each configuration needs a serial number that
+#: differs from the previous one, and our daemon needs a version
 _NO_PLACES = [("serial_no", ), ("version", )]
 
 
@@ -55,7 +55,7 @@ def _KindOf(path):
 
 
 def _Places(value, path=()):
-  """Lists all places of a configuration but its root, with their values.
+  """Lists all places of a configuration except its root, with their values.
 
   """
   if isinstance(value, dict):
@@ -70,10 +70,10 @@ def _Places(value, path=()):
 
 
 def _Others(value, peers):
-  """Lists what may stand in a place instead of a value.
+  """Yields values that may replace the value at a place.
 
-  @param value: what stands there
-  @param peers: what stands at other places of that kind
+  @param value: the value at the place
+  @param peers: the values at other places of the same kind
   @return: pairs of description and value
 
   """
@@ -106,7 +106,7 @@ def _Others(value, peers):
 
 
 def _Replace(config, path, value):
-  """Returns a copy with another value in a place.
+  """Returns a copy of a configuration with another value at a place.
 
   """
   config = copy.deepcopy(config)
@@ -120,8 +120,7 @@ def _Replace(config, path, value):
   return config
 
 
-#: Kinds with a great many members that all mean the same to a reader: of these
-#: only some are mutated
+#: Kinds of places with many similar members, of which only some are mutated
 _ALIKE = re.compile(r"(cluster/hvparams/[^/]+/)[^/]+\Z|"
                     r"(cluster/diskparams/[^/]+/)[^/]+\Z")
 
@@ -153,7 +152,7 @@ def Mutations(config, rng, count=None):
 
   @param config: a configuration
   @type rng: C{random.Random}
-  @param count: how many, None for all there are
+  @param count: the number of configurations; None for all possible ones
   @return: yields L{Case}
 
   """
@@ -163,7 +162,8 @@ def Mutations(config, rng, count=None):
     for (number, (path, value)) in enumerate(rng.sample(places, len(places))):
       for (what, other) in _Others(value, rng.sample(values,
                                                      min(len(values), 8))):
-        # The first of its kind in each way, others as far as there is time
+        # By their numbers, mutate one place of each kind in each way first, and
+        # then the others as far as C{count} permits
         todo.append((number, rng.random(), "%s: %s" % (kind, what), path,
                      other))
   todo.sort(key=lambda item: item[:2])
@@ -183,8 +183,8 @@ def _AllNics(config):
           for nic in instance["nics"]]
 
 
-#: Own values of a nic's parameters: equal to, different from the default,
-#: empty, absent
+#: A nic's own values of parameters: equal to the default, different, empty or
+#: absent
 _OWN_NICPARAMS = {
   "mode": ["bridged", "routed", "openvswitch", None],
   "link": ["br0", "br1", "", "100", None],
@@ -198,7 +198,7 @@ def _NicParams(rng):
 
 
 def _OddNic(config, rng):
-  """Gives a nic parameters, addresses and a network in any combination.
+  """Gives a nic any combination of parameters, addresses and network.
 
   """
   nic = rng.choice(_AllNics(config))
@@ -221,7 +221,7 @@ def _OddDefaultNic(config, rng):
 
 
 def _DuplicateAddress(config, rng):
-  """Gives a nic's address to another, on the same or another link.
+  """Gives a nic's address to another nic, on the same or another link.
 
   """
   nics = [nic for nic in _AllNics(config) if nic.get("ip")]
@@ -249,7 +249,7 @@ def _Rename(config, rng):
 
 
 def _Forthcoming(config, rng):
-  """Makes an instance a planned one, with or without what these may lack.
+  """Makes an instance a planned one, which may lack some fields.
 
   """
   instance = _Pick(rng, config["instances"])
@@ -263,7 +263,7 @@ def _Forthcoming(config, rng):
 
 
 def _Committed(config, rng):
-  """Says of a planned instance, or of another, that it is none.
+  """Marks an instance, perhaps a planned one, as not planned.
 
   """
   _Pick(rng, config["instances"])["forthcoming"] = False
@@ -334,7 +334,7 @@ _OWN_PARAMS = {
 
 
 def _Own(rng, section):
-  """Makes parameters that are equal to the defaults, others, empty or absent.
+  """Makes parameters: equal to the defaults, different, empty or absent.
 
   """
   return {key: rng.choice(values)
@@ -423,7 +423,7 @@ def _Policy(config, rng):
 
 
 def _Disks(config, rng):
-  """Moves a disk to another instance, or gives it to several or to none.
+  """Moves a disk to another instance, to several instances, or to none.
 
   """
   instance = _Pick(rng, config["instances"])
@@ -449,7 +449,7 @@ def _Disks(config, rng):
 
 
 def _DrbdEnds(config, rng):
-  """Changes where a mirrored disk is.
+  """Changes the nodes of a mirrored disk.
 
   """
   disks = [disk for uuid in sorted(config["disks"])
@@ -493,7 +493,7 @@ def _Collectors(config, rng):
 
 
 def _State(config, rng):
-  """Changes what an instance is meant to do.
+  """Changes the administrative state of an instance.
 
   """
   instance = _Pick(rng, config["instances"])
@@ -535,7 +535,7 @@ def _WrongKey(config, rng):
 
 
 def _Addresses(config, rng):
-  """Gives a node an address that another node has, or the master.
+  """Gives a node the address of another node, or the master's.
 
   """
   (one, other) = rng.sample(sorted(config["nodes"]), 2)
@@ -555,10 +555,10 @@ _ODDITIES = [
 
 
 def Certain(config):
-  """Makes configurations that have to be among those compared.
+  """Makes configurations that every comparison has to include.
 
-  Each difference that is meant is met in one of them, so that a test can ask
-  for it.
+  Each intended difference occurs in at least one of these configurations, so
+  that a test can require it.
 
   """
   nodes = sorted(config["nodes"])
@@ -600,7 +600,7 @@ def Certain(config):
     odd["instances"][mirror1]["disks"].append("none")
 
   def _TwoModes(odd):
-    # One address on one link, which are two to Ganeti
+    # The same address on the same link in two modes: Ganeti sees two links
     for (uuid, mode) in [(mirror1, "bridged"), (web, "routed")]:
       odd["instances"][uuid]["nics"][0].update(
         ip="10.77.8.8", nicparams={"mode": mode, "link": "br8"})
@@ -659,8 +659,8 @@ def Odd(config, rng, count):
   """
   for _ in range(count):
     odd = copy.deepcopy(config)
-    # A planned instance may lack what is looked for, so all that does comes
-    # last
+    # Make instances planned ones last, as those may lack the fields that the
+    # other changes need
     chosen = sorted(rng.sample(range(len(_ODDITIES)), rng.randrange(2, 9)),
                     key=lambda index: _ODDITIES[index] is _Forthcoming)
     for index in chosen:

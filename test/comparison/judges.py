@@ -5,7 +5,7 @@
 """Starts Ganeti's own programs that judge, and asks them.
 
 The programs are Ganeti's confd, its query daemon, and its Python modules. Each
-takes one configuration after the other.
+program loads one configuration after the other.
 
 """
 
@@ -25,7 +25,7 @@ _RUNNER = os.path.join(os.path.dirname(__file__), "ganeti_runner.py")
 class Ganeti:
   """A process that has Ganeti's Python modules, see L{ganeti_runner}.
 
-  Each of its functions is a method.
+  Each function of L{ganeti_runner} is a method.
 
   """
   def __init__(self, env=None):
@@ -50,7 +50,7 @@ class Ganeti:
     self._process.stdout.close()
 
 
-#: Lines of Ganeti's confd's log about a configuration
+#: Lines about a configuration in the log of Ganeti's confd
 _LOADED_RE = re.compile(r"(Loaded new config, serial)|(Failed to load config)")
 
 
@@ -63,9 +63,10 @@ class Confd(debian.Daemon):
     self._read = 0
 
   def Load(self, config):
-    """Gives it another configuration.
+    """Loads another configuration.
 
-    @return: whether it accepts it; if not, it goes on with no configuration
+    @return: whether Ganeti's confd accepts the configuration; if not, Ganeti's
+      confd has no configuration at all from then on
 
     """
     self._read = len(self.Log())
@@ -81,9 +82,9 @@ class Confd(debian.Daemon):
 
 
 def Accepted(config, cases):
-  """Leaves out the configurations that Ganeti's confd does not accept.
+  """Yields the configurations that Ganeti's confd accepts.
 
-  @param config: one that it accepts
+  @param config: a configuration that is known to be accepted
   @param cases: iterable of L{generator.Case}
 
   """

@@ -4,9 +4,9 @@
 
 """Our daemon, which takes one configuration after the other.
 
-One of ours waits a moment before it loads a configuration that comes soon after
-another, to spare the node's processors. So there are several, which take turns:
-while one is asked, the others load.
+Several daemons take turns: while one is asked, the others load. A single daemon
+would be slow, since it delays loading a configuration that comes soon after
+another, to spare the node's processors.
 
 """
 
@@ -18,7 +18,7 @@ _COUNT = 4
 
 
 class Daemons:
-  """Some daemons of ours, to be used as a context manager.
+  """Some daemons of ours. Use as a context manager.
 
   """
   def __init__(self, config):
@@ -41,7 +41,7 @@ class Daemons:
     """Gives configurations to the daemons.
 
     @param cases: iterable of L{generator.Case} whose serial numbers differ
-    @return: yields for each the case and a daemon that answers from it
+    @return: yields each case, with a daemon that answers from its configuration
 
     """
     waiting = collections.deque()

@@ -51,7 +51,7 @@ _MASTER = [
   {"3": [0], "0": "br0"}, {"3": [0], "0": 5}, {"3": [0], "x": 1},
   ]
 
-#: Pointers, proper ones and others
+#: JSON pointers, well-formed and malformed
 _POINTERS = [
   "/version", "/serial_no", "/cluster/tags", "/cluster/tags/0",
   "/cluster/tags/-", "/cluster/tags/-1", "/cluster/tags/01",
@@ -77,7 +77,7 @@ FORMS = ([(rtype, query) for rtype in range(12) for query in _ANY] +
 
 
 def Names(objects):
-  """Lists names of objects: proper ones, short ones, and others like them.
+  """Lists names of objects: full names, short names, and similar texts.
 
   """
   names = []
@@ -93,7 +93,7 @@ def Names(objects):
 
 
 def Links(config):
-  """Lists the links of a configuration, by any rule that makes some.
+  """Lists all links that any rule might derive from a configuration.
 
   """
   links = {"", "xen-br0", "nowhere"}
@@ -116,7 +116,7 @@ def Ips(config):
 
 
 def _Places(config):
-  """Lists pointers to all objects, and to much that is in them.
+  """Lists JSON pointers to all objects, and to many values in them.
 
   """
   for section in ("nodes", "instances", "disks", "networks", "nodegroups"):
@@ -131,8 +131,8 @@ def _Places(config):
 def Make(config, rng):
   """Makes questions about a configuration.
 
-  Everything that depends on the configuration is asked, but for a sample of
-  pointers; and a sample of what does not.
+  The result has all questions that depend on the configuration, except that
+  pointers are a sample, and a sample of the questions that do not.
 
   @type rng: C{random.Random}
   @return: list of pairs of type and query

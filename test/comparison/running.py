@@ -26,9 +26,9 @@ class Result(typing.NamedTuple):
   """The result of a comparison.
 
   """
-  #: Numbers of what was compared, by name
+  #: Numbers of compared items, by name
   counts: typing.Mapping[str, int]
-  #: How often each of the meant differences was met, by its name
+  #: How often each of the intended differences was met, by its name
   used: typing.Mapping[str, int]
   #: All other differences, as texts
   failures: typing.Sequence[str]
@@ -37,7 +37,7 @@ class Result(typing.NamedTuple):
 def Cases(config, rng, count):
   """Makes configurations.
 
-  @param config: the base of them
+  @param config: the base of all configurations
   @type rng: C{random.Random}
   @return: yields L{generator.Case}, with a serial number each
 
@@ -55,12 +55,11 @@ def Cases(config, rng, count):
 
 
 def Run(comparison_class, seed=SEED, count=100, progress=None):
-  """Compares what is said of configurations.
+  """Runs a comparison on generated configurations.
 
-  @param comparison_class: has C{Adapt}, which may change the base of all
-    configurations, C{Compare}, C{Close}, and what L{Result} has
-  @param count: of configurations, not all of which Ganeti accepts
-  @param progress: file to tell there, now and then, how far it is
+  @param comparison_class: a subclass of L{comparer.Comparer}
+  @param count: the number of configurations, some of which Ganeti may reject
+  @param progress: file to which progress is written now and then
 
   """
   rng = random.Random(seed)
@@ -94,7 +93,7 @@ def Run(comparison_class, seed=SEED, count=100, progress=None):
 
 
 def Describe(result):
-  """Sums up what has come of a comparison so far.
+  """Sums up the result of a comparison so far.
 
   """
   return ", ".join("%d %s" % (number, name)
