@@ -4,9 +4,9 @@
 
 """How soon clients that wait for a change are told, and what that costs.
 
-Facts: the kernel stamps each datagram when it arrives (SO_TIMESTAMPNS), so that
-it does not matter how fast this program reads. A daemon keeps 64 questions of
-one address, so many clients need several.
+Facts: the kernel stamps each datagram when it arrives (SO_TIMESTAMPNS), so the
+speed of this program does not matter. A daemon keeps at most 64 questions from
+one address, so many clients need several addresses.
 
 """
 
@@ -25,12 +25,12 @@ from ganeti.confd import protocol
 
 _OF_ADDRESS = 64
 
-#: Python has no name for it before 3.14 (asm-generic/socket.h); the data is
-#: seconds and nanoseconds
+#: Option for time stamps (asm-generic/socket.h), which has a name in Python
+#: from 3.14 on; a time stamp is seconds and nanoseconds
 _SO_TIMESTAMPNS = 35
 _STAMP = struct.Struct("@ll")
 
-#: How long questions are kept, and how long they may take to get there
+#: Seconds that questions are kept, and seconds until they have to be kept
 _SECONDS = 60
 _PATIENCE = 60
 
@@ -78,15 +78,15 @@ class _Clients:
       sock.close()
 
   def Ask(self):
-    """Asks, and waits until all questions are kept.
+    """Sends a question for each client, and waits until all are kept.
 
     """
     query = {"serial": _Serial(self._server), "seconds": _SECONDS}
     self._round += 1
 
     def _Ask():
-      # Again for those that came too fast; the others are copies, or are kept
-      # once all the same
+      # Send all questions again, as the daemon may have dropped some that came
+      # too fast; it keeps each question once, however many copies come
       for number in range(self._count):
         self._socks[number // _OF_ADDRESS].send(
           _Pack(protocol.REQ_WAIT, query, "%d.%d" % (self._round, number)))
@@ -97,7 +97,7 @@ class _Clients:
     testutils.WaitFor(_Ask, "all clients wait", timeout=_PATIENCE)
 
   def Told(self):
-    """Returns when each was told, in seconds since the epoch.
+    """Returns when each client was told, in seconds since the epoch.
 
     """
     times = []
@@ -116,7 +116,7 @@ class _Clients:
 
 
 def _Follow(server, changes):
-  """Waits for a change.
+  """Makes a change, and waits for it with a question that the daemon keeps.
 
   @return: seconds from the rename until the new serial number is known
 
@@ -137,7 +137,7 @@ def _Follow(server, changes):
 
 
 def _Poll(server, changes):
-  """Asks each second, as one does who cannot wait.
+  """Makes a change, and polls for it each second.
 
   @return: as L{_Follow}
 
@@ -159,27 +159,28 @@ def _CpuPerMinute(server, seconds):
 
 
 def Following(generator, server, changes, requests, options, clients, say):
-  """Measures it.
+  """Measures how soon waiting clients are told of a change, and the costs.
 
-  @param requests: small ones
-  @param options: C{rounds}, C{seconds} for each run and C{idle} for looking at
-    the processor time
-  @param clients: how many wait
+  @param requests: small requests, for measuring latencies
+  @param options: C{rounds}, C{seconds} of each run and C{idle}, the seconds for
+    measuring the processor time
+  @param clients: the number of waiting clients
   @return: dict: C{told} and C{polled} (seconds from rename to knowing the new
-    serial number, medians), C{first} and C{spread} (seconds from rename to the
-    first who was told, and from the first to the last; of the median round),
-    C{cpu} (extra seconds of processor time in a minute), C{p99} and C{idle_p99}
-    (microseconds, beside those that wait and without)
+    serial number, by waiting and by polling, medians), C{first} and C{spread}
+    (seconds from rename to the first client that is told, and from the first
+    client to the last; of the median round), C{cpu} (extra seconds of processor
+    time in a minute), C{p99} and C{idle_p99} (latencies in microseconds, with
+    and without waiting clients)
 
   """
   outcomes = {"told": [], "polled": []}
 
   def _Settled():
     server.Settle()
-    # A daemon may space out changes that come at once
+    # Wait long enough: a daemon may delay loading changes in quick succession
     time.sleep(0.5 + 6 * max(outcomes["told"], default=0))
 
-  # One, where it is about nothing but seeing it run
+  # A single round if C{options.rounds} is 1, which only tests the program
   rounds = 3 * options.rounds - 2
   for _ in range(rounds):
     for (name, function) in [("told", _Follow), ("polled", _Poll)]:

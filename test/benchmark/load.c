@@ -6,17 +6,17 @@
  *
  *   load ADDRESS PORT FILE SECONDS WINDOW RATE TIMEOUT
  *
- * FILE has the datagrams, each after its length (four bytes, the highest
- * first). Each of them, and the reply to it, has the text "bench-" and the
- * request's number in it, from 0, in eight hex digits.
+ * FILE has the datagrams, each after its length (four bytes, big-endian). Each
+ * datagram, and the reply to it, contains the text "bench-" and the request's
+ * number, from 0, in eight hex digits.
  *
- * With RATE 0 there are always WINDOW requests on their way: what the server
- * can do. Otherwise so many are sent per second, whether or not replies come,
- * and latencies count from when a request was due: a server that stops for a
- * moment is seen to keep all waiting that would have come meanwhile.
+ * With RATE 0, WINDOW requests are always in flight, which measures the
+ * server's throughput. Otherwise RATE requests are sent per second, whether or
+ * not replies come. A request's latency begins when the request is due, so that
+ * a pause of the server counts for all requests that are due meanwhile.
  *
- * What was not answered within TIMEOUT seconds is lost. Prints JSON; latencies
- * are in microseconds.
+ * A request without a reply within TIMEOUT seconds is lost. The output is JSON;
+ * latencies are in microseconds.
  */
 
 #define _GNU_SOURCE
@@ -39,7 +39,7 @@
 
 struct request {
   struct iovec data;
-  double due;                   /* 0: not on its way */
+  double due;                   /* 0: not in flight */
 };
 
 static struct request *requests;
@@ -100,7 +100,7 @@ static void open_socket(const char *address, int port) {
   sock = socket(AF_INET, SOCK_DGRAM, 0);
   if (sock < 0 || connect(sock, (struct sockaddr *) &peer, sizeof(peer)) < 0)
     die("socket");
-  /* Beyond the system's limit where that is allowed */
+  /* Exceed the system's limit if that is allowed */
   if (setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
     setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
@@ -155,7 +155,7 @@ static void note(double latency) {
   latencies[latency_count++] = latency * 1e6;
 }
 
-/* Takes what has come in. */
+/* Receives all replies that have come. */
 static void receive_some(void) {
   struct mmsghdr messages[BATCH];
   struct iovec data[BATCH];

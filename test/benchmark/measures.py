@@ -4,13 +4,13 @@
 
 """The measurements, and how they are made.
 
-Facts: generator and daemons share the machine's cores, whose speed changes with
-what else runs there. So daemons take turns, round by round, and what counts is
-the ratio of medians. Requests are signed in advance, since signing costs as
-much as answering, but not long before: they are good for 300 seconds, and our
-daemon answers copies of one only a few times if the answer is long. So there
-are many, new ones for each round. The first round is for warming up, and does
-not count: until then our daemon has no answers prepared.
+Facts: generator and daemons share the machine's cores, whose speed depends on
+other load. So daemons take turns, round by round, and the results are ratios of
+medians. Requests are signed in advance, since signing costs as much as
+answering, but not long before, since they are valid for 300 seconds only. Our
+daemon answers copies of a request only a few times if the answer is long, so
+each round has many new requests. The first round is for warming up, and is not
+counted: before it, our daemon has no cached answers.
 
 """
 
@@ -37,7 +37,7 @@ from ganeti.confd import client
 from ganeti.confd import protocol
 
 
-#: Requests on their way at a time where it is about throughput
+#: Requests in flight when throughput is measured
 _WINDOW = 64
 
 #: Seconds after which requests are signed again
@@ -46,38 +46,38 @@ _MAX_AGE = 100
 #: Seconds that the first reply to a question may take
 _FIRST_REPLY = 5.0
 
-#: Seconds after which a request is lost, if it is not about latency
+#: Seconds after which a request is lost when throughput is measured
 _LOAD_TIMEOUT = 5.0
 
-#: Requests per second where it is about latency. Few enough for any daemon.
+#: Requests per second when latency is measured, few enough for any daemon
 LATENCY_RATE = 1000
 
-#: Seconds between two changes where changes never end
+#: Seconds between two changes while the configuration changes without pause
 _CHANGE_PAUSE = 0.1
 
-#: Seconds that whoever waits for a change to be seen waits for each reply
+#: Seconds to wait for each reply while polling for a change
 _REPLY_TIMEOUT = 0.002
 
-#: Seconds between a reply and the next question of that one: a part of the time
-#: that has passed, so that large changes are not disturbed and small ones are
-#: timed well, but at least, and at most
+#: Pause between a reply and the next question while polling for a change: a
+#: share of the time since the change, so that slow loads are not disturbed and
+#: fast ones are timed precisely; and the limits of the pause (seconds)
 _POLL_PART = 0.02
 _POLL_INTERVALS = (0.0002, 0.002)
 
 #: Seconds within which a change has to be seen
 _RELOAD_TIMEOUT = 120
 
-#: Seconds between two looks at the memory where it is about the peak, or as
-#: long as a look takes, if that is more
+#: Seconds between two samples of the memory when the peak is measured; as long
+#: as a sample takes, if that is more
 _MEMORY_INTERVAL = 0.005
 
-#: How often each of L{SMALL_QUESTIONS} is asked before a daemon is left alone
+#: How often each of L{SMALL_QUESTIONS} is asked before a daemon is at rest
 _FEW_QUESTIONS = 5
 
 #: Seconds that a client waits for an answer in parts
 _FETCH_TIMEOUT = 120
 
-#: How much that client steps back
+#: The niceness of the client that fetches answers in parts
 _FETCH_NICE = 19
 
 
@@ -88,7 +88,7 @@ class BenchmarkError(Exception):
 
 
 class Generator:
-  """The load generator, compiled when it is needed first.
+  """The load generator, compiled when it is first needed.
 
   """
   def __init__(self, workdir):
@@ -110,12 +110,12 @@ class Generator:
 
   @contextlib.contextmanager
   def Running(self, server, requests, seconds, rate=0, timeout=_LOAD_TIMEOUT):
-    """Runs it beside the body of a C{with} statement.
+    """Runs the generator beside the body of a C{with} statement.
 
     @type requests: L{Requests}
-    @param rate: requests per second, 0 for as many as the server can do
+    @param rate: requests per second, 0 for as many as the server can answer
     @param timeout: seconds after which a request is lost
-    @return: a dict that has the outcome in the end
+    @return: a dict, to which the outcome is added at the end
 
     """
     outcome = {}
@@ -136,11 +136,11 @@ class Generator:
       outcome["cpu"] = (server.Cpu() - cpu) / outcome["received"] * 1e6
 
   def Run(self, *args, **kwargs):
-    """Runs it.
+    """Runs the generator.
 
     @return: dict: C{rate} in replies per second, C{p50} to C{worst}
       latencies and C{cpu} the server's CPU time per reply, in microseconds,
-      and what else it prints
+      and the other values that the generator prints
 
     """
     with self.Running(*args, **kwargs) as outcome:
@@ -153,9 +153,10 @@ class Requests:
 
   """
   def __init__(self, workdir, rtype, queries, count, label):
-    """@param queries: taken in turn
+    """@param queries: the requests' queries, used in turn
     @type count: int
-    @param label: that of the reader's key to sign with, None for the cluster's
+    @param label: the label of the reader's key to sign with, None for the
+      cluster's key
 
     """
     self._label = label
@@ -183,7 +184,7 @@ class Requests:
         datagram = testutils.PackMessage(
           testutils.KEY, testutils.MakeMessage(
             self._rtype, self._queries[number % len(self._queries)],
-            # As long as a UUID
+            # A salt as long as a UUID
             rsalt="bench-%08x-0000-4000-8000-%06x" % (number, self._turn)),
           label=self._label)
         fobj.write(struct.pack(">I", len(datagram)) + datagram)
@@ -208,7 +209,7 @@ NODE_INSTANCES = "a node's instances"
 NODE_DRBD = "a node's DRBD disks"
 DISKS = "an instance's disks"
 
-#: Questions whose answers are as long in a large configuration
+#: Questions whose answers do not grow with the configuration
 SMALL_QUESTIONS = [ROLE, NODE_OF_IP, MASTER, DISKS]
 
 #: All questions, in the order in which they are shown
@@ -216,14 +217,15 @@ QUESTIONS = [ROLE, NODE_OF_IP, MASTER, CANDIDATES, NODE_IPS, NODE_DRBD, DISKS,
              INSTANCE_IPS, NODE_INSTANCES]
 
 
-#: The label of a reader's key, as long as they will be
+#: The label of a reader's key, of a typical length
 LABEL = "grafana:list,node-role,ping,stats:20991231"
 
 
 def MakeRequests(workdir, nodes, instances, count, label=None):
   """Makes requests for each question.
 
-  @param label: that of the reader's key to sign with, None for the cluster's
+  @param label: the label of the reader's key to sign with, None for the
+    cluster's key
   @rtype: dict from question to L{Requests}
 
   """
@@ -256,7 +258,7 @@ TOO_LONG = "too long"
 
 
 def Probe(server, requests):
-  """Asks once, and tells what comes back.
+  """Asks once, and describes the reply.
 
   """
   with server.Asker() as asker:
@@ -276,7 +278,7 @@ def Probe(server, requests):
 
 
 def Medians(outcomes):
-  """Returns the medians of what several runs measured.
+  """Returns the medians of the results of several runs.
 
   """
   return {name: statistics.median(outcome[name] for outcome in outcomes)
@@ -287,7 +289,7 @@ def _SettledMedians(runs):
   """Returns the medians of all runs but the first.
 
   @rtype: dict
-  @return: with the rate of the first, too, as C{first_rate}
+  @return: the medians; also C{first_rate}, the rate of the first run
 
   """
   return dict(Medians(runs[1:]), first_rate=runs[0]["rate"])
@@ -298,8 +300,8 @@ def Throughput(generator, servers, questions, seconds, rounds, say):
 
   @param servers: dict from name to server
   @param questions: dict from question to L{Requests}
-  @return: dict from question to dict from server's name to medians, or to
-    what L{Probe} returned
+  @return: dict from question to dict from server's name to medians, or to the
+    result of L{Probe}
 
   """
   results = {}
@@ -352,8 +354,8 @@ def Compare(generator, servers, questions, seconds, rounds, say):
 class Changes:
   """A daemon's configuration, to be changed again and again.
 
-  Two of them take turns, which differ in the serial and in the role of the
-  second node. The files are renamed into place as Ganeti does.
+  Two configurations take turns, which differ in the serial and in the role of
+  the second node. The files are renamed into place, as by Ganeti.
 
   """
   def __init__(self, server, nodes, instances):
@@ -380,17 +382,17 @@ class Changes:
     role = (constants.CONFD_NODE_ROLE_DRAINED if self._turn == 0 else
             constants.CONFD_NODE_ROLE_CANDIDATE)
     self._turn = 1 - self._turn
-    # Each change is a new file, as with Ganeti
+    # Make a new file for each change, as Ganeti does
     self._count += 1
     new = "%s.new%d" % (path, self._count)
     shutil.copyfile(path, new)
-    # Before, since other processes may take over as soon as it is done
+    # Take the time before the rename, since other processes may run right after
     now = time.monotonic()
     os.rename(new, self._server.config_file)
     return (role, now)
 
   def TimeOne(self):
-    """Changes the configuration and waits until that is seen.
+    """Changes the configuration and waits until the daemon answers from it.
 
     @return: seconds from the rename to the first new answer
 
@@ -424,14 +426,15 @@ class Changes:
 
 
 def Reloads(servers, timed, count, say):
-  """Measures how long changes take to be seen, and what they cost.
+  """Measures how long reloads take, and how much memory is used after them.
 
-  @param servers: dict from name to server and its L{Changes}; they take turns
-  @param timed: the first so many come after a pause, and count
-  @param count: of how many in all
-  @return: dict from name to dict: C{seconds} the median, C{times} all of them,
-    C{memory} the memory at the C{start}, after those that are C{timed}, and in
-    the C{end}
+  @param servers: dict from name to server and its L{Changes}; the servers take
+    turns
+  @param timed: the number of changes that come after a pause, and are timed
+  @param count: the number of all changes
+  @return: dict from name to dict: C{seconds}, the median time; C{times}, all
+    times; C{memory}, the memory at the C{start}, after the C{timed} changes,
+    and at the C{end}
 
   """
   times = {name: [] for name in servers}
@@ -440,7 +443,7 @@ def Reloads(servers, timed, count, say):
   for number in range(count):
     for (name, (server, changes)) in servers.items():
       if number < timed:
-        # A daemon may space out changes that come at once
+        # Wait long enough: a daemon may delay changes in quick succession
         time.sleep(0.5 + 6 * max(times[name], default=0))
       taken = changes.TimeOne()
       if number < timed:
@@ -477,8 +480,9 @@ def _Reloading(generator, server, changes, requests, seconds):
 def WhileReloading(generator, servers, requests, seconds, rounds, say):
   """Compares latencies while the configuration changes without pause.
 
-  @param servers: dict from name to server and its L{Changes}; they take turns
-  @return: dict from name to dict: C{idle} and C{reloading}, medians but for
+  @param servers: dict from name to server and its L{Changes}; the servers take
+    turns
+  @return: dict from name to dict: C{idle} and C{reloading}, medians except for
     C{worst} and C{lost}
 
   """
@@ -505,7 +509,7 @@ def WhileReloading(generator, servers, requests, seconds, rounds, say):
 
 
 def _Peak(server, function):
-  """Returns the most memory that a server takes while a function runs.
+  """Returns the peak of a server's memory usage while a function runs.
 
   """
   peak = 0
@@ -520,15 +524,15 @@ def _Peak(server, function):
 
 
 def AtRest(server, changes, questions, seconds, reloads, say, name):
-  """Measures what a daemon does and takes while nobody asks.
+  """Measures the activity and the memory of a daemon without requests.
 
-  The measurement begins some time after a few small questions, and in the end,
-  for the peak, the daemon reloads.
+  The measurement begins some time after a few small questions. At the end, the
+  daemon reloads, for the peak of the memory.
 
   @param server: a daemon that has just been started
   @param questions: from L{MakeRequests}
-  @param seconds: how long to look at it
-  @param reloads: through how many the peak of the memory is looked for
+  @param seconds: the duration of the measurement
+  @param reloads: the number of reloads during which the peak is measured
   @return: dict: C{wakeups} per second, C{cpu} seconds in a minute,
     C{processes}, C{memory} and C{peak}
 
@@ -552,7 +556,7 @@ def AtRest(server, changes, questions, seconds, reloads, say, name):
 
   def _Reload():
     changes.TimeOne()
-    # The replaced generation ends only now
+    # Wait until the replaced generation has ended
     server.Settle()
 
   for _ in range(reloads):
@@ -568,7 +572,7 @@ PING = "confd-client ping"
 GANETI_CLIENT = "Ganeti's confd-client"
 BARE = "python3 -c pass"
 
-#: Runs a Python script on a server at another port than everybody's
+#: Runs a Python script with another default port for confd
 _AT_PORT = """
 import socket, sys
 socket.getservbyname = lambda *_: %d
@@ -582,11 +586,11 @@ with open(sys.argv[0], encoding="utf-8") as script:
 def CommandLines(server, with_debian):
   """Returns the commands whose start is measured.
 
-  Ganeti's own asks a ping, and then seven other small questions; not all of
-  them does its own daemon answer. Ganeti's own client knows no option for the
+  Ganeti's own client sends a ping, and then seven other small questions, some
+  of which Ganeti's own daemon does not answer. The client has no option for the
   port.
 
-  @param server: whom they ask
+  @param server: the server to ask
   @rtype: dict from name to list of strings
 
   """
@@ -608,8 +612,8 @@ def CommandLines(server, with_debian):
 def Commands(commands, rounds, say):
   """Compares how long whole commands take.
 
-  The commands take turns; the first round, for which their files are read, does
-  not count.
+  The commands take turns. The first round, in which their files are read from
+  disk, is not counted.
 
   @param commands: from L{CommandLines}
   @return: dict from name to dict: C{seconds} and C{cpu}, medians
@@ -639,7 +643,7 @@ def Commands(commands, rounds, say):
 
 
 def _Fetch(server, rtype, query):
-  """Has the client library fetch an answer of any size.
+  """Fetches an answer of any size by the client library.
 
   @return: tuple of the answer and seconds
 
@@ -654,8 +658,8 @@ def _Fetch(server, rtype, query):
 CONFIG_INSTANCES = "config /instances"
 
 #: Answers fetched in parts: question to type, query, and a function from the
-#: numbers of nodes and instances and the answer to the items that there should
-#: be, and are
+#: numbers of nodes and instances and the answer to the expected and the actual
+#: number of items
 FETCHES = {
   INSTANCE_IPS: (
     constants.CONFD_REQ_INSTANCES_IPS_LIST, None,
@@ -671,23 +675,24 @@ FETCHES = {
 
 
 def Parts(generator, server, nodes, instances, requests, seconds, say):
-  """Measures answers in parts, and what they do to others meanwhile.
+  """Measures answers in parts, and their effect on the latency of others.
 
-  @return: dict from question to dict: C{first} and C{again}, in seconds;
-    C{items} and how many are C{expected}; C{idle} and C{meanwhile}, latencies
-    of other questions
+  @return: dict from question to dict: C{first} and C{again}, the seconds of the
+    first download and of later ones; C{items} and C{expected}, the numbers of
+    items; C{idle} and C{meanwhile}, latencies of other questions
 
   """
   results = {}
   for (question, (rtype, query, count)) in FETCHES.items():
     idle = generator.Run(server, requests, seconds, rate=LATENCY_RATE)
     times = []
-    # The client stands for one elsewhere: it leaves processors to the daemon
+    # The client stands for one on another machine, so it runs with a niceness
+    # that leaves the processors to the daemon
     with futures.ThreadPoolExecutor(1, "fetch", os.nice, (_FETCH_NICE, )) as \
         pool, generator.Running(server, requests, seconds,
                                 rate=LATENCY_RATE) as meanwhile:
       start = time.monotonic()
-      # The first one makes the answer, which is kept
+      # The daemon makes the answer at the first download, and caches it
       while len(times) < 2 or time.monotonic() < start + seconds:
         (answer, taken) = pool.submit(_Fetch, server, rtype, query).result()
         times.append(taken)

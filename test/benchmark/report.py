@@ -4,7 +4,7 @@
 
 """The report of measurements: as tables, against the goals, and as a plot.
 
-Tables are reStructuredText, for C{doc/performance.rst}.
+The tables are reStructuredText, for C{doc/performance.rst}.
 
 """
 
@@ -20,25 +20,25 @@ ECHO = "echo"
 SMALL = "ours, 3 nodes"
 READER = "ours, with a reader's key"
 
-#: Sizes that goals are set for, as number of instances
+#: Sizes for which goals are set, by number of instances
 _MEDIUM = 1000
 _LARGE = 10000
 _HUGE = 100000
 
-#: Growth that is none: what allocators and file maps vary by
+#: The largest factor that is not growth: allocators and file maps vary as much
 _NO_GROWTH = 1.02
 
-#: A goal: C{text}; C{limit} and C{at_least}, whether that is the least or the
-#: most; C{value} called with the sizes' results by number of instances,
-#: returns a number or raises KeyError where that was not measured
+#: A goal: C{text}; C{limit}; C{at_least}, whether the limit is the least or the
+#: most permitted value; C{value}, a function from the sizes' results, by number
+#: of instances, to a number, which raises KeyError if it was not measured
 _Goal = collections.namedtuple("_Goal", ["text", "limit", "at_least",
                                          "value"])
 
 
 def _Rate(size, question, name):
-  """Returns replies per second, 0 for answers that never come.
+  """Returns replies per second; 0 if the daemon never answers.
 
-  @raise KeyError: it was not measured
+  @raise KeyError: the rate was not measured
 
   """
   outcome = size["throughput"][question][name]
@@ -49,13 +49,13 @@ def _RateRatio(sizes, instances, question, name=OURS):
   size = sizes[instances]
   debian = _Rate(size, question, DEBIAN)
   if not debian:
-    # A peer that never answers is behind by more than any factor
+    # If the peer never answers, ours is faster by more than any factor
     return float("inf")
   return _Rate(size, question, name) / debian
 
 
 def _Quotient(ours, other):
-  """Returns a ratio, also where the other one has nothing at all.
+  """Returns a ratio, even if the other value is zero.
 
   """
   if other:
@@ -67,9 +67,9 @@ def _Against(size, part, *path):
   """Returns the ratio of ours to Debian's.
 
   @param size: a size's results
-  @param part: which of them
-  @param path: the keys that lead from a daemon's to a number
-  @raise KeyError: it was not measured
+  @param part: the key of one part of the results
+  @param path: the keys that lead from a daemon's results to a number
+  @raise KeyError: the number was not measured
 
   """
   values = []
@@ -82,7 +82,7 @@ def _Against(size, part, *path):
 
 
 def _Whole(sizes, instances):
-  """Tells how many of the large answers are whole.
+  """Returns the share of the large answers that are complete.
 
   """
   parts = sizes[instances]["parts"]
@@ -91,7 +91,7 @@ def _Whole(sizes, instances):
 
 
 def _Constant(sizes):
-  """Returns the worst ratio of a huge configuration's to a small one's.
+  """Returns the worst ratio of our rates: a huge configuration to a small one.
 
   """
   outcomes = sizes[_HUGE]["constant"]
@@ -198,7 +198,7 @@ def _FetchRatio(size):
 
 
 def _Table(headers, rows):
-  """Makes a table, of nothing if there are no rows.
+  """Makes a table; no lines if there are no rows.
 
   @rtype: list of lines
 
@@ -226,11 +226,11 @@ def _Megabytes(size):
 
 
 def _RatioRow(size, part, paths):
-  """Makes the last row of a table of daemons: ours in relation to Debian's.
+  """Makes the last row of a table of daemons: the ratio of ours to Debian's.
 
   @param part: as for L{_Against}
   @param paths: for each column, as for L{_Against}; None for an empty one
-  @rtype: list of rows, none where only ours was measured
+  @rtype: list of rows; empty if only our daemon was measured
 
   """
   if not {OURS, DEBIAN}.issubset(size.get(part, {})):
@@ -352,7 +352,7 @@ def _Limit(goal):
 def Report(results):
   """Returns all tables.
 
-  @param results: what C{run} collects
+  @param results: the results that C{run} collects
   @rtype: string
 
   """
@@ -376,7 +376,7 @@ def Plot(results, path):
   """
   import matplotlib
   matplotlib.use("svg")
-  # Text as text; the same results make the same file
+  # Keep text as text, and make the same file from the same results
   matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "rates"})
   from matplotlib import pyplot
 
@@ -384,7 +384,7 @@ def Plot(results, path):
   questions = [question for question in measures.QUESTIONS
                if any(question in size["throughput"]
                       for size in sizes.values())]
-  # One scale for all, so that they compare
+  # The plots share one scale, so that they can be compared
   (figure, plots) = pyplot.subplots(
     len(questions), 1, figsize=(7, 2.2 * len(questions)), squeeze=False,
     sharex=True, sharey=True)

@@ -4,9 +4,9 @@
 
 """Configurations of any size, as Ganeti 3.0 stores them.
 
-The packaged daemon refuses a configuration over one missing key, so all are
-there. Each instance has a mirrored disk and a nic on the default link. The same
-sizes make the same configuration, but for the serial number.
+The configurations have all keys, since the packaged daemon refuses one with any
+key missing. Each instance has a mirrored disk and a nic on the default link.
+The configuration depends only on the arguments of L{Make}.
 
 """
 
@@ -19,7 +19,8 @@ _TIME = 1700000000.25
 
 _LINK = "br0"
 
-#: Which of the nodes are master candidates; the first one is the master
+#: The number of master candidates, which are the first nodes; the first one is
+#: the master
 _CANDIDATES = 10
 
 _FIRST_NODE_IP = ipaddress.ip_address("10.1.0.1")
@@ -115,7 +116,7 @@ def _Uuid(kind, number=0):
 
 
 def _Object(uuid, **kwargs):
-  """Makes an object with what all objects have.
+  """Makes an object with the keys that all objects have.
 
   """
   return dict(kwargs, uuid=uuid, ctime=_TIME, mtime=_TIME, serial_no=1)
@@ -138,16 +139,16 @@ def InstanceName(number):
 
 
 def _NodesOf(number, nodes):
-  """Tells on which two nodes an instance is, all by number.
+  """Returns the numbers of the two nodes of an instance.
 
   """
   primary = number % nodes
-  # The mirrors of a node's instances are on different nodes
+  # Spread the mirrors of a node's instances over all other nodes
   return (primary, (primary + 1 + number // nodes % (nodes - 1)) % nodes)
 
 
 def InstancesOf(node, nodes, instances):
-  """Tells how many instances a node has, as primary or secondary.
+  """Returns how many instances have a node as primary or secondary.
 
   """
   return sum(1 for number in range(instances)
@@ -163,7 +164,7 @@ def _Node(number):
 
 
 def _Disk(number, primary, secondary):
-  """Makes a mirrored disk, with the two below it.
+  """Makes a mirrored disk, with its two child disks.
 
   """
   def _Volume(suffix, size):
@@ -202,10 +203,10 @@ def Make(nodes, instances, serial=1, drained=False):
   """Makes a configuration.
 
   @type nodes: int
-  @param nodes: at least two, if there are instances
+  @param nodes: number of nodes; at least two, if there are instances
   @type instances: int
   @type drained: bool
-  @param drained: whether the second node is drained: for a role that changes
+  @param drained: whether the second node is drained, so that its role changes
   @rtype: dict
 
   """
@@ -237,7 +238,7 @@ def Make(nodes, instances, serial=1, drained=False):
 
 
 def Write(config):
-  """Returns the text of C{config.data}, as short as Ganeti writes it.
+  """Returns the text of C{config.data}, without spaces, as Ganeti writes it.
 
   @rtype: bytes
 

@@ -4,8 +4,9 @@
 
 """The measured servers: our daemon, the packaged one, and an echo of datagrams.
 
-All have the same face: started and stopped as a context manager, asked at
-C{address} and C{port}, and what their processes do and take can be looked at.
+All servers have the same interface: as context managers, they start and stop;
+they are asked at C{address} and C{port}; and methods return the activity and
+the memory of their processes.
 
 """
 
@@ -46,7 +47,7 @@ class _Measured:
     return self.proc.pid
 
   def Cpu(self):
-    """Returns the CPU time of its processes so far, in seconds.
+    """Returns the CPU time of the server's processes so far, in seconds.
 
     See L{processes.CpuSeconds}.
 
@@ -54,13 +55,13 @@ class _Measured:
     return processes.CpuSeconds(self.Pid())
 
   def Activity(self):
-    """Tells how much its processes have done so far, finely.
+    """Returns how much the server's processes have done, with high resolution.
 
-    Only of processes and threads that live: to be compared with what it was
-    before, over a time in which none of them ends.
+    The result covers living processes and threads only. The difference of two
+    results is meaningful if none of these has ended in between.
 
-    @return: tuple of how often they went to sleep, and their CPU time in
-      seconds
+    @return: tuple of how often the processes went to sleep, and their CPU time
+      in seconds
 
     """
     sleeps = 0
@@ -74,13 +75,13 @@ class _Measured:
     return (sleeps, nanoseconds / 1e9)
 
   def Processes(self):
-    """Returns how many processes it has.
+    """Returns the number of the server's processes.
 
     """
     return len(testutils.ProcessTree(self.Pid()))
 
   def Memory(self):
-    """Returns the memory that its processes take, in bytes.
+    """Returns the memory usage of the server's processes, in bytes.
 
     See L{processes.TreeMemory}.
 
@@ -88,7 +89,7 @@ class _Measured:
     return processes.TreeMemory(self.Pid())
 
   def Settle(self, timeout=60):
-    """Waits until it has nothing more to do.
+    """Waits until the server is idle.
 
     """
     deadline = time.monotonic() + timeout
@@ -114,7 +115,7 @@ class _Daemon(_Measured):
   def _IsReady(self):
     """Tells whether the daemon answers from a configuration.
 
-    The packaged one answers with an error until it has one.
+    The packaged daemon answers with an error until it has a configuration.
 
     """
     if not self._IsBound():
@@ -145,7 +146,7 @@ class Debian(_Daemon, debian.Daemon):
 
 
 class Echo(_Measured):
-  """A Python program that only returns datagrams: what is out of reach.
+  """A Python program that only echoes datagrams: the upper limit of all rates.
 
   """
   def __init__(self):

@@ -27,8 +27,8 @@ ERROR = "error"
 def _RegexpTree(field, regexp):
   """Writes a condition on a regular expression.
 
-  Flags are moved out of the expression. Adjacent asterisks of a glob become one,
-  as in our parser.
+  Flags are moved out of the expression. Adjacent asterisks of a glob become
+  one, as in our parser.
 
   """
   compiled = re.compile(regexp)

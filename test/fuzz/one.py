@@ -31,7 +31,7 @@ _CPU_LIMIT = 10.0
 class TookTooLong(BaseException):
   """An input took more than the limit of CPU time.
 
-  No Exception, as the code under test may catch those.
+  The base class is not Exception, which the code under test may catch.
 
   """
 
@@ -50,9 +50,9 @@ def _Limited():
 
 
 def _Keeping(function):
-  """Makes a function that keeps the input over which it raises.
+  """Makes a function that saves the input if the target raises.
 
-  The fuzzer does so itself where an input takes too long or too much.
+  The fuzzer itself saves an input that takes too long or too much memory.
 
   """
   def _Function(data):
@@ -70,10 +70,11 @@ def _Keeping(function):
 def Main():
   signal.signal(signal.SIGPROF, _Interrupt)
   function = _Keeping(targets.TARGETS[sys.argv[1]])
-  # Data that a target keeps are made before memory is watched
+  # Run the seeds first, so that objects which a target caches are made before
+  # memory is watched
   for data in targets.Seeds(sys.argv[1]):
     function(data)
-  # By this the fuzzer starts itself when it merges
+  # The command by which the fuzzer starts itself again to merge inputs
   command = " ".join(map(shlex.quote, [sys.executable] + sys.argv[:2]))
   atheris.Setup([command] + sys.argv[2:], function)
   atheris.Fuzz()

@@ -4,12 +4,12 @@
 
 """Targets of fuzzing: functions of bytes that raise where a promise is broken.
 
-Each of L{TARGETS} takes any bytes at all. What it raises is a finding; so is an
-input that takes long. L{Seeds} gives a fuzzer something to begin with,
-L{TOKENS} what to put together; C{corpus/TARGET} has inputs that were worth
+Each of L{TARGETS} takes any bytes at all. An exception is a finding; so is an
+input that takes long. L{Seeds} lists inputs for a fuzzer to begin with, and
+L{TOKENS} is its dictionary. C{corpus/TARGET} has inputs that were worth
 keeping, one to a line, as JSON texts whose characters are the bytes.
 
-Nothing here needs a fuzzer: the normal suite runs all that is known through it.
+Nothing here needs a fuzzer: the normal suite runs all seeds and the corpus.
 
 """
 
@@ -73,7 +73,7 @@ TOKENS = [
 
 
 def Config():
-  """A configuration that has everything once.
+  """Makes a configuration with every kind of object.
 
   """
   return MakeConfig(
@@ -108,7 +108,7 @@ def _Expect(condition, text):
 # The wire
 
 def _IsSigned(datagram):
-  """Tells whether a datagram is authentic, by means of the tests' own.
+  """Tells whether a datagram is authentic, by the tests' implementation.
 
   """
   try:
@@ -140,9 +140,9 @@ def _ParseAll(datagram):
 def Wire(data):
   """The parsers of datagrams.
 
-  The first byte says what the rest is: a datagram; its envelope; or, after the
-  salt and a line feed, a message that is then signed, with the key for a label
-  if a label and a line feed are before it.
+  The first byte says whether the rest is a datagram, an envelope, or a message
+  to sign. The salt and a line feed precede a message; for a reader's key, the
+  label and a line feed precede these.
 
   """
   (mode, rest) = (data[:1], data[1:])
@@ -157,9 +157,10 @@ def Wire(data):
 
 
 def _CutLabel(is_there, data):
-  """Returns label and the rest of a text.
+  """Splits a text into a label and the rest.
 
-  @param is_there: else the label is None
+  @param is_there: whether the text begins with a label; if not, the returned
+    label is None
 
   """
   text = data.decode("utf-8", "replace")
@@ -194,7 +195,7 @@ def _Socket():
 
 
 class _Setup:
-  """As much of L{generation.Setup} as statistics look at.
+  """The attributes of L{generation.Setup} that statistics use.
 
   """
   def __init__(self):
@@ -206,9 +207,10 @@ class _Setup:
 
 
 def _Raise(*_, **__):
-  """In the place of logging a programming error.
+  """Raises a programming error again instead of logging it.
 
-  A value nested so deeply that it can just be read is no such error.
+  RecursionError is not raised: a value may be nested so deeply that it can just
+  be parsed.
 
   """
   try:
@@ -218,7 +220,7 @@ def _Raise(*_, **__):
 
 
 def _Respond(asked, datagram):
-  """Asks such that a programming error comes out.
+  """Asks a responder, and raises programming errors instead of logging them.
 
   """
   with mock.patch.object(responder.logging, "exception", _Raise):
@@ -228,8 +230,8 @@ def _Respond(asked, datagram):
 def MakeResponders(snap):
   """Makes each kind of responder.
 
-  @return: function from a type of request to the responders that may get it,
-    a worker's first
+  @return: function from a type of request to the responders that may handle it,
+    the worker's first
 
   """
   setup = _Setup()
@@ -247,7 +249,7 @@ def MakeResponders(snap):
 
 
 def _CheckReply(reply, snap, rsalt):
-  """Checks all that the protocol says of every reply.
+  """Checks the rules of the protocol for every reply.
 
   """
   more = (("part", "parts", "sha256") if b"\\\"part\\\"" in reply and
@@ -255,7 +257,7 @@ def _CheckReply(reply, snap, rsalt):
   try:
     (salt, message) = testutils.UnpackReply(KEY, reply, more)
   except AssertionError:
-    # An answer may have these words in it
+    # The reply has no parts: the words were in the answer itself
     (salt, message) = testutils.UnpackReply(KEY, reply)
   parsed = wire.ParseReply(reply, KEY)
   _Expect(salt == parsed.salt == rsalt, "another salt")
@@ -266,7 +268,7 @@ def _CheckReply(reply, snap, rsalt):
 
 
 def _CheckLater(asked, is_worker, later, snap, request):
-  """Checks what is left to another process, or kept there.
+  """Checks a request that is delegated to another process, or waits there.
 
   """
   _Expect(is_worker == isinstance(later, answers.Delegate),
@@ -293,10 +295,10 @@ _TYPES = list(range(13)) + [64, 64, 64, 64, 65, 66]
 def Requests(data):
   """The dispatcher: what is signed gets a reply, whatever it says.
 
-  An "m" before it makes the rest a message, a "k" a label, a line feed and a
-  message. Otherwise the first byte says which type of request it is, the second
-  which part is wanted, and the rest is the query, as JSON if it is any, else a
-  text.
+  If the first byte is "m", the rest is a message; if it is "k", a label, a line
+  feed and a message. Otherwise the first byte selects the type of request, the
+  second byte the part, and the rest is the query, as JSON if it is valid JSON,
+  else as a text.
 
   """
   (snap, responders) = _Served()
@@ -324,7 +326,7 @@ def Requests(data):
             "refused: %s" % err)
     request = None
   for asked in responders(request and request.type):
-    # A second time it may come from a cache
+    # Ask twice: the second reply may come from a cache
     replies = [_Respond(asked, datagram) for _ in range(2)]
     if request is None:
       _Expect(replies == [None, None], "answered without reason")
@@ -336,14 +338,14 @@ def Requests(data):
         _Expect(replies == replies[:1] * 2, "not the same answer twice")
       _CheckAnswer(_CheckReply(replies[0], snap, request.rsalt), request, text)
     else:
-      # Too often, or a salt that leaves no room
+      # No reply: the request came too often, or its salt leaves no room for one
       row = asked._row
       _Expect(row[responder._DROPPED_REPLAYED] or
               len(datagram) > 30000, "silent")
 
 
 def _CheckAnswer(message, request, text):
-  """Checks what is true of all answers.
+  """Checks the rules for all answers.
 
   """
   if request.type is None:
@@ -440,7 +442,7 @@ def _Get(value, path):
 
 
 def Mutilate(config, data):
-  """Changes a configuration as bytes say, four of them for each change.
+  """Changes a configuration; four bytes of data select each change.
 
   """
   for at in range(0, min(len(data), 40) - 3, 4):
@@ -455,7 +457,7 @@ def Mutilate(config, data):
     elif kind % 4 == 1:
       del parent[path[-1]]
     elif kind % 4 == 2:
-      # A part of it in the place of another
+      # Replace the value by that of another place
       other = places[(which << 2 | kind >> 2) * 7 % len(places)]
       parent[path[-1]] = copy.deepcopy(_Get(config, other))
     elif isinstance(parent, dict):
@@ -465,8 +467,8 @@ def Mutilate(config, data):
 def Configuration(data):
   """The loader: a configuration serves, or is refused with the one error.
 
-  A "t" before it makes the rest its text; else the bytes say how to change a
-  good one.
+  If the first byte is "t", the rest is the text of the configuration. Otherwise
+  the bytes select changes to a valid one.
 
   """
   if data[:1] == b"t":
@@ -528,10 +530,10 @@ _ANSWER = ["%04d" % (number * 7919 % 10007) for number in range(800)]
 
 
 def Fetched(data):
-  """An answer being fetched: nothing but the truth comes out.
+  """The download of an answer: the result is the right answer, or an error.
 
-  Each byte says what becomes of a reply; what comes after them is taken for
-  parts.
+  Each byte selects a change to a reply. The whole input is also decoded as if
+  it were the data of an answer.
 
   """
   cut = parts.Parts(wire.EncodeJson(_ANSWER))
@@ -575,7 +577,7 @@ def Fetched(data):
 
 
 def _Meddle(reply, what):
-  """Changes a reply, as only somebody who has the key could, or a reload.
+  """Changes a reply, as a reload does, or an attacker who has the key.
 
   """
   (kind, how) = (what >> 4, what & 15)
@@ -594,7 +596,7 @@ def _Meddle(reply, what):
 
 
 def _Travelled(reply):
-  """Returns a reply as it is read, None if it is refused.
+  """Encodes and parses a reply; returns None if parsing rejects it.
 
   """
   message = wire.EncodeReply(reply.status, reply.answer, reply.serial,
@@ -607,7 +609,7 @@ def _Travelled(reply):
 
 
 def _Assemble(data):
-  """Puts arbitrary bytes together, as if each were a whole answer.
+  """Assembles an answer whose only part is any bytes.
 
   """
   assembly = parts.Assembly(1, hashlib.sha256(data).hexdigest())
@@ -642,7 +644,7 @@ def Filters(data):
   text = data.decode("utf-8", "replace")
   filters.IsFilter(text)
   filters.IsGlob(text)
-  # An input that is tried in many ways may take as long as there are ways
+  # Skip long inputs: each is applied in many ways, which would take too long
   if len(text) > 200:
     return
   try:
@@ -687,7 +689,7 @@ _SEEDS = {
 
 
 def Seeds(name):
-  """Lists inputs of a target to begin with.
+  """Lists the inputs with which fuzzing of a target begins.
 
   @rtype: list of bytes
 
@@ -709,7 +711,7 @@ def ReadCorpus(name):
 
 
 def WriteCorpus(name, inputs):
-  """Keeps inputs of a target.
+  """Writes the inputs of a target that are worth keeping.
 
   """
   lines = [json.dumps(item.decode("latin-1")) + "\n" for item in inputs]

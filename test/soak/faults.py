@@ -4,16 +4,16 @@
 
 """Faults that happen to a daemon under load.
 
-Each fault is a generator: it does something, says how many seconds it has to
-wait by yielding them, and goes on. All run in one thread. The configuration and
-the key change all the time; other faults follow each other, one at a time, so
-that it is known what each of them has to lead to.
+Each fault is a generator, which yields the seconds to wait before its next
+step. All generators run in one thread. The configuration and the key change all
+the time; other faults happen one at a time, so that the effect of each can be
+checked.
 
-A configuration is replaced by one with another ten as its serial number, and
-within the same second written to in place, twice: one byte, the last digit of
-the serial number. Where time stamps have whole seconds, nothing but its
-contents tells these apart. Such as end in L{TOO_LARGE} must never be answered
-from.
+Each new configuration has the next multiple of ten as its serial number, and is
+then changed in place twice within the same second: one byte is overwritten, the
+last digit of the serial number. If time stamps have whole seconds, only the
+contents distinguish these versions. The daemon must never answer from a
+configuration whose serial number ends in L{TOO_LARGE}.
 
 """
 
@@ -32,55 +32,56 @@ import testutils
 _PING = 0
 _STATS = 65
 
-#: Last digit of the serial numbers of configurations that do not fit
+#: Last digit of the serial numbers of configurations too large for the memory
 TOO_LARGE = 9
 
-#: Seconds between two configurations, and between writing to one in place
+#: Seconds between two new configurations, and between two changes in place
 _CHANGE_INTERVAL = 1.0
 _IN_PLACE_INTERVAL = 0.15
 
-#: Seconds between two looks at what something has led to
+#: Seconds between two checks whether an expected effect has occurred
 _LOOK = 0.05
 
-#: Seconds after which something has failed to happen
+#: Seconds after which an expected effect is a problem
 _PATIENCE = 60.0
 
-#: Seconds for which something is stopped that is to go on, at most
+#: Most seconds for which a process is stopped that has to continue afterwards
 _MOMENT = 0.4
 
-#: Seconds in which a small configuration is loaded, at most
+#: Most seconds that loading a small configuration takes
 _SHORTLY = 0.01
 
-#: How much memory may be taken on top of what is, and how much makes sure of
-#: more: empty objects (at least 64 bytes each)
+#: To make the daemon run out of memory: the limit in addition to its memory
+#: usage (bytes), and the number of empty objects (at least 64 bytes each) in a
+#: configuration that exceeds the limit
 _ROOM = 48 * adversity.MEGABYTE
 _BALLAST = 3000000
 
-#: Seconds for which a configuration that does not fit is there
+#: Seconds before a configuration that does not fit is replaced
 _TOO_LARGE_SECONDS = 4.0
 
-#: Seconds that are not looked at when it comes to growth, at most
+#: Most seconds at the start that are ignored when growth is measured
 _WARM_UP = 20
 
 
 class _TimeIsOver(Exception):
-  """No other fault is to begin.
+  """The time is over: no other fault is to begin.
 
   """
 
 
 class Faults:
-  """All that happens.
+  """All changes and faults.
 
-  @ivar counts: what was done, by name
-  @ivar problems: what has not led to what it has to
-  @ivar serial: of the last configuration
+  @ivar counts: the numbers of changes and faults, by name
+  @ivar problems: expected effects that have not occurred, as texts
+  @ivar serial: the serial number of the last configuration
 
   """
   def __init__(self, daemon, make_config, memory, seconds, interval):
     """@param make_config: function from serial number to configuration
-    @param memory: an L{adversity.MemoryGroup} that the daemon is in, or None
-    @param seconds: how long all will take
+    @param memory: the L{adversity.MemoryGroup} with the daemon, or None
+    @param seconds: the duration of the whole run
     @param interval: seconds between two faults
 
     """
@@ -104,14 +105,14 @@ class Faults:
       "stopped for good", "configurations that do not fit"], 0)
     self.problems = []
     self._faults = self._DoFaults()
-    # Each with the time at which it goes on
+    # Generators, each with the time of its next step
     self._running = {
       generator: self._started for generator in (
         self._ChangeConfig(), self._ChangeKey(seconds), self._faults,
         self._Sample())}
 
   def Next(self):
-    """Does what is due.
+    """Runs the generators whose next step is due.
 
     """
     for (generator, due) in list(self._running.items()):
@@ -125,20 +126,20 @@ class Faults:
 
   @property
   def busy(self):
-    """Whether faults are still to come, or to be made good.
+    """Whether a fault is under way, or more faults are to come.
 
     """
     return self._faults in self._running
 
   def End(self):
-    """Ends all that happens, whatever it leaves behind.
+    """Ends all generators, which undo their faults.
 
     """
     for generator in self._running:
       generator.close()
     self._running = {}
 
-  # Changes that go on all the time
+  # Changes during the whole run
 
   def _ChangeConfig(self):
     while True:
@@ -201,18 +202,19 @@ class Faults:
     if time.monotonic() >= self._end:
       raise _TimeIsOver()
 
-  # Looking at the daemon
+  # Observing the daemon
 
   def _Look(self, target="worker"):
-    """Waits until all that serves is one generation with such a process.
+    """Waits until a single generation serves, and has a process of some kind.
 
+    @param target: the kind of process
     @return: the process's id, and L{processes.Processes}
 
     """
     while True:
       found = processes.Look(self._daemon.proc.pid)
       if found and target == "worker" and not found.workers:
-        # The clients may be too few to need one
+        # The load of few clients may not make the daemon start a worker
         processes.MakeBusy(self._daemon)
       pid = found and {
         "worker": random.choice(found.workers) if found.workers else None,
@@ -224,7 +226,7 @@ class Faults:
       yield 0.01
 
   def _Settle(self):
-    """Has the configuration stay as it is, and waits until it is served.
+    """Keeps the configuration unchanged, and waits until it is served.
 
     """
     self._hold = True
@@ -249,7 +251,7 @@ class Faults:
         return None
 
   def _AwaitEnd(self, pids):
-    """Waits until the daemon has got rid of processes.
+    """Waits until the daemon has ended some of its processes.
 
     """
     started = time.monotonic()
@@ -263,7 +265,7 @@ class Faults:
   def _Signal(pid, signum):
     """Sends a signal.
 
-    @return: whether the process was there
+    @return: whether the process existed
 
     """
     try:
@@ -280,7 +282,7 @@ class Faults:
     self.counts["workers killed"] += self._Signal(pid, signal.SIGKILL)
 
   def _KillAllWorkers(self):
-    """Leaves the answering to the loader.
+    """Kills all workers at once, so that the loader has to answer.
 
     """
     (_, found) = yield from self._Look()
@@ -299,7 +301,7 @@ class Faults:
     self.counts["spare loaders killed"] += self._Signal(spare, signal.SIGKILL)
 
   def _StopSpare(self):
-    """Stops it, for another process to load in its place.
+    """Stops the spare loader, so that another process has to load.
 
     """
     (spare, _) = yield from self._Look("spare")
@@ -332,7 +334,7 @@ class Faults:
           self.counts["loaders killed, workers traced"] += 1
         yield from self._AwaitEnd(found.workers)
     except OSError:
-      # One went by itself, after a quiet time
+      # A worker ended by itself, after a time without load
       pass
     yield from self._Settle()
 
@@ -345,7 +347,7 @@ class Faults:
       self._Signal(pid, signal.SIGCONT)
 
   def _StopForGood(self, target):
-    """Stops a process, for the next generation to get rid of it.
+    """Stops a process, which the daemon has to end with its generation.
 
     """
     (pid, _) = yield from self._Look(target)
@@ -356,7 +358,7 @@ class Faults:
       self._Signal(pid, signal.SIGCONT)
 
   def _RunOutOfMemory(self):
-    """Writes a configuration that does not fit, and some time later one that
+    """Writes a configuration that does not fit into memory, and later one that
     does.
 
     """
@@ -377,7 +379,7 @@ class Faults:
           self.problems.append("memory did not run out")
           break
         yield _LOOK
-      # The same generation still serves
+      # The generation from before has to serve still
       if not processes.IsAlive(loader):
         self.problems.append("what served was killed for want of memory")
       self._WriteConfig()
@@ -398,7 +400,7 @@ class Faults:
       yield 1.0
 
   def Growth(self, seconds):
-    """Compares the first third with the last.
+    """Measures memory, descriptors and processes in the first and last third.
 
     @return: dict of figures
 
@@ -410,7 +412,7 @@ class Faults:
     for (name, index) in [("memory", 1), ("descriptors", 2), ("processes", 3)]:
       for (when, chosen) in [("first", samples[:third]),
                              ("last", samples[-third:])]:
-        # Two generations overlap for a moment: the middle is what it has
+        # The median ignores moments at which two generations overlap
         figures["%s, %s third" % (name, when)] = statistics.median(
           sample[index] for sample in chosen)
       figures["%s, most" % name] = max(sample[index] for sample in samples)

@@ -4,8 +4,9 @@
 
 """A client that waits for one change of the configuration after the other.
 
-Each time it asks anew, and again where there is no reply: its question may have
-been lost, or the process that kept it killed.
+For each change, the client sends a new question, and retransmits it until a
+reply comes: the question may have been lost, or the process that kept it may
+have been killed.
 
 """
 
@@ -18,17 +19,17 @@ import testutils
 
 _WAIT = 66
 
-#: How long it waits, and after how long it asks again (seconds)
+#: Seconds that a question waits for a change, and seconds between retransmits
 _WAIT_SECONDS = 5
 _WAIT_AGAIN = 1.0
 
 
 class Follower:
-  """Waits for one change after the other, as clients do who follow the cluster.
+  """Waits for one change after the other, as clients that follow a cluster do.
 
   """
   def __init__(self, daemon, seed, patience):
-    """@param patience: seconds after which it should have been told
+    """@param patience: most seconds until the client is told of a change
 
     """
     self._asker = daemon.Asker()
@@ -54,16 +55,16 @@ class Follower:
     self._asker.Close()
 
   def _Wait(self):
-    """Asks once, and again where there is no reply.
+    """Asks one question, and retransmits it until a reply comes.
 
-    @return: whether there was one
+    @return: whether a reply came
 
     """
     rsalt = "%032x" % self._chance.getrandbits(128)
     begin = time.monotonic()
     while time.monotonic() - begin < _WAIT_SECONDS:
       left = max(1, round(begin + _WAIT_SECONDS - time.monotonic()))
-      # With the key that is there now
+      # Sign with the current key
       key = testutils.ReadFile(self._key_file)
       message = testutils.MakeMessage(
         _WAIT, {"serial": self._serial, "seconds": left}, rsalt=rsalt)
@@ -78,15 +79,15 @@ class Follower:
     return False
 
   def _Take(self, key, datagram, rsalt):
-    """Takes a reply.
+    """Handles a reply.
 
-    @return: whether it is one to this question
+    @return: whether it is a reply to the current question
 
     """
     try:
       (salt, reply) = testutils.UnpackReply(key, datagram)
     except AssertionError:
-      # Signed with the key before, or the next one
+      # The reply may be signed with the previous key, or the next one
       return False
     if salt != rsalt:
       return False

@@ -4,17 +4,18 @@
 
 """A daemon under load and faults, and what has to hold of it.
 
-Right answers change with each configuration, so that an answer of one with the
-serial number of another is seen: instances move to another node with each ten
-of the serial number. What happens to the daemon meanwhile is L{faults}' to say;
-its logs besides the file are a pipe and a syslog that nobody reads.
+Right answers change with each configuration, so that answers whose serial
+number is that of another configuration are detected: instances move to another
+node whenever the tens of the serial number change. The module L{faults} changes
+the configuration and causes faults. Apart from its file, the daemon logs to a
+pipe and a syslog that no process reads.
 
-Clients send again as the client library does: the same question until there is
-a reply, each time signed with the key and the time of the moment. One of the
-clients is the library itself, which asks for answers in parts too.
+Clients retransmit as the client library does: the same question until there is
+a reply, each time signed with the current key and time. One of the clients is
+the library itself, which asks for answers in parts, too.
 
-Somebody else sends copies of captured requests all the time, short ones, long
-ones, and such that take much work.
+An attacker sends copies of captured requests all the time: some with short
+answers, some with long ones, and some that take much work.
 
 """
 
@@ -54,44 +55,44 @@ _CONFIG = 10
 _QUERY = 64
 _STATS = 65
 
-#: Which part of what a client sends is of each bad kind
+#: The share of each kind of bad datagrams in those that a client sends
 _BAD_SHARE = 0.01
 
-#: Seconds from the first datagram to the second, what each further pause is
-#: longer by, and the longest, as the client library has them
+#: Pauses between retransmits, as in the client library: seconds of the first
+#: pause, factor for each further pause, seconds of the longest pause
 _RESEND = (0.1, 1.5, 1.0)
 
 #: Seconds after which a question is lost
 _PATIENCE = 20.0
 
-#: Likewise, for an answer in parts. All parts have to be of one configuration,
-#: and whoever makes them goes after all others on a busy machine.
+#: Likewise, for an answer in parts. All parts have to be from the same
+#: configuration, and the process that makes them has the lowest priority.
 _PARTS_PATIENCE = 60.0
 _PARTS_TIMEOUT = 10.0
 
-#: Clients that wait for changes
+#: Number of clients that wait for changes
 _FOLLOWERS = 3
 
-#: Seconds that a client takes to see that the key has changed
+#: Seconds between two checks whether the key has changed
 _KEY_INTERVAL = 0.1
 
-#: How much more there may be in the last third than in the first: a part, and
-#: bytes
+#: Permitted growth from the first third of the run to the last: a share, and
+#: bytes in addition
 _GROWTH = (0.1, 8 << 20)
 
-#: How exactly latencies are known (seconds)
+#: Resolution of latencies (seconds)
 _LATENCY_UNIT = 0.0001
 
-#: Captured requests: seconds between two captures, how many captures
-#: are sent again and again, and from how many addresses
+#: Captured requests: seconds between two captures, number of captures whose
+#: copies are sent, and number of addresses that send them
 _CAPTURE_INTERVAL = 2.0
 _CAPTURES = 10
 _ADDRESSES = 8
 
-#: Answers to one captured request that is not answered from what is known at
-#: once, as the manual says; and how many more there may be: the table has no
-#: lock, and a busy machine may stop a worker between reading and writing a count,
-#: which then goes back. In an hour at a load of 40, 23 answers were seen.
+#: Most answers to copies of one request whose answer is long or takes work, as
+#: the manual says; and how many more are permitted: the table has no lock, so a
+#: count goes back if a busy machine stops a worker between reading and writing
+#: it. In an hour at a load of 40, a request got up to 23 answers.
 _LIMIT = 16
 _MORE = 16
 
@@ -102,21 +103,21 @@ _STALE = "stale"
 
 
 def _NodeOf(instance, serial):
-  """Tells on which node an instance is.
+  """Returns the number of an instance's node.
 
   """
   return 1 + (instance + serial // 10) % _NODES
 
 
 def _IsDrained(serial):
-  """Tells whether node5 is.
+  """Tells whether node5 is drained.
 
   """
   return serial // 10 % 2 == 0
 
 
 def _Filler(serial):
-  """Makes what is only asked for in parts.
+  """Makes a value that is so long that it is asked for in parts.
 
   """
   return ["%d-%d" % (serial // 10, index) for index in range(_FILLER)]
@@ -148,8 +149,8 @@ def _NodeIp(index):
   return "192.0.2.%d" % index
 
 
-#: Functions that make (type, query, function from serial to right answer) of
-#: a random number
+#: Functions from a random number to a question: type, query, and a function
+#: from the serial number to the right answer
 _QUESTIONS = [
   lambda number: (_PING, None, lambda serial: 3000000),
   lambda number: (_ROLE, "node5.example.com",
@@ -201,7 +202,7 @@ class _Client:
     self._keys = [daemon.key]
     self._keys_due = 0
     self._open = {}
-    # Times to send again, with the salts
+    # Times of the next retransmits, with the salts
     self._due = []
     self._bad = set()
     self._highest = 0
@@ -215,14 +216,14 @@ class _Client:
     self._keys_due = now + _KEY_INTERVAL
     key = testutils.ReadFile(self._key_file)
     if key != self._keys[0]:
-      # A reply may have been signed with the old one
+      # Keep the old key, with which a reply may have been signed
       self._keys = [key] + self._keys[:1]
 
   def _Send(self, datagram):
     try:
       self._asker.Send(datagram)
     except OSError:
-      # The interface's queue is full: as good as lost
+      # The interface's queue is full, so the datagram counts as lost
       self.counts["unsent"] += 1
 
   def _SendBad(self, kind):
@@ -324,7 +325,7 @@ class _Client:
       timeout = 0
 
   def Run(self, seconds):
-    """Asks for a time, then waits for what is left.
+    """Asks for some seconds, then waits for the replies still missing.
 
     """
     end = time.monotonic() + seconds
@@ -367,7 +368,7 @@ class _LibraryClient:
     begin = time.monotonic()
     self.counts["library asked"] += 1
     while True:
-      # A new one each time reads the key, and a key may change meanwhile
+      # Make a new client, which reads the key: the key may have changed
       try:
         with sync.Client(peers=self._peers, key_file=self._key_file,
                          timeout=_PARTS_TIMEOUT) as client:
@@ -392,8 +393,9 @@ class _LibraryClient:
     self.counts["library answered"] += 1
 
 
-#: Captured requests: type, query and part; type, query and part; a short answer
-#: that is known at once has no limit
+#: Captured requests, as type, query and part: those that are always answered,
+#: since the answer is short and takes no work, and those that are answered only
+#: a limited number of times
 _UNLIMITED = [
   (_PING, None, testutils.MISSING),
   (_ROLE, "node5", testutils.MISSING),
@@ -410,7 +412,7 @@ _LIMITED = [
 
 
 class _Captor:
-  """Somebody who captures requests and sends copies of them all the time.
+  """An attacker who captures requests and replays them all the time.
 
   """
   def __init__(self, daemon, rate, seed):
@@ -423,7 +425,7 @@ class _Captor:
     self._key_file = daemon.key_file
     self._rate = rate
     self._chance = random.Random(seed)
-    # Lists of datagrams, the oldest first
+    # Lists of captured datagrams, the oldest list first
     self._captured = collections.deque(maxlen=_CAPTURES)
     self._answers = {}
     self.counts = collections.Counter()
@@ -452,7 +454,7 @@ class _Captor:
       self.counts["unsent"] += 1
 
   def _Receive(self):
-    """Takes what has come.
+    """Counts the replies that have come.
 
     """
     for asker in self._askers:
@@ -477,7 +479,7 @@ class _Captor:
       if now >= capture_due:
         capture_due += _CAPTURE_INTERVAL
         self._Capture()
-      # Not more at a time than a busy machine can make up for
+      # Limit the number of copies at a time, in case the machine is busy
       for _ in range(min(100, int((now - begin) * self._rate) - sent)):
         self._Send()
       sent = int((now - begin) * self._rate)
@@ -503,14 +505,14 @@ def _RunClient(client, seconds, pipe):
 
 
 class _Daemon(adversity.DaemonWithStderr):
-  """The daemon, with logs that nobody reads, on coarse time stamps, in a group.
+  """The daemon with unread logs, coarse time stamps, and a memory group.
 
   @ivar memory: the L{adversity.MemoryGroup}, or None
-  @ivar left_out: what cannot be had here, and why
+  @ivar left_out: conditions that this machine does not permit, with the reasons
 
   """
   def __init__(self, args, stack):
-    """@param stack: an C{ExitStack} for what has to be undone
+    """@param stack: an C{ExitStack} for the clean-up
 
     """
     (_, env) = stack.enter_context(adversity.FullSyslog())
@@ -548,11 +550,11 @@ def Run(seconds, clients, window, pause, fault_interval, copies):
   """Runs clients and faults against a daemon.
 
   @type seconds: number
-  @param clients: how many processes ask
-  @param window: how many questions each has under way
-  @param pause: seconds between two looks of a client
+  @param clients: number of processes that ask
+  @param window: number of questions that each client has in flight
+  @param pause: seconds between two iterations of a client
   @param fault_interval: seconds between two faults
-  @param copies: how many copies of captured requests are sent in a second
+  @param copies: number of copies of captured requests in a second
   @rtype: tuple of (dict, string)
   @return: figures, for L{Problems}, and the daemon's log
 
@@ -598,7 +600,8 @@ def Run(seconds, clients, window, pause, fault_interval, copies):
       proc.join(1)
       proc.kill()
     faults.End()
-    # The daemon serves the last configuration, with the last key
+    # In the end, the daemon has to serve the last configuration, with the last
+    # key
     asker = daemon.Asker()
     stats = testutils.WaitFor(
       lambda: _Stats(asker, faults.serial),
@@ -665,11 +668,11 @@ def _Figures(seconds, counts, latencies, problems, faults, stats, log):
 
 
 def _Unaccounted(figures):
-  """Compares what the daemon counts with what was done to it.
+  """Compares the daemon's counters with the numbers of faults.
 
-  A loader that is killed while it loads fails to load; or it has just done so
-  and waits to serve, and what waits to serve is replaced; or it is told to
-  finish, and nothing follows.
+  Killing a loader while it loads has one of three effects: the load fails; or,
+  if the loader has just loaded and waits to serve, its generation is replaced;
+  or, if the loader was told to finish, nothing happens.
 
   @rtype: list of strings
 
@@ -683,8 +686,9 @@ def _Unaccounted(figures):
       ("generations replaced", died, died + either),
       ("loads failed", too_large,
        no_memory + figures["changed while read"] + either),
-      # A finishing generation is not replaced. The kernel may kill the process
-      # for large answers, too, if what the loader had is not free yet.
+      # The least is 0: a worker of a finishing generation is not replaced. The
+      # kernel may also kill the process for large answers, if the memory of the
+      # killed loader is not free yet.
       ("workers replaced", 0,
        figures["workers killed"] + no_memory - too_large)]:
     if not least <= figures[name] <= most:
@@ -694,7 +698,7 @@ def _Unaccounted(figures):
 
 
 def Problems(figures):
-  """Tells what is not as it has to be.
+  """Lists the figures that are not as expected.
 
   @rtype: list of strings
 
@@ -724,7 +728,7 @@ def Problems(figures):
   first = figures["memory, first third"]
   if figures["memory, last third"] > first * (1 + part) + size:
     problems.append("memory grows")
-  # A process more, with its descriptors, may be on its way
+  # Permit one more process with its descriptors, which may just have started
   processes = figures["processes, first third"]
   for name in ("descriptors", "processes"):
     first = figures["%s, first third" % name]
