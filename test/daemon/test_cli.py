@@ -688,8 +688,9 @@ class TestStatus(_Test):
                                "--hmac", testutils.KEY.decode("ascii"),
                                "status", "--no-headers")
     self.assertEqual(code, 0, output)
-    self.assertRegex(output, r"^127\.0\.0\.1 - +- +Ganeti's yes +[0-9.]+ms +4711"
-                     r" +0 3\.0\n$")
+    self.assertRegex(
+      output,
+      r"^127\.0\.0\.1 - +- +Ganeti's yes +[0-9.]+ms +4711 +0 3\.0\n$")
 
   def testNoConfiguration(self):
     text = "Cannot load configuration from /var/lib/ganeti/config.data: ..."

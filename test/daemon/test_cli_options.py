@@ -170,6 +170,14 @@ class _TestCase(unittest.TestCase):
         words.append("--requests=0")
     else:
       words.extend([name] + arguments)
+    self._Adapt(name, flags, words)
+    # Before the command and after it
+    return words[:1] + options[:1] + words[1:] + options[1:]
+
+  def _Adapt(self, name, flags, words):
+    """Adapts a command line where an option excludes or needs another word.
+
+    """
     if name == "evacuate" and "--all" in flags:
       words.remove("node1")
     if name == commandline.EXPORT:
@@ -177,8 +185,6 @@ class _TestCase(unittest.TestCase):
                     if flag in _FORMATS] or words[-1:]
       if "--then" in flags:
         words.append("--output=" + self.exported)
-    # Before the command and after it
-    return words[:1] + options[:1] + words[1:] + options[1:]
 
   def _Ask(self, name, *options):
     with contextlib.ExitStack() as stack:

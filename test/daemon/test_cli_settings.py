@@ -188,7 +188,8 @@ class TestClusters(unittest.TestCase):
                                          "fsn,dus")
     self.assertEqual((code, problems), (0, ""), output)
     self.assertRegex(
-      output, r"\ACONFD OK - fsn OK: 1 of 1 master candidates answer, serial 20;"
+      output,
+      r"\ACONFD OK - fsn OK: 1 of 1 master candidates answer, serial 20;"
       r" dus OK: 1 of 1 master candidates answer, serial 21 \|"
       r" fsn_answering=1;;;0;1 .* dus_silent=0;0;;0 [^\n]*\n\Z")
     (code, output, problems) = self._Run("status", "--nagios", "--cluster",
