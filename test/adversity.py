@@ -264,7 +264,7 @@ class HeldLoads:
     testutils.WriteFile(self._hold, b"")
 
   def WaitForLoader(self):
-    """Waits until a load waits.
+    """Waits until a load is held.
 
     @return: the loader's process id
 

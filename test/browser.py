@@ -4,7 +4,7 @@
 
 """A real browser, Chromium without a screen, by its DevTools protocol.
 
-Facts this rests on:
+Facts about Chromium:
   - With C{--remote-debugging-port=0} Chromium chooses a port on 127.0.0.1, and
     writes it to the file C{DevToolsActivePort} in its profile.
   - Chromium writes its other files to the XDG directories and to HOME, which

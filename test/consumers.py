@@ -98,7 +98,7 @@ def AskPromtool(test, path):
 
 
 def AskSsh(test, path, name):
-  """Asks ssh what it would do with a host.
+  """Asks ssh for its settings for a host.
 
   @return: the settings that have a value
 

@@ -83,8 +83,7 @@ def Run(program, key_file, port, rtype, query, addresses):
   """Asks a question.
 
   @param query: JSON text
-  @return: tuple of exit code, and what was written to standard output and to
-    standard error
+  @return: tuple of exit code, standard output and standard error
 
   """
   options = "exitcode=%d:detect_leaks=0" % _CAUGHT

@@ -48,8 +48,8 @@ class Candidate:
     self.requests = []
     self._answer = answer
     self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    # Not a port that the kernel chooses: another test's client might still send
-    # to it
+    # Do not let the kernel choose the port: another test's client might still
+    # send to that port
     self.port = testutils.FreePort(address) if port is None else port
     self._sock.bind((address, self.port))
     (self._wake, self._waker) = socket.socketpair()

@@ -138,7 +138,7 @@ def _Put(value, place, new):
 
 
 def Mutate(rng, value, count=1):
-  """Changes a value at random places.
+  """Changes a JSON value at random places.
 
   @param rng: C{random.Random}
   @param count: the number of changes, made one after the other

@@ -11,9 +11,9 @@ a configuration to the next release.
 
 Facts: up to 2.8, nodes and instances are stored under their names, and all
 references are names. Keys without a value are not written. Keys that a release
-introduced are missing in the file until its master daemon has written it once,
-so an upgraded file looks like that of the release before. Ganeti 2.0 had one
-bridge for each nic, and a default one in the cluster.
+introduced are missing until that release's master daemon has written the file
+once, so a file just upgraded looks like that of the release before. Ganeti 2.0
+had one bridge for each nic, and a default bridge in the cluster.
 
 """
 
@@ -145,7 +145,9 @@ def _Nic(ip, **kwargs):
 
 
 def _Base():
-  """Ganeti 2.1, just upgraded from 2.0: two nics are still in the old form.
+  """Makes a configuration of Ganeti 2.1, just upgraded from 2.0.
+
+  Two nics are still in the old form.
 
   """
   nodes = [_Node(1, master_candidate=True), _Node(2, master_candidate=True),
@@ -201,7 +203,7 @@ def _Base():
 
 
 def _To22(config):
-  """OS parameters, user-id pools, reserved logical volumes; nics are migrated.
+  """Adds OS parameters, user-id pools, reserved volumes; migrates nics.
 
   """
   config["cluster"].update({
@@ -223,7 +225,7 @@ def _To22(config):
 
 
 def _To23(config):
-  """Node groups, IPv6.
+  """Adds node groups and IPv6.
 
   """
   config["cluster"].update({
@@ -241,7 +243,7 @@ def _To23(config):
 
 
 def _To24(config):
-  """Node parameters, out-of-band management.
+  """Adds node parameters and out-of-band management.
 
   """
   config["cluster"]["ndparams"] = {"oob_program": ""}
@@ -252,7 +254,7 @@ def _To24(config):
 
 
 def _To25(config):
-  """Shared file storage, tags of groups.
+  """Adds shared file storage and tags of groups.
 
   """
   config["cluster"]["shared_file_storage_dir"] = ""
@@ -260,7 +262,7 @@ def _To25(config):
 
 
 def _To26(config):
-  """Instance policies, disk parameters; administrative states have names.
+  """Adds instance policies and disk parameters; names administrative states.
 
   """
   config["cluster"].update({

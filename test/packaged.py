@@ -72,7 +72,8 @@ class Confd:
     self._answer = answer
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     self._sock = socket.socket(family, socket.SOCK_DGRAM)
-    # The kernel might choose a port that another test's client still sends to
+    # Do not let the kernel choose the port: another test's client might still
+    # send to that port
     self.port = testutils.FreePort(address) if port is None else port
     self._sock.bind((address, self.port))
     self.peer = ("[%s]:%d" if ":" in address else "%s:%d") % (address,

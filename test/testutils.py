@@ -145,8 +145,8 @@ def MetricsPage():
 def Samples():
   """Finds the sample configurations of Ganeti's own test suite.
 
-  @return: list of ((major, minor), path), oldest first; empty where that is
-    not installed
+  @return: list of ((major, minor), path), oldest first; empty if the test suite
+    is not installed
 
   """
   for path in [os.environ.get("CONFD_SAMPLES")] + _SAMPLES_DIRS:
@@ -257,14 +257,15 @@ def MakeMessage(rtype, query=MISSING, rsalt=None, **kwargs):
 def UnpackReply(key, datagram, more=(), label=None):
   """Verifies a reply and unpacks it.
 
-  Each reply in any test is checked here for everything that the protocol fixes.
+  Every reply in every test passes here, so all rules of the protocol for
+  replies are checked.
 
   @type datagram: bytes
   @param more: keys of the message beside the usual four
   @param label: label of the reader's key that must have signed the reply
   @rtype: tuple of (string, dict)
   @return: salt and message
-  @raise AssertionError: it is no proper reply
+  @raise AssertionError: the datagram is not a proper reply
 
   """
   assert datagram.startswith(b"plj0"), "No fourcc: %r" % datagram[:40]
@@ -626,7 +627,7 @@ class Daemon:
     """@param config: the contents of config.data, bytes or a JSON value; None
       for no such file
     @param key: bytes; None for no key file
-    @param address: where to listen
+    @param address: the address to listen on
     @param args: list of strings, further options
     @param env: dict, further environment variables
 
@@ -907,8 +908,8 @@ def LocalStateDir():
 def HasSeam():
   """Tells whether the modules over C{ganeti.confd} are this project's own.
 
-  Otherwise the modules are those of an installed Ganeti: C{./configure
-  --with-ganeti}.
+  After C{./configure --with-ganeti}, the modules are those of an installed
+  Ganeti.
 
   """
   return os.path.exists(os.path.join(MODULEDIR, "ganeti", "_autoconf.py"))
@@ -993,8 +994,8 @@ def MakeInstance(index, node, name=None, disks=(), nics=(), **kwargs):
 
   The instance's UUID is C{Uuid("b", index)}.
 
-  @param node: index of its primary node
-  @param disks: indexes of its disks
+  @param node: index of the instance's primary node
+  @param disks: indexes of the instance's disks
   @param nics: list with the ip of each nic, or with pairs of ip and link
 
   """

@@ -182,7 +182,7 @@ class Exporter:
                                     testutils.PATIENCE)
 
   def Metric(self, name, **labels):
-    """Returns the value of a metric; None where there is none.
+    """Returns the value of a metric; None if there is no such metric.
 
     @param labels: all labels of the metric
 

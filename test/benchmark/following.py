@@ -139,7 +139,7 @@ def _Follow(server, changes):
 def _Poll(server, changes):
   """Makes a change, and polls for it each second.
 
-  @return: as L{_Follow}
+  @return: seconds, as for L{_Follow}
 
   """
   serial = _Serial(server)

@@ -370,7 +370,7 @@ def Report(results):
 def Plot(results, path):
   """Draws the rates of all questions by size.
 
-  @param path: of an SVG file
+  @param path: the path of an SVG file
   @raise ImportError: there is no matplotlib
 
   """

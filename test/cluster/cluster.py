@@ -256,7 +256,7 @@ def FindInit(pid, depth):
   """Finds the first process of a namespace, at or below a process.
 
   @rtype: int
-  @return: its process id, as this process sees it
+  @return: the id of the first process, in this process's namespace
 
   """
   todo = [pid]

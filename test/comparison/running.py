@@ -18,7 +18,7 @@ from comparison import ours
 #: Seed of the tests; other seeds are for runs by hand
 SEED = 1
 
-#: Every third configuration is an odd one
+#: One in so many configurations is an odd one
 _ODD = 3
 
 

@@ -293,7 +293,7 @@ _TYPES = list(range(13)) + [64, 64, 64, 64, 65, 66]
 
 
 def Requests(data):
-  """The dispatcher: what is signed gets a reply, whatever it says.
+  """The dispatcher: every valid signed request gets a reply.
 
   If the first byte is "m", the rest is a message; if it is "k", a label, a line
   feed and a message. Otherwise the first byte selects the type of request, the
@@ -465,7 +465,7 @@ def Mutilate(config, data):
 
 
 def Configuration(data):
-  """The loader: a configuration serves, or is refused with the one error.
+  """The loader: a configuration is served, or refused with ConfigurationError.
 
   If the first byte is "t", the rest is the text of the configuration. Otherwise
   the bytes select changes to a valid one.
@@ -638,7 +638,7 @@ _ROWS = [
 
 
 def Filters(data):
-  """Filters: applied, or refused with the one error.
+  """Filters are applied, or refused with FilterError.
 
   """
   text = data.decode("utf-8", "replace")

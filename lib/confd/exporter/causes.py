@@ -37,7 +37,7 @@ _PLACEHOLDERS = {
 
 
 class Subject(NamedTuple):
-  """What a finding is about.
+  """The subject of a finding.
 
   """
   #: The subject of the finding, unchanged

@@ -96,8 +96,8 @@ class Collector:
   async def _RunOnce(self) -> str:
     """Runs a collector process until it ends.
 
-    @return: how it has ended
-    @raise forked.Failed: it cannot be started
+    @return: how the process has ended
+    @raise forked.Failed: the process cannot be started
 
     """
     (pid, sock) = forked.Start(

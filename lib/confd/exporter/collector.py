@@ -109,7 +109,7 @@ async def Receive(reader: asyncio.StreamReader) -> Any:
   Unpickling is safe, as both ends are this program, run by one user.
 
   @raise asyncio.IncompleteReadError: the other process has ended
-  @raise OSError: likewise
+  @raise OSError: the other process has ended
 
   """
   (size, ) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
@@ -119,7 +119,7 @@ async def Receive(reader: asyncio.StreamReader) -> Any:
 class Cluster:
   """Follows the state of a cluster.
 
-  @ivar problem: why the cluster does not answer; None while it does
+  @ivar problem: why the cluster does not answer; None while it answers
 
   """
   def __init__(self, name: str, make_client: Callable[
@@ -258,7 +258,7 @@ async def _Collect(sock: socket.socket, settings: Mapping[str, Settings]
 def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
   """Runs the collector, in a process of its own.
 
-  @param settings: by the cluster's name
+  @param settings: arguments of each cluster's clients, by the cluster's name
 
   """
   # Ignore the signals that systemd, or Ctrl-C in a terminal, may send to all

@@ -52,7 +52,7 @@ _POLYNOMIAL = 0xedb88320
 
 
 class Packed(NamedTuple):
-  """A part of an answer, as it is and compressed.
+  """A part of an answer, uncompressed and compressed.
 
   """
   data: memoryview
@@ -92,7 +92,7 @@ def Unpack(packed: Union[bytes, memoryview]) -> Packed:
 
 
 def Raw(parts: Sequence[Part]) -> list[Union[bytes, memoryview]]:
-  """Returns parts as they are.
+  """Returns the uncompressed data of parts.
 
   """
   return [part.data if isinstance(part, Packed) else part for part in parts]
@@ -118,7 +118,7 @@ def Gzip(parts: Sequence[Part]) -> list[Union[bytes, memoryview]]:
 
 
 def IsPacked(data: Union[bytes, memoryview]) -> bool:
-  """Tells whether data are from L{Pack}, by their first byte.
+  """Tells whether data are a result of L{Pack}, by the first byte.
 
   """
   return data[:1] == _MARK

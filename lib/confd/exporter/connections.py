@@ -309,8 +309,8 @@ class Connections:
   def CutSlowest(self, is_meant: Callable[[Any], bool]) -> bool:
     """Cuts one of some connections: that without progress for the longest time.
 
-    @param is_meant: is called with the C{owner} of a response that is being
-      sent, and tells whether its connection may be cut
+    @param is_meant: function from the C{owner} of a response that is being sent
+      to whether the connection may be cut
     @return: whether a connection was cut
 
     """

@@ -109,7 +109,7 @@ def _Isolate(fd: int) -> None:
 
 
 def _SetLimits(limits: Limits) -> None:
-  """Has the kernel keep this process within its limits.
+  """Makes the kernel enforce the limits of this process.
 
   """
   signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -257,9 +257,9 @@ async def Run(function: Callable[[], bytes], limits: Limits = Limits()
               ) -> memoryview:
   """Calls a function in a process of its own.
 
-  @param function: has no effect but its result, and may raise L{BadRequest}
+  @param function: function without side effects, which may raise L{BadRequest}
   @return: the result
-  @raise BadRequest: as the function did
+  @raise BadRequest: the function has raised it
   @raise Failed: there is no result
 
   """
@@ -315,7 +315,7 @@ def Start(main: Callable[[socket.socket], None]
 def End(pid: int) -> str:
   """Ends a process, unless it has ended by itself.
 
-  @return: how it has ended, e.g. "signal 9"
+  @return: how the process has ended, e.g. "signal 9"
 
   """
   os.kill(pid, signal.SIGKILL)

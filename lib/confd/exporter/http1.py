@@ -175,7 +175,7 @@ class Exchange:
   def _Accept(self, event: h11.Request, has_body: bool) -> Request:
     """Turns h11's event into a request.
 
-    @raise Refused: requests of its kind are not served
+    @raise Refused: requests of this kind are not served
 
     """
     if event.http_version not in (b"1.0", b"1.1"):

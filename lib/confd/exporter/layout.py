@@ -57,7 +57,7 @@ def _Quote(segment: str) -> str:
 def ClusterPath(cluster: str, name: str = "", **query: str) -> str:
   """Returns the path of a page about a cluster.
 
-  @param name: what follows the cluster's name
+  @param name: the rest of the path, after the cluster's name
   @param query: the parameters; empty ones are left out
 
   """
@@ -173,7 +173,8 @@ def Page(title: str, state: Optional[State], page: str, summary: str,
          ) -> str:
   """Makes a whole page.
 
-  @param state: of the cluster that the page is about; None for all clusters
+  @param state: the state of the cluster that the page is about; None for all
+    clusters
   @param page: the page's name in paths
   @param summary: the state in few words, which screen readers read out when it
     has changed

@@ -88,7 +88,7 @@ def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def _Settings(names: Optional[str]) -> dict[str, collector.Settings]:
   """Returns the arguments of clients, by cluster.
 
-  @param names: as on the command line
+  @param names: the clusters' names, as on the command line
   @raise errors.ConfigurationError: the settings are wrong
 
   """

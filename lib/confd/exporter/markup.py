@@ -42,8 +42,8 @@ def E(tag: str, *content: Content, **attributes: Union[str, int, bool, None]
   """Makes an element.
 
   @param content: texts are escaped, L{Markup} is not; lists are joined
-  @param attributes: those that are None or False are left out. In names, an
-    underscore at the end is left out, and others become dashes.
+  @param attributes: attributes that are None or False are left out. In names,
+    an underscore at the end is left out, and others become dashes.
 
   """
   head = tag

@@ -62,7 +62,7 @@ class Family(NamedTuple):
 
 
 def _Times(number: Optional[float], factor: int) -> Optional[float]:
-  """Multiplies a number; returns None where the product is infinite.
+  """Multiplies a number; returns None if the product is infinite.
 
   """
   return None if number is None else confdmetrics.Number(number * factor)

@@ -187,7 +187,7 @@ def _Evacuation(cluster: str, plan: evacuation.Plan) -> markup.Content:
 
 
 def _Failure(cluster: str, plan: evacuation.Plan) -> markup.Content:
-  """Says what becomes of a node's instances if the node fails.
+  """Describes the effects of a node's failure on its instances.
 
   @param plan: for the primary instances, made as if the node were offline
 

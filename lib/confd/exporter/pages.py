@@ -316,7 +316,8 @@ def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool,
 def NotFound(state: Optional[layout.State], text: str) -> str:
   """Makes the error page for a path that does not exist.
 
-  @param state: of the cluster in the path; None if there is no such cluster
+  @param state: the state of the cluster in the path; None if there is no such
+    cluster
 
   """
   content: list[markup.Content] = [E("p", text, class_="problem")]
@@ -385,7 +386,7 @@ def Table(state: layout.State, kind: str, condition: str, order: str,
   """Makes the page with rows of a table.
 
   @param condition: a filter
-  @param order: what to sort by, as in C{rowfilter.Select}
+  @param order: the field to sort by, as in C{rowfilter.Select}
   @param rows: from L{Rows} or L{Error}
 
   """

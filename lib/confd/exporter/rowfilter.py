@@ -4,8 +4,8 @@
 
 """Selects rows of a table by a filter, and sorts them.
 
-Filters are Ganeti's (ganeti(7), "Query filters"). They are applied to the rows
-that the server has; no daemon is asked.
+Filters are Ganeti's (ganeti(7), "Query filters"). The server applies filters to
+the rows that it has, and asks no daemon.
 
 """
 

@@ -326,7 +326,7 @@ def Search(clusters: Mapping[str, clusterstate.ClusterConfig], text: str
            ) -> list[Hit]:
   """Searches clusters.
 
-  @param clusters: by name in the settings
+  @param clusters: configurations, by the cluster's name in the settings
   @param text: the words
   @return: the best hits first, then by kind and name
   @raise forked.BadRequest: the text is too long

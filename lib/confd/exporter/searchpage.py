@@ -50,7 +50,7 @@ def Help() -> markup.Content:
 
 
 def _Path(hit: search.Hit) -> str:
-  """Returns the path of the page about what was found.
+  """Returns the path of the page about a hit.
 
   """
   if hit.kind == search.CLUSTER:
@@ -69,7 +69,7 @@ def Target(hits: list[search.Hit], words: str) -> str:
 
 
 def Content(hits: list[search.Hit]) -> markup.Markup:
-  """Makes the list of what was found.
+  """Makes the list of hits.
 
   """
   if not hits:

@@ -46,7 +46,7 @@ def _Read(path: str) -> bytes:
 def Files() -> dict[str, File]:
   """Reads all files.
 
-  @return: by path
+  @return: the files, by path
   @raise OSError: the installation lacks a file
 
   """

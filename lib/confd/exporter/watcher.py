@@ -4,8 +4,8 @@
 
 """The last known state of a cluster, and listeners for its changes.
 
-Rule: whatever goes wrong, the last state that was known stays, with its age and
-with the reason why it may be out of date.
+Rule: after any error, the last known state stays, with its age and with the
+reason why it may be out of date.
 
 """
 
