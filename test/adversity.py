@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Faults of machines, for tests of the daemon to bring about.
+"""Causes faults of the machine, for tests of the daemon.
 
-A fault that needs root or a feature of the kernel raises C{unittest.SkipTest}
-on machines without.
+A function that needs root or a feature of the kernel raises
+C{unittest.SkipTest} if the machine lacks that.
 
 """
 

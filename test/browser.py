@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A real browser, Chromium without a screen, by its DevTools protocol.
+"""Controls a real browser, headless Chromium, by its DevTools protocol.
 
 Facts about Chromium:
   - With C{--remote-debugging-port=0} Chromium chooses a port on 127.0.0.1, and

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Faults of configurations, each in a function that puts one into a sound one.
+"""Faults of configurations: functions that add a fault to a sound one.
 
 The sound configuration is that of test/daemon/test_check.py, which has four
 nodes, instances on nodes 1, 2 and 4, and a DRBD disk of the first instance on

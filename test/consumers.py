@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The programs that read what confd-client exports.
+"""Runs the programs that read the exports of confd-client.
 
 Each function makes one program read a file, and returns what the program has
 understood. No program stays running, and no service of the machine is asked.

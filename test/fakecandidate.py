@@ -2,10 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A master candidate whose datagrams a test makes up, and that notes requests.
+"""A master candidate that records requests, and sends a test's datagrams.
 
-Unlike L{packaged.Confd}, a candidate may send any datagrams, and takes whatever
-clients send.
+Unlike L{packaged.Confd}, this candidate may send any datagrams, and accepts any
+requests.
 
 """
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Inputs of all kinds, which hypothesis makes for tests.
+"""Strategies by which hypothesis generates inputs for tests.
 
 The inputs are the same in each run, so that a new failure is due to a change.
 With the environment variable C{CONFD_EXAMPLES}=N, a test tries N random inputs

@@ -2,11 +2,10 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Labels of readers' keys, written a second time, after doc/protocol.rst.
+"""Labels of readers' keys, implemented independently from doc/protocol.rst.
 
-The second implementation is independent, so that no mistake in the package is
-hidden by the same mistake here. Only the list of request types comes from the
-package.
+The implementation uses nothing of the package but the list of request types, so
+that a mistake in the package is not hidden by the same mistake here.
 
 """
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A master candidate whose answers are authentic and odd.
+"""A master candidate whose answers are authentic, but odd.
 
 The candidate passes questions on to a real daemon, and changes the daemon's
 answers before it signs them with the cluster's key. Some answers come in parts,

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A confd as strict as the packaged one, whose answers a test makes up.
+"""A confd that is as strict as the packaged one, and sends a test's answers.
 
 Like the packaged confd, this one answers a request of at most 4,096 bytes with
 exactly four keys, and is silent otherwise.

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Builds of the tree under test, shared by all processes of tests.
+"""Makes builds of the tree under test, which all tests' processes share.
 
 The Debian packages are built with what this machine has installed, and checked
 by C{lintian}.

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The protocol's questions answered the slow way.
+"""A simple, slow implementation of the protocol's questions, as a reference.
 
 This implementation of the protocol is as short as possible, searches the raw
 configuration for each question, and uses nothing of the package under test. It

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The tables of which tests run side by side, for test/run-tests.
+"""Decides which tests run in one process or in parallel, for test/run-tests.
 
 A job is the work of one process: a file of tests, or several files that belong
 together. Jobs run in parallel, since tests mostly wait for time-outs and for

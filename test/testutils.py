@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Shared by the tests: paths, datagrams made by hand, a running daemon.
+"""Helpers for all tests: paths, datagrams made by hand, a running daemon.
 
 Nothing here imports the package's own wire code: signing and packing are
 implemented independently, so that a mistake in the package is not hidden by

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""How soon clients that wait for a change are told, and what that costs.
+"""Measures how soon waiting clients are told of a change, and the costs.
 
 Facts: the kernel stamps each datagram when it arrives (SO_TIMESTAMPNS), so the
 speed of this program does not matter. A daemon keeps at most 64 questions from

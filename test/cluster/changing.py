@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Clusters for all tests of a process that change something on them.
+"""Clusters that all tests of a process share and may change.
 
 Each test finds its cluster as L{_Build} or L{_BuildPackaged} left it, and
 restores that state: three master candidates, the first of them the master, and

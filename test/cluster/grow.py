@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Grows into a real configuration what a fake cluster cannot have.
+"""Adds to a real configuration the objects that a fake cluster cannot have.
 
 A cluster under the fake hypervisor has no DRBD, and its few nodes cannot take
 every role at once. All added objects have the form in which Ganeti 3.0 writes

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""One cluster with some instances, for all tests of a process that only read.
+"""A cluster with some instances, for all tests of a process that only read.
 
 The cluster is built once, since that takes some 20 seconds. The cluster ends
 with the process at the latest; see L{cluster}.

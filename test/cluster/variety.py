@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A configuration with something of everything.
+"""A configuration with objects and values of every kind.
 
 """
 

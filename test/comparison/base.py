@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The configuration that all generated ones are made of.
+"""The base configuration, from which all others are generated.
 
 The configuration has objects of every kind, but few of them, so that asking
 about everything takes little time. All names, addresses and UUIDs are fixed: a

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Compares what our filters are and what they select with Ganeti's.
+"""Compares our filters, and the objects that they select, with Ganeti's.
 
 """
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Makes texts of filters, most of which are some.
+"""Makes texts for filters, most of which are valid.
 
 """
 

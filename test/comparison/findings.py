@@ -2,8 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Compares our findings with what Ganeti's verification of the configuration
-tells.
+"""Compares our findings with Ganeti's verification of the configuration.
 
 """
 

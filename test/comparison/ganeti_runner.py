@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Runs what Ganeti's own modules do, in a process that has them.
+"""Calls functions of Ganeti's own modules, in a process of its own.
 
 Each line of standard input is a JSON list [FUNCTION, ARGUMENT, ...]; the result
 is printed as a JSON value, see L{judges.Ganeti}. The program imports nothing of

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Makes configurations of a base one: single mutations, then odd ones.
+"""Makes configurations from a base one: single mutations, and odd ones.
 
 A mutation changes one place. A place is a path into the configuration; places
 whose paths differ in UUIDs and numbers only are of one kind, such as

@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Starts Ganeti's own programs that judge, and asks them.
+"""Starts Ganeti's own programs as references, and asks them.
 
-The programs are Ganeti's confd, its query daemon, and its Python modules. Each
+The programs are Ganeti's confd and a process with Ganeti's Python modules. Each
 program loads one configuration after the other.
 
 """

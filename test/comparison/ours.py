@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Our daemon, which takes one configuration after the other.
+"""Our daemon, which loads one configuration after the other.
 
 Several daemons take turns: while one is asked, the others load. A single daemon
 would be slow, since it delays loading a configuration that comes soon after

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""One target under atheris; what L{run} starts.
+"""Runs one target under atheris; the fuzzing program starts this one.
 
   one.py TARGET [OPTION OF LIBFUZZER...] [DIRECTORY...]
 

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Targets of fuzzing: functions of bytes that raise where a promise is broken.
+"""Targets of fuzzing: functions of bytes that raise if a promise is broken.
 
 Each of L{TARGETS} takes any bytes at all. An exception is a finding; so is an
 input that takes long. L{Seeds} lists inputs for a fuzzer to begin with, and

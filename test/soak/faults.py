@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Faults that happen to a daemon under load.
+"""Causes faults of a daemon under load.
 
 Each fault is a generator, which yields the seconds to wait before its next
 step. All generators run in one thread. The configuration and the key change all

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A daemon under load and faults, and what has to hold of it.
+"""Runs a daemon under load and faults, and checks its behaviour.
 
 Right answers change with each configuration, so that answers whose serial
 number is that of another configuration are detected: instances move to another

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Processes that the server forks, without a program of their own.
+"""Processes that the server forks, without executing another program.
 
 Rule 1: the server has one thread, and nothing in it starts another. A fork
 copies one thread only: a lock that another thread holds stays locked in the

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The page with what a search has found.
+"""The page with the hits of a search.
 
 """
 
