@@ -62,7 +62,7 @@ def AskAnsible(test, path):
       testutils.WriteFile(script, b"#!/bin/sh\nexec cat %s\n" %
                           path.encode("ascii"), mode=0o755)
       path = script
-    # Ansible's own files are in the home directory
+    # Ansible keeps files of its own in the home directory
     (text, problems) = _Run(test, "ansible-inventory", "-i", path, "--list",
                             packages="ansible-core", HOME=directory,
                             ANSIBLE_LOCAL_TEMP=directory)

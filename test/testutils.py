@@ -75,7 +75,7 @@ MISSING = object()
  NODE_INSTANCES, INSTANCE_DISKS, CONFIG, COLLECTORS) = range(12)
 (QUERY, STATS, WAIT) = range(64, 67)
 
-# Replies that are no answers: status and error
+# Status and error of replies without an answer
 UNKNOWN = (1, 0)
 BAD_ARGUMENT = (1, 2)
 TOO_LARGE = (1, 3)
@@ -307,7 +307,7 @@ class Asker:
     if source is not None:
       self._sock.bind((source, 0))
     self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    # A connected socket receives replies from the address asked only
+    # A connected socket receives datagrams from the asked address only
     self._sock.connect((address, port))
 
   def __enter__(self):

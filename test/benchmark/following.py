@@ -30,7 +30,8 @@ _OF_ADDRESS = 64
 _SO_TIMESTAMPNS = 35
 _STAMP = struct.Struct("@ll")
 
-#: Seconds that questions are kept, and seconds until they have to be kept
+#: Seconds for which questions wait for a change, and the time-out of all waits
+#: of this program
 _SECONDS = 60
 _PATIENCE = 60
 

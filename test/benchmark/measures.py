@@ -253,7 +253,7 @@ def MakeRequests(workdir, nodes, instances, count, label=None):
 ANSWERED = "answered"
 TOO_LARGE = "in parts"
 NEVER = "never"
-#: Longer than Ganeti's clients read
+#: Stands for a reply that is longer than Ganeti's clients can read
 TOO_LONG = "too long"
 
 
@@ -657,9 +657,9 @@ def _Fetch(server, rtype, query):
 
 CONFIG_INSTANCES = "config /instances"
 
-#: Answers fetched in parts: question to type, query, and a function from the
-#: numbers of nodes and instances and the answer to the expected and the actual
-#: number of items
+#: Answers fetched in parts: question to type, query, and a function. The
+#: function takes the number of nodes, the number of instances, and the answer,
+#: and returns the expected and the actual number of items.
 FETCHES = {
   INSTANCE_IPS: (
     constants.CONFD_REQ_INSTANCES_IPS_LIST, None,

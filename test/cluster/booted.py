@@ -118,7 +118,7 @@ class Booted(cluster.Cluster):
         return None
 
     self.nodes = [cluster.Node(1, testutils.WaitFor(_Runs, "systemd"))]
-    # Wait until systemd listens, before which it cannot be asked
+    # Wait until systemd answers at all; "--wait" needs that
     testutils.WaitFor(lambda: self.master.Run(
       "systemctl", "is-system-running", check=False).stdout not in
                       ("", "offline\n"), "systemd listens")

@@ -34,7 +34,7 @@ PORT = 1814
 (ROLE_MASTER, ROLE_CANDIDATE, ROLE_OFFLINE, ROLE_DRAINED,
  ROLE_REGULAR) = range(5)
 
-#: The instance
+#: The name of the cluster's instance
 INSTANCE = "inst1.example.com"
 INSTANCE_IP = "10.77.1.1"
 

@@ -21,7 +21,7 @@ import json
 import logging
 import sys
 
-# Ganeti's own modules can be imported only where this program runs
+# pylint cannot import Ganeti's own modules, which this program is run with
 # pylint: disable=C0413,E0401,E0611,I1101
 import ganeti.confd.localnode
 from ganeti import netutils

@@ -24,7 +24,7 @@ PYTHON_DIR = "/usr/share/ganeti/default"
 
 sys.path.insert(0, PYTHON_DIR)
 
-# Ganeti's own modules can be imported only where this program runs
+# pylint cannot import Ganeti's own modules, which this program is run with
 # pylint: disable=C0413,E0401,E0611,I1101
 import ganeti
 from ganeti import errors

@@ -49,7 +49,7 @@ _MESSAGES = [(re.compile(regexp, re.DOTALL), name) for (regexp, name) in [
   (r"IP address (.*) is used by multiple owners", "duplicate-node-ip"),
   ]]
 
-#: Name of the counter of Ganeti's messages that one of our checks stands for
+#: Name of the counter of Ganeti's messages, for our check that finds the same
 TELLS = "told: %s"
 
 #: Our checks that find the same as a message of Ganeti's

@@ -42,7 +42,7 @@ _IN_PLACE_INTERVAL = 0.15
 #: Seconds between two checks whether an expected effect has occurred
 _LOOK = 0.05
 
-#: Seconds after which an expected effect is a problem
+#: Most seconds until an expected effect; a later one is a problem
 _PATIENCE = 60.0
 
 #: Most seconds for which a process is stopped that has to continue afterwards
@@ -379,7 +379,7 @@ class Faults:
           self.problems.append("memory did not run out")
           break
         yield _LOOK
-      # The generation from before has to serve still
+      # The generation from before has to be alive still
       if not processes.IsAlive(loader):
         self.problems.append("what served was killed for want of memory")
       self._WriteConfig()

@@ -34,7 +34,7 @@ from typing import Any, Awaitable, Callable, Optional, OrderedDict
 from ganeti.confd.exporter import http1
 
 
-#: Most connections
+#: Most connections at the same time
 MAX_CONNECTIONS = 400
 
 #: Most connections that asyncio accepts in one iteration of the event loop

@@ -131,7 +131,7 @@ def Severity(severity: str) -> markup.Markup:
            class_="severe" if severity == "critical" else None)
 
 
-#: How many causes, and subjects of a cause, the overview shows
+#: Most causes, and most subjects of a cause, that the overview shows
 _CAUSES = 60
 _SUBJECTS = 20
 
@@ -340,7 +340,7 @@ def _Title(kind: str) -> str:
   return _TableName(kind).capitalize()
 
 
-#: For each kind, an example of a filter that is valid unchanged
+#: For each kind, an example of a filter that users can apply unchanged
 EXAMPLES = {
   columns.NODE: 'not offline and group == "default"',
   columns.INSTANCE: 'be/maxmem > 4096 and "web" in tags',

@@ -71,10 +71,10 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HTML_TYPE = "text/html; charset=utf-8"
 _JSON_TYPE = "application/json; charset=utf-8"
 
-#: A drawing contains its style
+#: The content security policy of a drawing, which contains its style
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-#: How many objects an error names
+#: Most objects that an error names
 _LISTED = 10
 
 #: An empty part of a page
