@@ -176,7 +176,7 @@ def Sign(key, text):
 def Derive(key, label):
   """Derives a reader's key.
 
-  @param key: the cluster's
+  @param key: the cluster's key
   @param label: any text, even if it is not a valid label
   @rtype: bytes
 
@@ -257,8 +257,8 @@ def MakeMessage(rtype, query=MISSING, rsalt=None, **kwargs):
 def UnpackReply(key, datagram, more=(), label=None):
   """Verifies a reply and unpacks it.
 
-  Every reply in every test passes here, so all rules of the protocol for
-  replies are checked.
+  The function checks all rules of the protocol for replies, and all tests
+  unpack their replies by it.
 
   @type datagram: bytes
   @param more: keys of the message beside the usual four

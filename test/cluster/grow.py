@@ -299,7 +299,7 @@ def Grow(config, link="300", crowd=CROWD):
       node1.example.com to node3.example.com
   @type link: string
   @param link: a link that is not the cluster's default
-  @param crowd: how many instances one node has
+  @param crowd: the number of instances on L{CROWDED_NODE}
   @rtype: dict
 
   """

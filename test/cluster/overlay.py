@@ -17,7 +17,7 @@ def Make(directory):
   """Fills a directory that can stand in PYTHONPATH.
 
   @type directory: string
-  @param directory: exists, and is empty
+  @param directory: an existing, empty directory
 
   """
   theirs = os.path.realpath(os.path.join(debian.PYTHON_DIR, "ganeti"))

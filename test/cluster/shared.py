@@ -23,7 +23,7 @@ _DATA_DIR = "/var/lib/ganeti"
 
 
 def Require():
-  """Skips the calling test or module where no cluster can be built.
+  """Skips the calling test or module if no cluster can be built.
 
   @raise unittest.SkipTest: with the reason
 

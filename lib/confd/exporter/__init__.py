@@ -4,9 +4,9 @@
 
 """confd-exporter: a web server for metrics and pages about clusters.
 
-There are two processes. The daemons tell the collector of changes
-(C{collector}). The server answers requests (C{web}), and forks a process for
-whatever takes long (C{forked}).
+There are two processes. The collector (C{collector}) learns of changes from the
+daemons. The server answers requests (C{web}), and forks a process for any work
+that may take long (C{forked}).
 
 """
 
@@ -24,11 +24,11 @@ _MODULES = frozenset(["h11", "prometheus_client"])
 def Main() -> int:
   """Runs confd-exporter.
 
-  @return: exit code; 2 where another try would fail, too
+  @return: exit code; 2 if another try would fail, too
 
   """
   try:
-    # The import takes long enough for a Ctrl-C
+    # Import inside "try": the import takes so long that Ctrl-C may interrupt it
     from ganeti.confd.exporter import main
   except KeyboardInterrupt:
     return 130

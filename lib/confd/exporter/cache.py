@@ -4,8 +4,8 @@
 
 """Makes answers in forked processes, and keeps them until their data change.
 
-An answer is made once, however many clients ask for it at once. Only so many
-answers are made at a time; others wait for their turn.
+An answer is made once, even if many clients ask for it at the same time. The
+number of answers that are made at a time is limited; others are queued.
 
 Rule: the limit includes all memory. A cached answer costs the bytes of its body
 and of its key, and L{_OVERHEAD}; a cached error costs the same, with its text
@@ -131,7 +131,7 @@ class Cache:
                 ) -> Body:
     """Returns an answer.
 
-    @param version: an answer of another version is not used
+    @param version: the current version; older cached answers are not used
     @param make: see L{forked.Run}, whose errors are raised
     @raise Busy: there is too much to do
 

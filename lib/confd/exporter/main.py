@@ -107,8 +107,8 @@ def _Settings(names: Optional[str]) -> dict[str, collector.Settings]:
 def _KeyOfService(name: str) -> dict[str, str]:
   """Returns the key that systemd passes to the service, as a client's argument.
 
-  With this key, the key file in the settings is not used, and may be one that
-  only the cluster's users can read.
+  The key takes precedence over the settings, which may have another key for
+  users of the same cluster.
 
   """
   directory = os.environ.get(_CREDENTIALS)

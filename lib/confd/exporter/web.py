@@ -16,7 +16,7 @@ Rule 3: a C{Host} header must be an address or C{localhost}. The rule prevents
 DNS rebinding: if the host name of an attacker's page resolves to this server's
 address, then page and server have the same origin for the browser, and the page
 could read all answers. The browser sends that host name as C{Host}. A reverse
-proxy has to be configured to send an address.
+proxy sends an address if its configuration names this server by an address.
 
 Rule 4: a request that a page of another site causes is refused, as the header
 C{Sec-Fetch-Site} tells, with one exception: links. A link opens a page at the
