@@ -77,6 +77,7 @@ _RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
 #: only if the question's JSON pointer leads to no value any more.
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
 
+
 class Seen(NamedTuple):
   """An answer, and its items by key.
 
@@ -145,7 +146,7 @@ class FollowedClient(NamedTuple):
   """
   #: Asks for the serial
   serial: Callable[[], Awaitable[replies.Reply[int]]]
-  #: Returns the question for the serial, type and query
+  #: Returns the type and the query of the request for the serial
   serial_question: Callable[[], tuple[int, Any]]
   #: Prepares for a question, see L{session.Session}
   prepare: Callable[[], Awaitable[None]]

@@ -437,7 +437,7 @@ class Session:
       except replies.ErrorAnswer:
         raise
       except errors.ConfdClientError:
-        # Ask the other candidates (rule 3)
+        # Leave this candidate out when the question is asked again (rule 3)
         source[0].Missed()
         failed.append(source[0])
         now = self._driver.Now()

@@ -418,8 +418,8 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.epilog = _Epilog(name)
   known = {flag for option in command.Options() for flag in option.flags}
   for text in options:
-    # argparse would take an option that it does not know for an argument if the
-    # option's value has a blank
+    # Refuse unknown options here: argparse would treat "--unknown=a b", with a
+    # blank in the value, as an argument instead of an option
     flag = text.partition("=")[0]
     if flag not in known:
       _RefuseOption(parser, flag)

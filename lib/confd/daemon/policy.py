@@ -443,8 +443,8 @@ class Policy:
       if deadline is not None and now >= deadline:
         self._HandleOverdue(item, now)
     self._HandOver(now)
-    # Order checks after the hand-over: a generation that was READY before it
-    # may have a check due as well
+    # Look for due checks only after the hand-over: a generation that it has
+    # just made SERVING may be due for a check, too
     for item in self._generations.values():
       if (item.state is State.SERVING and item.check_at is not None and
           now >= item.check_at):
@@ -654,7 +654,8 @@ class Policy:
       # ready
       return
     self._tried = None
-    # Ignore the cost of the last load, as no generation serves
+    # Wait only for the backoff, as no generation serves: the longer pause after
+    # an expensive load does not apply
     self._not_before = now + self._restarts.Failed(now)
 
   def _StartAnother(self, now: float) -> None:

@@ -46,18 +46,19 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Optional
 
 
-#: Delays before the keeper of the pid file is started again
+#: Delays before the keeper of the pid file is started again, see
+#: L{backoff.Backoff}
 _KEEPER_DELAY = (5.0, 5.0, 5.0)
 
-#: Delays before a spare loader that died is replaced
+#: Delays before a spare loader that died is replaced, see L{backoff.Backoff}
 _SPARE_DELAY = (1.0, 10.0, 10.0)
 
 #: Time limit for the shutdown, in seconds; generations that have not ended by
 #: then are left behind
 _STOP_TIMEOUT = 3.0
 
-#: Calls of waitpid() for the exit code of a loader whose status pipe is at end
-#: of file, and seconds between two of them
+#: Number of attempts to get the exit code of a loader whose status pipe is at
+#: end of file, and seconds between two attempts
 _EXIT_TRIES = 20
 _EXIT_PAUSE = 0.001
 
