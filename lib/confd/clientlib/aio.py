@@ -31,8 +31,8 @@ from ganeti.confd.clientlib import session
 from ganeti.confd.clientlib import transport as transportlib
 
 
-#: Upper limit for the operations that L{_Gate} admits at a time, and the seconds
-#: after which an operation that still runs no longer counts towards that limit
+#: Upper limit for the operations that L{_Gate} admits at a time, and the
+#: seconds after which a running operation no longer counts towards that limit
 _AT_ONCE = 64
 _COUNTED = 0.1
 
