@@ -67,7 +67,7 @@ class Argument(NamedTuple):
   repeats: Optional[str] = None
   #: The kind of completion, one of the words in tools/completion.bash.in
   completion: Optional[str] = None
-  #: Converts the text typed to the value, see C{argtypes}
+  #: Converts the typed text to the value, see C{argtypes}
   convert: Callable[[str], str] = str
   #: The text that is used if the argument is not given
   default: Optional[str] = None
