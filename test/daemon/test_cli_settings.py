@@ -8,6 +8,8 @@ Real daemons on two addresses and two configurations; a third cluster is dead.
 
 """
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -320,11 +322,12 @@ class TestClusters(unittest.TestCase):
         daemon.WriteConfig(_Config("dus", 21))
         testutils.WaitFor(lambda: self._Run("config", "/serial_no", "--cluster",
                                             "dus")[1] == "21\n", "it is back")
-        with subprocess.Popen(
+        with contextlib.ExitStack() as stack:
+          proc = stack.enter_context(subprocess.Popen(
             [clientcommand.PROGRAM, "--cluster=fsn,dus", "watch", *args],
             env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            encoding="utf-8") as proc:
-          self.addCleanup(proc.kill)
+            encoding="utf-8"))
+          stack.callback(proc.kill)
           # Both clusters are watched from now on
           if args[:1] == ["config"]:
             lines = sorted(proc.stdout.readline() for _ in range(4))
@@ -339,6 +342,28 @@ class TestClusters(unittest.TestCase):
           self.assertRegex(text, r"\A%s\Z" % pattern)
           proc.send_signal(signal.SIGINT)
           self.assertEqual(proc.wait(testutils.PATIENCE), 130)
+
+  def testInterruptWithoutWakeUp(self):
+    """A signal that does not wake up the main thread ends the program, too.
+
+    The kernel may deliver it just before the main thread waits. Here, another
+    thread gets it, which has the same effect.
+
+    """
+    env = clientcommand.Environment(XDG_CONFIG_HOME=self.home)
+    with contextlib.ExitStack() as stack:
+      proc = stack.enter_context(subprocess.Popen(
+        [clientcommand.PROGRAM, "--cluster=fsn,dus", "watch"], env=env,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8"))
+      stack.callback(proc.kill)
+      for _ in range(2):
+        proc.stderr.readline()
+      (other, *_) = [int(name) for name in
+                     os.listdir("/proc/%d/task" % proc.pid)
+                     if int(name) != proc.pid]
+      self.assertEqual(
+        ctypes.CDLL(None).tgkill(proc.pid, other, signal.SIGINT), 0)
+      self.assertEqual(proc.wait(testutils.PATIENCE), 130)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
   _StepQueue = queue.Queue[
     tuple[str, Union[Callable[[], None], BaseException]]]
 
+#: Longest wait for a lock, in seconds. A signal that comes just before the main
+#: thread begins to wait does not interrupt the wait, so Ctrl-C would have no
+#: effect until the lock is released.
+_SIGNAL_DELAY = 0.5
+
 #: The reason why a cluster has no result
 Failure = Union[errors.GenericError, OSError]
 
@@ -139,7 +144,8 @@ def AskAll(factories: ClientFactories,
     thread.start()
   result: Results[_Value] = Results()
   for (name, thread) in threads.items():
-    thread.join()
+    while thread.is_alive():
+      thread.join(_SIGNAL_DELAY)
     err = thread.error
     if err is None:
       result.values[name] = thread.values[0]
@@ -148,6 +154,18 @@ def AskAll(factories: ClientFactories,
     else:
       raise err
   return result
+
+
+def _Take(found: _StepQueue) -> tuple[str, Union[Callable[[], None],
+                                                 BaseException]]:
+  """Takes the next item from a queue.
+
+  """
+  while True:
+    try:
+      return found.get(timeout=_SIGNAL_DELAY)
+    except queue.Empty:
+      pass
 
 
 class _StepsThread(threading.Thread):
@@ -187,7 +205,7 @@ def RunSteps(factories: ClientFactories, steps: Steps) -> int:
   for (name, make) in factories.items():
     _StepsThread(name, make, steps, found).start()
   while len(results.failures) < len(factories):
-    (name, step) = found.get()
+    (name, step) = _Take(found)
     if not isinstance(step, BaseException):
       step()
     elif isinstance(step, (errors.GenericError, OSError)):
