@@ -86,15 +86,12 @@ if TYPE_CHECKING:
 class Driver(abc.ABC):
   """The steps that a question awaits.
 
+  @ivar Now: the transport's clock
+
   """
   def __init__(self, transport: transportlib.Transport) -> None:
     self._transport = transport
-
-  def Now(self) -> float:
-    """Returns the time, in seconds of a monotonic clock.
-
-    """
-    return self._transport.Now()
+    self.Now = transport.Now
 
   @abc.abstractmethod
   async def Run(self, make: Callable[[float], _Operation], deadline: float

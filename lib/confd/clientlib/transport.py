@@ -103,6 +103,8 @@ class Transport:
   """Sends datagrams of operations, and passes replies to them; blocks only in
   L{Wait} and L{Sleep}.
 
+  @ivar Now: a function that returns the time, in seconds of a monotonic clock;
+    a method would cost a further call for each of the many readings
   @ivar key: the key that requests are signed with
   @ivar operations: the running operations, by id
   @ivar on_socket: None, or a function that is called with each new socket
@@ -116,6 +118,7 @@ class Transport:
       datagram that was not delivered
 
     """
+    self.Now: Callable[[], float] = time.monotonic
     self.key = key
     self.operations: dict[str, operation.Operation] = {}
     self.on_socket: Optional[Callable[[socket.socket], None]] = None
@@ -129,12 +132,6 @@ class Transport:
     self._rejected_before: dict[str, int] = {}
     self._sockets: dict[int, socket.socket] = {}
     self._pid = 0
-
-  def Now(self) -> float:
-    """Returns the time, in seconds of a monotonic clock.
-
-    """
-    return time.monotonic()
 
   def Sleep(self, seconds: float) -> None:
     time.sleep(seconds)
