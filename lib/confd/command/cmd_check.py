@@ -134,6 +134,4 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   # Garbage collection would only cost time: a large cluster's rows are very
   # many objects, and none of them is in a reference cycle
   gc.disable()
-  with output.Progress(client):
-    found = _Ask(client, opts)
-  return result.Print(found, opts)
+  return result.Run(client, opts, _Ask)

@@ -153,6 +153,4 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   @return: exit code
 
   """
-  with output.Progress(client):
-    plan = _Ask(client, opts)
-  return result.Print(plan, opts)
+  return result.Run(client, opts, _Ask)

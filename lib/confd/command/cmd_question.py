@@ -332,6 +332,4 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Asks the question, and prints the answer.
 
   """
-  with output.Progress(client):
-    answered = _Ask(client, opts)
-  return result.Print(answered, opts)
+  return result.Run(client, opts, _Ask)

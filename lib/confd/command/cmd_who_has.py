@@ -135,6 +135,4 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Prints the objects that have an address or name.
 
   """
-  with output.Progress(client):
-    found = _Ask(client, opts)
-  return result.Print(found, opts)
+  return result.Run(client, opts, _Ask)

@@ -18,7 +18,8 @@ from ganeti.confd.command import output
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Optional, Sequence
+  from typing import Any, Callable, Optional, Sequence
+  from ganeti.confd import client as clientlib
   from ganeti.confd.command import plugin
   from ganeti.confd.command import table
 
@@ -73,3 +74,16 @@ def Print(result: Result, opts: argparse.Namespace) -> int:
   for text in result.remarks:
     output.Say(text)
   return result.code
+
+
+def Run(client: clientlib.Client, opts: argparse.Namespace,
+        ask: Callable[[clientlib.Client, argparse.Namespace], Result]) -> int:
+  """Runs a command for one cluster, and prints its result.
+
+  @param ask: is called with the two other arguments, while progress is shown
+  @return: exit code
+
+  """
+  with output.Progress(client):
+    result = ask(client, opts)
+  return Print(result, opts)
