@@ -749,7 +749,7 @@ class Daemon:
       return (os.getpgid(self.proc.pid) not in
               map(os.getpgid, ProcessTree(self.proc.pid)[1:]))
     except ProcessLookupError:
-      # One of the processes has just ended
+      # A process ended after it was listed
       return False
 
   def _IsUp(self):

@@ -18,7 +18,7 @@ from comparison import ours
 #: Seed of the tests; other seeds are for runs by hand
 SEED = 1
 
-#: One in so many configurations is an odd one
+#: Out of this number of configurations, one is odd
 _ODD = 3
 
 

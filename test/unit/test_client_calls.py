@@ -360,7 +360,7 @@ class TestCandidates(_Test):
         del confd.requests[:]
       self._Client(*confds, coverage=coverage).Ping()
 
-      # One that does not answer at once is sent the request again
+      # The client retransmits to candidates that do not answer at once
       def _Asked():
         return sum(bool(i.requests) for i in confds)
 

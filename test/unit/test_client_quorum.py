@@ -302,7 +302,7 @@ class TestOptional(unittest.TestCase):
     self.assertFalse(run.Advance(0.2))
     self.assertTrue(run.Advance(0.1))
     self.assertEqual(list(run.query.Silent()), ["node3"])
-    # One that answers counts
+    # The answer of an optional candidate counts
     run = _Run(_Candidates(3), wait_for_all=True, optional=candidates[2:])
     for i in range(3):
       run.Reply(i, 5)

@@ -150,7 +150,7 @@ class TestIdentifiers(unittest.TestCase):
     for word in ["a:b", "a-b"]:
       self.assertRegex(names[word], "^a_b_[0-9a-f]{8}$")
     self.assertEqual(len(set(names.values())), 3)
-    # One name is what another one is turned into
+    # A name may equal the identifier of another name
     more = sanitize.Identifiers(["a:b", "a-b", names["a:b"]])
     self.assertEqual(len(set(more.values())), 3)
     self.assertNotEqual(more["a:b"], names["a:b"])
@@ -462,7 +462,7 @@ class TestAnything(unittest.TestCase):
   @hypothesis.given(_Rows())
   def test(self, rows):
     (source, said) = _Source(*rows)
-    # Each valid name of the table is there
+    # The names of all exported hosts are valid
     for host in source.hosts:
       self._CheckName(host.name)
     texts = {}

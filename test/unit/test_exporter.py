@@ -418,7 +418,7 @@ class TestPages(unittest.TestCase):
         self.assertIn(b"--no-instances", answer.parts[0])
     self.assertEqual(len(logs.output), 1)
     self.assertIn("\"/metrics\" cannot be answered", logs.output[0])
-    # It is possible again as soon as there are fewer
+    # A smaller configuration can be answered again
     watched.SetConfig(_Config())
     self.assertEqual(_Ask().status, 200)
 

@@ -325,8 +325,8 @@ class _Changes:
     is_new = not (self._started and changes.IsEmpty(change))
     serial = self._client.freshness.serial = self._SerialOf(reply)
     self._SetError(None)
-    # One statement, so that an interrupted call has changed nothing, and the
-    # next call does all of it again
+    # Assign in a single statement: an interrupted call then changes nothing,
+    # and the next call does the same again
     (self._ask, self._started, self._items, self._serial) = (False, True, items,
                                                              serial)
     return change if is_new else None

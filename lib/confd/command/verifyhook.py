@@ -335,8 +335,8 @@ def Main() -> int:
   except errors.GenericError as err:
     faults = ["%s: %s" % (socket.gethostname(), err)]
   for fault in faults:
-    # One line of ASCII for each fault: Ganeti would join the lines of a fault,
-    # and escape all other characters
+    # Print a fault as a line of ASCII: Ganeti would join several lines, and
+    # escape all other characters
     text = printable.Printable(" ".join(fault.split()))
     print(text.encode("ascii", "backslashreplace").decode("ascii"))
   return constants.EXIT_FAILURE if faults else constants.EXIT_SUCCESS

@@ -254,7 +254,8 @@ class Transport(transportlib.Transport):
              ) -> None:
     table = self._waiting.setdefault(candidate, waiting.Waiting())
     ident = _Ident(deferred.request.rsalt)
-    # Each operation counts as a client with an address of its own
+    # The limit for one address does not apply: an operation counts as a client
+    # with an address of its own
     verdict = table.Add(deferred, ([], (ident, address)), self._now)
     if verdict is waiting.Verdict.REFUSED:
       reply = candidate.Refused(deferred.request)
