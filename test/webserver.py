@@ -284,3 +284,26 @@ class Elements(html.parser.HTMLParser):
 
   def handle_comment(self, data):
     self.comments.append(data)
+
+
+def StartWithHostile(cls, config):
+  """Starts an exporter of two clusters for the tests of a class.
+
+  The attributes C{daemons}, by name, and C{exporter} of the class are set.
+
+  @type cls: type of unittest.TestCase
+  @param config: configuration of the cluster "plain", with the serial number
+    17; that of the cluster "hostile" is L{HostileConfig}
+
+  """
+  cls.daemons = {}
+  for (name, contents) in [("plain", config), ("hostile", HostileConfig())]:
+    daemon = testutils.Daemon(contents, address="127.0.3.1")
+    cls.addClassCleanup(daemon.Kill)
+    daemon.Start()
+    cls.daemons[name] = daemon
+  cls.exporter = Exporter(cls.daemons)
+  cls.addClassCleanup(cls.exporter.Kill)
+  cls.exporter.Start()
+  for name in cls.daemons:
+    cls.exporter.WaitForSerial(name, 17)

@@ -77,18 +77,7 @@ def _Rows(page, title):
 class _TestCase(unittest.TestCase):
   @classmethod
   def setUpClass(cls):
-    cls.daemons = {}
-    for (name, config) in [("plain", _Config()),
-                           ("hostile", webserver.HostileConfig())]:
-      daemon = testutils.Daemon(config, address="127.0.3.1")
-      cls.addClassCleanup(daemon.Kill)
-      daemon.Start()
-      cls.daemons[name] = daemon
-    cls.exporter = webserver.Exporter(cls.daemons)
-    cls.addClassCleanup(cls.exporter.Kill)
-    cls.exporter.Start()
-    for name in cls.daemons:
-      cls.exporter.WaitForSerial(name, 17)
+    webserver.StartWithHostile(cls, _Config())
 
   def setUp(self):
     self.addCleanup(lambda: self.assertNotIn("Programming error",

@@ -106,20 +106,9 @@ class _TestCase(unittest.TestCase):
   """
   @classmethod
   def setUpClass(cls):
-    cls.daemons = {}
-    for (name, config) in [("plain", _Config(count=2000)),
-                           ("hostile", webserver.HostileConfig())]:
-      daemon = testutils.Daemon(config, address="127.0.3.1")
-      cls.addClassCleanup(daemon.Kill)
-      daemon.Start()
-      cls.daemons[name] = daemon
-    cls.exporter = webserver.Exporter(cls.daemons)
-    cls.addClassCleanup(cls.exporter.Kill)
-    cls.exporter.Start()
-    # Which also ends what it has begun
+    webserver.StartWithHostile(cls, _Config(count=2000))
+    # The exporter ends the processes that it has started
     cls.addClassCleanup(cls.exporter.Stop)
-    for name in cls.daemons:
-      cls.exporter.WaitForSerial(name, 17)
 
   def setUp(self):
     self.assertNotIn("Programming error", self.exporter.Output())
