@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import typing
+import unittest
 import urllib.error
 import urllib.request
 
@@ -286,24 +287,44 @@ class Elements(html.parser.HTMLParser):
     self.comments.append(data)
 
 
-def StartWithHostile(cls, config):
-  """Starts an exporter of two clusters for the tests of a class.
+class TwoClusters(unittest.TestCase):
+  """Base class of the tests of an exporter of two clusters.
 
-  The attributes C{daemons}, by name, and C{exporter} of the class are set.
-
-  @type cls: type of unittest.TestCase
-  @param config: configuration of the cluster "plain", with the serial number
-    17; that of the cluster "hostile" is L{HostileConfig}
+  One cluster is called "hostile", and has L{HostileConfig}; the other one is
+  called "plain".
 
   """
-  cls.daemons = {}
-  for (name, contents) in [("plain", config), ("hostile", HostileConfig())]:
-    daemon = testutils.Daemon(contents, address="127.0.3.1")
-    cls.addClassCleanup(daemon.Kill)
-    daemon.Start()
-    cls.daemons[name] = daemon
-  cls.exporter = Exporter(cls.daemons)
-  cls.addClassCleanup(cls.exporter.Kill)
-  cls.exporter.Start()
-  for name in cls.daemons:
-    cls.exporter.WaitForSerial(name, 17)
+  #: The exporter, and the daemons by cluster
+  exporter: "Exporter"
+  daemons: "dict[str, testutils.Daemon]"
+
+  @staticmethod
+  def MakeConfig():
+    """Returns the configuration of "plain", with the serial number 17.
+
+    """
+    raise NotImplementedError
+
+  @classmethod
+  def setUpClass(cls):
+    cls.daemons = {}
+    for (name, config) in [("plain", cls.MakeConfig()),
+                           ("hostile", HostileConfig())]:
+      daemon = testutils.Daemon(config, address="127.0.3.1")
+      cls.addClassCleanup(daemon.Kill)
+      daemon.Start()
+      cls.daemons[name] = daemon
+    cls.exporter = Exporter(cls.daemons)
+    cls.addClassCleanup(cls.exporter.Kill)
+    cls.exporter.Start()
+    # The exporter ends the processes that it has started
+    cls.addClassCleanup(cls.exporter.Stop)
+    for name in cls.daemons:
+      cls.exporter.WaitForSerial(name, 17)
+
+  def setUp(self):
+    self._CheckOutput()
+    self.addCleanup(self._CheckOutput)
+
+  def _CheckOutput(self):
+    self.assertNotIn("Programming error", self.exporter.Output())

@@ -74,14 +74,10 @@ def _Rows(page, title):
   return [webserver.Elements("<p " + row).texts for row in rows]
 
 
-class _TestCase(unittest.TestCase):
-  @classmethod
-  def setUpClass(cls):
-    webserver.StartWithHostile(cls, _Config())
-
-  def setUp(self):
-    self.addCleanup(lambda: self.assertNotIn("Programming error",
-                                             self.exporter.Output()))
+class _TestCase(webserver.TwoClusters):
+  @staticmethod
+  def MakeConfig():
+    return _Config()
 
   def _Get(self, path):
     answer = self.exporter.Ask(path)

@@ -100,20 +100,10 @@ def _ReadUntil(sock, text):
     data += part
 
 
-class _TestCase(unittest.TestCase):
-  """Two clusters, one of which is hostile.
-
-  """
-  @classmethod
-  def setUpClass(cls):
-    webserver.StartWithHostile(cls, _Config(count=2000))
-    # The exporter ends the processes that it has started
-    cls.addClassCleanup(cls.exporter.Stop)
-
-  def setUp(self):
-    self.assertNotIn("Programming error", self.exporter.Output())
-    self.addCleanup(lambda: self.assertNotIn("Programming error",
-                                             self.exporter.Output()))
+class _TestCase(webserver.TwoClusters):
+  @staticmethod
+  def MakeConfig():
+    return _Config(count=2000)
 
   def _CheckHeaders(self, answer):
     for (name, text) in [("content-security-policy", "default-src 'none'"),

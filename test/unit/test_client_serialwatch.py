@@ -6,6 +6,7 @@
 
 """
 
+import itertools
 import socket
 import unittest
 
@@ -60,18 +61,35 @@ class _Daemon:
 class _World:
   """Waiting, daemons, and a clock that the test moves.
 
+  @ivar is_certain: whether the answer is known to be from the configuration
+    with the serial C{serial}
+
   """
-  def __init__(self, *daemons, serial=17):
+  def __init__(self, *daemons, serial=17, is_certain=True):
     self.now = 1000.0
     self.daemons = list(daemons)
     self.serial = serial
+    self.is_certain = is_certain
     self.sent = []
     self.watch = serialwatch.SerialWatch()
-    self.Begin()
+    self.Resume()
 
   def Begin(self):
+    """Ends the present round, and begins the next one.
+
+    @return: the outcome of the present round, and the highest serial in it
+
+    """
+    result = self.watch.TakeOutcome()
+    self.Resume()
+    return result
+
+  def Resume(self):
+    """Begins the first round, or goes on after an interruption.
+
+    """
     self.watch.Begin([i.candidate for i in self.daemons], self.serial,
-                       _SERIAL, self.now)
+                     self.is_certain, _SERIAL, self.now)
 
   def _Reply(self, daemon, salt, outcome):
     (status, answer) = outcome
@@ -107,7 +125,7 @@ class _World:
   def Advance(self, seconds):
     """Lets time pass, or less if something comes out.
 
-    @return: what has come out, or None
+    @return: the outcome, or None
 
     """
     end = self.now + seconds
@@ -127,7 +145,16 @@ class _World:
       for daemon in self.daemons:
         if daemon.kept is not None and daemon.kept[1] <= self.now:
           self.Finish(daemon, daemon.serial)
-    return self.watch.outcome
+    # Find the outcome without ending the round
+    return self.watch._outcome
+
+  def Settle(self, seconds=3):
+    """Lets time pass, in as many rounds as it takes.
+
+    """
+    end = self.now + seconds
+    while self.Advance(end - self.now) is not None:
+      self.Begin()
 
   def Sent(self, daemon, since):
     """@return: list of (seconds, request)
@@ -146,16 +173,64 @@ class TestWaiting(unittest.TestCase):
     self.assertIsNotNone(two.kept)
     world.Change(two, 18)
     self.assertIs(world.Advance(0), Outcome.MOVED)
-    self.assertEqual(world.watch.reported, 18)
     # The other one follows, and nothing else is news
     world.serial = 18
-    world.Begin()
+    self.assertEqual(world.Begin(), (Outcome.MOVED, 18))
     self.assertIsNone(world.Advance(1))
     world.Change(one, 18)
     self.assertIsNone(world.Advance(5))
     self.assertIsNotNone(one.kept)
     world.Change(one, 19)
     self.assertIs(world.Advance(0), Outcome.MOVED)
+
+  def testInterrupted(self):
+    """A change that was reported before an interruption is not lost.
+
+    """
+    for is_certain in (True, False):
+      with self.subTest(is_certain):
+        (one, two) = (_Daemon(1, 17), _Daemon(2, 16))
+        world = _World(one, two, is_certain=is_certain)
+        world.Settle()
+        (serial, outcome) = ((18, Outcome.MOVED) if is_certain else
+                             (17, Outcome.JOINED))
+        world.Change(two, serial)
+        world.Resume()
+        self.assertIs(world.Advance(0), outcome)
+        self.assertEqual(world.Begin(), (outcome, serial))
+
+  def testReachesTheSerial(self):
+    """Whatever state a candidate is in when it reaches the serial, and
+    whichever daemon takes the place of the other one, the question is asked
+    again if the answer may be older.
+
+    """
+    for is_certain in (False, True):
+      for (knew, knows) in itertools.product([False, True], repeat=2):
+        states = set()
+        # Polled each second; probed at the start and every 30 seconds
+        for seconds in (0, 0.5, 1.2, 3, 31.5, 40):
+          with self.subTest(seconds, is_certain=is_certain, knew=knew,
+                            knows=knows):
+            (one, two) = (_Daemon(1, 17), _Daemon(2, 16, knows=knew))
+            # Lose the first requests
+            two.alive = seconds > 0
+            world = _World(one, two, is_certain=is_certain)
+            world.Settle(seconds)
+            states.add(world.watch._watched[two.candidate.endpoints].state)
+            two.kept = None
+            (two.alive, two.knows, two.serial) = (True, knows, 17)
+            outcomes = []
+            for _ in range(20):
+              outcomes.append(world.Advance(2))
+              if outcomes[-1] is not None:
+                world.Begin()
+            if is_certain:
+              self.assertNotIn(Outcome.JOINED, outcomes)
+            else:
+              self.assertIn(Outcome.JOINED, outcomes)
+            self.assertLess(outcomes.count(Outcome.JOINED), 3)
+        self.assertGreaterEqual(len(states), 2)
 
   def testQuietCostsLittle(self):
     daemon = _Daemon(1, 17)
@@ -215,6 +290,7 @@ class TestWaiting(unittest.TestCase):
     one.alive = True
     one.serial = 18
     world.serial = 18
+    world.is_certain = False
     world.Begin()
     self.assertIs(world.Advance(5), Outcome.JOINED)
     self.assertFalse(one.candidate.silent)
@@ -279,8 +355,10 @@ class TestWaiting(unittest.TestCase):
     for refusal in [None, _NOT_IMPLEMENTED]:
       (one, two) = (_Daemon(1, 17, knows=False), _Daemon(2, 17, knows=False))
       one.refusal = two.refusal = refusal
-      world = _World(one, two)
+      world = _World(one, two, is_certain=False)
       start = world.now
+      self.assertIs(world.Advance(8), Outcome.JOINED)
+      world.Begin()
       self.assertIsNone(world.Advance(8))
       polls = [i for i in world.Sent(one, start) if i[1].type == _SERIAL[0]]
       self.assertGreater(len(polls), 5)

@@ -5,12 +5,12 @@
 """Iterators over the changes of an answer.
 
 Rule 1: L{serialwatch} waits at as many candidates as C{coverage} says,
-preferably those that answer and took part in the last round. As soon as one of
-them reports a higher serial, the question is asked as usual, with that serial
-as the minimum. So the first candidate with a change is enough. The replies of
-Ganeti's own daemon do not have the configuration's serial, and may be stale: so
-the question is asked again when another candidate with that daemon has reached
-the serial.
+preferably those that answer: first the candidate that the last answer is from,
+then those that took part in the last round. As soon as one of them reports a
+higher serial, the question is asked as usual, with that serial as the minimum.
+So the first candidate with a change is enough. The replies of Ganeti's own
+daemon do not have the configuration's serial, and may be stale: after such a
+reply the question is asked again whenever a candidate has reached the serial.
 
 Rule 2: while all candidates that answer are behind, or no candidate answers,
 the client asks for the serial as for any other answer. The errors of that
@@ -162,6 +162,9 @@ class _Changes:
 
   @ivar _ask: whether to ask the question next
   @ivar _ask_serial: whether to ask for the serial before that
+  @ivar _source: the name of the candidate that the last answer is from
+  @ivar _is_certain: whether the last answer is known to be from the
+    configuration with the serial C{_serial}
   @ivar _raised: the last exception that the C{on_error} function has raised
   @ivar _asked_at: the times of the latest questions
 
@@ -174,6 +177,8 @@ class _Changes:
     self._watch = serialwatch.SerialWatch()
     self._pid = os.getpid()
     self._serial: Optional[int] = None
+    self._source: Optional[str] = None
+    self._is_certain = True
     self._items: changes.Items = {}
     self._started = False
     self._ask = True
@@ -278,10 +283,11 @@ class _Changes:
     await client.prepare()
     await client.driver.Run(
       lambda now: self._watch.Begin(self._ToWatch(), self._serial or 0,
-                                    client.serial_question(), now), 0)
-    outcome = self._watch.outcome
+                                    self._is_certain, client.serial_question(),
+                                    now), 0)
+    (outcome, reported) = self._watch.TakeOutcome()
     if outcome is serialwatch.Outcome.MOVED:
-      client.freshness.Seen(self._watch.reported)
+      client.freshness.Seen(reported)
       self._ask = True
     elif outcome is serialwatch.Outcome.JOINED:
       self._ask = True
@@ -298,7 +304,8 @@ class _Changes:
 
     """
     everyone = self._client.known.Everyone()
-    everyone.sort(key=lambda i: (i.silent, not self._watch.IsKnown(i)))
+    everyone.sort(key=lambda i: (i.silent, i.name != self._source,
+                                 not self._watch.IsKnown(i)))
     count = candidates.CountToAsk(self._client.coverage, len(everyone),
                                   "candidates")
     return everyone[:count]
@@ -323,23 +330,17 @@ class _Changes:
       items = {}
     change = changes.Compare(reply, self._serial, self._items, items)
     is_new = not (self._started and changes.IsEmpty(change))
-    serial = self._client.freshness.serial = self._SerialOf(reply)
+    source = reply.candidates[0].address
+    is_certain = any(i.reports_serial for i in self._client.known.Everyone()
+                     if i.name == source)
+    serial = self._client.freshness.serial = (
+      reply.serial if is_certain else self._client.freshness.min_serial or 0)
     self._SetError(None)
     # Assign in a single statement: an interrupted call then changes nothing,
     # and the next call does the same again
-    (self._ask, self._started, self._items, self._serial) = (False, True, items,
-                                                             serial)
+    (self._ask, self._started, self._items, self._serial, self._source,
+     self._is_certain) = (False, True, items, serial, source, is_certain)
     return change if is_new else None
-
-  def _SerialOf(self, reply: replies.Reply[Any]) -> int:
-    """Returns the serial of the configuration that an answer is from.
-
-    """
-    source = reply.candidates[0].address
-    if any(i.reports_serial for i in self._client.known.Everyone()
-           if i.name == source):
-      return reply.serial
-    return self._client.freshness.min_serial or 0
 
 
 class AsyncFollowing(AsyncIterator[changes.Change]):

@@ -40,7 +40,12 @@ Rule 2: a WAIT is retransmitted every few seconds, since it may be lost, or
 forgotten by the daemon. Each new WAIT has a salt of its own, which its
 retransmits share, and only the first reply with a salt counts.
 
-Rule 3: no socket and no clock, as in all operations.
+Rule 3: an answer of Ganeti's own daemon does not tell which configuration it is
+from. So it may be older than the serial that another candidate has reported,
+and a candidate that reaches this serial ends the round. The state of that
+candidate does not matter: the daemon there may have been replaced meanwhile.
+
+Rule 4: no socket and no clock, as in all operations.
 
 """
 
@@ -92,8 +97,8 @@ class Outcome(enum.Enum):
   """
   #: A candidate has reported a higher serial
   MOVED = "moved"
-  #: A polled candidate has reached the serial, which only its replies to the
-  #: question for the serial have
+  #: The answer may be older than the serial, and a candidate has reached the
+  #: serial (rule 3)
   JOINED = "joined"
   #: All candidates that answer have lower serials
   BEHIND = "behind"
@@ -142,8 +147,8 @@ class _Watched:
 
   @ivar serial: the serial that the candidate has reported last
   @ivar reported: the serial that it has reported last in this round
-  @ivar joined: whether the candidate, while it was polled in this round, has
-    reported another serial than before
+  @ivar joined: whether the candidate has reported another serial than before in
+    this round
   @ivar alive_until: until when the candidate counts as one that answers
 
   """
@@ -185,13 +190,11 @@ class _Watched:
     return self.alive_until
 
   def Begin(self, new_salt: Callable[[], str], now: float) -> None:
-    """Begins a round.
+    """Begins a round, or goes on with one that was interrupted.
 
     Replies between two rounds were not received, so a request is sent again.
 
     """
-    self.reported = None
-    self.joined = False
     self.alive_until = now + 2 * quorum.PATIENCE
     if self.state is _State.PROBING:
       self._Enter(_State.PROBING, new_salt(), now)
@@ -200,6 +203,13 @@ class _Watched:
         self._Enter(_State.WAITING, new_salt(), now)
       self.alive_until += self.request.started + _KEPT - now
     self.request.next = now
+
+  def End(self) -> None:
+    """Ends a round.
+
+    """
+    self.reported = None
+    self.joined = False
 
   def CheckTimeout(self, new_salt: Callable[[], str], now: float) -> None:
     """Changes the state if no reply came in time.
@@ -240,9 +250,7 @@ class _Watched:
     @param salt: for the next request
 
     """
-    polling = self.state is _State.POLLING
-    self.joined = self.joined or (polling and
-                                  self.serial not in (None, serial))
+    self.joined = self.joined or serial != self.serial
     took = now - self.request.started
     was_lost = now - self._answered_at > _LOST
     may_end = (self.state is _State.WAITING and serial == self.serial and
@@ -250,7 +258,7 @@ class _Watched:
     self.serial = self.reported = serial
     self._answered_at = now
     self.alive_until = now + 2 * quorum.PATIENCE
-    if polling:
+    if self.state is _State.POLLING:
       if was_lost:
         self._Enter(_State.PROBING, salt, now)
       else:
@@ -267,12 +275,11 @@ class SerialWatch(operation.Operation):
 
   Between two rounds no replies are received.
 
-  @ivar outcome: of the last round
-
   """
   def __init__(self) -> None:
     operation.Operation.__init__(self)
-    self.outcome: Optional[Outcome] = None
+    self._outcome: Optional[Outcome] = None
+    self._is_answer_certain = True
     self._watched: dict[frozenset[endpoint.Endpoint], _Watched] = {}
     self._by_salt: dict[str, _Watched] = {}
     self._serial = _NO_SERIAL
@@ -281,11 +288,17 @@ class SerialWatch(operation.Operation):
     self._ends = 0.0
 
   def Begin(self, candidates: Sequence[Candidate], serial: int,
-            poll: tuple[int, Any], now: float) -> SerialWatch:
+            is_answer_certain: bool, poll: tuple[int, Any], now: float
+            ) -> SerialWatch:
     """Begins a round.
+
+    If the last round was interrupted, so that its outcome was not taken, that
+    round goes on.
 
     @param candidates: the candidates to wait at
     @param serial: the serial that is known already
+    @param is_answer_certain: whether the answer is known to be from the
+      configuration with this serial (rule 3)
     @param poll: the question for the serial, type and query
     @return: itself
 
@@ -300,6 +313,7 @@ class SerialWatch(operation.Operation):
     self._watched = watched
     self._by_salt = {i.request.salt: i for i in watched.values()}
     self._serial = serial
+    self._is_answer_certain = is_answer_certain
     self._poll = poll
     self._now = now
     self._ends = now + _ROUND
@@ -375,19 +389,29 @@ class SerialWatch(operation.Operation):
       request.Poll(self._NewSalt(), now)
     return True
 
-  @property
-  def reported(self) -> int:
-    """The highest serial that a candidate has reported in this round.
+  def TakeOutcome(self) -> tuple[Optional[Outcome], int]:
+    """Ends the round.
+
+    @return: the outcome; the highest serial that a candidate has reported in
+      the round
 
     """
+    result = (self._outcome, self._HighestReported())
+    self._outcome = None
+    for one in self._watched.values():
+      one.End()
+    return result
+
+  def _HighestReported(self) -> int:
     return max((i.reported for i in self._watched.values()
                 if i.reported is not None), default=_NO_SERIAL)
 
-  def _Outcome(self, now: float) -> Optional[Outcome]:
+  def _FindOutcome(self, now: float) -> Optional[Outcome]:
     watched = self._watched.values()
-    if self.reported > self._serial:
+    if self._HighestReported() > self._serial:
       return Outcome.MOVED
-    if any(i.joined and i.reported == self._serial for i in watched):
+    if not self._is_answer_certain and any(
+        i.joined and i.reported == self._serial for i in watched):
       return Outcome.JOINED
     alive = [i for i in watched if now < i.alive_until]
     if not alive:
@@ -397,8 +421,8 @@ class SerialWatch(operation.Operation):
     return Outcome.QUIET if now >= self._ends else None
 
   def Done(self, now: float) -> bool:
-    self.outcome = self._Outcome(now)
-    return self.outcome is not None
+    self._outcome = self._FindOutcome(now)
+    return self._outcome is not None
 
   def Finish(self, now: float) -> None:
     """Ends the round: marks candidates that do not answer as silent.
