@@ -229,8 +229,8 @@ class TestContents(_TestCase):
     """
     self.assertIn("/plain/network/lan", self._Get("/plain/networks"))
     page = self._Get("/plain/network/lan")
-    self.assertEqual(_Rows(page, "Interfaces of instances"),
-                     [["inst2.example.com", "198.18.0.7", "aa:00:00:00:00:01"]])
+    self.assertEqual(_Rows(page, "Interfaces of instances"), [
+      ["inst2.example.com", "0", "198.18.0.7", "aa:00:00:00:00:01"]])
     page = self._Get("/plain/group/default")
     self.assertEqual([row[0] for row in _Rows(page, "Nodes")],
                      ["node%d.example.com" % i for i in (1, 2, 3)])
@@ -239,7 +239,7 @@ class TestContents(_TestCase):
     page = self._Get("/plain/node/node1.example.com")
     self.assertEqual([row[0] for row in _Rows(page, "Primary instances")],
                      ["inst1.example.com"])
-    self.assertEqual(_Rows(page, "Targets")[0][:2],
+    self.assertEqual(_Rows(page, "If this node fails")[0][:2],
                      ["node2.example.com", "1"])
     self.assertIn("gnt-instance migrate -f inst1.example.com", page)
     page = self._Get("/plain/node/node3.example.com")

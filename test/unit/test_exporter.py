@@ -29,6 +29,7 @@ from ganeti.confd.exporter import rowstore
 from ganeti.confd.exporter import watcher
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.schema import columns
+from ganeti.confd.views import advice
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
 
@@ -85,7 +86,7 @@ def _Config(**values):
                            reserved_count=13, usable_count=5, used_count=2,
                            external_count=11)],
     columns.GROUP: [_Row(columns.GROUP, name="default", node_cnt=2,
-                         pinst_cnt=3)],
+                         pinst_maxmem=1024, pinst_cnt=3)],
     columns.DISK: [],
     }
   tables.update(values)
@@ -427,7 +428,7 @@ class TestPages(unittest.TestCase):
         ("inst1", "x inst1 y"), ("a b", "x 'a b' y"), ("-f", "x -- -f y"),
         ("a\nb", "x INSTANCE y"), (None, "x INSTANCE y"),
         ("\\1", "x '\\1' y")]:
-      self.assertEqual(causes.FillIn("x INSTANCE y", columns.INSTANCE, name),
+      self.assertEqual(advice.FillIn("x INSTANCE y", columns.INSTANCE, name),
                        expected)
 
   def testDivergence(self):
@@ -562,7 +563,8 @@ class TestPages(unittest.TestCase):
     text = "".join(self._Object(config, columns.NODE).texts)
     (_, _, failure) = text.partition("If this node fails")
     self.assertIn("1 instance can fail over", failure)
-    self.assertIn("1 instance would have nowhere to go:inst2", failure)
+    self.assertIn("1 instance would have nowhere to go.InstanceProbleminst2",
+                  failure)
 
   def testParameters(self):
     """Parameters are shown with their source, the nearest one first.

@@ -12,28 +12,11 @@ differ are grouped by the check.
 
 from __future__ import annotations
 
-import re
-
-from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence
+from typing import Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd.exporter import rowstore
-from ganeti.confd.schema import columns
+from ganeti.confd.views import advice as advicelib
 from ganeti.confd.views import checks
-from ganeti.confd.views import shellwords
-
-
-#: The suffix of a finding's subject that names a part of the object
-_PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
-
-#: Kinds of objects that findings are about, each with its placeholder in
-#: advice. If objects of several kinds have a name, the first kind takes
-#: precedence.
-_PLACEHOLDERS = {
-  columns.INSTANCE: "INSTANCE",
-  columns.NODE: "NODE",
-  columns.GROUP: "GROUP",
-  columns.NETWORK: "NETWORK",
-  }
 
 
 class Subject(NamedTuple):
@@ -59,33 +42,12 @@ class Cause(NamedTuple):
   subjects: list[Subject]
 
 
-def ObjectName(subject: str) -> str:
-  """Returns the name of the object in the subject of a finding.
-
-  """
-  return _PART_RE.sub("", subject)
-
-
-def FillIn(advice: str, kind: Optional[str], name: Any) -> str:
-  """Puts the name of an object into advice.
-
-  @return: the unchanged advice if the name cannot stand in a command line
-
-  """
-  if kind is None or not isinstance(name, str):
-    return advice
-  word = shellwords.Line([], [name])
-  if word is None:
-    return advice
-  return re.sub(r"\b%s\b" % _PLACEHOLDERS[kind], lambda _: str(word), advice)
-
-
 def _Kinds(tables: Mapping[str, rowstore.Table]) -> dict[str, str]:
   """Maps the names of objects to their kinds.
 
   """
   kinds: dict[str, str] = {}
-  for kind in _PLACEHOLDERS:
+  for kind in advicelib.PLACEHOLDERS:
     for (name, ) in tables[kind].Values(["name"]):
       if isinstance(name, str):
         kinds.setdefault(name, kind)
@@ -94,7 +56,7 @@ def _Kinds(tables: Mapping[str, rowstore.Table]) -> dict[str, str]:
 
 def _Subject(finding: checks.Finding, kinds: Mapping[str, str],
              text: Optional[str]) -> Subject:
-  for name in (finding.subject, ObjectName(finding.subject)):
+  for name in (finding.subject, advicelib.ObjectName(finding.subject)):
     if name in kinds:
       return Subject(finding.subject, kinds[name], name, text)
   return Subject(finding.subject, None, None, text)
@@ -137,14 +99,5 @@ def _Cause(members: Sequence[checks.Finding], text: Optional[str],
               for member in members]
   advice = first.advice
   if len(subjects) == 1:
-    advice = FillIn(advice, subjects[0].kind, subjects[0].name)
+    advice = advicelib.FillIn(advice, subjects[0].kind, subjects[0].name)
   return Cause(first.severity, title, advice, subjects)
-
-
-def About(findings: Iterable[checks.Finding], name: Any
-          ) -> list[checks.Finding]:
-  """Returns the findings about an object or a part of it.
-
-  """
-  return [finding for finding in findings
-          if name in (finding.subject, ObjectName(finding.subject))]

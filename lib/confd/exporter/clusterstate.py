@@ -33,6 +33,7 @@ from ganeti.confd.protocol import readerkey
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 from ganeti.confd.views import evacuation
+from ganeti.confd.views import objects
 from ganeti.confd.views import placement
 
 
@@ -51,27 +52,6 @@ FIELDS: dict[str, list[str]] = {
   columns.DISK: [],
   }
 
-#: Further fields, for the pages about one object
-_DETAILS: dict[str, list[str]] = {
-  columns.NODE: ["uuid", "group.uuid", "master_capable", "powered",
-                 "custom_ndparams", "ctime", "mtime", "serial_no"],
-  columns.INSTANCE: ["admin_state_source", "disks_active", "forthcoming",
-                     "network_port", "snodes.group", "custom_beparams",
-                     "custom_hvparams", "custom_osparams", "custom_nicparams",
-                     "nic.names", "nic.uuids", "nic.macs", "nic.modes",
-                     "nic.links", "nic.vlans", "nic.networks.names", "ctime",
-                     "mtime", "serial_no"],
-  columns.GROUP: ["uuid", "ipolicy", "custom_ipolicy", "custom_ndparams",
-                  "custom_diskparams", "networks", "tags", "ctime", "mtime",
-                  "serial_no"],
-  columns.NETWORK: ["uuid", "gateway", "gateway6", "mac_prefix", "group_list",
-                    "inst_cnt", "external_reservations", "tags", "ctime",
-                    "mtime", "serial_no"],
-  columns.DISK: ["instance", "index", "name", "uuid", "dev_type", "size",
-                 "mode", "iv_name", "nodes", "volumes", "port", "minors",
-                 "spindles"],
-  }
-
 #: Fields that are queried but not stored, to save memory: long lists of
 #: addresses, and the fields of disks that only checks need
 _DROPPED: dict[str, list[str]] = {
@@ -86,8 +66,7 @@ _CLUSTER_NAME = "/cluster/cluster_name"
 _MTIME = "/mtime"
 
 #: The parts of the cluster's own settings that pages need
-_CLUSTER_KEYS = ["beparams", "hvparams", "os_hvp", "osparams", "ndparams",
-                 "diskparams", "tags", "master_node", "master_ip"]
+_CLUSTER_KEYS = [*objects.CLUSTER_KEYS, "master_node", "master_ip"]
 
 #: Seconds for which the query is repeated while answers have an older serial
 #: than the one already reported, and seconds between two attempts
@@ -105,7 +84,7 @@ def _Join(kind: str, *tables: Mapping[str, list[str]]) -> list[str]:
                             for name in fields.get(kind, [])))
 
 
-#: All lists of fields except L{_DETAILS}
+#: All lists of fields except those that only the pages about one object need
 _TABLES = (FIELDS, checks.FIELDS, placement.FIELDS, prometheus_sd.FIELDS,
            evacuation.FIELDS)
 
@@ -114,7 +93,7 @@ def _Asked(kind: str) -> list[str]:
   """Lists the fields of a table that are queried.
 
   """
-  return _Join(kind, *_TABLES, _DETAILS)
+  return _Join(kind, *_TABLES, objects.FIELDS, objects.OTHER_FIELDS)
 
 
 def _Kept(kind: str, fields: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import search
 from ganeti.confd.exporter import static
 from ganeti.confd.schema import columns
+from ganeti.confd.views import objects
 
 
 E = markup.E
@@ -34,10 +35,6 @@ State = clusterstate.ClusterState
 #: The path of searches, and the parameter with the words
 SEARCH = "/search"
 _WORDS = "q"
-
-#: Stands for the kind of objects in columns with tags
-TAGS = "tags"
-
 
 #: Name of each page with a table, and the kind of objects in the table; each of
 #: these objects has a page, too
@@ -97,7 +94,7 @@ def Links(cluster: str, kind: str, names: Any) -> markup.Content:
 
   """
   content: list[markup.Content] = []
-  for name in Items(names):
+  for name in objects.Items(names):
     content += [", " if content else None, Link(cluster, kind, name)]
   return content
 
@@ -107,7 +104,7 @@ def TagLinks(tags: Any) -> markup.Content:
 
   """
   content: list[markup.Content] = []
-  for tag in Items(tags):
+  for tag in objects.Items(tags):
     # A tag with spaces cannot be searched for, since spaces separate the words
     is_word = isinstance(tag, str) and len(tag.split()) == 1 and \
       len(search.TagSearch(tag)) <= search.MAX_LENGTH
@@ -120,16 +117,6 @@ def TagLinks(tags: Any) -> markup.Content:
 def SearchPath(text: str) -> str:
   return SEARCH + "?" + urllib.parse.urlencode({_WORDS: text},
                                                errors="surrogatepass")
-
-
-def Items(value: Any) -> list[Any]:
-  """Returns the items of a list; no items if the value is not a list.
-
-  In a broken configuration, any value may be of another type.
-
-  """
-  return [item for item in value if item is not None] \
-    if isinstance(value, list) else []
 
 
 def FormatValue(value: Any) -> Optional[str]:

@@ -14,9 +14,10 @@ Rule: functions here do no I/O. Names may hold anything; C{markup} escapes them.
 from __future__ import annotations
 
 import collections
+import json
 import zlib
 
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd import numerals
@@ -28,6 +29,7 @@ from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.schema import columns
+from ganeti.confd.views import objects
 from ganeti.confd.views import placement
 from ganeti.confd.views import svg
 
@@ -41,65 +43,71 @@ MAX_ROWS = 200
 _ERROR = "wrong"
 
 
-class Column(NamedTuple):
-  """A column of a table.
+#: Most objects that are listed in one cell
+_LISTED = 10
+
+
+def _Names(cluster: str, kind: str, value: Any) -> markup.Content:
+  """Makes links to objects, the first few of many.
 
   """
-  field: str
-  title: str
-  is_number: bool = False
-  format: Callable[[Any], Optional[str]] = layout.FormatValue
-  #: The kind of the objects whose names are in the column, or C{layout.TAGS}
-  kind: Optional[str] = None
+  if not isinstance(value, list):
+    return layout.Link(cluster, kind, value)
+  more = len(value) - _LISTED
+  return [layout.Links(cluster, kind, value[:_LISTED]),
+          " and %d more" % more if more > 0 else None]
 
 
-def Cell(column: Column, cluster: str, value: Any) -> markup.Content:
+def _Tags(value: Any) -> markup.Content:
+  return layout.TagLinks(value if isinstance(value, list) else [value])
+
+
+def _Role(value: Any) -> Optional[str]:
+  return layout.FormatValue(columns.ROLES.get(value, value)
+                            if isinstance(value, str) else value)
+
+
+def _YesNo(value: Any) -> Optional[str]:
+  if isinstance(value, bool):
+    return "yes" if value else "no"
+  return layout.FormatValue(value)
+
+
+def _Flag(value: Any) -> Optional[str]:
+  return _YesNo(value) if value else None
+
+
+def _Parameter(value: Any) -> str:
+  return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def Severity(severity: str) -> markup.Markup:
+  return E("strong", severity.upper(),
+           class_="severe" if severity == "critical" else None)
+
+
+#: The functions that format values, by the form of their column
+_FORMATS: dict[str, Callable[[Any], markup.Content]] = {
+  objects.TEXT: layout.FormatValue,
+  objects.NUMBER: layout.FormatValue,
+  objects.SIZE: humanize.FormatMebibytes,
+  objects.TIME: layout.FormatTime,
+  objects.YES_NO: _YesNo,
+  objects.FLAG: _Flag,
+  objects.ROLE: _Role,
+  objects.TAGS: _Tags,
+  objects.SEVERITY: Severity,
+  objects.PARAMETER: _Parameter,
+  }
+
+
+def Cell(column: objects.Column, cluster: str, value: Any) -> markup.Content:
   """Formats a value for a column.
 
   """
-  if column.kind is None:
-    return column.format(value)
-  if column.kind == layout.TAGS:
-    return layout.TagLinks(value)
-  if isinstance(value, list):
-    return layout.Links(cluster, column.kind, value)
-  return layout.Link(cluster, column.kind, value)
-
-
-def FormatRole(value: Any) -> str:
-  return columns.ROLES.get(value, str(value)) if isinstance(value, str) \
-    else str(value)
-
-
-_TAGS = Column("tags", "Tags", kind=layout.TAGS)
-
-COLUMNS: dict[str, list[Column]] = {
-  columns.NODE: [
-    Column("name", "Node", kind=columns.NODE),
-    Column("role", "Role", format=FormatRole),
-    Column("group", "Group", kind=columns.GROUP), Column("pip", "Primary IP"),
-    Column("pinst_cnt", "Primary instances", True),
-    Column("sinst_cnt", "Secondary instances", True), _TAGS],
-  columns.INSTANCE: [
-    Column("name", "Instance", kind=columns.INSTANCE),
-    Column("pnode", "Primary node", kind=columns.NODE),
-    Column("snodes", "Secondary nodes", kind=columns.NODE),
-    Column("admin_state", "State wanted"),
-    Column("be/maxmem", "Memory", True, humanize.FormatMebibytes),
-    Column("be/vcpus", "vCPUs", True),
-    Column("disk_usage", "Disks", True, humanize.FormatMebibytes),
-    Column("os", "OS"), Column("nic.ips", "IPs"), _TAGS],
-  columns.GROUP: [
-    Column("name", "Group", kind=columns.GROUP),
-    Column("alloc_policy", "Allocation policy"),
-    Column("node_cnt", "Nodes", True),
-    Column("pinst_cnt", "Primary instances", True), _TAGS],
-  columns.NETWORK: [
-    Column("name", "Network", kind=columns.NETWORK),
-    Column("network", "Subnet"), Column("gateway", "Gateway"),
-    Column("network6", "IPv6 subnet"), Column("inst_cnt", "Instances", True),
-    Column("free_count", "Free addresses", True), _TAGS],
-  }
+  if column.form in objects.KINDS:
+    return _Names(cluster, column.form, value)
+  return _FORMATS[column.form](value)
 
 
 def Clusters(clusters: Sequence[layout.State]) -> str:
@@ -124,11 +132,6 @@ def Clusters(clusters: Sequence[layout.State]) -> str:
     layout.TableElement("Clusters", layout.Headers(
       "Cluster", "State", "Nodes", "Instances", "Findings", "Serial", "Problem",
       numbers=["Nodes", "Instances", "Findings", "Serial"]), rows))
-
-
-def Severity(severity: str) -> markup.Markup:
-  return E("strong", severity.upper(),
-           class_="severe" if severity == "critical" else None)
 
 
 #: Most causes, and most subjects of a cause, that the overview shows
@@ -443,7 +446,7 @@ def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
   @raise rowfilter.BadRequest: filter, order or number are wrong
 
   """
-  cells = COLUMNS[kind]
+  cells = objects.COLUMNS[kind]
   selected = rowfilter.Select(config, kind, condition, order,
                               [column.field for column in cells])
   table = _TableName(kind)

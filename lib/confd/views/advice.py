@@ -1,0 +1,61 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The findings about one object, and their advice with the object's name.
+
+"""
+
+from __future__ import annotations
+
+import re
+
+from typing import Any, Iterable, Optional
+
+from ganeti.confd.schema import columns
+from ganeti.confd.views import checks
+from ganeti.confd.views import shellwords
+
+
+#: The suffix of a finding's subject that names a part of the object
+_PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
+
+#: Kinds of objects that findings are about, each with its placeholder in
+#: advice. If objects of several kinds have a name, the first kind takes
+#: precedence.
+PLACEHOLDERS = {
+  columns.INSTANCE: "INSTANCE",
+  columns.NODE: "NODE",
+  columns.GROUP: "GROUP",
+  columns.NETWORK: "NETWORK",
+  }
+
+
+def ObjectName(subject: str) -> str:
+  """Returns the name of the object in the subject of a finding.
+
+  """
+  return _PART_RE.sub("", subject)
+
+
+def FillIn(advice: str, kind: Optional[str], name: Any) -> str:
+  """Puts the name of an object into advice.
+
+  @return: the unchanged advice if the name cannot stand in a command line
+
+  """
+  if kind is None or not isinstance(name, str):
+    return advice
+  word = shellwords.Line([], [name])
+  if word is None:
+    return advice
+  return re.sub(r"\b%s\b" % PLACEHOLDERS[kind], lambda _: str(word), advice)
+
+
+def About(findings: Iterable[checks.Finding], name: Any
+          ) -> list[checks.Finding]:
+  """Returns the findings about an object or a part of it.
+
+  """
+  return [finding for finding in findings
+          if name in (finding.subject, ObjectName(finding.subject))]
