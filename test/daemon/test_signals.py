@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import ctypes
 import os
 import select
 import shutil
@@ -114,6 +115,115 @@ class StopTest(unittest.TestCase):
       daemon.Ask(PING)
       daemon.WriteConfig(_Config(2))
       daemon.WaitForSerial(2)
+
+
+class SleepTest(unittest.TestCase):
+  """A signal that comes just before a process sleeps acts at once.
+
+  Python calls its signal handlers only between two instructions. If the kernel
+  delivers a signal just before a system call that waits, the call is not
+  interrupted, and the handler is called after the wait. Here, a second thread
+  of the process gets the signal, which has the same effect.
+
+  """
+  #: A second thread for each process; no wait of a process ends by itself
+  CODE = """\
+    import os
+    import signal
+    import threading
+    from ganeti.confd.daemon import inotify, worker
+
+    inotify._SAFETY_INTERVAL = worker._IDLE = 86400.0
+
+    def _RunThread():
+      # While a process forks, it blocks signals
+      signal.pthread_sigmask(signal.SIG_SETMASK, [])
+      threading.Event().wait()
+
+    def _StartThread():
+      threading.Thread(target=_RunThread, daemon=True).start()
+
+    os.register_at_fork(after_in_child=_StartThread)
+    _StartThread()
+    """
+
+  #: Code for a worker that does not end when it is idle
+  PERMANENT = """\
+    from ganeti.confd.daemon import loader
+    loader._LONG_LOAD = 0.0
+    """
+
+  @contextlib.contextmanager
+  def _Daemon(self, *codes):
+    with adversity.Patched(self.CODE, *codes) as env:
+      daemon = testutils.Daemon(_Config(), args=["--workers=1"], env=env)
+      self.addCleanup(daemon.Kill)
+      daemon.Start()
+      yield daemon
+      daemon.Kill()
+
+  def _Deliver(self, pid, signum):
+    """Sends a signal to the second thread of a process, when that sleeps.
+
+    """
+    testutils.WaitFor(lambda: processes.Status(pid, "State")[0] == "S",
+                      "process %d sleeps" % pid)
+    (other, ) = [int(name) for name in os.listdir("/proc/%d/task" % pid)
+                 if int(name) != pid]
+    self.assertEqual(ctypes.CDLL(None).tgkill(pid, other, signum), 0)
+
+  def testSupervisor(self):
+    with self._Daemon() as daemon:
+      for (signum, text) in [(signal.SIGUSR1, "Counter reloads good: 1\n"),
+                             (signal.SIGHUP, "Reopened the log")]:
+        with self.subTest(signum=signum):
+          self._Deliver(daemon.proc.pid, signum)
+          testutils.WaitFor(lambda text=text: text in daemon.Log(), text)
+
+  def testSupervisorStops(self):
+    for signum in (signal.SIGTERM, signal.SIGINT):
+      with self.subTest(signum=signum), self._Daemon() as daemon:
+        self._Deliver(daemon.proc.pid, signum)
+        self.assertEqual(testutils.WaitForExit(daemon.proc, "the daemon"), 0)
+
+  def testLoader(self):
+    for (name, workers) in [("alone", None), ("with a worker", 1)]:
+      with self.subTest(name), self._Daemon() as daemon:
+        loader = processes.Find(daemon, workers).loader
+        self._Deliver(loader, signal.SIGTERM)
+        processes.WaitForEnd([loader])
+
+  def testWorker(self):
+    for (name, workers, codes) in [("ends when idle", 1, []),
+                                   ("permanent", None, [self.PERMANENT])]:
+      with self.subTest(name), self._Daemon(*codes) as daemon:
+        (worker, ) = processes.Find(daemon, workers).workers
+        daemon.WaitForEmptyQueue()
+        self._Deliver(worker, signal.SIGTERM)
+        processes.WaitForEnd([worker])
+
+  def testLoaderThatAwaitsWorkers(self):
+    """SIGTERM is not lost while a loader waits for its workers to finish.
+
+    """
+    with self._Daemon(adversity.PATIENT) as daemon:
+      found = processes.Find(daemon, 1)
+      (worker, ) = found.workers
+      # No other generation takes over, as this configuration cannot be loaded
+      daemon.WriteConfig(b"{")
+      testutils.WaitFor(lambda: "Cannot load" in daemon.Log(), "an error")
+      with processes.Paused(worker):
+        # With a new key, the loader replaces its workers
+        daemon.key = b"another key of the cluster"
+        testutils.WriteFile(daemon.key_file, daemon.key)
+        testutils.WaitFor(
+          lambda: int(processes.Status(worker, "ShdPnd"), 16) >>
+          (signal.SIGTERM - 1) & 1, "the worker is told to finish")
+        self._Deliver(found.loader, signal.SIGTERM)
+        testutils.WaitFor(lambda: processes.Status(found.loader,
+                                                   "State")[0] == "S",
+                          "the loader waits again")
+      processes.WaitForEnd([found.loader])
 
 
 class LogTest(unittest.TestCase):

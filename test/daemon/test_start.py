@@ -12,6 +12,7 @@ import socket
 import subprocess
 import unittest
 
+import adversity
 import processes
 import testutils
 from testutils import PING, NOBODY
@@ -169,6 +170,34 @@ class ErrorTest(_StartTest):
     self.assertEqual(self._Pid(), self.daemon.proc.pid)
     self.daemon.Ask(PING)
     self.daemon.Stop()
+
+
+class InterruptTest(_StartTest):
+  """SIGINT before the daemon handles that signal ends it without a word.
+
+  """
+  #: Code that interrupts the program at the beginning of a function
+  CODE = """\
+    import os
+    import signal
+    from ganeti.confd.daemon import %(module)s
+
+    def _Interrupted(*args, real=%(module)s.%(function)s):
+      os.kill(os.getpid(), signal.SIGINT)
+      return real(*args)
+
+    %(module)s.%(function)s = _Interrupted
+    """
+
+  def testInterrupt(self):
+    for (module, function, args) in [
+        ("options", "Read", []), ("checkconf", "Run", ["--check", "/dev/null"]),
+        ("main", "_CheckUser", [])]:
+      code = self.CODE % {"module": module, "function": function}
+      with self.subTest(module=module), adversity.Patched(code) as env:
+        # pylint: disable=W0212
+        self.daemon._env = env
+        self.assertEqual(self._Run(*args), (-signal.SIGINT, "", ""))
 
 
 class DetachTest(_StartTest):

@@ -243,6 +243,8 @@ class Loader:
     self._children = [*self._workers, self._large]
     # Process id of the child that checks the files; None while there is none
     self._check_pid: Optional[int] = None
+    # Whether SIGTERM was received
+    self._terminated = False
     # Attributes that are set when the files have been loaded
     self._snapshot: Any = None
     self._key = b""
@@ -268,7 +270,7 @@ class Loader:
     if not self._AwaitOrder():
       return
     process.SetOomScore(self._setup.oom_score)
-    while self._Serve():
+    while self._Serve() and not self._terminated:
       logging.info("The configuration is served with the new key")
       self._Prepare()
     self._Tell(messages.Stopped())
@@ -394,13 +396,10 @@ class Loader:
     @return: whether the order is to serve
 
     """
-    while True:
+    while not self._terminated:
       readable = process.Wait([self._control_fd, self._signals.fileno()], None)
-      signums = self._signals.Read()
-      if signal.SIGCHLD in signums:
+      if signal.SIGCHLD in self._ReadSignals():
         self._HandleEnds(process.Reap())
-      if signal.SIGTERM in signums:
-        return False
       if self._control_fd in readable:
         order = os.read(self._control_fd, 1)
         if order != messages.RENEW_KEY:
@@ -409,6 +408,19 @@ class Loader:
           # Replace a worker that runs already, as it has the old key
           self._Finish()
           self._Prepare()
+    return False
+
+  def _ReadSignals(self) -> set[int]:
+    """Returns the numbers of the signals that have arrived since the last call.
+
+    SIGTERM is also recorded: it may arrive while children are awaited, when all
+    other signals are ignored.
+
+    """
+    signums = self._signals.Read()
+    if signal.SIGTERM in signums:
+      self._terminated = True
+    return signums
 
   def _RenewKey(self) -> bool:
     """Reads the key again.
@@ -492,8 +504,7 @@ class Loader:
       readable = self._reader.Wait(
         self._Sources(), self._Timeout(now),
         reads=not any(child.pid for child in self._workers))
-      signums = self._signals.Read()
-      if signal.SIGCHLD in signums:
+      if signal.SIGCHLD in self._ReadSignals():
         self._HandleEnds(process.Reap())
       if self._links.help[0] in readable:
         os.read(self._links.help[0], _HELP_SIZE)
@@ -502,7 +513,7 @@ class Loader:
         self._AddWorker()
       if self._links.large[1].fileno() in readable:
         self._large.wanted = True
-      if signal.SIGTERM in signums:
+      if self._terminated:
         order = b""
       elif self._control_fd in readable:
         order = self._HandleOrder(os.read(self._control_fd, 1))
@@ -685,7 +696,7 @@ class Loader:
     """
     deadline = time.monotonic() + seconds
     while True:
-      self._signals.Read()
+      self._ReadSignals()
       # Update all children, as Reap also returns some that are not waited for
       ended = {pid for (pid, _) in process.Reap()}
       for child in self._children:

@@ -26,7 +26,6 @@ asleep, and may end after a quiet time.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -34,6 +33,7 @@ import socket
 import time
 
 from ganeti.confd import server
+from ganeti.confd.daemon import process
 from ganeti.confd.serving import answers
 from ganeti.confd.typed import TYPE_CHECKING
 
@@ -172,16 +172,17 @@ class Worker:
     self._help_fd = help_fd
     self._ends_when_idle = ends_when_idle
     self._terminated = False
-    #: A byte in this pipe ends the wait in epoll
-    self._wakeup_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
   def Run(self) -> None:
+    # The queue ends the wait in epoll even if the signal comes just before that
+    # wait, when Python calls the signal handler only after the wait
+    signals = process.SignalQueue([])
     signal.signal(signal.SIGTERM, self._HandleTermination)
     RestoreTimeout(self._sock)
     sleeper = select.epoll()
     sleeper.register(self._sock, select.EPOLLIN | select.EPOLLEXCLUSIVE)
     sleeper.register(self._alive_fd, select.EPOLLIN)
-    sleeper.register(self._wakeup_pipe[0], select.EPOLLIN)
+    sleeper.register(signals, select.EPOLLIN)
     serve = self._server.ServeOne
     delegates = self._delegates
     count = 0
@@ -216,16 +217,13 @@ class Worker:
     serve(delegates, socket.MSG_DONTWAIT)
 
   def _HandleTermination(self, _signum: int, _frame: object) -> None:
-    """Handles SIGTERM: ends the wait in epoll, or in recvmsg.
+    """Handles SIGTERM, and ends the wait in recvmsg.
 
     The shorter receive time-out affects all workers, which does no harm: all
     workers finish together, and the next ones restore the time-out.
 
     """
     self._terminated = True
-    # If the pipe is full, it holds a byte already
-    with contextlib.suppress(BlockingIOError):
-      os.write(self._wakeup_pipe[1], b"t")
     server.SetReceiveTimeout(self._sock, _SHORTEST_TIMEOUT)
 
   def _AskForHelp(self) -> None:
