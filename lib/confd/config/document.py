@@ -221,9 +221,9 @@ class Document:
         self.stored[name] = redaction.Item(self.stored[name])
     self._sharing = {
       name: {key: [secret in self._shared for secret in secrets]
-             for (key, secrets) in places.items()
+             for (key, secrets) in by_key.items()
              if not self._shared.isdisjoint(secrets)}
-      for (name, places) in self._secrets.items()} if self._shared else {}
+      for (name, by_key) in self._secrets.items()} if self._shared else {}
     del self._seen, self._shared, self._secrets
 
   def _Begin(self) -> None:

@@ -32,7 +32,7 @@ class _Found(NamedTuple):
   """The volumes and minors that more than one disk of a snapshot has.
 
   """
-  volumes: frozenset[volumes.Place]
+  volumes: frozenset[volumes.Location]
   minors: frozenset[_Minor]
 
 
@@ -71,8 +71,8 @@ def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
   suspects = [disk for disk in disks
               if names and not names.isdisjoint(volumes.Volumes(disk.stored))]
   return _Found(
-    _Repeated(place for disk in suspects
-              for place in set(volumes.Places(disk))),
+    _Repeated(location for disk in suspects
+              for location in set(volumes.Locations(disk))),
     _Repeated(minor for disk in disks for minor in set(_Minors(disk))))
 
 
@@ -85,7 +85,7 @@ def Volumes(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk
   if not shared:
     return []
   return sorted({name for (_, name) in shared.intersection(
-    volumes.Places(disk))})
+    volumes.Locations(disk))})
 
 
 def Minors(snapshot: snapshotlib.Snapshot, disk: snapshotlib.Disk

@@ -37,7 +37,7 @@ _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
 
 #: A volume's location: a node's UUID, or the disk type if all nodes share the
 #: storage; and the volume's name
-Place = tuple[str, str]
+Location = tuple[str, str]
 
 
 def _Kind(stored: lenient.Stored) -> str:
@@ -86,21 +86,21 @@ def Volumes(stored: lenient.Stored) -> list[str]:
   return [name for name in names if name]
 
 
-def Places(disk: snapshotlib.Disk) -> Iterator[Place]:
-  """Yields the volumes of a disk, each with its nodes or its shared storage.
+def Locations(disk: snapshotlib.Disk) -> Iterator[Location]:
+  """Yields each volume of a disk with each of its nodes or its shared storage.
 
   """
   stored = disk.stored
   kind = _Kind(stored)
   if kind in redaction.DRBD_TYPES:
-    where = lenient.List(stored.get("logical_id"))[redaction.DRBD_NODES]
+    storages = lenient.List(stored.get("logical_id"))[redaction.DRBD_NODES]
   elif kind in _LOCAL:
-    where = lenient.List(stored.get("nodes"))
-    if (not where and disk.instance is not None and
+    storages = lenient.List(stored.get("nodes"))
+    if (not storages and disk.instance is not None and
         disk.instance.primary is not None):
-      where = [disk.instance.primary.uuid]
+      storages = [disk.instance.primary.uuid]
   else:
-    where = [kind]
+    storages = [kind]
   for name in Volumes(stored):
-    for place in where:
-      yield (str(place), name)
+    for storage in storages:
+      yield (str(storage), name)

@@ -188,7 +188,7 @@ class _Child:
 
 
 def _Describe(err: Exception) -> str:
-  """Returns one line with an exception and the place that raised it.
+  """Returns one line: an exception, and the code that raised it.
 
   """
   frame = traceback.extract_tb(err.__traceback__)[-1]

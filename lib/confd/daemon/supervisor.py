@@ -13,7 +13,7 @@ that arrive in between wait in the socket's queue. So no request is lost, and
 the serial number in replies never decreases.
 
 Rule: L{policy} decides. This module reports events to the policy, and carries
-out the actions that the policy returns. The event loop blocks in one place,
+out the actions that the policy returns. The event loop blocks only in
 L{Supervisor._Wait}.
 
 """

@@ -41,7 +41,7 @@ MAX_MEMORY = 3 << 29
 
 #: Upper bound of the memory for each of these characters of JSON (bytes): a
 #: brace or bracket stands for an empty dictionary or list, and a comma for a
-#: value and its place in one (Python 3.9 to 3.13)
+#: value and the entry that refers to it (Python 3.9 to 3.13)
 _WEIGHTS = {
   b",": 72,
   b"[": 104,
