@@ -70,6 +70,8 @@ class Browser:
     self._proc = None
     self._number = 0
     self._loads = 0
+    self._is_dark = False
+    self._medium = "screen"
     self._loop = asyncio.new_event_loop()
     self._session = self._socket = None
 
@@ -246,9 +248,23 @@ class Browser:
               deviceScaleFactor=1, mobile=width < 600)
 
   def SetDark(self, is_dark):
-    self.Call("Emulation.setEmulatedMedia", features=[
+    self._is_dark = is_dark
+    self._Emulate()
+
+  def SetMedium(self, medium):
+    """Sets what pages are shown on.
+
+    @param medium: "screen" or "print"
+
+    """
+    self._medium = medium
+    self._Emulate()
+
+  def _Emulate(self):
+    # Each call of the method resets what it does not name
+    self.Call("Emulation.setEmulatedMedia", media=self._medium, features=[
       {"name": "prefers-color-scheme",
-       "value": "dark" if is_dark else "light"}])
+       "value": "dark" if self._is_dark else "light"}])
 
   def Type(self, text):
     """Types where the focus is.

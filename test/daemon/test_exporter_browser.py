@@ -18,6 +18,8 @@ import testutils
 import browser
 import webserver
 
+from ganeti.confd.views import svg
+
 
 #: Names that would run a script if they became markup
 _HOSTILE = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>",
@@ -25,9 +27,18 @@ _HOSTILE = ["<img src=x onerror=alert(1)>", "\"><script>alert(2)</script>",
             "javascript:alert(5)", "a" * 300]
 
 _PAGES = ["/", "/search", "/fsn/", "/fsn/nodes", "/fsn/instances",
-          "/fsn/groups", "/fsn/networks", "/fsn/map",
+          "/fsn/groups", "/fsn/networks", "/fsn/findings", "/fsn/map",
           "/fsn/node/node2.example.com", "/fsn/instance/web1",
-          "/fsn/group/default"]
+          "/fsn/group/default", "/fsn/network/net"]
+
+
+#: Finds elements that reach beyond the right edge of the window, except what a
+#: box scrolls or hides
+_WIDER = """
+  [...document.querySelectorAll('body *')].filter((item) => {
+    if (item.closest('.wide') || item.closest('thead')) return false;
+    return item.getBoundingClientRect().right > innerWidth + 1;
+  }).map((item) => item.outerHTML.slice(0, 100))"""
 
 
 def _Config(serial, names=("web1", "web2", "web10")):
@@ -43,7 +54,12 @@ def _Config(serial, names=("web1", "web2", "web10")):
      testutils.MakeNode(2, drained=True)],
     [testutils.MakeInstance(i + 1, 1 + i % 2, name=name, tags=["tag", name],
                             beparams={"maxmem": 9000 - i})
-     for (i, name) in enumerate(names)], serial_no=serial)
+     for (i, name) in enumerate(names)], serial_no=serial,
+    networks={testutils.Uuid("9", 1): {
+      "name": "net", "uuid": testutils.Uuid("9", 1), "serial_no": 1,
+      "network": "192.0.2.0/28", "gateway": None, "network6": None,
+      "gateway6": None, "mac_prefix": None, "tags": [],
+      "reservations": 16 * "0", "ext_reservations": 16 * "0"}})
 
 
 def _HostileConfig():
@@ -121,6 +137,8 @@ class TestPages(unittest.TestCase):
           # Only tables and drawings may be wider than the window
           self.assertLessEqual(
             self._Run("document.documentElement.scrollWidth"), width)
+          # Chromium cuts what a window cannot scroll to
+          self.assertEqual(self._Run(_WIDER), [])
     self._Open("/")
     self.assertEqual(self._Texts("tbody th a"), ["fsn", "hostile"])
     self._Open("/fsn/")
@@ -137,6 +155,36 @@ class TestPages(unittest.TestCase):
     tips = self._Run("[...document.querySelectorAll('svg rect title')]"
                      ".map((item) => item.textContent)")
     self.assertIn("web1, up, 8.8 GiB", tips)
+
+  def testPrinted(self):
+    """On paper there is neither navigation nor a form, but all of a finding.
+
+    """
+    link = "document.querySelector('main details li a')"
+    self.browser.SetDark(True)
+    self._Open("/fsn/")
+    self.assertTrue(self._Run("document.querySelector('nav')"
+                              ".checkVisibility()"))
+    self.assertFalse(self._Run("%s.checkVisibility()" % link))
+    ink = "getComputedStyle(document.body).color"
+    on_screen = self._Run(ink)
+    self.browser.SetMedium("print")
+    try:
+      for path in _PAGES:
+        with self.subTest(path):
+          self._Open(path)
+          self.assertEqual(self._Run(
+            "[...document.querySelectorAll('nav, form, input')]"
+            ".filter((i) => i.checkVisibility()).length"), 0)
+          self.assertTrue(self._Run("document.querySelector('h1')"
+                                    ".checkVisibility()"))
+      self._Open("/fsn/")
+      self.assertTrue(self._Run("%s.checkVisibility()" % link))
+      # Dark text, also for readers with a dark screen
+      self.assertNotEqual(self._Run(ink), on_screen)
+    finally:
+      self.browser.SetMedium("screen")
+      self.browser.SetDark(False)
 
   def testReadOut(self):
     """To a screen reader, the cards of a narrow window are tables, too.
@@ -462,6 +510,7 @@ class TestFiles(unittest.TestCase):
 
   def testStyle(self):
     self.assertEqual(self._FindFaults(self._Read("style.css")), [])
+    self.assertEqual(self._FindFaults(svg.STYLE), [])
     self.assertEqual(self._FindFaults(
       "@media (max-with: 3px) { p { colour: red; color: read; margin: 0 }}\n"
       "p::befor, b { top: 0 }"),

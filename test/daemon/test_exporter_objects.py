@@ -10,6 +10,7 @@ import json
 import unittest
 import urllib.parse
 
+import clientcommand
 import testutils
 import webserver
 
@@ -83,6 +84,27 @@ class _TestCase(webserver.TwoClusters):
     answer = self.exporter.Ask(path)
     self.assertEqual(answer.status, 200, path)
     return answer.text
+
+
+class TestFindings(_TestCase):
+  def testSame(self):
+    """All findings are those of "confd-client check".
+
+    """
+    for (cluster, daemon) in self.daemons.items():
+      with self.subTest(cluster):
+        found = json.loads(self._Get("/%s/findings.json" % cluster))
+        self.assertEqual(found["serial"], 17)
+        checked = json.loads(clientcommand.Run("check", "--json",
+                                               daemon=daemon).stdout)
+        self.assertEqual(found["answer"], checked["answer"]["findings"])
+        names = {i["check"] for i in found["answer"]}
+        for name in names:
+          part = json.loads(self._Get("/%s/findings.json?check=%s" %
+                                      (cluster, name)))["answer"]
+          self.assertEqual(part, [i for i in found["answer"]
+                                  if i["check"] == name])
+    self.assertTrue(names)
 
 
 class TestAddresses(_TestCase):

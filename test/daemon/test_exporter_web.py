@@ -146,6 +146,13 @@ class TestWebRoutes(_TestCase):
         ("/plain/networks.json", "application/json; charset=utf-8", "[]"),
         ("/plain/node/node2.example.com", "text/html; charset=utf-8",
          "Secondary IP"),
+        ("/plain/findings", "text/html; charset=utf-8", "0 of 0"),
+        ("/plain/findings?check=few-candidates", "text/html; charset=utf-8",
+         "All findings"),
+        ("/plain/findings?check=%3Cb%3E", "text/html; charset=utf-8",
+         "no check &quot;&lt;b&gt;&quot;"),
+        ("/plain/findings.json", "application/json; charset=utf-8",
+         "\"answer\": []"),
         ("/plain/map", "text/html; charset=utf-8", "<svg"),
         ("/plain/instances?page=10", "text/html; charset=utf-8",
          "Page 10 of 10"),
@@ -210,6 +217,7 @@ class TestWebRoutes(_TestCase):
                  "/plain/nodes.json?filter=%ED%A0%80%00",
                  _Path("/sd/nodes", port="http"),
                  _Path("/sd/nodes", filter="nothing"),
+                 _Path("/plain/findings.json", check="nothing"),
                  _Path("/plain/map.svg", group="nothing")]:
       answer = self.exporter.Ask(path)
       self.assertEqual(answer.status, 400, path)

@@ -24,6 +24,7 @@ from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import lookup
+from ganeti.confd.exporter import paging
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.exporter import watcher
@@ -34,13 +35,14 @@ from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
 
 try:
+  from ganeti.confd.exporter import findingspage
   from ganeti.confd.exporter import http1
   from ganeti.confd.exporter import metrics
   from ganeti.confd.exporter import objectpages
   from ganeti.confd.exporter import pages
   from ganeti.confd.exporter import web
 except ImportError:
-  http1 = metrics = objectpages = pages = web = None
+  findingspage = http1 = metrics = objectpages = pages = web = None
 
 
 _SETTINGS = inputs.Settings(100)
@@ -377,7 +379,7 @@ class TestPages(unittest.TestCase):
        ("few", [("cluster", None, None, None)], "see INSTANCE")])
     page = _Parser(pages.Overview(self._State(config._replace(
       findings=findings, causes=found))))
-    self.assertIn("node1 is drained: 2 findings", "".join(page.texts))
+    self.assertIn("node1 is drained (2 findings)", "".join(page.texts))
     self.assertEqual(page.tags.count("details"), 4)
     self.assertLessEqual({"/fsn/instance/inst10", "/fsn/node/node2"},
                          set(page.links))
@@ -392,8 +394,98 @@ class TestPages(unittest.TestCase):
     config = _Config()
     text = pages.Overview(self._State(config._replace(
       findings=findings, causes=causes.Group(findings, config.tables))))
-    self.assertIn("and 40 other causes", text)
+    self.assertIn("40 causes more", text)
     self.assertLess(len(text), 200000)
+
+  def _Findings(self, findings):
+    config = _Config()
+    return config._replace(findings=findings, causes=causes.Group(
+      findings, config.tables))
+
+  def testLongFinding(self):
+    """Pages cut a text with thousands of names; the answer in JSON does not.
+
+    """
+    text = "is used by " + "; ".join("inst%d" % i for i in range(10000))
+    (subject, advice) = (10000 * "s", 10000 * "a")
+    config = self._Findings([
+      checks.Finding("duplicate-port", "critical", "port 11000", text, "x"),
+      checks.Finding("memory-bounds", "warning", subject, text, advice),
+      checks.Finding("forthcoming", "warning", "inst2", text, advice)])
+    overview = pages.Overview(self._State(config))
+    self.assertIn("/fsn/findings?check=duplicate-port",
+                  _Parser(overview).links)
+    for page in [overview, findingspage.Rows(config, "fsn", "", ""),
+                 objectpages.Content(config, "fsn", columns.INSTANCE, 0)]:
+      self.assertLess(len(page), 20000)
+      self.assertIn("inst1; inst2", page)
+    self.assertEqual([i["text"] for i in findingspage.Json(config, "")],
+                     3 * [text])
+
+  def testFindings(self):
+    """The page of findings has all of them, or those of a check.
+
+    """
+    config = self._Findings([
+      checks.Finding("memory-bounds", "warning", "inst%d" % i, "text %d" % i,
+                     "change INSTANCE")
+      for i in range(2 * paging.MAX_ROWS + 1)] + [
+        checks.Finding("few-candidates", "critical", "cluster", "few", "more")])
+    seen = []
+    for (number, count) in [("", 200), ("2", 200), ("3", 1)]:
+      page = findingspage.Rows(config, "fsn", "memory-bounds", number)
+      texts = [i for i in _Parser(page).texts if i.startswith("text ")]
+      self.assertEqual(len(texts), count)
+      self.assertIn("401 of 402", page)
+      self.assertLess(len(page), 200000)
+      seen += texts
+    self.assertEqual(len(set(seen)), 401)
+    page = _Parser(findingspage.Rows(config, "fsn", "", "3"))
+    self.assertIn("few", page.texts)
+    self.assertIn("/fsn/findings?page=2", page.links)
+    page = _Parser(findingspage.Rows(config, "fsn", "memory-bounds", ""))
+    self.assertIn("/fsn/instance/inst2", page.links)
+    self.assertIn("change inst2", page.texts)
+    self.assertEqual([i["subject"] for i
+                      in findingspage.Json(config, "few-candidates")],
+                     ["cluster"])
+    with self.assertRaises(rowfilter.BadRequest) as caught:
+      findingspage.Rows(config, "fsn", "", "4")
+    self.assertIn("the pages are 1 to 3", str(caught.exception))
+    for check in ("", "few-candidates"):
+      findingspage.RequireCheck(check)
+    with self.assertRaises(rowfilter.BadRequest) as caught:
+      findingspage.RequireCheck("few")
+    self.assertIn("no check \"few\"", str(caught.exception))
+
+  def testProblems(self):
+    """Each page says which candidates cannot be trusted.
+
+    """
+    base = self._State(self._Findings([]))
+    confd = _Candidates()
+    for (changes, word, text) in [
+        ({}, "OK", None),
+        ({"diverges": True}, "CRITICAL", "the same serial number: 192.0.2.1."),
+        ({"diverges": True, "name": "node1"}, "CRITICAL",
+         "the same serial number: node1."),
+        ({"stale": True}, "WARNING", "serve an older one: 192.0.2.1.")]:
+      state = base._replace(candidates=confd._replace(
+        status=confd.status._replace(
+          candidates=[_STATUSES[0]._replace(**changes)])))
+      # The state is in the head of each page, and on the overview once more
+      for (page, count) in [
+          (pages.Overview(state), 2), (self._Map(state), 1),
+          (self._Table(state, columns.NODE, "", ""), 1),
+          (findingspage.Findings(state, "", None), 1),
+          (objectpages.Object(state, columns.NODE, "x", None), 1)]:
+        self.assertEqual(_Parser(page).texts.count(word), count, word)
+        self.assertEqual("class=\"problem" in page, text is not None)
+        self.assertIn(text or "", page)
+    many = confd.status._replace(candidates=[
+      _STATUSES[0]._replace(name="node%d" % i, stale=True) for i in range(9)])
+    self.assertIn("node4 and 4 more", pages.Overview(
+      base._replace(candidates=confd._replace(status=many))))
 
   def testTooLarge(self):
     """An answer beyond a limit says which one, and is logged once.
@@ -497,14 +589,14 @@ class TestPages(unittest.TestCase):
   def testManyRows(self):
     config = _Config(**{columns.INSTANCE: [
       _Instance("inst%d.example.com" % i)
-      for i in range(2 * pages.MAX_ROWS + 5)]})
+      for i in range(2 * paging.MAX_ROWS + 5)]})
 
     def _Get(number, condition=""):
       return pages.Rows(config, columns.INSTANCE, "fsn", condition, "-pnode",
                         number)
     names = []
     for (number, count, turn) in [
-        ("", pages.MAX_ROWS, ["2", "3"]), ("2", pages.MAX_ROWS, ["1", "3"]),
+        ("", paging.MAX_ROWS, ["2", "3"]), ("2", paging.MAX_ROWS, ["1", "3"]),
         ("3", 5, ["1", "2"])]:
       page = _Parser(_Get(number))
       names += [text for text in page.texts if text.startswith("inst")]
@@ -514,7 +606,7 @@ class TestPages(unittest.TestCase):
                 if "page=" in link and "sort=-pnode" in link}), turn)
       self.assertLess(len(_Get(number)), 200000)
     # Every row is on one page
-    self.assertEqual(len(set(names)), 2 * pages.MAX_ROWS + 5)
+    self.assertEqual(len(set(names)), 2 * paging.MAX_ROWS + 5)
     self.assertEqual(_Parser(_Get("", 'name == "inst7"')).tags.count("tr"), 2)
     for number in ("0", "4", "-1", "x", "1e3", "\ud800", "9" * 5000):
       with self.assertRaises(rowfilter.BadRequest) as caught:
@@ -702,7 +794,7 @@ class TestPages(unittest.TestCase):
       (usual, hostile) = (_Parser(page(plain)), _Parser(page(state)))
       # Names that no path can have are no links, and no name has no title
       (expected, found) = ([tag for tag in page.tags
-                            if tag not in ("a", "dt", "dd")]
+                            if tag not in ("a", "div", "dt", "dd")]
                            for page in (usual, hostile))
       self.assertEqual(found, expected)
       self.assertLessEqual(hostile.attributes, usual.attributes)

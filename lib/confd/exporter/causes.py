@@ -36,6 +36,8 @@ class Cause(NamedTuple):
   """A cause of findings.
 
   """
+  #: The name of the check that found them
+  check: str
   severity: str
   title: str
   advice: str
@@ -100,4 +102,4 @@ def _Cause(members: Sequence[checks.Finding], text: Optional[str],
   advice = first.advice
   if len(subjects) == 1:
     advice = advicelib.FillIn(advice, subjects[0].kind, subjects[0].name)
-  return Cause(first.severity, title, advice, subjects)
+  return Cause(first.check, first.severity, title, advice, subjects)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import urllib.parse
 
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import Any, Iterable, NamedTuple, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstatus
@@ -137,12 +137,20 @@ def FormatTime(seconds: Any) -> Optional[str]:
     return str(seconds)
 
 
+def Shorten(text: str, length: int) -> str:
+  """Cuts a long text; an ellipsis stands for the rest.
+
+  """
+  return text if len(text) <= length else text[:length - 1] + "\u2026"
+
+
 def Definitions(*items: tuple[str, markup.Content]) -> markup.Markup:
   """Makes a list of properties; properties without a value are left out.
 
   """
-  return E("dl", [(E("dt", title), E("dd", value)) for (title, value) in items
-                  if value not in (None, "", [])])
+  return E("dl", [E("div", E("dt", title), E("dd", value))
+                  for (title, value) in items if value not in (None, "", [])],
+           class_="facts")
 
 
 def _SearchForm(text: str) -> markup.Markup:
@@ -170,17 +178,20 @@ def Page(title: str, state: Optional[State], page: str, summary: str,
   @param words: the text in the field for searches
 
   """
-  links = [E("a", "Clusters", href="/",
-             aria_current="page" if state is None and not page else None)]
   events = "/events"
+  where: list[markup.Content] = [
+    E("a", "Clusters", href="/",
+      aria_current="page" if state is None and not page else None)]
+  links: list[markup.Content] = []
   if state is not None:
     cluster = state.cluster
     events = ClusterPath(cluster, "events")
-    links += [E("a", text, href=ClusterPath(cluster, name),
-                aria_current="page" if name == page else None)
-              for (text, name) in [
-                  ("Overview", ""), *((i.capitalize(), i) for i in TABLES),
-                  ("Map", "map")]]
+    where += [E("a", cluster, href=ClusterPath(cluster)), Badge(state, "state")]
+    links = [E("a", text, href=ClusterPath(cluster, name),
+               aria_current="page" if name == page else None)
+             for (text, name) in [
+                 ("Overview", ""), ("Findings", "findings"),
+                 *((i.capitalize(), i) for i in TABLES), ("Map", "map")]]
   return "<!DOCTYPE html>\n" + E(
     "html",
     E("head", E("meta", charset="utf-8"),
@@ -188,23 +199,26 @@ def Page(title: str, state: Optional[State], page: str, summary: str,
       E("title", title), E("link", rel="icon", href=static.ICON),
       E("link", rel="stylesheet", href=static.STYLE),
       E("script", src=static.SCRIPT, defer=True)),
-    E("body", E("header", E("nav", links, aria_label="Pages"),
-                _SearchForm(words)),
+    E("body", E("header", E("p", where, class_="where"), _SearchForm(words),
+                E("nav", links, aria_label="Pages") if links else None),
       E("main", E("h1", title), E("p", id="news", role="status"), form,
         E("div", live, id="live", data_events=events, data_summary=summary))),
     lang="en")
 
 
 def _FormatAge(seconds: float) -> str:
-  for (unit, size) in [("days", 86400), ("hours", 3600), ("minutes", 60)]:
+  for (unit, size) in [("day", 86400), ("hour", 3600), ("minute", 60)]:
     if seconds >= 2 * size:
-      return "%d %s" % (seconds // size, unit)
-  return "%d seconds" % seconds
+      return humanize.Count(int(seconds // size), unit)
+  return humanize.Count(int(seconds), "second")
 
 
 #: A reader's key that ends within so many days is a warning, as in
 #: "confd-client status"
 _KEY_DAYS = 30
+
+#: Most candidates that a problem names
+_NAMED = 5
 
 
 def KeyProblem(state: State) -> Optional[str]:
@@ -221,17 +235,56 @@ def KeyProblem(state: State) -> Optional[str]:
           " on the cluster makes a new key." % (text[:1].upper() + text[1:]))
 
 
-def Problem(state: State) -> markup.Content:
-  """Says that the page may be out of date, and why.
+class Problem(NamedTuple):
+  """A reason to distrust what pages show.
 
   """
-  if state.problem is None:
-    key = KeyProblem(state)
-    return E("p", key, class_="problem") if key else None
-  text = "Nothing is known now: %s." % state.problem.rstrip(".")
-  if state.age is not None:
-    text += " What follows is what was known %s ago." % _FormatAge(state.age)
-  return E("p", text, class_="problem")
+  #: A class of the style sheet: "critical" or "warning"
+  severity: str
+  text: str
+
+
+def _Which(candidates: Iterable[clusterstatus.CandidateStatus]) -> str:
+  """Names some candidates; a few of them if there are many.
+
+  """
+  names = [i.name or i.address for i in candidates]
+  more = len(names) - _NAMED
+  return ", ".join(names[:_NAMED]) + (
+    " and %d more" % more if more > 0 else "")
+
+
+def Problems(state: State) -> list[Problem]:
+  """Lists the reasons to distrust what pages show; each page shows them.
+
+  """
+  found = []
+  if state.problem is not None:
+    text = "Nothing is known now: %s." % state.problem.rstrip(".")
+    if state.age is not None:
+      text += " What follows is what was known %s ago." % _FormatAge(state.age)
+    found.append(Problem("critical", text))
+  diverging = [i for i in Candidates(state) if i.diverges]
+  if diverging:
+    found.append(Problem("critical", (
+      "Master candidates have different configurations with the same serial"
+      " number: %s. Perhaps there are two masters. \"confd-client status\" says"
+      " which master each candidate names.") % _Which(diverging)))
+  stale = [i for i in Candidates(state) if i.stale]
+  if stale:
+    found.append(Problem("warning", (
+      "Master candidates could not load the newest configuration, and serve an"
+      " older one: %s. The log of ganeti-confd there says why.") %
+                         _Which(stale)))
+  key = KeyProblem(state)
+  if key and state.problem is None:
+    found.append(Problem("warning", key))
+  return found
+
+
+def ShowProblems(state: State) -> markup.Content:
+  return [E("p", i.text, class_="problem " + i.severity)
+          for i in Problems(state)]
 
 
 def Candidates(state: State) -> list[clusterstatus.CandidateStatus]:
@@ -260,18 +313,24 @@ def Judge(state: State) -> tuple[str, str]:
   """
   if state.problem is not None:
     return ("critical", "NO ANSWER")
-  config = state.config
-  severities = {i.severity for i in config.findings} if config else set()
-  if "critical" in severities or any(i.diverges for i in Candidates(state)):
+  severities = {i.severity for i in Problems(state)}
+  if state.config is not None:
+    severities.update(i.severity for i in state.config.findings)
+  if "critical" in severities:
     return ("critical", "CRITICAL")
-  if severities or CandidateProblems(state) or KeyProblem(state):
+  if severities or CandidateProblems(state):
     return ("warning", "WARNING")
   return ("ok", "OK")
 
 
-def Badge(state: State) -> markup.Markup:
+def Badge(state: State, name: Optional[str] = None) -> markup.Markup:
+  """Makes the element that shows the state of a cluster.
+
+  @param name: the element's id
+
+  """
   (looks, text) = Judge(state)
-  return E("span", text, class_="state " + looks)
+  return E("span", text, class_="state " + looks, id=name)
 
 
 def Summary(state: State, with_serial: bool = True) -> str:

@@ -16,6 +16,7 @@ from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import pages
+from ganeti.confd.exporter import paging
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
@@ -40,7 +41,7 @@ def Object(state: layout.State, kind: str, name: str,
 
   """
   return layout.Page(Title(kind, name), state, kind, layout.Summary(state),
-                     [layout.Problem(state), content])
+                     [layout.ShowProblems(state), content])
 
 
 def _Properties(cluster: str, found: objects.Description) -> markup.Markup:
@@ -63,7 +64,7 @@ def _Table(title: str, headers: Sequence[layout.Header],
            count: Optional[int] = None) -> markup.Content:
   """Makes a table with a heading, and a sentence before the table.
 
-  @param rows: the first rows, L{pages.MAX_ROWS} at most
+  @param rows: the first rows, L{paging.MAX_ROWS} at most
   @param count: the number of all rows, to be shown; None not to show it
 
   """
@@ -90,8 +91,8 @@ def _Section(cluster: str, section: objects.Section) -> markup.Content:
                     for column in section.columns],
     [[pages.Cell(column, cluster, value)
       for (column, value) in zip(section.columns, row)]
-     for row in section.rows[:pages.MAX_ROWS]], section.text,
-    count if section.is_counted or count > pages.MAX_ROWS else None)
+     for row in section.rows[:paging.MAX_ROWS]], section.text,
+    count if section.is_counted or count > paging.MAX_ROWS else None)
 
 
 def _Evacuation(config: clusterstate.ClusterConfig, cluster: str, name: Any
@@ -113,8 +114,8 @@ def _Evacuation(config: clusterstate.ClusterConfig, cluster: str, name: Any
       layout.Link(cluster, columns.NODE, step.target),
       E("code", command) if command else None, step.problem]
      for (step, command) in ((i, evacuation.Command(i))
-                             for i in steps[:pages.MAX_ROWS])], text,
-    len(steps) if len(steps) > pages.MAX_ROWS else None)
+                             for i in steps[:paging.MAX_ROWS])], text,
+    len(steps) if len(steps) > paging.MAX_ROWS else None)
 
 
 def _SameName(config: clusterstate.ClusterConfig, cluster: str, kind: str,
@@ -144,6 +145,8 @@ def Content(config: clusterstate.ClusterConfig, cluster: str, kind: str,
     lambda kind, fields: config.tables[kind].Rows(fields), config.cluster,
     config.findings), kind, row)
   return markup.Join(
-    _SameName(config, cluster, kind, row), _Properties(cluster, found),
-    [_Section(cluster, section) for section in found.sections],
-    _Evacuation(config, cluster, row["name"]) if kind == columns.NODE else None)
+    _SameName(config, cluster, kind, row),
+    E("div", _Properties(cluster, found),
+      [_Section(cluster, section) for section in found.sections],
+      _Evacuation(config, cluster, row["name"]) if kind == columns.NODE
+      else None, class_="object"))

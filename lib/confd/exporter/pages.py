@@ -13,20 +13,18 @@ Rule: functions here do no I/O. Names may hold anything; C{markup} escapes them.
 
 from __future__ import annotations
 
-import collections
 import json
-import zlib
 
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 from ganeti.confd import humanize
-from ganeti.confd import numerals
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.export import sanitize
-from ganeti.confd.exporter import causes
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import findingspage
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
+from ganeti.confd.exporter import paging
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.schema import columns
 from ganeti.confd.views import objects
@@ -36,15 +34,13 @@ from ganeti.confd.views import svg
 
 E = markup.E
 
-#: Most rows of a table on a page, which take less than 200 kB
-MAX_ROWS = 200
-
 #: The id of the text that says why there are no rows
 _ERROR = "wrong"
 
 
-#: Most objects that are listed in one cell
+#: Most objects, and most characters of a text, in one cell
 _LISTED = 10
+_LONGEST = 1000
 
 
 def _Names(cluster: str, kind: str, value: Any) -> markup.Content:
@@ -81,14 +77,14 @@ def _Parameter(value: Any) -> str:
   return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def Severity(severity: str) -> markup.Markup:
-  return E("strong", severity.upper(),
-           class_="severe" if severity == "critical" else None)
+def _Text(value: Any) -> Optional[str]:
+  text = layout.FormatValue(value)
+  return None if text is None else layout.Shorten(text, _LONGEST)
 
 
 #: The functions that format values, by the form of their column
 _FORMATS: dict[str, Callable[[Any], markup.Content]] = {
-  objects.TEXT: layout.FormatValue,
+  objects.TEXT: _Text,
   objects.NUMBER: layout.FormatValue,
   objects.SIZE: humanize.FormatMebibytes,
   objects.TIME: layout.FormatTime,
@@ -96,7 +92,7 @@ _FORMATS: dict[str, Callable[[Any], markup.Content]] = {
   objects.FLAG: _Flag,
   objects.ROLE: _Role,
   objects.TAGS: _Tags,
-  objects.SEVERITY: Severity,
+  objects.SEVERITY: findingspage.Severity,
   objects.PARAMETER: _Parameter,
   }
 
@@ -134,57 +130,6 @@ def Clusters(clusters: Sequence[layout.State]) -> str:
       numbers=["Nodes", "Instances", "Findings", "Serial"]), rows))
 
 
-#: Most causes, and most subjects of a cause, that the overview shows
-_CAUSES = 60
-_SUBJECTS = 20
-
-
-def _Subject(cluster: str, subject: causes.Subject) -> markup.Markup:
-  content: list[markup.Content] = [subject.text]
-  if subject.kind is not None and subject.name is not None:
-    # A link for the object's name, then the rest of the subject
-    content = [layout.Link(cluster, subject.kind, subject.name),
-               subject.text[len(subject.name):]]
-  if subject.finding is not None:
-    content.append(": " + subject.finding)
-  return E("li", content)
-
-
-def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
-  """Shows a cause; its subjects are visible when it is unfolded.
-
-  """
-  subjects = cause.subjects
-  more = len(subjects) - _SUBJECTS
-  return E(
-    "details",
-    E("summary", Severity(cause.severity), " ",
-      "%s: %s" % (subjects[0].text, cause.title) if len(subjects) == 1 else
-      "%s: %d findings" % (cause.title, len(subjects))),
-    E("ul", [_Subject(cluster, subject) for subject in subjects[:_SUBJECTS]],
-      E("li", "and %d more" % more) if more > 0 else None),
-    E("p", "What to do: ", cause.advice),
-    # An id that does not depend on other causes: C{update.js} finds unfolded
-    # elements by their ids
-    id="cause-%08x" % zlib.crc32(cause.title.encode("utf-8", "surrogatepass")))
-
-
-def _Findings(cluster: str, config: clusterstate.ClusterConfig
-              ) -> markup.Content:
-  if not config.findings:
-    return E("p", "The checks of the configuration have found nothing.")
-  counts = collections.Counter(i.severity for i in config.findings)
-  text = ", ".join("%d %s" % (counts[severity], severity)
-                   for severity in sorted(counts))
-  more = len(config.causes) - _CAUSES
-  return [
-    E("p", text, ". The pages of nodes, instances, groups and networks have the"
-      " findings about them."),
-    [_Cause(cluster, cause) for cause in config.causes[:_CAUSES]],
-    E("p", "and %s" % humanize.Count(more, "other cause")) if more > 0
-    else None]
-
-
 def _Groups(cluster: str, groups: Sequence[clusterstate.GroupSummary]
             ) -> markup.Markup:
   """Shows the groups with their sums.
@@ -196,7 +141,7 @@ def _Groups(cluster: str, groups: Sequence[clusterstate.GroupSummary]
       numbers=["Nodes", "Instances", "Memory", "vCPUs", "Disks"]),
     [[layout.Link(cluster, columns.GROUP, i.name), layout.FormatValue(i.nodes),
       i.instances, humanize.FormatMebibytes(i.memory), i.vcpus,
-      humanize.FormatMebibytes(i.disk)] for i in groups[:MAX_ROWS]])
+      humanize.FormatMebibytes(i.disk)] for i in groups[:paging.MAX_ROWS]])
 
 
 def _Daemon(candidate: clusterstatus.CandidateStatus) -> Optional[str]:
@@ -212,6 +157,7 @@ def _CandidatesTable(state: layout.State) -> markup.Content:
   if state.candidates is None:
     return E("p", "The candidates have not been asked yet.")
   cluster = state.cluster
+  hints = state.candidates.status.hints
   return [layout.TableElement(
     "Master candidates",
     layout.Headers("Address", "Node", "Role", "Daemon", "Answers", "Round trip",
@@ -222,7 +168,7 @@ def _CandidatesTable(state: layout.State) -> markup.Content:
       None if i.round_trip is None else "%.1f ms" % (1000 * i.round_trip),
       i.serial, i.behind, i.problem]
      for i in layout.Candidates(state)]),
-          [E("p", hint) for hint in state.candidates.status.hints]]
+          E("p", "\n".join(hints), class_="lines") if hints else None]
 
 
 def Overview(state: layout.State) -> str:
@@ -231,23 +177,31 @@ def Overview(state: layout.State) -> str:
   """
   config = state.config
   cluster = state.cluster
-  content: list[markup.Content] = [E("p", layout.Badge(state)),
-                                   layout.Problem(state)]
+  words = [layout.CandidateProblems(state)]
   if config is not None:
-    content += [
-      layout.Definitions(
-        ("Name", config.name),
-        ("Master", layout.Links(cluster, columns.NODE, list(config.masters))),
-        ("Master IP", layout.FormatValue(config.cluster.get("master_ip"))),
-        ("Nodes", config.tables[columns.NODE].count),
-        ("Instances", config.tables[columns.INSTANCE].count),
-        ("Last change", layout.FormatTime(config.mtime)),
-        ("Serial", config.serial),
-        ("Tags", layout.TagLinks(config.cluster.get("tags")))),
-      E("h2", "Findings"), _Findings(cluster, config)]
-  content += [E("h2", "Master candidates"), _CandidatesTable(state)]
+    words.insert(0, findingspage.Count(config))
+  content: list[markup.Content] = [
+    E("p", layout.Badge(state), E("span", "; ".join(filter(None, words))),
+      class_="now"),
+    layout.ShowProblems(state)]
+  findings: markup.Content = None
+  groups: markup.Content = None
   if config is not None:
-    content += [E("h2", "Groups"), _Groups(cluster, config.groups)]
+    content.append(layout.Definitions(
+      ("Name", config.name),
+      ("Master", layout.Links(cluster, columns.NODE, list(config.masters))),
+      ("Master IP", layout.FormatValue(config.cluster.get("master_ip"))),
+      ("Nodes", config.tables[columns.NODE].count),
+      ("Instances", config.tables[columns.INSTANCE].count),
+      ("Last change", layout.FormatTime(config.mtime)),
+      ("Serial", config.serial),
+      ("Tags", layout.TagLinks(config.cluster.get("tags")))))
+    findings = E("section", E("h2", "Findings"),
+                 findingspage.Causes(cluster, config))
+    groups = [E("h2", "Groups"), _Groups(cluster, config.groups)]
+  content.append(E(
+    "div", findings, E("section", E("h2", "Master candidates"),
+                       _CandidatesTable(state), groups), class_="columns"))
   return layout.Page("Cluster %s" % cluster, state, "", layout.Summary(state),
                      content)
 
@@ -263,7 +217,7 @@ def _MapGroups(cluster: str, config: clusterstate.ClusterConfig, current: str
   return E("p", "Drawn: ", [
     [E("a", text, href=layout.ClusterPath(cluster, "map", group=name),
        aria_current="true" if name == current else None), " "]
-    for (text, name) in links[:MAX_ROWS]])
+    for (text, name) in links[:paging.MAX_ROWS]])
 
 
 def Map(state: layout.State, drawing: markup.Markup, group: str = "") -> str:
@@ -287,7 +241,7 @@ def Map(state: layout.State, drawing: markup.Markup, group: str = "") -> str:
       E("div", drawing, class_="wide", tabindex=0, role="region",
         aria_label="Drawing")]
   return layout.Page("Map of %s" % cluster, state, "map", layout.Summary(state),
-               [layout.Problem(state), content])
+               [layout.ShowProblems(state), content])
 
 
 def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool,
@@ -395,7 +349,7 @@ def Table(state: layout.State, kind: str, condition: str, order: str,
   """
   return layout.Page("%s of %s" % (_Title(kind), state.cluster), state,
                _TableName(kind), layout.Summary(state),
-               [layout.Problem(state),
+               [layout.ShowProblems(state),
                 rows if state.config is not None else None],
                _FilterForm(state.cluster, kind, condition, order))
 
@@ -405,37 +359,6 @@ def Error(text: str) -> markup.Markup:
 
   """
   return E("p", text, class_="problem", id=_ERROR, role="alert")
-
-
-def _PageNumber(text: str, pages: int) -> int:
-  """Parses the number of a page of a table.
-
-  @param text: empty for the first page
-  @param pages: the number of pages
-  @raise rowfilter.BadRequest: there is no such page
-
-  """
-  if not text:
-    return 1
-  try:
-    return numerals.Parse(text, 1, pages)
-  except ValueError:
-    raise rowfilter.BadRequest("There is no page %s; the pages are 1 to %d" % (
-      sanitize.Show(text), pages)) from None
-
-
-def _Turn(number: int, pages: int, path: Callable[[int], str]
-          ) -> markup.Content:
-  """Makes links to the pages before and after a page of a table.
-
-  """
-  if pages == 1:
-    return None
-  others = [("First", 1), ("Previous", number - 1), ("Next", number + 1),
-            ("Last", pages)]
-  return E("p", "Page %d of %d. " % (number, pages), [
-    [E("a", text, href=path(other)), " "] for (text, other) in others
-    if 1 <= other <= pages and other != number], class_="turn")
 
 
 def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
@@ -450,9 +373,7 @@ def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
   selected = rowfilter.Select(config, kind, condition, order,
                               [column.field for column in cells])
   table = _TableName(kind)
-  pages = max(1, -(-len(selected.rows) // MAX_ROWS))
-  current = _PageNumber(number, pages)
-  shown = selected.rows[(current - 1) * MAX_ROWS:current * MAX_ROWS]
+  part = paging.Find(len(selected.rows), number)
   # By default rows are sorted by name
   orders = {order or "name": "ascending"}
   if order.startswith("-"):
@@ -463,8 +384,8 @@ def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
       sort="-" + column.field if orders.get(column.field) == "ascending"
       else column.field), orders.get(column.field))
     for column in cells]
-  turn = _Turn(current, pages, lambda other: layout.ClusterPath(
-    cluster, table, filter=condition, sort=order, page=str(other)))
+  turn = paging.Turn(part, lambda other: layout.ClusterPath(
+    cluster, table, filter=condition, sort=order, page=other))
   return markup.Join(
     E("p", "%d of %d. " % (len(selected.rows), selected.total),
       E("a", "As JSON", href=layout.ClusterPath(
@@ -473,4 +394,4 @@ def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
     layout.TableElement(
       _Title(kind), headers,
       [[Cell(column, cluster, row[column.field]) for column in cells]
-       for row in shown]), turn)
+       for row in selected.rows[part.rows]]), turn)

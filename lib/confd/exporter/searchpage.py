@@ -12,7 +12,7 @@ from typing import Sequence
 
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
-from ganeti.confd.exporter import pages
+from ganeti.confd.exporter import paging
 from ganeti.confd.exporter import search
 
 
@@ -74,7 +74,7 @@ def Content(hits: list[search.Hit]) -> markup.Markup:
   """
   if not hits:
     return markup.Join(E("p", "Nothing was found."), Help())
-  shown = hits[:pages.MAX_ROWS]
+  shown = hits[:paging.MAX_ROWS]
   text = "%d found" % len(hits)
   if len(shown) < len(hits):
     text += ", of which the first %d are shown; more words find less" % (

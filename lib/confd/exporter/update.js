@@ -5,6 +5,7 @@
 // minute for the ages.
 //
 // - The form is outside of the part that is replaced, so typed text stays.
+// - The state of the cluster in the page's header is replaced, too.
 // - Unfolded elements stay unfolded.
 // - Focus and scroll positions are restored after an update.
 // - No update happens while text is selected.
@@ -18,7 +19,9 @@ const live = document.getElementById("live");
 const news = document.getElementById("news");
 let source = null, busy = false, again = false, lost = false;
 
-function put(fresh) {
+function put(fresh, state) {
+  const old = document.getElementById("state");
+  if (old && state) old.replaceWith(state);
   for (const box of live.querySelectorAll("details[open][id]")) {
     const same = fresh.querySelector("#" + box.id);
     if (same) same.open = true;
@@ -59,7 +62,7 @@ async function update() {
       if (!fresh) throw new Error(reply.status);
       while (!getSelection().isCollapsed)
         await new Promise((done) => setTimeout(done, 500));
-      put(fresh);
+      put(fresh, page.getElementById("state"));
       if (lost) news.textContent = live.dataset.summary;
       lost = false;
     }

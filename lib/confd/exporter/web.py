@@ -44,6 +44,7 @@ from ganeti.confd.exporter import cache
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import compress
 from ganeti.confd.exporter import discovery
+from ganeti.confd.exporter import findingspage
 from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import http1
 from ganeti.confd.exporter import layout
@@ -286,6 +287,8 @@ class Server:
       "": self._Overview,
       **dict.fromkeys(layout.TABLES, self._Table),
       **{name + ".json": self._TableJson for name in layout.TABLES},
+      findingspage.NAME: self._Findings,
+      findingspage.NAME + ".json": self._FindingsJson,
       "map": self._Map,
       "map.svg": self._Drawing,
       "events": self._ClusterEvents,
@@ -448,6 +451,39 @@ class Server:
                       ) -> http1.Response:
     return self._Html(pages.Overview(found.state))
 
+  async def _Findings(self, request: http1.Request, found: watcher.Watcher
+                      ) -> http1.Response:
+    (check, number) = (request.query.get(name, "") for name in
+                       (findingspage.CHECK, findingspage.PAGE))
+    known = found.state.config
+    rows = _NOTHING
+    if known is not None:
+      config = known
+      try:
+        findingspage.RequireCheck(check)
+        rows = await self._Queue("", bool(check or number)).Get(
+          ("findings", found.cluster, check, number),
+          self._Version([found.cluster]),
+          lambda: compress.Pack(findingspage.Rows(
+            config, found.cluster, check, number).encode("utf-8")))
+      except (rowfilter.BadRequest, forked.Failed) as err:
+        rows = cache.Body(compress.Pack(pages.Error(str(err)).encode("utf-8")))
+    return self._Html(findingspage.Findings(found.state, check,
+                                            layout.PLACEHOLDER), rows)
+
+  async def _FindingsJson(self, request: http1.Request, found: watcher.Watcher
+                          ) -> http1.Response:
+    config = self._Config(found)
+    check = request.query.get(findingspage.CHECK, "")
+    try:
+      findingspage.RequireCheck(check)
+    except rowfilter.BadRequest as err:
+      return _BadRequest(err)
+    body = await self._Queue("", bool(check)).Get(
+      ("findings.json", found.cluster, check), self._Version([found.cluster]),
+      lambda: compress.Pack(_Json(findingspage.Json(config, check))))
+    return self._JsonOf(found.state, config, body)
+
   async def _Draw(self, request: http1.Request, found: watcher.Watcher,
                   with_style: bool) -> cache.Body:
     config = self._Config(found)
@@ -524,10 +560,19 @@ class Server:
           clusterstate.JsonFields(kind)).rows)))
     except rowfilter.BadRequest as err:
       return _BadRequest(err)
-    head = _Json({"serial": config.serial, "age": found.state.age})
+    return self._JsonOf(found.state, config, rows)
+
+  @staticmethod
+  def _JsonOf(state: clusterstate.ClusterState,
+              config: clusterstate.ClusterConfig, body: cache.Body
+              ) -> http1.Response:
+    """Makes a response of an answer in JSON, with serial and age.
+
+    """
+    head = _Json({"serial": config.serial, "age": state.age})
     return http1.Response(200, _JSON_TYPE, packed=[
-      head[:-1] + b', "answer": ', compress.Unpack(rows.data), b"}"],
-                          owner=rows)
+      head[:-1] + b', "answer": ', compress.Unpack(body.data), b"}"],
+                          owner=body)
 
   async def _Discovery(self, request: http1.Request) -> http1.Response:
     """Answers with targets for Prometheus, which keeps its targets when it gets
