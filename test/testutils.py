@@ -34,6 +34,8 @@ import time
 import unittest
 import uuid
 
+import threaderrors
+
 
 SRCDIR = os.path.abspath(os.environ.get(
   "CONFD_SRCDIR",
@@ -541,7 +543,8 @@ def WaitFor(function, what, timeout=PATIENCE):
 
   @param timeout: in seconds; extended on a busy machine
   @return: the function's result
-  @raise AssertionError: the function returned nothing true in time
+  @raise AssertionError: the function returned nothing true in time, or an
+    exception has ended a thread of the test
 
   """
   started = time.monotonic()
@@ -549,6 +552,7 @@ def WaitFor(function, what, timeout=PATIENCE):
     value = function()
     if value:
       return value
+    threaderrors.Raise()
     waited = time.monotonic() - started
     if waited > timeout and waited > Stretched(timeout):
       raise AssertionError("Waited %.1f seconds in vain: %s" % (waited, what))

@@ -26,6 +26,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -60,7 +61,7 @@ class TestRunTests(unittest.TestCase):
       [sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
        "--srcdir", self.srcdir, *args, os.path.join(self.srcdir, suite)],
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT, timeout=3 * testutils.PATIENCE, check=False,
+      stderr=subprocess.STDOUT, timeout=30 * testutils.PATIENCE, check=False,
       encoding="utf-8")
     return (result.returncode, result.stdout)
 
@@ -168,7 +169,8 @@ class TestRunTests(unittest.TestCase):
       def testWorks(self):
         pass
       """)
-    (code, output) = self._Run("--timeout=3")
+    # Long enough for the jobs to start and for the first test to fail
+    (code, output) = self._Run("--timeout=%d" % testutils.Stretched(3))
     self.assertEqual(code, 1, output)
     self.assertIn("test/suite test_hangs: was killed as it took too long, in"
                   " test_hangs.Test.testHangs\n", output)
@@ -185,6 +187,44 @@ class TestRunTests(unittest.TestCase):
     self.assertEqual(code, 1)
     self.assertIn("test/suite test_dies: broke off with exit code -9, in"
                   " test_dies.Test.testDies\n", output)
+
+  def testThreadFails(self):
+    """A test whose thread ends by an exception fails, and says why at once.
+
+    """
+    self._Write("threads", """
+      def _Start(self, function):
+        thread = threading.Thread(target=function)
+        thread.start()
+        thread.join()
+
+      def testFails(self):
+        self._Start(lambda: [][0])
+
+      def testWaits(self):
+        import testutils
+        self.addCleanup(testutils.WaitFor, lambda: True, "the clean-up")
+        self._Start(lambda: {}["missing"])
+        testutils.WaitFor(lambda: False, "what never happens", timeout=1e6)
+
+      def testWorks(self):
+        self._Start(sys.exit)
+
+      @classmethod
+      def tearDownClass(cls):
+        cls._Start(cls, lambda: 1 / 0)
+      """)
+    (code, output) = self._Run()
+    self.assertEqual(code, 1, output)
+    self.assertEqual(output.splitlines()[-1], "1 passed, 3 failed, 0 skipped")
+    self.assertIn("\n== Failed\n"
+                  "test_threads.Test.testFails\n"
+                  "test_threads.Test.testWaits\n"
+                  "a thread, after the last test\n", output)
+    self.assertIn("IndexError: list index out of range\n", output)
+    self.assertRegex(output, "(?s)AssertionError: A thread of the test has"
+                     " ended by an exception:\n.*KeyError: 'missing'\n")
+    self.assertIn("ZeroDivisionError: division by zero\n", output)
 
   def testLeavesProcess(self):
     # The process detaches, as a daemon does
