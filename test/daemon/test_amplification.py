@@ -159,6 +159,7 @@ class AmplificationTest(unittest.TestCase):
     captured = testutils.PackMessage(
       testutils.KEY, testutils.MakeMessage(WAIT, {"serial": 17, "seconds": 1}))
     replies = 0
+    started = time.monotonic()
     with self.daemon.Asker() as other:
       # Each second there is room for the next one
       for _ in range(3):
@@ -175,7 +176,8 @@ class AmplificationTest(unittest.TestCase):
         self.assertIsNotNone(other.Receive())
         replies += 1
       self.assertIsNone(other.Receive(timeout=0.2))
-    self.assertLessEqual(replies, 4)
+    # On a slow machine, some copies are read only when there is room again
+    self.assertLessEqual(replies, 1 + time.monotonic() - started)
 
   def testQuestionsThatWaitedLongAgo(self):
     """Copies of one that would be answered at once by now."""

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import unittest
+from unittest import mock
 
 import clientcommand
 from clientcommand import PROGRAM, Environment
@@ -24,6 +25,7 @@ import packaged
 import testutils
 
 from ganeti.confd import _version
+from ganeti.confd import client
 
 
 _ADDRESSES = ["127.0.3.1", "127.0.3.2", "127.0.3.3"]
@@ -234,7 +236,7 @@ class TestQuestions(_Test):
       (["-a", "no-such-host.invalid"],
        ["no-such-host.invalid: cannot be resolved"]),
       (["-a", _ADDRESSES[0], "--hmac", "a key, but not the right one\n",
-        "-t", "0.3"], ["0.3 seconds", "another key",
+        "-t", "0.3"], [" seconds (", "another key",
                               "no usable configuration"]),
       ]:
       if "--hmac" not in args:
@@ -581,11 +583,20 @@ class TestStatus(_Test):
 
     """
     self._Start(_Config(17), _Config(18), _Config(18))
-    timer = threading.Timer(0.6, self.daemons[0].WriteConfig, [_Config(18)])
-    timer.start()
-    self.addCleanup(timer.join)
-    (code, output, _) = self._Status()
-    self.assertEqual(code, 0, output)
+    with client.Client(_ADDRESSES, port=self.port,
+                       key=testutils.KEY) as asker:
+      driver = asker._questions._driver
+      real = driver.Pause
+
+      async def _Pause(_):
+        self.daemons[0].WriteConfig(_Config(18))
+        self.daemons[0].WaitForSerial(18)
+        await real(0)
+
+      with mock.patch.object(driver, "Pause", _Pause):
+        status = asker.Status()
+    self.assertEqual([(row.serial, row.behind, row.problem)
+                      for row in status.candidates], [(18, 0, None)] * 3)
 
   def testNobody(self):
     self._Start(_Config())

@@ -11,6 +11,7 @@ and datagrams are real.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -162,7 +163,7 @@ class TestCarriedElsewhere(_Test):
     # Asked alone it is not heard; it is said why
     with self.assertRaisesRegex(client.NoAnswer, "ignored replies from"
                                 " 127.0.0.2: not a candidate's address"):
-      self._Client(master, timeout=2).MasterNode()
+      self._Client(master, timeout=5).MasterNode()
 
   def testIpv6(self):
     if not testutils.HasIpv6():
@@ -299,7 +300,9 @@ class TestFlood(_Test):
       ends = time.monotonic() + testutils.PATIENCE
       with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         while not done.is_set() and time.monotonic() < ends:
-          sock.sendto(garbage, ("127.0.0.1", address[1]))
+          # The interface's queue may be full
+          with contextlib.suppress(OSError):
+            sock.sendto(garbage, ("127.0.0.1", address[1]))
 
     self.addCleanup(done.set)
     for ask in (self._AskBlocking, self._AskAsync):

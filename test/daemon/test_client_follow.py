@@ -84,8 +84,13 @@ class _Follower(threading.Thread):
       self.seen.put(change)
     self.seen.put(None)
 
-  def Next(self, timeout=60):
-    return self.seen.get(timeout=timeout)
+  def Next(self):
+    """Waits for the next change, and returns it.
+
+    """
+    testutils.WaitFor(lambda: not self.seen.empty(), "the next change",
+                      timeout=3 * testutils.PATIENCE)
+    return self.seen.get()
 
 
 class _TestCase(unittest.TestCase):
@@ -111,7 +116,7 @@ class _TestCase(unittest.TestCase):
     """Has a test that waits for a lost change fail, and not wait for ever.
 
     """
-    timer = threading.Timer(testutils.PATIENCE, confd.Close)
+    timer = threading.Timer(5 * testutils.PATIENCE, confd.Close)
     self.addCleanup(timer.cancel)
     timer.start()
 

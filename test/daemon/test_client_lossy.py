@@ -13,6 +13,7 @@ master candidates.
 import asyncio
 import collections
 import contextlib
+import re
 import threading
 import time
 import unittest
@@ -250,17 +251,20 @@ class TestBadNetwork(unittest.TestCase):
         reply = testutils.WaitFor(_Ask, "an answer", timeout=30)
         self.assertEqual(reply.serial, _SERIALS[1])
         self.assertGreaterEqual(time.monotonic() - started, 10)
-        self.assertLess(time.monotonic() - started, testutils.Stretched(14))
+        self.assertLess(time.monotonic() - started, testutils.Stretched(30))
 
   def testNobodyAnswers(self):
     with _Relay(loss=1.0):
       with client.Client(**_Arguments(timeout=0.5)) as asker:
         with self.assertRaises(client.NoAnswer) as context, \
-             testutils.Within(1):
+             testutils.Within(10 * 0.5):
           asker.Ping()
     self.assertIsInstance(context.exception, errors.ConfdClientError)
-    for text in _FRONTS + ["0.5 seconds"]:
+    for text in _FRONTS:
       self.assertIn(text, str(context.exception))
+    # As long as it took, which may be longer on a busy machine
+    (seconds, ) = re.findall(r" in ([0-9.]+) seconds", str(context.exception))
+    self.assertGreaterEqual(float(seconds), 0.5)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ class TestParts(unittest.TestCase):
         daemon.Kill()
       processes.WaitForEnd(pids)
 
-    with client.Client(peers, key=testutils.KEY, timeout=4) as asker:
+    with client.Client(peers, key=testutils.KEY,
+                       timeout=testutils.PATIENCE) as asker:
       asker.progress = _KillSource
       reply = asker.Config("/instances")
       self.assertEqual(len(killed), 1)

@@ -521,8 +521,8 @@ class TestLibrary(_TestCase):
     path = self._KeyFile("ping")
     old = keyfile.Format(b"another key of a cluster\n", readerkey.Make(
       "me", ["all"], None)).encode("ascii")
-    with client.Client(["127.0.3.1:%d" % self.daemon.port], timeout=3,
-                       key_file=path) as asker:
+    with client.Client(["127.0.3.1:%d" % self.daemon.port], key_file=path,
+                       timeout=5) as asker:
       self.assertRaises(client.ErrorAnswer, asker.MasterNode)
       testutils.WriteFile(path, testutils.ReadFile(self._KeyFile("master")))
       asker.MasterNode()

@@ -143,9 +143,14 @@ class TestDivergence(_TestCase):
         for daemon in self.daemons:
           daemon.WriteConfig(changed)
           ended.wait(chance.random() / 5)
-      ended.set()
 
-    thread = threading.Thread(target=_Distribute)
+    def _Run():
+      try:
+        _Distribute()
+      finally:
+        ended.set()
+
+    thread = threading.Thread(target=_Run)
     thread.start()
     self.addCleanup(thread.join)
     self.addCleanup(ended.set)

@@ -106,17 +106,17 @@ class _TestCase(unittest.TestCase):
       self.assertEqual(exporter.Ask(path).status, 200)
     return exporter
 
-
-class TestConnections(_TestCase):
-  """Connections that pipeline, drip, never end or never read.
-
-  """
   def _Time(self, exporter, path):
     start = time.monotonic()
     answer = exporter.Ask(path)
     self.assertEqual(answer.status, 200)
     return time.monotonic() - start
 
+
+class TestConnections(_TestCase):
+  """Connections that pipeline, drip, never end or never read.
+
+  """
   def _Attack(self, kind, exporter, other):
     """Attacks one of two exporters.
 
@@ -289,13 +289,13 @@ class TestFilters(_TestCase):
                      "/c/node/node1.example.com", "/search?q=inst",
                      "/sd/instances?label.a=b&port=80"]:
           with self.subTest(path):
-            waits = []
-            for server in (exporter, other):
-              start = time.monotonic()
-              self.assertEqual(server.Ask(path).status, 200)
-              waits.append(time.monotonic() - start)
-            # A slow filter takes three seconds of processor time
-            self.assertLess(waits[0], 2 + _TIMES * waits[1])
+            # A request that waited for filters would wait each time: a slow
+            # filter takes three seconds of processor time. On a busy machine,
+            # any single request may take as long.
+            testutils.WaitFor(
+              lambda path=path: (self._Time(exporter, path) <
+                                 2 + _TIMES * self._Time(other, path)),
+              "%s is answered beside slow filters" % path)
     finally:
       over.set()
       exporter.Stop()

@@ -58,7 +58,7 @@ class TestUnit(_Daemon):
     return subprocess.run(["systemd-analyze", *args, path],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           encoding="utf-8", check=False,
-                          timeout=3 * testutils.PATIENCE)
+                          timeout=10 * testutils.PATIENCE)
 
   def testVerify(self):
     result = self._Analyze("verify", "--man=no")

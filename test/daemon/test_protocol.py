@@ -269,8 +269,8 @@ class _Tests:
         self.assertEqual((salt, reply["answer"]), ("form", 3000000))
 
   def testClock(self):
-    # A few seconds off the limit, since time goes by
-    for skew in [-295, -1, 1, 295]:
+    # Some seconds off the limit, since time goes by
+    for skew in [-280, -1, 1, 280]:
       message = MakeMessage(0, rsalt="clock")
       data = self.daemon.AskRaw(testutils.PackMessage(
         KEY, message, salt="%d" % (time.time() + skew)))
@@ -421,7 +421,8 @@ class _Tests:
     for key in [b"another key of 32 bytes.........", KEY[:-1], KEY + b"\n",
                 b"", KEY.upper()]:
       yield testutils.PackMessage(key, message)
-    # Clock
+    # Clock: the test may have taken some seconds until here
+    now = int(time.time())
     for salt in ["", "x", " %d" % now, "%d " % now, "+%d" % now, "%d\n" % now,
                  "%d.0" % now, "-%d" % now, "0x%x" % now, "000%d" % now,
                  "9" * 12, "9" * 13, "1" * 5000, "0", "%d" % (now - 310),
@@ -443,12 +444,13 @@ class _Tests:
     yield testutils.PackMessage(KEY, message)
 
   def testSilence(self):
-    # All of them, then a good one: only that gets a reply
-    datagrams = list(self._Silent())
-    self.assertGreater(len(datagrams), 100)
-    for datagram in datagrams:
+    # Each of them, then a good one: only that gets a reply
+    count = 0
+    for datagram in self._Silent():
       if not self.daemon.IsIgnored(datagram):
         self.fail("There was a reply to %r" % datagram[:200])
+      count += 1
+    self.assertGreater(count, 100)
 
   def testManyAtOnce(self):
     # Each client gets its own replies

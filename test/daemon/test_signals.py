@@ -34,6 +34,12 @@ def _Config(serial=1, **kwargs):
 
 
 class StopTest(unittest.TestCase):
+  def setUp(self):
+    # On a busy machine, a process may not get a processor in time to finish
+    patched = adversity.Patched(adversity.PATIENT)
+    self.env = patched.__enter__() # pylint: disable=C2801
+    self.addCleanup(patched.__exit__, None, None, None)
+
   def _Stop(self, daemon, signum):
     tree = testutils.ProcessTree(daemon.proc.pid)
     with testutils.Within(10 * STOP_GOAL):
@@ -50,7 +56,8 @@ class StopTest(unittest.TestCase):
     for signum in (signal.SIGTERM, signal.SIGINT):
       for config in (_Config(), None):
         with self.subTest(signum=signum, config=config is not None):
-          daemon = testutils.Daemon(config, args=["--workers=2"])
+          daemon = testutils.Daemon(config, args=["--workers=2"],
+                                    env=self.env)
           self.addCleanup(daemon.Kill)
           daemon.Start()
           if config:
@@ -81,7 +88,8 @@ class StopTest(unittest.TestCase):
   def testAtAnyMomentOfAReload(self):
     for milliseconds in range(0, 20, 2):
       with self.subTest(milliseconds=milliseconds):
-        daemon = testutils.Daemon(_Config(), args=["--workers=2"])
+        daemon = testutils.Daemon(_Config(), args=["--workers=2"],
+                                  env=self.env)
         self.addCleanup(daemon.Kill)
         daemon.Start()
         daemon.WriteConfig(_Config(2))

@@ -116,7 +116,7 @@ class UnitTest(unittest.TestCase):
     return subprocess.run(["systemd-analyze"] + list(args) + [self.unit],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           encoding="utf-8", check=False,
-                          timeout=testutils.PATIENCE)
+                          timeout=10 * testutils.PATIENCE)
 
   def testVerify(self):
     # The units of Ganeti that it names, and a program that is there

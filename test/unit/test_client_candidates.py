@@ -173,7 +173,7 @@ class TestSlowNameService(unittest.TestCase):
     async def _Ask():
       # A tenth of it is for the thread's word to come here
       async with client.AsyncClient(["node1"], key=testutils.KEY,
-                                    timeout=2) as asker:
+                                    timeout=5) as asker:
         with self.assertRaisesRegex(client.NoAnswer, "cannot be resolved"):
           await asker.Ping()
     asyncio.run(_Ask())

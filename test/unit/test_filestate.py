@@ -103,10 +103,10 @@ class FileStateTest(unittest.TestCase):
           stream.write(b"x" * (1 << 20))
           stream.flush()
 
+    size = os.path.getsize(self.path)
     writer = threading.Thread(target=_Grow)
     writer.start()
     try:
-      size = os.path.getsize(self.path)
       testutils.WaitFor(lambda: os.path.getsize(self.path) > size, "it grows")
       for read in [_ReadFile, filestate.DigestFile]:
         try:
