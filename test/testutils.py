@@ -72,6 +72,14 @@ MAX_DATAGRAM = 65507
 #: Stands for a key of a request that is left out
 MISSING = object()
 
+#: What runs for this process's tests: C{Daemon}s, and others that have a method
+#: C{Output}, which returns a text. If L{WaitFor} fails, its error has the ends
+#: of these texts.
+RUNNING = []
+
+#: How much of each text that is (characters)
+_SHOWN = 3000
+
 # Numbers of the protocol, see doc/protocol.rst: the types of requests
 (PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS, INSTANCE_IPS, NODE_DRBD,
  NODE_INSTANCES, INSTANCE_DISKS, CONFIG, COLLECTORS) = range(12)
@@ -555,7 +563,9 @@ def WaitFor(function, what, timeout=PATIENCE):
     threaderrors.Raise()
     waited = time.monotonic() - started
     if waited > timeout and waited > Stretched(timeout):
-      raise AssertionError("Waited %.1f seconds in vain: %s" % (waited, what))
+      raise AssertionError("Waited %.1f seconds in vain: %s%s" % (
+        waited, what, "".join("\n%s has printed:\n%s" % (
+          type(i).__name__, i.Output()[-_SHOWN:]) for i in RUNNING)))
     time.sleep(0.01)
 
 
@@ -720,10 +730,10 @@ class Daemon:
                                    env=self.Environment(), cwd="/",
                                    stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=output)
+    RUNNING.append(self)
     if wait:
       answering = self.key is not None and os.path.exists(self.config_file)
-      WaitFor(self._IsUp if answering else self._IsBound,
-              "the daemon is up; %s" % self.Output())
+      WaitFor(self._IsUp if answering else self._IsBound, "the daemon is up")
       WaitFor(self._HasNoHelpers, "the daemon watches its files")
 
   def _CheckAlive(self):
@@ -815,7 +825,7 @@ class Daemon:
           return asker.Ask(0, timeout=0.5)["serial"] == serial
         except NoReply:
           return False
-    WaitFor(_Serial, "serial %s is answered; %s" % (serial, self.Log()))
+    WaitFor(_Serial, "serial %s is answered" % serial)
 
   def Log(self):
     """Returns the text of the daemon's log file.
@@ -845,10 +855,7 @@ class Daemon:
       if self.proc is not None:
         self._CheckAlive()
         self.proc.send_signal(signum)
-        try:
-          code = WaitForExit(self.proc, "the daemon after signal %d" % signum)
-        except AssertionError as err:
-          raise AssertionError("%s; %s" % (err, self.Log()))
+        code = WaitForExit(self.proc, "the daemon after signal %d" % signum)
         if code != 0:
           raise AssertionError("The daemon ended with exit code %s: %s" %
                                (code, self.Output()))
@@ -865,6 +872,8 @@ class Daemon:
     if self.proc is not None and self.proc.poll() is None:
       self.proc.kill()
       self.proc.wait()
+    while self in RUNNING:
+      RUNNING.remove(self)
     shutil.rmtree(self.root, ignore_errors=True)
 
 

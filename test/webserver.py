@@ -112,6 +112,7 @@ class Exporter:
         self.CommandLine([PROGRAM, "--listen", "127.0.0.1:%d" % self.port] +
                          self._args), env=env, cwd="/",
         stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    testutils.RUNNING.append(self)
     testutils.WaitFor(self._IsUp, "confd-exporter is up")
 
   def CommandLine(self, args):
@@ -150,7 +151,8 @@ class Exporter:
 
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(self.url + path, timeout=testutils.PATIENCE) as reply:
+    with opener.open(self.url + path,
+                     timeout=10 * testutils.PATIENCE) as reply:
       return reply.read().decode("utf-8")
 
   def Ask(self, path, method="GET", **headers):
@@ -204,8 +206,8 @@ class Exporter:
         return json.loads(self.Get("/%s/nodes.json" % cluster))["serial"]
       except urllib.error.HTTPError:
         return None
-    testutils.WaitFor(lambda: _Serial() == serial, "serial %d is known; %s" %
-                      (serial, self.Output()))
+    testutils.WaitFor(lambda: _Serial() == serial,
+                      "serial %d is known" % serial)
 
   def Stop(self):
     """Ends the server.
@@ -229,6 +231,8 @@ class Exporter:
 
     """
     self._End()
+    while self in testutils.RUNNING:
+      testutils.RUNNING.remove(self)
     shutil.rmtree(self._root, ignore_errors=True)
 
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import textwrap
 import unittest
+from unittest import mock
 
 import processes
 import schedule
@@ -170,7 +171,8 @@ class TestRunTests(unittest.TestCase):
         pass
       """)
     # Long enough for the jobs to start and for the first test to fail
-    (code, output) = self._Run("--timeout=%d" % testutils.Stretched(3))
+    (code, output) = self._Run("--timeout=%d" %
+                               min(20, testutils.Stretched(3)))
     self.assertEqual(code, 1, output)
     self.assertIn("test/suite test_hangs: was killed as it took too long, in"
                   " test_hangs.Test.testHangs\n", output)
@@ -227,10 +229,11 @@ class TestRunTests(unittest.TestCase):
     self.assertIn("ZeroDivisionError: division by zero\n", output)
 
   def testLeavesProcess(self):
-    # The process detaches, as a daemon does
+    # The process has a session of its own, as a daemon has. Popen returns when
+    # the process has its new name.
     self._Write("leaves", """
       def testLeaves(self):
-        subprocess.Popen(["sh", "-c", "setsid sleep 1234 &"]).wait()
+        subprocess.Popen(["sleep", "1234"], start_new_session=True)
       """)
     # Meanwhile it is nobody else's
     self._Write("other", """
@@ -265,6 +268,23 @@ class TestRunTests(unittest.TestCase):
       proc.terminate()
       self.assertEqual(testutils.WaitForExit(proc, "the run"), 1)
     processes.WaitForEnd(pids)
+
+
+class TestWaitFor(unittest.TestCase):
+  def testWhy(self):
+    """The error has the end of what runs meanwhile has printed by then.
+
+    """
+    printed = ["x" * 10000]
+    running = mock.Mock(Output=lambda: "\n".join(printed))
+    testutils.RUNNING.append(running)
+    self.addCleanup(testutils.RUNNING.remove, running)
+    with self.assertRaises(AssertionError) as context:
+      testutils.WaitFor(lambda: printed.append("the cause"), "an event",
+                        timeout=0)
+    self.assertRegex(str(context.exception),
+                     r"(?s)\AWaited 0\.\d seconds in vain: an event\n"
+                     r"Mock has printed:\nx{1,3000}\n.*the cause\Z")
 
 
 class TestFreePort(unittest.TestCase):
