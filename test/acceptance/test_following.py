@@ -14,6 +14,7 @@ from testutils import INSTANCE_IPS
 
 from cluster import changing
 from cluster import cluster
+from cluster import commands
 from cluster import ours
 from cluster.changing import INSTANCE, INSTANCE_IP
 from cluster.changing import ROLE_CANDIDATE, ROLE_DRAINED, ROLE_MASTER
@@ -55,6 +56,7 @@ class TestInstances(changing.TestCase):
     self.Gnt("gnt-instance", "failover", "-f", "-n", self.node2.name, INSTANCE)
     try:
       self._CheckIsOn(self.node2)
+      commands.Check(self, self.nodes)
     finally:
       self.Gnt("gnt-instance", "migrate", "-f", "-n", self.node1.name, INSTANCE)
     self._CheckIsOn(self.node1)
@@ -91,9 +93,11 @@ class TestNodes(changing.TestCase):
 
   def testCandidate(self):
     self._CheckRole(ROLE_CANDIDATE, self.nodes)
+    commands.Check(self, self.nodes)
     self._Modify("--master-candidate=no")
     try:
       self._CheckRole(ROLE_REGULAR, [self.node1, self.node2])
+      commands.Check(self, [self.node1, self.node2], ["few-candidates"])
       self.CheckSilent(self.node3)
     finally:
       self._Modify("--master-candidate=yes")
@@ -106,6 +110,7 @@ class TestNodes(changing.TestCase):
     self._Modify("--offline=yes")
     try:
       self._CheckRole(ROLE_OFFLINE, [self.node1, self.node2])
+      commands.Check(self, [self.node1, self.node2])
     finally:
       self._Modify("--force", "--offline=no")
     self._CheckRole(ROLE_CANDIDATE, self.nodes)
@@ -114,6 +119,7 @@ class TestNodes(changing.TestCase):
     self._Modify("--drained=yes")
     try:
       self._CheckRole(ROLE_DRAINED, [self.node1, self.node2])
+      commands.Check(self, [self.node1, self.node2])
       self.CheckSilent(self.node3)
     finally:
       self._Modify("--drained=no")
@@ -125,6 +131,7 @@ class TestNodes(changing.TestCase):
       others = [self.node1, self.node2]
       self.CheckAnswer([node.address for node in others], NODE_IPS,
                        nodes=others)
+      commands.Check(self, others)
       self.assertIsNone(changing.Ask(self.node3, PING,
                                      key=changing.Key(self.node1)))
     finally:
@@ -170,6 +177,7 @@ class TestCluster(changing.TestCase):
                         self.node2.address], MASTER, {"3": [0, 1, 2]})
       self.CheckAnswer(ROLE_MASTER, NODE_ROLE, self.node2.name)
       self.CheckAnswer(ROLE_CANDIDATE, NODE_ROLE, self.node1.name)
+      commands.Check(self, self.nodes)
     finally:
       self._FailOver(self.node1)
     self.CheckAnswer(ROLE_MASTER, NODE_ROLE, self.node1.name)
