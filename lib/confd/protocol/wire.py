@@ -196,6 +196,9 @@ _ScanReply = _Scanner(_ANSWER_DECODER)
 
 # Blanks after separators would make a datagram a tenth larger
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+# Serialises a text as L{EncodeJson} does, in half the time
+_QuoteText: Callable[[str], str] = getattr(json.encoder,
+                                           "encode_basestring_ascii")
 
 
 def Finite(value: Json) -> Json:
@@ -447,7 +450,7 @@ def _Pack(key: Key, salt: str, message: Message) -> bytes:
   # By type(), which is faster than isinstance
   signer = key.signer if type(key) is ReaderKey else _ClusterSigner(key)
   tail = "%s,\"hmac\":\"%s%s" % (
-    EncodeJson(salt), _Sign(signer, salt, message.data), signer.end)
+    _QuoteText(salt), _Sign(signer, salt, message.data), signer.end)
   return message.head + tail.encode("ascii")
 
 
