@@ -36,6 +36,7 @@ _ARGUMENTS = {
   "node-drbd": ["node1"],
   "instance-disks": ["inst1"],
   "config": ["/cluster"],
+  "describe": ["instance", "inst1"],
   "evacuate": ["node1"],
   "export": ["ansible"],
   "list": ["instances"],

@@ -232,8 +232,14 @@ class TestClusters(unittest.TestCase):
     self.assertEqual((code, problems), (1, ""))
     self.assertEqual([line.split("|")[:2] for line in output.splitlines()],
                      [["dus", "common"], ["dus", "dus1.example.com"]])
+    (code, output, problems) = self._Run("describe", "instance", "dus1",
+                                         "--cluster", "fsn,dus")
+    self.assertEqual((code, problems), (0, ""))
+    self.assertTrue(output.startswith("dus:\ninstance dus1.example.com\n"),
+                    output)
     # In neither of them
     for (args, text) in [(["who-has", "192.0.2.99"], "no instance or node has"),
+                         (["describe", "node", "x"], "no node has the name"),
                          (["node-role", "x"], "unknown entry")]:
       (code, output, problems) = self._Run(*args, "--cluster", "fsn,dus")
       self.assertEqual((code, output), (1, ""))

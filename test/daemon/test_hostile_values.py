@@ -138,6 +138,7 @@ class TestCommands(_TestCase):
       "instance-disks": [[i] for i in self.instances],
       "instance-ips": [[], [_HOSTILE.replace("\x00", "")]],
       "config": [[""], ["/cluster"], ["/instances"], ["/nodes"]],
+      "describe": [["node", node], ["instance", instance]],
       "evacuate": [[i] for i in self.nodes],
       "list": [[kind, "-o", "+tags"] for kind in
                ("instances", "nodes", "groups", "networks")] + [

@@ -219,7 +219,10 @@ class TestBroken(unittest.TestCase):
                    ["list", "instances", "--csv"],
                    ["list", "groups"], ["list", "disks"], ["map"],
                    ["map", "--dot"], ["who-has", "inst1"],
-                   ["who-has", "node1"]]:
+                   ["who-has", "node1"], ["describe", "instance", "inst1"],
+                   ["describe", "instance", "inst2"],
+                   ["describe", "node", "node1"],
+                   ["describe", "group", Uuid("c", 2)]]:
         result = clientcommand.Run(*args, daemon=daemon)
         self.assertEqual((result.returncode, result.stderr), (0, ""), args)
         self.assertGreater(len(result.stdout.splitlines()), 1)

@@ -64,7 +64,8 @@ _COMMANDS = [
   ["who-has", "198.51.100.1"], ["who-has", "inst1"],
   ["who-has", "aa:00:00:00:01:00"], ["who-has", "192.0.2.100"],
   ["status"], ["status", "--nagios"], ["stats"], ["check"], ["map"],
-  ["map", "--dot"], ["evacuate", "node1"],
+  ["map", "--dot"], ["evacuate", "node1"], ["describe", "instance", "inst1"],
+  ["describe", "node", "node1"], ["describe", "network", "net1"],
   *[["export", i] for i in ("hosts", "ansible", "ssh-config", "dnsmasq",
                             "prometheus-sd", "nftables")],
   ]

@@ -19,12 +19,15 @@ from ganeti.confd import protocol
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from typing import Callable, Sequence
+  from typing import Callable, Iterable, Optional, Sequence
 
 
 #: The words for tables after "list" and "list-fields"; their singular forms are
 #: valid, too
 KINDS = tuple(kind + "s" for kind in protocol.KINDS)
+
+#: The kinds of objects that "describe" takes
+DESCRIBED = ("instance", "node", "group", "network")
 
 #: The quantities that "status --nagios" compares with limits
 LIMITS = ("silent", "behind", "key")
@@ -65,10 +68,8 @@ def Port(text: str) -> int:
     raise argparse.ArgumentTypeError("not a port: '%s'" % text) from None
 
 
-def DidYouMean(word: str, known: Sequence[str]) -> str:
-  """Suggests a known word that is similar to a mistyped one.
-
-  @return: the end of a sentence; empty if no known word is similar
+def Similar(word: str, known: Iterable[str]) -> Optional[str]:
+  """Returns the known word that is most similar to a mistyped one, if any is.
 
   """
   # The module is needed only after a typing mistake
@@ -76,16 +77,34 @@ def DidYouMean(word: str, known: Sequence[str]) -> str:
   found = difflib.get_close_matches(word, known, 3)
   # Prefer a word with the same letters in another order
   found.sort(key=lambda other: sorted(other) != sorted(word))
-  return "; did you mean '%s'?" % found[0] if found else ""
+  return found[0] if found else None
+
+
+def Proposal(word: Optional[str]) -> str:
+  """Returns the end of a sentence that proposes a word; empty for None.
+
+  """
+  return "" if word is None else "; did you mean '%s'?" % word
+
+
+def DidYouMean(word: str, known: Iterable[str]) -> str:
+  """Proposes a known word that is similar to a mistyped one.
+
+  @return: the end of a sentence; empty if no known word is similar
+
+  """
+  return Proposal(Similar(word, known))
 
 
 def _Singular(text: str, known: Sequence[str]) -> str:
-  """Returns the singular of a known plural, given either of the two.
+  """Returns the singular of a known word, given its singular or its plural.
+
+  @param known: singulars or plurals
 
   """
   for kind in known:
-    singular = kind[:-1]
-    if text in (kind, singular):
+    singular = kind[:-1] if kind.endswith("s") else kind
+    if text in (singular, singular + "s"):
       return singular
   raise argparse.ArgumentTypeError("not one of %s: '%s'%s" %
                                    (", ".join(known), text,
@@ -97,6 +116,13 @@ def Kind(text: str) -> str:
 
   """
   return _Singular(text, KINDS)
+
+
+def Described(text: str) -> str:
+  """Converts one of L{DESCRIBED}, or its plural, to one of C{columns.KINDS}.
+
+  """
+  return _Singular(text, DESCRIBED)
 
 
 def Exported(text: str) -> str:

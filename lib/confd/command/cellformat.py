@@ -87,7 +87,10 @@ def Leniently(write: Writer, otherwise: Writer = str) -> Writer:
   return _Write
 
 
-def _FormatTime(value: float) -> str:
+def FormatTime(value: float) -> str:
+  """Formats a time, in seconds since the epoch.
+
+  """
   return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
 
 
@@ -166,7 +169,7 @@ def TableWriter(what: str, column: columns.Column, unit: str) -> Writer:
   if column.kind == columns.UNIT:
     return Leniently(lambda size: FormatUnit(size, unit))
   if column.kind == columns.TIMESTAMP:
-    return Leniently(_FormatTime)
+    return Leniently(FormatTime)
   if column.kind == columns.FLOAT:
     return Leniently(_FormatFloat)
   if column.kind is None:
@@ -202,5 +205,5 @@ def CsvWriter(column: columns.Column, unit: str) -> Writer:
   if column.kind == columns.UNIT:
     return Leniently(lambda size: FormatUnit(size, unit), FormatCsv)
   if column.kind == columns.TIMESTAMP:
-    return Leniently(_FormatTime, FormatCsv)
+    return Leniently(FormatTime, FormatCsv)
   return FormatCsv

@@ -16,7 +16,7 @@ import gc
 import itertools
 import time
 
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from ganeti.confd import client as clientlib
 from ganeti.confd import humanize
@@ -46,11 +46,15 @@ class Fetched(NamedTuple):
   reply: clientlib.Reply[Any]
 
 
-def Fetch(client: clientlib.Client) -> Fetched:
+def Fetch(client: clientlib.Client,
+          fields: Mapping[str, list[str]] = checks.FIELDS) -> Fetched:
   """Asks for the data.
 
+  @param fields: the fields to ask for, by table: those of C{checks.FIELDS}, and
+    more that the caller needs
+
   """
-  reply = client.Tables(checks.FIELDS)
+  reply = client.Tables(fields)
   values = {path: client.Config(path, optional=True).answer
             for path in checks.POINTERS}
   statistics = client.Query(protocol.REQ_STATS).answer

@@ -19,6 +19,7 @@ from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import proposals
 from ganeti.confd.command import result
 from ganeti.confd.command import table
 from ganeti.confd.views import evacuation
@@ -120,7 +121,10 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   """
   if opts.every_node:
     return _AskAll(client)
-  node = client.List("node", ["name"], names=[opts.node]).answer[0][0]
+  try:
+    node = client.List("node", ["name"], names=[opts.node]).answer[0][0]
+  except clientlib.ErrorAnswer as err:
+    raise proposals.ForName(client, "node", err) from err
   reply = client.Tables(evacuation.FIELDS)
   tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
   plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)

@@ -26,6 +26,7 @@ from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import proposals
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
@@ -230,15 +231,24 @@ def _ExplainUnknownField(client: clientlib.Client, opts: argparse.Namespace,
     err.reply)
 
 
+def _Explain(client: clientlib.Client, opts: argparse.Namespace,
+             err: clientlib.ErrorAnswer) -> clientlib.ErrorAnswer:
+  """Adds a hint to the error that a field or a name is unknown.
+
+  """
+  return proposals.ForName(client, opts.kind,
+                           _ExplainUnknownField(client, opts, err))
+
+
 def _Fetch(client: clientlib.Client, opts: argparse.Namespace,
            fields: list[str]) -> clientlib.Reply[Any]:
-  """Fetches a table; the error about an unknown field has a hint.
+  """Fetches a table; the error about an unknown field or name has a hint.
 
   """
   try:
     return _FetchRows(client, opts, fields)
   except clientlib.ErrorAnswer as err:
-    raise _ExplainUnknownField(client, opts, err) from err
+    raise _Explain(client, opts, err) from err
 
 
 def _Named(reply: clientlib.Reply[Any], fields: list[str]
@@ -284,7 +294,7 @@ def Watch(client: clientlib.Client, opts: argparse.Namespace
       yield from client.Follow(opts.kind, fields, filter=condition, names=names,
                                on_error=report_error)
     except clientlib.ErrorAnswer as err:
-      raise _ExplainUnknownField(client, opts, err) from err
+      raise _Explain(client, opts, err) from err
 
   def _Show(rows: _Rows) -> None:
     _Listing(opts.kind, fields, rows).Print(opts)

@@ -366,6 +366,11 @@ COMMANDS: dict[str, Command] = {
     "cmd_list_fields", "fields of these objects",
     (_KIND, Argument("fields", "FIELD", "*", "fields")),
     (_JSON_LINES, ) + _TABLE, multi_cluster=False),
+  "describe": Command(
+    "cmd_describe", "everything about one object",
+    (Argument("kind", "WHAT", completion=" ".join(argtypes.DESCRIBED),
+              convert=argtypes.Described),
+     Argument("name", "NAME", completion="names"))),
   "who-has": Command(
     "cmd_who_has", "owner of an IP, a MAC address or a name",
     (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),

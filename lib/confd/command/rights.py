@@ -30,6 +30,10 @@ _LIST_WHAT = "list/WHAT"
 #: The right to wait for changes
 _WAIT = "wait"
 
+#: The rights for a check of the configuration
+_CHECK = ("config", "list/disks", "list/groups", "list/instances",
+          "list/networks", "list/nodes", "stats")
+
 #: Maps commands to rights (C{readerkey.RIGHTS}); None stands for the self test
 _NEEDED: dict[Optional[str], tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
@@ -52,8 +56,9 @@ _NEEDED: dict[Optional[str], tuple[str, ...]] = {
   "who-has": ("list/instances", "list/nodes", "master"),
   "map": ("list/instances", "list/nodes"),
   commandline.EXPORT: (_LIST_WHAT, ),
-  "check": ("config", "list/disks", "list/groups", "list/instances",
-            "list/networks", "list/nodes", "stats"),
+  "check": _CHECK,
+  # A description has the findings about the object
+  "describe": _CHECK,
   "evacuate": ("config", "list/disks", "list/instances", "list/nodes"),
   "status": ("mc-ips", "ping"),
   "stats": ("stats", ),

@@ -105,6 +105,9 @@ class Config(NamedTuple):
   findings: Sequence[checks.Finding]
 
 
+#: The name of the section with an object's findings
+FINDINGS = "findings"
+
 #: The JSON pointer of the cluster's own settings
 CLUSTER = "/cluster"
 
@@ -284,7 +287,7 @@ def _Parameters(name: str, title: str, layers: Sequence[_Layer],
 
 def _Findings(config: Config, kind: str, name: Any) -> list[Section]:
   found = advice.About(config.findings, name)
-  return [Section("findings", "Findings", [
+  return [Section(FINDINGS, "Findings", [
     Column("subject", "What"), Column("severity", "Severity", SEVERITY),
     Column("text", "Finding"), Column("advice", "What to do")],
     [(i.subject, i.severity, i.text, advice.FillIn(i.advice, kind, name))
