@@ -117,17 +117,18 @@ class TestQuestions(_Test):
       ("config /nodes/%s/tags" % testutils.Uuid("a", 1), "[]"),
       ("who-has 192.0.2.53",
        "What     Name              IP         NIC NICName MAC              "
-       " Mode    Link Network Node              NodeIP    Secondary_Nodes\n"
+       " Mode    Link Network Disk Node              NodeIP    "
+       "Secondary_Nodes\n"
        "instance inst2.example.com 192.0.2.53   1 -       aa:00:00:00:02:01"
-       " bridged br7  -       node2.example.com 127.0.3.2 -"),
+       " bridged br7  -          - node2.example.com 127.0.3.2 -"),
       ("--no-headers --separator ; who-has inst2",
-       "\n".join("instance;inst2.example.com;%s;%s;-;%s;bridged;%s;-;"
+       "\n".join("instance;inst2.example.com;%s;%s;-;%s;bridged;%s;-;-;"
                  "node2.example.com;127.0.3.2;-" % nic for nic in [
                    ("192.0.2.52", 0, "aa:00:00:00:02:00", "br0"),
                    ("192.0.2.53", 1, "aa:00:00:00:02:01", "br7"),
                    ("-", 2, "aa:00:00:00:02:02", "br8")])),
       ("--no-headers --separator ; who-has node2",
-       "\n".join("%s;node2.example.com;%s;-;-;-;-;-;-;node2.example.com;"
+       "\n".join("%s;node2.example.com;%s;-;-;-;-;-;-;-;node2.example.com;"
                  "127.0.3.2;-" % address for address in [
                    ("primary IP", "127.0.3.2"),
                    ("secondary IP", "10.0.0.2")])),
@@ -207,7 +208,9 @@ class TestQuestions(_Test):
        "no instance or node has the IP address '192.0.2.99'"),
       ("who-has AA-00-00-00-00-FF",
        "no instance or node has the MAC address 'aa:00:00:00:00:ff'"),
-      ("who-has inst", "no instance or node has the name 'inst'"),
+      ("who-has inst", "no object has the name, UUID, volume or tag 'inst'; did"
+       " you mean 'inst"),
+      ("who-has tag:nothing", "no object has the tag 'nothing'"),
       ("list-fields nodes pinst_count", "'pinst_count'; did you mean"
        " 'pinst_cnt'?"),
       ]:

@@ -406,7 +406,8 @@ class TestCommands(_TestCase):
         (2, ["list", "nodes", "--units", "k"], "invalid choice"),
         (1, ["list", "nodes", "-o", "nosuch"], "unknown field 'nosuch'"),
         (1, ["list", "nodes", "--sort", "nosuch"], "unknown field 'nosuch'"),
-        (1, ["list", "nodes", "nosuch"], "unknown name 'nosuch'"),
+        (1, ["list", "nodes", "nosuch"],
+         "no node has the name or UUID 'nosuch'; \"confd-client list nodes\""),
         (1, ["list", "instances", "-o", "oper_ram"], "; only the nodes know"
          " that, and \"gnt-instance list -o oper_ram\" asks them"),
         (1, ["list", "nodes", "--sort", "mfree"], "\"gnt-node list -o mfree\""),

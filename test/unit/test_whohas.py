@@ -45,6 +45,10 @@ class TestParse(unittest.TestCase):
       ("192.0.2", (whohas.NAME, "192.0.2")),
       ("Web1", (whohas.NAME, "Web1")),
       ("", (whohas.NAME, "")),
+      ("tag:web", (whohas.TAG, "web")),
+      ("TAG:service:Web", (whohas.TAG, "service:Web")),
+      ("tag:", (whohas.NAME, "tag:")),
+      ("tag:192.0.2.1", (whohas.TAG, "192.0.2.1")),
       ]:
       with self.subTest(word=word):
         self.assertEqual(whohas.Parse(word), expected, word)
@@ -116,7 +120,78 @@ class TestFind(unittest.TestCase):
     self.assertEqual(whohas.AsDict(found), {
       "what": "instance", "name": "c", "ip": None, "nic": None,
       "node": {"name": "node1.example.com", "primary_ip": "192.0.2.1",
-               "secondary_ip": "198.51.100.1"}, "secondaries": []})
+               "secondary_ip": "198.51.100.1"}, "secondaries": [],
+      "disk": None})
+
+
+class TestIsMeant(unittest.TestCase):
+  def test(self):
+    for (field, value, text, expected) in [
+        ("name", "web1.example.com", "web1", True),
+        ("name", "web1.example.com", "WEB1.Example.com", True),
+        ("name", "web1.example.com", "web", False),
+        ("uuid", "ab.cd", "ab", False),
+        ("volumes", "xenvg/disk1", "xenvg/disk1", True),
+        ("volumes", "xenvg/disk1", "disk1", True),
+        ("volumes", "xenvg/disk1", "isk1", False),
+        ("volumes", "xenvg/disk1", "xenvg", False),
+        # A path is no volume group
+        ("volumes", "/srv/ganeti/file-storage/a/disk0", "disk0", False),
+        ("volumes", "/srv/disk0", "/srv/disk0", True),
+        ("tags", "a/b", "b", False),
+        ("volumes", "x", "", False), ("name", "", "", False)]:
+      self.assertEqual(whohas.IsMeant(field, value, text), expected,
+                       (field, value, text))
+
+
+class TestFindOther(unittest.TestCase):
+  _TABLES = {
+    "instance": [dict(row, tags=tags, **{"nic.uuids": uuids})
+                 for (row, tags, uuids) in zip(
+                   _INSTANCES, [["web", 5], [], ["n-3"]],
+                   [["n-1", "n-2"], [None], []])],
+    "node": [dict(row, tags=["web"]) for row in _NODES],
+    "group": [{"name": "web", "uuid": "g-1", "tags": []}],
+    "network": [{"name": "lan", "uuid": "w-1", "tags": ["Web"]}],
+    "disk": _Rows(["uuid", "name", "volumes", "instance", "index"], [
+      ["d-1", None, ["xenvg/data"], "a", 0],
+      ["d-2", "web", ["xenvg/meta", "other/data"], "a", 1],
+      ["d-3", None, ["x/data"], None, None]]),
+    }
+
+  def test(self):
+    for (word, expected) in [
+        ("tag:web", [("instance", "a", None, None),
+                     ("node", "node1.example.com", None, None),
+                     ("node", "node2.example.com", None, None),
+                     ("network", "lan", None, None)]),
+        ("web", [("instance", "a", None, None), ("instance", "a", None, 1),
+                 ("node", "node1.example.com", None, None),
+                 ("node", "node2.example.com", None, None),
+                 ("group", "web", None, None), ("network", "lan", None, None)]),
+        ("N-2", [("instance", "a", 1, None)]),
+        # A UUID of another interface, and a tag
+        ("n-3", [("instance", "c", None, None)]),
+        ("tag:n-2", []),
+        ("xenvg/data", [("instance", "a", None, 0)]),
+        ("data", [("instance", "a", None, 0), ("instance", "a", None, 1),
+                  ("disk", "d-3", None, None)]),
+        ("d-2", [("instance", "a", None, 1)]), ("tag:d-2", []),
+        ("g-1", [("group", "web", None, None)]),
+        ("lan", [("network", "lan", None, None)]),
+        ("nothing", []), ("", [])]:
+      found = whohas.FindOther(whohas.Parse(word), self._TABLES)
+      self.assertEqual([(i.what, i.name, i.nic and i.nic.number,
+                         i.disk and i.disk.number) for i in found], expected,
+                       word)
+
+  def testWithoutTables(self):
+    """Tables that the key does not permit are missing.
+
+    """
+    tables = {kind: self._TABLES[kind] for kind in ("instance", "node")}
+    self.assertEqual(whohas.FindOther(whohas.Parse("data"), tables), [])
+    self.assertEqual(len(whohas.FindOther(whohas.Parse("web"), tables)), 3)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 
 The daemon cannot search for the address of a network interface. So the command
 first asks for the addresses of all instances, and then for the other fields of
-the instances that match.
+the instances that match. For a word that is neither an address nor the name of
+an instance or a node, the command asks for all tables that the key permits.
 
 """
 
@@ -14,19 +15,23 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ganeti.confd import client as clientlib
+from ganeti.confd.clientlib import keyrights
+from ganeti.confd.command import argtypes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import proposals
 from ganeti.confd.command import result
 from ganeti.confd.command import table
+from ganeti.confd.protocol import readerkey
 from ganeti.confd.views import whohas
 
 
 _HEADERS = ["What", "Name", "IP", "NIC", "NICName", "MAC", "Mode", "Link",
-            "Network", "Node", "NodeIP", "Secondary_Nodes"]
-_NUMERIC = (3, )
+            "Network", "Disk", "Node", "NodeIP", "Secondary_Nodes"]
+_NUMERIC = (3, 9)
 
 
 class _Lookups:
@@ -74,8 +79,39 @@ class _Lookups:
       answer=answer, serial=min(reply.serial for reply in self.replies))
 
 
+class _Other(NamedTuple):
+  """The result of a search in all tables.
+
+  """
+  matches: list[whohas.Match]
+  #: The names of the objects in the tables
+  names: list[str]
+  #: The rights that the key lacks
+  missing: list[str]
+
+
+def _SearchOther(client: clientlib.Client, lookups: _Lookups,
+                 sought: whohas.Sought) -> _Other:
+  """Looks a word up in all tables that the key permits.
+
+  """
+  tables: dict[str, list[dict[str, Any]]] = {}
+  missing = []
+  for (kind, fields) in whohas.OTHER_FIELDS.items():
+    right = "%s/%ss" % (readerkey.LIST, kind)
+    if client.reader is None or keyrights.May(client.reader, right):
+      # The type of the parameter is a Literal
+      what: Any = kind
+      tables[kind] = lookups.Rows(what, fields)
+    else:
+      missing.append(right)
+  return _Other(whohas.FindOther(sought, tables),
+                [row["name"] for rows in tables.values() for row in rows
+                 if isinstance(row["name"], str)], missing)
+
+
 def _Search(lookups: _Lookups, sought: whohas.Sought) -> list[whohas.Match]:
-  """Returns the objects that have an address or name.
+  """Returns the objects that have an address, and instances or nodes of a name.
 
   """
   fields = list(whohas.INSTANCE_FIELDS)
@@ -98,26 +134,38 @@ def _Search(lookups: _Lookups, sought: whohas.Sought) -> list[whohas.Match]:
 
 
 def _Cells(match: whohas.Match) -> list[Any]:
-  (nic, node) = (match.nic, match.node)
+  (nic, node, disk) = (match.nic, match.node, match.disk)
   cells: list[Any] = [match.what, match.name, match.ip]
   cells += ([None] * len(whohas.Nic._fields) if nic is None else
             [nic.number, nic.name, nic.mac, nic.mode, nic.link, nic.network])
+  cells.append(None if disk is None else disk.number)
   cells += [None, None] if node is None else [node.name, node.primary_ip]
   return cells + [",".join(i.name for i in match.secondaries) or None]
 
 
 def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
-  """Looks up the objects that have an address or name.
+  """Looks up the objects that have an address, a name or anything else.
 
-  @raise result.NotFound: no object has the address or name
+  @raise result.NotFound: there is no such object
 
   """
   sought = whohas.Parse(opts.sought)
   lookups = _Lookups(client)
-  matches = _Search(lookups, sought)
+  matches = [] if sought.kind == whohas.TAG else _Search(lookups, sought)
+  text = "no instance or node has the %s '%s'" % (sought.kind, sought.value)
+  if not matches and sought.kind in (whohas.NAME, whohas.TAG):
+    other = _SearchOther(client, lookups, sought)
+    matches = other.matches
+    if sought.kind == whohas.NAME:
+      text = ("no object has the name, UUID, volume or tag '%s'%s" %
+              (sought.value, argtypes.Proposal(
+                proposals.Name(sought.value, other.names))))
+    else:
+      text = "no object has the tag '%s'" % sought.value
+    if other.missing:
+      text += "; the key does not permit %s" % ", ".join(other.missing)
   if not matches:
-    raise result.NotFound("no instance or node has the %s '%s'" %
-                          (sought.kind, sought.value))
+    raise result.NotFound(text)
   return result.Result(
     output.FormatReply(lookups.Reply([whohas.AsDict(i) for i in matches])),
     table.Table(_HEADERS, [_Cells(i) for i in matches], _NUMERIC))

@@ -372,8 +372,8 @@ COMMANDS: dict[str, Command] = {
               convert=argtypes.Described),
      Argument("name", "NAME", completion="names"))),
   "who-has": Command(
-    "cmd_who_has", "owner of an IP, a MAC address or a name",
-    (Argument("sought", "IP|MAC|NAME", completion="anybody"), ), _TABLE),
+    "cmd_who_has", "owner of an address, a name, a UUID, a volume or a tag",
+    (Argument("sought", "WORD", completion="anybody"), ), _TABLE),
   EXPORT: Command(
     "cmd_export", "instances or nodes as a file for another program",
     (Argument("format", "FORMAT", completion=" ".join(argtypes.FORMATS),

@@ -36,9 +36,6 @@ CLUSTER = "cluster"
 #: contains the word
 (_EXACT, _PART) = (0, 1)
 
-#: A word with this prefix matches whole tags only
-_TAG = "tag:"
-
 _NAME = "name"
 _TAGS = "tag"
 
@@ -218,14 +215,10 @@ def _MatchText(text: str) -> _Match:
   """Makes a function that looks for a text, which may be part of a value.
 
   """
-  label = text + "."
-
   def _Find(field: str, value: str) -> Optional[int]:
-    value = value.lower()
-    if text not in value:
+    if text not in value.lower():
       return None
-    if field in _IDENTIFYING and (
-        value == text or field == "name" and value.startswith(label)):
+    if field in _IDENTIFYING and whohas.IsMeant(field, value, text):
       return _EXACT
     return _PART
   return _Find
@@ -236,9 +229,9 @@ def _ParseWord(word: str) -> _Match:
 
   """
   text = word.lower()
-  if text.startswith(_TAG) and len(text) > len(_TAG):
-    return _MatchTag(text[len(_TAG):])
   sought = whohas.Parse(text)
+  if sought.kind == whohas.TAG:
+    return _MatchTag(sought.value)
   if sought.kind != whohas.NAME:
     return _MatchAddress(sought.kind, sought.value)
   subnet = _ParseSubnet(text) if "/" in text else None
@@ -283,14 +276,14 @@ def IsForTag(text: str) -> bool:
   """Tells whether a search is for a whole tag.
 
   """
-  return text.lower().startswith(_TAG)
+  return text.lower().startswith(whohas.TAG_PREFIX)
 
 
 def TagSearch(tag: str) -> str:
   """Returns the search for all objects with a tag.
 
   """
-  return _TAG + tag
+  return whohas.TAG_PREFIX + tag
 
 
 def _FindObject(words: Iterable[_Word], cluster: str, found: _Object

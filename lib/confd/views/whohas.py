@@ -2,11 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Looks up which object has an IP address, a MAC address or a name.
+"""Looks up which object has an address, a name, a UUID, a volume or a tag.
 
-L{Parse} tells which of the three a word is; L{InstancesWith} and L{Find} look
-it up in tables. The same address may be used several times, in different
-networks or on different links; each use is a match of its own.
+L{Parse} tells what a word is. L{InstancesWith} and L{Find} look an address or
+the name of an instance or a node up in tables, L{FindOther} anything else. The
+same address may be used several times, in different networks or on different
+links; each use is a match of its own.
 
 """
 
@@ -15,13 +16,21 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, \
+  Sequence
+
+from ganeti.confd.schema import columns
 
 
 #: Kinds of words
 IP = "IP address"
 MAC = "MAC address"
+TAG = "tag"
+#: Any other word: a name, a UUID, a volume, or a tag
 NAME = "name"
+
+#: The prefix of a word that means a tag and nothing else
+TAG_PREFIX = "tag:"
 
 #: Maps the kinds of addresses to the instances' field with such addresses
 ADDRESS_FIELDS = {
@@ -35,8 +44,17 @@ _NIC_FIELDS = ("nic.names", "nic.ips", "nic.macs", "nic.modes", "nic.links",
 INSTANCE_FIELDS = ("name", "pnode", "snodes") + _NIC_FIELDS
 NODE_FIELDS = ("name", "pip", "sip")
 
-#: Kinds of matches
-INSTANCE = "instance"
+#: The fields that L{FindOther} needs, by table
+OTHER_FIELDS: dict[str, list[str]] = {
+  columns.INSTANCE: [*INSTANCE_FIELDS, "nic.uuids", "tags"],
+  columns.NODE: [*NODE_FIELDS, "tags"],
+  columns.GROUP: ["name", "uuid", "tags"],
+  columns.NETWORK: ["name", "uuid", "tags"],
+  columns.DISK: ["uuid", "name", "volumes", "instance", "index"],
+  }
+
+#: Kinds of matches, besides the kinds of objects
+INSTANCE = columns.INSTANCE
 PRIMARY_IP = "primary IP"
 SECONDARY_IP = "secondary IP"
 MASTER_IP = "master IP"
@@ -50,12 +68,12 @@ _Row = Mapping[str, Any]
 
 
 class Sought(NamedTuple):
-  """The address or name to look up.
+  """The word to look up.
 
   """
-  #: L{IP}, L{MAC} or L{NAME}
+  #: L{IP}, L{MAC}, L{TAG} or L{NAME}
   kind: str
-  #: An address in canonical form, or a name as it was typed
+  #: An address in canonical form, or any other word as it was typed
   value: str
 
 
@@ -81,29 +99,44 @@ class Nic(NamedTuple):
   network: Optional[str]
 
 
-class Match(NamedTuple):
-  """An object that has the address or name.
+class Disk(NamedTuple):
+  """A disk of an instance.
 
   """
-  #: L{INSTANCE}, L{PRIMARY_IP}, L{SECONDARY_IP} or L{MASTER_IP}
+  #: None if the disk is not attached to an instance
+  number: Optional[int]
+  name: Optional[str]
+  uuid: Optional[str]
+  volumes: list[Any]
+
+
+class Match(NamedTuple):
+  """An object that has the address, or what else was looked up.
+
+  """
+  #: One of C{columns.KINDS}, or L{PRIMARY_IP}, L{SECONDARY_IP} or L{MASTER_IP}
   what: str
-  #: The name of the instance or node
+  #: The object's name; for a disk without an instance, its UUID
   name: str
   ip: Optional[str]
-  #: The instance's network interface; None for nodes
+  #: The instance's network interface that was looked up; None for any other
+  #: object
   nic: Optional[Nic]
   #: The instance's primary node, or the node itself
   node: Optional[NodeIps]
   secondaries: list[NodeIps]
+  #: The instance's disk that was looked up
+  disk: Optional[Disk] = None
 
 
 def AsDict(match: Match) -> dict[str, Any]:
   """Converts a match to a JSON object.
 
   """
-  (nic, node) = (match.nic, match.node)
+  (nic, node, disk) = (match.nic, match.node, match.disk)
   return dict(match._asdict(),
               nic=None if nic is None else nic._asdict(),
+              disk=None if disk is None else disk._asdict(),
               node=None if node is None else node._asdict(),
               secondaries=[mirror._asdict() for mirror in match.secondaries])
 
@@ -140,14 +173,33 @@ _SPELL: dict[str, Callable[[Any], Optional[str]]] = {
 
 
 def Parse(word: str) -> Sought:
-  """Parses a word; a word that is no address is a name.
+  """Parses a word.
 
   """
+  if word.lower().startswith(TAG_PREFIX) and len(word) > len(TAG_PREFIX):
+    return Sought(TAG, word[len(TAG_PREFIX):])
   for (kind, spell) in _SPELL.items():
     value = spell(word)
     if value is not None:
       return Sought(kind, value)
   return Sought(NAME, word)
+
+
+def IsMeant(field: str, value: str, text: str) -> bool:
+  """Tells whether a text means the value of a field.
+
+  Upper and lower case are the same. A host name may be shortened to its first
+  label, and a logical volume may be named without its volume group.
+
+  @param field: "name", "volumes", or any other field
+
+  """
+  (value, text) = (value.lower(), text.lower())
+  if not text:
+    return False
+  return (value == text or
+          field == "name" and value.startswith(text + ".") or
+          field == "volumes" and value.partition("/")[2] == text)
 
 
 def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> list[str]:
@@ -163,21 +215,43 @@ def InstancesWith(sought: Sought, rows: Sequence[_Row]) -> list[str]:
           if any(spell(address) == sought.value for address in row[field])]
 
 
-def _OfInstance(sought: Sought, row: _Row, find: Callable[[str], NodeIps]
-                ) -> list[Match]:
-  name = row["name"]
-  node = None if row["pnode"] is None else find(row["pnode"])
-  mirrors = [find(i) for i in row["snodes"]]
-  matches = []
-  for (number, (nic_name, ip, mac, mode, link, network)) in \
+class _Nodes:
+  """The addresses of all nodes.
+
+  """
+  def __init__(self, rows: Sequence[_Row]) -> None:
+    self.known = {row["name"]: NodeIps(*[row[field] for field in NODE_FIELDS])
+                  for row in rows}
+
+  def Find(self, name: str) -> NodeIps:
+    return self.known.get(name, NodeIps(name, None, None))
+
+
+def _MatchInstance(row: _Row, nodes: _Nodes, nic: Optional[Nic] = None,
+                   ip: Optional[str] = None, disk: Optional[Disk] = None
+                   ) -> Match:
+  return Match(INSTANCE, row["name"], ip, nic,
+               None if row["pnode"] is None else nodes.Find(row["pnode"]),
+               [nodes.Find(i) for i in row["snodes"]], disk)
+
+
+def _Nics(row: _Row) -> Iterator[tuple[Nic, Optional[str]]]:
+  """Yields an instance's network interfaces, each with its IP address.
+
+  """
+  for (number, (name, ip, mac, mode, link, network)) in \
       enumerate(zip(*[row[field] for field in _NIC_FIELDS])):
-    address = mac if sought.kind == MAC else ip
+    yield (Nic(number, name, mac, mode, link, network), ip)
+
+
+def _OfInstance(sought: Sought, row: _Row, nodes: _Nodes) -> list[Match]:
+  matches = []
+  for (nic, ip) in _Nics(row):
+    address = nic.mac if sought.kind == MAC else ip
     if sought.kind == NAME or _SPELL[sought.kind](address) == sought.value:
-      matches.append(Match(INSTANCE, name, ip,
-                            Nic(number, nic_name, mac, mode, link, network),
-                            node, mirrors))
+      matches.append(_MatchInstance(row, nodes, nic, ip))
   if sought.kind == NAME and not matches:
-    matches.append(Match(INSTANCE, name, None, None, node, mirrors))
+    matches.append(_MatchInstance(row, nodes))
   return matches
 
 
@@ -203,19 +277,82 @@ def Find(sought: Sought, instances: Sequence[_Row], nodes: Sequence[_Row],
   @param master: the name of the master node, and the master IP
 
   """
-  known = {row["name"]: NodeIps(*[row[field] for field in NODE_FIELDS])
-           for row in nodes}
-
-  def _Node(name: str) -> NodeIps:
-    return known.get(name, NodeIps(name, None, None))
-
+  of_nodes = _Nodes(nodes)
   matches = [match for row in instances
-              for match in _OfInstance(sought, row, _Node)]
-  for node in known.values():
+             for match in _OfInstance(sought, row, of_nodes)]
+  for node in of_nodes.known.values():
     if sought.kind == IP or (sought.kind == NAME and node.name == named):
       matches.extend(_OfNode(sought, node))
   if master is not None and sought.kind == IP:
     (name, ip) = master
     if _SpellIp(ip) == sought.value:
-      matches.append(Match(MASTER_IP, name, ip, None, _Node(name), []))
+      matches.append(Match(MASTER_IP, name, ip, None, of_nodes.Find(name), []))
+  return matches
+
+
+def _Has(sought: Sought, row: _Row, *fields: str) -> bool:
+  """Tells whether one of an object's fields has the word.
+
+  @param fields: fields whose values are texts, or lists of texts
+
+  """
+  for field in fields:
+    if sought.kind == TAG and field != "tags":
+      continue
+    value = row[field]
+    for item in value if isinstance(value, list) else [value]:
+      if isinstance(item, str) and IsMeant(field, item, sought.value):
+        return True
+  return False
+
+
+def _OtherInstances(sought: Sought, rows: Sequence[_Row], nodes: _Nodes
+                    ) -> Iterator[Match]:
+  for row in rows:
+    uuids = row["nic.uuids"]
+    nics = [] if sought.kind == TAG else [
+      (nic, ip) for ((nic, ip), uuid) in zip(_Nics(row), uuids)
+      if isinstance(uuid, str) and IsMeant("uuid", uuid, sought.value)]
+    if nics:
+      for (nic, ip) in nics:
+        yield _MatchInstance(row, nodes, nic, ip)
+    elif _Has(sought, row, "name", "tags"):
+      yield _MatchInstance(row, nodes)
+
+
+def _OtherDisks(sought: Sought, rows: Sequence[_Row],
+                instances: Mapping[str, _Row], nodes: _Nodes
+                ) -> Iterator[Match]:
+  for row in rows:
+    if sought.kind == TAG or not _Has(sought, row, "uuid", "name", "volumes"):
+      continue
+    disk = Disk(row["index"], row["name"], row["uuid"], row["volumes"])
+    instance = instances.get(row["instance"])
+    yield (Match(columns.DISK, row["uuid"], None, None, None, [], disk)
+           if instance is None else
+           _MatchInstance(instance, nodes, disk=disk))
+
+
+def FindOther(sought: Sought, tables: Mapping[str, Sequence[_Row]]
+              ) -> list[Match]:
+  """Returns the objects that have a name, a UUID, a volume or a tag.
+
+  @param sought: a L{NAME} or a L{TAG}
+  @param tables: all rows with L{OTHER_FIELDS}, by table; tables other than
+    those of instances and nodes may be missing
+
+  """
+  nodes = _Nodes(tables[columns.NODE])
+  instances = tables[columns.INSTANCE]
+  matches = list(_OtherInstances(sought, instances, nodes))
+  matches.extend(_OtherDisks(sought, tables.get(columns.DISK, []),
+                             {row["name"]: row for row in instances}, nodes))
+  for row in tables[columns.NODE]:
+    if _Has(sought, row, "name", "tags"):
+      matches.append(Match(columns.NODE, row["name"], row["pip"], None,
+                           nodes.Find(row["name"]), []))
+  for kind in (columns.GROUP, columns.NETWORK):
+    matches.extend(Match(kind, row["name"], None, None, None, [])
+                   for row in tables.get(kind, [])
+                   if _Has(sought, row, "name", "uuid", "tags"))
   return matches
