@@ -180,7 +180,7 @@ class Comparison(comparer.Comparer):
     messages = self._ganeti.Verify(case.config)
     with client.Client(["%s:%d" % (daemon.address, daemon.port)],
                        key=daemon.key) as asker:
-      found = checks.Check(cmd_check.Fetch(asker).config)
+      found = checks.Check(cmd_check.Fetch(asker, checks.FIELDS).config)
     self.counts["configurations"] += 1
     self.counts["findings"] += len(found)
     if isinstance(messages, str):

@@ -184,6 +184,7 @@ class TestHostile(_TestCase):
     tags = [name for name in inventory
             if name.startswith("ganeti_tag_service_web_")]
     self.assertEqual(len(tags), 2)
+    self.assertEqual(inventory["service_web"]["hosts"], ["web1.example.com"])
 
   def testPrometheus(self):
     self._Answer("prometheus-sd")

@@ -23,6 +23,8 @@ from cluster import querydaemon
 from cluster import shared
 from cluster import variety
 
+from ganeti.confd.schema import columns
+
 
 _COMMANDS = {
   "instances": "gnt-instance",
@@ -44,9 +46,12 @@ _NOT_OFFERED = {
 #: Fields of ours, for findings
 _SUMS = ["%s_%s" % (prefix, name) for prefix in ("pinst", "sinst")
          for name in ("maxmem", "vcpus", "disk")]
+_NICS = ["nic.network%s" % rest for what in ("subnet", "gateway")
+         for rest in ["s.%ss" % what] + [".%s/%d" % (what, i) for i
+                                         in range(columns.MAX_NICS)]]
 _OURS_ONLY = frozenset([
-  *_SUMS, "external_count", "indexed", "instance_reservations", "ip_list",
-  "networks", "usable_count", "used_count"])
+  *_SUMS, *_NICS, "external_count", "indexed", "instance_reservations",
+  "ip_list", "networks", "usable_count", "used_count"])
 
 #: Made by L{setUpModule}
 LISTS = OURS = None

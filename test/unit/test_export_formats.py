@@ -367,6 +367,66 @@ class TestFormats(unittest.TestCase):
     self.assertEqual(inventory["ganeti_instances"], {"hosts": ["web1"]})
     self.assertEqual(len(said), 5)
 
+  def testKeyedGroups(self):
+    """A tag KEY:VALUE makes a group, as Ansible's "constructed" does.
+
+    """
+    (text, said) = self._Format(
+      ansible, _Instance("web1", tags=["service:web", "rack:a/1", "plain",
+                                       "a:b", "a:b:", "a:"]),
+      _Instance("web2", tags=["service:web", "a:b-"]),
+      _Instance("env_test", tags=["env:test", "1:2", ":x", "ganeti:os_x"]))
+    groups = {name: group["hosts"] for (name, group)
+              in json.loads(text).items() if "hosts" in group and
+              not name.startswith("ganeti_")}
+    hashed = [name for name in groups if name.startswith("a_b__")]
+    self.assertEqual([groups.pop(name) for name in sorted(
+      hashed, key=lambda name: groups[name])], [["web1"], ["web2"]])
+    self.assertEqual(groups, {"service_web": ["web1", "web2"],
+                              "rack_a_1": ["web1"], "a_b": ["web1"]})
+    self.assertIn("the group env_test of a tag left out: its name has another"
+                  " meaning", said)
+    self.assertIn("the group ganeti_os_x of a tag left out: its name has"
+                  " another meaning", said)
+    # Nodes do not join the groups of instances
+    (text, _) = self._Format(ansible, _Row(columns.NODE, name="node1",
+                                           tags=["service:web"]),
+                             kind=columns.NODE)
+    self.assertEqual(json.loads(text)["nodes_service_web"],
+                     {"hosts": ["node1"]})
+    self.assertNotIn("service_web", json.loads(text))
+
+  def testClusterGroups(self):
+    for (kind, prefix) in [(columns.INSTANCE, "ganeti_cluster_"),
+                           (columns.NODE, "ganeti_nodes_cluster_")]:
+      (source, _) = _Source(_Row(kind, name="a"), _Row(kind, name="b"),
+                            kind=kind)
+      (first, second) = source.hosts
+      text = ansible.Format(source._replace(hosts=[
+        first._replace(cluster="fsn.example.com"),
+        second._replace(cluster="dus.example.com")]), print)
+      groups = json.loads(text)
+      self.assertEqual(groups[prefix + "fsn_example_com"], {"hosts": ["a"]})
+      self.assertEqual(groups[prefix + "dus_example_com"], {"hosts": ["b"]})
+      text = ansible.Format(source._replace(cluster=None), print)
+      self.assertNotIn("cluster", text)
+
+  def testNics(self):
+    """A network interface has the prefix and the gateway of its network.
+
+    """
+    (text, said) = self._Format(ansible, _Row(
+      columns.INSTANCE, name="web1", nic_ips=["192.0.2.1", None, "2001:db8::1",
+                                              "192.0.2.9"],
+      nic_networks_names=["lan", None, "lan6", "bad"],
+      nic_networks_subnets=["192.0.2.0/25", None, "2001:db8::/64", "{{x}}/24"],
+      nic_networks_gateways=["192.0.2.126", None, None, "localhost"]))
+    nics = json.loads(text)["_meta"]["hostvars"]["web1"]["ganeti_nics"]
+    self.assertEqual([(i["network"], i["prefix"], i["gateway"]) for i in nics],
+                     [("lan", 25, "192.0.2.126"), (None, None, None),
+                      ("lan6", 64, None), ("bad", None, None)])
+    self.assertEqual(len(said), 2)
+
   def testPrometheus(self):
     (text, _) = self._Format(
       prometheus_sd, _Instance("web1", [("2001:db8::1", None)]),
@@ -427,7 +487,9 @@ def _Rows():
     parts = list(zip(*nics)) or [(), (), (), ()]
     return _Row(columns.INSTANCE, name=name, nic_ips=list(parts[0]),
                 nic_macs=list(parts[1]), nic_links=list(parts[2]),
-                nic_networks_names=list(parts[3]), pnode=node,
+                nic_networks_names=list(parts[3]),
+                nic_networks_subnets=list(parts[2]),
+                nic_networks_gateways=list(parts[0]), pnode=node,
                 pnode_group=group, snodes=[node], os=os_name, tags=tags,
                 admin_state=state, hypervisor=os_name, be_maxmem=state,
                 be_vcpus=5)
@@ -520,7 +582,7 @@ class TestAnything(unittest.TestCase):
       sorted(sorted(group["hosts"]) for (name, group) in inventory.items()
              if name.startswith("ganeti_tag_")), wanted)
     for name in inventory:
-      self.assertRegex(name, r"\Aganeti_[A-Za-z0-9_]{1,200}\Z")
+      self.assertRegex(name, r"\A[A-Za-z_][A-Za-z0-9_]{1,200}\Z")
       self.assertNotIn(name, names)
     for text in [texts[ansible], texts[prometheus_sd]]:
       for mark in ["{{", "{%", "{#"]:

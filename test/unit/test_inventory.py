@@ -424,6 +424,31 @@ class TestQuery(unittest.TestCase):
     self.assertEqual(self._Rows("group", ["name", "networks"]),
                      [["default", []], ["rack2", [Uuid("9", 1)]]])
 
+  def testNicNetworks(self):
+    """Subnet and gateway are those for the kind of the interface's address."""
+    config = _Config()
+    config["networks"][Uuid("9", 1)].update(
+      gateway="10.0.0.1", network6="2001:db8::/64", gateway6="2001:db8::1")
+    instance = config["instances"][Uuid("b", 10)]
+    for (ip, expected) in [
+        ("10.0.0.2", ["10.0.0.0/29", "10.0.0.1"]),
+        (None, ["10.0.0.0/29", "10.0.0.1"]),
+        ("2001:db8::2", ["2001:db8::/64", "2001:db8::1"]),
+        (5, ["10.0.0.0/29", "10.0.0.1"])]:
+      instance["nics"][1]["ip"] = ip
+      self.snap = _Snapshot(config)
+      (row, ) = [row for row in self._Rows("instance", [
+        "name", "nic.networks.subnets", "nic.networks.gateways",
+        "nic.network.subnet/1", "nic.network.gateway/1"])
+                 if row[0] == instance["name"]]
+      self.assertEqual(row[1:], [[None, expected[0]], [None, expected[1]],
+                                 *expected])
+    config["networks"][Uuid("9", 1)].update(network=5, gateway=[], gateway6={})
+    self.snap = _Snapshot(config)
+    self.assertEqual([row for row in self._Rows("instance", [
+      "nic.networks.gateways", "nic.network.subnet/1"]) if row[0][1:]],
+                     [[[None, None], None]])
+
   def testForthcoming(self):
     """Values that a forthcoming instance lacks are not made up."""
     config = _Config()

@@ -46,8 +46,8 @@ class Fetched(NamedTuple):
   reply: clientlib.Reply[Any]
 
 
-def Fetch(client: clientlib.Client,
-          fields: Mapping[str, list[str]] = checks.FIELDS) -> Fetched:
+def Fetch(client: clientlib.Client, fields: Mapping[str, list[str]]
+          ) -> Fetched:
   """Asks for the data.
 
   @param fields: the fields to ask for, by table: those of C{checks.FIELDS}, and
@@ -109,7 +109,7 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
 
   """
   ignored = _Ignored(opts)
-  fetched = Fetch(client)
+  fetched = Fetch(client, checks.FIELDS)
   findings = checks.Check(fetched.config, ignored)
   report = _Report(findings, fetched)
   return result.Result(output.FormatReply(fetched.reply._replace(answer={

@@ -435,6 +435,21 @@ def _NicNetworkName(snapshot: _Snapshot,
   return None if network is None else network.name
 
 
+def _NicNetworkStored(key: str, ipv6_key: str) -> _PartFunction:
+  """Returns the getter of a value of a nic's network, for IPv4 or IPv6.
+
+  @param key: the value's key for IPv4, or without an IP address
+
+  """
+  def _Get(snapshot: _Snapshot, nic: lenient.Stored) -> Optional[str]:
+    network = snapshot.networks.Resolve(nic.get("network"))
+    if network is None:
+      return None
+    has_ipv6 = ":" in lenient.Text(nic.get("ip"), "")
+    return lenient.Text(network.stored.get(ipv6_key if has_ipv6 else key))
+  return _Get
+
+
 _NICS = {
   "nic.ip": _PartStored("ip"),
   "nic.uuid": _PartStored("uuid"),
@@ -442,6 +457,8 @@ _NICS = {
   "nic.name": _PartStored("name"),
   "nic.network": _PartStored("network"),
   "nic.network.name": _NicNetworkName,
+  "nic.network.subnet": _NicNetworkStored("network", "network6"),
+  "nic.network.gateway": _NicNetworkStored("gateway", "gateway6"),
   "nic.mode": _NicMode,
   "nic.link": _NicLink,
   "nic.vlan": _NicVlan,

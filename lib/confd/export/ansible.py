@@ -11,12 +11,15 @@ Facts:
   - Ansible evaluates "{{" in a variable. A sanitized word has no braces.
   - Ansible itself defines the groups "all" and "ungrouped". If a host has the
     name of a group, that name is ambiguous.
+  - Ansible's plugin "constructed" makes the group C{service_web} of the tag
+    C{service:web} by C{keyed_groups}. No group's name may begin with a digit.
 
 """
 
 from __future__ import annotations
 
 import json
+import re
 
 from typing import Any
 
@@ -32,6 +35,15 @@ COMMENT = None
 FIELDS = hostlist.ALL_FIELDS
 
 _PREFIX = "ganeti_"
+
+#: A tag with a key and a value
+_KEYED_RE = re.compile("[A-Za-z_][^:]*:.")
+
+#: The beginning of groups of nodes, as one inventory may have both tables
+_OF_NODES = {
+  columns.INSTANCE: "",
+  columns.NODE: "nodes_",
+  }
 
 #: Ansible's own groups
 _RESERVED_NAMES = frozenset(["all", "ungrouped"])
@@ -67,6 +79,32 @@ def _Variables(contents: hostlist.Contents, host: hostlist.Host
   return {name: value for (name, value) in values.items() if value is not None}
 
 
+def _ClusterGroups(contents: hostlist.Contents, hosts: list[hostlist.Host],
+                   say: hostlist.Say) -> dict[str, list[hostlist.Host]]:
+  """Makes a group of each cluster whose name is known.
+
+  """
+  return hostgroups.ByValue(
+    hosts, lambda host: [contents.ClusterOf(host)],
+    _PREFIX + _OF_NODES[contents.kind] + "cluster_", say)
+
+
+def _KeyedGroups(contents: hostlist.Contents, hosts: list[hostlist.Host],
+                 say: hostlist.Say) -> dict[str, list[hostlist.Host]]:
+  """Makes a group C{KEY_VALUE} of each tag C{KEY:VALUE}.
+
+  """
+  groups = hostgroups.ByValue(
+    hosts, lambda host: [tag for tag in host.tags if _KEYED_RE.match(tag)],
+    _OF_NODES[contents.kind], say)
+  names = {host.name for host in hosts}
+  for name in list(groups):
+    if name.lower().startswith(_PREFIX) or name.lower() in names:
+      say("the group %s of a tag left out: its name has another meaning" % name)
+      del groups[name]
+  return groups
+
+
 def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
   """Formats the inventory.
 
@@ -78,9 +116,13 @@ def Format(contents: hostlist.Contents, say: hostlist.Say) -> str:
           sanitize.Show(host.name))
     else:
       hosts.append(host)
+  groups = {_PREFIX + name: members for (name, members)
+            in hostgroups.Groups(contents.kind, hosts, say).items()}
+  groups.update(_ClusterGroups(contents, hosts, say))
+  groups.update(_KeyedGroups(contents, hosts, say))
   inventory: dict[str, Any] = {
-    _PREFIX + name: {"hosts": [host.name for host in members]}
-    for (name, members) in hostgroups.Groups(contents.kind, hosts, say).items()}
+    name: {"hosts": [host.name for host in members]}
+    for (name, members) in groups.items()}
   inventory["_meta"] = {
     "hostvars": {host.name: _Variables(contents, host) for host in hosts},
     }

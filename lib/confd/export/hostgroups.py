@@ -21,11 +21,12 @@ from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-_Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
+#: Returns a host's values of a property
+Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
 #: By table: the name of the group of all hosts, and the prefixes of the other
 #: groups, each with a function that returns a host's values of the property
-_KINDS: dict[str, tuple[str, dict[str, _Values]]] = {
+_KINDS: dict[str, tuple[str, dict[str, Values]]] = {
   columns.INSTANCE: ("instances", {
     "group_": lambda host: [host.group],
     "node_": lambda host: [host.node],
@@ -41,13 +42,25 @@ _KINDS: dict[str, tuple[str, dict[str, _Values]]] = {
   }
 
 
-def _ByValue(hosts: Iterable[hostlist.Host], values: _Values
-             ) -> dict[str, list[hostlist.Host]]:
-  result: dict[str, list[hostlist.Host]] = {}
+def ByValue(hosts: Iterable[hostlist.Host], values: Values, prefix: str,
+            say: hostlist.Say) -> dict[str, list[hostlist.Host]]:
+  """Puts hosts into a group for each value of a property.
+
+  @return: from the names of groups to their hosts
+
+  """
+  members: dict[str, list[hostlist.Host]] = {}
   for host in hosts:
     for value in values(host):
       if value is not None:
-        result.setdefault(value, []).append(host)
+        members.setdefault(value, []).append(host)
+  result = {}
+  for (value, identifier) in sanitize.Identifiers(sorted(members)).items():
+    name = prefix + identifier
+    if not sanitize.IsPlain(value, identifier):
+      say("%s: the group is named %s, as another group would have the same"
+          " name" % (sanitize.Show(value), name))
+    result[name] = members[value]
   return result
 
 
@@ -62,11 +75,5 @@ def Groups(kind: str, hosts: Sequence[hostlist.Host], say: hostlist.Say
   (everything, kinds) = _KINDS[kind]
   result = {everything: list(hosts)}
   for (prefix, values) in kinds.items():
-    members = _ByValue(hosts, values)
-    for (value, identifier) in sanitize.Identifiers(sorted(members)).items():
-      name = prefix + identifier
-      if not sanitize.IsPlain(value, identifier):
-        say("%s: the group is named %s, as another group would have the same"
-            " name" % (sanitize.Show(value), name))
-      result[name] = members[value]
+    result.update(ByValue(hosts, values, prefix, say))
   return dict(sorted(result.items()))

@@ -28,7 +28,8 @@ Fields = dict[str, list[str]]
 #: needs, so bad values in other fields are not reported.
 ALL_FIELDS: Fields = {
   columns.INSTANCE: ["name", "nic.ips", "nic.macs", "nic.links",
-                     "nic.networks.names", "pnode", "snodes", "pnode.group",
+                     "nic.networks.names", "nic.networks.subnets",
+                     "nic.networks.gateways", "pnode", "snodes", "pnode.group",
                      "os", "hypervisor", "admin_state", "be/maxmem", "be/vcpus",
                      "tags"],
   columns.NODE: ["name", "pip", "sip", "group", "role", "ndparams", "tags"],
@@ -46,6 +47,9 @@ class Interface(NamedTuple):
   mac: Optional[str] = None
   link: Optional[str] = None
   network: Optional[str] = None
+  #: The length of the prefix of the network's subnet
+  prefix: Optional[int] = None
+  gateway: Optional[str] = None
 
 
 class Host(NamedTuple):
@@ -155,12 +159,16 @@ class _Reader:
 
 def _Interfaces(reader: _Reader) -> list[Interface]:
   lists = [reader.Items(field) for field in
-           ["nic.ips", "nic.macs", "nic.links", "nic.networks.names"]]
+           ["nic.ips", "nic.macs", "nic.links", "nic.networks.names",
+            "nic.networks.subnets", "nic.networks.gateways"]]
   return [Interface(reader.Check(sanitize.Address, "address", ip),
                     reader.Check(sanitize.Mac, "MAC address", mac),
                     reader.Check(sanitize.Link, "link", link),
-                    reader.Check(sanitize.Word, "network", network))
-          for (ip, mac, link, network) in itertools.zip_longest(*lists)]
+                    reader.Check(sanitize.Word, "network", network),
+                    reader.Check(sanitize.PrefixLength, "subnet", subnet),
+                    reader.Check(sanitize.Address, "gateway", gateway))
+          for (ip, mac, link, network, subnet, gateway)
+          in itertools.zip_longest(*lists)]
 
 
 def _Tags(reader: _Reader) -> list[str]:

@@ -98,6 +98,18 @@ def Address(value: Any) -> Optional[str]:
   return str(address)
 
 
+def PrefixLength(value: Any) -> Optional[int]:
+  """Returns the length of the prefix of a subnet such as 192.0.2.0/24.
+
+  """
+  if not isinstance(value, str) or "/" not in value:
+    return None
+  try:
+    return ipaddress.ip_network(value, strict=False).prefixlen
+  except ValueError:
+    return None
+
+
 def Version(address: str) -> int:
   """Returns the IP version, 4 or 6, of an address that L{Address} returned.
 
