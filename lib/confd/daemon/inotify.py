@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import time
 
 from ganeti.confd.daemon import backoff
+from ganeti.confd.daemon import process
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Watch:
       self._connection.close()
       self._connection = None
     if self.pid is not None:
-      os.kill(self.pid, signal.SIGKILL)
+      process.End(self.pid)
       self.pid = None
     if self._fd >= 0:
       os.close(self._fd)

@@ -223,6 +223,16 @@ def End(pid: int) -> None:
   os.waitpid(pid, 0)
 
 
+def AwaitEnd(pid: int) -> None:
+  """Waits for the end of a child that was killed.
+
+  @param pid: process id of a child, which may have been waited for already
+
+  """
+  with contextlib.suppress(ChildProcessError):
+    os.waitpid(pid, 0)
+
+
 def Reap() -> list[tuple[int, int]]:
   """Waits for all children that have ended, without blocking.
 

@@ -494,11 +494,15 @@ class Supervisor:
 
     """
     deadline = time.monotonic() + _STOP_TIMEOUT
+    spare = self._spare
     self._DropSpare()
     self._policy.Stop(time.monotonic())
     self._Act()
     while self._policy.busy and time.monotonic() < deadline:
       self._Wait()
+    if spare:
+      # On a busy machine, a killed process may hold the UDP socket for a while
+      process.AwaitEnd(spare.pid)
     if self._probe_pid:
       process.End(self._probe_pid)
     self._watch.Close()
