@@ -7,8 +7,10 @@
 """
 
 import asyncio
+import socket
 import unittest
 
+import clientcommand
 import packaged
 import testutils
 
@@ -102,6 +104,123 @@ class TestCluster(unittest.TestCase):
                      {"127.0.14.3": "Ganeti's own daemon answers there, and"
                       " does not have this question",
                       "127.0.14.4": "nothing listens there"})
+
+
+class TestUnlisted(unittest.TestCase):
+  """Settings with nodes that are no master candidates any more.
+
+  At one nothing listens, and one is silent: a socket that nobody reads.
+
+  """
+  _GONE = ["127.0.14.8", "127.0.14.9"]
+
+  def setUp(self):
+    self.port = testutils.FreePort(_ADDRESSES[0])
+    nodes = [testutils.MakeNode(1, primary_ip=_ADDRESSES[0],
+                                master_candidate=True),
+             testutils.MakeNode(2, primary_ip=self._GONE[0])]
+    self.daemon = testutils.Daemon(testutils.MakeConfig(nodes, serial_no=5),
+                                   address=_ADDRESSES[0], port=self.port)
+    self.addCleanup(self.daemon.Stop)
+    self.daemon.Start()
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    self.addCleanup(silent.close)
+    silent.bind((self._GONE[1], self.port))
+    self.peers = [_ADDRESSES[0], *self._GONE]
+    self.words = ["-a", ",".join(self.peers), "-p", str(self.port),
+                  "--hmac-file", self.daemon.key_file]
+
+  def _Until(self, ask, what):
+    """Asks until the answer is as expected.
+
+    On a busy machine the client's patience may be over before it has the list.
+
+    @param ask: makes a client, asks, and returns whether the answer is right
+
+    """
+    testutils.WaitFor(ask, "%s: a silent one is known to be no candidate" %
+                      what)
+
+  def _FirstSilent(self, gone, name, *args):
+    """Asks both clients a first question, and returns the silent candidates.
+
+    """
+    arguments = {"peers": [_ADDRESSES[0], gone], "key": testutils.KEY,
+                 "port": self.port}
+
+    async def _Await():
+      async with client.AsyncClient(**arguments) as asker:
+        return (await getattr(asker, name)(*args)).silent
+    with client.Client(**arguments) as asker:
+      return [getattr(asker, name)(*args).silent, asyncio.run(_Await())]
+
+  def testFirstQuestion(self):
+    """Also the first question does not wait until its time is over, so that it
+    has another reason of silence than the network's.
+
+    """
+    for question in [("Ping", ), ("MasterCandidates", ),
+                     ("List", "node", ["name"])]:
+      for gone in self._GONE:
+        self._Until(
+          lambda gone=gone, question=question: (
+            self._FirstSilent(gone, *question) ==
+            2 * [{gone: "is no master candidate"}]), question[0])
+
+  def testStats(self):
+    def _IsRight():
+      with client.Client(self.peers, key=testutils.KEY,
+                         port=self.port) as asker:
+        stats = asker.Stats()
+      self.assertEqual([i.address for i in stats.daemons], [_ADDRESSES[0]])
+      return stats.silent == dict.fromkeys(self._GONE, "is no master candidate")
+    self._Until(_IsRight, "Stats")
+
+  def testStatus(self):
+    """The exit code of confd-client is the same as without these nodes."""
+    def _IsRight():
+      with client.Client(self.peers, key=testutils.KEY,
+                         port=self.port) as asker:
+        status = asker.Status()
+      return status.hints == [] and (
+        [(i.address, i.answers, i.listed, i.problem)
+         for i in status.candidates] ==
+        [(_ADDRESSES[0], True, True, None),
+         (self._GONE[0], False, False,
+          "is no master candidate: its role is regular"),
+         (self._GONE[1], False, False, "is no master candidate")])
+
+    self._Until(_IsRight, "Status")
+    for args in ([], ["--nagios"]):
+      self._Until(
+        lambda args=args: clientcommand.Run("status", *args,
+                                            *self.words).returncode == 0,
+        "status %s" % args)
+
+  def testCommands(self):
+    for args in (["ping"], ["list", "nodes"], ["stats"]):
+      self._Until(
+        lambda args=args: "is no master candidate" in clientcommand.Run(
+          *args, "--json", *self.words).stdout, args[0])
+
+  def testBehindNat(self):
+    """The list tells nothing if its addresses are others than the given ones:
+    the candidates there may be up.
+
+    """
+    daemon = testutils.Daemon(
+      testutils.MakeConfig([testutils.MakeNode(1, primary_ip="192.0.2.1",
+                                               master_candidate=True)]),
+      address="127.0.14.7", port=self.port)
+    self.addCleanup(daemon.Stop)
+    daemon.Start()
+    peers = ["127.0.14.7", self._GONE[1]]
+    with client.Client(peers, key=testutils.KEY, port=self.port) as asker:
+      self.assertEqual(asker.Ping().silent, {self._GONE[1]: None})
+      status = asker.Status()
+    self.assertEqual([(i.address, i.listed) for i in status.candidates
+                      if i.address in peers],
+                     [("127.0.14.7", True), (self._GONE[1], True)])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import contextlib
 import functools
 import gc
 import inspect
@@ -31,6 +32,9 @@ from ganeti.confd.clientlib import candidates
 from ganeti.confd.clientlib import questions
 from ganeti.confd.clientlib import quorum
 from ganeti.confd.clientlib import session
+from ganeti.confd.protocol import parts
+from ganeti.confd.protocol import readerkey
+from ganeti.confd.protocol import wire
 
 
 def _Fixed(status, answer, serial):
@@ -207,6 +211,33 @@ class TestQuestions(_Test):
     with self.assertRaisesRegex(errors.ConfdClientError, "more than 4096"):
       self._Client(confd).NodeRole("x" * 5000)
     self.assertEqual(confd.requests, [])
+
+
+class TestLargest(unittest.TestCase):
+  def testLabelAndPart(self):
+    """The largest requests fit into a datagram in any case: with the longest
+    label of a reader's key, and with the number of the last part.
+
+    """
+    label = readerkey.Make("x" * 63, ["ping"], None)
+    for right in sorted(readerkey.RIGHTS - {"list"}):
+      with contextlib.suppress(ValueError):
+        label = readerkey.Make(label.name, label.what | {right}, None)
+    self.assertGreater(len(label.text), 200)
+    key = wire.ReaderKey(label, readerkey.Derive(testutils.KEY, label))
+    last = protocol.MAX_ANSWER // parts.PART_SIZE
+
+    def _Split(count):
+      names = ["instance%d.example.com" % i for i in range(count)]
+      return session.SplitQuery(protocol.REQ_QUERY, {"what": "instance"},
+                                "names", names)
+    # One name more would need two requests
+    most = next(i for i in range(1500, 9000) if len(_Split(i + 1)) == 2)
+    (query, ) = _Split(most)
+    size = len(wire.PackRequest(key, 1700000000, protocol.REQ_QUERY, query,
+                                "-" * 38, last))
+    self.assertLessEqual(size, constants.MAX_UDP_DATA_SIZE)
+    self.assertGreater(size, constants.MAX_UDP_DATA_SIZE - 150)
 
 
 class TestMalformed(_Test):

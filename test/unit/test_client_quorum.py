@@ -137,7 +137,8 @@ class TestSending(unittest.TestCase):
     run = _Run(_Candidates(2))
     run.Reply(0, 5)
     run.Advance(0.5)
-    self.assertEqual([host for (_, host, _) in run.sent].count("192.0.2.1"), 1)
+    self.assertEqual([(host, request.type) for (_, host, request) in run.sent
+                      ].count(("192.0.2.1", 0)), 1)
 
   def testAllAddressesOfACandidate(self):
     run = _Run([mastercandidate.Candidate("node1", [
@@ -290,36 +291,142 @@ class TestEnough(unittest.TestCase):
     self.assertTrue(run.Advance(0.2))
 
 
-class TestOptional(unittest.TestCase):
-  """Candidates that the cluster does not list are not waited for as long.
+class TestUnlisted(unittest.TestCase):
+  """Candidates that the cluster's list lacks are not waited for long (rule 8).
 
   """
-  def test(self):
-    candidates = _Candidates(3)
-    run = _Run(candidates, wait_for_all=True, optional=candidates[2:])
-    run.Reply(0, 5)
-    run.Reply(1, 5)
-    self.assertFalse(run.Advance(0.2))
-    self.assertTrue(run.Advance(0.1))
-    self.assertEqual(list(run.query.Silent()), ["node3"])
-    # The answer of an optional candidate counts
-    run = _Run(_Candidates(3), wait_for_all=True, optional=candidates[2:])
-    for i in range(3):
-      run.Reply(i, 5)
-    self.assertTrue(run.done)
+  _LIST = constants.CONFD_REQ_MC_PIP_LIST
 
-  def testSilentOnes(self):
-    """The others are waited for as without optional ones.
+  def _Receive(self, run, index, ips, serial=5, status=0):
+    """Hands in a reply to the question for the list, if it is pending.
 
     """
+    for request in list(run.query.Salts().values()):
+      if (run.query.Question(request) == (self._LIST, None, None) and
+          request.candidate is run.candidates[index]):
+        run.query.Receive(request, wire.ParsedReply(1, status, ips, serial,
+                                                    request.salt),
+                          request.candidate.addresses[0].address, run.now)
+
+  def _Asked(self, run):
+    """Returns the candidates that were asked for the list.
+
+    """
+    return {host for (_, host, request) in run.sent
+            if request.type == self._LIST}
+
+  def testUnlisted(self):
+    for kwargs in ({}, {"wait_for_all": True}):
+      with self.subTest(**kwargs):
+        candidates = _Candidates(2)
+        run = _Run(candidates, **kwargs)
+        run.Reply(0, 5)
+        self.assertFalse(run.Advance(0.05))
+        self.assertEqual(self._Asked(run), set())
+        self.assertFalse(run.Advance(0.1))
+        self.assertEqual(self._Asked(run), {"192.0.2.1"})
+        self._Receive(run, 0, ["192.0.2.1", "192.0.2.77"])
+        # An answer may still be on its way
+        self.assertFalse(run.Advance(0.05))
+        self.assertTrue(run.Advance(0.1))
+        self.assertEqual(run.Result().silent,
+                         {"node2": "is no master candidate"})
+        # Further questions do not wait for it
+        again = _Run(candidates, **kwargs)
+        again.Reply(0, 5)
+        if not kwargs:
+          self.assertTrue(again.done)
+
+  def testItself(self):
+    """The question for the list needs no second one."""
+    run = _Run(_Candidates(2), query=(self._LIST, None))
+    run.Reply(0, 5, answer=["192.0.2.1"])
+    self.assertTrue(run.Advance(0.3))
+    self.assertEqual([i.rsalt for (_, host, i) in run.sent
+                      if host == "192.0.2.1"], [run.sent[0][2].rsalt])
+
+  def testLateAnswerCounts(self):
     candidates = _Candidates(3)
-    run = _Run(candidates, wait_for_all=True, optional=candidates[2:],
-               patience=1.5)
+    run = _Run(candidates, wait_for_all=True)
     run.Reply(0, 5)
-    self.assertFalse(run.Advance(1.4))
-    # No busy loop meanwhile
-    self.assertLess(len(run.sent), 30)
-    self.assertTrue(run.Advance(0.2))
+    run.Advance(0.15)
+    self._Receive(run, 0, ["192.0.2.1", "192.0.2.2"])
+    self.assertFalse(run.Advance(0.3))
+    run.Reply(2, 7)
+    self.assertFalse(run.done)
+    run.Reply(1, 5)
+    self.assertTrue(run.done)
+    reply = run.Result()
+    self.assertEqual((reply.serial, reply.silent), (7, {}))
+    self.assertFalse(candidates[2].missed)
+
+  def testQuorumOfTheListed(self):
+    """With two of five candidates gone, three are left: two are enough."""
+    run = _Run(_Candidates(5))
+    run.Reply(0, 5)
+    run.Reply(1, 5)
+    run.Advance(0.15)
+    self._Receive(run, 1, ["192.0.2.%d" % i for i in (1, 2, 3)])
+    self.assertTrue(run.Advance(0.15))
+
+  def testWaitsForTheListed(self):
+    run = _Run(_Candidates(3))
+    run.Reply(0, 5)
+    run.Advance(0.15)
+    self._Receive(run, 0, ["192.0.2.1", "192.0.2.2"])
+    self.assertFalse(run.Advance(0.8))
+    self.assertTrue(run.Advance(0.1))
+
+  def testListsThatDoNotCount(self):
+    """Errors, others' lists, lists of other addresses, of stale candidates."""
+    for (what, kwargs, serial, ips, status) in [
+        ("no list", {}, 5, None, 0),
+        ("an error", {}, 5, ["192.0.2.1"], 1),
+        ("the other is on it", {}, 5, ["192.0.2.1", "192.0.2.2"], 0),
+        ("behind NAT", {}, 5, ["10.0.0.1", "10.0.0.3"], 0),
+        ("stale", {"min_serial": 6}, 5, ["192.0.2.1"], 0)]:
+      with self.subTest(what):
+        candidates = [_Candidate(i, reports_serial=True) for i in (1, 2)]
+        run = _Run(candidates, **kwargs)
+        run.Reply(0, serial)
+        run.Advance(0.15)
+        if ips is not None:
+          self._Receive(run, 0, ips, serial, status)
+        self.assertFalse(run.Advance(0.8))
+        self.assertFalse(candidates[1].missed)
+
+  def testOneListIsEnough(self):
+    """A candidate is waited for if any of the lists has it."""
+    run = _Run(_Candidates(4))
+    run.Reply(0, 5)
+    run.Reply(1, 5)
+    run.Advance(0.15)
+    self._Receive(run, 0, ["192.0.2.1", "192.0.2.2"])
+    self._Receive(run, 1, ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
+    self.assertTrue(run.Advance(0.15))
+    self.assertEqual(list(run.Result().silent), ["node4"])
+
+  def testMalformed(self):
+    run = _Run(_Candidates(2))
+    run.Reply(0, 5)
+    run.Advance(0.15)
+    for request in list(run.query.Salts().values()):
+      if run.query.Question(request) == (self._LIST, None, None):
+        run.query.ReceiveMalformed(request, "bad", ("192.0.2.1", 1814), run.now)
+    self.assertFalse(run.Advance(0.8))
+    # No busy loop, and no further question for the list
+    self.assertLess(len(run.sent), 20)
+    self.assertTrue(run.Advance(0.1))
+
+  def testSlowNetwork(self):
+    """The list is asked for as soon as there is an answer."""
+    run = _Run(_Candidates(2))
+    run.Advance(0.39)
+    run.Reply(0, 5)
+    run.Step()
+    self.assertEqual(self._Asked(run), {"192.0.2.1"})
+    self._Receive(run, 0, ["192.0.2.1"])
+    self.assertTrue(run.done)
 
 
 class TestUnsupported(unittest.TestCase):
@@ -331,8 +438,8 @@ class TestUnsupported(unittest.TestCase):
 
     """
     (probe, ) = [i for i in run.query.Salts().values()
-                 if isinstance(i, quorum._Ping) and
-                 i.candidate is run.candidates[index]]
+                 if (run.query.Question(i).rtype == 0 and
+                     i.candidate is run.candidates[index])]
     run.query.Receive(probe, wire.ParsedReply(1, 0, 3000000, serial,
                                               probe.salt),
                       probe.candidate.addresses[0].address, run.now)

@@ -593,6 +593,12 @@ class TestPackRequest(unittest.TestCase):
                                  "rsalt": "r", "part": part})
     self.assertNotIn("part", self._Pack(NOW, 2, "x", "r", None)[1])
 
+  def testSize(self):
+    for query in [None, "node1", "\xe9\U0001f600\"\\", ["x"] * 500, {"a": 1.5}]:
+      with self.subTest(query):
+        self.assertEqual(wire.RequestSize(NOW + 0.5, 64, query, "-" * 30),
+                         len(wire.PackRequest(KEY, NOW, 64, query, "-" * 30)))
+
   def testTimeIsInWholeSeconds(self):
     self.assertEqual(self._Pack(NOW + 0.75, 0, None, "x")[0], "%d" % NOW)
 

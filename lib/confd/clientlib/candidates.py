@@ -289,12 +289,15 @@ class Candidates:
   def Unlisted(self) -> list[Candidate]:
     """Returns the given candidates that the cluster's own list lacks.
 
-    @return: empty if there is no such list
+    @return: empty if there is no such list, or if none on it answers: behind
+      NAT the candidates have other addresses
 
     """
+    if all(i.silent for i in self._learned):
+      return []
     listed = {i for candidate in self._learned for i in candidate.endpoints}
     return [i for i in self._configured
-            if listed and i.addresses and listed.isdisjoint(i.endpoints)]
+            if i.addresses and listed.isdisjoint(i.endpoints)]
 
   def Pick(self, coverage: int, failed: Collection[Candidate] = ()
            ) -> tuple[list[Candidate], list[Candidate]]:
@@ -335,15 +338,12 @@ class Candidates:
     @param answer: any JSON value
 
     """
-    # Imported here: a client with a single question does not need it
-    import ipaddress
-    try:
-      ips = [str(ipaddress.ip_address(ip)) for ip in answer]
-    except (TypeError, ValueError):
+    ips = endpoint.Ips(answer)
+    if ips is None:
       return
     port = self._LearnedPort()
     learned: list[Candidate] = []
-    for ip in dict.fromkeys(ips):
+    for ip in ips:
       candidate = Candidate(ip, ResolveNumeric(ip, port))
       candidate.Untested()
       learned.append(candidate)

@@ -36,8 +36,6 @@ NODE_FIELDS = ["name", "pip", "role"]
 #: The problem of a candidate whose silence has no known reason
 _SILENT = "silent"
 
-_UNLISTED = "is no master candidate"
-
 
 class CandidateStatus(NamedTuple):
   """The state of one candidate.
@@ -223,9 +221,14 @@ def MarkUnlisted(rows: Sequence[CandidateStatus], names: Container[str]
   @param names: addresses of candidates that the cluster does not list
 
   """
-  return [row._replace(listed=False, problem=_UNLISTED if row.role is None else
-                       "%s: its role is %s" % (_UNLISTED, row.role))
-          if not row.answers and row.address in names else row for row in rows]
+  def _Mark(row: CandidateStatus) -> CandidateStatus:
+    if row.answers or row.address not in names:
+      return row
+    problem = silence.UNLISTED
+    if row.role is not None:
+      problem += ": its role is %s" % row.role
+    return row._replace(listed=False, problem=problem)
+  return [_Mark(row) for row in rows]
 
 
 def Hints(rows: Sequence[CandidateStatus], default_port: int,

@@ -16,7 +16,7 @@ from ganeti.confd import numerals
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any
+  from typing import Any, Optional
 
   #: A socket's address as Python has it: (host, port), or (host, port, flow
   #: information, scope id) with IPv6
@@ -66,6 +66,22 @@ def Of(address: SocketAddress) -> Endpoint:
   if ip.ipv4_mapped is not None:
     return Endpoint(str(ip.ipv4_mapped), port, 0)
   return Endpoint(str(ip), port, address[3] if ip.is_link_local else 0)
+
+
+def Ips(answer: Any) -> Optional[list[str]]:
+  """Reads the answer to the question for the candidates, a list of IPs.
+
+  @param answer: any JSON value
+  @return: the addresses, each once, as L{Endpoint} has them; None if the answer
+    is no such list
+
+  """
+  # Imported here: a client with a single question does not need it
+  import ipaddress
+  try:
+    return list(dict.fromkeys(str(ipaddress.ip_address(ip)) for ip in answer))
+  except (TypeError, ValueError):
+    return None
 
 
 def _ParsePort(text: str, peer: str) -> int:

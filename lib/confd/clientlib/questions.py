@@ -132,9 +132,7 @@ class Questions(session.Session):
     self._transport.CheckOpen()
     await self._LearnCandidates(self._driver.Now() + self._timeout,
                                 with_ping=False)
-    unlisted = self._known.Unlisted()
-    (pings, silent) = await self._AskAll(constants.CONFD_REQ_PING, None, None,
-                                         unlisted)
+    (pings, silent) = await self.Survey(constants.CONFD_REQ_PING)
     answering = [i.address for i in pings]
     (serials, _) = await self.Survey(*self.serial_question, only=answering)
     rows = clusterstatus.FromReplies(pings, serials, silent, reader=self.reader,
@@ -165,7 +163,8 @@ class Questions(session.Session):
       rows = clusterstatus.AddStats(rows, daemons, masters)
     rows = [row._replace(given=self._known.IsGiven(row.address))
             for row in rows]
-    rows = clusterstatus.MarkUnlisted(rows, [i.name for i in unlisted])
+    rows = clusterstatus.MarkUnlisted(
+      rows, [i.name for i in self._known.Unlisted()])
     return clusterstatus.ClusterStatus(
       rows[0].serial if rows else None, rows, serials, silent,
       clusterstatus.Hints(rows, self._known.port, self.reader))

@@ -47,6 +47,13 @@ Rule 7: a malformed reply is no answer, and nothing in it is used. The client
 does not wait for its candidate any more, and the fault is given as the reason
 of a missing answer.
 
+Rule 8: a node that is no master candidate any more may still be in somebody's
+settings, and costs little time there. If a candidate is silent for
+L{_LIST_AFTER} seconds, those that have answered are asked for the cluster's
+list of candidates. The client waits for candidates that no such list has for
+L{_UNLISTED_PATIENCE} seconds only. A list counts only if one of those that have
+answered is on it: behind NAT the candidates have other addresses than there.
+
 """
 
 from __future__ import annotations
@@ -66,7 +73,7 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Collection, Iterable, Optional, Sequence, Union
+  from typing import Any, Iterable, Optional, Sequence, Union
 
 
 #: The question for the configuration's serial, type and query
@@ -85,15 +92,19 @@ _UNDELIVERED_PAUSE = 0.5
 #: Seconds until a candidate is pinged by rule 6
 _PROBE_AFTER = 0.5
 
-#: Seconds to wait for candidates that need not answer, if all others have
-_OPTIONAL_PATIENCE = 0.25
+#: Seconds until the list of rule 8 is asked for, and how long to wait for
+#: candidates that are not on it: their answers may be the freshest, if the list
+#: is old
+_LIST_AFTER = 0.1
+_UNLISTED_PATIENCE = 0.25
 
 #: Why a candidate has no answer, by rule 6
 _UNSUPPORTED = ("Ganeti's own daemon answers there, and does not have this"
                 " question")
 
-#: The ping of rules 5 and 6
+#: The ping of rules 5 and 6, and the question for the list of rule 8
 _PING = forms.Question(constants.CONFD_REQ_PING, None)
+_LIST = forms.Question(constants.CONFD_REQ_MC_PIP_LIST, None)
 
 #: How many senders of ignored replies are kept for the error message
 _MAX_IGNORED = 3
@@ -113,12 +124,14 @@ def NeededReplies(count: int) -> int:
   return count // 2 + 1
 
 
-class _Ping(operation.PendingRequest):
-  """The ping of rule 5 or 6.
+class _SideRequest(operation.PendingRequest):
+  """A ping of rule 5 or 6, or the question of rule 8.
 
   """
-  def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
+  def __init__(self, question: forms.Question, candidate: Candidate, salt: str,
+               now: float) -> None:
     operation.PendingRequest.__init__(self, salt, now)
+    self.question = question
     self.candidate = candidate
 
 
@@ -129,6 +142,9 @@ class _Request(operation.PendingRequest):
   @ivar identified: whether that ping was answered
   @ivar probe: the ping of rule 6 while it is pending
   @ivar unsupported: whether Ganeti's own daemon has answered that ping
+  @ivar listing: the question of rule 8 while it is pending
+  @ivar listed: the addresses on the list of rule 8; None without a list
+  @ivar unlisted: whether no list of rule 8 has the candidate
   @ivar fault: what was wrong with a malformed reply
   @ivar endpoint: the sender of the reply
 
@@ -136,10 +152,13 @@ class _Request(operation.PendingRequest):
   def __init__(self, candidate: Candidate, salt: str, now: float) -> None:
     operation.PendingRequest.__init__(self, salt, now)
     self.candidate = candidate
-    self.ping: Optional[_Ping] = None
+    self.ping: Optional[_SideRequest] = None
     self.identified = False
-    self.probe: Optional[_Ping] = None
+    self.probe: Optional[_SideRequest] = None
     self.unsupported = False
+    self.listing: Optional[_SideRequest] = None
+    self.listed: Optional[frozenset[str]] = None
+    self.unlisted = False
     self.reply: Optional[wire.ParsedReply] = None
     self.fault: Optional[str] = None
     self.endpoint: Optional[endpoint.Endpoint] = None
@@ -154,20 +173,20 @@ class _Request(operation.PendingRequest):
     self.reply = None
 
   @property
-  def pending(self) -> Optional[Union[_Request, _Ping]]:
+  def pending(self) -> Optional[Union[_Request, _SideRequest]]:
     """The request that the candidate has not answered yet, if any.
 
     """
-    if self.unsupported:
+    if self.unsupported or self.unlisted:
       return None
     return self if self.reply is None and self.fault is None else self.ping
 
   @property
-  def in_flight(self) -> list[Union[_Request, _Ping]]:
+  def in_flight(self) -> list[Union[_Request, _SideRequest]]:
     """The requests that the candidate has not answered yet.
 
     """
-    return [i for i in (self.pending, self.probe) if i is not None]
+    return list(filter(None, (self.pending, self.probe, self.listing)))
 
   def WhySilent(self) -> Optional[str]:
     """Returns the reason why there is no usable reply, if that is known.
@@ -177,6 +196,8 @@ class _Request(operation.PendingRequest):
       return _UNSUPPORTED
     if self.fault is not None:
       return "malformed answer: %s" % self.fault
+    if self.unlisted:
+      return silence.UNLISTED
     return self.candidate.last_error
 
   @property
@@ -186,6 +207,17 @@ class _Request(operation.PendingRequest):
     """
     return all(self.candidate.UndeliveredSince(i, self.started)
                for i in self.candidate.endpoints)
+
+
+def _Listed(reply: wire.ParsedReply) -> frozenset[str]:
+  """Returns the addresses in a reply to the question for the candidates.
+
+  @return: empty if the reply is an error
+
+  """
+  if reply.status != constants.CONFD_REPL_STATUS_OK:
+    return frozenset()
+  return frozenset(endpoint.Ips(reply.answer) or ())
 
 
 class _LateReplies(operation.LateReplies):
@@ -216,8 +248,7 @@ class QuorumQuery(operation.Operation):
   def __init__(self, rtype: int, query: Any, candidates: Sequence[Candidate],
                reserve: Iterable[Candidate], now: float, deadline: float,
                min_serial: Optional[int] = None, wait_for_all: bool = False,
-               patience: float = PATIENCE,
-               optional: Collection[Candidate] = ()) -> None:
+               patience: float = PATIENCE) -> None:
     """Makes a request for each candidate; nothing is sent yet.
 
     @param query: any JSON value
@@ -226,7 +257,6 @@ class QuorumQuery(operation.Operation):
     @param min_serial: replies with a lower serial are stale
     @param wait_for_all: whether to wait for all candidates, not for a quorum
     @param patience: how long to wait for silent candidates, in seconds
-    @param optional: those of the candidates for which the wait is shorter
 
     """
     operation.Operation.__init__(self)
@@ -240,12 +270,11 @@ class QuorumQuery(operation.Operation):
     self._patience = patience
     self._patience_ends = now + patience
     self._requests: list[_Request] = []
-    self._by_salt: dict[str, Union[_Request, _Ping]] = {}
+    self._by_salt: dict[str, Union[_Request, _SideRequest]] = {}
     self._AddRequests(candidates, now)
     self._wait_for_all = wait_for_all
-    self._optional = optional
-    # The end of the wait for optional candidates; None when it is over
-    self._optional_ends = now + _OPTIONAL_PATIENCE if optional else None
+    # The times of rule 8 that are to come
+    self._list_times = [now + _LIST_AFTER, now + _UNLISTED_PATIENCE]
     self._is_probe_due = rtype >= protocol.REQ_QUERY
     self._sent = False
     self._reader: Optional[readerkey.Label] = None
@@ -253,10 +282,10 @@ class QuorumQuery(operation.Operation):
     # The time of the requests sent last, in seconds since the epoch
     self._timestamp = 0.0
     self._ignored_senders: set[str] = set()
-    # The quorum is that of the candidates from which an answer is expected, or
-    # of all if none is expected
-    self._quorum = NeededReplies(
-      len([i for i in candidates if not i.silent]) or len(candidates))
+    # The candidates from which an answer is expected, or all if none is
+    # expected; the quorum is that of their number
+    self._expected = [i for i in candidates if not i.silent] or list(candidates)
+    self._quorum = NeededReplies(len(self._expected))
 
   def _AddRequests(self, candidates: Iterable[Candidate], now: float) -> None:
     for candidate in candidates:
@@ -264,7 +293,7 @@ class QuorumQuery(operation.Operation):
       self._requests.append(request)
       self._by_salt[request.salt] = request
 
-  def Salts(self) -> dict[str, Union[_Request, _Ping]]:
+  def Salts(self) -> dict[str, Union[_Request, _SideRequest]]:
     return self._by_salt
 
   def Outgoing(self, key: wire.Key, now: float, timestamp: float
@@ -273,8 +302,10 @@ class QuorumQuery(operation.Operation):
     self._lacks_newline = isinstance(key, bytes) and not key.endswith(b"\n")
     self._timestamp = timestamp
     result: list[operation.Datagram] = []
-    if self._optional_ends is not None and now >= self._optional_ends:
-      self._optional_ends = None
+    while self._list_times and now >= self._list_times[0]:
+      self._list_times.pop(0)
+    if now >= self._started + _LIST_AFTER:
+      self._AskForLists(now)
     if self._is_probe_due and now >= self._started + _PROBE_AFTER:
       self._is_probe_due = False
       self._Probe(now)
@@ -299,10 +330,9 @@ class QuorumQuery(operation.Operation):
     times.append(self._deadline)
     if self._is_probe_due:
       times.append(self._started + _PROBE_AFTER)
-    if self._optional_ends is not None:
-      times.append(self._optional_ends)
     if self._reserve or self._wait_for_all or self._fresh:
       times.append(self._patience_ends)
+    times.extend(self._list_times[:1])
     return min(times)
 
   def _Probe(self, now: float) -> None:
@@ -312,24 +342,48 @@ class QuorumQuery(operation.Operation):
     # No ping with a reader's key: Ganeti's own daemon does not reply to readers
     for request in self._requests if self._reader is None else ():
       if request.pending is request:
-        request.probe = _Ping(request.candidate, self._NewSalt(), now)
-        self._by_salt[request.probe.salt] = request.probe
+        request.probe = self._MakeSideRequest(_PING, request, now)
 
-  def Question(self, request: Union[_Request, _Ping]) -> forms.Question:
-    return _PING if isinstance(request, _Ping) else self._question
+  def _AskForLists(self, now: float) -> None:
+    """Asks those that have answered for the list of candidates (rule 8).
 
-  def Receive(self, request: Union[_Request, _Ping], reply: wire.ParsedReply,
-              address: endpoint.SocketAddress, now: float) -> bool:
+    """
+    if (all(i.pending is not i for i in self._requests) or
+        not (self._reader is None or
+             self._reader.May(_LIST.rtype, _LIST.query))):
+      return
+    for request in self._fresh:
+      if request.listing is None and request.listed is None:
+        request.listing = self._MakeSideRequest(_LIST, request, now)
+
+  def _MakeSideRequest(self, question: forms.Question, request: _Request,
+                       now: float) -> _SideRequest:
+    result = _SideRequest(question, request.candidate, self._NewSalt(), now)
+    self._by_salt[result.salt] = result
+    return result
+
+  def Question(self, request: Union[_Request, _SideRequest]) -> forms.Question:
+    return (request.question if isinstance(request, _SideRequest) else
+            self._question)
+
+  def Receive(self, request: Union[_Request, _SideRequest],
+              reply: wire.ParsedReply, address: endpoint.SocketAddress,
+              now: float) -> bool:
     sender = endpoint.Of(address)
     owner = self._Owner(request, sender)
     if owner is None:
       return False
     owner.candidate.Answered()
-    if isinstance(request, _Ping):
-      probed = [i for i in self._requests if i.probe is request]
-      if probed:
-        return self._ReceiveProbe(probed[0], reply, now)
+    if isinstance(request, _SideRequest):
+      for one in self._requests:
+        if one.probe is request:
+          return self._ReceiveProbe(one, reply, now)
+        if one.listing is request:
+          one.listing = None
+          one.listed = _Listed(reply)
+          return self.Done(now)
       return self._ReceivePing(owner, reply, now)
+    owner.unlisted = False
     if owner.pending is not owner:
       return False
     if (self.is_serial_question and wire.IsPlainInt(reply.answer) and
@@ -349,20 +403,24 @@ class QuorumQuery(operation.Operation):
       owner.candidate.Pinged(reply.serial, now)
     elif (self._IsLow(reply) and not owner.identified and
           not owner.candidate.IsPackaged(now)):
-      owner.ping = _Ping(owner.candidate, self._NewSalt(), now)
-      self._by_salt[owner.ping.salt] = owner.ping
+      owner.ping = self._MakeSideRequest(_PING, owner, now)
       # True, so that the ping is sent now
       return True
-    return self.Done(now)
+    if self._question == _LIST:
+      owner.listed = _Listed(reply)
+    return self.Done(now) or now >= self._started + _LIST_AFTER
 
-  def ReceiveMalformed(self, request: Union[_Request, _Ping], fault: str,
+  def ReceiveMalformed(self, request: Union[_Request, _SideRequest], fault: str,
                        address: endpoint.SocketAddress, now: float) -> bool:
     owner = self._Owner(request, endpoint.Of(address))
     if owner is None:
       return False
-    if isinstance(request, _Ping) and owner.probe is request:
+    if owner.probe is request:
       owner.probe = None
-    elif isinstance(request, _Ping):
+    elif owner.listing is request:
+      owner.listing = None
+      owner.listed = frozenset()
+    elif isinstance(request, _SideRequest):
       # Count the ping as answered, although a malformed reply does not tell
       # which daemon runs there: a second ping would not tell either
       owner.ping = None
@@ -398,8 +456,8 @@ class QuorumQuery(operation.Operation):
       self._by_salt[owner.salt] = owner
     return True
 
-  def _Owner(self, request: Union[_Request, _Ping], sender: endpoint.Endpoint
-             ) -> Optional[_Request]:
+  def _Owner(self, request: Union[_Request, _SideRequest],
+             sender: endpoint.Endpoint) -> Optional[_Request]:
     """Finds by a reply's sender which request the reply belongs to (rule 1).
 
     @return: None if no candidate that was asked has this address
@@ -451,21 +509,21 @@ class QuorumQuery(operation.Operation):
     When it is time to ask the candidates in reserve, adds requests for them.
 
     """
+    if now >= self._started + _UNLISTED_PATIENCE:
+      self._FindUnlisted()
+    fresh = len(self._fresh)
+    if fresh >= self._quorum and not self._wait_for_all:
+      return True
     waiting = [i for i in self._requests
                if i.pending is not None and i.candidate.addresses]
     if now >= self._deadline or not (waiting or self._reserve):
       return True
     impatient = now >= self._patience_ends
     if self._wait_for_all:
-      needed = [i for i in waiting if i.candidate not in self._optional]
-      return (impatient or (now >= self._started + PATIENCE and
-                            all(i.unreachable for i in waiting)) or
-              not needed and (self._optional_ends is None or
-                              now >= self._optional_ends))
-    fresh = len(self._fresh)
+      return impatient or (now >= self._started + PATIENCE and
+                           all(i.unreachable for i in waiting))
     if fresh:
-      return (impatient or fresh >= self._quorum or
-              all(i.candidate.silent for i in waiting))
+      return impatient or all(i.candidate.silent for i in waiting)
     if self._reserve:
       if impatient or not waiting:
         self._AddRequests(self._reserve, now)
@@ -478,6 +536,23 @@ class QuorumQuery(operation.Operation):
       return now >= self._patience_ends + _ERRORS_PATIENCE
     return impatient and all(i.unreachable for i in waiting)
 
+  def _FindUnlisted(self) -> None:
+    """Finds the silent candidates that are on no list (rule 8).
+
+    """
+    fresh = self._fresh
+    listed = {ip for request in fresh for ip in request.listed or ()}
+    if not any(i.endpoint is not None and i.endpoint.ip in listed
+               for i in fresh):
+      return
+    for request in self._requests:
+      if (request.pending is request and request.candidate.addresses and
+          listed.isdisjoint(i.ip for i in request.candidate.endpoints)):
+        request.unlisted = True
+        self._expected = [i for i in self._expected
+                          if i is not request.candidate]
+        self._quorum = NeededReplies(max(1, len(self._expected)))
+
   def Finish(self, now: float) -> None:
     """Ends the query: marks candidates without a usable reply as silent.
 
@@ -485,8 +560,8 @@ class QuorumQuery(operation.Operation):
     for request in self._requests:
       if request.unsupported:
         continue
-      if request.fault is not None or (request.reply is None and
-                                       now - request.started >= PATIENCE):
+      if (request.fault is not None or request.unlisted or
+          (request.reply is None and now - request.started >= PATIENCE)):
         request.candidate.Missed()
 
   def LateReplies(self) -> operation.LateReplies:

@@ -78,6 +78,11 @@ _STALE_PAUSE_MAX = 1.0
 #: How many candidates a download is tried from
 _MAX_SOURCES = 5
 
+#: Bytes that the label of a reader's key and the number of a part add to a
+#: request; daemons that know them accept larger requests than
+#: L{protocol.MAX_PORTABLE_REQUEST}
+_MAX_ADDED = readerkey.MAX_LABEL + 50
+
 if TYPE_CHECKING:
   _Value = TypeVar("_Value")
   _Operation = TypeVar("_Operation", bound=operation.Operation)
@@ -201,21 +206,22 @@ class Freshness:
 
 
 def _MaxRequest(rtype: int) -> int:
-  """Returns the size of the largest request that a daemon accepts.
+  """Returns the largest L{_Size} of a request that a daemon accepts.
 
   This project's daemon, which alone knows QUERY, accepts larger requests.
 
   """
   if rtype == protocol.REQ_QUERY:
-    return int(constants.MAX_UDP_DATA_SIZE)
+    return int(constants.MAX_UDP_DATA_SIZE) - _MAX_ADDED
   return protocol.MAX_PORTABLE_REQUEST
 
 
 def _Size(rtype: int, query: Any) -> int:
-  """Returns the size of a request, in bytes.
+  """Returns the size of a request that has neither a label nor a part, in
+  bytes.
 
   """
-  return len(wire.PackRequest(b"", time.time(), rtype, query, "-" * 36))
+  return wire.RequestSize(time.time(), rtype, query, "-" * 36)
 
 
 def _Signature(key: wire.Key) -> bytes:
@@ -515,13 +521,10 @@ class Session:
     self._logged_silent = silent
 
   async def _AskAll(self, rtype: int, query: Any,
-                    only: Optional[Collection[str]],
-                    optional: Collection[Candidate] = ()
+                    only: Optional[Collection[str]]
                     ) -> tuple[list[replies.CandidateReply],
                                dict[str, Optional[str]]]:
     """Asks all candidates, and waits for each of them.
-
-    @param optional: candidates for which the wait is shorter
 
     """
     self._CheckSize(rtype, query)
@@ -532,8 +535,7 @@ class Session:
     current = await self._driver.Run(
       lambda now: quorum.QuorumQuery(rtype, query, asked, [], now, deadline,
                                      wait_for_all=True,
-                                     patience=_SURVEY_PATIENCE,
-                                     optional=optional),
+                                     patience=_SURVEY_PATIENCE),
       deadline)
     return (current.AllReplies(), current.Silent())
 

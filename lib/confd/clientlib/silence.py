@@ -20,6 +20,10 @@ if TYPE_CHECKING:
   from typing import Optional
 
 
+#: Why a candidate need not answer: the cluster's own list lacks its address
+UNLISTED = "is no master candidate"
+
+
 class Cause(NamedTuple):
   """A cause of silence.
 

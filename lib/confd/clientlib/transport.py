@@ -30,8 +30,9 @@ from __future__ import annotations
 import collections
 import contextlib
 import errno
+import math
 import os
-import selectors
+import select
 import socket
 import sys
 import time
@@ -74,10 +75,6 @@ _MAX_DATAGRAM = 65536
 #: Size of the receive buffer to request, in bytes; the kernel may grant less
 _RECEIVE_BUFFER = 1 << 20
 
-#: Unlike select, poll takes file descriptors of any number; Windows has select
-#: only
-_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
-
 #: Longest time-out of L{Transport.Wait}, in seconds: poll counts milliseconds
 #: in 32 bits
 _MAX_WAIT = 3600.0
@@ -97,6 +94,26 @@ def _Describe(number: Optional[int]) -> str:
   if number == errno.ECONNREFUSED:
     return REFUSED
   return os.strerror(number or 0)
+
+
+def _Select(fds: list[int], timeout: float) -> list[int]:
+  """Waits until a file descriptor is readable or has an error.
+
+  The objects of C{selectors} would take a tenth of the time of a question.
+
+  @param timeout: seconds
+  @return: the file descriptors that are
+
+  """
+  if not hasattr(select, "poll"):
+    # Windows; select takes only small file descriptors on other systems
+    return select.select(fds, [], [], timeout)[0]
+  poller = select.poll()
+  for fd in fds:
+    poller.register(fd, select.POLLIN)
+  # Rounded up: with 0 in place of a fraction of a millisecond, the caller would
+  # spin until its time is over
+  return [fd for (fd, _) in poller.poll(math.ceil(timeout * 1000))]
 
 
 class Transport:
@@ -339,12 +356,9 @@ class Transport:
     sockets = {sock.fileno(): sock for sock in self.Sockets()}
     # Check after the descriptors were read: a Close() from now on ends the wait
     self.CheckOpen()
-    with _Selector() as selector:
-      for fd in sockets:
-        selector.register(fd, selectors.EVENT_READ)
-      ready = selector.select(min(max(0.0, timeout), _MAX_WAIT))
+    ready = _Select(list(sockets), min(max(0.0, timeout), _MAX_WAIT))
     self.CheckOpen()
-    return [sockets[key.fd] for (key, _) in ready]
+    return [sockets[fd] for fd in ready]
 
   def Forked(self) -> None:
     """Starts without sockets and operations in the child after a fork.

@@ -59,6 +59,12 @@ BAD_RSALT = "rsalt"
 REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
                   BAD_RSALT)
 
+#: Number of hex digits of a signature
+_SIGNATURE_LENGTH = 40
+
+#: The end of a datagram that is signed with a cluster's key
+_CLUSTER_END = "\"}"
+
 _JSON_BLANKS = " \t\n\r"
 _MAX_TIME_DIGITS = 12
 
@@ -368,7 +374,7 @@ def _ClusterSigner(key: bytes) -> _Signer:
   """Prepares a cluster's key.
 
   """
-  return _MakeSigner(key, "\"}")
+  return _MakeSigner(key, _CLUSTER_END)
 
 
 def _MakeSigner(key: bytes, end: str) -> _Signer:
@@ -507,7 +513,8 @@ def _IsSignature(text: str) -> bool:
   try:
     # fromhex skips blanks, so that the result has fewer than 20 bytes if
     # there are any. A regular expression would take three times as long.
-    return len(text) == 40 and len(bytes.fromhex(text)) == 20
+    return (len(text) == _SIGNATURE_LENGTH and
+            2 * len(bytes.fromhex(text)) == _SIGNATURE_LENGTH)
   except ValueError:
     return False
 
@@ -539,11 +546,28 @@ def PackRequest(key: Key, now: float, rtype: int, query: Json, rsalt: str,
     whole; only this project's daemon knows parts
 
   """
+  return _Pack(key, "%d" % now, _PrepareRequest(rtype, query, rsalt, part))
+
+
+def _PrepareRequest(rtype: int, query: Json, rsalt: str, part: Optional[int]
+                    ) -> Message:
   request = {"protocol": constants.CONFD_PROTOCOL_VERSION, "type": rtype,
              "query": query, "rsalt": rsalt}
   if part is not None:
     request["part"] = part
-  return _Pack(key, "%d" % now, Prepare(EncodeJson(request)))
+  return Prepare(EncodeJson(request))
+
+
+def RequestSize(now: float, rtype: int, query: Json, rsalt: str) -> int:
+  """Returns the size of a datagram that L{PackRequest} makes, in bytes.
+
+  That is a request for a whole answer, signed with the cluster's key. The
+  signature, which takes most of the time there, is not computed.
+
+  """
+  return (len(_PrepareRequest(rtype, query, rsalt, None).head) +
+          len("\"%d\",\"hmac\":\"" % now) + _SIGNATURE_LENGTH +
+          len(_CLUSTER_END))
 
 
 @functools.lru_cache(maxsize=64)
