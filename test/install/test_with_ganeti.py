@@ -49,8 +49,8 @@ with client.Client() as confd:
   print(confd.MasterNode().answer)
 """
 
-#: The modules of a small build. An installation spends most of its time in
-#: dpkg-divert, which is called for each module.
+#: The modules of a small build. An installation copies and compiles each, and
+#: calls dpkg-divert for those directly in confd.
 _FEW_MODULES = " ".join("lib/confd/%s.py" % name for name in (
   "__init__", "client", "server", "protocol/__init__", "protocol/wire"))
 
@@ -447,10 +447,13 @@ SHIM
         tree compare $ganetis
       }
       # Of a new module; and at the end, of Ganeti's client and program
-      Check "" 2
+      Check "" 1
       Check 1 $count
       Check 1 $((count + 1))
-      """ % {"modules": _FEW_MODULES, "count": len(_FEW_MODULES.split()),
+      """ % {"modules": _FEW_MODULES,
+             # Only modules directly in confd are diverted
+             "count": sum(name.count("/") == 2
+                          for name in _FEW_MODULES.split()),
              "src": self.srcdir, "dir": GANETI_DIR})
 
   def testForeignFiles(self):
@@ -548,17 +551,21 @@ SHIM
              "libdir": GANETI_DIR.replace("/share/", "/lib/")})
 
   def testOtherVersion(self):
-    # With a module that this one has not, and for another prefix
+    # With a module that this one has not, and for another prefix; and one that
+    # diverts the modules of subpackages, too
     self._Run("""
       cp -a %(src)s /run/src
       cp -a %(build)s /run/older
       cp /run/src/lib/confd/localnode.py /run/src/lib/confd/older.py
+      sed -i 's/os.path.dirname(path) == self._confd/self._IsInGaneti(path)/' \
+        /run/src/autotools/install-with-ganeti
       tree save $ganetis
       modules=$(cd /run/src; echo lib/confd/*.py lib/confd/*/*.py)
       make -s -C /run/older install bindir=/opt/bin srcdir=/run/src \
         abs_srcdir=/run/src confd_modules="$modules" >/dev/null
       test -e %(dir)s/ganeti/confd/older.py
       test -e /opt/bin/confd-client
+      dpkg-divert --list | grep -q confd/schema/
       @MAKE@ install >/dev/null
       test ! -e %(dir)s/ganeti/confd/older.py
       dpkg-divert --list | fails grep older

@@ -372,7 +372,7 @@ class TestCandidates(_Test):
         confd.key = testutils.KEY
     setattr(confd, "_Pack", _Forge)
     with self.assertRaisesRegex(client.NoAnswer, "not authentic"):
-      self._Client(confd, timeout=5).Ping()
+      self._Client(confd, timeout=3).Ping()
 
   def testBothFamiliesAtOnce(self):
     if not testutils.HasIpv6():
@@ -667,7 +667,7 @@ class TestLearning(_Test):
       path = os.path.join(tmpdir, "key")
       testutils.WriteFile(path, testutils.KEY)
       asker = self._Client(peers=["127.0.2.1"], port=self.port, key=None,
-                           key_file=path, timeout=5)
+                           key_file=path, timeout=3)
       asker.Ping()
       new_key = b"a new key, which is long enough\n"
       for confd in self.confds.values():
