@@ -150,11 +150,10 @@ class TestPages(unittest.TestCase):
                  "its primary node node2.example.com is drained"]:
       self.assertIn(word, text)
     self._Open("/fsn/map")
-    self.assertIn("default: 2 nodes, 3 instances",
-                  self._Run("document.querySelector('svg desc').textContent"))
-    tips = self._Run("[...document.querySelectorAll('svg rect title')]"
-                     ".map((item) => item.textContent)")
-    self.assertIn("web1, up, 8.8 GiB", tips)
+    self.assertIn("default: 2 nodes, 3 instances", self._Texts("h2"))
+    self.assertIn("web1, up, 8.8 GiB",
+                  self._Run("[...document.querySelectorAll('[title]')]"
+                            ".map((item) => item.title)"))
 
   def testPrinted(self):
     """On paper there is neither navigation nor a form, but all of a finding.
@@ -251,9 +250,8 @@ class TestPages(unittest.TestCase):
 
     """
     self._Open("/fsn/map")
-    self.browser.Follow(
-      "document.querySelector('svg a[href=\"/fsn/node/node1.example.com\"]"
-      " text').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    self.browser.Follow("document.querySelector('[href$=\"/node/node1"
+                        ".example.com\"]').click()")
     self.assertEqual(self._Texts("h1"), ["Node node1.example.com"])
     for (link, title) in [("web1", "Instance web1"),
                           ("default", "Group default"),

@@ -37,12 +37,13 @@ from ganeti.confd.views import confdmetrics
 try:
   from ganeti.confd.exporter import findingspage
   from ganeti.confd.exporter import http1
+  from ganeti.confd.exporter import mappage
   from ganeti.confd.exporter import metrics
   from ganeti.confd.exporter import objectpages
   from ganeti.confd.exporter import pages
   from ganeti.confd.exporter import web
 except ImportError:
-  findingspage = http1 = metrics = objectpages = pages = web = None
+  findingspage = http1 = mappage = metrics = objectpages = pages = web = None
 
 
 _SETTINGS = inputs.Settings(100)
@@ -331,7 +332,8 @@ class TestPages(unittest.TestCase):
 
   def _Map(self, state):
     config = state.config
-    return pages.Map(state, config and pages.Drawing(config, "fsn", False))
+    return mappage.Map(state, "",
+                       config and mappage.Boxes(config, "fsn", "", ""))
 
   def testOverview(self):
     parsed = _Parser(pages.Overview(self._State(_Config())))
@@ -486,6 +488,65 @@ class TestPages(unittest.TestCase):
       _STATUSES[0]._replace(name="node%d" % i, stale=True) for i in range(9)])
     self.assertIn("node4 and 4 more", pages.Overview(
       base._replace(candidates=confd._replace(status=many))))
+
+  def testMap(self):
+    """Boxes have names, roles, states, memory and mirrors, all as links.
+
+    """
+    config = _Config(**{
+      columns.NODE: [_Node("node1.example.com", sinst_cnt=0),
+                     _Node("node2.example.com", role="O", sinst_cnt=3)],
+      columns.INSTANCE: [
+        _Instance("inst%d.example.com" % i, pnode="node1.example.com",
+                  snodes=["node2.example.com"],
+                  admin_state="down" if i == 2 else "up") for i in range(3)]})
+    text = mappage.Boxes(config, "fsn", "", "")
+    page = _Parser(text)
+    words = "".join(page.texts)
+    for expected in ["node1master", "2 up, 1 down, 1.5 GiB", "inst2 (down)",
+                     "Mirrors on node2 (3): all on one node", "node2offline",
+                     "no instances", "3 mirrors here",
+                     "default: 2 nodes, 3 instances"]:
+      self.assertIn(expected, words)
+    for link in ["instance/inst0.example.com", "node/node2.example.com",
+                 "group/default"]:
+      self.assertIn("/fsn/" + link, page.links)
+    self.assertIn("inst1.example.com, up, 512 MiB, mirrored to"
+                  " node2.example.com", text)
+
+  def testLargeMap(self):
+    """A page of a large cluster's map is small, with or without groups.
+
+    """
+    for (nodes, groups, instances) in [(200, 1, 10000), (200, 5, 10000),
+                                       (450, 3, 300), (100, 1, 300)]:
+      config = _Config(**{
+        columns.GROUP: [_Row(columns.GROUP, name="group%d" % i)
+                        for i in range(groups)],
+        columns.NODE: [_Node("node%d.fsn.example.com" % i, sinst_cnt=50,
+                             group="group%d" % (i % groups))
+                       for i in range(nodes)],
+        columns.INSTANCE: [
+          _Instance("web%d.fsn.example.com" % i,
+                    pnode="node%d.fsn.example.com" % (i % nodes),
+                    snodes=["node%d.fsn.example.com" % (i * 7 % nodes)],
+                    admin_state="down" if i % 9 == 0 else "up")
+          for i in range(instances)]})
+      seen = []
+      for number in range(1, 1 - -nodes // paging.MAX_ROWS):
+        text = mappage.Map(self._State(config), "", mappage.Boxes(
+          config, "fsn", "", str(number)))
+        self.assertLess(len(text), 200000)
+        seen += [i for i in _Parser(text).links
+                 if i.startswith("/fsn/instance/")]
+      self.assertEqual(len(set(seen)), instances if instances <= 300 else 0)
+      one = mappage.Boxes(config, "fsn", "group0", "")
+      self.assertIn("group0: %d nodes" % -(-nodes // groups),
+                    "".join(_Parser(one).texts))
+      self.assertNotIn("group1", one)
+    for (group, number) in [("nothing", ""), ("", "2"), ("", "0")]:
+      with self.assertRaises(rowfilter.BadRequest):
+        mappage.Boxes(config, "fsn", group, number)
 
   def testTooLarge(self):
     """An answer beyond a limit says which one, and is logged once.

@@ -147,12 +147,20 @@ class TestDraw(unittest.TestCase):
     _Drawn([], [_Instance(1, 1, 2)])
 
   def testLook(self):
-    """A page may have its own style sheet; then the drawing has none.
+    self.assertIn("<style>", svg.Draw([_Node(1)], [], "x"))
+
+  def testShortNames(self):
+    """The domain that most names have is left out, and no two names are alike.
 
     """
-    self.assertIn("<style>", svg.Draw([_Node(1)], [], "x"))
-    plain = svg.Draw([_Node(1)], [], "x", with_style=False)
-    self.assertNotIn("style", plain)
+    for (names, expected) in [
+        (["a.x.org", "b.x.org"], ["a", "b"]),
+        (["a.x.org", "b.x.org", "c.y.org"], ["a", "b", "c.y.org"]),
+        (["a.x.org", "a", "b.x.org"], ["a.x.org", "a", "b"]),
+        (["a", "b"], ["a", "b"]), ([".x.org", "b.x.org"], [".x.org", "b"]),
+        ([None, ""], ["None", ""]), ([], [])]:
+      short = placement.ShortNames(names)
+      self.assertEqual([short.Short(name) for name in names], expected)
 
   @needs_hypothesis
   @_SETTINGS

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import json
 
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstatus
-from ganeti.confd.export import sanitize
 from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import findingspage
 from ganeti.confd.exporter import layout
@@ -28,8 +27,6 @@ from ganeti.confd.exporter import paging
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.schema import columns
 from ganeti.confd.views import objects
-from ganeti.confd.views import placement
-from ganeti.confd.views import svg
 
 
 E = markup.E
@@ -204,70 +201,6 @@ def Overview(state: layout.State) -> str:
                        _CandidatesTable(state), groups), class_="columns"))
   return layout.Page("Cluster %s" % cluster, state, "", layout.Summary(state),
                      content)
-
-
-def _MapGroups(cluster: str, config: clusterstate.ClusterConfig, current: str
-               ) -> markup.Content:
-  """Makes links to the drawings of single groups, if there are several.
-
-  """
-  if len(config.groups) < 2:
-    return None
-  links = [("all groups", ""), *((i.name, i.name) for i in config.groups)]
-  return E("p", "Drawn: ", [
-    [E("a", text, href=layout.ClusterPath(cluster, "map", group=name),
-       aria_current="true" if name == current else None), " "]
-    for (text, name) in links[:paging.MAX_ROWS]])
-
-
-def Map(state: layout.State, drawing: markup.Markup, group: str = "") -> str:
-  """Makes the page with the drawing of nodes and instances.
-
-  @param drawing: from L{Drawing} or L{Error}
-  @param group: the only group that is drawn; empty for all
-
-  """
-  cluster = state.cluster
-  content: list[markup.Content] = []
-  if state.config is not None:
-    # An element can be scrolled by keys only while it has the focus
-    content = [
-      E("p", "The same as tables: ",
-        E("a", "nodes", href=layout.ClusterPath(cluster, "nodes")), ", ",
-        E("a", "instances", href=layout.ClusterPath(cluster, "instances")),
-        ". ", E("a", "The drawing alone",
-                href=layout.ClusterPath(cluster, "map.svg", group=group))),
-      _MapGroups(cluster, state.config, group),
-      E("div", drawing, class_="wide", tabindex=0, role="region",
-        aria_label="Drawing")]
-  return layout.Page("Map of %s" % cluster, state, "map", layout.Summary(state),
-               [layout.ShowProblems(state), content])
-
-
-def Drawing(config: clusterstate.ClusterConfig, cluster: str, with_style: bool,
-            group: str = "") -> markup.Markup:
-  """Draws a cluster, as SVG.
-
-  @param group: the only group to draw; empty for all
-  @raise rowfilter.BadRequest: there is no such group
-
-  """
-  def _Values(kind: str) -> Iterator[list[Any]]:
-    return config.tables[kind].Values(placement.FIELDS[kind])
-  nodes = [placement.NodeSummary(*row) for row in _Values(columns.NODE)]
-  instances = [placement.InstanceSummary(*row)
-               for row in _Values(columns.INSTANCE)]
-  title = cluster
-  if group:
-    if group not in (i.name for i in config.groups):
-      raise rowfilter.BadRequest("There is no group %s" % sanitize.Show(group))
-    title = "%s, group %s" % (cluster, group)
-    nodes = [node for node in nodes if node.group == group]
-    names = {node.name for node in nodes}
-    instances = [i for i in instances if i.primary in names]
-  return markup.Markup(svg.Draw(
-    nodes, instances, "%s, serial %d" % (title, config.serial), with_style,
-    lambda kind, name: layout.ObjectPath(cluster, kind, name)))
 
 
 def NotFound(state: Optional[layout.State], text: str) -> str:

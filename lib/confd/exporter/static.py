@@ -14,8 +14,6 @@ import pkgutil
 
 from typing import NamedTuple
 
-from ganeti.confd.views import svg
-
 
 #: Paths on the server
 STYLE = "/style.css"
@@ -51,9 +49,7 @@ def Files() -> dict[str, File]:
 
   """
   return {
-    # The drawings within pages are styled by this style sheet, too
-    STYLE: File("text/css; charset=utf-8",
-                _Read(STYLE) + svg.STYLE.encode("ascii")),
+    STYLE: File("text/css; charset=utf-8", _Read(STYLE)),
     SCRIPT: File("text/javascript; charset=utf-8", _Read(SCRIPT)),
     ICON: File("image/svg+xml; charset=utf-8", _Read(ICON)),
     }

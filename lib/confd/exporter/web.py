@@ -49,6 +49,7 @@ from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import http1
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import lookup
+from ganeti.confd.exporter import mappage
 from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import objectpages
 from ganeti.confd.exporter import pages
@@ -289,8 +290,8 @@ class Server:
       **{name + ".json": self._TableJson for name in layout.TABLES},
       findingspage.NAME: self._Findings,
       findingspage.NAME + ".json": self._FindingsJson,
-      "map": self._Map,
-      "map.svg": self._Drawing,
+      mappage.NAME: self._Map,
+      mappage.NAME + ".svg": self._Drawing,
       "events": self._ClusterEvents,
       }
 
@@ -484,32 +485,34 @@ class Server:
       lambda: compress.Pack(_Json(findingspage.Json(config, check))))
     return self._JsonOf(found.state, config, body)
 
-  async def _Draw(self, request: http1.Request, found: watcher.Watcher,
-                  with_style: bool) -> cache.Body:
-    config = self._Config(found)
-    group = request.query.get("group", "")
-    return await self._Queue("", bool(group)).Get(
-      ("map", found.cluster, str(with_style), group),
-      self._Version([found.cluster]),
-      lambda: compress.Pack(pages.Drawing(
-        config, found.cluster, with_style, group).encode("utf-8")))
-
   async def _Map(self, request: http1.Request, found: watcher.Watcher
                  ) -> http1.Response:
-    drawing = _NOTHING
-    if found.state.config is not None:
+    (group, number) = (request.query.get(name, "") for name in
+                       (mappage.GROUP, mappage.PAGE))
+    known = found.state.config
+    boxes = _NOTHING
+    if known is not None:
+      config = known
       try:
-        drawing = await self._Draw(request, found, False)
-      except rowfilter.BadRequest as err:
-        drawing = cache.Body(compress.Pack(pages.Error(str(err)
-                                                       ).encode("utf-8")))
-    return self._Html(pages.Map(found.state, layout.PLACEHOLDER,
-                                request.query.get("group", "")), drawing)
+        boxes = await self._Queue("", bool(group or number)).Get(
+          ("map", found.cluster, group, number),
+          self._Version([found.cluster]),
+          lambda: compress.Pack(mappage.Boxes(
+            config, found.cluster, group, number).encode("utf-8")))
+      except (rowfilter.BadRequest, forked.Failed) as err:
+        boxes = cache.Body(compress.Pack(pages.Error(str(err)).encode("utf-8")))
+    return self._Html(mappage.Map(found.state, group, layout.PLACEHOLDER),
+                      boxes)
 
   async def _Drawing(self, request: http1.Request, found: watcher.Watcher
                      ) -> http1.Response:
+    config = self._Config(found)
+    group = request.query.get(mappage.GROUP, "")
     try:
-      drawing = await self._Draw(request, found, True)
+      drawing = await self._Queue("", bool(group)).Get(
+        ("map.svg", found.cluster, group), self._Version([found.cluster]),
+        lambda: compress.Pack(mappage.Drawing(
+          config, found.cluster, group).encode("utf-8")))
     except rowfilter.BadRequest as err:
       return _BadRequest(err)
     return http1.Response(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 
-from typing import Counter, NamedTuple, Sequence
+from typing import Counter, Iterable, NamedTuple, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.schema import columns
@@ -77,3 +77,23 @@ def Sum(instances: Sequence[InstanceSummary]) -> Load:
     if instance.state != "offline":
       memory[instance.primary] += humanize.Mebibytes(instance.memory) or 0
   return Load(counts, memory)
+
+
+class ShortNames:
+  """Leaves out the domain that most names have.
+
+  """
+  def __init__(self, names: Iterable[str]) -> None:
+    names = [str(name) for name in names]
+    domains: Counter[str] = collections.Counter(
+      name.partition(".")[2] for name in names)
+    domains.pop("", None)
+    self._domain = max(domains, key=lambda i: domains[i], default="")
+    #: Names that have no domain keep theirs for themselves
+    self._taken = {name for name in names if "." not in name}
+
+  def Short(self, name: str) -> str:
+    (short, _, domain) = str(name).partition(".")
+    if short and domain == self._domain and short not in self._taken:
+      return short
+    return str(name)

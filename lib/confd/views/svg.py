@@ -18,8 +18,7 @@ from __future__ import annotations
 import collections
 import contextlib
 
-from typing import Callable, Counter, Iterable, Iterator, NamedTuple, \
-  Optional, Sequence
+from typing import Callable, Counter, Iterator, NamedTuple, Optional, Sequence
 from xml.sax import saxutils
 
 from ganeti.confd import humanize
@@ -28,7 +27,7 @@ from ganeti.confd.views import placement
 from ganeti.confd.views import xmltext
 
 
-#: The drawing's style sheet, also for pages that contain drawings
+#: The drawing's style sheet
 STYLE = """\
 .map { font-family: sans-serif; font-size: 12px; fill: #222; }
 .map .ground { fill: #fff; }
@@ -53,7 +52,7 @@ STYLE = """\
 .map .pair { fill: #b3541e; }
 .map .number { paint-order: stroke; stroke: #fff; stroke-width: 2.5; }
 .map .all { fill: none; stroke: #222; stroke-width: 2; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
 .map { fill: #ddd; }
 .map .ground { fill: #181818; }
 .map .box { stroke: #aaa; }
@@ -95,7 +94,7 @@ _BESIDE_MATRIX = 20
 
 #: A node that has all its mirrors on one other node is reported if it has at
 #: least this many mirrored instances
-_EVERYTHING = 2
+EVERYTHING = 2
 #: Upper limit for the number of such nodes that are listed
 _LISTED = 10
 
@@ -160,19 +159,7 @@ def _Shorten(text: str, length: int) -> str:
   return text if len(text) <= length else text[:length - 1] + "\u2026"
 
 
-class _Names:
-  """Shortens names by their domain if all have the same domain.
-
-  """
-  def __init__(self, names: Iterable[str]) -> None:
-    domains = {name.partition(".")[2] for name in names}
-    self._cut = len(domains) == 1
-
-  def Short(self, name: str) -> str:
-    return name.partition(".")[0] or name if self._cut else name
-
-
-def _Tip(instance: placement.InstanceSummary) -> str:
+def Tip(instance: placement.InstanceSummary) -> str:
   """Returns an instance's tooltip.
 
   """
@@ -195,8 +182,8 @@ class _Drawing:
     self._most = max(self._load.memory.values(), default=0)
     self._named = max(self._load.instances.values(), default=0) <= _NAMED
     self._groups = placement.ByGroup(nodes)
-    self._node_names = _Names(node.name for node in nodes)
-    self._instance_names = _Names(i.name for i in instances)
+    self._node_names = placement.ShortNames(node.name for node in nodes)
+    self._instance_names = placement.ShortNames(i.name for i in instances)
     self._on = collections.defaultdict(list)
     for instance in instances:
       self._on[instance.primary].append(instance)
@@ -292,7 +279,7 @@ class _Drawing:
 
     """
     looks = _STATES.get(instance.state, "other")
-    tip = _Tip(instance)
+    tip = Tip(instance)
     if self._named:
       pen.Rectangle(x, y + index * _LINE + 3, _SQUARE, _SQUARE, looks, tip)
       pen.Text(x + _SQUARE_STEP + 3, y + index * _LINE + _SQUARE + 3,
@@ -321,7 +308,7 @@ class _Matrix:
       for name in instance.secondaries)
     used = {name for pair in self._pairs for name in pair}
     self._names = [node.name for node in nodes if node.name in used]
-    short = _Names(self._names)
+    short = placement.ShortNames(self._names)
     self._labels = [_Shorten(short.Short(name), _BESIDE_MATRIX)
                     for name in self._names]
     self._margin = _GAP + _LABEL_CHARACTER * max(map(len, self._labels),
@@ -340,7 +327,7 @@ class _Matrix:
     """
     peers = collections.Counter(pair.primary for pair in self._pairs)
     found = [(pair, count) for (pair, count) in self._pairs.items()
-             if peers[pair.primary] == 1 and count >= _EVERYTHING]
+             if peers[pair.primary] == 1 and count >= EVERYTHING]
     return sorted(found, key=lambda item: -item[1])
 
   def Describe(self) -> list[str]:
@@ -399,7 +386,7 @@ class _Matrix:
     found = self._Everything()
     if not found:
       pen.Text(_MARGIN, y, "No node has all its mirrors (%d or more) on one"
-               " other node." % _EVERYTHING)
+               " other node." % EVERYTHING)
       return y + _LINE
     for text in ["Framed: one node has all mirrors of another node, and would"
                  " get all of", "its instances if that other node failed."]:
@@ -437,12 +424,10 @@ def _Legend(pen: _Pen, y: float) -> float:
 
 def Draw(nodes: Sequence[placement.NodeSummary],
          instances: Sequence[placement.InstanceSummary], title: str,
-         with_style: bool = True, find_page: FindPage = _FindNoPage) -> str:
+         find_page: FindPage = _FindNoPage) -> str:
   """Draws a cluster.
 
   @param title: the heading above the drawing
-  @param with_style: whether the drawing contains L{STYLE}, which a page may
-    have already
   @param find_page: for links to the pages about nodes and instances
   @return: an svg element
 
@@ -460,8 +445,7 @@ def Draw(nodes: Sequence[placement.NodeSummary],
           ' height="%g" viewBox="0 0 %g %g" role="img">' % (width, y, width, y),
           "<title>%s</title>" % xmltext.Escape(title),
           "<desc>%s.</desc>" % xmltext.Escape(". ".join(
-            drawing.Describe() + matrix.Describe()[:_LISTED]))]
-  if with_style:
-    head.append("<style>\n%s</style>" % STYLE)
+            drawing.Describe() + matrix.Describe()[:_LISTED])),
+          "<style>\n%s</style>" % STYLE]
   ground = '<rect width="%g" height="%g" class="ground"/>' % (width, y)
   return "\n".join(head + [ground] + pen.lines + ["</svg>"])
