@@ -25,6 +25,9 @@ _RULES = os.path.join(_EXAMPLES, "confd-rules.yml")
 #: Where the examples have confd-exporter
 _ADDRESS = "127.0.0.1:9814"
 
+#: Most lines of a panel
+_LINES = 20
+
 #: The variables that Grafana replaces
 _VARIABLES = {
   "$cluster": ".*",
@@ -42,7 +45,8 @@ def _Config():
   nodes = [testutils.MakeNode(1, primary_ip="127.0.0.1",
                               master_candidate=True),
            testutils.MakeNode(2, drained=True),
-           testutils.MakeNode(3, offline=True)]
+           # More nodes than a panel has lines
+           *(testutils.MakeNode(i, offline=True) for i in range(3, 31))]
   instances = [testutils.MakeInstance(i, i, disks=[i],
                                       beparams={"maxmem": 512 * i, "vcpus": i})
                for i in (1, 2)]
@@ -55,6 +59,15 @@ def _Config():
                               [testutils.MakeDrbd(1, 1, 2),
                                testutils.MakeDisk(2)],
                               networks={network["uuid"]: network})
+
+
+def _Graphs():
+  """Lists the titles of the panels that draw lines.
+
+  """
+  return {panel["title"]
+          for panel in json.loads(testutils.ReadFile(_DASHBOARD))["panels"]
+          if panel["type"] == "timeseries"}
 
 
 def _Queries():
@@ -173,7 +186,10 @@ class TestPrometheus(unittest.TestCase):
           with self.subTest(title, query=query):
             for (variable, value) in _VARIABLES.items():
               query = query.replace(variable, value)
-            testutils.WaitFor(lambda q=query: prometheus.Query(q), query)
+            found = testutils.WaitFor(lambda q=query: prometheus.Query(q),
+                                      query)
+            if title in _Graphs():
+              self.assertLessEqual(len(found), _LINES)
         self._CheckAlerts(prometheus)
 
   def _CheckTargets(self, prometheus):
@@ -196,7 +212,7 @@ class TestPrometheus(unittest.TestCase):
         ("ganeti_up", 1),
         ("ganeti_cluster_config_serial", 17),
         ("ganeti_network_addresses_free{network=\"net\"}", 14),
-        ("sum(ganeti_cluster_nodes)", 3),
+        ("sum(ganeti_cluster_nodes)", 30),
         # The exporter's own label, and no "exported_instance"
         ("ganeti_instance_memory_bytes{instance=\"inst2.example.com\"}",
          1 << 30)]:
@@ -240,6 +256,8 @@ class TestPrometheus(unittest.TestCase):
       "GanetiCandidateStale": ("ganeti_confd_config_stale", 1, 0),
       "GanetiCandidateSilent": ("ganeti_confd_up", 0, 1),
       }
+    severe = {"ConfdExporterDown", "GanetiNoAnswer", "GanetiFinding",
+              "GanetiCandidatesDiverge"}
     names = re.findall("alert: (.*)",
                        testutils.ReadFile(_RULES).decode("ascii"))
     self.assertEqual(sorted(cases), sorted(names))
@@ -253,8 +271,9 @@ class TestPrometheus(unittest.TestCase):
             {"series": "ganeti_network_addresses", "values": "256x120"},
             {"series": "ganeti_network_addresses_usable", "values": "16x120"}],
           "promql_expr_test": [{
-            "expr": "count(ALERTS{alertname=\"%s\", alertstate=\"firing\"})"
-                    " or vector(0)" % name,
+            "expr": "count(ALERTS{alertname=\"%s\", alertstate=\"firing\","
+                    " severity=\"%s\"}) or vector(0)" % (
+                      name, "critical" if name in severe else "warning"),
             "eval_time": "90m",
             "exp_samples": [{"labels": "{}", "value": int(is_raised)}]}]})
     with tempfile.TemporaryDirectory() as directory:
