@@ -5,6 +5,7 @@
 """Tests for ganeti.confd.exporter.collector"""
 
 import asyncio
+import logging
 import unittest
 from unittest import mock
 
@@ -70,6 +71,49 @@ class TestTrouble(unittest.TestCase):
         # Once, with the traceback
         self.assertEqual(len(records), 1)
         self.assertIs(records[0].exc_info[1], raised)
+
+
+class TestNameCluster(unittest.TestCase):
+  def testRepeated(self):
+    """What two clients of a cluster warn of is logged once, with the cluster.
+
+    """
+    logger = logging.getLogger("test_exporter_collector")
+    logger.addFilter(collector.NameCluster())
+
+    class _Client:
+      async def __aenter__(self):
+        logger.warning("the key in %s is gone", "x")
+        raise OSError("nothing answers")
+
+      async def __aexit__(self, *_):
+        pass
+
+    async def _Run():
+      tasks = [asyncio.ensure_future(collector.Cluster(
+        name, _Client, lambda _: None).Run()) for name in ("fsn", "dus")]
+      # Both clients of both clusters come to their first pause
+      await asyncio.sleep(0)
+      await asyncio.sleep(0)
+      for task in tasks:
+        task.cancel()
+      await asyncio.gather(*tasks, return_exceptions=True)
+
+    with self.assertLogs(logger) as logs, self.assertLogs():
+      asyncio.run(_Run())
+    self.assertEqual(sorted(i.getMessage() for i in logs.records),
+                     ["Cluster dus: the key in x is gone",
+                      "Cluster fsn: the key in x is gone"])
+
+  def testLater(self):
+    """A message is logged again when it comes again a minute later.
+
+    """
+    one = collector.NameCluster()
+    with mock.patch.object(collector.time, "monotonic",
+                           side_effect=[1.0, 60.9, 61.0]):
+      self.assertEqual([one.filter(logging.makeLogRecord({"msg": "a"}))
+                        for _ in range(3)], [True, False, True])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ also polls the state of the candidates, every few seconds.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import logging
 import pickle
@@ -43,6 +44,15 @@ RETRY = (1.0, 15.0)
 
 #: Errors of a cluster; any other exception is a fault of this program
 EXPECTED = (errors.GenericError, OSError)
+
+#: The logger of the client library
+_LIBRARY = "ganeti.confd"
+
+#: Seconds within which the same message of the library is logged once
+_SAME_INTERVAL = 60.0
+
+#: The cluster that the current task follows
+_following: contextvars.ContextVar[str] = contextvars.ContextVar("following")
 
 #: A message begins with its size
 _HEADER = struct.Struct("!Q")
@@ -94,6 +104,34 @@ class Taken(NamedTuple):
   error: Optional[str]
 
 
+class NameCluster(logging.Filter):
+  """Adds the cluster to the library's messages, and drops repeated ones.
+
+  A cluster has two clients, which notice the same. Messages about a key's file
+  come from a thread, which does not know the cluster; they name the file.
+
+  """
+  def __init__(self) -> None:
+    logging.Filter.__init__(self)
+    #: When a message was logged last
+    self._logged: dict[str, float] = {}
+
+  # The library prescribes the name
+  def filter(self, record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    cluster = _following.get("")
+    if cluster:
+      text = "Cluster %s: %s" % (cluster, text)
+    now = time.monotonic()
+    self._logged = {known: logged for (known, logged) in self._logged.items()
+                    if now - logged < _SAME_INTERVAL}
+    if text in self._logged:
+      return False
+    self._logged[text] = now
+    (record.msg, record.args) = ("%s", (text, ))
+    return True
+
+
 def Send(writer: asyncio.StreamWriter, message: Any) -> None:
   """Sends a message.
 
@@ -139,6 +177,7 @@ class Cluster:
     """Asks until it is cancelled.
 
     """
+    _following.set(self._name)
     await asyncio.gather(
       self._Repeat(self._FollowConfig, self._SetProblem),
       # No problem is set: CandidatesState says which candidates are silent
@@ -265,6 +304,7 @@ def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
   # processes of the service: the collector ends when the server does
   for signum in (signal.SIGTERM, signal.SIGINT):
     signal.signal(signum, signal.SIG_IGN)
+  logging.getLogger(_LIBRARY).addFilter(NameCluster())
   try:
     # Not asyncio.run, which would wait for threads that resolve names
     asyncio.new_event_loop().run_until_complete(_Collect(sock, settings))
