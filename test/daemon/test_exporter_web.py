@@ -11,6 +11,7 @@ import datetime
 import gzip
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -330,7 +331,8 @@ class TestWebHostile(_TestCase):
     self.assertEqual((result.returncode, result.stdout), (0, b""))
 
   def testPages(self):
-    for page in ["", "nodes", "instances", "groups", "networks", "map"]:
+    for page in ["", "findings", "nodes", "instances", "groups", "networks",
+                 "map"]:
       (usual, hostile) = (
         webserver.Elements(self.exporter.Ask("/%s/%s" % (name, page)).text)
         for name in ("plain", "hostile"))
@@ -340,7 +342,7 @@ class TestWebHostile(_TestCase):
                         "details", "summary", "ul", "li"},
                        set())
       self.assertEqual(hostile.attributes - usual.attributes -
-                       {"scope", "role", "data-title"}, set())
+                       {"scope", "role", "data-title", "title"}, set())
       self.assertEqual(hostile.comments, [])
       self.assertNotIn("onerror", hostile.attributes)
     page = webserver.Elements(self.exporter.Ask("/hostile/instances").text)
@@ -817,24 +819,93 @@ class TestWebReadersKey(unittest.TestCase):
       # No key of the service has this name
       exporter.WaitForSerial("d", 17)
 
-  def testMissing(self):
-    """Pages tell which right is missing.
+  def testKeyFileGone(self):
+    """The library's warning is in the log, and what is known stays.
 
     """
-    lacking = {right: [i for i in _RIGHTS if i != right]
-               for right in ("config", "list", "ping", "stats")}
-    settings = "".join(map(self._Settings, lacking.values()))
-    with webserver.Exporter(settings) as exporter:
-      for (right, rights) in lacking.items():
-        path = "/%s/" % "-".join(rights)
+    with webserver.Exporter(self._Settings(_RIGHTS, "c")) as exporter:
+      exporter.WaitForSerial("c", 17)
+      os.unlink(os.path.join(self.daemon.root, "c.key"))
+      # The candidates are asked every 15 seconds
+      testutils.WaitFor(
+        lambda: "WARNING The old key remains in use: Cannot read the HMAC key"
+        in exporter.Output(), "the log says so", 3 * testutils.PATIENCE)
+      self.assertIn("node1.example.com", exporter.Ask("/c/").text)
+
+  def testNoPing(self):
+    """Without the right to ping, nothing is known, and the pages say why.
+
+    """
+    rights = [i for i in _RIGHTS if i != "ping"]
+    with webserver.Exporter(self._Settings(rights, "c")) as exporter:
+      text = testutils.WaitFor(
+        lambda: re.search("Nothing is known now: .*: not permitted .*the key of"
+                          " the reader 'web' may ask config", " ".join(
+                            webserver.Elements(exporter.Ask("/c/").text).texts)),
+        "there is a problem")
+      self.assertTrue(text)
+
+  def testFewRights(self):
+    """What the key permits is shown, and which rights are missing.
+
+    """
+    cases = {
+      "few": ["list", "ping"],
+      "nodes": ["config", "list/nodes", "ping", "stats"],
+      "pings": ["ping"],
+      }
+    with webserver.Exporter("".join(
+        self._Settings(rights, name)
+        for (name, rights) in cases.items())) as exporter:
+      for name in cases:
         testutils.WaitFor(
-          lambda path=path: "the key of the reader" in exporter.Ask(path).text,
-          "there is a problem with %s" % right)
-        text = " ".join(webserver.Elements(exporter.Ask(path).text).texts)
-        self.assertRegex(
-          text, "Nothing is known now: %s.*: not permitted .*the key of the"
-          " reader 'web' may ask %s" % (right.replace("list", "query"),
-                                        rights[0]))
+          lambda name=name: exporter.Metric("ganeti_cluster_config_serial",
+                                            cluster=name) == 17,
+          "%s is known" % name)
+        testutils.WaitFor(
+          lambda name=name: "Without " in exporter.Ask("/%s/" % name).text,
+          "the rights are known")
+      (few, nodes, pings) = (
+        " ".join(webserver.Elements(exporter.Ask("/%s/" % name).text).texts)
+        for name in cases)
+      for (page, text) in [
+          (few, "may ask list and ping for ever. Without config, stats, these"),
+          (few, "not checked"), (few, "node1.example.com"),
+          (nodes, "Without list/instances, list/groups, list/networks,"
+           " list/disks, these"), (nodes, "cluster.example.com"),
+          (pings, "Without config, stats, list, these")]:
+        self.assertIn(text, page)
+      for (page, title) in [(few, "Name"), (nodes, "Instances 0"),
+                            (pings, "Nodes 0")]:
+        self.assertNotIn(title + " ", page.partition("Master cand")[0])
+      for (path, status) in [
+          ("/few/nodes.json", 200), ("/few/findings.json", 503),
+          ("/few/instances", 200), ("/few/node/node1.example.com", 200),
+          ("/nodes/nodes.json", 200), ("/nodes/instances.json", 503),
+          ("/nodes/instances", 200), ("/nodes/map", 200),
+          ("/nodes/node/node1.example.com", 200), ("/pings/nodes.json", 503),
+          ("/pings/map", 200), ("/pings/groups", 200),
+          ("/sd/nodes?cluster=nodes", 200), ("/sd/nodes", 503),
+          ("/sd/instances?cluster=nodes", 503), ("/", 200)]:
+        answer = exporter.Ask(path)
+        self.assertEqual(answer.status, status, path)
+        if status == 503:
+          self.assertIn("does not permit", answer.text)
+      metrics = exporter.Get("/metrics")
+      for (name, cluster, has) in [
+          ("ganeti_cluster_findings", "few", False),
+          ("ganeti_cluster_findings", "nodes", False),
+          ("ganeti_cluster_nodes", "nodes", True),
+          ("ganeti_cluster_nodes", "pings", False),
+          ("ganeti_cluster_instances", "few", True),
+          ("ganeti_cluster_instances", "nodes", False),
+          ("ganeti_node_role", "nodes", True),
+          ("ganeti_node_instances_memory_bytes", "few", True),
+          ("ganeti_node_instances_memory_bytes", "nodes", False)]:
+        self.assertEqual(bool(re.search(
+          r"\n%s\{[^}]*cluster=\"%s\"" % (name, cluster), metrics)), has,
+                         (name, cluster))
+      self.assertNotIn("Programming error", exporter.Output())
 
 
 class TestWebStart(unittest.TestCase):

@@ -26,6 +26,7 @@ from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.clientlib import keyrights
 from ganeti.confd.export import prometheus_sd
 from ganeti.confd.exporter import causes as causeslib
 from ganeti.confd.exporter import rowstore
@@ -67,6 +68,13 @@ _MTIME = "/mtime"
 
 #: The parts of the cluster's own settings that pages need
 _CLUSTER_KEYS = [*objects.CLUSTER_KEYS, "master_node", "master_ip"]
+
+#: The rights that a reader's key needs so that everything is known, beside the
+#: right to ping; those for single tables by kind
+_CONFIG = "config"
+_STATS = "stats"
+_RIGHT_OF_KIND = {kind: "%s/%ss" % (readerkey.LIST, kind)
+                  for kind in columns.KINDS}
 
 #: Seconds for which the query is repeated while answers have an older serial
 #: than the one already reported, and seconds between two attempts
@@ -117,6 +125,10 @@ def JsonFields(kind: str) -> list[str]:
   return _Kept(kind, _Join(kind, *_TABLES))
 
 
+def _IsPermitted(kind: str, lacking: Sequence[str]) -> bool:
+  return readerkey.LIST not in lacking and _RIGHT_OF_KIND[kind] not in lacking
+
+
 class GroupSummary(NamedTuple):
   """A node group and the sums over the instances of its nodes.
 
@@ -153,6 +165,15 @@ class ClusterConfig(NamedTuple):
   groups: Sequence[GroupSummary] = ()
   #: The names of the master node; more than one in a broken configuration
   masters: Sequence[str] = ()
+  #: The rights that the key lacks. A table that may not be asked for is empty,
+  #: and nothing is checked if any right is missing.
+  lacking: Sequence[str] = ()
+
+  def Knows(self, kind: str) -> bool:
+    """Tells whether the key permits to ask for a table.
+
+    """
+    return _IsPermitted(kind, self.lacking)
 
 
 class Candidates(NamedTuple):
@@ -190,6 +211,49 @@ class ClusterState(NamedTuple):
     return self.problem is None
 
 
+def _Lacking(label: Optional[readerkey.Label]) -> list[str]:
+  """Lists the rights that a key lacks.
+
+  @param label: None for the cluster's own key
+
+  """
+  if label is None:
+    return []
+  tables = [right for right in _RIGHT_OF_KIND.values()
+            if not keyrights.May(label, right)]
+  if len(tables) == len(_RIGHT_OF_KIND):
+    tables = [readerkey.LIST]
+  return [right for right in (_CONFIG, _STATS)
+          if not keyrights.May(label, right)] + tables
+
+
+def _AskTables(asker: clientlib.Client, kinds: Sequence[str], serial: int
+               ) -> clientlib.Reply[Any]:
+  """Asks for tables.
+
+  @param kinds: the kinds of objects; the answer has empty tables for others
+  @param serial: the least serial number of the configuration
+  @raise errors.ConfdClientError: there is no answer, or an unexpected one
+
+  """
+  end = time.monotonic() + _BEHIND_TIME
+  fields = {kind: _Asked(kind) for kind in kinds}
+  others: dict[str, Any] = {kind: [] for kind in columns.KINDS}
+  while True:
+    if fields:
+      tables = asker.Tables(fields)
+      reply = tables.With({**others, **tables.answer})
+    else:
+      reply = asker.Ping().With(others)
+    if reply.serial >= serial:
+      return reply
+    if time.monotonic() > end:
+      raise errors.ConfdClientError(
+        "The candidates that answer have serial number %d, and there was %d" %
+        (reply.serial, serial))
+    time.sleep(_BEHIND_PAUSE)
+
+
 def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
   """Asks for a configuration, and looks for findings.
 
@@ -197,29 +261,27 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
   @raise errors.ConfdClientError: there is no answer, or an unexpected one
 
   """
-  end = time.monotonic() + _BEHIND_TIME
-  fields = {kind: _Asked(kind) for kind in columns.KINDS}
-  reply = asker.Tables(fields)
-  while reply.serial < serial:
-    if time.monotonic() > end:
-      raise errors.ConfdClientError(
-        "The candidates that answer have serial number %d, and there was %d" %
-        (reply.serial, serial))
-    time.sleep(_BEHIND_PAUSE)
-    reply = asker.Tables(fields)
-  values = {path: asker.Config(path, optional=True).answer
-            for path in {*checks.POINTERS, _CLUSTER, _CLUSTER_NAME, _MTIME}}
-  statistics = asker.Query(protocol.REQ_STATS).answer
+  lacking = _Lacking(asker.reader)
+  reply = _AskTables(asker, [kind for kind in columns.KINDS
+                             if _IsPermitted(kind, lacking)], serial)
+  values: dict[str, Any] = dict.fromkeys(
+    {*checks.POINTERS, _CLUSTER, _CLUSTER_NAME, _MTIME})
+  if _CONFIG not in lacking:
+    values = {path: asker.Config(path, optional=True).answer for path in values}
   version = asker.Ping().answer
   rows: Mapping[str, Any] = reply.answer
-  findings = checks.Check(checks.Read(rows, values, statistics, time.time()))
+  findings = []
+  if not lacking:
+    findings = checks.Check(checks.Read(
+      rows, values, asker.Query(protocol.REQ_STATS).answer, time.time()))
   tables = {kind: rowstore.Table(rows[kind], Fields(kind))
             for kind in columns.KINDS}
   return ClusterConfig(
-    reply.serial, str(values[_CLUSTER_NAME]), version, values[_MTIME], tables,
-    findings, _ClusterSettings(values[_CLUSTER]),
+    reply.serial, str(values[_CLUSTER_NAME] or ""), version, values[_MTIME],
+    tables, findings, _ClusterSettings(values[_CLUSTER]),
     causeslib.Group(findings, tables), SumGroups(rows),
-    [str(row["name"]) for row in rows[columns.NODE] if row["role"] == "M"])
+    [str(row["name"]) for row in rows[columns.NODE] if row["role"] == "M"],
+    lacking)
 
 
 def SumGroups(rows: Mapping[str, Sequence[Row]]) -> list[GroupSummary]:
@@ -257,4 +319,7 @@ async def AskCandidates(asker: clientlib.AsyncClient) -> Candidates:
   @raise errors.ConfdClientError: no candidate is known
 
   """
-  return Candidates(await asker.Status(), await asker.Stats())
+  stats = clusterstats.ClusterStats(None, [], [], {})
+  if _STATS not in _Lacking(asker.reader):
+    stats = await asker.Stats()
+  return Candidates(await asker.Status(), stats)

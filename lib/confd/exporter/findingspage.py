@@ -61,6 +61,8 @@ def Count(config: clusterstate.ClusterConfig) -> str:
   """Says how many findings there are, by severity.
 
   """
+  if config.lacking:
+    return "not checked"
   counts = collections.Counter(i.severity for i in config.findings)
   return " and ".join(
     humanize.Count(counts[severity], text) for (severity, text) in [
@@ -111,6 +113,8 @@ def Causes(cluster: str, config: clusterstate.ClusterConfig) -> markup.Content:
   """Shows the findings by cause.
 
   """
+  if config.lacking:
+    return E("p", "Not checked: the key lacks rights, see above.")
   if not config.findings:
     return E("p", "The checks of the configuration have found nothing.")
   more = len(config.causes) - _CAUSES

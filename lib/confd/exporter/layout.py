@@ -235,6 +235,19 @@ def KeyProblem(state: State) -> Optional[str]:
           " on the cluster makes a new key." % (text[:1].upper() + text[1:]))
 
 
+def _RightsProblem(state: State) -> Optional[str]:
+  """Says which rights the reader's key lacks; None if it lacks none.
+
+  """
+  label = state.reader
+  if label is None or state.config is None or not state.config.lacking:
+    return None
+  text = keyrights.Describe(label, time.time())
+  return ("%s. Without %s, these pages lack something, and no findings are"
+          " looked for." % (text[:1].upper() + text[1:],
+                            ", ".join(state.config.lacking)))
+
+
 class Problem(NamedTuple):
   """A reason to distrust what pages show.
 
@@ -276,9 +289,9 @@ def Problems(state: State) -> list[Problem]:
       "Master candidates could not load the newest configuration, and serve an"
       " older one: %s. The log of ganeti-confd there says why.") %
                          _Which(stale)))
-  key = KeyProblem(state)
-  if key and state.problem is None:
-    found.append(Problem("warning", key))
+  for text in (KeyProblem(state), _RightsProblem(state)):
+    if text and state.problem is None:
+      found.append(Problem("warning", text))
   return found
 
 

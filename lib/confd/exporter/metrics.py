@@ -109,6 +109,8 @@ def _OnNode(field: str, factor: int = 1) -> _GetSamples:
 
   """
   def _Samples(known: _Unpacked) -> Iterator[_Sample]:
+    if not known.config.Knows(columns.INSTANCE):
+      return
     sums: dict[str, float] = collections.defaultdict(float)
     for row in known.rows[columns.INSTANCE]:
       # An offline instance takes no resources, as on the map
@@ -128,6 +130,8 @@ def _CountBy(kind: str, field: str, values: Mapping[str, str]) -> _GetSamples:
 
   """
   def _Samples(known: _Unpacked) -> Iterator[_Sample]:
+    if not known.config.Knows(kind):
+      return
     counts: Counter[Any] = collections.Counter(
       row[field] for row in known.rows[kind])
     for (value, name) in values.items():
@@ -143,6 +147,8 @@ def _NetworkSize(known: _Unpacked) -> Iterator[_Sample]:
 
 
 def _Findings(known: _Unpacked) -> Iterator[_Sample]:
+  if known.config.lacking:
+    return
   counts = collections.Counter(i.check for i in known.config.findings)
   for (name, check) in checks.CHECKS.items():
     yield ([name, check.severity], counts[name])

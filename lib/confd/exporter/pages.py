@@ -103,6 +103,13 @@ def Cell(column: objects.Column, cluster: str, value: Any) -> markup.Content:
   return _FORMATS[column.form](value)
 
 
+def _Total(config: clusterstate.ClusterConfig, kind: str) -> Optional[int]:
+  """Returns the number of objects; None if the key does not permit to ask.
+
+  """
+  return config.tables[kind].count if config.Knows(kind) else None
+
+
 def Clusters(clusters: Sequence[layout.State]) -> str:
   """Makes the page that lists all clusters.
 
@@ -113,13 +120,14 @@ def Clusters(clusters: Sequence[layout.State]) -> str:
     name = state.cluster
     numbers: list[markup.Content] = ["-"] * 4
     if config is not None:
-      numbers = [config.tables[columns.NODE].count,
-                 config.tables[columns.INSTANCE].count, len(config.findings),
+      numbers = [_Total(config, columns.NODE), _Total(config, columns.INSTANCE),
+                 None if config.lacking else len(config.findings),
                  config.serial]
     rows.append([E("a", name, href=layout.ClusterPath(name)),
                  layout.Badge(state), *numbers,
-                 state.problem or layout.KeyProblem(state) or
-                 layout.CandidateProblems(state)])
+                 state.problem or
+                 next((i.text for i in layout.Problems(state)),
+                      layout.CandidateProblems(state))])
   return layout.Page(
     "Clusters", None, "", "; ".join(layout.Summary(i, False) for i in clusters),
     layout.TableElement("Clusters", layout.Headers(
@@ -188,14 +196,15 @@ def Overview(state: layout.State) -> str:
       ("Name", config.name),
       ("Master", layout.Links(cluster, columns.NODE, list(config.masters))),
       ("Master IP", layout.FormatValue(config.cluster.get("master_ip"))),
-      ("Nodes", config.tables[columns.NODE].count),
-      ("Instances", config.tables[columns.INSTANCE].count),
+      ("Nodes", _Total(config, columns.NODE)),
+      ("Instances", _Total(config, columns.INSTANCE)),
       ("Last change", layout.FormatTime(config.mtime)),
       ("Serial", config.serial),
       ("Tags", layout.TagLinks(config.cluster.get("tags")))))
     findings = E("section", E("h2", "Findings"),
                  findingspage.Causes(cluster, config))
-    groups = [E("h2", "Groups"), _Groups(cluster, config.groups)]
+    if config.Knows(columns.INSTANCE):
+      groups = [E("h2", "Groups"), _Groups(cluster, config.groups)]
   content.append(E(
     "div", findings, E("section", E("h2", "Master candidates"),
                        _CandidatesTable(state), groups), class_="columns"))

@@ -409,6 +409,17 @@ class Server:
       raise http1.Refused(503)
     return config
 
+  @staticmethod
+  def _Require(is_known: bool) -> None:
+    """Refuses to answer in place of a client that cannot see what is missing.
+
+    @param is_known: whether the key permits to ask for the whole answer
+
+    """
+    if not is_known:
+      raise http1.Refused(503, "The key does not permit to ask for this; the"
+                          " cluster's pages say what it permits")
+
   def _Version(self, names: Iterable[str]) -> cache.Version:
     return tuple((name, self._watchers[name].version) for name in names)
 
@@ -475,6 +486,7 @@ class Server:
   async def _FindingsJson(self, request: http1.Request, found: watcher.Watcher
                           ) -> http1.Response:
     config = self._Config(found)
+    self._Require(not config.lacking)
     check = request.query.get(findingspage.CHECK, "")
     try:
       findingspage.RequireCheck(check)
@@ -554,6 +566,7 @@ class Server:
                        ) -> http1.Response:
     (kind, condition, order) = self._ParseTable(request)
     config = self._Config(found)
+    self._Require(config.Knows(kind))
     try:
       rows = await self._Queue(condition, bool(order)).Get(
         ("json", found.cluster, kind, condition, order),
@@ -593,6 +606,7 @@ class Server:
     # Refuse the request if any configuration is missing: Prometheus would drop
     # the targets that an incomplete answer lacks
     clusters = {name: self._Config(self._watchers[name]) for name in names}
+    self._Require(all(config.Knows(kind) for config in clusters.values()))
     queue = self._Queue(query.get(discovery.FILTER, "").strip(), bool(query))
     try:
       targets = await queue.Get(
