@@ -173,7 +173,7 @@ class TestPages(unittest.TestCase):
         with self.subTest(path):
           self._Open(path)
           self.assertEqual(self._Run(
-            "[...document.querySelectorAll('nav, form, input')]"
+            "[...document.querySelectorAll('nav, form, input, main > details')]"
             ".filter((i) => i.checkVisibility()).length"), 0)
           self.assertTrue(self._Run("document.querySelector('h1')"
                                     ".checkVisibility()"))

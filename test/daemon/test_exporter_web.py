@@ -838,12 +838,11 @@ class TestWebReadersKey(unittest.TestCase):
     """
     rights = [i for i in _RIGHTS if i != "ping"]
     with webserver.Exporter(self._Settings(rights, "c")) as exporter:
-      text = testutils.WaitFor(
-        lambda: re.search("Nothing is known now: .*: not permitted .*the key of"
-                          " the reader 'web' may ask config", " ".join(
-                            webserver.Elements(exporter.Ask("/c/").text).texts)),
-        "there is a problem")
-      self.assertTrue(text)
+      def _Says():
+        texts = webserver.Elements(exporter.Ask("/c/").text).texts
+        return re.search("Nothing is known now: .*: not permitted .*the key of"
+                         " the reader 'web' may ask config", " ".join(texts))
+      testutils.WaitFor(_Says, "there is a problem")
 
   def testFewRights(self):
     """What the key permits is shown, and which rights are missing.

@@ -454,11 +454,11 @@ class TestPages(unittest.TestCase):
     with self.assertRaises(rowfilter.BadRequest) as caught:
       findingspage.Rows(config, "fsn", "", "4")
     self.assertIn("the pages are 1 to 3", str(caught.exception))
-    for check in ("", "few-candidates"):
-      findingspage.RequireCheck(check)
-    with self.assertRaises(rowfilter.BadRequest) as caught:
-      findingspage.RequireCheck("few")
-    self.assertIn("no check \"few\"", str(caught.exception))
+    for make in (lambda: findingspage.Rows(config, "fsn", "few", ""),
+                 lambda: findingspage.Json(config, "few")):
+      with self.assertRaises(rowfilter.BadRequest) as caught:
+        make()
+      self.assertIn("no check \"few\"", str(caught.exception))
 
   def testProblems(self):
     """Each page says which candidates cannot be trusted.

@@ -141,7 +141,7 @@ def Findings(state: layout.State, check: str, rows: markup.Content) -> str:
     [layout.ShowProblems(state), rows if state.config is not None else None])
 
 
-def RequireCheck(check: str) -> None:
+def _RequireCheck(check: str) -> None:
   """Refuses the name of a check that does not exist.
 
   @param check: as in L{Findings}
@@ -159,9 +159,10 @@ def Rows(config: clusterstate.ClusterConfig, cluster: str, check: str,
 
   @param check: as in L{Findings}
   @param number: the number of the page, from 1; empty for the first
-  @raise rowfilter.BadRequest: there is no such page
+  @raise rowfilter.BadRequest: there is no such check or page
 
   """
+  _RequireCheck(check)
   found = [(cause, subject) for cause in config.causes
            if check in ("", cause.check) for subject in cause.subjects]
   part = paging.Find(len(found), number)
@@ -186,7 +187,9 @@ def Json(config: clusterstate.ClusterConfig, check: str
   """Returns the findings as "confd-client check --json" has them.
 
   @param check: as in L{Findings}
+  @raise rowfilter.BadRequest: there is no such check
 
   """
+  _RequireCheck(check)
   return [finding._asdict() for finding in config.findings
           if check in ("", finding.check)]

@@ -289,9 +289,9 @@ def Problems(state: State) -> list[Problem]:
       "Master candidates could not load the newest configuration, and serve an"
       " older one: %s. The log of ganeti-confd there says why.") %
                          _Which(stale)))
-  for text in (KeyProblem(state), _RightsProblem(state)):
-    if text and state.problem is None:
-      found.append(Problem("warning", text))
+  for warning in (KeyProblem(state), _RightsProblem(state)):
+    if warning and state.problem is None:
+      found.append(Problem("warning", warning))
   return found
 
 

@@ -463,23 +463,36 @@ class Server:
                       ) -> http1.Response:
     return self._Html(pages.Overview(found.state))
 
+  async def _Content(self, queue: cache.Cache, found: watcher.Watcher,
+                     key: Sequence[str],
+                     make: Callable[[clusterstate.ClusterConfig], str]
+                     ) -> cache.Body:
+    """Makes the content of a page in a forked process.
+
+    @param key: everything that the content depends on, except the cluster
+    @param make: makes the content from the configuration
+    @return: why there is no content, if a parameter is wrong or a limit reached
+
+    """
+    config = found.state.config
+    if config is None:
+      return _NOTHING
+    known = config
+    try:
+      return await queue.Get(
+        ("content", found.cluster, *key), self._Version([found.cluster]),
+        lambda: compress.Pack(make(known).encode("utf-8")))
+    except (rowfilter.BadRequest, forked.Failed) as err:
+      return cache.Body(compress.Pack(pages.Error(str(err)).encode("utf-8")))
+
   async def _Findings(self, request: http1.Request, found: watcher.Watcher
                       ) -> http1.Response:
     (check, number) = (request.query.get(name, "") for name in
                        (findingspage.CHECK, findingspage.PAGE))
-    known = found.state.config
-    rows = _NOTHING
-    if known is not None:
-      config = known
-      try:
-        findingspage.RequireCheck(check)
-        rows = await self._Queue("", bool(check or number)).Get(
-          ("findings", found.cluster, check, number),
-          self._Version([found.cluster]),
-          lambda: compress.Pack(findingspage.Rows(
-            config, found.cluster, check, number).encode("utf-8")))
-      except (rowfilter.BadRequest, forked.Failed) as err:
-        rows = cache.Body(compress.Pack(pages.Error(str(err)).encode("utf-8")))
+    rows = await self._Content(
+      self._Queue("", bool(check or number)), found,
+      ("findings", check, number), lambda config: findingspage.Rows(
+        config, found.cluster, check, number))
     return self._Html(findingspage.Findings(found.state, check,
                                             layout.PLACEHOLDER), rows)
 
@@ -489,30 +502,20 @@ class Server:
     self._Require(not config.lacking)
     check = request.query.get(findingspage.CHECK, "")
     try:
-      findingspage.RequireCheck(check)
+      body = await self._Queue("", bool(check)).Get(
+        ("findings.json", found.cluster, check), self._Version([found.cluster]),
+        lambda: compress.Pack(_Json(findingspage.Json(config, check))))
     except rowfilter.BadRequest as err:
       return _BadRequest(err)
-    body = await self._Queue("", bool(check)).Get(
-      ("findings.json", found.cluster, check), self._Version([found.cluster]),
-      lambda: compress.Pack(_Json(findingspage.Json(config, check))))
     return self._JsonOf(found.state, config, body)
 
   async def _Map(self, request: http1.Request, found: watcher.Watcher
                  ) -> http1.Response:
     (group, number) = (request.query.get(name, "") for name in
                        (mappage.GROUP, mappage.PAGE))
-    known = found.state.config
-    boxes = _NOTHING
-    if known is not None:
-      config = known
-      try:
-        boxes = await self._Queue("", bool(group or number)).Get(
-          ("map", found.cluster, group, number),
-          self._Version([found.cluster]),
-          lambda: compress.Pack(mappage.Boxes(
-            config, found.cluster, group, number).encode("utf-8")))
-      except (rowfilter.BadRequest, forked.Failed) as err:
-        boxes = cache.Body(compress.Pack(pages.Error(str(err)).encode("utf-8")))
+    boxes = await self._Content(
+      self._Queue("", bool(group or number)), found, ("map", group, number),
+      lambda config: mappage.Boxes(config, found.cluster, group, number))
     return self._Html(mappage.Map(found.state, group, layout.PLACEHOLDER),
                       boxes)
 
@@ -546,19 +549,10 @@ class Server:
                    ) -> http1.Response:
     (kind, condition, order) = self._ParseTable(request)
     number = request.query.get("page", "")
-    known = found.state.config
-    rows = _NOTHING
-    if known is not None:
-      config = known
-      try:
-        rows = await self._Queue(condition, bool(order or number)).Get(
-          ("page", found.cluster, kind, condition, order, number),
-          self._Version([found.cluster]),
-          lambda: compress.Pack(pages.Rows(
-            config, kind, found.cluster, condition, order,
-            number).encode("utf-8")))
-      except (rowfilter.BadRequest, forked.Failed) as err:
-        rows = cache.Body(compress.Pack(pages.Error(str(err)).encode("utf-8")))
+    rows = await self._Content(
+      self._Queue(condition, bool(order or number)), found,
+      ("page", kind, condition, order, number), lambda config: pages.Rows(
+        config, kind, found.cluster, condition, order, number))
     return self._Html(pages.Table(found.state, kind, condition, order,
                                   layout.PLACEHOLDER), rows)
 
