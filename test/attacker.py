@@ -46,6 +46,9 @@ KINDS = {
   "objects": lambda number: [
     _HEAD % (b"/c/instance/inst%d.example.com" % (number % 1000 + 1)) +
     b"\r\n"],
+  "pages": lambda number: [
+    _HEAD % (b"/c/%s?page=%d" % ((b"map", b"findings")[number % 2], number)) +
+    b"\r\n"],
   "searches": lambda number: [
     _HEAD % (b"/search?q=inst%d" % number) + b"\r\n"],
   "nothing": lambda number: [_HEAD % (b"/c/%d" % number) + b"\r\n"],

@@ -294,7 +294,8 @@ class TestPages(unittest.TestCase):
     self.browser.SetSize(390, 300)
     self._Open("/fsn/instances")
     self._Run("document.querySelector('main summary').click()")
-    self._Run("window.mark = 1; scrollTo(0, 90)")
+    self._Run("window.mark = 1; scrollTo(0, 90);"
+              "document.getElementById('state').textContent = 'old'")
     self._Run("document.getElementById('filter').focus({preventScroll: true})")
     self.browser.Type("half a filt")
     self._Change("web3")
@@ -304,6 +305,7 @@ class TestPages(unittest.TestCase):
                 " scrollY, window.mark]"), ["filter", "half a filt", 90, 1])
     self._WaitFor("document.getElementById('news').innerText.includes("
                   "'serial %d')" % self.serial)
+    self.assertEqual(self._Texts("#state"), ["WARNING"])
     # Focus within what is replaced
     self._Run("[...document.querySelectorAll('thead a')][4].focus()")
     self._Change("web3", "web4")
