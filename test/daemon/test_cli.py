@@ -441,7 +441,7 @@ class TestUsage(unittest.TestCase):
       ("-p 0 ping", "not a port: '0'"),
       ("-p 70000 ping", "70000"),
       ("-p x ping", "'x'"),
-      ("-t 0 ping", "not a number of seconds: '0'"),
+      ("-t 0 ping", "not a number of seconds from 0.001 to 86400: '0'"),
       ("-t nan ping", "nan"),
       ("-t inf ping", "inf"),
       ("--coverage -2 ping", "-2"),
@@ -453,9 +453,9 @@ class TestUsage(unittest.TestCase):
        "'-name'; for the reverse order use --sort=name --reverse"),
       ("status -w silent", "'silent'"),
       ("status -w silent=1,late=5", "'late=5'"),
-      ("status -w silent=1", "--warning belongs to --nagios"),
-      ("status -c behind=1", "--critical belongs to --nagios"),
-      ("status --only", "--only belongs to --address"),
+      ("status -w silent=1", "--warning needs --nagios"),
+      ("status -c behind=1", "--critical needs --nagios"),
+      ("status --only", "--only needs --address"),
       ("--no-such-option", "--no-such-option"),
       ]:
       with self.subTest(args=args, text=text):

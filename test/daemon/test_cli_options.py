@@ -362,7 +362,7 @@ class TestEachOption(_TestCase):
 
     """
     self.assertEqual(result.code, 2)
-    self.assertIn(" belongs to --nagios", result.problems)
+    self.assertIn(" needs --nagios", result.problems)
     result = self._Ask(name, "--nagios", "-w", "silent=3", "-c", "silent=4")
     self.assertEqual(result.code, 0)
     self.assertIn(" silent=0;3;4;0 ", result.output)

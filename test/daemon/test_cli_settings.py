@@ -146,6 +146,7 @@ class TestClusters(unittest.TestCase):
     (code, output, problems) = self._Run("clusters")
     self.assertEqual((code, output), (1, ""))
     self.assertIn("No cluster is named in /", problems)
+    self.assertIn("; a section [cluster NAME] names one\n", problems)
 
   def testList(self):
     for (args, expected) in [
@@ -286,7 +287,10 @@ class TestClusters(unittest.TestCase):
     (code, output, problems) = self._Run("export", "ansible", "--cluster",
                                          "fsn,dus")
     self.assertEqual((code, problems), (0, left_out))
-    found = json.loads(output)["_meta"]["hostvars"]
+    groups = json.loads(output)
+    self.assertEqual(groups["ganeti_cluster_dus_example_com"],
+                     {"hosts": ["dus1.example.com"]})
+    found = groups["_meta"]["hostvars"]
     self.assertEqual({name: host["ganeti_cluster"]
                       for (name, host) in found.items()},
                      {"common": "fsn.example.com",
@@ -308,6 +312,8 @@ class TestClusters(unittest.TestCase):
     (code, output, problems) = self._Run(*args, "--cluster", "all")
     self.assertEqual((code, output), (3, ""))
     self.assertIn("ber: No answer", problems)
+    self.assertTrue(problems.endswith(
+      "%s is not written: the hosts of ber would be missing\n" % path))
     self.assertEqual(testutils.ReadFile(path), expected)
 
   def testWatch(self):

@@ -166,6 +166,22 @@ class TestHostile(_TestCase):
     self.assertIn("more like these", lines[-1])
     self.assertRegex(complaints, r"\A[\n -~]*\Z")
 
+  def testManyOfSeveralClusters(self):
+    """--json is for one cluster, so the end of a long list says which.
+
+    """
+    os.mkdir(os.path.join(self.directory, "ganeti"))
+    testutils.WriteFile(
+      os.path.join(self.directory, "ganeti", "confd-client.conf"),
+      ("[cluster a]\naddresses = %s\nport = %d\nkey_file = %s\n" %
+       (self.daemon.address, self.daemon.port, self.daemon.key_file)).encode())
+    result = clientcommand.Run(
+      "export", "hosts", "--cluster=all",
+      env=clientcommand.Environment(XDG_CONFIG_HOME=self.directory))
+    self.assertEqual(result.returncode, 0, result.stderr)
+    self.assertRegex(result.stderr, r"and [0-9]+ more like these; with --json,"
+                     r" an export of a single cluster has them all\n\Z")
+
   def testDnsmasq(self):
     self._Answer("dnsmasq")
     consumers.CheckDnsmasq(self, self.path)

@@ -151,7 +151,10 @@ class TestErrors(unittest.TestCase):
       (["watch", "export", "hosts", "-o", "x", "--table", "y"],
        "--table belongs to the format nftables"),
       (["watch", "list", "cats"], "not one of instances"),
-      (["list", "nodes", "--coverage", "x"], "not a coverage: 'x'"),
+      (["list", "nodes", "--coverage", "x"],
+       "not a coverage from -1 to 10000: 'x'"),
+      (["export", "nftables", "--table", "a b"], "not the name of a table: 'a"
+       " b'; such a name has letters, digits and underscores"),
       ([""], "no such command: ''"),
       (["instances"], "no such command: 'instances'; did you mean 'list"
        " instances'?"),

@@ -46,7 +46,7 @@ def Number(what: str, make: Callable[[str], float], least: float,
            most: float) -> Callable[[str], float]:
   """Returns a function that parses a number within limits.
 
-  @param what: a phrase for the error message: "not WHAT: 'TEXT'"
+  @param what: a phrase for the error message: "not WHAT from LEAST to MOST"
 
   """
   def _Read(text: str) -> float:
@@ -56,7 +56,8 @@ def Number(what: str, make: Callable[[str], float], least: float,
       value = None
     # NaN fails this comparison, too
     if value is None or not least <= value <= most:
-      raise argparse.ArgumentTypeError("not %s: '%s'" % (what, text))
+      raise argparse.ArgumentTypeError("not %s from %s to %s: '%s'" %
+                                       (what, least, most, text))
     return value
   return _Read
 
@@ -155,7 +156,9 @@ def TableName(text: str) -> str:
 
   """
   if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,99}", text):
-    raise argparse.ArgumentTypeError("not the name of a table: '%s'" % text)
+    raise argparse.ArgumentTypeError(
+      "not the name of a table: '%s'; such a name has letters, digits and"
+      " underscores" % text)
   return text
 
 

@@ -203,7 +203,7 @@ def _ClientFactories(opts: argparse.Namespace, coverage: int
     names = list(known.clusters)
     if not names:
       raise errors.ConfigurationError(
-        "No cluster is named in %s" %
+        "No cluster is named in %s; a section [cluster NAME] names one" %
         " or ".join(localnode.PossibleClientSettings()))
   return {name: functools.partial(_Client, opts, known.Find(name), coverage)
           for name in names}

@@ -29,6 +29,7 @@ from ganeti.confd.command import argtypes
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import parse
 from ganeti.confd.command import replacefile
 from ganeti.confd.export import hostlist
 from ganeti.confd.export import sanitize
@@ -90,12 +91,18 @@ def _RunThen(line: str, serial: str) -> int:
   return exitcodes.FAILURE
 
 
-def _Complain(left_out: list[str]) -> None:
+def _Complain(left_out: list[str], with_json: bool) -> None:
+  """Reports what was left out.
+
+  @param with_json: whether the command has --json, which prints all of it
+
+  """
   for text in left_out[:_MAX_SAID]:
     output.Say(text)
   if len(left_out) > _MAX_SAID:
-    output.Say("and %d more like these; --json has them all" %
-               (len(left_out) - _MAX_SAID))
+    output.Say("and %d more like these%s" % (
+      len(left_out) - _MAX_SAID, "; --json has them all" if with_json else
+      "; with --json, an export of a single cluster has them all"))
 
 
 def _WithFirstLine(module: ModuleType, opts: argparse.Namespace,
@@ -135,16 +142,17 @@ class _File:
 
     """
     opts = self._opts
+    with_json = not parse.IsMultiCluster(opts)
     if opts.output is None:
       text = make(None)
-      _Complain(left_out)
+      _Complain(left_out, with_json)
       sys.stdout.write(text)
       return exitcodes.SUCCESS
 
     def _Contents(old: Optional[bytes]) -> Optional[bytes]:
       previous = None if old is None else old.decode("ascii", "replace")
       data = make(previous).encode("ascii")
-      _Complain(left_out)
+      _Complain(left_out, with_json)
       if old is not None and _WithoutSerial(old) == _WithoutSerial(data):
         return None
       return data
@@ -249,6 +257,9 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   found = multicluster.AskAll(factories, _Ask)
   if found.failures:
     found.Complain()
+    output.Say("%s is not written: the hosts of %s would be missing" % (
+      "The file" if opts.output is None else opts.output,
+      ", ".join(found.failures)))
     return found.code
   parts = found.values
   left_out = ["%s: %s" % (name, text) for (name, part) in parts.items()

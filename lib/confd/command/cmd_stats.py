@@ -21,6 +21,7 @@ from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import replies
+from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
@@ -110,9 +111,9 @@ def _Complain(stats: clusterstats.ClusterStats, cluster: str = "") -> None:
   for reply in stats.failed:
     output.Say(cluster + replies.DescribeError(protocol.REQ_STATS, None, reply))
   for (address, reason) in stats.silent.items():
-    output.Say("%s%s: %s" % (cluster, address, reason or "no answer; the"
-                             " packaged daemon has no such counters, else see"
-                             " the command status"))
+    output.Say("%s%s: %s" % (cluster, address, reason or "no answer: Ganeti's"
+                             " own daemon has no such counters; for other"
+                             " causes see \"%s status\"" % commandline.PROGRAM))
 
 
 def _Answered(stats: clusterstats.ClusterStats) -> _Answers:

@@ -242,9 +242,9 @@ def _CheckOptions(parser: argparse.ArgumentParser,
                      (flag, form.replace("_", "-")))
   for (name, flag) in [("warning", "--warning"), ("critical", "--critical")]:
     if getattr(opts, name, None) and not opts.nagios:
-      parser.error("%s belongs to --nagios" % flag)
+      parser.error("%s needs --nagios" % flag)
   if getattr(opts, "only", False) and opts.addresses is None:
-    parser.error("--only belongs to --address")
+    parser.error("--only needs --address")
   if getattr(opts, "hmac", None) is not None and opts.hmac_file is not None:
     parser.error("--hmac and --hmac-file exclude each other")
   _CheckArguments(parser, opts)
