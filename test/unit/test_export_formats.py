@@ -375,7 +375,8 @@ class TestFormats(unittest.TestCase):
       ansible, _Instance("web1", tags=["service:web", "rack:a/1", "plain",
                                        "a:b", "a:b:", "a:"]),
       _Instance("web2", tags=["service:web", "a:b-"]),
-      _Instance("env_test", tags=["env:test", "1:2", ":x", "ganeti:os_x"]))
+      _Instance("env_test", tags=["env:test", "1:2", ":x", "ganeti:os_x",
+                                  "Nodes:rack_1"]))
     groups = {name: group["hosts"] for (name, group)
               in json.loads(text).items() if "hosts" in group and
               not name.startswith("ganeti_")}
@@ -386,8 +387,9 @@ class TestFormats(unittest.TestCase):
                               "rack_a_1": ["web1"], "a_b": ["web1"]})
     self.assertIn("the group env_test of a tag left out: its name has another"
                   " meaning", said)
-    self.assertIn("the group ganeti_os_x of a tag left out: its name has"
-                  " another meaning", said)
+    for name in ("ganeti_os_x", "Nodes_rack_1"):
+      self.assertIn("the group %s of a tag left out: its name has another"
+                    " meaning" % name, said)
     # Nodes do not join the groups of instances
     (text, _) = self._Format(ansible, _Row(columns.NODE, name="node1",
                                            tags=["service:web"]),

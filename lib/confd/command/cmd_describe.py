@@ -37,7 +37,7 @@ _COLOURS = {
   checks.WARNING: "yellow",
   }
 
-#: A cell lists all items of up to this many
+#: Most items of a list that a cell shows
 _MANY = 10
 
 _INDENT = "  "

@@ -39,10 +39,12 @@ _PREFIX = "ganeti_"
 #: A tag with a key and a value
 _KEYED_RE = re.compile("[A-Za-z_][^:]*:.")
 
-#: The beginning of groups of nodes, as one inventory may have both tables
-_OF_NODES = {
+#: The prefix of groups by table. Groups of nodes have one, so that an inventory
+#: with both tables has no group of instances and nodes.
+_OF_NODES = "nodes_"
+_PREFIXES = {
   columns.INSTANCE: "",
-  columns.NODE: "nodes_",
+  columns.NODE: _OF_NODES,
   }
 
 #: Ansible's own groups
@@ -86,7 +88,7 @@ def _ClusterGroups(contents: hostlist.Contents, hosts: list[hostlist.Host],
   """
   return hostgroups.ByValue(
     hosts, lambda host: [contents.ClusterOf(host)],
-    _PREFIX + _OF_NODES[contents.kind] + "cluster_", say)
+    _PREFIX + _PREFIXES[contents.kind] + "cluster_", say)
 
 
 def _KeyedGroups(contents: hostlist.Contents, hosts: list[hostlist.Host],
@@ -94,12 +96,14 @@ def _KeyedGroups(contents: hostlist.Contents, hosts: list[hostlist.Host],
   """Makes a group C{KEY_VALUE} of each tag C{KEY:VALUE}.
 
   """
+  prefix = _PREFIXES[contents.kind]
   groups = hostgroups.ByValue(
     hosts, lambda host: [tag for tag in host.tags if _KEYED_RE.match(tag)],
-    _OF_NODES[contents.kind], say)
+    prefix, say)
+  taken = (_PREFIX, ) if prefix else (_PREFIX, _OF_NODES)
   names = {host.name for host in hosts}
   for name in list(groups):
-    if name.lower().startswith(_PREFIX) or name.lower() in names:
+    if name.lower().startswith(taken) or name.lower() in names:
       say("the group %s of a tag left out: its name has another meaning" % name)
       del groups[name]
   return groups

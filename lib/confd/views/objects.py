@@ -237,8 +237,8 @@ FIELDS: dict[str, list[str]] = {
   for kind in KINDS
   }
 
-#: The fields of the other objects, by table; C{evacuation.FIELDS} come on top
-#: for nodes
+#: The fields of other objects that sections show, by table. The description of
+#: a node also needs C{evacuation.FIELDS}.
 OTHER_FIELDS: dict[str, list[str]] = {
   columns.NODE: [column.field for column in COLUMNS[columns.NODE]],
   columns.INSTANCE: [*(column.field for column in COLUMNS[columns.INSTANCE]),
