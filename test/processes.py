@@ -25,7 +25,7 @@ import socket
 import typing
 
 import testutils
-from testutils import QUERY
+from testutils import IsAlive, QUERY
 
 
 #: Score of the process that the kernel ends first when memory runs out
@@ -77,14 +77,6 @@ def _Stat(pid):
   except _GONE:
     return None
   return text.decode("ascii", "replace").rpartition(")")[2].split()
-
-
-def IsAlive(pid):
-  """Tells whether a process runs; a zombie does not.
-
-  """
-  fields = _Stat(pid)
-  return fields is not None and fields[0] not in ("Z", "X")
 
 
 def WaitForEnd(pids):

@@ -870,8 +870,14 @@ class Daemon:
       self._asker.Close()
       self._asker = None
     if self.proc is not None and self.proc.poll() is None:
+      others = ProcessTree(self.proc.pid)[1:]
       self.proc.kill()
       self.proc.wait()
+      # They notice by themselves, on a busy machine after a while. What is left
+      # for good, run-tests reports.
+      deadline = time.monotonic() + PATIENCE
+      while any(map(IsAlive, others)) and time.monotonic() < deadline:
+        time.sleep(0.01)
     while self in RUNNING:
       RUNNING.remove(self)
     shutil.rmtree(self.root, ignore_errors=True)
@@ -896,6 +902,17 @@ def ProcessTree(pid):
   for child in children:
     tree.extend(ProcessTree(int(child)))
   return tree
+
+
+def IsAlive(pid):
+  """Tells whether a process runs; a zombie does not.
+
+  """
+  try:
+    stat = ReadFile("/proc/%d/stat" % pid)
+  except (FileNotFoundError, ProcessLookupError):
+    return False
+  return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
 
 
 def InRoot(root):

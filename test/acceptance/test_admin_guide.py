@@ -69,7 +69,7 @@ class TestGuide(changing.PackagedTestCase):
         directory = command[3:]
         continue
       result = node.Run("bash", "-c", "cd %s && %s" % (directory, command),
-                        check=False, timeout=900)
+                        check=False, timeout=1800)
       what = "%s: %s" % (command, result)
       if command == "gnt-cluster verify":
         # In namespaces it has other complaints

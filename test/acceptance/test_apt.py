@@ -178,7 +178,8 @@ class TestApt(changing.PackagedTestCase):
     for changed in [True, False]:
       result = self.master.Run(
         "ansible-playbook", "-i", "/root/inventory", "-e",
-        "packages=" + directory, "/root/playbook.yml", check=False, timeout=400,
+        "packages=" + directory, "/root/playbook.yml", check=False,
+        timeout=1200,
         # No connection that outlives it
         env={"ANSIBLE_SSH_ARGS": "-o ControlMaster=no"})
       self.assertEqual(result.returncode, 0, result)

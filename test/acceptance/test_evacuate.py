@@ -199,7 +199,7 @@ class TestEvacuate(changing.TestCase):
 
     """
     result = self.master.Run(
-      "/usr/bin/python3", "-c", _DRY_RUN, timeout=300,
+      "/usr/bin/python3", "-c", _DRY_RUN,
       env={"PYTHONPATH": debian.PYTHON_DIR},
       stdin=json.dumps([line.split() for line in commands]))
     return json.loads(result.stdout)
@@ -305,7 +305,7 @@ class TestEvacuate(changing.TestCase):
     left = set()
     for command in commands:
       try:
-        self.master.Run("sh", "-e", stdin=command + "\n", timeout=600)
+        self.master.Run("sh", "-e", stdin=command + "\n")
       except cluster.ClusterError as err:
         if _SOCAT_FAULT not in str(err):
           raise

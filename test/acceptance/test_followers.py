@@ -141,7 +141,7 @@ class TestFollowers(changing.TestCase):
     """Moves the instance to another node.
 
     """
-    self.Gnt("gnt-instance", how, "-f", "-n", node.name, INSTANCE, timeout=120)
+    self.Gnt("gnt-instance", how, "-f", "-n", node.name, INSTANCE)
     self.where.append(node.name)
 
   def test(self):
@@ -162,8 +162,7 @@ class TestFollowers(changing.TestCase):
     self.CheckFollow()
 
     old = changing.Key(self.master)
-    self.Gnt("gnt-cluster", "renew-crypto", "-f", "--new-confd-hmac-key",
-             timeout=120)
+    self.Gnt("gnt-cluster", "renew-crypto", "-f", "--new-confd-hmac-key")
     self.assertNotEqual(changing.Key(self.master), old)
     self.CheckFollow()
     self.CheckOurs()

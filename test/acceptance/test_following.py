@@ -166,7 +166,7 @@ class TestCluster(changing.TestCase):
     Ganeti tells so before the new master's daemons are up.
 
     """
-    node.Run("gnt-cluster", "master-failover", timeout=120)
+    self.Gnt("gnt-cluster", "master-failover", node=node)
     self.master = node
 
   def testMasterFailover(self):

@@ -75,8 +75,7 @@ class TestStale(changing.TestCase):
     """
     self.cluster.SetCable(absent, False)
     try:
-      self.Gnt("gnt-instance", "failover", "-f", "-n", target.name, INSTANCE,
-               timeout=120)
+      self.Gnt("gnt-instance", "failover", "-f", "-n", target.name, INSTANCE)
       # Ganeti first tries in vain to send the new configuration to the one
       # node. When the other has it, that is over.
       testutils.WaitFor(

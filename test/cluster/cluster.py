@@ -51,8 +51,9 @@ _BASE = "/mnt"
 _MOUNT_POINTS = ["/usr", "/var", "/opt", "/home", "/srv", "/root"]
 
 #: Time-out of a command on a node (seconds). A busy machine may take a minute
-#: for a command that takes three seconds on a quiet one.
-_PATIENCE = 300
+#: for a command that takes three seconds on a quiet one, and one that is ended
+#: leaves the cluster in any state.
+_PATIENCE = 600
 
 _TOOLS = ["unshare", "nsenter", "ip", "mount", "pivot_root", "setpriv",
           "timeout", "ssh-keygen", "sshd", "gnt-cluster"]
@@ -163,6 +164,11 @@ shadow: files
 services: files
 protocols: files
 EOF
+# Ganeti gives up a node that does not take a connection within five seconds,
+# which is too little on a busy machine
+for file in /usr/share/ganeti/[0-9]*/ganeti/rpc/node.py; do
+  test ! -e $file || sed -i s/constants.RPC_CONNECT_TIMEOUT/60/ $file
+done
 # A locked account may not log in even by key
 usermod -p '*' root
 ssh-keygen -A >/dev/null
@@ -631,6 +637,13 @@ class Once:
     self._shared = shared
     self._cluster = None
     self._failure = None
+    self._discarded = False
+
+  def Discard(self):
+    """Has the next call of L{Get} build another cluster.
+
+    """
+    self._discarded = True
 
   def Get(self):
     """Returns the cluster.
@@ -644,6 +657,10 @@ class Once:
       raise unittest.SkipTest(reason)
     if self._failure is not None:
       raise self._failure
+    if self._discarded and self._cluster is not None:
+      self._cluster.Stop()
+      self._cluster = None
+    self._discarded = False
     if self._cluster is None:
       try:
         try:

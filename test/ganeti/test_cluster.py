@@ -223,6 +223,22 @@ class TestEnd(unittest.TestCase):
     process.wait(timeout=10)
     clu.Stop()
 
+  def testDiscard(self):
+    """After a test that left it in any state.
+
+    """
+    once = cluster.Once(cluster.Cluster.Start, lambda: [])
+    first = once.Get()
+    self.addCleanup(first.Stop)
+    self.assertIs(once.Get(), first)
+    once.Discard()
+    second = once.Get()
+    self.addCleanup(second.Stop)
+    # Stopped
+    self.assertFalse(first.nodes)
+    self.assertTrue(second.nodes)
+    self.assertIs(once.Get(), second)
+
   def testFailure(self):
     """After a failure in the middle, which says what went wrong.
 
