@@ -189,13 +189,14 @@ def FillUp(fd):
   fcntl.fcntl(fd, fcntl.F_SETFL, flags)
 
 
-#: Code for L{Patched}: a generation that is finishing is never killed, however
-#: slowly it runs on a busy machine. A killed generation would lose the requests
-#: that it holds.
+#: Code for L{Patched}: a generation that is finishing is never killed, and a
+#: daemon that stops leaves no process behind, however slowly they run on a busy
+#: machine. A killed generation would lose the requests that it holds.
 PATIENT = """\
-from ganeti.confd.daemon import loader, policy
+from ganeti.confd.daemon import loader, policy, process, supervisor
 loader._FINISH_TIME = loader._FINISH_FORWARDED_TIME = %(seconds)s
 policy._FINISH_TIMEOUT = policy._END_TIMEOUT = 3 * %(seconds)s
+process._END_TIMEOUT = supervisor._STOP_TIMEOUT = 9 * %(seconds)s
 """ % {"seconds": testutils.PATIENCE}
 
 

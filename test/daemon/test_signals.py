@@ -33,13 +33,20 @@ def _Config(serial=1, **kwargs):
   return testutils.MakeConfig(serial_no=serial, **kwargs)
 
 
-class StopTest(unittest.TestCase):
+class _PatientTest(unittest.TestCase):
+  """The base class of tests whose daemons finish their generations in any case.
+
+  @ivar env: the environment for the daemons
+
+  """
   def setUp(self):
     # On a busy machine, a process may not get a processor in time to finish
     patched = adversity.Patched(adversity.PATIENT)
     self.env = patched.__enter__() # pylint: disable=C2801
     self.addCleanup(patched.__exit__, None, None, None)
 
+
+class StopTest(_PatientTest):
   def _Stop(self, daemon, signum):
     tree = testutils.ProcessTree(daemon.proc.pid)
     with testutils.Within(10 * STOP_GOAL):
@@ -116,7 +123,8 @@ class StopTest(unittest.TestCase):
         self.assertNotIn("Traceback", daemon.Log() + daemon.Output())
 
   def testManySignals(self):
-    with testutils.Daemon(_Config(), args=["--workers=1"]) as daemon:
+    with testutils.Daemon(_Config(), args=["--workers=1"],
+                          env=self.env) as daemon:
       for _ in range(300):
         for signum in (signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
           daemon.proc.send_signal(signum)
@@ -234,9 +242,10 @@ class SleepTest(unittest.TestCase):
       processes.WaitForEnd([found.loader])
 
 
-class LogTest(unittest.TestCase):
+class LogTest(_PatientTest):
   def testHangupReopensAndReloads(self):
-    with testutils.Daemon(_Config(), args=["--workers=1"]) as daemon:
+    with testutils.Daemon(_Config(), args=["--workers=1"],
+                          env=self.env) as daemon:
       old = processes.Find(daemon, 1)
       reloads = daemon.Answer(STATS)[1]["reloads"]["good"]
       os.rename(daemon.log_file, daemon.log_file + ".1")
@@ -254,7 +263,7 @@ class LogTest(unittest.TestCase):
                         "the worker's death in the new log")
 
   def testHangupWithoutConfiguration(self):
-    with testutils.Daemon() as daemon:
+    with testutils.Daemon(env=self.env) as daemon:
       testutils.WaitFor(lambda: "silent until" in daemon.Log(), "the start")
       os.rename(daemon.log_file, daemon.log_file + ".1")
       daemon.proc.send_signal(signal.SIGHUP)
@@ -263,7 +272,7 @@ class LogTest(unittest.TestCase):
       daemon.WaitForSerial(2)
 
   def testUsr1LogsCounters(self):
-    with testutils.Daemon(_Config()) as daemon:
+    with testutils.Daemon(_Config(), env=self.env) as daemon:
       # The wait for the daemon's start was a ping or more
       pings = daemon.Answer(STATS)[1]["queries"]["ping"]
       for _ in range(7):
@@ -276,7 +285,7 @@ class LogTest(unittest.TestCase):
       self.assertIn("Counter reloads good: 1\n", daemon.Log())
 
   def testForm(self):
-    with testutils.Daemon(_Config()) as daemon:
+    with testutils.Daemon(_Config(), env=self.env) as daemon:
       for line in daemon.Log().splitlines():
         self.assertRegex(line, r"\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}: "
                          r"ganeti-confd pid=\d+ [A-Z]+ \S")
@@ -324,7 +333,7 @@ class SyslogTest(unittest.TestCase):
         self.assertFalse(select.select([self.sock], [], [], 0)[0])
 
 
-class CountersTest(unittest.TestCase):
+class CountersTest(_PatientTest):
   """Requests are counted exactly, whichever process counts them.
 
   """
@@ -392,7 +401,8 @@ class CountersTest(unittest.TestCase):
     return sent
 
   def testSums(self):
-    with testutils.Daemon(_Config(), args=["--workers=3"]) as daemon:
+    with testutils.Daemon(_Config(), args=["--workers=3"],
+                          env=self.env) as daemon:
       before = self._Counters(daemon)
       expected = {}
       with daemon.Asker() as asker:
@@ -436,7 +446,8 @@ class CountersTest(unittest.TestCase):
 
   def testFileAndTimes(self):
     started = time.monotonic()
-    with testutils.Daemon(_Config(41), args=["--workers=2"]) as daemon:
+    with testutils.Daemon(_Config(41), args=["--workers=2"],
+                          env=self.env) as daemon:
       (status, stats) = daemon.Answer(STATS)
       self.assertEqual(status, 0)
       state = os.stat(daemon.config_file)

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 import unittest
+from unittest import mock
 
 import processes
 import testutils
@@ -278,9 +279,25 @@ class TestEnd(unittest.TestCase):
       proc.send_signal(signal.SIGSTOP)
       testutils.WaitFor(lambda: processes.Status(proc.pid, "State")[0] == "T",
                         "it is stopped")
-      process.End(proc.pid)
+      with mock.patch.object(process, "_END_TIMEOUT", testutils.PATIENCE):
+        process.End(proc.pid)
       self.assertFalse(processes.IsAlive(proc.pid))
       proc.returncode = -signal.SIGKILL
+
+  def testLimited(self):
+    """A child that does not end is left behind.
+
+    """
+    with subprocess.Popen(["sleep", "1000"]) as proc:
+      with mock.patch.object(process, "_END_TIMEOUT", 0.01):
+        process.AwaitEnd(proc.pid)
+      self.assertTrue(processes.IsAlive(proc.pid))
+      proc.kill()
+
+  def testWaitedFor(self):
+    with subprocess.Popen(["true"]) as proc:
+      proc.wait()
+      process.AwaitEnd(proc.pid)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import math
 import os
 import select
 import signal
+import time
 
 from ganeti import confd
 from ganeti.confd.typed import TYPE_CHECKING, cast
@@ -41,6 +42,12 @@ _OOM_SCORE_FILE = "/proc/self/oom_score_adj"
 
 #: The OOM score of a process that is to be killed first when memory runs out
 OOM_FIRST = 1000
+
+#: Seconds to wait for the end of a killed process, and between two looks. A
+#: process that waits for a disk that does not answer ends only when the disk
+#: answers.
+_END_TIMEOUT = 2.0
+_END_PAUSE = 0.001
 
 
 if TYPE_CHECKING:
@@ -214,23 +221,25 @@ def KillGroup(pid: int) -> None:
 
 
 def End(pid: int) -> None:
-  """Kills a child and waits for its end.
+  """Kills a child and waits for its end, see L{AwaitEnd}.
 
   @param pid: process id of a child that was not waited for yet
 
   """
   os.kill(pid, signal.SIGKILL)
-  os.waitpid(pid, 0)
+  AwaitEnd(pid)
 
 
 def AwaitEnd(pid: int) -> None:
-  """Waits for the end of a child that was killed.
+  """Waits L{_END_TIMEOUT} at most for the end of a child that was killed.
 
   @param pid: process id of a child, which may have been waited for already
 
   """
+  deadline = time.monotonic() + _END_TIMEOUT
   with contextlib.suppress(ChildProcessError):
-    os.waitpid(pid, 0)
+    while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+      time.sleep(_END_PAUSE)
 
 
 def Reap() -> list[tuple[int, int]]:
