@@ -8,11 +8,14 @@ import asyncio
 import datetime
 import html.parser
 import unittest
+from unittest import mock
 
 import inputs
 import testutils
 from inputs import TEXTS, hypothesis, needs_hypothesis, st
 
+from ganeti import errors
+from ganeti.confd import client
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
@@ -313,6 +316,23 @@ class TestMetrics(unittest.TestCase):
       expected["%s%s_total" % (confdmetrics.PREFIX, counter[0])] = {
         "cluster", "candidate", counter[1]}
     self.assertEqual(testutils.MetricsPage(), expected)
+
+
+class TestAskConfig(unittest.TestCase):
+  def testSlowTables(self):
+    """The error tells silence from an answer that takes too long.
+
+    """
+    silence = client.NoAnswer("silent", seconds=2.04)
+    for (ping, text) in [
+        (mock.DEFAULT, "in 2.0 seconds, but one to a ping: a large cluster"
+         " needs a longer \"timeout\""), (silence, "silent")]:
+      asker = mock.Mock(reader=None)
+      asker.Tables.side_effect = silence
+      asker.Ping.side_effect = [ping]
+      with self.assertRaises(errors.ConfdClientError) as caught:
+        clusterstate.AskConfig(asker, 1)
+      self.assertIn(text, str(caught.exception))
 
 
 @unittest.skipIf(pages is None, "prometheus_client is not installed (Debian:"

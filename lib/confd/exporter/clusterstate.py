@@ -227,6 +227,23 @@ def _Lacking(label: Optional[readerkey.Label]) -> list[str]:
           if not keyrights.May(label, right)] + tables
 
 
+def _Explain(asker: clientlib.Client, err: clientlib.NoAnswer
+             ) -> errors.ConfdClientError:
+  """Finds out whether all candidates are silent, or one takes long for tables.
+
+  @param err: the error of a question for tables
+  @return: the error to raise
+
+  """
+  try:
+    asker.Ping()
+  except errors.ConfdClientError:
+    return err
+  return errors.ConfdClientError(
+    "No answer with the tables in %.1f seconds, but one to a ping: a large"
+    " cluster needs a longer \"timeout\" in the settings" % err.seconds)
+
+
 def _AskTables(asker: clientlib.Client, kinds: Sequence[str], serial: int
                ) -> clientlib.Reply[Any]:
   """Asks for tables.
@@ -241,7 +258,10 @@ def _AskTables(asker: clientlib.Client, kinds: Sequence[str], serial: int
   others: dict[str, Any] = {kind: [] for kind in columns.KINDS}
   while True:
     if fields:
-      tables = asker.Tables(fields)
+      try:
+        tables = asker.Tables(fields)
+      except clientlib.NoAnswer as err:
+        raise _Explain(asker, err) from err
       reply = tables.With({**others, **tables.answer})
     else:
       reply = asker.Ping().With(others)
