@@ -782,6 +782,22 @@ class TestPages(unittest.TestCase):
       self.assertIn("/fsn/instance/" + other,
                     self._Object(config, columns.INSTANCE, index).links)
 
+  def testManyInstances(self):
+    """The page of a node with hundreds of instances is small.
+
+    """
+    names = ["node%d.fsn.example.com" % i for i in (1, 2)]
+    config = _Config(**{
+      columns.NODE: [_Node(name) for name in names],
+      columns.INSTANCE: [
+        _Instance("web%d.fsn.example.com" % i, pnode=names[i % 2],
+                  snodes=[names[(i + 1) % 2]]) for i in range(600)]})
+    text = objectpages.Content(config, "fsn", columns.NODE, 0)
+    self.assertLess(len(text), 190000)
+    words = "".join(_Parser(text).texts)
+    for title in ("Primary instances (300)", "Secondary instances (300)"):
+      self.assertIn(title + "The first 100 of 300.", words)
+
   def testFind(self):
     """Names come before UUIDs, and UUIDs before short names.
 

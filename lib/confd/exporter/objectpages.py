@@ -16,7 +16,6 @@ from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import pages
-from ganeti.confd.exporter import paging
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
@@ -27,6 +26,10 @@ E = markup.E
 
 #: Most other objects of the same name that are listed
 _LISTED = 10
+
+#: Most rows of a table: a node's page has three tables of instances, which take
+#: less than 200 kB
+_ROWS = 100
 
 
 def Title(kind: str, name: str) -> str:
@@ -64,7 +67,7 @@ def _Table(title: str, headers: Sequence[layout.Header],
            count: Optional[int] = None) -> markup.Content:
   """Makes a table with a heading, and a sentence before the table.
 
-  @param rows: the first rows, L{paging.MAX_ROWS} at most
+  @param rows: the first rows, L{_ROWS} at most
   @param count: the number of all rows, to be shown; None not to show it
 
   """
@@ -91,8 +94,8 @@ def _Section(cluster: str, section: objects.Section) -> markup.Content:
                     for column in section.columns],
     [[pages.Cell(column, cluster, value)
       for (column, value) in zip(section.columns, row)]
-     for row in section.rows[:paging.MAX_ROWS]], section.text,
-    count if section.is_counted or count > paging.MAX_ROWS else None)
+     for row in section.rows[:_ROWS]], section.text,
+    count if section.is_counted or count > _ROWS else None)
 
 
 def _Evacuation(config: clusterstate.ClusterConfig, cluster: str, name: Any
@@ -114,8 +117,8 @@ def _Evacuation(config: clusterstate.ClusterConfig, cluster: str, name: Any
       layout.Link(cluster, columns.NODE, step.target),
       E("code", command) if command else None, step.problem]
      for (step, command) in ((i, evacuation.Command(i))
-                             for i in steps[:paging.MAX_ROWS])], text,
-    len(steps) if len(steps) > paging.MAX_ROWS else None)
+                             for i in steps[:_ROWS])], text,
+    len(steps) if len(steps) > _ROWS else None)
 
 
 def _SameName(config: clusterstate.ClusterConfig, cluster: str, kind: str,
