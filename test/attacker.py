@@ -51,6 +51,8 @@ KINDS = {
     b"\r\n"],
   "searches": lambda number: [
     _HEAD % (b"/search?q=inst%d" % number) + b"\r\n"],
+  "history": lambda number: [
+    _HEAD % (b"/c/history?before=%d" % (number + 1)) + b"\r\n"],
   "nothing": lambda number: [_HEAD % (b"/c/%d" % number) + b"\r\n"],
   # Requests that never end
   "drip": lambda _: itertools.chain([_HEAD % b"/healthz" + b"x: "],

@@ -292,10 +292,10 @@ class Elements(html.parser.HTMLParser):
 
 
 class TwoClusters(unittest.TestCase):
-  """Base class of the tests of an exporter of two clusters.
+  """Base class of the tests of an exporter of two clusters, with a history.
 
   One cluster is called "hostile", and has L{HostileConfig}; the other one is
-  called "plain".
+  called "plain". Both had no instances before.
 
   """
   #: The exporter, and the daemons by cluster
@@ -311,20 +311,35 @@ class TwoClusters(unittest.TestCase):
 
   @classmethod
   def setUpClass(cls):
+    directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
+    cls.addClassCleanup(shutil.rmtree, directory)
     cls.daemons = {}
-    for (name, config) in [("plain", cls.MakeConfig()),
-                           ("hostile", HostileConfig())]:
-      daemon = testutils.Daemon(config, address="127.0.3.1")
+    configs = {"plain": cls.MakeConfig(), "hostile": HostileConfig()}
+    for (name, config) in configs.items():
+      daemon = testutils.Daemon(dict(config, instances={}, serial_no=16),
+                                address="127.0.3.1")
       cls.addClassCleanup(daemon.Kill)
       daemon.Start()
       cls.daemons[name] = daemon
-    cls.exporter = Exporter(cls.daemons)
+    cls.exporter = Exporter(cls.daemons, [
+      "--history", os.path.join(directory, "history")])
     cls.addClassCleanup(cls.exporter.Kill)
     cls.exporter.Start()
     # The exporter ends the processes that it has started
     cls.addClassCleanup(cls.exporter.Stop)
     for name in cls.daemons:
+      testutils.WaitFor(
+        lambda name=name: cls.exporter.Metric("ganeti_history_changes_total",
+                                              cluster=name) is not None,
+        "the first state; %s" % cls.exporter.Output())
+    for (name, config) in configs.items():
+      cls.daemons[name].WriteConfig(config)
+    for name in cls.daemons:
       cls.exporter.WaitForSerial(name, 17)
+      testutils.WaitFor(
+        lambda name=name: json.loads(cls.exporter.Ask(
+          "/%s/history.json" % name).text).get("answer"),
+        "the changes; %s" % cls.exporter.Output())
 
   def setUp(self):
     self._CheckOutput()

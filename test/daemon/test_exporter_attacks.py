@@ -10,10 +10,13 @@ with that at another exporter, on the same machine at the same time.
 
 import contextlib
 import http.client
+import os
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -98,10 +101,19 @@ class _TestCase(unittest.TestCase):
     cls.daemon.Start()
 
   def _Start(self):
-    exporter = webserver.Exporter({"c": self.daemon})
+    """Starts an exporter with a history.
+
+    """
+    directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
+    self.addCleanup(shutil.rmtree, directory)
+    exporter = webserver.Exporter({"c": self.daemon}, [
+      "--history", os.path.join(directory, "history")])
     self.addCleanup(exporter.Kill)
     exporter.Start()
     exporter.WaitForSerial("c", 17)
+    testutils.WaitFor(lambda: exporter.Metric("ganeti_history_changes_total",
+                                              cluster="c") is not None,
+                      "the first state; %s" % exporter.Output())
     for path in [*_PAGES, "/metrics"]:
       self.assertEqual(exporter.Ask(path).status, 200)
     return exporter
@@ -287,6 +299,7 @@ class TestFilters(_TestCase):
         for path in ["/sd/instances", "/c/nodes", "/c/instances", "/metrics",
                      "/c/map", "/c/instances.json", "/c/instances?sort=-name",
                      "/c/node/node1.example.com", "/search?q=inst",
+                     "/c/history", "/c/history.json?kind=node",
                      "/sd/instances?label.a=b&port=80"]:
           with self.subTest(path):
             # A request that waited for filters would wait each time: a slow

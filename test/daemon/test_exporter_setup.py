@@ -91,13 +91,23 @@ class TestUnit(_Daemon):
       def CommandLine(self, args):
         return [sys.executable, "-c", test_unit._FILTERED, path, *args]
 
-    with _Filtered({"c": self.daemon}) as exporter:
+    history = os.path.join(self.directory, "history")
+    with _Filtered({"c": self.daemon}, ["--history", history]) as exporter:
       exporter.WaitForSerial("c", 17)
+      testutils.WaitFor(lambda: exporter.Metric(
+        "ganeti_history_up", cluster="c") and exporter.Metric(
+          "ganeti_history_changes_total", cluster="c") is not None,
+                        "the history; %s" % exporter.Output())
       for page in ("/metrics", "/", "/c/", "/c/nodes", "/c/map.svg",
                    "/sd/nodes?filter=name%20%3D*%20%22*%22"):
         self.assertEqual(exporter.Ask(page).status, 200, exporter.Output())
-      self.daemon.WriteConfig(testutils.MakeConfig(serial_no=18))
+      self.daemon.WriteConfig(testutils.MakeConfig(
+        nodes=[testutils.MakeNode(1, master_candidate=True,
+                                  primary_ip="127.0.3.1")],
+        instances=[testutils.MakeInstance(1, 1)], serial_no=18))
       exporter.WaitForSerial("c", 18)
+      testutils.WaitFor(lambda: "added on" in exporter.Ask("/c/history").text,
+                        "a change; %s" % exporter.Output())
       self.assertEqual(exporter.Stop(), 0)
       self.assertNotIn("Traceback", exporter.Output())
 

@@ -334,7 +334,12 @@ SHIM
       echo secret >$keys/fsn.key
       Dpkg -r ganeti-confd-exporter ganeti-confd-client
       test -e $keys/fsn.key
+      # As systemd makes it
+      mkdir -p /var/lib/private/confd-exporter
+      ln -s private/confd-exporter /var/lib/confd-exporter
+      echo history >/var/lib/confd-exporter/history.db
       Dpkg -P ganeti-confd-exporter
+      rmdir /var/lib/private
       same
       """ % buildutils.Quote(self.packages["ganeti-confd-exporter"]))
 

@@ -303,6 +303,8 @@ class TestMetrics(unittest.TestCase):
     expected = {"ganeti_up": {"cluster"},
                 "ganeti_facts_age_seconds": {"cluster"},
                 "ganeti_reader_key_end_seconds": {"cluster"},
+                "ganeti_history_changes_total": {"cluster"},
+                "ganeti_history_up": {"cluster"},
                 "ganeti_confd_behind": {"cluster", "candidate"},
                 "ganeti_confd_diverges": {"cluster", "candidate"},
                 "ganeti_confd_round_trip_seconds": {"cluster", "candidate"},

@@ -8,8 +8,10 @@ import asyncio
 import os
 import signal
 import unittest
+from unittest import mock
 
 import processes
+import testutils
 
 from ganeti.confd.exporter import forked
 
@@ -114,6 +116,30 @@ class TestStart(unittest.TestCase):
     (pid, sock) = forked.Start(lambda _: _Spin())
     with sock:
       self.assertEqual(forked.End(pid), "signal 9")
+
+
+class TestEnd(unittest.TestCase):
+  def testHanging(self):
+    """A process that cannot be killed does not block the server.
+
+    """
+    pid = os.fork()
+    if pid == 0:
+      _Spin()
+    self.assertFalse(forked.IsHanging())
+    # Only a disk that does not answer keeps a process alive after SIGKILL
+    with mock.patch.object(forked, "_WaitForEnd", return_value=False), \
+         mock.patch.object(os, "waitpid", return_value=(0, 0)):
+      self.assertIn("waits for the system", forked.End(pid))
+      # Perhaps the machine is busy
+      with mock.patch.object(forked, "_HANGING_TIME", 1e9):
+        self.assertFalse(forked.IsHanging())
+      with mock.patch.object(forked, "_HANGING_TIME", 0):
+        self.assertTrue(forked.IsHanging())
+    with mock.patch.object(forked, "_HANGING_TIME", 0):
+      testutils.WaitFor(lambda: not forked.IsHanging(), "the process is gone")
+    with self.assertRaises(ChildProcessError):
+      os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":

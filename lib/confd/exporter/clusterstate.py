@@ -175,6 +175,13 @@ class ClusterConfig(NamedTuple):
     """
     return _IsPermitted(kind, self.lacking)
 
+  @property
+  def knows_cluster(self) -> bool:
+    """Whether the key permits to ask for the cluster's own settings.
+
+    """
+    return _CONFIG not in self.lacking
+
 
 class Candidates(NamedTuple):
   """The state of the master candidates and their daemons.
@@ -182,6 +189,18 @@ class Candidates(NamedTuple):
   """
   status: clusterstatus.ClusterStatus
   stats: clusterstats.ClusterStats
+
+
+class HistoryState(NamedTuple):
+  """The state of the recorded history.
+
+  """
+  #: The number of changes recorded so far; None if not known yet
+  changes: Optional[int]
+  #: When the recording began, by the clock of this host; None if not known yet
+  began: Optional[float]
+  #: Why changes are not recorded, or not all kept; None if they are
+  problem: Optional[str]
 
 
 class ClusterState(NamedTuple):
@@ -202,6 +221,8 @@ class ClusterState(NamedTuple):
   #: The label of the key that the cluster is asked with; None for the cluster's
   #: own key, and while the label is not yet known
   reader: Optional[readerkey.Label] = None
+  #: None if no history is recorded
+  history: Optional[HistoryState] = None
 
   @property
   def up(self) -> bool:

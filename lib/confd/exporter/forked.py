@@ -24,9 +24,11 @@ import gc
 import mmap
 import os
 import resource
+import select
 import signal
 import socket
 import struct
+import time
 import traceback
 
 from typing import Callable, NamedTuple, NoReturn
@@ -46,6 +48,17 @@ _HEADER = struct.Struct("=cQ")
 
 #: The result of L{End} for a process that has used up its processor time
 _CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
+
+#: Seconds to wait for the end of a killed process
+_END_PATIENCE = 2.0
+
+#: Seconds after which a killed process that has not ended is said to hang. On a
+#: busy machine, a killed process has to wait for a processor to end.
+_HANGING_TIME = 30.0
+
+#: Killed processes that have not ended yet, with the time of L{End} (monotonic
+#: clock)
+_killed: dict[int, float] = {}
 
 #: Kinds of results, sent before the result: success, a L{BadRequest}, not
 #: enough memory, a programming error
@@ -222,6 +235,7 @@ def _Fork() -> int:
   @raise Failed: the system refuses
 
   """
+  _Reap()
   try:
     return os.fork()
   except OSError as err:
@@ -312,6 +326,43 @@ def Start(main: Callable[[socket.socket], None]
   return (pid, ours)
 
 
+def _WaitForEnd(pid: int) -> bool:
+  """Waits until a killed process has ended.
+
+  @return: False if the process has not ended in time
+
+  """
+  try:
+    fd = os.pidfd_open(pid)
+  except OSError:
+    # Before Linux 5.3; waitpid will wait
+    return True
+  try:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(1000 * _END_PATIENCE))
+  finally:
+    os.close(fd)
+
+
+def _Reap() -> None:
+  """Forgets killed processes that have ended meanwhile.
+
+  """
+  for pid in list(_killed):
+    if os.waitpid(pid, os.WNOHANG)[0]:
+      del _killed[pid]
+
+
+def IsHanging() -> bool:
+  """Tells whether a killed process hangs, probably as it waits for a disk.
+
+  """
+  _Reap()
+  now = time.monotonic()
+  return any(now - since >= _HANGING_TIME for since in _killed.values())
+
+
 def End(pid: int) -> str:
   """Ends a process, unless it has ended by itself.
 
@@ -319,6 +370,9 @@ def End(pid: int) -> str:
 
   """
   os.kill(pid, signal.SIGKILL)
+  if not _WaitForEnd(pid):
+    _killed[pid] = time.monotonic()
+    return "nothing: it waits for the system, perhaps for a disk"
   (_, status) = os.waitpid(pid, 0)
   if os.WIFSIGNALED(status):
     return "signal %d" % os.WTERMSIG(status)

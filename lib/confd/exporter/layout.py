@@ -36,6 +36,9 @@ State = clusterstate.ClusterState
 SEARCH = "/search"
 _WORDS = "q"
 
+#: The page with the recorded changes of a cluster
+HISTORY = "history"
+
 #: Name of each page with a table, and the kind of objects in the table; each of
 #: these objects has a page, too
 TABLES = {
@@ -51,14 +54,14 @@ def _Quote(segment: str) -> str:
   return urllib.parse.quote(segment, safe="", errors="surrogatepass")
 
 
-def ClusterPath(cluster: str, name: str = "", **query: str) -> str:
+def ClusterPath(cluster: str, rest: str = "", **query: str) -> str:
   """Returns the path of a page about a cluster.
 
-  @param name: the rest of the path, after the cluster's name
+  @param rest: the path after the cluster's name
   @param query: the parameters; empty ones are left out
 
   """
-  path = "/%s/%s" % (_Quote(cluster), name)
+  path = "/%s/%s" % (_Quote(cluster), rest)
   text = urllib.parse.urlencode(
     {name: value for (name, value) in query.items() if value},
     errors="surrogatepass")
@@ -191,7 +194,8 @@ def Page(title: str, state: Optional[State], page: str, summary: str,
                aria_current="page" if name == page else None)
              for (text, name) in [
                  ("Overview", ""), ("Findings", "findings"),
-                 *((i.capitalize(), i) for i in TABLES), ("Map", "map")]]
+                 *((i.capitalize(), i) for i in TABLES), ("Map", "map"),
+                 *([] if state.history is None else [("History", HISTORY)])]]
   return "<!DOCTYPE html>\n" + E(
     "html",
     E("head", E("meta", charset="utf-8"),
@@ -292,6 +296,8 @@ def Problems(state: State) -> list[Problem]:
   for warning in (KeyProblem(state), _RightsProblem(state)):
     if warning and state.problem is None:
       found.append(Problem("warning", warning))
+  if state.history is not None and state.history.problem is not None:
+    found.append(Problem("warning", state.history.problem))
   return found
 
 

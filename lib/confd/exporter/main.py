@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import logging
 import os
@@ -28,6 +29,8 @@ from ganeti.confd.clientlib import settings
 from ganeti.confd.exporter import collecting
 from ganeti.confd.exporter import collector
 from ganeti.confd.exporter import connections
+from ganeti.confd.exporter import history
+from ganeti.confd.exporter import recorder
 from ganeti.confd.exporter import watcher
 from ganeti.confd.exporter import web
 
@@ -37,6 +40,14 @@ PROGRAM = "confd-exporter"
 #: The default address to listen on, to which only this host can connect
 _ADDRESS = "127.0.0.1"
 _PORT = 9814
+
+#: By default, changes are kept for so many days, in a file of so many MiB
+_HISTORY_DAYS = 400
+_HISTORY_SIZE = 256
+
+#: The largest values of these options: a century, and a TiB
+_MAX_DAYS = 36500
+_MAX_SIZE = 1 << 20
 
 #: The cluster's name where no settings give one
 _LOCAL = "local"
@@ -65,6 +76,17 @@ def _Listen(text: str) -> tuple[str, int]:
   return (address, number)
 
 
+def _Positive(most: int, text: str) -> int:
+  """Parses a number that is greater than zero.
+
+  """
+  try:
+    return numerals.Parse(text, 1, most)
+  except ValueError:
+    raise argparse.ArgumentTypeError("not a number from 1 to %d: '%s'" %
+                                     (most, text)) from None
+
+
 def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
     prog=PROGRAM, allow_abbrev=False,
@@ -79,6 +101,17 @@ def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
                       " of them; this node's where there are no settings)")
   parser.add_argument("--no-instances", action="store_true",
                       help="no metrics for each instance")
+  parser.add_argument("--history", metavar="FILE",
+                      help="record all changes of the clusters in this SQLite"
+                      " file (default: none is recorded)")
+  parser.add_argument("--history-days", metavar="DAYS", default=_HISTORY_DAYS,
+                      type=functools.partial(_Positive, _MAX_DAYS),
+                      help="delete changes after so many days (default: %d)" %
+                      _HISTORY_DAYS)
+  parser.add_argument("--history-size", metavar="MIB", default=_HISTORY_SIZE,
+                      type=functools.partial(_Positive, _MAX_SIZE),
+                      help="delete the oldest changes if the file is larger"
+                      " (default: %d)" % _HISTORY_SIZE)
   parser.add_argument("--version", action="version",
                       version="%s (ganeti-confd) %s" % (PROGRAM,
                                                         _version.VERSION))
@@ -134,7 +167,12 @@ async def _Serve(options: argparse.Namespace,
   for signum in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(signum, stop.set)
   watchers = [watcher.Watcher(name) for name in clusters]
-  server = web.Server(watchers, not options.no_instances)
+  recording = None
+  if options.history is not None:
+    recording = recorder.Recorder(watchers, recorder.Options(
+      options.history, history.Limits(options.history_days,
+                                      options.history_size << 20)))
+  server = web.Server(watchers, not options.no_instances, recording)
   # Exclude modules and parsers, which stay, from garbage collection: it writes
   # to each object, which would copy all pages shared with forked processes
   # (copy-on-write)
@@ -146,15 +184,16 @@ async def _Serve(options: argparse.Namespace,
   try:
     logging.info("%s %s listens on %s", PROGRAM, _version.VERSION,
                  ", ".join(map(_Url, sockets)))
-    task = asyncio.ensure_future(
-      collecting.Collector(watchers, clusters).Run())
+    tasks = [asyncio.ensure_future(i.Run()) for i in (
+      collecting.Collector(watchers, clusters), recording) if i is not None]
     stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([stopped, task],
+    await asyncio.wait([stopped, *tasks],
                        return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-      # Only a programming error ends the task
-      task.result()
-    task.cancel()
+    for task in tasks:
+      if task.done():
+        # Only a programming error ends a task
+        task.result()
+      task.cancel()
   finally:
     everybody.CutAll()
 
@@ -173,7 +212,10 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   handler = logging.StreamHandler(sys.stderr)
   handler.setFormatter(loglines.Formatter("%(levelname)s %(message)s"))
   logging.basicConfig(level=logging.INFO, handlers=[handler])
+  lock = None
   try:
+    if options.history is not None:
+      lock = recorder.TakeLock(options.history)
     asyncio.run(_Serve(options, _Settings(options.cluster)))
   except errors.GenericError as err:
     _Complain(str(err))
@@ -182,4 +224,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
     _Complain("Cannot listen on %s, port %d: %s" %
               (options.listen + (err.strerror or err, )))
     return 1
+  finally:
+    if lock is not None:
+      lock.close()
   return 0

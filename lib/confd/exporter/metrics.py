@@ -331,7 +331,17 @@ def LiveFamilies(states: _States) -> Iterator[Any]:
   end = core.GaugeMetricFamily(
     "ganeti_reader_key_end_seconds", "Time since the epoch when the reader's"
     " key that the cluster is asked with ends, if it does", labels=["cluster"])
+  changes = core.CounterMetricFamily(
+    "ganeti_history_changes", "Changes of the cluster that were recorded, if a"
+    " history is", labels=["cluster"])
+  recording = core.GaugeMetricFamily(
+    "ganeti_history_up", "Whether changes are recorded, if a history is to be",
+    labels=["cluster"])
   for state in states:
+    if state.history is not None:
+      if state.history.changes is not None:
+        changes.add_metric([state.cluster], state.history.changes)
+      recording.add_metric([state.cluster], int(state.history.problem is None))
     if state.reader is not None and state.reader.last_day is not None:
       end.add_metric([state.cluster], state.reader.end)
     up.add_metric([state.cluster], int(state.up))
@@ -340,5 +350,7 @@ def LiveFamilies(states: _States) -> Iterator[Any]:
   yield up
   yield age
   yield end
+  yield changes
+  yield recording
   yield from _Candidates(states)
   yield from confdmetrics.Families(core, _CANDIDATE, _Daemons(states))

@@ -40,7 +40,7 @@ def Object(state: layout.State, kind: str, name: str,
            content: markup.Content) -> str:
   """Makes the page about an object.
 
-  @param content: from L{Content}
+  @param content: from L{Content}, and perhaps from C{historypage.Section}
 
   """
   return layout.Page(Title(kind, name), state, kind, layout.Summary(state),

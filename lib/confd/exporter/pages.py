@@ -176,8 +176,10 @@ def _CandidatesTable(state: layout.State) -> markup.Content:
           E("p", "\n".join(hints), class_="lines") if hints else None]
 
 
-def Overview(state: layout.State) -> str:
+def Overview(state: layout.State, history: markup.Content = None) -> str:
   """Makes the page about the state of a cluster.
+
+  @param history: from C{historypage.Section}
 
   """
   config = state.config
@@ -208,6 +210,7 @@ def Overview(state: layout.State) -> str:
   content.append(E(
     "div", findings, E("section", E("h2", "Master candidates"),
                        _CandidatesTable(state), groups), class_="columns"))
+  content.append(history)
   return layout.Page("Cluster %s" % cluster, state, "", layout.Summary(state),
                      content)
 

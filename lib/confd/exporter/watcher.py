@@ -37,6 +37,7 @@ class Watcher:
     self._config: Optional[clusterstate.ClusterConfig] = None
     self._candidates: Optional[clusterstate.Candidates] = None
     self._reader: Optional[readerkey.Label] = None
+    self._history: Optional[clusterstate.HistoryState] = None
     #: When the cluster answered last; None while the cluster answers, and
     #: before its first answer
     self._lost: Optional[float] = None
@@ -46,7 +47,7 @@ class Watcher:
   def state(self) -> clusterstate.ClusterState:
     return clusterstate.ClusterState(self.cluster, self._config,
                                      self._candidates, self._problem,
-                                     self._Age(), self._reader)
+                                     self._Age(), self._reader, self._history)
 
   def _Age(self) -> Optional[float]:
     if self._lost is not None:
@@ -92,6 +93,14 @@ class Watcher:
     """
     if label != self._reader:
       self._reader = label
+      self._Notify()
+
+  def SetHistory(self, history: clusterstate.HistoryState) -> None:
+    """Takes the state of the recorded history.
+
+    """
+    if history != self._history:
+      self._history = history
       self._Notify()
 
   def SetProblem(self, problem: Optional[str]) -> None:

@@ -10,7 +10,8 @@ answers are made from the states that C{watcher} keeps.
 Rule 2: slow answers are made in a forked process (C{forked}), once for each
 change of the configuration (C{cache}). There are three queues: answers without
 parameters, answers with parameters, and answers with a filter. An answer never
-waits for one in another queue.
+waits for one in another queue. Answers about the history have a queue of their
+own, see C{historyreader}.
 
 Rule 3: a C{Host} header must be an address or C{localhost}. The rule prevents
 DNS rebinding: if the host name of an attacker's page resolves to this server's
@@ -46,13 +47,18 @@ from ganeti.confd.exporter import compress
 from ganeti.confd.exporter import discovery
 from ganeti.confd.exporter import findingspage
 from ganeti.confd.exporter import forked
+from ganeti.confd.exporter import history
+from ganeti.confd.exporter import historypage
+from ganeti.confd.exporter import historyreader
 from ganeti.confd.exporter import http1
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import lookup
 from ganeti.confd.exporter import mappage
+from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import metrics
 from ganeti.confd.exporter import objectpages
 from ganeti.confd.exporter import pages
+from ganeti.confd.exporter import recorder
 from ganeti.confd.exporter import rowfilter
 from ganeti.confd.exporter import search
 from ganeti.confd.exporter import searchpage
@@ -248,9 +254,10 @@ class Server:
   @ivar cut: cuts off a client that takes an answer slowly
 
   """
-  def __init__(self, watchers: list[watcher.Watcher], per_instance: bool
-               ) -> None:
+  def __init__(self, watchers: list[watcher.Watcher], per_instance: bool,
+               recording: Optional[recorder.Recorder] = None) -> None:
     """@param per_instance: whether there are metrics for each instance
+    @param recording: records the history; None if none is recorded
     @raise errors.ConfigurationError: a cluster's name cannot be in a path
 
     """
@@ -270,6 +277,8 @@ class Server:
     (self._plain, self._varied, self._filtered) = (
       cache.Cache(limits, self._Cut)
       for limits in (_PLAIN, _VARIED, _FILTERED))
+    self._history = None if recording is None else historyreader.Reader(
+      recording, self._Cut)
     for found in watchers:
       found.listeners.append(self._DropOld)
     self._handlers: dict[tuple[str, ...], _Handler] = {
@@ -293,6 +302,8 @@ class Server:
       mappage.NAME: self._Map,
       mappage.NAME + ".svg": self._Drawing,
       "events": self._ClusterEvents,
+      layout.HISTORY: self._History,
+      layout.HISTORY + ".json": self._HistoryJson,
       }
 
   def _Cut(self, is_meant: Callable[[Any], bool]) -> bool:
@@ -372,8 +383,11 @@ class Server:
         lambda: _FindObject(config, found.cluster, kinds, word))
     except forked.BadRequest as err:
       return _NotFound(str(err), found.state)
-    return self._PageOrTarget(
-      body, objectpages.Object(found.state, kinds[0], word, layout.PLACEHOLDER))
+    section: markup.Content = None
+    if compress.IsPacked(body.data):
+      section = await self._Section(found, historypage.About(kinds[0], word))
+    return self._PageOrTarget(body, objectpages.Object(
+      found.state, kinds[0], word, [layout.PLACEHOLDER, section]))
 
   def _PageOrTarget(self, body: cache.Body, page: str) -> http1.Response:
     """Makes a response from an answer: a page, or a redirect if it is a path.
@@ -429,8 +443,9 @@ class Server:
     """
     self._failed.clear()
     current = dict(self._Version(self._watchers))
-    for answers in (self._plain, self._varied, self._filtered):
-      answers.DropOld(current)
+    for answers in (self._plain, self._varied, self._filtered, self._history):
+      if answers is not None:
+        answers.DropOld(current)
 
   def _Queue(self, condition: str, has_more: bool) -> cache.Cache:
     """Returns the queue for an answer, see rule 2.
@@ -461,7 +476,43 @@ class Server:
 
   async def _Overview(self, _: http1.Request, found: watcher.Watcher
                       ) -> http1.Response:
-    return self._Html(pages.Overview(found.state))
+    section = await self._Section(found, historypage.Latest())
+    return self._Html(pages.Overview(found.state, section))
+
+  async def _Section(self, found: watcher.Watcher, wanted: history.Selection
+                     ) -> markup.Content:
+    """Returns the section of a page with recorded changes, if there are any.
+
+    """
+    config = found.state.config
+    if self._history is None or config is None:
+      return None
+    return await self._history.Section(found, config, wanted)
+
+  async def _History(self, request: http1.Request, found: watcher.Watcher
+                     ) -> http1.Response:
+    if self._history is None:
+      return _NotFound("No history is recorded: confd-exporter runs without the"
+                       " option --history.", found.state)
+    return self._Html(*await self._history.Page(found, self._Config(found),
+                                                request.query))
+
+  async def _HistoryJson(self, request: http1.Request, found: watcher.Watcher
+                         ) -> http1.Response:
+    if self._history is None:
+      raise http1.Refused(404)
+    try:
+      wanted = historypage.Parse(request.query, True)
+    except forked.BadRequest as err:
+      return _BadRequest(err)
+    try:
+      body = await self._history.Json(found, wanted)
+    except (forked.BadRequest, forked.Failed) as err:
+      return http1.Response(503, _JSON_TYPE, [_Json({"error": str(err)})])
+    state = found.state.history
+    head = _Json({"problem": None if state is None else state.problem})
+    return http1.Response(200, _JSON_TYPE, owner=body, packed=[
+      head[:-1] + b", ", compress.Unpack(body.data), b"}"])
 
   async def _Content(self, queue: cache.Cache, found: watcher.Watcher,
                      key: Sequence[str],

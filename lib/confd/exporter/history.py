@@ -1,0 +1,570 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The history of clusters, in an SQLite file: the last state, and all changes.
+
+Rule 1: changes are the differences between the stored state and a new
+configuration. State and changes are written in one transaction, so no failure
+loses a change: the next attempt finds it again.
+
+Rule 2: each transaction has a process and a connection of its own (C{recorder},
+C{historyreader}). A connection must not be used after a fork, and the server's
+thread must not wait for a disk.
+
+Rule 3: the file has a rollback journal, and not SQLite's write-ahead log. With
+a journal, the file alone is the whole history, also on a read-only file system.
+A write-ahead log is for connections that last; readers have to write to its
+index.
+
+Rule 4: texts from a cluster are stored as JSON. Names may have lone surrogates
+and zero bytes, which SQLite's texts cannot have.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import urllib.parse
+
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, \
+  Sequence
+
+from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import differences
+from ganeti.confd.exporter import forked
+
+
+#: SQLite's application id of the file ("gchi")
+_APPLICATION = 0x67636869
+
+#: The version of L{_SCHEMA}
+_VERSION = 1
+
+#: The tables. "state" has the last known state of each object; the column
+#: "kinds", the kinds of objects that have one, separated by spaces. A "step" is
+#: the difference between two configurations: one or more changes ("entry").
+#: "mention" tells which entries are about an object, by name or UUID.
+_SCHEMA = """
+CREATE TABLE cluster (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial INTEGER NOT NULL,
+  began REAL NOT NULL, seen REAL NOT NULL, changes INTEGER NOT NULL,
+  kinds TEXT NOT NULL);
+CREATE TABLE state (
+  cluster INTEGER NOT NULL, kind TEXT NOT NULL, uuid TEXT NOT NULL,
+  value TEXT NOT NULL, PRIMARY KEY (cluster, kind, uuid)) WITHOUT ROWID;
+CREATE TABLE step (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, cluster INTEGER NOT NULL,
+  since REAL, time REAL NOT NULL, old_serial INTEGER NOT NULL,
+  serial INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE INDEX step_cluster ON step (cluster, id);
+CREATE INDEX step_time ON step (time);
+CREATE TABLE entry (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, cluster INTEGER NOT NULL,
+  step INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+  action TEXT NOT NULL, field TEXT NOT NULL, old TEXT NOT NULL,
+  new TEXT NOT NULL);
+CREATE INDEX entry_cluster ON entry (cluster, id);
+CREATE INDEX entry_step ON entry (step);
+CREATE TABLE mention (
+  cluster INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
+  entry INTEGER NOT NULL,
+  PRIMARY KEY (cluster, name, kind, entry)) WITHOUT ROWID;
+CREATE INDEX mention_entry ON mention (entry);
+"""
+
+#: Seconds that a process waits for others that read or write
+_PATIENCE = 10.0
+
+#: Longest JSON of a value in an entry (characters); the rest is cut off
+_MAX_VALUE = 2000
+
+#: A gap of at most so many seconds between two states is not mentioned
+_MAX_GAP = 5.0
+
+#: The part of the largest cluster's steps that is deleted at a time while the
+#: file is too large: one of so many
+_PRUNED = 50
+
+_DAY = 86400.0
+
+#: The parts of SQLite's errors about a damaged file, and the text for all
+_DAMAGES = ("malformed", "Could not decode", "unsupported file format")
+_DAMAGED = "its contents are damaged"
+
+#: The remedy for an error, by a part of the error's text
+_REMEDIES = {
+  "locked": "another program has it open; close that program",
+  "full": "make room on its file system",
+  "readonly": "make it and its directory writable for the user of"
+              " confd-exporter",
+  "Read-only": "make its file system writable",
+  _DAMAGED: "move it away, and a new one is begun",
+  "not a database": "it is damaged, or another program's; move it away, or"
+                    " choose another file",
+  "No such": "make its directory, or choose another file",
+  "Permission": "make it and its directory writable for the user of"
+                " confd-exporter",
+  "unable to open": "make its directory writable for the user of"
+                    " confd-exporter",
+  "directory": "choose a file",
+  "I/O": "check its disk and file system",
+  }
+
+
+class Limits(NamedTuple):
+  """The most that the file may hold.
+
+  """
+  #: Age of changes (days)
+  days: int
+  #: Size of the file (bytes)
+  size: int
+
+
+class Moment(NamedTuple):
+  """The times of a configuration, by the clock of this host.
+
+  """
+  #: When the configuration was received
+  now: float
+  #: When the configuration before was last known to be current; None if only
+  #: the stored time is known
+  known_until: Optional[float]
+
+
+class Recorded(NamedTuple):
+  """The result of a transaction.
+
+  """
+  #: The number of all changes of the cluster so far
+  changes: int
+  #: When the history of the cluster began, by the clock of this host
+  began: float
+  #: A limit that the file cannot keep; None if it keeps all
+  problem: Optional[str]
+
+
+class Entry(NamedTuple):
+  """A change as it is stored, see C{differences.Change}.
+
+  """
+  id: int
+  #: When the change was seen (seconds since the epoch)
+  time: float
+  #: The change happened between this time and C{time}; None if at C{time}
+  since: Optional[float]
+  #: The configuration's serial before and after
+  old_serial: int
+  serial: int
+  kind: str
+  name: Any
+  action: str
+  field: Optional[str]
+  old: Any
+  new: Any
+
+
+class Selection(NamedTuple):
+  """The entries to read.
+
+  """
+  #: The most entries
+  limit: int
+  #: Only those with a lower id
+  before: Optional[int] = None
+  #: Only those about the object of this name or UUID
+  name: str = ""
+  #: Whether the first part of a host name is enough
+  is_short: bool = False
+  #: Only those about objects of this kind
+  kind: str = ""
+
+
+class Found(NamedTuple):
+  """Entries, the latest first.
+
+  """
+  entries: list[Entry]
+  #: Whether there are earlier ones
+  has_more: bool
+  #: When the history of the cluster began; None if nothing is recorded yet
+  began: Optional[float]
+
+
+def _Explain(path: str, err: Exception) -> str:
+  """Returns the text of an error, with a remedy.
+
+  """
+  text = (err.strerror if isinstance(err, OSError) else None) or str(err)
+  # Python's sqlite3 cannot decode each error's text
+  if isinstance(err, ValueError) or any(part in text for part in _DAMAGES):
+    text = _DAMAGED
+  for (part, remedy) in _REMEDIES.items():
+    if part in text:
+      text += " (%s)" % remedy
+      break
+  return "%s: %s" % (path, text)
+
+
+@contextlib.contextmanager
+def _Open(path: str) -> Iterator[sqlite3.Connection]:
+  """Opens the file, and closes it.
+
+  Readers open the file for writing, too, if that is permitted: after kill -9,
+  the first process that opens the file has to roll a transaction back.
+
+  @raise forked.BadRequest: there is an error; the text has a remedy
+
+  """
+  try:
+    connection = sqlite3.connect(
+      "file:%s?mode=rw" % urllib.parse.quote(os.path.abspath(path)), _PATIENCE,
+      isolation_level=None, uri=True)
+    with contextlib.closing(connection):
+      yield connection
+  except (sqlite3.Error, OSError, ValueError) as err:
+    raise forked.BadRequest(_Explain(path, err)) from err
+
+
+def _Number(connection: sqlite3.Connection, query: str, *values: Any) -> int:
+  """Returns the number that a query finds.
+
+  """
+  return int(connection.execute(query, values).fetchone()[0])
+
+
+def _Insert(connection: sqlite3.Connection, statement: str, *values: Any
+            ) -> int:
+  """Inserts a row, and returns its id.
+
+  """
+  number = connection.execute(statement, values).lastrowid
+  assert number is not None
+  return number
+
+
+def _Check(connection: sqlite3.Connection, path: str) -> bool:
+  """Tells whether the file has the tables.
+
+  @raise forked.BadRequest: the file is another program's, or of a later version
+
+  """
+  application = _Number(connection, "PRAGMA application_id")
+  version = _Number(connection, "PRAGMA user_version")
+  if application == _APPLICATION and version == _VERSION:
+    return True
+  if application == _APPLICATION:
+    raise forked.BadRequest(
+      "%s: its format has version %d, and this confd-exporter knows version %d"
+      " (choose another file, or use a later confd-exporter)" %
+      (path, version, _VERSION))
+  if application or version or _Number(
+      connection, "SELECT COUNT(*) FROM sqlite_master"):
+    raise forked.BadRequest("%s: it is another program's (choose another file)"
+                            % path)
+  return False
+
+
+@contextlib.contextmanager
+def _Transaction(connection: sqlite3.Connection) -> Iterator[None]:
+  """Writes everything or nothing.
+
+  """
+  connection.execute("BEGIN IMMEDIATE")
+  try:
+    yield
+    connection.execute("COMMIT")
+  except BaseException:
+    # SQLite itself rolls back after some errors
+    if connection.in_transaction:
+      connection.execute("ROLLBACK")
+    raise
+
+
+@contextlib.contextmanager
+def _Write(path: str, may_write: Callable[[], bool]
+           ) -> Iterator[sqlite3.Connection]:
+  """Opens the file for a transaction, and makes the tables of a new file.
+
+  @param may_write: whether to write, asked when nobody else can write any more
+  @raise forked.BadRequest: nothing was written; the text says why
+
+  """
+  try:
+    # Create the file first, as SQLite would make it readable for everybody
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+  except OSError as err:
+    raise forked.BadRequest(_Explain(path, err)) from err
+  with _Open(path) as connection:
+    connection.execute("PRAGMA synchronous = FULL")
+    if not _Check(connection, path):
+      # Return the pages of deleted entries to the file system. The setting has
+      # no effect unless it is made before the first table.
+      connection.execute("PRAGMA auto_vacuum = FULL")
+    with _Transaction(connection):
+      if not may_write():
+        raise forked.BadRequest("%s: another process writes by now" % path)
+      if not _Check(connection, path):
+        for statement in _SCHEMA.split(";"):
+          connection.execute(statement)
+        connection.execute("PRAGMA application_id = %d" % _APPLICATION)
+        connection.execute("PRAGMA user_version = %d" % _VERSION)
+      yield connection
+
+
+def _Cut(value: Any) -> str:
+  """Returns a value as JSON, if need be as the first part of its JSON.
+
+  """
+  text = json.dumps(value)
+  return text if len(text) <= _MAX_VALUE else json.dumps(
+    text[:_MAX_VALUE] + "...")
+
+
+def _CutAll(value: Any) -> str:
+  """Like L{_Cut}; of a dictionary, each value is cut on its own.
+
+  """
+  if not isinstance(value, dict):
+    return _Cut(value)
+  return json.dumps({name: json.loads(_Cut(item))
+                     for (name, item) in value.items()})
+
+
+def _AddEntries(connection: sqlite3.Connection, cluster: int, step: int,
+                changes: list[differences.Change]) -> int:
+  """Stores changes.
+
+  @return: about how many bytes they take
+
+  """
+  size = 0
+  for change in changes:
+    texts = [json.dumps(change.name), change.action, json.dumps(change.field),
+             _CutAll(change.old), _CutAll(change.new)]
+    number = _Insert(
+      connection, "INSERT INTO entry (cluster, step, kind, name, action, field,"
+      " old, new) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", cluster, step, change.kind,
+      *texts)
+    mentioned = [(cluster, json.dumps(name), kind, number)
+                 for (kind, name) in differences.Mentioned(change)]
+    connection.executemany("INSERT INTO mention (cluster, name, kind, entry)"
+                           " VALUES (?, ?, ?, ?)", mentioned)
+    size += sum(map(len, texts)) + sum(len(i[1]) for i in mentioned)
+  return size
+
+
+def _SetStates(connection: sqlite3.Connection, cluster: int,
+               old: Mapping[differences.Key, str],
+               new: Mapping[differences.Key, str]) -> None:
+  connection.executemany(
+    "DELETE FROM state WHERE cluster = ? AND kind = ? AND uuid = ?",
+    [(cluster, *key) for key in old if key not in new])
+  connection.executemany(
+    "INSERT OR REPLACE INTO state (cluster, kind, uuid, value)"
+    " VALUES (?, ?, ?, ?)",
+    [(cluster, *key, text) for (key, text) in new.items()
+     if old.get(key) != text])
+
+
+def _DeleteSteps(connection: sqlite3.Connection, which: str, *values: Any
+                 ) -> None:
+  """Deletes steps with all their entries.
+
+  @param which: a condition, in SQL
+
+  """
+  steps = "SELECT id FROM step WHERE %s" % which
+  entries = "SELECT id FROM entry WHERE step IN (%s)" % steps
+  connection.execute("DELETE FROM mention WHERE entry IN (%s)" % entries,
+                     values)
+  connection.execute("DELETE FROM entry WHERE step IN (%s)" % steps, values)
+  connection.execute("DELETE FROM step WHERE %s" % which, values)
+
+
+def _Size(connection: sqlite3.Connection) -> int:
+  """Returns the size that the file will have after this transaction (bytes).
+
+  """
+  pages = (_Number(connection, "PRAGMA page_count") -
+           _Number(connection, "PRAGMA freelist_count"))
+  return pages * _Number(connection, "PRAGMA page_size")
+
+
+def _Prune(connection: sqlite3.Connection, path: str, limits: Limits,
+           now: float) -> Optional[str]:
+  """Deletes changes that are too old, or too many.
+
+  While the file is too large, the first steps of the cluster with the largest
+  history are deleted, so that a cluster that changes all the time does not
+  displace the history of others.
+
+  @return: why the file is still too large; None if it is not
+
+  """
+  _DeleteSteps(connection, "time < ?", now - limits.days * _DAY)
+  while _Size(connection) > limits.size:
+    largest = connection.execute(
+      "SELECT cluster, COUNT(*) FROM step GROUP BY cluster"
+      " ORDER BY SUM(size) DESC LIMIT 1").fetchone()
+    if largest is None:
+      return ("%s: the last state of the clusters alone takes more than %d MiB"
+              " (choose a larger --history-size)" % (path, limits.size >> 20))
+    (cluster, count) = largest
+    _DeleteSteps(
+      connection, "cluster = ? AND id IN (SELECT id FROM step WHERE cluster = ?"
+      " ORDER BY id LIMIT ?)", cluster, cluster, -(-count // _PRUNED))
+  return None
+
+
+def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
+           moment: Moment, limits: Limits,
+           may_write: Callable[[], bool] = lambda: True) -> Recorded:
+  """Stores the state of a cluster, and its changes since the stored one.
+
+  @param may_write: see L{_Write}
+  @raise forked.BadRequest: nothing was stored; the text says why
+
+  """
+  kinds = differences.KnownKinds(config)
+  new = {key: differences.Dump(state)
+         for (key, state) in differences.States(config)}
+  with _Write(path, may_write) as connection:
+    known = connection.execute(
+      "SELECT id, serial, seen, kinds FROM cluster WHERE name = ?",
+      (cluster, )).fetchone()
+    if known is None:
+      _SetStates(connection, _Insert(
+        connection, "INSERT INTO cluster (name, serial, began, seen, changes,"
+        " kinds) VALUES (?, ?, ?, ?, 0, ?)", cluster, config.serial, moment.now,
+        moment.now, " ".join(sorted(kinds))), {}, new)
+    else:
+      (number, serial, seen, stored) = known
+      # The key may have other rights than before: a kind that is not permitted
+      # keeps its state, and the first state of a kind is no change
+      old_kinds = set(stored.split())
+      old = {(kind, uuid): text for (kind, uuid, text) in connection.execute(
+        "SELECT kind, uuid, value FROM state WHERE cluster = ?", (number, ))
+             if kind in kinds}
+      changes = differences.Compare(old, {
+        key: text for (key, text) in new.items() if key[0] in old_kinds})
+      if changes:
+        since = max(seen, moment.known_until or seen)
+        is_exact = moment.now - since <= _MAX_GAP
+        step = _Insert(
+          connection, "INSERT INTO step (cluster, since, time, old_serial,"
+          " serial, size) VALUES (?, ?, ?, ?, ?, 0)", number,
+          None if is_exact else since, moment.now, serial, config.serial)
+        connection.execute("UPDATE step SET size = ? WHERE id = ?", (
+          _AddEntries(connection, number, step, changes), step))
+      _SetStates(connection, number, old, new)
+      connection.execute(
+        "UPDATE cluster SET serial = ?, seen = ?, changes = changes + ?,"
+        " kinds = ? WHERE id = ?", (
+          config.serial, moment.now, len(changes),
+          " ".join(sorted(kinds | old_kinds)), number))
+    problem = _Prune(connection, path, limits, moment.now)
+    (count, began) = connection.execute(
+      "SELECT changes, began FROM cluster WHERE name = ?",
+      (cluster, )).fetchone()
+    return Recorded(count, began, problem)
+
+
+def Touch(path: str, cluster: str, moment: Moment, limits: Limits,
+          may_write: Callable[[], bool] = lambda: True) -> Optional[str]:
+  """Notes that the stored state of a cluster is still current.
+
+  @return: see L{_Prune}
+  @raise forked.BadRequest: nothing was stored; the text says why
+
+  """
+  with _Write(path, may_write) as connection:
+    if moment.known_until is not None:
+      connection.execute(
+        "UPDATE cluster SET seen = MAX(seen, ?) WHERE name = ?",
+        (moment.known_until, cluster))
+    return _Prune(connection, path, limits, moment.now)
+
+
+def _Condition(cluster: int, wanted: Selection) -> tuple[str, list[Any]]:
+  """Returns the condition for entries, in SQL, with its values.
+
+  """
+  conditions = ["entry.cluster = ?"]
+  values: list[Any] = [cluster]
+  if wanted.before is not None:
+    conditions.append("entry.id < ?")
+    values.append(wanted.before)
+  if wanted.name:
+    name = json.dumps(wanted.name)
+    mention = "cluster = ? AND (name = ?"
+    values += [cluster, name]
+    if wanted.is_short:
+      # All names that begin with the label and a dot: "/" follows "."
+      mention += " OR name > ? AND name < ?"
+      values += [name[:-1] + ".", name[:-1] + "/"]
+    mention += ")"
+    if wanted.kind:
+      mention += " AND kind = ?"
+      values.append(wanted.kind)
+    conditions.append("entry.id IN (SELECT entry FROM mention WHERE %s)" %
+                      mention)
+  elif wanted.kind:
+    conditions.append("entry.kind = ?")
+    values.append(wanted.kind)
+  return (" AND ".join(conditions), values)
+
+
+def _MakeEntry(row: Sequence[Any]) -> Entry:
+  """Makes an entry of a row.
+
+  @raise ValueError: the row is damaged
+
+  """
+  (number, time, since, old_serial, serial, kind, name, action, field, old,
+   new) = row
+  texts = [name, field, old, new]
+  if not all(isinstance(text, str) for text in texts):
+    raise ValueError("A text has another type")
+  (name, field, old, new) = map(json.loads, texts)
+  entry = Entry(number, time, since, old_serial, serial, kind, name, action,
+                field, old, new)
+  if not (all(isinstance(i, (int, float)) for i in (
+      entry.id, entry.time, entry.since or 0, entry.old_serial, entry.serial))
+          and entry.kind in differences.KINDS
+          and entry.action in differences.ACTIONS
+          and isinstance(entry.field, (str, type(None)))):
+    raise ValueError("A value has another type")
+  return entry
+
+
+def Read(path: str, cluster: str, wanted: Selection) -> Found:
+  """Reads some entries.
+
+  @return: no entries if there is no file yet
+  @raise forked.BadRequest: the file cannot be read; the text says why
+
+  """
+  if not os.path.exists(path):
+    return Found([], False, None)
+  with _Open(path) as connection:
+    connection.execute("PRAGMA query_only = ON")
+    known = None
+    if _Check(connection, path):
+      known = connection.execute("SELECT id, began FROM cluster WHERE name = ?",
+                                 (cluster, )).fetchone()
+    if known is None:
+      return Found([], False, None)
+    (number, began) = known
+    (condition, values) = _Condition(number, wanted)
+    rows = connection.execute(
+      "SELECT entry.id, step.time, step.since, step.old_serial, step.serial,"
+      " entry.kind, entry.name, entry.action, entry.field, entry.old, entry.new"
+      " FROM entry JOIN step ON step.id = entry.step WHERE " + condition +
+      " ORDER BY entry.id DESC LIMIT ?", [*values, wanted.limit + 1]).fetchall()
+    entries = list(map(_MakeEntry, rows))
+  return Found(entries[:wanted.limit], len(entries) > wanted.limit, began)

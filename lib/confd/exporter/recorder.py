@@ -1,0 +1,286 @@
+#
+# Copyright (C) 2026 the ganeti-confd authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The server's side of the history: passes each configuration to a process that
+records it.
+
+Rule 1: the server itself never opens the file of the history, except once at
+the start, for a lock (L{TakeLock}). One process at a time writes.
+
+Rule 2: no failure has an effect on anything but the history. A failure is
+logged once, and shown on pages. As C{history} compares with the state that was
+recorded last, the next attempt makes up for a failure.
+
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import functools
+import logging
+import os
+import pickle
+import time
+
+from typing import Any, Callable, IO, NamedTuple, Optional, Sequence
+
+from ganeti import confd
+from ganeti import errors
+from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import forked
+from ganeti.confd.exporter import history
+from ganeti.confd.exporter import watcher as watcherlib
+
+
+#: Seconds until another attempt after a failure
+_RETRY = 10.0
+
+#: Seconds after which the recorded state is confirmed to be still current
+_CONFIRM = 300.0
+
+#: Seconds within which the server notices that a cluster has stopped to answer
+_NOTICE = 60.0
+
+#: Limits of the process that writes
+_LIMITS = forked.Limits(cpu_time=60.0, memory=4 << 30, size=1 << 20)
+
+#: The end of the name of the file that is locked
+_LOCK = ".lock"
+
+
+class Options(NamedTuple):
+  """Where the history is kept, and how much of it.
+
+  """
+  path: str
+  limits: history.Limits
+
+
+def TakeLock(path: str) -> Optional[IO[bytes]]:
+  """Makes sure that no other confd-exporter writes to the file.
+
+  @return: keeps the lock as long as it is open; None if the lock's file cannot
+    be opened, as then the history cannot be written either
+  @raise errors.ConfigurationError: another process has the lock
+
+  """
+  try:
+    # A file of its own, as on NFS the lock would conflict with SQLite's own
+    lock = open(os.open(path + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+                        0o600), "r+b", buffering=0)
+  except OSError:
+    return None
+  try:
+    # Forked processes do not inherit this lock, so it ends with the server
+    fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError as err:
+    lock.close()
+    if err.errno in (errno.EACCES, errno.EAGAIN):
+      raise errors.ConfigurationError(
+        "Another confd-exporter writes the history in %s; each needs a file of"
+        " its own" % path) from err
+    return None
+  return lock
+
+
+#: A function of C{history} that writes; the argument is a function that tells
+#: whether to write
+_Write = Callable[[Callable[[], bool]], Any]
+
+
+def CheckDisk(path: str) -> None:
+  """Checks that no earlier process still waits for the disk.
+
+  Otherwise a disk that does not answer would get more and more processes.
+
+  @raise forked.Failed: there is such a process
+
+  """
+  if forked.IsHanging():
+    raise forked.Failed("%s: a process waits for the system (check the disk and"
+                        " file system)" % path)
+
+
+def _InProcess(server: int, write: _Write) -> bytes:
+  """Writes to the file, in a process of its own.
+
+  @param server: the process id of the server
+  @raise forked.BadRequest: nothing was written; the text says why
+
+  """
+  try:
+    # If the server has ended meanwhile, another one may have written a later
+    # state already
+    return pickle.dumps(write(lambda: os.getppid() == server))
+  except RecursionError as err:
+    raise forked.BadRequest("A value is nested too deeply") from err
+
+
+class _Failure:
+  """The result of an attempt to write that has failed.
+
+  """
+
+
+class _Progress:
+  """What is recorded of a cluster, and what is to be recorded.
+
+  @ivar version: the version of the configuration to be recorded; 0 for none
+  @ivar moment: the times of this configuration
+  @ivar recorded: the version that was recorded last; 0 for none
+  @ivar due: when the next attempt, or the next confirmation that the recorded
+    state is still current, is due (monotonic clock)
+  @ivar failed: whether the last attempt has failed
+  @ivar problem: why the last attempt has failed, or could not keep all changes
+
+  """
+  def __init__(self) -> None:
+    self.version = 0
+    self.moment = history.Moment(0.0, None)
+    self.recorded = 0
+    self.due = 0.0
+    self.failed = False
+    self.problem: Optional[str] = None
+
+
+class Recorder:
+  """Records the configurations of clusters.
+
+  @ivar version: a number that changes with the history
+
+  """
+  def __init__(self, watchers: Sequence[watcherlib.Watcher], options: Options
+               ) -> None:
+    self.version = 0
+    self.options = options
+    self._watchers = watchers
+    self._progress = {i.cluster: _Progress() for i in watchers}
+    self._news = asyncio.Event()
+    for watcher in watchers:
+      watcher.listeners.append(functools.partial(self._Note, watcher))
+      watcher.SetHistory(clusterstate.HistoryState(None, None, None))
+
+  def _Note(self, watcher: watcherlib.Watcher) -> None:
+    """Notes that there is a new configuration.
+
+    """
+    progress = self._progress[watcher.cluster]
+    now = time.time()
+    # The first configuration of this program has none before it
+    known_until = None
+    if watcher.version > 1:
+      known_until = self._KnownUntil(watcher, now)
+    progress.version = watcher.version
+    progress.moment = history.Moment(now, known_until)
+    if not progress.failed:
+      progress.due = 0.0
+    self._news.set()
+
+  @staticmethod
+  def _KnownUntil(watcher: watcherlib.Watcher, now: float) -> float:
+    """Returns the time at which the configuration was surely current.
+
+    """
+    age = watcher.state.age or 0.0
+    return now - age - _NOTICE if age else now
+
+  async def Run(self) -> None:
+    """Records until this task is cancelled.
+
+    """
+    while True:
+      with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(self._news.wait(), self._Pause())
+      self._news.clear()
+      for watcher in self._watchers:
+        progress = self._progress[watcher.cluster]
+        if not progress.version or progress.due > time.monotonic():
+          continue
+        if progress.recorded != progress.version:
+          await self._Record(watcher, progress)
+        else:
+          await self._Confirm(watcher, progress)
+
+  def _Pause(self) -> float:
+    """Returns the time until there is work without any news (seconds).
+
+    """
+    now = time.monotonic()
+    return max(0.0, min([_CONFIRM] + [
+      i.due - now for i in self._progress.values() if i.version]))
+
+  async def _Record(self, watcher: watcherlib.Watcher, progress: _Progress
+                    ) -> None:
+    (version, moment) = (progress.version, progress.moment)
+    config = watcher.state.config
+    assert config is not None
+    if progress.recorded != version - 1:
+      # The stored state is not the one before this configuration
+      moment = moment._replace(known_until=None)
+    recorded = await self._Try(watcher, progress, functools.partial(
+      history.Record, self.options.path, watcher.cluster, config, moment,
+      self.options.limits))
+    if isinstance(recorded, history.Recorded):
+      progress.recorded = version
+      if progress.version != version:
+        # Another configuration has come meanwhile
+        progress.due = 0.0
+      self.version += 1
+      self._SetProblem(watcher, recorded.problem)
+      watcher.SetHistory(clusterstate.HistoryState(
+        recorded.changes, recorded.began, recorded.problem))
+
+  async def _Confirm(self, watcher: watcherlib.Watcher, progress: _Progress
+                     ) -> None:
+    now = time.time()
+    moment = history.Moment(now, self._KnownUntil(watcher, now))
+    confirmed = await self._Try(watcher, progress, functools.partial(
+      history.Touch, self.options.path, watcher.cluster, moment,
+      self.options.limits))
+    if not isinstance(confirmed, _Failure):
+      self._SetProblem(watcher, confirmed)
+
+  async def _Try(self, watcher: watcherlib.Watcher, progress: _Progress,
+                 write: _Write) -> Any:
+    """Writes to the file.
+
+    @return: the result of C{write}, or a L{_Failure}
+
+    """
+    try:
+      CheckDisk(self.options.path)
+      data = await forked.Run(functools.partial(_InProcess, os.getpid(), write),
+                              _LIMITS)
+    except (forked.BadRequest, forked.Failed) as err:
+      problem = str(err)
+    except Exception:  # pylint: disable=W0718
+      logging.exception("Programming error")
+      problem = "a programming error; %s" % confd.PLEASE_REPORT
+    else:
+      (progress.failed, progress.due) = (False, time.monotonic() + _CONFIRM)
+      return pickle.loads(data)
+    (progress.failed, progress.due) = (True, time.monotonic() + _RETRY)
+    self._SetProblem(watcher, "Changes are not recorded: %s" % problem)
+    return _Failure()
+
+  def _SetProblem(self, watcher: watcherlib.Watcher, problem: Optional[str]
+                  ) -> None:
+    """Logs a problem, once for all clusters with it, and shows it on pages.
+
+    """
+    progress = self._progress[watcher.cluster]
+    if problem == progress.problem:
+      return
+    known = [i.problem for i in self._progress.values()]
+    progress.problem = problem
+    if problem is not None and problem not in known:
+      logging.warning("History: %s", problem)
+    elif not any(i.problem for i in self._progress.values()):
+      logging.info("History: changes are recorded again")
+    state = watcher.state.history
+    assert state is not None
+    watcher.SetHistory(state._replace(problem=problem))
