@@ -24,7 +24,7 @@ _TEXT = ["text", "muted", "link", "bad", "doubt", "good"]
 _GROUNDS = ["page", "surface", "marked"]
 _EDGE = "edge"
 
-#: Variables that mark nothing
+#: Variables for lines without a meaning, which need no contrast
 _DECORATION = {"line"}
 
 #: In drawings: the classes of text and of what may be behind the text

@@ -113,7 +113,7 @@ class NameCluster(logging.Filter):
   """
   def __init__(self) -> None:
     logging.Filter.__init__(self)
-    #: When a message was logged last
+    #: The time at which each message was logged last
     self._logged: dict[str, float] = {}
 
   # The library prescribes the name

@@ -38,7 +38,7 @@ NAME = "map"
 GROUP = "group"
 PAGE = "page"
 
-#: Boxes have the names of instances if the page has no more than this
+#: Most instances on a page whose boxes name the instances
 _NAMED = 300
 
 #: Most other nodes that a box lists, with the number of its mirrors there

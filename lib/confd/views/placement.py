@@ -89,7 +89,7 @@ class ShortNames:
       name.partition(".")[2] for name in names)
     domains.pop("", None)
     self._domain = max(domains, key=lambda i: domains[i], default="")
-    #: Names that have no domain keep theirs for themselves
+    #: Names without a domain, to which no other name is shortened
     self._taken = {name for name in names if "." not in name}
 
   def Short(self, name: str) -> str:
