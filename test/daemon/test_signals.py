@@ -147,9 +147,11 @@ class SleepTest(unittest.TestCase):
     import os
     import signal
     import threading
-    from ganeti.confd.daemon import inotify, worker
+    from ganeti.confd.daemon import inotify, loader, worker
 
     inotify._SAFETY_INTERVAL = worker._IDLE = 86400.0
+    # No check of the files soon after a load
+    loader._FINE_GRAIN = loader._COARSE_GRAIN = 0.0
 
     def _RunThread():
       # While a process forks, it blocks signals
@@ -240,6 +242,29 @@ class SleepTest(unittest.TestCase):
                                                    "State")[0] == "S",
                           "the loader waits again")
       processes.WaitForEnd([found.loader])
+
+  def testLoaderThatIsOrderedToServe(self):
+    """SIGTERM is not lost if it comes together with the order to serve.
+
+    """
+    with self._Daemon(adversity.PATIENT) as daemon:
+      supervisor = daemon.proc.pid
+      old = processes.Find(daemon).loader
+      with contextlib.ExitStack() as stack:
+        with processes.Paused(old):
+          daemon.WriteConfig(_Config(2))
+          testutils.WaitFor(lambda: "serial number 2," in daemon.Log(),
+                            "another loader is ready")
+          (new, ) = [pid for pid in processes.Loading(supervisor) if pid != old]
+          stack.enter_context(processes.Paused(new))
+        processes.WaitForEnd([old])
+        # When the supervisor handles this signal, it has handled the end of the
+        # old generation, and so ordered the new one to serve
+        os.kill(supervisor, signal.SIGUSR1)
+        testutils.WaitFor(lambda: "Counter log lost:" in daemon.Log(),
+                          "the supervisor has handled the old loader's end")
+        os.kill(new, signal.SIGTERM)
+      processes.WaitForEnd([new])
 
 
 class LogTest(_PatientTest):

@@ -393,14 +393,14 @@ class Loader:
   def _AwaitOrder(self) -> bool:
     """Waits for the order to serve, or to finish.
 
-    @return: whether the order is to serve
+    @return: whether the order is to serve; False after SIGTERM
 
     """
     while not self._terminated:
       readable = process.Wait([self._control_fd, self._signals.fileno()], None)
       if signal.SIGCHLD in self._ReadSignals():
         self._HandleEnds(process.Reap())
-      if self._control_fd in readable:
+      if self._control_fd in readable and not self._terminated:
         order = os.read(self._control_fd, 1)
         if order != messages.RENEW_KEY:
           return order == messages.SERVE
