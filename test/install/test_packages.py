@@ -339,7 +339,8 @@ SHIM
       ln -s private/confd-exporter /var/lib/confd-exporter
       echo history >/var/lib/confd-exporter/history.db
       Dpkg -P ganeti-confd-exporter
-      rmdir /var/lib/private
+      test ! -e /var/lib/private/confd-exporter
+      test ! -L /var/lib/confd-exporter
       same
       """ % buildutils.Quote(self.packages["ganeti-confd-exporter"]))
 
