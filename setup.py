@@ -61,5 +61,6 @@ setuptools.setup(
   package_dir={"ganeti": "lib"},
   package_data={"ganeti": ["py.typed"],
                 "ganeti.confd": ["py.typed"],
+                "ganeti.confd.command": ["completion.bash", "completion.zsh"],
                 "ganeti.confd.exporter": ["*.css", "*.js", "*.svg"]},
   cmdclass={"build_py": _BuildPy})

@@ -61,6 +61,7 @@ _VALUES = {
   "--sort": "pnode",
   "--units": "m",
   "--requests": "1",
+  "--completion": "zsh",
   "--warning": "silent=0",
   "--critical": "silent=0",
   "--target-port": "9256",
@@ -247,6 +248,10 @@ class TestEachOption(_TestCase):
   def _CheckVersion(self, _, result):
     self.assertEqual(result.code, 0)
     self.assertTrue(result.output.startswith("confd-client (ganeti-confd) "))
+
+  def _CheckCompletion(self, _, result):
+    self.assertEqual((result.code, result.problems), (0, ""))
+    self.assertTrue(result.output.startswith("#compdef confd-client\n"))
 
   def _CheckCluster(self, name, result):
     """Checks that it is asked without any other option.
@@ -443,6 +448,7 @@ class TestEachOption(_TestCase):
     "--primary-only": _CheckPrimaryOnly,
     "--all": _CheckEveryNode,
     "--requests": _CheckRequests,
+    "--completion": _CheckCompletion,
     "--exec": _CheckExec,
     "--initial": _CheckInitial,
     "--may": _CheckOther,

@@ -219,6 +219,7 @@ import ganeti.client.gnt_node as m; print(m.confd_client.__file__)' \
       Policy exit 101
       Dpkg -P ganeti-confd-python
       test $(pid) = $first
+      test $(grep -c '^policy-rc.d forbids to restart' /run/dpkg) = 1
       Policy exit 0
       same
       """.replace("runs python3*", "runs $(basename $(readlink -f"

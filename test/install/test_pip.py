@@ -167,6 +167,18 @@ class TestPip(unittest.TestCase):
                    " print(p.CONFD_HMAC_KEY, p.CONF_DIR)").split(),
       ["/var/lib/ganeti/hmac.key", "/etc/ganeti"])
 
+  def testCompletion(self):
+    """The wheel has the scripts that a build would install.
+
+    """
+    for (shell, text) in [("bash", "complete -F _confd_client confd-client\n"),
+                          ("zsh", "#compdef confd-client\n")]:
+      output = buildutils.Run([os.path.join(self.venv, "bin/confd-client"),
+                               "--completion", shell])
+      self.assertIn(text, output)
+      self.assertIn("local data=/var/lib/ganeti\n", output)
+      self.assertNotRegex(output, "(?m)@[A-Z]+@")
+
   def testBesideRapi(self):
     """Another part of C{ganeti}, where Debian has it, can be imported.
 

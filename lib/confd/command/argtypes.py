@@ -37,6 +37,9 @@ EXPORTED = ("instances", "nodes")
 FORMATS = ("ansible", "dnsmasq", "hosts", "nftables", "prometheus-sd",
            "ssh-config")
 
+#: The shells for which there is completion
+SHELLS = ("bash", "zsh")
+
 #: Units of sizes: "h" chooses a unit by the size; the others are MiB, GiB and
 #: TiB
 UNITS = ("h", "m", "g", "t")

@@ -171,6 +171,10 @@ def _Run(opts: argparse.Namespace) -> int:
   @return: exit code
 
   """
+  if getattr(opts, "completion", None) is not None:
+    from ganeti.confd.command import completion
+    sys.stdout.write(completion.Script(opts.completion))
+    return exitcodes.SUCCESS
   entry = commandline.Find(opts.command)
   coverage = getattr(opts, "coverage", None)
   if coverage is None:

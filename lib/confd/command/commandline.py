@@ -65,7 +65,7 @@ class Argument(NamedTuple):
   #: The number of values: "?", "*" or "+" as in argparse's C{nargs}, or None
   #: for one value
   repeats: Optional[str] = None
-  #: The kind of completion, one of the words in tools/completion.bash.in
+  #: The kind of completion, one of the words in completion.bash
   completion: Optional[str] = None
   #: Converts the typed text to the value, see C{argtypes}
   convert: Callable[[str], str] = str
@@ -310,6 +310,11 @@ _REQUESTS = Option(
    "type": argtypes.Number("a number of requests", int, 0, 10 ** 9),
    "help": "number of requests to time (default: %(default)s)"})
 
+_COMPLETION = Option(
+  ("--completion", ),
+  {"metavar": "SHELL", "choices": argtypes.SHELLS,
+   "help": "print the completion script for this shell: %s" %
+           " or ".join(argtypes.SHELLS)})
 _MAY = Option(
   ("--may", ),
   {"metavar": "WHAT[,WHAT...]", "required": True,
@@ -420,7 +425,7 @@ _NOT_WATCHED = (_JSON_LINES, _CSV, _SORT, _REVERSE)
 
 #: The entry for a command line without a command
 NO_COMMAND = Command(SELF_TEST, "a self test, then timings",
-                     options=(_REQUESTS, ), multi_cluster=False)
+                     options=(_REQUESTS, _COMPLETION), multi_cluster=False)
 
 
 def Find(name: Optional[str]) -> Command:

@@ -56,8 +56,8 @@ _confd_client_add() {
 }
 
 _confd_client() {
-  local data=@localstatedir@/lib/ganeti
-  local settings=@sysconfdir@/ganeti/confd-client.conf
+  local data=@DATA@
+  local settings=@SETTINGS@
   local own_settings=${XDG_CONFIG_HOME:-$HOME/.config}/ganeti/confd-client.conf
   local patience=1
 @TABLES@

@@ -1,13 +1,12 @@
-#!/usr/bin/python3
 #
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Generates shell completion for confd-client from its argument parsers.
+"""Shell completion for confd-client, generated from its argument parsers.
 
-Usage: make-completion TEMPLATE
-
-The line "@TABLES@" of the template is replaced by four associative arrays:
+The files C{completion.bash} and C{completion.zsh} beside this module are
+templates. The line "@TABLES@" of a template is replaced by four associative
+arrays:
   - command_options: the options of each command
   - option_values: the completion of each option's value
   - arguments: the completion of each command's arguments, by position; the
@@ -19,8 +18,15 @@ options. The syntax of the arrays is common to bash and zsh.
 
 """
 
-import sys
+from __future__ import annotations
 
+import os
+import shlex
+
+from typing import Iterable, Iterator
+
+from ganeti import pathutils
+from ganeti.confd import localnode
 from ganeti.confd.command import argtypes
 from ganeti.confd.command import commandline
 from ganeti.confd.command import rights
@@ -28,14 +34,15 @@ from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 
 
+#: Key and value
+_Entry = tuple[str, str]
+
 #: The completion of a value for which nothing can be proposed
 _NOTHING = "nothing"
 
 
-def _Array(name, entries):
+def _Array(name: str, entries: Iterable[_Entry]) -> list[str]:
   """Declares an associative array.
-
-  @type entries: iterable of (string, string)
 
   """
   lines = ["  local -A %s=(" % name]
@@ -44,30 +51,30 @@ def _Array(name, entries):
   return lines + ["  )"]
 
 
-def _OptionsByCommand():
+def _OptionsByCommand() -> Iterator[_Entry]:
   for (name, command) in commandline.COMMANDS.items():
     yield (name, " ".join(flag for option in command.Options()
                           for flag in option.flags))
 
 
-def _ValuesOfOptions():
+def _ValuesOfOptions() -> Iterator[_Entry]:
   for (flag, option) in commandline.AllOptions().items():
     if option.takes_value:
       choices = " ".join(option.settings.get("choices", []))
       yield (flag, choices or option.completion or _NOTHING)
 
 
-def _Arguments():
+def _Arguments() -> Iterator[_Entry]:
   for (name, command) in commandline.COMMANDS.items():
     for (place, argument) in enumerate(command.arguments, 1):
       completion = argument.completion or _NOTHING
       if completion == "kinds":
         completion = " ".join(argtypes.KINDS)
-      place = "*" if argument.repeats in ("*", "+") else place
-      yield ("%s %s" % (name, place), completion)
+      position = "*" if argument.repeats in ("*", "+") else str(place)
+      yield ("%s %s" % (name, position), completion)
 
 
-def _Fields():
+def _Fields() -> Iterator[_Entry]:
   for kind in argtypes.KINDS:
     table = columns.TABLES[kind[:-1]]
     names = " ".join([name for name in table.columns
@@ -81,12 +88,17 @@ def _Fields():
   yield ("checks", " ".join(checks.CHECKS))
 
 
-def _TextsOfOptions():
+def _TextsOfOptions() -> Iterator[_Entry]:
   for (flag, option) in commandline.AllOptions().items():
     yield (flag, option.settings["help"] % option.settings)
 
 
-def Main():
+def Script(shell: str) -> str:
+  """Returns the completion script for a shell.
+
+  @param shell: one of C{argtypes.SHELLS}
+
+  """
   whom = [flag for option in commandline.TARGET for flag in option.flags]
   tables = (_Array("command_options", _OptionsByCommand()) +
             _Array("option_values", _ValuesOfOptions()) +
@@ -94,16 +106,19 @@ def Main():
             _Array("fields", _Fields()) +
             ["  local every_option='%s'" % " ".join(commandline.AllOptions()),
              "  local whom_options='%s'" % " ".join(whom)])
-  texts = (_Array("command_texts", [(name, command.text) for (name, command)
-                                    in commandline.COMMANDS.items()]) +
+  texts = (_Array("command_texts", ((name, command.text) for (name, command)
+                                    in commandline.COMMANDS.items())) +
            _Array("option_texts", _TextsOfOptions()))
-  replacements = {"@TABLES@\n": tables, "@TEXTS@\n": texts}
-  with open(sys.argv[1], encoding="ascii") as template:
-    for line in template:
-      if line in replacements:
-        line = "\n".join(replacements[line]) + "\n"
-      sys.stdout.write(line)
-
-
-if __name__ == "__main__":
-  Main()
+  (settings, _) = localnode.PossibleClientSettings()
+  replacements = {
+    "@TABLES@": "\n".join(tables),
+    "@TEXTS@": "\n".join(texts),
+    "@DATA@": shlex.quote(pathutils.DATA_DIR),
+    "@SETTINGS@": shlex.quote(settings),
+    }
+  path = os.path.join(os.path.dirname(__file__), "completion." + shell)
+  with open(path, encoding="ascii") as template:
+    text = template.read()
+  for (mark, replacement) in replacements.items():
+    text = text.replace(mark, replacement)
+  return text

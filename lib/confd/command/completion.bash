@@ -141,8 +141,8 @@ _confd_client_offer() {
 }
 
 _confd_client() {
-  local data=@localstatedir@/lib/ganeti
-  local settings=@sysconfdir@/ganeti/confd-client.conf
+  local data=@DATA@
+  local settings=@SETTINGS@
   local own_settings=${XDG_CONFIG_HOME:-$HOME/.config}/ganeti/confd-client.conf
   local patience=1
 @TABLES@
