@@ -181,13 +181,6 @@ class _Request(operation.PendingRequest):
       return None
     return self if self.reply is None and self.fault is None else self.ping
 
-  @property
-  def in_flight(self) -> list[Union[_Request, _SideRequest]]:
-    """The requests that the candidate has not answered yet.
-
-    """
-    return list(filter(None, (self.pending, self.probe, self.listing)))
-
   def WhySilent(self) -> Optional[str]:
     """Returns the reason why there is no usable reply, if that is known.
 
@@ -309,7 +302,7 @@ class QuorumQuery(operation.Operation):
     if self._is_probe_due and now >= self._started + _PROBE_AFTER:
       self._is_probe_due = False
       self._Probe(now)
-    for pending in [i for request in self._requests for i in request.in_flight]:
+    for pending in self._InFlight():
       if pending.timer.IsDue(now):
         (rtype, query, _) = self.Question(pending)
         datagram = wire.PackRequest(key, timestamp, rtype, query, pending.salt)
@@ -323,10 +316,17 @@ class QuorumQuery(operation.Operation):
     self._sent = self._sent or bool(result)
     return result
 
+  def _InFlight(self) -> list[Union[_Request, _SideRequest]]:
+    """Returns the requests that are not answered yet.
+
+    """
+    return [pending for i in self._requests
+            for pending in (i.pending, i.probe, i.listing)
+            if pending is not None]
+
   @property
   def wakeup(self) -> float:
-    times = [i.timer.next for request in self._requests
-             for i in request.in_flight]
+    times = [i.timer.next for i in self._InFlight()]
     times.append(self._deadline)
     if self._is_probe_due:
       times.append(self._started + _PROBE_AFTER)
@@ -571,9 +571,10 @@ class QuorumQuery(operation.Operation):
     """Tells whether there are answers, all of them stale.
 
     """
-    replied = [i for i in self._requests if i.reply is not None and
-               not replies.IsUnusable(i.reply.status, i.reply.answer)]
-    return bool(replied) and all(self._IsStale(i) for i in replied)
+    return not self._fresh and any(
+      i.reply is not None and
+      not replies.IsUnusable(i.reply.status, i.reply.answer)
+      for i in self._requests)
 
   def BestSerial(self) -> Optional[tuple[int, bool]]:
     """Returns how fresh the best answer is.
@@ -658,11 +659,11 @@ class QuorumQuery(operation.Operation):
 
     """
     candidates = self.AllReplies()
-    faults = {i.candidate.name: i.fault for i in self._requests
-              if i.fault is not None}
-    if faults and not candidates:
-      raise replies.MalformedError(self._rtype, self._query, faults)
     if not candidates:
+      faults = {i.candidate.name: i.fault for i in self._requests
+                if i.fault is not None}
+      if faults:
+        raise replies.MalformedError(self._rtype, self._query, faults)
       raise replies.NoAnswer(self._DescribeSilence(now), **self._Lack(now))
     reply = replies.Reply(candidates[0].answer, candidates[0].serial,
                           candidates, self.Silent())

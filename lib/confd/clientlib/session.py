@@ -541,6 +541,9 @@ class Session:
 
   @staticmethod
   def _CheckSize(rtype: int, query: Any) -> None:
+    if query is None:
+      # Any request without a query is small enough
+      return
     (size, limit) = (_Size(rtype, query), _MaxRequest(rtype))
     if size > limit:
       raise replies.RequestTooLarge(
