@@ -144,7 +144,7 @@ class TestMessages(_Test):
         confd = self._Client(candidate.peer)
         following = confd.FollowCall(lambda i: i.MasterNode(), _Items, on_error)
         next(following)
-        changes = following._following._changes
+        changes = following._changes
         with self.assertLogs("ganeti.confd", "WARNING") as logged:
           logging.getLogger("ganeti.confd").warning("at least one message")
           for seconds in (0.0, 59.0, 2.0, 100.0, 100.0):

@@ -165,6 +165,9 @@ class _Changes:
   @ivar _source: the name of the candidate that the last answer is from
   @ivar _is_certain: whether the last answer is known to be from the
     configuration with the serial C{_serial}
+  @ivar undelivered: the change that L{Next} returns next, or None. An iterator
+    that returns the change sets this to None in its last step, so that an
+    interruption before that step loses no change.
   @ivar _raised: the last exception that the C{on_error} function has raised
   @ivar _asked_at: the times of the latest questions
 
@@ -180,6 +183,7 @@ class _Changes:
     self._source: Optional[str] = None
     self._is_certain = True
     self._items: changes.Items = {}
+    self.undelivered: Optional[changes.Change] = None
     self._started = False
     self._ask = True
     self._ask_serial = True
@@ -191,7 +195,7 @@ class _Changes:
     self._asked_at: Deque[float] = collections.deque(maxlen=_MAX_QUESTIONS)
 
   async def Next(self) -> Optional[changes.Change]:
-    """Waits for the next change.
+    """Waits for the next change, which stays in C{undelivered}.
 
     @return: None if the client was closed
     @raise errors.ProgrammerError: another call is waiting already
@@ -203,9 +207,10 @@ class _Changes:
                                    " own")
     self._busy = True
     try:
-      while not (self._started and self._client.is_closed()):
+      while (self.undelivered is None and
+             not (self._started and self._client.is_closed())):
         try:
-          change = await self._Step()
+          await self._Step()
         except errors.ProgrammerError:
           if not (self._started and self._client.is_closed()):
             raise
@@ -216,10 +221,7 @@ class _Changes:
           self._ask_serial = True
           self._SetError(err)
           await self._client.driver.Pause(_TRY_AGAIN)
-        else:
-          if change is not None:
-            return change
-      return None
+      return self.undelivered
     finally:
       self._busy = False
 
@@ -252,10 +254,8 @@ class _Changes:
       logs.Warn("No changes can be seen for %d seconds: %s",
                 now - self._failed_at, err)
 
-  async def _Step(self) -> Optional[changes.Change]:
+  async def _Step(self) -> None:
     """Asks for the serial, waits, or asks the question.
-
-    @return: None if there is no change so far
 
     """
     if self._ask_serial:
@@ -264,11 +264,11 @@ class _Changes:
       self._ask_serial = False
     elif not self._ask:
       await self._Wait()
-      return None
+      return
     if self._ask:
-      return await self._AskQuestion()
-    self._SetError(None)
-    return None
+      await self._AskQuestion()
+    else:
+      self._SetError(None)
 
   async def _Wait(self) -> None:
     """Waits until it is time to ask the question, or for the serial.
@@ -310,7 +310,7 @@ class _Changes:
                                   "candidates")
     return everyone[:count]
 
-  async def _AskQuestion(self) -> Optional[changes.Change]:
+  async def _AskQuestion(self) -> None:
     """Asks the question, and compares the answer.
 
     """
@@ -338,9 +338,9 @@ class _Changes:
     self._SetError(None)
     # Assign in a single statement: an interrupted call then changes nothing,
     # and the next call does the same again
-    (self._ask, self._started, self._items, self._serial, self._source,
-     self._is_certain) = (False, True, items, serial, source, is_certain)
-    return change if is_new else None
+    (self.undelivered, self._started, self._items, self._serial, self._source,
+     self._is_certain, self._ask) = (change if is_new else None, True, items,
+                                     serial, source, is_certain, False)
 
 
 class AsyncFollowing(AsyncIterator[changes.Change]):
@@ -361,6 +361,7 @@ class AsyncFollowing(AsyncIterator[changes.Change]):
 
   async def __anext__(self) -> changes.Change:
     change = await self._changes.Next()
+    self._changes.undelivered = None
     if change is None:
       raise StopAsyncIteration
     return change
@@ -371,16 +372,21 @@ class Following(Iterator[changes.Change]):
 
   """
   def __init__(self, following: AsyncFollowing,
-               perform: Callable[[Coroutine[Any, Any, changes.Change]],
-                                 changes.Change]) -> None:
-    self._following = following
+               perform: Callable[
+                 [Coroutine[Any, Any, Optional[changes.Change]]],
+                 Optional[changes.Change]]) -> None:
+    """@param perform: runs a coroutine to its end
+
+    """
+    self._changes = following._changes # pylint: disable=W0212
     self._perform = perform
 
   def __iter__(self) -> Following:
     return self
 
   def __next__(self) -> changes.Change:
-    try:
-      return self._perform(self._following.__anext__())
-    except StopAsyncIteration:
-      raise StopIteration from None
+    change = self._perform(self._changes.Next())
+    self._changes.undelivered = None
+    if change is None:
+      raise StopIteration
+    return change
