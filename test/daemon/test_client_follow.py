@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import os
 import queue
-import selectors
 import signal
 import sys
 import threading
@@ -26,6 +25,7 @@ import testutils
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
+from ganeti.confd.clientlib import transport
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 
@@ -313,7 +313,7 @@ class TestTable(_TestCase):
 
     def _Waits():
       frame = sys._current_frames()[ident]
-      return frame.f_code.co_filename == selectors.__file__
+      return frame.f_code is transport._Select.__code__
 
     def _Alarm():
       testutils.WaitFor(_Waits, "the other thread waits")

@@ -44,7 +44,7 @@ print(utils.__file__, client.__file__)
 
 #: Runs confd-client as where Python has what it has on all systems only
 _ELSEWHERE = """
-import os, selectors, signal, socket, sys
+import os, select, signal, socket, sys
 import asyncio, logging, subprocess, tempfile
 
 for name in ("fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios"):
@@ -52,7 +52,7 @@ for name in ("fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios"):
 for (module, names) in [
     (os, "O_CLOEXEC O_DIRECTORY O_NONBLOCK fchmod fchown fork getuid geteuid"
          " killpg uname sysconf"),
-    (selectors, "PollSelector EpollSelector"),
+    (select, "epoll poll"),
     (signal, "SIGALRM SIGCHLD SIGHUP SIGKILL SIGPIPE SIGUSR1 SIGUSR2"
              " pthread_sigmask setitimer"),
     (socket, "AF_UNIX MSG_DONTWAIT MSG_ERRQUEUE")]:
