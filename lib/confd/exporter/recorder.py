@@ -5,8 +5,8 @@
 """The server's side of the history: passes each configuration to a process that
 records it.
 
-Rule 1: the server itself never opens the file of the history, except once at
-the start, for a lock (L{TakeLock}). One process at a time writes.
+Rule 1: the server itself never opens the file of the history. At the start, it
+locks another file (L{TakeLock}). One process at a time writes.
 
 Rule 2: no failure has an effect on anything but the history. A failure is
 logged once, and shown on pages. As C{history} compares with the state that was
