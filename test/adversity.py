@@ -324,4 +324,4 @@ class DaemonWithStderr(testutils.Daemon):
                                  env=self.Environment(), cwd="/",
                                  stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=self.stderr)
-    testutils.WaitFor(self._IsUp, "the daemon answers")
+    testutils.WaitFor(self.IsUp, "the daemon answers")

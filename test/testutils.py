@@ -733,7 +733,7 @@ class Daemon:
     RUNNING.append(self)
     if wait:
       answering = self.key is not None and os.path.exists(self.config_file)
-      WaitFor(self._IsUp if answering else self._IsBound, "the daemon is up")
+      WaitFor(self.IsUp if answering else self._IsBound, "the daemon is up")
       WaitFor(self._HasNoHelpers, "the daemon watches its files")
 
   def _CheckAlive(self):
@@ -766,30 +766,36 @@ class Daemon:
       # A process ended after it was listed
       return False
 
-  def _IsUp(self):
-    """Tells whether the daemon answers.
+  def IsUp(self, address=None, source=None):
+    """Tells whether the daemon answers, from the address that is asked.
+
+    @param address: the address to ask, as in L{Asker}
+    @param source: the address to ask from; by default the system chooses one
 
     """
     if not self._IsBound():
       return False
     # Use a new socket, so that a late answer is not taken for a later one
-    with self.Asker() as asker:
+    with self.Asker(address=address, source=source) as asker:
       try:
         asker.Ask(0, timeout=0.5)
       except NoReply:
         return False
     return True
 
-  def Asker(self, label=None):
+  def Asker(self, label=None, address=None, source=None):
     """Makes a new socket for requests.
 
     @param label: the label of the reader's key to ask with
+    @param address: the address to ask, if the daemon has several
+    @param source: the address to ask from; by default the system chooses one
     @rtype: L{Asker}
 
     """
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address,
-                                                        self.address)
-    return Asker(self.key, address, self.port, label=label)
+    if address is None:
+      address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address,
+                                                          self.address)
+    return Asker(self.key, address, self.port, source, label)
 
   @property
   def asker(self):
