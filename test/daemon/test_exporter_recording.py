@@ -220,6 +220,8 @@ class TestRestarts(_TestCase):
     connection.close()
     for serial in (18, 19):
       self.daemon.WriteConfig(_Config(serial, serial - 16))
+    # Or the exporter might see both
+    self.daemon.WaitForSerial(19)
     exporter.Start()
     (change, ) = self._WaitForSerial(exporter, 19)["answer"]
     self.assertEqual((change["old_serial"], change["since"], change["old"],
