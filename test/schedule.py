@@ -61,6 +61,7 @@ _SECONDS = {
   "unit test_completion_quoting": 110,
   "daemon test_exporter_web": 102,
   "install test_install": 101,
+  "daemon test_exporter_recording": 100,
   "install test_release": 95,
   "unit": 90,
   "daemon test_odd_answers": 89,
