@@ -69,7 +69,7 @@ def TakeLock(path: str) -> Optional[IO[bytes]]:
 
   """
   try:
-    # A file of its own, as on NFS the lock would conflict with SQLite's own
+    # Not the file of the history: the lock would conflict with SQLite's own
     lock = open(os.open(path + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
                         0o600), "r+b", buffering=0)
   except OSError:
