@@ -575,7 +575,7 @@ def AwaitStale(ask):
   Time-outs without any answer are ignored, as they happen on a busy machine.
 
   @param ask: function that asks with a client of the library
-  @return: the error's text
+  @return: the error
   @raise AssertionError: an answer was not refused
 
   """
@@ -585,7 +585,7 @@ def AwaitStale(ask):
     try:
       reply = ask()
     except client.StaleAnswer as err:
-      return str(err)
+      return err
     except client.NoAnswer:
       return None
     raise AssertionError("Not refused: %s" % (reply, ))

@@ -238,10 +238,10 @@ class TestBadNetwork(unittest.TestCase):
         # Only the older ones are left
         good_network.cut.add((_FRONTS[2], _port))
         started = time.monotonic()
-        text = testutils.AwaitStale(
+        err = testutils.AwaitStale(
           lambda: asker.Config("/cluster/cluster_name"))
-        self.assertIn("serial 101", text)
-        self.assertIn("serial 102 was seen", text)
+        self.assertIn("serial 101", str(err))
+        self.assertIn("serial 102 was seen", str(err))
 
         def _Ask():
           with contextlib.suppress(client.StaleAnswer, client.NoAnswer):

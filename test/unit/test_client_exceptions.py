@@ -216,12 +216,12 @@ class TestData(unittest.TestCase):
     candidate = self._Candidate(
       lambda rtype, query: (0, "node1" if rtype == 3 else 3000000, answers[0]))
 
-    def _Ask(confd):
+    with client.Client([candidate.peer], key=testutils.KEY,
+                       timeout=5) as confd:
       confd.MasterNode()
       confd.Ping()
       del answers[0]
-      confd.MasterNode()
-    err = self._Raises(client.StaleAnswer, _Ask, candidate, timeout=5)
+      err = testutils.AwaitStale(confd.MasterNode)
     self.assertEqual((err.serial, err.min_serial), (5, 7))
     self.assertEqual(err.asked, [candidate.peer])
 
