@@ -132,12 +132,13 @@ class TestRelease(unittest.TestCase):
       fd.write("#!/bin/sh\nset -e\n" + script)
     os.chmod(path, 0o755)
 
-  def _ReleaseInEarnest(self, *args, bare=0, pythons=0, fuzz=0):
+  def _ReleaseInEarnest(self, *args, bare=0, pythons=0, fuzz=0, trixie=None):
     """Makes a release, with stubs for all that takes long.
 
     @param bare: exit code of the check in a bare system
     @param pythons: exit code of devel/check-pythons
     @param fuzz: exit code of test/fuzz/run
+    @param trixie: script that takes the place of devel/check-trixie
     @return: exit code, output, and what has run: the checks in their order,
       then soak and fuzzing, which run beside them
 
@@ -148,6 +149,8 @@ class TestRelease(unittest.TestCase):
                  "devel/check-pythons", "devel/check-packages"]:
       self._Stub(name, "echo %s >>%s; exit %d\n" %
                  (name, ran, exit_codes.get(name, 0)))
+    if trixie is not None:
+      self._Stub("devel/check-trixie", trixie)
     self._Stub("devel/build-deb", "mkdir $2; cp %s $2/ganeti-confd_%s.orig"
                ".tar.gz\n" % (buildutils.MakeTarball(self.workdir),
                               buildutils.Version()))
@@ -227,6 +230,22 @@ class TestRelease(unittest.TestCase):
                   " and no tag\n", output)
     self.assertFalse(os.path.exists(self.dist))
     self.assertEqual(buildutils.Run(["git", "tag"], cwd=self.tree), "")
+
+  @unittest.skipIf(os.getuid() != 0, "it needs root")
+  def testSignal(self):
+    """Nothing is left behind after a signal, though soak and fuzzing are over.
+
+    """
+    path = self.workdir.Path("path")
+    (exit_code, output, _) = self._ReleaseInEarnest(
+      trixie="realpath $0 >%s; sleep 1; kill -TERM $PPID\n" % path)
+    self.assertEqual(exit_code, 1, output)
+    self.assertNotIn("No such process", output)
+    with open(path, encoding="utf-8") as fd:
+      directory = os.path.dirname(os.path.dirname(os.path.dirname(
+        fd.read().strip())))
+    self.assertIn("/ganeti-confd-release.", directory)
+    self.assertFalse(os.path.exists(directory))
 
   def testDryRun(self):
     # devel/build-deb has made these packages, too, for the tests of packages
