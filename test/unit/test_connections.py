@@ -4,6 +4,7 @@
 """Tests of ganeti.confd.exporter.connections"""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
@@ -93,6 +94,22 @@ class TestConnections(unittest.TestCase):
         self._Reset(sock)
       return http1.Response(200, "text/plain", stream=_Stream())
     self._CheckLog(_Answer)
+
+  def testCancellationIsLost(self):
+    """A task ends with its connection, even if a cancellation is swallowed.
+
+    """
+    tasks = []
+
+    async def _Answer(sock):
+      tasks.append(asyncio.current_task())
+      self._Reset(sock)
+      with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(1000)
+      return http1.Response(200, "text/plain", [b"x"])
+    self._CheckLog(_Answer)
+    # asyncio.run() cancels the tasks that are left
+    self.assertFalse(tasks[0].cancelled())
 
   def testSlow(self):
     """Clients that take nothing of long answers do not keep others waiting.

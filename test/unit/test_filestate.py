@@ -27,6 +27,7 @@ _HUGE = 1 << 40
 
 #: Modules and functions that read something to its end, and why they may
 _READ_ALL = {
+  ("command/completion.py", "Script"): "a template of this package",
   ("daemon/detach.py", "Detach"): "a pipe that this program writes to",
   ("daemon/options.py", "Read"): "a pipe that a child of it writes to",
   ("daemon/process.py", "ReadOomScore"): "the kernel's number",

@@ -64,6 +64,12 @@ _BUFFERS = {
 Answer = Callable[[http1.Request], Awaitable[http1.Response]]
 
 
+class _Lost(Exception):
+  """The connection was lost while the response was being sent.
+
+  """
+
+
 class _Connection(asyncio.BufferedProtocol):
   """One connection.
 
@@ -100,6 +106,8 @@ class _Connection(asyncio.BufferedProtocol):
   def connection_lost(self, exc: Optional[BaseException]) -> None:
     self._Expect(None)
     self._connections.Remove(self)
+    # The task may go on in spite of the cancellation, see C{_Write}
+    self.resume_writing()
     if self._task is not None:
       self._task.cancel()
       # Break a reference cycle, which would keep the response in memory until
@@ -172,6 +180,8 @@ class _Connection(asyncio.BufferedProtocol):
         response = await self._answer(request)
       await self._Send(response)
       await self._Finish()
+    except _Lost:
+      pass
     except Exception:  # pylint: disable=W0718
       logging.exception("Programming error")
       self.Cut()
@@ -202,10 +212,13 @@ class _Connection(asyncio.BufferedProtocol):
   async def _Write(self, data: bytes) -> None:
     """Writes, and waits until the kernel has taken everything.
 
+    @raise _Lost: the connection is lost. The cancellation of this task does not
+      suffice: asyncio.wait_for() of Python 3.11 loses a cancellation that comes
+      together with its result.
+
     """
     if self._transport.is_closing():
-      # The connection is lost, and this task will be cancelled
-      await asyncio.get_running_loop().create_future()
+      raise _Lost
     self._transport.write(data)
     # Free the memory: the transport has a copy of the bytes not yet sent
     del data
