@@ -6,7 +6,7 @@
 
 The daemons are simulated, with a clock of the simulation's own: a sequence of
 minutes takes milliseconds. Each sequence is made from a seed, which a failure
-names.
+names: salts and the candidates' order, too, are made from it.
 
 """
 
@@ -19,6 +19,8 @@ import sys
 import time
 import unittest
 import warnings
+
+from unittest import mock
 
 import testutils
 
@@ -70,6 +72,8 @@ class _Simulation:
   serial in a reply of Ganeti's own daemon is that of an object, which is not
   higher than that of the configuration.
 
+  @ivar sent: the time and the destination of each datagram of the client
+
   """
   def __init__(self, rand, loss):
     """@param loss: the share of datagrams that are lost
@@ -80,7 +84,7 @@ class _Simulation:
     self.loss = loss
     self.nodes = {address: _Node(address)
                   for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3")}
-    self.sent = 0
+    self.sent = []
     self.arrived = []
     self.interrupt_at = None
     self._events = []
@@ -106,7 +110,7 @@ class _Simulation:
     """Delivers a datagram to a daemon, unless it is lost.
 
     """
-    self.sent += 1
+    self.sent.append((self.now, address[0]))
     node = self.nodes.get(address[0])
     if node is not None and self.rand.random() >= self.loss:
       self.At(self.now + 0.0005, lambda: self._Arrive(node, datagram))
@@ -249,6 +253,8 @@ class _Sequence:
   def __init__(self, seed, loss=0.03):
     self._rand = random.Random(seed)
     self.simulation = _Simulation(self._rand, loss)
+    # The client's salts and the order of equally good candidates
+    self.random = mock.patch.object(os, "urandom", self._rand.randbytes)
     self.seen = None
     self.interrupted = 0
 
@@ -352,9 +358,10 @@ def InterruptAfter(count):
     nonlocal left
     code = frame.f_code
     # At the end of __next__, the change is the caller's. Python ignores
-    # exceptions at the end of a generator that was not used up.
+    # exceptions at the end of a generator that was not used up. A module is
+    # executed in the first sequence only.
     if (event in ("call", "return") and
-        code.co_name not in ("__next__", "<genexpr>") and
+        code.co_name not in ("__next__", "<genexpr>", "<module>") and
         os.path.join("confd", "clientlib") in code.co_filename):
       left -= 1
       if left < 0:
@@ -368,13 +375,12 @@ class TestReplaced(unittest.TestCase):
   def _Try(self, seed):
     """Tries one sequence.
 
-    @rtype: int
-    @return: how often the follower was interrupted
+    @return: how often the follower was interrupted, and what it sent
 
     """
     sequence = _Sequence(seed)
     simulation = sequence.simulation
-    with sequence.client:
+    with sequence.random, sequence.client:
       serial = sequence.Plan(_LASTS)
       if seed % 4 == 3:
         # An older configuration is restored at the end
@@ -384,12 +390,12 @@ class TestReplaced(unittest.TestCase):
       sequence.Follow(simulation.now + _SETTLES / 2, interrupt=seed % 2 == 0)
       sequence.Follow(simulation.now + _SETTLES / 2, interrupt=False)
       self.assertEqual(sequence.seen, "master of serial %d" % serial)
-      sent = simulation.sent
+      sent = len(simulation.sent)
       sequence.Follow(simulation.now + _SETTLES, interrupt=False)
       self.assertEqual(sequence.seen, "master of serial %d" % serial)
-      self.assertLess(simulation.sent - sent,
+      self.assertLess(len(simulation.sent) - sent,
                       _MAX_RATE * _SETTLES * len(simulation.nodes))
-    return sequence.interrupted
+    return (sequence.interrupted, simulation.sent)
 
   def test(self):
     interrupted = 0
@@ -397,9 +403,16 @@ class TestReplaced(unittest.TestCase):
     with self.assertLogs("ganeti.confd"):
       for seed in range(_SEQUENCES):
         with self.subTest(seed=seed):
-          interrupted += self._Try(seed)
+          interrupted += self._Try(seed)[0]
     # The sequences do have what they should
     self.assertGreater(interrupted, 0)
+
+  def testIsRepeatable(self):
+    """A seed whose sequence fails makes the same sequence again."""
+    with self.assertLogs("ganeti.confd"):
+      for seed in range(4):
+        with self.subTest(seed=seed):
+          self.assertEqual(self._Try(seed), self._Try(seed))
 
   def testChangeIsNotLost(self):
     """The follower is interrupted in each function while it gets a change."""
@@ -413,7 +426,7 @@ class TestReplaced(unittest.TestCase):
       """
       sequence = _Sequence(0, loss=0.0)
       simulation = sequence.simulation
-      with sequence.client:
+      with sequence.random, sequence.client:
         next(sequence.changes)
         for node in simulation.nodes.values():
           simulation.SetSerial(node, 2)
