@@ -33,8 +33,8 @@ if TYPE_CHECKING:
   from typing import Any, Collection, Optional, Sequence
 
 
-#: Seconds until the candidates are learned again: if the serial has changed,
-#: and in any case
+#: Seconds until the candidates are learned again: the minimum if the serial has
+#: changed, the maximum in any case
 _LEARN_MIN = 1.0
 _LEARN_MAX = 30.0
 

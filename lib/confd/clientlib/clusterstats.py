@@ -28,7 +28,7 @@ class DaemonStats(NamedTuple):
   """The statistics of one daemon.
 
   """
-  #: as it was given or learned
+  #: of the candidate, as it was given to the client or learned from the cluster
   address: str
   #: of the daemon
   version: Optional[str]

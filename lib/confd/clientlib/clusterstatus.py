@@ -41,7 +41,7 @@ class CandidateStatus(NamedTuple):
   """The state of one candidate.
 
   """
-  #: as it was given or learned
+  #: of the candidate, as it was given to the client or learned from the cluster
   address: str
   #: whether there was a reply, which may be an error
   answers: bool

@@ -82,8 +82,8 @@ SERIAL_QUESTION = (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no")
 #: Seconds to wait for silent candidates when another one has answered
 PATIENCE = 1.0
 
-#: Extra wait if every reply is Ganeti's own daemon's error, or malformed
-#: (seconds)
+#: Extra wait if no reply so far is usable: each is malformed, stale or an error
+#: from Ganeti's own daemon (seconds)
 _ERRORS_PATIENCE = 2.0
 
 #: Seconds without a retransmit to an address after an ICMP error for it
@@ -275,8 +275,8 @@ class QuorumQuery(operation.Operation):
     # The time of the requests sent last, in seconds since the epoch
     self._timestamp = 0.0
     self._ignored_senders: set[str] = set()
-    # The candidates from which an answer is expected, or all if none is
-    # expected; the quorum is that of their number
+    # The candidates from which an answer is expected: all that are not silent,
+    # or all if every one is silent. Their number determines the quorum.
     self._expected = [i for i in candidates if not i.silent] or list(candidates)
     self._quorum = NeededReplies(len(self._expected))
 

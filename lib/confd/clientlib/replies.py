@@ -51,7 +51,7 @@ class CandidateReply(NamedTuple):
   """The reply of one candidate.
 
   """
-  #: as it was given or learned
+  #: of the candidate, as it was given to the client or learned from the cluster
   address: str
   #: the IP address that the reply is from
   server: str
@@ -251,7 +251,7 @@ def _UnknownObject(rtype: int, query: Any, code: Any
 
   """
   if isinstance(code, dict):
-    # The daemon's inventory makes this object
+    # A JSON object, by which the daemon's inventory says what is unknown
     kind = code.get("unknown")
     if not isinstance(kind, str):
       return (None, None)
@@ -275,7 +275,7 @@ def DescribeFailure(status: int, answer: Any) -> str:
   if wire.IsPlainInt(answer):
     return _ERRORS.get(answer, "error %d" % answer)
   if isinstance(answer, dict):
-    # The daemon's inventory makes these objects
+    # A JSON object, by which the daemon's inventory says which word is wrong
     for (key, text) in [("unknown", "unknown %s '%s'"),
                         ("duplicate", "%s '%s' twice")]:
       if key in answer:

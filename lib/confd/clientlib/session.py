@@ -406,7 +406,8 @@ class Session:
         raise
       self._pings_for_serial = True
     if self._pings_for_serial and not reply.serial:
-      # Serial 0: Ganeti's own daemon has replaced this project's
+      # Serial 0 in a reply to a ping: it is Ganeti's own daemon, which has
+      # replaced this project's. Ask for the serial as at first.
       self._pings_for_serial = False
       reply = await self._Ask(*self.serial_question)
     return reply._replace(answer=reply.serial)

@@ -318,8 +318,9 @@ class Transport:
     @return: the datagram and its sender; None if there is none
 
     """
-    # recvfrom may raise the pending error of an earlier datagram first; the
-    # same error is in the error queue, unless the queue was full
+    # The first recvfrom may raise the pending error of an earlier datagram, so
+    # read again. L{ReadError} returns the same error if an error queue had room
+    # for it.
     for _ in range(2):
       try:
         return sock.recvfrom(_MAX_DATAGRAM)

@@ -61,7 +61,8 @@ class Limits(NamedTuple):
 #: The default limits
 _LIMITS = Limits({"silent": 0, "behind": 0, "key": 30}, {})
 
-#: The end of a key is coloured if fewer days than this are left
+#: The line about the end of a key is coloured if the key ends in fewer days
+#: than this
 _SOON = _LIMITS.warning["key"]
 
 

@@ -100,7 +100,8 @@ def _SearchOther(client: clientlib.Client, lookups: _Lookups,
   for (kind, fields) in whohas.OTHER_FIELDS.items():
     right = "%s/%ss" % (readerkey.LIST, kind)
     if client.reader is None or keyrights.May(client.reader, right):
-      # The type of the parameter is a Literal
+      # Any: the parameter of Rows is a Literal, but the kind is any str to type
+      # checkers
       what: Any = kind
       tables[kind] = lookups.Rows(what, fields)
     else:

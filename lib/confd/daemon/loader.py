@@ -321,7 +321,8 @@ class Loader:
     try:
       os.write(self._status_fd, messages.Encode(message))
     except BrokenPipeError:
-      # The supervisor died; the pipe of orders is at end of file, too
+      # The supervisor has died, so the pipe of orders is at end of file, which
+      # ends this process
       pass
 
   def _Load(self) -> bool:

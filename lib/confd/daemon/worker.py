@@ -211,8 +211,8 @@ class Worker:
         break
       if count == 0:
         since = time.monotonic()
-    # Leave epoll, so that the next datagram wakes another worker. Then answer a
-    # datagram that may have woken this worker, as it has woken no other.
+    # Leave epoll, so that the next datagram wakes another worker. If a datagram
+    # came just before that, it may have woken only this worker: answer it.
     sleeper.close()
     serve(delegates, socket.MSG_DONTWAIT)
 

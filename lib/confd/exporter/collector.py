@@ -42,7 +42,8 @@ _CANDIDATES_INTERVAL = 15.0
 #: Back-off after following has failed (seconds): first and longest delay
 RETRY = (1.0, 15.0)
 
-#: Errors of a cluster; any other exception is a fault of this program
+#: The errors to expect when a cluster is asked; any other exception is a bug
+#: in this program
 EXPECTED = (errors.GenericError, OSError)
 
 #: The logger of the client library

@@ -44,7 +44,7 @@ _GZIP_TAIL = struct.Struct("<II")
 #: An empty deflate block, marked as the final one
 _FINAL = b"\x03\0"
 
-#: Joined data have fewer than 2^_SIZE_BITS bits
+#: L{CombineCrc} takes a second part of fewer than 2^_SIZE_BITS bits
 _SIZE_BITS = 40
 
 #: The polynomial of the CRC, bits reversed

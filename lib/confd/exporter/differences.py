@@ -65,7 +65,8 @@ _PARAMETERS: dict[str, dict[str, str]] = {
 #: The values of a disk; C{index} and C{uuid} identify it
 _DISK_FIELDS = ["name", "dev_type", "size", "mode", "spindles"]
 
-#: The values of a network interface, and the field with those of all interfaces
+#: The values of a network interface, each with the field that lists it for all
+#: interfaces of an instance
 _NIC_FIELDS = {"name": "nic.names", "mac": "nic.macs", "ip": "nic.ips",
                "network": "nic.networks.names"}
 _NIC_UUIDS = "nic.uuids"

@@ -85,8 +85,8 @@ _MAX_VALUE = 2000
 #: A gap of at most so many seconds between two states is not mentioned
 _MAX_GAP = 5.0
 
-#: The part of the largest cluster's steps that is deleted at a time while the
-#: file is too large: one of so many
+#: While the file is too large, the oldest 1/_PRUNED of the largest cluster's
+#: steps is deleted at a time
 _PRUNED = 50
 
 _DAY = 86400.0

@@ -143,7 +143,8 @@ class Responder:
     if (reply is None or answer is None or len(reply) > _EXEMPT_SIZE or
         now < self._strict_until[0]):
       # The answer costs more than a look-up, or the reply is long enough for an
-      # attacker to gain by replays: limit the number of replies
+      # attacker to gain by replays, or short replies are limited now, too:
+      # limit the number of replies
       if not (forwarded or self._replays.Allows(signature, sent)):
         self._row[_DROPPED_REPLAYED] += 1
         return None

@@ -104,7 +104,8 @@ def _OpenSockets(count: int, port: int) -> list[socket.socket]:
       if sock is None:
         break
       socks.append(sock)
-    # A single socket: this system has only the first address
+    # Fewer sockets are accepted if another try would give no more: this system
+    # may have only the first address, or the caller has chosen the port
     if len(socks) in (1, count) or port:
       return socks
     for sock in socks:

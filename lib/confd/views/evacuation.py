@@ -44,7 +44,7 @@ FAIL_OVER = "failover"
 REPLACE_MIRROR = "replace-disks"
 MOVE = "move"
 
-#: Disk types, in sets that Ganeti treats alike
+#: Sets of disk types; Ganeti treats all types of a set alike
 _MIRRORED = frozenset(["drbd"])
 _SHARED = frozenset(["blockdev", "ext", "gluster", "rbd", "sharedfile"])
 _LOCAL = frozenset(["file", "plain"])
