@@ -7,8 +7,9 @@
 A group's name is a prefix for the property, such as C{os_}, and an identifier
 made of the property's value (L{sanitize.Identifiers}).
 
-Fact: no prefix is the beginning of another prefix. So two groups with different
-prefixes cannot have the same name.
+Fact: no prefix in L{_KINDS} is the beginning of another one. So two groups of
+L{Groups} with different prefixes cannot have the same name. A caller of
+L{ByValue} with another prefix compares the names itself.
 
 """
 

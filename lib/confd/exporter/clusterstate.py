@@ -165,8 +165,8 @@ class ClusterConfig(NamedTuple):
   groups: Sequence[GroupSummary] = ()
   #: The names of the master node; more than one in a broken configuration
   masters: Sequence[str] = ()
-  #: The rights that the key lacks. A table that may not be asked for is empty,
-  #: and nothing is checked if any right is missing.
+  #: The rights that the key lacks. A table without its right is empty, and
+  #: nothing is checked if any right is missing.
   lacking: Sequence[str] = ()
 
   def Knows(self, kind: str) -> bool:
@@ -250,7 +250,7 @@ def _Lacking(label: Optional[readerkey.Label]) -> list[str]:
 
 def _Explain(asker: clientlib.Client, err: clientlib.NoAnswer
              ) -> errors.ConfdClientError:
-  """Finds out whether all candidates are silent, or one takes long for tables.
+  """Tells silent candidates from candidates whose tables come too late.
 
   @param err: the error of a question for tables
   @return: the error to raise

@@ -58,7 +58,7 @@ def Find(count: int, number: str) -> Part:
 
 
 def Turn(part: Part, find_path: Callable[[str], str]) -> markup.Content:
-  """Makes links to the pages before and after a page; none if there is one.
+  """Makes links from a page of a table to its other pages, if there are any.
 
   @param find_path: returns the path of the page with a number
 

@@ -522,7 +522,8 @@ class Server:
 
     @param key: everything that the content depends on, except the cluster
     @param make: makes the content from the configuration
-    @return: why there is no content, if a parameter is wrong or a limit reached
+    @return: the content; an error message in its place if a parameter is wrong
+      or a limit is reached
 
     """
     config = found.state.config

@@ -111,7 +111,7 @@ class Disk(NamedTuple):
 
 
 class Match(NamedTuple):
-  """An object that has the address, or what else was looked up.
+  """An object with the address, name, UUID, volume or tag that was looked up.
 
   """
   #: One of C{columns.KINDS}, or L{PRIMARY_IP}, L{SECONDARY_IP} or L{MASTER_IP}
