@@ -289,8 +289,8 @@ class Candidates:
   def Unlisted(self) -> list[Candidate]:
     """Returns the given candidates that the cluster's own list lacks.
 
-    @return: empty if there is no such list, or if none on it answers: behind
-      NAT the candidates have other addresses
+    @return: empty if there is no such list, or if no candidate on the list
+      answers: behind NAT the candidates have other addresses than on the list
 
     """
     if all(i.silent for i in self._learned):

@@ -47,12 +47,14 @@ Rule 7: a malformed reply is no answer, and nothing in it is used. The client
 does not wait for its candidate any more, and the fault is given as the reason
 of a missing answer.
 
-Rule 8: a node that is no master candidate any more may still be in somebody's
-settings, and costs little time there. If a candidate is silent for
-L{_LIST_AFTER} seconds, those that have answered are asked for the cluster's
-list of candidates. The client waits for candidates that no such list has for
-L{_UNLISTED_PATIENCE} seconds only. A list counts only if one of those that have
-answered is on it: behind NAT the candidates have other addresses than there.
+Rule 8: the client does not wait long for a node of somebody's settings that is
+no master candidate any more. If a candidate is silent for L{_LIST_AFTER}
+seconds, the candidates that have answered are asked for the cluster's list of
+candidates. A silent candidate that is on none of these lists is waited for only
+until L{_UNLISTED_PATIENCE} seconds after the start of the question. The lists
+count only if a candidate that has answered is on one of them: behind NAT the
+candidates have other addresses than on the lists. No list is asked for with a
+reader's key that does not permit that question.
 
 """
 
@@ -93,8 +95,8 @@ _UNDELIVERED_PAUSE = 0.5
 _PROBE_AFTER = 0.5
 
 #: Seconds until the list of rule 8 is asked for, and how long to wait for
-#: candidates that are not on it: their answers may be the freshest, if the list
-#: is old
+#: candidates that are not on the list. The wait is not shorter, since an old
+#: list lacks new candidates, whose answers are the freshest
 _LIST_AFTER = 0.1
 _UNLISTED_PATIENCE = 0.25
 

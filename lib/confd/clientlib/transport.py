@@ -102,7 +102,7 @@ def _Select(fds: list[int], timeout: float) -> list[int]:
   The objects of C{selectors} would take a tenth of the time of a question.
 
   @param timeout: seconds
-  @return: the file descriptors that are
+  @return: the file descriptors that are readable or have an error
 
   """
   if not hasattr(select, "poll"):

@@ -14,7 +14,8 @@ the serial number in replies never decreases.
 
 Rule: L{policy} decides. This module reports events to the policy, and carries
 out the actions that the policy returns. The event loop blocks only in
-L{Supervisor._Wait}.
+L{Supervisor._Wait}, and for a limited time while a process that was killed, or
+has closed its pipe, comes to its end.
 
 """
 
