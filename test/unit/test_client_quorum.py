@@ -366,7 +366,8 @@ class TestUnlisted(unittest.TestCase):
     run.Reply(0, 5)
     run.Reply(1, 5)
     run.Advance(0.15)
-    self._Receive(run, 1, ["192.0.2.%d" % i for i in (1, 2, 3)])
+    for index in (0, 1):
+      self._Receive(run, index, ["192.0.2.%d" % i for i in (1, 2, 3)])
     self.assertTrue(run.Advance(0.15))
 
   def testWaitsForTheListed(self):
@@ -405,6 +406,51 @@ class TestUnlisted(unittest.TestCase):
     self._Receive(run, 1, ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
     self.assertTrue(run.Advance(0.15))
     self.assertEqual(list(run.Result().silent), ["node4"])
+
+  def testEachListIsAwaited(self):
+    """An old list that is there first does not decide."""
+    for last in (["192.0.2.%d" % i for i in (1, 2, 3)], None):
+      with self.subTest(last=last):
+        run = _Run(_Candidates(4), wait_for_all=True)
+        run.Reply(0, 4)
+        run.Reply(1, 5)
+        run.Advance(0.15)
+        self._Receive(run, 0, ["192.0.2.1", "192.0.2.2"], serial=4)
+        self.assertFalse(run.Advance(0.3))
+        # The last one may be an error
+        self._Receive(run, 1, last, status=0 if last else 1)
+        self.assertEqual(run.done, not last)
+        if last:
+          run.Reply(2, 5)
+          self.assertFalse(run.done)
+          run.Step()
+          self._Receive(run, 2, last)
+          self.assertTrue(run.done)
+          self.assertEqual(run.Result().silent,
+                           {"node4": "is no master candidate"})
+
+  def testLaterList(self):
+    """A candidate that only a later list has is asked again."""
+    candidates = _Candidates(3)
+    run = _Run(candidates, wait_for_all=True)
+    run.Reply(0, 4)
+    run.Advance(0.15)
+    self._Receive(run, 0, ["192.0.2.1", "192.0.2.2"], serial=4)
+    self.assertFalse(run.Advance(0.2))
+    sent = len([host for (_, host, _) in run.sent if host == "192.0.2.3"])
+    self.assertFalse(run.Advance(0.4))
+    self.assertEqual(len([host for (_, host, _) in run.sent
+                          if host == "192.0.2.3"]), sent)
+    run.Reply(1, 5)
+    self.assertFalse(run.done)
+    run.Step()
+    self._Receive(run, 1, ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
+    self.assertFalse(run.Advance(0.1))
+    self.assertGreater(len([host for (_, host, _) in run.sent
+                            if host == "192.0.2.3"]), sent)
+    run.Reply(2, 5)
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().silent, {})
 
   def testMalformed(self):
     run = _Run(_Candidates(2))

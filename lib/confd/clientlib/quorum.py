@@ -53,8 +53,9 @@ seconds, the candidates that have answered are asked for the cluster's list of
 candidates. A silent candidate that is on none of these lists is waited for only
 until L{_UNLISTED_PATIENCE} seconds after the start of the question. The lists
 count only if a candidate that has answered is on one of them: behind NAT the
-candidates have other addresses than on the lists. No list is asked for with a
-reader's key that does not permit that question.
+candidates have other addresses than on the lists. The lists do not count either
+while one of them is missing: an old list lacks candidates that a newer one has.
+No list is asked for with a reader's key that does not permit that question.
 
 """
 
@@ -146,7 +147,7 @@ class _Request(operation.PendingRequest):
   @ivar unsupported: whether Ganeti's own daemon has answered that ping
   @ivar listing: the question of rule 8 while it is pending
   @ivar listed: the addresses on the list of rule 8; None without a list
-  @ivar unlisted: whether no list of rule 8 has the candidate
+  @ivar unlisted: whether no list of rule 8 has the candidate, which is silent
   @ivar fault: what was wrong with a malformed reply
   @ivar endpoint: the sender of the reply
 
@@ -181,7 +182,14 @@ class _Request(operation.PendingRequest):
     """
     if self.unsupported or self.unlisted:
       return None
-    return self if self.reply is None and self.fault is None else self.ping
+    return self if self.silent else self.ping
+
+  @property
+  def silent(self) -> bool:
+    """Whether there is no reply, well-formed or not.
+
+    """
+    return self.reply is None and self.fault is None
 
   def WhySilent(self) -> Optional[str]:
     """Returns the reason why there is no usable reply, if that is known.
@@ -541,19 +549,21 @@ class QuorumQuery(operation.Operation):
   def _FindUnlisted(self) -> None:
     """Finds the silent candidates that are on no list (rule 8).
 
+    With each further answer, there is a further list that may have them.
+
     """
     fresh = self._fresh
     listed = {ip for request in fresh for ip in request.listed or ()}
-    if not any(i.endpoint is not None and i.endpoint.ip in listed
-               for i in fresh):
-      return
+    decides = (all(i.listed is not None for i in fresh) and
+               any(i.endpoint is not None and i.endpoint.ip in listed
+                   for i in fresh))
     for request in self._requests:
-      if (request.pending is request and request.candidate.addresses and
-          listed.isdisjoint(i.ip for i in request.candidate.endpoints)):
-        request.unlisted = True
-        self._expected = [i for i in self._expected
-                          if i is not request.candidate]
-        self._quorum = NeededReplies(max(1, len(self._expected)))
+      request.unlisted = (
+        decides and request.silent and bool(request.candidate.addresses) and
+        listed.isdisjoint(i.ip for i in request.candidate.endpoints))
+    unlisted = [i.candidate for i in self._requests if i.unlisted]
+    self._quorum = NeededReplies(
+      max(1, sum(i not in unlisted for i in self._expected)))
 
   def Finish(self, now: float) -> None:
     """Ends the query: marks candidates without a usable reply as silent.
