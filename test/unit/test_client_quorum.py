@@ -425,7 +425,8 @@ class TestUnlisted(unittest.TestCase):
           self.assertFalse(run.done)
           run.Step()
           self._Receive(run, 2, last)
-          self.assertTrue(run.done)
+          self.assertFalse(run.done)
+          self.assertTrue(run.Advance(0.5))
           self.assertEqual(run.Result().silent,
                            {"node4": "is no master candidate"})
 
@@ -465,14 +466,30 @@ class TestUnlisted(unittest.TestCase):
     self.assertTrue(run.Advance(0.1))
 
   def testSlowNetwork(self):
-    """The list is asked for as soon as there is an answer."""
+    """The list is asked for as soon as there is an answer; an answer that
+    takes a little longer is awaited.
+
+    """
     run = _Run(_Candidates(2))
     run.Advance(0.39)
     run.Reply(0, 5)
     run.Step()
     self.assertEqual(self._Asked(run), {"192.0.2.1"})
     self._Receive(run, 0, ["192.0.2.1"])
-    self.assertTrue(run.done)
+    self.assertFalse(run.Advance(0.38))
+    self.assertTrue(run.Advance(0.02))
+    self.assertEqual(run.Result().silent, {"node2": "is no master candidate"})
+
+  def testLooksAgain(self):
+    """The time passes between the look and the sending of requests."""
+    run = _Run(_Candidates(2))
+    run.Reply(0, 5)
+    run.Advance(0.15)
+    self._Receive(run, 0, ["192.0.2.1"])
+    self.assertFalse(run.query.Done(1000.2499))
+    run.query.Outgoing(testutils.KEY, 1000.2501, 1700000000)
+    self.assertLessEqual(run.query.wakeup, 1000.2501)
+    self.assertTrue(run.query.Done(1000.2501))
 
 
 class TestUnsupported(unittest.TestCase):

@@ -51,7 +51,8 @@ Rule 8: the client does not wait long for a node of somebody's settings that is
 no master candidate any more. If a candidate is silent for L{_LIST_AFTER}
 seconds, the candidates that have answered are asked for the cluster's list of
 candidates. A silent candidate that is on none of these lists is waited for only
-until L{_UNLISTED_PATIENCE} seconds after the start of the question. The lists
+until L{_UNLISTED_PATIENCE} seconds after the start of the question, but after
+each answer for at least the round-trip time of that answer. The lists
 count only if a candidate that has answered is on one of them: behind NAT the
 candidates have other addresses than on the lists. The lists do not count either
 while one of them is missing: an old list lacks candidates that a newer one has.
@@ -276,8 +277,11 @@ class QuorumQuery(operation.Operation):
     self._by_salt: dict[str, Union[_Request, _SideRequest]] = {}
     self._AddRequests(candidates, now)
     self._wait_for_all = wait_for_all
-    # The times of rule 8 that are to come
-    self._list_times = [now + _LIST_AFTER, now + _UNLISTED_PATIENCE]
+    # The times of rule 8
+    self._is_list_due = True
+    self._unlisted_patience_ends = now + _UNLISTED_PATIENCE
+    # The time of the last call of Done
+    self._looked = now
     self._is_probe_due = rtype >= protocol.REQ_QUERY
     self._sent = False
     self._reader: Optional[readerkey.Label] = None
@@ -305,9 +309,8 @@ class QuorumQuery(operation.Operation):
     self._lacks_newline = isinstance(key, bytes) and not key.endswith(b"\n")
     self._timestamp = timestamp
     result: list[operation.Datagram] = []
-    while self._list_times and now >= self._list_times[0]:
-      self._list_times.pop(0)
     if now >= self._started + _LIST_AFTER:
+      self._is_list_due = False
       self._AskForLists(now)
     if self._is_probe_due and now >= self._started + _PROBE_AFTER:
       self._is_probe_due = False
@@ -342,7 +345,10 @@ class QuorumQuery(operation.Operation):
       times.append(self._started + _PROBE_AFTER)
     if self._reserve or self._wait_for_all or self._fresh:
       times.append(self._patience_ends)
-    times.extend(self._list_times[:1])
+    if self._is_list_due:
+      times.append(self._started + _LIST_AFTER)
+    if self._looked < self._unlisted_patience_ends:
+      times.append(self._unlisted_patience_ends)
     return min(times)
 
   def _Probe(self, now: float) -> None:
@@ -406,6 +412,8 @@ class QuorumQuery(operation.Operation):
     # time of this reply
     self._patience_ends = max(self._patience_ends,
                               now + owner.round_trip)
+    self._unlisted_patience_ends = max(self._unlisted_patience_ends,
+                                       now + owner.round_trip)
     if self._reader is not None:
       # Only this project's daemon replies to readers
       owner.candidate.ReportedSerial()
@@ -519,8 +527,9 @@ class QuorumQuery(operation.Operation):
     When it is time to ask the candidates in reserve, adds requests for them.
 
     """
+    self._looked = now
     if now >= self._started + _UNLISTED_PATIENCE:
-      self._FindUnlisted()
+      self._FindUnlisted(now)
     fresh = len(self._fresh)
     if fresh >= self._quorum and not self._wait_for_all:
       return True
@@ -546,15 +555,17 @@ class QuorumQuery(operation.Operation):
       return now >= self._patience_ends + _ERRORS_PATIENCE
     return impatient and all(i.unreachable for i in waiting)
 
-  def _FindUnlisted(self) -> None:
+  def _FindUnlisted(self, now: float) -> None:
     """Finds the silent candidates that are on no list (rule 8).
 
-    With each further answer, there is a further list that may have them.
+    With each further answer, there is a further list that may have them, and
+    perhaps more time to wait for them.
 
     """
     fresh = self._fresh
     listed = {ip for request in fresh for ip in request.listed or ()}
-    decides = (all(i.listed is not None for i in fresh) and
+    decides = (now >= self._unlisted_patience_ends and
+               all(i.listed is not None for i in fresh) and
                any(i.endpoint is not None and i.endpoint.ip in listed
                    for i in fresh))
     for request in self._requests:
