@@ -85,7 +85,7 @@ class _TestCase(unittest.TestCase):
       self.assertEqual(exporter.Ask(path).status, 200, path)
 
   def _WaitForProblem(self, exporter, text):
-    """Waits until nothing is recorded any more, and checks what is said of it.
+    """Waits until changes are not recorded, and checks page and log.
 
     """
     testutils.WaitFor(lambda: exporter.Metric("ganeti_history_up",
@@ -212,7 +212,7 @@ class TestRestarts(_TestCase):
     """
     exporter = self._Start()
     self.assertEqual(exporter.Stop(), 0)
-    # The state was current a minute ago, and nobody knows more
+    # The state was last known to be current a minute ago
     connection = sqlite3.connect(self.path)
     with connection:
       connection.execute("UPDATE cluster SET seen = seen - 60")
@@ -220,7 +220,7 @@ class TestRestarts(_TestCase):
     connection.close()
     for serial in (18, 19):
       self.daemon.WriteConfig(_Config(serial, serial - 16))
-    # Or the exporter might see both
+    # Otherwise the exporter might see both configurations
     self.daemon.WaitForSerial(19)
     exporter.Start()
     (change, ) = self._WaitForSerial(exporter, 19)["answer"]
@@ -365,7 +365,7 @@ class TestProblems(_TestCase):
     self.assertEqual(exporter.Stop(), 0)
 
   def testFull(self):
-    """What cannot be recorded on a full disk is recorded later.
+    """Changes that cannot be recorded on a full disk are recorded later.
 
     """
     # Shell commands in the mount namespace come from a fifo

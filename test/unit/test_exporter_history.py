@@ -594,7 +594,7 @@ class TestRecorder(_TestCase):
     # The cluster has answered all the time
     self._SetBack(1000)
     self.assertIsNone((await _Move(2)).since)
-    # The cluster did not answer for a moment, that was noticed later
+    # The cluster did not answer for a moment, which was noticed later
     self._SetBack(1000)
     found.SetProblem("no answer")
     await asyncio.sleep(0.01)

@@ -45,8 +45,8 @@ _APPLICATION = 0x67636869
 _VERSION = 1
 
 #: The tables. "state" has the last known state of each object; the column
-#: "kinds", the kinds of objects that have one, separated by spaces. A "step" is
-#: the difference between two configurations: one or more changes ("entry").
+#: "kinds" has the kinds of objects with a state, separated by spaces. A "step"
+#: is the difference between two configurations: one or more changes ("entry").
 #: "mention" tells which entries are about an object, by name or UUID.
 _SCHEMA = """
 CREATE TABLE cluster (
@@ -85,13 +85,14 @@ _MAX_VALUE = 2000
 #: A gap of at most so many seconds between two states is not mentioned
 _MAX_GAP = 5.0
 
-#: While the file is too large, the oldest 1/_PRUNED of the largest cluster's
-#: steps is deleted at a time
+#: While the file is too large, the oldest steps of the largest cluster are
+#: deleted: at a time, the number of its steps divided by this number
 _PRUNED = 50
 
 _DAY = 86400.0
 
-#: The parts of SQLite's errors about a damaged file, and the text for all
+#: Parts of SQLite's messages about a damaged file, and the text that replaces
+#: such a message
 _DAMAGES = ("malformed", "Could not decode", "unsupported file format")
 _DAMAGED = "its contents are damaged"
 
@@ -290,7 +291,7 @@ def _Write(path: str, may_write: Callable[[], bool]
            ) -> Iterator[sqlite3.Connection]:
   """Opens the file for a transaction, and makes the tables of a new file.
 
-  @param may_write: whether to write, asked when nobody else can write any more
+  @param may_write: tells whether to write; called with SQLite's lock held
   @raise forked.BadRequest: nothing was written; the text says why
 
   """
@@ -399,9 +400,9 @@ def _Prune(connection: sqlite3.Connection, path: str, limits: Limits,
            now: float) -> Optional[str]:
   """Deletes changes that are too old, or too many.
 
-  While the file is too large, the first steps of the cluster with the largest
+  While the file is too large, the oldest steps of the cluster with the largest
   history are deleted, so that a cluster that changes all the time does not
-  displace the history of others.
+  displace the history of others. States are never deleted.
 
   @return: why the file is still too large; None if it is not
 

@@ -4,9 +4,10 @@
 
 """Answers that are made of the recorded history.
 
-Rule: the file may be locked, slow or damaged. So these answers are made in a
-queue of their own, for which no other answer waits. The section of another page
-is left out if it cannot be made within a second.
+Rule: these answers are made in a queue of their own, for which no other
+answer waits, as the file may be locked, slow or damaged. If the section of
+another page cannot be made within a second, a section that says so takes its
+place.
 
 """
 

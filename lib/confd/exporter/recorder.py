@@ -42,7 +42,7 @@ _RETRY = 10.0
 #: Seconds after which the recorded state is confirmed to be still current
 _CONFIRM = 300.0
 
-#: Seconds within which the server notices that a cluster has stopped to answer
+#: Seconds within which the server notices that a cluster no longer answers
 _NOTICE = 60.0
 
 #: Limits of the process that writes
@@ -113,8 +113,8 @@ def _InProcess(server: int, write: _Write) -> bytes:
 
   """
   try:
-    # If the server has ended meanwhile, another one may have written a later
-    # state already
+    # If the server has ended meanwhile, another server may already have written
+    # a later state
     return pickle.dumps(write(lambda: os.getppid() == server))
   except RecursionError as err:
     raise forked.BadRequest("A value is nested too deeply") from err
