@@ -6,6 +6,7 @@
 
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -79,6 +80,15 @@ class _TestCase(unittest.TestCase):
       return serial in [i["serial"] for i in found.get("answer", [])] and found
     return testutils.WaitFor(_Read, "change %d; %s" % (serial,
                                                        exporter.Output()))
+
+  def _RecordedSerial(self):
+    """Returns the serial of the recorded state.
+
+    """
+    with contextlib.closing(sqlite3.connect(
+        self.path, testutils.PATIENCE)) as connection:
+      ((serial, ), ) = connection.execute("SELECT serial FROM cluster")
+    return serial
 
   def _CheckAnswers(self, exporter):
     for path in _PAGES:
@@ -195,10 +205,9 @@ class TestPages(_TestCase):
       with self.subTest(name):
         config.update(serial_no=serial)
         self.daemon.WriteConfig(config)
-        exporter.WaitForSerial("c", serial)
-    # A change that is recorded after all of these
-    self.daemon.WriteConfig(_Config(serial + 1))
-    self._WaitForSerial(exporter, serial + 1)
+        testutils.WaitFor(lambda serial=serial:
+                          self._RecordedSerial() == serial,
+                          "the record of this state")
     for name in os.listdir(self.directory):
       data = testutils.ReadFile(os.path.join(self.directory, name))
       self.assertNotIn(oddsecrets.MARK.encode("ascii"), data)
@@ -237,7 +246,10 @@ class TestRestarts(_TestCase):
     """
     exporter = self._Start()
     for serial in range(18, 24):
-      self.daemon.WriteConfig(_Config(serial, serial % 3 + 1))
+      # Only the last state differs from all others: whichever of them was
+      # recorded last, there is a change with the last serial
+      self.daemon.WriteConfig(_Config(serial, 3 if serial == 23 else
+                                      serial % 2 + 1))
       if serial % 2:
         exporter.WaitForSerial("c", serial)
       exporter.proc.kill()
