@@ -205,9 +205,9 @@ class _TestCase(unittest.TestCase):
     self.path = os.path.join(self.directory, "history")
 
   def _Record(self, config, now=1000.0, known_until=None, cluster="c",
-              limits=_LIMITS):
+              limits=_LIMITS, serial=None):
     return history.Record(self.path, cluster, config,
-                          history.Moment(now, known_until), limits)
+                          history.Moment(now, known_until, serial), limits)
 
   def _Read(self, cluster="c", **selection):
     return history.Read(self.path, cluster, history.Selection(
@@ -243,6 +243,7 @@ class TestRecord(_TestCase):
 
     """
     self._Record(_Config())
+    serial = 17
     for (now, known_until, since) in [
         # It was followed all the time
         (2000.0, 2000.0, None),
@@ -253,15 +254,21 @@ class TestRecord(_TestCase):
         # A short restart, and a clock that was set back
         (4103.0, None, None), (50.0, 50.0, None), (60.0, 10.0, 50.0)]:
       self._Record(_Config(int(now), instance=[_Instance(
-        1, pnode="node%d" % now), _Instance(2)]), now, known_until)
+        1, pnode="node%d" % now), _Instance(2)]), now, known_until,
+                   serial=serial)
+      serial = int(now)
       entry = self._Entries()[0]
       self.assertEqual((entry.time, entry.since, entry.serial, entry.new),
                        (now, since, int(now), "node%d" % now))
     # A confirmed state
-    history.Touch(self.path, "c", history.Moment(200.0, 190.0), _LIMITS)
-    history.Touch(self.path, "c", history.Moment(200.0, 10.0), _LIMITS)
-    history.Touch(self.path, "none", history.Moment(200.0, 10.0), _LIMITS)
-    self._Record(_Config(), 300.0)
+    for (name, known_until, serial, is_stored) in [
+        ("c", 190.0, 60, True), ("c", 10.0, 60, True), ("none", 10.0, 60, False),
+        # The state of a backup is not the current one
+        ("c", 195.0, 61, False)]:
+      self.assertEqual(history.Touch(
+        self.path, name, history.Moment(200.0, known_until, serial), _LIMITS),
+                       history.Confirmed(is_stored, None))
+    self._Record(_Config(), 300.0, 300.0, serial=61)
     self.assertEqual(self._Entries()[0].since, 190.0)
 
   def testSelections(self):
@@ -371,7 +378,7 @@ class TestRecord(_TestCase):
                   history.Limits(400, 300000))
     self.assertLessEqual(os.stat(self.path).st_size, 300000)
     problem = history.Touch(self.path, "c", history.Moment(2000.0, None),
-                            history.Limits(400, 1))
+                            history.Limits(400, 1)).problem
     self.assertIn("choose a larger --history-size", problem)
     self.assertEqual(self._Entries(), [])
 
@@ -636,6 +643,57 @@ class TestRecorder(_TestCase):
       asyncio.run(self._Follow())
     self.assertEqual([i.levelname for i in logs.records], ["WARNING", "INFO",
                                                            "WARNING"])
+
+  async def _Replace(self):
+    found = watcher.Watcher("c")
+    recording = recorder.Recorder([found], recorder.Options(self.path, _LIMITS))
+    task = asyncio.ensure_future(recording.Run())
+
+    async def _Recorded(is_there):
+      deadline = time.monotonic() + testutils.PATIENCE
+      while not is_there():
+        self.assertFalse(task.done())
+        self.assertTrue(time.monotonic() < deadline or time.monotonic() <
+                        deadline + testutils.Stretched(testutils.PATIENCE))
+        await asyncio.sleep(0.01)
+
+    def _SetNode(node):
+      found.SetConfig(_Config(node, instance=[
+        _Instance(1, pnode="node%d" % node)]))
+
+    def _Confirm():
+      """Makes the confirmation due, while nothing is being written.
+
+      """
+      # pylint: disable=W0212
+      recording._progress["c"].due = 0.0
+      recording._news.set()
+
+    _SetNode(1)
+    await _Recorded(lambda: found.state.history.changes == 0)
+    backup = testutils.ReadFile(self.path)
+    # The file is moved away, and then there is a change
+    os.rename(self.path, self.path + ".old")
+    _Confirm()
+    await _Recorded(lambda: self._Read().began is not None)
+    _SetNode(2)
+    await _Recorded(lambda: found.state.history.changes == 1)
+    (entry, ) = self._Entries()
+    self.assertEqual((entry.old, entry.new), ("node1", "node2"))
+    # A backup is put back: the change is found again
+    testutils.WriteFile(self.path + ".new", backup)
+    os.rename(self.path + ".new", self.path)
+    _Confirm()
+    await _Recorded(self._Entries)
+    self.assertEqual([(i.old, i.new) for i in self._Entries()],
+                     [("node1", "node2")])
+    task.cancel()
+
+  def testReplaced(self):
+    """A file that was moved away, or replaced by a backup, loses no change.
+
+    """
+    asyncio.run(self._Replace())
 
   def testLock(self):
     def _TakesLock():

@@ -135,6 +135,9 @@ class Moment(NamedTuple):
   #: When the configuration before was last known to be current; None if only
   #: the stored time is known
   known_until: Optional[float]
+  #: The serial of the configuration before. C{known_until} has no meaning for a
+  #: stored state with another serial, e.g. after a backup has been put back.
+  serial: Optional[int] = None
 
 
 class Recorded(NamedTuple):
@@ -146,6 +149,16 @@ class Recorded(NamedTuple):
   #: When the history of the cluster began, by the clock of this host
   began: float
   #: A limit that the file cannot keep; None if it keeps all
+  problem: Optional[str]
+
+
+class Confirmed(NamedTuple):
+  """The result of L{Touch}.
+
+  """
+  #: Whether the file has the state that is current
+  is_stored: bool
+  #: See L{Recorded}
   problem: Optional[str]
 
 
@@ -454,7 +467,9 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
       changes = differences.Compare(old, {
         key: text for (key, text) in new.items() if key[0] in old_kinds})
       if changes:
-        since = max(seen, moment.known_until or seen)
+        since = seen
+        if moment.known_until is not None and moment.serial == serial:
+          since = max(seen, moment.known_until)
         is_exact = moment.now - since <= _MAX_GAP
         step = _Insert(
           connection, "INSERT INTO step (cluster, since, time, old_serial,"
@@ -476,19 +491,21 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
 
 
 def Touch(path: str, cluster: str, moment: Moment, limits: Limits,
-          may_write: Callable[[], bool] = lambda: True) -> Optional[str]:
+          may_write: Callable[[], bool] = lambda: True) -> Confirmed:
   """Notes that the stored state of a cluster is still current.
 
-  @return: see L{_Prune}
+  Somebody may have moved the file away, or put a backup in its place: nothing
+  is noted of a state with another serial.
+
+  @param moment: its serial is the one of the current configuration
   @raise forked.BadRequest: nothing was stored; the text says why
 
   """
   with _Write(path, may_write) as connection:
-    if moment.known_until is not None:
-      connection.execute(
-        "UPDATE cluster SET seen = MAX(seen, ?) WHERE name = ?",
-        (moment.known_until, cluster))
-    return _Prune(connection, path, limits, moment.now)
+    is_stored = connection.execute(
+      "UPDATE cluster SET seen = MAX(seen, ?) WHERE name = ? AND serial = ?",
+      (moment.known_until or 0.0, cluster, moment.serial)).rowcount > 0
+    return Confirmed(is_stored, _Prune(connection, path, limits, moment.now))
 
 
 def _Condition(cluster: int, wanted: Selection) -> tuple[str, list[Any]]:

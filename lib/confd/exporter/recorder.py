@@ -132,6 +132,7 @@ class _Progress:
   @ivar version: the version of the configuration to be recorded; 0 for none
   @ivar moment: the times of this configuration
   @ivar recorded: the version that was recorded last; 0 for none
+  @ivar serial: the serial of the configuration that was recorded last
   @ivar due: when the next attempt, or the next confirmation that the recorded
     state is still current, is due (monotonic clock)
   @ivar failed: whether the last attempt has failed
@@ -142,6 +143,7 @@ class _Progress:
     self.version = 0
     self.moment = history.Moment(0.0, None)
     self.recorded = 0
+    self.serial: Optional[int] = None
     self.due = 0.0
     self.failed = False
     self.problem: Optional[str] = None
@@ -221,11 +223,12 @@ class Recorder:
     if progress.recorded != version - 1:
       # The stored state is not the one before this configuration
       moment = moment._replace(known_until=None)
+    moment = moment._replace(serial=progress.serial)
     recorded = await self._Try(watcher, progress, functools.partial(
       history.Record, self.options.path, watcher.cluster, config, moment,
       self.options.limits))
     if isinstance(recorded, history.Recorded):
-      progress.recorded = version
+      (progress.recorded, progress.serial) = (version, config.serial)
       if progress.version != version:
         # Another configuration has come meanwhile
         progress.due = 0.0
@@ -237,12 +240,20 @@ class Recorder:
   async def _Confirm(self, watcher: watcherlib.Watcher, progress: _Progress
                      ) -> None:
     now = time.time()
-    moment = history.Moment(now, self._KnownUntil(watcher, now))
+    known_until = self._KnownUntil(watcher, now)
+    moment = history.Moment(now, known_until, progress.serial)
     confirmed = await self._Try(watcher, progress, functools.partial(
       history.Touch, self.options.path, watcher.cluster, moment,
       self.options.limits))
-    if not isinstance(confirmed, _Failure):
-      self._SetProblem(watcher, confirmed)
+    if not isinstance(confirmed, history.Confirmed):
+      return
+    if confirmed.is_stored:
+      self._SetProblem(watcher, confirmed.problem)
+      return
+    # The file is a new one, or a backup: record the state without delay, so
+    # that the next change is found. The state is known as of the last answer.
+    progress.moment = history.Moment(known_until, None)
+    (progress.recorded, progress.due) = (0, 0.0)
 
   async def _Try(self, watcher: watcherlib.Watcher, progress: _Progress,
                  write: _Write) -> Any:
