@@ -207,7 +207,7 @@ class TestPages(_TestCase):
         self.daemon.WriteConfig(config)
         testutils.WaitFor(lambda serial=serial:
                           self._RecordedSerial() == serial,
-                          "the record of this state")
+                          "the record of this state; %s" % exporter.Output())
     for name in os.listdir(self.directory):
       data = testutils.ReadFile(os.path.join(self.directory, name))
       self.assertNotIn(oddsecrets.MARK.encode("ascii"), data)

@@ -5,6 +5,7 @@
 """Tests for ganeti.confd.exporter.history and differences"""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from ganeti.confd.exporter import clusterstate
 from ganeti.confd.exporter import differences
 from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import history
+from ganeti.confd.exporter import historypage
 from ganeti.confd.exporter import recorder
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.exporter import watcher
@@ -216,6 +218,11 @@ class _TestCase(unittest.TestCase):
   def _Entries(self, cluster="c", **selection):
     return self._Read(cluster, **selection).entries
 
+  def _Execute(self, statement):
+    with contextlib.closing(sqlite3.connect(self.path)) as connection:
+      with connection:
+        connection.execute(statement)
+
   def _Moves(self, nodes, **arguments):
     """Records an instance's moves, one a day.
 
@@ -262,7 +269,8 @@ class TestRecord(_TestCase):
                        (now, since, int(now), "node%d" % now))
     # A confirmed state
     for (name, known_until, serial, is_stored) in [
-        ("c", 190.0, 60, True), ("c", 10.0, 60, True), ("none", 10.0, 60, False),
+        ("c", 190.0, 60, True), ("c", 10.0, 60, True),
+        ("none", 10.0, 60, False),
         # The state of a backup is not the current one
         ("c", 195.0, 61, False)]:
       self.assertEqual(history.Touch(
@@ -510,6 +518,45 @@ class TestFailures(_TestCase):
         except forked.BadRequest:
           failures += 1
     self.assertGreater(failures, 100)
+
+  def testDamagedValues(self):
+    """A value of another type is said to be damaged, wherever it is.
+
+    """
+    self._Moves([1, 2])
+    good = testutils.ReadFile(self.path)
+    for (table, columns_) in [
+        ("cluster", ["serial", "began", "seen", "kinds"]),
+        ("state", ["kind", "uuid", "value"]),
+        ("step", ["since", "time", "old_serial", "serial"]),
+        ("entry", ["kind", "name", "action", "field", "old", "new"])]:
+      for column in columns_:
+        for value in ("'x'", "x'ff00'", "7", "1e999", "-1e300", "1e15"):
+          testutils.WriteFile(self.path, good)
+          self._Execute("UPDATE OR REPLACE %s SET %s = %s" % (table, column,
+                                                              value))
+          config = _Config(99, instance=[_Instance(1, pnode="node9")])
+          with self.subTest(table=table, column=column, value=value):
+            for call in (self._Read, lambda: self._Record(config)):
+              # Whatever is not refused can be shown
+              with contextlib.suppress(forked.BadRequest):
+                found = call()
+                time.gmtime(found.began)
+                if isinstance(found, history.Found):
+                  historypage.Content(found, "c", config,
+                                      history.Selection(1))
+                  json.loads(b"{%s}" % historypage.Json(
+                    found, "c", history.Selection(1)))
+    for (statement, call) in [
+        ("UPDATE cluster SET seen = 'x'", lambda: self._Record(_Config(99))),
+        ("UPDATE cluster SET kinds = x'00'", lambda: self._Record(_Config(99))),
+        ("UPDATE cluster SET began = 'x'", self._Read),
+        ("UPDATE step SET time = 1e999", self._Read)]:
+      testutils.WriteFile(self.path, good)
+      self._Execute(statement)
+      with self.assertRaisesRegex(forked.BadRequest,
+                                  r"contents are damaged \(move it away"):
+        call()
 
   def testNotAnymore(self):
     """A process whose server has ended writes nothing.

@@ -91,6 +91,9 @@ _PRUNED = 50
 
 _DAY = 86400.0
 
+#: No stored time is later than this one (seconds since the epoch, year 9892)
+_MAX_TIME = 2.5e11
+
 #: Parts of SQLite's messages about a damaged file, and the text that replaces
 #: such a message
 _DAMAGES = ("malformed", "Could not decode", "unsupported file format")
@@ -242,6 +245,27 @@ def _Open(path: str) -> Iterator[sqlite3.Connection]:
       yield connection
   except (sqlite3.Error, OSError, ValueError) as err:
     raise forked.BadRequest(_Explain(path, err)) from err
+
+
+def _CheckTypes(types: type, *values: Any) -> None:
+  """Checks the types of stored values: a damaged file may have others.
+
+  @raise ValueError: a value has another type
+
+  """
+  if not all(isinstance(value, types) for value in values):
+    raise ValueError("A value has another type")
+
+
+def _CheckTimes(*values: Any) -> None:
+  """Checks stored times.
+
+  @raise ValueError: a value is no time
+
+  """
+  if not all(isinstance(value, (int, float)) and abs(value) <= _MAX_TIME
+             for value in values):
+    raise ValueError("A value is no time")
 
 
 def _Number(connection: sqlite3.Connection, query: str, *values: Any) -> int:
@@ -458,12 +482,17 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
         moment.now, " ".join(sorted(kinds))), {}, new)
     else:
       (number, serial, seen, stored) = known
+      _CheckTypes(int, number, serial)
+      _CheckTypes(str, stored)
+      _CheckTimes(seen)
       # The key may have other rights than before: a kind that is not permitted
       # keeps its state, and the first state of a kind is no change
       old_kinds = set(stored.split())
       old = {(kind, uuid): text for (kind, uuid, text) in connection.execute(
         "SELECT kind, uuid, value FROM state WHERE cluster = ?", (number, ))
              if kind in kinds}
+      for (key, text) in old.items():
+        _CheckTypes(str, *key, text)
       changes = differences.Compare(old, {
         key: text for (key, text) in new.items() if key[0] in old_kinds})
       if changes:
@@ -487,6 +516,8 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
     (count, began) = connection.execute(
       "SELECT changes, began FROM cluster WHERE name = ?",
       (cluster, )).fetchone()
+    _CheckTypes(int, count)
+    _CheckTimes(began)
     return Recorded(count, began, problem)
 
 
@@ -546,14 +577,13 @@ def _MakeEntry(row: Sequence[Any]) -> Entry:
   (number, time, since, old_serial, serial, kind, name, action, field, old,
    new) = row
   texts = [name, field, old, new]
-  if not all(isinstance(text, str) for text in texts):
-    raise ValueError("A text has another type")
+  _CheckTypes(str, *texts)
+  _CheckTypes(int, number, old_serial, serial)
+  _CheckTimes(time, *([] if since is None else [since]))
   (name, field, old, new) = map(json.loads, texts)
   entry = Entry(number, time, since, old_serial, serial, kind, name, action,
                 field, old, new)
-  if not (all(isinstance(i, (int, float)) for i in (
-      entry.id, entry.time, entry.since or 0, entry.old_serial, entry.serial))
-          and entry.kind in differences.KINDS
+  if not (entry.kind in differences.KINDS
           and entry.action in differences.ACTIONS
           and isinstance(entry.field, (str, type(None)))):
     raise ValueError("A value has another type")
@@ -578,6 +608,7 @@ def Read(path: str, cluster: str, wanted: Selection) -> Found:
     if known is None:
       return Found([], False, None)
     (number, began) = known
+    _CheckTimes(began)
     (condition, values) = _Condition(number, wanted)
     rows = connection.execute(
       "SELECT entry.id, step.time, step.since, step.old_serial, step.serial,"
