@@ -36,6 +36,7 @@ from ganeti.confd.schema import columns
 from ganeti.confd.views import advice
 from ganeti.confd.views import checks
 from ganeti.confd.views import confdmetrics
+from ganeti.confd.views import shellwords
 
 try:
   from ganeti.confd.exporter import findingspage
@@ -396,13 +397,14 @@ class TestPages(unittest.TestCase):
                              ("inst10", "instance", "inst10", None)],
         "see INSTANCE"),
        ("text of its own", [("inst2, nic/0", "instance", "inst2", None)],
-        "see inst2"),
+        "see INSTANCE"),
        (checks.CHECKS["memory-bounds"].text,
         [("inst3", "instance", "inst3", "low"),
          ("node2", "node", "node2", "high")], "see INSTANCE"),
        ("few", [("cluster", None, None, None)], "see INSTANCE")])
     page = _Parser(pages.Overview(self._State(config._replace(
       findings=findings, causes=found))))
+    self.assertIn("What to do: see inst2", "".join(page.texts))
     self.assertIn("node1 is drained (2 findings)", "".join(page.texts))
     self.assertEqual(page.tags.count("details"), 4)
     self.assertLessEqual({"/fsn/instance/inst10", "/fsn/node/node2"},
@@ -605,6 +607,60 @@ class TestPages(unittest.TestCase):
         ("\\1", "x '\\1' y")]:
       self.assertEqual(advice.FillIn("x INSTANCE y", columns.INSTANCE, name),
                        expected)
+
+  @staticmethod
+  def _Advices(page):
+    """Returns a page's texts, those with advice among them.
+
+    """
+    return [text.replace("What to do: ", "") for text in _Parser(page).texts]
+
+  def testHostileNames(self):
+    """No page changes the quotes around a name in a command.
+
+    """
+    command = "gnt-instance modify INSTANCE"
+    longest = "'" * 50
+    for name in ["x INSTANCE;reboot #", "INSTANCE", "'INSTANCE'", longest,
+                 "x" * 280 + " ;reboot", "-INSTANCE", "=INSTANCE NODE"]:
+      expected = "gnt-instance modify " + shellwords.Line([], [name])
+      if len(expected) > 280:
+        expected = command
+      for count in (1, 2):
+        findings = [checks.Finding("forthcoming", "warning", name,
+                                   "text %d" % i, command)
+                    for i in range(count)]
+        config = _Config(**{columns.INSTANCE: [_Instance(name)]})
+        config = config._replace(findings=findings, causes=causes.Group(
+          findings, config.tables))
+        overview = pages.Overview(self._State(config))
+        for (page, times) in [
+            (findingspage.Rows(config, "fsn", "", ""), count),
+            (objectpages.Content(config, "fsn", columns.INSTANCE, 0), count),
+            (overview, 1)]:
+          shown = expected if page != overview or count == 1 else command
+          self.assertEqual([i for i in self._Advices(page)
+                            if i.startswith("gnt-instance modify")],
+                           times * [shown], (name, count))
+
+  def testAdviceIsWhole(self):
+    """The advice of no check is cut, even with the longest name.
+
+    """
+    name = "'" * 50
+    for (check, known) in checks.CHECKS.items():
+      for (kind, make) in [(columns.INSTANCE, _Instance),
+                           (columns.NODE, _Node)]:
+        findings = [checks.Finding(check, "warning", name, "text",
+                                   known.advice)]
+        config = _Config(**{kind: [make(name)]})
+        config = config._replace(findings=findings, causes=causes.Group(
+          findings, config.tables))
+        expected = advice.FillIn(known.advice, kind, name)
+        for page in (findingspage.Rows(config, "fsn", "", ""),
+                     objectpages.Content(config, "fsn", kind, 0),
+                     pages.Overview(self._State(config))):
+          self.assertIn(expected, self._Advices(page), check)
 
   def testDivergence(self):
     """Two configurations of one serial number are critical.

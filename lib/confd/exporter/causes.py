@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Mapping, NamedTuple, Optional, Sequence
 
 from ganeti.confd.exporter import rowstore
-from ganeti.confd.views import advice as advicelib
+from ganeti.confd.views import advice
 from ganeti.confd.views import checks
 
 
@@ -40,6 +40,7 @@ class Cause(NamedTuple):
   check: str
   severity: str
   title: str
+  #: With placeholders, for C{advice.FillIn}
   advice: str
   subjects: list[Subject]
 
@@ -49,7 +50,7 @@ def _Kinds(tables: Mapping[str, rowstore.Table]) -> dict[str, str]:
 
   """
   kinds: dict[str, str] = {}
-  for kind in advicelib.PLACEHOLDERS:
+  for kind in advice.PLACEHOLDERS:
     for (name, ) in tables[kind].Values(["name"]):
       if isinstance(name, str):
         kinds.setdefault(name, kind)
@@ -58,7 +59,7 @@ def _Kinds(tables: Mapping[str, rowstore.Table]) -> dict[str, str]:
 
 def _Subject(finding: checks.Finding, kinds: Mapping[str, str],
              text: Optional[str]) -> Subject:
-  for name in (finding.subject, advicelib.ObjectName(finding.subject)):
+  for name in (finding.subject, advice.ObjectName(finding.subject)):
     if name in kinds:
       return Subject(finding.subject, kinds[name], name, text)
   return Subject(finding.subject, None, None, text)
@@ -99,7 +100,4 @@ def _Cause(members: Sequence[checks.Finding], text: Optional[str],
     title = known.text if known is not None else first.check
   subjects = [_Subject(member, kinds, member.text if text is None else None)
               for member in members]
-  advice = first.advice
-  if len(subjects) == 1:
-    advice = advicelib.FillIn(advice, subjects[0].kind, subjects[0].name)
-  return Cause(first.check, first.severity, title, advice, subjects)
+  return Cause(first.check, first.severity, title, first.advice, subjects)

@@ -58,6 +58,16 @@ def Text(text: str) -> str:
   return layout.Shorten(text, _TEXT)
 
 
+def _Advice(cause: causes.Cause, subject: causes.Subject) -> str:
+  """Returns the advice of a cause for a subject, with the subject's name.
+
+  The words are cut before the name is filled in: a cut command could end within
+  the quotes of the name.
+
+  """
+  return advice.FillIn(Text(cause.advice), subject.kind, subject.name)
+
+
 def Count(config: clusterstate.ClusterConfig) -> str:
   """Says how many findings there are, by severity.
 
@@ -88,7 +98,9 @@ def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
   subjects = cause.subjects
   more = len(subjects) - _SUBJECTS
   (title, count) = (cause.title, " (%d findings)" % len(subjects))
+  words = Text(cause.advice)
   if len(subjects) == 1:
+    words = _Advice(cause, subjects[0])
     (title, count) = ("%s: %s" % (subjects[0].text, title), "")
   short = layout.Shorten(title, _TITLE)
   rest = None
@@ -104,7 +116,7 @@ def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
       E("li", _Subject(cluster, subject),
         None if subject.finding is None else ": " + Text(subject.finding))
       for subject in subjects[:_SUBJECTS]]),
-    rest, E("p", "What to do: ", Text(cause.advice)), class_="cause",
+    rest, E("p", "What to do: ", words), class_="cause",
     # An id that does not depend on other causes: C{update.js} finds unfolded
     # elements by their ids
     id="cause-%08x" % zlib.crc32(cause.title.encode("utf-8", "surrogatepass")))
@@ -179,7 +191,7 @@ def Rows(config: clusterstate.ClusterConfig, cluster: str, check: str,
       "Findings", layout.Headers("What", "Severity", "Finding", "What to do"),
       [[_Subject(cluster, subject), Severity(cause.severity),
         Text(cause.title if subject.finding is None else subject.finding),
-        Text(advice.FillIn(cause.advice, subject.kind, subject.name))]
+        _Advice(cause, subject)]
        for (cause, subject) in found[part.rows]]), turn)
 
 

@@ -20,6 +20,10 @@ from ganeti.confd.views import shellwords
 #: The suffix of a finding's subject that names a part of the object
 _PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
 
+#: Most characters of a quoted name in advice. DNS names have at most 255; with a
+#: longer name, pages would have to cut the command.
+_LONGEST = 255
+
 #: Kinds of objects that findings are about, each with its placeholder in
 #: advice. If objects of several kinds have a name, the first kind takes
 #: precedence.
@@ -41,13 +45,19 @@ def ObjectName(subject: str) -> str:
 def FillIn(advice: str, kind: Optional[str], name: Any) -> str:
   """Puts the name of an object into advice.
 
-  @return: the unchanged advice if the name cannot stand in a command line
+  Rule: advice is filled in once, and not cut afterwards. A name may contain the
+  placeholder of its kind: a second replacement would be within the quotes of
+  the first, and end them.
+
+  @param advice: advice with placeholders, as a check has it
+  @return: the unchanged advice if the name cannot stand in a command line, or
+    is longer than any name of Ganeti's
 
   """
   if kind is None or not isinstance(name, str):
     return advice
   word = shellwords.Line([], [name])
-  if word is None:
+  if word is None or len(word) > _LONGEST:
     return advice
   return re.sub(r"\b%s\b" % PLACEHOLDERS[kind], lambda _: str(word), advice)
 
