@@ -882,6 +882,7 @@ class TestWebReadersKey(unittest.TestCase):
           ("/few/instances", 200), ("/few/node/node1.example.com", 200),
           ("/nodes/nodes.json", 200), ("/nodes/instances.json", 503),
           ("/nodes/instances", 200), ("/nodes/map", 200),
+          ("/nodes/map.svg", 503), ("/few/map.svg", 200),
           ("/nodes/node/node1.example.com", 200), ("/pings/nodes.json", 503),
           ("/pings/map", 200), ("/pings/groups", 200),
           ("/sd/nodes?cluster=nodes", 200), ("/sd/nodes", 503),
@@ -890,6 +891,35 @@ class TestWebReadersKey(unittest.TestCase):
         self.assertEqual(answer.status, status, path)
         if status == 503:
           self.assertIn("does not permit", answer.text)
+      # No page says that there is nothing if the key may not ask for it
+      for (path, has, texts) in [
+          ("/nodes/instances", False, ["0 of 0"]),
+          ("/nodes/instances", True, [
+            "Not known: the key does not permit to list instances"]),
+          ("/nodes/nodes", True, ["node1.example.com"]),
+          ("/nodes/map", False, ["0 instances", "no instances", "0 MiB"]),
+          ("/nodes/map", True, ["does not permit to list instances"]),
+          ("/nodes/map?group=x", False, ["no group"]),
+          ("/nodes/node/node1.example.com", False, [
+            "instances (0)", "If this node fails", "Evacuation", "None."]),
+          ("/nodes/node/node1.example.com", True, [
+            "Primary IP", "What belongs to the node is not known"]),
+          ("/few/node/node1.example.com", False, [
+            "If this node fails", "Evacuation"]),
+          ("/few/node/node1.example.com", True, [
+            "Primary instances (", "Where the instances can go is not known"]),
+          ("/nodes/instance/x", True, ["it may not list instances"]),
+          ("/few/instance/x", False, ["may not list"]),
+          ("/search?q=nothing", True, [
+            "Cluster nodes: the key does not permit to list"
+            " instances and groups", "Cluster pings: the key does not"]),
+          ("/search?q=nothing", False, ["Cluster few:"]),
+          ("/nodes/findings", True, ["Not checked: the key lacks rights"]),
+          ("/nodes/findings", False, ["0 of 0"]),
+          ("/few/", False, ["0 findings"])]:
+        answer = exporter.Ask(path).text
+        for text in texts:
+          self.assertEqual(text in answer, has, (path, text))
       metrics = exporter.Get("/metrics")
       for (name, cluster, has) in [
           ("ganeti_cluster_findings", "few", False),

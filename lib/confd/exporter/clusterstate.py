@@ -175,6 +175,12 @@ class ClusterConfig(NamedTuple):
     """
     return _IsPermitted(kind, self.lacking)
 
+  def Unknown(self, *kinds: str) -> list[str]:
+    """Lists those tables, as in rights, that the key does not permit to ask for.
+
+    """
+    return [kind + "s" for kind in kinds if not self.Knows(kind)]
+
   @property
   def knows_cluster(self) -> bool:
     """Whether the key permits to ask for the cluster's own settings.

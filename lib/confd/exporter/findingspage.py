@@ -122,12 +122,16 @@ def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
     id="cause-%08x" % zlib.crc32(cause.title.encode("utf-8", "surrogatepass")))
 
 
+def _NotChecked() -> markup.Markup:
+  return E("p", "Not checked: the key lacks rights, see above.")
+
+
 def Causes(cluster: str, config: clusterstate.ClusterConfig) -> markup.Content:
   """Shows the findings by cause.
 
   """
   if config.lacking:
-    return E("p", "Not checked: the key lacks rights, see above.")
+    return _NotChecked()
   if not config.findings:
     return E("p", "The checks of the configuration have found nothing.")
   more = len(config.causes) - _CAUSES
@@ -176,6 +180,8 @@ def Rows(config: clusterstate.ClusterConfig, cluster: str, check: str,
 
   """
   _RequireCheck(check)
+  if config.lacking:
+    return _NotChecked()
   found = [(cause, subject) for cause in config.causes
            if check in ("", cause.check) for subject in cause.subjects]
   part = paging.Find(len(found), number)

@@ -360,7 +360,8 @@ def Summary(state: State, with_serial: bool = True) -> str:
   words = ["%s: %s" % (state.cluster, Judge(state)[1])]
   if config is not None and with_serial:
     words += ["serial %d" % config.serial,
-              humanize.Count(len(config.findings), "finding")]
+              "not checked" if config.lacking
+              else humanize.Count(len(config.findings), "finding")]
   words += [text for text in [CandidateProblems(state)] if text]
   return ", ".join(words)
 

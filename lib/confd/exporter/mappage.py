@@ -57,11 +57,16 @@ def _Read(config: clusterstate.ClusterConfig, group: str) -> _Cluster:
   """Reads nodes and instances.
 
   @param group: the only group to show; empty for all
-  @raise rowfilter.BadRequest: there is no such group
+  @raise rowfilter.BadRequest: there is no such group, or the key does not
+    permit to ask for all that is shown
 
   """
+  rowfilter.Require(config, columns.NODE, columns.INSTANCE,
+                    *([columns.GROUP] if group else []))
+
   def _Values(kind: str) -> Iterator[list[Any]]:
     return config.tables[kind].Values(placement.FIELDS[kind])
+
   if group and group not in (i.name for i in config.groups):
     raise rowfilter.BadRequest("There is no group %s" % sanitize.Show(group))
   nodes = [node for node in (placement.NodeSummary(*row)

@@ -145,11 +145,21 @@ def Content(config: clusterstate.ClusterConfig, cluster: str, kind: str,
   """
   row = config.tables[kind].Row(index)
   found = objects.Describe(objects.Config(
-    lambda kind, fields: config.tables[kind].Rows(fields), config.cluster,
+    lambda kind, fields: config.tables[kind].Rows(fields),
+    config.cluster if config.knows_cluster else None,
     config.findings), kind, row)
-  return markup.Join(
-    _SameName(config, cluster, kind, row),
-    E("div", _Properties(cluster, found),
-      [_Section(cluster, section) for section in found.sections],
-      _Evacuation(config, cluster, row["name"]) if kind == columns.NODE
-      else None, class_="object"))
+  content: list[markup.Content] = [_Properties(cluster, found)]
+  if config.Unknown(*columns.KINDS):
+    # Sections would be made of empty tables, and say that there is nothing
+    content.append(E("p", "What belongs to the %s is not known: the key lacks"
+                     " rights, see above." % kind))
+  else:
+    content += [_Section(cluster, section) for section in found.sections]
+    if kind == columns.NODE:
+      content.append(_Evacuation(config, cluster, row["name"])
+                     if config.knows_cluster else E(
+                       "p", "Where the instances can go is not known: the key"
+                       " lacks the right to ask for the cluster's tags, see"
+                       " above."))
+  return markup.Join(_SameName(config, cluster, kind, row),
+                     E("div", content, class_="object"))

@@ -205,7 +205,7 @@ def Overview(state: layout.State, history: markup.Content = None) -> str:
       ("Tags", layout.TagLinks(config.cluster.get("tags")))))
     findings = E("section", E("h2", "Findings"),
                  findingspage.Causes(cluster, config))
-    if config.Knows(columns.INSTANCE):
+    if not config.Unknown(columns.GROUP, columns.INSTANCE):
       groups = [E("h2", "Groups"), _Groups(cluster, config.groups)]
   content.append(E(
     "div", findings, E("section", E("h2", "Master candidates"),
@@ -311,9 +311,11 @@ def Rows(config: clusterstate.ClusterConfig, kind: str, cluster: str,
   """Makes a page of rows, and the paragraphs around them, for L{Table}.
 
   @param number: the number of the page, from 1; empty for the first
-  @raise rowfilter.BadRequest: filter, order or number are wrong
+  @raise rowfilter.BadRequest: filter, order or number are wrong, or the key
+    does not permit to ask for the table
 
   """
+  rowfilter.Require(config, kind)
   cells = objects.COLUMNS[kind]
   selected = rowfilter.Select(config, kind, condition, order,
                               [column.field for column in cells])

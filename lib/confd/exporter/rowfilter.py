@@ -71,6 +71,21 @@ def Select(config: clusterstate.ClusterConfig, kind: str, condition: str,
   return Selection([dict(zip(fields, row)) for row in values], table.count)
 
 
+def Require(config: clusterstate.ClusterConfig, *kinds: str) -> None:
+  """Refuses to show tables that the key does not permit to ask for.
+
+  These tables are empty: pages would say that there are no such objects.
+
+  @param kinds: some of C{columns.KINDS}
+  @raise BadRequest: the key does not permit to ask for one of the tables
+
+  """
+  lacking = config.Unknown(*kinds)
+  if lacking:
+    raise BadRequest("Not known: the key does not permit to list %s" %
+                     " and ".join(lacking))
+
+
 def _Parse(kind: str, condition: str, fields: Sequence[str]) -> filters.Filter:
   if len(condition) > MAX_FILTER:
     raise BadRequest("The filter has more than %d characters" % MAX_FILTER)

@@ -14,6 +14,7 @@ from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import paging
 from ganeti.confd.exporter import search
+from ganeti.confd.schema import columns
 
 
 E = markup.E
@@ -40,6 +41,12 @@ def Search(states: Sequence[layout.State], words: str, content: markup.Content
                 " searched. %s" % (state.cluster, state.problem),
                 class_="problem")
               for state in states if state.problem is not None]
+  problems += [E("p", "Cluster %s: the key does not permit to list %s, so these"
+                 " are not searched." % (state.cluster, " and ".join(lacking)),
+                 class_="problem")
+               for (state, lacking) in (
+                   (state, state.config.Unknown(*columns.KINDS))
+                   for state in states if state.config is not None) if lacking]
   return layout.Page("Search", None, "search", "", [problems, content],
                      words=words)
 

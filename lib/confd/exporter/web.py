@@ -64,6 +64,7 @@ from ganeti.confd.exporter import search
 from ganeti.confd.exporter import searchpage
 from ganeti.confd.exporter import static
 from ganeti.confd.exporter import watcher
+from ganeti.confd.schema import columns
 
 
 #: Most event streams (server-sent events)
@@ -204,8 +205,11 @@ def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
   """
   found = lookup.FindObjects(config, kinds, word)
   if not found:
-    raise forked.BadRequest("Cluster %s has no %s of the name %s." % (
-      cluster, " or ".join(kinds), sanitize.Show(word)))
+    lacking = config.Unknown(*kinds)
+    raise forked.BadRequest("Cluster %s has no %s of the name %s%s." % (
+      cluster, " or ".join(kinds), sanitize.Show(word),
+      ", or the key does not permit to ask: it may not list %s" %
+      " and ".join(lacking) if lacking else ""))
   first = found[0]
   # If several objects have the name, the page of the first links to the others
   if len(kinds) == 1 and word in (first.name, first.uuid):
@@ -574,6 +578,7 @@ class Server:
   async def _Drawing(self, request: http1.Request, found: watcher.Watcher
                      ) -> http1.Response:
     config = self._Config(found)
+    self._Require(not config.Unknown(columns.NODE, columns.INSTANCE))
     group = request.query.get(mappage.GROUP, "")
     try:
       drawing = await self._Queue("", bool(group)).Get(

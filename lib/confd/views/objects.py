@@ -100,7 +100,8 @@ class Config(NamedTuple):
   """
   #: Returns all rows of a table of C{columns.KINDS}, with at least these fields
   read: Callable[[str, Sequence[str]], Sequence[Row]]
-  #: The value at L{CLUSTER}
+  #: The value at L{CLUSTER}; None if not known: then the effects of a node's
+  #: failure are left out, as they depend on the cluster's tags
   cluster: Any
   findings: Sequence[checks.Finding]
 
@@ -356,7 +357,7 @@ def _Node(config: Config, row: Row) -> list[Section]:
              "primary_instances", "Primary instances", "pnode"),
     _Objects(config, columns.INSTANCE, lambda i: name in Items(i["snodes"]),
              "secondary_instances", "Secondary instances", "snodes"),
-    *_Failure(config, name),
+    *(_Failure(config, name) if config.cluster is not None else []),
     *_Parameters("ndparams", "Node parameters", [
       ("node", row["custom_ndparams"]), ("group", of_group),
       ("cluster", _Dict(config.cluster).get("ndparams"))])]
