@@ -727,7 +727,8 @@ class TestPages(unittest.TestCase):
 
   def testManyRows(self):
     config = _Config(**{columns.INSTANCE: [
-      _Instance("inst%d.example.com" % i)
+      _Instance("inst%d.example.com" % i,
+                tags=["service%d" % tag for tag in range(20)])
       for i in range(2 * paging.MAX_ROWS + 5)]})
 
     def _Get(number, condition=""):
@@ -781,6 +782,33 @@ class TestPages(unittest.TestCase):
         for expected in texts:
           self.assertIn(expected, text)
         self.assertLessEqual(set(links), set(page.links))
+
+  def testNoEmptyProperty(self):
+    """A property without a value is left out; all tags are shown.
+
+    """
+    tags = ["service%d" % i for i in range(20)]
+    for (snodes, expected) in [([], False), (["node2"], True)]:
+      text = objectpages.Content(_Config(**{columns.INSTANCE: [_Instance(
+        "inst2", snodes=snodes, disk_template="plain", tags=tags,
+        **{"snodes.group": []})]}), "fsn", columns.INSTANCE, 0)
+      self.assertNotIn("<dd></dd>", text)
+      self.assertEqual("<dt>Secondary nodes</dt>" in text, expected)
+      self.assertLessEqual(set(tags), set(_Parser(text).texts))
+
+  def testManyValues(self):
+    """Thousands of tags and long parameters do not make a page large.
+
+    """
+    config = _Config(**{
+      columns.INSTANCE: [_Instance(
+        "inst%d" % i, tags=["tag%d" % tag for tag in range(3000)],
+        custom_osparams={"script": 100000 * "x"}) for i in range(2)]})
+    for page in [objectpages.Content(config, "fsn", columns.INSTANCE, 0),
+                 pages.Rows(config, columns.INSTANCE, "fsn", "", ""),
+                 pages.Overview(self._State(config._replace(
+                   cluster={"tags": ["tag%d" % i for i in range(3000)]})))]:
+      self.assertLess(len(page), 200000)
 
   def testFailure(self):
     """An instance without a mirror has nowhere to go if its node fails.

@@ -92,7 +92,7 @@ def Link(cluster: str, kind: str, name: Any) -> markup.Content:
   return E("a", name, href=path)
 
 
-def Links(cluster: str, kind: str, names: Any) -> markup.Content:
+def Links(cluster: str, kind: str, names: Any) -> list[markup.Content]:
   """Makes links to several objects, with commas between them.
 
   """
@@ -102,7 +102,7 @@ def Links(cluster: str, kind: str, names: Any) -> markup.Content:
   return content
 
 
-def TagLinks(tags: Any) -> markup.Content:
+def TagLinks(tags: Any) -> list[markup.Content]:
   """Makes links to the searches for tags, with commas between them.
 
   """

@@ -52,6 +52,8 @@ def _Properties(cluster: str, found: objects.Description) -> markup.Markup:
 
   """
   def _Value(column: objects.Column, value: Any) -> markup.Content:
+    if column.form == objects.TAGS:
+      return pages.Tags(value, pages.ALL_TAGS)
     cell = pages.Cell(column, cluster, value)
     if (found.kind, column.field) == (columns.GROUP, "pinst_cnt"):
       return E("a", cell, href=layout.ClusterPath(

@@ -39,6 +39,10 @@ _ERROR = "wrong"
 _LISTED = 10
 _LONGEST = 1000
 
+#: Most tags in one cell of a table, and on the page about their object
+_FEW_TAGS = 5
+ALL_TAGS = 200
+
 
 def _Names(cluster: str, kind: str, value: Any) -> markup.Content:
   """Makes links to objects, the first few of many.
@@ -46,13 +50,30 @@ def _Names(cluster: str, kind: str, value: Any) -> markup.Content:
   """
   if not isinstance(value, list):
     return layout.Link(cluster, kind, value)
-  more = len(value) - _LISTED
-  return [layout.Links(cluster, kind, value[:_LISTED]),
-          " and %d more" % more if more > 0 else None]
+  return _AndMore(lambda names: layout.Links(cluster, kind, names), value,
+                  _LISTED)
 
 
-def _Tags(value: Any) -> markup.Content:
-  return layout.TagLinks(value if isinstance(value, list) else [value])
+def _AndMore(make: Callable[[list[Any]], list[markup.Content]],
+             values: list[Any], most: int) -> list[markup.Content]:
+  """Shows the first few of many values, and the number of the others.
+
+  @param make: makes the content of some values; without any, it is empty, so
+    that a list of properties leaves the property out
+  @return: empty if there is no content
+
+  """
+  more = len(values) - most
+  return make(values[:most]) + (
+    [" and %d more" % more] if more > 0 else [])
+
+
+def Tags(value: Any, most: int = _FEW_TAGS) -> markup.Content:
+  """Makes links for tags, the first few of many.
+
+  """
+  return _AndMore(layout.TagLinks,
+                  value if isinstance(value, list) else [value], most)
 
 
 def _Role(value: Any) -> Optional[str]:
@@ -71,7 +92,8 @@ def _Flag(value: Any) -> Optional[str]:
 
 
 def _Parameter(value: Any) -> str:
-  return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+  return layout.Shorten(value if isinstance(value, str)
+                        else json.dumps(value, sort_keys=True), _LONGEST)
 
 
 def _Text(value: Any) -> Optional[str]:
@@ -88,7 +110,7 @@ _FORMATS: dict[str, Callable[[Any], markup.Content]] = {
   objects.YES_NO: _YesNo,
   objects.FLAG: _Flag,
   objects.ROLE: _Role,
-  objects.TAGS: _Tags,
+  objects.TAGS: Tags,
   objects.SEVERITY: findingspage.Severity,
   objects.PARAMETER: _Parameter,
   }
@@ -202,7 +224,7 @@ def Overview(state: layout.State, history: markup.Content = None) -> str:
       ("Instances", _Total(config, columns.INSTANCE)),
       ("Last change", layout.FormatTime(config.mtime)),
       ("Serial", config.serial),
-      ("Tags", layout.TagLinks(config.cluster.get("tags")))))
+      ("Tags", Tags(config.cluster.get("tags"), ALL_TAGS))))
     findings = E("section", E("h2", "Findings"),
                  findingspage.Causes(cluster, config))
     if not config.Unknown(columns.GROUP, columns.INSTANCE):
