@@ -6,6 +6,7 @@
 
 import asyncio
 import logging
+import threading
 import unittest
 from unittest import mock
 
@@ -114,6 +115,38 @@ class TestNameCluster(unittest.TestCase):
                            side_effect=[1.0, 60.9, 61.0]):
       self.assertEqual([one.filter(logging.makeLogRecord({"msg": "a"}))
                         for _ in range(3)], [True, False, True])
+
+
+  def testThreads(self):
+    """If two threads log at once, none of the messages is forgotten.
+
+    """
+    one = collector.NameCluster()
+    taken = [one.filter(logging.makeLogRecord({"msg": "first"}))]
+
+    class _Time(float):
+      """A time whose comparison logs in another thread.
+
+      """
+      def __sub__(self, other):
+        if not threads:
+          threads.append(threading.Thread(target=_LogInThread))
+          threads[0].start()
+          # The other thread ends here, unless it waits for this one
+          threads[0].join(0.2)
+        return float(self) - other
+
+    def _LogInThread():
+      taken.append(one.filter(logging.makeLogRecord({"msg": "second"})))
+
+    threads = []
+    with mock.patch.object(collector.time, "monotonic",
+                           return_value=_Time(collector.time.monotonic())):
+      taken.append(one.filter(logging.makeLogRecord({"msg": "third"})))
+    threads[0].join()
+    self.assertEqual(taken, [True, True, True])
+    for text in ("first", "second", "third"):
+      self.assertFalse(one.filter(logging.makeLogRecord({"msg": text})))
 
 
 if __name__ == "__main__":

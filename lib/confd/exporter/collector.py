@@ -25,6 +25,7 @@ import pickle
 import signal
 import socket
 import struct
+import threading
 import time
 
 from typing import Any, Awaitable, Callable, Mapping, NamedTuple, Optional
@@ -114,8 +115,10 @@ class NameCluster(logging.Filter):
   """
   def __init__(self) -> None:
     logging.Filter.__init__(self)
-    #: The time at which each message was logged last
+    #: The time at which each message was logged last; guarded by the lock, as
+    #: a logger's filters run in any thread, without a lock of the logger's
     self._logged: dict[str, float] = {}
+    self._lock = threading.Lock()
 
   # The library prescribes the name
   def filter(self, record: logging.LogRecord) -> bool:
@@ -124,11 +127,12 @@ class NameCluster(logging.Filter):
     if cluster:
       text = "Cluster %s: %s" % (cluster, text)
     now = time.monotonic()
-    self._logged = {known: logged for (known, logged) in self._logged.items()
-                    if now - logged < _SAME_INTERVAL}
-    if text in self._logged:
-      return False
-    self._logged[text] = now
+    with self._lock:
+      self._logged = {known: logged for (known, logged) in self._logged.items()
+                      if now - logged < _SAME_INTERVAL}
+      if text in self._logged:
+        return False
+      self._logged[text] = now
     (record.msg, record.args) = ("%s", (text, ))
     return True
 
