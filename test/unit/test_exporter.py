@@ -326,16 +326,24 @@ class TestAskConfig(unittest.TestCase):
     """The error tells silence from an answer that takes too long.
 
     """
-    silence = client.NoAnswer("silent", seconds=2.04)
-    for (ping, text) in [
-        (mock.DEFAULT, "in 2.0 seconds, but one to a ping: a large cluster"
-         " needs a longer \"timeout\""), (silence, "silent")]:
+    silence = client.NoAnswer("No answer from 192.0.2.1.", seconds=2.04,
+                              silent={"192.0.2.1": None})
+    packaged = client.NoAnswer(
+      "Ganeti's own daemon answers there", seconds=1.0,
+      silent={"192.0.2.1": "Ganeti's own daemon answers there"})
+    slow = ("No answer from 192.0.2.1. A ping is answered: perhaps the cluster"
+            " is large, and needs a longer \"timeout\" in the settings; or long"
+            " datagrams are lost on the way")
+    for (error, ping, text) in [
+        (silence, mock.DEFAULT, slow),
+        (silence, silence, "No answer from 192.0.2.1."),
+        (packaged, mock.DEFAULT, "Ganeti's own daemon answers there")]:
       asker = mock.Mock(reader=None)
-      asker.Tables.side_effect = silence
+      asker.Tables.side_effect = error
       asker.Ping.side_effect = [ping]
       with self.assertRaises(errors.ConfdClientError) as caught:
         clusterstate.AskConfig(asker, 1)
-      self.assertIn(text, str(caught.exception))
+      self.assertEqual(str(caught.exception), text)
 
 
 @unittest.skipIf(pages is None, "prometheus_client is not installed (Debian:"

@@ -262,13 +262,18 @@ def _Explain(asker: clientlib.Client, err: clientlib.NoAnswer
   @return: the error to raise
 
   """
+  if err.silent and all(err.silent.values()):
+    # Each candidate has a reason of its own. One of the reasons is Ganeti's own
+    # daemon, which answers pings but has no tables.
+    return err
   try:
     asker.Ping()
   except errors.ConfdClientError:
     return err
   return errors.ConfdClientError(
-    "No answer with the tables in %.1f seconds, but one to a ping: a large"
-    " cluster needs a longer \"timeout\" in the settings" % err.seconds)
+    "%s. A ping is answered: perhaps the cluster is large, and needs a longer"
+    " \"timeout\" in the settings; or long datagrams are lost on the way" %
+    str(err).rstrip("."))
 
 
 def _AskTables(asker: clientlib.Client, kinds: Sequence[str], serial: int
