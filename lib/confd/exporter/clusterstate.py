@@ -176,7 +176,7 @@ class ClusterConfig(NamedTuple):
     return _IsPermitted(kind, self.lacking)
 
   def Unknown(self, *kinds: str) -> list[str]:
-    """Lists those tables, as in rights, that the key does not permit to ask for.
+    """Lists those tables, as rights name them, that the key may not ask for.
 
     """
     return [kind + "s" for kind in kinds if not self.Knows(kind)]

@@ -20,8 +20,8 @@ from ganeti.confd.views import shellwords
 #: The suffix of a finding's subject that names a part of the object
 _PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
 
-#: Most characters of a quoted name in advice. DNS names have at most 255; with a
-#: longer name, pages would have to cut the command.
+#: Most characters of a quoted name in advice. DNS names have at most 255; with
+#: a longer name, pages would have to cut the command.
 _LONGEST = 255
 
 #: Kinds of objects that findings are about, each with its placeholder in
