@@ -182,6 +182,9 @@ class _TestCase(unittest.TestCase):
     """
     if name == "evacuate" and "--all" in flags:
       words.remove("node1")
+    if name is None and "--completion" in flags:
+      # The option excludes all others
+      words.clear()
     if name == commandline.EXPORT:
       words[-1:] = [_FORMATS.get(flag, words[-1]) for flag in flags
                     if flag in _FORMATS] or words[-1:]

@@ -172,6 +172,13 @@ class TestErrors(unittest.TestCase):
       (["export", "foo"], "not a format: 'foo'; there are ansible, dnsmasq,"),
       (["show-key", "x", "--hmac-file", "y"],
        "FILE and --hmac-file exclude each other"),
+      (["--completion", "bash", "--requests", "3"],
+       "--requests and --completion exclude each other"),
+      (["-r3", "--completion=bash"], "--requests and --completion exclude"),
+      (["--json", "--completion=zsh"],
+       "--json and --completion exclude each other"),
+      (["--completion", "bash", "-a", "192.0.2.1"],
+       "--address and --completion exclude each other"),
       ]:
       with self.subTest(argv=argv, text=text):
         with self.assertRaises(parse.UsageError, msg=argv) as caught:

@@ -37,6 +37,9 @@ SHOW_KEY = "show-key"
 #: The option whose value is the whole rest of the command line
 EXEC_FLAG = "--exec"
 
+#: The option that excludes all others
+COMPLETION_FLAG = "--completion"
+
 #: The command that is a Nagios plugin even without --nagios
 CHECK = "check"
 
@@ -311,7 +314,7 @@ _REQUESTS = Option(
    "help": "number of requests to time (default: %(default)s)"})
 
 _COMPLETION = Option(
-  ("--completion", ),
+  (COMPLETION_FLAG, ),
   {"metavar": "SHELL", "choices": argtypes.SHELLS,
    "help": "print the completion script for this shell: %s" %
            " or ".join(argtypes.SHELLS)})

@@ -250,6 +250,21 @@ def _CheckOptions(parser: argparse.ArgumentParser,
   _CheckArguments(parser, opts)
 
 
+def _CheckCompletion(parser: argparse.ArgumentParser, opts: argparse.Namespace,
+                     options: Sequence[str]) -> None:
+  """Refuses all options beside the one that prints a completion script.
+
+  @param options: the options of the command line, with their values
+
+  """
+  if getattr(opts, "completion", None) is not None:
+    for text in options:
+      flag = text.partition("=")[0]
+      if flag != commandline.COMPLETION_FLAG:
+        parser.error("%s and %s exclude each other" %
+                     (flag, commandline.COMPLETION_FLAG))
+
+
 def _CheckArguments(parser: argparse.ArgumentParser, opts: argparse.Namespace
                     ) -> None:
   """Checks the arguments that an option can replace.
@@ -439,6 +454,7 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
     opts.command_line = to_run
     _CheckWatch(parser, opts, commandline.EXEC_FLAG + "=" in options)
   _CheckOptions(parser, opts)
+  _CheckCompletion(parser, opts, options)
   if commandline.EXPORT in (name, question):
     _CheckExport(parser, opts)
   if IsMultiCluster(opts):
