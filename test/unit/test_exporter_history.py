@@ -183,6 +183,26 @@ class TestCompare(unittest.TestCase):
                            _Config(instance=[]))
     self.assertEqual(removed[2:], ("removed", None, added[5], None))
 
+  def testLaterVersion(self):
+    """A field that an earlier version did not record is no change.
+
+    """
+    new = _Config(instance=[_Instance(1, pnode="node2", hypervisor="kvm"),
+                            _Instance(2)])
+    states = _States(_Config())
+    old = {}
+    for (key, text) in states.items():
+      (name, values, parts) = json.loads(text)
+      values.pop("hypervisor", None)
+      for (_, found) in parts.values():
+        found.pop("mode", None)
+        found.pop("mac", None)
+      old[key] = json.dumps((name, values, parts))
+    self.assertNotEqual(old, states)
+    self.assertEqual([(i.name, i.field, i.old, i.new) for i in
+                      differences.Compare(old, _States(new))],
+                     [("instance1", "pnode", "node1", "node2")])
+
   def testBroken(self):
     """Objects may have no UUID, or the same one, and any values.
 
@@ -349,9 +369,14 @@ class TestRecord(_TestCase):
     self._Moves([1, 2, 3, 4], limits=history.Limits(2, 1 << 30))
     self.assertEqual([i.new for i in self._Entries()], ["node4", "node3",
                                                         "node2"])
+    # The age is the one before the latest change
     history.Touch(self.path, "c", history.Moment(4 * _DAY, None),
                   history.Limits(2, 1 << 30))
-    self.assertEqual([i.new for i in self._Entries()], ["node4", "node3"])
+    self.assertEqual(len(self._Entries()), 3)
+    self._Record(_Config(21, instance=[_Instance(1, pnode="node5")]), 4 * _DAY,
+                 limits=history.Limits(2, 1 << 30))
+    self.assertEqual([i.new for i in self._Entries()], ["node5", "node4",
+                                                        "node3"])
     self.assertEqual(self._Read().began, 0)
     # Nothing is left of an entry
     with sqlite3.connect(self.path) as connection:
@@ -359,6 +384,24 @@ class TestRecord(_TestCase):
         "SELECT COUNT(*) FROM mention WHERE entry NOT IN"
         " (SELECT id FROM entry)").fetchone(), (0, ))
     connection.close()
+
+  def testClock(self):
+    """A wrong clock alone deletes nothing, nor does a clock that was late.
+
+    """
+    self._Moves([1, 2, 3, 4])
+    for now in (1000 * _DAY, 4 * _DAY):
+      history.Touch(self.path, "c", history.Moment(now, None), _LIMITS)
+      self.assertEqual(len(self._Entries()), 3)
+    # A change is recorded by a clock that is late, and one when it is right
+    for (serial, now) in [(30, -1000 * _DAY), (31, 5 * _DAY)]:
+      self._Record(_Config(serial, instance=[
+        _Instance(1, pnode="node%d" % serial)]), now)
+      history.Touch(self.path, "c", history.Moment(6 * _DAY, None), _LIMITS)
+    self.assertEqual(len(self._Entries()), 5)
+    # A later change tells that all of these are too old
+    self._Record(_Config(34, instance=[]), 900 * _DAY)
+    self.assertEqual({i.serial for i in self._Entries()}, {34})
 
   def testSize(self):
     """The file stays as small as it has to be; the latest changes are kept.
@@ -389,6 +432,8 @@ class TestRecord(_TestCase):
                             history.Limits(400, 1)).problem
     self.assertIn("choose a larger --history-size", problem)
     self.assertEqual(self._Entries(), [])
+    # The state of a large cluster displaces its own history only
+    self.assertEqual(len(self._Entries("quiet")), 2)
 
   def testReplay(self):
     """The changes in order lead from the first state to the last one.

@@ -70,6 +70,10 @@ _DISK_FIELDS = ["name", "dev_type", "size", "mode", "spindles"]
 _NIC_FIELDS = {"name": "nic.names", "mac": "nic.macs", "ip": "nic.ips",
                "network": "nic.networks.names"}
 _NIC_UUIDS = "nic.uuids"
+
+#: The fields that every disk, or every network interface, has
+_PART_FIELDS = frozenset([*_DISK_FIELDS, *_NIC_FIELDS])
+
 _NIC_PARAMETERS = "custom_nicparams"
 
 #: Fields whose values are names of other objects, and the kind of these
@@ -274,13 +278,15 @@ def _Whole(state: State) -> dict[str, Any]:
   return whole
 
 
-def _ChangedFields(old: State, new: State) -> Iterator[tuple[str, Any, Any]]:
+def _ChangedFields(kind: str, old: State, new: State
+                   ) -> Iterator[tuple[str, Any, Any]]:
   """Yields the fields that differ, with the values before and after.
 
   """
+  fixed = frozenset(_FIELDS.get(kind, []))
   if old.name != new.name:
     yield ("name", old.name, new.name)
-  yield from _ChangedValues("", old.values, new.values)
+  yield from _ChangedValues("", old.values, new.values, fixed)
   for uuid in dict.fromkeys([*old.parts, *new.parts]):
     (before, after) = (old.parts.get(uuid), new.parts.get(uuid))
     if before is None and after is not None:
@@ -288,12 +294,21 @@ def _ChangedFields(old: State, new: State) -> Iterator[tuple[str, Any, Any]]:
     elif before is not None and after is None:
       yield (before[0], before[1], None)
     elif before is not None and after is not None:
-      yield from _ChangedValues(after[0] + "/", before[1], after[1])
+      yield from _ChangedValues(
+        after[0] + "/", before[1], after[1], _PART_FIELDS)
 
 
-def _ChangedValues(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]
-                   ) -> Iterator[tuple[str, Any, Any]]:
+def _ChangedValues(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any],
+                   fixed: frozenset[str]) -> Iterator[tuple[str, Any, Any]]:
+  """Yields the values that differ.
+
+  @param fixed: the fields that every state has, set or not: if the old state or
+    the new one lacks such a field, another version has written it
+
+  """
   for field in dict.fromkeys([*old, *new]):
+    if field in fixed and not (field in old and field in new):
+      continue
     if old.get(field) != new.get(field):
       yield (prefix + field, old.get(field), new.get(field))
 
@@ -330,7 +345,7 @@ def Compare(old: Mapping[Key, str], new: Mapping[Key, str]) -> list[Change]:
   changes = [
     Change(kind, after.name, uuid, CHANGED, *change)
     for (kind, uuid, before, after) in pairs
-    for change in _ChangedFields(before, after)
+    for change in _ChangedFields(kind, before, after)
     if not _IsRename(kind, change, renamed)]
   for (states, others, action) in [(old, new, REMOVED), (new, old, ADDED)]:
     for ((kind, uuid), text) in states.items():

@@ -433,26 +433,61 @@ def _Size(connection: sqlite3.Connection) -> int:
   return pages * _Number(connection, "PRAGMA page_size")
 
 
+def _DeleteOld(connection: sqlite3.Connection, days: int, now: float) -> None:
+  """Deletes the steps that are too old when the latest one is recorded.
+
+  The clock may be wrong for a while, e.g. at the start of a host. A clock that
+  is ahead deletes nothing until a change is recorded. A step that was recorded
+  while the clock was late is kept as long as the steps before it.
+
+  """
+  latest = connection.execute("SELECT MAX(time) FROM step WHERE time <= ?",
+                              (now, )).fetchone()[0]
+  if latest is not None:
+    _DeleteSteps(
+      connection, "time < ? AND id < (SELECT MIN(id) FROM step"
+      " WHERE time BETWEEN ? AND ?)",
+      latest - days * _DAY, latest - days * _DAY, latest)
+
+
+def _StateSizes(connection: sqlite3.Connection) -> dict[int, int]:
+  """Returns about how many bytes the state of each cluster takes.
+
+  """
+  return dict(connection.execute(
+    "SELECT cluster, SUM(LENGTH(uuid) + LENGTH(value)) FROM state"
+    " GROUP BY cluster").fetchall())
+
+
 def _Prune(connection: sqlite3.Connection, path: str, limits: Limits,
            now: float) -> Optional[str]:
   """Deletes changes that are too old, or too many.
 
-  While the file is too large, the oldest steps of the cluster with the largest
-  history are deleted, so that a cluster that changes all the time does not
-  displace the history of others. States are never deleted.
+  While the file is too large, the oldest steps of the cluster that takes most
+  of it are deleted, so that a cluster that changes all the time does not
+  displace the history of others. States are never deleted: if the state of the
+  largest cluster alone is left, no smaller cluster loses its steps for it.
 
   @return: why the file is still too large; None if it is not
 
   """
-  _DeleteSteps(connection, "time < ?", now - limits.days * _DAY)
+  _DeleteOld(connection, limits.days, now)
+  states: Optional[dict[int, int]] = None
   while _Size(connection) > limits.size:
-    largest = connection.execute(
-      "SELECT cluster, COUNT(*) FROM step GROUP BY cluster"
-      " ORDER BY SUM(size) DESC LIMIT 1").fetchone()
-    if largest is None:
-      return ("%s: the last state of the clusters alone takes more than %d MiB"
-              " (choose a larger --history-size)" % (path, limits.size >> 20))
-    (cluster, count) = largest
+    if states is None:
+      states = _StateSizes(connection)
+    steps = {cluster: (size, count) for (cluster, size, count)
+             in connection.execute("SELECT cluster, SUM(size), COUNT(*)"
+                                   " FROM step GROUP BY cluster")}
+    sizes: dict[int, int] = {
+      cluster: states.get(cluster, 0) + steps.get(cluster, (0, 0))[0]
+      for cluster in {**states, **steps}}
+    cluster = max(sizes, key=lambda number: sizes[number], default=0)
+    (_, count) = steps.get(cluster, (0, 0))
+    if not count:
+      return ("%s: it takes more than %d MiB, most of it for the last state of"
+              " the clusters (choose a larger --history-size)" %
+              (path, limits.size >> 20))
     _DeleteSteps(
       connection, "cluster = ? AND id IN (SELECT id FROM step WHERE cluster = ?"
       " ORDER BY id LIMIT ?)", cluster, cluster, -(-count // _PRUNED))

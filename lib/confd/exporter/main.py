@@ -106,12 +106,13 @@ def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
                       " file (default: none is recorded)")
   parser.add_argument("--history-days", metavar="DAYS", default=_HISTORY_DAYS,
                       type=functools.partial(_Positive, _MAX_DAYS),
-                      help="delete changes after so many days (default: %d)" %
-                      _HISTORY_DAYS)
+                      help="delete changes that are so many days older than the"
+                      " latest one (default: %d)" % _HISTORY_DAYS)
   parser.add_argument("--history-size", metavar="MIB", default=_HISTORY_SIZE,
                       type=functools.partial(_Positive, _MAX_SIZE),
-                      help="delete the oldest changes if the file is larger"
-                      " (default: %d)" % _HISTORY_SIZE)
+                      help="while the file is larger, delete the oldest changes"
+                      " of the cluster that takes most of it (default: %d)" %
+                      _HISTORY_SIZE)
   parser.add_argument("--version", action="version",
                       version="%s (ganeti-confd) %s" % (PROGRAM,
                                                         _version.VERSION))
