@@ -145,6 +145,28 @@ class TestPages(_TestCase):
                           "/c/node/node3.example.com"}, set(page.links))
     self.assertEqual(exporter.Stop(), 0)
 
+  def testRenamed(self):
+    """The page of an object has its changes under an earlier name, too.
+
+    """
+    exporter = self._Start()
+    self.daemon.WriteConfig(_Config(18, 3))
+    self._WaitForSerial(exporter, 18)
+    config = _Config(19, 3)
+    uuid = testutils.Uuid("b", 1)
+    config["instances"][uuid]["name"] = "other.example.com"
+    self.daemon.WriteConfig(config)
+    self._WaitForSerial(exporter, 19)
+    for path in ("/c/instance/other.example.com", "/c/instance/" + uuid,
+                 "/c/history?name=other.example.com", "/c/history?name=" + uuid,
+                 "/c/history?name=inst1.example.com"):
+      for text in ("moved from", "renamed from"):
+        testutils.WaitFor(
+          lambda path=path, text=text: text in exporter.Get(path),
+          "%s on %s" % (text, path))
+    self.assertNotIn("moved from",
+                     exporter.Get("/c/history?name=inst2.example.com"))
+
   def testPaging(self):
     """Each page leads to the one with the changes before.
 
@@ -239,6 +261,22 @@ class TestRestarts(_TestCase):
     self.assertIn("between ", exporter.Get("/c/history"))
     self.assertEqual(exporter.Metric("ganeti_history_changes_total",
                                      cluster="c"), 1)
+
+  def testClusterDown(self):
+    """The history is shown before the cluster has answered.
+
+    """
+    exporter = self._Start()
+    self.daemon.WriteConfig(_Config(18, 3))
+    self._WaitForSerial(exporter, 18)
+    self.assertEqual(exporter.Stop(), 0)
+    self.daemon.Kill()
+    exporter.Start()
+    for path in ("/c/history", "/c/history?name=inst1"):
+      answer = exporter.Ask(path)
+      self.assertEqual(answer.status, 200)
+      self.assertIn("moved from", answer.text)
+    self.assertEqual(len(self._Json(exporter)["answer"]), 1)
 
   def testKilled(self):
     """After kill -9 at any time, the last change is recorded, once.

@@ -199,6 +199,8 @@ class Selection(NamedTuple):
   is_short: bool = False
   #: Only those about objects of this kind
   kind: str = ""
+  #: Other names and UUIDs of the object
+  others: Sequence[str] = ()
 
 
 class Found(NamedTuple):
@@ -585,8 +587,9 @@ def _Condition(cluster: int, wanted: Selection) -> tuple[str, list[Any]]:
     values.append(wanted.before)
   if wanted.name:
     name = json.dumps(wanted.name)
-    mention = "cluster = ? AND (name = ?"
-    values += [cluster, name]
+    names = [name, *map(json.dumps, wanted.others)]
+    mention = "cluster = ? AND (name IN (%s)" % ", ".join("?" * len(names))
+    values += [cluster, *names]
     if wanted.is_short:
       # All names that begin with the label and a dot: "/" follows "."
       mention += " OR name > ? AND name < ?"

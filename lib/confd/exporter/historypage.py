@@ -20,6 +20,7 @@ from ganeti.confd.exporter import differences
 from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import history
 from ganeti.confd.exporter import layout
+from ganeti.confd.exporter import lookup
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import paging
 from ganeti.confd.schema import columns
@@ -35,6 +36,9 @@ _IN_SECTION = 10
 #: The most characters of a value on a page, and of all values of an object
 _MAX_VALUE = 100
 _MAX_VALUES = 300
+
+#: The most other names and UUIDs of the object that is asked for
+_MAX_OTHERS = 100
 
 _MAX_ID = (1 << 63) - 1
 
@@ -80,6 +84,22 @@ def About(kind: str, word: str) -> history.Selection:
   return history.Selection(_IN_SECTION, None, word, False, kind)
 
 
+def Identify(wanted: history.Selection,
+             config: Optional[clusterstate.ClusterConfig]) -> history.Selection:
+  """Adds the UUID and the name of an object, which may have had another name.
+
+  @param config: the current configuration, if there is one
+
+  """
+  if not wanted.name or config is None:
+    return wanted
+  kinds = [kind for kind in differences.KINDS
+           if kind != differences.CLUSTER and wanted.kind in ("", kind)]
+  others = [word for found in lookup.FindObjects(config, kinds, wanted.name)
+            for word in (found.uuid, found.name) if isinstance(word, str)]
+  return wanted._replace(others=others[:_MAX_OTHERS])
+
+
 def Latest() -> history.Selection:
   """Selects the entries for the overview.
 
@@ -100,12 +120,14 @@ class _Writer:
   """Writes changes of a cluster as HTML.
 
   """
-  def __init__(self, cluster: str, config: clusterstate.ClusterConfig) -> None:
-    """@param config: the objects in this configuration have pages
+  def __init__(self, cluster: str,
+               config: Optional[clusterstate.ClusterConfig]) -> None:
+    """@param config: the objects in this configuration have pages; None if the
+        cluster has not answered yet
 
     """
     self._cluster = cluster
-    self._names = {
+    self._names: dict[str, set[str]] = {} if config is None else {
       kind: {name for (name, ) in config.tables[kind].Values(["name"])
              if isinstance(name, str)}
       for kind in differences.KINDS if kind != differences.CLUSTER}
@@ -116,7 +138,7 @@ class _Writer:
     """
     if kind == differences.CLUSTER or not isinstance(name, str):
       return layout.FormatValue(name)
-    if name in self._names[kind]:
+    if name in self._names.get(kind, ()):
       return layout.Link(self._cluster, kind, name)
     return E("a", name, href=_Path(self._cluster, layout.HISTORY,
                                    history.Selection(0, name=name, kind=kind)))
@@ -223,8 +245,8 @@ def _Time(entry: history.Entry) -> Optional[str]:
 
 
 def Content(found: history.Found, cluster: str,
-            config: clusterstate.ClusterConfig, wanted: history.Selection
-            ) -> markup.Markup:
+            config: Optional[clusterstate.ClusterConfig],
+            wanted: history.Selection) -> markup.Markup:
   """Makes the table of changes, and the paragraphs around it.
 
   """

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from typing import Callable, Mapping
+from typing import Callable, Mapping, Optional
 
 from ganeti.confd.exporter import cache
 from ganeti.confd.exporter import clusterstate
@@ -73,12 +73,14 @@ class Reader:
 
     """
     path = self._recording.options.path
+    config = found.state.config
     recorder.CheckDisk(path)
     try:
       return await self._answers.Get(
         (form, found.cluster, *map(str, wanted)),
         ((_HISTORY, self._recording.version), (found.cluster, found.version)),
-        lambda: write(history.Read(path, found.cluster, wanted)))
+        lambda: write(history.Read(path, found.cluster, historypage.Identify(
+          wanted, config))))
     except forked.BadRequest:
       # The cache keeps an error for its version, but the next attempt may
       # succeed
@@ -108,8 +110,8 @@ class Reader:
     return historypage.Unread(found.cluster, problem)
 
   async def Page(self, found: watcher.Watcher,
-                 config: clusterstate.ClusterConfig, query: Mapping[str, str]
-                 ) -> tuple[str, cache.Body]:
+                 config: Optional[clusterstate.ClusterConfig],
+                 query: Mapping[str, str]) -> tuple[str, cache.Body]:
     """Makes the page with all changes.
 
     @return: the page with the placeholder, and the content

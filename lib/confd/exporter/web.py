@@ -498,7 +498,7 @@ class Server:
     if self._history is None:
       return _NotFound("No history is recorded: confd-exporter runs without the"
                        " option --history.", found.state)
-    return self._Html(*await self._history.Page(found, self._Config(found),
+    return self._Html(*await self._history.Page(found, found.state.config,
                                                 request.query))
 
   async def _HistoryJson(self, request: http1.Request, found: watcher.Watcher
