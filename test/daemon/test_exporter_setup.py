@@ -65,6 +65,14 @@ class TestUnit(_Daemon):
     self.assertEqual([line for line in result.stdout.splitlines()
                       if "confd" in line], [])
 
+  def testMemory(self):
+    """If the kernel kills a forked process, systemd leaves the server alone.
+
+    """
+    lines = self.unit.splitlines()
+    self.assertTrue([i for i in lines if i.startswith("MemoryMax=")])
+    self.assertIn("OOMPolicy=continue", lines)
+
   def testSecurity(self):
     result = self._Analyze("security", "--offline=yes",
                            "--threshold=%d" % _EXPOSURE)

@@ -102,7 +102,7 @@ def _ParseArguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
   parser.add_argument("--no-instances", action="store_true",
                       help="no metrics for each instance")
   parser.add_argument("--history", metavar="FILE",
-                      help="record all changes of the clusters in this SQLite"
+                      help="record the changes of the clusters in this SQLite"
                       " file (default: none is recorded)")
   parser.add_argument("--history-days", metavar="DAYS", default=_HISTORY_DAYS,
                       type=functools.partial(_Positive, _MAX_DAYS),
