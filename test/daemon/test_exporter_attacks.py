@@ -302,9 +302,9 @@ class TestFilters(_TestCase):
                      "/c/history", "/c/history.json?kind=node",
                      "/sd/instances?label.a=b&port=80"]:
           with self.subTest(path):
-            # A request that waited for filters would wait each time: a slow
-            # filter takes three seconds of processor time. On a busy machine,
-            # any single request may take as long.
+            # A request in the queue of filters would be refused, as that queue
+            # is full: the status would be 503. The time is measured again if it
+            # is long, as any single request may take long on a busy machine.
             testutils.WaitFor(
               lambda path=path: (self._Time(exporter, path) <
                                  2 + _TIMES * self._Time(other, path)),
