@@ -51,7 +51,10 @@ class TestTurns(unittest.TestCase):
     self.port = testutils.FreePort("127.0.0.1")
 
   def _Ours(self):
-    return testutils.Daemon(testutils.MakeConfig(serial_no=_SERIAL),
+    # Clients learn the address on the list, and send to it
+    nodes = [testutils.MakeNode(1, primary_ip="127.0.0.1",
+                                master_candidate=True)]
+    return testutils.Daemon(testutils.MakeConfig(nodes, serial_no=_SERIAL),
                             port=self.port)
 
   def _Packaged(self, answer=_Answer):

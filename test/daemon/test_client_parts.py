@@ -20,7 +20,9 @@ from ganeti.confd import client
 
 
 def _Config(serial, instances=600):
+  # Clients learn the address on the list, and send to it
   return testutils.MakeConfig(
+    [testutils.MakeNode(1, primary_ip="127.0.0.1", master_candidate=True)],
     serial_no=serial,
     instances=[testutils.MakeInstance(i, 1,
                                       nics=["10.0.%d.%d" % divmod(i, 250)],
