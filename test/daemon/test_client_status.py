@@ -230,6 +230,17 @@ class TestUnlisted(unittest.TestCase):
                       if i.address in peers],
                      [("127.0.14.7", True), (self._GONE[1], True)])
 
+  def testDoesNotLearn(self):
+    """A client that does not learn does not believe the list at all: not even
+    if it has one of the given addresses.
+
+    """
+    peers = [_ADDRESSES[0], self._GONE[1]]
+    with client.Client(peers, key=testutils.KEY, port=self.port,
+                       learn=False) as asker:
+      self.assertEqual(asker.Ping().silent, {self._GONE[1]: None})
+      self.assertEqual(asker.Stats().silent, {self._GONE[1]: None})
+
 
 if __name__ == "__main__":
   unittest.main()

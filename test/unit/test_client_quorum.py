@@ -480,6 +480,24 @@ class TestUnlisted(unittest.TestCase):
     self.assertTrue(run.Advance(0.02))
     self.assertEqual(run.Result().silent, {"node2": "is no master candidate"})
 
+  def testWithoutLists(self):
+    """Addresses that differ from those on the list: not even one that is the
+    same makes the others no candidates. Neither does the answer to a question
+    for the list.
+
+    """
+    for query in ((0, None), (self._LIST, None)):
+      for kwargs in ({}, {"wait_for_all": True}):
+        with self.subTest(query=query, **kwargs):
+          candidates = _Candidates(2)
+          run = _Run(candidates, query=query, with_lists=False, **kwargs)
+          run.Reply(0, 5, answer=["192.0.2.1", "10.0.0.2"])
+          self.assertFalse(run.Advance(0.9))
+          self.assertEqual({request.type for (_, _, request) in run.sent},
+                           {query[0]})
+          self.assertTrue(run.Advance(0.2))
+          self.assertEqual(run.Result().silent, {"node2": None})
+
   def testLooksAgain(self):
     """The time passes between the look and the sending of requests."""
     run = _Run(_Candidates(2))

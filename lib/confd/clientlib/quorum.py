@@ -56,7 +56,8 @@ each answer for at least the round-trip time of that answer. The lists
 count only if a candidate that has answered is on one of them: behind NAT the
 candidates have other addresses than on the lists. The lists do not count either
 while one of them is missing: an old list lacks candidates that a newer one has.
-No list is asked for with a reader's key that does not permit that question.
+No list is asked for with a reader's key that does not permit that question, nor
+if the cluster's own addresses do not lead to it from here.
 
 """
 
@@ -252,7 +253,7 @@ class QuorumQuery(operation.Operation):
   def __init__(self, rtype: int, query: Any, candidates: Sequence[Candidate],
                reserve: Iterable[Candidate], now: float, deadline: float,
                min_serial: Optional[int] = None, wait_for_all: bool = False,
-               patience: float = PATIENCE) -> None:
+               patience: float = PATIENCE, with_lists: bool = True) -> None:
     """Makes a request for each candidate; nothing is sent yet.
 
     @param query: any JSON value
@@ -261,6 +262,8 @@ class QuorumQuery(operation.Operation):
     @param min_serial: replies with a lower serial are stale
     @param wait_for_all: whether to wait for all candidates, not for a quorum
     @param patience: how long to wait for silent candidates, in seconds
+    @param with_lists: whether the cluster's lists of candidates tell for which
+      candidates to wait (rule 8)
 
     """
     operation.Operation.__init__(self)
@@ -278,7 +281,8 @@ class QuorumQuery(operation.Operation):
     self._AddRequests(candidates, now)
     self._wait_for_all = wait_for_all
     # The times of rule 8
-    self._is_list_due = True
+    self._with_lists = with_lists
+    self._is_list_due = with_lists
     self._unlisted_patience_ends = now + _UNLISTED_PATIENCE
     # The time of the last call of Done
     self._looked = now
@@ -309,7 +313,7 @@ class QuorumQuery(operation.Operation):
     self._lacks_newline = isinstance(key, bytes) and not key.endswith(b"\n")
     self._timestamp = timestamp
     result: list[operation.Datagram] = []
-    if now >= self._started + _LIST_AFTER:
+    if self._with_lists and now >= self._started + _LIST_AFTER:
       self._is_list_due = False
       self._AskForLists(now)
     if self._is_probe_due and now >= self._started + _PROBE_AFTER:
@@ -347,7 +351,7 @@ class QuorumQuery(operation.Operation):
       times.append(self._patience_ends)
     if self._is_list_due:
       times.append(self._started + _LIST_AFTER)
-    if self._looked < self._unlisted_patience_ends:
+    if self._with_lists and self._looked < self._unlisted_patience_ends:
       times.append(self._unlisted_patience_ends)
     return min(times)
 
@@ -528,7 +532,7 @@ class QuorumQuery(operation.Operation):
 
     """
     self._looked = now
-    if now >= self._started + _UNLISTED_PATIENCE:
+    if self._with_lists and now >= self._started + _UNLISTED_PATIENCE:
       self._FindUnlisted(now)
     fresh = len(self._fresh)
     if fresh >= self._quorum and not self._wait_for_all:

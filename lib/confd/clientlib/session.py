@@ -302,9 +302,9 @@ class Session:
       describes, whose settings replace those arguments above that are not
       given; empty for the default cluster of environment and files; None to
       read no such file
-    @param learn: whether to learn further candidates from the cluster; False if
-      the cluster's own addresses do not lead to it from here, as behind NAT or
-      in a container
+    @param learn: whether to learn from the cluster's list of candidates which
+      others there are, and which are none any more; False if the cluster's own
+      addresses do not lead to it from here, as behind NAT or in a container
     @param deadline: how long a question may take in all, with all parts of the
       answer and all attempts, in seconds; None for no limit
     @raise errors.ConfigurationError: there is no usable key, or the settings
@@ -486,7 +486,8 @@ class Session:
       min_serial = self._freshness.min_serial
       current = await self._driver.Run(
         lambda now: quorum.QuorumQuery(rtype, query, asked, reserve, now,
-                                       deadline, min_serial), deadline)
+                                       deadline, min_serial,
+                                       with_lists=self._learn), deadline)
       now = self._driver.Now()
       is_fresh = self._freshness.Accept(current, now)
       if logs.IsDebugging() or self._freshness.min_serial != min_serial:
@@ -536,7 +537,8 @@ class Session:
     current = await self._driver.Run(
       lambda now: quorum.QuorumQuery(rtype, query, asked, [], now, deadline,
                                      wait_for_all=True,
-                                     patience=_SURVEY_PATIENCE),
+                                     patience=_SURVEY_PATIENCE,
+                                     with_lists=self._learn),
       deadline)
     return (current.AllReplies(), current.Silent())
 
@@ -615,6 +617,7 @@ class Session:
     min_serial = self._freshness.min_serial
     current = await self._driver.Run(
       lambda now: quorum.QuorumQuery(rtype, None, self._known.Everyone(), [],
-                                     now, deadline, min_serial), deadline)
+                                     now, deadline, min_serial,
+                                     with_lists=self._learn), deadline)
     self._freshness.Accept(current, self._driver.Now())
     return current
