@@ -230,6 +230,18 @@ class TestUnlisted(unittest.TestCase):
                       if i.address in peers],
                      [("127.0.14.7", True), (self._GONE[1], True)])
 
+  def testOtherPort(self):
+    """The list has no ports, and tells nothing about them."""
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    self.addCleanup(silent.close)
+    silent.bind((_ADDRESSES[0], 0))
+    other = "%s:%d" % silent.getsockname()
+    with client.Client([_ADDRESSES[0], other], key=testutils.KEY,
+                       port=self.port) as asker:
+      self.assertEqual([(i.address, i.listed)
+                        for i in asker.Status().candidates],
+                       [(_ADDRESSES[0], True), (other, True)])
+
   def testDoesNotLearn(self):
     """A client that does not learn does not believe the list at all: not even
     if it has one of the given addresses.
@@ -240,6 +252,9 @@ class TestUnlisted(unittest.TestCase):
                        learn=False) as asker:
       self.assertEqual(asker.Ping().silent, {self._GONE[1]: None})
       self.assertEqual(asker.Stats().silent, {self._GONE[1]: None})
+      self.assertEqual([(i.address, i.listed)
+                        for i in asker.Status().candidates],
+                       [(peers[0], True), (peers[1], True)])
 
 
 if __name__ == "__main__":

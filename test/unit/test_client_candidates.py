@@ -106,6 +106,19 @@ class TestResolver(unittest.TestCase):
                      ["192.0.2.1", "192.0.2.2", "192.0.2.1:1815"])
 
 
+class TestLearn(unittest.TestCase):
+  def testIsCandidateAgain(self):
+    """At any port: the list has addresses only."""
+    known = candidates.Candidates(["192.0.2.1", "192.0.2.2:99"], 1814)
+    known.Refresh(time.monotonic() + testutils.PATIENCE)
+    for candidate in known.Everyone():
+      candidate.Unlisted()
+    known.Learn(["192.0.2.2"])
+    self.assertEqual(
+      {i.name: i.unlisted for i in known.Everyone()},
+      {"192.0.2.1": True, "192.0.2.2:99": False, "192.0.2.2": False})
+
+
 class TestSlowNameService(unittest.TestCase):
   def setUp(self):
     self.go_on = threading.Event()

@@ -331,11 +331,30 @@ class TestUnlisted(unittest.TestCase):
         self.assertTrue(run.Advance(0.1))
         self.assertEqual(run.Result().silent,
                          {"node2": "is no master candidate"})
-        # Further questions do not wait for it
+        # Further questions do not wait for it, and have the same reason
         again = _Run(candidates, **kwargs)
         again.Reply(0, 5)
         if not kwargs:
           self.assertTrue(again.done)
+          self.assertEqual(again.Result().silent,
+                           {"node2": "is no master candidate"})
+
+  def testReasonEnds(self):
+    """With an answer, and with a wait in which no list confirms the reason.
+
+    """
+    for answers in (True, False):
+      with self.subTest(answers=answers):
+        candidates = _Candidates(2)
+        candidates[1].Unlisted()
+        run = _Run(candidates, wait_for_all=True)
+        run.Reply(0, 5)
+        if answers:
+          run.Reply(1, 5)
+        self.assertTrue(run.Advance(1.1))
+        self.assertEqual(run.Result().silent,
+                         {} if answers else {"node2": None})
+        self.assertFalse(candidates[1].unlisted)
 
   def testItself(self):
     """The question for the list needs no second one."""

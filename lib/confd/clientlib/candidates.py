@@ -286,19 +286,6 @@ class Candidates:
     return any(i in self._configured or not given.isdisjoint(i.endpoints)
                for i in self._learned + self._configured if i.name == name)
 
-  def Unlisted(self) -> list[Candidate]:
-    """Returns the given candidates that the cluster's own list lacks.
-
-    @return: empty if there is no such list, or if no candidate on the list
-      answers: behind NAT the candidates have other addresses than on the list
-
-    """
-    if all(i.silent for i in self._learned):
-      return []
-    listed = {i for candidate in self._learned for i in candidate.endpoints}
-    return [i for i in self._configured
-            if i.addresses and listed.isdisjoint(i.endpoints)]
-
   def Pick(self, coverage: int, failed: Collection[Candidate] = ()
            ) -> tuple[list[Candidate], list[Candidate]]:
     """Chooses the candidates to ask.
@@ -349,6 +336,9 @@ class Candidates:
       learned.append(candidate)
     old = {i.name for i in self._learned}
     self._learned = self._Reuse(learned)
+    for candidate in self._learned + self._configured:
+      if not {i.ip for i in candidate.endpoints}.isdisjoint(ips):
+        candidate.Listed()
     new = {i.name for i in self._learned}
     if old != new:
       logs.Debug("Learned candidates: %s; no candidates any more: %s",

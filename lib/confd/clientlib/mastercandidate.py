@@ -25,8 +25,9 @@ _PACKAGED_FOR = 0.25
 class Candidate:
   """A master candidate.
 
-  The operations report what happens (L{Answered}, L{Missed}, L{Undelivered},
-  L{Pinged}, L{ReportedSerial}); the attributes are the outcome of that.
+  The operations report what happens (L{Answered}, L{Missed}, L{Unlisted},
+  L{Listed}, L{Undelivered}, L{Pinged}, L{ReportedSerial}); the attributes are
+  the outcome of that.
 
   @ivar name: the address as it was given
   @ivar addresses: the addresses to send to; none if the name cannot be resolved
@@ -44,6 +45,7 @@ class Candidate:
     self._last_error = error
     self._silent = False
     self._untested = False
+    self._unlisted = False
     self._reports_serial: Optional[bool] = None
     self._undelivered: dict[endpoint.Endpoint, float] = {}
     self._pinged_at = -math.inf
@@ -62,6 +64,13 @@ class Candidate:
 
     """
     return self._silent
+
+  @property
+  def unlisted(self) -> bool:
+    """Whether the cluster's list lacked the candidate when it was silent last.
+
+    """
+    return self._unlisted
 
   @property
   def last_error(self) -> Optional[str]:
@@ -91,7 +100,7 @@ class Candidate:
     """Notes that the candidate has replied.
 
     """
-    self._silent = self._untested = False
+    self._silent = self._untested = self._unlisted = False
     self._last_error = None
 
   def Untested(self) -> None:
@@ -107,6 +116,19 @@ class Candidate:
 
     """
     self._silent = True
+    self._unlisted = False
+
+  def Unlisted(self) -> None:
+    """Notes that the candidate is silent, and not on the cluster's list.
+
+    """
+    self._silent = self._unlisted = True
+
+  def Listed(self) -> None:
+    """Notes that the candidate is on the cluster's list.
+
+    """
+    self._unlisted = False
 
   def Undelivered(self, other: endpoint.Endpoint, reason: str, now: float
                   ) -> None:

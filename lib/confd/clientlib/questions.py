@@ -129,6 +129,7 @@ class Questions(session.Session):
 
     """
     from ganeti.confd.clientlib import clusterstatus
+    from ganeti.confd.clientlib import silence
     self._transport.CheckOpen()
     await self._LearnCandidates(self._driver.Now() + self._timeout,
                                 with_ping=False)
@@ -164,7 +165,7 @@ class Questions(session.Session):
     rows = [row._replace(given=self._known.IsGiven(row.address))
             for row in rows]
     rows = clusterstatus.MarkUnlisted(
-      rows, [i.name for i in self._known.Unlisted()])
+      rows, [name for (name, why) in silent.items() if why == silence.UNLISTED])
     return clusterstatus.ClusterStatus(
       rows[0].serial if rows else None, rows, serials, silent,
       clusterstatus.Hints(rows, self._known.port, self.reader))

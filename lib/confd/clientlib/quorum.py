@@ -201,7 +201,7 @@ class _Request(operation.PendingRequest):
       return _UNSUPPORTED
     if self.fault is not None:
       return "malformed answer: %s" % self.fault
-    if self.unlisted:
+    if self.unlisted or self.candidate.unlisted:
       return silence.UNLISTED
     return self.candidate.last_error
 
@@ -587,8 +587,10 @@ class QuorumQuery(operation.Operation):
     for request in self._requests:
       if request.unsupported:
         continue
-      if (request.fault is not None or request.unlisted or
-          (request.reply is None and now - request.started >= PATIENCE)):
+      if request.unlisted:
+        request.candidate.Unlisted()
+      elif (request.fault is not None or
+            (request.reply is None and now - request.started >= PATIENCE)):
         request.candidate.Missed()
 
   def LateReplies(self) -> operation.LateReplies:
