@@ -40,7 +40,7 @@ class _TestCase(unittest.TestCase):
   def setUp(self):
     self.directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
     self.addCleanup(shutil.rmtree, self.directory)
-    self.path = os.path.join(self.directory, "history")
+    self.path = os.path.join(os.path.realpath(self.directory), "history")
     self.daemon = testutils.Daemon(_Config(), address="127.0.3.1")
     self.addCleanup(self.daemon.Kill)
     self.daemon.Start()
@@ -452,6 +452,20 @@ class TestProblems(_TestCase):
 
 
 class TestStopped(_TestCase):
+  def _Writers(self, exporter):
+    """Lists the processes that have the history open.
+
+    """
+    found = []
+    for pid in processes.Children(exporter.proc.pid):
+      # The process, or the descriptor, may be gone by now
+      with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        directory = "/proc/%d/fd" % pid
+        if self.path in [os.readlink(os.path.join(directory, fd))
+                         for fd in os.listdir(directory)]:
+          found.append(pid)
+    return found
+
   def test(self):
     """A process that writes for ever delays nothing, and ends with the server.
 
@@ -460,15 +474,16 @@ class TestStopped(_TestCase):
     connection = sqlite3.connect(self.path, isolation_level=None)
     self.addCleanup(connection.close)
     connection.execute("BEGIN EXCLUSIVE")
-    before = processes.Children(exporter.proc.pid)
     self.daemon.WriteConfig(_Config(18, 3))
-    testutils.WaitFor(
-      lambda: len(processes.Children(exporter.proc.pid)) > len(before),
-      "a process that waits")
     exporter.WaitForSerial("c", 18)
+    waiting = testutils.WaitFor(lambda: self._Writers(exporter),
+                                "a process that waits")
     self._CheckAnswers(exporter)
     exporter.proc.send_signal(signal.SIGTERM)
     self.assertEqual(testutils.WaitForExit(exporter.proc, "the server"), 0)
+    testutils.WaitFor(
+      lambda: not any(testutils.IsAlive(pid) for pid in waiting),
+      "the end of all processes")
 
 
 class TestHostile(webserver.TwoClusters):

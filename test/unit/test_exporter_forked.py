@@ -56,6 +56,9 @@ class TestRun(unittest.TestCase):
   def testFailures(self):
     for (function, limits, text) in [
         (_Spin, {"cpu_time": 0.1}, "It takes too long"),
+        # A process that waits for a disk uses no processor time
+        (signal.pause, {"wall_time": 0.1},
+         r"It has not ended after 0\.1 s \(check whether a disk"),
         (lambda: bytes(1 << 30), {"memory": 1 << 26}, "too much memory"),
         (lambda: bytes(1001), {"size": 1000}, "It is too large"),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), {},

@@ -265,6 +265,38 @@ class TestRecord(_TestCase):
         "PRAGMA integrity_check").fetchone(), ("ok", ))
     connection.close()
 
+  def testPaths(self):
+    """The file may have any name.
+
+    """
+    for path in ("/" + self.path, self.path + "%41?mode=ro#a&b=c d",
+                 self.path + "\udcff"):
+      self.path = path
+      self._Moves([1, 2])
+      self.assertEqual(len(self._Entries()), 1)
+      self.assertTrue(os.path.exists(path))
+
+  def testSizes(self):
+    """Only sizes are shown as sizes.
+
+    """
+    self._Record(_Config(cluster={
+      "beparams": {"default": {"maxmem": 2048}}, "osparams": {"size": 10}}))
+    self._Record(_Config(cluster={
+      "beparams": {"default": {"maxmem": 3072}}, "osparams": {"size": 11}},
+                         disk=[_Disk(1, 1, size=2048), _Disk(2, 2)],
+                         instance=[_Instance(1, custom_beparams={
+                           "maxmem": 4096}, custom_osparams={"size": 12}),
+                                   _Instance(2)]))
+    text = str(historypage.Content(self._Read(), "c", None,
+                                   history.Selection(1)))
+    for part in ("beparams/default/maxmem changed from 2.0 GiB to 3.0 GiB",
+                 "osparams/size changed from 10 to 11",
+                 "be/maxmem changed from 1.0 GiB to 4.0 GiB",
+                 "os/size set to 12",
+                 "disk/0/size changed from 1.0 GiB to 2.0 GiB"):
+      self.assertIn(part, text)
+
   def testTimes(self):
     """Changes are dated by the time when the old state was current last.
 

@@ -31,13 +31,13 @@ import struct
 import time
 import traceback
 
-from typing import Callable, NamedTuple, NoReturn
+from typing import Callable, NamedTuple, NoReturn, Optional
 
 from ganeti.confd import loglines
 
 
-#: Limit of the wall-clock time, as a multiple of the limit of the processor
-#: time: the machine may be busy
+#: The usual limit of the wall-clock time, as a multiple of the limit of the
+#: processor time: the machine may be busy
 _BUSY = 10
 
 #: Results of at least so many bytes get a memory mapping of their own
@@ -71,6 +71,8 @@ class Limits(NamedTuple):
   """
   #: Processor time (seconds)
   cpu_time: float = 3.0
+  #: Wall-clock time (seconds); None for L{_BUSY} times the processor time
+  wall_time: Optional[float] = None
   #: Memory beside the server's own (bytes)
   memory: int = 256 << 20
   #: Size of the result (bytes)
@@ -252,13 +254,17 @@ async def _Result(source: int, pid: int, limits: Limits
   """
   result = None
   try:
-    result = await asyncio.wait_for(_Read(source, limits.size),
-                                    _BUSY * limits.cpu_time)
+    result = await asyncio.wait_for(
+      _Read(source, limits.size), _BUSY * limits.cpu_time
+      if limits.wall_time is None else limits.wall_time)
   except EOFError:
     # The result is incomplete; the exit status, below, tells the reason
     pass
   except asyncio.TimeoutError:
-    raise Failed(_TooLong(limits)) from None
+    if limits.wall_time is None:
+      raise Failed(_TooLong(limits)) from None
+    raise Failed("It has not ended after %g s (check whether a disk, or the"
+                 " whole host, is too slow)" % limits.wall_time) from None
   finally:
     end = End(pid)
   if result is None:

@@ -241,8 +241,8 @@ def _Open(path: str) -> Iterator[sqlite3.Connection]:
   """
   try:
     connection = sqlite3.connect(
-      "file:%s?mode=rw" % urllib.parse.quote(os.path.abspath(path)), _PATIENCE,
-      isolation_level=None, uri=True)
+      "file://%s?mode=rw" % urllib.parse.quote(os.fsencode(
+        os.path.abspath(path))), _PATIENCE, isolation_level=None, uri=True)
     with contextlib.closing(connection):
       yield connection
   except (sqlite3.Error, OSError, ValueError) as err:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from typing import Any, Mapping, Optional
 
@@ -51,8 +52,8 @@ _TITLES = {
   "sip": "secondary IP",
   }
 
-#: The last parts of fields with sizes in MiB
-_SIZES = frozenset(["maxmem", "minmem", "size"])
+#: The fields with sizes in MiB
+_SIZES = re.compile(r"be(?:params/default)?/(?:maxmem|minmem)|disk/[^/]*/size")
 
 
 def Parse(query: Mapping[str, str], is_json: bool) -> history.Selection:
@@ -152,7 +153,7 @@ class _Writer:
       return content or "none"
     if field == "role":
       return columns.ROLES.get(str(value), _Format(value))
-    if field.rpartition("/")[2] in _SIZES:
+    if _SIZES.fullmatch(field):
       size = humanize.FormatMebibytes(value)
       if size is not None:
         return size

@@ -45,8 +45,11 @@ _CONFIRM = 300.0
 #: Seconds within which the server notices that a cluster no longer answers
 _NOTICE = 60.0
 
-#: Limits of the process that writes
-_LIMITS = forked.Limits(cpu_time=60.0, memory=4 << 30, size=1 << 20)
+#: Limits of the process that writes. The other clusters wait for the process,
+#: so a disk that does not answer must be noticed long before a busy processor
+#: would be.
+_LIMITS = forked.Limits(cpu_time=60.0, wall_time=120.0, memory=4 << 30,
+                        size=1 << 20)
 
 #: The end of the name of the file that is locked
 _LOCK = ".lock"
