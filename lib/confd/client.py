@@ -33,7 +33,8 @@ import os
 import select
 import socket
 import time
-# Ganeti's unit tests replace "time" here with an object that only has time()
+# Ganeti's unit tests replace "time" in this module with an object that has no
+# monotonic(): import that function under a name of its own
 from time import monotonic as _Monotonic
 
 from ganeti import constants
@@ -48,7 +49,7 @@ from ganeti.confd.clientlib import quorum
 from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import wire
 
-# The rest of the public interface
+# Public names that are not defined in this module
 # pylint: disable=W0611
 from ganeti.confd.clientlib.replies import CandidateReply as CandidateReply, \
   ErrorAnswer as ErrorAnswer, MalformedAnswer as MalformedAnswer, \
@@ -116,13 +117,14 @@ _FAMILIES = {
   6: socket.AF_INET6,
   }
 
-#: Longest time-out for poll, in seconds
+#: Upper limit for the time-out of poll (seconds)
 _MAX_WAIT = 3600.0
 
 _REQUEST_TYPES: frozenset[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 
 
-#: Names that few programs need, and their modules in C{ganeti.confd}
+#: Public names that are imported on first use, since few programs need them,
+#: and their modules in C{ganeti.confd}
 _ON_DEMAND = {
   "AsyncClient": "clientlib.aio",
   "AsyncFollowing": "clientlib.follow",
@@ -215,7 +217,7 @@ class UDPClient:
     try:
       self.socket.sendto(data, (address, port))
     except OSError:
-      # No error for the caller: any datagram may be lost
+      # Ignore the error: the network, too, may lose any datagram
       pass
 
   def flush_send_queue(self) -> None:
@@ -233,7 +235,7 @@ class UDPClient:
       (payload, address) = self.socket.recvfrom(constants.MAX_UDP_DATA_SIZE,
                                                 socket.MSG_DONTWAIT)
     except OSError:
-      # The kernel has dropped the datagram (wrong checksum)
+      # The kernel has dropped the datagram, since its checksum is wrong
       return
     self.handle_datagram(payload, address[0], address[1])
 
@@ -367,7 +369,7 @@ class ConfdClient:
       addresses of one family
 
     """
-    # Imported here: only this interface needs the module
+    # Imported here: only Ganeti's own interface needs the module
     import ipaddress
     families: set[int] = set()
     for peer in self._peers:
@@ -441,7 +443,7 @@ class ConfdClient:
 
     """
     count = candidates.CountToAsk(coverage, len(self._peers), "peers")
-    # Imported here: only this interface needs the module
+    # Imported here: only Ganeti's own interface needs the module
     import random
     return random.sample(self._peers, count)
 

@@ -64,7 +64,8 @@ def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
   except OSError as err:
     if err.errno in (errno.ENOENT, errno.ENOTDIR):
       return None
-    # EIO is for type checkers only, which allow an OSError without a number
+    # The fallback EIO satisfies type checkers, for which an OSError may lack a
+    # number
     return Inaccessible(err.errno or errno.EIO)
 
 
@@ -113,7 +114,8 @@ class OpenFile:
     """
     self._stream.seek(0)
     self._digest = _NewDigest()
-    # Read one byte more than the size: if that byte comes, the file has grown
+    # Try to read one byte more than the size: if there is one, the file has
+    # grown
     left = self.state.size + 1
     while left:
       chunk = self._stream.read(min(left, _CHUNK))

@@ -46,7 +46,7 @@ def FormatMebibytes(size: Any) -> Optional[str]:
   if isinstance(size, float) and not math.isfinite(size):
     return None
   for (unit, factor) in [("TiB", 1 << 20), ("GiB", 1 << 10)]:
-    # Larger integers cannot be divided as floats
+    # The division of a much larger integer would raise OverflowError
     if factor <= size < 1 << 1000:
       return "%.1f %s" % (size / factor, unit)
   return "%d MiB" % size

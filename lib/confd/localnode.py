@@ -29,8 +29,8 @@ if TYPE_CHECKING:
   from typing import Optional
 
 
-#: Largest ssconf file that is read, in bytes; Ganeti writes none of more than
-#: 128 KiB
+#: Largest ssconf file that is read, in bytes; Ganeti writes no ssconf file of
+#: more than 128 KiB
 _MAX_SSCONF_SIZE = 1 << 20
 
 #: Environment variables of clients, see C{clientlib.settings}

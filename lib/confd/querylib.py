@@ -101,8 +101,9 @@ def _MasterNodeIp(snapshot: snapshotlib.Snapshot) -> Any:
   return snapshot.master.primary_ip if snapshot.master else None
 
 
-#: Fields of a CLUSTER_MASTER query, by their numbers, and by the numbers as
-#: strings, which Ganeti's own confd-client sends
+#: The functions that return the fields of a CLUSTER_MASTER query, by the
+#: field's number, and by that number as a string, which Ganeti's own
+#: confd-client sends
 _MASTER_FIELDS: dict[Any, Callable[[snapshotlib.Snapshot], Any]] = {
   constants.CONFD_REQFIELD_NAME: _MasterName,
   constants.CONFD_REQFIELD_IP: _MasterIp,
@@ -210,7 +211,8 @@ def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
         return protocol.BAD_ARGUMENT
       value = value[key]
     elif isinstance(value, list):
-      # Compare lengths first, as int() of very many digits takes long
+      # Compare the number of digits first, since int() of very many digits
+      # takes long
       if (not _INDEX_RE.fullmatch(token) or
           len(token) > len(str(len(value))) or int(token) >= len(value)):
         return protocol.BAD_ARGUMENT

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 #: the size to the system's limits
 _QUEUE_SIZE = 4 << 20
 
-# From linux/in.h: the socket module has no IP_PKTINFO before Python 3.14
+# The number in linux/in.h; Python's socket module lacks it before 3.14
 _IP_PKTINFO = 8
 
 _PKTINFO4 = struct.Struct("=I4s4s")
@@ -79,9 +79,9 @@ def OpenSocket(address: str, port: int) -> socket.socket:
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
   sock = socket.socket(family, socket.SOCK_DGRAM)
   try:
-    # PKTINFO tells the address that a request was sent to, from which the reply
-    # has to be sent. By itself the kernel would choose the node's first
-    # address, even for a request to the cluster's master ip, a second address.
+    # PKTINFO tells to which address a request was sent: the reply has to come
+    # from that address. Otherwise the kernel would send it from the node's
+    # first address, even if the request went to the cluster's master IP.
     if family == socket.AF_INET6:
       sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -135,7 +135,7 @@ def _PackForwarded(datagram: bytes, control: waiting.Control,
   (host, port, *more) = address
   (flow, scope) = more or (0, 0)
   family = socket.AF_INET6 if more else socket.AF_INET
-  # Cut the scope off ("%eth0"), as it has a field of its own
+  # Cut off the scope ("%eth0"), which has a field of its own
   packed = socket.inet_pton(family, host.partition("%")[0])
   data = control[0][2] if control else b""
   return _FORWARDED.pack(packed, port, flow, scope, len(data),
@@ -214,8 +214,8 @@ class Server:
       try:
         delegates[reply].send(_PackForwarded(datagram, control, address))
       except OSError:
-        # Drop the request: the other process's queue is full, and the client
-        # retransmits
+        # Drop the request, which the client retransmits: the queue of the other
+        # process is full
         self._row[_DROPPED_BUSY] += 1
     return True
 
@@ -297,13 +297,14 @@ class Server:
     try:
       self._sock.sendmsg([reply], control, socket.MSG_DONTWAIT, address)
     except BlockingIOError:
-      # The send queue is full of replies that cannot be delivered: limit copies
-      # of requests more strictly. The attacker can forge source addresses, but
-      # cannot sign requests, and so has to replay captured ones.
+      # The send queue is full of replies that cannot be delivered. This may be
+      # an attack with forged source addresses. An attacker cannot sign
+      # requests, and so has to replay captured ones: limit replays more
+      # strictly.
       self._row[_DROPPED_UNSENT] += 1
       self._replays.LimitShort(time.time())
     except OSError as err:
-      # No warning: the cause is an unreachable client or a firewall
+      # Log no warning, since the cause is an unreachable client or a firewall
       self._row[_DROPPED_UNSENT] += 1
       logging.debug("Cannot send %d bytes to %s: %s", len(reply), address[0],
                     err)

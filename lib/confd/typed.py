@@ -27,7 +27,8 @@ if TYPE_CHECKING:
   from typing import Generic as Generic, NamedTuple as NamedTuple, \
     TypeVar as TypeVar, cast as cast, overload as overload
 else:
-  #: Attributes that each class gets on its creation, and that are not copied
+  #: Attributes that Python sets in each class. The named tuple has its own, so
+  #: only C{__doc__} is copied to it.
   _OWN = frozenset(["__annotations__", "__classcell__", "__dict__", "__doc__",
                     "__module__", "__qualname__", "__slots__", "__weakref__"])
 

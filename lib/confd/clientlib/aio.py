@@ -31,17 +31,17 @@ from ganeti.confd.clientlib import session
 from ganeti.confd.clientlib import transport as transportlib
 
 
-#: Upper limit for the operations that L{_Gate} admits at a time, and the
-#: seconds after which a running operation no longer counts towards that limit
+#: L{_Gate} admits at most _AT_ONCE operations at a time, not counting
+#: operations that have run for more than _COUNTED seconds
 _AT_ONCE = 64
 _COUNTED = 0.1
 
-#: A call in a thread gets this share of the waiting time as its own time-out,
-#: since its result takes a moment to arrive in the event loop
+#: Fraction of the time until the deadline that a call in a thread gets as its
+#: time-out: its result takes a moment to arrive in the event loop
 _CALL_SHARE = 0.9
 
-#: Budget for L{Driver._ReadRest}: length of a period, and how long reading may
-#: take in each (seconds)
+#: L{Driver._ReadRest} reads for at most _READ_SECONDS in each period of
+#: _READ_PERIOD seconds
 _READ_PERIOD = 0.2
 _READ_SECONDS = 0.02
 
@@ -201,7 +201,8 @@ class Driver(session.Driver):
         self._transport.Send(current)
         await self.Wait(loop, current)
         self._transport.CheckOpen()
-      # Read the replies that have arrived by now, too
+      # Also read the replies that have arrived by now: one of them may be
+      # fresher
       self._ReadRest()
     finally:
       self._transport.End(current)
@@ -245,7 +246,8 @@ class Driver(session.Driver):
               ) -> None:
     self._calls.pop(function, None)
     if not call.cancelled():
-      # Retrieve the exception: asyncio logs those that are never retrieved
+      # Retrieve the exception, since asyncio logs exceptions that nobody
+      # retrieves
       call.exception()
 
   def CloseLater(self) -> None:
@@ -256,7 +258,7 @@ class Driver(session.Driver):
       self._transport.Close()
       return
     with contextlib.suppress(RuntimeError):
-      # RuntimeError: the loop was closed meanwhile
+      # RuntimeError: the loop has been closed since the check above
       self._loop.call_soon_threadsafe(self.Close)
 
   def Close(self) -> None:

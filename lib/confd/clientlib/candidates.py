@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 _LEARN_MIN = 1.0
 _LEARN_MAX = 30.0
 
-#: Seconds to wait for a name to be resolved if there is another candidate
+#: Seconds to wait for the address of a name if another candidate's address is
+#: known
 _NAME_PATIENCE = 1.0
 
 
@@ -173,8 +174,8 @@ class Resolver:
     def _AllDone() -> bool:
       return all(i.done for i in lookups)
 
-    # The patience counts from the start of the newest lookup, so a lookup that
-    # an earlier question has waited for is not waited for again
+    # Count _NAME_PATIENCE from the start of the newest lookup, not from now: an
+    # earlier question may have waited for the lookup already
     latest = max((i.started for i in lookups if not i.done), default=0.0)
     soon = min(deadline, latest + _NAME_PATIENCE)
     self._changed.wait_for(_AllDone, max(0, soon - time.monotonic()))
@@ -191,7 +192,7 @@ def ResolveNumeric(host: str, port: int) -> list[endpoint.Address]:
 
   """
   try:
-    # Bytes, since for text Python would load its tables for IDNA
+    # Pass bytes, since for text Python would load its tables for IDNA
     return _Addresses(socket.getaddrinfo(host.encode("ascii"), port,
                                          type=socket.SOCK_DGRAM,
                                          flags=socket.AI_NUMERICHOST))
@@ -234,8 +235,8 @@ class Candidates:
 
     """
     self._configured = self._Reuse(self.Find(self._given, self.port, deadline))
-    # While lookups are running, a refresh is due for the next question, which
-    # uses their results
+    # If lookups are still running, let the next question refresh the list
+    # again, with their results
     self.refresh = self._resolver.busy
 
   def Find(self, given: Optional[Sequence[str]], port: int, deadline: float
@@ -269,7 +270,7 @@ class Candidates:
     known = set(i for candidate in result for i in candidate.endpoints)
     result.extend(i for i in self._configured
                   if not i.addresses or known.isdisjoint(i.endpoints))
-    # Equally good candidates are in random order
+    # Put candidates that are equally good in random order
     result.sort(key=lambda i: (i.silent, i not in self._learned,
                                os.urandom(8)))
     return result
@@ -359,7 +360,7 @@ class Candidates:
 
     """
     if len(address) < 2:
-      # The kernel did not tell the address
+      # The kernel has not reported where the datagram was sent
       return
     destination = endpoint.Of(address)
     for candidate in self._learned + self._configured:

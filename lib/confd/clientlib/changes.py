@@ -25,7 +25,7 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Callable, Hashable, Iterable, Optional
 
-  #: Items by key
+  #: The items of an answer, by key
   Items = dict[Hashable, Any]
 
 
@@ -45,15 +45,16 @@ class Change(NamedTuple):
   C{came}, C{went} and C{changed} are dictionaries by key.
 
   """
-  #: The reply, as the call that is followed returns it
+  #: The reply, as the method that is followed returns it
   reply: replies.Reply[Any]
-  #: The serial of the answer before; None at the start
+  #: The serial of the previous answer; None in the first change
   old_serial: Optional[int]
-  #: Items that were not there before; at the start, all items
+  #: Items that the previous answer does not have; in the first change, all
+  #: items
   came: dict[Any, Any]
-  #: Items that are not there any more
+  #: Items of the previous answer that the new answer does not have
   went: dict[Any, Any]
-  #: Items with another value than before
+  #: Items whose value differs from the one in the previous answer
   changed: dict[Any, Changed]
 
 
@@ -168,6 +169,6 @@ def OfQuestion(rtype: int, query: Any, answer: Any) -> Items:
     try:
       return split(query, answer)
     except (LookupError, TypeError, ValueError):
-      # The answer has an unexpected form
+      # The answer has an unexpected form: split it like any other answer
       pass
   return ByNaturalKeys(answer)

@@ -20,7 +20,8 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.schema import naturalorder
 
 
-#: The section about the configuration, which has no counters
+#: The section of the answer to STATS that is about the configuration, and has
+#: no counters
 _CONFIG = "config"
 
 
@@ -36,7 +37,8 @@ class DaemonStats(NamedTuple):
   uptime: Optional[float]
   #: number of worker processes
   workers: Optional[int]
-  #: of all processes, in bytes; None if the system does not report it
+  #: memory of all processes of the daemon, in bytes; None if the system does
+  #: not report it
   memory: Optional[int]
   #: of the configuration in use
   serial: Optional[int]
@@ -59,13 +61,13 @@ class ClusterStats(NamedTuple):
   """The statistics of all daemons.
 
   """
-  #: the highest one; None without a reply
+  #: the highest serial of all replies; None without a reply
   serial: Optional[int]
   #: the daemons that have sent statistics, by address
   daemons: list[DaemonStats]
   #: all replies; some may be errors
   replies: list[replylib.CandidateReply]
-  #: the candidates without a reply: address to reason, None if unknown
+  #: the candidates that have not replied: address to reason (None if unknown)
   silent: dict[str, Optional[str]]
 
   @property

@@ -45,7 +45,7 @@ class CandidateStatus(NamedTuple):
   address: str
   #: whether there was a reply, which may be an error
   answers: bool
-  #: seconds; None without a reply
+  #: round-trip time in seconds; None without a reply
   round_trip: Optional[float]
   #: of the configuration; None if the candidate has not reported one
   serial: Optional[int]
@@ -59,7 +59,7 @@ class CandidateStatus(NamedTuple):
   name: Optional[str] = None
   #: of the node, a word of C{client.NODE_ROLES}; None if unknown
   role: Optional[str] = None
-  #: version of the daemon; None for Ganeti's own
+  #: version of the daemon; None for Ganeti's own daemon
   daemon: Optional[str] = None
   #: whether the candidate was given to the client, and not only learned
   given: bool = True
@@ -82,15 +82,17 @@ class ClusterStatus(NamedTuple):
   """The state of all candidates.
 
   """
-  #: the highest one; None without a reply
+  #: the highest serial of all replies; None without a reply
   serial: Optional[int]
-  #: the freshest first, those without an answer last
+  #: ordered from the freshest to the stalest; candidates without an answer are
+  #: last
   candidates: list[CandidateStatus]
   #: the replies to the question for the serial, the freshest first
   replies: list[replylib.CandidateReply]
-  #: the candidates without any reply: address to reason, None if unknown
+  #: the candidates that have not replied: address to reason (None if unknown)
   silent: dict[str, Optional[str]]
-  #: lines that explain the silence of candidates, if its reason is not known
+  #: lines of text with possible causes of silence, if a candidate is silent for
+  #: an unknown reason
   hints: list[str] = []
 
 
@@ -120,7 +122,8 @@ def _Failure(ping: replylib.CandidateReply,
   """
   if serial is None:
     return "it has answered only one of two questions"
-  # The first reply that is an error has the cause
+  # Describe the reply to the ping if that is an error, or else the reply to the
+  # question for the serial
   reply = ping if not IsAnswer(ping) else serial
   if (reply.status, reply.answer) == protocol.NOT_PERMITTED:
     if reader is not None and reader.HasEnded(now):
@@ -255,7 +258,8 @@ def FindDivergence(daemons: Sequence[clusterstats.DaemonStats]
     differ from it
 
   """
-  # Ganeti's daemon and older versions of this one report no digest
+  # Skip Ganeti's own daemons and older versions of this project's daemon, which
+  # report no digest
   known = [i for i in daemons if i.digest is not None]
   result = {}
   for one in known:

@@ -35,14 +35,14 @@ from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
 
 
-#: How many requests for parts are in flight at a time: a receive buffer of the
-#: usual size has room for as many replies
+#: How many requests for parts are in flight at a time: the replies to this many
+#: fit into a receive buffer of the usual size
 _WINDOW = 32
 
 _MAX_RESTARTS = 5
 
-#: Least average rate, in parts per second, and the grace period in addition to
-#: the time by that rate, in time-outs
+#: A download fails if it lasts longer than _FREE_TIMEOUTS time-outs plus the
+#: time for the received parts at the rate _MIN_RATE (parts per second)
 _MIN_RATE = 10.0
 _FREE_TIMEOUTS = 2
 
@@ -79,7 +79,8 @@ class Download(operation.Operation):
 
     """
     operation.Operation.__init__(self)
-    # OpenSSL hashes faster; a download hashes each part and the whole answer
+    # Use OpenSSL, which hashes faster: a download hashes each part and the
+    # whole answer
     wire.UseOpenSsl()
     self._rtype = rtype
     self._query = query
@@ -203,8 +204,8 @@ class Download(operation.Operation):
     self._serial = reply.serial
     if reply.part is None:
       if newer and request.number > 0:
-        # The new configuration's answer may have fewer parts than this number,
-        # or be an error. Request its first part: the reply shows which.
+        # The answer from the new configuration may be an error, or may have too
+        # few parts for this request. Request the first part, to find out.
         self._Restart(None)
         self._RequestPart(0, now)
       else:

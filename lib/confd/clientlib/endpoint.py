@@ -23,8 +23,8 @@ if TYPE_CHECKING:
   SocketAddress = tuple[Any, ...]
 
 
-#: Replacements for wildcard addresses: a request to one reaches this machine,
-#: whose reply is from the loopback address
+#: Replacements for wildcard addresses: a request to a wildcard address reaches
+#: this machine, and the reply comes from the loopback address
 _LOOPBACK = {
   "0.0.0.0": "127.0.0.1",
   "::": "::1",
@@ -60,7 +60,7 @@ def Of(address: SocketAddress) -> Endpoint:
   (host, port) = address[:2]
   if len(address) == 2:
     return Endpoint(host, port, 0)
-  # Imported here: IPv4 does without this module
+  # Imported here: IPv4 does not need the module
   import ipaddress
   ip = ipaddress.IPv6Address(host.partition("%")[0])
   if ip.ipv4_mapped is not None:
@@ -76,7 +76,7 @@ def Ips(answer: Any) -> Optional[list[str]]:
     is no such list
 
   """
-  # Imported here: a client with a single question does not need it
+  # Imported here: a client with a single question does not need the module
   import ipaddress
   try:
     return list(dict.fromkeys(str(ipaddress.ip_address(ip)) for ip in answer))

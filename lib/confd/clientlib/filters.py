@@ -57,7 +57,8 @@ _FLAGS = {
   "s": re.DOTALL,
   }
 
-#: Escape sequences; a backslash before any other character is only removed
+#: Escape sequences in regular expressions; a backslash before any other
+#: character is removed
 _ESCAPES = {
   "t": "\t",
   "n": "\n",
@@ -72,7 +73,7 @@ _Get = Callable[[str], Any]
 _FILTER_CHARS = frozenset("()\"'<>=!~/\\ \t\n\r\f\v")
 _GLOB_CHARS = frozenset("*?")
 
-# Several asterisks are merged: one after the other they would cause
+# Match adjacent asterisks as one: translated one by one, they would cause
 # exponential backtracking
 _GLOB_RE = re.compile(r"\*+|\?|[^*?]+")
 _GLOB = {
@@ -352,7 +353,7 @@ def GlobRegexp(pattern: str) -> re.Pattern[str]:
   return re.compile(r"^%s(\..*)?$" % "".join(parts))
 
 
-# Pyparsing has no annotations for its tokens
+# The tokens of parse actions are Any, since pyparsing does not annotate them
 
 def _FindRegexp(text: str, position: int, tokens: Any) -> re.Pattern[str]:
   import pyparsing
@@ -397,14 +398,14 @@ def _BuildParser(hostnames: frozenset[str]) -> Any:
 
   """
   import pyparsing
-  # As Any, since pyparsing is annotated in part only
+  # Any, since pyparsing is annotated only in part
   pyp: Any = pyparsing
 
-  # The operator "-" instead of "+" prevents backtracking, so that a syntax
-  # error after it is reported at the place of the error
+  # Unlike "+", the operator "-" in the grammar below prevents backtracking, so
+  # that a syntax error is reported at its place
   field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
-  # Give both alternatives the same name, since the one that an error message
-  # names depends on the version of pyparsing
+  # Give numbers and texts the same name, since the version of pyparsing
+  # determines which alternative an error message names
   what = "text in quotes, or an integer"
   number = pyp.Regex(r"[-+]?[0-9]{1,1000}").set_name(what)
   number.set_parse_action(lambda tokens: int(tokens[0]))
@@ -436,7 +437,7 @@ def _BuildParser(hostnames: frozenset[str]) -> Any:
 
   whole = pyp.Forward()
   term = pyp.Forward()
-  # "+" after "not" allows backtracking: a field may be named "not"
+  # Use "+" after "not", to allow backtracking: a field may be named "not"
   term <<= ((pyp.Keyword("not").suppress() + term).set_parse_action(
               lambda tokens: _Not(tokens[0])) |
             pyp.Literal("(").suppress() - whole -
@@ -539,7 +540,7 @@ def Parse(text: str, hostnames: frozenset[str] = frozenset()) -> Filter:
   @raise FilterError: the text is no filter; the message shows the place
 
   """
-  # Imported here: the import takes a while, and only filters need it
+  # Imported here: only filters need the module, and the import takes long
   try:
     import pyparsing
   except ImportError:

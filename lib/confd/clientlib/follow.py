@@ -60,21 +60,22 @@ from ganeti.confd.protocol import wire
 #: Seconds until a retry after an error
 _TRY_AGAIN = 1.0
 
-#: Seconds after which an error that lasts is logged
+#: An error that lasts for this many seconds is logged
 _LOGGED_AFTER = 60.0
 
-#: Limit on the number of questions in a period, and its length (seconds)
+#: The question is asked at most _MAX_QUESTIONS times in a period of
+#: _MAX_QUESTIONS_PERIOD seconds
 _MAX_QUESTIONS = 10
 _MAX_QUESTIONS_PERIOD = 1.0
 
-#: Exceptions after which the question is asked again, see rule 3: an answer may
-#: cause any of them in the functions that process it
+#: Exceptions after which the question is asked again (rule 3). An unexpected
+#: answer may cause any of them in the functions that process it.
 _RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
             RecursionError, TypeError, ValueError)
 
-#: Errors that mean that the object no longer exists. ARGUMENT is one of them:
-#: to a question that was answered without an error before, the daemon sends it
-#: only if the question's JSON pointer leads to no value any more.
+#: Errors that mean that the object no longer exists. ARGUMENT counts, too:
+#: after an answer without an error, it can only mean that the question's JSON
+#: pointer leads to no value any more.
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
 
 
@@ -86,7 +87,7 @@ class Seen(NamedTuple):
   items: changes.Items
 
 
-#: A function that asks the question that is followed
+#: A function that asks the followed question
 Subject = Callable[[], Awaitable[Seen]]
 
 
@@ -215,7 +216,8 @@ class _Changes:
           if not (self._started and self._client.is_closed()):
             raise
         except _RETRIED as err:
-          # The C{on_error} function may raise to end the iteration
+          # Raise an error of the first question (rule 3), and an exception by
+          # which the caller's C{on_error} function ends the iteration
           if not self._started or err is self._raised:
             raise
           self._ask_serial = True
@@ -276,8 +278,8 @@ class _Changes:
     """
     client = self._client
     if self._pid != os.getpid():
-      # In the child after a fork: the parent still uses the salts of the
-      # old operation
+      # In the child after a fork, use new salts: the parent still uses the
+      # salts of the old operation
       self._pid = os.getpid()
       self._watch = serialwatch.SerialWatch()
     await client.prepare()
@@ -295,7 +297,8 @@ class _Changes:
       await client.driver.Pause(_TRY_AGAIN)
       self._ask_serial = True
     elif outcome is serialwatch.Outcome.LOST:
-      # The candidates may be silent because the key was replaced: read it again
+      # The candidates may be silent because the key was replaced: read the key
+      # file again
       client.known.refresh = True
       self._ask_serial = True
 

@@ -118,7 +118,7 @@ class _Typed(_Form):
     self._kinds = frozenset(kinds)
 
   def Fits(self, values: Sequence[Any]) -> bool:
-    # The exact type: with isinstance a boolean would be an integer
+    # Compare exact types, since isinstance regards a boolean as an integer
     return self._kinds.issuperset(map(type, values))
 
 
@@ -406,7 +406,7 @@ def _Cell(what: str, field: str) -> _Form:
     return _ANY
   name = table.aliases.get(field, field)
   if any(name.startswith(params.prefix) for params in table.params):
-    # Users set the values of parameters, which may be of any type
+    # A parameter may have a value of any type, since users set it
     return _ANY
   (cells, by_kind) = _Tables()
   form = cells[what].get(name)
@@ -448,7 +448,8 @@ class _Table(_Form):
       if "rows" not in value:
         yield (".rows", _MISSING, None)
       yield (".rows", self._rows, value.get("rows"))
-      # Fault stops at the first misfit, so all rows have the right length here
+      # The rows have the right length: the frame and the rows were yielded
+      # first, and Fault stops at the first value that does not fit
       for (i, row) in enumerate(value["rows"]):
         for (field, form, cell) in zip(self._fields, self._forms, row):
           yield (".rows[%d], %s" % (i, field), form, cell)
@@ -492,25 +493,26 @@ def _QueryForm(query: Any) -> _Form:
   return _TableForm(what, tuple(fields), None if names is None else len(names))
 
 
-# Cached, since several candidates answer the same question
+# Cached, since the answers of all candidates to a question have the same form
 @functools.lru_cache(maxsize=8)
 def _TableForm(what: str, fields: tuple[str, ...], count: Optional[int]
                ) -> _Form:
   return _Table(what, list(fields), count)
 
 
-# All other questions
+# Questions that are not for tables
 
 _ROLE = _Number("the number of a role", 0, len(protocol.NODE_ROLES), int)
 
-#: An error is a code, or a text from Ganeti's own daemons. The daemons before
-#: 2.5 send a text with the status "not implemented", too.
+#: The answer in an error reply: a code, or a text from Ganeti's own daemons.
+#: Ganeti's daemons before 2.5 send a text with the status "not implemented",
+#: too.
 _ERROR = _Either(_COUNT, _TEXT)
 
 _WORD_ERROR = _Object({"error": _COUNT}, {"unknown": _TEXT, "duplicate": _TEXT,
                                           "value": _TEXT})
 
-#: The forms of errors, by status
+#: The forms of answers that are errors, by status
 _ERRORS: dict[int, _Form] = {
   constants.CONFD_REPL_STATUS_ERROR: _ERROR,
   constants.CONFD_REPL_STATUS_NOTIMPLEMENTED: _Either(_COUNT, _TEXT, _NULL),
@@ -602,7 +604,7 @@ def _Always(form: _Form) -> Callable[[Any], _Form]:
   return lambda _: form
 
 
-#: The forms of answers, by type of request: functions of the query
+#: By type of request, a function that returns the form of the answer to a query
 _FORMS: dict[int, Callable[[Any], _Form]] = {
   # Ganeti's daemons before 2.5 answer "ok"
   constants.CONFD_REQ_PING: _Always(_Either(_COUNT, _Exactly("ok"))),

@@ -46,7 +46,7 @@ def IsDebugging() -> bool:
 
   """
   logger = _Logger()
-  # 10 is the value of logging.DEBUG
+  # 10 is logging.DEBUG; this module does not import logging
   return logger is not None and logger.isEnabledFor(10)
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Optional
 
 
-#: Seconds for which a ping that has found Ganeti's own daemon remains valid:
-#: replacing a daemon takes at least that long
+#: For this many seconds after a ping has found Ganeti's own daemon, no other
+#: daemon is expected there: a replacement takes longer
 _PACKAGED_FOR = 0.25
 
 

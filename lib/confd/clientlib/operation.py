@@ -27,8 +27,8 @@ if TYPE_CHECKING:
   from typing import Any, Optional
 
 
-#: Seconds from the first datagram to the second; each later interval is longer
-#: by the factor, up to the maximum
+#: Seconds from the first datagram to the first retransmit. Each further
+#: interval is longer than the previous one by the factor, up to the maximum.
 _RESEND_FIRST = 0.1
 _RESEND_FACTOR = 1.5
 _RESEND_MAX = 1.0

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: How many times to ask for several tables until all have the same serial
 _TRIES = 3
 
-#: Seconds until a candidate that is behind, or diverges, is asked again: a
+#: Seconds until a candidate that is behind or diverges is asked again, since a
 #: change takes a moment to reach all candidates
 _SETTLE = 1.0
 
@@ -140,8 +140,8 @@ class Questions(session.Session):
                                      now=time.time())
     if any(row.behind for row in rows):
       await self._driver.Pause(_SETTLE)
-      # Compare with the highest serial before the pause: a candidate that lacks
-      # only a change from during the pause is not behind
+      # Compare with the highest serial from before the pause: a candidate that
+      # lacks only changes made during the pause is not behind
       expected = max(row.serial for row in rows if row.serial is not None)
       (serials, _) = await self.Survey(*self.serial_question, only=answering)
       rows = clusterstatus.FromReplies(pings, serials, silent, expected,
@@ -154,7 +154,7 @@ class Questions(session.Session):
       try:
         nodes = (await self.List("node", clusterstatus.NODE_FIELDS)).answer
       except errors.ConfdClientError:
-        # The names of nodes are no necessary part of the state
+        # The state is of use without the names of nodes, too
         nodes = []
       rows = clusterstatus.AddNames(rows, {i.address: i.server for i in pings},
                                     nodes)
@@ -617,8 +617,8 @@ class Questions(session.Session):
     """
     if self.MayAsk(*self.serial_question):
       return await self.Serial()
-    # No configuration has the serial -1, so a WAIT with it is answered at once.
-    # Without the right for WAIT, the error names that right.
+    # Send a WAIT instead, which is answered at once, since no configuration has
+    # the serial -1. Without the right for WAIT, the error names that right.
     return await self._Ask(protocol.REQ_WAIT, {"serial": -1, "seconds": 1})
 
   async def _PrepareSoon(self) -> None:

@@ -84,34 +84,37 @@ if TYPE_CHECKING:
 #: The question for the configuration's serial, type and query
 SERIAL_QUESTION = (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no")
 
-#: Seconds to wait for silent candidates when another one has answered
+#: Seconds to wait for silent candidates after another candidate has answered
 PATIENCE = 1.0
 
 #: Extra wait if no reply so far is usable: each is malformed, stale or an error
 #: from Ganeti's own daemon (seconds)
 _ERRORS_PATIENCE = 2.0
 
-#: Seconds without a retransmit to an address after an ICMP error for it
+#: After an ICMP error for an address, nothing is sent there for this many
+#: seconds
 _UNDELIVERED_PAUSE = 0.5
 
-#: Seconds until a candidate is pinged by rule 6
+#: Seconds of silence after which a candidate is pinged (rule 6)
 _PROBE_AFTER = 0.5
 
-#: Seconds until the list of rule 8 is asked for, and how long to wait for
-#: candidates that are not on the list. The wait is not shorter, since an old
-#: list lacks new candidates, whose answers are the freshest
+#: Seconds from the start of the question until the list of candidates is
+#: requested, and until unlisted candidates are no longer waited for (rule 8).
+#: The wait is not shorter, since an old list lacks new candidates, whose
+#: answers are the freshest.
 _LIST_AFTER = 0.1
 _UNLISTED_PATIENCE = 0.25
 
-#: Why a candidate has no answer, by rule 6
+#: Why a candidate is silent, if a ping finds Ganeti's own daemon there (rule 6)
 _UNSUPPORTED = ("Ganeti's own daemon answers there, and does not have this"
                 " question")
 
-#: The ping of rules 5 and 6, and the question for the list of rule 8
+#: The ping (rules 5 and 6), and the question for the list of candidates (rule
+#: 8)
 _PING = forms.Question(constants.CONFD_REQ_PING, None)
 _LIST = forms.Question(constants.CONFD_REQ_MC_PIP_LIST, None)
 
-#: How many senders of ignored replies are kept for the error message
+#: How many addresses with ignored replies the error message lists
 _MAX_IGNORED = 3
 
 
@@ -359,7 +362,8 @@ class QuorumQuery(operation.Operation):
     """Pings the silent candidates (rule 6).
 
     """
-    # No ping with a reader's key: Ganeti's own daemon does not reply to readers
+    # With a reader's key a ping is useless: Ganeti's own daemon does not reply
+    # to readers
     for request in self._requests if self._reader is None else ():
       if request.pending is request:
         request.probe = self._MakeSideRequest(_PING, request, now)
@@ -412,21 +416,22 @@ class QuorumQuery(operation.Operation):
     owner.reply = reply
     owner.endpoint = sender
     owner.round_trip = now - owner.started
-    # From now on, wait for the other candidates for at least the round-trip
-    # time of this reply
+    # Wait for the other candidates at least as long again as this reply took,
+    # since the network may be slow
     self._patience_ends = max(self._patience_ends,
                               now + owner.round_trip)
     self._unlisted_patience_ends = max(self._unlisted_patience_ends,
                                        now + owner.round_trip)
     if self._reader is not None:
-      # Only this project's daemon replies to readers
+      # Only this project's daemon replies to readers, so the reply has the
+      # configuration's serial
       owner.candidate.ReportedSerial()
     elif self._rtype == constants.CONFD_REQ_PING:
       owner.candidate.Pinged(reply.serial, now)
     elif (self._IsLow(reply) and not owner.identified and
           not owner.candidate.IsPackaged(now)):
       owner.ping = self._MakeSideRequest(_PING, owner, now)
-      # True, so that the ping is sent now
+      # Return True, so that the ping is sent now
       return True
     if self._question == _LIST:
       owner.listed = _Listed(reply)
@@ -443,8 +448,9 @@ class QuorumQuery(operation.Operation):
       owner.listing = None
       owner.listed = frozenset()
     elif isinstance(request, _SideRequest):
-      # Count the ping as answered, although a malformed reply does not tell
-      # which daemon runs there: a second ping would not tell either
+      # Count a ping with a malformed reply as answered. The reply does not tell
+      # which daemon runs there, but the reply to a second ping would not
+      # either.
       owner.ping = None
       owner.identified = True
     elif owner.pending is owner:

@@ -59,7 +59,8 @@ class CandidateReply(NamedTuple):
   status: int
   #: any JSON value
   answer: Any
-  #: of the configuration; from Ganeti's own daemon, of a single object
+  #: of the configuration; from Ganeti's own daemon, the serial of a single
+  #: object
   serial: int
   #: seconds from the first datagram to the reply
   round_trip: float
@@ -74,12 +75,13 @@ class _Reply(NamedTuple):
   serial: int
   #: all replies, the freshest first
   candidates: list[CandidateReply]
-  #: the candidates without a well-formed reply by the end of the call: address
-  #: to reason, None if unknown
+  #: the candidates that have sent no well-formed reply by the end of the call:
+  #: address to reason (None if unknown)
   silent: dict[str, Optional[str]]
 
 
-# Before Python 3.11 a NamedTuple cannot be generic itself
+# Reply is separate from _Reply, since before Python 3.11 a NamedTuple cannot be
+# generic
 class Reply(_Reply, Generic[_Answer]):
   """The answer to a question, with the replies that it was chosen from.
 
@@ -102,8 +104,8 @@ class Reply(_Reply, Generic[_Answer]):
     return Reply(answer, self.serial, self.candidates, self.silent)
 
 
-# All arguments of an exception but the text have defaults: pickle and copy call
-# the class with the text alone, and set the attributes afterwards
+# Each exception below has defaults for all arguments except the text: pickle
+# and copy call the class with the text alone, and set the attributes afterwards
 
 class NoAnswer(errors.ConfdClientError):
   """No candidate gave an authentic answer in time.
@@ -234,7 +236,7 @@ def DescribeRequest(rtype: int, query: Any) -> str:
   if query is None:
     return name
   if isinstance(query, dict):
-    # Show only the kind of table that a query is for: there may be many names
+    # Leave out the names in a query for a table, as there may be many
     query = query["what"] if "what" in query else list(query.values())
   text = wire.EncodeJson(query)
   if len(text) > _MAX_DESCRIPTION:

@@ -20,11 +20,11 @@ class MasterInfo(NamedTuple):
   """The master.
 
   """
-  #: name
+  #: name of the master node
   node: str
-  #: the cluster's address, which moves with the role
+  #: the cluster's address, which moves to each new master
   master_ip: str
-  #: the node's own address
+  #: the primary IP of the master node
   node_ip: str
 
 
@@ -32,7 +32,7 @@ class NodeOfIp(NamedTuple):
   """The node of an instance's IP.
 
   """
-  #: C{constants.CONFD_REPL_STATUS_*}: 0 for an IP that is known
+  #: C{constants.CONFD_REPL_STATUS_*}: 0 if the IP is known
   status: int
   #: the node's primary IP, or an error's number
   answer: Any
@@ -60,7 +60,7 @@ class DrbdMinor(NamedTuple):
   disk: str
   #: "primary" or "secondary"
   role: str
-  #: the other node
+  #: name of the other node with the disk
   peer: str
 
 
@@ -78,13 +78,13 @@ class Field(NamedTuple):
   """A field of a table.
 
   """
-  #: the name, as questions have it
+  #: the name to use in questions
   name: str
   #: heading of the column
   title: str
-  #: Ganeti's word for the type of its values: "text", "number", "unit" ...
+  #: Ganeti's word for the type of the field's values, such as "text" or "unit"
   type: str
-  #: meaning
+  #: explanation of the field
   text: str
 
 
@@ -103,5 +103,5 @@ def NodesOfIps(rows: Iterable[list[Any]]) -> list[NodeOfIp]:
   """Converts the answer to a list of IPs.
 
   """
-  # Ganeti's own daemon adds a serial as a third item
+  # Drop the serial, which Ganeti's own daemon adds as a third item
   return [NodeOfIp(row[0], row[1]) for row in rows]

@@ -65,9 +65,9 @@ from ganeti.confd.clientlib.mastercandidate import Candidate
 from ganeti.confd.protocol import wire
 
 
-#: Seconds that a daemon is asked to keep a WAIT: less than 30, after which
-#: firewalls forget a UDP flow; and few, since the death of a daemon may be
-#: noticed only after this time
+#: Seconds for which a daemon is asked to keep a WAIT: less than 30 seconds,
+#: after which firewalls forget a UDP flow. The value is low, since a daemon's
+#: death may be noticed only when this time is over.
 _KEPT = 10
 
 #: Seconds between two questions for the serial, and until a candidate that does
@@ -75,19 +75,21 @@ _KEPT = 10
 _POLL = 1.0
 _PROBE_AGAIN = 30.0
 
-#: Seconds of silence after which another daemon may have taken over
+#: If a candidate answers after this many seconds of silence, another daemon may
+#: have been started there: the candidate is probed
 _LOST = 5.0
 
-#: Seconds within which an answer to a WAIT counts as early, which is also the
-#: tolerance of the time in the request; and how many early answers in a row do
-#: not yet delay the next WAIT
+#: An answer to a WAIT is early if it takes less than _EARLY seconds. More than
+#: _FREE_EARLY early answers in a row delay the next WAIT. An answer within the
+#: last _EARLY seconds of the time in the request is regarded as on time.
 _EARLY = 0.5
 _FREE_EARLY = 4
 
 #: Seconds after which a round ends, so that the candidates are learned again
 _ROUND = 30.0
 
-#: A serial that no configuration has
+#: A serial that no configuration has: a WAIT with this serial is answered at
+#: once
 _NO_SERIAL = -1
 
 
@@ -97,10 +99,10 @@ class Outcome(enum.Enum):
   """
   #: A candidate has reported a higher serial
   MOVED = "moved"
-  #: The answer may be older than the serial, and a candidate has reached the
-  #: serial (rule 3)
+  #: The answer that is followed may be from an older configuration, and a
+  #: candidate has reached the newest known serial (rule 3)
   JOINED = "joined"
-  #: All candidates that answer have lower serials
+  #: All candidates that answer have lower serials than the known one
   BEHIND = "behind"
   #: No candidate answers
   LOST = "lost"
@@ -117,7 +119,7 @@ class _State(enum.Enum):
   POLLING = "polling"
 
 
-#: Seconds between retransmits: the first interval, and the longest one
+#: By state, the first and the longest interval between retransmits (seconds)
 _RETRANSMIT = {
   _State.PROBING: (0.25, 5.0),
   _State.WAITING: (5.0, 5.0),

@@ -60,27 +60,28 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib import typenames
 
 
-#: Seconds after which a lower serial of all candidates is believed
+#: If all candidates report lower serials than before for this many seconds, the
+#: lower serials are accepted (rule 1)
 RESTORED_AFTER = 10.0
 
-#: Fraction of the time-out for each of the two questions by which candidates
-#: are discovered
+#: Fraction of the time-out that each of two questions may take: the question
+#: for the list of candidates, and the ping that finds which candidates answer
 _LEARN_SHARE = 0.25
 
 #: Seconds to wait for silent candidates in L{Session._AskAll}
 _SURVEY_PATIENCE = 1.5
 
-#: Seconds until stale candidates are asked again; each pause is twice the one
-#: before, up to the maximum
+#: Seconds until candidates with stale answers are asked again: the first pause,
+#: which doubles each time, and the longest pause
 _STALE_PAUSE_FIRST = 0.1
 _STALE_PAUSE_MAX = 1.0
 
-#: How many candidates a download is tried from
+#: After downloads from this many candidates have failed, the client gives up
 _MAX_SOURCES = 5
 
 #: Bytes that the label of a reader's key and the number of a part add to a
-#: request; daemons that know them accept larger requests than
-#: L{protocol.MAX_PORTABLE_REQUEST}
+#: request. Daemons that know labels and parts accept larger requests than
+#: L{protocol.MAX_PORTABLE_REQUEST}.
 _MAX_ADDED = readerkey.MAX_LABEL + 50
 
 if TYPE_CHECKING:
@@ -149,8 +150,9 @@ class Freshness:
   def __init__(self) -> None:
     self.serial: Optional[int] = None
     self.min_serial: Optional[int] = None
-    # The times since when all answers are stale, None if they are not: answers
-    # to SERIAL_QUESTION, which may be from Ganeti's own daemon, and all others
+    # The times since when all answers are stale; None if an answer is fresh.
+    # Answers to SERIAL_QUESTION, which may be from Ganeti's own daemon, have a
+    # time of their own.
     self._serial_stale_since: Optional[float] = None
     self._other_stale_since: Optional[float] = None
 
@@ -406,8 +408,8 @@ class Session:
         raise
       self._pings_for_serial = True
     if self._pings_for_serial and not reply.serial:
-      # Serial 0 in a reply to a ping: it is Ganeti's own daemon, which has
-      # replaced this project's. Ask for the serial as at first.
+      # Serial 0 in a reply to a ping identifies Ganeti's own daemon, which has
+      # replaced this project's daemon: ask the question for the serial instead
       self._pings_for_serial = False
       reply = await self._Ask(*self.serial_question)
     return reply._replace(answer=reply.serial)
@@ -430,7 +432,7 @@ class Session:
         raise
       except replies.ErrorAnswer as err:
         if (err.status, err.code) == protocol.NOT_PERMITTED:
-          # The key file may have a newer key by now
+          # Read the key file again: it may have a key with more rights by now
           self._known.refresh = True
         if (err.status, err.code) != protocol.TOO_LARGE:
           raise
@@ -462,7 +464,7 @@ class Session:
     @param ends: when to give up
 
     """
-    # Imported here: few answers are that long
+    # Imported here: few answers are long enough for a download
     from ganeti.confd.clientlib import download
     now = self._driver.Now()
     current = await self._driver.Run(
@@ -572,7 +574,8 @@ class Session:
       try:
         key = self._system.Key(None, self._key_file)
       except errors.ConfigurationError as err:
-        # Keep the old key: the file may be half written just now
+        # Keep the old key: the file may be incomplete because somebody is
+        # writing it
         if self._key_error is None:
           logs.Warn("The old key remains in use: %s", err)
         self._key_error = err
@@ -593,7 +596,7 @@ class Session:
     self._known.BeginLearning(self._freshness.serial, self._driver.Now())
     await self._driver.CallOnce(self._Refresh, deadline)
     if not self.MayAsk(constants.CONFD_REQ_MC_PIP_LIST):
-      # Without the right to ask for the list, only given candidates are known
+      # Without the right to ask for the list, no candidates can be learned
       return
     if self._learn:
       listing = await self._AskQuickly(constants.CONFD_REQ_MC_PIP_LIST,

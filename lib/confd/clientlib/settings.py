@@ -44,10 +44,10 @@ from ganeti.confd.clientlib import endpoint
 #: Names of environment variables
 (CLUSTER_VARIABLE, ADDRESS_VARIABLE, KEY_VARIABLE) = localnode.CLIENT_VARIABLES
 
-#: Stands for all clusters on the command line, so no cluster can have this name
+#: The word for all clusters on the command line: no cluster can have this name
 _ALL = "all"
 
-#: The general section, and its option
+#: The general section of the file, and its option for the default cluster
 _GENERAL = "confd-client"
 _DEFAULT = "cluster"
 
@@ -57,7 +57,7 @@ _NAME_RE = re.compile(r"[A-Za-z0-9._-]+\Z")
 #: Longest file of settings (bytes)
 _MAX_SIZE = 1 << 20
 
-#: In seconds
+#: Longest time-out that the file may set (seconds)
 _MAX_TIMEOUT = 86400.0
 
 
@@ -65,7 +65,7 @@ class Cluster(NamedTuple):
   """The settings of a cluster; None for a value that is not set.
 
   """
-  #: As C{client.Client} takes them
+  #: The candidates, in the form that C{client.Client} takes
   addresses: Optional[list[str]] = None
   port: Optional[int] = None
   key_file: Optional[str] = None
@@ -146,7 +146,7 @@ def _Timeout(text: str) -> float:
     value = float(text)
   except ValueError:
     value = 0.0
-  # NaN fails this comparison
+  # This comparison also refuses NaN
   if not 0 < value <= _MAX_TIMEOUT:
     raise ValueError("not a number of seconds")
   return value
@@ -185,7 +185,7 @@ def _ReadFile(path: str) -> configparser.ConfigParser:
   except UnicodeDecodeError as err:
     raise errors.ConfigurationError("%s is no UTF-8 text: %s" % (path, err))
   except configparser.Error as err:
-    # The message has several lines, and names the file
+    # Join the lines of the message, which names the file already
     raise errors.ConfigurationError(" ".join(str(err).split()))
   return parser
 

@@ -28,9 +28,10 @@ class Cause(NamedTuple):
   """A cause of silence.
 
   """
-  #: A phrase
+  #: The cause, as part of a sentence
   text: str
-  #: The counter of STATS that grows with each request; None if none does
+  #: The counter in STATS that each request increments because of this cause;
+  #: None if no counter does
   counter: Optional[str]
   #: Whether the cause exists only for readers' keys
   is_readers: bool = False

@@ -45,7 +45,8 @@ class _Driver(session.Driver):
       while not current.Done(self.Now()):
         self._transport.Send(current)
         self._Receive(current.wakeup - self.Now())
-      # Read the replies that have arrived by now, too
+      # Also read the replies that have arrived by now: one of them may be
+      # fresher
       self._Receive(0)
     finally:
       self._transport.End(current)
@@ -177,7 +178,8 @@ class Client:
 
     """
     if self._pid != os.getpid():
-      # After a fork: the lock may be held by a thread that only the parent has
+      # In the child after a fork, use a new lock: the old one may be held by a
+      # thread that only the parent has
       self._pid = os.getpid()
       self._busy = threading.Lock()
       self._questions.Forked()

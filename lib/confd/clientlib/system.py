@@ -35,7 +35,7 @@ class System:
     @param is_complete: whether the caller has passed candidates and a key
 
     """
-    # Imported here: most clients have no settings
+    # Imported here: most clients use no file of settings
     from ganeti.confd.clientlib import settings
     return settings.Choose(cluster, is_complete)
 

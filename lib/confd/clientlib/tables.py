@@ -26,16 +26,16 @@ from ganeti.confd.schema import columns
 #: Kinds by their plurals
 _PLURALS = {kind + "s": kind for kind in columns.KINDS}
 
-#: By kind, the field that identifies objects, if their names are not unique
+#: By kind of table, the field that identifies an object, if names are not
+#: unique
 _KEY_FIELDS = {
   columns.DISK: "uuid",
   }
 
-#: A function that asks a question
 _AskFunction = Callable[[int, Any], Awaitable[replies.Reply[Any]]]
 
 #: A function that calls its argument, which may take long, and returns the
-#: result; the asyncio client does that in a thread
+#: result; the asyncio client calls the argument in a thread
 _CallFunction = Callable[[Callable[[], list[list[Any]]]],
                          Awaitable[list[list[Any]]]]
 
@@ -103,12 +103,12 @@ async def Query(ask: _AskFunction, call: _CallFunction, what: str,
   """
   condition = ParsedFilter(what, condition)
   if (condition is not None and names is None and
-      # Names of disks are not unique
+      # Do not look disks up by name: their names are not unique
       what != columns.DISK):
     names = condition.Names()
     if names is not None:
       condition = None
-  # The daemon refuses a query with duplicates
+  # Ask for each field and name once: the daemon refuses duplicates
   asked = list(dict.fromkeys(
     fields + (condition.fields if condition is not None else [])))
   asked_names = None if names is None else list(dict.fromkeys(names))

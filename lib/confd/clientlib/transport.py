@@ -54,14 +54,15 @@ if TYPE_CHECKING:
 _MAX_READ_DATAGRAMS = 64
 _MAX_READ_SECONDS = 0.02
 
-#: How many finished operations still get late replies, which show that a
-#: candidate is alive
+#: How many finished operations still receive late replies, since a late reply
+#: shows that its candidate is alive
 _MAX_LATE = 1024
 
 # None on systems whose sockets have no error queue
 _ERROR_QUEUE = getattr(socket, "MSG_ERRQUEUE", None)
 
-# Linux's numbers; Python's socket module lacks them before 3.14
+# Linux's values of these constants, which Python's socket module lacks before
+# 3.14
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 
@@ -106,13 +107,14 @@ def _Select(fds: list[int], timeout: float) -> list[int]:
 
   """
   if not hasattr(select, "poll"):
-    # Windows; select takes only small file descriptors on other systems
+    # Windows has no poll. Other systems use poll, since select takes only small
+    # file descriptors.
     return select.select(fds, [], [], timeout)[0]
   poller = select.poll()
   for fd in fds:
     poller.register(fd, select.POLLIN)
-  # Rounded up: with 0 in place of a fraction of a millisecond, the caller would
-  # spin until its time is over
+  # Round up: with 0 in place of a fraction of a millisecond, the caller would
+  # busy-wait until its time is over
   return [fd for (fd, _) in poller.poll(math.ceil(timeout * 1000))]
 
 
@@ -298,7 +300,8 @@ class Transport:
       sock = self._Socket(datagram.family)
     except OSError as err:
       return _Describe(err.errno)
-    # sendto may raise the pending error of an earlier datagram first
+    # Try twice: the first sendto may raise the pending error of an earlier
+    # datagram, and then sends nothing
     for last in (False, True):
       try:
         sock.sendto(datagram.data, datagram.address)
@@ -318,8 +321,8 @@ class Transport:
     @return: the datagram and its sender; None if there is none
 
     """
-    # The first recvfrom may raise the pending error of an earlier datagram, so
-    # read again. L{ReadError} returns the same error if an error queue had room
+    # Try twice: the first recvfrom may raise the pending error of an earlier
+    # datagram. L{ReadError} returns the same error if an error queue had room
     # for it.
     for _ in range(2):
       try:
@@ -355,7 +358,8 @@ class Transport:
 
     """
     sockets = {sock.fileno(): sock for sock in self.Sockets()}
-    # Check after the descriptors were read: a Close() from now on ends the wait
+    # Check after the file descriptors were read: from then on, a Close() in
+    # another thread ends the wait
     self.CheckOpen()
     ready = _Select(list(sockets), min(max(0.0, timeout), _MAX_WAIT))
     self.CheckOpen()
@@ -380,7 +384,8 @@ class Transport:
 
     """
     self.closed = True
-    # In the child after a fork, shutdown would end the parent's sockets as well
+    # Not in the child after a fork: shutdown would act on the parent's sockets,
+    # too
     if self._pid == os.getpid():
       for sock in self.Sockets():
         with contextlib.suppress(OSError):

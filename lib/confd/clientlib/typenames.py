@@ -15,9 +15,10 @@ from typing import Callable, Literal, Optional
 TableName = Literal["instance", "node", "group", "network", "disk",
                     "instances", "nodes", "groups", "networks", "disks"]
 
-#: A function that is called with an error, and with None when the error is over
+#: A function that is called with an error when errors begin, and with None when
+#: they are over
 ErrorCallback = Callable[[Optional[Exception]], None]
 
-#: A function that is called with the number of parts that have been downloaded,
-#: and the number of all parts, None while that is not known
+#: A function that is called with the number of parts downloaded so far, and the
+#: number of all parts (None while unknown)
 ProgressCallback = Callable[[int, Optional[int]], None]

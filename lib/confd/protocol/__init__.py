@@ -14,10 +14,11 @@ from __future__ import annotations
 from ganeti import constants
 
 
-#: Numbers in answers have 64 bits: at least -NUMBER_END, less than NUMBER_END
+#: Numbers in answers have the range of signed 64-bit integers: they are at
+#: least -NUMBER_END, and less than NUMBER_END
 NUMBER_END = 1 << 63
 
-#: Request types of this project's daemon
+#: Request types that only this project's daemon knows
 REQ_QUERY = 64
 REQ_STATS = 65
 REQ_WAIT = 66
@@ -44,7 +45,6 @@ REQUEST_TYPES = {
   "wait": REQ_WAIT,
   }
 
-#: All request types
 ALL_REQUESTS = frozenset(REQUEST_TYPES.values())
 
 #: The names of the roles of a node
@@ -64,7 +64,7 @@ ERROR_NOT_PERMITTED = 4
 #: The daemon has too many pending WAIT requests
 ERROR_TOO_MANY = 5
 
-# Whole answers, as (status, answer)
+# Error replies, as (status, answer)
 UNKNOWN_ENTRY = (constants.CONFD_REPL_STATUS_ERROR,
                  constants.CONFD_ERROR_UNKNOWN_ENTRY)
 INTERNAL_ERROR = (constants.CONFD_REPL_STATUS_ERROR,
@@ -76,12 +76,12 @@ NOT_PERMITTED = (constants.CONFD_REPL_STATUS_ERROR, ERROR_NOT_PERMITTED)
 TOO_MANY = (constants.CONFD_REPL_STATUS_ERROR, ERROR_TOO_MANY)
 NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
 
-#: Least length of a cluster's key (bytes); only C{client.ConfdClient}, Ganeti's
-#: interface, accepts shorter ones
+#: Minimum length of a cluster's key (bytes); only C{client.ConfdClient},
+#: Ganeti's own interface, accepts shorter keys
 MIN_KEY_SIZE = 16
 
-#: Longest answer that is sent in parts (bytes of JSON text). All fields of
-#: 100,000 instances are half of it.
+#: Longest answer that is sent in parts (bytes of JSON text): twice the size of
+#: all fields of 100,000 instances
 MAX_ANSWER = 1 << 30
 
 #: Largest request that all daemons accept, including Ganeti's own (bytes)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     def hexdigest(self) -> str: ...
     def copy(self) -> Hash: ...
 else:
-  # The names are private to CPython, and an interpreter may lack any of them
+  # These names are private to CPython. An interpreter may lack any of them, so
+  # C{hashlib} and C{hmac} are the fallback.
   try:
     from _blake2 import blake2b
     from _operator import _compare_digest as compare_digest
@@ -48,7 +49,7 @@ else:
     from hmac import compare_digest
 
 
-#: Bytes in a block, of SHA-1 and SHA-256 alike
+#: Block size of both SHA-1 and SHA-256 (bytes)
 _BLOCK = 64
 
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))

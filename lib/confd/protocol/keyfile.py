@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Longest key file, in bytes: without a limit, /dev/zero would fill the memory
 MAX_SIZE = 1 << 20
 
-#: The first line of a reader's file; the number is that of the format
+#: The first line of a reader's key file; 1 is the version of the format
 _FIRST_LINE = "confd reader key 1"
 
 #: The start of any line of a reader's key file, by which such a file is
@@ -53,7 +53,7 @@ def IsReaders(contents: bytes) -> bool:
   """Tells whether a file is a reader's, even if damaged.
 
   """
-  # In UTF-16 every second byte of ASCII text is zero
+  # Remove the zeros of UTF-16, in which every second byte of ASCII text is zero
   return _TRACE_RE.search(contents.replace(b"\0", b"")) is not None
 
 
@@ -73,12 +73,12 @@ def _ParseReaders(contents: bytes) -> wire.ReaderKey:
       not lines[2].startswith(_KEY)):
     raise ValueError("after the first line there have to be '%s...' and"
                      " '%s...', and nothing else" % (_LABEL, _KEY))
-  # Imported here: with the cluster's key the module is not needed
+  # Imported here: a cluster's key does not need the module
   from ganeti.confd.protocol import readerkey
   label = readerkey.Parse(lines[1][len(_LABEL):])
   secret = lines[2][len(_KEY):]
   if not _KEY_RE.fullmatch(secret):
-    # The text is not shown: it may be most of a key
+    # Do not show the text, which may be most of a key
     raise ValueError("its key is not 64 hex digits")
   return wire.ReaderKey(label, secret.encode("ascii"))
 

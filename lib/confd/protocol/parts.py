@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 #: datagram has at most 1,232 bytes: the minimum MTU of IPv6 less the headers.
 PART_SIZE = 675
 
-#: Compression level: the fastest, since the daemon's time is scarcer than the
-#: network
+#: Compression level: the fastest, since CPU time of the daemon is scarcer than
+#: bandwidth
 _LEVEL = 1
 
 #: Default limit for the memory of an answer's Python objects in a client
 #: (bytes). The instances of a cluster with 100,000 instances take 1.1 GB.
 MAX_MEMORY = 3 << 29
 
-#: Upper bound of the memory for each of these characters of JSON (bytes): a
-#: brace or bracket stands for an empty dictionary or list, and a comma for a
-#: value and the entry that refers to it (Python 3.9 to 3.13)
+#: By JSON character, an upper bound of the memory (bytes) for its Python
+#: object, from Python 3.9 to 3.13. Brace and bracket stand for an empty
+#: dictionary or list, a comma for a value and the entry that refers to it.
 _WEIGHTS = {
   b",": 72,
   b"[": 104,
@@ -213,7 +213,7 @@ class Assembly:
       size += len(chunk)
       values += sum(chunk.count(char) * weight
                     for (char, weight) in _WEIGHTS.items())
-      # The text is in memory twice for a moment
+      # Count the text twice: joining the chunks copies them
       self._CheckMemory(2 * size + values,
                         "has more than %d bytes of JSON" % size)
     if not unpacker.eof or unpacker.unused_data:

@@ -37,13 +37,14 @@ NEVER = "never"
 #: Longest label (bytes)
 MAX_LABEL = 255
 
-#: The right to ask for any table: the client's word for request type QUERY
+#: The right to ask for any table (request type QUERY), under the name that
+#: clients use
 LIST = "list"
 
-#: The right to ask for tables of a kind, by kind
+#: By kind of table, the right to ask for tables of that kind only
 _RIGHT_OF_KIND = {kind: "%s/%ss" % (LIST, kind) for kind in protocol.KINDS}
 
-#: The right for a question, by type of request
+#: By type of request, the right to ask the question
 _RIGHT_OF_TYPE: dict[Optional[int], str] = {
   number: LIST if number == protocol.REQ_QUERY else name
   for (name, number) in protocol.REQUEST_TYPES.items()}
@@ -58,8 +59,8 @@ _DAY_RE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 _EPOCH = 719163
 _DAY = 24 * 60 * 60
 
-#: Prefix of the text that a key is derived from: separates the derivation from
-#: all other uses of the cluster's key
+#: Prefix of the text from which a reader's key is derived. The prefix separates
+#: the derivation from all other uses of the cluster's key.
 _PURPOSE = b"confd reader 1\0"
 
 
@@ -107,7 +108,8 @@ class Label(NamedTuple):
     """
     if self.last_day is None:
       return None
-    # Round up, so that the rest of today counts as a day, and subtract that day
+    # Round the remaining days up, so that the rest of today is one day, and
+    # subtract that day
     return max(0, -int((now - self.end) // _DAY) - 1)
 
 
@@ -166,7 +168,7 @@ def _ParseWhat(text: str) -> frozenset[str]:
 def _ParseUntil(text: str) -> Optional[datetime.date]:
   if text == NEVER:
     return None
-  # Imported here: not all keys have a last day
+  # Imported here: a key without a last day does not need the module
   import datetime
   match = _DAY_RE.fullmatch(text)
   if match:
@@ -189,7 +191,7 @@ def Make(name: str, what: Iterable[str],
   """
   until = NEVER
   if last_day is not None:
-    # strftime would write the year 999 with three digits
+    # Do not use strftime, which writes the year 999 with three digits
     until = "%04d%02d%02d" % (last_day.year, last_day.month, last_day.day)
   return Parse("%s:%s:%s" % (name, ",".join(sorted(set(what))), until))
 

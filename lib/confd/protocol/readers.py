@@ -37,7 +37,7 @@ class Readers:
     @raise wire.Rejected: the value is no label
 
     """
-    # The length is checked first, since hashing a long text takes time
+    # Check the length before the look-up, since hashing a long text takes long
     if not (isinstance(label, str) and len(label) <= readerkey.MAX_LABEL):
       raise wire.Rejected(wire.BAD_HMAC, "key is no label")
     cached = self._cached.get(label)

@@ -176,14 +176,15 @@ def _FiniteNumber(text: str) -> float:
   return value
 
 
-# NaN and Infinity, which Python's json accepts, are not JSON. The numbers of an
-# envelope are not needed, and not converted: a forged datagram with a number of
-# 60,000 digits would cost much time.
+# Refuse NaN and Infinity, which Python's json accepts, but JSON does not have.
+# Do not convert the numbers of an envelope, which are not needed: a number of
+# 60,000 digits in a forged datagram would cost much time.
 _ENVELOPE_DECODER = json.JSONDecoder(parse_int=_IgnoreNumber,
                                      parse_float=_IgnoreNumber,
                                      parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = json.JSONDecoder(parse_constant=_RefuseConstant)
-# Python parses 1e999 as infinity, which callers do not expect in an answer
+# Refuse 1e999 and the like, which Python parses as infinity: callers do not
+# expect infinity in an answer
 _ANSWER_DECODER = json.JSONDecoder(parse_float=_FiniteNumber,
                                    parse_constant=_RefuseConstant)
 
@@ -193,9 +194,9 @@ def _Scanner(decoder: json.JSONDecoder) -> _Scan:
   return scan
 
 
-# scan_once is called directly: JSONDecoder.decode() also skips white space, and
-# takes 1.5 times as long. If the text holds no value, scan_once raises
-# StopIteration.
+# Call scan_once directly: JSONDecoder.decode() also skips white space, and
+# takes 1.5 times as long. scan_once raises StopIteration if the text holds no
+# value.
 _ScanEnvelope = _Scanner(_ENVELOPE_DECODER)
 _ScanMessage = _Scanner(_MESSAGE_DECODER)
 _ScanReply = _Scanner(_ANSWER_DECODER)
@@ -230,7 +231,7 @@ def EncodeJson(value: Json) -> str:
   try:
     return _ENCODER.encode(value)
   except (TypeError, ValueError):
-    # The value has JSON texts in it, or infinity or NaN
+    # The value contains bytes (JSON text), infinity or NaN
     return "".join(EncodeInPieces(value))
 
 
@@ -247,7 +248,7 @@ def EncodeInPieces(value: Json) -> Iterator[str]:
     try:
       text = _ENCODER.encode(value)
     except ValueError:
-      # The value has infinity or NaN in it, which is rare: the configuration
+      # A rare case: the value contains infinity or NaN, since the configuration
       # has a number like 1e999
       text = _ENCODER.encode(Finite(value))
   except TypeError:
@@ -309,7 +310,7 @@ def _Unicode(value: Json) -> Json:
 
   """
   if isinstance(value, str):
-    # The round trip changes nothing but lone surrogates
+    # The round trip replaces lone surrogates, and changes nothing else
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le",
                                                              "replace")
   if isinstance(value, dict):
@@ -453,7 +454,7 @@ def _Pack(key: Key, salt: str, message: Message) -> bytes:
   """Makes a datagram.
 
   """
-  # By type(), which is faster than isinstance
+  # Compare type(), which is faster than isinstance
   signer = key.signer if type(key) is ReaderKey else _ClusterSigner(key)
   tail = "%s,\"hmac\":\"%s%s" % (
     _QuoteText(salt), _Sign(signer, salt, message.data), signer.end)
@@ -498,8 +499,8 @@ def _Unpack(datagram: bytes, key: Key,
   try:
     expected = _Sign(signer, salt, msg.encode("utf-8"))
   except UnicodeEncodeError:
-    # JSON can have lone surrogates, which UTF-8 cannot encode: no such text can
-    # have been signed
+    # JSON can contain a lone surrogate, which UTF-8 cannot encode: no text with
+    # a lone surrogate can have been signed
     raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
   if not digests.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
@@ -511,8 +512,8 @@ def _IsSignature(text: str) -> bool:
 
   """
   try:
-    # fromhex skips blanks, so that the result has fewer than 20 bytes if
-    # there are any. A regular expression would take three times as long.
+    # fromhex skips blanks, so the length of its result shows whether there are
+    # any. A regular expression would take three times as long.
     return (len(text) == _SIGNATURE_LENGTH and
             2 * len(bytes.fromhex(text)) == _SIGNATURE_LENGTH)
   except ValueError:
@@ -618,7 +619,7 @@ def ParseRequest(datagram: bytes, key: bytes, now: float,
     raise Rejected(BAD_RSALT, "rsalt is not Unicode text")
   rtype = request.get("type")
   version = request.get("protocol")
-  # The exact type: with isinstance a boolean would be an integer
+  # Compare exact types, since isinstance regards a boolean as an integer
   if not (type(rtype) is int and type(version) is int and
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None

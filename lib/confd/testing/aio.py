@@ -39,13 +39,13 @@ class Driver(aio.Driver):
   def __init__(self, transport: transportlib.Transport) -> None:
     aio.Driver.__init__(self, transport)
     self._transport.on_change = self._Wake
-    #: The pauses, and when they end
+    #: The running pauses, and the time at which each ends
     self._pauses: dict[asyncio.Future[None], float] = {}
     self._turn: Optional[asyncio.TimerHandle] = None
     self._jump: Optional[asyncio.TimerHandle] = None
 
   def _WatchAgain(self, _: socket.socket) -> None:
-    # There is no socket
+    # A fake's transport has no socket to watch
     pass
 
   async def Wait(self, loop: asyncio.AbstractEventLoop,

@@ -30,12 +30,12 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Callable, Iterable, Optional, Union
 
-  #: Names of questions
+  #: The names of the questions that an order is for; None for all questions
   Only = Union[str, Iterable[str], None]
 
 
-#: Types of requests by the names that tests use for them: those of the
-#: protocol, and the clients' name for tables
+#: Types of requests by the names that tests use: the protocol's names, and
+#: "list", which is the clients' name for a query for tables
 QUESTIONS = dict(protocol.REQUEST_TYPES, list=protocol.REQ_QUERY)
 
 
@@ -231,11 +231,12 @@ class Candidate(Orders):
     self._row = self._counters.Row(0)
     self._orders: list[_Order] = []
     self._started = time.monotonic()
-    #: Returns the newest configuration, and the one before
+    #: Functions that return the newest configuration and the previous one
     self.newest: Callable[[], State] = lambda: state
     self.earlier: Callable[[], State] = lambda: state
-    #: Called when the answers of the candidate change: with the candidate, and
-    #: whether pending WAITs are answered (True) or forgotten (False)
+    #: Called when the candidate's answers change. The arguments are the
+    #: candidate, and whether its pending WAITs are answered (True) or forgotten
+    #: (False).
     self.on_change: Callable[[Candidate, bool], None] = lambda *_: None
     self._Load(state)
 
@@ -301,7 +302,7 @@ class Candidate(Orders):
     try:
       request = wire.ParseRequest(datagram, self._key, now, self._readers)
     except wire.Rejected:
-      # The daemon's code counts the datagram
+      # Let the daemon's code count the datagram as dropped
       self._main.Respond(datagram, now)
       return Outcome()
     delay = 0.0

@@ -17,8 +17,8 @@ from ganeti.confd.typed import TYPE_CHECKING
 if TYPE_CHECKING:
   from typing import Any, Mapping, Sequence, Union
 
-  #: A configuration: the path of a C{config.data}, its contents, or the same as
-  #: a dictionary
+  #: A configuration: the path of a C{config.data}, its text, or the dictionary
+  #: that the text stands for
   Config = Union[str, "os.PathLike[str]", bytes, Mapping[str, Any]]
 
 
@@ -27,12 +27,12 @@ DOMAIN = "example.com"
 
 _TIME = 1760000000.0
 
-#: The networks of nodes and instances (RFC 5737), as texts to format
+#: Format strings for the addresses of nodes and instances (RFC 5737)
 _NODE_IP = "192.0.2.%d"
 _INSTANCE_IP = "203.0.113.%d"
 _MAX_OBJECTS = 99
 
-#: The instances of L{MakeConfig} by default, and their primary nodes
+#: The instances that L{MakeConfig} makes by default, with their primary nodes
 _INSTANCES = {"web1": "node1", "web2": "node2", "mail1": "node2"}
 
 

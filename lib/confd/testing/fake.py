@@ -41,7 +41,7 @@ if TYPE_CHECKING:
   Change = Union[configuration.Config, Callable[[dict[str, Any]], object]]
 
 
-#: The key of a fake cluster, in the form of Ganeti's keys
+#: The key of a fake cluster, which looks like a key that Ganeti has made
 KEY = b"00000000-ganeti-confd-testing-00000000\n"
 
 
@@ -409,7 +409,8 @@ class Fake(candidatelib.Orders):
 
     """
     if request.part is not None:
-      # The request for the whole answer came first, and was noted
+      # A request for a part: the request for the whole answer has been noted
+      # already
       return
     key = (request.rsalt.partition("-")[0], request.type,
            wire.EncodeJson(request.query))

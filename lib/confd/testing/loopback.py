@@ -30,13 +30,13 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterator, Optional
 
 
-#: Seconds between two checks whether the file has changed
+#: Seconds between two checks whether the configuration file has changed
 _LOOK = 0.25
 
 #: Limit on the number of candidates that are served
 _MAX_CANDIDATES = 200
 
-#: How many ports to try for one that is free at all addresses
+#: How many ports to try until one is free at all addresses
 _TRIES = 100
 
 _MAX_DATAGRAM = 65536
@@ -223,7 +223,7 @@ class Server:
     try:
       (datagram, address) = served.sock.recvfrom(_MAX_DATAGRAM)
     except OSError:
-      # There is no datagram, or only the error that an earlier reply has caused
+      # Either there is no datagram, or an earlier reply has caused the error
       return
     outcome = served.candidate.Receive(datagram)
     reply = outcome.reply
@@ -269,5 +269,5 @@ def _Send(sock: socket.socket, reply: bytes, address: endpoint.SocketAddress
   try:
     sock.sendto(reply, address)
   except OSError:
-    # No error: the client is gone, or retransmits its request
+    # Ignore the error: the client is gone, or retransmits its request
     pass

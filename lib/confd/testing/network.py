@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     """The interface of L{fake.Fake} for the transports of its clients.
 
     """
-    #: Lock of all data that clients, candidates and the test share; notified of
-    #: each change
+    #: The lock of all data that clients, candidates and the test share. Each
+    #: change of the data notifies the waiting threads.
     changed: threading.Condition
 
     def CandidateAt(self, ip: str) -> Optional[candidatelib.Candidate]:
@@ -77,22 +77,23 @@ if TYPE_CHECKING:
       """
 
 
-#: Seconds of real time that a jump of the clock takes, and those that a jump
-#: takes if the client polls candidates for the serial
+#: Seconds of real time for a jump of the clock: normally, and while the client
+#: polls candidates for the serial
 JUMP = 0.001
 JUMP_TO_POLL = 0.02
 
-#: Seconds by which the clock moves at least from one wait to the next
+#: Seconds by which the clock moves on after each time-out (L{Transport.Tick})
 _TICK = 1e-6
 
-#: Seconds by which the client's clock moves before a step
+#: Seconds by which the client's clock moves before each step of the test
 _STEP = 1.0
 
-#: Seconds after which a thread that waits looks for signals, for systems where
-#: a wait without a time-out cannot be interrupted
+#: A thread waits for at most this many seconds at a time, and then looks for
+#: signals: some systems cannot interrupt a wait without a time-out
 _LOOK = 0.5
 
-#: The time at which each client's clock starts; 0 would hide mistakes
+#: The time at which each client's clock starts: not 0, which would hide
+#: mistakes
 _START = 1000.0
 
 
@@ -137,10 +138,10 @@ class Transport(transportlib.Transport):
     self._undelivered: list[transportlib.Undelivered] = []
     #: The WAITs that each candidate keeps for this client
     self._waiting: dict[candidatelib.Candidate, waiting.Waiting] = {}
-    #: The number of these WAITs, by the id of their operation
+    #: The number of WAITs that candidates keep, by the id of their operation
     self._pending: dict[str, int] = {}
-    #: The ids of the operations that, since the last jump of the clock, got an
-    #: answer to another request than WAIT
+    #: The ids of operations that have got an answer since the last jump of the
+    #: clock, not counting answers to a WAIT
     self._answered: set[str] = set()
     self._has_failed = False
 
@@ -167,7 +168,7 @@ class Transport(transportlib.Transport):
   def Tick(self) -> None:
     """Advances the clock by L{_TICK}.
 
-    Without that, a wait whose end is rounded down would begin again for ever.
+    Otherwise a wait whose end is rounded down would begin again for ever.
 
     """
     self._now += _TICK
@@ -193,7 +194,8 @@ class Transport(transportlib.Transport):
       try:
         current.Result(self._now)
       except replies.StaleAnswer:
-        # Not a failure: the client soon asks again by itself
+        # A stale answer is no failure, since the client soon asks again by
+        # itself
         pass
       except errors.ConfdClientError:
         self._has_failed = True
@@ -226,7 +228,7 @@ class Transport(transportlib.Transport):
     with self.network.changed:
       candidate = self.network.CandidateAt(datagram.address[0])
       if candidate is None:
-        # The datagram is lost, as behind a firewall
+        # No candidate has this address: lose the datagram, as a firewall does
         return None
       outcome = candidate.Receive(datagram.data)
       if outcome.request is not None:
@@ -254,8 +256,8 @@ class Transport(transportlib.Transport):
              ) -> None:
     table = self._waiting.setdefault(candidate, waiting.Waiting())
     ident = _Ident(deferred.request.rsalt)
-    # The limit for one address does not apply: an operation counts as a client
-    # with an address of its own
+    # Count each operation as a client with its own address, so that the
+    # daemon's limit of WAITs for one address does not apply
     verdict = table.Add(deferred, ([], (ident, address)), self._now)
     if verdict is waiting.Verdict.REFUSED:
       reply = candidate.Refused(deferred.request)
@@ -289,7 +291,7 @@ class Transport(transportlib.Transport):
       else:
         (_, (ident, _)) = client
         self._pending[ident] -= 1
-        # The client does not rest before it has noticed the loss
+        # Let the client notice the loss before it counts as resting
         self._answered.discard(ident)
     self.Wake()
 
