@@ -36,18 +36,19 @@ FIELDS = hostlist.ALL_FIELDS
 
 _PREFIX = "ganeti_"
 
-#: A tag with a key and a value
+#: A tag of the form KEY:VALUE
 _KEYED_RE = re.compile("[A-Za-z_][^:]*:.")
 
-#: The prefix of groups by table. Groups of nodes have one, so that an inventory
-#: with both tables has no group of instances and nodes.
+#: By table: the prefix of groups that are named after a cluster or a tag. Nodes
+#: have a prefix of their own, so that no group has both nodes and instances if
+#: an inventory has both tables.
 _OF_NODES = "nodes_"
 _PREFIXES = {
   columns.INSTANCE: "",
   columns.NODE: _OF_NODES,
   }
 
-#: Ansible's own groups
+#: Groups that Ansible itself defines; no host may have such a name
 _RESERVED_NAMES = frozenset(["all", "ungrouped"])
 
 

@@ -35,7 +35,7 @@ FIELDS = {
   columns.NODE: ["name", "pip"],
   }
 
-#: Names that are lease times or keywords in a C{dhcp-host} line
+#: Names that dnsmasq takes for a lease time or a keyword in a C{dhcp-host} line
 _KEYWORD_RE = re.compile("[0-9]+[smhdw]|ignore|infinite")
 
 

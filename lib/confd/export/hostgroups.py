@@ -22,7 +22,7 @@ from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-#: Returns a host's values of a property
+#: A function that returns a host's values of a property
 Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
 #: By table: the name of the group of all hosts, and the prefixes of the other

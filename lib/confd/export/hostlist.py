@@ -21,7 +21,7 @@ from ganeti.confd.schema import naturalorder
 #: A function to be called with a sentence about each value that is left out
 Say = Callable[[str], None]
 
-#: Maps the exported table (see L{columns.TABLES}) to its fields
+#: By table (see L{columns.TABLES}): the fields to ask for
 Fields = dict[str, list[str]]
 
 #: All fields that L{Hosts} can use. A format asks only for the fields that it
@@ -47,7 +47,7 @@ class Interface(NamedTuple):
   mac: Optional[str] = None
   link: Optional[str] = None
   network: Optional[str] = None
-  #: The length of the prefix of the network's subnet
+  #: The prefix length of the network's subnet, e.g. 24
   prefix: Optional[int] = None
   gateway: Optional[str] = None
 
@@ -193,7 +193,7 @@ def _SshPort(ndparams: Any) -> Optional[int]:
   """Returns the port of sshd from a node's parameters.
 
   """
-  # Ganeti before 2.12 does not have the parameter
+  # Ganeti before 2.12 has no parameter C{ssh_port}, and uses the default port
   value = (ndparams.get("ssh_port", SSH_PORT) if isinstance(ndparams, dict)
            else None)
   port = sanitize.Number(value)

@@ -37,20 +37,20 @@ _MAX_NAME = 253
 
 _MAC_RE = re.compile("[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
-# Ganeti's rule for tags, which names of groups, networks, links and operating
-# systems match, too. The rule allows no blank, comma, quote, bracket or brace.
+# Ganeti's rule for tags. Names of groups, networks, links and operating systems
+# match it, too. The rule allows no blank, comma, quote, bracket or brace.
 _WORD_RE = re.compile(r"[\w.+*/:@-]{1,128}")
 
 _NOT_IN_IDENTIFIERS_RE = re.compile("[^A-Za-z0-9_]")
 
-#: Longest identifier, not counting the digits of the hash
+#: Most characters of an identifier, not counting a hash at its end
 _MAX_IDENTIFIER = 100
 
 #: The number of hash digits that are appended to a word's identifier, on the
 #: first, second and third attempt to make all identifiers differ
 _DIGITS = (0, 8, 64)
 
-#: Upper limit for the characters of a value in a message
+#: Most characters of a value in a message
 _MAX_SHOWN = 60
 
 

@@ -17,7 +17,7 @@ import sys
 from ganeti.confd import printable
 
 
-#: Modules that only this part of the package needs
+#: Modules that only confd-exporter needs, so they may be missing
 _MODULES = frozenset(["h11", "prometheus_client"])
 
 

@@ -58,8 +58,9 @@ class Limits(NamedTuple):
   """
   #: Most bytes of cached answers
   kept: int
-  #: Most bytes of all answers in memory, cached or being sent, while another
-  #: answer is made. The limit is never less than twice the cached bytes.
+  #: Most bytes of all answers in memory, cached or being sent, when the cache
+  #: begins to make another answer. The limit is never less than twice the bytes
+  #: of the cached answers.
   held: int
   #: Most answers that are being made or are queued
   waiting: int
@@ -98,7 +99,7 @@ class _Entry(NamedTuple):
   """
   version: Version
   outcome: Union[Body, str]
-  #: The cost, by the rule of this module (bytes)
+  #: The bytes of body and key, and L{_OVERHEAD}
   size: int
 
 
@@ -120,7 +121,7 @@ class Cache:
   def __init__(self, limits: Limits, cut: Cut = lambda _: False) -> None:
     self._limits = limits
     self._cut = cut
-    # The least recently used one is first
+    # Cached answers, the least recently used one first
     self._kept: OrderedDict[Key, _Entry] = collections.OrderedDict()
     self._size = 0
     self._making: dict[tuple[Key, Version], _Making] = {}
@@ -140,8 +141,8 @@ class Cache:
     if entry is not None and entry.version == version:
       self._kept.move_to_end(key)
       if isinstance(entry.outcome, str):
-        # Raise a new exception: one that is cached and raised again would keep
-        # all stack frames that it has passed
+        # Make a new exception for each request: a cached exception would keep
+        # all stack frames through which it was ever raised
         raise forked.BadRequest(entry.outcome)
       return entry.outcome
     making = self._making.get((key, version))

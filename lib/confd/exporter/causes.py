@@ -23,9 +23,9 @@ class Subject(NamedTuple):
   """The subject of a finding.
 
   """
-  #: The subject of the finding, unchanged
+  #: The finding's own text for its subject, e.g. "web1, disk/0"
   text: str
-  #: The kind and name of the object; None if there is no such object
+  #: The kind and name of the object; None if no object has the name
   kind: Optional[str]
   name: Optional[str]
   #: The text of the finding; None if it is the title of the cause
@@ -36,7 +36,7 @@ class Cause(NamedTuple):
   """A cause of findings.
 
   """
-  #: The name of the check that found them
+  #: The name of the check that has made these findings
   check: str
   severity: str
   title: str

@@ -38,8 +38,8 @@ from ganeti.confd.views import objects
 from ganeti.confd.views import placement
 
 
-#: Fields that tables and metrics need, by table; C{checks}, C{placement} and
-#: C{prometheus_sd} list the fields that they need themselves
+#: By table: the fields that the metrics and the pages with tables need. Other
+#: modules have lists of their own, see L{_TABLES}.
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "offline", "drained", "vm_capable",
                  "pip", "sip", "tags", "pinst_cnt", "sinst_cnt"],
@@ -69,15 +69,15 @@ _MTIME = "/mtime"
 #: The parts of the cluster's own settings that pages need
 _CLUSTER_KEYS = [*objects.CLUSTER_KEYS, "master_node", "master_ip"]
 
-#: The rights that a reader's key needs so that everything is known, beside the
-#: right to ping; those for single tables by kind
+#: The rights that a reader's key needs, beside the right to ping, for the whole
+#: configuration. L{_RIGHT_OF_KIND} has the rights to tables.
 _CONFIG = "config"
 _STATS = "stats"
 _RIGHT_OF_KIND = {kind: "%s/%ss" % (readerkey.LIST, kind)
                   for kind in columns.KINDS}
 
-#: Seconds for which the query is repeated while answers have an older serial
-#: than the one already reported, and seconds between two attempts
+#: If an answer has an older serial than the reported change, the query is
+#: repeated: seconds until it fails, and seconds between two attempts
 _BEHIND_TIME = 5.0
 _BEHIND_PAUSE = 0.2
 
@@ -92,7 +92,8 @@ def _Join(kind: str, *tables: Mapping[str, list[str]]) -> list[str]:
                             for name in fields.get(kind, [])))
 
 
-#: All lists of fields except those that only the pages about one object need
+#: All lists of fields except those in C{objects}, which only the pages about
+#: one object need
 _TABLES = (FIELDS, checks.FIELDS, placement.FIELDS, prometheus_sd.FIELDS,
            evacuation.FIELDS)
 
@@ -135,10 +136,10 @@ class GroupSummary(NamedTuple):
   """
   name: str
   nodes: int
-  #: Primary instances
+  #: The number of primary instances
   instances: int
-  #: MiB of memory, virtual CPUs and MiB of disks of the primary instances that
-  #: are not offline
+  #: Sums over the primary instances that are not offline: memory (MiB), virtual
+  #: CPUs and disks (MiB)
   memory: int
   vcpus: int
   disk: int
@@ -149,24 +150,26 @@ class ClusterConfig(NamedTuple):
 
   """
   serial: int
-  #: The cluster's own name
+  #: The cluster's name in the configuration
   name: str
   #: Version of the configuration's format, e.g. 3000000
   version: int
-  #: Time of the last change, in seconds since the epoch; None if not known
+  #: When the configuration was last changed (seconds since the epoch); None if
+  #: not known
   mtime: Any
   #: The rows of all objects, by kind
   tables: Mapping[str, rowstore.Table]
   findings: list[checks.Finding]
-  #: Some of the cluster's own settings, as stored
+  #: The settings of L{_CLUSTER_KEYS}, as they are in the configuration
   cluster: Mapping[str, Any] = {}
   #: The findings, grouped by cause
   causes: Sequence[causeslib.Cause] = ()
   groups: Sequence[GroupSummary] = ()
-  #: The names of the master node; more than one in a broken configuration
+  #: The names of all nodes with the role of the master: several in a broken
+  #: configuration
   masters: Sequence[str] = ()
-  #: The rights that the key lacks. A table without its right is empty, and
-  #: nothing is checked if any right is missing.
+  #: The rights that the exporter's key lacks. A table that the key does not
+  #: permit to ask for is empty. If any right is missing, there are no findings.
   lacking: Sequence[str] = ()
 
   def Knows(self, kind: str) -> bool:
@@ -205,7 +208,8 @@ class HistoryState(NamedTuple):
   changes: Optional[int]
   #: When the recording began, by the clock of this host; None if not known yet
   began: Optional[float]
-  #: Why changes are not recorded, or not all kept; None if they are
+  #: Why changes are not recorded, or why not all of them are kept; None if
+  #: there is no problem
   problem: Optional[str]
 
 
@@ -227,7 +231,7 @@ class ClusterState(NamedTuple):
   #: The label of the key that the cluster is asked with; None for the cluster's
   #: own key, and while the label is not yet known
   reader: Optional[readerkey.Label] = None
-  #: None if no history is recorded
+  #: The state of the recorded history; None if no history is recorded
   history: Optional[HistoryState] = None
 
   @property

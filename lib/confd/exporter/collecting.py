@@ -52,7 +52,7 @@ def _AskConfig(settings: collector.Settings, serial: int) -> bytes:
 
 
 def _Unpickle(data: memoryview) -> Any:
-  # Garbage collection would visit each of many new objects and free none
+  # Garbage collection would visit all of the many new objects, and free none
   gc.disable()
   try:
     return pickle.loads(data)
@@ -143,7 +143,8 @@ class Collector:
     except Exception:  # pylint: disable=W0718
       logging.exception("Programming error")
       error = "a programming error; %s" % confd.PLEASE_REPORT
-    # The collector reports no other change of this cluster before this message
+    # Send the message also after an error: until it comes, the collector
+    # reports no further change of this cluster
     collector.Send(writer, collector.Taken(message.cluster, error))
 
   def _Take(self, message: Any) -> None:

@@ -40,7 +40,7 @@ from ganeti.confd.protocol import readerkey
 #: Seconds between two questions for the candidates' state
 _CANDIDATES_INTERVAL = 15.0
 
-#: Back-off after following has failed (seconds): first and longest delay
+#: Back-off after an error (seconds): the first delay and the longest one
 RETRY = (1.0, 15.0)
 
 #: The errors to expect when a cluster is asked; any other exception is a bug
@@ -50,7 +50,7 @@ EXPECTED = (errors.GenericError, OSError)
 #: The logger of the client library
 _LIBRARY = "ganeti.confd"
 
-#: Seconds within which the same message of the library is logged once
+#: Seconds for which a message of the client library is not logged again
 _SAME_INTERVAL = 60.0
 
 #: The cluster that the current task follows
@@ -59,7 +59,7 @@ _following: contextvars.ContextVar[str] = contextvars.ContextVar("following")
 #: A message begins with its size
 _HEADER = struct.Struct("!Q")
 
-#: Arguments of a cluster's clients
+#: The arguments with which the clients for a cluster are made
 Settings = Mapping[str, Any]
 
 
@@ -84,7 +84,7 @@ class Problem(NamedTuple):
 
   """
   cluster: str
-  #: None if the cluster answers
+  #: Why the cluster does not answer; None if it answers
   text: Optional[str]
 
 
@@ -93,7 +93,7 @@ class Reader(NamedTuple):
 
   """
   cluster: str
-  #: None for the cluster's own key
+  #: The label of a reader's key; None for the cluster's own key
   label: Optional[readerkey.Label]
 
 
@@ -120,7 +120,7 @@ class NameCluster(logging.Filter):
     self._logged: dict[str, float] = {}
     self._lock = threading.Lock()
 
-  # The library prescribes the name
+  # The library C{logging} prescribes the name
   def filter(self, record: logging.LogRecord) -> bool:
     text = record.getMessage()
     cluster = _following.get("")
@@ -185,7 +185,8 @@ class Cluster:
     _following.set(self._name)
     await asyncio.gather(
       self._Repeat(self._FollowConfig, self._SetProblem),
-      # No problem is set: CandidatesState says which candidates are silent
+      # Ignore errors: C{_FollowConfig} reports why a cluster does not answer,
+      # and L{CandidatesState} says which candidates are silent
       self._Repeat(self._FollowCandidates, lambda err: None))
 
   async def _Repeat(self, follow: Callable[[clientlib.AsyncClient],
@@ -228,9 +229,9 @@ class Cluster:
     if problem is None:
       logging.info("Cluster %s: answers", self._name)
     elif self.problem is None or not self._has_config:
-      # Log only the first of a series of errors, as the later ones mostly have
-      # the same cause; but before the first configuration, log each error that
-      # differs from the one before
+      # Log only the first error of a series: later ones mostly have the same
+      # cause. Before the first configuration, log each error that differs from
+      # the one before.
       logging.warning("Cluster %s: %s", self._name, problem, exc_info=fault)
     self.problem = problem
     self._send(Problem(self._name, problem))
@@ -311,7 +312,8 @@ def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
     signal.signal(signum, signal.SIG_IGN)
   logging.getLogger(_LIBRARY).addFilter(NameCluster())
   try:
-    # Not asyncio.run, which would wait for threads that resolve names
+    # Do without asyncio.run, which would wait at its end for threads that
+    # resolve names
     asyncio.new_event_loop().run_until_complete(_Collect(sock, settings))
   except (EOFError, OSError):
     # The server has ended

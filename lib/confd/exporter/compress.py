@@ -35,7 +35,8 @@ _LEVEL = 1
 _HEADER = struct.Struct("=cIQ")
 _MARK = b"="
 
-#: The header of a gzip file without name and time, from an unknown system
+#: The header of a gzip file, without a file name and a time, and with "unknown"
+#: for the operating system
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
 #: The trailer of a gzip file: the CRC, and the size modulo 2^32
@@ -47,7 +48,7 @@ _FINAL = b"\x03\0"
 #: L{CombineCrc} takes a second part of fewer than 2^_SIZE_BITS bits
 _SIZE_BITS = 40
 
-#: The polynomial of the CRC, bits reversed
+#: The polynomial of CRC-32, with its bits reversed
 _POLYNOMIAL = 0xedb88320
 
 

@@ -40,13 +40,14 @@ MAX_CONNECTIONS = 400
 #: Most connections that asyncio accepts in one iteration of the event loop
 _ACCEPT = 50
 
-#: Seconds for a client to send a request, and to take a part of the response
+#: Seconds that a client has to send its request; seconds that it has to take
+#: the response, or one event of an event stream
 _REQUEST_TIME = 10.0
 _ANSWER_TIME = 60.0
 
-#: Seconds, and bytes, that a client may go on sending after its response. A
-#: connection that is closed with unread bytes is reset, and the client may lose
-#: the response.
+#: Bytes after the request are read and dropped until L{_LINGER_TIME} seconds
+#: after the response, but at most L{_LINGER_SIZE} bytes. A connection that is
+#: closed with unread bytes is reset, and the client may lose the response.
 _LINGER_TIME = 1.0
 _LINGER_SIZE = 1 << 16
 
@@ -60,7 +61,7 @@ _BUFFERS = {
   socket.SO_SNDBUF: 1 << 16,
   }
 
-#: Makes the response to a request
+#: A function that makes the response to a request
 Answer = Callable[[http1.Request], Awaitable[http1.Response]]
 
 
@@ -84,9 +85,9 @@ class _Connection(asyncio.BufferedProtocol):
     self._timer: Optional[asyncio.TimerHandle] = None
     self._task: Optional[asyncio.Task[None]] = None
     self._transport: Any = None
-    #: Bytes that came after the request
+    #: The number of bytes that came after the request
     self._surplus = 0
-    #: Whether the request was refused before it was complete
+    #: Whether the request was refused, perhaps before all of it was read
     self._is_cut = False
     #: Completes when the transport can take more data; None while it can
     self._room: Optional[asyncio.Future[None]] = None
@@ -95,7 +96,8 @@ class _Connection(asyncio.BufferedProtocol):
   # asyncio prescribes the names of the next methods
 
   def connection_made(self, transport: asyncio.BaseTransport) -> None:
-    # asyncio's annotations allow any kind of transport
+    # asyncio annotates the parameter with a class that lacks some methods used
+    # here
     made: Any = transport
     # Pause writing whenever the kernel does not take everything at once
     made.set_write_buffer_limits(0)
@@ -246,7 +248,8 @@ def _Bind(address: str, port: int) -> list[socket.socket]:
   """
   sockets: list[socket.socket] = []
   with contextlib.ExitStack() as stack:
-    # asyncio would resolve the name in a thread, see C{forked}
+    # Resolve the name here: asyncio would start a thread for that, and the
+    # server must have one thread only (C{forked})
     for (family, kind, protocol, _, name) in dict.fromkeys(
         socket.getaddrinfo(address, port, type=socket.SOCK_STREAM,
                            flags=socket.AI_PASSIVE)):
@@ -254,7 +257,7 @@ def _Bind(address: str, port: int) -> list[socket.socket]:
       sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
       if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-      # Connections inherit the listening socket's options
+      # Connections inherit these options from the listening socket
       for (option, size) in _BUFFERS.items():
         sock.setsockopt(socket.SOL_SOCKET, option, size)
       sock.bind(name)
@@ -287,7 +290,8 @@ class Connections:
     """
     sockets = _Bind(address, port)
     for sock in sockets:
-      # asyncio accepts up to "backlog" connections at a time
+      # For asyncio, "backlog" is the number of connections to accept at a time.
+      # After that, listen() sets the length of the kernel's queue.
       await asyncio.get_running_loop().create_server(
         lambda: _Connection(self, self._answer), sock=sock, backlog=_ACCEPT)
       sock.listen(2 * MAX_CONNECTIONS)

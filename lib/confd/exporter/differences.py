@@ -29,17 +29,17 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: The kind of the changes of the cluster's own settings
+#: The kind of a change in the cluster's own settings
 CLUSTER = "cluster"
 
-#: All kinds, in the order of the differences between two configurations
+#: All kinds of changes, in the order in which L{Compare} lists changes
 KINDS = (CLUSTER, columns.GROUP, columns.NETWORK, columns.NODE,
          columns.INSTANCE)
 
-#: The actions of changes
+#: All values of C{Change.action}
 ACTIONS = (ADDED, REMOVED, CHANGED) = ("added", "removed", "changed")
 
-#: The fields that a state has as they are, by kind
+#: By kind of object: the fields that a state takes over from the object's row
 _FIELDS: dict[str, list[str]] = {
   columns.NODE: ["role", "group", "pip", "sip", "vm_capable", "master_capable",
                  "powered", "tags"],
@@ -51,8 +51,9 @@ _FIELDS: dict[str, list[str]] = {
                     "external_reservations", "group_list", "tags"],
   }
 
-#: The fields with own parameters, by kind, each with the first part of the
-#: parameters' names in a state
+#: By kind of object: the fields with parameters that are set for the object
+#: itself, each with the prefix of the parameters' names in a state, as in
+#: "be/maxmem"
 _PARAMETERS: dict[str, dict[str, str]] = {
   columns.NODE: {"custom_ndparams": "ndparams"},
   columns.INSTANCE: {"custom_beparams": "be", "custom_hvparams": "hv",
@@ -62,7 +63,8 @@ _PARAMETERS: dict[str, dict[str, str]] = {
   columns.NETWORK: {},
   }
 
-#: The values of a disk; C{index} and C{uuid} identify it
+#: The fields of a disk whose values a state has; C{index} and C{uuid} identify
+#: the disk
 _DISK_FIELDS = ["name", "dev_type", "size", "mode", "spindles"]
 
 #: The values of a network interface, each with the field that lists it for all
@@ -76,21 +78,24 @@ _PART_FIELDS = frozenset([*_DISK_FIELDS, *_NIC_FIELDS])
 
 _NIC_PARAMETERS = "custom_nicparams"
 
-#: Fields whose values are names of other objects, and the kind of these
+#: Fields whose values are names of other objects, each with the kind of the
+#: other objects
 REFERENCES = {
   (columns.NODE, "group"): columns.GROUP,
   (columns.INSTANCE, "pnode"): columns.NODE,
   (columns.INSTANCE, "snodes"): columns.NODE,
   }
 
-#: The last part of a network interface's field with the name of a network
+#: The end of the name of a field that has a NIC's network, as in
+#: "nic/0/network"
 _NIC_NETWORK = "/network"
 
-#: Nested parameters have at most so many parts in their names
+#: Most parts of a nested parameter's name; a value that is nested more deeply
+#: is compared as a whole
 _MAX_DEPTH = 5
 
-#: The settings of the cluster that its state does not have: the role of nodes
-#: tells the master
+#: Settings that the cluster's state leaves out: the roles of nodes already tell
+#: which node is the master
 _LEFT_OUT = frozenset(["master_node"])
 
 
@@ -101,8 +106,8 @@ class State(NamedTuple):
   name: Any
   #: The values that are set, by field
   values: dict[str, Any]
-  #: Disks and network interfaces, by UUID: a name with the index, as in
-  #: "disk/0", and the values
+  #: Disks and network interfaces, by UUID: the name, such as "disk/0", and the
+  #: values
   parts: dict[str, tuple[str, dict[str, Any]]]
 
 
@@ -118,8 +123,8 @@ class Change(NamedTuple):
   action: str
   #: The field that has changed; None if the object was added or removed
   field: Optional[str]
-  #: The values before and after. An object or a part that was added or removed
-  #: has all its values here.
+  #: The field's values before and after the change. If an object, disk or
+  #: network interface was added or removed: all its values.
   old: Any
   new: Any
 
@@ -237,7 +242,8 @@ def States(config: clusterstate.ClusterConfig) -> Iterator[tuple[Key, State]]:
       continue
     counts: dict[str, int] = {}
     for row in config.tables[kind].Rows(_Needed(kind)):
-      # A broken configuration may have no UUID, or the same one again
+      # In a broken configuration an object may have no UUID, or the same UUID
+      # as another object
       uuid = row["uuid"] if isinstance(row["uuid"], str) else row["name"]
       count = counts[str(uuid)] = counts.get(str(uuid), 0) + 1
       key = json.dumps(uuid if count == 1 else [uuid, count])

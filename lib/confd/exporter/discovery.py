@@ -29,7 +29,7 @@ FILTER = "filter"
 PORT = "port"
 CLUSTER = "cluster"
 
-#: Prefix of a parameter that sets a label
+#: Prefix of parameters that add a label to the targets
 _LABEL = "label."
 _LABEL_RE = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 

@@ -33,7 +33,7 @@ E = markup.E
 #: The page's name in paths
 NAME = "findings"
 
-#: The parameters of the page
+#: The names of the page's parameters
 CHECK = "check"
 PAGE = "page"
 

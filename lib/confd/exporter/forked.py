@@ -40,10 +40,10 @@ from ganeti.confd import loglines
 #: processor time: the machine may be busy
 _BUSY = 10
 
-#: Results of at least so many bytes get a memory mapping of their own
+#: The least size of a result that gets a memory mapping of its own (bytes)
 _MAPPED_SIZE = 1 << 17
 
-#: A process first writes the kind of its result (see below), and the size
+#: The header of a process's result: the kind, such as L{_SUCCESS}, and the size
 _HEADER = struct.Struct("=cQ")
 
 #: The result of L{End} for a process that has used up its processor time
@@ -52,12 +52,13 @@ _CPU_TIME_SIGNAL = "signal %d" % signal.SIGPROF
 #: Seconds to wait for the end of a killed process
 _END_PATIENCE = 2.0
 
-#: Seconds after which a killed process that has not ended is said to hang. On a
-#: busy machine, a killed process has to wait for a processor to end.
+#: A killed process that has not ended after this time is said to hang
+#: (seconds). The time is long, as on a busy machine even a killed process has
+#: to wait for a processor before it ends.
 _HANGING_TIME = 30.0
 
-#: Killed processes that have not ended yet, with the time of L{End} (monotonic
-#: clock)
+#: The ids of killed processes that have not ended yet, each with the time when
+#: L{End} stopped waiting for the process (monotonic clock)
 _killed: dict[int, float] = {}
 
 #: Kinds of results, sent before the result: success, a L{BadRequest}, not
@@ -107,8 +108,9 @@ def _Isolate(fd: int) -> None:
   @param fd: the descriptor that stays open, beside the standard ones
 
   """
-  # Forget the descriptor to which Python writes the numbers of signals: the
-  # server's event loop reads from its other end
+  # Python writes the number of each signal to a descriptor that this process
+  # shares with the server. Forget the descriptor, or the server's event loop
+  # would take this process's signals for its own.
   signal.set_wakeup_fd(-1)
   for signum in (signal.SIGTERM, signal.SIGINT):
     signal.signal(signum, signal.SIG_DFL)
@@ -341,7 +343,7 @@ def _WaitForEnd(pid: int) -> bool:
   try:
     fd = os.pidfd_open(pid)
   except OSError:
-    # Before Linux 5.3; waitpid will wait
+    # Linux before 5.3 has no pidfd_open: let the caller wait in waitpid
     return True
   try:
     poll = select.poll()

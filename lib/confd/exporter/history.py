@@ -38,7 +38,8 @@ from ganeti.confd.exporter import differences
 from ganeti.confd.exporter import forked
 
 
-#: SQLite's application id of the file ("gchi")
+#: The file's C{application_id}, by which SQLite tells programs' files apart
+#: ("gchi")
 _APPLICATION = 0x67636869
 
 #: The version of L{_SCHEMA}
@@ -76,13 +77,14 @@ CREATE TABLE mention (
 CREATE INDEX mention_entry ON mention (entry);
 """
 
-#: Seconds that a process waits for others that read or write
+#: Seconds that a process waits while other processes read or write the file
 _PATIENCE = 10.0
 
 #: Longest JSON of a value in an entry (characters); the rest is cut off
 _MAX_VALUE = 2000
 
-#: A gap of at most so many seconds between two states is not mentioned
+#: If two states were seen at most this many seconds apart, the change between
+#: them gets a single time, and not a period
 _MAX_GAP = 5.0
 
 #: While the file is too large, the oldest steps of the largest cluster are
@@ -123,9 +125,9 @@ class Limits(NamedTuple):
   """The most that the file may hold.
 
   """
-  #: Age of changes (days)
+  #: The greatest age of a change (days)
   days: int
-  #: Size of the file (bytes)
+  #: The greatest size of the file (bytes)
   size: int
 
 
@@ -135,8 +137,8 @@ class Moment(NamedTuple):
   """
   #: When the configuration was received
   now: float
-  #: When the configuration before was last known to be current; None if only
-  #: the stored time is known
+  #: When the previous configuration was last known to be current; None if only
+  #: the time in the file is known
   known_until: Optional[float]
   #: The serial of the configuration before. C{known_until} has no meaning for a
   #: stored state with another serial, e.g. after a backup has been put back.
@@ -151,7 +153,7 @@ class Recorded(NamedTuple):
   changes: int
   #: When the history of the cluster began, by the clock of this host
   began: float
-  #: A limit that the file cannot keep; None if it keeps all
+  #: Why the file is larger than its limit; None if it is not
   problem: Optional[str]
 
 
@@ -172,7 +174,8 @@ class Entry(NamedTuple):
   id: int
   #: When the change was seen (seconds since the epoch)
   time: float
-  #: The change happened between this time and C{time}; None if at C{time}
+  #: The change happened between this time and C{time}; None if the change
+  #: happened at C{time}
   since: Optional[float]
   #: The configuration's serial before and after
   old_serial: int
@@ -189,15 +192,15 @@ class Selection(NamedTuple):
   """The entries to read.
 
   """
-  #: The most entries
+  #: Read at most this number of entries
   limit: int
-  #: Only those with a lower id
+  #: Read only entries with a lower id; None for all
   before: Optional[int] = None
-  #: Only those about the object of this name or UUID
+  #: Read only entries about the object of this name or UUID; empty for all
   name: str = ""
-  #: Whether the first part of a host name is enough
+  #: Whether C{name} may be only the first label of the object's host name
   is_short: bool = False
-  #: Only those about objects of this kind
+  #: Read only entries about objects of this kind; empty for all
   kind: str = ""
   #: Other names and UUIDs of the object
   others: Sequence[str] = ()
@@ -208,7 +211,7 @@ class Found(NamedTuple):
 
   """
   entries: list[Entry]
-  #: Whether there are earlier ones
+  #: Whether there are earlier entries
   has_more: bool
   #: When the history of the cluster began; None if nothing is recorded yet
   began: Optional[float]
@@ -219,7 +222,8 @@ def _Explain(path: str, err: Exception) -> str:
 
   """
   text = (err.strerror if isinstance(err, OSError) else None) or str(err)
-  # Python's sqlite3 cannot decode each error's text
+  # A ValueError means a damaged file, too: a value in it is wrong, or Python's
+  # sqlite3 could not decode the text of SQLite's error
   if isinstance(err, ValueError) or any(part in text for part in _DAMAGES):
     text = _DAMAGED
   for (part, remedy) in _REMEDIES.items():
@@ -319,7 +323,7 @@ def _Transaction(connection: sqlite3.Connection) -> Iterator[None]:
     yield
     connection.execute("COMMIT")
   except BaseException:
-    # SQLite itself rolls back after some errors
+    # After some errors, SQLite has already rolled back by itself
     if connection.in_transaction:
       connection.execute("ROLLBACK")
     raise
@@ -335,7 +339,7 @@ def _Write(path: str, may_write: Callable[[], bool]
 
   """
   try:
-    # Create the file first, as SQLite would make it readable for everybody
+    # Create the file here, as SQLite would make it readable for everybody
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
   except OSError as err:
     raise forked.BadRequest(_Explain(path, err)) from err
@@ -591,7 +595,8 @@ def _Condition(cluster: int, wanted: Selection) -> tuple[str, list[Any]]:
     mention = "cluster = ? AND (name IN (%s)" % ", ".join("?" * len(names))
     values += [cluster, *names]
     if wanted.is_short:
-      # All names that begin with the label and a dot: "/" follows "."
+      # Find all names that begin with the label and a dot, as a range: "/" is
+      # the character after ".". The slice removes the final quote of the JSON.
       mention += " OR name > ? AND name < ?"
       values += [name[:-1] + ".", name[:-1] + "/"]
     mention += ")"

@@ -29,12 +29,14 @@ from ganeti.confd.schema import columns
 
 E = markup.E
 
-#: The most entries of an answer: on the page, as JSON, and on another page
+#: Most entries that are shown: on the page, as JSON, and in the section of
+#: another page
 _ON_PAGE = paging.MAX_ROWS
 _AS_JSON = 1000
 _IN_SECTION = 10
 
-#: The most characters of a value on a page, and of all values of an object
+#: Most characters of one value on a page, and of all values of an object
+#: together
 _MAX_VALUE = 100
 _MAX_VALUES = 300
 
@@ -43,7 +45,7 @@ _MAX_OTHERS = 100
 
 _MAX_ID = (1 << 63) - 1
 
-#: The names of fields on pages, where Ganeti's own are too short
+#: Names of fields on pages, in place of Ganeti's names that are too short
 _TITLES = {
   "snodes": "secondary nodes",
   "admin_state": "state wanted",
@@ -238,7 +240,7 @@ def _Tags(old: Any, new: Any) -> str:
 
 
 def _Time(entry: history.Entry) -> Optional[str]:
-  # Whole seconds, as a fraction is not known
+  # Show whole seconds: the time of a change is not known more exactly
   time = layout.FormatTime(int(entry.time))
   if entry.since is None:
     return time

@@ -31,15 +31,16 @@ from ganeti.confd.exporter import recorder
 from ganeti.confd.exporter import watcher
 
 
-#: Limits of the cache of these answers
+#: Limits of the cache of answers about the history
 _LIMITS = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
 
-#: Seconds that a page waits for its section, and seconds without another
-#: attempt after a failure
+#: Seconds that a page waits for its section; seconds after a failure during
+#: which no page tries to get its section
 _SECTION_PATIENCE = 1.0
 _SECTION_PAUSE = 10.0
 
-#: Stands for the history in the version of an answer; no cluster has the name
+#: Stands for the history in a C{cache.Version}, where other names are those of
+#: clusters; no cluster has this name
 _HISTORY = "/"
 
 
@@ -50,7 +51,7 @@ class Reader:
   def __init__(self, recording: recorder.Recorder, cut: cache.Cut) -> None:
     self._recording = recording
     self._answers = cache.Cache(_LIMITS, cut)
-    #: When a section may be read again (monotonic clock)
+    #: When a section may be read again after a failure (monotonic clock)
     self._next_section = 0.0
 
   def DropOld(self, current: Mapping[str, int]) -> None:
@@ -82,8 +83,8 @@ class Reader:
         lambda: write(history.Read(path, found.cluster, historypage.Identify(
           wanted, config))))
     except forked.BadRequest:
-      # The cache keeps an error for its version, but the next attempt may
-      # succeed
+      # Change the version: for the old one the cache keeps the error, but the
+      # next attempt may succeed
       self._recording.version += 1
       raise
 

@@ -75,18 +75,18 @@ class Response(NamedTuple):
   """
   status: int
   content_type: str
-  #: The body
+  #: The body, in parts
   parts: Sequence[Union[bytes, memoryview]] = ()
   #: Headers that are added to L{HEADERS}, or override some of them
   headers: Mapping[str, str] = {}
-  #: Yields the rest of a body that has no end
+  #: Yields further parts of a body without an end, such as an event stream
   stream: Optional[AsyncGenerator[bytes, None]] = None
   #: The object that holds the bytes of the body. The connection refers to it
   #: until the response is sent, so that the cache counts these bytes until
   #: then.
   owner: Any = None
-  #: The body before C{web} has decided whether the client gets it compressed;
-  #: C{parts} are empty until then
+  #: The body from which C{web} makes C{parts}, compressed if the client accepts
+  #: that; None if C{parts} are given
   packed: Optional[Sequence[compress.Part]] = None
 
 

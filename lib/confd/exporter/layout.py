@@ -26,21 +26,21 @@ from ganeti.confd.views import objects
 
 E = markup.E
 
-#: Placeholder for the part of a page that is cached without the page around it.
-#: No name can be mistaken for the placeholder, as C{<} is escaped.
+#: Placeholder, in a page, for the part that is cached; the rest of the page is
+#: not cached. No name can be mistaken for the placeholder, as C{<} is escaped.
 PLACEHOLDER = markup.Markup("<!--here-->")
 
 State = clusterstate.ClusterState
 
-#: The path of searches, and the parameter with the words
+#: The path of the search page, and the parameter with the words to search for
 SEARCH = "/search"
 _WORDS = "q"
 
-#: The page with the recorded changes of a cluster
+#: The name, in paths, of the page with the recorded changes of a cluster
 HISTORY = "history"
 
-#: Name of each page with a table, and the kind of objects in the table; each of
-#: these objects has a page, too
+#: The name of each page with a table, and the kind of objects in the table.
+#: Each object in these tables has a page of its own, too.
 TABLES = {
   "nodes": columns.NODE,
   "instances": columns.INSTANCE,
@@ -217,11 +217,11 @@ def _FormatAge(seconds: float) -> str:
   return humanize.Count(int(seconds), "second")
 
 
-#: A reader's key that ends within so many days is a warning, as in
-#: "confd-client status"
+#: Pages warn if the reader's key ends in fewer days than this; "confd-client
+#: status" does so, too
 _KEY_DAYS = 30
 
-#: Most candidates that a problem names
+#: Most candidates that the text of a problem names
 _NAMED = 5
 
 

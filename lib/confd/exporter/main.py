@@ -41,21 +41,21 @@ PROGRAM = "confd-exporter"
 _ADDRESS = "127.0.0.1"
 _PORT = 9814
 
-#: By default, changes are kept for so many days, in a file of so many MiB
+#: Defaults of --history-days and --history-size (MiB)
 _HISTORY_DAYS = 400
 _HISTORY_SIZE = 256
 
-#: The largest values of these options: a century, and a TiB
+#: The largest values of --history-days and --history-size: a century, and a TiB
 _MAX_DAYS = 36500
 _MAX_SIZE = 1 << 20
 
-#: The cluster's name where no settings give one
+#: The name of the cluster if the settings name no cluster
 _LOCAL = "local"
 
 #: The environment variable in which systemd passes the directory of the keys
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
-#: The option's value that stands for all clusters of the settings
+#: The value of --cluster that stands for all clusters of the settings
 _ALL = "all"
 
 
@@ -174,9 +174,9 @@ async def _Serve(options: argparse.Namespace,
       options.history, history.Limits(options.history_days,
                                       options.history_size << 20)))
   server = web.Server(watchers, not options.no_instances, recording)
-  # Exclude modules and parsers, which stay, from garbage collection: it writes
-  # to each object, which would copy all pages shared with forked processes
-  # (copy-on-write)
+  # Exclude all objects made so far from garbage collection, which writes to
+  # each object and so would copy all memory pages that are shared with forked
+  # processes (copy-on-write)
   gc.collect()
   gc.freeze()
   everybody = connections.Connections(server.Answer)
@@ -192,7 +192,7 @@ async def _Serve(options: argparse.Namespace,
                        return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
       if task.done():
-        # Only a programming error ends a task
+        # Raise the task's exception: only a programming error ends a task
         task.result()
       task.cancel()
   finally:

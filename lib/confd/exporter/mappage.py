@@ -34,14 +34,15 @@ E = markup.E
 #: The page's name in paths
 NAME = "map"
 
-#: The parameters of the page
+#: The names of the page's parameters
 GROUP = "group"
 PAGE = "page"
 
-#: Most instances on a page whose boxes name the instances
+#: The boxes name their instances if a page has at most this many instances
 _NAMED = 300
 
-#: Most other nodes that a box lists, with the number of its mirrors there
+#: The box of a node lists at most this many other nodes that have mirrors of
+#: its instances
 _TARGETS = 3
 
 

@@ -29,7 +29,7 @@ from ganeti.confd.views import confdmetrics
 
 _MEBIBYTE = 1 << 20
 
-#: Values of labels, of any type, and the metric's value
+#: A sample of a metric: the values of its labels, of any type, and its number
 _Sample = tuple[Sequence[Any], float]
 
 _States = Sequence[clusterstate.ClusterState]
@@ -40,11 +40,11 @@ class _Unpacked(NamedTuple):
 
   """
   config: clusterstate.ClusterConfig
-  #: Rows with C{clusterstate.FIELDS}, by table
+  #: Rows with the fields of C{clusterstate.FIELDS}, by table
   rows: Mapping[str, Sequence[rowstore.Row]]
 
 
-#: Yields the samples of a family
+#: A function that yields the samples of a family
 _GetSamples = Callable[[_Unpacked], Iterator[_Sample]]
 
 
@@ -113,7 +113,8 @@ def _OnNode(field: str, factor: int = 1) -> _GetSamples:
       return
     sums: dict[str, float] = collections.defaultdict(float)
     for row in known.rows[columns.INSTANCE]:
-      # An offline instance takes no resources, as on the map
+      # Leave out offline instances, which take no resources; the map does the
+      # same
       if row["admin_state"] != "offline":
         sums[row["pnode"]] += confdmetrics.Number(row[field]) or 0
     for node in known.rows[columns.NODE]:
@@ -306,8 +307,9 @@ def ConfigFamilies(states: _States, per_instance: bool = True
       continue
     gauge = core.GaugeMetricFamily(family.name, family.text,
                                    labels=["cluster", *family.labels])
-    # Drop samples whose labels were seen already, which Prometheus refuses: two
-    # objects in a broken configuration may have the same name
+    # Of samples with the same labels, keep only the first: Prometheus refuses
+    # duplicates, and in a broken configuration two objects may have the same
+    # name
     seen: set[tuple[str, ...]] = set()
     for (cluster, known) in unpacked:
       for (values, number) in family.samples(known):

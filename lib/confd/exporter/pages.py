@@ -31,7 +31,7 @@ from ganeti.confd.views import objects
 
 E = markup.E
 
-#: The id of the text that says why there are no rows
+#: The HTML id of the text that says why there are no rows
 _ERROR = "wrong"
 
 

@@ -27,7 +27,7 @@ class Part(NamedTuple):
   """A page of a table.
 
   """
-  #: From 1
+  #: The number of the page, from 1
   number: int
   #: The number of pages, at least 1
   pages: int

@@ -36,10 +36,10 @@ from ganeti.confd.exporter import history
 from ganeti.confd.exporter import watcher as watcherlib
 
 
-#: Seconds until another attempt after a failure
+#: Seconds from a failure to write until the next attempt
 _RETRY = 10.0
 
-#: Seconds after which the recorded state is confirmed to be still current
+#: Seconds after which an unchanged state is noted in the file as still current
 _CONFIRM = 300.0
 
 #: Seconds within which the server notices that a cluster no longer answers
@@ -51,7 +51,7 @@ _NOTICE = 60.0
 _LIMITS = forked.Limits(cpu_time=60.0, wall_time=120.0, memory=4 << 30,
                         size=1 << 20)
 
-#: The end of the name of the file that is locked
+#: The suffix of the lock's file, after the name of the history's file
 _LOCK = ".lock"
 
 
@@ -72,7 +72,8 @@ def TakeLock(path: str) -> Optional[IO[bytes]]:
 
   """
   try:
-    # Not the file of the history: the lock would conflict with SQLite's own
+    # Do not lock the history's file: the lock would conflict with SQLite's
+    # locks
     lock = open(os.open(path + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
                         0o600), "r+b", buffering=0)
   except OSError:
@@ -90,8 +91,8 @@ def TakeLock(path: str) -> Optional[IO[bytes]]:
   return lock
 
 
-#: A function of C{history} that writes; the argument is a function that tells
-#: whether to write
+#: A function that writes to the file. Its argument is a function that tells
+#: whether this process may still write.
 _Write = Callable[[Callable[[], bool]], Any]
 
 
@@ -175,7 +176,7 @@ class Recorder:
     """
     progress = self._progress[watcher.cluster]
     now = time.time()
-    # The first configuration of this program has none before it
+    # This program has seen no configuration before the first one
     known_until = None
     if watcher.version > 1:
       known_until = self._KnownUntil(watcher, now)
@@ -224,7 +225,8 @@ class Recorder:
     config = watcher.state.config
     assert config is not None
     if progress.recorded != version - 1:
-      # The stored state is not the one before this configuration
+      # The previous configuration was not recorded: the stored state is older,
+      # and was current until an earlier time
       moment = moment._replace(known_until=None)
     moment = moment._replace(serial=progress.serial)
     recorded = await self._Try(watcher, progress, functools.partial(
@@ -233,7 +235,7 @@ class Recorder:
     if isinstance(recorded, history.Recorded):
       (progress.recorded, progress.serial) = (version, config.serial)
       if progress.version != version:
-        # Another configuration has come meanwhile
+        # Record the newer configuration that has come meanwhile
         progress.due = 0.0
       self.version += 1
       self._SetProblem(watcher, recorded.problem)

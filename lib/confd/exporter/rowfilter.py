@@ -33,7 +33,7 @@ class Selection(NamedTuple):
 
   """
   rows: list[rowstore.Row]
-  #: Number of rows in the table
+  #: The number of all rows in the table
   total: int
 
 

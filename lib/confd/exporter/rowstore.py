@@ -61,7 +61,8 @@ class Table:
     @raise KeyError: there is no such field
 
     """
-    # Without fields, zip yields no row at all
+    # If C{fields} is empty, nothing is yielded, and not an empty list for each
+    # row
     for blocks in zip(*[self._columns[field] for field in fields]):
       yield from map(list, zip(*map(_Unpack, blocks)))
 

@@ -32,14 +32,15 @@ MAX_LENGTH = 200
 #: The kind of hits that are clusters
 CLUSTER = "cluster"
 
-#: Ranks of matches, best first: the word identifies the object; the value
+#: Ranks of matches, best first: the word identifies the object; a value only
 #: contains the word
 (_EXACT, _PART) = (0, 1)
 
 _NAME = "name"
 _TAGS = "tag"
 
-#: The fields that are searched, by kind, each with the text to show
+#: By kind of object: the fields that are searched, each with the text that hits
+#: show for the field
 _FIELDS: dict[str, dict[str, str]] = {
   columns.NODE: {"name": _NAME, "uuid": "UUID", "pip": "primary IP",
                  "sip": "secondary IP", "role": "role", "tags": _TAGS},
@@ -54,7 +55,8 @@ _FIELDS: dict[str, dict[str, str]] = {
                     "gateway6": "IPv6 gateway", "tags": _TAGS},
   }
 
-#: Likewise for disks; the hit is the instance that has the disk
+#: The fields of disks that are searched, each with the text that hits show for
+#: the field. The hit is the instance that has the disk.
 _DISK_FIELDS = {"uuid": "UUID of a disk", "name": "disk", "volumes": "volume"}
 
 #: The fields whose values identify an object
@@ -62,7 +64,7 @@ _IDENTIFYING = frozenset(["name", "uuid", "pip", "sip", "nic.ips", "nic.macs",
                           "nic.uuids", "volumes", "network", "gateway",
                           "network6", "gateway6"])
 
-#: The fields with addresses, by kind of word
+#: By kind of the word: the fields with such addresses
 _ADDRESS_FIELDS = {
   whohas.IP: frozenset(["nic.ips", "pip", "sip", "gateway", "gateway6"]),
   whohas.MAC: frozenset(["nic.macs"]),
@@ -70,7 +72,7 @@ _ADDRESS_FIELDS = {
 
 _SUBNET_FIELDS = frozenset(["network", "network6"])
 
-#: Words for kinds of objects
+#: Words that find all objects of a kind
 _KIND_WORDS = {
   "vm": columns.INSTANCE,
   "vms": columns.INSTANCE,
@@ -111,7 +113,7 @@ class _Object(NamedTuple):
   kind: str
   name: Any
   uuid: Any
-  #: Field, the text for the field, and the value
+  #: Each value as a tuple: the field, the text for the field, and the value
   values: list[tuple[str, str, str]]
 
 

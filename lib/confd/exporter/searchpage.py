@@ -19,7 +19,7 @@ from ganeti.confd.schema import columns
 
 E = markup.E
 
-#: Examples of searches, and what they are for
+#: Examples of searches, and the things that each finds
 _HELP = [
   ("web1", "names, or parts of names"),
   ("web*", "names that begin with it"),

@@ -15,7 +15,7 @@ import pkgutil
 from typing import NamedTuple
 
 
-#: Paths on the server
+#: The files' paths on the server
 STYLE = "/style.css"
 SCRIPT = "/update.js"
 ICON = "/icon.svg"

@@ -83,18 +83,18 @@ _JSON_TYPE = "application/json; charset=utf-8"
 #: The content security policy of a drawing, which contains its style
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-#: Most objects that an error names
+#: Most objects that the text of an error names
 _LISTED = 10
 
 #: An empty part of a page
 _NOTHING = cache.Body(compress.Pack(b""))
 
 #: Limits of the three caches: answers without parameters, with parameters, and
-#: with a filter. Each cluster has a few answers without parameters, whatever
-#: clients ask for. The size of these depends on the cluster only: 10,000
-#: instances have 5.5 MB of metrics. A slow filter must not delay others, so two
-#: answers with a filter are made at a time; each further process would take 10
-#: MB and more.
+#: with a filter. Each cluster has only a few answers without parameters,
+#: whatever clients ask for, and their size depends on the cluster alone: 10,000
+#: instances have 5.5 MB of metrics. Two answers with a filter are made at a
+#: time, so that one slow filter does not delay all others; each further process
+#: would take 10 MB and more.
 _PLAIN = cache.Limits(
   kept=96 << 20, held=64 << 20, waiting=100,
   process=forked.Limits(cpu_time=60.0, memory=2 << 30, size=96 << 20))
@@ -113,7 +113,7 @@ class _Families:
   def __init__(self, families: list[Any]) -> None:
     self._families = families
 
-  # The library prescribes the name
+  # The library C{prometheus_client} prescribes the name
   def collect(self) -> list[Any]:
     return self._families
 
@@ -277,7 +277,8 @@ class Server:
     #: The paths whose failure has been logged, see L{_Failed}
     self._failed: set[tuple[str, ...]] = set()
     self.cut: cache.Cut = lambda _: False
-    # The queues of rule 2
+    # The three queues of the module's rule 2: without parameters, with
+    # parameters, and with a filter
     (self._plain, self._varied, self._filtered) = (
       cache.Cache(limits, self._Cut)
       for limits in (_PLAIN, _VARIED, _FILTERED))
@@ -702,8 +703,8 @@ class Server:
     stream = None
     if request.method != "HEAD":
       stream = self._Events(watchers)
-      # Take the first item: from then on the stream counts as open, until it is
-      # closed
+      # Take the first item, which is empty: from then on the stream counts as
+      # open
       await stream.__anext__()
     return http1.Response(200, "text/event-stream", stream=stream)
 

@@ -17,7 +17,8 @@ from ganeti.confd.views import checks
 from ganeti.confd.views import shellwords
 
 
-#: The suffix of a finding's subject that names a part of the object
+#: The suffix of a finding's subject, such as ", disk/0", that names a part of
+#: the object
 _PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
 
 #: Most characters of a quoted name in advice. DNS names have at most 255; with
@@ -25,8 +26,8 @@ _PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
 _LONGEST = 255
 
 #: Kinds of objects that findings are about, each with its placeholder in
-#: advice. If objects of several kinds have a name, the first kind takes
-#: precedence.
+#: advice. If objects of several kinds have the same name, the kind that comes
+#: first here takes precedence.
 PLACEHOLDERS = {
   columns.INSTANCE: "INSTANCE",
   columns.NODE: "NODE",

@@ -55,7 +55,7 @@ def _Fields() -> dict[str, list[str]]:
 #: The fields that the checks need, by table
 FIELDS: dict[str, list[str]] = _Fields()
 
-#: The JSON pointers of the other values that the checks need
+#: The JSON pointers of the values that the checks need in addition to tables
 POINTERS: list[str] = list(dict.fromkeys(
   pointer for subject in _SUBJECTS for pointer in subject.POINTERS))
 
@@ -73,7 +73,7 @@ def Read(tables: Mapping[str, Sequence[data.Row]], values: Mapping[str, Any],
   """
   return ConfigData({kind: tables[kind] for kind in FIELDS},
                     {pointer: values[pointer] for pointer in POINTERS},
-                    # Older daemons report neither warnings nor stale
+                    # Older daemons report neither "warnings" nor "stale"
                     statistics["config"].get("warnings", 0),
                     statistics["config"].get("stale") is True, now)
 

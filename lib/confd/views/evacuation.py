@@ -75,15 +75,15 @@ class Step(NamedTuple):
   #: L{MIGRATE}, L{FAIL_OVER}, L{REPLACE_MIRROR} or L{MOVE}; None if no command
   #: moves the instance
   action: Optional[str]
-  #: Whether the action is possible without a shutdown of the instance
+  #: Whether the action is possible, and need not shut down a running instance
   possible: bool
   #: The proposed target node, one of C{targets}; None if there are no targets
   target: Optional[str]
   #: The nodes that can take the instance
   targets: list[str]
   disk_template: str
-  #: MiB of memory that the instance needs on the target node; 0 if the instance
-  #: is down; None if the configuration does not say
+  #: The memory that the instance needs on the target node (MiB); 0 if the
+  #: instance is down; None if the configuration does not say
   memory: Optional[int]
   #: A sentence that says why C{possible} is false; None if it is true
   problem: Optional[str]

@@ -51,7 +51,7 @@ KINDS = (columns.INSTANCE, columns.NODE, columns.GROUP, columns.NETWORK)
 
 Row = Mapping[str, Any]
 
-#: The source of parameters, and the parameters
+#: The place where parameters are set, e.g. "cluster", and the parameters
 _Layer = tuple[str, Any]
 
 
@@ -59,7 +59,7 @@ class Column(NamedTuple):
   """A column of a table, or a property.
 
   """
-  #: The name of the object's field, or another name for JSON
+  #: The key in JSON: the name of the object's field, or another name
   field: str
   title: str
   form: str = TEXT
@@ -78,7 +78,7 @@ class Section(NamedTuple):
   title: str
   columns: list[Column]
   rows: Sequence[Sequence[Any]]
-  #: A sentence for people; empty for none
+  #: A sentence to show before the table (not in JSON); empty for none
   text: str = ""
   #: Whether the number of rows is worth showing in the title
   is_counted: bool = False
@@ -98,7 +98,7 @@ class Config(NamedTuple):
   """The configuration that an object is part of.
 
   """
-  #: Returns all rows of a table of C{columns.KINDS}, with at least these fields
+  #: A function that returns all rows of a table, with at least the given fields
   read: Callable[[str, Sequence[str]], Sequence[Row]]
   #: The value at L{CLUSTER}; None if not known: then the effects of a node's
   #: failure are left out, as they depend on the cluster's tags
@@ -112,7 +112,7 @@ FINDINGS = "findings"
 #: The JSON pointer of the cluster's own settings
 CLUSTER = "/cluster"
 
-#: The keys of those settings that descriptions need
+#: The keys of the cluster's settings that descriptions need
 CLUSTER_KEYS = ("beparams", "diskparams", "hvparams", "ndparams", "os_hvp",
                 "osparams", "tags")
 
@@ -200,8 +200,8 @@ _PROPERTIES: dict[str, list[Column]] = {
     Column("external_reservations", "Addresses taken by others"), *_COMMON],
   }
 
-#: The columns of an instance's network interfaces: the instance's field with a
-#: list of all interfaces' values, and the column
+#: The columns of an instance's network interfaces, each by the field of the
+#: instance that lists the values of all its interfaces
 _NICS = {
   "nic.names": Column("name", "Name"),
   "nic.macs": Column("mac", "MAC"),
@@ -222,7 +222,7 @@ _DISKS = [
   Column("port", "Port"), Column("minors", "Minors"), Column("uuid", "UUID"),
   ]
 
-#: The further fields of the object itself, for its sections
+#: By kind: further fields of the described object, which its sections need
 _SECTION_FIELDS: dict[str, list[str]] = {
   columns.NODE: ["custom_ndparams"],
   columns.INSTANCE: ["custom_beparams", "custom_hvparams", "custom_osparams",
@@ -420,7 +420,7 @@ def _Instance(config: Config, row: Row) -> list[Section]:
                  columns.HV_GLOBALS),
     *_Parameters("osparams", "OS parameters", [
       ("instance", row["custom_osparams"]),
-      # Variants of an OS share its parameters
+      # All variants of an OS ("NAME+VARIANT") share the parameters of the OS
       ("cluster", _Dict(of_cluster.get("osparams")).get(
         os_name.partition("+")[0]))])]
 

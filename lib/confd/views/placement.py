@@ -17,7 +17,8 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: The fields of L{NodeSummary} and L{InstanceSummary} in order, by table
+#: By table: the fields with the values of L{NodeSummary} and
+#: L{InstanceSummary}, in the same order
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "sinst_cnt"],
   columns.INSTANCE: ["name", "pnode", "snodes", "admin_state", "be/maxmem"],
@@ -89,7 +90,7 @@ class ShortNames:
       name.partition(".")[2] for name in names)
     domains.pop("", None)
     self._domain = max(domains, key=lambda i: domains[i], default="")
-    #: Names without a domain, to which no other name is shortened
+    #: Names without a domain; no other name may be shortened to one of them
     self._taken = {name for name in names if "." not in name}
 
   def Short(self, name: str) -> str:

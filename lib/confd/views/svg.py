@@ -70,7 +70,7 @@ STYLE = """\
 }
 """
 
-# Sizes in pixels. The longest line of text needs _LEAST_WIDTH.
+# Sizes in pixels. _LEAST_WIDTH is wide enough for the longest line of text.
 _WIDTH = 1200
 _LEAST_WIDTH = 606
 _MARGIN = 20
@@ -85,17 +85,17 @@ _LABEL_CHARACTER = 6.5
 
 #: Instances are drawn with names if no node has more instances than this
 _NAMED = 8
-#: The number of characters of a name that fit in a box, beside the role and
-#: without the role
+#: Most characters of a name in a box: of a node's name, which has the role
+#: beside it, and of an instance's name
 _BESIDE_ROLE = 17
 _ALONE = 27
-#: The number of characters of a name that fit beside the matrix
+#: Most characters of a name beside the matrix
 _BESIDE_MATRIX = 20
 
 #: A node that has all its mirrors on one other node is reported if it has at
 #: least this many mirrored instances
 EVERYTHING = 2
-#: Upper limit for the number of such nodes that are listed
+#: Most nodes that are listed because all their mirrors are on one other node
 _LISTED = 10
 
 _STATES = {

@@ -22,11 +22,11 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, \
 from ganeti.confd.schema import columns
 
 
-#: Kinds of words
+#: Kinds of the word to look up
 IP = "IP address"
 MAC = "MAC address"
 TAG = "tag"
-#: Any other word: a name, a UUID, a volume, or a tag
+#: Any word of no other kind: a name, a UUID, a volume, or a tag
 NAME = "name"
 
 #: The prefix of a word that means a tag and nothing else
@@ -103,7 +103,7 @@ class Disk(NamedTuple):
   """A disk of an instance.
 
   """
-  #: None if the disk is not attached to an instance
+  #: The index of the disk; None if the disk is not attached to an instance
   number: Optional[int]
   name: Optional[str]
   uuid: Optional[str]
@@ -119,13 +119,13 @@ class Match(NamedTuple):
   #: The object's name; for a disk without an instance, its UUID
   name: str
   ip: Optional[str]
-  #: The instance's network interface that was looked up; None for any other
-  #: object
+  #: The instance's network interface that this match is about; None if it is
+  #: about none
   nic: Optional[Nic]
-  #: The instance's primary node, or the node itself
+  #: The primary node of the instance that was found, or the node that was found
   node: Optional[NodeIps]
   secondaries: list[NodeIps]
-  #: The instance's disk that was looked up
+  #: The disk that was looked up; None if it was no disk
   disk: Optional[Disk] = None
 
 
