@@ -41,7 +41,7 @@ _FORMULA = ("=", "+", "-", "@",
             # Fullwidth forms, which some spreadsheets treat like the ASCII ones
             "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-#: Maps units to powers of 1024 MiB
+#: Maps units to exponents: with exponent n, the unit is 1024^n MiB
 _POWERS = {
   "m": 0,
   "g": 1,
@@ -126,8 +126,8 @@ def _JoinConnections(value: Any) -> str:
                    for (name, *how) in value)
 
 
-#: The writers of the lists and objects that Ganeti's commands do not print as
-#: Python does, by table and field
+#: By table and field: the writers of lists and objects that Ganeti's commands
+#: print in another way than Python does
 _STRUCTURE_WRITERS: dict[str, dict[str, Writer]] = {
   columns.INSTANCE: dict.fromkeys(
     ["tags", "disk.sizes", "nic.macs", "nic.ips", "nic.modes", "nic.links",

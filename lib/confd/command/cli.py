@@ -232,8 +232,8 @@ def _OpenStreams() -> None:
   A stream that the caller has closed is replaced by /dev/null.
 
   """
-  # With PYTHONUNBUFFERED, Python drops the part of a text that a non-blocking
-  # file does not take
+  # Always use a buffer: without one (PYTHONUNBUFFERED), Python drops the part
+  # of a text that a non-blocking file does not take
   buffer = getattr(sys.stdout, "buffer", None)
   raw = getattr(buffer, "raw", buffer)
   if isinstance(raw, io.FileIO):
@@ -340,7 +340,8 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   code = _Main(sys.argv[1:] if argv is None else argv)
   for stream in (sys.stdout, sys.stderr):
     try:
-      # After a failed write there may be text in the buffer
+      # After a failed write there may be text in the buffer. If Python's own
+      # flush at exit failed, Python would print the exception.
       stream.flush()
     except OSError:
       _Abandon(stream)

@@ -46,7 +46,7 @@ def _Ask(client: clientlib.Client) -> _Summary:
   reply = client.Serial()
   master = client.MasterNode().answer if _May("master") else None
   nodes = len(client.NodeIps().answer) if _May("node-ips") else None
-  # Ganeti's own daemon has no tables; its reply to a ping has no serial
+  # Ganeti's own daemon has no tables; its reply to a ping has serial 0
   is_ours = client.reader is not None or client.Ping().serial != 0
   instances = (len(client.Instances().answer)
                if is_ours and _May("list/instances") else None)

@@ -37,7 +37,7 @@ _COLOURS = {
   checks.WARNING: "yellow",
   }
 
-#: Most items of a list that a cell shows
+#: Upper limit for the items of a list that a cell shows
 _MANY = 10
 
 _INDENT = "  "
@@ -154,7 +154,7 @@ def _Text(found: objects.Description) -> list[_Line]:
   """Formats a description as text.
 
   """
-  # The name is in the first line
+  # Leave out the name, which is in the first line
   cells = [(column.title, _Format(column, value))
            for (column, value) in found.properties if column.field != "name"]
   lines = [_Line("%s %s" % (found.kind, found.name))]

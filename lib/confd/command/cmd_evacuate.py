@@ -28,7 +28,7 @@ from ganeti.confd.views import evacuation
 _HEADERS = ["Instance", "Disks", "Memory", "Targets", "Command", "Problem"]
 _MEMORY = 2
 
-#: A cell of a table lists all names of up to this many
+#: If there are more names than this, a cell lists only the first ones
 _MANY = 3
 
 _FAILURE_HEADERS = ["Node", "Instances", "Nowhere", "Memory", "Targets",

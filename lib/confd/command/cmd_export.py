@@ -35,7 +35,7 @@ from ganeti.confd.export import hostlist
 from ganeti.confd.export import sanitize
 
 
-#: The environment variable with the serial for the command of --then
+#: The environment variable that tells the command of --then the serial
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 
 _SERIAL_RE = re.compile(b", serials? [0-9, ]+$")

@@ -241,7 +241,8 @@ def _Items(question: Question, answer: Any, opts: argparse.Namespace
 
   """
   if opts.question == "config" and isinstance(answer, (dict, list)):
-    # The table has a row for each line of JSON: make an item of each value
+    # The rows of this table are lines of JSON text. Make an item of each value
+    # instead.
     return {key: Item(["Key", "Value"],
                       [key, output.FormatJson(value, indent=None)], value)
             for (key, value) in changes.ByNaturalKeys(answer).items()}
@@ -290,7 +291,7 @@ def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
 
   C{instance-ips} has an empty answer for an unknown link, and also for a link
   whose NICs have no IPs. The list of instances tells the two apart. The
-  packaged daemon cannot list instances; its reply to a ping has no serial.
+  packaged daemon cannot list instances; its reply to a ping has serial 0.
 
   """
   try:
@@ -298,7 +299,7 @@ def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
       return True
     rows = client.List("instance", ["nic.links"]).answer
   except (clientlib.NoAnswer, clientlib.ErrorAnswer):
-    # A reader's key may not permit the list
+    # Perhaps the reader's key lacks the right to list instances
     return True
   return not any(link in links for (links, ) in rows)
 

@@ -70,7 +70,7 @@ class KeyEnd(NamedTuple):
   """The end of the reader's key that is used.
 
   """
-  #: Days after today
+  #: Days from today to the key's last day
   days: int
   #: A phrase that names the reader and the last day
   text: str

@@ -34,7 +34,7 @@ from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
 
 
-#: Key and value
+#: A key and its value in an associative array of the shell
 _Entry = tuple[str, str]
 
 #: The completion of a value for which nothing can be proposed
@@ -83,7 +83,7 @@ def _Fields() -> Iterator[_Entry]:
                       for key in params.known])
     yield (kind, names)
     yield (kind[:-1], names)
-  # Lists of rights and of checks have commas, like lists of fields
+  # Rights and checks are completed like fields: one by one, between commas
   yield ("rights", " ".join(rights.Words()))
   yield ("checks", " ".join(checks.CHECKS))
 

@@ -51,8 +51,8 @@ class UsageError(Exception):
 #: The output formats, which exclude each other
 _FORMATS = ("json", "json_lines", "csv", "dot", "svg", "nagios", "prometheus")
 
-#: Options for the layout of a table: attribute, flag, default, and the output
-#: formats other than a table to which the option applies, too
+#: Options for the layout of a table: attribute, flag, default, and the further
+#: output formats to which the option applies
 _LAYOUT: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
   ("headers", "--no-headers", True, ("csv", )),
   ("separator", "--separator", None, ()),

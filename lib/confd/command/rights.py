@@ -57,7 +57,7 @@ _NEEDED: dict[Optional[str], tuple[str, ...]] = {
   "map": ("list/instances", "list/nodes"),
   commandline.EXPORT: (_LIST_WHAT, ),
   "check": _CHECK,
-  # A description has the findings about the object
+  # A description contains findings, which need all the rights of a check
   "describe": _CHECK,
   "evacuate": ("config", "list/disks", "list/instances", "list/nodes"),
   "status": ("mc-ips", "ping"),

@@ -78,7 +78,7 @@ def _IsOwnAddress(address: str) -> bool:
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
   try:
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
-      # With UDP this sends nothing
+      # connect() of a UDP socket sends nothing
       sock.connect((address, constants.DEFAULT_CONFD_PORT))
       return bool(sock.getsockname()[0] == address)
   except OSError:
@@ -193,7 +193,8 @@ class Checker:
       "it has another key than %s, or no configuration" %
       localnode.HmacKeyFile())
     if reply is None or reply.serial == 0:
-      # A reply without a serial comes from Ganeti's own daemon: see rule 1
+      # Serial 0 in a reply to a ping identifies Ganeti's own daemon, of which
+      # only the answer is checked (rule 1)
       return faults
     return self._CheckOwnContents(config_file)
 

@@ -28,7 +28,8 @@ INTERVAL = 1.0
 #: answers arrive again
 ReportError = Callable[[Optional[Exception]], None]
 
-#: Starts to follow a question, and returns its changes
+#: A function that starts to follow a question, and returns the changes of the
+#: answer
 Start = Callable[[ReportError], Iterator[clientlib.Change]]
 
 

@@ -163,7 +163,7 @@ class _Reader:
       while match is not None:
         self._at = match.end()
         if self._at == len(self._text):
-          # More blanks may follow in the text that is not decoded yet
+          # Skip blanks that follow in the text that is not decoded yet
           self.Next()
         yield match[1]
         match = _NextKey(self._text, self._at)
@@ -277,8 +277,8 @@ class Document:
 
     """
     section: dict[str, packedlib.Packed] = {}
-    # Items under a key that redaction looks for, such as "children": they are
-    # redacted again together, since a section is a JSON object, too
+    # Items whose keys redaction looks for, such as "children". The section is a
+    # JSON object with these keys, so it is redacted like any other object.
     special: lenient.Stored = {}
     special_secrets: redaction.Secrets = {}
     for key in reader.Keys():

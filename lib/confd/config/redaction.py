@@ -161,8 +161,8 @@ def Object(secrets: Secrets, stored: lenient.Stored) -> lenient.Stored:
 
   """
   # A configuration has ten objects or more for each instance, so speed matters
-  # here: return early for the half of them that is empty, and look up each of
-  # L{KEYS} in the others, which is faster than a loop over the object's keys
+  # here. Return early for empty objects, which are half of all. Look up each of
+  # L{KEYS} in the others, which is faster than a loop over their keys.
   if not stored:
     return stored
   if "logical_id" in stored:
@@ -200,8 +200,8 @@ def SectionItem(value: Any) -> Any:
   """
   if type(value) is not dict:
     return _RedactWhole(value)
-  # L{Object} leaves a text under these keys alone if no other key of the object
-  # shows that it is a disk or an instance
+  # The item is a disk or an instance. L{Object} does not know that, and may
+  # have left a text under these keys as it is.
   if type(value.get("children")) is str:
     value["children"] = _RedactWhole(value["children"])
   if type(value.get("disks")) is str:

@@ -646,8 +646,8 @@ class Snapshot:
 
     """
     node_ip = None
-    # The ip of a nameless instance has no node, as Ganeti's daemon looks up the
-    # node by the instance's name
+    # Ganeti's own daemon finds the node of an ip by the instance's name. So the
+    # ip of a nameless instance has no node.
     if instance.primary is not None and instance.name is not None:
       node_ip = instance.primary.primary_ip
     for nic in lenient.List(stored.get("nics")):

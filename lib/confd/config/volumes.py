@@ -35,8 +35,8 @@ EXT = frozenset(["ext"])
 #: Disk types whose logical_id is [driver, path]; the name is the path alone
 _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
 
-#: A volume's location: a node's UUID, or the disk type if all nodes share the
-#: storage; and the volume's name
+#: A volume's location, and its name. The location is a node's UUID, or the disk
+#: type if all nodes share the storage.
 Location = tuple[str, str]
 
 

@@ -32,8 +32,8 @@ def _CheckConfig(path: str) -> list[str]:
   @raise errors.ConfigurationError: the configuration is unusable
 
   """
-  # If the file is too large for the memory, this process has to be killed, and
-  # not a daemon that serves here
+  # If memory runs out for a large file, the kernel has to kill this process
+  # rather than the node's daemon
   process.SetOomScore(process.OOM_FIRST)
   with filestate.Open(path) as config:
     snapshot = snapshotlib.Load(config)
@@ -71,7 +71,7 @@ def Run(config: Optional[str] = None, key: Optional[str] = None) -> int:
 
   """
   if sys.stdout:
-    # A path may hold any bytes
+    # Escape characters that cannot be encoded: a path may hold any bytes
     sys.stdout.reconfigure(errors="backslashreplace") # type: ignore
   code: int = constants.EXIT_SUCCESS
   checks = []

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
   from typing import Callable, Optional
 
 
-#: Seconds between two checks of the files without inotify, and with inotify
+#: Seconds between two checks of the files: without inotify, and with inotify,
+#: which does not report all changes
 _POLL_INTERVAL = 0.5
 _SAFETY_INTERVAL = 5.0
 
@@ -40,7 +41,7 @@ _SAFETY_INTERVAL = 5.0
 _RETRY_DELAY = (5.0, 60.0, 5.0)
 
 #: Size of the buffer for events, in bytes: large enough for 16,384 events, the
-#: kernel's default limit on queued ones
+#: kernel's default limit on queued events
 _EVENTS_SIZE = 1 << 20
 
 #: Longest error message that the child sends, in bytes
@@ -61,8 +62,8 @@ def _Open(directory: str, connection: socket.socket) -> None:
   try:
     import pyinotify
     manager = pyinotify.WatchManager()
-    # No IN_MODIFY: a file that is being written in place would be read half
-    # written. IN_CLOSE_WRITE reports the end of writing.
+    # No IN_MODIFY, which would make the daemon read a half-written file.
+    # IN_CLOSE_WRITE reports the end of writing.
     manager.add_watch(
       directory,
       pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_TO |
@@ -70,8 +71,8 @@ def _Open(directory: str, connection: socket.socket) -> None:
       pyinotify.IN_MOVE_SELF | pyinotify.IN_DELETE_SELF | pyinotify.IN_ONLYDIR,
       quiet=False)
   except Exception as err: # pylint: disable=W0718
-    # Handle exceptions of all types, as pyinotify raises several: after any
-    # error, the daemon polls the files
+    # Handle exceptions of all types, as pyinotify raises several. After any
+    # error, the daemon polls the files.
     connection.send(str(err).encode("utf-8", "backslashreplace")[:_MAX_TEXT]
                     or b"?")
   else:

@@ -283,8 +283,8 @@ class Loader:
     process.SetOomScore(process.OOM_FIRST)
     # Count lost log messages in this generation's counters
     self._CountLost(self._OwnRow())
-    # Ignore SIGTERM: if a whole group of processes gets this signal, so does
-    # the supervisor, which then kills the spare loader
+    # Ignore SIGTERM: if all processes of the daemon get this signal, the
+    # supervisor shuts down, and kills the spare loader
     process.IgnoreTermination()
     process.DieWithWriter(self._control_fd)
     self._WarmUp()
@@ -698,7 +698,8 @@ class Loader:
     deadline = time.monotonic() + seconds
     while True:
       self._ReadSignals()
-      # Update all children, as Reap also returns some that are not waited for
+      # Update all children: Reap returns any that have ended, not only those
+      # that this call waits for
       ended = {pid for (pid, _) in process.Reap()}
       for child in self._children:
         if child.pid in ended:
@@ -739,7 +740,7 @@ class Loader:
     """
     wire.UseOpenSsl()
     self._CountLost(row)
-    # Undo the loader's OOM score
+    # Give the worker the daemon's OOM score, in place of the loader's
     process.SetOomScore(self._setup.oom_score)
     for sock in (self._links.large[1], self._links.loader[1]):
       sock.close()

@@ -40,8 +40,8 @@ _SYSLOG_FORMAT = constants.CONFD + \
   "[%(process)d]: %(levelname)s %(message)s"
 _SYSLOG_SOCKET = "/dev/log"
 
-#: Largest write, in bytes: PIPE_BUF. A pipe that polls as writable takes that
-#: much without blocking, see pipe(7).
+#: Largest write, in bytes: PIPE_BUF. If poll() reports a pipe as writable, a
+#: write of PIPE_BUF bytes does not block, see pipe(7).
 _MAX_WRITE = 4096
 
 
@@ -214,7 +214,7 @@ class _StderrHandler(_Handler):
         self._fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_APPEND |
                            os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-      # The file belongs to another user, and cannot be opened again: poll it
+      # Another user's file cannot be opened again to make it non-blocking: poll
       # before each write
       self._blocks = True
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
   from typing import Iterable, Optional
 
 
-#: Seconds to wait for the keeper of a daemon that ended, and between two tries
+#: Seconds to wait until the keeper of an ended daemon releases the pid file,
+#: and between two attempts to lock the file
 _PATIENCE = 1.0
 _PAUSE = 0.02
 

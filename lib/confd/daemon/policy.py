@@ -72,13 +72,14 @@ if TYPE_CHECKING:
 #: Seconds between the starts of two generations
 _RELOAD_INTERVAL = constants.CONFD_CONFIG_RELOAD_RATELIMIT / 1000000
 
-#: Least time between the starts of two loads, as a multiple of the first one's
+#: Least time between the starts of two loads, as a multiple of the first load's
 #: CPU time, so that reloading takes at most a quarter of a core. The factor is
-#: more than four because a loader's report leaves out the forks and the end of
-#: its generation.
+#: more than four because the CPU time that a loader reports does not include
+#: the forks and the end of its generation.
 _RELOAD_CPU_FACTOR = 5
 
-#: Seconds until files that could not be loaded are loaded again, even unchanged
+#: Seconds until files that could not be loaded are tried again, even if they
+#: have not changed
 _RETRY_INTERVAL = 10
 
 #: Delays before a generation that died is replaced, see L{backoff.Backoff}

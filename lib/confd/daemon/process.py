@@ -43,9 +43,9 @@ _OOM_SCORE_FILE = "/proc/self/oom_score_adj"
 #: The OOM score of a process that is to be killed first when memory runs out
 OOM_FIRST = 1000
 
-#: Seconds to wait for the end of a killed process, and between two looks. A
-#: process that waits for a disk that does not answer ends only when the disk
-#: answers.
+#: Seconds to wait for the end of a killed process, and between two checks
+#: whether it has ended. The wait is limited, as a process that waits for a disk
+#: does not end before the disk answers.
 _END_TIMEOUT = 2.0
 _END_PAUSE = 0.001
 

@@ -192,8 +192,8 @@ class Supervisor:
       self._generations[number] = item
       self._policy.Started(number, item.pid, spare=True)
       return
-    # An unprepared spare loader would be no quicker than a new process, and the
-    # new process needs its generation number
+    # Start a new process, as an unprepared spare loader would be no quicker.
+    # Drop the spare first, as two generations cannot have the same number.
     self._DropSpare()
     try:
       item = generation.Generation(self._setup, number, self._OwnFds())
@@ -439,7 +439,7 @@ class Supervisor:
       self._LogCounters()
     if signal.SIGHUP in signums:
       self._reopen_logs()
-      # Reload unchanged files, too: new processes write to the new log
+      # SIGHUP also loads the configuration again, even if it has not changed
       logging.info("Reopened the log; loading the configuration again")
       self._DropSpare()
       self._policy.Hangup()

@@ -174,8 +174,9 @@ class Worker:
     self._terminated = False
 
   def Run(self) -> None:
-    # The queue ends the wait in epoll even if the signal comes just before that
-    # wait, when Python calls the signal handler only after the wait
+    # If a signal comes just before epoll waits, Python calls the handler only
+    # after the wait. So the signal also makes this queue readable, which ends
+    # the wait.
     signals = process.SignalQueue([])
     signal.signal(signal.SIGTERM, self._HandleTermination)
     RestoreTimeout(self._sock)
@@ -201,7 +202,7 @@ class Worker:
           since = now
         continue
       if flags == 0:
-        # No datagram came within the receive time-out
+        # No datagram came within the receive time-out: wait in epoll again
         flags = socket.MSG_DONTWAIT
         count = 0
       events = sleeper.poll(_IDLE if self._ends_when_idle else None)

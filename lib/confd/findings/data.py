@@ -148,8 +148,8 @@ def DiskTypes(disks: Sequence[Row]) -> dict[str, frozenset[str]]:
 
   """
   types: dict[str, frozenset[str]] = {}
-  # For each disk type, the set that all instances with that type alone share,
-  # to save memory
+  # By disk type: a set of this type alone. Instances with disks of only this
+  # type share the set, to save memory.
   single: dict[str, frozenset[str]] = {}
   for disk in disks:
     name = disk["instance"]

@@ -34,7 +34,8 @@ class Rules(NamedTuple):
   exclusion: tuple[str, ...]
   #: Prefixes of migration tags
   migration: tuple[str, ...]
-  #: Pairs of tags: a node with the second counts as having the first, too
+  #: Pairs of tags: a node with the second tag counts as having the first tag,
+  #: too
   allowed: Sequence[tuple[str, str]]
 
   def ExclusionTags(self, tags: Sequence[str]) -> list[str]:

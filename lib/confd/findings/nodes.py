@@ -33,11 +33,11 @@ def _FewCandidates(config: data.ConfigData) -> registry.Found:
   pool_size = config.cluster.get("candidate_pool_size")
   if not isinstance(pool_size, int):
     return
-  # Like Ganeti, count each present candidate below, even if it could not be
-  # promoted now
   able = sum(1 for node in config.nodes
              if node["master_capable"] and not node["offline"] and
              not node["drained"])
+  # Like Ganeti, count all present candidates, even offline ones, which could
+  # not be promoted now
   count = sum(1 for node in config.nodes if node["master_candidate"])
   wanted = min(pool_size, able)
   if count < wanted:

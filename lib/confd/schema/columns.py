@@ -48,7 +48,7 @@ ROLES = {
   "O": "offline",
   }
 
-#: Fields that hold host names: a filter finds them by a short name, too
+#: Fields that hold host names. A filter can give such a name in its short form.
 HOSTNAMES: dict[str, frozenset[str]] = {
   INSTANCE: frozenset(["name", "pnode"]),
   NODE: frozenset(["name"]),
@@ -57,7 +57,8 @@ HOSTNAMES: dict[str, frozenset[str]] = {
   DISK: frozenset(["instance"]),
   }
 
-#: How many numbered fields of disks and nics there are (Ganeti's limits)
+#: Ganeti's limits on the disks and nics of an instance. Each disk and each nic
+#: has fields of its own, such as C{disk.size/0}.
 MAX_DISKS = 16
 MAX_NICS = 8
 

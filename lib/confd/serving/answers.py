@@ -36,8 +36,8 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Hashable, Optional, Union
 
 
-#: An answer with more items is left to the process for large answers; a worker
-#: makes one of this size in less than 10 ms
+#: An answer with more items is left to the process for large answers. Making an
+#: answer with this many items takes a worker less than 10 ms.
 _LARGE_ITEMS = 5000
 
 #: Limit on a cache of serialised answers, in bytes, enough for the disks of
@@ -72,13 +72,14 @@ class Answer(NamedTuple):
   """
   status: int
   message: wire.Message
-  #: Index of another counter to increment besides that of the status, or None
+  #: Index of a counter to increment in addition to the status's counter; None
+  #: for no such counter
   counter: Optional[int]
   #: Whether replies with this answer are exempt from the limit of L{replay},
   #: provided that they are short (L{replay.EXEMPT_SIZE})
   exempt_if_short: bool
-  #: Longest time in seconds that the answer waits for a change of the serial
-  #: number; 0 to send it at once
+  #: The answer is sent when the serial number changes, or after this many
+  #: seconds; 0 to send the answer at once
   wait: int = 0
 
 
@@ -120,7 +121,7 @@ class _Key(NamedTuple):
 
   """
   type: Optional[int]
-  #: The query if that is a string or None, else its JSON text, as bytes
+  #: The query itself if it is a string or None; else its JSON text, as bytes
   query: Union[str, bytes, None]
 
 
@@ -231,7 +232,8 @@ class Quick:
       return Delegate.LOADER
     if request.part is not None:
       if request.type == protocol.REQ_WAIT:
-        # Refuse parts of WAIT: they could come from different moments
+        # Refuse to answer WAIT in parts: the serial may change between two
+        # parts
         return Encode(protocol.BAD_ARGUMENT, self.serial)
       return Delegate.LARGE
     outcome = self._Make(request)
@@ -378,7 +380,8 @@ class Loader:
 
   def Make(self, request: wire.Request) -> Outcome:
     if request.part is not None:
-      # Refuse parts: each part would be of another answer
+      # Refuse to answer in parts: the answer is made anew for each request, so
+      # the parts would not fit together
       return Encode(protocol.BAD_ARGUMENT, self.serial)
     if request.type == protocol.REQ_WAIT:
       seconds = querylib.SecondsToWait(self.serial, request)

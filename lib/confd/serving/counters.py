@@ -36,13 +36,14 @@ OK = "replies ok"
 ERROR = "replies error"
 NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
-#: Requests that a reader's key does not permit, or no longer does
+#: Requests that a reader's key does not permit, or whose key has expired
 NOT_PERMITTED = "replies not-permitted"
 #: WAIT requests that were refused because too many were pending
 TOO_MANY = "replies too-many"
 #: Datagrams that came while no configuration or no key was loaded
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
-#: Authentic requests for another process whose queue was full
+#: Authentic requests that could not be forwarded to another process, as the
+#: queue to that process was full
 DROPPED_BUSY = DroppedName("busy")
 #: Copies of a request that was answered often enough, see L{replay}
 DROPPED_REPLAYED = DroppedName("replayed")

@@ -38,16 +38,16 @@ from ganeti import constants
 #: How often copies of one request are answered
 LIMIT = 16
 
-#: Largest reply that is not limited, in bytes. A replay of it gains an attacker
-#: little: a captured request has 200 bytes or more.
+#: Replies up to this size (bytes) are exempt from the limit. Replaying their
+#: requests gains an attacker little, as a request has 200 bytes or more.
 EXEMPT_SIZE = 1232
 
 #: Seconds between the first and the last moment at which a time stamp is
 #: accepted
 WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
 
-#: Seconds of time stamps that share a partition, and the number of partitions,
-#: more than L{WINDOW} needs
+#: The time stamps of this many seconds share a partition. All partitions
+#: together cover more than L{WINDOW}.
 _PERIOD = 10
 _PARTITIONS = 64
 #: Numbers of slots in a partition and in a bucket; a request takes a slot of
@@ -117,7 +117,8 @@ class ReplayTable:
       if count < least:
         (chosen, least) = (index, count)
       if count == 0:
-        # Slots are filled from the first on, so all further ones are free, too
+        # This slot is free, and so are the bucket's later slots: a bucket is
+        # filled in order
         break
       if slot & _TAG_MASK == tag:
         if count >= LIMIT:

@@ -117,7 +117,8 @@ class Responder:
     try:
       request = wire.ParseRequest(datagram, self._key, now, self._readers)
     except wire.Rejected as err:
-      # Send no reply, and write nothing to the log
+      # Only count the datagram: with replies or log messages, an attacker
+      # without a key could flood a victim or the log
       self._row[_DROPPED[err.reason]] += 1
       return None
 
