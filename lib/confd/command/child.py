@@ -28,7 +28,7 @@ if TYPE_CHECKING:
   import subprocess
 
 
-#: Seconds from SIGTERM to SIGKILL for a command
+#: Seconds after SIGTERM until a command that has not ended gets SIGKILL
 _PATIENCE = 2.0
 
 #: Milliseconds between two checks that the command is still running, while the

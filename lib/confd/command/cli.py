@@ -161,7 +161,7 @@ def _FindKey(opts: argparse.Namespace, cluster: Optional[settings.Cluster]
              " newline at its end")
   if _IsAnswered(opts, cluster, key + b"\n"):
     return key + b"\n"
-  # No daemon answers: the command will report that
+  # The command itself will report that no daemon answers
   return key
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
   from ganeti.confd.command import watched
 
 
-#: The fields without --output, by table
+#: By table: the fields that are listed without --output
 _DEFAULT_FIELDS = {
   columns.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
                      "be/maxmem"],
@@ -49,7 +49,7 @@ _DEFAULT_FIELDS = {
 #: The value of --output that means the default fields and more
 _WIDE = "wide"
 
-#: The fields that "wide" adds, by table
+#: By table: the fields that "wide" adds
 _WIDE_FIELDS = {
   columns.INSTANCE: ["snodes", "be/vcpus", "disk_usage", "nic.ips", "tags"],
   columns.NODE: ["pip", "pinst_maxmem", "pinst_vcpus", "pinst_disk",

@@ -104,7 +104,7 @@ class Generation:
     try:
       os.write(self._control_fd, order)
     except BrokenPipeError:
-      # The loader died; end of file of the status pipe will report it
+      # The loader has died: end of file of its status pipe reports the death
       pass
 
   def Finish(self) -> None:

@@ -52,7 +52,7 @@ class _Handler(logging.Handler):
   def __init__(self, text_format: str) -> None:
     super().__init__()
     self.setFormatter(loglines.Formatter(text_format))
-    #: Number of messages lost since a message was written
+    #: Number of messages lost since the last one that was written
     self._lost = 0
     #: The counter of lost messages: a row, and the index in it
     self._row: Optional[MutableSequence[int]] = None

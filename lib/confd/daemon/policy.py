@@ -69,7 +69,7 @@ if TYPE_CHECKING:
   from typing import Iterator, Optional, Union
 
 
-#: Seconds between the starts of two generations
+#: Least time between the starts of two generations, in seconds
 _RELOAD_INTERVAL = constants.CONFD_CONFIG_RELOAD_RATELIMIT / 1000000
 
 #: Least time between the starts of two loads, as a multiple of the first load's

@@ -155,7 +155,8 @@ class Supervisor:
     """
     actions = self._policy.TakeActions()
     while actions:
-      # Set the counter before an action tells a generation to serve
+      # Set the counter before an action tells a generation to serve, so that
+      # the generation's first answers to STATS have the new value
       self._row[counters.INDEX[counters.CONFIG_STALE]] = int(self._policy.stale)
       for action in actions:
         self._Do(action)

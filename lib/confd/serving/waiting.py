@@ -121,7 +121,8 @@ class Waiting:
   def __init__(self) -> None:
     # Pending requests by their signed replies
     self._pending: dict[bytes, _Pending] = {}
-    # Replies by the tick when they are due; a dictionary as an ordered set
+    # Replies by the tick when they are due. Each inner dictionary serves as an
+    # ordered set.
     self._ticks: dict[int, dict[bytes, None]] = {}
     self._of_address: dict[str, int] = {}
 
