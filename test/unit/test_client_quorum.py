@@ -517,6 +517,25 @@ class TestUnlisted(unittest.TestCase):
           self.assertTrue(run.Advance(0.2))
           self.assertEqual(run.Result().silent, {"node2": None})
 
+  def testAnyAddressCounts(self):
+    """A name has two addresses, and the answer is from the one that is not on
+    the list.
+
+    """
+    both = mastercandidate.Candidate("node1", [
+      (socket.AF_INET6, ("2001:db8::1", 1814, 0, 0)),
+      (socket.AF_INET, ("192.0.2.1", 1814))])
+    run = _Run([both, _Candidate(2)])
+    run.Reply(0, 5)
+    run.Advance(0.15)
+    for request in list(run.query.Salts().values()):
+      if run.query.Question(request) == (self._LIST, None, None):
+        run.query.Receive(request, wire.ParsedReply(1, 0, ["192.0.2.1"], 5,
+                                                    request.salt),
+                          ("2001:db8::1", 1814, 0, 0), run.now)
+    self.assertTrue(run.Advance(0.15))
+    self.assertEqual(run.Result().silent, {"node2": "is no master candidate"})
+
   def testLooksAgain(self):
     """The time passes between the look and the sending of requests."""
     run = _Run(_Candidates(2))

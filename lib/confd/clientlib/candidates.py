@@ -338,7 +338,7 @@ class Candidates:
     old = {i.name for i in self._learned}
     self._learned = self._Reuse(learned)
     for candidate in self._learned + self._configured:
-      if not {i.ip for i in candidate.endpoints}.isdisjoint(ips):
+      if not candidate.ips.isdisjoint(ips):
         candidate.Listed()
     new = {i.name for i in self._learned}
     if old != new:

@@ -32,6 +32,7 @@ class Candidate:
   @ivar name: the address as it was given
   @ivar addresses: the addresses to send to; none if the name cannot be resolved
   @ivar endpoints: the same addresses, in the form in which they are compared
+  @ivar ips: the same addresses without ports
 
   """
   def __init__(self, name: str, addresses: Iterable[tuple[int, Any]],
@@ -42,6 +43,7 @@ class Candidate:
     self.name = name
     self.addresses = [endpoint.Address(*item) for item in addresses]
     self.endpoints = frozenset(endpoint.Of(i.address) for i in self.addresses)
+    self.ips = frozenset(i.ip for i in self.endpoints)
     self._last_error = error
     self._silent = False
     self._untested = False

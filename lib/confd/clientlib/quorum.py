@@ -52,12 +52,13 @@ no master candidate any more. If a candidate is silent for L{_LIST_AFTER}
 seconds, the candidates that have answered are asked for the cluster's list of
 candidates. A silent candidate that is on none of these lists is waited for only
 until L{_UNLISTED_PATIENCE} seconds after the start of the question, but after
-each answer for at least the round-trip time of that answer. The lists
-count only if a candidate that has answered is on one of them: behind NAT the
-candidates have other addresses than on the lists. The lists do not count either
-while one of them is missing: an old list lacks candidates that a newer one has.
-No list is asked for with a reader's key that does not permit that question, nor
-if the cluster's own addresses do not lead to it from here.
+each answer for at least the round-trip time of that answer. The lists count
+only if a candidate that has answered is on one of them, by any of its
+addresses: behind NAT the candidates have other addresses than on the lists. The
+lists do not count either while one of them is missing: an old list lacks
+candidates that a newer one has. No list is asked for with a reader's key that
+does not permit that question, nor if the cluster's own addresses do not lead to
+it from here.
 
 """
 
@@ -576,12 +577,11 @@ class QuorumQuery(operation.Operation):
     listed = {ip for request in fresh for ip in request.listed or ()}
     decides = (now >= self._unlisted_patience_ends and
                all(i.listed is not None for i in fresh) and
-               any(i.endpoint is not None and i.endpoint.ip in listed
-                   for i in fresh))
+               any(not listed.isdisjoint(i.candidate.ips) for i in fresh))
     for request in self._requests:
       request.unlisted = (
         decides and request.silent and bool(request.candidate.addresses) and
-        listed.isdisjoint(i.ip for i in request.candidate.endpoints))
+        listed.isdisjoint(request.candidate.ips))
     unlisted = [i.candidate for i in self._requests if i.unlisted]
     self._quorum = NeededReplies(
       max(1, sum(i not in unlisted for i in self._expected)))
