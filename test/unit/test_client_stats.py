@@ -10,6 +10,7 @@ import unittest
 
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import silence
 
 
 def _Reply(address, answer, status=0):
@@ -30,6 +31,9 @@ class TestGather(unittest.TestCase):
     self.assertEqual([i.address for i in result.failed],
                      ["192.0.2.3", "192.0.2.4"])
     self.assertEqual(list(result.silent), ["192.0.2.5", "192.0.2.12"])
+    # An address of the settings may be no master candidate any more
+    silent = {"192.0.2.5": silence.UNLISTED, "192.0.2.12": None}
+    self.assertEqual(clusterstats.Gather([], silent).missing, ["192.0.2.12"])
     self.assertEqual(result.serial, 5)
 
   def testNobody(self):

@@ -19,6 +19,7 @@ from ganeti.confd import client
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import clusterstatus
+from ganeti.confd.clientlib import silence
 from ganeti.confd.exporter import cache
 from ganeti.confd.exporter import causes
 from ganeti.confd.exporter import clusterstate
@@ -685,6 +686,38 @@ class TestPages(unittest.TestCase):
     families = {i.name: i for i in metrics.LiveFamilies([state])}
     self.assertEqual([i.value for i
                       in families["ganeti_confd_diverges"].samples], [1])
+
+  def testNoCandidate(self):
+    """An address that is no master candidate any more is no problem.
+
+    """
+    confd = _Candidates()
+    fine = _Config()._replace(findings=[], causes=[])
+    for (listed, reason) in [(True, None), (False, silence.UNLISTED)]:
+      rows = [_STATUSES[0], _STATUSES[1]._replace(
+        listed=listed, problem=reason or "silent")]
+      state = clusterstate.ClusterState("fsn", fine, clusterstate.Candidates(
+        confd.status._replace(candidates=rows),
+        confd.stats._replace(silent={"192.0.2.2": reason})), None)
+      page = pages.Overview(state)
+      self.assertEqual("WARNING" in page, listed)
+      self.assertEqual("1 of 2 master candidates" in page, listed)
+      self.assertIn(reason or "silent", page)
+      families = {i.name: i for i in metrics.LiveFamilies([state])}
+      self.assertEqual([i.value for i in families["ganeti_confd_up"].samples],
+                       [1, 0] if listed else [1])
+
+  def testHints(self):
+    """Each line about the causes of silence is a line of the page.
+
+    """
+    confd = _Candidates()
+    hints = ["one is silent.", "the causes:", "- another <key>"]
+    page = pages.Overview(clusterstate.ClusterState(
+      "fsn", _Config(), confd._replace(status=confd.status._replace(
+        hints=hints)), None))
+    texts = _Parser(page).texts
+    self.assertEqual([i for i in texts if i in hints], hints)
 
   def testKeyEnds(self):
     """A key that ends soon is a warning.

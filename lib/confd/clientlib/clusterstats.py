@@ -16,6 +16,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti import constants
 from ganeti.confd.clientlib import replies as replylib
+from ganeti.confd.clientlib import silence
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import naturalorder
 
@@ -77,6 +78,17 @@ class ClusterStats(NamedTuple):
     """
     known = {i.address for i in self.daemons}
     return [i for i in self.replies if i.address not in known]
+
+  @property
+  def missing(self) -> list[str]:
+    """The addresses of the candidates without statistics.
+
+    An address that is no master candidate any more is not one of them.
+
+    """
+    return [i.address for i in self.failed] + [
+      address for (address, reason) in self.silent.items()
+      if reason != silence.UNLISTED]
 
 
 def _Get(answer: Mapping[str, Any], name: str, kind: Any) -> Any:

@@ -120,10 +120,6 @@ def _Answered(stats: clusterstats.ClusterStats) -> _Answers:
   return {i.address: i.everything for i in stats.daemons}
 
 
-def _Failed(stats: clusterstats.ClusterStats) -> list[str]:
-  return [i.address for i in stats.failed] + list(stats.silent)
-
-
 def _Document(stats: clusterstats.ClusterStats) -> dict[str, Any]:
   """Makes the object for --json.
 
@@ -150,7 +146,7 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   if opts.prometheus:
     found.Complain()
     sys.stdout.write(Prometheus(
-      {name: (_Answered(stats), _Failed(stats))
+      {name: (_Answered(stats), stats.missing)
        for (name, stats) in found.values.items()}, ("cluster", "candidate")))
     return found.code
   if opts.json:
@@ -162,7 +158,7 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
     found.Complain()
   return max([found.code] + [
     exitcodes.NO_ANSWER if not stats.daemons else
-    exitcodes.FAILURE if _Failed(stats) else exitcodes.SUCCESS
+    exitcodes.FAILURE if stats.missing else exitcodes.SUCCESS
     for stats in found.values.values()])
 
 
@@ -176,7 +172,7 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   if opts.prometheus:
     # Not an error even if no daemon answers: the output then has the metric
     # "up" with 0 for each candidate
-    sys.stdout.write(Prometheus({"": (answers, _Failed(stats))}))
+    sys.stdout.write(Prometheus({"": (answers, stats.missing)}))
     return exitcodes.SUCCESS
   if not answers:
     raise clientlib.NoAnswer("No answer to stats from any candidate")
@@ -184,4 +180,4 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
     output.PrintDocument(_Document(stats))
   else:
     _PrintTable(answers, opts)
-  return exitcodes.FAILURE if _Failed(stats) else exitcodes.SUCCESS
+  return exitcodes.FAILURE if stats.missing else exitcodes.SUCCESS

@@ -313,10 +313,12 @@ def Candidates(state: State) -> list[clusterstatus.CandidateStatus]:
 def CandidateProblems(state: State) -> Optional[str]:
   """Says how many candidates have a problem.
 
+  An address of the settings that is no master candidate is not counted.
+
   @return: None if no candidate has a problem
 
   """
-  candidates = Candidates(state)
+  candidates = [i for i in Candidates(state) if i.listed]
   bad = sum(bool(i.problem) for i in candidates)
   if not bad:
     return None

@@ -257,8 +257,7 @@ def _Daemons(states: _States) -> list[confdmetrics.Daemon]:
       daemons += [confdmetrics.Daemon((state.cluster, i.address), i.everything)
                   for i in stats.daemons]
       daemons += [confdmetrics.Daemon((state.cluster, address), None)
-                  for address in [i.address for i in stats.failed] +
-                  list(stats.silent)]
+                  for address in stats.missing]
   return daemons
 
 

@@ -195,7 +195,7 @@ def _CandidatesTable(state: layout.State) -> markup.Content:
       None if i.round_trip is None else "%.1f ms" % (1000 * i.round_trip),
       i.serial, i.behind, i.problem]
      for i in layout.Candidates(state)]),
-          E("p", "\n".join(hints), class_="lines") if hints else None]
+          [E("div", line) for line in hints]]
 
 
 def Overview(state: layout.State, history: markup.Content = None) -> str:
