@@ -105,7 +105,7 @@ ConfdClientError = errors.ConfdClientError
 
 #: A reply has arrived: all attributes of L{ConfdUpcallPayload} are set
 UPCALL_REPLY = 1
-#: A request has expired: the attributes about the server are not set
+#: A request has expired: the payload's attributes C{server_*} are not set
 UPCALL_EXPIRE = 2
 CONFD_UPCALL_TYPES = frozenset([
   UPCALL_REPLY,

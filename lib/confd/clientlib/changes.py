@@ -45,7 +45,8 @@ class Change(NamedTuple):
   C{came}, C{went} and C{changed} are dictionaries by key.
 
   """
-  #: The reply, as the method that is followed returns it
+  #: The newest reply to the question that is followed, as the client's method
+  #: for this question returns it
   reply: replies.Reply[Any]
   #: The serial of the previous answer; None in the first change
   old_serial: Optional[int]

@@ -41,7 +41,7 @@ class DaemonStats(NamedTuple):
   #: memory of all processes of the daemon, in bytes; None if the system does
   #: not report it
   memory: Optional[int]
-  #: of the configuration in use
+  #: serial of the configuration in use
   serial: Optional[int]
   #: seconds since the configuration was loaded
   age: Optional[float]

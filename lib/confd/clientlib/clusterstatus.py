@@ -47,7 +47,7 @@ class CandidateStatus(NamedTuple):
   answers: bool
   #: round-trip time in seconds; None without a reply
   round_trip: Optional[float]
-  #: of the configuration; None if the candidate has not reported one
+  #: serial of the configuration; None if the candidate has not reported one
   serial: Optional[int]
   #: how many changes the candidate lacks
   behind: Optional[int]

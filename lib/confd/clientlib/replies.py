@@ -51,7 +51,7 @@ class CandidateReply(NamedTuple):
   """The reply of one candidate.
 
   """
-  #: of the candidate, as it was given to the client or learned from the cluster
+  #: the candidate's address, as given to the client or learned from the cluster
   address: str
   #: the IP address that the reply is from
   server: str
@@ -277,7 +277,8 @@ def DescribeFailure(status: int, answer: Any) -> str:
   if wire.IsPlainInt(answer):
     return _ERRORS.get(answer, "error %d" % answer)
   if isinstance(answer, dict):
-    # A JSON object, by which the daemon's inventory says which word is wrong
+    # The error of the request QUERY: a JSON object with the word that is
+    # unknown or occurs twice
     for (key, text) in [("unknown", "unknown %s '%s'"),
                         ("duplicate", "%s '%s' twice")]:
       if key in answer:

@@ -35,7 +35,7 @@ from ganeti.confd.export import hostlist
 from ganeti.confd.export import sanitize
 
 
-#: The environment variable that tells the command of --then the serial
+#: The environment variable that passes the serial to the command of --then
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 
 _SERIAL_RE = re.compile(b", serials? [0-9, ]+$")

@@ -28,7 +28,7 @@ WATCH = "watch"
 #: The command that prints the same help as the option "--help"
 HELP = "help"
 
-#: The command whose argument --all may replace
+#: The command that takes --all instead of its argument
 EVACUATE = "evacuate"
 
 #: The command whose argument --hmac-file may replace

@@ -50,7 +50,7 @@ _MAX_IDENTIFIER = 100
 #: first, second and third attempt to make all identifiers differ
 _DIGITS = (0, 8, 64)
 
-#: Most characters of a value in a message
+#: Values in messages are cut to this many characters
 _MAX_SHOWN = 60
 
 

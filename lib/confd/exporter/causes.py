@@ -25,7 +25,8 @@ class Subject(NamedTuple):
   """
   #: The finding's own text for its subject, e.g. "web1, disk/0"
   text: str
-  #: The kind and name of the object; None if no object has the name
+  #: The kind and the name of the object that C{text} names; both are None if
+  #: the tables have no such object
   kind: Optional[str]
   name: Optional[str]
   #: The text of the finding; None if it is the title of the cause

@@ -42,7 +42,8 @@ PAGE = "page"
 _TITLE = 160
 _TEXT = 300
 
-#: Most causes, and most subjects of a cause, that the overview shows
+#: The overview shows at most this many causes, and at most this many subjects
+#: of a cause
 _CAUSES = 60
 _SUBJECTS = 20
 

@@ -74,7 +74,7 @@ class Limits(NamedTuple):
   cpu_time: float = 3.0
   #: Wall-clock time (seconds); None for L{_BUSY} times the processor time
   wall_time: Optional[float] = None
-  #: Memory beside the server's own (bytes)
+  #: Memory in addition to the server's (bytes)
   memory: int = 256 << 20
   #: Size of the result (bytes)
   size: int = 32 << 20

@@ -64,7 +64,7 @@ _IDENTIFYING = frozenset(["name", "uuid", "pip", "sip", "nic.ips", "nic.macs",
                           "nic.uuids", "volumes", "network", "gateway",
                           "network6", "gateway6"])
 
-#: By kind of the word: the fields with such addresses
+#: Maps each kind of address to the fields with addresses of that kind
 _ADDRESS_FIELDS = {
   whohas.IP: frozenset(["nic.ips", "pip", "sip", "gateway", "gateway6"]),
   whohas.MAC: frozenset(["nic.macs"]),

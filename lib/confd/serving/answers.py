@@ -257,8 +257,8 @@ class Quick:
       # encodes cell by cell, and makes that cell null.
       return Delegate.LARGE
     if request.type == protocol.REQ_WAIT:
-      # Limit copies of WAIT even if the reply is short: an attacker must not
-      # get more replies after a change of the serial number than before it
+      # Limit copies of WAIT even if the reply is short: copies of a pending
+      # WAIT are limited, and a change of the serial number must not end that
       answer = answer._replace(exempt_if_short=False)
     return answer
 

@@ -57,7 +57,7 @@ WORKER_RESTARTS = "restarts workers"
 GENERATION_RESTARTS = "restarts generations"
 #: WAIT requests that became pending, see L{waiting}
 WAITING_KEPT = "waiting kept"
-#: Messages that could not be written to a log without waiting, or at all
+#: Log messages that were lost: writing them failed, or would have blocked
 LOG_LOST = "log lost"
 UNKNOWN_TYPE = QueryName("unknown")
 

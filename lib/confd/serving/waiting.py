@@ -121,8 +121,8 @@ class Waiting:
   def __init__(self) -> None:
     # Pending requests by their signed replies
     self._pending: dict[bytes, _Pending] = {}
-    # Replies by the tick when they are due. Each inner dictionary serves as an
-    # ordered set.
+    # Maps the number of a tick to the replies that are due at the tick's end.
+    # Each inner dictionary serves as an ordered set of replies.
     self._ticks: dict[int, dict[bytes, None]] = {}
     self._of_address: dict[str, int] = {}
 

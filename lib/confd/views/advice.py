@@ -21,8 +21,8 @@ from ganeti.confd.views import shellwords
 #: the object
 _PART_RE = re.compile(r", (?:disk|nic)/[^,]*\Z")
 
-#: Most characters of a quoted name in advice. DNS names have at most 255; with
-#: a longer name, pages would have to cut the command.
+#: Maximum length of a quoted name in advice (characters). DNS names have at
+#: most 255; pages would have to cut a command with a longer name.
 _LONGEST = 255
 
 #: Kinds of objects that findings are about, each with its placeholder in

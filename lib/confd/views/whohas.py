@@ -119,8 +119,8 @@ class Match(NamedTuple):
   #: The object's name; for a disk without an instance, its UUID
   name: str
   ip: Optional[str]
-  #: The instance's network interface that this match is about; None if it is
-  #: about none
+  #: The network interface of the instance that this match shows, such as the
+  #: one with the address that was looked up; None if the match shows none
   nic: Optional[Nic]
   #: The primary node of the instance that was found, or the node that was found
   node: Optional[NodeIps]
