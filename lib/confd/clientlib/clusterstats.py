@@ -30,9 +30,9 @@ class DaemonStats(NamedTuple):
   """The statistics of one daemon.
 
   """
-  #: of the candidate, as it was given to the client or learned from the cluster
+  #: the candidate's address, as given to the client or learned from the cluster
   address: str
-  #: of the daemon
+  #: version of the daemon
   version: Optional[str]
   #: seconds
   uptime: Optional[float]

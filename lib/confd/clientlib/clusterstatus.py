@@ -41,7 +41,7 @@ class CandidateStatus(NamedTuple):
   """The state of one candidate.
 
   """
-  #: of the candidate, as it was given to the client or learned from the cluster
+  #: the candidate's address, as given to the client or learned from the cluster
   address: str
   #: whether there was a reply, which may be an error
   answers: bool
@@ -51,13 +51,13 @@ class CandidateStatus(NamedTuple):
   serial: Optional[int]
   #: how many changes the candidate lacks
   behind: Optional[int]
-  #: of the configuration's format, e.g. 3000000
+  #: version of the configuration's format, e.g. 3000000
   version: Optional[int]
   #: a description of what is wrong; None if all is well
   problem: Optional[str]
-  #: of the node; None if unknown: Ganeti's own daemon does not report it
+  #: name of the node; None if unknown: Ganeti's own daemon does not report it
   name: Optional[str] = None
-  #: of the node, a word of C{client.NODE_ROLES}; None if unknown
+  #: role of the node, a word of C{client.NODE_ROLES}; None if unknown
   role: Optional[str] = None
   #: version of the daemon; None for Ganeti's own daemon
   daemon: Optional[str] = None

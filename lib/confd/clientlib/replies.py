@@ -59,8 +59,8 @@ class CandidateReply(NamedTuple):
   status: int
   #: any JSON value
   answer: Any
-  #: of the configuration; from Ganeti's own daemon, the serial of a single
-  #: object
+  #: serial of the configuration; from Ganeti's own daemon, the serial of a
+  #: single object
   serial: int
   #: seconds from the first datagram to the reply
   round_trip: float
@@ -71,7 +71,7 @@ class CandidateReply(NamedTuple):
 class _Reply(NamedTuple):
   #: any JSON value
   answer: Any
-  #: of the configuration that the answer is from
+  #: serial of the configuration that the answer is from
   serial: int
   #: all replies, the freshest first
   candidates: list[CandidateReply]
@@ -88,7 +88,8 @@ class Reply(_Reply, Generic[_Answer]):
   """
   __slots__ = ()
 
-  #: of the type that the call documents; any JSON value if it documents none
+  #: the answer, of the type that the call documents; any JSON value if the call
+  #: documents none
   answer: _Answer
 
   if TYPE_CHECKING:
@@ -253,7 +254,8 @@ def _UnknownObject(rtype: int, query: Any, code: Any
 
   """
   if isinstance(code, dict):
-    # A JSON object, by which the daemon's inventory says what is unknown
+    # The error of the request QUERY: a JSON object with the kind and the value
+    # of an unknown word
     kind = code.get("unknown")
     if not isinstance(kind, str):
       return (None, None)

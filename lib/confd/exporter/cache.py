@@ -31,8 +31,8 @@ from ganeti.confd.exporter import forked
 #: Memory of a cached answer in addition to its body and its key (bytes)
 _OVERHEAD = 1000
 
-#: Most iterations of the event loop to wait until a closed connection releases
-#: its answer
+#: Maximum number of iterations of the event loop to wait until a closed
+#: connection releases its answer
 _TURNS = 20
 
 #: Closes the connection of the slowest client whose answer satisfies a
@@ -56,15 +56,15 @@ class Limits(NamedTuple):
   """Limits of a cache's memory and work.
 
   """
-  #: Most bytes of cached answers
+  #: Maximum size of all cached answers (bytes)
   kept: int
-  #: Most bytes of all answers in memory, cached or being sent, when the cache
-  #: begins to make another answer. The limit is never less than twice the bytes
-  #: of the cached answers.
+  #: Maximum size of all answers in memory, cached or being sent, when the cache
+  #: begins to make another answer (bytes). The limit is never less than twice
+  #: the size of the cached answers.
   held: int
-  #: Most answers that are being made or are queued
+  #: Maximum number of answers that are being made or are queued
   waiting: int
-  #: Most answers that are made at the same time
+  #: Maximum number of answers that are made at the same time
   parallel: int = 1
   #: Limits of the process that makes an answer
   process: forked.Limits = forked.Limits()

@@ -34,10 +34,11 @@ from typing import Any, Awaitable, Callable, Optional, OrderedDict
 from ganeti.confd.exporter import http1
 
 
-#: Most connections at the same time
+#: Maximum number of connections at the same time
 MAX_CONNECTIONS = 400
 
-#: Most connections that asyncio accepts in one iteration of the event loop
+#: Maximum number of connections that asyncio accepts in one iteration of the
+#: event loop
 _ACCEPT = 50
 
 #: Seconds that a client has to send its request; seconds that it has to take
@@ -51,7 +52,7 @@ _ANSWER_TIME = 60.0
 _LINGER_TIME = 1.0
 _LINGER_SIZE = 1 << 16
 
-#: Most bytes that are read, and written, at once
+#: Maximum numbers of bytes that are read, and written, at once
 _READ_SIZE = 1 << 14
 _WRITE_SIZE = 1 << 15
 

@@ -90,8 +90,8 @@ REFERENCES = {
 #: "nic/0/network"
 _NIC_NETWORK = "/network"
 
-#: Most parts of a nested parameter's name; a value that is nested more deeply
-#: is compared as a whole
+#: Maximum number of parts of a nested parameter's name; a value that is nested
+#: more deeply is compared as a whole
 _MAX_DEPTH = 5
 
 #: Settings that the cluster's state leaves out: the roles of nodes already tell

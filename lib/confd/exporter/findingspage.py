@@ -37,8 +37,8 @@ NAME = "findings"
 CHECK = "check"
 PAGE = "page"
 
-#: Most characters of the title of a cause, and of a text in a table; longer
-#: ones are cut
+#: Maximum length of the title of a cause, and of a text in a table
+#: (characters); longer ones are cut
 _TITLE = 160
 _TEXT = 300
 

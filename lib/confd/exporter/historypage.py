@@ -29,14 +29,14 @@ from ganeti.confd.schema import columns
 
 E = markup.E
 
-#: Most entries that are shown: on the page, as JSON, and in the section of
-#: another page
+#: Maximum number of entries that are shown: on the page, as JSON, and in the
+#: section of another page
 _ON_PAGE = paging.MAX_ROWS
 _AS_JSON = 1000
 _IN_SECTION = 10
 
-#: Most characters of one value on a page, and of all values of an object
-#: together
+#: Maximum length on a page (characters): of one value, and of all values of an
+#: object together
 _MAX_VALUE = 100
 _MAX_VALUES = 300
 

@@ -33,8 +33,8 @@ import h11
 from ganeti.confd.exporter import compress
 
 
-#: Most bytes and lines of a request. A filter of 1,000 characters takes up to
-#: 12,000 bytes in a URL.
+#: Maximum numbers of bytes and of lines of a request. A filter of 1,000
+#: characters takes up to 12,000 bytes in a URL.
 MAX_HEAD = 1 << 14
 MAX_LINES = 100
 

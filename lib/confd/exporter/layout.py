@@ -221,7 +221,7 @@ def _FormatAge(seconds: float) -> str:
 #: status" does so, too
 _KEY_DAYS = 30
 
-#: Most candidates that the text of a problem names
+#: Maximum number of candidates that the text of a problem names
 _NAMED = 5
 
 

@@ -24,11 +24,11 @@ from ganeti.confd.views import objects
 
 E = markup.E
 
-#: Most other objects of the same name that an object's page lists
+#: Maximum number of other objects of the same name that an object's page lists
 _LISTED = 10
 
-#: Most rows of a table. A node's page has three tables of instances; with this
-#: limit they take less than 200 kB.
+#: Maximum number of rows of a table. A node's page has three tables of
+#: instances; with this limit they take less than 200 kB.
 _ROWS = 100
 
 

@@ -35,11 +35,13 @@ E = markup.E
 _ERROR = "wrong"
 
 
-#: Most objects, and most characters of a text, in one cell
+#: Maximum number of objects in one cell; maximum length of a text in one cell
+#: (characters)
 _LISTED = 10
 _LONGEST = 1000
 
-#: Most tags in one cell of a table, and on the page about their object
+#: Maximum number of tags: in one cell of a table, and on the page about their
+#: object
 _FEW_TAGS = 5
 ALL_TAGS = 200
 

@@ -18,8 +18,8 @@ from ganeti.confd.exporter import rowfilter
 
 E = markup.E
 
-#: Most rows of a table on a page, which take less than 200 kB if names
-#: and tags have usual lengths
+#: Maximum number of rows of a table on a page. So many rows take less than
+#: 200 kB if names and tags have usual lengths.
 MAX_ROWS = 200
 
 

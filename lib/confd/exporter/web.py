@@ -67,7 +67,7 @@ from ganeti.confd.exporter import watcher
 from ganeti.confd.schema import columns
 
 
-#: Most event streams (server-sent events)
+#: Maximum number of event streams (server-sent events)
 _MAX_EVENT_STREAMS = 200
 
 #: Seconds between comments that keep an event stream alive
@@ -83,7 +83,7 @@ _JSON_TYPE = "application/json; charset=utf-8"
 #: The content security policy of a drawing, which contains its style
 _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-#: Most objects that the text of an error names
+#: Maximum number of objects that the text of an error names
 _LISTED = 10
 
 #: An empty part of a page

@@ -85,17 +85,18 @@ _LABEL_CHARACTER = 6.5
 
 #: Instances are drawn with names if no node has more instances than this
 _NAMED = 8
-#: Most characters of a name in a box: of a node's name, which has the role
-#: beside it, and of an instance's name
+#: Maximum length of a name in a box (characters): of a node's name, which has
+#: the role beside it, and of an instance's name
 _BESIDE_ROLE = 17
 _ALONE = 27
-#: Most characters of a name beside the matrix
+#: Maximum length of a name beside the matrix (characters)
 _BESIDE_MATRIX = 20
 
 #: A node that has all its mirrors on one other node is reported if it has at
 #: least this many mirrored instances
 EVERYTHING = 2
-#: Most nodes that are listed because all their mirrors are on one other node
+#: Maximum number of nodes that are listed because all their mirrors are on one
+#: other node
 _LISTED = 10
 
 _STATES = {
