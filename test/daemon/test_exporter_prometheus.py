@@ -242,12 +242,14 @@ class TestPrometheus(unittest.TestCase):
     """The alerts are for what they say, by promtool.
 
     """
+    # The series that an alert is for, a value that raises it, one that does not
     cases = {
       "ConfdExporterDown": ("up{job=\"confd-exporter\"}", 0, 1),
       "GanetiNoAnswer": ("ganeti_up{cluster=\"fsn\"}", 0, 1),
       # Promtool's clock begins at 0
       "GanetiReaderKeyEnds": ("ganeti_reader_key_end_seconds", 86400,
                               40 * 86400),
+      "GanetiReaderKeyEnded": ("ganeti_reader_key_end_seconds", 60, 86400),
       "GanetiFinding": (
         "ganeti_cluster_findings{check=\"x\", severity=\"critical\"}", 1, 0),
       "GanetiNetworkNearlyFull": ("ganeti_network_addresses_free", 1, 2),
@@ -256,26 +258,42 @@ class TestPrometheus(unittest.TestCase):
       "GanetiCandidateStale": ("ganeti_confd_config_stale", 1, 0),
       "GanetiCandidateSilent": ("ganeti_confd_up", 0, 1),
       }
-    severe = {"ConfdExporterDown", "GanetiNoAnswer", "GanetiFinding",
-              "GanetiCandidatesDiverge"}
+    severe = {"ConfdExporterDown", "GanetiNoAnswer", "GanetiReaderKeyEnded",
+              "GanetiFinding", "GanetiCandidatesDiverge"}
+    # The same with the time when the reader's key ends. The key of another
+    # cluster, and that of another exporter, make no difference.
+    end = "ganeti_reader_key_end_seconds{cluster=\"%s\", instance=\"%s\"}"
+    with_key = [("GanetiReaderKeyEnds", "ganeti_reader_key_end_seconds", 60, {},
+                 False)]
+    for (name, metric) in [("GanetiNoAnswer", "ganeti_up"),
+                           ("GanetiCandidateSilent", "ganeti_confd_up")]:
+      for (cluster, instance, value, is_raised) in [
+          ("fsn", "a", 60, False), ("fsn", "a", 86400, True),
+          ("dus", "a", 60, True), ("fsn", "b", 60, True)]:
+        with_key.append((
+          name, metric + "{cluster=\"fsn\", instance=\"a\"}", 0,
+          {end % (cluster, instance): value}, is_raised))
     names = re.findall("alert: (.*)",
                        testutils.ReadFile(_RULES).decode("ascii"))
     self.assertEqual(sorted(cases), sorted(names))
     tests = []
-    for (name, (series, bad, good)) in cases.items():
-      for (value, is_raised) in [(bad, True), (good, False)]:
-        tests.append({
-          "interval": "1m",
-          "input_series": [
-            {"series": series, "values": "%dx120" % value},
-            {"series": "ganeti_network_addresses", "values": "256x120"},
-            {"series": "ganeti_network_addresses_usable", "values": "16x120"}],
-          "promql_expr_test": [{
-            "expr": "count(ALERTS{alertname=\"%s\", alertstate=\"firing\","
-                    " severity=\"%s\"}) or vector(0)" % (
-                      name, "critical" if name in severe else "warning"),
-            "eval_time": "90m",
-            "exp_samples": [{"labels": "{}", "value": int(is_raised)}]}]})
+    networks = {"ganeti_network_addresses": 256,
+                "ganeti_network_addresses_usable": 16}
+    without_key = [
+      (name, series, value, networks, is_raised)
+      for (name, (series, bad, good)) in cases.items()
+      for (value, is_raised) in [(bad, True), (good, False)]]
+    for (name, series, value, others, is_raised) in without_key + with_key:
+      tests.append({
+        "interval": "1m",
+        "input_series": [{"series": i, "values": "%dx120" % number}
+                         for (i, number) in [(series, value), *others.items()]],
+        "promql_expr_test": [{
+          "expr": "count(ALERTS{alertname=\"%s\", alertstate=\"firing\","
+                  " severity=\"%s\"}) or vector(0)" % (
+                    name, "critical" if name in severe else "warning"),
+          "eval_time": "90m",
+          "exp_samples": [{"labels": "{}", "value": int(is_raised)}]}]})
     with tempfile.TemporaryDirectory() as directory:
       path = os.path.join(directory, "tests.yml")
       # JSON is YAML

@@ -737,6 +737,18 @@ class TestPages(unittest.TestCase):
       self.assertEqual("WARNING" in page, is_warning, days)
       self.assertEqual("The key of the reader" in page, is_warning, days)
 
+  def testKeyHasEnded(self):
+    """With a key that has ended, the cluster is not said to be silent.
+
+    """
+    state = self._State(None, "Not permitted", None)
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    for (days, word) in [(-2, "KEY ENDED"), (2, "NO ANSWER"),
+                         (None, "NO ANSWER")]:
+      last_day = None if days is None else today + datetime.timedelta(days)
+      self.assertEqual(layout.Judge(state._replace(reader=readerkey.Make(
+        "web", ["ping"], last_day))), ("critical", word))
+
   def testNothingKnown(self):
     state = self._State(None, "No answer", None)
     for text in [pages.Overview(state), self._Map(state),

@@ -333,7 +333,9 @@ def Judge(state: State) -> tuple[str, str]:
 
   """
   if state.problem is not None:
-    return ("critical", "NO ANSWER")
+    has_ended = (state.reader is not None and
+                 state.reader.HasEnded(time.time()))
+    return ("critical", "KEY ENDED" if has_ended else "NO ANSWER")
   severities = {i.severity for i in Problems(state)}
   if state.config is not None:
     severities.update(i.severity for i in state.config.findings)
