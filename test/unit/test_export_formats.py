@@ -437,6 +437,9 @@ class TestFormats(unittest.TestCase):
     self.assertEqual(first["targets"], ["[2001:db8::1]:9256"])
     self.assertEqual(second["targets"], ["web2:9256"])
     self.assertEqual(second["labels"]["__meta_ganeti_tags"], ",a,b,")
+    # The cluster's own name, as confd-client(1) says
+    self.assertEqual(second["labels"]["__meta_ganeti_cluster"],
+                     "cluster.example.com")
 
   def testNftablesKeepsSets(self):
     """A set that was there stays, and is empty then.
