@@ -165,7 +165,7 @@ class TestErrors(unittest.TestCase):
       (["stauts"], "did you mean 'status'?"),
       (["help", "stauts"], "did you mean 'status'?"),
       (["evacuate"], "evacuate needs NODE or --all"),
-      (["evacuate", "node1", "--all"], "evacuate needs NODE or --all"),
+      (["evacuate", "node1", "--all"], "NODE and --all exclude each other"),
       (["evacuate", "--all", "--primary-only"], "exclude each other"),
       (["watch", "status"], "watch cannot follow status, but ping, master,"),
       (["watch", "who-has", "x"], "watch --exec who-has"),

@@ -271,7 +271,9 @@ def _CheckArguments(parser: argparse.ArgumentParser, opts: argparse.Namespace
 
   """
   if opts.command == commandline.EVACUATE:
-    if opts.every_node == (opts.node is not None):
+    if opts.every_node and opts.node is not None:
+      parser.error("NODE and --all exclude each other")
+    if not opts.every_node and opts.node is None:
       parser.error("evacuate needs NODE or --all")
     if opts.every_node and opts.primary_only:
       parser.error("--primary-only and --all exclude each other")
