@@ -21,6 +21,7 @@ import packaged
 import testutils
 
 from ganeti.confd import client
+from ganeti.confd import testing
 from ganeti.confd.clientlib import follow
 
 
@@ -98,6 +99,31 @@ class TestMessages(_Test):
     self.assertEqual(warned, [
       "All candidates have lower serials than 7 by now, such as 5: an older"
       " configuration was restored"])
+
+  def testRestoredBetweenQuestions(self):
+    """The warning comes once, whichever question shows the restored state.
+
+    Learning the candidates, before the program's question, shows it here.
+
+    """
+    with testing.Fake() as fake, client.Client() as confd:
+      def _ChangeIt():
+        fake.Change(lambda config: config["cluster"].update(tags=["a"]))
+        return confd.Ping().serial
+      first = confd.Ping().serial
+      self.assertGreater(_ChangeIt(), first)
+      # The serials of the second reply and of later ones are believed
+      confd.Ping()
+      fake.GoBack()
+      with self.assertLogs("ganeti.confd", "WARNING") as logged:
+        with self.assertRaises(client.StaleAnswer):
+          confd.MasterNode()
+        for _ in range(3):
+          fake.Pass(5)
+          self.assertEqual(confd.MasterNode().serial, first)
+    self.assertEqual([i.getMessage() for i in logged.records], [
+      "All candidates have lower serials than %d by now, such as %d: an older"
+      " configuration was restored" % (first + 1, first)])
 
   def testKey(self):
     """A new key, and one that cannot be read, each once."""

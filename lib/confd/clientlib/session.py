@@ -491,28 +491,36 @@ class Session:
                                        deadline, min_serial,
                                        with_lists=self._learn), deadline)
       now = self._driver.Now()
-      is_fresh = self._freshness.Accept(current, now)
-      if logs.IsDebugging() or self._freshness.min_serial != min_serial:
+      is_fresh = self._Accept(current, now)
+      if logs.IsDebugging():
         self._Log(current, min_serial)
       if is_fresh or not current.AllStale() or now + pause >= deadline:
         return current
       await self._driver.Pause(pause)
       pause = min(pause * 2, _STALE_PAUSE_MAX)
 
+  def _Accept(self, current: quorum.QuorumQuery, now: float) -> bool:
+    """Updates the serials from the replies to a query, and logs if an older
+    configuration was restored.
+
+    @return: see L{Freshness.Accept}
+
+    """
+    before = self._freshness.min_serial
+    is_fresh = self._freshness.Accept(current, now)
+    if before is not None and (self._freshness.min_serial or 0) < before:
+      logs.Warn("All candidates have lower serials than %d by now, such as %s:"
+                " an older configuration was restored", before,
+                self._freshness.serial)
+    return is_fresh
+
   def _Log(self, current: quorum.QuorumQuery, min_serial: Optional[int]
            ) -> None:
-    """Logs what a query has shown of the candidates.
+    """Logs, for debugging, what a query has shown of the candidates.
 
     @param min_serial: as in L{Freshness}, before the query
 
     """
-    now_lowest = self._freshness.min_serial
-    if min_serial is not None and (now_lowest or 0) < min_serial:
-      logs.Warn("All candidates have lower serials than %d by now, such as %s:"
-                " an older configuration was restored", min_serial,
-                self._freshness.serial)
-    if not logs.IsDebugging():
-      return
     if current.AllStale():
       logs.Debug("All answers to %s are older than serial %s; asking again",
                  current.description, min_serial)
@@ -622,5 +630,5 @@ class Session:
       lambda now: quorum.QuorumQuery(rtype, None, self._known.Everyone(), [],
                                      now, deadline, min_serial,
                                      with_lists=self._learn), deadline)
-    self._freshness.Accept(current, self._driver.Now())
+    self._Accept(current, self._driver.Now())
     return current
