@@ -22,6 +22,7 @@ import testutils
 from ganeti import constants
 from ganeti import errors
 from ganeti.confd import client
+from ganeti.confd import testing
 from ganeti.confd.clientlib import replies
 from ganeti.confd.protocol import readerkey
 
@@ -224,6 +225,39 @@ class TestData(unittest.TestCase):
       err = testutils.AwaitStale(confd.MasterNode)
     self.assertEqual((err.serial, err.min_serial), (5, 7))
     self.assertEqual(err.asked, [candidate.peer])
+
+  def testStaleSeconds(self):
+    """The time counts from the call, not from the last of its requests."""
+    with testing.Fake() as fake, client.Client(timeout=8) as confd:
+      confd.Ping()
+      fake.Change(lambda config: config["cluster"].update(tags=["a"]))
+      # The serials of the second reply and of later ones are believed
+      confd.Ping()
+      confd.Ping()
+      fake.GoBack()
+      with self.assertRaises(client.StaleAnswer) as context:
+        confd.MasterNode()
+    # The pause before a next request, of a second, would end after the time-out
+    self.assertGreaterEqual(context.exception.seconds, 7)
+
+  def testAllAttempts(self):
+    """All candidates whose answer in parts did not come are in the error."""
+    # A candidate that says so to each question, and sends no parts
+    peers = [self._Candidate(lambda *_: (1, 3, 5)).peer for _ in range(2)]
+    with client.Client(peers, key=testutils.KEY, timeout=1.5,
+                       learn=False) as confd:
+      def _Ask():
+        with self.assertRaises(client.NoAnswer) as context:
+          confd.Config("")
+        # On a busy machine, a candidate may be late with its first reply, too
+        return all("from %s is incomplete" % peer in str(context.exception)
+                   for peer in peers) and context.exception
+      err = testutils.WaitFor(_Ask, "both candidates send no parts")
+    self.assertGreaterEqual(err.seconds, 3)
+    self.assertEqual(sorted(err.asked), sorted(peers))
+    self.assertEqual(err.silent, dict.fromkeys(peers))
+    for other in _Copies(err):
+      self.assertEqual((str(other), vars(other)), (str(err), vars(err)))
 
   def testRequestTooLarge(self):
     err = self._Raises(client.RequestTooLarge,

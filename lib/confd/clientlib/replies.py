@@ -156,6 +156,23 @@ class StaleAnswer(NoAnswer):
     self.min_serial = min_serial
 
 
+def AddAttempts(err: NoAnswer, earlier: Mapping[str, Exception]) -> None:
+  """Adds to an error what earlier attempts to get the same answer have shown.
+
+  @param earlier: the error of each attempt, by the address of the candidate
+
+  """
+  if not earlier:
+    return
+  err.args = ("%s; before: %s" %
+              (err, "; ".join(str(i) for i in earlier.values())), )
+  err.asked = [i for i in earlier if i not in err.asked] + err.asked
+  for attempt in earlier.values():
+    if isinstance(attempt, NoAnswer):
+      err.silent = {**attempt.silent, **err.silent}
+      err.unauthentic += attempt.unauthentic
+
+
 class ErrorAnswer(errors.ConfdClientError):
   """The freshest answer is an error.
 

@@ -419,10 +419,28 @@ class Session:
 
     """
     self._CheckSize(rtype, query)
-    ends = self._driver.Now() + self._deadline
+    started = self._driver.Now()
+    failed: dict[Candidate, errors.ConfdClientError] = {}
+    try:
+      return await self._Attempt(rtype, query, started + self._deadline, failed)
+    except replies.NoAnswer as err:
+      err.seconds = self._driver.Now() - started
+      replies.AddAttempts(err, {source.name: attempt for (source, attempt)
+                                in failed.items()})
+      raise
+
+  async def _Attempt(self, rtype: int, query: Any, ends: float,
+                     failed: dict[Candidate, errors.ConfdClientError]
+                     ) -> replies.Reply[Any]:
+    """Asks a question, until a candidate sends all parts of the answer.
+
+    @param ends: when to give up
+    @param failed: gets the candidates whose downloads have failed, and why,
+      but for the last one's, which is raised
+
+    """
     deadline = min(ends, self._driver.Now() + self._timeout)
     await self._Prepare(deadline)
-    failed: list[Candidate] = []
     while True:
       current = await self._AskFresh(rtype, query, deadline, failed)
       try:
@@ -442,15 +460,15 @@ class Session:
         return await self._Download(rtype, query, source, reply, ends)
       except replies.ErrorAnswer:
         raise
-      except errors.ConfdClientError:
-        # Leave this candidate out when the question is asked again (rule 3)
+      except errors.ConfdClientError as err:
         source[0].Missed()
-        failed.append(source[0])
         now = self._driver.Now()
-        if (len(failed) == _MAX_SOURCES or now >= ends or
+        if (len(failed) + 1 == _MAX_SOURCES or now >= ends or
             all(i.silent for i in self._known.Everyone())):
           self._known.refresh = True
           raise
+        # Leave this candidate out when the question is asked again (rule 3)
+        failed[source[0]] = err
       deadline = min(ends, now + self._timeout)
 
   async def _Download(self, rtype: int, query: Any,
