@@ -261,7 +261,7 @@ class Browser:
     self._Emulate()
 
   def _Emulate(self):
-    # Each call of the method resets what it does not name
+    # This method resets all settings that a call does not name
     self.Call("Emulation.setEmulatedMedia", media=self._medium, features=[
       {"name": "prefers-color-scheme",
        "value": "dark" if self._is_dark else "light"}])

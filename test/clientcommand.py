@@ -65,3 +65,14 @@ def Run(*args, daemon=None, **kwargs):
     }
   settings.update(kwargs)
   return subprocess.run(words, **settings) # pylint: disable=W1510
+
+
+def Outcome(*args, **kwargs):
+  """Runs the program to its end, with the arguments of L{Run}.
+
+  @rtype: tuple of (int, string, string)
+  @return: exit code, stdout, stderr
+
+  """
+  result = Run(*args, **kwargs)
+  return (result.returncode, result.stdout, result.stderr)

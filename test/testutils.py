@@ -72,12 +72,12 @@ MAX_DATAGRAM = 65507
 #: Stands for a key of a request that is left out
 MISSING = object()
 
-#: What runs for this process's tests: C{Daemon}s, and others that have a method
-#: C{Output}, which returns a text. If L{WaitFor} fails, its error has the ends
-#: of these texts.
+#: Daemons and servers that run for the tests of this process: objects with a
+#: method C{Output}, which returns a text. If L{WaitFor} fails, its error has
+#: the ends of these texts.
 RUNNING = []
 
-#: How much of each text that is (characters)
+#: The length of the end of a text that the error has (characters)
 _SHOWN = 3000
 
 # Numbers of the protocol, see doc/protocol.rst: the types of requests

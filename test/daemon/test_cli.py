@@ -45,15 +45,7 @@ def _Config(serial=17, **kwargs):
     **kwargs)
 
 
-def _Run(*args, **kwargs):
-  """Runs confd-client.
-
-  @rtype: tuple of (int, string, string)
-  @return: exit code, stdout, stderr
-
-  """
-  result = clientcommand.Run(*args, **kwargs)
-  return (result.returncode, result.stdout, result.stderr)
+_Run = clientcommand.Outcome
 
 
 class _Test(unittest.TestCase):

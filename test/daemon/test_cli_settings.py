@@ -71,9 +71,8 @@ class TestClusters(unittest.TestCase):
     @return: exit code, stdout, stderr
 
     """
-    result = clientcommand.Run(*args, env=clientcommand.Environment(
+    return clientcommand.Outcome(*args, env=clientcommand.Environment(
       XDG_CONFIG_HOME=self.home, **kwargs))
-    return (result.returncode, result.stdout, result.stderr)
 
   def testOneOfThem(self):
     (fsn, dus) = ["node.%s.example.com\n" % name for name in ("fsn", "dus")]

@@ -230,13 +230,9 @@ class TestCommands(_TestCase):
 
 
 class TestMakeKey(_TestCase):
-  def _Run(self, *args, **kwargs):
-    result = clientcommand.Run(*args, **kwargs)
-    return (result.returncode, result.stdout, result.stderr)
-
   def _MakeKey(self, *args, **kwargs):
-    return self._Run("make-key", *args, "--hmac-file=" + self.daemon.key_file,
-                     **kwargs)
+    return clientcommand.Outcome(
+      "make-key", *args, "--hmac-file=" + self.daemon.key_file, **kwargs)
 
   def testFile(self):
     """The file is its owner's, is not written over, and works.
@@ -255,9 +251,10 @@ class TestMakeKey(_TestCase):
     self.assertEqual(testutils.ReadFile(path), contents)
     (code, output, _) = self._MakeKey(*args[:1], *args[2:])
     self.assertEqual((code, output.encode("ascii")), (0, contents))
-    self.assertEqual(self._Run("ping", "-a", "127.0.3.1", "-p",
-                               str(self.daemon.port), "--hmac-file", path),
-                     (0, "configuration version 3.0 (3000000)\n", ""))
+    self.assertEqual(
+      clientcommand.Outcome("ping", "-a", "127.0.3.1", "-p",
+                            str(self.daemon.port), "--hmac-file", path),
+      (0, "configuration version 3.0 (3000000)\n", ""))
 
   def testNoRoom(self):
     """Half a key is no key.

@@ -52,8 +52,7 @@ class _TestCase(unittest.TestCase):
     cls.daemon.Start()
 
   def _Run(self, *args):
-    result = clientcommand.Run(*args, daemon=self.daemon)
-    return (result.returncode, result.stdout, result.stderr)
+    return clientcommand.Outcome(*args, daemon=self.daemon)
 
 
 class TestDescribe(_TestCase):

@@ -62,6 +62,20 @@ class _TestCase(unittest.TestCase):
                       "the first state; %s" % exporter.Output())
     return exporter
 
+  def _StartLocked(self):
+    """Starts an exporter, locks its file, and makes a change.
+
+    @return: the exporter, and the connection that has the lock
+
+    """
+    exporter = self._Start()
+    connection = sqlite3.connect(self.path, isolation_level=None)
+    self.addCleanup(connection.close)
+    connection.execute("BEGIN EXCLUSIVE")
+    self.daemon.WriteConfig(_Config(18, 3))
+    exporter.WaitForSerial("c", 18)
+    return (exporter, connection)
+
   @staticmethod
   def _Json(exporter, path="/c/history.json"):
     """Reads the history, or the error in its place.
@@ -295,7 +309,7 @@ class TestRestarts(_TestCase):
       exporter.Start()
     found = self._WaitForSerial(exporter, 23)
     moves = [(i["old"], i["new"]) for i in reversed(found["answer"])]
-    # Each change begins where the one before ends
+    # Each change begins where the previous change ends
     self.assertEqual([old for (old, _) in moves[1:]],
                      [new for (_, new) in moves[:-1]])
     self.assertEqual((moves[0][0], moves[-1][1]),
@@ -323,12 +337,7 @@ class TestProblems(_TestCase):
 
   """
   def testLocked(self):
-    exporter = self._Start()
-    connection = sqlite3.connect(self.path, isolation_level=None)
-    self.addCleanup(connection.close)
-    connection.execute("BEGIN EXCLUSIVE")
-    self.daemon.WriteConfig(_Config(18, 3))
-    exporter.WaitForSerial("c", 18)
+    (exporter, connection) = self._StartLocked()
     self._CheckAnswers(exporter)
     self.assertIn("could not be read", exporter.Get("/c/"))
     self._WaitForProblem(exporter, "close that program")
@@ -470,12 +479,7 @@ class TestStopped(_TestCase):
     """A process that writes for ever delays nothing, and ends with the server.
 
     """
-    exporter = self._Start()
-    connection = sqlite3.connect(self.path, isolation_level=None)
-    self.addCleanup(connection.close)
-    connection.execute("BEGIN EXCLUSIVE")
-    self.daemon.WriteConfig(_Config(18, 3))
-    exporter.WaitForSerial("c", 18)
+    (exporter, _) = self._StartLocked()
     waiting = testutils.WaitFor(lambda: self._Writers(exporter),
                                 "a process that waits")
     self._CheckAnswers(exporter)

@@ -444,7 +444,7 @@ class _Tests:
     yield testutils.PackMessage(KEY, message)
 
   def testSilence(self):
-    # Each of them, then a good one: only that gets a reply
+    # Proper requests follow each datagram, and only these requests get replies
     count = 0
     for datagram in self._Silent():
       if not self.daemon.IsIgnored(datagram):

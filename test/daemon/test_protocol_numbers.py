@@ -239,9 +239,9 @@ class TestDaemon(_TestCase):
     self.addCleanup(daemon.Kill)
 
     def _Run(*args):
-      result = clientcommand.Run("-a", "127.0.0.1", "-p", str(candidate.port),
-                                 "--hmac-file", daemon.key_file, *args)
-      return (result.returncode, result.stdout, result.stderr)
+      return clientcommand.Outcome(
+        "-a", "127.0.0.1", "-p", str(candidate.port), "--hmac-file",
+        daemon.key_file, *args)
     self.assertEqual(_Run("master"), (0, "node1.example.com\n", ""))
     self.assertEqual(_Run("mc-ips"), (0, "127.0.0.1\n", ""))
     (code, output, error) = _Run("--json", "status")

@@ -37,8 +37,7 @@ class TestWhoHas(unittest.TestCase):
     cls.daemon.Start()
 
   def _Run(self, *args):
-    result = clientcommand.Run(*args, daemon=self.daemon)
-    return (result.returncode, result.stdout, result.stderr)
+    return clientcommand.Outcome(*args, daemon=self.daemon)
 
   def _Rows(self, word):
     """Returns kind, name, NIC and disk of each row.

@@ -54,8 +54,7 @@ def _Peer(daemon):
 
 
 def _Run(*args):
-  result = clientcommand.Run(*args, daemon=DEBIAN)
-  return (result.returncode, result.stdout, result.stderr)
+  return clientcommand.Outcome(*args, daemon=DEBIAN)
 
 
 class TestCommand(unittest.TestCase):

@@ -379,12 +379,22 @@ class TestUnlisted(unittest.TestCase):
     self.assertEqual((reply.serial, reply.silent), (7, {}))
     self.assertFalse(candidates[2].missed)
 
-  def testQuorumOfTheListed(self):
-    """With two of five candidates gone, three are left: two are enough."""
-    run = _Run(_Candidates(5))
+  @staticmethod
+  def _TwoAnswer(count):
+    """Makes a query which the first two candidates answer, and asks for lists.
+
+    @param count: number of candidates
+
+    """
+    run = _Run(_Candidates(count))
     run.Reply(0, 5)
     run.Reply(1, 5)
     run.Advance(0.15)
+    return run
+
+  def testQuorumOfTheListed(self):
+    """With two of five candidates gone, three are left: two are enough."""
+    run = self._TwoAnswer(5)
     for index in (0, 1):
       self._Receive(run, index, ["192.0.2.%d" % i for i in (1, 2, 3)])
     self.assertTrue(run.Advance(0.15))
@@ -417,10 +427,7 @@ class TestUnlisted(unittest.TestCase):
 
   def testOneListIsEnough(self):
     """A candidate is waited for if any of the lists has it."""
-    run = _Run(_Candidates(4))
-    run.Reply(0, 5)
-    run.Reply(1, 5)
-    run.Advance(0.15)
+    run = self._TwoAnswer(4)
     self._Receive(run, 0, ["192.0.2.1", "192.0.2.2"])
     self._Receive(run, 1, ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
     self.assertTrue(run.Advance(0.15))

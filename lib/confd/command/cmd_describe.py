@@ -72,21 +72,6 @@ def _Join(value: Any) -> Optional[str]:
   return ", ".join(items) or None
 
 
-def _YesNo(value: Any) -> Optional[str]:
-  if isinstance(value, bool):
-    return "yes" if value else "no"
-  return _Join(value)
-
-
-def _Flag(value: Any) -> Optional[str]:
-  return _YesNo(value) if value else None
-
-
-def _Role(value: Any) -> Optional[str]:
-  return _Join(columns.ROLES.get(value, value) if isinstance(value, str)
-               else value)
-
-
 def _Size(value: Any) -> Optional[str]:
   return None if value is None else cellformat.Leniently(
     lambda size: cellformat.FormatUnit(size, "h"))(value)
@@ -106,15 +91,12 @@ def _Parameter(value: Any) -> Optional[str]:
 _FORMATS: dict[str, Callable[[Any], Optional[str]]] = {
   objects.SIZE: _Size,
   objects.TIME: _Time,
-  objects.YES_NO: _YesNo,
-  objects.FLAG: _Flag,
-  objects.ROLE: _Role,
   objects.PARAMETER: _Parameter,
   }
 
 
 def _Format(column: objects.Column, value: Any) -> Optional[str]:
-  return _FORMATS.get(column.form, _Join)(value)
+  return _FORMATS.get(column.form, _Join)(column.Word(value))
 
 
 def _FindingLines(section: objects.Section) -> list[_Line]:

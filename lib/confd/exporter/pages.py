@@ -78,21 +78,6 @@ def Tags(value: Any, most: int = _FEW_TAGS) -> markup.Content:
                   value if isinstance(value, list) else [value], most)
 
 
-def _Role(value: Any) -> Optional[str]:
-  return layout.FormatValue(columns.ROLES.get(value, value)
-                            if isinstance(value, str) else value)
-
-
-def _YesNo(value: Any) -> Optional[str]:
-  if isinstance(value, bool):
-    return "yes" if value else "no"
-  return layout.FormatValue(value)
-
-
-def _Flag(value: Any) -> Optional[str]:
-  return _YesNo(value) if value else None
-
-
 def _Parameter(value: Any) -> str:
   return layout.Shorten(value if isinstance(value, str)
                         else json.dumps(value, sort_keys=True), _LONGEST)
@@ -109,9 +94,9 @@ _FORMATS: dict[str, Callable[[Any], markup.Content]] = {
   objects.NUMBER: layout.FormatValue,
   objects.SIZE: humanize.FormatMebibytes,
   objects.TIME: layout.FormatTime,
-  objects.YES_NO: _YesNo,
-  objects.FLAG: _Flag,
-  objects.ROLE: _Role,
+  objects.YES_NO: layout.FormatValue,
+  objects.FLAG: layout.FormatValue,
+  objects.ROLE: layout.FormatValue,
   objects.TAGS: Tags,
   objects.SEVERITY: findingspage.Severity,
   objects.PARAMETER: _Parameter,
@@ -124,7 +109,7 @@ def Cell(column: objects.Column, cluster: str, value: Any) -> markup.Content:
   """
   if column.form in objects.KINDS:
     return _Names(cluster, column.form, value)
-  return _FORMATS[column.form](value)
+  return _FORMATS[column.form](column.Word(value))
 
 
 def _Total(config: clusterstate.ClusterConfig, kind: str) -> Optional[int]:

@@ -176,7 +176,7 @@ class Recorder:
     """
     progress = self._progress[watcher.cluster]
     now = time.time()
-    # This program has seen no configuration before the first one
+    # The first configuration has no predecessor that this program has seen
     known_until = None
     if watcher.version > 1:
       known_until = self._KnownUntil(watcher, now)

@@ -113,7 +113,7 @@ class _Object(NamedTuple):
   kind: str
   name: Any
   uuid: Any
-  #: Each value as a tuple: the field, the text for the field, and the value
+  #: A tuple for each value: the field, the text for the field, and the value
   values: list[tuple[str, str, str]]
 
 

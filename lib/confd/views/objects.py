@@ -68,6 +68,21 @@ class Column(NamedTuple):
   def is_number(self) -> bool:
     return self.form in (NUMBER, SIZE)
 
+  def Word(self, value: Any) -> Any:
+    """Returns the word for a value, if the column's form has words.
+
+    @return: the value itself if there is no word for it; None if there is
+      nothing to show
+
+    """
+    if self.form == FLAG and not value:
+      return None
+    if self.form in (YES_NO, FLAG) and isinstance(value, bool):
+      return "yes" if value else "no"
+    if self.form == ROLE and isinstance(value, str):
+      return columns.ROLES.get(value, value)
+    return value
+
 
 class Section(NamedTuple):
   """A table of a description.
