@@ -25,7 +25,8 @@ class Backoff:
     self._first = first
     self._most = most
     self._forget = forget
-    #: The delay after the next failure
+    #: The delay after the next failure, unless a quiet time resets the delay to
+    #: 0
     self._next = 0.0
     self._quiet_at = 0.0
 

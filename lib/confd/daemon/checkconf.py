@@ -32,8 +32,8 @@ def _CheckConfig(path: str) -> list[str]:
   @raise errors.ConfigurationError: the configuration is unusable
 
   """
-  # If memory runs out for a large file, the kernel has to kill this process
-  # rather than the node's daemon
+  # If memory runs out while a large file is loaded, the kernel must kill this
+  # process, and not the node's daemon
   process.SetOomScore(process.OOM_FIRST)
   with filestate.Open(path) as config:
     snapshot = snapshotlib.Load(config)

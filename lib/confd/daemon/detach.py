@@ -69,14 +69,14 @@ def Detach() -> Callable[[Optional[str]], None]:
   null_fd = os.open(os.devnull, os.O_RDWR)
   for fd in range(3):
     os.dup2(null_fd, fd)
-  # Close descriptors inherited from the caller: a lock or a pipe among them
-  # would stay open as long as the daemon runs
+  # Close the descriptors that the caller has left open. Otherwise the daemon
+  # would keep the caller's pipes open, and its locks held, as long as it runs.
   for name in os.listdir("/proc/self/fd"):
     if int(name) not in (0, 1, 2, write_fd):
       try:
         os.close(int(name))
       except OSError:
-        # The descriptor of the listing itself is closed already
+        # listdir() had opened this descriptor itself, and has closed it
         pass
 
   def _Report(error: Optional[str]) -> None:
@@ -85,7 +85,7 @@ def Detach() -> Callable[[Optional[str]], None]:
                 errors="backslashreplace") as report:
         report.write(_STARTED if error is None else error)
     except BrokenPipeError:
-      # The caller was killed before the daemon was ready
+      # The process that waits for the report was killed
       pass
 
   return _Report

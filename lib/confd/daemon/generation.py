@@ -104,7 +104,8 @@ class Generation:
     try:
       os.write(self._control_fd, order)
     except BrokenPipeError:
-      # The loader has died: end of file of its status pipe reports the death
+      # The loader has died: drop the order. The supervisor learns of the death
+      # from SIGCHLD, or from the end of file of the status pipe.
       pass
 
   def Finish(self) -> None:
@@ -122,9 +123,9 @@ class Generation:
 
     """
     self.Finish()
-    # The process group id is still valid: until end of file is read, a process
-    # of the group exists or has only just ended, and ids are not reused that
-    # soon
+    # No other process group can have this id yet. Before L{Read} gets the end
+    # of file, the generation has a process, or its last one has only just
+    # ended; and the kernel does not reuse an id at once.
     process.KillGroup(self.pid)
 
   def Close(self) -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
   from typing import Callable, Optional
 
 
-#: Seconds between two checks of the files: without inotify, and with inotify,
-#: which does not report all changes
+#: Seconds between two checks of the files: while inotify does not work, and
+#: while inotify works, since inotify does not report all changes
 _POLL_INTERVAL = 0.5
 _SAFETY_INTERVAL = 5.0
 
@@ -47,9 +47,9 @@ _EVENTS_SIZE = 1 << 20
 #: Longest error message that the child sends, in bytes
 _MAX_TEXT = 4096
 
-#: Message that the child sends along with the descriptor. If this process has
-#: too many open files, the message arrives without the descriptor, and so
-#: states the reason of the failure.
+#: Text that the child sends along with the descriptor. If the daemon has too
+#: many open files, the kernel drops the descriptor, and the daemon receives
+#: only the text. So the text is the error message for this case.
 _NO_DESCRIPTOR = b"too many open files"
 
 
@@ -62,8 +62,8 @@ def _Open(directory: str, connection: socket.socket) -> None:
   try:
     import pyinotify
     manager = pyinotify.WatchManager()
-    # No IN_MODIFY, which would make the daemon read a half-written file.
-    # IN_CLOSE_WRITE reports the end of writing.
+    # Do not ask for IN_MODIFY: the daemon would read a file that is only half
+    # written. IN_CLOSE_WRITE reports that the writing has ended.
     manager.add_watch(
       directory,
       pyinotify.IN_CLOSE_WRITE | pyinotify.IN_MOVED_TO |
@@ -71,8 +71,8 @@ def _Open(directory: str, connection: socket.socket) -> None:
       pyinotify.IN_MOVE_SELF | pyinotify.IN_DELETE_SELF | pyinotify.IN_ONLYDIR,
       quiet=False)
   except Exception as err: # pylint: disable=W0718
-    # Handle exceptions of all types, as pyinotify raises several. After any
-    # error, the daemon polls the files.
+    # Catch exceptions of all types, as pyinotify raises several. Whatever the
+    # error is, the daemon polls the files instead.
     connection.send(str(err).encode("utf-8", "backslashreplace")[:_MAX_TEXT]
                     or b"?")
   else:
@@ -95,10 +95,11 @@ class Watch:
     self._directory = directory
     self._fork = fork
     self._fd = -1
-    #: Socket that is connected to the child, until the child has replied
+    #: Socket from which to read the child's reply; None if no reply is expected
     self._connection: Optional[socket.socket] = None
     self.pid: Optional[int] = None
-    #: Device and inode of the directory that is, or will be, watched
+    #: Device and inode of the directory that is watched, or that the child is
+    #: about to watch; None for no watch
     self._watched: Optional[tuple[int, int]] = None
     self._backoff = backoff.Backoff(*_RETRY_DELAY)
     self._not_before = 0.0

@@ -74,54 +74,60 @@ if TYPE_CHECKING:
 #: Delays before a child that died is replaced, see L{backoff.Backoff}
 _RESPAWN_DELAY = (0.1, 10.0, 5.0)
 
-#: Seconds after which workers that were told to finish are killed
+#: When a generation finishes, workers that still run after this time are killed
+#: (seconds)
 _FINISH_TIME = 0.5
-#: Seconds for answering forwarded requests when a generation finishes
+#: When a generation finishes, time limit for answering the requests that
+#: workers have forwarded (seconds)
 _FINISH_FORWARDED_TIME = 0.1
 
-#: Time limit for answering the pending WAIT requests when a generation finishes
-#: (seconds); the maximum of 4,096 requests takes about 0.02 s
+#: When a generation finishes, time limit for answering the pending WAIT
+#: requests (seconds). The maximum number of such requests, 4,096, takes about
+#: 0.02 s.
 _ANSWER_PENDING_TIME = 0.2
 
-#: Send buffer for requests that workers forward to the loader (bytes); the
-#: system may limit the buffer to less
+#: Size of the send buffer for requests that workers forward to the loader
+#: (bytes). The kernel reduces the size to the system's limit.
 _LOADER_QUEUE = 4 << 20
 
-#: Forwarded requests that the loader handles per turn of its event loop
+#: Maximum number of forwarded requests that the loader handles in one turn of
+#: its event loop
 _BATCH = 64
 
-#: Nice value of the process for large answers, relative to the daemon's
+#: Added to the daemon's nice value for the process for large answers
 _LARGE_NICE = 10
-#: The oom_score_adj of the process for large answers, relative to the daemon's
+#: Added to the daemon's oom_score_adj for the process for large answers, so
+#: that the kernel kills this process first if memory runs out
 _LARGE_OOM_SCORE = 100
 #: Seconds without a request after which the process for large answers ends
 _LARGE_IDLE = 60.0
 
-#: A load counts as long if it takes more than this CPU time (seconds)
+#: A load is regarded as long if it takes more CPU time than this (seconds)
 _LONG_LOAD = 0.05
 
 #: Largest configuration that a spare loader loads for its warm-up (bytes)
 _WARM_UP_SIZE = 1 << 20
-#: Key for the request that a spare loader makes and answers in its warm-up
+#: Key for the test request that a spare loader makes and answers in its warm-up
 _NO_KEY = b"\0"
 
-#: Seconds that a loader waits before it ends, after its generation has stopped.
-#: Freeing a loader's memory keeps a processor busy for a millisecond or more,
-#: just when the next generation takes over and needs the processor.
+#: After its generation has stopped, a loader sleeps for this time before it
+#: ends (seconds). The end of a loader keeps a processor busy for a millisecond
+#: or more, as memory is freed, and the next generation needs the processor just
+#: then.
 _END_DELAY = 0.05
 
-#: Limits for the warnings about a configuration in the log: their number, and
-#: the number of characters of each
+#: Maximum number of warnings about a configuration in the log, and maximum
+#: length of each warning (characters)
 _WARNINGS = 10
 _WARNING_LENGTH = 200
 
 #: Bytes read at a time from the pipe on which workers ask for another worker
 _HELP_SIZE = 4096
 
-#: Granularity of a file's time stamps, in seconds: two changes in that time may
-#: get the same stamp. Coarse: file systems that store whole seconds, or only
-#: multiples of two seconds. Fine: all others, which take stamps from a kernel
-#: clock that ticks at least this often.
+#: Granularity of a file's time stamps (seconds): two changes within this time
+#: may get the same time stamp. _COARSE_GRAIN is for file systems that store
+#: whole seconds, or only even seconds. _FINE_GRAIN is for all others, whose
+#: time stamps come from a kernel clock that ticks at least this often.
 _COARSE_GRAIN = 2.1
 _FINE_GRAIN = 0.05
 
@@ -133,7 +139,7 @@ def _ForwardingSockets() -> tuple[socket.socket, socket.socket]:
 
   """
   socks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-  # A full queue must not block workers
+  # Make the workers' end non-blocking: a full queue must not block a worker
   socks[0].setblocking(False)
   return socks
 
@@ -154,8 +160,8 @@ class _Links:
   def __init__(self) -> None:
     self.large = _ForwardingSockets()
     self.loader = _ForwardingSockets()
-    # Enlarge the queue to the loader: when a thousand clients are told of a
-    # change at the same moment, all of them ask again
+    # Enlarge the queue to the loader: a thousand clients that wait for a change
+    # are told at the same moment, and all send another WAIT request at once
     self.loader[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
                               _LOADER_QUEUE)
     self.alive = os.pipe2(os.O_CLOEXEC)
@@ -219,7 +225,7 @@ class Loader:
   """A generation's first process.
 
   """
-  # Attributes that are set in the loader's own process, after the fork
+  # The attributes below are set in the loader's own process, after the fork
   _pid: int
   _signals: process.SignalQueue
   _links: _Links
@@ -245,13 +251,13 @@ class Loader:
     self._check_pid: Optional[int] = None
     # Whether SIGTERM was received
     self._terminated = False
-    # Attributes that are set when the files have been loaded
+    # The attributes below get their values when the files have been loaded
     self._snapshot: Any = None
     self._key = b""
     self._digest = ""
     self._stats: Any = None
     self._source: Any = None
-    #: Whether one worker runs at all times
+    #: Whether the generation has a worker at all times, even while idle
     self._has_permanent_worker = False
 
   def Run(self) -> None:
@@ -281,15 +287,15 @@ class Loader:
 
     """
     process.SetOomScore(process.OOM_FIRST)
-    # Count lost log messages in this generation's counters
+    # Count lost log messages in the counters of this loader's generation
     self._CountLost(self._OwnRow())
-    # Ignore SIGTERM: if all processes of the daemon get this signal, the
-    # supervisor shuts down, and kills the spare loader
+    # Ignore SIGTERM: when the whole daemon gets this signal, the supervisor
+    # kills the spare loader
     process.IgnoreTermination()
     process.DieWithWriter(self._control_fd)
     self._WarmUp()
     process.OutliveWriter(self._control_fd)
-    # The supervisor sends the order only after this message
+    # The supervisor sends the order to load only after it has got this message
     self._Tell(messages.Prepared())
     if os.read(self._control_fd, 1) == messages.LOAD:
       self._Tell(messages.Loading())
@@ -321,8 +327,8 @@ class Loader:
     try:
       os.write(self._status_fd, messages.Encode(message))
     except BrokenPipeError:
-      # The supervisor has died, so the pipe of orders is at end of file, which
-      # ends this process
+      # The supervisor has died: drop the message. The pipe of the supervisor's
+      # orders is at end of file, which makes this process end.
       pass
 
   def _Load(self) -> bool:
@@ -339,8 +345,8 @@ class Loader:
     cpu_before = time.process_time()
     files = messages.Files(filestate.FileState(path),
                            filestate.FileState(self._setup.key_file))
-    # Die with the supervisor, even in the middle of a long load: no process
-    # would wait for the result
+    # Let the kernel kill this process when the supervisor dies, even during a
+    # long load: no process would use the result
     process.DieWithWriter(self._control_fd)
     # Disable garbage collection: a load may make millions of objects, none of
     # which becomes garbage
@@ -358,8 +364,9 @@ class Loader:
     except MemoryError:
       reason = "%s: not enough memory" % path
     except Exception as err: # pylint: disable=W0718
-      # Report a bug like any other failure: an uncaught exception would be
-      # logged at each retry
+      # Report a bug like any other failure. The supervisor logs the same
+      # failure once, whereas an uncaught exception would be logged at each
+      # retry.
       reason = "%s: programming error; %s: %s" % (path, confd.PLEASE_REPORT,
                                                   _Describe(err))
     else:
@@ -375,16 +382,17 @@ class Loader:
     # Create the source of answers before workers are forked, so that they
     # inherit its cache
     self._source = answers.Quick(self._snapshot)
-    # Exempt the snapshot, which never changes, from garbage collection: a
-    # collection would write to the pages that workers share, and so copy them
+    # Exempt the snapshot from garbage collection. A collection would write to
+    # the memory pages that workers share with the loader, and the kernel would
+    # copy each of these pages (copy-on-write).
     gc.freeze()
     gc.enable()
     # Escape and shorten the warnings, as names in them may be of any length and
     # hold any character
     warnings = [ascii(warning)[1:-1][:_WARNING_LENGTH]
                 for warning in self._snapshot.warnings]
-    # From here on, data in the pipe are orders for _AwaitOrder, and must not
-    # kill this process
+    # Undo DieWithWriter, with which any data in the pipe kill this process: the
+    # supervisor sends orders through this pipe after the message Ready
     process.OutliveWriter(self._control_fd)
     self._Tell(messages.Ready(self._snapshot.serial, files, self._key.hex(),
                               time.process_time(), racy, warnings[:_WARNINGS],
@@ -406,7 +414,7 @@ class Loader:
         if order != messages.RENEW_KEY:
           return order == messages.SERVE
         if self._RenewKey():
-          # Replace a worker that runs already, as it has the old key
+          # Replace the permanent worker, which was started with the old key
           self._Finish()
           self._Prepare()
     return False
@@ -466,7 +474,8 @@ class Loader:
       digest = filestate.DigestFile(self._setup.config_file,
                                     self._snapshot.size)
     except errors.ConfigurationError:
-      # The load that follows reports the error
+      # Report a change: the supervisor then loads the files, and that load
+      # reports the error
       same = False
     else:
       same = (key, digest) == (self._key, self._digest)
@@ -521,8 +530,9 @@ class Loader:
       elif self._links.loader[1].fileno() in readable:
         self._ServeForwarded()
       self._own.AnswerDue()
-    # Do not answer pending requests after a change of the key: the replies were
-    # signed with the old key. Clients notice the change when they ask again.
+    # After a change of the key, leave the pending WAIT requests unanswered:
+    # their replies were signed with the old key. Clients notice the change of
+    # the key when they send their requests again.
     self._Finish(tell=order != messages.RENEW_KEY)
     return order == messages.RENEW_KEY
 
@@ -633,16 +643,17 @@ class Loader:
       if pid == self._check_pid:
         self._check_pid = None
         if code != os.EX_OK:
-          # Report a change, as the check was not completed: the supervisor then
-          # loads the files again
+          # The check has failed, so the files may have changed: report a
+          # change, and the supervisor loads the files again
           self._Tell(messages.Checked(False))
       for child in self._children:
         if child.pid != pid:
           continue
         child.pid = None
         if code == os.EX_OK and not self._IsPermanent(child):
-          # The child was idle, or got SIGTERM. Restore the time-out of the
-          # socket that all workers share: a worker shortens it on SIGTERM.
+          # The child has ended as intended, when it was idle or got SIGTERM. A
+          # worker that gets SIGTERM shortens the time-out of the socket, which
+          # all workers share: restore the time-out.
           worker.RestoreTimeout(self._setup.sock)
           child.wanted = False
           continue
@@ -658,19 +669,22 @@ class Loader:
     @param tell: whether to answer the pending requests
 
     """
-    # Tell workers in two ways: the pipe's end of file wakes those in epoll, and
-    # SIGTERM (below) those in recvmsg
+    # Tell the workers to finish, in two ways: the end of file of this pipe
+    # wakes workers that wait in epoll; SIGTERM (below) wakes workers that wait
+    # in recvmsg
     os.close(self._links.alive[1])
     if self._check_pid:
-      # Kill the check, which may take long: its result is no longer needed
+      # Kill the child that checks the files: its result is no longer needed,
+      # and the check may take long
       os.kill(self._check_pid, signal.SIGKILL)
       self._check_pid = None
     for child in self._workers:
       if child.pid:
         os.kill(child.pid, signal.SIGTERM)
     self._AwaitEnd(self._workers, _FINISH_TIME)
-    # Close the last writer: the process for large answers then reads end of
-    # file, and finishes
+    # Close the loader's ends of the queue to the process for large answers,
+    # after the workers' ends. That process then reads end of file, and
+    # finishes.
     for sock in self._links.large:
       sock.close()
     self._links.loader[0].close()
@@ -680,8 +694,8 @@ class Loader:
       pass
     self._links.loader[1].close()
     if tell:
-      # Answer pending requests only now that no worker reads any more: clients
-      # that ask again at once get an answer from the next generation
+      # Answer the pending WAIT requests only after all workers have finished:
+      # clients that then ask again get their answer from the next generation
       self._own.AnswerAll(_ANSWER_PENDING_TIME)
     self._AwaitEnd([self._large], _FINISH_FORWARDED_TIME)
     self._reader.Close()
@@ -698,8 +712,8 @@ class Loader:
     deadline = time.monotonic() + seconds
     while True:
       self._ReadSignals()
-      # Update all children: Reap returns any that have ended, not only those
-      # that this call waits for
+      # Look at all children of the loader, and not only at those to be awaited
+      # here: Reap returns any child that has ended, and returns it only once
       ended = {pid for (pid, _) in process.Reap()}
       for child in self._children:
         if child.pid in ended:
@@ -740,7 +754,7 @@ class Loader:
     """
     wire.UseOpenSsl()
     self._CountLost(row)
-    # Give the worker the daemon's OOM score, in place of the loader's
+    # Replace the OOM score inherited from the loader by the daemon's
     process.SetOomScore(self._setup.oom_score)
     for sock in (self._links.large[1], self._links.loader[1]):
       sock.close()
@@ -760,11 +774,13 @@ class Loader:
     self._CountLost(row)
     process.IgnoreTermination()
     if self._setup.oom_score is not None:
-      # If memory runs out, kill this process before the generation's others: it
-      # may have grown large, and is easily replaced
+      # If memory runs out, the kernel has to kill this process first: it may
+      # have grown large, and is more easily replaced than the generation's
+      # others
       process.SetOomScore(min(process.OOM_FIRST,
                               self._setup.oom_score + _LARGE_OOM_SCORE))
-    # Give workers precedence on the processor
+    # Lower the priority of this process, so that workers get the processor
+    # first
     process.StepBack(_LARGE_NICE)
     for sock in (self._links.large[0], *self._links.loader):
       sock.close()

@@ -54,7 +54,7 @@ class _Handler(logging.Handler):
     self.setFormatter(loglines.Formatter(text_format))
     #: Number of messages lost since the last one that was written
     self._lost = 0
-    #: The counter of lost messages: a row, and the index in it
+    #: The counter of lost messages: a row of counters, and the index in the row
     self._row: Optional[MutableSequence[int]] = None
     self._index = 0
 
@@ -64,7 +64,8 @@ class _Handler(logging.Handler):
     """
     self._row = row
     self._index = index
-    # Messages that were lost before the fork are reported by the parent
+    # Forget the messages that were lost before the fork: the parent reports
+    # them
     self._lost = 0
 
   def emit(self, record: logging.LogRecord) -> None:
@@ -125,7 +126,8 @@ class _FileHandler(_Handler):
     if self._fd < 0:
       self._fd = fd
     else:
-      # Replace the file under the same descriptor, so that self._fd stays valid
+      # Make the old descriptor refer to the new file, so that self._fd stays
+      # valid
       os.dup2(fd, self._fd, inheritable=False)
       os.close(fd)
 
@@ -141,13 +143,14 @@ class _FileHandler(_Handler):
       if now is None or not os.path.samestat(now, os.fstat(self._fd)):
         self._Open()
     except OSError:
-      # The next message tries again to open the file
+      # Ignore the error: the next message tries again to open the file
       pass
 
   def _WriteRecord(self, record: logging.LogRecord) -> None:
     self.Reopen()
     if os.fstat(self._fd).st_nlink == 0:
-      # The file was removed and cannot be created again: the text would be lost
+      # The open file was removed, and no new file could be created. A message
+      # in the removed file would be lost, so report an error.
       raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     _Write(self._fd, self._Encode(record) + b"\n")
 
@@ -214,8 +217,8 @@ class _StderrHandler(_Handler):
         self._fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_APPEND |
                            os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-      # Another user's file cannot be opened again to make it non-blocking: poll
-      # before each write
+      # The file cannot be opened a second time, in non-blocking mode, since it
+      # belongs to another user. So poll the descriptor before each write.
       self._blocks = True
 
   def _WriteRecord(self, record: logging.LogRecord) -> None:

@@ -95,7 +95,8 @@ def _Prepare(options: optionslib.Options
     path = options.log_file or localnode.LogFile()
   daemon_log = log.Log(path, options.to_syslog, options.debug)
   key_file = localnode.HmacKeyFile()
-  # Fail early without a usable key; each generation reads the key again
+  # Check the key, so that an unusable key is an error at the start; each
+  # generation reads the key again
   localnode.ReadDaemonKey(key_file)
   path = options.pid_file or localnode.PidFile()
   try:

@@ -30,7 +30,7 @@ CHECK = b"c"
 
 
 if TYPE_CHECKING:
-  #: The state of a file, as from L{filestate.FileState}
+  #: The state of a file, as L{filestate.FileState} returns it
   _FileState = Optional[Union[filestate.State, filestate.Inaccessible]]
 
 

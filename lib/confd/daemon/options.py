@@ -102,5 +102,5 @@ def _Parse(argv: Sequence[str], write_fd: int) -> NoReturn:
   options = optionparser.Parse(argv)
   with open(write_fd, "w", encoding="ascii") as pipe:
     json.dump(options, pipe)
-  # _exit() skips the exit handlers, which are the parent's to run
+  # Skip the exit handlers: they belong to the parent process, which runs them
   os._exit(os.EX_OK)

@@ -32,23 +32,24 @@ if TYPE_CHECKING:
   from typing import Iterable, Optional
 
 
-#: Seconds to wait until the keeper of an ended daemon releases the pid file,
-#: and between two attempts to lock the file
+#: Maximum time for which a new daemon tries to lock the pid file, and time
+#: between two attempts (seconds): the keeper of a daemon that has ended may
+#: still have the lock
 _PATIENCE = 1.0
 _PAUSE = 0.02
 
-#: The keeper's descriptors: a pipe that is at end of file when the daemon has
-#: ended, and the locked pid file
+#: The keeper's descriptors: the read end of a pipe, which is at end of file
+#: when the daemon has ended; and the locked pid file
 _PIPE_FD = 0
 _FILE_FD = 3
 
 #: Shell script of the keeper, which removes the pid file when the daemon has
-#: ended. The script removes the path only if the path still leads to the file
-#: that the daemon has locked: if a user has removed the locked file, the path
-#: may lead to another daemon's pid file. The command line does not contain the
-#: daemon's name, so that "pkill -f" with that name spares the keeper. Where
-#: /proc is read-only, as in some containers, the process keeps the name of the
-#: shell.
+#: ended. If a user has removed the file that the daemon had locked, the path
+#: may lead to another daemon's pid file: the script removes only the locked
+#: file. The shell's command line does not contain the daemon's name, so that
+#: "pkill -f" with that name spares the keeper. The first line of the script
+#: renames the process, and fails where /proc is read-only, as in some
+#: containers.
 _SHELL = "/bin/sh"
 _NAME = "pid-keeper"
 _SCRIPT = """
@@ -85,7 +86,8 @@ class PidFile:
         self._fd = self._OpenLocked()
         break
       except BlockingIOError:
-        # The keeper of a killed daemon may hold the lock, and is about to end
+        # The lock may be held by the keeper of a killed daemon, which is about
+        # to end: try again until the deadline
         if time.monotonic() > deadline:
           raise errors.ConfigurationError("The daemon is running already, as"
                                           " process %s (%s is locked)" %
@@ -130,7 +132,7 @@ class PidFile:
 
     """
     while True:
-      # O_NOFOLLOW: the target of a symbolic link could be any file
+      # O_NOFOLLOW: a symbolic link could lead to any file of the system
       fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC |
                    os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
       try:
@@ -141,7 +143,8 @@ class PidFile:
         if os.path.samestat(os.stat(self.path), status):
           return fd
       except FileNotFoundError:
-        # The last owner removed the file between open() and stat()
+        # The former owner of the lock removed the file between open() and
+        # stat(): try again
         pass
       except OSError:
         os.close(fd)
@@ -180,17 +183,18 @@ class Keeper:
     """
     def _Main() -> None:
       process.IgnoreTermination()
-      # All other descriptors are close-on-exec
+      # Pass two descriptors to the shell; all others are close-on-exec
       os.dup2(self._read_fd, _PIPE_FD)
       os.dup2(self._pid_file.fileno(), _FILE_FD)
-      # dup2() of a descriptor to itself leaves it close-on-exec
+      # Needed if the pid file has the number _FILE_FD already: dup2() of a
+      # descriptor to itself leaves it close-on-exec
       os.set_inheritable(_FILE_FD, True)
       os.chdir("/")
       try:
         os.execve(_SHELL, [_NAME, "-c", _SCRIPT],
                   {"PIDFILE": self._pid_file.path, "PATH": "/usr/bin:/bin"})
       except OSError as err:
-        # A sandbox may forbid execve()
+        # The error may be that a sandbox forbids execve()
         logging.error("Cannot run %s: %s", _SHELL, err.strerror)
         os._exit(os.EX_UNAVAILABLE)
 

@@ -69,24 +69,24 @@ if TYPE_CHECKING:
   from typing import Iterator, Optional, Union
 
 
-#: Least time between the starts of two generations, in seconds
+#: Minimum time between the starts of two generations (seconds)
 _RELOAD_INTERVAL = constants.CONFD_CONFIG_RELOAD_RATELIMIT / 1000000
 
-#: Least time between the starts of two loads, as a multiple of the first load's
-#: CPU time, so that reloading takes at most a quarter of a core. The factor is
-#: more than four because the CPU time that a loader reports does not include
-#: the forks and the end of its generation.
+#: Minimum time between the starts of two loads, as a multiple of the CPU time
+#: of the earlier load: reloading must take at most a quarter of a core. The
+#: factor is more than four because the CPU time that a loader reports includes
+#: neither the forks nor the end of its generation.
 _RELOAD_CPU_FACTOR = 5
 
-#: Seconds until files that could not be loaded are tried again, even if they
-#: have not changed
+#: Files that could not be loaded are tried again after this time (seconds),
+#: even if they have not changed
 _RETRY_INTERVAL = 10
 
 #: Delays before a generation that died is replaced, see L{backoff.Backoff}
 _RESTART_DELAY = (0.1, 10.0, 5.0)
 
-#: Seconds after which a spare loader that does not begin to load is killed: the
-#: process may have been stopped (SIGSTOP) long before
+#: A spare loader that was ordered to load, and has not begun after this time
+#: (seconds), is killed: a user may have stopped the process (SIGSTOP)
 _BEGIN_TIMEOUT = 1.0
 
 #: Seconds after which a loader that reports nothing is killed
@@ -99,9 +99,10 @@ _FINISH_TIMEOUT = 0.8
 #: daemon's shutdown waits for such a generation.
 _END_TIMEOUT = 2.0
 
-#: Seconds after which a generation that was killed is no longer waited for. A
-#: killed process in uninterruptible sleep, such as one that waits for a disk,
-#: never runs again, but may keep its files and sockets open.
+#: After this time (seconds), the daemon no longer waits for the end of a
+#: generation that was killed. A killed process that waits for a disk
+#: (uninterruptible sleep) may exist for ever, but never runs the daemon's code
+#: again.
 _KILL_TIMEOUT = 1.0
 
 
@@ -184,7 +185,8 @@ class _Generation:
   def __init__(self, number: int, now: float) -> None:
     self.number = number
     self.state = State.LOADING
-    #: Times at which the generation entered its present and its first state
+    #: Time at which the generation entered its present state, and time at which
+    #: it was started
     self.since = now
     self.started = now
     #: Process id of the loader; 0 until the loader is started
@@ -192,7 +194,8 @@ class _Generation:
     #: The key that the generation signs with, in hex, and the key file's state
     self.key = ""
     self.key_state: object = None
-    #: Time to check that the files still have the contents that were loaded
+    #: Time at which to check whether the files still have the contents that
+    #: were loaded; None for no check
     self.check_at: Optional[float] = None
 
 
@@ -205,19 +208,21 @@ class Policy:
     self._generations: dict[int, _Generation] = {}
     self._number = 0
     self._actions: list[Action] = []
-    #: The paths of missing files, as text for the log; None if both exist
+    #: The paths of the missing files, as text for the log; None if both the
+    #: configuration and the key exist
     self._missing: Optional[str] = None
     #: The state of the files at the last attempt to load them
     self._tried: Optional[messages.Files] = None
     self._hangup = False
-    #: Why the files could not be loaded; None if the last load succeeded
+    #: The error of the last load; None if the last load succeeded
     self._failure: Optional[str] = None
     #: The last log message about a failure to load the files
     self._failure_said: Optional[str] = None
     self._warnings: list[str] = []
     #: No generation is started before this time
     self._not_before = 0.0
-    #: Time to try again to load unusable files; None for no such try
+    #: Time of the next attempt to load files that were unusable; None for no
+    #: such attempt
     self._retry_at: Optional[float] = None
     self._restarts = backoff.Backoff(*_RESTART_DELAY)
 
@@ -397,13 +402,14 @@ class Policy:
     elif isinstance(message, messages.KeyRenewed):
       item.key = message.key
     elif isinstance(message, messages.Stopped):
-      # Ignore the message if the generation was not told to finish: when its
-      # last process has ended, L{Gone} plans a replacement
+      # Ignore the message of a generation that was not told to finish. Its
+      # processes end by themselves, and L{Gone} then plans a replacement.
       if item.state is State.LEAVING:
         self._Enter(item, State.STOPPED, now)
     elif (isinstance(message, messages.Checked) and not message.same and
           item.state is State.SERVING):
-      # Load the files again, although their state has not changed
+      # Forget the state of the files, so that they are loaded again: the
+      # contents have changed, but the state has not
       self._tried = None
     self._HandOver(now)
 
@@ -444,8 +450,8 @@ class Policy:
       if deadline is not None and now >= deadline:
         self._HandleOverdue(item, now)
     self._HandOver(now)
-    # Look for due checks only after the hand-over: a generation that it has
-    # just made SERVING may be due for a check, too
+    # Look for due checks only after the hand-over: a generation that the
+    # hand-over has just made SERVING may be due for a check, too
     for item in self._generations.values():
       if (item.state is State.SERVING and item.check_at is not None and
           now >= item.check_at):
@@ -587,8 +593,8 @@ class Policy:
     if message.racy_seconds > 0:
       item.check_at = now + message.racy_seconds
     self._Enter(item, State.READY, now)
-    # Tell the old generation to finish before writing to the log: writing may
-    # take as long as finishing
+    # Tell the old generation to finish before the messages below are logged: it
+    # can then finish while the supervisor writes to the log
     serving = self._Find(State.SERVING)
     if serving:
       self._Leave(serving, now)
@@ -651,12 +657,11 @@ class Policy:
     self._Say(logging.ERROR, "The serving processes died (%s); starting new"
               " ones" % how)
     if self._Find(*_COMING) is not None:
-      # A replacement exists: another generation is being started, loads or is
-      # ready
+      # Nothing to plan: another generation is about to replace this one
       return
     self._tried = None
-    # Wait only for the backoff, as no generation serves: the longer pause after
-    # an expensive load does not apply
+    # Load as soon as the backoff permits: no generation serves, so the longer
+    # pause after an expensive load must not delay the replacement
     self._not_before = now + self._restarts.Failed(now)
 
   def _StartAnother(self, now: float) -> None:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     TypeVar, Union
 
 
-#: Signals that some process of the daemon handles
+#: All signals that any process of the daemon handles
 _SIGNALS = frozenset([signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
                       signal.SIGUSR1, signal.SIGCHLD, signal.SIGIO])
 
-#: Signals that children ignore. Only the supervisor acts on SIGINT, SIGHUP and
-#: SIGUSR1, although a terminal sends SIGINT and SIGHUP to the whole process
-#: group. A background process gets SIGTTOU for writing to its terminal.
+#: Signals that children ignore. A terminal sends SIGINT and SIGHUP to the whole
+#: process group, but only the supervisor may act on them and on SIGUSR1.
+#: SIGTTOU comes when a background process writes to its terminal, and would
+#: stop the process.
 _IGNORED_BY_CHILDREN = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1,
                         signal.SIGTTOU)
 
@@ -43,9 +44,9 @@ _OOM_SCORE_FILE = "/proc/self/oom_score_adj"
 #: The OOM score of a process that is to be killed first when memory runs out
 OOM_FIRST = 1000
 
-#: Seconds to wait for the end of a killed process, and between two checks
-#: whether it has ended. The wait is limited, as a process that waits for a disk
-#: does not end before the disk answers.
+#: Maximum time to wait for the end of a killed process, and time between two
+#: checks whether the process has ended (seconds). The wait has a limit because
+#: a process that waits for a disk does not end before the disk answers.
 _END_TIMEOUT = 2.0
 _END_PAUSE = 0.001
 
@@ -75,7 +76,8 @@ def Wait(sources: Iterable[_Source], timeout: Optional[float]) -> list[_Source]:
       cast("_HasFileno", source).fileno()
     by_fd[fd] = source
     poller.register(fd, select.POLLIN)
-  # Round up, or poll() would return before the deadline
+  # Round up to whole milliseconds: otherwise poll() would return just before
+  # the deadline
   ready = poller.poll(None if timeout is None else
                       max(0, math.ceil(timeout * 1000)))
   return [by_fd[fd] for (fd, _) in ready]
@@ -130,8 +132,8 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
   @raise OSError: the system has too many processes, or the like
 
   """
-  # Block signals: a signal that arrives before the child has reset its signal
-  # actions would be written to the parent's queue
+  # Block signals during the fork. Until the child has reset its signal
+  # handlers, a signal to the child would be written to the parent's queue.
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
   try:
     pid = os.fork()
@@ -140,7 +142,7 @@ def Fork(function: Callable[[], None], close_fds: Iterable[int],
   finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
   if new_group:
-    # Parent and child both set the group, as either may run first
+    # Set the group in the parent and in the child, as either may run first
     with contextlib.suppress(OSError):
       os.setpgid(pid, pid)
   return pid
@@ -171,7 +173,8 @@ def _RunChild(function: Callable[[], None], close_fds: Iterable[int],
     logging.exception("Process %d ends because of a programming error;"
                       " %s", os.getpid(), confd.PLEASE_REPORT)
   finally:
-    # Skip the parent's exit handlers, and the freeing of a large heap
+    # Do not run the parent's exit handlers, and do not take the time to free a
+    # large heap
     os._exit(status)
 
 
@@ -281,7 +284,7 @@ def StepBack(niceness: int) -> None:
   try:
     os.nice(niceness)
   except OSError as err:
-    # A system call filter may forbid nice()
+    # The error may be that a system call filter forbids nice()
     logging.debug("Cannot set the niceness: %s", err)
 
 

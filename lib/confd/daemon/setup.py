@@ -57,5 +57,6 @@ def RowsOfGeneration(workers: int) -> int:
   """Returns how many rows of counters one generation needs.
 
   """
-  # Two more rows: one for the process for large answers, one for the loader
+  # One row for each worker, one for the process for large answers, and one for
+  # the loader
   return workers + 2

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterator, Optional
 
 
-#: Seconds for which values read from /proc are cached: reading them may take
-#: milliseconds
+#: Time for which values from /proc are cached (seconds), as reading them may
+#: take milliseconds
 _CACHE_TIME = 1.0
 
 #: Indexes of columns in /proc/net/udp
@@ -48,7 +48,8 @@ def _Descendants(pid: int) -> Iterator[int]:
               encoding="ascii") as children:
       pids = [int(child) for child in children.read().split()]
   except OSError:
-    # The process ended, or the kernel has no such file
+    # The process has ended, or the kernel does not list the children of
+    # processes
     return
   for child in pids:
     yield from _Descendants(child)
@@ -67,11 +68,12 @@ def _Memory(pid: int) -> Optional[int]:
         total += sum(int(line.split()[1]) for line in rollup
                      if line.startswith("Pss:"))
     except (FileNotFoundError, ProcessLookupError):
-      # The process has ended meanwhile, or is a zombie
+      # The process has ended, or is a zombie: skip it. If it is the first one,
+      # the daemon's supervisor, then the kernel lacks smaps_rollup.
       if process == pid:
         return None
     except OSError:
-      # EACCES and the like: this process is not allowed to read the file
+      # This process may not read the file (EACCES and the like)
       return None
   return total * 1024
 

@@ -58,17 +58,18 @@ _SPARE_DELAY = (1.0, 10.0, 10.0)
 #: then are left behind
 _STOP_TIMEOUT = 3.0
 
-#: Number of attempts to get the exit code of a loader whose status pipe is at
-#: end of file, and seconds between two attempts
+#: Number of attempts to get a loader's exit code, and time between two attempts
+#: (seconds). A loader whose status pipe is at end of file may need a moment
+#: more to end.
 _EXIT_TRIES = 20
 _EXIT_PAUSE = 0.001
 
-#: Seconds between two checks of the key file's state while no generation may be
-#: started
+#: Time between two checks of the key file's state while no generation may be
+#: started (seconds)
 _KEY_INTERVAL = 0.25
 
-#: Datagrams to discard in one turn of the event loop while no configuration can
-#: be served
+#: Maximum number of datagrams to discard in one turn of the event loop, while
+#: no configuration can be served
 _DRAIN_BATCH = 1000
 
 
@@ -90,10 +91,11 @@ class Supervisor:
     self._signals = process.SignalQueue([signal.SIGTERM, signal.SIGINT,
                                          signal.SIGHUP, signal.SIGUSR1,
                                          signal.SIGCHLD])
-    #: Generations by their numbers, including those told to finish
+    #: Maps the number of each generation to its handle; generations that were
+    #: told to finish are included
     self._generations: dict[int, generation.Generation] = {}
     #: State of the key file when its mode was last checked, and the warning
-    #: about that mode, if any
+    #: about the mode; None for no warning
     self._key_state: Any = None
     self._key_warning: Optional[str] = None
     self._keeper_backoff = backoff.Backoff(*_KEEPER_DELAY)
@@ -107,8 +109,9 @@ class Supervisor:
     self._spare_failure: Optional[str] = None
     self._stop = False
     self._ready_sent = False
-    #: Process id of the child that pings this daemon for systemd's watchdog, or
-    #: None; and when to start the next such child (monotonic time)
+    #: Process id of the child that sends this daemon a request for systemd's
+    #: watchdog, None for no child; and the time to start the next such child
+    #: (monotonic clock)
     self._probe_pid: Optional[int] = None
     self._probe_due = time.monotonic()
 
@@ -155,12 +158,12 @@ class Supervisor:
     """
     actions = self._policy.TakeActions()
     while actions:
-      # Set the counter before an action tells a generation to serve, so that
-      # the generation's first answers to STATS have the new value
+      # Set the counter CONFIG_STALE before an action tells a generation to
+      # serve, so that its first answer to STATS has the new value
       self._row[counters.INDEX[counters.CONFIG_STALE]] = int(self._policy.stale)
       for action in actions:
         self._Do(action)
-      # The actions just done may have caused further ones
+      # Take the actions that the policy has added while the last ones were done
       actions = self._policy.TakeActions()
 
   def _Do(self, action: policy.Action) -> None:
@@ -193,8 +196,9 @@ class Supervisor:
       self._generations[number] = item
       self._policy.Started(number, item.pid, spare=True)
       return
-    # Start a new process, as an unprepared spare loader would be no quicker.
-    # Drop the spare first, as two generations cannot have the same number.
+    # Without a prepared spare loader, start a new process. Kill the spare
+    # loader first, as it may have been started under the same generation
+    # number.
     self._DropSpare()
     try:
       item = generation.Generation(self._setup, number, self._OwnFds())
@@ -215,7 +219,8 @@ class Supervisor:
 
     """
     if not self._policy.busy:
-      # No generation exists, perhaps for a long time: free the spare's memory
+      # There may be no generation for a long time: free the memory of the spare
+      # loader
       self._DropSpare()
     elif (self._spare is None and self._policy.wants_spare and
           now >= self._spare_due):
@@ -372,8 +377,8 @@ class Supervisor:
     generations = list(self._generations.values())
     spare = self._spare
     sources: list[Any] = [self._signals, *self._AllGenerations()]
-    # Ignore inotify while no generation may be started: the events would only
-    # wake the loop, possibly thousands of times
+    # Do not wait for inotify while no generation may be started: thousands of
+    # events might wake the loop for nothing
     if self._watch.fileno() >= 0 and can_load:
       sources.append(self._watch)
     if self._policy.discards:
@@ -382,8 +387,8 @@ class Supervisor:
     for item in generations:
       if item in readable:
         self._ReadMessages(item)
-    # Skip a spare loader that the messages just handled have turned into a
-    # generation
+    # Skip the spare loader if it is one no longer: the messages just read may
+    # have made the policy order it to load
     if spare and spare in readable and spare is self._spare:
       self._ReadSpare(spare)
     if self._watch in readable:
@@ -440,7 +445,8 @@ class Supervisor:
       self._LogCounters()
     if signal.SIGHUP in signums:
       self._reopen_logs()
-      # SIGHUP also loads the configuration again, even if it has not changed
+      # Besides reopening the log, SIGHUP loads the configuration again, even if
+      # it has not changed
       logging.info("Reopened the log; loading the configuration again")
       self._DropSpare()
       self._policy.Hangup()
@@ -479,8 +485,9 @@ class Supervisor:
     for item in list(self._generations.values()):
       if item.exit_code is None:
         continue
-      # Read the pipe first: usually the children have ended, too, and the pipe
-      # is at end of file
+      # Read the status pipe first. Usually the loader's children have ended,
+      # too, so that the pipe is at end of file, and _ReadMessages reports the
+      # generation's end.
       self._ReadMessages(item)
       if item.number in self._generations:
         self._policy.LoaderDied(item.number,
@@ -503,14 +510,15 @@ class Supervisor:
     while self._policy.busy and time.monotonic() < deadline:
       self._Wait()
     if spare:
-      # On a busy machine, a killed process may hold the UDP socket for a while
+      # Wait for the end of the killed spare loader: until then it holds the UDP
+      # socket, and the next daemon could not bind the port
       process.AwaitEnd(spare.pid)
     if self._probe_pid:
       process.End(self._probe_pid)
     self._watch.Close()
-    # Stop the keeper last: the keeper removes the pid file if the supervisor is
-    # killed during the shutdown
+    # Stop the keeper last: if the supervisor is killed during the shutdown, the
+    # keeper has to remove the pid file
     self._keeper.Stop()
-    # Close the socket before the pid file is removed, so that the next daemon
-    # finds the port free
+    # Close the socket before the pid file is removed: a daemon that is started
+    # then finds the port free
     self._setup.sock.close()

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
   from typing import Mapping, Optional
 
 
-#: Test requests per watchdog interval: one of them may fail
+#: Number of test requests in each interval of the watchdog, so that one lost
+#: reply does not make systemd restart the daemon
 _TRIALS = 3
 
 
@@ -40,10 +41,11 @@ class Notifier:
 
     """
     self._address = environ.get("NOTIFY_SOCKET", "")
-    # A leading @ stands for the abstract namespace of sockets
+    # systemd writes "@" for the null byte at the start of an abstract address,
+    # see unix(7)
     if self._address.startswith("@"):
       self._address = "\0" + self._address[1:]
-    # Open the socket now: later there may be no free descriptor
+    # Open the socket at the start: later there may be no free descriptor
     self._socket: Optional[socket.socket] = None
     if self._address:
       self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 
-#: Seconds to wait for the reply
+#: Time limit for the daemon's reply (seconds)
 _TIMEOUT = 2
 
 
@@ -27,7 +27,7 @@ def Ask(socket_address: Any, key: bytes) -> None:
   @raise errors.GenericError: the daemon does not answer
 
   """
-  # The import is here because no other process of the daemon needs the client
+  # Imported here: no other process of the daemon needs the client library
   from ganeti.confd import client
 
   (address, port) = socket_address[:2]

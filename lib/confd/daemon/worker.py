@@ -43,19 +43,21 @@ if TYPE_CHECKING:
 
 #: Receive time-out of the socket, for workers that block in recvmsg (seconds)
 _RECEIVE_TIMEOUT = 0.05
-#: The shortest possible time-out (seconds); 0 would mean no time-out
+#: The shortest possible receive time-out (seconds); the kernel takes 0 as no
+#: time-out
 _SHORTEST_TIMEOUT = 0.000001
 
-#: A process is busy if it gets this many datagrams within this many seconds,
-#: about a fifteenth of the rate that it could answer
+#: A process is busy if it gets _BUSY_COUNT datagrams within _BUSY_SECONDS:
+#: about a fifteenth of the number that it could answer in that time
 _BUSY_COUNT = 256
 _BUSY_SECONDS = 0.064
 
-#: Datagrams that a L{Reader} answers before it polls its other descriptors. Any
-#: answer that a reader makes takes less than 10 ms.
+#: Maximum number of datagrams that a L{Reader} answers before it polls its
+#: other descriptors. Each answer takes less than 10 ms.
 _TURN = 16
 
-#: Seconds without a datagram after which a worker with C{ends_when_idle} ends
+#: A worker that was started with C{ends_when_idle} ends after this time without
+#: a datagram (seconds)
 _IDLE = 60.0
 
 
@@ -174,9 +176,9 @@ class Worker:
     self._terminated = False
 
   def Run(self) -> None:
-    # If a signal comes just before epoll waits, Python calls the handler only
-    # after the wait. So the signal also makes this queue readable, which ends
-    # the wait.
+    # Make signals wake epoll: each signal makes this queue readable. The
+    # handler alone does not suffice: if a signal comes just before epoll waits,
+    # Python calls the handler only after the wait.
     signals = process.SignalQueue([])
     signal.signal(signal.SIGTERM, self._HandleTermination)
     RestoreTimeout(self._sock)
@@ -202,7 +204,8 @@ class Worker:
           since = now
         continue
       if flags == 0:
-        # No datagram came within the receive time-out: wait in epoll again
+        # The receive time-out has passed without a datagram: wait in epoll
+        # again
         flags = socket.MSG_DONTWAIT
         count = 0
       events = sleeper.poll(_IDLE if self._ends_when_idle else None)
@@ -212,8 +215,8 @@ class Worker:
         break
       if count == 0:
         since = time.monotonic()
-    # Leave epoll, so that the next datagram wakes another worker. If a datagram
-    # came just before that, it may have woken only this worker: answer it.
+    # Stop waiting in epoll, so that the next datagram wakes another worker. A
+    # datagram that came just before may have woken only this worker: answer it.
     sleeper.close()
     serve(delegates, socket.MSG_DONTWAIT)
 
@@ -231,5 +234,6 @@ class Worker:
     try:
       os.write(self._help_fd, b"h")
     except OSError:
-      # The pipe is full of such requests, or the loader has just died
+      # Ignore the error: the pipe is full of requests for another worker, or
+      # the loader has just died
       pass
