@@ -26,7 +26,7 @@ def Main() -> int:
 
   """
   try:
-    # The import takes a while, and Ctrl-C may come during it
+    # Import inside "try": the import takes so long that Ctrl-C may interrupt it
     from ganeti.confd.command import cli
   except KeyboardInterrupt:
     return exitcodes.INTERRUPTED

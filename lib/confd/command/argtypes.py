@@ -22,8 +22,8 @@ if TYPE_CHECKING:
   from typing import Callable, Iterable, Optional, Sequence
 
 
-#: The words for tables after "list" and "list-fields"; their singular forms are
-#: valid, too
+#: The names of tables, as arguments of "list" and "list-fields". The singular
+#: forms are valid, too.
 KINDS = tuple(kind + "s" for kind in protocol.KINDS)
 
 #: The kinds of objects that "describe" takes
@@ -32,7 +32,7 @@ DESCRIBED = ("instance", "node", "group", "network")
 #: The quantities that "status --nagios" compares with limits
 LIMITS = ("silent", "behind", "key")
 
-#: The tables that can be exported, and the formats
+#: The arguments of "export": the tables that can be exported, and the formats
 EXPORTED = ("instances", "nodes")
 FORMATS = ("ansible", "dnsmasq", "hosts", "nftables", "prometheus-sd",
            "ssh-config")
@@ -76,10 +76,10 @@ def Similar(word: str, known: Iterable[str]) -> Optional[str]:
   """Returns the known word that is most similar to a mistyped one, if any is.
 
   """
-  # The module is needed only after a typing mistake
+  # Import difflib only after a typing mistake, as the import takes a while
   import difflib
   found = difflib.get_close_matches(word, known, 3)
-  # Prefer a word with the same letters in another order
+  # Prefer a word that has the letters of the typed word in another order
   found.sort(key=lambda other: sorted(other) != sorted(word))
   return found[0] if found else None
 

@@ -32,11 +32,12 @@ from ganeti.confd.protocol import wire
 from ganeti.confd.schema import columns
 
 
-#: Formats one value
+#: A function that formats one value as text
 Writer = Callable[[Any], str]
 
-#: The characters that begin a spreadsheet's formula. OWASP also lists control
-#: characters; all control characters are escaped anyway.
+#: A spreadsheet takes a cell for a formula if the cell begins with one of these
+#: characters. OWASP also lists control characters; all control characters are
+#: escaped anyway.
 _FORMULA = ("=", "+", "-", "@",
             # Fullwidth forms, which some spreadsheets treat like the ASCII ones
             "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -126,8 +127,8 @@ def _JoinConnections(value: Any) -> str:
                    for (name, *how) in value)
 
 
-#: By table and field: the writers of lists and objects that Ganeti's commands
-#: print in another way than Python does
+#: By table and field: the function that formats a list or an object as Ganeti's
+#: commands print it, where Python's str() would give another text
 _STRUCTURE_WRITERS: dict[str, dict[str, Writer]] = {
   columns.INSTANCE: dict.fromkeys(
     ["tags", "disk.sizes", "nic.macs", "nic.ips", "nic.modes", "nic.links",

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 #: Seconds after SIGTERM until a command that has not ended gets SIGKILL
 _PATIENCE = 2.0
 
-#: Milliseconds between two checks that the command is still running, while the
-#: command does not read its standard input
+#: While a command does not read its standard input: milliseconds between two
+#: checks whether the command still runs
 _CHECK_INTERVAL = 100
 
 #: The signals that end this program
@@ -112,12 +112,14 @@ def EndingWithSignals() -> Iterator[None]:
         before[number] = signal.signal(number, _SIGNALS.Handle)
     yield
   except _Ended as err:
-    # End by the same signal, so that the exit status shows it to the parent
+    # End this program by the signal that it has received, so that the exit
+    # status tells the parent process
     signal.signal(err.number, signal.SIG_DFL)
     os.kill(os.getpid(), err.number)
   finally:
     for (caught, handler) in before.items():
-      # Another Ctrl-C must not interrupt this program while it exits
+      # If this program is about to exit, ignore Ctrl-C from here on: another
+      # Ctrl-C must not interrupt the exit
       is_ignored = _SIGNALS.is_ending and caught == signal.SIGINT
       signal.signal(caught, signal.SIG_IGN if is_ignored else handler)
 

@@ -135,7 +135,7 @@ def _IsAnswered(opts: argparse.Namespace, cluster: Optional[settings.Cluster],
     except clientlib.NoAnswer:
       return False
     except clientlib.ErrorAnswer:
-      # An error answer, too, shows that the key is right
+      # An answer that is an error shows, too, that the key is right
       pass
   return True
 
@@ -253,6 +253,7 @@ def _Abandon(stream: TextIO) -> None:
 
   """
   # A caller of Main may have replaced the stream by an object without a file
+  # descriptor
   with contextlib.suppress(io.UnsupportedOperation):
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -270,7 +271,8 @@ def _ErrorFormat(argv: Sequence[str], opts: Optional[argparse.Namespace]
     is_json = (getattr(opts, "json", False) or
                getattr(opts, "json_lines", False))
   else:
-    # The command line was not parsed: look for the option and its abbreviations
+    # The command line could not be parsed: look for "--nagios", or one of its
+    # abbreviations, among the arguments
     is_nagios = any(len(arg) > len("--n") and
                     "--nagios".startswith(arg.partition("=")[0])
                     for arg in argv)
@@ -340,8 +342,8 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   code = _Main(sys.argv[1:] if argv is None else argv)
   for stream in (sys.stdout, sys.stderr):
     try:
-      # After a failed write there may be text in the buffer. If Python's own
-      # flush at exit failed, Python would print the exception.
+      # Flush here, as a failed write may have left text in the buffer: if
+      # Python's own flush at exit failed, Python would print the exception
       stream.flush()
     except OSError:
       _Abandon(stream)
@@ -366,7 +368,8 @@ def _Main(argv: Sequence[str]) -> int:
     sys.stdout.flush()
     return result
   except KeyboardInterrupt:
-    # No flush, which could block on a full pipe that no process reads
+    # Drop the buffered text: to flush it could block on a full pipe that no
+    # process reads
     _Abandon(sys.stdout)
     return exitcodes.INTERRUPTED
   except BrokenPipeError:

@@ -30,7 +30,7 @@ from ganeti.confd.command import result
 from ganeti.confd.views import checks
 
 
-#: Maps severities to a plugin's states
+#: Maps the severities of findings to the states of a Nagios plugin
 _STATES = {
   checks.CRITICAL: plugin.CRITICAL,
   checks.WARNING: plugin.WARNING,
@@ -135,7 +135,7 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
 
   """
   _Ignored(opts)
-  # Garbage collection would only cost time: a large cluster's rows are very
-  # many objects, and none of them is in a reference cycle
+  # Disable garbage collection, which would only cost time: a large cluster's
+  # rows are very many objects, and none of them is in a reference cycle
   gc.disable()
   return result.Run(client, opts, _Ask)

@@ -31,13 +31,13 @@ from ganeti.confd.views import evacuation
 from ganeti.confd.views import objects
 
 
-#: The colours of findings
+#: The colours of findings, by severity
 _COLOURS = {
   checks.CRITICAL: "red",
   checks.WARNING: "yellow",
   }
 
-#: Upper limit for the items of a list that a cell shows
+#: A cell shows at most this many items of a list
 _MANY = 10
 
 _INDENT = "  "
@@ -217,6 +217,7 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """Prints the description of an object.
 
   """
-  # No object of the tables is in a reference cycle, see cmd_check
+  # Disable garbage collection: no object of the tables is in a reference cycle,
+  # see cmd_check
   gc.disable()
   return result.Run(client, opts, _Ask)

@@ -128,7 +128,8 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   reply = client.Tables(evacuation.FIELDS)
   tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
   plan = evacuation.Make(node, reply.answer, tags, opts.primary_only)
-  # There is no plan if the node was removed between the two answers
+  # There is no plan if the node was removed after the question for its name,
+  # and before the question for the tables
   steps = plan.steps if plan is not None else []
   remarks = []
   if not (steps or opts.json or opts.separator):

@@ -40,7 +40,7 @@ _SERIAL_VARIABLE = "CONFD_SERIAL"
 
 _SERIAL_RE = re.compile(b", serials? [0-9, ]+$")
 
-#: Upper limit for the number of left-out values that are reported one by one
+#: At most this many left-out values are reported one by one
 _MAX_SAID = 20
 
 #: Seconds until "watch export" repeats an export that failed
@@ -54,7 +54,8 @@ def _ClusterName(client: clientlib.Client, say: hostlist.Say) -> Optional[str]:
   path = "/cluster/cluster_name"
   if (client.reader is not None and
       not client.reader.May(constants.CONFD_REQ_CONFIG_QUERY, path)):
-    # No message: the key was made without the right to ask for the name
+    # Do not report that the cluster's name is missing: the key was made without
+    # the right to ask for the name
     return None
   try:
     stored = client.Config(path).answer
@@ -127,7 +128,8 @@ class _File:
   """
   def __init__(self, opts: argparse.Namespace) -> None:
     self._opts = opts
-    # Whether the file has changed since the last success of --then
+    # Whether the command of --then has to run: the file has changed since the
+    # last run that was successful
     self._is_then_due = False
 
   def Write(self, make: Callable[[Optional[str]], str], left_out: list[str],
@@ -301,7 +303,8 @@ def Watch(client: clientlib.Client, opts: argparse.Namespace) -> NoReturn:
 
   last_error = ""
   while True:
-    # After a failure, start to follow again, beginning with the newest table
+    # Each call of Follow() begins with the present table, so that the next call
+    # makes up for an export that has failed
     for change in watched.Follow(_Start):
       try:
         if exporter.Export(change.reply) != exitcodes.SUCCESS:

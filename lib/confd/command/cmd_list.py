@@ -60,13 +60,13 @@ _WIDE_FIELDS = {
   columns.DISK: ["index", "mode", "vg", "pool", "provider", "volumes", "name"],
   }
 
-#: Ganeti's commands that ask the nodes, by table
+#: By table: Ganeti's command that asks the nodes for current values
 _ASKS_NODES = {
   columns.INSTANCE: "gnt-instance list",
   columns.NODE: "gnt-node list",
   }
-#: Ganeti's fields whose values only the nodes know, not the configuration; by
-#: table
+#: By table: Ganeti's fields whose values only the nodes know. The configuration
+#: does not have these values.
 _ON_NODES_ONLY = {
   columns.INSTANCE: frozenset(["console", "oper_ram", "oper_state",
                                "oper_vcpus", "status"]),
@@ -125,7 +125,8 @@ class _Listing:
     """
     headers = self._Headers("Cluster",
                             [column.title for column in self._columns])
-    # The column of clusters comes first, and is not numeric
+    # If several clusters are listed, a column with their names, which are not
+    # numbers, comes before the others
     first = len(headers) - len(self._columns)
     numeric = [first + i for i in range(len(self._columns))
                if self._IsNumeric(i)]

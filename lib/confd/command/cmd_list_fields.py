@@ -19,7 +19,8 @@ from ganeti.confd.command import output
 from ganeti.confd.schema import columns
 
 
-#: Maps types to their names in Ganeti's commands
+#: Maps the types of fields to the names that Ganeti's commands print for the
+#: types
 _TYPE_NAMES = {
   columns.TEXT: "Text",
   columns.NUMBER: "Number",
@@ -41,7 +42,7 @@ def _Expand(words: list[str], known: list[str]) -> list[str]:
   for word in words:
     found = []
     if filters.IsGlob(word):
-      # The module is needed only for patterns
+      # Import fnmatch only if a word is a pattern, as the import takes a while
       import fnmatch # pylint: disable=C0415
       found = fnmatch.filter(known, word)
     result.extend(found or [word])

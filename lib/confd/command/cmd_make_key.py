@@ -28,7 +28,7 @@ from ganeti.confd.protocol import keyfile
 from ganeti.confd.protocol import readerkey
 
 
-#: The mode of the key's file
+#: The permissions of the file with the key: only the owner may read it
 _MODE = 0o400
 
 _DAY_RE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -48,7 +48,7 @@ def _After(day: datetime.date, count: int, unit: str) -> datetime.date:
     raise ValueError(str(err)) from None
   months = day.month - 1 + count * (12 if unit == "y" else 1)
   (year, month) = (day.year + months // 12, months % 12 + 1)
-  # If the month has fewer days, as February, take its last day
+  # If the month has no such day, e.g. no February 30, take its last day
   return day.replace(year, month, min(day.day,
                                       calendar.monthrange(year, month)[1]))
 

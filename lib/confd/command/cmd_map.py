@@ -34,7 +34,7 @@ from ganeti.confd.views import placement
 #: Length of the longest bar, in characters
 _BAR = 20
 
-#: Graphviz' colours of nodes, by role
+#: By role of a node: the colour of the node in a drawing by Graphviz
 _COLOURS = {
   "M": "gold",
   "C": "palegreen",
@@ -43,7 +43,7 @@ _COLOURS = {
   "O": "grey",
   }
 
-#: Colours of lines on a terminal, by role
+#: By role of a node: the colour of the node's line on a terminal
 _LINE_COLOURS = {
   "D": "yellow",
   "O": "red",
@@ -65,7 +65,7 @@ class Placement(NamedTuple):
   """
   nodes: list[placement.NodeSummary]
   instances: list[placement.InstanceSummary]
-  #: The reply for --json
+  #: The reply from which --json takes the serial and the candidates
   reply: clientlib.Reply[Any]
 
 
@@ -93,7 +93,7 @@ def _Bar(value: int, most: int) -> str:
   """
   length = 0
   if most > 0:
-    # Round up
+    # Round up, so that even a small value has a bar
     length = (value * _BAR + most - 1) // most
   return "#" * length + "." * (_BAR - length)
 

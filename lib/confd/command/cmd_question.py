@@ -42,12 +42,13 @@ class Question(NamedTuple):
   configuration may be of any type.
 
   """
-  #: Coroutine function that asks
+  #: Coroutine function that sends the question and returns the reply
   ask: Callable[[questions.Questions, argparse.Namespace],
                 Coroutine[Any, Any, clientlib.Reply[Any]]]
   #: Converts an answer to a table
   view: Callable[[Any, argparse.Namespace], table.Table]
-  #: Converts an answer to its form with --json, in which all values have names
+  #: Converts an answer to the JSON value that --json prints, in which all
+  #: values have names
   to_json: Callable[[Any, argparse.Namespace], Any] = _Same
   #: The indexes of the columns by which "watch" identifies a row; none if the
   #: table has only one row
@@ -213,7 +214,7 @@ class Item(NamedTuple):
   """
   titles: Optional[Sequence[str]]
   cells: Sequence[Any]
-  #: The row's form with --json; None without --json
+  #: The JSON value that --json prints for the row; None without --json
   json: Any
 
 
@@ -299,7 +300,8 @@ def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
       return True
     rows = client.List("instance", ["nic.links"]).answer
   except (clientlib.NoAnswer, clientlib.ErrorAnswer):
-    # Perhaps the reader's key lacks the right to list instances
+    # Take the link for unknown: the instances could not be listed, perhaps as
+    # the reader's key lacks the right to list them
     return True
   return not any(link in links for (links, ) in rows)
 

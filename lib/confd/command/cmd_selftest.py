@@ -25,7 +25,7 @@ from ganeti.confd.command import exitcodes
 from ganeti.confd.command import output
 
 
-#: Upper limit for the items of a list that the self test prints
+#: The self test prints at most this many items of a list
 _MAX_ITEMS = 5
 
 

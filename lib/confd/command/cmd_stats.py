@@ -28,7 +28,7 @@ from ganeti.confd.command import output
 from ganeti.confd.views import confdmetrics
 
 
-#: Maps the addresses of candidates to their answers
+#: Maps the addresses of candidates to their answers to the request STATS
 _Answers = Mapping[str, Mapping[str, Any]]
 
 
@@ -97,7 +97,7 @@ class _Collector:
     self._names = names
     self._daemons = daemons
 
-  # The library requires this name
+  # The library C{prometheus_client} prescribes the name
   def collect(self) -> Iterator[Any]:
     return confdmetrics.Families(self._core, list(self._names), self._daemons)
 
@@ -170,8 +170,8 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   answers = _Answered(stats)
   _Complain(stats)
   if opts.prometheus:
-    # Not an error even if no daemon answers: the output then has the metric
-    # "up" with 0 for each candidate
+    # Return success even if no daemon answers: the output then has the metric
+    # "up" with the value 0 for each candidate
     sys.stdout.write(Prometheus({"": (answers, stats.missing)}))
     return exitcodes.SUCCESS
   if not answers:

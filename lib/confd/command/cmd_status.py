@@ -43,10 +43,11 @@ _HEADERS = ["Address", "Node", "Role", "Daemon", "Answers", "RTT", "Serial",
             "Behind", "Version", "Problem"]
 _NUMERIC = (5, 6, 7)
 
-#: The additional column if configurations with the same serial differ
+#: The title of a column that is added if configurations with the same serial
+#: differ
 _DIGEST = "Configuration"
 
-#: The number of characters of a digest that are shown
+#: Only this many characters of a digest are shown
 _DIGEST_LENGTH = 12
 
 
@@ -58,7 +59,7 @@ class Limits(NamedTuple):
   critical: Mapping[str, int]
 
 
-#: The default limits
+#: The default limits of --nagios
 _LIMITS = Limits({"silent": 0, "behind": 0, "key": 30}, {})
 
 #: The line about the end of a key is coloured if the key ends in fewer days
@@ -150,7 +151,7 @@ def Report(rows: _Rows, limits: Limits = _LIMITS,
   problems = ["%s: %s" % (row.address, row.problem)
               for row in rows if row.problem]
   if key is not None:
-    # "30:" is the range of good numbers from 30 on
+    # Nagios reads "30:" as the range of good numbers, from 30 on
     (warning, critical) = ["%d:" % i["key"] if "key" in i else ""
                            for i in limits]
     values.append("key=%d;%s;%s;0" % (key.days, warning, critical))

@@ -37,11 +37,12 @@ from ganeti.confd.command import table
 from ganeti.confd.command import watched
 
 
-#: The environment variables with the new and the old serial for the command
+#: The environment variables that pass the new and the old serial to the command
 _SERIAL_VARIABLE = "CONFD_SERIAL"
 _OLD_SERIAL_VARIABLE = "CONFD_OLD_SERIAL"
 
-#: The environment variable with the cluster, if several are watched
+#: The environment variable that passes the name of the cluster to the command,
+#: if several clusters are watched
 (_CLUSTER_VARIABLE, *_) = localnode.CLIENT_VARIABLES
 
 
@@ -165,7 +166,8 @@ def _RunCommand(words: list[str], change: clientlib.Change,
   try:
     code = child.Run(words, variables, None if event is None else event + "\n")
   except OSError as err:
-    # Go on: the program may be installed again before the next change
+    # Do not end "watch": the program may be installed again before the next
+    # change
     output.Say("Cannot run '%s': %s" % (words[0], err.strerror))
     return
   if code != 0:

@@ -84,7 +84,7 @@ class _Other(NamedTuple):
 
   """
   matches: list[whohas.Match]
-  #: The names of the objects in the tables
+  #: The names of all objects in the tables that were searched
   names: list[str]
   #: The rights that the key lacks
   missing: list[str]
@@ -100,8 +100,8 @@ def _SearchOther(client: clientlib.Client, lookups: _Lookups,
   for (kind, fields) in whohas.OTHER_FIELDS.items():
     right = "%s/%ss" % (readerkey.LIST, kind)
     if client.reader is None or keyrights.May(client.reader, right):
-      # Any: the parameter of Rows is a Literal, but the kind is any str to type
-      # checkers
+      # The annotation is Any, as Rows() takes a Literal, and type checkers know
+      # only that the kind is a str
       what: Any = kind
       tables[kind] = lookups.Rows(what, fields)
     else:

@@ -31,13 +31,13 @@ HELP = "help"
 #: The command that takes --all instead of its argument
 EVACUATE = "evacuate"
 
-#: The command whose argument --hmac-file may replace
+#: The command that takes --hmac-file instead of its argument
 SHOW_KEY = "show-key"
 
 #: The option whose value is the whole rest of the command line
 EXEC_FLAG = "--exec"
 
-#: The option that excludes all others
+#: The option that must be the only one on the command line
 COMPLETION_FLAG = "--completion"
 
 #: The command that is a Nagios plugin even without --nagios
@@ -61,12 +61,12 @@ class Argument(NamedTuple):
   """An argument of a command.
 
   """
-  #: The attribute of the parsed options that holds the value
+  #: The attribute of the parsed options that holds the argument's value
   name: str
-  #: The name in the usage line
+  #: The argument's name in the usage line
   shown: str
-  #: The number of values: "?", "*" or "+" as in argparse's C{nargs}, or None
-  #: for one value
+  #: The number of values that the argument may have: "?", "*" or "+" as in
+  #: argparse's C{nargs}, or None for one value
   repeats: Optional[str] = None
   #: The kind of completion, one of the words in completion.bash
   completion: Optional[str] = None
@@ -91,7 +91,7 @@ class Option(NamedTuple):
   """
   #: The option's forms, the long one last
   flags: tuple[str, ...]
-  #: Keyword arguments for argparse
+  #: Keyword arguments for argparse's method add_argument
   settings: dict[str, Any]
   #: The kind of completion of the value, as for L{Argument}
   completion: Optional[str] = None
@@ -107,7 +107,7 @@ class Command(NamedTuple):
   """
   #: The module of this package that runs the command
   module: str
-  #: A line for --help
+  #: A line about the command, for --help
   text: str
   arguments: tuple[Argument, ...] = ()
   #: The options that only some commands have
@@ -423,7 +423,8 @@ COMMANDS: dict[str, Command] = {
 WATCHED = tuple(name for (name, command) in COMMANDS.items()
                 if command.module in ("cmd_question", "cmd_list", "cmd_export"))
 
-#: Options for a table as a whole, which make no sense for single changes
+#: Options for whole tables, which "watch" does not have, as it prints single
+#: changes
 _NOT_WATCHED = (_JSON_LINES, _CSV, _SORT, _REVERSE)
 
 #: The entry for a command line without a command

@@ -83,7 +83,8 @@ def _Fields() -> Iterator[_Entry]:
                       for key in params.known])
     yield (kind, names)
     yield (kind[:-1], names)
-  # Rights and checks are completed like fields: one by one, between commas
+  # Lists of rights and lists of checks are completed like lists of fields: one
+  # word after the other, with commas between the words
   yield ("rights", " ".join(rights.Words()))
   yield ("checks", " ".join(checks.CHECKS))
 

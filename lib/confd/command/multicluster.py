@@ -36,15 +36,15 @@ ClientFactories = Mapping[str, Callable[[], clientlib.Client]]
 #: and yields functions to run
 Steps = Callable[[clientlib.Client, str], Iterator[Callable[[], None]]]
 
-#: A queue of pairs: a cluster's name, and the cluster's next function or the
-#: error after which there are no more functions
+#: A queue of pairs: the name of a cluster, and either the next function that
+#: the cluster's C{Steps} yield or the error with which the C{Steps} ended
 if TYPE_CHECKING:
   _StepQueue = queue.Queue[
     tuple[str, Union[Callable[[], None], BaseException]]]
 
-#: Longest wait for a lock, in seconds. A signal that comes just before the main
-#: thread begins to wait does not interrupt the wait, so Ctrl-C would have no
-#: effect until the lock is released.
+#: The main thread waits for a lock for at most this many seconds at a time. A
+#: signal that comes just before the thread begins to wait does not interrupt
+#: the wait, so Ctrl-C would have no effect until the lock is released.
 _SIGNAL_DELAY = 0.5
 
 #: The reason why a cluster has no result
@@ -199,7 +199,8 @@ def RunSteps(factories: ClientFactories, steps: Steps) -> int:
   @return: exit code, when no cluster yields anything more
 
   """
-  # The queue holds one item, so that each thread waits until its item is taken
+  # A queue of one item: a thread can put its next item into the queue only when
+  # the item before, of any thread, has been taken
   found: _StepQueue = queue.Queue(1)
   results: Results[None] = Results()
   for (name, make) in factories.items():

@@ -51,7 +51,7 @@ class _Document:
   """The state of the object that --json prints.
 
   """
-  #: Whether the object has been printed, perhaps in part
+  #: Whether the JSON object of --json has been printed, perhaps only in part
   is_printed = False
 
 
@@ -100,7 +100,8 @@ def Describe(err: Exception) -> str:
     return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
   if isinstance(err, errors.GenericError):
     return str(err)
-  # A useful report of the fault needs the exception and the line that raised it
+  # Find the line that raised the exception, as the user is asked to report this
+  # fault
   place = err.__traceback__
   while place is not None and place.tb_next is not None:
     place = place.tb_next
@@ -118,7 +119,7 @@ def FormatJson(value: Any, indent: Optional[int] = 2) -> str:
   answers. Python's own json has no option for that, but simplejson has one.
 
   """
-  # Most commands do not need the module
+  # Import simplejson only here, as most commands do not need it
   import simplejson
   text: str = simplejson.dumps(value, indent=indent, sort_keys=True,
                                ignore_nan=True, namedtuple_as_object=False)
@@ -160,7 +161,8 @@ def PrintDocument(value: Any, indent: Optional[int] = 2) -> bool:
   if _Document.is_printed:
     return False
   text = FormatJson(value, indent)
-  # Set before the write, which may print a part of the text and then fail
+  # Set the flag before the write, which may print a part of the text and then
+  # fail: a second object must not follow
   _Document.is_printed = True
   print(text, flush=True)
   return True

@@ -23,7 +23,7 @@ WARNING = "WARNING"
 CRITICAL = "CRITICAL"
 UNKNOWN = "UNKNOWN"
 
-#: The exit codes of a plugin
+#: The exit codes of a Nagios plugin, by state
 CODES = {
   OK: 0,
   WARNING: 1,
@@ -42,9 +42,9 @@ class Report(NamedTuple):
   state: str
   #: A summary without line breaks
   text: str
-  #: The performance data
+  #: The performance data; an item has the form NAME=VALUE;WARNING;CRITICAL
   numbers: Sequence[str] = ()
-  #: The lines after the first one
+  #: The further lines of output, after the one with state and summary
   lines: Sequence[str] = ()
 
   @property

@@ -30,7 +30,7 @@ from typing import Callable, Optional
 from ganeti import errors
 
 
-#: Upper limit for the size of an exported file, in bytes
+#: Do not replace a file of more bytes than this: no exported file is so large
 _MAX_SIZE = 1 << 28
 
 

@@ -34,9 +34,9 @@ class Result(NamedTuple):
   """The result of a command for one cluster.
 
   """
-  #: The object for --json
+  #: The JSON object that --json prints
   document: dict[str, Any]
-  #: None if there is nothing to print without --json
+  #: The table that is printed without --json; None if there is nothing to print
   table: Optional[table.Table] = None
   #: The output of a Nagios plugin, printed in place of the table
   report: Optional[plugin.Report] = None

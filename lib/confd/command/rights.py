@@ -34,7 +34,8 @@ _WAIT = "wait"
 _CHECK = ("config", "list/disks", "list/groups", "list/instances",
           "list/networks", "list/nodes", "stats")
 
-#: Maps commands to rights (C{readerkey.RIGHTS}); None stands for the self test
+#: Maps commands to the rights that they need (C{readerkey.RIGHTS}); None stands
+#: for the self test
 _NEEDED: dict[Optional[str], tuple[str, ...]] = {
   None: ("instance-ips", "master", "mc-ips", "node-ips", "node-of-ip",
          "node-role", "ping"),
@@ -148,7 +149,8 @@ def Expand(words: list[str]) -> list[str]:
                         "; choose from %s" % ", ".join(known)))
   if readerkey.ALL in result:
     return [readerkey.ALL]
-  # The right to list all tables includes the rights to list single ones
+  # Leave out the rights to list single tables if the right to list all tables
+  # is included
   if readerkey.LIST in result:
     result = {right for right in result
               if not right.startswith(readerkey.LIST + "/")}

@@ -36,14 +36,16 @@ class Table(NamedTuple):
   """A table to print.
 
   """
-  #: None for a table without headers
+  #: The titles of the columns; None for a table without titles
   headers: Optional[Sequence[str]]
   rows: Sequence[Sequence[Any]]
   #: The indexes of the columns with numbers
   numeric: Collection[int] = ()
   #: For each row a key of L{COLOURS} or None; empty for no colours
   colours: Sequence[Optional[str]] = ()
-  #: Whether the rows are lines of a drawing or of a document
+  #: Whether the rows are lines of a drawing or of a text. The drawings of
+  #: several clusters are printed one after the other, and not merged into one
+  #: table.
   is_drawing: bool = False
 
 

@@ -50,18 +50,19 @@ from ganeti.confd.clientlib import replies as replylib
 from ganeti.confd.clientlib import sync
 
 
-#: Seconds between two checks
+#: Seconds to wait before a check of the daemons is repeated
 _PAUSE = 0.2
 
-#: Seconds until a difference counts: _SETTLE, and in addition _SETTLE_LOADS
-#: times as long as the daemon takes to load a configuration, but at most
-#: _SETTLE_MAX. (After each load, the daemon pauses for five times as long as
-#: the load took.)
+#: A difference from the daemon's configuration is a fault only if it lasts this
+#: long (seconds): _SETTLE, plus _SETTLE_LOADS times the time that the daemon
+#: takes to load a configuration, but at most _SETTLE_MAX. _SETTLE_LOADS stands
+#: for one load, and for the daemon's pause after it, which is five times as
+#: long.
 _SETTLE = 3.0
 _SETTLE_LOADS = 6
 _SETTLE_MAX = 60.0
 
-#: Upper limit for the age of an answer to STATS, in seconds
+#: An answer to STATS is at most this old (seconds)
 _STATS_AGE = 1.0
 
 #: Seconds to wait for an answer
@@ -78,7 +79,8 @@ def _IsOwnAddress(address: str) -> bool:
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
   try:
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
-      # connect() of a UDP socket sends nothing
+      # connect() of a UDP socket sends nothing, but chooses the socket's own
+      # address
       sock.connect((address, constants.DEFAULT_CONFD_PORT))
       return bool(sock.getsockname()[0] == address)
   except OSError:
@@ -141,7 +143,8 @@ class Checker:
       time.sleep(_PAUSE)
       (more, silent) = self._AskOnce(again, rtype, query)
       replies.update(more)
-      # A candidate that has answered one of the two requests is not silent
+      # A candidate that is silent in the second attempt counts as silent only
+      # if it was silent in the first attempt, too
       silent = {i: reason for (i, reason) in silent.items() if i not in replies}
     return (replies, silent)
 
@@ -283,7 +286,8 @@ class Checker:
 
     """
     if self._own not in first:
-      # Another fault says that the master's daemon does not answer
+      # Report nothing here: another fault says that the master's daemon does
+      # not answer
       return []
     return [address for address in first
             if last[address] != last[self._own] and
