@@ -33,8 +33,8 @@ import os
 import select
 import socket
 import time
-# Ganeti's unit tests replace "time" in this module with an object that has no
-# monotonic(): import that function under a name of its own
+# Import monotonic() under a name of its own: Ganeti's unit tests replace "time"
+# in this module with an object that has no monotonic()
 from time import monotonic as _Monotonic
 
 from ganeti import constants
@@ -100,7 +100,7 @@ __all__ = [
 
 __version__ = _version.VERSION
 
-#: The base of all exceptions of this module but L{FilterError}
+#: The base class of all exceptions of this module except L{FilterError}
 ConfdClientError = errors.ConfdClientError
 
 #: A reply has arrived: all attributes of L{ConfdUpcallPayload} are set
@@ -117,14 +117,14 @@ _FAMILIES = {
   6: socket.AF_INET6,
   }
 
-#: Upper limit for the time-out of poll (seconds)
+#: Maximum time-out of one poll() (seconds): poll() refuses very large numbers
 _MAX_WAIT = 3600.0
 
 _REQUEST_TYPES: frozenset[int] = constants.CONFD_REQS | protocol.ALL_REQUESTS
 
 
-#: Public names that are imported on first use, since few programs need them,
-#: and their modules in C{ganeti.confd}
+#: Maps public names that few programs need to their modules in C{ganeti.confd},
+#: which are imported on first use
 _ON_DEMAND = {
   "AsyncClient": "clientlib.aio",
   "AsyncFollowing": "clientlib.follow",
@@ -217,7 +217,8 @@ class UDPClient:
     try:
       self.socket.sendto(data, (address, port))
     except OSError:
-      # Ignore the error: the network, too, may lose any datagram
+      # Ignore the error: a datagram that cannot be sent counts as lost by the
+      # network
       pass
 
   def flush_send_queue(self) -> None:
@@ -235,7 +236,8 @@ class UDPClient:
       (payload, address) = self.socket.recvfrom(constants.MAX_UDP_DATA_SIZE,
                                                 socket.MSG_DONTWAIT)
     except OSError:
-      # The kernel has dropped the datagram, since its checksum is wrong
+      # There is no datagram any more: the kernel drops a datagram whose
+      # checksum is wrong only when the datagram is read
       return
     self.handle_datagram(payload, address[0], address[1])
 
@@ -369,7 +371,7 @@ class ConfdClient:
       addresses of one family
 
     """
-    # Imported here: only Ganeti's own interface needs the module
+    # Imported here: only ConfdClient, Ganeti's own interface, needs the module
     import ipaddress
     families: set[int] = set()
     for peer in self._peers:
@@ -443,7 +445,7 @@ class ConfdClient:
 
     """
     count = candidates.CountToAsk(coverage, len(self._peers), "peers")
-    # Imported here: only Ganeti's own interface needs the module
+    # Imported here: only ConfdClient, Ganeti's own interface, needs the module
     import random
     return random.sample(self._peers, count)
 

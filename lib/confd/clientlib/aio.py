@@ -36,8 +36,8 @@ from ganeti.confd.clientlib import transport as transportlib
 _AT_ONCE = 64
 _COUNTED = 0.1
 
-#: Fraction of the time until the deadline that a call in a thread gets as its
-#: time-out: its result takes a moment to arrive in the event loop
+#: A call in a thread gets this fraction of the time until the deadline as its
+#: time-out: the result takes a moment to get from the thread to the event loop
 _CALL_SHARE = 0.9
 
 #: L{Driver._ReadRest} reads for at most _READ_SECONDS in each period of
@@ -202,7 +202,7 @@ class Driver(session.Driver):
         await self.Wait(loop, current)
         self._transport.CheckOpen()
       # Also read the replies that have arrived by now: one of them may be
-      # fresher
+      # fresher than all replies read so far
       self._ReadRest()
     finally:
       self._transport.End(current)
@@ -246,8 +246,8 @@ class Driver(session.Driver):
               ) -> None:
     self._calls.pop(function, None)
     if not call.cancelled():
-      # Retrieve the exception, since asyncio logs exceptions that nobody
-      # retrieves
+      # Retrieve the exception: asyncio would log an exception that is not
+      # retrieved
       call.exception()
 
   def CloseLater(self) -> None:
@@ -258,7 +258,8 @@ class Driver(session.Driver):
       self._transport.Close()
       return
     with contextlib.suppress(RuntimeError):
-      # RuntimeError: the loop has been closed since the check above
+      # Another thread may close the loop after the check above: then
+      # call_soon_threadsafe raises RuntimeError
       self._loop.call_soon_threadsafe(self.Close)
 
   def Close(self) -> None:

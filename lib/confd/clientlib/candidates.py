@@ -33,13 +33,13 @@ if TYPE_CHECKING:
   from typing import Any, Collection, Optional, Sequence
 
 
-#: Seconds until the candidates are learned again: the minimum if the serial has
-#: changed, the maximum in any case
+#: Seconds until the client asks again for the list of candidates: at least
+#: _LEARN_MIN, even if the serial has changed, and at most _LEARN_MAX
 _LEARN_MIN = 1.0
 _LEARN_MAX = 30.0
 
-#: Seconds to wait for the address of a name if another candidate's address is
-#: known
+#: Seconds to wait for the lookup of a candidate's name if the address of
+#: another candidate is known
 _NAME_PATIENCE = 1.0
 
 
@@ -94,7 +94,7 @@ class _Lookup:
     self._host = host
     self._port = port
     self._changed = changed
-    # A daemon thread does not keep the program from ending
+    # Use a daemon thread: a slow lookup must not keep the program from ending
     threading.Thread(target=self._Run, daemon=True).start()
 
   def _Run(self) -> None:
@@ -192,7 +192,8 @@ def ResolveNumeric(host: str, port: int) -> list[endpoint.Address]:
 
   """
   try:
-    # Pass bytes, since for text Python would load its tables for IDNA
+    # Pass bytes: given a str, getaddrinfo would import Python's codec for
+    # international domain names, with its large tables
     return _Addresses(socket.getaddrinfo(host.encode("ascii"), port,
                                          type=socket.SOCK_DGRAM,
                                          flags=socket.AI_NUMERICHOST))
@@ -360,7 +361,7 @@ class Candidates:
 
     """
     if len(address) < 2:
-      # The kernel has not reported where the datagram was sent
+      # The kernel has not reported to which address the datagram was sent
       return
     destination = endpoint.Of(address)
     for candidate in self._learned + self._configured:

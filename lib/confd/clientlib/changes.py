@@ -25,7 +25,7 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Callable, Hashable, Iterable, Optional
 
-  #: The items of an answer, by key
+  #: Maps the keys of an answer's items to the items
   Items = dict[Hashable, Any]
 
 
@@ -33,9 +33,9 @@ class Changed(NamedTuple):
   """An item before and after.
 
   """
-  #: the value before
+  #: the item's value in the previous answer
   old: Any
-  #: the value after
+  #: the item's value in the new answer
   new: Any
 
 
@@ -55,7 +55,7 @@ class Change(NamedTuple):
   came: dict[Any, Any]
   #: Items of the previous answer that the new answer does not have
   went: dict[Any, Any]
-  #: Items whose value differs from the one in the previous answer
+  #: Items that both answers have, with different values
   changed: dict[Any, Changed]
 
 
@@ -152,7 +152,7 @@ def _PerPosition(_: Any, answer: Any) -> Items:
   return ByNaturalKeys(answer)
 
 
-#: The functions that split answers, by type of request
+#: Maps types of requests to functions that split the answer into items
 _ITEM_KEYS: dict[int, Callable[[Any, Any], Items]] = {
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _PerIp,
   constants.CONFD_REQ_CLUSTER_MASTER: _PerPosition,
@@ -170,6 +170,7 @@ def OfQuestion(rtype: int, query: Any, answer: Any) -> Items:
     try:
       return split(query, answer)
     except (LookupError, TypeError, ValueError):
-      # The answer has an unexpected form: split it like any other answer
+      # The answer has another form than C{split} expects: use ByNaturalKeys,
+      # which splits answers of any form
       pass
   return ByNaturalKeys(answer)

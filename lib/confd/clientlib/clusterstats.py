@@ -34,7 +34,7 @@ class DaemonStats(NamedTuple):
   address: str
   #: version of the daemon
   version: Optional[str]
-  #: seconds
+  #: seconds since the daemon's start
   uptime: Optional[float]
   #: number of worker processes
   workers: Optional[int]
@@ -47,14 +47,15 @@ class DaemonStats(NamedTuple):
   age: Optional[float]
   #: seconds that loading the configuration took
   load_time: Optional[float]
-  #: groups of counters since the daemon's start: C{queries}, C{replies},
-  #: C{dropped} and so on (C{doc/protocol.rst}, STATS)
+  #: groups of counters, which count from the daemon's start: C{queries},
+  #: C{replies}, C{dropped} and so on (C{doc/protocol.rst}, STATS)
   counters: dict[str, dict[str, Optional[int]]]
   #: the whole answer to STATS, as the daemon sent it
   everything: dict[str, Any]
-  #: hash of the text of the configuration in use
+  #: hash of the configuration's text: the same for all candidates that have the
+  #: same configuration
   digest: Optional[str] = None
-  #: whether a newer configuration could not be loaded
+  #: whether the daemon could not load a newer configuration
   stale: Optional[bool] = None
 
 
@@ -62,13 +63,14 @@ class ClusterStats(NamedTuple):
   """The statistics of all daemons.
 
   """
-  #: the highest serial of all replies; None without a reply
+  #: the highest serial in all replies; None if there is no reply
   serial: Optional[int]
   #: the daemons that have sent statistics, by address
   daemons: list[DaemonStats]
   #: all replies; some may be errors
   replies: list[replylib.CandidateReply]
-  #: the candidates that have not replied: address to reason (None if unknown)
+  #: maps the address of each candidate that has not replied to the reason; None
+  #: if the reason is unknown
   silent: dict[str, Optional[str]]
 
   @property

@@ -33,7 +33,8 @@ from ganeti.confd.schema import naturalorder
 #: The fields of nodes that L{AddNames} needs
 NODE_FIELDS = ["name", "pip", "role"]
 
-#: The problem of a candidate whose silence has no known reason
+#: C{CandidateStatus.problem} of a candidate that is silent for an unknown
+#: reason
 _SILENT = "silent"
 
 
@@ -43,17 +44,17 @@ class CandidateStatus(NamedTuple):
   """
   #: the candidate's address, as given to the client or learned from the cluster
   address: str
-  #: whether there was a reply, which may be an error
+  #: whether the candidate has replied; the reply may be an error
   answers: bool
-  #: round-trip time in seconds; None without a reply
+  #: round-trip time in seconds; None if there is no reply
   round_trip: Optional[float]
   #: serial of the configuration; None if the candidate has not reported one
   serial: Optional[int]
-  #: how many changes the candidate lacks
+  #: how many changes of the configuration the candidate lacks
   behind: Optional[int]
   #: version of the configuration's format, e.g. 3000000
   version: Optional[int]
-  #: a description of what is wrong; None if all is well
+  #: description of the candidate's problem; None if there is none
   problem: Optional[str]
   #: name of the node; None if unknown: Ganeti's own daemon does not report it
   name: Optional[str] = None
@@ -61,20 +62,22 @@ class CandidateStatus(NamedTuple):
   role: Optional[str] = None
   #: version of the daemon; None for Ganeti's own daemon
   daemon: Optional[str] = None
-  #: whether the candidate was given to the client, and not only learned
+  #: whether the candidate was given to the client or is in this node's files,
+  #: and was not only learned from the cluster
   given: bool = True
   #: whether another candidate has the same serial, but another configuration;
-  #: False if unknown: Ganeti's own daemon does not report its digest
+  #: False if unknown: Ganeti's own daemon does not report the digest
   diverges: bool = False
-  #: whether a newer configuration could not be loaded; False if unknown
+  #: whether the daemon could not load a newer configuration; False if unknown
   stale: bool = False
-  #: whether Ganeti's own daemon answers; None if unknown
+  #: whether the candidate's daemon is Ganeti's own; None if unknown
   packaged: Optional[bool] = None
-  #: hash of the text of the configuration; None if unknown: Ganeti's own daemon
-  #: does not report it
+  #: hash of the configuration's text: the same for all candidates that have the
+  #: same configuration; None if unknown: Ganeti's own daemon does not report it
   digest: Optional[str] = None
-  #: False if the candidate is silent and the cluster's own list lacks it: then
-  #: it was given by mistake, or is no master candidate any more
+  #: False if the candidate is silent, and missing in the cluster's own list of
+  #: candidates: the address was given by mistake, or its node is no master
+  #: candidate any more
   listed: bool = True
 
 
@@ -82,14 +85,15 @@ class ClusterStatus(NamedTuple):
   """The state of all candidates.
 
   """
-  #: the highest serial of all replies; None without a reply
+  #: the highest serial in all replies; None if there is no reply
   serial: Optional[int]
-  #: ordered from the freshest to the stalest; candidates without an answer are
-  #: last
+  #: the state of each candidate, from the freshest to the stalest; candidates
+  #: without an answer are last
   candidates: list[CandidateStatus]
   #: the replies to the question for the serial, the freshest first
   replies: list[replylib.CandidateReply]
-  #: the candidates that have not replied: address to reason (None if unknown)
+  #: maps the address of each candidate that has not replied to the reason; None
+  #: if the reason is unknown
   silent: dict[str, Optional[str]]
   #: lines of text with possible causes of silence, if a candidate is silent for
   #: an unknown reason
@@ -122,8 +126,8 @@ def _Failure(ping: replylib.CandidateReply,
   """
   if serial is None:
     return "it has answered only one of two questions"
-  # Describe the reply to the ping if that is an error, or else the reply to the
-  # question for the serial
+  # Describe the reply to the ping if this reply is an error; otherwise, the
+  # reply to the question for the serial is an error
   reply = ping if not IsAnswer(ping) else serial
   if (reply.status, reply.answer) == protocol.NOT_PERMITTED:
     if reader is not None and reader.HasEnded(now):
@@ -163,8 +167,9 @@ def FromReplies(pings: _Replies, serials: _Replies,
     reply = serial_of.get(ping.address)
     if (reply is not None and IsAnswer(ping) and ping.serial and
         reply.status == int(constants.CONFD_REPL_STATUS_NOTIMPLEMENTED)):
-      # The daemon has not implemented the question for the serial. Take the
-      # serial from its reply to the ping; from Ganeti's own daemon, that is 0.
+      # The daemon does not implement the question for the serial: take the
+      # serial of its reply to the ping instead. (A ping with serial 0 is from
+      # Ganeti's own daemon, and does not tell the configuration's serial.)
       serial_of[ping.address] = ping
 
   def _IsGood(ping: replylib.CandidateReply) -> bool:

@@ -35,8 +35,8 @@ from ganeti.confd.protocol import parts
 from ganeti.confd.protocol import wire
 
 
-#: How many requests for parts are in flight at a time: the replies to this many
-#: fit into a receive buffer of the usual size
+#: Maximum number of requests for parts in flight: a receive buffer of the usual
+#: size has room for the replies to this many requests
 _WINDOW = 32
 
 _MAX_RESTARTS = 5
@@ -79,8 +79,8 @@ class Download(operation.Operation):
 
     """
     operation.Operation.__init__(self)
-    # Use OpenSSL, which hashes faster: a download hashes each part and the
-    # whole answer
+    # Use OpenSSL's hash functions, which are faster than Python's own: a
+    # download hashes each part and the whole answer
     wire.UseOpenSsl()
     self._rtype = rtype
     self._query = query

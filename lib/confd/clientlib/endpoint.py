@@ -18,8 +18,8 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Optional
 
-  #: A socket's address as Python has it: (host, port), or (host, port, flow
-  #: information, scope id) with IPv6
+  #: A socket's address as Python represents it: (host, port), or (host, port,
+  #: flow information, scope id) with IPv6
   SocketAddress = tuple[Any, ...]
 
 
@@ -44,12 +44,12 @@ class Endpoint(NamedTuple):
   """The parts of a socket's address that are compared.
 
   """
-  #: as text; an IPv4-mapped IPv6 address (::ffff:192.0.2.1) is converted to the
-  #: IPv4 address
+  #: the IP address as text; the IPv4 address in place of an IPv4-mapped IPv6
+  #: address (::ffff:192.0.2.1)
   ip: str
   port: int
-  #: the interface of a link-local address, which is unique on its link only;
-  #: 0 for all others
+  #: the number of the network interface of a link-local address, which is
+  #: unique only among the hosts on one link; 0 for all other addresses
   scope: int
 
 
@@ -76,7 +76,7 @@ def Ips(answer: Any) -> Optional[list[str]]:
     is no such list
 
   """
-  # Imported here: a client with a single question does not need the module
+  # Imported here: a client that asks a single question does not need the module
   import ipaddress
   try:
     return list(dict.fromkeys(str(ipaddress.ip_address(ip)) for ip in answer))

@@ -57,8 +57,8 @@ _FLAGS = {
   "s": re.DOTALL,
   }
 
-#: Escape sequences in regular expressions; a backslash before any other
-#: character is removed
+#: Maps the letter of an escape sequence in a regular expression to the
+#: character; a backslash before any other character is removed
 _ESCAPES = {
   "t": "\t",
   "n": "\n",
@@ -66,15 +66,16 @@ _ESCAPES = {
   "r": "\r",
   }
 
-#: A function from the name of a field to its value
+#: A function that returns the value of a field, given the field's name
 _Get = Callable[[str], Any]
 
-#: Characters that make an argument a filter, or a glob, rather than a name
+#: An argument with a character of _FILTER_CHARS is taken for a filter, and any
+#: other with a character of _GLOB_CHARS for a glob: no name has such characters
 _FILTER_CHARS = frozenset("()\"'<>=!~/\\ \t\n\r\f\v")
 _GLOB_CHARS = frozenset("*?")
 
-# Match adjacent asterisks as one: translated one by one, they would cause
-# exponential backtracking
+# Match adjacent asterisks together: if each was translated by itself, they
+# would cause exponential backtracking
 _GLOB_RE = re.compile(r"\*+|\?|[^*?]+")
 _GLOB = {
   "*": "[^.]*",
@@ -196,7 +197,7 @@ def _TypeName(value: Any) -> Optional[str]:
   return None
 
 
-#: Functions for the operators that compare two values
+#: Maps the operators that compare two values to functions
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
   "==": operator.eq,
   "=": operator.eq,
@@ -206,8 +207,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
   ">=": operator.ge,
   }
 
-#: Lock for pyparsing: a parser is not thread-safe, since it detects the number
-#: of arguments of its actions by calling them
+#: Lock for pyparsing's parsers, which are not thread-safe: a parser finds out
+#: how many arguments its parse actions take by calling them
 _PARSING = threading.Lock()
 
 _EQUALITY = frozenset(["==", "="])
@@ -353,7 +354,8 @@ def GlobRegexp(pattern: str) -> re.Pattern[str]:
   return re.compile(r"^%s(\..*)?$" % "".join(parts))
 
 
-# The tokens of parse actions are Any, since pyparsing does not annotate them
+# Parse actions take tokens of type Any, since pyparsing does not annotate
+# tokens
 
 def _FindRegexp(text: str, position: int, tokens: Any) -> re.Pattern[str]:
   import pyparsing
@@ -398,14 +400,14 @@ def _BuildParser(hostnames: frozenset[str]) -> Any:
 
   """
   import pyparsing
-  # Any, since pyparsing is annotated only in part
+  # The type is Any, since only a part of pyparsing is annotated
   pyp: Any = pyparsing
 
   # Unlike "+", the operator "-" in the grammar below prevents backtracking, so
   # that a syntax error is reported at its place
   field = pyp.Regex(r"[A-Za-z][A-Za-z0-9_/.]*").set_name("a field")
-  # Give numbers and texts the same name, since the version of pyparsing
-  # determines which alternative an error message names
+  # Give numbers and texts the same name: an error message has the name of one
+  # of the two, and which one depends on the version of pyparsing
   what = "text in quotes, or an integer"
   number = pyp.Regex(r"[-+]?[0-9]{1,1000}").set_name(what)
   number.set_parse_action(lambda tokens: int(tokens[0]))

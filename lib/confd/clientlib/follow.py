@@ -73,9 +73,9 @@ _MAX_QUESTIONS_PERIOD = 1.0
 _RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
             RecursionError, TypeError, ValueError)
 
-#: Errors that mean that the object no longer exists. ARGUMENT counts, too:
-#: after an answer without an error, it can only mean that the question's JSON
-#: pointer leads to no value any more.
+#: Codes of errors that mean that the object of the question no longer exists.
+#: ARGUMENT is one of them: the question was answered before, so its JSON
+#: pointer is valid, and only leads to no value any more.
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
 
 
@@ -87,7 +87,7 @@ class Seen(NamedTuple):
   items: changes.Items
 
 
-#: A function that asks the followed question
+#: A function that asks the question whose answers are followed
 Subject = Callable[[], Awaitable[Seen]]
 
 
@@ -145,11 +145,12 @@ class FollowedClient(NamedTuple):
   """The parts of a client that an iterator uses.
 
   """
-  #: Asks for the serial
+  #: A function that asks for the serial
   serial: Callable[[], Awaitable[replies.Reply[int]]]
-  #: Returns the type and the query of the request for the serial
+  #: A function that returns the type and the query of the request for the
+  #: serial
   serial_question: Callable[[], tuple[int, Any]]
-  #: Prepares for a question, see L{session.Session}
+  #: A function that prepares the client for a question, see L{session.Session}
   prepare: Callable[[], Awaitable[None]]
   driver: session.Driver
   known: candidates.Candidates
@@ -216,8 +217,8 @@ class _Changes:
           if not (self._started and self._client.is_closed()):
             raise
         except _RETRIED as err:
-          # Raise an error of the first question (rule 3), and an exception by
-          # which the caller's C{on_error} function ends the iteration
+          # Raise an error of the first question (rule 3), and an exception that
+          # the caller's C{on_error} function has raised to end the iteration
           if not self._started or err is self._raised:
             raise
           self._ask_serial = True
@@ -339,8 +340,8 @@ class _Changes:
     serial = self._client.freshness.serial = (
       reply.serial if is_certain else self._client.freshness.min_serial or 0)
     self._SetError(None)
-    # Assign in a single statement: an interrupted call then changes nothing,
-    # and the next call does the same again
+    # Assign in a single statement: if the call is interrupted before, nothing
+    # has changed, and the next call does the same again
     (self.undelivered, self._started, self._items, self._serial, self._source,
      self._is_certain, self._ask) = (change if is_new else None, True, items,
                                      serial, source, is_certain, False)

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 
-#: How many levels of lists and objects a value may have
+#: Maximum depth of lists and objects within a value
 MAX_DEPTH = 100
 
-#: Longest piece of a value in a message (characters)
+#: Values in error messages are cut to this many characters
 _MAX_SHOWN = 40
 
 
@@ -47,9 +47,10 @@ class Question(NamedTuple):
 
   """
   rtype: int
-  #: any JSON value
+  #: the request's query: any JSON value
   query: Any
-  #: the number of the part that was asked for; None for the whole answer
+  #: the number of the part of the answer that was asked for; None for the whole
+  #: answer
   part: Optional[int] = None
 
 
@@ -366,7 +367,7 @@ def _Cells() -> dict[str, dict[str, _Form]]:
                        "used_count", "external_count", "group_cnt",
                        "inst_cnt"], _COUNT),
       **dict.fromkeys(["inst_list", "ip_list"], _TEXTS),
-      # Name, mode, link and VLAN of each group
+      # The groups that use the network: each one's name, mode, link and VLAN
       "group_list": _List(_Row(_TEXT, _TEXT, _TEXT, _TEXT)),
       },
     columns.DISK: {
@@ -434,7 +435,7 @@ class _Table(_Form):
     return all(self._FitsOne(value) for value in values)
 
   def _FitsOne(self, value: Any) -> bool:
-    # Column by column, which is faster than row by row
+    # Check the cells column by column, which is faster than row by row
     if not (isinstance(value, dict) and self._frame.Fits([
         {key: item for (key, item) in value.items() if key != "rows"}]) and
             self._rows.Fits([value.get("rows")])):
@@ -448,8 +449,8 @@ class _Table(_Form):
       if "rows" not in value:
         yield (".rows", _MISSING, None)
       yield (".rows", self._rows, value.get("rows"))
-      # The rows have the right length: the frame and the rows were yielded
-      # first, and Fault stops at the first value that does not fit
+      # Each row has the right length here: Fault stops at the first part that
+      # does not fit, and the frame and the rows were yielded before
       for (i, row) in enumerate(value["rows"]):
         for (field, form, cell) in zip(self._fields, self._forms, row):
           yield (".rows[%d], %s" % (i, field), form, cell)
@@ -604,9 +605,10 @@ def _Always(form: _Form) -> Callable[[Any], _Form]:
   return lambda _: form
 
 
-#: By type of request, a function that returns the form of the answer to a query
+#: Maps types of requests to functions that return the form of the answer to a
+#: query
 _FORMS: dict[int, Callable[[Any], _Form]] = {
-  # Ganeti's daemons before 2.5 answer "ok"
+  # Ganeti's daemons before 2.5 answer a ping with "ok"
   constants.CONFD_REQ_PING: _Always(_Either(_COUNT, _Exactly("ok"))),
   constants.CONFD_REQ_NODE_ROLE_BYNAME: _Always(_ROLE),
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: _NodeOfIpForm,

@@ -46,7 +46,7 @@ def IsDebugging() -> bool:
 
   """
   logger = _Logger()
-  # 10 is logging.DEBUG; this module does not import logging
+  # 10 is logging.DEBUG: this module does not import logging, which takes long
   return logger is not None and logger.isEnabledFor(10)
 
 

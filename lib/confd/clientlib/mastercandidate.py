@@ -17,8 +17,8 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Optional
 
 
-#: For this many seconds after a ping has found Ganeti's own daemon, no other
-#: daemon is expected there: a replacement takes longer
+#: A candidate's daemon counts as Ganeti's own for this many seconds after a
+#: ping has found Ganeti's own daemon there: replacing the daemon takes longer
 _PACKAGED_FOR = 0.25
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
   from ganeti.confd.clientlib import typenames
 
 
-#: How many times to ask for several tables until all have the same serial
+#: Maximum number of attempts to get several tables with the same serial
 _TRIES = 3
 
 #: Seconds until a candidate that is behind or diverges is asked again, since a
@@ -154,7 +154,8 @@ class Questions(session.Session):
       try:
         nodes = (await self.List("node", clusterstatus.NODE_FIELDS)).answer
       except errors.ConfdClientError:
-        # The state is of use without the names of nodes, too
+        # The state of the candidates is useful without the names of their
+        # nodes, too
         nodes = []
       rows = clusterstatus.AddNames(rows, {i.address: i.server for i in pings},
                                     nodes)

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Optional, Sequence, Union
 
 
-#: The question for the configuration's serial, type and query
+#: The type and the query of the question for the configuration's serial
 SERIAL_QUESTION = (constants.CONFD_REQ_CONFIG_QUERY, "/serial_no")
 
 #: Seconds to wait for silent candidates after another candidate has answered
@@ -99,14 +99,15 @@ _UNDELIVERED_PAUSE = 0.5
 #: Seconds of silence after which a candidate is pinged (rule 6)
 _PROBE_AFTER = 0.5
 
-#: Seconds from the start of the question until the list of candidates is
-#: requested, and until unlisted candidates are no longer waited for (rule 8).
-#: The wait is not shorter, since an old list lacks new candidates, whose
-#: answers are the freshest.
+#: Seconds from the start of a question until the client asks for the list of
+#: candidates, and until the client stops waiting for candidates that are not on
+#: the list (rule 8). The second time is not shorter, since an old list lacks
+#: new candidates, whose answers are the freshest.
 _LIST_AFTER = 0.1
 _UNLISTED_PATIENCE = 0.25
 
-#: Why a candidate is silent, if a ping finds Ganeti's own daemon there (rule 6)
+#: The reason of a candidate's silence if a ping finds Ganeti's own daemon there
+#: (rule 6)
 _UNSUPPORTED = ("Ganeti's own daemon answers there, and does not have this"
                 " question")
 
@@ -115,7 +116,7 @@ _UNSUPPORTED = ("Ganeti's own daemon answers there, and does not have this"
 _PING = forms.Question(constants.CONFD_REQ_PING, None)
 _LIST = forms.Question(constants.CONFD_REQ_MC_PIP_LIST, None)
 
-#: How many addresses with ignored replies the error message lists
+#: The error message about ignored replies has at most this many addresses
 _MAX_IGNORED = 3
 
 
@@ -284,17 +285,18 @@ class QuorumQuery(operation.Operation):
     self._by_salt: dict[str, Union[_Request, _SideRequest]] = {}
     self._AddRequests(candidates, now)
     self._wait_for_all = wait_for_all
-    # The times of rule 8
+    # For rule 8: whether to use the cluster's lists, whether asking for them is
+    # still due, and when waiting for unlisted candidates ends
     self._with_lists = with_lists
     self._is_list_due = with_lists
     self._unlisted_patience_ends = now + _UNLISTED_PATIENCE
-    # The time of the last call of Done
+    # When Done was called last
     self._looked = now
     self._is_probe_due = rtype >= protocol.REQ_QUERY
     self._sent = False
     self._reader: Optional[readerkey.Label] = None
     self._lacks_newline = False
-    # The time of the requests sent last, in seconds since the epoch
+    # The timestamp in the latest requests (seconds since the epoch)
     self._timestamp = 0.0
     self._ignored_senders: set[str] = set()
     # The candidates from which an answer is expected: all that are not silent,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
   from typing import Any, Mapping, Optional, Sequence
 
 
-#: Longest piece of a question in a message (characters)
+#: Questions in error messages are cut to this many characters
 _MAX_DESCRIPTION = 80
 
 _REQUEST_NAMES = {number: name
@@ -33,7 +33,7 @@ _ERRORS = {
   }
 
 
-#: The kind of the object that a question is about, by type of request
+#: Maps types of requests to the kind of the object that the question is about
 _OBJECTS = {
   constants.CONFD_REQ_NODE_ROLE_BYNAME: "node",
   constants.CONFD_REQ_NODE_PIP_BY_INSTANCE_IP: "ip",
@@ -59,12 +59,12 @@ class CandidateReply(NamedTuple):
   status: int
   #: any JSON value
   answer: Any
-  #: serial of the configuration; from Ganeti's own daemon, the serial of a
-  #: single object
+  #: serial of the configuration; in replies of Ganeti's own daemon, the serial
+  #: of a single object
   serial: int
   #: seconds from the first datagram to the reply
   round_trip: float
-  #: the serial of the freshest reply minus the serial of this one
+  #: the serial of the freshest reply minus this reply's serial
   behind: int
 
 
@@ -75,8 +75,8 @@ class _Reply(NamedTuple):
   serial: int
   #: all replies, the freshest first
   candidates: list[CandidateReply]
-  #: the candidates that have sent no well-formed reply by the end of the call:
-  #: address to reason (None if unknown)
+  #: maps the address of each candidate that has sent no well-formed reply by
+  #: the end of the call to the reason; None if the reason is unknown
   silent: dict[str, Optional[str]]
 
 

@@ -34,7 +34,7 @@ class NodeOfIp(NamedTuple):
   """
   #: C{constants.CONFD_REPL_STATUS_*}: 0 if the IP is known
   status: int
-  #: the node's primary IP, or an error's number
+  #: the primary IP of the instance's node, or the code of an error
   answer: Any
 
   @property
@@ -103,5 +103,5 @@ def NodesOfIps(rows: Iterable[list[Any]]) -> list[NodeOfIp]:
   """Converts the answer to a list of IPs.
 
   """
-  # Drop the serial, which Ganeti's own daemon adds as a third item
+  # Take two of a row's items: Ganeti's own daemon adds a third one, a serial
   return [NodeOfIp(row[0], row[1]) for row in rows]

@@ -70,13 +70,14 @@ from ganeti.confd.protocol import wire
 #: death may be noticed only when this time is over.
 _KEPT = 10
 
-#: Seconds between two questions for the serial, and until a candidate that does
-#: not know WAIT is probed again
+#: For candidates that do not know WAIT: seconds between two questions for the
+#: serial, and seconds until the next probe, which finds out whether the
+#: candidate knows WAIT by now
 _POLL = 1.0
 _PROBE_AGAIN = 30.0
 
-#: If a candidate answers after this many seconds of silence, another daemon may
-#: have been started there: the candidate is probed
+#: A candidate that answers after more than this many seconds of silence is
+#: probed, since another daemon may have been started there
 _LOST = 5.0
 
 #: An answer to a WAIT is early if it takes less than _EARLY seconds. More than
@@ -85,7 +86,8 @@ _LOST = 5.0
 _EARLY = 0.5
 _FREE_EARLY = 4
 
-#: Seconds after which a round ends, so that the candidates are learned again
+#: A round of waiting ends after this many seconds, so that the client can ask
+#: for the list of candidates again
 _ROUND = 30.0
 
 #: A serial that no configuration has: a WAIT with this serial is answered at
@@ -102,7 +104,7 @@ class Outcome(enum.Enum):
   #: The answer that is followed may be from an older configuration, and a
   #: candidate has reached the newest known serial (rule 3)
   JOINED = "joined"
-  #: All candidates that answer have lower serials than the known one
+  #: All candidates that answer have lower serials than the newest known serial
   BEHIND = "behind"
   #: No candidate answers
   LOST = "lost"
@@ -119,7 +121,8 @@ class _State(enum.Enum):
   POLLING = "polling"
 
 
-#: By state, the first and the longest interval between retransmits (seconds)
+#: Maps a candidate's state to the first and the longest interval between
+#: retransmits (seconds)
 _RETRANSMIT = {
   _State.PROBING: (0.25, 5.0),
   _State.WAITING: (5.0, 5.0),

@@ -150,9 +150,9 @@ class Freshness:
   def __init__(self) -> None:
     self.serial: Optional[int] = None
     self.min_serial: Optional[int] = None
-    # The times since when all answers are stale; None if an answer is fresh.
-    # Answers to SERIAL_QUESTION, which may be from Ganeti's own daemon, have a
-    # time of their own.
+    # The time when answers began to be stale; None if the last answer was
+    # fresh. Answers to SERIAL_QUESTION have a time of their own: they can be
+    # stale even if they are from Ganeti's own daemon.
     self._serial_stale_since: Optional[float] = None
     self._other_stale_since: Optional[float] = None
 
@@ -600,7 +600,7 @@ class Session:
       try:
         key = self._system.Key(None, self._key_file)
       except errors.ConfigurationError as err:
-        # Keep the old key: the file may be incomplete because somebody is
+        # Keep the old key: the file may be incomplete because a program is
         # writing it
         if self._key_error is None:
           logs.Warn("The old key remains in use: %s", err)

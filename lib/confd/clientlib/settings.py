@@ -41,23 +41,25 @@ from ganeti.confd import numerals
 from ganeti.confd.clientlib import endpoint
 
 
-#: Names of environment variables
+#: The environment variables for the cluster, the addresses and the key file
 (CLUSTER_VARIABLE, ADDRESS_VARIABLE, KEY_VARIABLE) = localnode.CLIENT_VARIABLES
 
-#: The word for all clusters on the command line: no cluster can have this name
+#: The word for all clusters on the command line, which is therefore refused as
+#: the name of a cluster
 _ALL = "all"
 
-#: The general section of the file, and its option for the default cluster
+#: The general section of the file of settings, and the option in this section
+#: that names the default cluster
 _GENERAL = "confd-client"
 _DEFAULT = "cluster"
 
 _CLUSTER_SECTION = "cluster "
 _NAME_RE = re.compile(r"[A-Za-z0-9._-]+\Z")
 
-#: Longest file of settings (bytes)
+#: Maximum size of the file of settings (bytes)
 _MAX_SIZE = 1 << 20
 
-#: Longest time-out that the file may set (seconds)
+#: Maximum time-out that the file of settings may set (seconds)
 _MAX_TIMEOUT = 86400.0
 
 
@@ -69,7 +71,7 @@ class Cluster(NamedTuple):
   addresses: Optional[list[str]] = None
   port: Optional[int] = None
   key_file: Optional[str] = None
-  #: Seconds
+  #: The time-out, in seconds
   timeout: Optional[float] = None
 
 
@@ -152,7 +154,7 @@ def _Timeout(text: str) -> float:
   return value
 
 
-#: The functions that convert values, by section and option
+#: For each section, maps options to the functions that convert their values
 _GENERAL_OPTIONS: dict[str, Callable[[str], Any]] = {
   _DEFAULT: _Name,
   }

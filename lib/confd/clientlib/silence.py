@@ -20,7 +20,8 @@ if TYPE_CHECKING:
   from typing import Optional
 
 
-#: Why a candidate need not answer: the cluster's own list lacks its address
+#: The reason why an answer of a silent candidate is not needed: the candidate's
+#: address is not on the cluster's own list of candidates
 UNLISTED = "is no master candidate"
 
 
@@ -28,16 +29,16 @@ class Cause(NamedTuple):
   """A cause of silence.
 
   """
-  #: The cause, as part of a sentence
+  #: The cause of silence, as part of a sentence
   text: str
-  #: The counter in STATS that each request increments because of this cause;
-  #: None if no counter does
+  #: The counter in STATS that the daemon increments for each request that it
+  #: does not answer because of this cause; None if there is no such counter
   counter: Optional[str]
   #: Whether the cause exists only for readers' keys
   is_readers: bool = False
 
 
-#: All causes, the most frequent ones first
+#: All causes of silence, the most frequent ones first
 CAUSES = (
   Cause("the host or the daemon is down", None),
   Cause("another key", "dropped hmac"),

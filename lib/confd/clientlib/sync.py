@@ -46,7 +46,7 @@ class _Driver(session.Driver):
         self._transport.Send(current)
         self._Receive(current.wakeup - self.Now())
       # Also read the replies that have arrived by now: one of them may be
-      # fresher
+      # fresher than all replies read so far
       self._Receive(0)
     finally:
       self._transport.End(current)

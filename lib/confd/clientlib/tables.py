@@ -23,11 +23,11 @@ from ganeti.confd.clientlib import session
 from ganeti.confd.schema import columns
 
 
-#: Kinds by their plurals
+#: Maps the plural of each kind to the kind, such as "nodes" to "node"
 _PLURALS = {kind + "s": kind for kind in columns.KINDS}
 
-#: By kind of table, the field that identifies an object, if names are not
-#: unique
+#: Maps kinds of objects whose names are not unique to the field that identifies
+#: an object
 _KEY_FIELDS = {
   columns.DISK: "uuid",
   }
@@ -124,7 +124,8 @@ async def Query(ask: _AskFunction, call: _CallFunction, what: str,
     by_name = dict(zip(asked_names, rows))
     rows = [by_name[name] for name in names]
   if condition is not None:
-    # In a thread, since a filter that takes long would block the event loop
+    # C{call} runs the filter in a thread if the client is an asyncio client: a
+    # filter that takes long would block the event loop
     rows = await call(functools.partial(condition.Select, asked, rows))
   if asked != fields:
     indexes = [asked.index(field) for field in fields]

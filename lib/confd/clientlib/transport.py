@@ -50,12 +50,13 @@ if TYPE_CHECKING:
   from typing import Callable, Optional
 
 
-#: Limits on the reading from a socket in one call of L{Transport.Receive}
+#: One call of L{Transport.Receive} reads at most this many datagrams, and
+#: begins to read another for at most this many seconds
 _MAX_READ_DATAGRAMS = 64
 _MAX_READ_SECONDS = 0.02
 
-#: How many finished operations still receive late replies, since a late reply
-#: shows that its candidate is alive
+#: Replies to this many operations that have ended are still recognized, since a
+#: late reply shows that its candidate is alive
 _MAX_LATE = 1024
 
 # None on systems whose sockets have no error queue
@@ -76,8 +77,8 @@ _MAX_DATAGRAM = 65536
 #: Size of the receive buffer to request, in bytes; the kernel may grant less
 _RECEIVE_BUFFER = 1 << 20
 
-#: Longest time-out of L{Transport.Wait}, in seconds: poll counts milliseconds
-#: in 32 bits
+#: Maximum time-out of L{Transport.Wait} (seconds): poll() takes a 32-bit number
+#: of milliseconds
 _MAX_WAIT = 3600.0
 
 REFUSED = "nothing listens there"
@@ -301,7 +302,7 @@ class Transport:
     except OSError as err:
       return _Describe(err.errno)
     # Try twice: the first sendto may raise the pending error of an earlier
-    # datagram, and then sends nothing
+    # datagram, and does not send this datagram then
     for last in (False, True):
       try:
         sock.sendto(datagram.data, datagram.address)
@@ -322,8 +323,8 @@ class Transport:
 
     """
     # Try twice: the first recvfrom may raise the pending error of an earlier
-    # datagram. L{ReadError} returns the same error if an error queue had room
-    # for it.
+    # datagram. The exception can be ignored, since the kernel has also put the
+    # error into the error queue, if there was room (L{ReadError}).
     for _ in range(2):
       try:
         return sock.recvfrom(_MAX_DATAGRAM)
@@ -358,8 +359,8 @@ class Transport:
 
     """
     sockets = {sock.fileno(): sock for sock in self.Sockets()}
-    # Check after the file descriptors were read: from then on, a Close() in
-    # another thread ends the wait
+    # Check only now that the file descriptors are read: if another thread calls
+    # Close() after this check, its shutdown of the sockets ends the wait
     self.CheckOpen()
     ready = _Select(list(sockets), min(max(0.0, timeout), _MAX_WAIT))
     self.CheckOpen()
@@ -384,8 +385,8 @@ class Transport:
 
     """
     self.closed = True
-    # Not in the child after a fork: shutdown would act on the parent's sockets,
-    # too
+    # Do not shut sockets down in the child after a fork: shutdown would act on
+    # the parent's sockets, too
     if self._pid == os.getpid():
       for sock in self.Sockets():
         with contextlib.suppress(OSError):
