@@ -107,7 +107,8 @@ def Main(args: Optional[Sequence[str]] = None) -> int:
             (_PROGRAM, path, options.port or "any", err.strerror or err),
             file=sys.stderr)
       return 1
-    # Let SIGTERM raise KeyboardInterrupt, so that the directory is removed
+    # Let SIGTERM raise KeyboardInterrupt, so that the temporary directory is
+    # removed
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
       _Say(_HEAD % {

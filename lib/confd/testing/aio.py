@@ -39,7 +39,7 @@ class Driver(aio.Driver):
   def __init__(self, transport: transportlib.Transport) -> None:
     aio.Driver.__init__(self, transport)
     self._transport.on_change = self._Wake
-    #: The running pauses, and the time at which each ends
+    #: Maps each running pause to the time when the pause ends
     self._pauses: dict[asyncio.Future[None], float] = {}
     self._turn: Optional[asyncio.TimerHandle] = None
     self._jump: Optional[asyncio.TimerHandle] = None

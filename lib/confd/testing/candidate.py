@@ -30,12 +30,13 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Callable, Iterable, Optional, Union
 
-  #: The names of the questions that an order is for; None for all questions
+  #: The names of the questions for which a test orders a fault; None for all
+  #: questions
   Only = Union[str, Iterable[str], None]
 
 
-#: Types of requests by the names that tests use: the protocol's names, and
-#: "list", which is the clients' name for a query for tables
+#: Maps the names of questions in tests to types of requests. The names are the
+#: protocol's, and "list", the clients' name for a query for tables.
 QUESTIONS = dict(protocol.REQUEST_TYPES, list=protocol.REQ_QUERY)
 
 

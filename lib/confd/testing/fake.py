@@ -51,9 +51,10 @@ class Asked(NamedTuple):
   Retransmits, and requests to several candidates, count as one question.
 
   """
-  #: the name, such as C{node-role}, C{list} or C{wait} (doc/protocol.rst)
+  #: the question's name, such as C{node-role}, C{list} or C{wait}
+  #: (doc/protocol.rst)
   question: str
-  #: the query, as it was sent; any JSON value
+  #: the question's query, as it was sent; any JSON value
   query: Any
   #: the name of the reader whose key was used; None for the cluster's key
   reader: Optional[str]
@@ -315,7 +316,7 @@ class Fake(candidatelib.Orders):
       for transport in list(self._transports):
         transport.Changed(candidate, answer)
 
-  # For tests: steps, time, and the questions so far
+  # Methods for tests: steps, time, and the questions so far
 
   def _Each(self) -> Iterable[candidatelib.Candidate]:
     return self.candidates
@@ -373,7 +374,7 @@ class Fake(candidatelib.Orders):
     with self.changed:
       self._asked.clear()
 
-  # For the clients
+  # Methods that the clients' transports call
 
   def Connected(self, transport: network.Transport) -> None:
     """Notes the transport of a new client.
@@ -409,8 +410,8 @@ class Fake(candidatelib.Orders):
 
     """
     if request.part is not None:
-      # A request for a part: the request for the whole answer has been noted
-      # already
+      # Do not note a request for a part of an answer: the request for the whole
+      # answer has been noted already
       return
     key = (request.rsalt.partition("-")[0], request.type,
            wire.EncodeJson(request.query))

@@ -36,7 +36,7 @@ _LOOK = 0.25
 #: Limit on the number of candidates that are served
 _MAX_CANDIDATES = 200
 
-#: How many ports to try until one is free at all addresses
+#: Maximum number of ports to try until a port is free at all addresses
 _TRIES = 100
 
 _MAX_DATAGRAM = 65536
@@ -104,8 +104,8 @@ def _OpenSockets(count: int, port: int) -> list[socket.socket]:
       if sock is None:
         break
       socks.append(sock)
-    # Fewer sockets are accepted if another try would give no more: this system
-    # may have only the first address, or the caller has chosen the port
+    # Accept fewer sockets if another try would give no more: this system may
+    # have only the first address, or the caller has chosen the port
     if len(socks) in (1, count) or port:
       return socks
     for sock in socks:
@@ -223,7 +223,8 @@ class Server:
     try:
       (datagram, address) = served.sock.recvfrom(_MAX_DATAGRAM)
     except OSError:
-      # Either there is no datagram, or an earlier reply has caused the error
+      # There is no datagram, or the socket reports the error of an earlier
+      # reply
       return
     outcome = served.candidate.Receive(datagram)
     reply = outcome.reply

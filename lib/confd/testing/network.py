@@ -77,8 +77,8 @@ if TYPE_CHECKING:
       """
 
 
-#: Seconds of real time for a jump of the clock: normally, and while the client
-#: polls candidates for the serial
+#: How long a jump of the client's clock takes in real time (seconds): normally,
+#: and while the client polls candidates for the serial
 JUMP = 0.001
 JUMP_TO_POLL = 0.02
 
@@ -92,8 +92,8 @@ _STEP = 1.0
 #: signals: some systems cannot interrupt a wait without a time-out
 _LOOK = 0.5
 
-#: The time at which each client's clock starts: not 0, which would hide
-#: mistakes
+#: The time at which each client's clock starts. With 0, code that takes a
+#: duration for a time might work by chance.
 _START = 1000.0
 
 
@@ -138,7 +138,8 @@ class Transport(transportlib.Transport):
     self._undelivered: list[transportlib.Undelivered] = []
     #: The WAITs that each candidate keeps for this client
     self._waiting: dict[candidatelib.Candidate, waiting.Waiting] = {}
-    #: The number of WAITs that candidates keep, by the id of their operation
+    #: Maps the id of an operation to the number of its WAITs that candidates
+    #: keep
     self._pending: dict[str, int] = {}
     #: The ids of operations that have got an answer since the last jump of the
     #: clock, not counting answers to a WAIT
@@ -291,7 +292,8 @@ class Transport(transportlib.Transport):
       else:
         (_, (ident, _)) = client
         self._pending[ident] -= 1
-        # Let the client notice the loss before it counts as resting
+        # Do not let the client count as resting before it has noticed the loss
+        # of its WAIT
         self._answered.discard(ident)
     self.Wake()
 

@@ -20,8 +20,8 @@ from ganeti.confd import printable
 
 PREFIX = "ganeti_confd_"
 
-#: Maps the groups of counters in an answer to their names, labels and help
-#: texts in Prometheus
+#: Maps the groups of counters in the answer to STATS to their names, labels and
+#: help texts in Prometheus
 COUNTERS = {
   "queries": ("queries", "type", "Requests answered, by type"),
   "replies": ("replies", "status", "Replies sent, by status"),
@@ -30,7 +30,8 @@ COUNTERS = {
   "restarts": ("restarts", "what", "Processes that died and were replaced"),
   }
 
-#: Maps the paths of single numbers in an answer to their names and help texts
+#: Maps the paths of numbers in the answer to STATS that are no counters to
+#: their names and help texts in Prometheus
 GAUGES = {
   ("uptime", ): ("uptime_seconds", "Time since the daemon started"),
   ("workers", ): ("workers", "Processes that answer"),

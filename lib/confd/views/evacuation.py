@@ -44,7 +44,7 @@ FAIL_OVER = "failover"
 REPLACE_MIRROR = "replace-disks"
 MOVE = "move"
 
-#: Sets of disk types; Ganeti treats all types of a set alike
+#: Sets of disk types; a plan treats all types of a set alike, as Ganeti does
 _MIRRORED = frozenset(["drbd"])
 _SHARED = frozenset(["blockdev", "ext", "gluster", "rbd", "sharedfile"])
 _LOCAL = frozenset(["file", "plain"])
@@ -105,7 +105,8 @@ class _Loads:
   """
   def __init__(self, instances: Sequence[Row], rules: htoolstags.Rules) -> None:
     self._rules = rules
-    #: MiB of memory of the primary and of the secondary instances, by node
+    #: MiB of memory of each node's primary instances, and of its secondary
+    #: instances
     self._primary: Counter[str] = collections.Counter()
     self._secondary: Counter[str] = collections.Counter()
     #: Pairs of a node and an exclusion tag of one of its primary instances

@@ -27,8 +27,9 @@ from ganeti.confd.views import checks
 from ganeti.confd.views import evacuation
 
 
-#: Forms of values. The kinds of objects, C{columns.KINDS}, are forms, too: the
-#: value is the name of such an object, or a list of names.
+#: Forms of values, which determine how a value is shown. The kinds of objects,
+#: C{columns.KINDS}, are forms, too: such a value is the name of an object of
+#: this kind, or a list of names.
 TEXT = "text"
 NUMBER = "number"
 #: A size in MiB
@@ -51,7 +52,8 @@ KINDS = (columns.INSTANCE, columns.NODE, columns.GROUP, columns.NETWORK)
 
 Row = Mapping[str, Any]
 
-#: The place where parameters are set, e.g. "cluster", and the parameters
+#: The name of the place where parameters are set, e.g. "cluster", and the
+#: parameters that are set there
 _Layer = tuple[str, Any]
 
 
@@ -59,7 +61,8 @@ class Column(NamedTuple):
   """A column of a table, or a property.
 
   """
-  #: The key in JSON: the name of the object's field, or another name
+  #: The key of the value in JSON: the name of the object's field, or another
+  #: name
   field: str
   title: str
   form: str = TEXT
@@ -115,8 +118,9 @@ class Config(NamedTuple):
   """
   #: A function that returns all rows of a table, with at least the given fields
   read: Callable[[str, Sequence[str]], Sequence[Row]]
-  #: The value at L{CLUSTER}; None if not known: then the effects of a node's
-  #: failure are left out, as they depend on the cluster's tags
+  #: The cluster's own settings, which are at the JSON pointer L{CLUSTER}; None
+  #: if unknown. Without them, the effects of a node's failure are left out,
+  #: since these depend on the cluster's tags.
   cluster: Any
   findings: Sequence[checks.Finding]
 
@@ -133,7 +137,7 @@ CLUSTER_KEYS = ("beparams", "diskparams", "hvparams", "ndparams", "os_hvp",
 
 _TAGS = Column("tags", "Tags", TAGS)
 
-#: The columns of tables of objects, by kind
+#: Maps kinds of objects to the columns of a table of such objects
 COLUMNS: dict[str, list[Column]] = {
   columns.NODE: [
     Column("name", "Node", columns.NODE), Column("role", "Role", ROLE),
@@ -174,7 +178,8 @@ _SUMS = [
   Column("pinst_disk", "Disks of primary instances", SIZE),
   ]
 
-#: The properties by kind, each one a field of the object
+#: Maps kinds of objects to their properties, each of which is a field of the
+#: object
 _PROPERTIES: dict[str, list[Column]] = {
   columns.NODE: [
     Column("role", "Role", ROLE), Column("group", "Group", columns.GROUP),
@@ -215,8 +220,8 @@ _PROPERTIES: dict[str, list[Column]] = {
     Column("external_reservations", "Addresses taken by others"), *_COMMON],
   }
 
-#: The columns of an instance's network interfaces, each by the field of the
-#: instance that lists the values of all its interfaces
+#: Maps fields of an instance, each a list with a value for each network
+#: interface, to the columns of the table of network interfaces
 _NICS = {
   "nic.names": Column("name", "Name"),
   "nic.macs": Column("mac", "MAC"),
@@ -229,7 +234,7 @@ _NICS = {
   "nic.uuids": Column("uuid", "UUID"),
   }
 
-#: The columns of an instance's disks, each one a field of the disk
+#: The columns of the table of an instance's disks, each a field of the disk
 _DISKS = [
   Column("index", "Disk"), Column("name", "Name"), Column("dev_type", "Type"),
   Column("size", "Size", SIZE), Column("mode", "Mode"),
@@ -237,7 +242,8 @@ _DISKS = [
   Column("port", "Port"), Column("minors", "Minors"), Column("uuid", "UUID"),
   ]
 
-#: By kind: further fields of the described object, which its sections need
+#: Maps kinds of objects to fields that the sections of a description need in
+#: addition to the properties
 _SECTION_FIELDS: dict[str, list[str]] = {
   columns.NODE: ["custom_ndparams"],
   columns.INSTANCE: ["custom_beparams", "custom_hvparams", "custom_osparams",
@@ -247,14 +253,15 @@ _SECTION_FIELDS: dict[str, list[str]] = {
   columns.NETWORK: ["group_list"],
   }
 
-#: The fields of the object that is described, by kind
+#: Maps kinds of objects to the fields that the description of an object needs
 FIELDS: dict[str, list[str]] = {
   kind: [column.field for column in _PROPERTIES[kind]] + _SECTION_FIELDS[kind]
   for kind in KINDS
   }
 
-#: The fields of other objects that sections show, by table. The description of
-#: a node also needs C{evacuation.FIELDS}.
+#: Maps tables to the fields that a description shows of other objects, such as
+#: a node's instances. The description of a node also needs
+#: C{evacuation.FIELDS}.
 OTHER_FIELDS: dict[str, list[str]] = {
   columns.NODE: [column.field for column in COLUMNS[columns.NODE]],
   columns.INSTANCE: [*(column.field for column in COLUMNS[columns.INSTANCE]),
@@ -333,7 +340,7 @@ def _Failure(config: Config, name: Any) -> list[Section]:
   """
   tables = {kind: config.read(kind, fields)
             for (kind, fields) in evacuation.FIELDS.items()}
-  # The plan for a failed node is the plan for an offline node
+  # Make the plan for a failed node as for an offline node
   tables[columns.NODE] = [dict(row, offline=True) if row["name"] == name
                           else row for row in tables[columns.NODE]]
   plan = evacuation.Make(name, tables, _Dict(config.cluster).get("tags"), True)

@@ -17,7 +17,7 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: By table: the fields with the values of L{NodeSummary} and
+#: Maps tables to the fields with the values of L{NodeSummary} and
 #: L{InstanceSummary}, in the same order
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "sinst_cnt"],
@@ -50,9 +50,10 @@ class Load(NamedTuple):
   """The load that the primary instances put on each node.
 
   """
-  #: The number of instances, by node
+  #: Maps nodes to the number of their primary instances
   instances: Counter[str]
-  #: MiB of memory configured for instances that are not offline, by node
+  #: Maps nodes to the MiB of memory that is configured for their primary
+  #: instances; offline instances do not count
   memory: Counter[str]
 
 

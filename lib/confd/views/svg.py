@@ -105,8 +105,9 @@ _STATES = {
   }
 
 
-#: Returns the address of the page about an object, by its kind (one of
-#: C{columns.KINDS}) and name; None if there is no such page
+#: A function that returns the address of the page about an object, given the
+#: object's kind (one of C{columns.KINDS}) and name; None if there is no such
+#: page
 FindPage = Callable[[str, str], Optional[str]]
 
 

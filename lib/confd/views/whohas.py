@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, \
 from ganeti.confd.schema import columns
 
 
-#: Kinds of the word to look up
+#: The kinds of words that can be looked up
 IP = "IP address"
 MAC = "MAC address"
 TAG = "tag"
@@ -32,7 +32,8 @@ NAME = "name"
 #: The prefix of a word that means a tag and nothing else
 TAG_PREFIX = "tag:"
 
-#: Maps the kinds of addresses to the instances' field with such addresses
+#: Maps each kind of address to the field of instances with addresses of that
+#: kind
 ADDRESS_FIELDS = {
   IP: "nic.ips",
   MAC: "nic.macs",
@@ -53,7 +54,7 @@ OTHER_FIELDS: dict[str, list[str]] = {
   columns.DISK: ["uuid", "name", "volumes", "instance", "index"],
   }
 
-#: Kinds of matches, besides the kinds of objects
+#: Kinds of matches; the other kinds of objects are kinds of matches, too
 INSTANCE = columns.INSTANCE
 PRIMARY_IP = "primary IP"
 SECONDARY_IP = "secondary IP"
@@ -73,7 +74,7 @@ class Sought(NamedTuple):
   """
   #: L{IP}, L{MAC}, L{TAG} or L{NAME}
   kind: str
-  #: An address in canonical form, or any other word as it was typed
+  #: An address in canonical form; a word of any other kind as it was typed
   value: str
 
 
@@ -125,7 +126,7 @@ class Match(NamedTuple):
   #: The primary node of the instance that was found, or the node that was found
   node: Optional[NodeIps]
   secondaries: list[NodeIps]
-  #: The disk that was looked up; None if it was no disk
+  #: The disk that was looked up; None if no disk was looked up
   disk: Optional[Disk] = None
 
 
@@ -151,8 +152,8 @@ def _SpellIp(text: Any) -> Optional[str]:
     address = ipaddress.ip_address(text)
   except ValueError:
     return None
-  # Programs with an IPv6 socket see the IPv4 address 192.0.2.1 as
-  # ::ffff:192.0.2.1
+  # Return the IPv4 address in place of an IPv4-mapped IPv6 address such as
+  # ::ffff:192.0.2.1: programs with an IPv6 socket show IPv4 addresses so
   return str(getattr(address, "ipv4_mapped", None) or address)
 
 
