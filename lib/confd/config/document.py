@@ -39,15 +39,17 @@ if TYPE_CHECKING:
   from ganeti.confd.protocol import wire
 
 
-#: Least number of bytes that are decoded at a time
+#: Minimum number of bytes that are decoded at a time
 CHUNK = 1 << 18
 
-#: If fewer characters than this are left, more of the text is decoded before an
-#: item is parsed. Nearly all items are shorter, and so parsed at the first try.
+#: If less decoded text than this is left (characters), more text is decoded
+#: before an item is parsed. Nearly all items are shorter, so that the first
+#: attempt to parse an item succeeds.
 _LOOKAHEAD = 1 << 14
 
 _Blanks = re.compile(r"[ \t\n\r]*").match
-# A comma, a key without escape sequences, and a colon
+# Matches a comma, the next key of an object, if it has no escape sequences, and
+# the colon after the key
 _NextKey = re.compile(r"[ \t\n\r]*,[ \t\n\r]*\"([^\"\\\x00-\x1f]*)\""
                       r"[ \t\n\r]*:[ \t\n\r]*").match
 
@@ -65,13 +67,13 @@ class _Reader:
   def __init__(self, chunks: Iterator[bytes]) -> None:
     self._chunks = chunks
     self._decode = codecs.getincrementaldecoder("utf-8")().decode
-    # The decoded part of the text that is left, and the parser's position in it
+    # Decoded text, and the position in it from which the parser has to read on
     self._text = ""
     self._at = 0
     self._is_last = False
     self.secrets: redaction.Secrets = {}
-    # Read NaN and Infinity as null: both are not JSON, but some programs write
-    # them
+    # Read NaN and Infinity as null: some programs write these words, which are
+    # not JSON
     decoder = json.JSONDecoder(
       parse_constant=_ReadAsNull,
       object_hook=functools.partial(redaction.Object, self.secrets))
@@ -130,7 +132,7 @@ class _Reader:
         if self._is_last:
           raise
       else:
-        # Decode more if the value ends at the end of the decoded text: the
+        # Decode more text if the value ends where the decoded text ends: the
         # value may be only the beginning of a number, such as "1", "1." or
         # "1.5e"
         if self._is_last or (end < len(self._text) and
@@ -158,12 +160,14 @@ class _Reader:
       self.Skip(":")
       self.Next()
       yield key
-      # Shortcut for a key without escape sequences: takes a tenth of the time
+      # Shortcut for keys without escape sequences, which takes a tenth of the
+      # time
       match = _NextKey(self._text, self._at)
       while match is not None:
         self._at = match.end()
         if self._at == len(self._text):
-          # Skip blanks that follow in the text that is not decoded yet
+          # The decoded text ends after the colon: decode more text, and skip
+          # any blanks, up to the key's value
           self.Next()
         yield match[1]
         match = _NextKey(self._text, self._at)
@@ -177,7 +181,8 @@ class NoName(enum.Enum):
   """The reason why an item of a section has no name, or an empty one.
 
   """
-  #: Forthcoming objects (Ganeti 2.16 and later) may have no name yet
+  #: The item is a forthcoming object (Ganeti 2.16 and later), which may have no
+  #: name yet
   FORTHCOMING = "is forthcoming"
   MISSING = "has no name, left out"
   NO_OBJECT = "is no JSON object, left out"
@@ -228,11 +233,11 @@ class Document:
 
   def _Begin(self) -> None:
     self.names: dict[str, Union[str, NoName]] = {}
-    # The secrets of all DRBD disks, and the secrets that several disks have
+    # The secrets of all DRBD disks, and the secrets that more than one disk has
     self._seen: set[str] = set()
     self._shared: set[str] = set()
-    # By section and key: the secret of a disk, or the secrets of the disks that
-    # are stored inside an instance
+    # Maps section and key of an item to secrets: to one secret for a disk, or
+    # to the secrets of all disks that are stored inside an instance
     self._secrets: dict[str, dict[str, list[Optional[str]]]] = {}
 
   def SharesSecret(self, section: str, key: str, index: int = 0) -> bool:
@@ -277,8 +282,9 @@ class Document:
 
     """
     section: dict[str, packedlib.Packed] = {}
-    # Items whose keys redaction looks for, such as "children". The section is a
-    # JSON object with these keys, so it is redacted like any other object.
+    # Items whose keys are known to L{redaction.Object}, such as "children".
+    # Redaction handles any JSON object with such keys, so the section itself
+    # has to be redacted, too.
     special: lenient.Stored = {}
     special_secrets: redaction.Secrets = {}
     for key in reader.Keys():
@@ -326,7 +332,8 @@ class Document:
       self._BeginSection(name)
       section = lenient.Dict(stored.get(name))
       for (key, value) in section.items():
-        # Replacing the value of an existing key does not disturb the iteration
+        # Assigning to an existing key is permitted while the dict is iterated
+        # over
         section[key] = self._PackItem(name, key, value, secrets)
     return stored
 
@@ -355,7 +362,8 @@ class Document:
     value = redaction.SectionItem(value)
     if section == "instances":
       self.names[key] = NameOf(value)
-    # Drop the secrets of an earlier item with the same key
+    # If the key occurs twice, the last item counts: drop the secrets of an
+    # earlier item with this key
     self._secrets[section].pop(key, None)
     if secrets:
       disks = [value]

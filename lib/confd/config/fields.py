@@ -35,7 +35,7 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterable, Optional, Union
 
 
-# Short names for the annotations below
+# Short names for the types in the annotations of this module
 _Snapshot = snapshotlib.Snapshot
 _Node = snapshotlib.Node
 _Instance = snapshotlib.Instance
@@ -43,10 +43,12 @@ _Group = snapshotlib.Group
 _Network = snapshotlib.Network
 _Disk = snapshotlib.Disk
 
-#: Size of DRBD's metadata on each node, beside the disk itself (MiB)
+#: Size of DRBD's metadata on each node, in addition to the size of the disk
+#: (MiB)
 _DRBD_META_SIZE = 128
 
-#: Today's names of disk types, by their names before Ganeti 2.12
+#: Maps the names that two disk types had before Ganeti 2.12 to their present
+#: names
 _DISK_TYPES = {
   "lvm": "plain",
   "drbd8": "drbd",
@@ -54,12 +56,13 @@ _DISK_TYPES = {
 #: Disk types whose size is not counted in C{disk_usage}
 _NO_USAGE = frozenset(["diskless", "blockdev"])
 
-#: The first configuration version in which UUIDs are the keys of all objects
+#: The first version of the configuration's format in which all objects have
+#: their UUIDs as keys
 _UUID_KEYS = 2090000
 
-#: A node's flags, and the role for each flag in C{gnt-node list}. The first
-#: flag that is true determines the role; confd's request NODE_ROLE_BYNAME has
-#: another order.
+#: The flags of nodes, and the role that C{gnt-node list} shows for each flag.
+#: If several flags are true, the first one here determines the role; confd's
+#: request NODE_ROLE_BYNAME has another order.
 _ROLES = [
   ("master_candidate", "C"),
   ("drained", "D"),
@@ -105,7 +108,8 @@ def _Known(params: Any) -> lenient.Stored:
 
   """
   stored = lenient.Dict(params)
-  # Skip the copy in the usual case without nulls: this code runs for each row
+  # Without nulls, which is the usual case, do not copy the parameters: this
+  # code runs for each row
   if None not in stored.values():
     return stored
   return {key: value for (key, value) in stored.items() if value is not None}
@@ -159,8 +163,8 @@ _COMMON = {
 _TAGS = Getter(lambda _, item: _SortedTexts(item.stored.get("tags")))
 
 
-# Layers of parameters, the object's own first: a parameter has the value in the
-# first layer that contains it
+# Layers of parameters: first those of the object itself, then the defaults. A
+# parameter has its value in the first layer that contains the parameter.
 
 if TYPE_CHECKING:
   _Layers = list[lenient.Stored]
@@ -264,9 +268,9 @@ class _ParamGetters(NamedTuple):
 
 _BE_PARAMS = _ParamGetters(
   columns.BE_PARAMS, _BeLayers, lambda snapshot: [_BeDefaults(snapshot)],
-  # Before Ganeti 2.6 an instance has a single memory size, "memory", which is
-  # returned as maxmem and minmem. The field "be/memory" is always an alias of
-  # "be/maxmem".
+  # Before Ganeti 2.6, an instance has a single memory size, the parameter
+  # "memory", which is then the value of maxmem and of minmem. The field
+  # "be/memory" is no parameter, but an alias of "be/maxmem".
   hidden=frozenset(["memory"]),
   older={"maxmem": "memory", "minmem": "memory"})
 
@@ -320,7 +324,8 @@ def _DisksActive(snapshot: _Snapshot, item: _Instance) -> Optional[bool]:
   """Tells whether the disks shall be active; Ganeti 2.7 does not store that.
 
   """
-  # No default for a forthcoming instance, in which any value may be missing
+  # A forthcoming instance has no default, since any of its values may be
+  # missing
   default = None if _IsForthcoming(item) else _AdminUp(snapshot, item)
   return lenient.Bool(item.stored.get("disks_active"), default)
 
@@ -384,14 +389,14 @@ def _Disks(item: _Instance) -> list[lenient.Stored]:
 
 
 def _Nics(item: _Instance) -> list[lenient.Stored]:
-  # Inline lenient.Dict, as a call takes three times as long, and seven fields
-  # use this function
+  # Do the work of lenient.Dict here, as calling it takes three times as long,
+  # and seven fields use this function
   return [nic if isinstance(nic, dict) else {}
           for nic in lenient.List(item.stored.get("nics"))]
 
 
-# Getters of values of a single nic or disk: functions that are called with a
-# snapshot and the nic or disk as stored
+# Functions for the values of a single nic or disk; the arguments are a snapshot
+# and the nic or disk as stored
 
 if TYPE_CHECKING:
   _PartFunction = Callable[[_Snapshot, lenient.Stored], Any]
@@ -702,7 +707,8 @@ def _Reservations(item: _Network, *keys: str) -> str:
   """
   texts = [text for text in [lenient.Text(item.stored.get(key))
                              for key in keys] if text is not None]
-  # Return no map if one of the texts is missing, as Ganeti's query daemon does
+  # If one of the stored maps is missing, return an empty map, as Ganeti's query
+  # daemon does
   if len(texts) < len(keys):
     return ""
   size = max(len(text) for text in texts)
@@ -730,7 +736,8 @@ def _UsableCount(snapshot: _Snapshot, item: _Network) -> int:
   """Counts the addresses that instances have or can get.
 
   """
-  # Free addresses are unknown if one of the maps is missing
+  # If one of the stored maps is missing, the number of free addresses is
+  # unknown
   if not _Map(snapshot, item):
     return 0
   return _FreeCount(item) + _Reservations(item, "reservations").count("X")
@@ -741,7 +748,7 @@ def _Addresses(key: str) -> Getter:
 
   """
   def _Get(_: _Snapshot, item: _Network) -> Optional[str]:
-    # Import here, as only the process for large answers calls this function
+    # Imported here, as only the process for large answers calls this function
     import ipaddress
     try:
       subnet = ipaddress.ip_network(
@@ -864,7 +871,7 @@ class Table(NamedTuple):
   directory: Callable[[_Snapshot], snapshotlib.Directory[Any]]
 
 
-#: The tables by kind, one of L{columns.KINDS}
+#: Maps each kind (one of L{columns.KINDS}) to its table
 TABLES = {
   columns.INSTANCE: Table(_INSTANCE_GETTERS, [_BE_PARAMS, _HV_PARAMS],
                           lambda snapshot: snapshot.instances),
@@ -878,7 +885,8 @@ TABLES = {
   }
 
 
-#: The names of wide fields by kind, one of L{columns.KINDS}; see L{Getter.wide}
+#: Maps each kind (one of L{columns.KINDS}) to the names of its wide fields, see
+#: L{Getter.wide}
 WIDE = {
   what: frozenset(name for (name, getter) in table.getters.items()
                   if getter.wide)

@@ -44,20 +44,22 @@ if TYPE_CHECKING:
   from typing import Any, Iterator, Optional, Union
 
 
-#: A query for more cells (names times fields) takes long, see L{TakesLong}
+#: If a query asks for more cells than this (names times fields), the answer
+#: takes long to make, see L{TakesLong}
 _MANY_CELLS = 1000
 
-#: The largest number of cells in a table; a query for more is answered with an
-#: error. All fields of 100,000 instances are less than half of this.
+#: Maximum number of cells in a table; a query for more gets an error. All
+#: fields of 100,000 instances have less than half as many cells.
 _MAX_CELLS = 1 << 26
 
 
-#: Rows that are encoded in one call: each call prepares an encoder, which takes
-#: as long as encoding a short row
+#: Number of rows that are encoded in one call: each call makes an encoder,
+#: which takes as long as encoding a short row
 _ROWS = 32
 
 
-#: Names of the fields for which a programming error was logged already
+#: Names of the fields for which a programming error has been logged, so that
+#: each field's error is logged once
 _failed: set[str] = set()
 
 
@@ -127,7 +129,8 @@ class Table(NamedTuple):
       value = getter.get(self.snapshot, item)
       wire.EncodeJson(value)
     except MemoryError:
-      # A lack of memory is no error in the field's function
+      # A lack of memory is no programming error in the getter of this field:
+      # let the caller handle it
       raise
     except Exception: # pylint: disable=W0718
       if field not in _failed:

@@ -55,8 +55,8 @@ def _Bounded(least: int, *kinds: type) -> Check[Any]:
   end = protocol.NUMBER_END
 
   def _Check(value: Any, default: Any = None) -> Any:
-    # bool is a subclass of int in Python, but a boolean is no number here. NaN
-    # fails the comparison.
+    # A boolean is no number, although Python's bool is a subclass of int. NaN
+    # fails the comparison, too.
     if (isinstance(value, kinds) and not isinstance(value, bool) and
         least <= value < end):
       return value

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Union
   from ganeti.confd.protocol import wire
 
-  #: A packed JSON value: bytes are JSON text, another type is the value itself
+  #: A packed JSON value: either JSON text, as bytes; or the value itself, of
+  #: another type
   Packed = Union[bytes, wire.Json]
 
 
-#: Size of the cache of unpacked values: the getters of one row of a table
-#: unpack the same instance, and its disks, again and again
+#: Number of unpacked values that are cached: the getters of one row of a table
+#: unpack the same instance, and its disks, many times
 _CACHE_SIZE = 32
 
 _Scan: Callable[[str, int], tuple[wire.Json, int]] = getattr(
@@ -42,11 +43,11 @@ def _MakeEncoder() -> Callable[[wire.Json], str]:
   """
   make = getattr(json.encoder, "c_make_encoder", None)
   if make is None:
-    # No check for cycles: a value that was parsed has none
+    # Do not check for cycles: a value that was parsed cannot contain itself
     return json.JSONEncoder(allow_nan=False, check_circular=False,
                             separators=(",", ":")).encode
-  # JSONEncoder.encode would make a C encoder for each value. A single encoder
-  # for all values takes a sixth less time.
+  # Make one C encoder for all values, which takes a sixth less time:
+  # JSONEncoder.encode would make a new one for each value
   quote = getattr(json.encoder, "encode_basestring_ascii")
   encode = make(None, None, quote, None, ":", ",", False, False, False)
   return lambda value: "".join(encode(value, 0))

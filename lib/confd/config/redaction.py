@@ -38,26 +38,28 @@ if TYPE_CHECKING:
 #: Names of DRBD's disk type before and since Ganeti 2.12
 DRBD_TYPES = ("drbd8", "drbd")
 
-#: Longest reference to a disk (characters)
+#: Maximum length of a reference to a disk, which is a UUID (characters)
 _UUID_SIZE = 36
 
-#: Indexes of the items of a DRBD disk's C{logical_id}
+#: Indexes in the list C{logical_id} of a DRBD disk
 DRBD_NODES = slice(0, 2)
 DRBD_PORT = slice(2, 3)
 DRBD_MINORS = slice(3, 5)
 _SECRET = 5
 
 if TYPE_CHECKING:
-  #: The secrets of DRBD disks: each C{logical_id} list and the secret that was
-  #: in it, by the C{id()} of the list. L{Object} fills this dict; its caller
-  #: deletes the dict as soon as the configuration is parsed.
+  #: The secrets of DRBD disks. Maps the C{id()} of each C{logical_id} list to
+  #: the list and to the secret that was in it. L{Object} fills the dict, and
+  #: its caller deletes the dict when the configuration is parsed.
   Secrets = dict[int, tuple[list[Any], str]]
 
-#: The types of the items before the secret in C{logical_id} and C{physical_id}
+#: The types of the items that precede the secret in a DRBD disk's C{logical_id}
+#: or C{physical_id}
 _BEFORE_SECRET = frozenset([(str, str, int, int, int),
                             (str, int, str, int, int)])
 
-#: The types of the items of a C{logical_id} without a secret, from before 2.0
+#: The types of the items in the C{logical_id} of a DRBD disk without a secret,
+#: as stored before Ganeti 2.0
 _WITHOUT_SECRET = [str, str, int]
 
 
@@ -103,8 +105,8 @@ def _Id(value: Any, kind: Any, secrets: Secrets) -> Any:
           kind not in DRBD_TYPES):
         return value
     elif size == _SECRET + 1:
-      # Redact disks of all types: a harmless text that is hidden does less harm
-      # than a secret that is shown
+      # Redact disks of all types, and not only DRBD: to hide a harmless text
+      # does less harm than to show a secret
       (one, two, three, four, five, secret) = value
       if (type(one), type(two), type(three), type(four),
           type(five)) in _BEFORE_SECRET:
@@ -160,19 +162,22 @@ def Object(secrets: Secrets, stored: lenient.Stored) -> lenient.Stored:
   @return: the same object
 
   """
-  # A configuration has ten objects or more for each instance, so speed matters
-  # here. Return early for empty objects, which are half of all. Look up each of
-  # L{KEYS} in the others, which is faster than a loop over their keys.
+  # A configuration has ten objects or more for each instance, so this function
+  # has to be fast. Half of all objects are empty: return early. In the others,
+  # look up each key of L{KEYS}, which is faster than a loop over the object's
+  # keys.
   if not stored:
     return stored
   if "logical_id" in stored:
     stored["logical_id"] = _Id(stored["logical_id"], stored.get("dev_type"),
                                secrets)
   if "physical_id" in stored:
-    # The secret is not recorded, as logical_id has the same one
+    # Pass {}, so that the secret is not recorded a second time: the disk has
+    # the same secret in its logical_id
     stored["physical_id"] = _Id(stored["physical_id"], stored.get("dev_type"),
                                 {})
-  # Skip the call for an empty list, which most disks have
+  # Do not call _Children for an empty list, which most disks have: this saves
+  # time
   if "children" in stored and stored["children"]:
     stored["children"] = _Children(stored["children"], "dev_type" in stored)
   if "disks" in stored:
@@ -185,12 +190,12 @@ def Object(secrets: Secrets, stored: lenient.Stored) -> lenient.Stored:
   return stored
 
 
-#: The keys that L{Object} looks for
+#: The keys that L{Object} looks up
 KEYS = frozenset(["logical_id", "physical_id", "dev_type", "children", "disks",
                   "primary_node", "osparams_private",
                   "osparams_private_cluster"])
 
-#: The sections whose items are objects with secrets
+#: The sections of the configuration whose items contain secrets
 SECTIONS = ["instances", "disks"]
 
 
@@ -200,8 +205,9 @@ def SectionItem(value: Any) -> Any:
   """
   if type(value) is not dict:
     return _RedactWhole(value)
-  # The item is a disk or an instance. L{Object} does not know that, and may
-  # have left a text under these keys as it is.
+  # The item is a disk or an instance, so a text under one of these keys may be
+  # a secret. L{Object} leaves such a text alone, as it does not know the type
+  # of the object.
   if type(value.get("children")) is str:
     value["children"] = _RedactWhole(value["children"])
   if type(value.get("disks")) is str:

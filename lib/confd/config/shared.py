@@ -62,12 +62,14 @@ def _Find(snapshot: snapshotlib.Snapshot) -> _Found:
   """Finds shared volumes and minors, at the first query for them.
 
   """
-  # Remove duplicates: a disk that is attached twice has two rows with one key
+  # Take each disk once: a disk that is attached to two instances has two rows,
+  # with the same key
   disks = {id(disk) if disk.key is None else disk.key: disk
            for disk in snapshot.disks.items}.values()
   names = _Repeated(name for disk in disks
                    for name in volumes.Volumes(disk.stored))
-  # Look up the nodes only for disks with a volume name that occurs repeatedly
+  # To save time, look up the locations of only those disks that have a volume
+  # name in common with another disk
   suspects = [disk for disk in disks
               if names and not names.isdisjoint(volumes.Volumes(disk.stored))]
   return _Found(

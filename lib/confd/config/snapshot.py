@@ -56,8 +56,8 @@ _XEN_HYPERVISORS = frozenset(["xen-pvm", "xen-hvm"])
 
 def _Uuid(stored: _Stored, key: str) -> str:
   uuid = lenient.Text(stored.get("uuid"))
-  # Return the key itself if both are equal, as nearly always: that saves the
-  # memory of a second string object
+  # If the UUID equals the key, as it nearly always does, return the key itself:
+  # the second string object is then freed
   return uuid if uuid and uuid != key else key
 
 
@@ -296,7 +296,8 @@ class Directory(Generic[_Item]):
   def __init__(self) -> None:
     self.items: list[_Item] = []
     self._by_uuid: dict[str, _Item] = {}
-    #: By name: the object, or None if several objects have that name
+    #: Maps each name to the object with the name; to None if several objects
+    #: have the name
     self._by_name: dict[str, Optional[_Item]] = {}
     self._names: list[str] = []
 
@@ -522,7 +523,8 @@ class Snapshot:
 
     """
     packed_instances = lenient.Dict(self.document.get("instances"))
-    # Store equal tuples only once, as there are many instances and few nodes
+    # Store equal tuples of nodes only once, to save memory: there are many
+    # instances and few nodes
     mirrors: dict[Sequence[Node], Sequence[Node]] = {}
     for key in self._SortedKeys("instances", document.names):
       name = lenient.Text(document.names[key])
@@ -604,7 +606,7 @@ class Snapshot:
 
     """
     primary = instance.primary
-    # Use an empty name for a nameless instance, as Ganeti's daemon does
+    # If the instance has no name, use an empty one, as Ganeti's own daemon does
     name = instance.name or ""
     secondaries: list[Node] = []
     mirrors: list[Node] = []
@@ -646,15 +648,16 @@ class Snapshot:
 
     """
     node_ip = None
-    # Ganeti's own daemon finds the node of an ip by the instance's name. So the
-    # ip of a nameless instance has no node.
+    # Leave node_ip None for an instance without a name: Ganeti's own daemon
+    # finds the node of an ip by the instance's name
     if instance.primary is not None and instance.name is not None:
       node_ip = instance.primary.primary_ip
     for nic in lenient.List(stored.get("nics")):
       nic = lenient.Dict(nic)
       network = self.networks.Resolve(nic.get("network"))
-      # Add each name once: instances are indexed one after the other, so that
-      # a name added for an earlier nic is the last one in the list
+      # Add the instance's name once, even if several of its nics are in this
+      # network. If an earlier nic has added the name, it is the last one in the
+      # list, as instances are indexed one after the other.
       if (network is not None and instance.name is not None and
           network.instances[-1:] != [instance.name]):
         network.instances.append(instance.name)
@@ -744,7 +747,7 @@ def _Collectors(cluster: _Stored) -> dict[str, dict[str, Union[bool, int]]]:
       active = False
     interval = lenient.Number(settings.get("interval"),
                               constants.MOND_TIME_INTERVAL * 1000000)
-    # The stored interval may be a float; round() rounds half to even, like
-    # Ganeti's own daemon
+    # The stored interval may be a float: round half to even, as Ganeti's own
+    # daemon does
     collectors[name] = {"active": active, "interval": round(interval)}
   return collectors

@@ -24,19 +24,22 @@ if TYPE_CHECKING:
   from typing import Iterator, Optional
 
 
-#: Disk types with local storage on a node; "lvm" is "plain" before Ganeti 2.12
+#: Disk types whose storage is local to a node. The type "plain" is named "lvm"
+#: before Ganeti 2.12.
 _LOCAL = frozenset(["file", "lvm", "plain"])
 
-#: Disk types whose logical_id begins with a volume group, a pool or a provider
+#: Disk types by the first item of their logical_id: a volume group (LVM), a
+#: pool (RBD), or a provider (EXT)
 LVM = frozenset(["lvm", "plain"])
 RBD = frozenset(["rbd"])
 EXT = frozenset(["ext"])
 
-#: Disk types whose logical_id is [driver, path]; the name is the path alone
+#: Disk types whose logical_id is [driver, path], and whose volume's name is the
+#: path alone
 _PATHS = frozenset(["blockdev", "file", "gluster", "sharedfile"])
 
-#: A volume's location, and its name. The location is a node's UUID, or the disk
-#: type if all nodes share the storage.
+#: The location and the name of a volume. The location is the UUID of the node
+#: that stores the volume, or the disk's type if all nodes share the storage.
 Location = tuple[str, str]
 
 

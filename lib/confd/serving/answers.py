@@ -36,29 +36,31 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Hashable, Optional, Union
 
 
-#: An answer with more items is left to the process for large answers. Making an
-#: answer with this many items takes a worker less than 10 ms.
+#: Maximum number of items in an answer that a worker makes, which takes the
+#: worker less than 10 ms. The process for large answers makes longer ones.
 _LARGE_ITEMS = 5000
 
-#: Limit on a cache of serialised answers, in bytes, enough for the disks of
-#: 10,000 instances. If the configuration file is larger, its size is the limit.
+#: Limit on a cache of serialised answers (bytes), which is enough for the disks
+#: of 10,000 instances. The size of the configuration file is the limit if the
+#: file is larger.
 _CACHE_SIZE = 32 << 20
-#: Memory that a cached answer takes besides its text and its key, in bytes
+#: Memory that a cached answer takes in addition to its text and its key (bytes)
 _CACHE_OVERHEAD = 500
 
-#: Limit on the cache of answers cut into parts, in bytes; the latest answer is
-#: cached whatever its size
+#: Limit on the cache of answers that are split into parts (bytes); the latest
+#: answer is cached even if it is larger
 _PARTS_SIZE = 256 << 20
 
 
-# Allow Infinity in cache keys: JSON parsers read a number too large for a float
-# as infinity. Replies have null instead of infinity, but the cache key of a
-# query with infinity must differ from that of a query with null.
+# Allow Infinity in cache keys. A query contains infinity if a number in it is
+# too large for a float, and must not have the same cache key as a query with
+# null.
 _EncodeKey: Callable[[Any], str] = json.JSONEncoder(
   allow_nan=True, separators=(",", ":")).encode
 
 
-#: Errors with a counter of their own
+#: The errors that are counted separately, with the index of each error's
+#: counter
 _COUNTED = [
   (protocol.TOO_LARGE, counters.INDEX[counters.TOO_LARGE]),
   (protocol.NOT_PERMITTED, counters.INDEX[counters.NOT_PERMITTED]),
@@ -72,14 +74,14 @@ class Answer(NamedTuple):
   """
   status: int
   message: wire.Message
-  #: Index of a counter to increment in addition to the status's counter; None
-  #: for no such counter
+  #: Index of a counter to be incremented in addition to the counter of the
+  #: status; None for no other counter
   counter: Optional[int]
-  #: Whether replies with this answer are exempt from the limit of L{replay},
-  #: provided that they are short (L{replay.EXEMPT_SIZE})
+  #: Whether short replies with this answer (see L{replay.EXEMPT_SIZE}) are
+  #: exempt from the limit of L{replay}
   exempt_if_short: bool
-  #: The answer is sent when the serial number changes, or after this many
-  #: seconds; 0 to send the answer at once
+  #: Maximum time to wait for a change of the serial number before the answer is
+  #: sent (seconds); 0 to send the answer at once
   wait: int = 0
 
 
@@ -176,8 +178,8 @@ def _IsLarge(answer: Any) -> bool:
   todo: list[Any] = [[answer]]
   while todo:
     value = todo.pop()
-    # Compare types, which is quicker than isinstance: each new answer is
-    # measured here. JSON values are never of a subclass.
+    # Compare types, which is quicker than isinstance, since each new answer is
+    # measured here. No JSON value has a type that is derived from these.
     if type(value) is dict:
       value = value.values()
     items += len(value)
@@ -201,9 +203,9 @@ class Quick:
     self._snapshot = snapshot
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
     self.cached: Callable[[Any], Optional[Outcome]] = self._cache.get
-    # Cache of the answers that are one node's address, by status and address.
-    # There are few nodes, so the cache stays small even if clients ask for many
-    # instances.
+    # Maps status and address to the answer, for answers that are the address of
+    # one node. There are few nodes, so this cache stays small even if clients
+    # ask for many instances.
     self._addresses: dict[querylib.Result, Answer] = {}
 
   def Known(self, request: wire.Request) -> Optional[Outcome]:
@@ -213,7 +215,7 @@ class Quick:
     if request.part is not None:
       return None
     if querylib.IsOneAddress(request):
-      # Making this answer is as quick as a cache look-up
+      # Do not use the cache: making this answer is as quick as looking it up
       return self._AnswerAddress(request)
     return self._cache.get(_KeyOf(request))
 
@@ -232,8 +234,8 @@ class Quick:
       return Delegate.LOADER
     if request.part is not None:
       if request.type == protocol.REQ_WAIT:
-        # Refuse to answer WAIT in parts: the serial may change between two
-        # parts
+        # Refuse a request for a part of an answer to WAIT: the serial number
+        # may change between the requests for two parts
         return Encode(protocol.BAD_ARGUMENT, self.serial)
       return Delegate.LARGE
     outcome = self._Make(request)
@@ -254,7 +256,7 @@ class Quick:
       if request.type != protocol.REQ_QUERY:
         raise
       # A cell of the table cannot be encoded. The process for large answers
-      # encodes cell by cell, and makes that cell null.
+      # encodes each cell separately, and puts null in the place of that cell.
       return Delegate.LARGE
     if request.type == protocol.REQ_WAIT:
       # Limit copies of WAIT even if the reply is short: copies of a pending
@@ -274,7 +276,8 @@ class Large:
   def __init__(self, snapshot: snapshotlib.Snapshot) -> None:
     self.serial = snapshot.serial
     self._snapshot = snapshot
-    # The cache of errors, and of answers that fit into one datagram
+    # The cache of short outcomes: errors, and answers that fit into one
+    # datagram
     self._cache = _Cache(max(_CACHE_SIZE, snapshot.size))
     self.cached: Callable[[Any], Optional[Outcome]] = self._cache.get
     self._parts: "collections.OrderedDict[_Key, parts.Parts]" = \
@@ -372,7 +375,7 @@ class Loader:
     self.serial = serial
     self._collect = collect
     self._unchanged = Encode((constants.CONFD_REPL_STATUS_OK, serial), serial)
-    # No cache: an answer to STATS is different each time
+    # Cache nothing: the answer to STATS is different each time
     self.cached: Callable[[Any], Optional[Outcome]] = lambda _: None
 
   def Known(self, _: wire.Request) -> Optional[Outcome]:
@@ -380,8 +383,8 @@ class Loader:
 
   def Make(self, request: wire.Request) -> Outcome:
     if request.part is not None:
-      # Refuse to answer in parts: the answer is made anew for each request, so
-      # the parts would not fit together
+      # Refuse a request for a part of an answer: the loader makes the answer
+      # anew for each request, so the parts would not fit together
       return Encode(protocol.BAD_ARGUMENT, self.serial)
     if request.type == protocol.REQ_WAIT:
       seconds = querylib.SecondsToWait(self.serial, request)

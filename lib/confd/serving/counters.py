@@ -36,26 +36,30 @@ OK = "replies ok"
 ERROR = "replies error"
 NOT_IMPLEMENTED = "replies not-implemented"
 TOO_LARGE = "replies too-large"
-#: Requests that a reader's key does not permit, or whose key has expired
+#: Requests that were refused because the reader's key lacks the right, or has
+#: expired
 NOT_PERMITTED = "replies not-permitted"
 #: WAIT requests that were refused because too many were pending
 TOO_MANY = "replies too-many"
 #: Datagrams that came while no configuration or no key was loaded
 DROPPED_UNCONFIGURED = DroppedName("unconfigured")
-#: Authentic requests that could not be forwarded to another process, as the
-#: queue to that process was full
+#: Authentic requests that were dropped because the queue to another process,
+#: which should answer them, was full
 DROPPED_BUSY = DroppedName("busy")
-#: Copies of a request that was answered often enough, see L{replay}
+#: Copies of a request that were dropped because the request had been answered
+#: often enough, see L{replay}
 DROPPED_REPLAYED = DroppedName("replayed")
-#: Replies that the kernel refused to send
+#: Replies that the kernel did not send, because of a full send queue or another
+#: error
 DROPPED_UNSENT = DroppedName("unsent")
 RELOADS = "reloads good"
 RELOADS_FAILED = "reloads failed"
-#: A flag: 1 while a newer configuration could not be loaded, else 0
+#: A flag, not a count: 1 while the newest configuration cannot be loaded, else
+#: 0
 CONFIG_STALE = "config stale"
 WORKER_RESTARTS = "restarts workers"
 GENERATION_RESTARTS = "restarts generations"
-#: WAIT requests that became pending, see L{waiting}
+#: WAIT requests that were kept to be answered later, see L{waiting}
 WAITING_KEPT = "waiting kept"
 #: Log messages that were lost: writing them failed, or would have blocked
 LOG_LOST = "log lost"
@@ -71,7 +75,7 @@ NAMES = (
    RELOADS, RELOADS_FAILED, CONFIG_STALE, WORKER_RESTARTS,
    GENERATION_RESTARTS, WAITING_KEPT, LOG_LOST])
 
-#: Index of each counter in a row
+#: Maps the name of each counter to its index in a row
 INDEX = {name: index for (index, name) in enumerate(NAMES)}
 
 _ITEM = 8
@@ -92,7 +96,7 @@ class Counters:
 
     """
     cells = self._cells[row * len(NAMES):(row + 1) * len(NAMES)]
-    # Type checkers take a memoryview for a Sequence, which cannot be written
+    # For type checkers a memoryview is a Sequence, which cannot be written to
     return cast("MutableSequence[int]", cells)
 
   def Sum(self) -> dict[str, int]:

@@ -35,39 +35,40 @@ import mmap
 from ganeti import constants
 
 
-#: How often copies of one request are answered
+#: Maximum number of copies of one request that are answered
 LIMIT = 16
 
-#: Replies up to this size (bytes) are exempt from the limit. Replaying their
-#: requests gains an attacker little, as a request has 200 bytes or more.
+#: Maximum size of a reply that is exempt from the limit (bytes). An attacker
+#: gains little by replays if the reply is that short: a request has 200 bytes
+#: or more.
 EXEMPT_SIZE = 1232
 
-#: Seconds between the first and the last moment at which a time stamp is
-#: accepted
+#: Length of the time in which a request with a given time stamp is accepted
+#: (seconds)
 WINDOW = 2 * constants.CONFD_MAX_CLOCK_SKEW
 
-#: The time stamps of this many seconds share a partition. All partitions
-#: together cover more than L{WINDOW}.
+#: Requests whose time stamps fall into the same period (seconds) share a
+#: partition of the table. All partitions together cover more than L{WINDOW}.
 _PERIOD = 10
 _PARTITIONS = 64
-#: Numbers of slots in a partition and in a bucket; a request takes a slot of
-#: its bucket
+#: Number of slots in a partition, and number of slots in a bucket. A request
+#: takes a slot of the bucket that its signature chooses.
 SLOTS = 1 << 14
 _BUCKET = 8
 
 _SLOT_SIZE = 8
-#: A slot is 0, or has a tag and a count: the first 59 bits of a signature, and
-#: how often the request was answered
+#: A slot that is in use has a tag, which is the first 59 bits of a request's
+#: signature, and a count, how often the request was answered. Free slots are 0.
 _COUNT_MASK = (1 << 5) - 1
 _TAG_DIGITS = 16
 _TAG_MASK = (1 << 64) - 1 - _COUNT_MASK
 #: The digits of the signature that choose the bucket
 _BUCKET_DIGITS = slice(_TAG_DIGITS, _TAG_DIGITS + 8)
 
-#: Number of items in the table's header, which is one page. The header has the
-#: number of the period that each partition holds; then, at index _STRICT_UNTIL,
-#: the time until which replies up to L{EXEMPT_SIZE} are limited like longer
-#: ones
+#: Number of items in the table's header, which takes one page. The first items
+#: are the numbers of the periods that the partitions hold. The item at the
+#: index _STRICT_UNTIL is the time until which replies up to L{EXEMPT_SIZE} are
+#: limited, too.
 _HEADER = mmap.PAGESIZE // _SLOT_SIZE
 _STRICT_UNTIL = _PARTITIONS
 _PARTITION_SIZE = SLOTS * _SLOT_SIZE
@@ -99,7 +100,8 @@ class ReplayTable:
 
     """
     slots = self._slots
-    # Add 1, as the period of a partition that was never used is 0
+    # Add 1, so that no period has the number 0, which stands for a partition
+    # that was never used
     period = 1 + sent // _PERIOD
     partition = period % _PARTITIONS
     if slots[partition] != period:
@@ -117,8 +119,8 @@ class ReplayTable:
       if count < least:
         (chosen, least) = (index, count)
       if count == 0:
-        # This slot is free, and so are the bucket's later slots: a bucket is
-        # filled in order
+        # The request is not in the table: this slot is free, and so are all
+        # later slots of the bucket, which is filled in order
         break
       if slot & _TAG_MASK == tag:
         if count >= LIMIT:

@@ -41,7 +41,7 @@ _QUERY_COUNTER: dict[Optional[int], int] = {
 _UNKNOWN_TYPE = counters.INDEX[counters.UNKNOWN_TYPE]
 _DROPPED = {reason: counters.INDEX[counters.DroppedName(reason)]
             for reason in wire.REJECT_REASONS}
-# Copies of other modules' names, which are quicker to look up
+# Local names for values of other modules: looking up a local name is quicker
 _Answer = answers.Answer
 _EXEMPT_SIZE = replay.EXEMPT_SIZE
 _DROPPED_REPLAYED = counters.INDEX[counters.DROPPED_REPLAYED]
@@ -117,16 +117,17 @@ class Responder:
     try:
       request = wire.ParseRequest(datagram, self._key, now, self._readers)
     except wire.Rejected as err:
-      # Only count the datagram: with replies or log messages, an attacker
-      # without a key could flood a victim or the log
+      # Count the datagram, but neither reply nor log: an attacker without a key
+      # could flood a victim with replies, or fill the log
       self._row[_DROPPED[err.reason]] += 1
       return None
 
     (rtype, query, rsalt, part, signature, sent, reader) = request
-    # The same as _KeyOf(request), without the cost of a call
+    # The key to sign the reply with. A call of _KeyOf would return the same,
+    # but costs time.
     key: wire.Key = self._key if reader is None else reader
     outcome = None if reader is None else self._Forbid(reader, request, now)
-    # Fast path, which is enough for most requests
+    # Look most requests up in the cache, without a call of _known
     if outcome is None and part is None and (query is None or
                                              type(query) is str):
       outcome = self._cached((rtype, query))
@@ -134,7 +135,8 @@ class Responder:
       try:
         outcome = self._known(request)
       except Exception: # pylint: disable=W0718
-        # Ignore the error: it occurs again in _Make below, which logs it
+        # Ignore the error here: it occurs again in _Make below, where it is
+        # logged
         pass
     answer = reply = None
     # Compare types, which is quicker than isinstance
@@ -143,9 +145,10 @@ class Responder:
       reply = wire.PackReply(key, rsalt, answer.message)
     if (reply is None or answer is None or len(reply) > _EXEMPT_SIZE or
         now < self._strict_until[0]):
-      # The answer costs more than a look-up, or the reply is long enough for an
-      # attacker to gain by replays, or short replies are limited now, too:
-      # limit the number of replies
+      # Limit the number of replies to copies of this request, in any of three
+      # cases: the answer costs more than a look-up; the reply is so long that
+      # an attacker gains by replays; or short replies are limited, too, at
+      # present
       if not (forwarded or self._replays.Allows(signature, sent)):
         self._row[_DROPPED_REPLAYED] += 1
         return None
@@ -164,7 +167,7 @@ class Responder:
     return reply
 
   def _Count(self, rtype: Optional[int], answer: answers.Answer) -> None:
-    # No lock, as no other process writes to this row
+    # No lock is needed: no other process writes to this row of counters
     row = self._row
     row[_QUERY_COUNTER.get(rtype, _UNKNOWN_TYPE)] += 1
     row[_STATUS_COUNTER[answer.status]] += 1
@@ -247,8 +250,8 @@ class Responder:
     try:
       return self._source.Make(request)
     except Exception: # pylint: disable=W0718
-      # Besides programming errors, the exception may be a RecursionError: a
-      # query can be nested too deeply to be serialised, though it was parsed
+      # The exception is a programming error, or a RecursionError: a query that
+      # could be parsed may be nested too deeply to be serialised
       if request.type not in self._failed:
         self._failed.add(request.type)
         logging.exception("Cannot answer a request of type %s because of a"

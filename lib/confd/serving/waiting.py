@@ -34,25 +34,26 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Iterator, Optional
 
-  #: Ancillary data as socket.sendmsg takes it: level, type, data
+  #: Ancillary data in the form that socket.sendmsg takes: level, type, data
   Control = list[tuple[int, int, bytes]]
 
-  #: A client: the ancillary data for replies to it, and its socket address
+  #: A client: the ancillary data to send with a reply, and the client's address
   Client = tuple[Control, tuple[Any, ...]]
 
 
-#: Longest wait that a client may ask for, in seconds
+#: Maximum time that a client may ask to wait (seconds)
 MAX_SECONDS = 60
 
-#: Limits on pending requests: of all clients, and of one client address
+#: Maximum number of pending requests: of all clients together, and of one
+#: client address
 MAX_PENDING = 4096
 MAX_PENDING_OF_ADDRESS = 64
 
-#: Longest pending reply, in bytes: enough for a salt of 48 characters
+#: Maximum size of a pending reply (bytes), enough for a salt of 48 characters
 MAX_REPLY_SIZE = 512
 
-#: Granularity of deadlines, in seconds: requests that are due within the same
-#: tick are answered together, at its end
+#: Granularity of deadlines (seconds): requests that are due within the same
+#: tick are answered together, at the tick's end
 _TICK = 0.25
 
 
@@ -119,7 +120,7 @@ class Waiting:
 
   """
   def __init__(self) -> None:
-    # Pending requests by their signed replies
+    # Maps each signed reply to its pending request
     self._pending: dict[bytes, _Pending] = {}
     # Maps the number of a tick to the replies that are due at the tick's end.
     # Each inner dictionary serves as an ordered set of replies.
@@ -142,8 +143,9 @@ class Waiting:
     if before is not None:
       if sent <= before.sent:
         return Verdict.COPY
-      # Remove the pending request first: if the renewal comes from another
-      # address, that address may have reached its limit
+      # Remove the pending request before the limits are checked, so that its
+      # renewal does not count twice. The limits hold for a renewal, too, since
+      # it may come from another address.
       self._Remove(reply)
       tick = min(tick, before.tick)
     if (len(self._pending) >= MAX_PENDING or
