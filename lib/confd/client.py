@@ -236,8 +236,8 @@ class UDPClient:
       (payload, address) = self.socket.recvfrom(constants.MAX_UDP_DATA_SIZE,
                                                 socket.MSG_DONTWAIT)
     except OSError:
-      # There is no datagram any more: the kernel drops a datagram whose
-      # checksum is wrong only when the datagram is read
+      # There is no datagram any more: the kernel checks the checksum when a
+      # datagram is read, and drops the datagram if the checksum is wrong
       return
     self.handle_datagram(payload, address[0], address[1])
 

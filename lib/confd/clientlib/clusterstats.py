@@ -69,8 +69,8 @@ class ClusterStats(NamedTuple):
   daemons: list[DaemonStats]
   #: all replies; some may be errors
   replies: list[replylib.CandidateReply]
-  #: maps the address of each candidate that has not replied to the reason; None
-  #: if the reason is unknown
+  #: the candidates that have not replied: maps a candidate's address to the
+  #: reason of its silence, or to None if the reason is unknown
   silent: dict[str, Optional[str]]
 
   @property

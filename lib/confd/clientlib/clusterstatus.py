@@ -92,8 +92,8 @@ class ClusterStatus(NamedTuple):
   candidates: list[CandidateStatus]
   #: the replies to the question for the serial, the freshest first
   replies: list[replylib.CandidateReply]
-  #: maps the address of each candidate that has not replied to the reason; None
-  #: if the reason is unknown
+  #: the candidates that have not replied: maps a candidate's address to the
+  #: reason of its silence, or to None if the reason is unknown
   silent: dict[str, Optional[str]]
   #: lines of text with possible causes of silence, if a candidate is silent for
   #: an unknown reason

@@ -41,8 +41,8 @@ _WINDOW = 32
 
 _MAX_RESTARTS = 5
 
-#: A download fails if it lasts longer than _FREE_TIMEOUTS time-outs plus the
-#: time for the received parts at the rate _MIN_RATE (parts per second)
+#: A download that has received N parts fails after _FREE_TIMEOUTS time-outs
+#: plus N / _MIN_RATE seconds
 _MIN_RATE = 10.0
 _FREE_TIMEOUTS = 2
 

@@ -75,7 +75,7 @@ _RETRIED = (errors.GenericError, ArithmeticError, AttributeError, LookupError,
 
 #: Codes of errors that mean that the object of the question no longer exists.
 #: ARGUMENT is one of them: the question was answered before, so its JSON
-#: pointer is valid, and only leads to no value any more.
+#: pointer is valid, but leads to no value any more.
 _GONE = (constants.CONFD_ERROR_UNKNOWN_ENTRY, constants.CONFD_ERROR_ARGUMENT)
 
 

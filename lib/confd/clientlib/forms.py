@@ -449,8 +449,8 @@ class _Table(_Form):
       if "rows" not in value:
         yield (".rows", _MISSING, None)
       yield (".rows", self._rows, value.get("rows"))
-      # Each row has the right length here: Fault stops at the first part that
-      # does not fit, and the frame and the rows were yielded before
+      # The rows have the right length here: the frame and the rows were yielded
+      # before, and Fault stops at the first part that does not fit
       for (i, row) in enumerate(value["rows"]):
         for (field, form, cell) in zip(self._fields, self._forms, row):
           yield (".rows[%d], %s" % (i, field), form, cell)

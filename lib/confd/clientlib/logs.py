@@ -46,7 +46,8 @@ def IsDebugging() -> bool:
 
   """
   logger = _Logger()
-  # 10 is logging.DEBUG: this module does not import logging, which takes long
+  # 10 is logging.DEBUG. This module does not import logging, since the import
+  # takes long.
   return logger is not None and logger.isEnabledFor(10)
 
 

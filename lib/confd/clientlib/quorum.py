@@ -290,7 +290,7 @@ class QuorumQuery(operation.Operation):
     self._with_lists = with_lists
     self._is_list_due = with_lists
     self._unlisted_patience_ends = now + _UNLISTED_PATIENCE
-    # When Done was called last
+    # The time when Done was called last
     self._looked = now
     self._is_probe_due = rtype >= protocol.REQ_QUERY
     self._sent = False
@@ -563,8 +563,8 @@ class QuorumQuery(operation.Operation):
         self._patience_ends = now + self._patience
       return False
     if any(i.pending is not i for i in self._requests):
-      # None of the replies so far is usable: each is malformed, stale, or a
-      # textual error, as Ganeti's own daemon sends
+      # None of the replies so far is usable: each is malformed, stale, or an
+      # error with a text from Ganeti's own daemon
       return now >= self._patience_ends + _ERRORS_PATIENCE
     return impatient and all(i.unreachable for i in waiting)
 

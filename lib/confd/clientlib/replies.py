@@ -75,8 +75,9 @@ class _Reply(NamedTuple):
   serial: int
   #: all replies, the freshest first
   candidates: list[CandidateReply]
-  #: maps the address of each candidate that has sent no well-formed reply by
-  #: the end of the call to the reason; None if the reason is unknown
+  #: the candidates that have sent no well-formed reply by the end of the call:
+  #: maps a candidate's address to the reason, or to None if the reason is
+  #: unknown
   silent: dict[str, Optional[str]]
 
 

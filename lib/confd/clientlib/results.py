@@ -56,9 +56,9 @@ class DrbdMinor(NamedTuple):
   minor: int
   #: name of the instance
   instance: str
-  #: e.g. "disk/0"
+  #: the instance's disk, e.g. "disk/0"
   disk: str
-  #: "primary" or "secondary"
+  #: the node's role for the disk: "primary" or "secondary"
   role: str
   #: name of the other node with the disk
   peer: str
@@ -78,7 +78,7 @@ class Field(NamedTuple):
   """A field of a table.
 
   """
-  #: the name to use in questions
+  #: the field's name, for use in questions
   name: str
   #: heading of the column
   title: str
@@ -103,5 +103,6 @@ def NodesOfIps(rows: Iterable[list[Any]]) -> list[NodeOfIp]:
   """Converts the answer to a list of IPs.
 
   """
-  # Take two of a row's items: Ganeti's own daemon adds a third one, a serial
+  # Leave out the third item of a row, a serial: only Ganeti's own daemon sends
+  # it
   return [NodeOfIp(row[0], row[1]) for row in rows]

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
   from typing import Callable, Optional
 
 
-#: One call of L{Transport.Receive} reads at most this many datagrams, and
-#: begins to read another for at most this many seconds
+#: One call of L{Transport.Receive} stops reading after this many datagrams, or
+#: after this many seconds
 _MAX_READ_DATAGRAMS = 64
 _MAX_READ_SECONDS = 0.02
 
@@ -323,8 +323,8 @@ class Transport:
 
     """
     # Try twice: the first recvfrom may raise the pending error of an earlier
-    # datagram. The exception can be ignored, since the kernel has also put the
-    # error into the error queue, if there was room (L{ReadError}).
+    # datagram. L{ReadError} returns this error as well, unless the socket's
+    # error queue was full.
     for _ in range(2):
       try:
         return sock.recvfrom(_MAX_DATAGRAM)

@@ -104,7 +104,7 @@ def _OpenSockets(count: int, port: int) -> list[socket.socket]:
       if sock is None:
         break
       socks.append(sock)
-    # Accept fewer sockets if another try would give no more: this system may
+    # Accept fewer sockets if another port would give no more: this system may
     # have only the first address, or the caller has chosen the port
     if len(socks) in (1, count) or port:
       return socks

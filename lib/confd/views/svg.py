@@ -85,8 +85,8 @@ _LABEL_CHARACTER = 6.5
 
 #: Instances are drawn with names if no node has more instances than this
 _NAMED = 8
-#: Maximum length of a name in a box (characters): of a node's name, which has
-#: the role beside it, and of an instance's name
+#: Maximum length of a node's name, which shares a line with the node's role,
+#: and of an instance's name, which has a line of its own (characters)
 _BESIDE_ROLE = 17
 _ALONE = 27
 #: Maximum length of a name beside the matrix (characters)

@@ -54,7 +54,7 @@ OTHER_FIELDS: dict[str, list[str]] = {
   columns.DISK: ["uuid", "name", "volumes", "instance", "index"],
   }
 
-#: Kinds of matches; the other kinds of objects are kinds of matches, too
+#: The kind of a match is one of these, or one of C{columns.KINDS}
 INSTANCE = columns.INSTANCE
 PRIMARY_IP = "primary IP"
 SECONDARY_IP = "secondary IP"
@@ -153,7 +153,8 @@ def _SpellIp(text: Any) -> Optional[str]:
   except ValueError:
     return None
   # Return the IPv4 address in place of an IPv4-mapped IPv6 address such as
-  # ::ffff:192.0.2.1: programs with an IPv6 socket show IPv4 addresses so
+  # ::ffff:192.0.2.1: programs with an IPv6 socket show IPv4 addresses in this
+  # form
   return str(getattr(address, "ipv4_mapped", None) or address)
 
 
