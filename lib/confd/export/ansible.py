@@ -29,7 +29,7 @@ from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-#: JSON has no comments
+#: The characters that begin a comment; None, as JSON has no comments
 COMMENT = None
 
 FIELDS = hostlist.ALL_FIELDS
@@ -48,7 +48,7 @@ _PREFIXES = {
   columns.NODE: _OF_NODES,
   }
 
-#: Groups that Ansible itself defines; no host may have such a name
+#: Groups that Ansible itself defines; a host must not have the name of one
 _RESERVED_NAMES = frozenset(["all", "ungrouped"])
 
 

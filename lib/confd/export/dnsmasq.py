@@ -35,7 +35,8 @@ FIELDS = {
   columns.NODE: ["name", "pip"],
   }
 
-#: Names that dnsmasq takes for a lease time or a keyword in a C{dhcp-host} line
+#: In a C{dhcp-host} line, dnsmasq takes these names for a lease time or a
+#: keyword
 _KEYWORD_RE = re.compile("[0-9]+[smhdw]|ignore|infinite")
 
 

@@ -22,7 +22,8 @@ from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-#: A function that returns a host's values of a property
+#: A function that returns the values that a host has for one property, e.g. the
+#: name of the host's node
 Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
 #: By table: the name of the group of all hosts, and the prefixes of the other

@@ -24,7 +24,7 @@ from ganeti.confd.export import sanitize
 from ganeti.confd.schema import columns
 
 
-#: JSON has no comments
+#: The characters that begin a comment; None, as JSON has no comments
 COMMENT = None
 
 FIELDS = {

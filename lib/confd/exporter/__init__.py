@@ -17,7 +17,7 @@ import sys
 from ganeti.confd import printable
 
 
-#: Modules that only confd-exporter needs, so they may be missing
+#: Libraries that only confd-exporter needs: they may not be installed
 _MODULES = frozenset(["h11", "prometheus_client"])
 
 

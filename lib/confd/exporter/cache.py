@@ -31,12 +31,12 @@ from ganeti.confd.exporter import forked
 #: Memory of a cached answer in addition to its body and its key (bytes)
 _OVERHEAD = 1000
 
-#: Maximum number of iterations of the event loop to wait until a closed
-#: connection releases its answer
+#: After a connection is closed, wait at most this many iterations of the event
+#: loop until the connection releases its answer
 _TURNS = 20
 
-#: Closes the connection of the slowest client whose answer satisfies a
-#: predicate; returns whether there was such a client
+#: A function that closes the connection of the slowest client whose answer
+#: satisfies a predicate. The function returns whether there was such a client.
 Cut = Callable[[Callable[[Any], bool]], bool]
 
 #: The cache key of an answer
@@ -58,9 +58,8 @@ class Limits(NamedTuple):
   """
   #: Maximum size of all cached answers (bytes)
   kept: int
-  #: Maximum size of all answers in memory, cached or being sent, when the cache
-  #: begins to make another answer (bytes). The limit is never less than twice
-  #: the size of the cached answers.
+  #: Another answer is made only if all answers in memory, cached or being sent,
+  #: take at most this many bytes, or at most twice the size of the cached ones
   held: int
   #: Maximum number of answers that are being made or are queued
   waiting: int
@@ -99,7 +98,7 @@ class _Entry(NamedTuple):
   """
   version: Version
   outcome: Union[Body, str]
-  #: The bytes of body and key, and L{_OVERHEAD}
+  #: The size of the body and the key, plus L{_OVERHEAD} (bytes)
   size: int
 
 
@@ -148,7 +147,7 @@ class Cache:
     making = self._making.get((key, version))
     if making is None:
       await self._MakeRoom()
-      # Another request may have begun to make the answer meanwhile
+      # During the wait, another request may have begun to make the same answer
       making = self._making.get((key, version))
     if making is None:
       if len(self._making) >= self._limits.waiting:

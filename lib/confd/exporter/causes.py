@@ -29,7 +29,7 @@ class Subject(NamedTuple):
   #: the tables have no such object
   kind: Optional[str]
   name: Optional[str]
-  #: The text of the finding; None if it is the title of the cause
+  #: The text of the finding; None if the text is the title of the cause
   finding: Optional[str]
 
 
@@ -41,7 +41,7 @@ class Cause(NamedTuple):
   check: str
   severity: str
   title: str
-  #: With placeholders, for C{advice.FillIn}
+  #: How to repair the fault, with placeholders that C{advice.FillIn} replaces
   advice: str
   subjects: list[Subject]
 

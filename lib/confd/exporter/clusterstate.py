@@ -69,15 +69,15 @@ _MTIME = "/mtime"
 #: The parts of the cluster's own settings that pages need
 _CLUSTER_KEYS = [*objects.CLUSTER_KEYS, "master_node", "master_ip"]
 
-#: The rights that a reader's key needs, beside the right to ping, for the whole
-#: configuration. L{_RIGHT_OF_KIND} has the rights to tables.
+#: The rights that a reader's key needs so that pages show everything, in
+#: addition to the right to ping. The rights to tables are in L{_RIGHT_OF_KIND}.
 _CONFIG = "config"
 _STATS = "stats"
 _RIGHT_OF_KIND = {kind: "%s/%ss" % (readerkey.LIST, kind)
                   for kind in columns.KINDS}
 
-#: If an answer has an older serial than the reported change, the query is
-#: repeated: seconds until it fails, and seconds between two attempts
+#: While answers are older than the change that was reported, the query is
+#: repeated: seconds until the query fails; seconds between two attempts
 _BEHIND_TIME = 5.0
 _BEHIND_PAUSE = 0.2
 
@@ -92,8 +92,8 @@ def _Join(kind: str, *tables: Mapping[str, list[str]]) -> list[str]:
                             for name in fields.get(kind, [])))
 
 
-#: All lists of fields except those in C{objects}, which only the pages about
-#: one object need
+#: All lists of fields to query, except the lists in C{objects}, which only the
+#: pages about one object need
 _TABLES = (FIELDS, checks.FIELDS, placement.FIELDS, prometheus_sd.FIELDS,
            evacuation.FIELDS)
 
@@ -136,10 +136,10 @@ class GroupSummary(NamedTuple):
   """
   name: str
   nodes: int
-  #: The number of primary instances
+  #: The number of instances whose primary node is in the group
   instances: int
-  #: Sums over the primary instances that are not offline: memory (MiB), virtual
-  #: CPUs and disks (MiB)
+  #: Sums over the instances whose primary node is in the group, without offline
+  #: instances: memory (MiB), virtual CPUs and disks (MiB)
   memory: int
   vcpus: int
   disk: int
@@ -160,7 +160,8 @@ class ClusterConfig(NamedTuple):
   #: The rows of all objects, by kind
   tables: Mapping[str, rowstore.Table]
   findings: list[checks.Finding]
-  #: The settings of L{_CLUSTER_KEYS}, as they are in the configuration
+  #: The cluster's own settings (L{_CLUSTER_KEYS}), as they are in the
+  #: configuration
   cluster: Mapping[str, Any] = {}
   #: The findings, grouped by cause
   causes: Sequence[causeslib.Cause] = ()
@@ -204,9 +205,10 @@ class HistoryState(NamedTuple):
   """The state of the recorded history.
 
   """
-  #: The number of changes recorded so far; None if not known yet
+  #: The number of changes recorded so far; None if the number is not known yet
   changes: Optional[int]
-  #: When the recording began, by the clock of this host; None if not known yet
+  #: When the recording began, by the clock of this host; None if the time is
+  #: not known yet
   began: Optional[float]
   #: Why changes are not recorded, or why not all of them are kept; None if
   #: there is no problem
@@ -267,8 +269,8 @@ def _Explain(asker: clientlib.Client, err: clientlib.NoAnswer
 
   """
   if err.silent and all(err.silent.values()):
-    # Each candidate has a reason of its own. One of the reasons is Ganeti's own
-    # daemon, which answers pings but has no tables.
+    # Keep the error, which has a reason for each candidate. For instance,
+    # Ganeti's own daemon, which answers pings, has no tables.
     return err
   try:
     asker.Ping()

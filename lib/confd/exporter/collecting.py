@@ -52,7 +52,8 @@ def _AskConfig(settings: collector.Settings, serial: int) -> bytes:
 
 
 def _Unpickle(data: memoryview) -> Any:
-  # Garbage collection would visit all of the many new objects, and free none
+  # Disable garbage collection, which would visit all of the many new objects,
+  # and free none
   gc.disable()
   try:
     return pickle.loads(data)

@@ -47,16 +47,17 @@ RETRY = (1.0, 15.0)
 #: in this program
 EXPECTED = (errors.GenericError, OSError)
 
-#: The logger of the client library
+#: The name of the client library's logger
 _LIBRARY = "ganeti.confd"
 
-#: Seconds for which a message of the client library is not logged again
+#: A message of the client library is not logged again within this time
+#: (seconds)
 _SAME_INTERVAL = 60.0
 
 #: The cluster that the current task follows
 _following: contextvars.ContextVar[str] = contextvars.ContextVar("following")
 
-#: A message begins with its size
+#: The header of a message between collector and server: the message's size
 _HEADER = struct.Struct("!Q")
 
 #: The arguments with which the clients for a cluster are made
@@ -115,8 +116,9 @@ class NameCluster(logging.Filter):
   """
   def __init__(self) -> None:
     logging.Filter.__init__(self)
-    #: The time at which each message was logged last; guarded by the lock, as
-    #: a logger's filters run in any thread, without a lock of the logger's
+    #: The time at which each message was logged last. The lock guards this
+    #: dictionary: any thread may call the filters of a logger, and C{logging}
+    #: does not lock them.
     self._logged: dict[str, float] = {}
     self._lock = threading.Lock()
 
@@ -185,8 +187,8 @@ class Cluster:
     _following.set(self._name)
     await asyncio.gather(
       self._Repeat(self._FollowConfig, self._SetProblem),
-      # Ignore errors: C{_FollowConfig} reports why a cluster does not answer,
-      # and L{CandidatesState} says which candidates are silent
+      # Ignore errors here: C{_FollowConfig} reports why a cluster does not
+      # answer, and L{CandidatesState} says which candidates are silent
       self._Repeat(self._FollowCandidates, lambda err: None))
 
   async def _Repeat(self, follow: Callable[[clientlib.AsyncClient],

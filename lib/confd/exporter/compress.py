@@ -26,8 +26,8 @@ import zlib
 from typing import NamedTuple, Sequence, Union
 
 
-#: The level of zlib: compresses HTML and metrics to an eighth, in a fifth of
-#: the time that the default level takes
+#: The level of zlib that makes HTML and metrics eight times smaller, in a fifth
+#: of the time that zlib's default level takes
 _LEVEL = 1
 
 #: The header of L{Pack}'s result: a mark, the CRC of the data, and the size of
@@ -39,13 +39,13 @@ _MARK = b"="
 #: for the operating system
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
-#: The trailer of a gzip file: the CRC, and the size modulo 2^32
+#: The trailer of a gzip file: the CRC of the data, and their size modulo 2^32
 _GZIP_TAIL = struct.Struct("<II")
 
 #: An empty deflate block, marked as the final one
 _FINAL = b"\x03\0"
 
-#: L{CombineCrc} takes a second part of fewer than 2^_SIZE_BITS bits
+#: L{CombineCrc} can append a part of fewer than 2^_SIZE_BITS bits
 _SIZE_BITS = 40
 
 #: The polynomial of CRC-32, with its bits reversed

@@ -41,14 +41,15 @@ MAX_CONNECTIONS = 400
 #: event loop
 _ACCEPT = 50
 
-#: Seconds that a client has to send its request; seconds that it has to take
-#: the response, or one event of an event stream
+#: Seconds within which a client has to send its request; seconds within which
+#: it has to take the response, or one event of an event stream
 _REQUEST_TIME = 10.0
 _ANSWER_TIME = 60.0
 
-#: Bytes after the request are read and dropped until L{_LINGER_TIME} seconds
-#: after the response, but at most L{_LINGER_SIZE} bytes. A connection that is
-#: closed with unread bytes is reset, and the client may lose the response.
+#: After the response, bytes that a client sends after its request are read and
+#: dropped, for L{_LINGER_TIME} seconds and up to L{_LINGER_SIZE} bytes. A
+#: connection that is closed with unread bytes is reset, and the client may lose
+#: the response.
 _LINGER_TIME = 1.0
 _LINGER_SIZE = 1 << 16
 
@@ -109,7 +110,8 @@ class _Connection(asyncio.BufferedProtocol):
   def connection_lost(self, exc: Optional[BaseException]) -> None:
     self._Expect(None)
     self._connections.Remove(self)
-    # The task may go on in spite of the cancellation, see C{_Write}
+    # End a wait in C{_Write}: nothing else would end the wait if Python lost
+    # the cancellation below (see C{_Write})
     self.resume_writing()
     if self._task is not None:
       self._task.cancel()
@@ -223,7 +225,7 @@ class _Connection(asyncio.BufferedProtocol):
     if self._transport.is_closing():
       raise _Lost
     self._transport.write(data)
-    # Free the memory: the transport has a copy of the bytes not yet sent
+    # Free this memory: the transport has a copy of the bytes not yet sent
     del data
     if self._room is not None:
       await self._room
@@ -234,7 +236,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     """
     if self._is_cut or self._surplus:
-      # The client may have reset the connection
+      # Ignore errors: the client may have reset the connection
       with contextlib.suppress(OSError):
         self._transport.write_eof()
       await asyncio.sleep(_LINGER_TIME)
@@ -276,8 +278,8 @@ class Connections:
   def __init__(self, answer: Answer) -> None:
     self._answer = answer
     self.buffer = bytearray(_READ_SIZE)
-    #: Connections without an event stream, the one without progress for the
-    #: longest time first
+    #: Connections without an event stream. The first one has made no progress
+    #: for the longest time.
     self._active: OrderedDict[_Connection, None] = collections.OrderedDict()
     #: The connections with event streams
     self._listening: dict[_Connection, None] = {}

@@ -39,7 +39,8 @@ KINDS = (CLUSTER, columns.GROUP, columns.NETWORK, columns.NODE,
 #: All values of C{Change.action}
 ACTIONS = (ADDED, REMOVED, CHANGED) = ("added", "removed", "changed")
 
-#: By kind of object: the fields that a state takes over from the object's row
+#: By kind of object: the fields of the object's row that the object's state
+#: contains
 _FIELDS: dict[str, list[str]] = {
   columns.NODE: ["role", "group", "pip", "sip", "vm_capable", "master_capable",
                  "powered", "tags"],
@@ -63,12 +64,13 @@ _PARAMETERS: dict[str, dict[str, str]] = {
   columns.NETWORK: {},
   }
 
-#: The fields of a disk whose values a state has; C{index} and C{uuid} identify
-#: the disk
+#: The fields of a disk that an instance's state contains. C{index} and C{uuid}
+#: are left out: they identify the disk.
 _DISK_FIELDS = ["name", "dev_type", "size", "mode", "spindles"]
 
-#: The values of a network interface, each with the field that lists it for all
-#: interfaces of an instance
+#: The values of a network interface that an instance's state contains. Each
+#: value has the field of instances that lists the value for all of an
+#: instance's interfaces.
 _NIC_FIELDS = {"name": "nic.names", "mac": "nic.macs", "ip": "nic.ips",
                "network": "nic.networks.names"}
 _NIC_UUIDS = "nic.uuids"
@@ -86,12 +88,12 @@ REFERENCES = {
   (columns.INSTANCE, "snodes"): columns.NODE,
   }
 
-#: The end of the name of a field that has a NIC's network, as in
+#: The suffix of a field that has the network of a network interface, as in
 #: "nic/0/network"
 _NIC_NETWORK = "/network"
 
-#: Maximum number of parts of a nested parameter's name; a value that is nested
-#: more deeply is compared as a whole
+#: The name of a nested parameter has at most this many parts; a value that is
+#: nested more deeply is compared as a whole
 _MAX_DEPTH = 5
 
 #: Settings that the cluster's state leaves out: the roles of nodes already tell
@@ -104,7 +106,7 @@ class State(NamedTuple):
 
   """
   name: Any
-  #: The values that are set, by field
+  #: The values that are set for the object, by field
   values: dict[str, Any]
   #: Disks and network interfaces, by UUID: the name, such as "disk/0", and the
   #: values
@@ -117,7 +119,7 @@ class Change(NamedTuple):
   """
   kind: str
   name: Any
-  #: The object's UUID, or its name if it has none; None for the cluster
+  #: The object's UUID, or its name if it has no UUID; None for the cluster
   uuid: Any
   #: L{ADDED}, L{REMOVED} or L{CHANGED}
   action: str

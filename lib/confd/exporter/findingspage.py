@@ -118,8 +118,8 @@ def _Cause(cluster: str, cause: causes.Cause) -> markup.Markup:
         None if subject.finding is None else ": " + Text(subject.finding))
       for subject in subjects[:_SUBJECTS]]),
     rest, E("p", "What to do: ", words), class_="cause",
-    # An id that does not depend on other causes: C{update.js} finds unfolded
-    # elements by their ids
+    # Make an id that does not depend on other causes: C{update.js} finds
+    # unfolded elements again by their ids
     id="cause-%08x" % zlib.crc32(cause.title.encode("utf-8", "surrogatepass")))
 
 

@@ -36,8 +36,8 @@ from typing import Callable, NamedTuple, NoReturn, Optional
 from ganeti.confd import loglines
 
 
-#: The usual limit of the wall-clock time, as a multiple of the limit of the
-#: processor time: the machine may be busy
+#: By default, the limit of the wall-clock time is the limit of the processor
+#: time multiplied by this number, as the machine may be busy
 _BUSY = 10
 
 #: The least size of a result that gets a memory mapping of its own (bytes)
@@ -57,8 +57,8 @@ _END_PATIENCE = 2.0
 #: to wait for a processor before it ends.
 _HANGING_TIME = 30.0
 
-#: The ids of killed processes that have not ended yet, each with the time when
-#: L{End} stopped waiting for the process (monotonic clock)
+#: The ids of killed processes that have not ended yet, each with the time at
+#: which L{End} stopped waiting for the process (monotonic clock)
 _killed: dict[int, float] = {}
 
 #: Kinds of results, sent before the result: success, a L{BadRequest}, not
@@ -151,7 +151,8 @@ def _Perform(fd: int, function: Callable[[], bytes], limits: Limits
   try:
     try:
       _Isolate(fd)
-      # The process ends before there is much garbage
+      # Disable garbage collection: the process ends before there is much
+      # garbage
       gc.disable()
       _SetLimits(limits)
       (kind, data) = (_SUCCESS, function())

@@ -80,15 +80,15 @@ CREATE INDEX mention_entry ON mention (entry);
 #: Seconds that a process waits while other processes read or write the file
 _PATIENCE = 10.0
 
-#: Longest JSON of a value in an entry (characters); the rest is cut off
+#: The JSON text of a value in an entry is cut to this many characters
 _MAX_VALUE = 2000
 
 #: If two states were seen at most this many seconds apart, the change between
 #: them gets a single time, and not a period
 _MAX_GAP = 5.0
 
-#: While the file is too large, the oldest steps of the largest cluster are
-#: deleted: at a time, the number of its steps divided by this number
+#: While the file is too large, the oldest steps of the cluster that takes the
+#: most space are deleted: 1/_PRUNED of the cluster's steps at a time
 _PRUNED = 50
 
 _DAY = 86400.0
@@ -140,8 +140,8 @@ class Moment(NamedTuple):
   #: When the previous configuration was last known to be current; None if only
   #: the time in the file is known
   known_until: Optional[float]
-  #: The serial of the configuration before. C{known_until} has no meaning for a
-  #: stored state with another serial, e.g. after a backup has been put back.
+  #: The serial of the previous configuration. C{known_until} does not apply to
+  #: a stored state with another serial, e.g. after a backup has been put back.
   serial: Optional[int] = None
 
 
@@ -153,7 +153,7 @@ class Recorded(NamedTuple):
   changes: int
   #: When the history of the cluster began, by the clock of this host
   began: float
-  #: Why the file is larger than its limit; None if it is not
+  #: Why the file is larger than its limit; None if the file is not larger
   problem: Optional[str]
 
 
@@ -161,9 +161,9 @@ class Confirmed(NamedTuple):
   """The result of L{Touch}.
 
   """
-  #: Whether the file has the state that is current
+  #: Whether the file has the cluster's current state
   is_stored: bool
-  #: See L{Recorded}
+  #: Why the file is larger than its limit, see L{Recorded}
   problem: Optional[str]
 
 
@@ -323,7 +323,8 @@ def _Transaction(connection: sqlite3.Connection) -> Iterator[None]:
     yield
     connection.execute("COMMIT")
   except BaseException:
-    # After some errors, SQLite has already rolled back by itself
+    # Test for a transaction first: after some errors, SQLite has already rolled
+    # back by itself
     if connection.in_transaction:
       connection.execute("ROLLBACK")
     raise
@@ -526,8 +527,10 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
       _CheckTypes(int, number, serial)
       _CheckTypes(str, stored)
       _CheckTimes(seen)
-      # The key may have other rights than before: a kind that is not permitted
-      # keeps its state, and the first state of a kind is no change
+      # The exporter's key may have other rights than at the last recording. If
+      # it has lost the right to a kind, keep the kind's stored states. If the
+      # right to a kind is new, store the kind's first states, which are no
+      # changes.
       old_kinds = set(stored.split())
       old = {(kind, uuid): text for (kind, uuid, text) in connection.execute(
         "SELECT kind, uuid, value FROM state WHERE cluster = ?", (number, ))

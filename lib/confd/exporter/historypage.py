@@ -40,12 +40,13 @@ _IN_SECTION = 10
 _MAX_VALUE = 100
 _MAX_VALUES = 300
 
-#: The most other names and UUIDs of the object that is asked for
+#: Maximum number of words in C{Selection.others}: the UUIDs and names of the
+#: objects that have the requested name now
 _MAX_OTHERS = 100
 
 _MAX_ID = (1 << 63) - 1
 
-#: Names of fields on pages, in place of Ganeti's names that are too short
+#: Names of fields that pages show in place of Ganeti's short names
 _TITLES = {
   "snodes": "secondary nodes",
   "admin_state": "state wanted",

@@ -34,13 +34,13 @@ from ganeti.confd.exporter import watcher
 #: Limits of the cache of answers about the history
 _LIMITS = cache.Limits(kept=8 << 20, held=24 << 20, waiting=10)
 
-#: Seconds that a page waits for its section; seconds after a failure during
-#: which no page tries to get its section
+#: Seconds that a page, such as the overview, waits for its section about the
+#: history; after a failure, seconds during which no page asks for this section
 _SECTION_PATIENCE = 1.0
 _SECTION_PAUSE = 10.0
 
-#: Stands for the history in a C{cache.Version}, where other names are those of
-#: clusters; no cluster has this name
+#: The name of the history in a C{cache.Version}, beside the names of clusters;
+#: no cluster has this name
 _HISTORY = "/"
 
 
@@ -51,7 +51,8 @@ class Reader:
   def __init__(self, recording: recorder.Recorder, cut: cache.Cut) -> None:
     self._recording = recording
     self._answers = cache.Cache(_LIMITS, cut)
-    #: When a section may be read again after a failure (monotonic clock)
+    #: After a failure: when a page may ask for its section again (monotonic
+    #: clock)
     self._next_section = 0.0
 
   def DropOld(self, current: Mapping[str, int]) -> None:
@@ -83,8 +84,8 @@ class Reader:
         lambda: write(history.Read(path, found.cluster, historypage.Identify(
           wanted, config))))
     except forked.BadRequest:
-      # Change the version: for the old one the cache keeps the error, but the
-      # next attempt may succeed
+      # Change the history's version: the cache keeps this error for the old
+      # version, but the next attempt may succeed
       self._recording.version += 1
       raise
 

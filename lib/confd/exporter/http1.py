@@ -63,7 +63,8 @@ class Request(NamedTuple):
   method: str
   #: The segments of the path, decoded: ("", "c", "nodes") of "/c/nodes"
   path: tuple[str, ...]
-  #: Parameters; the first one if several have the same name
+  #: The parameters in the URL, by name; if several parameters have the same
+  #: name, the first one
   query: dict[str, str]
   #: Headers, by name in lower case
   headers: Mapping[str, str]

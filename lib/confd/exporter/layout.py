@@ -221,7 +221,7 @@ def _FormatAge(seconds: float) -> str:
 #: status" does so, too
 _KEY_DAYS = 30
 
-#: Maximum number of candidates that the text of a problem names
+#: The text of a problem names at most this many candidates
 _NAMED = 5
 
 
@@ -376,7 +376,7 @@ class Header(NamedTuple):
   """
   title: str
   is_number: bool = False
-  #: Target of the header's link; None for no link
+  #: The target of the link in the column's header; None for no link
   href: Optional[str] = None
   #: "ascending" or "descending" if the table is sorted by this column
   order: Optional[str] = None

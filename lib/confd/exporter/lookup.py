@@ -23,7 +23,7 @@ class Found(NamedTuple):
 
   """
   kind: str
-  #: The number of the object's row in its table
+  #: The index of the object's row in its table, from 0
   row: int
   name: Any
   uuid: Any

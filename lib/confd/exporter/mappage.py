@@ -38,7 +38,8 @@ NAME = "map"
 GROUP = "group"
 PAGE = "page"
 
-#: The boxes name their instances if a page has at most this many instances
+#: The boxes of nodes name the instances if a page has at most this many
+#: instances
 _NAMED = 300
 
 #: The box of a node lists at most this many other nodes that have mirrors of

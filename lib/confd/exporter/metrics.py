@@ -54,7 +54,7 @@ class Family(NamedTuple):
   """
   name: str
   text: str
-  #: Names of labels beside C{cluster}
+  #: The names of the metrics' labels, in addition to C{cluster}
   labels: tuple[str, ...]
   samples: _GetSamples
   #: Whether the family has a metric for each instance

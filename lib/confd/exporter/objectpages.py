@@ -152,7 +152,8 @@ def Content(config: clusterstate.ClusterConfig, cluster: str, kind: str,
     config.findings), kind, row)
   content: list[markup.Content] = [_Properties(cluster, found)]
   if config.Unknown(*columns.KINDS):
-    # Sections would be made of empty tables, and say that there is nothing
+    # Do not make the sections: the tables that the key does not permit are
+    # empty, so a section might say that there are no objects
     content.append(E("p", "What belongs to the %s is not known: the key lacks"
                      " rights, see above." % kind))
   else:

@@ -40,8 +40,8 @@ _ERROR = "wrong"
 _LISTED = 10
 _LONGEST = 1000
 
-#: Maximum number of tags: in one cell of a table, and on the page about their
-#: object
+#: Maximum number of tags that are shown: in one cell of a table, and on the
+#: page of an object
 _FEW_TAGS = 5
 ALL_TAGS = 200
 

@@ -18,8 +18,8 @@ from ganeti.confd.exporter import rowfilter
 
 E = markup.E
 
-#: Maximum number of rows of a table on a page. So many rows take less than
-#: 200 kB if names and tags have usual lengths.
+#: Maximum number of rows of a table on a page. With usual lengths of names and
+#: tags, a page with this many rows takes less than 200 kB.
 MAX_ROWS = 200
 
 

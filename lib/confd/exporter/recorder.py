@@ -39,19 +39,21 @@ from ganeti.confd.exporter import watcher as watcherlib
 #: Seconds from a failure to write until the next attempt
 _RETRY = 10.0
 
-#: Seconds after which an unchanged state is noted in the file as still current
+#: After this many seconds without a change, a cluster's state is noted in the
+#: file as still current
 _CONFIRM = 300.0
 
 #: Seconds within which the server notices that a cluster no longer answers
 _NOTICE = 60.0
 
-#: Limits of the process that writes. The other clusters wait for the process,
-#: so a disk that does not answer must be noticed long before a busy processor
-#: would be.
+#: Limits of the process that writes. The wall-clock limit is lower than the
+#: default, so that a disk that does not answer is noticed soon: the other
+#: clusters wait for the process.
 _LIMITS = forked.Limits(cpu_time=60.0, wall_time=120.0, memory=4 << 30,
                         size=1 << 20)
 
-#: The suffix of the lock's file, after the name of the history's file
+#: The name of the lock's file is the name of the history's file with this
+#: suffix
 _LOCK = ".lock"
 
 
@@ -117,8 +119,8 @@ def _InProcess(server: int, write: _Write) -> bytes:
 
   """
   try:
-    # If the server has ended meanwhile, another server may already have written
-    # a later state
+    # Do not write if the server has ended: another server may already have
+    # written a later state
     return pickle.dumps(write(lambda: os.getppid() == server))
   except RecursionError as err:
     raise forked.BadRequest("A value is nested too deeply") from err
@@ -176,7 +178,8 @@ class Recorder:
     """
     progress = self._progress[watcher.cluster]
     now = time.time()
-    # The first configuration has no predecessor that this program has seen
+    # If this program has seen no earlier configuration, the time until which
+    # the previous configuration was current is not known
     known_until = None
     if watcher.version > 1:
       known_until = self._KnownUntil(watcher, now)
@@ -225,8 +228,9 @@ class Recorder:
     config = watcher.state.config
     assert config is not None
     if progress.recorded != version - 1:
-      # The previous configuration was not recorded: the stored state is older,
-      # and was current until an earlier time
+      # The stored state is older than the previous configuration, which was not
+      # recorded. So C{known_until}, the time until which the previous
+      # configuration was current, does not apply to the stored state.
       moment = moment._replace(known_until=None)
     moment = moment._replace(serial=progress.serial)
     recorded = await self._Try(watcher, progress, functools.partial(
@@ -235,7 +239,8 @@ class Recorder:
     if isinstance(recorded, history.Recorded):
       (progress.recorded, progress.serial) = (version, config.serial)
       if progress.version != version:
-        # Record the newer configuration that has come meanwhile
+        # Record without delay the newer configuration that has come during the
+        # write
         progress.due = 0.0
       self.version += 1
       self._SetProblem(watcher, recorded.problem)
@@ -255,8 +260,9 @@ class Recorder:
     if confirmed.is_stored:
       self._SetProblem(watcher, confirmed.problem)
       return
-    # The file is a new one, or a backup: record the state without delay, so
-    # that the next change is found. The state is known as of the last answer.
+    # The file does not have the current state, as it is a new file, or a
+    # backup. Record the state without delay, so that the next change is found.
+    # The state's time is that of the cluster's last answer.
     progress.moment = history.Moment(known_until, None)
     (progress.recorded, progress.due) = (0, 0.0)
 

@@ -21,7 +21,7 @@ from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
 
 
-#: Longest filter (characters)
+#: Maximum length of a filter (characters)
 MAX_FILTER = 1000
 
 

@@ -19,7 +19,7 @@ import zlib
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 
-#: Rows in a block
+#: The number of rows in a block
 _BLOCK = 1024
 
 Row = Mapping[str, Any]
@@ -61,8 +61,7 @@ class Table:
     @raise KeyError: there is no such field
 
     """
-    # If C{fields} is empty, nothing is yielded, and not an empty list for each
-    # row
+    # If C{fields} is empty, yield nothing instead of an empty list for each row
     for blocks in zip(*[self._columns[field] for field in fields]):
       yield from map(list, zip(*map(_Unpack, blocks)))
 

@@ -26,7 +26,7 @@ from ganeti.confd.schema import naturalorder
 from ganeti.confd.views import whohas
 
 
-#: Longest search (characters)
+#: Maximum length of a search (characters)
 MAX_LENGTH = 200
 
 #: The kind of hits that are clusters
@@ -87,7 +87,8 @@ _MAC_PART_RE = re.compile("[0-9a-f]{2}(?:[:-][0-9a-f]{2})+[:-]?")
 _Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
-#: Function from field and value to the rank of the match; None for no match
+#: A function that gets a field and a value, and returns the rank of the match;
+#: None for no match
 _Match = Callable[[str, str], Optional[int]]
 
 

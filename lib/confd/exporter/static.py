@@ -15,7 +15,7 @@ import pkgutil
 from typing import NamedTuple
 
 
-#: The files' paths on the server
+#: The paths at which the server has the style sheet and the script
 STYLE = "/style.css"
 SCRIPT = "/update.js"
 ICON = "/icon.svg"

@@ -73,7 +73,8 @@ _MAX_EVENT_STREAMS = 200
 #: Seconds between comments that keep an event stream alive
 _ALIVE_INTERVAL = 15.0
 
-#: Names that no cluster may have: its pages would have the paths of other pages
+#: Names that no cluster may have: the pages of such a cluster would have the
+#: paths of other pages
 _RESERVED_NAMES = frozenset(["sd", ".", ".."])
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -86,7 +87,7 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 #: Maximum number of objects that the text of an error names
 _LISTED = 10
 
-#: An empty part of a page
+#: The body for a part of a page that is empty
 _NOTHING = cache.Body(compress.Pack(b""))
 
 #: Limits of the three caches: answers without parameters, with parameters, and
@@ -703,8 +704,8 @@ class Server:
     stream = None
     if request.method != "HEAD":
       stream = self._Events(watchers)
-      # Take the first item, which is empty: from then on the stream counts as
-      # open
+      # Take the first item, which is empty, so that from now on the stream
+      # counts as open
       await stream.__anext__()
     return http1.Response(200, "text/event-stream", stream=stream)
 

@@ -33,7 +33,7 @@ def ParseAddress(text: Optional[str]) -> Optional[Address]:
     return None
 
 
-# Cached, as many interfaces are on the same network
+# Cache the results, as many network interfaces are on the same network
 @functools.lru_cache(maxsize=1024)
 def ParseSubnet(text: Optional[str]) -> Optional[Subnet]:
   """Parses a network as Ganeti does, which ignores the bits after the prefix.

@@ -31,7 +31,7 @@ _DISK_TYPES = {
   "lvm": "plain",
   }
 
-#: Upper limit for the characters of a value in a finding
+#: Values in findings are cut to this many characters
 _QUOTED = 60
 
 
@@ -43,12 +43,13 @@ class ConfigData(NamedTuple):
   tables: Mapping[str, Sequence[Row]]
   #: Values by JSON pointer, None for a pointer to no value
   values: Mapping[str, Any]
-  #: The number of objects that the daemon left out of the configuration, since
-  #: they are malformed or refer to missing objects
+  #: The number of objects that the daemon left out of the configuration:
+  #: malformed objects, and objects that refer to missing ones
   warnings: int
-  #: Whether the daemon could not load a newer configuration
+  #: Whether the daemon could not load a newer configuration, and uses an old
+  #: one
   stale: bool
-  #: The time, in seconds since the epoch
+  #: The time of the check, in seconds since the epoch
   now: float
 
   @property
@@ -148,7 +149,7 @@ def DiskTypes(disks: Sequence[Row]) -> dict[str, frozenset[str]]:
 
   """
   types: dict[str, frozenset[str]] = {}
-  # By disk type: a set of this type alone. Instances with disks of only this
+  # By disk type: a set with only this type. Instances whose disks all have the
   # type share the set, to save memory.
   single: dict[str, frozenset[str]] = {}
   for disk in disks:
@@ -184,7 +185,7 @@ def Join(names: Iterable[str]) -> str:
   return ", ".join(sorted(names, key=naturalorder.NaturalKey))
 
 
-#: Upper limit for the items that L{JoinSome} lists
+#: L{JoinSome} lists at most this many items
 _SOME = 5
 
 

@@ -36,10 +36,11 @@ FIELDS: dict[str, list[str]] = {
   }
 POINTERS = [data.CLUSTER]
 
-#: A network is "nearly full" if less than this part of its addresses is free
+#: A network is "nearly full" if less than this fraction of its addresses is
+#: free
 _FEW_FREE = 0.1
 
-#: Upper limit for a plausible number of addresses
+#: Larger numbers of addresses than this are not plausible
 _MANY = 1 << 128
 
 
@@ -129,7 +130,8 @@ def _AreApart(one: data.Row, other: data.Row) -> bool:
       links.setdefault(group, set()).add(tuple(link))
     ways.append(links)
   if not all(ways):
-    # If a network is connected to no group, it may get any link later
+    # A network that is connected to no group yet may later get the other
+    # network's link
     return False
   return all(ways[0][group].isdisjoint(ways[1][group])
              for group in ways[0].keys() & ways[1].keys())

@@ -45,9 +45,9 @@ class Nic(NamedTuple):
   mac: Optional[str]
   mode: str
   link: str
-  #: The UUID of the interface's network, as stored
+  #: The UUID of the interface's network, as the configuration has it
   network: Optional[str]
-  #: The network's name; None if there is no such network
+  #: The name of the network with this UUID; None if there is no such network
   network_name: Optional[str]
 
   @property

@@ -36,7 +36,7 @@ def _FewCandidates(config: data.ConfigData) -> registry.Found:
   able = sum(1 for node in config.nodes
              if node["master_capable"] and not node["offline"] and
              not node["drained"])
-  # Like Ganeti, count all present candidates, even offline ones, which could
+  # Count all present candidates, as Ganeti does, even offline ones, which could
   # not be promoted now
   count = sum(1 for node in config.nodes if node["master_candidate"])
   wanted = min(pool_size, able)

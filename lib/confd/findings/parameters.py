@@ -71,10 +71,12 @@ _ND: Kinds = {
   "ssh_port": INTEGER,
   }
 
-#: Node parameters that can be set for groups and the cluster only
+#: Node parameters that Ganeti refuses for a single node: only a group or the
+#: cluster can have them
 _ND_GLOBALS = ["exclusive_storage"]
 
-#: All modes of Ganeti; "ext" is new in Ganeti 3.2
+#: All modes that a network interface can have in Ganeti; "ext" is new in Ganeti
+#: 3.2
 _NIC_MODES = frozenset(["auto", "bridged", "ext", "openvswitch", "pool",
                         "routed"])
 _BRIDGED = "bridged"
@@ -120,7 +122,7 @@ def Problems(params: Any, kinds: Kinds) -> Iterator[str]:
     yield "not a JSON object"
     return
   for (name, value) in params.items():
-    # Nearly all values are valid integers, so this test comes first
+    # Test for a valid integer first, as nearly all values are valid integers
     if type(value) is int and value >= 0 and \
        kinds.get(name) in (_SIZE, INTEGER):
       continue

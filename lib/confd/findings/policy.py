@@ -57,8 +57,8 @@ _ALL_TEMPLATES = frozenset(["blockdev", _DISKLESS, "drbd", "ext", "file",
 #: Keys of policies from before Ganeti 2.9; such policies are not checked
 _OLD_KEYS = frozenset([_MIN, _MAX])
 
-#: The name of a property that a policy limits, and an instance's value of it;
-#: None if the value is not known
+#: The name of a property that a policy limits, and the value that an instance
+#: has for this property; None if the value is not known
 _Value = tuple[str, Optional[float]]
 
 
@@ -79,7 +79,7 @@ def _IsWithin(stored: Mapping[str, Any], least: Mapping[str, Any],
     return all(least[key] <= stored.get(key, least[key]) <= greatest[key]
                for key in _SPECIFICATIONS)
   except (LookupError, TypeError):
-    # Another check reports the missing or malformed value
+    # Report nothing here: another check reports the missing or malformed value
     return True
 
 

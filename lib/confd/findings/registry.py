@@ -21,7 +21,8 @@ from ganeti.confd.findings import data
 WARNING = "warning"
 CRITICAL = "critical"
 
-#: A check yields pairs of subject and text
+#: The result of a check: for each fault, the name of the object with the fault,
+#: and a text
 Found = Iterator[tuple[str, str]]
 
 _Find = Callable[[data.ConfigData], Found]
