@@ -13,7 +13,8 @@ import os
 import sys
 
 
-# Do the same as C{pkgutil.extend_path}, whose import would import C{typing}
+# Do the work of C{pkgutil.extend_path} here: an import of C{pkgutil} would
+# import C{typing}, too, which takes time
 for _path in [os.path.join(entry, __name__) for entry in sys.path]:
   if _path not in __path__ and os.path.isdir(_path):
     __path__.append(_path)

@@ -27,7 +27,7 @@ IP6_ADDRESS_ANY = "::"
 EXIT_SUCCESS = 0
 EXIT_FAILURE = 1
 
-#: Largest datagram that Ganeti sends or takes, in bytes
+#: Maximum size of a datagram that Ganeti sends or accepts (bytes)
 MAX_UDP_DATA_SIZE = 61440
 
 SS_CLUSTER_NAME = "cluster_name"
@@ -38,13 +38,13 @@ SS_PRIMARY_IP_FAMILY = "primary_ip_family"
 
 CONFD_MAGIC_FOURCC_BYTES = b"plj0"
 CONFD_PROTOCOL_VERSION = 1
-#: Seconds that a client's clock may be off
+#: Maximum difference between the clocks of client and daemon (seconds)
 CONFD_MAX_CLOCK_SKEW = 300
-#: Seconds that a client waits for replies
+#: Time for which a client waits for replies (seconds)
 CONFD_CLIENT_EXPIRE_TIMEOUT = 10
-#: Number of master candidates a client asks
+#: Number of master candidates that a client asks the same question
 CONFD_DEFAULT_REQ_COVERAGE = 6
-#: Microseconds between two reloads of the configuration
+#: Minimum time between two reloads of the configuration (microseconds)
 CONFD_CONFIG_RELOAD_RATELIMIT = 250000
 
 CONFD_REQ_PING = 0
@@ -60,7 +60,8 @@ CONFD_REQ_INSTANCE_DISKS = 9
 CONFD_REQ_CONFIG_QUERY = 10
 CONFD_REQ_DATA_COLLECTORS = 11
 
-#: Ganeti's own set; 8 is missing there, see C{ganeti.confd.protocol}
+#: Ganeti's set of request types, in which 8 is missing; see
+#: C{ganeti.confd.protocol}
 CONFD_REQS = frozenset([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11])
 
 CONFD_REQQ_LINK = "0"
@@ -105,5 +106,6 @@ DATA_COLLECTOR_NAMES = frozenset([
   DATA_COLLECTOR_LV,
   DATA_COLLECTOR_XEN_CPU_LOAD,
   ])
-#: Seconds between two runs of a data collector
+#: Default time between two runs of a data collector of the monitoring daemon
+#: (seconds)
 MOND_TIME_INTERVAL = 5

@@ -37,7 +37,7 @@ from ganeti import constants
 from ganeti import errors
 
 
-#: Part of log messages about programming errors
+#: Request to users, for messages about programming errors
 PLEASE_REPORT = "please report it, as ganeti-confd(8) says"
 
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
   from typing import BinaryIO, Iterator, Optional, Union
 
 
-#: Bytes that are read at a time
+#: Maximum number of bytes that are read at a time
 _CHUNK = 1 << 18
 
-# O_NONBLOCK: a FIFO in the file's place must not block open(). Some systems
-# that clients run on lack these flags.
+# O_NONBLOCK: open() must not block if the path leads to a FIFO. O_NONBLOCK,
+# O_CLOEXEC and O_BINARY each exist on some systems only.
 _FLAGS = (os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) |
           getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
 
@@ -64,8 +64,8 @@ def FileState(path: str) -> Optional[Union[State, Inaccessible]]:
   except OSError as err:
     if err.errno in (errno.ENOENT, errno.ENOTDIR):
       return None
-    # The fallback EIO satisfies type checkers, for which an OSError may lack a
-    # number
+    # The error always has a number. EIO is there for type checkers, which do
+    # not know that.
     return Inaccessible(err.errno or errno.EIO)
 
 
@@ -114,8 +114,8 @@ class OpenFile:
     """
     self._stream.seek(0)
     self._digest = _NewDigest()
-    # Try to read one byte more than the size: if there is one, the file has
-    # grown
+    # Try to read one byte more than the size that the file had when it was
+    # opened: if the byte can be read, the file has grown
     left = self.state.size + 1
     while left:
       chunk = self._stream.read(min(left, _CHUNK))
@@ -125,8 +125,8 @@ class OpenFile:
       self._digest.update(chunk)
       yield chunk
     now = StateOf(os.fstat(self._stream.fileno()))
-    # Do not compare the ctime: the rename of another file over this one changes
-    # the ctime, but not the contents
+    # Compare size and mtime, but not ctime: a rename that puts another file in
+    # this one's place changes the ctime, but not the contents
     if left != 1 or ((now.size, now.mtime_ns) !=
                      (self.state.size, self.state.mtime_ns)):
       raise ReadError("%s changed while it was read" % self.path)

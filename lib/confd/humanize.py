@@ -46,7 +46,8 @@ def FormatMebibytes(size: Any) -> Optional[str]:
   if isinstance(size, float) and not math.isfinite(size):
     return None
   for (unit, factor) in [("TiB", 1 << 20), ("GiB", 1 << 10)]:
-    # The division of a much larger integer would raise OverflowError
+    # The upper limit keeps the division from an OverflowError: an integer may
+    # be too large for a float
     if factor <= size < 1 << 1000:
       return "%.1f %s" % (size / factor, unit)
   return "%d MiB" % size

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
   from typing import Optional
 
 
-#: Largest ssconf file that is read, in bytes; Ganeti writes no ssconf file of
-#: more than 128 KiB
+#: Maximum size of an ssconf file that is read (bytes); those that Ganeti writes
+#: have at most 128 KiB
 _MAX_SSCONF_SIZE = 1 << 20
 
-#: Environment variables of clients, see C{clientlib.settings}
+#: Environment variables by which users of clients choose a cluster, see
+#: C{clientlib.settings}
 CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
 
 
@@ -231,7 +232,7 @@ def PossibleClientSettings() -> list[str]:
 
   """
   home = os.environ.get("XDG_CONFIG_HOME", "")
-  # The XDG specification says to ignore relative paths
+  # Ignore a relative path, as the XDG specification demands
   if not os.path.isabs(home):
     home = os.path.expanduser("~/.config")
   return [os.path.join(directory, "confd-client.conf")

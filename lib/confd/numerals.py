@@ -13,7 +13,7 @@ square of the number of digits.
 from __future__ import annotations
 
 
-#: Longest number that is parsed, in digits
+#: Maximum number of digits of a number that is parsed
 _MAX_DIGITS = 10
 
 

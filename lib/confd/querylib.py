@@ -27,7 +27,8 @@ from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
   from typing import Any, Callable, Iterator, Union
 
-  #: Status, one of C{constants.CONFD_REPL_STATUSES}, and answer, a JSON value
+  #: The status, which is one of C{constants.CONFD_REPL_STATUSES}, and the
+  #: answer, a JSON value
   Result = tuple[int, Any]
 
 
@@ -101,9 +102,9 @@ def _MasterNodeIp(snapshot: snapshotlib.Snapshot) -> Any:
   return snapshot.master.primary_ip if snapshot.master else None
 
 
-#: The functions that return the fields of a CLUSTER_MASTER query, by the
-#: field's number, and by that number as a string, which Ganeti's own
-#: confd-client sends
+#: Maps each field of a CLUSTER_MASTER query to the function that returns its
+#: value. A query has the field's number, or the number as a string, which
+#: Ganeti's own confd-client sends.
 _MASTER_FIELDS: dict[Any, Callable[[snapshotlib.Snapshot], Any]] = {
   constants.CONFD_REQFIELD_NAME: _MasterName,
   constants.CONFD_REQFIELD_IP: _MasterIp,
@@ -211,8 +212,8 @@ def _ConfigQuery(snapshot: snapshotlib.Snapshot, query: Any) -> Result:
         return protocol.BAD_ARGUMENT
       value = value[key]
     elif isinstance(value, list):
-      # Compare the number of digits first, since int() of very many digits
-      # takes long
+      # Check the number of digits before int() is called, which takes long if
+      # there are very many digits
       if (not _INDEX_RE.fullmatch(token) or
           len(token) > len(str(len(value))) or int(token) >= len(value)):
         return protocol.BAD_ARGUMENT
@@ -253,7 +254,7 @@ _HANDLERS: dict[Any, Callable[[snapshotlib.Snapshot, Any], Result]] = {
   }
 
 
-#: Request types whose answer does not depend on the query
+#: Types of requests whose answer is the same for any query
 IGNORES_QUERY = frozenset([
   constants.CONFD_REQ_PING,
   constants.CONFD_REQ_NODE_PIP_LIST,

@@ -40,11 +40,12 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Mapping, MutableSequence, Optional
 
 
-#: Size of the socket's receive and send buffers, in bytes; the kernel reduces
-#: the size to the system's limits
+#: Size of the socket's receive buffer, and of its send buffer (bytes); the
+#: kernel reduces both to the system's limits
 _QUEUE_SIZE = 4 << 20
 
-# The number in linux/in.h; Python's socket module lacks it before 3.14
+# IP_PKTINFO has this number in linux/in.h; Python's socket module has no such
+# constant before 3.14
 _IP_PKTINFO = 8
 
 _PKTINFO4 = struct.Struct("=I4s4s")
@@ -52,9 +53,9 @@ _PKTINFO6 = struct.Struct("=16sI")
 _CONTROL_SIZE = socket.CMSG_SPACE(_PKTINFO4.size) + \
   socket.CMSG_SPACE(_PKTINFO6.size)
 
-#: Header of a request that is forwarded to another process: the client's
-#: address, port, flow information and scope; the length of the reply's control
-#: data, and that data
+#: Header of a request that is forwarded to another process: address, port, flow
+#: information and scope of the client; then the length of the control data for
+#: the reply, and the control data
 _FORWARDED = struct.Struct("=16sHIIB20s")
 
 _DROPPED_BUSY = counters.INDEX[counters.DROPPED_BUSY]
@@ -79,9 +80,10 @@ def OpenSocket(address: str, port: int) -> socket.socket:
   family = socket.AF_INET6 if ":" in address else socket.AF_INET
   sock = socket.socket(family, socket.SOCK_DGRAM)
   try:
-    # PKTINFO tells to which address a request was sent: the reply has to come
-    # from that address. Otherwise the kernel would send it from the node's
-    # first address, even if the request went to the cluster's master IP.
+    # Ask for PKTINFO, the address that a request was sent to: the reply has to
+    # come from the same address. Otherwise the kernel would send replies from
+    # the node's first address, even if the requests went to the cluster's
+    # master IP.
     if family == socket.AF_INET6:
       sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -135,7 +137,7 @@ def _PackForwarded(datagram: bytes, control: waiting.Control,
   (host, port, *more) = address
   (flow, scope) = more or (0, 0)
   family = socket.AF_INET6 if more else socket.AF_INET
-  # Cut off the scope ("%eth0"), which has a field of its own
+  # Cut off the scope ("%eth0"), since the header has a field for the scope
   packed = socket.inet_pton(family, host.partition("%")[0])
   data = control[0][2] if control else b""
   return _FORWARDED.pack(packed, port, flow, scope, len(data),
@@ -214,8 +216,8 @@ class Server:
       try:
         delegates[reply].send(_PackForwarded(datagram, control, address))
       except OSError:
-        # Drop the request, which the client retransmits: the queue of the other
-        # process is full
+        # Drop the request, because the queue to the other process is full: the
+        # client retransmits the request
         self._row[_DROPPED_BUSY] += 1
     return True
 
@@ -297,14 +299,14 @@ class Server:
     try:
       self._sock.sendmsg([reply], control, socket.MSG_DONTWAIT, address)
     except BlockingIOError:
-      # The send queue is full of replies that cannot be delivered. This may be
-      # an attack with forged source addresses. An attacker cannot sign
-      # requests, and so has to replay captured ones: limit replays more
-      # strictly.
+      # Replies that cannot be delivered have filled the send queue. This may be
+      # an attack with forged source addresses. An attacker, who cannot sign
+      # requests, has to replay captured ones: limit replays more strictly.
       self._row[_DROPPED_UNSENT] += 1
       self._replays.LimitShort(time.time())
     except OSError as err:
-      # Log no warning, since the cause is an unreachable client or a firewall
+      # Log no warning, as the daemon is not at fault: the client is
+      # unreachable, or a firewall forbids the reply
       self._row[_DROPPED_UNSENT] += 1
       logging.debug("Cannot send %d bytes to %s: %s", len(reply), address[0],
                     err)

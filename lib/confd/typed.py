@@ -27,8 +27,9 @@ if TYPE_CHECKING:
   from typing import Generic as Generic, NamedTuple as NamedTuple, \
     TypeVar as TypeVar, cast as cast, overload as overload
 else:
-  #: Attributes that Python sets in each class. The named tuple has its own, so
-  #: only C{__doc__} is copied to it.
+  #: Attributes that Python itself sets in each class, and so in the named
+  #: tuple. Of these, only C{__doc__} is copied from the class to the named
+  #: tuple.
   _OWN = frozenset(["__annotations__", "__classcell__", "__dict__", "__doc__",
                     "__module__", "__qualname__", "__slots__", "__weakref__"])
 

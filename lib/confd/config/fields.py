@@ -297,7 +297,7 @@ def _TypeOf(value: Any) -> str:
   return columns.OTHER
 
 
-# Instances
+# Getters for the table of instances
 
 def _AdminState(_: _Snapshot, item: _Instance) -> Optional[str]:
   """Returns the desired state; up to Ganeti 2.5 a boolean is stored instead.
@@ -547,7 +547,7 @@ _INSTANCE_GETTERS = {
   }
 
 
-# Nodes
+# Getters for the table of nodes
 
 def _IsUsed(instance: _Instance) -> bool:
   """Whether an instance may be started, and so takes memory and processors.
@@ -646,7 +646,7 @@ _NODE_GETTERS = {
   }
 
 
-# Groups
+# Getters for the table of groups
 
 def _OwnPolicy(_: _Snapshot, item: _Group) -> lenient.Stored:
   policy = _OwnKnown(item, "ipolicy")
@@ -694,7 +694,7 @@ _GROUP_GETTERS = {
   }
 
 
-# Networks
+# Getters for the table of networks
 
 def _Reservations(item: _Network, *keys: str) -> str:
   """Makes a map of the addresses that are taken in a network.
@@ -796,7 +796,7 @@ _NETWORK_GETTERS = {
   }
 
 
-# Disks
+# Getters for the table of disks
 
 def _DiskNodes(snapshot: _Snapshot, item: _Disk) -> list[str]:
   """Returns the names of a disk's nodes.

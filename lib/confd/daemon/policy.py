@@ -226,7 +226,8 @@ class Policy:
     self._retry_at: Optional[float] = None
     self._restarts = backoff.Backoff(*_RESTART_DELAY)
 
-  # Output: actions
+  # Output: the actions that the supervisor has to carry out, and when to call
+  # again
 
   def TakeActions(self) -> list[Action]:
     """Returns the actions to be done, in this order, and empties the list.
@@ -251,7 +252,7 @@ class Policy:
         times.append(item.check_at)
     return min((time for time in times if time > now), default=None)
 
-  # Output: state
+  # Output: the present state of the generations
 
   @property
   def served_key(self) -> Optional[str]:
@@ -336,7 +337,7 @@ class Policy:
         return item
     return None
 
-  # Input: events
+  # Input: the events that the supervisor has seen
 
   def FilesSeen(self, files: messages.Files, now: float) -> None:
     """Handles the present state of the files.
@@ -465,7 +466,7 @@ class Policy:
     for item in self._Active():
       self._Leave(item, now)
 
-  # Transitions and their consequences
+  # Transitions from state to state, and the actions that follow from them
 
   def _Say(self, level: int, text: str) -> None:
     self._actions.append(Say(level, text))

@@ -131,7 +131,7 @@ class Supervisor:
     self._notifier.Stopping()
     self._Shutdown()
 
-  # Files
+  # The state of the configuration file and the key file
 
   def _CheckFiles(self) -> None:
     files = messages.Files(filestate.FileState(self._setup.config_file),
@@ -150,7 +150,7 @@ class Supervisor:
       logging.warning(warning)
     self._key_warning = warning
 
-  # The policy's actions
+  # Carrying out the policy's actions
 
   def _Act(self) -> None:
     """Carries out the policy's actions.
@@ -212,7 +212,7 @@ class Supervisor:
     item.Close()
     del self._generations[item.number]
 
-  # The spare loader
+  # Starting, reading from and ending the spare loader
 
   def _KeepSpare(self, now: float) -> None:
     """Starts the spare loader if the policy wants one, or ends it.
@@ -317,7 +317,7 @@ class Supervisor:
     self._keeper_due = now + delay
     return delay
 
-  # systemd
+  # Notifications to systemd, and the requests for its watchdog
 
   def _Notify(self, now: float) -> None:
     """Sends systemd the daemon's readiness, and the watchdog's keep-alive.
@@ -358,7 +358,7 @@ class Supervisor:
       logging.error("Cannot start a process for the watchdog: %s",
                     err.strerror)
 
-  # Events
+  # Waiting for events, and handling them
 
   def _Wait(self) -> None:
     """Waits for events or a deadline, handles them, and informs the policy.

@@ -18,7 +18,7 @@ from ganeti import constants
 #: least -NUMBER_END, and less than NUMBER_END
 NUMBER_END = 1 << 63
 
-#: Request types that only this project's daemon knows
+#: Types of requests that Ganeti's own daemon does not know
 REQ_QUERY = 64
 REQ_STATS = 65
 REQ_WAIT = 66
@@ -26,7 +26,8 @@ REQ_WAIT = 66
 #: The kinds of tables that requests of type QUERY ask for
 KINDS = ("instance", "node", "group", "network", "disk")
 
-#: Request types by name, as in logs, counters and clients
+#: Maps the names of request types, which logs, counters and clients use, to the
+#: types
 REQUEST_TYPES = {
   "ping": constants.CONFD_REQ_PING,
   "node-role": constants.CONFD_REQ_NODE_ROLE_BYNAME,
@@ -47,7 +48,7 @@ REQUEST_TYPES = {
 
 ALL_REQUESTS = frozenset(REQUEST_TYPES.values())
 
-#: The names of the roles of a node
+#: Maps Ganeti's numbers for the roles of nodes to names
 NODE_ROLES = {
   constants.CONFD_NODE_ROLE_MASTER: "master",
   constants.CONFD_NODE_ROLE_CANDIDATE: "candidate",
@@ -56,15 +57,15 @@ NODE_ROLES = {
   constants.CONFD_NODE_ROLE_REGULAR: "regular",
   }
 
-# Error codes, in addition to constants.CONFD_ERROR_*
-#: The answer does not fit a datagram
+# Error codes of this project, in addition to Ganeti's constants.CONFD_ERROR_*
+#: The answer does not fit a datagram; the client may ask for it in parts
 ERROR_TOO_LARGE = 3
 #: The reader's key lacks the right for this question, or has expired
 ERROR_NOT_PERMITTED = 4
 #: The daemon has too many pending WAIT requests
 ERROR_TOO_MANY = 5
 
-# Error replies, as (status, answer)
+# Error replies, as tuples of status and error code
 UNKNOWN_ENTRY = (constants.CONFD_REPL_STATUS_ERROR,
                  constants.CONFD_ERROR_UNKNOWN_ENTRY)
 INTERNAL_ERROR = (constants.CONFD_REPL_STATUS_ERROR,
@@ -80,12 +81,13 @@ NOT_IMPLEMENTED = (constants.CONFD_REPL_STATUS_NOTIMPLEMENTED, None)
 #: Ganeti's own interface, accepts shorter keys
 MIN_KEY_SIZE = 16
 
-#: Longest answer that is sent in parts (bytes of JSON text): twice the size of
-#: all fields of 100,000 instances
+#: Maximum length of an answer that is sent in parts (bytes of JSON text): twice
+#: the length of all fields of 100,000 instances
 MAX_ANSWER = 1 << 30
 
-#: Largest request that all daemons accept, including Ganeti's own (bytes)
+#: Maximum size of a request that all daemons accept, Ganeti's own among them
+#: (bytes)
 MAX_PORTABLE_REQUEST = 4096
 
-#: The replacement for a secret in an answer
+#: Takes the place of each secret in an answer
 REDACTED = "<redacted>"

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     def hexdigest(self) -> str: ...
     def copy(self) -> Hash: ...
 else:
-  # These names are private to CPython. An interpreter may lack any of them, so
-  # C{hashlib} and C{hmac} are the fallback.
+  # These modules and names are private to CPython: if an interpreter lacks one,
+  # take the same functions from C{hashlib} and C{hmac}
   try:
     from _blake2 import blake2b
     from _operator import _compare_digest as compare_digest

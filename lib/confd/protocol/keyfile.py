@@ -33,14 +33,15 @@ if TYPE_CHECKING:
   from ganeti.confd.protocol import readerkey
 
 
-#: Longest key file, in bytes: without a limit, /dev/zero would fill the memory
+#: Maximum size of a key file (bytes): without a limit, reading /dev/zero by
+#: mistake would fill the memory
 MAX_SIZE = 1 << 20
 
 #: The first line of a reader's key file; 1 is the version of the format
 _FIRST_LINE = "confd reader key 1"
 
-#: The start of any line of a reader's key file, by which such a file is
-#: recognised even if it is damaged
+#: Matches the start of any line of a reader's key file. A file with such a line
+#: is recognised as a reader's even if it is damaged.
 _TRACE_RE = re.compile(rb"^[^\w\n]*(?:confd reader key|label:|key:)",
                        re.MULTILINE)
 
@@ -53,7 +54,8 @@ def IsReaders(contents: bytes) -> bool:
   """Tells whether a file is a reader's, even if damaged.
 
   """
-  # Remove the zeros of UTF-16, in which every second byte of ASCII text is zero
+  # Remove zero bytes: an editor may have saved the file as UTF-16, in which
+  # every second byte of ASCII text is zero
   return _TRACE_RE.search(contents.replace(b"\0", b"")) is not None
 
 
@@ -73,12 +75,12 @@ def _ParseReaders(contents: bytes) -> wire.ReaderKey:
       not lines[2].startswith(_KEY)):
     raise ValueError("after the first line there have to be '%s...' and"
                      " '%s...', and nothing else" % (_LABEL, _KEY))
-  # Imported here: a cluster's key does not need the module
+  # Imported here, as this module is not needed for a cluster's key
   from ganeti.confd.protocol import readerkey
   label = readerkey.Parse(lines[1][len(_LABEL):])
   secret = lines[2][len(_KEY):]
   if not _KEY_RE.fullmatch(secret):
-    # Do not show the text, which may be most of a key
+    # Do not quote the line in the message: it may contain most of a key
     raise ValueError("its key is not 64 hex digits")
   return wire.ReaderKey(label, secret.encode("ascii"))
 

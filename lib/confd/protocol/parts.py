@@ -27,28 +27,30 @@ if TYPE_CHECKING:
   from typing import Iterable, Union
 
 
-#: Bytes of compressed text per part. With a salt of up to 48 characters, the
-#: datagram has at most 1,232 bytes: the minimum MTU of IPv6 less the headers.
+#: Number of bytes of compressed text in a part. With a salt of up to 48
+#: characters, a datagram then has at most 1,232 bytes, which is the minimum MTU
+#: of IPv6 less the headers.
 PART_SIZE = 675
 
-#: Compression level: the fastest, since CPU time of the daemon is scarcer than
-#: bandwidth
+#: Compression level of zlib: 1 is the fastest, as the daemon's CPU time is
+#: scarcer than bandwidth
 _LEVEL = 1
 
-#: Default limit for the memory of an answer's Python objects in a client
-#: (bytes). The instances of a cluster with 100,000 instances take 1.1 GB.
+#: Default limit on the memory that the Python objects of an answer take in a
+#: client (bytes). The table of 100,000 instances takes 1.1 GB.
 MAX_MEMORY = 3 << 29
 
-#: By JSON character, an upper bound of the memory (bytes) for its Python
-#: object, from Python 3.9 to 3.13. Brace and bracket stand for an empty
-#: dictionary or list, a comma for a value and the entry that refers to it.
+#: Upper bounds of the memory that Python objects take, for each occurrence of a
+#: character in JSON text (bytes, Python 3.9 to 3.13). A bracket or a brace
+#: counts as an empty list or dictionary; a comma counts as a value and the
+#: reference to it.
 _WEIGHTS = {
   b",": 72,
   b"[": 104,
   b"{": 208,
   }
 
-#: How much is decompressed between two checks of the memory (bytes)
+#: Number of bytes that are decompressed before the memory is checked again
 _CHUNK = 1 << 20
 
 
@@ -213,7 +215,7 @@ class Assembly:
       size += len(chunk)
       values += sum(chunk.count(char) * weight
                     for (char, weight) in _WEIGHTS.items())
-      # Count the text twice: joining the chunks copies them
+      # Count the text twice, since joining the chunks at the end makes a copy
       self._CheckMemory(2 * size + values,
                         "has more than %d bytes of JSON" % size)
     if not unpacker.eof or unpacker.unused_data:

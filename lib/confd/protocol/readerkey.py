@@ -27,40 +27,40 @@ if TYPE_CHECKING:
   from typing import Any, Iterable, Optional
 
 
-#: Value of the field WHAT of a label, NAME:WHAT:UNTIL, that permits all
-#: questions, including those of future versions
+#: A label is NAME:WHAT:UNTIL. This value of WHAT permits all questions, even
+#: those of future versions.
 ALL = "all"
 
-#: Value of a label's field UNTIL for a key that does not expire
+#: This value of a label's field UNTIL is for keys that do not expire
 NEVER = "never"
 
-#: Longest label (bytes)
+#: Maximum length of a label (bytes)
 MAX_LABEL = 255
 
-#: The right to ask for any table (request type QUERY), under the name that
-#: clients use
+#: The right to ask for any table, by requests of type QUERY. Clients name these
+#: questions "list".
 LIST = "list"
 
-#: By kind of table, the right to ask for tables of that kind only
+#: Maps each kind of table to the right to ask for tables of this kind only
 _RIGHT_OF_KIND = {kind: "%s/%ss" % (LIST, kind) for kind in protocol.KINDS}
 
-#: By type of request, the right to ask the question
+#: Maps each type of request to the right to send such requests
 _RIGHT_OF_TYPE: dict[Optional[int], str] = {
   number: LIST if number == protocol.REQ_QUERY else name
   for (name, number) in protocol.REQUEST_TYPES.items()}
 
-#: All names that may be in WHAT, besides L{ALL}
+#: All rights that a label's field WHAT can have, except for L{ALL}
 RIGHTS = frozenset([*_RIGHT_OF_TYPE.values(), *_RIGHT_OF_KIND.values()])
 
 _NAME_RE = re.compile("[a-z0-9][a-z0-9._-]{0,62}")
 _DAY_RE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 
-#: 1970-01-01, as C{datetime.date.toordinal} counts days
+#: Number of the day 1970-01-01, as C{datetime.date.toordinal} counts days
 _EPOCH = 719163
 _DAY = 24 * 60 * 60
 
-#: Prefix of the text from which a reader's key is derived. The prefix separates
-#: the derivation from all other uses of the cluster's key.
+#: Prefix of the text from which a reader's key is derived. With this prefix, no
+#: other use of the cluster's key hashes the same text.
 _PURPOSE = b"confd reader 1\0"
 
 
@@ -108,8 +108,8 @@ class Label(NamedTuple):
     """
     if self.last_day is None:
       return None
-    # Round the remaining days up, so that the rest of today is one day, and
-    # subtract that day
+    # Round up to whole days, so that the rest of today counts as one day; then
+    # subtract today
     return max(0, -int((now - self.end) // _DAY) - 1)
 
 
@@ -168,7 +168,7 @@ def _ParseWhat(text: str) -> frozenset[str]:
 def _ParseUntil(text: str) -> Optional[datetime.date]:
   if text == NEVER:
     return None
-  # Imported here: a key without a last day does not need the module
+  # Imported here, as this module is not needed for a key without a last day
   import datetime
   match = _DAY_RE.fullmatch(text)
   if match:
@@ -191,7 +191,7 @@ def Make(name: str, what: Iterable[str],
   """
   until = NEVER
   if last_day is not None:
-    # Do not use strftime, which writes the year 999 with three digits
+    # Do not use strftime, which does not pad the year to four digits
     until = "%04d%02d%02d" % (last_day.year, last_day.month, last_day.day)
   return Parse("%s:%s:%s" % (name, ",".join(sorted(set(what))), until))
 

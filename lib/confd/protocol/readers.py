@@ -12,7 +12,7 @@ from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import wire
 
 
-#: How many readers' keys a process of the daemon caches
+#: Maximum number of readers' keys that each process of the daemon caches
 _MAX_READERS = 1024
 
 
@@ -37,7 +37,8 @@ class Readers:
     @raise wire.Rejected: the value is no label
 
     """
-    # Check the length before the look-up, since hashing a long text takes long
+    # Check the length before the look-up in the cache, since hashing a long
+    # text takes long
     if not (isinstance(label, str) and len(label) <= readerkey.MAX_LABEL):
       raise wire.Rejected(wire.BAD_HMAC, "key is no label")
     cached = self._cached.get(label)

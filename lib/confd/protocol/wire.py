@@ -38,18 +38,19 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterable, Iterator, NoReturn, Optional
   from typing import Protocol, Union
   from ganeti.confd.protocol import readerkey
-  # Part of typing since Python 3.10
+  # Python 3.9 has no TypeGuard in its own typing module
   from typing_extensions import TypeGuard
 
-  #: Any JSON value, as Python has it: None, bool, int, float, str, list or
-  #: dict. A value to be serialised may contain bytes, which are the JSON text
-  #: (ASCII) of a value.
+  #: A JSON value as a Python object: None, bool, int, float, str, list or dict.
+  #: A value that is going to be serialised may also contain bytes, each being
+  #: the JSON text (ASCII) of a value.
   Json = Any
 
   _Scan = Callable[[str, int], tuple[Json, int]]
 
 
-#: Reasons to reject a datagram; also the names of the daemon's counters
+#: The reasons to reject a datagram, which are also part of the names of the
+#: daemon's counters
 BAD_SIZE = "size"
 BAD_FOURCC = "fourcc"
 BAD_JSON = "json"
@@ -59,10 +60,11 @@ BAD_RSALT = "rsalt"
 REJECT_REASONS = (BAD_SIZE, BAD_FOURCC, BAD_JSON, BAD_HMAC, BAD_CLOCK,
                   BAD_RSALT)
 
-#: Number of hex digits of a signature
+#: Length of a signature (hex digits)
 _SIGNATURE_LENGTH = 40
 
-#: The end of a datagram that is signed with a cluster's key
+#: The last characters of a datagram that is signed with a cluster's key, after
+#: the signature
 _CLUSTER_END = "\"}"
 
 _JSON_BLANKS = " \t\n\r"
@@ -176,14 +178,14 @@ def _FiniteNumber(text: str) -> float:
   return value
 
 
-# Refuse NaN and Infinity, which Python's json accepts, but JSON does not have.
-# Do not convert the numbers of an envelope, which are not needed: a number of
-# 60,000 digits in a forged datagram would cost much time.
+# Refuse NaN and Infinity: Python's json accepts them, but they are not JSON. Do
+# not convert numbers, which the envelope of a datagram does not need: a forged
+# datagram may have a number of 60,000 digits, whose conversion takes long.
 _ENVELOPE_DECODER = json.JSONDecoder(parse_int=_IgnoreNumber,
                                      parse_float=_IgnoreNumber,
                                      parse_constant=_RefuseConstant)
 _MESSAGE_DECODER = json.JSONDecoder(parse_constant=_RefuseConstant)
-# Refuse 1e999 and the like, which Python parses as infinity: callers do not
+# Refuse numbers such as 1e999, which Python parses as infinity: callers do not
 # expect infinity in an answer
 _ANSWER_DECODER = json.JSONDecoder(parse_float=_FiniteNumber,
                                    parse_constant=_RefuseConstant)
@@ -194,16 +196,16 @@ def _Scanner(decoder: json.JSONDecoder) -> _Scan:
   return scan
 
 
-# Call scan_once directly: JSONDecoder.decode() also skips white space, and
-# takes 1.5 times as long. scan_once raises StopIteration if the text holds no
-# value.
+# Call the decoder's scan_once directly: JSONDecoder.decode(), which also skips
+# white space, takes 1.5 times as long. scan_once raises StopIteration if there
+# is no value in the text.
 _ScanEnvelope = _Scanner(_ENVELOPE_DECODER)
 _ScanMessage = _Scanner(_MESSAGE_DECODER)
 _ScanReply = _Scanner(_ANSWER_DECODER)
 
-# Blanks after separators would make a datagram a tenth larger
+# Put no blanks after separators: they would make a datagram a tenth larger
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-# Serialises a text as L{EncodeJson} does, in half the time
+# Serialises a string as L{EncodeJson} does, in half the time
 _QuoteText: Callable[[str], str] = getattr(json.encoder,
                                            "encode_basestring_ascii")
 
@@ -231,7 +233,7 @@ def EncodeJson(value: Json) -> str:
   try:
     return _ENCODER.encode(value)
   except (TypeError, ValueError):
-    # The value contains bytes (JSON text), infinity or NaN
+    # The value contains bytes (which are JSON text), infinity or NaN
     return "".join(EncodeInPieces(value))
 
 
@@ -248,8 +250,8 @@ def EncodeInPieces(value: Json) -> Iterator[str]:
     try:
       text = _ENCODER.encode(value)
     except ValueError:
-      # A rare case: the value contains infinity or NaN, since the configuration
-      # has a number like 1e999
+      # In rare cases the value contains infinity or NaN: the configuration has
+      # a number such as 1e999
       text = _ENCODER.encode(Finite(value))
   except TypeError:
     return _Pieces(value)
@@ -310,7 +312,8 @@ def _Unicode(value: Json) -> Json:
 
   """
   if isinstance(value, str):
-    # The round trip replaces lone surrogates, and changes nothing else
+    # Encoding and decoding again replaces lone surrogates, and changes nothing
+    # else
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le",
                                                              "replace")
   if isinstance(value, dict):
@@ -406,7 +409,7 @@ class ReaderKey:
 
     """
     self.label = label
-    # The label needs no escaping: it has no character that JSON would escape
+    # The label is not escaped: its characters need no escaping in JSON
     self.signer = _MakeSigner(secret, "\",\"key\":\"%s\"}" % label.text)
     self.signer.inner.update(label.text.encode("ascii") + b"\0")
 
@@ -454,7 +457,7 @@ def _Pack(key: Key, salt: str, message: Message) -> bytes:
   """Makes a datagram.
 
   """
-  # Compare type(), which is faster than isinstance
+  # Compare the type, which is faster than isinstance
   signer = key.signer if type(key) is ReaderKey else _ClusterSigner(key)
   tail = "%s,\"hmac\":\"%s%s" % (
     _QuoteText(salt), _Sign(signer, salt, message.data), signer.end)
@@ -499,8 +502,8 @@ def _Unpack(datagram: bytes, key: Key,
   try:
     expected = _Sign(signer, salt, msg.encode("utf-8"))
   except UnicodeEncodeError:
-    # JSON can contain a lone surrogate, which UTF-8 cannot encode: no text with
-    # a lone surrogate can have been signed
+    # The text has a lone surrogate, which JSON can contain, but UTF-8 cannot
+    # encode: no client can have signed this text
     raise Rejected(BAD_HMAC, "salt or msg is not Unicode text")
   if not digests.compare_digest(signature.lower(), expected):
     raise Rejected(BAD_HMAC, "hmac does not match: another key?")
@@ -512,8 +515,8 @@ def _IsSignature(text: str) -> bool:
 
   """
   try:
-    # fromhex skips blanks, so the length of its result shows whether there are
-    # any. A regular expression would take three times as long.
+    # Check the length of the result, too, since fromhex skips blanks. A regular
+    # expression would take three times as long.
     return (len(text) == _SIGNATURE_LENGTH and
             2 * len(bytes.fromhex(text)) == _SIGNATURE_LENGTH)
   except ValueError:
@@ -619,7 +622,7 @@ def ParseRequest(datagram: bytes, key: bytes, now: float,
     raise Rejected(BAD_RSALT, "rsalt is not Unicode text")
   rtype = request.get("type")
   version = request.get("protocol")
-  # Compare exact types, since isinstance regards a boolean as an integer
+  # Compare types without isinstance, for which a boolean is an integer, too
   if not (type(rtype) is int and type(version) is int and
           version == constants.CONFD_PROTOCOL_VERSION):
     rtype = None

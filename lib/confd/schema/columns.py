@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 
-#: Types of values, by Ganeti's names for them. A "unit" is a size in MiB,
-#: "other" is a list, an object, or text that may be missing.
+#: Ganeti's names for the types of fields. UNIT is a size in MiB; OTHER is a
+#: list, an object, or text that may be missing.
 TEXT = "text"
 NUMBER = "number"
 FLOAT = "float"
@@ -39,7 +39,7 @@ OTHER = "other"
 KINDS = protocol.KINDS
 (INSTANCE, NODE, GROUP, NETWORK, DISK) = KINDS
 
-#: The roles of nodes in tables, by letter
+#: Maps the letter of each role of nodes, as in tables, to the name of the role
 ROLES = {
   "M": "master",
   "C": "candidate",
@@ -48,7 +48,8 @@ ROLES = {
   "O": "offline",
   }
 
-#: Fields that hold host names. A filter can give such a name in its short form.
+#: The fields that hold host names. In a filter, the value of such a field may
+#: be the host name's short form.
 HOSTNAMES: dict[str, frozenset[str]] = {
   INSTANCE: frozenset(["name", "pnode"]),
   NODE: frozenset(["name"]),
@@ -57,8 +58,8 @@ HOSTNAMES: dict[str, frozenset[str]] = {
   DISK: frozenset(["instance"]),
   }
 
-#: Ganeti's limits on the disks and nics of an instance. Each disk and each nic
-#: has fields of its own, such as C{disk.size/0}.
+#: Ganeti's limits on the number of disks and of nics of an instance. Each disk
+#: and each nic has fields of its own, such as C{disk.size/0}.
 MAX_DISKS = 16
 MAX_NICS = 8
 
@@ -151,7 +152,7 @@ def _Tags(what: str) -> Column:
   return Column("tags", "Tags", OTHER, "Tags of the %s" % what)
 
 
-# Instances
+# The fields of instances
 
 BE_PARAMS = Params("be/", "Backend", {
   "always_failover": (None, BOOL),
@@ -162,7 +163,8 @@ BE_PARAMS = Params("be/", "Backend", {
   "vcpus": ("ConfigVCPUs", NUMBER),
   })
 
-#: Hypervisor parameters that are set for the whole cluster only
+#: Hypervisor parameters that cannot be set for a single instance, but for the
+#: whole cluster only
 HV_GLOBALS = frozenset(["migration_bandwidth", "migration_mode",
                         "migration_port", "xen_cmd"])
 
@@ -282,7 +284,7 @@ _INSTANCE_ALIASES = {
   }
 
 
-# Nodes
+# The fields of nodes
 
 ND_PARAMS = Params("ndp/", "Node", {
   "cpu_speed": (None, FLOAT),
@@ -442,7 +444,7 @@ def _MakeTable(columns: list[Column], params: Iterable[Params] = (),
                aliases or {})
 
 
-#: The tables by kind
+#: Maps each of L{KINDS} to the table of that kind
 TABLES = {
   INSTANCE: _MakeTable(_INSTANCE_COLUMNS, [BE_PARAMS, HV_PARAMS],
                        _INSTANCE_ALIASES),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 
-# Bounded, since int() of a very long number raises ValueError
+# At most 18 digits count as one number, since int() of a very long number
+# raises ValueError
 _DIGITS_RE = re.compile("([0-9]{1,18})")
 
 
