@@ -10,7 +10,7 @@ cancelled leaves nothing in the event loop.
 
 Rule: L{_Gate} admits a limited number of operations at a time. Fact: thousands
 of datagrams sent at once overflow the queues of kernels and daemons, and
-retransmits of the lost ones make the congestion worse.
+retransmits of lost datagrams make the congestion worse.
 
 """
 

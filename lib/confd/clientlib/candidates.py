@@ -9,8 +9,8 @@ from any of them is the candidate's.
 
 Rule: from the second question on, a client learns the candidates by asking for
 the cluster's own list, and asks for the list again when the serial has changed,
-and every L{_LEARN_MAX} seconds. Learned candidates come first. The given ones
-stay, since the learned addresses may be out of reach from here.
+and every L{_LEARN_MAX} seconds. Learned candidates come first. The given
+candidates stay, since the learned addresses may be out of reach from here.
 
 """
 

@@ -5,7 +5,7 @@
 """Statistics of the daemons, from the answers of all of them.
 
 Fact: daemons may be of several versions. A value that an older daemon does not
-report is None or missing; one that only a newer daemon reports is in
+report is None or missing; a value that only a newer daemon reports is in
 C{everything}.
 
 """

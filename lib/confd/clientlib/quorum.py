@@ -25,7 +25,7 @@ Rule 3: the quorum is L{NeededReplies} answers. The client waits for silent
 candidates for L{PATIENCE} seconds; after that, a single answer is enough.
 Without an answer by then, the candidates in reserve are asked as well.
 
-Rule 4: an ICMP error never shortens that time. Retransmits to the address in
+Rule 4: an ICMP error never shortens that wait. Retransmits to the address in
 the error become rarer, and the error is given as the reason of silence. If
 there was an error for all addresses of all candidates without an answer, the
 wait for a first answer ends when L{PATIENCE} is over.
@@ -372,7 +372,7 @@ class QuorumQuery(operation.Operation):
         request.probe = self._MakeSideRequest(_PING, request, now)
 
   def _AskForLists(self, now: float) -> None:
-    """Asks those that have answered for the list of candidates (rule 8).
+    """Asks the candidates that have answered for the list (rule 8).
 
     """
     if (all(i.pending is not i for i in self._requests) or

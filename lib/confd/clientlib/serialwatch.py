@@ -238,7 +238,7 @@ class _Watched:
     return known is not None and known < serial
 
   def WaitQuery(self, now: float) -> tuple[int, Any]:
-    """Returns the WAIT to send, type and query.
+    """Returns the type and the query of the WAIT to send.
 
     A retransmit has only the time that is left: a daemon that has forgotten the
     first request counts the time from the retransmit.
@@ -304,7 +304,7 @@ class SerialWatch(operation.Operation):
     @param serial: the serial that is known already
     @param is_answer_certain: whether the answer is known to be from the
       configuration with this serial (rule 3)
-    @param poll: the question for the serial, type and query
+    @param poll: the type and the query of the question for the serial
     @return: itself
 
     """
