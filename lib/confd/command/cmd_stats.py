@@ -79,8 +79,8 @@ def Prometheus(clusters: Mapping[str, tuple[_Answers, Iterable[str]]],
       labels = (cluster, address)[-len(names):]
       daemons.append(confdmetrics.Daemon(labels, answer))
   registry = prometheus_client.CollectorRegistry()
-  # The library only calls the method collect(), but its annotations want a
-  # subclass of its own class
+  # The annotation is Any: the library needs only the method collect(), but its
+  # own annotations require a subclass of its class
   collector: Any = _Collector(core, names, daemons)
   registry.register(collector)
   text: bytes = prometheus_client.generate_latest(registry)

@@ -68,7 +68,8 @@ class Argument(NamedTuple):
   #: The number of values that the argument may have: "?", "*" or "+" as in
   #: argparse's C{nargs}, or None for one value
   repeats: Optional[str] = None
-  #: The kind of completion, one of the words in completion.bash
+  #: The completion of the argument: a word that completion.bash defines, such
+  #: as "nodes", or the list of all values
   completion: Optional[str] = None
   #: Converts the typed text to the value, see C{argtypes}
   convert: Callable[[str], str] = str
@@ -93,7 +94,7 @@ class Option(NamedTuple):
   flags: tuple[str, ...]
   #: Keyword arguments for argparse's method add_argument
   settings: dict[str, Any]
-  #: The kind of completion of the value, as for L{Argument}
+  #: The completion of the option's value, as for L{Argument}
   completion: Optional[str] = None
 
   @property

@@ -382,7 +382,8 @@ def _HelpOrRefuse(words: Sequence[str], options: Sequence[str]) -> NoReturn:
       _PrintHelp(name)
   parser = MakeParser(None)
   for text in options:
-    # After a mistyped option, the supposed command may be the option's value
+    # Report a mistyped option first: the word that seems to be the command may
+    # be the option's value
     flag = text.partition("=")[0]
     if flag not in commandline.AllOptions():
       _RefuseOption(parser, flag)
@@ -442,12 +443,13 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
       _RefuseOption(parser, flag)
   (opts, unknown) = parser.parse_known_args(options + ["--"] + words[1:])
   for word in unknown:
-    # argparse returns the "--" if the command has no arguments
+    # Ignore "--", which argparse returns if the command has no arguments
     if word != "--":
       parser.error("too many arguments: '%s'" % word)
   arguments = [i.name for i in command.arguments]
   for (option, value) in vars(opts).items():
-    # Before Python 3.13, argparse removes a "--" that is the value of an option
+    # Put back a "--" that is an option's value: argparse removes it before
+    # Python 3.13
     if value == [] and option not in arguments:
       setattr(opts, option, "--")
   opts.command = words[0] if words else None

@@ -26,8 +26,9 @@ from ganeti.confd.schema import columns
 #: name of the host's node
 Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
-#: By table: the name of the group of all hosts, and the prefixes of the other
-#: groups, each with a function that returns a host's values of the property
+#: By table: the name of the group of all hosts, and the prefixes of other
+#: groups. With each prefix there is a function: a host is in one group for each
+#: value that the function returns.
 _KINDS: dict[str, tuple[str, dict[str, Values]]] = {
   columns.INSTANCE: ("instances", {
     "group_": lambda host: [host.group],

@@ -110,8 +110,9 @@ class Taken(NamedTuple):
 class NameCluster(logging.Filter):
   """Adds the cluster to the library's messages, and drops repeated ones.
 
-  A cluster has two clients, which notice the same. Messages about a key's file
-  come from a thread, which does not know the cluster; they name the file.
+  Each cluster has two clients, which log the same messages. Messages about a
+  key's file come from a thread, which does not know the cluster; these messages
+  name the file.
 
   """
   def __init__(self) -> None:
@@ -181,7 +182,7 @@ class Cluster:
     self._taken: Optional[asyncio.Future[Optional[str]]] = None
 
   async def Run(self) -> None:
-    """Asks until it is cancelled.
+    """Asks until the task that runs this method is cancelled.
 
     """
     _following.set(self._name)
@@ -318,7 +319,7 @@ def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
     # resolve names
     asyncio.new_event_loop().run_until_complete(_Collect(sock, settings))
   except (EOFError, OSError):
-    # The server has ended
+    # Ignore the error: the server has ended
     pass
   except Exception:  # pylint: disable=W0718
     logging.exception("Programming error")

@@ -6,7 +6,7 @@
 
 Rule 1: the memory for a connection is limited. All connections are read through
 one buffer. Bytes are kept until the request is complete; bytes after the
-request are dropped, and reading stops after L{_LINGER_SIZE} of those. At most
+request are dropped, and reading stops after L{_LINGER_SIZE} bytes. At most
 L{_WRITE_SIZE} bytes of a response are copied for a connection. The kernel's
 buffers are limited, too.
 
@@ -327,7 +327,7 @@ class Connections:
     self._listening.pop(connection, None)
 
   def CutSlowest(self, is_meant: Callable[[Any], bool]) -> bool:
-    """Cuts one of some connections: that without progress for the longest time.
+    """Of some connections, cuts the one without progress for the longest time.
 
     @param is_meant: function from the C{owner} of a response that is being sent
       to whether the connection may be cut

@@ -53,8 +53,8 @@ _FIELDS: dict[str, list[str]] = {
   }
 
 #: By kind of object: the fields with parameters that are set for the object
-#: itself, each with the prefix of the parameters' names in a state, as in
-#: "be/maxmem"
+#: itself. A state has a field's parameters under names with the field's prefix,
+#: as in "be/maxmem".
 _PARAMETERS: dict[str, dict[str, str]] = {
   columns.NODE: {"custom_ndparams": "ndparams"},
   columns.INSTANCE: {"custom_beparams": "be", "custom_hvparams": "hv",
@@ -68,9 +68,8 @@ _PARAMETERS: dict[str, dict[str, str]] = {
 #: are left out: they identify the disk.
 _DISK_FIELDS = ["name", "dev_type", "size", "mode", "spindles"]
 
-#: The values of a network interface that an instance's state contains. Each
-#: value has the field of instances that lists the value for all of an
-#: instance's interfaces.
+#: By value of a network interface: the field of the instance that lists this
+#: value for all interfaces
 _NIC_FIELDS = {"name": "nic.names", "mac": "nic.macs", "ip": "nic.ips",
                "network": "nic.networks.names"}
 _NIC_UUIDS = "nic.uuids"
@@ -244,8 +243,8 @@ def States(config: clusterstate.ClusterConfig) -> Iterator[tuple[Key, State]]:
       continue
     counts: dict[str, int] = {}
     for row in config.tables[kind].Rows(_Needed(kind)):
-      # In a broken configuration an object may have no UUID, or the same UUID
-      # as another object
+      # Make the keys unique: in a broken configuration an object may have no
+      # UUID, or the UUID of another object
       uuid = row["uuid"] if isinstance(row["uuid"], str) else row["name"]
       count = counts[str(uuid)] = counts.get(str(uuid), 0) + 1
       key = json.dumps(uuid if count == 1 else [uuid, count])

@@ -137,8 +137,8 @@ class Moment(NamedTuple):
   """
   #: When the configuration was received
   now: float
-  #: When the previous configuration was last known to be current; None if only
-  #: the time in the file is known
+  #: When the previous configuration was last known to be current; None if the
+  #: time is not known, so that the time in the file is used
   known_until: Optional[float]
   #: The serial of the previous configuration. C{known_until} does not apply to
   #: a stored state with another serial, e.g. after a backup has been put back.
@@ -202,7 +202,7 @@ class Selection(NamedTuple):
   is_short: bool = False
   #: Read only entries about objects of this kind; empty for all
   kind: str = ""
-  #: Other names and UUIDs of the object
+  #: Other names and UUIDs of the object; the entries about these are read, too
   others: Sequence[str] = ()
 
 

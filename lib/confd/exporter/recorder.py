@@ -58,7 +58,7 @@ _LOCK = ".lock"
 
 
 class Options(NamedTuple):
-  """Where the history is kept, and how much of it.
+  """The path of the history's file, and the limits of its contents.
 
   """
   path: str
@@ -133,7 +133,7 @@ class _Failure:
 
 
 class _Progress:
-  """What is recorded of a cluster, and what is to be recorded.
+  """The configuration that was recorded last, and the one to be recorded next.
 
   @ivar version: the version of the configuration to be recorded; 0 for none
   @ivar moment: the times of this configuration

@@ -87,7 +87,7 @@ _DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 #: Maximum number of objects that the text of an error names
 _LISTED = 10
 
-#: The body for a part of a page that is empty
+#: The body that stands for an empty part of a page
 _NOTHING = cache.Body(compress.Pack(b""))
 
 #: Limits of the three caches: answers without parameters, with parameters, and
