@@ -299,9 +299,10 @@ class Server:
     try:
       self._sock.sendmsg([reply], control, socket.MSG_DONTWAIT, address)
     except BlockingIOError:
-      # Replies that cannot be delivered have filled the send queue. This may be
-      # an attack with forged source addresses. An attacker, who cannot sign
-      # requests, has to replay captured ones: limit replays more strictly.
+      # The send queue is full of replies that cannot be delivered, perhaps
+      # because of an attack with forged source addresses. An attacker cannot
+      # sign requests, and so has to replay captured ones: limit replays more
+      # strictly.
       self._row[_DROPPED_UNSENT] += 1
       self._replays.LimitShort(time.time())
     except OSError as err:

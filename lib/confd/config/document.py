@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 #: Minimum number of bytes that are decoded at a time
 CHUNK = 1 << 18
 
-#: If less decoded text than this is left (characters), more text is decoded
-#: before an item is parsed. Nearly all items are shorter, so that the first
-#: attempt to parse an item succeeds.
+#: Amount of decoded text that must be left when an item is parsed (characters);
+#: otherwise more text is decoded first. Nearly all items are shorter, so that
+#: the first attempt to parse an item succeeds.
 _LOOKAHEAD = 1 << 14
 
 _Blanks = re.compile(r"[ \t\n\r]*").match
-# Matches a comma, the next key of an object, if it has no escape sequences, and
-# the colon after the key
+# Matches the text between two values of an object: a comma, a key without
+# escape sequences, and a colon
 _NextKey = re.compile(r"[ \t\n\r]*,[ \t\n\r]*\"([^\"\\\x00-\x1f]*)\""
                       r"[ \t\n\r]*:[ \t\n\r]*").match
 
@@ -160,8 +160,8 @@ class _Reader:
       self.Skip(":")
       self.Next()
       yield key
-      # Shortcut for keys without escape sequences, which takes a tenth of the
-      # time
+      # Read the keys that have no escape sequences in this way, which takes a
+      # tenth of the time
       match = _NextKey(self._text, self._at)
       while match is not None:
         self._at = match.end()
@@ -236,8 +236,8 @@ class Document:
     # The secrets of all DRBD disks, and the secrets that more than one disk has
     self._seen: set[str] = set()
     self._shared: set[str] = set()
-    # Maps section and key of an item to secrets: to one secret for a disk, or
-    # to the secrets of all disks that are stored inside an instance
+    # Maps the section and the key of each item to a list: of one secret for a
+    # disk, or of the secrets of all disks that are stored inside an instance
     self._secrets: dict[str, dict[str, list[Optional[str]]]] = {}
 
   def SharesSecret(self, section: str, key: str, index: int = 0) -> bool:
@@ -282,9 +282,9 @@ class Document:
 
     """
     section: dict[str, packedlib.Packed] = {}
-    # Items whose keys are known to L{redaction.Object}, such as "children".
-    # Redaction handles any JSON object with such keys, so the section itself
-    # has to be redacted, too.
+    # Items of the section whose keys are names such as "children", which
+    # L{redaction.Object} looks up in any JSON object, and so also in the
+    # section
     special: lenient.Stored = {}
     special_secrets: redaction.Secrets = {}
     for key in reader.Keys():

@@ -737,7 +737,7 @@ def _UsableCount(snapshot: _Snapshot, item: _Network) -> int:
 
   """
   # If one of the stored maps is missing, the number of free addresses is
-  # unknown
+  # unknown: return 0
   if not _Map(snapshot, item):
     return 0
   return _FreeCount(item) + _Reservations(item, "reservations").count("X")

@@ -176,8 +176,7 @@ def Object(secrets: Secrets, stored: lenient.Stored) -> lenient.Stored:
     # the same secret in its logical_id
     stored["physical_id"] = _Id(stored["physical_id"], stored.get("dev_type"),
                                 {})
-  # Do not call _Children for an empty list, which most disks have: this saves
-  # time
+  # To save time, do not call _Children for an empty list, which most disks have
   if "children" in stored and stored["children"]:
     stored["children"] = _Children(stored["children"], "dev_type" in stored)
   if "disks" in stored:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
   from typing import Iterable, Optional
 
 
-#: Bytes read from a status pipe at a time
+#: Maximum number of bytes that are read from a status pipe at a time
 _READ_SIZE = 1 << 16
 
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 _POLL_INTERVAL = 0.5
 _SAFETY_INTERVAL = 5.0
 
-#: Delays before inotify is tried again, see L{backoff.Backoff}. Each try is
-#: expensive, as it starts a process that imports pyinotify, which runs ldconfig
-#: to find the C library.
+#: The delays before inotify is tried again, as arguments of L{backoff.Backoff}
+#: (seconds). Each attempt is expensive: it starts a process that imports
+#: pyinotify, which runs ldconfig to find the C library.
 _RETRY_DELAY = (5.0, 60.0, 5.0)
 
 #: Size of the buffer for events, in bytes: large enough for 16,384 events, the

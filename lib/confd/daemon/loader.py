@@ -71,7 +71,8 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Iterable, Mapping, MutableSequence, Optional
 
 
-#: Delays before a child that died is replaced, see L{backoff.Backoff}
+#: The delays before a child that died is replaced, as arguments of
+#: L{backoff.Backoff} (seconds)
 _RESPAWN_DELAY = (0.1, 10.0, 5.0)
 
 #: When a generation finishes, workers that still run after this time are killed
@@ -94,10 +95,10 @@ _LOADER_QUEUE = 4 << 20
 #: its event loop
 _BATCH = 64
 
-#: Added to the daemon's nice value for the process for large answers
+#: Nice value of the process for large answers, relative to the daemon's
 _LARGE_NICE = 10
-#: Added to the daemon's oom_score_adj for the process for large answers, so
-#: that the kernel kills this process first if memory runs out
+#: The oom_score_adj of the process for large answers, relative to the daemon's:
+#: if memory runs out, the kernel has to kill this process before the others
 _LARGE_OOM_SCORE = 100
 #: Seconds without a request after which the process for large answers ends
 _LARGE_IDLE = 60.0
@@ -264,7 +265,8 @@ class Loader:
     """Loads the files and serves; returns when the generation has stopped.
 
     """
-    # If memory runs out, kill this process first, as a load can be repeated
+    # If memory runs out, the kernel has to kill this process first: a load can
+    # be repeated
     process.SetOomScore(process.OOM_FIRST)
     self._pid = os.getpid()
     self._CountLost(self._OwnRow())

@@ -82,7 +82,8 @@ _RELOAD_CPU_FACTOR = 5
 #: even if they have not changed
 _RETRY_INTERVAL = 10
 
-#: Delays before a generation that died is replaced, see L{backoff.Backoff}
+#: The delays before a generation that died is replaced, as arguments of
+#: L{backoff.Backoff} (seconds)
 _RESTART_DELAY = (0.1, 10.0, 5.0)
 
 #: A spare loader that was ordered to load, and has not begun after this time
@@ -216,7 +217,8 @@ class Policy:
     self._hangup = False
     #: The error of the last load; None if the last load succeeded
     self._failure: Optional[str] = None
-    #: The last log message about a failure to load the files
+    #: The last log message about a failure to load the files, so that the same
+    #: message is not logged again
     self._failure_said: Optional[str] = None
     self._warnings: list[str] = []
     #: No generation is started before this time
@@ -403,8 +405,8 @@ class Policy:
     elif isinstance(message, messages.KeyRenewed):
       item.key = message.key
     elif isinstance(message, messages.Stopped):
-      # Ignore the message of a generation that was not told to finish. Its
-      # processes end by themselves, and L{Gone} then plans a replacement.
+      # Ignore the message Stopped if the generation was not told to finish: its
+      # processes end by themselves, and L{Gone} then plans a replacement
       if item.state is State.LEAVING:
         self._Enter(item, State.STOPPED, now)
     elif (isinstance(message, messages.Checked) and not message.same and

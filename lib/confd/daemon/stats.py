@@ -68,8 +68,8 @@ def _Memory(pid: int) -> Optional[int]:
         total += sum(int(line.split()[1]) for line in rollup
                      if line.startswith("Pss:"))
     except (FileNotFoundError, ProcessLookupError):
-      # The process has ended, or is a zombie: skip it. If it is the first one,
-      # the daemon's supervisor, then the kernel lacks smaps_rollup.
+      # The process has ended, or is a zombie: skip it. If the process is the
+      # daemon's supervisor, which has not ended, the kernel lacks smaps_rollup.
       if process == pid:
         return None
     except OSError:

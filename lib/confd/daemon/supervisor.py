@@ -47,11 +47,12 @@ if TYPE_CHECKING:
   from typing import Any, Callable, Optional
 
 
-#: Delays before the keeper of the pid file is started again, see
-#: L{backoff.Backoff}
+#: The delays before the keeper of the pid file is started again, as arguments
+#: of L{backoff.Backoff} (seconds)
 _KEEPER_DELAY = (5.0, 5.0, 5.0)
 
-#: Delays before a spare loader that died is replaced, see L{backoff.Backoff}
+#: The delays before a spare loader that died is replaced, as arguments of
+#: L{backoff.Backoff} (seconds)
 _SPARE_DELAY = (1.0, 10.0, 10.0)
 
 #: Time limit for the shutdown, in seconds; generations that have not ended by
@@ -163,7 +164,8 @@ class Supervisor:
       self._row[counters.INDEX[counters.CONFIG_STALE]] = int(self._policy.stale)
       for action in actions:
         self._Do(action)
-      # Take the actions that the policy has added while the last ones were done
+      # Take the actions that the policy has added while these ones were carried
+      # out
       actions = self._policy.TakeActions()
 
   def _Do(self, action: policy.Action) -> None:

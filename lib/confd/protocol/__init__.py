@@ -58,6 +58,7 @@ NODE_ROLES = {
   }
 
 # Error codes of this project, in addition to Ganeti's constants.CONFD_ERROR_*
+
 #: The answer does not fit a datagram; the client may ask for it in parts
 ERROR_TOO_LARGE = 3
 #: The reader's key lacks the right for this question, or has expired

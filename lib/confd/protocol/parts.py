@@ -40,10 +40,9 @@ _LEVEL = 1
 #: client (bytes). The table of 100,000 instances takes 1.1 GB.
 MAX_MEMORY = 3 << 29
 
-#: Upper bounds of the memory that Python objects take, for each occurrence of a
-#: character in JSON text (bytes, Python 3.9 to 3.13). A bracket or a brace
-#: counts as an empty list or dictionary; a comma counts as a value and the
-#: reference to it.
+#: Maps characters of JSON text to the memory that Python needs at most for each
+#: occurrence (bytes, Python 3.9 to 3.13). A bracket or a brace stands for an
+#: empty list or dictionary; a comma stands for a value and the reference to it.
 _WEIGHTS = {
   b",": 72,
   b"[": 104,

@@ -39,7 +39,8 @@ OTHER = "other"
 KINDS = protocol.KINDS
 (INSTANCE, NODE, GROUP, NETWORK, DISK) = KINDS
 
-#: Maps the letter of each role of nodes, as in tables, to the name of the role
+#: Maps the letter that tables show for the role of a node to the name of the
+#: role
 ROLES = {
   "M": "master",
   "C": "candidate",

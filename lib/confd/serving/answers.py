@@ -52,9 +52,9 @@ _CACHE_OVERHEAD = 500
 _PARTS_SIZE = 256 << 20
 
 
-# Allow Infinity in cache keys. A query contains infinity if a number in it is
-# too large for a float, and must not have the same cache key as a query with
-# null.
+# Allow Infinity in cache keys. If a number in a query is too large for a float,
+# it is parsed as infinity; the cache key of such a query must differ from the
+# cache key of a query with null.
 _EncodeKey: Callable[[Any], str] = json.JSONEncoder(
   allow_nan=True, separators=(",", ":")).encode
 
@@ -179,7 +179,8 @@ def _IsLarge(answer: Any) -> bool:
   while todo:
     value = todo.pop()
     # Compare types, which is quicker than isinstance, since each new answer is
-    # measured here. No JSON value has a type that is derived from these.
+    # measured here. No subclass is missed: the values of answers are of JSON's
+    # own types.
     if type(value) is dict:
       value = value.values()
     items += len(value)

@@ -58,7 +58,8 @@ _BUCKET = 8
 
 _SLOT_SIZE = 8
 #: A slot that is in use has a tag, which is the first 59 bits of a request's
-#: signature, and a count, how often the request was answered. Free slots are 0.
+#: signature, and the number of times that the request was answered. A free slot
+#: is 0.
 _COUNT_MASK = (1 << 5) - 1
 _TAG_DIGITS = 16
 _TAG_MASK = (1 << 64) - 1 - _COUNT_MASK
@@ -67,8 +68,7 @@ _BUCKET_DIGITS = slice(_TAG_DIGITS, _TAG_DIGITS + 8)
 
 #: Number of items in the table's header, which takes one page. The first items
 #: are the numbers of the periods that the partitions hold. The item at the
-#: index _STRICT_UNTIL is the time until which replies up to L{EXEMPT_SIZE} are
-#: limited, too.
+#: index _STRICT_UNTIL is a time: until then, no reply is exempt from the limit.
 _HEADER = mmap.PAGESIZE // _SLOT_SIZE
 _STRICT_UNTIL = _PARTITIONS
 _PARTITION_SIZE = SLOTS * _SLOT_SIZE
