@@ -29,8 +29,8 @@ if TYPE_CHECKING:
   from typing import Optional
 
 
-#: Maximum size of an ssconf file that is read (bytes); those that Ganeti writes
-#: have at most 128 KiB
+#: Maximum size of an ssconf file that is read (bytes). The ssconf files that
+#: Ganeti writes have at most 128 KiB.
 _MAX_SSCONF_SIZE = 1 << 20
 
 #: Environment variables by which users of clients choose a cluster, see

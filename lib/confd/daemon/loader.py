@@ -756,7 +756,7 @@ class Loader:
     """
     wire.UseOpenSsl()
     self._CountLost(row)
-    # Replace the OOM score inherited from the loader by the daemon's
+    # Set the daemon's OOM score: this process has inherited the loader's score
     process.SetOomScore(self._setup.oom_score)
     for sock in (self._links.large[1], self._links.loader[1]):
       sock.close()

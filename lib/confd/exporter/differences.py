@@ -107,8 +107,8 @@ class State(NamedTuple):
   name: Any
   #: The values that are set for the object, by field
   values: dict[str, Any]
-  #: Disks and network interfaces, by UUID: the name, such as "disk/0", and the
-  #: values
+  #: Maps the UUIDs of disks and network interfaces to their names, such as
+  #: "disk/0", and their values
   parts: dict[str, tuple[str, dict[str, Any]]]
 
 

@@ -278,8 +278,8 @@ class Server:
     #: The paths whose failure has been logged, see L{_Failed}
     self._failed: set[tuple[str, ...]] = set()
     self.cut: cache.Cut = lambda _: False
-    # The three queues of the module's rule 2: without parameters, with
-    # parameters, and with a filter
+    # A cache for each of the three queues of the module's rule 2: for requests
+    # without parameters, with parameters, and with a filter
     (self._plain, self._varied, self._filtered) = (
       cache.Cache(limits, self._Cut)
       for limits in (_PLAIN, _VARIED, _FILTERED))

@@ -127,7 +127,8 @@ class Responder:
     # but costs time.
     key: wire.Key = self._key if reader is None else reader
     outcome = None if reader is None else self._Forbid(reader, request, now)
-    # Look most requests up in the cache, without a call of _known
+    # Look up most requests in the cache directly: a call of _known would
+    # cost time
     if outcome is None and part is None and (query is None or
                                              type(query) is str):
       outcome = self._cached((rtype, query))
