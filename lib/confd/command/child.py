@@ -112,8 +112,8 @@ def EndingWithSignals() -> Iterator[None]:
         before[number] = signal.signal(number, _SIGNALS.Handle)
     yield
   except _Ended as err:
-    # End this program by the signal that it has received, so that the exit
-    # status tells the parent process
+    # End this program by the signal that it has received, so that its exit
+    # status shows the signal to the parent process
     signal.signal(err.number, signal.SIG_DFL)
     os.kill(os.getpid(), err.number)
   finally:

@@ -368,7 +368,7 @@ def _Main(argv: Sequence[str]) -> int:
     sys.stdout.flush()
     return result
   except KeyboardInterrupt:
-    # Drop the buffered text: to flush it could block on a full pipe that no
+    # Drop the buffered text, as flushing could block on a full pipe that no
     # process reads
     _Abandon(sys.stdout)
     return exitcodes.INTERRUPTED

@@ -47,7 +47,7 @@ def _Ask(client: clientlib.Client) -> _Summary:
   master = client.MasterNode().answer if _May("master") else None
   nodes = len(client.NodeIps().answer) if _May("node-ips") else None
   # Only this project's daemon has tables. Ganeti's own daemon replies to a ping
-  # with serial 0, and answers no reader's key.
+  # with serial 0, and does not answer requests with a reader's key.
   is_ours = client.reader is not None or client.Ping().serial != 0
   instances = (len(client.Instances().answer)
                if is_ours and _May("list/instances") else None)

@@ -48,7 +48,7 @@ class _Line(NamedTuple):
 
   """
   text: str
-  #: A key of C{table.COLOURS}, or None
+  #: A key of C{table.COLOURS}; None for the terminal's own colour
   colour: Optional[str] = None
 
 

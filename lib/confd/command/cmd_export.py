@@ -60,7 +60,7 @@ def _ClusterName(client: clientlib.Client, say: hostlist.Say) -> Optional[str]:
   try:
     stored = client.Config(path).answer
   except clientlib.ErrorAnswer as err:
-    # The file is useful even without the cluster's name
+    # Do not fail: the file is useful even without the cluster's name
     say("the cluster's name is left out: %s" % err)
     return None
   name = sanitize.HostName(stored)

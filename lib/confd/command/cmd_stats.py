@@ -64,7 +64,8 @@ def Prometheus(clusters: Mapping[str, tuple[_Answers, Iterable[str]]],
   @raise errors.ConfdClientError: prometheus_client is not installed
 
   """
-  # The module is optional, and only this function needs it
+  # Import the module here: only this function needs it, and it may not be
+  # installed
   try:
     import prometheus_client
     from prometheus_client import core
@@ -79,8 +80,8 @@ def Prometheus(clusters: Mapping[str, tuple[_Answers, Iterable[str]]],
       labels = (cluster, address)[-len(names):]
       daemons.append(confdmetrics.Daemon(labels, answer))
   registry = prometheus_client.CollectorRegistry()
-  # The annotation is Any: the library needs only the method collect(), but its
-  # own annotations require a subclass of its class
+  # The annotation is Any: the library calls only the method collect(), but its
+  # annotations require a subclass of the library's C{Collector}
   collector: Any = _Collector(core, names, daemons)
   registry.register(collector)
   text: bytes = prometheus_client.generate_latest(registry)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
   _StepQueue = queue.Queue[
     tuple[str, Union[Callable[[], None], BaseException]]]
 
-#: The main thread waits for a lock for at most this many seconds at a time. A
+#: The main thread waits for a lock at most this many seconds at a time. A
 #: signal that comes just before the thread begins to wait does not interrupt
 #: the wait, so Ctrl-C would have no effect until the lock is released.
 _SIGNAL_DELAY = 0.5
@@ -199,8 +199,8 @@ def RunSteps(factories: ClientFactories, steps: Steps) -> int:
   @return: exit code, when no cluster yields anything more
 
   """
-  # A queue of one item: a thread can put its next item into the queue only when
-  # the item before, of any thread, has been taken
+  # A queue of one item: a thread waits until the queue is empty before it adds
+  # its next item
   found: _StepQueue = queue.Queue(1)
   results: Results[None] = Results()
   for (name, make) in factories.items():

@@ -53,11 +53,11 @@ from ganeti.confd.clientlib import sync
 #: Seconds to wait before a check of the daemons is repeated
 _PAUSE = 0.2
 
-#: A difference from the daemon's configuration is a fault only if it lasts this
-#: long (seconds): _SETTLE, plus _SETTLE_LOADS times the time that the daemon
-#: takes to load a configuration, but at most _SETTLE_MAX. _SETTLE_LOADS stands
-#: for one load, and for the daemon's pause after it, which is five times as
-#: long.
+#: A difference between two configurations (of a daemon and of the node's file,
+#: or of two daemons) is a fault only if it lasts this long (seconds): _SETTLE,
+#: plus _SETTLE_LOADS times the time that the daemon takes to load a
+#: configuration, but at most _SETTLE_MAX. _SETTLE_LOADS stands for one load,
+#: and for the daemon's pause after it, which is five times as long.
 _SETTLE = 3.0
 _SETTLE_LOADS = 6
 _SETTLE_MAX = 60.0

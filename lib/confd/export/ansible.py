@@ -48,7 +48,8 @@ _PREFIXES = {
   columns.NODE: _OF_NODES,
   }
 
-#: Groups that Ansible itself defines; a host must not have the name of one
+#: Groups that Ansible itself defines. A host must not have the name of such a
+#: group.
 _RESERVED_NAMES = frozenset(["all", "ungrouped"])
 
 

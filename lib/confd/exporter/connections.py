@@ -293,8 +293,9 @@ class Connections:
     """
     sockets = _Bind(address, port)
     for sock in sockets:
-      # For asyncio, "backlog" is the number of connections to accept at a time,
-      # too. The length of the kernel's queue is then set by listen() below.
+      # asyncio passes "backlog" to listen(), and also accepts this many
+      # connections at a time. So the length of the kernel's queue is set
+      # afterwards, by listen() below.
       await asyncio.get_running_loop().create_server(
         lambda: _Connection(self, self._answer), sock=sock, backlog=_ACCEPT)
       sock.listen(2 * MAX_CONNECTIONS)

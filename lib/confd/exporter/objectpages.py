@@ -28,7 +28,7 @@ E = markup.E
 _LISTED = 10
 
 #: Maximum number of rows of a table. A node's page has three tables of
-#: instances; with this limit they take less than 200 kB.
+#: instances; with this limit the three tables take less than 200 kB.
 _ROWS = 100
 
 

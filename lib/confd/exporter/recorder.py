@@ -81,7 +81,8 @@ def TakeLock(path: str) -> Optional[IO[bytes]]:
   except OSError:
     return None
   try:
-    # Forked processes do not inherit this lock, so it ends with the server
+    # Forked processes do not inherit this lock, so the lock ends with the
+    # server
     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
   except OSError as err:
     lock.close()

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 #: The JSON pointer of the cluster's own settings
 CLUSTER = "/cluster"
 
-#: Maps the names of disk types before Ganeti 2.12 to the present ones
+#: Maps the names that disk types had before Ganeti 2.12 to their present names
 _DISK_TYPES = {
   "drbd8": "drbd",
   "lvm": "plain",

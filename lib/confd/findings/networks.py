@@ -130,8 +130,8 @@ def _AreApart(one: data.Row, other: data.Row) -> bool:
       links.setdefault(group, set()).add(tuple(link))
     ways.append(links)
   if not all(ways):
-    # A network that is connected to no group yet may later get the other
-    # network's link
+    # The two networks may get the same link later if one of them is connected
+    # to no group yet
     return False
   return all(ways[0][group].isdisjoint(ways[1][group])
              for group in ways[0].keys() & ways[1].keys())

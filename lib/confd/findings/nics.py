@@ -117,7 +117,7 @@ def _AddressOutside(config: data.ConfigData) -> registry.Found:
       continue
     text = network["network" if address.version == 4 else "network6"]
     subnet = addresses.ParseSubnet(text)
-    # A network may have no addresses of this IP version
+    # A network may have no subnet of the address's IP version
     if subnet is not None and address not in subnet:
       yield (nic.owner, "its address %s is not in network %s, %s" %
              (nic.ip, names[network["uuid"]], text))
