@@ -39,7 +39,7 @@ CLIENT_VARIABLES = ("CONFD_CLUSTER", "CONFD_ADDRESS", "CONFD_KEY_FILE")
 
 
 class NoKey(errors.ConfigurationError):
-  """A client was given no key, and cannot read this node's.
+  """A client was given no key, and cannot read the key of this node.
 
   The message has several lines, and ends with an example of settings.
 

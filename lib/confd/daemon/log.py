@@ -132,7 +132,7 @@ class _FileHandler(_Handler):
       os.close(fd)
 
   def Reopen(self) -> None:
-    """Opens the file again if another one has its name now.
+    """Opens the file again if the path leads to another file now, or to none.
 
     """
     try:

@@ -4,8 +4,8 @@
 
 """The numbers and names of the confd protocol that Ganeti does not define.
 
-Ganeti's own are in C{ganeti.constants}. This project's numbers cannot be there,
-since on a node that module is Ganeti's.
+The numbers and names that Ganeti defines are in C{ganeti.constants}. This
+project's cannot be there, since on a node that module is Ganeti's.
 
 """
 

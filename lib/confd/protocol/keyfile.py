@@ -4,18 +4,18 @@
 
 """The contents of key files, the cluster's and readers'.
 
-The cluster's key is all bytes of its file. A reader's file has three lines of
-ASCII text::
+The cluster's key is all bytes of its file. The file of a reader's key has three
+lines of ASCII text::
 
   confd reader key 1
   label: NAME:WHAT:UNTIL
   key: 64 lower case hex digits
 
-Rule: a reader's file is never used as a cluster's key. A file that has any line
-of this form counts as a reader's, perhaps a damaged one, even if a mail program
-or an editor has added characters before the line, or has converted the file to
-UTF-16. (A file with the 64 digits alone cannot be recognised; no daemon replies
-to requests that are signed with it.)
+Rule: the file of a reader's key is never used as a cluster's key. A file that
+has any of these lines is regarded as the file of a reader's key, perhaps a
+damaged one, even if a mail program or an editor has added characters before the
+line, or has converted the file to UTF-16. (A file with the 64 digits alone
+cannot be recognised; no daemon replies to requests that are signed with it.)
 
 """
 
@@ -51,7 +51,7 @@ _KEY_RE = re.compile("[0-9a-f]{64}")
 
 
 def IsReaders(contents: bytes) -> bool:
-  """Tells whether a file is a reader's, even if damaged.
+  """Tells whether a file holds a reader's key, even if the file is damaged.
 
   """
   # Remove zero bytes: an editor may have saved the file as UTF-16, in which
@@ -60,7 +60,7 @@ def IsReaders(contents: bytes) -> bool:
 
 
 def _ParseReaders(contents: bytes) -> wire.ReaderKey:
-  """Parses a reader's file.
+  """Parses the file of a reader's key.
 
   @raise ValueError: the file is damaged; the message says how
 
@@ -120,14 +120,14 @@ def CheckCluster(contents: bytes, origin: str) -> None:
 
 
 def LabelOf(key: wire.Key) -> Optional[readerkey.Label]:
-  """Returns the label of a reader's key; None for a cluster's.
+  """Returns the label of a reader's key; None for a cluster's key.
 
   """
   return key.label if isinstance(key, wire.ReaderKey) else None
 
 
 def Format(cluster_key: bytes, label: readerkey.Label) -> str:
-  """Makes the contents of a reader's file.
+  """Makes the contents of the file of a reader's key.
 
   @param cluster_key: the key that the reader's key is derived from
 

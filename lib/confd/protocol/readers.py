@@ -24,7 +24,7 @@ class Readers:
 
   """
   def __init__(self, key: bytes) -> None:
-    """@param key: the cluster's
+    """@param key: the cluster's key
 
     """
     self._key = key

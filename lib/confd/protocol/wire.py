@@ -81,7 +81,8 @@ class Request(NamedTuple):
   @ivar signature: 40 lower case hex digits, the same for each copy of a request
   @ivar sent: the time in the salt, in seconds since the epoch; the same for
     each copy, too
-  @ivar reader: the reader's key that signed the request; None for the cluster's
+  @ivar reader: the reader's key that signed the request; None if the cluster's
+    key did
 
   """
   type: Optional[int]
@@ -299,7 +300,8 @@ def DecodeJson(text: Union[str, bytes]) -> Json:
 def _MayHaveSurrogates(text: str) -> bool:
   """Tells whether a text in a JSON value may have a lone surrogate.
 
-  UTF-8 cannot encode a lone surrogate, so it can only be an escape sequence.
+  UTF-8 cannot encode a lone surrogate, so JSON text can only have the escape
+  sequence of a lone surrogate.
 
   """
   return "\\ud" in text or "\\uD" in text
@@ -341,7 +343,7 @@ def _ParseObject(scan: _Scan, text: str) -> dict[str, Json]:
   """Parses the text of a JSON object.
 
   @param scan: L{_ScanEnvelope} or L{_ScanMessage}
-  @raise Rejected: the text is not that of an object
+  @raise Rejected: the text is no JSON object
 
   """
   try:
@@ -527,7 +529,7 @@ def _FindReader(label: Json, key: Key, readers: Optional[Readers]) -> ReaderKey:
   """Returns the reader's key for the label in a datagram.
 
   @param label: any JSON value
-  @raise Rejected: the value is no label, or that of another key than C{key}
+  @raise Rejected: the value is no label, or is not the label of C{key}
 
   """
   if readers is not None:
@@ -565,8 +567,8 @@ def _PrepareRequest(rtype: int, query: Json, rsalt: str, part: Optional[int]
 def RequestSize(now: float, rtype: int, query: Json, rsalt: str) -> int:
   """Returns the size of a datagram that L{PackRequest} makes, in bytes.
 
-  That is a request for a whole answer, signed with the cluster's key. The
-  signature, which takes most of the time there, is not computed.
+  The request is for a whole answer, and is signed with the cluster's key. The
+  signature, which takes most of the time in L{PackRequest}, is not computed.
 
   """
   return (len(_PrepareRequest(rtype, query, rsalt, None).head) +
@@ -592,7 +594,7 @@ def ParseRequest(datagram: bytes, key: bytes, now: float,
                  readers: Optional[Readers] = None) -> Request:
   """Authenticates and parses a request.
 
-  @param key: the cluster's
+  @param key: the cluster's key
   @param readers: the readers' keys; None to accept none. The rights of a
     reader's key are not checked here
   @param now: the time, in seconds since the epoch

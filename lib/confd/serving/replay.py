@@ -25,7 +25,7 @@ count one copy where there were two.
 
 The table is divided by the requests' time stamps, into partitions of ten
 seconds. So a request can be evicted only by requests of the same ten seconds,
-and a partition's memory is returned to the system when it is reused.
+and when a partition is reused, its memory is returned to the system first.
 Requests that were seen once are evicted before those seen more often.
 
 """
