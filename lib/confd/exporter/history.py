@@ -527,9 +527,10 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
       _CheckTypes(int, number, serial)
       _CheckTypes(str, stored)
       _CheckTimes(seen)
-      # The exporter's key may have gained or lost rights to kinds of objects
-      # since the last recording. The stored states of a lost kind are kept. The
-      # first states of a gained kind are stored, and are no changes.
+      # The exporter's key may have other rights than at the last recording. The
+      # stored states of a kind that the key no longer permits are kept. The
+      # states of a kind that the key permits only now are stored, but are no
+      # changes.
       old_kinds = set(stored.split())
       old = {(kind, uuid): text for (kind, uuid, text) in connection.execute(
         "SELECT kind, uuid, value FROM state WHERE cluster = ?", (number, ))
