@@ -76,7 +76,7 @@ def Similar(word: str, known: Iterable[str]) -> Optional[str]:
   """Returns the known word that is most similar to a mistyped one, if any is.
 
   """
-  # Import difflib only after a typing mistake, as the import takes a while
+  # Import difflib here, as it is needed only after a typing mistake
   import difflib
   found = difflib.get_close_matches(word, known, 3)
   # Prefer a word that has the letters of the typed word in another order

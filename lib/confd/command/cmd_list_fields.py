@@ -42,7 +42,7 @@ def _Expand(words: list[str], known: list[str]) -> list[str]:
   for word in words:
     found = []
     if filters.IsGlob(word):
-      # Import fnmatch only if a word is a pattern, as the import takes a while
+      # Import fnmatch here, as it is needed only for patterns
       import fnmatch # pylint: disable=C0415
       found = fnmatch.filter(known, word)
     result.extend(found or [word])
