@@ -127,8 +127,8 @@ def _JoinConnections(value: Any) -> str:
                    for (name, *how) in value)
 
 
-#: By table and field: the function that formats a list or an object as Ganeti's
-#: commands print it, where Python's str() would give another text
+#: Maps tables and their fields to functions that format a list or an object as
+#: Ganeti's commands print it, where Python's str() would give another text
 _STRUCTURE_WRITERS: dict[str, dict[str, Writer]] = {
   columns.INSTANCE: dict.fromkeys(
     ["tags", "disk.sizes", "nic.macs", "nic.ips", "nic.modes", "nic.links",

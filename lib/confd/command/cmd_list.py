@@ -34,7 +34,7 @@ if TYPE_CHECKING:
   from ganeti.confd.command import watched
 
 
-#: By table: the fields that are listed without --output
+#: Maps each table to the fields that are listed without --output
 _DEFAULT_FIELDS = {
   columns.INSTANCE: ["name", "hypervisor", "os", "pnode", "admin_state",
                      "be/maxmem"],
@@ -49,7 +49,7 @@ _DEFAULT_FIELDS = {
 #: The value of --output that means the default fields and more
 _WIDE = "wide"
 
-#: By table: the fields that "wide" adds
+#: Maps each table to the fields that the word "wide" of --output adds
 _WIDE_FIELDS = {
   columns.INSTANCE: ["snodes", "be/vcpus", "disk_usage", "nic.ips", "tags"],
   columns.NODE: ["pip", "pinst_maxmem", "pinst_vcpus", "pinst_disk",
@@ -60,13 +60,13 @@ _WIDE_FIELDS = {
   columns.DISK: ["index", "mode", "vg", "pool", "provider", "volumes", "name"],
   }
 
-#: By table: Ganeti's command that asks the nodes for current values
+#: Maps tables to Ganeti's command that asks the nodes for current values
 _ASKS_NODES = {
   columns.INSTANCE: "gnt-instance list",
   columns.NODE: "gnt-node list",
   }
-#: By table: Ganeti's fields whose values only the nodes know. The configuration
-#: does not have these values.
+#: Maps tables to Ganeti's fields whose values only the nodes know, and which
+#: the configuration does not have
 _ON_NODES_ONLY = {
   columns.INSTANCE: frozenset(["console", "oper_ram", "oper_state",
                                "oper_vcpus", "status"]),

@@ -34,7 +34,7 @@ from ganeti.confd.views import placement
 #: Length of the longest bar, in characters
 _BAR = 20
 
-#: By role of a node: the colour of the node in a drawing by Graphviz
+#: Maps each role of a node to the node's colour in a drawing by Graphviz
 _COLOURS = {
   "M": "gold",
   "C": "palegreen",
@@ -43,7 +43,7 @@ _COLOURS = {
   "O": "grey",
   }
 
-#: By role of a node: the colour of the node's line on a terminal
+#: Maps roles of a node to the colour of the node's line on a terminal
 _LINE_COLOURS = {
   "D": "yellow",
   "O": "red",

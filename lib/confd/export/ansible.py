@@ -39,9 +39,9 @@ _PREFIX = "ganeti_"
 #: A tag of the form KEY:VALUE
 _KEYED_RE = re.compile("[A-Za-z_][^:]*:.")
 
-#: By table: the prefix of groups that are named after a cluster or a tag. Nodes
-#: have a prefix of their own, so that no group has both nodes and instances if
-#: an inventory has both tables.
+#: Maps each table to the prefix of groups that are named after a cluster or a
+#: tag. Nodes have a prefix of their own, so that no group has both nodes and
+#: instances if an inventory has both tables.
 _OF_NODES = "nodes_"
 _PREFIXES = {
   columns.INSTANCE: "",

@@ -26,8 +26,8 @@ from ganeti.confd.schema import columns
 #: name of the host's node
 Values = Callable[[hostlist.Host], Sequence[Optional[str]]]
 
-#: By table: the name of the group of all hosts, and the prefixes of other
-#: groups. With each prefix there is a function: a host is in one group for each
+#: Maps each table to the name of the group of all hosts, and to the prefixes of
+#: other groups. Each prefix has a function: a host is in one group for each
 #: value that the function returns.
 _KINDS: dict[str, tuple[str, dict[str, Values]]] = {
   columns.INSTANCE: ("instances", {

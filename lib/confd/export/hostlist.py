@@ -21,7 +21,7 @@ from ganeti.confd.schema import naturalorder
 #: A function to be called with a sentence about each value that is left out
 Say = Callable[[str], None]
 
-#: By table (see L{columns.TABLES}): the fields that are asked for
+#: Maps tables (see L{columns.TABLES}) to the fields that are asked for
 Fields = dict[str, list[str]]
 
 #: All fields that L{Hosts} can use. A format asks only for the fields that it

@@ -38,8 +38,8 @@ from ganeti.confd.views import objects
 from ganeti.confd.views import placement
 
 
-#: By table: the fields that the metrics and the pages with tables need. Other
-#: modules have lists of their own, see L{_TABLES}.
+#: Maps each table to the fields that the metrics and the pages with tables
+#: need. Other modules have lists of their own, see L{_TABLES}.
 FIELDS: dict[str, list[str]] = {
   columns.NODE: ["name", "role", "group", "offline", "drained", "vm_capable",
                  "pip", "sip", "tags", "pinst_cnt", "sinst_cnt"],

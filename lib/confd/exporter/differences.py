@@ -39,8 +39,8 @@ KINDS = (CLUSTER, columns.GROUP, columns.NETWORK, columns.NODE,
 #: All values of C{Change.action}
 ACTIONS = (ADDED, REMOVED, CHANGED) = ("added", "removed", "changed")
 
-#: By kind of object: the fields of the object's row that the object's state
-#: contains
+#: Maps each kind of object to the fields of its table that are part of the
+#: state of an object
 _FIELDS: dict[str, list[str]] = {
   columns.NODE: ["role", "group", "pip", "sip", "vm_capable", "master_capable",
                  "powered", "tags"],
@@ -52,9 +52,9 @@ _FIELDS: dict[str, list[str]] = {
                     "external_reservations", "group_list", "tags"],
   }
 
-#: By kind of object: the fields with parameters that are set for the object
-#: itself. A state has a field's parameters under names with the field's prefix,
-#: as in "be/maxmem".
+#: Maps each kind of object to fields, and each field to a prefix. The fields
+#: hold the parameters that are set for the object itself; a state has these
+#: parameters under names with the prefix, as in "be/maxmem".
 _PARAMETERS: dict[str, dict[str, str]] = {
   columns.NODE: {"custom_ndparams": "ndparams"},
   columns.INSTANCE: {"custom_beparams": "be", "custom_hvparams": "hv",
@@ -68,8 +68,8 @@ _PARAMETERS: dict[str, dict[str, str]] = {
 #: are left out: they identify the disk.
 _DISK_FIELDS = ["name", "dev_type", "size", "mode", "spindles"]
 
-#: By value of a network interface: the field of the instance that lists this
-#: value for all interfaces
+#: Maps each value of a network interface to the field of the instance that
+#: lists this value for all interfaces
 _NIC_FIELDS = {"name": "nic.names", "mac": "nic.macs", "ip": "nic.ips",
                "network": "nic.networks.names"}
 _NIC_UUIDS = "nic.uuids"

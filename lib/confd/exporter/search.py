@@ -39,8 +39,8 @@ CLUSTER = "cluster"
 _NAME = "name"
 _TAGS = "tag"
 
-#: By kind of object: the fields that are searched, each with the text that hits
-#: show for the field
+#: Maps each kind of object to the fields that are searched, each with the text
+#: that hits show for the field
 _FIELDS: dict[str, dict[str, str]] = {
   columns.NODE: {"name": _NAME, "uuid": "UUID", "pip": "primary IP",
                  "sip": "secondary IP", "role": "role", "tags": _TAGS},

@@ -149,8 +149,8 @@ def DiskTypes(disks: Sequence[Row]) -> dict[str, frozenset[str]]:
 
   """
   types: dict[str, frozenset[str]] = {}
-  # By disk type: a set with only this type. Instances whose disks all have the
-  # type share the set, to save memory.
+  # Maps each disk type to a set that contains only this type. Instances whose
+  # disks all have the type share the set, to save memory.
   single: dict[str, frozenset[str]] = {}
   for disk in disks:
     name = disk["instance"]
