@@ -572,12 +572,42 @@ class CheckTest(unittest.TestCase):
     (code, lines, stderr) = _Run(self.daemon, "evacuate", "node9")
     self.assertEqual((code, lines), (1, []))
     self.assertIn("node9", stderr)
+    self._CheckFailures()
     # No instance runs there any more, so nothing can be migrated
     _Node(config, 1)["offline"] = True
     self._Load(config)
     (code, lines, stderr) = _Run(self.daemon, "evacuate", "node1")
     self.assertIn("gnt-instance failover -f inst1.example.com",
                   " ".join(lines[1].split()))
+
+  def _CheckFailures(self):
+    """Checks the plans for the failure of each node, as a plugin prints them.
+
+    The mirror of inst14 is on a drained node; inst11 and inst15 have no mirror.
+
+    """
+    text = "3 of 6 instances have nowhere to go if their primary node fails"
+    for (limits, expected) in [
+        ([], (1, "WARNING", "0", "")),
+        (["-w", "nowhere=3"], (0, "OK", "3", "")),
+        (["--warning=nowhere=2"], (1, "WARNING", "2", "")),
+        (["-w", "nowhere=9", "-c", "nowhere=2"], (2, "CRITICAL", "9", "2"))]:
+      with self.subTest(limits=limits):
+        (code, lines, stderr) = _Run(self.daemon, "evacuate", "--all",
+                                     "--nagios", *limits)
+        self.assertEqual((code, lines, stderr), (expected[0], [
+          "CONFD %s - %s | nowhere=3;%s;%s;0;6" % (expected[1], text,
+                                                   *expected[2:]),
+          "node1.example.com: inst11.example.com,inst14.example.com",
+          "node3.example.com: inst15.example.com"], ""))
+    for (words, error) in [
+        (["node1", "--nagios"], "--nagios needs --all"),
+        (["--all", "-w", "nowhere=1"], "--warning needs --nagios"),
+        (["--all", "--nagios", "-w", "silent=1"],
+         "not nowhere=NUMBER: 'silent=1'")]:
+      (code, lines, stderr) = _Run(self.daemon, "evacuate", *words)
+      self.assertEqual(code, 3 if "--nagios" in words else 2)
+      self.assertIn(error, "\n".join([*lines, stderr]))
 
   def testLoadable(self):
     """ganeti-confd --check says what the daemon would make of its files.

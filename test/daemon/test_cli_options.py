@@ -72,6 +72,12 @@ _VALUES = {
   "--until": "2999-12-31",
   }
 
+#: A number that has a limit, for each command with such numbers
+_LIMITS = {
+  "evacuate": "nowhere",
+  "status": "silent",
+  }
+
 #: Options that only one format of "export" has
 _FORMATS = {
   "--target-port": "prometheus-sd",
@@ -182,6 +188,8 @@ class _TestCase(unittest.TestCase):
     """
     if name == "evacuate" and "--all" in flags:
       words.remove("node1")
+    elif name == "evacuate" and "--nagios" in flags:
+      words[words.index("node1")] = "--all"
     if name is None and "--completion" in flags:
       # The option excludes all others
       words.clear()
@@ -223,6 +231,8 @@ class TestEachOption(_TestCase):
 
     """
     text = "%s=%s" % (flag, _VALUES[flag]) if option.takes_value else flag
+    if flag in ("--warning", "--critical") and name in _LIMITS:
+      text = "%s=%s=0" % (flag, _LIMITS[name])
     if name == commandline.EXPORT:
       # Files are what these are about
       text = {"--output": "--output=" + self.exported,
@@ -371,9 +381,10 @@ class TestEachOption(_TestCase):
     """
     self.assertEqual(result.code, 2)
     self.assertIn(" needs --nagios", result.problems)
-    result = self._Ask(name, "--nagios", "-w", "silent=3", "-c", "silent=4")
+    limit = _LIMITS[name]
+    result = self._Ask(name, "--nagios", "-w", limit + "=3", "-c", limit + "=4")
     self.assertEqual(result.code, 0)
-    self.assertIn(" silent=0;3;4;0 ", result.output)
+    self.assertIn(" %s=0;3;4;0" % limit, result.output)
 
   def _CheckPrometheus(self, _, result):
     self.assertEqual(result.code, 0, result.problems)

@@ -4,6 +4,7 @@
 
 """confd-exporter and a real Prometheus, with the examples of settings"""
 
+import datetime
 import json
 import os
 import re
@@ -16,6 +17,9 @@ import urllib.request
 
 import testutils
 import webserver
+
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 _EXAMPLES = os.path.join(testutils.SRCDIR, "doc", "examples")
@@ -59,6 +63,18 @@ def _Config():
                               [testutils.MakeDrbd(1, 1, 2),
                                testutils.MakeDisk(2)],
                               networks={network["uuid"]: network})
+
+
+def _KeyThatEnds(daemon):
+  """Makes a reader's key with a last day, which the dashboard shows.
+
+  @return: the path of the key's file
+
+  """
+  path = os.path.join(daemon.root, "exporter.key")
+  testutils.WriteFile(path, keyfile.Format(testutils.KEY, readerkey.Make(
+    "exporter", ["all"], datetime.date(2999, 12, 31))).encode("ascii"))
+  return path
 
 
 def _Graphs():
@@ -177,7 +193,8 @@ class TestPrometheus(unittest.TestCase):
     """
     config = _Config()
     with testutils.Daemon(config) as daemon, \
-         webserver.Exporter({"fsn": daemon}) as server:
+         webserver.Exporter(webserver.Settings(
+           "fsn", [daemon], _KeyThatEnds(daemon))) as server:
       server.WaitForSerial("fsn", config["serial_no"])
       with _Prometheus(server) as prometheus:
         self._CheckTargets(prometheus)
@@ -213,6 +230,9 @@ class TestPrometheus(unittest.TestCase):
         ("ganeti_cluster_config_serial", 17),
         ("ganeti_network_addresses_free{network=\"net\"}", 14),
         ("sum(ganeti_cluster_nodes)", 30),
+        # The mirror is on a node that is drained
+        ("ganeti_node_instances_without_failover{node=\"node1.example.com\"}",
+         1),
         # The exporter's own label, and no "exported_instance"
         ("ganeti_instance_memory_bytes{instance=\"inst2.example.com\"}",
          1 << 30)]:
@@ -252,6 +272,8 @@ class TestPrometheus(unittest.TestCase):
       "GanetiReaderKeyEnded": ("ganeti_reader_key_end_seconds", 60, 86400),
       "GanetiFinding": (
         "ganeti_cluster_findings{check=\"x\", severity=\"critical\"}", 1, 0),
+      "GanetiNoFailover": (
+        "ganeti_node_instances_without_failover{disk_template=\"drbd\"}", 1, 0),
       "GanetiNetworkNearlyFull": ("ganeti_network_addresses_free", 1, 2),
       "GanetiCandidateBehind": ("ganeti_confd_behind", 1, 0),
       "GanetiCandidatesDiverge": ("ganeti_confd_diverges", 1, 0),
@@ -265,6 +287,9 @@ class TestPrometheus(unittest.TestCase):
     end = "ganeti_reader_key_end_seconds{cluster=\"%s\", instance=\"%s\"}"
     with_key = [("GanetiReaderKeyEnds", "ganeti_reader_key_end_seconds", 60, {},
                  False)]
+    with_key += [("GanetiNoFailover", "ganeti_node_instances_without_failover"
+                  "{disk_template=\"%s\"}" % template, 1, {}, False)
+                 for template in ("file", "plain")]
     for (name, metric) in [("GanetiNoAnswer", "ganeti_up"),
                            ("GanetiCandidateSilent", "ganeti_confd_up")]:
       for (cluster, instance, value, is_raised) in [

@@ -930,6 +930,8 @@ class TestWebReadersKey(unittest.TestCase):
           ("ganeti_cluster_instances", "nodes", False),
           ("ganeti_node_role", "nodes", True),
           ("ganeti_node_instances_memory_bytes", "few", True),
+          # The rules of the cluster's tags are not known
+          ("ganeti_node_instances_without_failover", "few", False),
           ("ganeti_node_instances_memory_bytes", "nodes", False)]:
         self.assertEqual(bool(re.search(
           r"\n%s\{[^}]*cluster=\"%s\"" % (name, cluster), metrics)), has,

@@ -213,14 +213,15 @@ class TestTable(unittest.TestCase):
     """Whether it takes a value is known before the command is.
 
     """
-    # Fields, or a file
-    others = {"-o", "--output"}
+    # A file instead of fields; other numbers that have limits
+    others = {("cmd_export", "--output"), ("cmd_status", "--warning"),
+              ("cmd_status", "--critical")}
     known = commandline.AllOptions()
     for command in [commandline.NO_COMMAND, *commandline.COMMANDS.values()]:
       for option in command.Options():
         for flag in option.flags:
           self.assertEqual(known[flag].takes_value, option.takes_value)
-          if flag not in others or command.module != "cmd_export":
+          if (command.module, option.flags[-1]) not in others:
             self.assertIs(known[flag], option)
         self.assertTrue(option.flags[-1].startswith("--"))
 

@@ -12,6 +12,8 @@ cluster.
 import itertools
 import unittest
 
+from ganeti.confd.command import cmd_evacuate
+from ganeti.confd.command import plugin
 from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
 
@@ -85,11 +87,35 @@ class TestFailures(unittest.TestCase):
           plan.node, dict(tables, **{columns.NODE: failed}),
           ["htools:iextags:service"], primary_only=True))
     # By hand: i2 is on node a alone, and the mirror of i5 is on a drained node
-    nowhere = {plan.node: [step.instance for step in plan.steps
-                           if not step.possible] for plan in plans}
+    nowhere = {plan.node: [step.instance for step in plan.nowhere]
+               for plan in plans}
     self.assertEqual(nowhere, {"a": ["i2"], "b": ["i5"], "c": ["i7"],
                                "d": ["i8"], "e": []})
     self.assertEqual(plans[0].memory, {"b": 500, "c": 200})
+    self._CheckReport(plans)
+
+  def _CheckReport(self, plans):
+    """Checks the output of the plugin, with several limits.
+
+    """
+    for (warning, critical, state) in [
+        ({}, {}, "OK"), ({"nowhere": 4}, {}, "OK"),
+        ({"nowhere": 3}, {}, "WARNING"), ({"nowhere": 0}, {"nowhere": 4},
+                                          "WARNING"),
+        ({}, {"nowhere": 3}, "CRITICAL")]:
+      limits = plugin.Limits(warning, critical)
+      with self.subTest(limits=limits):
+        lines = cmd_evacuate.Report(plans, limits).Format()
+        self.assertEqual(lines, [
+          "CONFD %s - 4 of 9 instances have nowhere to go if their primary node"
+          " fails | nowhere=4;%s;%s;0;9" % (state, warning.get("nowhere", ""),
+                                            critical.get("nowhere", "")),
+          "a: i2", "b: i5", "c: i7", "d: i8"])
+    (line, ) = cmd_evacuate.Report(plans[4:]).Format()
+    self.assertTrue(line.startswith("CONFD OK - 0 of 0 "), line)
+    (line, _) = cmd_evacuate.Report(plans[:1]).Format()
+    self.assertTrue(line.startswith("CONFD WARNING - 1 of 4 instances has"),
+                    line)
 
 
 _SHARED = ["blockdev", "ext", "gluster", "rbd", "sharedfile"]

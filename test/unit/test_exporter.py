@@ -104,7 +104,9 @@ def _Config(**values):
                              "advice")]
   return clusterstate.ClusterConfig(
     17, "cluster.example.com", 3000000, 5.5, packed, findings, {},
-    causes.Group(findings, packed), clusterstate.SumGroups(tables), ["node1"])
+    causes.Group(findings, packed), clusterstate.SumGroups(tables), ["node1"],
+    [clusterstate.FailureSummary("node1", "drbd", 2),
+     clusterstate.FailureSummary("node2", "plain", 0)])
 
 
 _STATUSES = [
@@ -271,6 +273,10 @@ class TestMetrics(unittest.TestCase):
         # MiB; what is offline takes nothing
         ("ganeti_node_instances_memory_bytes", {"node": "node1"}, 1 << 30),
         ("ganeti_node_instances_memory_bytes", {"node": "node2"}, 0),
+        ("ganeti_node_instances_without_failover",
+         {"node": "node1", "disk_template": "drbd"}, 2),
+        ("ganeti_node_instances_without_failover",
+         {"node": "node2", "disk_template": "plain"}, 0),
         ("ganeti_instance_memory_bytes", {"instance": "inst2"}, 512 << 20),
         # No number, no sample
         ("ganeti_instance_memory_bytes", {"instance": "inst3"}, None),

@@ -231,7 +231,7 @@ class TestNagiosLine(unittest.TestCase):
                      " serial 5; b: some/thing\\nelse | answering=1;;;0;2"
                      " silent=1;0;;0 behind=0;0;;0 rtt=0.001200s;;;0")
     rows = clusterstatus.FromReplies([], [], {"b": "x"})
-    limits = cmd_status.Limits({"silent": 5, "behind": 1}, {"behind": 7})
+    limits = plugin.Limits({"silent": 5, "behind": 1}, {"behind": 7})
     self.assertEqual(_NagiosLine(rows, limits),
                      "CONFD CRITICAL - 0 of 1 master candidates answer; b: x |"
                      " answering=0;;;0;1 silent=1;5;;0")
@@ -275,7 +275,7 @@ class TestLimits(unittest.TestCase):
       ({"silent": 0, "behind": 0}, {"silent": 1}, plugin.CRITICAL),
       ({"silent": 9, "behind": 9}, {"behind": 3}, plugin.CRITICAL),
       ]:
-      limits = cmd_status.Limits(warning, critical)
+      limits = plugin.Limits(warning, critical)
       self.assertEqual(cmd_status.State(rows, limits), expected, limits)
       self.assertIn("CONFD %s - " % expected,
                     _NagiosLine(rows, limits))
@@ -290,7 +290,7 @@ class TestLimits(unittest.TestCase):
       (0, 0, {}, plugin.OK), (0, 1, {}, plugin.WARNING),
       (5, 30, {"key": 5}, plugin.WARNING),
       (4, 30, {"key": 5}, plugin.CRITICAL)]:
-      limits = cmd_status.Limits({"key": warning}, critical)
+      limits = plugin.Limits({"key": warning}, critical)
       key = cmd_status.KeyEnd(days, "the key ends")
       with self.subTest(days=days, limits=limits):
         self.assertEqual(cmd_status.State(rows, limits, key), expected)
@@ -320,7 +320,7 @@ class TestLimits(unittest.TestCase):
     """Silence of all candidates is critical, and another version a warning.
 
     """
-    limits = cmd_status.Limits({"silent": 9, "behind": 9}, {})
+    limits = plugin.Limits({"silent": 9, "behind": 9}, {})
     rows = clusterstatus.FromReplies([], [], {"a": None})
     self.assertEqual(cmd_status.State(rows, limits), plugin.CRITICAL)
     rows = clusterstatus.FromReplies(

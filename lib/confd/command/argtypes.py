@@ -29,8 +29,11 @@ KINDS = tuple(kind + "s" for kind in protocol.KINDS)
 #: The kinds of objects that "describe" takes
 DESCRIBED = ("instance", "node", "group", "network")
 
-#: The quantities that "status --nagios" compares with limits
-LIMITS = ("silent", "behind", "key")
+#: The numbers that "status --nagios" compares with limits
+STATUS_LIMITS = ("silent", "behind", "key")
+
+#: The number that "evacuate --all --nagios" compares with limits
+EVACUATE_LIMITS = ("nowhere", )
 
 #: The arguments of "export": the tables that can be exported, and the formats
 EXPORTED = ("instances", "nodes")
@@ -197,19 +200,23 @@ def ClusterNames(text: str) -> list[str]:
   return names
 
 
-def Limits(text: str) -> dict[str, int]:
-  """Parses limits, such as "silent=1,behind=5".
+def Limits(known: Sequence[str]) -> Callable[[str], dict[str, int]]:
+  """Returns a function that parses limits, such as "silent=1,behind=5".
+
+  @param known: the names of the numbers that have limits
 
   """
-  limits = {}
-  for part in text.split(","):
-    (what, _, number) = part.partition("=")
-    try:
-      if what not in LIMITS:
-        raise ValueError(what)
-      limits[what] = numerals.Parse(number, 0, 10 ** 9 - 1)
-    except ValueError:
-      raise argparse.ArgumentTypeError(
-        "not %s: '%s'" % (" or ".join("%s=NUMBER" % i for i in LIMITS), part)
-        ) from None
-  return limits
+  def _Read(text: str) -> dict[str, int]:
+    limits = {}
+    for part in text.split(","):
+      (what, _, number) = part.partition("=")
+      try:
+        if what not in known:
+          raise ValueError(what)
+        limits[what] = numerals.Parse(number, 0, 10 ** 9 - 1)
+      except ValueError:
+        raise argparse.ArgumentTypeError(
+          "not %s: '%s'" % (" or ".join("%s=NUMBER" % i for i in known), part)
+          ) from None
+    return limits
+  return _Read

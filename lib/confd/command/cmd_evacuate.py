@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from ganeti.confd import client as clientlib
 from ganeti.confd.command import cellformat
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
+from ganeti.confd.command import plugin
 from ganeti.confd.command import proposals
 from ganeti.confd.command import result
 from ganeti.confd.command import table
@@ -34,6 +35,10 @@ _MANY = 3
 _FAILURE_HEADERS = ["Node", "Instances", "Nowhere", "Memory", "Targets",
                     "MostOn", "MostMemory", "NowhereToGo"]
 _FAILURE_NUMERIC = (1, 2, 3, 4, 6)
+
+#: The default limits of --nagios, by the names in C{argtypes.EVACUATE_LIMITS}
+_LIMITS = plugin.Limits({"nowhere": 0}, {})
+
 _FAILURE_NOTE = ("From the configuration alone: whether the nodes have that"
                  " much memory free is not in it.")
 
@@ -81,7 +86,7 @@ def _Nowhere(plan: evacuation.Plan) -> list[str]:
   """Returns the instances of a failed node that have nowhere to go.
 
   """
-  return [step.instance for step in plan.steps if not step.possible]
+  return [step.instance for step in plan.nowhere]
 
 
 def _FailureCells(plan: evacuation.Plan) -> list[Any]:
@@ -96,7 +101,28 @@ def _FailureCells(plan: evacuation.Plan) -> list[Any]:
           _FormatMemory(size), _Some(nowhere, "instances")]
 
 
-def _AskAll(client: clientlib.Client) -> result.Result:
+def Report(plans: Sequence[evacuation.Plan], limits: plugin.Limits = _LIMITS
+           ) -> plugin.Report:
+  """Makes the report of a Nagios plugin on the failures of nodes.
+
+  @param plans: as L{evacuation.MakeFailures} returns them
+
+  """
+  nowhere = {plan.node: _Nowhere(plan) for plan in plans}
+  # No instance is counted twice: each has one primary node
+  number = sum(map(len, nowhere.values()))
+  count = sum(len(plan.steps) for plan in plans)
+  return plugin.Report(
+    limits.StateOf({"nowhere": number}),
+    "%d of %d instances %s nowhere to go if %s primary node fails" %
+    (number, count, *(("has", "its") if number == 1 else ("have", "their"))),
+    [limits.Datum("nowhere", number, count)],
+    ["%s: %s" % (node, _Some(names, "instances"))
+     for (node, names) in nowhere.items() if names])
+
+
+def _AskAll(client: clientlib.Client, opts: argparse.Namespace
+            ) -> result.Result:
   """Asks for the tables, and plans for the failure of each node.
 
   """
@@ -106,8 +132,12 @@ def _AskAll(client: clientlib.Client) -> result.Result:
   document = [{"node": plan.node, "instances": len(plan.steps),
                "nowhere": _Nowhere(plan), "memory": plan.memory}
               for plan in plans]
+  formatted = output.FormatReply(reply._replace(answer=document))
+  if opts.nagios:
+    report = Report(plans, _LIMITS.With(opts))
+    return result.Result(formatted, report=report, code=report.code)
   return result.Result(
-    output.FormatReply(reply._replace(answer=document)),
+    formatted,
     table.Table(_FAILURE_HEADERS, [_FailureCells(plan) for plan in plans],
                 _FAILURE_NUMERIC, ["red" if _Nowhere(plan) else None
                                    for plan in plans]),
@@ -120,7 +150,7 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
 
   """
   if opts.every_node:
-    return _AskAll(client)
+    return _AskAll(client, opts)
   try:
     node = client.List("node", ["name"], names=[opts.node]).answer[0][0]
   except clientlib.ErrorAnswer as err:
@@ -149,7 +179,7 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   """Prints the plan for the cluster that has the node.
 
   """
-  return multicluster.Run(factories, opts, _Ask)
+  return multicluster.Run(factories, opts, _Ask, is_plugin=opts.nagios)
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:

@@ -51,16 +51,8 @@ _DIGEST = "Configuration"
 _DIGEST_LENGTH = 12
 
 
-class Limits(NamedTuple):
-  """Limits of the numbers, by name (C{argtypes.LIMITS}).
-
-  """
-  warning: Mapping[str, int]
-  critical: Mapping[str, int]
-
-
-#: The default limits of --nagios
-_LIMITS = Limits({"silent": 0, "behind": 0, "key": 30}, {})
+#: The default limits of --nagios, by the names in C{argtypes.STATUS_LIMITS}
+_LIMITS = plugin.Limits({"silent": 0, "behind": 0, "key": 30}, {})
 
 #: The line about the end of a key is coloured if the key ends in fewer days
 #: than this
@@ -87,12 +79,6 @@ def _Numbers(rows: _Rows) -> dict[str, int]:
     }
 
 
-def _Exceeds(rows: _Rows, limits: Mapping[str, int]) -> bool:
-  numbers = _Numbers(rows)
-  return any(number > limits.get(what, number)
-             for (what, number) in numbers.items())
-
-
 def _EndsWithin(key: Optional[KeyEnd], limits: Mapping[str, int]) -> bool:
   """Tells whether a key ends in fewer days than the limit.
 
@@ -100,7 +86,7 @@ def _EndsWithin(key: Optional[KeyEnd], limits: Mapping[str, int]) -> bool:
   return key is not None and key.days < limits.get("key", 0)
 
 
-def State(rows: _Rows, limits: Limits = _LIMITS,
+def State(rows: _Rows, limits: plugin.Limits = _LIMITS,
           key: Optional[KeyEnd] = None) -> str:
   """Summarizes the states of all candidates, and of the key.
 
@@ -112,11 +98,12 @@ def State(rows: _Rows, limits: Limits = _LIMITS,
     L{plugin.OK}
 
   """
+  state = limits.StateOf(_Numbers(rows))
   if (all(row.serial is None for row in rows) or
       any(row.diverges or row.stale for row in rows) or
-      _Exceeds(rows, limits.critical) or _EndsWithin(key, limits.critical)):
+      state == plugin.CRITICAL or _EndsWithin(key, limits.critical)):
     return plugin.CRITICAL
-  if (_Exceeds(rows, limits.warning) or _EndsWithin(key, limits.warning) or
+  if (state == plugin.WARNING or _EndsWithin(key, limits.warning) or
       any(row.problem for row in rows
           if row.serial is not None and not row.behind)):
     return plugin.WARNING
@@ -129,7 +116,7 @@ def _ExitCode(rows: _Rows) -> int:
   return exitcodes.SUCCESS if State(rows) == plugin.OK else exitcodes.FAILURE
 
 
-def Report(rows: _Rows, limits: Limits = _LIMITS,
+def Report(rows: _Rows, limits: plugin.Limits = _LIMITS,
            key: Optional[KeyEnd] = None) -> plugin.Report:
   """Makes the report of a Nagios plugin.
 
@@ -142,8 +129,7 @@ def Report(rows: _Rows, limits: Limits = _LIMITS,
   if good:
     text += ", serial %s" % good[0].serial
   values = ["answering=%d;;;0;%d" % (len(good), count)]
-  values.extend("%s=%d;%s;%s;0" % (what, number, limits.warning.get(what, ""),
-                                   limits.critical.get(what, ""))
+  values.extend(limits.Datum(what, number)
                 for (what, number) in _Numbers(rows).items()
                 if good or what != "behind")
   if good:
@@ -252,8 +238,7 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   rows = status.candidates
   document = _Document(status, key)
   if opts.nagios:
-    report = Report(rows, Limits({**_LIMITS.warning, **(opts.warning or {})},
-                                 opts.critical or {}), key)
+    report = Report(rows, _LIMITS.With(opts), key)
     # Nagios shows further lines as long output
     report = report._replace(lines=status.hints)
     return result.Result(document, report=report, code=report.code)

@@ -248,15 +248,28 @@ _NAGIOS = Option(
    "help": "print one line and exit like a Nagios plugin"})
 _WARNING = Option(
   ("-w", "--warning"),
-  {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,
+  {"metavar": "WHAT=NUMBER[,...]",
+   "type": argtypes.Limits(argtypes.STATUS_LIMITS),
    "help": "with --nagios: warn if more candidates are silent, if one is behind"
            " by more changes, or if a reader's key ends in fewer days (default:"
            " silent=0,behind=0,key=30)"})
 _CRITICAL = Option(
   ("-c", "--critical"),
-  {"metavar": "WHAT=NUMBER[,...]", "type": argtypes.Limits,
+  {"metavar": "WHAT=NUMBER[,...]",
+   "type": argtypes.Limits(argtypes.STATUS_LIMITS),
    "help": "likewise for the state critical (default: if no candidate"
            " answers)"})
+_NOWHERE_WARNING = Option(
+  ("-w", "--warning"),
+  {"metavar": "nowhere=NUMBER",
+   "type": argtypes.Limits(argtypes.EVACUATE_LIMITS),
+   "help": "with --nagios: warn if more instances have nowhere to go (default:"
+           " nowhere=0)"})
+_NOWHERE_CRITICAL = Option(
+  ("-c", "--critical"),
+  {"metavar": "nowhere=NUMBER",
+   "type": argtypes.Limits(argtypes.EVACUATE_LIMITS),
+   "help": "likewise for the state critical (default: none)"})
 _ONLY = Option(
   ("--only", ),
   {"action": "store_true",
@@ -396,7 +409,9 @@ COMMANDS: dict[str, Command] = {
     options=(_IGNORE, )),
   EVACUATE: Command(
     "cmd_evacuate", "plan for moving all instances off a node",
-    (_NODE._replace(repeats="?"), ), (_PRIMARY_ONLY, _EVERY_NODE) + _TABLE),
+    (_NODE._replace(repeats="?"), ),
+    (_PRIMARY_ONLY, _EVERY_NODE, _NAGIOS, _NOWHERE_WARNING,
+     _NOWHERE_CRITICAL) + _TABLE),
   "status": Command("cmd_status", "state of the master candidates",
                     options=(_ONLY, _NAGIOS, _WARNING, _CRITICAL) + _TABLE,
                     coverage=None),

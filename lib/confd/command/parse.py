@@ -275,6 +275,8 @@ def _CheckArguments(parser: argparse.ArgumentParser, opts: argparse.Namespace
       parser.error("NODE and --all exclude each other")
     if not opts.every_node and opts.node is None:
       parser.error("evacuate needs NODE or --all")
+    if opts.nagios and not opts.every_node:
+      parser.error("--nagios needs --all")
     if opts.every_node and opts.primary_only:
       parser.error("--primary-only and --all exclude each other")
   if (opts.command == commandline.SHOW_KEY and opts.file is not None and

@@ -15,7 +15,8 @@ from ganeti.confd import printable
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Mapping, Sequence
+  import argparse
+  from typing import Mapping, Optional, Sequence
 
 
 OK = "OK"
@@ -33,6 +34,41 @@ CODES = {
 
 #: The states, in order from the worst to the best
 _WORST_FIRST = (CRITICAL, UNKNOWN, WARNING, OK)
+
+
+class Limits(NamedTuple):
+  """The limits of numbers, by the names of the numbers.
+
+  """
+  warning: Mapping[str, int]
+  critical: Mapping[str, int]
+
+  def With(self, opts: argparse.Namespace) -> Limits:
+    """Adds the limits of --warning and --critical, which replace others.
+
+    """
+    return Limits({**self.warning, **(opts.warning or {})},
+                  {**self.critical, **(opts.critical or {})})
+
+  def StateOf(self, numbers: Mapping[str, int]) -> str:
+    """Returns the state of numbers, each of which is good up to its limit.
+
+    """
+    for (limits, state) in [(self.critical, CRITICAL), (self.warning, WARNING)]:
+      if any(number > limits.get(what, number)
+             for (what, number) in numbers.items()):
+        return state
+    return OK
+
+  def Datum(self, what: str, number: int, most: Optional[int] = None) -> str:
+    """Formats a number, which is good up to its limit, as performance data.
+
+    @param most: the maximum; None if there is none
+
+    """
+    datum = "%s=%d;%s;%s;0" % (what, number, self.warning.get(what, ""),
+                               self.critical.get(what, ""))
+    return datum if most is None else "%s;%d" % (datum, most)
 
 
 class Report(NamedTuple):

@@ -16,6 +16,7 @@ fetches each new configuration.
 
 from __future__ import annotations
 
+import collections
 import time
 
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
@@ -145,6 +146,17 @@ class GroupSummary(NamedTuple):
   disk: int
 
 
+class FailureSummary(NamedTuple):
+  """Primary instances of a node, and how many are lost if the node fails.
+
+  """
+  node: str
+  #: The disk template of the instances
+  disk_template: str
+  #: How many of the instances have nowhere to go
+  nowhere: int
+
+
 class ClusterConfig(NamedTuple):
   """The contents of a configuration, as far as pages and metrics need them.
 
@@ -169,6 +181,9 @@ class ClusterConfig(NamedTuple):
   #: The names of all nodes with the role of the master: several in a broken
   #: configuration
   masters: Sequence[str] = ()
+  #: The consequences of each node's failure; empty if a right is missing that
+  #: the plans need
+  failures: Sequence[FailureSummary] = ()
   #: The rights that the exporter's key lacks. A table that the key does not
   #: permit to ask for is empty. If any right is missing, there are no findings.
   lacking: Sequence[str] = ()
@@ -334,12 +349,13 @@ def AskConfig(asker: clientlib.Client, serial: int) -> ClusterConfig:
       rows, values, asker.Query(protocol.REQ_STATS).answer, time.time()))
   tables = {kind: rowstore.Table(rows[kind], Fields(kind))
             for kind in columns.KINDS}
+  settings = _ClusterSettings(values[_CLUSTER])
   return ClusterConfig(
     reply.serial, str(values[_CLUSTER_NAME] or ""), version, values[_MTIME],
-    tables, findings, _ClusterSettings(values[_CLUSTER]),
+    tables, findings, settings,
     causeslib.Group(findings, tables), SumGroups(rows),
     [str(row["name"]) for row in rows[columns.NODE] if row["role"] == "M"],
-    lacking)
+    _SumFailures(rows, settings.get("tags"), lacking), lacking)
 
 
 def SumGroups(rows: Mapping[str, Sequence[Row]]) -> list[GroupSummary]:
@@ -360,6 +376,26 @@ def SumGroups(rows: Mapping[str, Sequence[Row]]) -> list[GroupSummary]:
                    for field in ("be/maxmem", "be/vcpus", "disk_usage")))
     for (group, members) in ((group, instances.get(group["name"], []))
                              for group in rows[columns.GROUP])]
+
+
+def _SumFailures(rows: Mapping[str, Sequence[Row]], cluster_tags: Any,
+                 lacking: Sequence[str]) -> list[FailureSummary]:
+  """Plans for the failure of each node, and sums up the plans.
+
+  @param cluster_tags: see L{evacuation.Make}
+  @param lacking: the rights that the key lacks
+
+  """
+  if _CONFIG in lacking or not all(_IsPermitted(kind, lacking)
+                                   for kind in evacuation.FIELDS):
+    return []
+  result: list[FailureSummary] = []
+  for plan in evacuation.MakeFailures(rows, cluster_tags):
+    nowhere = collections.Counter(step.disk_template for step in plan.nowhere)
+    result.extend(FailureSummary(plan.node, template, nowhere[template])
+                  for template in sorted({step.disk_template
+                                          for step in plan.steps}))
+  return result
 
 
 def _ClusterSettings(stored: Any) -> dict[str, Any]:

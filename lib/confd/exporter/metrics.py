@@ -124,6 +124,11 @@ def _OnNode(field: str, factor: int = 1) -> _GetSamples:
   return _Samples
 
 
+def _WithoutFailover(known: _Unpacked) -> Iterator[_Sample]:
+  for failure in known.config.failures:
+    yield ([failure.node, failure.disk_template], failure.nowhere)
+
+
 def _CountBy(kind: str, field: str, values: Mapping[str, str]) -> _GetSamples:
   """Makes a function that counts the rows of a table by a field.
 
@@ -222,6 +227,10 @@ FAMILIES = [
   Family("ganeti_node_instances_disk_bytes", "Space that the disks of a node's"
          " primary instances take, less those that are offline", ("node", ),
          _OnNode("disk_usage", _MEBIBYTE)),
+  Family("ganeti_node_instances_without_failover", "A node's primary instances"
+         " that have nowhere to go if the node fails", ("node",
+                                                        "disk_template"),
+         _WithoutFailover),
   Family("ganeti_network_info", "A network", ("network", "subnet", "subnet6"),
          _Info(columns.NETWORK, "network", "network6")),
   Family("ganeti_network_addresses", "IPv4 addresses of a network",

@@ -98,6 +98,13 @@ class Plan(NamedTuple):
   #: MiB of memory that the steps add to each target node
   memory: dict[str, int]
 
+  @property
+  def nowhere(self) -> list[Step]:
+    """The steps of the instances that have nowhere to go.
+
+    """
+    return [step for step in self.steps if not step.possible]
+
 
 class _Loads:
   """The load of each node after the steps planned so far.
