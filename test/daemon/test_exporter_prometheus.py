@@ -279,6 +279,7 @@ class TestPrometheus(unittest.TestCase):
       "GanetiCandidatesDiverge": ("ganeti_confd_diverges", 1, 0),
       "GanetiCandidateStale": ("ganeti_confd_config_stale", 1, 0),
       "GanetiCandidateSilent": ("ganeti_confd_up", 0, 1),
+      "GanetiHistoryNotRecorded": ("ganeti_history_up", 0, 1),
       }
     severe = {"ConfdExporterDown", "GanetiNoAnswer", "GanetiReaderKeyEnded",
               "GanetiFinding", "GanetiCandidatesDiverge"}

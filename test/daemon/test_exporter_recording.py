@@ -104,6 +104,20 @@ class _TestCase(unittest.TestCase):
       ((serial, ), ) = connection.execute("SELECT serial FROM cluster")
     return serial
 
+  def _Writers(self, exporter):
+    """Lists the processes that have the history open.
+
+    """
+    found = []
+    for pid in processes.Children(exporter.proc.pid):
+      # The process, or the descriptor, may be gone by now
+      with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        directory = "/proc/%d/fd" % pid
+        if self.path in [os.readlink(os.path.join(directory, fd))
+                         for fd in os.listdir(directory)]:
+          found.append(pid)
+    return found
+
   def _CheckAnswers(self, exporter):
     for path in _PAGES:
       self.assertEqual(exporter.Ask(path).status, 200, path)
@@ -338,6 +352,10 @@ class TestProblems(_TestCase):
   """
   def testLocked(self):
     (exporter, connection) = self._StartLocked()
+    # systemd sends the signal to all processes of a service
+    for pid in testutils.WaitFor(lambda: self._Writers(exporter),
+                                 "a process that waits"):
+      os.kill(pid, signal.SIGTERM)
     self._CheckAnswers(exporter)
     self.assertIn("could not be read", exporter.Get("/c/"))
     self._WaitForProblem(exporter, "close that program")
@@ -379,10 +397,19 @@ class TestProblems(_TestCase):
     self.assertEqual(self._Json(exporter)["answer"], [])
 
   def testNoDirectory(self):
+    """The lock is taken as soon as the missing directory is there.
+
+    """
     self.path = os.path.join(self.directory, "none", "history")
     exporter = self._Exporter()
     exporter.Start()
     self._WaitForProblem(exporter, "make its directory")
+    os.mkdir(os.path.dirname(self.path))
+    testutils.WaitFor(
+      lambda: exporter.Metric("ganeti_history_up", cluster="c") == 1,
+      "a file; %s" % exporter.Output(), 10 + testutils.PATIENCE)
+    with self.assertRaisesRegex(AssertionError, "exit code 2.*Another"):
+      self._Exporter().Start()
 
   def _Mounted(self, script, *paths):
     """Makes an exporter that runs in a mount namespace of its own.
@@ -461,20 +488,6 @@ class TestProblems(_TestCase):
 
 
 class TestStopped(_TestCase):
-  def _Writers(self, exporter):
-    """Lists the processes that have the history open.
-
-    """
-    found = []
-    for pid in processes.Children(exporter.proc.pid):
-      # The process, or the descriptor, may be gone by now
-      with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        directory = "/proc/%d/fd" % pid
-        if self.path in [os.readlink(os.path.join(directory, fd))
-                         for fd in os.listdir(directory)]:
-          found.append(pid)
-    return found
-
   def test(self):
     """A process that writes for ever delays nothing, and ends with the server.
 

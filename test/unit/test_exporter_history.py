@@ -331,6 +331,73 @@ class TestRecord(_TestCase):
     self._Record(_Config(), 300.0, 300.0, serial=61)
     self.assertEqual(self._Entries()[0].since, 190.0)
 
+  def testClockSetBack(self):
+    """A stored time in the future is by a clock that was set back since.
+
+    """
+    def _Since(now, known_until, serial):
+      self._Record(_Config(now, instance=[_Instance(1, pnode="node%d" % now)]),
+                   now, known_until, serial=serial)
+      return self._Entries()[0].since
+
+    self._Record(_Config(9000), 9000.0)
+    # The program did not run meanwhile: nobody knows for how long
+    self.assertEqual(_Since(5000, None, None), 9000.0)
+    self._Record(_Config(9000), 9000.0)
+    # The program ran, and the cluster was silent, or was not
+    self.assertEqual(_Since(5000, 4000.0, 9000), 4000.0)
+    self._Record(_Config(9000), 9000.0)
+    self.assertIsNone(_Since(5000, 5000.0, 9000))
+    # A confirmation replaces the time in the future
+    self._Record(_Config(9000), 9000.0)
+    history.Touch(self.path, "c", history.Moment(6000.0, 6000.0, 9000), _LIMITS)
+    self.assertEqual(_Since(7000, None, None), 6000.0)
+
+  def testPermittedAgain(self):
+    """Changes of a kind are dated by the last time when it was permitted.
+
+    """
+    lacking = ["list/instances"]
+    without = {columns.INSTANCE: [], columns.DISK: []}
+    self._Record(_Config(17), 1000.0)
+    self._Record(_Config(18, **without)._replace(lacking=lacking), 2000.0,
+                 1900.0, serial=17)
+    self._Record(_Config(19, **without)._replace(lacking=lacking), 3000.0,
+                 3000.0, serial=18)
+    self.assertEqual(self._Entries(), [])
+    nodes = [_Row(columns.NODE, 1, role="M", group="group1"),
+             _Row(columns.NODE, 2, role="O", group="group1")]
+    recorded = self._Record(
+      _Config(20, node=nodes, instance=[_Instance(1, pnode="node2"),
+                                        _Instance(2)]), 4000.0, 4000.0,
+      serial=19)
+    self.assertEqual(recorded.changes, 2)
+    self.assertEqual(
+      {(i.name, i.since, i.time, i.old_serial, i.serial)
+       for i in self._Entries()},
+      {("instance1", 1900.0, 4000.0, 17, 20), ("node2", None, 4000.0, 19, 20)})
+    # From then on, the kind is like the others
+    self._Record(_Config(21, node=nodes), 5000.0, 5000.0, serial=20)
+    entry = self._Entries()[0]
+    self.assertEqual((entry.name, entry.since, entry.old_serial),
+                     ("instance1", None, 20))
+
+  def testSerials(self):
+    """A serial number may be beyond the integers of SQLite.
+
+    """
+    limit = (1 << 63) - 1
+    for (serial, stored) in [(limit, limit), (limit + 1, limit),
+                             (10 ** 400, limit), (-10 ** 400, -limit)]:
+      with self.subTest(serial):
+        self._Record(_Config(), cluster=str(serial))
+        self._Record(_Config(serial, instance=[]), cluster=str(serial))
+        self.assertEqual({i.serial for i in self._Entries(str(serial))},
+                         {stored})
+        self.assertTrue(history.Touch(
+          self.path, str(serial), history.Moment(1.0, 1.0, serial),
+          _LIMITS).is_stored)
+
   def testSelections(self):
     self._Moves([1, 2, 3, 2])
     self.assertEqual([(i.old, i.new) for i in self._Entries(name="node2")],
@@ -695,18 +762,43 @@ class TestRecorder(_TestCase):
     connection.close()
     return seen
 
+  async def _Until(self, task, is_there):
+    """Waits for something that a recorder's task does.
+
+    """
+    deadline = time.monotonic() + testutils.PATIENCE
+    while not is_there():
+      self.assertFalse(task.done())
+      self.assertTrue(time.monotonic() < deadline or time.monotonic() <
+                      deadline + testutils.Stretched(testutils.PATIENCE))
+      await asyncio.sleep(0.01)
+
+  async def _CheckStop(self, recording, move):
+    """Checks the times after this process was stopped for a while.
+
+    @param move: makes a change, and returns the entry
+
+    """
+    # pylint: disable=W0212
+    self._SetBack(1000)
+    stopped = recording._ran = time.time() - 500
+    self.assertEqual((await move(8)).since, stopped)
+    # The cluster may have been silent until now
+    self._SetBack(1000)
+    self.assertEqual((await move(9)).since, stopped)
+    # The stop was long ago
+    self._SetBack(1000)
+    recording._stop = recording._stop._replace(
+      end=recording._stop.end - 100)
+    self.assertIsNone((await move(10)).since)
+
   async def _Follow(self):
     found = watcher.Watcher("c")
     recording = recorder.Recorder([found], recorder.Options(self.path, _LIMITS))
     task = asyncio.ensure_future(recording.Run())
-    deadline = time.monotonic() + testutils.PATIENCE
 
     async def _WaitFor(is_there):
-      while not is_there(found.state.history):
-        self.assertFalse(task.done())
-        self.assertTrue(time.monotonic() < deadline or time.monotonic() <
-                        deadline + testutils.Stretched(testutils.PATIENCE))
-        await asyncio.sleep(0.01)
+      await self._Until(task, lambda: is_there(found.state.history))
 
     async def _Move(node):
       """Takes a configuration with a move, and returns the entry.
@@ -732,6 +824,8 @@ class TestRecorder(_TestCase):
     entry = await _Move(3)
     self.assertLess(entry.since, entry.time - 60)
     self.assertGreater(entry.since, entry.time - 900)
+    found.SetProblem(None)
+    await self._CheckStop(recording, _Move)
     # Nothing was recorded for a while
     seen = self._SetBack(1000)
     connection = sqlite3.connect(self.path, isolation_level=None)
@@ -741,20 +835,26 @@ class TestRecorder(_TestCase):
       await _WaitFor(lambda state: state.problem is not None)
       self.assertIn("is locked (another program has it open",
                     found.state.history.problem)
+      self.assertFalse(found.state.history.is_recorded)
       found.SetConfig(_Config(5, instance=[_Instance(1, pnode="node5")]))
     connection.execute("ROLLBACK")
     connection.close()
-    await _WaitFor(lambda state: state.changes == 3)
+    await _WaitFor(lambda state: state.changes == 6)
     (entry, ) = self._Entries(limit=1)
     self.assertEqual((entry.since, entry.new), (seen, "node5"))
     self.assertIsNone(found.state.history.problem)
     # A limit that is too low does not delay anything
     recording.options = recorder.Options(self.path, history.Limits(400, 1))
     found.SetConfig(_Config(6, instance=[]))
-    await _WaitFor(lambda state: state.changes == 4)
+    await _WaitFor(lambda state: state.changes == 7)
     self.assertIn("--history-size", found.state.history.problem)
+    self.assertTrue(found.state.history.is_recorded)
     found.SetConfig(_Config(7))
-    await _WaitFor(lambda state: state.changes == 6)
+    await _WaitFor(lambda state: state.changes == 9)
+    # A limit that is reached no more is no news of the recording
+    recording.options = recorder.Options(self.path, _LIMITS)
+    found.SetConfig(_Config(8, instance=[]))
+    await _WaitFor(lambda state: state.problem is None)
     self.assertFalse(task.done())
     task.cancel()
 
@@ -774,12 +874,7 @@ class TestRecorder(_TestCase):
     task = asyncio.ensure_future(recording.Run())
 
     async def _Recorded(is_there):
-      deadline = time.monotonic() + testutils.PATIENCE
-      while not is_there():
-        self.assertFalse(task.done())
-        self.assertTrue(time.monotonic() < deadline or time.monotonic() <
-                        deadline + testutils.Stretched(testutils.PATIENCE))
-        await asyncio.sleep(0.01)
+      await self._Until(task, is_there)
 
     def _SetNode(node):
       found.SetConfig(_Config(node, instance=[
@@ -819,28 +914,58 @@ class TestRecorder(_TestCase):
     """
     asyncio.run(self._Replace())
 
+  def _TakesLock(self):
+    """Tells whether another process can take the lock.
+
+    """
+    pid = os.fork()
+    if pid == 0:
+      code = 2
+      try:
+        with recorder.TakeLock(self.path):
+          code = 0
+      except errors.ConfigurationError:
+        code = 1
+      finally:
+        os._exit(code)  # pylint: disable=W0212
+    return os.waitpid(pid, 0)[1] == 0
+
   def testLock(self):
-    def _TakesLock():
-      """Tells whether another process can take the lock.
-
-      """
-      pid = os.fork()
-      if pid == 0:
-        code = 2
-        try:
-          with recorder.TakeLock(self.path):
-            code = 0
-        except errors.ConfigurationError:
-          code = 1
-        finally:
-          os._exit(code)  # pylint: disable=W0212
-      return os.waitpid(pid, 0)[1] == 0
-
     with recorder.TakeLock(self.path):
-      self.assertFalse(_TakesLock())
-    self.assertTrue(_TakesLock())
-    # Without the file of the lock, the history cannot be written either
-    self.assertIsNone(recorder.TakeLock(os.path.join(self.path, "x", "y")))
+      self.assertFalse(self._TakesLock())
+    self.assertTrue(self._TakesLock())
+
+  async def _LockLater(self):
+    found = watcher.Watcher("c")
+    recording = recorder.Recorder([found], recorder.Options(self.path, _LIMITS))
+    task = asyncio.ensure_future(recording.Run())
+
+    async def _WaitFor(is_there):
+      await self._Until(task, lambda: is_there(found.state.history))
+
+    found.SetConfig(_Config())
+    await _WaitFor(lambda state: "make its directory" in (state.problem or ""))
+    os.mkdir(os.path.dirname(self.path))
+    with mock.patch.object(recorder, "TakeLock", side_effect=
+                           errors.ConfigurationError("Another has it")):
+      await _WaitFor(lambda state: "Another has it" in (state.problem or ""))
+      self.assertFalse(os.path.exists(self.path))
+    await _WaitFor(lambda state: state.changes == 0)
+    self.assertIsNone(found.state.history.problem)
+    self.assertFalse(self._TakesLock())
+    task.cancel()
+    with self.assertRaises(asyncio.CancelledError):
+      await task
+    self.assertTrue(self._TakesLock())
+
+  def testLockLater(self):
+    """Nothing is written without the lock, which may be to be had later.
+
+    """
+    self.path = os.path.join(self.directory, "none", "history")
+    with mock.patch.object(recorder, "_RETRY", 0.01), \
+         self.assertLogs(level="INFO"):
+      asyncio.run(self._LockLater())
 
 
 if __name__ == "__main__":

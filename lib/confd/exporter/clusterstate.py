@@ -228,6 +228,8 @@ class HistoryState(NamedTuple):
   #: Why changes are not recorded, or why not all of them are kept; None if
   #: there is no problem
   problem: Optional[str]
+  #: Whether changes are recorded
+  is_recorded: bool
 
 
 class ClusterState(NamedTuple):

@@ -22,7 +22,6 @@ import contextvars
 import functools
 import logging
 import pickle
-import signal
 import socket
 import struct
 import threading
@@ -309,10 +308,6 @@ def Main(settings: Mapping[str, Settings], sock: socket.socket) -> None:
   @param settings: arguments of each cluster's clients, by the cluster's name
 
   """
-  # Ignore the signals that systemd, or Ctrl-C in a terminal, may send to all
-  # processes of the service: the collector ends when the server does
-  for signum in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(signum, signal.SIG_IGN)
   logging.getLogger(_LIBRARY).addFilter(NameCluster())
   try:
     # Do without asyncio.run, which would wait at its end for threads that

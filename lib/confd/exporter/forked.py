@@ -112,8 +112,10 @@ def _Isolate(fd: int) -> None:
   # shares with the server. Forget the descriptor, or the server's event loop
   # would take this process's signals for its own.
   signal.set_wakeup_fd(-1)
+  # Ignore the signals that systemd, or Ctrl-C in a terminal, may send to all
+  # processes of the service: the server ends its processes by itself
   for signum in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signum, signal.SIG_IGN)
   # Close the server's connections: a connection ends only when all processes
   # have closed it
   for name in os.listdir("/proc/self/fd"):

@@ -46,8 +46,8 @@ _APPLICATION = 0x67636869
 _VERSION = 1
 
 #: The tables. "state" has the last known state of each object; the column
-#: "kinds" has the kinds of objects with a state, separated by spaces. A "step"
-#: is the difference between two configurations: one or more changes ("entry").
+#: "kinds" has the kinds of objects with a state, see L{_Kinds}. A "step" is the
+#: difference between two configurations: one or more changes ("entry").
 #: "mention" tells which entries are about an object, by name or UUID.
 _SCHEMA = """
 CREATE TABLE cluster (
@@ -92,6 +92,9 @@ _MAX_GAP = 5.0
 _PRUNED = 50
 
 _DAY = 86400.0
+
+#: The greatest integer that SQLite can store
+_MAX_INTEGER = (1 << 63) - 1
 
 #: No stored time is later than this one (seconds since the epoch, year 9892)
 _MAX_TIME = 2.5e11
@@ -217,7 +220,13 @@ class Found(NamedTuple):
   began: Optional[float]
 
 
-def _Explain(path: str, err: Exception) -> str:
+#: By kind of objects with a stored state: None if the state was current when
+#: "seen" says so; for a kind that the key does not permit to ask for any more,
+#: the time when the state was last current, and the serial number
+_Kinds = dict[str, Optional[tuple[float, int]]]
+
+
+def Explain(path: str, err: Exception) -> str:
   """Returns the text of an error, with a remedy.
 
   """
@@ -250,7 +259,7 @@ def _Open(path: str) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(connection):
       yield connection
   except (sqlite3.Error, OSError, ValueError) as err:
-    raise forked.BadRequest(_Explain(path, err)) from err
+    raise forked.BadRequest(Explain(path, err)) from err
 
 
 def _CheckTypes(types: type, *values: Any) -> None:
@@ -272,6 +281,37 @@ def _CheckTimes(*values: Any) -> None:
   if not all(isinstance(value, (int, float)) and abs(value) <= _MAX_TIME
              for value in values):
     raise ValueError("A value is no time")
+
+
+def _Serial(serial: int) -> int:
+  """Returns a serial number as it is stored.
+
+  A hostile cluster may send any number.
+
+  """
+  return max(-_MAX_INTEGER, min(serial, _MAX_INTEGER))
+
+
+def _LoadKinds(text: Any) -> _Kinds:
+  """Reads the column "kinds".
+
+  @raise ValueError: the column is damaged
+
+  """
+  _CheckTypes(str, text)
+  found = json.loads(text)
+  _CheckTypes(dict, found)
+  kinds: _Kinds = {}
+  for (kind, mark) in found.items():
+    if mark is None:
+      kinds[kind] = None
+    else:
+      _CheckTypes(list, mark)
+      (seen, serial) = mark
+      _CheckTimes(seen)
+      _CheckTypes(int, serial)
+      kinds[kind] = (seen, _Serial(serial))
+  return kinds
 
 
 def _Number(connection: sqlite3.Connection, query: str, *values: Any) -> int:
@@ -343,7 +383,7 @@ def _Write(path: str, may_write: Callable[[], bool]
     # Create the file here, as SQLite would make it readable for everybody
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
   except OSError as err:
-    raise forked.BadRequest(_Explain(path, err)) from err
+    raise forked.BadRequest(Explain(path, err)) from err
   with _Open(path) as connection:
     connection.execute("PRAGMA synchronous = FULL")
     if not _Check(connection, path):
@@ -501,6 +541,44 @@ def _Prune(connection: sqlite3.Connection, path: str, limits: Limits,
   return None
 
 
+def _Since(moment: Moment, seen: float, serial: int) -> float:
+  """Returns the time when the stored state was last current.
+
+  @param seen: this time as it is stored
+  @param serial: the serial number of the stored state
+
+  """
+  if moment.known_until is None or moment.serial is None or \
+     _Serial(moment.serial) != serial:
+    return seen
+  # A stored time in the future is by a clock that has been set back meanwhile
+  return moment.known_until if seen > moment.now else max(seen,
+                                                          moment.known_until)
+
+
+def _AddSteps(connection: sqlite3.Connection, cluster: int,
+              changes: list[differences.Change], now: float, serial: int,
+              last_known: Mapping[str, tuple[float, int]]) -> None:
+  """Stores changes, one step for all changes that have happened since one time.
+
+  @param last_known: by kind of objects: the time when the stored state was last
+    current, and the serial number of that state
+
+  """
+  steps: dict[tuple[float, int], list[differences.Change]] = {}
+  for change in changes:
+    steps.setdefault(last_known[change.kind], []).append(change)
+  for ((since, old_serial), found) in steps.items():
+    # Allow for a clock that was set back a little
+    is_exact = abs(now - since) <= _MAX_GAP
+    step = _Insert(
+      connection, "INSERT INTO step (cluster, since, time, old_serial,"
+      " serial, size) VALUES (?, ?, ?, ?, ?, 0)", cluster,
+      None if is_exact else since, now, old_serial, serial)
+    connection.execute("UPDATE step SET size = ? WHERE id = ?", (
+      _AddEntries(connection, cluster, step, found), step))
+
+
 def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
            moment: Moment, limits: Limits,
            may_write: Callable[[], bool] = lambda: True) -> Recorded:
@@ -510,9 +588,10 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
   @raise forked.BadRequest: nothing was stored; the text says why
 
   """
-  kinds = differences.KnownKinds(config)
+  kinds: _Kinds = dict.fromkeys(sorted(differences.KnownKinds(config)))
   new = {key: differences.Dump(state)
          for (key, state) in differences.States(config)}
+  new_serial = _Serial(config.serial)
   with _Write(path, may_write) as connection:
     known = connection.execute(
       "SELECT id, serial, seen, kinds FROM cluster WHERE name = ?",
@@ -520,42 +599,34 @@ def Record(path: str, cluster: str, config: clusterstate.ClusterConfig,
     if known is None:
       _SetStates(connection, _Insert(
         connection, "INSERT INTO cluster (name, serial, began, seen, changes,"
-        " kinds) VALUES (?, ?, ?, ?, 0, ?)", cluster, config.serial, moment.now,
-        moment.now, " ".join(sorted(kinds))), {}, new)
+        " kinds) VALUES (?, ?, ?, ?, 0, ?)", cluster, new_serial, moment.now,
+        moment.now, json.dumps(kinds)), {}, new)
     else:
       (number, serial, seen, stored) = known
       _CheckTypes(int, number, serial)
-      _CheckTypes(str, stored)
       _CheckTimes(seen)
       # The exporter's key may have other rights than at the last recording. The
       # stored states of a kind that the key no longer permits are kept. The
       # states of a kind that the key permits only now are stored, but are no
       # changes.
-      old_kinds = set(stored.split())
+      last = (_Since(moment, seen, serial), serial)
+      last_known = {kind: mark or last
+                    for (kind, mark) in _LoadKinds(stored).items()}
       old = {(kind, uuid): text for (kind, uuid, text) in connection.execute(
         "SELECT kind, uuid, value FROM state WHERE cluster = ?", (number, ))
              if kind in kinds}
       for (key, text) in old.items():
         _CheckTypes(str, *key, text)
-      changes = differences.Compare(old, {
-        key: text for (key, text) in new.items() if key[0] in old_kinds})
-      if changes:
-        since = seen
-        if moment.known_until is not None and moment.serial == serial:
-          since = max(seen, moment.known_until)
-        is_exact = moment.now - since <= _MAX_GAP
-        step = _Insert(
-          connection, "INSERT INTO step (cluster, since, time, old_serial,"
-          " serial, size) VALUES (?, ?, ?, ?, ?, 0)", number,
-          None if is_exact else since, moment.now, serial, config.serial)
-        connection.execute("UPDATE step SET size = ? WHERE id = ?", (
-          _AddEntries(connection, number, step, changes), step))
+      changes = differences.Compare(
+        {key: text for (key, text) in old.items() if key[0] in last_known},
+        {key: text for (key, text) in new.items() if key[0] in last_known})
+      _AddSteps(connection, number, changes, moment.now, new_serial, last_known)
       _SetStates(connection, number, old, new)
       connection.execute(
         "UPDATE cluster SET serial = ?, seen = ?, changes = changes + ?,"
         " kinds = ? WHERE id = ?", (
-          config.serial, moment.now, len(changes),
-          " ".join(sorted(kinds | old_kinds)), number))
+          new_serial, moment.now, len(changes),
+          json.dumps({**last_known, **kinds}), number))
     problem = _Prune(connection, path, limits, moment.now)
     (count, began) = connection.execute(
       "SELECT changes, began FROM cluster WHERE name = ?",
@@ -577,9 +648,17 @@ def Touch(path: str, cluster: str, moment: Moment, limits: Limits,
 
   """
   with _Write(path, may_write) as connection:
-    is_stored = connection.execute(
-      "UPDATE cluster SET seen = MAX(seen, ?) WHERE name = ? AND serial = ?",
-      (moment.known_until or 0.0, cluster, moment.serial)).rowcount > 0
+    found = None
+    if moment.serial is not None:
+      found = connection.execute(
+        "SELECT id, serial, seen FROM cluster WHERE name = ? AND serial = ?",
+        (cluster, _Serial(moment.serial))).fetchone()
+    is_stored = found is not None
+    if found is not None:
+      (number, serial, seen) = found
+      _CheckTimes(seen)
+      connection.execute("UPDATE cluster SET seen = ? WHERE id = ?",
+                         (_Since(moment, seen, serial), number))
     return Confirmed(is_stored, _Prune(connection, path, limits, moment.now))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import functools
 import gc
 import logging
@@ -29,6 +30,7 @@ from ganeti.confd.clientlib import settings
 from ganeti.confd.exporter import collecting
 from ganeti.confd.exporter import collector
 from ganeti.confd.exporter import connections
+from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import history
 from ganeti.confd.exporter import recorder
 from ganeti.confd.exporter import watcher
@@ -173,6 +175,9 @@ async def _Serve(options: argparse.Namespace,
     recording = recorder.Recorder(watchers, recorder.Options(
       options.history, history.Limits(options.history_days,
                                       options.history_size << 20)))
+    # Without the file of the lock, the recorder tries again before it writes
+    with contextlib.suppress(forked.BadRequest):
+      recording.Lock()
   server = web.Server(watchers, not options.no_instances, recording)
   # Exclude all objects made so far from garbage collection, which writes to
   # each object and so would copy all memory pages that are shared with forked
@@ -213,10 +218,7 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
   handler = logging.StreamHandler(sys.stderr)
   handler.setFormatter(loglines.Formatter("%(levelname)s %(message)s"))
   logging.basicConfig(level=logging.INFO, handlers=[handler])
-  lock = None
   try:
-    if options.history is not None:
-      lock = recorder.TakeLock(options.history)
     asyncio.run(_Serve(options, _Settings(options.cluster)))
   except errors.GenericError as err:
     _Complain(str(err))
@@ -225,7 +227,4 @@ def Main(argv: Optional[Sequence[str]] = None) -> int:
     _Complain("Cannot listen on %s, port %d: %s" %
               (options.listen + (err.strerror or err, )))
     return 1
-  finally:
-    if lock is not None:
-      lock.close()
   return 0

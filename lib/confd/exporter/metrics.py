@@ -351,7 +351,7 @@ def LiveFamilies(states: _States) -> Iterator[Any]:
     if state.history is not None:
       if state.history.changes is not None:
         changes.add_metric([state.cluster], state.history.changes)
-      recording.add_metric([state.cluster], int(state.history.problem is None))
+      recording.add_metric([state.cluster], int(state.history.is_recorded))
     if state.reader is not None and state.reader.last_day is not None:
       end.add_metric([state.cluster], state.reader.end)
     up.add_metric([state.cluster], int(state.up))

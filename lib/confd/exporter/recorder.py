@@ -5,8 +5,8 @@
 """The server's side of the history: passes each configuration to a process that
 records it.
 
-Rule 1: the server itself never opens the file of the history. At the start, it
-locks another file (L{TakeLock}). One process at a time writes.
+Rule 1: the server itself never opens the file of the history. It locks another
+file (L{TakeLock}) before anything is written. One process at a time writes.
 
 Rule 2: no failure has an effect on anything but the history. A failure is
 logged once, and shown on pages. As C{history} compares with the state that was
@@ -46,6 +46,10 @@ _CONFIRM = 300.0
 #: Seconds within which the server notices that a cluster no longer answers
 _NOTICE = 60.0
 
+#: The recorder looks at the clock at least this often (seconds). If it finds
+#: that it has not run for L{_NOTICE}, the process or the host was stopped.
+_TICK = 20.0
+
 #: Limits of the process that writes. The wall-clock limit is lower than the
 #: default, so that a disk that does not answer is noticed soon: the other
 #: clusters wait for the process.
@@ -65,21 +69,23 @@ class Options(NamedTuple):
   limits: history.Limits
 
 
-def TakeLock(path: str) -> Optional[IO[bytes]]:
+def TakeLock(path: str) -> IO[bytes]:
   """Makes sure that no other confd-exporter writes to the file.
 
-  @return: keeps the lock as long as it is open; None if the lock's file cannot
-    be opened, as then the history cannot be written either
+  @return: keeps the lock as long as it is open
   @raise errors.ConfigurationError: another process has the lock
+  @raise forked.BadRequest: the file of the lock cannot be opened or locked; the
+    text says why
 
   """
+  name = path + _LOCK
   try:
     # Do not lock the history's file: the lock would conflict with SQLite's
     # locks
-    lock = open(os.open(path + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-                        0o600), "r+b", buffering=0)
-  except OSError:
-    return None
+    lock = open(os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600),
+                "r+b", buffering=0)
+  except OSError as err:
+    raise forked.BadRequest(history.Explain(name, err)) from err
   try:
     # Forked processes do not inherit this lock, so the lock ends with the
     # server
@@ -90,7 +96,7 @@ def TakeLock(path: str) -> Optional[IO[bytes]]:
       raise errors.ConfigurationError(
         "Another confd-exporter writes the history in %s; each needs a file of"
         " its own" % path) from err
-    return None
+    raise forked.BadRequest(history.Explain(name, err)) from err
   return lock
 
 
@@ -125,6 +131,16 @@ def _InProcess(server: int, write: _Write) -> bytes:
     return pickle.dumps(write(lambda: os.getppid() == server))
   except RecursionError as err:
     raise forked.BadRequest("A value is nested too deeply") from err
+
+
+class _Stop(NamedTuple):
+  """A time when this process did not run: it, or the host, was stopped.
+
+  """
+  #: When the process was known to run before (this host's clock)
+  last_run: float
+  #: When the process ran again (monotonic clock)
+  end: float
 
 
 class _Failure:
@@ -169,16 +185,41 @@ class Recorder:
     self._watchers = watchers
     self._progress = {i.cluster: _Progress() for i in watchers}
     self._news = asyncio.Event()
+    self._lock: Optional[IO[bytes]] = None
+    #: When this process was last known to run (this host's clock), and the
+    #: latest stop that was longer than L{_NOTICE}
+    self._ran = time.time()
+    self._stop: Optional[_Stop] = None
     for watcher in watchers:
       watcher.listeners.append(functools.partial(self._Note, watcher))
-      watcher.SetHistory(clusterstate.HistoryState(None, None, None))
+      watcher.SetHistory(clusterstate.HistoryState(None, None, None, True))
+
+  def Lock(self) -> None:
+    """Takes the lock, unless this process has it.
+
+    @raise errors.ConfigurationError: see L{TakeLock}
+    @raise forked.BadRequest: likewise
+
+    """
+    if self._lock is None:
+      self._lock = TakeLock(self.options.path)
+
+  def _Now(self) -> float:
+    """Returns the time, and notes whether this process did not run for a while.
+
+    """
+    now = time.time()
+    if now - self._ran > _NOTICE:
+      self._stop = _Stop(self._ran, time.monotonic())
+    self._ran = now
+    return now
 
   def _Note(self, watcher: watcherlib.Watcher) -> None:
     """Notes that there is a new configuration.
 
     """
     progress = self._progress[watcher.cluster]
-    now = time.time()
+    now = self._Now()
     # If this program has seen no earlier configuration, the time until which
     # the previous configuration was current is not known
     known_until = None
@@ -190,37 +231,52 @@ class Recorder:
       progress.due = 0.0
     self._news.set()
 
-  @staticmethod
-  def _KnownUntil(watcher: watcherlib.Watcher, now: float) -> float:
+  def _KnownUntil(self, watcher: watcherlib.Watcher, now: float) -> float:
     """Returns the time at which the configuration was surely current.
 
     """
     age = watcher.state.age or 0.0
-    return now - age - _NOTICE if age else now
+    known_until = now - age - _NOTICE if age else now
+    if (self._stop is not None and
+        time.monotonic() - self._stop.end < _NOTICE):
+      # The cluster may not have answered since then
+      known_until = min(known_until, self._stop.last_run)
+    return known_until
 
   async def Run(self) -> None:
-    """Records until this task is cancelled.
+    """Records until this task is cancelled, and then gives up the lock.
 
     """
-    while True:
-      with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(self._news.wait(), self._Pause())
-      self._news.clear()
-      for watcher in self._watchers:
-        progress = self._progress[watcher.cluster]
-        if not progress.version or progress.due > time.monotonic():
-          continue
-        if progress.recorded != progress.version:
-          await self._Record(watcher, progress)
-        else:
-          await self._Confirm(watcher, progress)
+    try:
+      while True:
+        with contextlib.suppress(asyncio.TimeoutError):
+          await asyncio.wait_for(self._news.wait(), self._Pause())
+        self._news.clear()
+        self._Now()
+        await self._WriteDue()
+    finally:
+      if self._lock is not None:
+        self._lock.close()
+
+  async def _WriteDue(self) -> None:
+    """Records, or confirms, the state of each cluster for which that is due.
+
+    """
+    for watcher in self._watchers:
+      progress = self._progress[watcher.cluster]
+      if not progress.version or progress.due > time.monotonic():
+        continue
+      if progress.recorded != progress.version:
+        await self._Record(watcher, progress)
+      else:
+        await self._Confirm(watcher, progress)
 
   def _Pause(self) -> float:
     """Returns the time until there is work without any news (seconds).
 
     """
     now = time.monotonic()
-    return max(0.0, min([_CONFIRM] + [
+    return max(0.0, min([_TICK] + [
       i.due - now for i in self._progress.values() if i.version]))
 
   async def _Record(self, watcher: watcherlib.Watcher, progress: _Progress
@@ -246,11 +302,11 @@ class Recorder:
       self.version += 1
       self._SetProblem(watcher, recorded.problem)
       watcher.SetHistory(clusterstate.HistoryState(
-        recorded.changes, recorded.began, recorded.problem))
+        recorded.changes, recorded.began, recorded.problem, True))
 
   async def _Confirm(self, watcher: watcherlib.Watcher, progress: _Progress
                      ) -> None:
-    now = time.time()
+    now = self._Now()
     known_until = self._KnownUntil(watcher, now)
     moment = history.Moment(now, known_until, progress.serial)
     confirmed = await self._Try(watcher, progress, functools.partial(
@@ -276,19 +332,31 @@ class Recorder:
     """
     try:
       CheckDisk(self.options.path)
+      self.Lock()
       data = await forked.Run(functools.partial(_InProcess, os.getpid(), write),
                               _LIMITS)
-    except (forked.BadRequest, forked.Failed) as err:
+    except (forked.BadRequest, forked.Failed, errors.ConfigurationError) as err:
       problem = str(err)
     except Exception:  # pylint: disable=W0718
       logging.exception("Programming error")
       problem = "a programming error; %s" % confd.PLEASE_REPORT
     else:
-      (progress.failed, progress.due) = (False, time.monotonic() + _CONFIRM)
+      self._SetFailed(progress, False)
+      progress.due = time.monotonic() + _CONFIRM
       return pickle.loads(data)
-    (progress.failed, progress.due) = (True, time.monotonic() + _RETRY)
+    self._SetFailed(progress, True)
+    progress.due = time.monotonic() + _RETRY
     self._SetProblem(watcher, "Changes are not recorded: %s" % problem)
     return _Failure()
+
+  def _SetFailed(self, progress: _Progress, failed: bool) -> None:
+    """Notes whether an attempt to write has failed.
+
+    """
+    if failed != progress.failed:
+      progress.failed = failed
+      if not any(i.failed for i in self._progress.values()):
+        logging.info("History: changes are recorded again")
 
   def _SetProblem(self, watcher: watcherlib.Watcher, problem: Optional[str]
                   ) -> None:
@@ -302,8 +370,7 @@ class Recorder:
     progress.problem = problem
     if problem is not None and problem not in known:
       logging.warning("History: %s", problem)
-    elif not any(i.problem for i in self._progress.values()):
-      logging.info("History: changes are recorded again")
     state = watcher.state.history
     assert state is not None
-    watcher.SetHistory(state._replace(problem=problem))
+    watcher.SetHistory(state._replace(problem=problem,
+                                      is_recorded=not progress.failed))
