@@ -220,9 +220,10 @@ class Found(NamedTuple):
   began: Optional[float]
 
 
-#: By kind of objects with a stored state: None if the state was current when
-#: "seen" says so; for a kind that the key does not permit to ask for any more,
-#: the time when the state was last current, and the serial number
+#: Maps the kinds of objects with a stored state to None if the state was
+#: current at the time "seen". For a kind that the key no longer permits to ask
+#: for: the time when the state was last current, and the serial of the
+#: configuration then.
 _Kinds = dict[str, Optional[tuple[float, int]]]
 
 
@@ -551,7 +552,8 @@ def _Since(moment: Moment, seen: float, serial: int) -> float:
   if moment.known_until is None or moment.serial is None or \
      _Serial(moment.serial) != serial:
     return seen
-  # A stored time in the future is by a clock that has been set back meanwhile
+  # Ignore a stored time in the future: this host's clock was set back after the
+  # time had been stored
   return moment.known_until if seen > moment.now else max(seen,
                                                           moment.known_until)
 
@@ -569,7 +571,8 @@ def _AddSteps(connection: sqlite3.Connection, cluster: int,
   for change in changes:
     steps.setdefault(last_known[change.kind], []).append(change)
   for ((since, old_serial), found) in steps.items():
-    # Allow for a clock that was set back a little
+    # Compare the absolute value: after the clock was set back a little, the
+    # difference is negative
     is_exact = abs(now - since) <= _MAX_GAP
     step = _Insert(
       connection, "INSERT INTO step (cluster, since, time, old_serial,"

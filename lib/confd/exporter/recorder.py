@@ -46,8 +46,9 @@ _CONFIRM = 300.0
 #: Seconds within which the server notices that a cluster no longer answers
 _NOTICE = 60.0
 
-#: The recorder looks at the clock at least this often (seconds). If it finds
-#: that it has not run for L{_NOTICE}, the process or the host was stopped.
+#: The recorder looks at the clock at least this often (seconds). If the
+#: recorder has not run for L{_NOTICE} seconds, the process or the host was
+#: stopped.
 _TICK = 20.0
 
 #: Limits of the process that writes. The wall-clock limit is lower than the
@@ -134,12 +135,13 @@ def _InProcess(server: int, write: _Write) -> bytes:
 
 
 class _Stop(NamedTuple):
-  """A time when this process did not run: it, or the host, was stopped.
+  """A period in which this process did not run: the process or host was stopped.
 
   """
-  #: When the process was known to run before (this host's clock)
+  #: When the process last ran before the stop, as far as known (this host's
+  #: clock)
   last_run: float
-  #: When the process ran again (monotonic clock)
+  #: When the process ran again after the stop (monotonic clock)
   end: float
 
 
@@ -239,7 +241,8 @@ class Recorder:
     known_until = now - age - _NOTICE if age else now
     if (self._stop is not None and
         time.monotonic() - self._stop.end < _NOTICE):
-      # The cluster may not have answered since then
+      # The cluster may not have answered since the stop: only before the stop,
+      # the configuration was surely current
       known_until = min(known_until, self._stop.last_run)
     return known_until
 
