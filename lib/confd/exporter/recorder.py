@@ -135,7 +135,7 @@ def _InProcess(server: int, write: _Write) -> bytes:
 
 
 class _Stop(NamedTuple):
-  """A period without this process: the process, or the host, was stopped.
+  """A period in which this process, or the whole host, was stopped.
 
   """
   #: When the process last ran before the stop, as far as known (this host's
