@@ -44,13 +44,16 @@ _FIELDS = {
   "raise": "raises",
   }
 #: Errors have their place in the pages where programs find them
-_OUR_ERROR_RE = re.compile(r"\b(?:client|replies)\.")
+_OUR_ERROR_RE = re.compile(r"\bclient\.")
 
 #: A module of the library in an annotation
-_MODULE_RE = re.compile(r"\b(?:ganeti\.confd\.)?(?:clientlib\.)?(?:changes|"
-                        r"clusterstats|clusterstatus|filters|follow|questions|"
-                        r"readerkey|replies|replylib|results|typenames|wire)"
+_MODULE_RE = re.compile(r"\b(?:ganeti\.confd\.)?(?:clientlib\.|testing\.)?"
+                        r"(?:candidate|candidatelib|changes|client|"
+                        r"clusterstats|clusterstatus|filters|replies|wire)"
                         r"\.(?=[A-Z])")
+
+#: Classes whose objects are made by the library alone
+_NOT_MADE = frozenset(["AsyncFollowing", "Candidate", "Following"])
 
 _FIELD_RE = re.compile(r"( *)@([a-z]+)(?: +([^:\n]+))?:")
 
@@ -125,6 +128,15 @@ def _ProcessDocstring(_app, _what, _name, _obj, _options, lines):
   lines[:] = FromEpytext("\n".join(lines)).split("\n")
 
 
+def _ProcessSignature(_app, what, name, *_):
+  """Leaves out the arguments of constructors that programs do not call.
+
+  """
+  if what == "class" and name.rpartition(".")[2] in _NOT_MADE:
+    return ("", None)
+  return None
+
+
 def _ProcessTree(_app, tree):
   """Leaves modules out of annotations: programs use client.NAME for all.
 
@@ -143,5 +155,6 @@ def setup(app):
 
   """
   app.connect("autodoc-process-docstring", _ProcessDocstring)
+  app.connect("autodoc-process-signature", _ProcessSignature)
   app.connect("doctree-read", _ProcessTree)
   app.connect("source-read", _ReadSource)

@@ -4,24 +4,24 @@
 
 """The client library: the module for programs to import.
 
-There are two interfaces. L{Client} and L{AsyncClient} (for asyncio) ask the
-master candidates, retransmit lost datagrams, and return the freshest answer or
-raise::
+There are two interfaces. Client and AsyncClient (for asyncio) ask the master
+candidates, retransmit lost datagrams, and return the freshest answer or an
+error::
 
   from ganeti.confd import client
 
   with client.Client() as confd:
     print(confd.MasterNode().answer)
 
-L{ConfdClient} is Ganeti's own interface, name for name, for code that was
-written for Ganeti's module: datagrams are sent once, and each reply and each
-expiry is passed to a callback. This implementation needs nothing but a socket,
-whose C{fileno()} can be added to any event loop.
+ConfdClient is Ganeti's own interface, name for name, for code that was written
+for Ganeti's module: datagrams are sent once, and each reply and each expiry is
+passed to a callback. This implementation needs nothing but a socket, whose
+fileno() can be added to any event loop.
 
-Facts about Ganeti's interface: a request expires by C{time.time()}; all peers
-are IP addresses of one family; C{async_} has no effect, since sending never
-blocks; every authentic and well-formed reply counts, from any address. The key
-may be of any length.
+Facts about Ganeti's interface: a request expires by time.time(); all peers are
+IP addresses of one family; the argument "async_" has no effect, since sending
+never blocks; every authentic and well-formed reply counts, from any address.
+The key may be of any length.
 
 """
 
@@ -167,15 +167,15 @@ def __dir__() -> list[str]:
 
 
 class UDPClient:
-  """The socket of a L{ConfdClient}, as Ganeti's main branch has it: datagrams
+  """The socket of a ConfdClient, as Ganeti's main branch has it: datagrams
   wait in a queue until they are flushed.
 
   """
   def __init__(self, client: ConfdClient, family: int) -> None:
     """Opens a socket.
 
-    @param client: its C{HandleResponse} is called with each datagram
-    @param family: C{socket.AF_INET} or C{socket.AF_INET6}
+    @param client: its HandleResponse() is called with each datagram
+    @param family: socket.AF_INET or socket.AF_INET6
 
     """
     self.client = client
@@ -260,7 +260,7 @@ class UDPClient:
 
 
 class ConfdAsyncUDPClient(UDPClient):
-  """The socket of a L{ConfdClient} under its name up to Ganeti 3.1.
+  """The socket of a ConfdClient under its name up to Ganeti 3.1.
 
   A datagram is sent at once, so a program has to wait only until the socket is
   readable.
@@ -316,11 +316,11 @@ class ConfdClient:
                port: Optional[int] = None, logger: Any = None) -> None:
     """Makes a client; nothing is sent yet.
 
-    @param hmac_key: the contents of a key file, see L{ReadKey}
+    @param hmac_key: the contents of a key file, see ReadKey()
     @param peers: IP addresses of master candidates, all of one family
     @param port: None for the default
-    @param logger: None, or an object with the method C{debug} of
-      C{logging.Logger}
+    @param logger: None, or an object with the method debug() of
+      logging.Logger
     @raise errors.ConfdClientError: there are no peers, or peers that are not
       addresses of one family
     @raise errors.ConfigurationError: a reader's key is damaged
@@ -345,7 +345,7 @@ class ConfdClient:
   def fileno(self) -> int:
     """Returns the socket's file descriptor.
 
-    The program calls L{ReceiveReply} when the descriptor is readable.
+    The program calls ReceiveReply() when the descriptor is readable.
 
     """
     return self._socket.fileno()
@@ -404,7 +404,7 @@ class ConfdClient:
 
     @param args: passed to the callback
     @param coverage: to how many peers; 0 for
-      C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
+      constants.CONFD_DEFAULT_REQ_COVERAGE or all if they are fewer, -1 for
       all
     @param async_: has no effect
     @raise errors.ConfdClientError: the request cannot be sent
@@ -507,7 +507,7 @@ class ConfdClient:
                    ) -> tuple[bool, int, int]:
     """Waits until enough peers have replied to a request.
 
-    @param salt: the request's C{rsalt}
+    @param salt: the request's rsalt
     @param timeout: seconds, by which the request also expires later
     @return: whether the time was over first; the number of peers asked; the
       number of peers that replied. (True, 0, 0) for an unknown request
@@ -558,15 +558,15 @@ class _Record:
 class ConfdUpcallPayload(_Record):
   """The argument of a callback.
 
-  @ivar salt: the request's C{rsalt}
-  @ivar type: one of L{CONFD_UPCALL_TYPES}
-  @ivar orig_request: the L{ConfdClientRequest}
-  @ivar server_reply: the reply; has C{protocol}, C{status}, C{answer} and
-    C{serial}
+  @ivar salt: the request's rsalt
+  @ivar type: one of CONFD_UPCALL_TYPES
+  @ivar orig_request: the ConfdClientRequest
+  @ivar server_reply: the reply, with the attributes "protocol", "status",
+    "answer" and "serial"
   @ivar server_ip: the sender of the reply
   @ivar server_port: the sender's port
-  @ivar extra_args: C{args} of L{ConfdClient.SendRequest}
-  @ivar client: the L{ConfdClient}
+  @ivar extra_args: the argument "args" of ConfdClient.SendRequest()
+  @ivar client: the ConfdClient
 
   """
   __slots__ = ["salt", "type", "orig_request", "server_reply", "server_ip",
@@ -586,7 +586,7 @@ class ConfdClientRequest(_Record):
   """A request.
 
   @ivar protocol: the protocol's version; the current one by default
-  @ivar type: C{constants.CONFD_REQ_*}
+  @ivar type: constants.CONFD_REQ_*
   @ivar query: its argument
   @ivar rsalt: the salt that replies shall have; a random one by default
 
@@ -635,8 +635,8 @@ class ConfdFilterCallback:
     """Makes a callback.
 
     @param callback: called with the replies that pass, and with expiries
-    @param logger: None, or an object with the method C{warning} of
-      C{logging.Logger}
+    @param logger: None, or an object with the method warning() of
+      logging.Logger
 
     """
     _CheckCallback(callback)
@@ -695,7 +695,7 @@ class ConfdCountingCallback:
   def RegisterQuery(self, salt: str) -> None:
     """Starts counting the replies to a request.
 
-    @param salt: its C{rsalt}
+    @param salt: its rsalt
     @raise errors.ProgrammerError: the request is counted already
 
     """

@@ -20,7 +20,9 @@ from __future__ import annotations
 import collections
 
 
-TYPE_CHECKING = False
+# False, but not as a literal: Jedi, which completes names in editors, evaluates
+# literals and would ignore the branches for type checkers
+TYPE_CHECKING = not __name__
 
 if TYPE_CHECKING:
   from typing import Any

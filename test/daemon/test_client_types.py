@@ -55,6 +55,11 @@ def Follow(confd: client.Client, table: client.TableName) -> None:
   changes: Iterator[client.Change] = confd.FollowQuery(
     constants.CONFD_REQ_CLUSTER_MASTER)
   print(next(changes))
+  changes = confd.FollowCall(Offline)
+
+
+async def Offline(confd: client.AsyncClient) -> client.Reply[List[str]]:
+  return await confd.OfflineNodes()
 
 
 def Sync(confd: client.Client) -> None:

@@ -11,9 +11,7 @@ import datetime
 import inspect
 import os
 import pickle
-import pydoc
 import re
-import rlcompleter
 import subprocess
 import sys
 import unittest
@@ -329,40 +327,6 @@ class TestHierarchy(unittest.TestCase):
     self.assertIs(client.NotPermitted.__mro__[1], client.ErrorAnswer)
     self.assertTrue(issubclass(client.StaleAnswer, client.NoAnswer))
     self.assertIs(replies.NoAnswer, client.NoAnswer)
-
-
-class TestNames(unittest.TestCase):
-  """Help, completion and imports show the public names, and no others."""
-  def testAll(self):
-    self.assertEqual(len(client.__all__), len(set(client.__all__)))
-    self.assertEqual(set(client._ON_DEMAND) - set(client.__all__), set())
-    for name in client.__all__:
-      with self.subTest(name=name):
-        self.assertTrue(hasattr(client, name))
-
-  def testDir(self):
-    self.assertEqual({i for i in dir(client) if not i.startswith("__")},
-                     {i for i in client.__all__ if not i.startswith("__")})
-
-  def testStar(self):
-    names = {}
-    # pylint: disable=W0122
-    exec("from ganeti.confd.client import *", names)
-    self.assertEqual(set(names) - {"__builtins__"}, set(client.__all__))
-
-  def testCompletion(self):
-    completer = rlcompleter.Completer({"client": client})
-    found = {i.rstrip("()") for i in completer.attr_matches("client.")}
-    self.assertEqual(found, {"client." + i for i in client.__all__
-                             if not i.startswith("_")})
-
-  def testHelp(self):
-    text = pydoc.plain(pydoc.render_doc(client))
-    for cls in _PublicClasses():
-      if cls.__name__ in client.__all__:
-        with self.subTest(cls=cls):
-          self.assertIn(cls.__name__, text)
-    self.assertNotIn("class QuorumQuery", text)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ class TestConversion(unittest.TestCase):
        "@raise d.E: no\n@rtype: int",
        "One.\n\n:type a: int\n:param a: see\n  ``B``\n:returns: ``c``\n"
        ":raises d.E: no\n:rtype: int"),
-      ("@raise replies.NoAnswer: x",
+      ("@raise client.NoAnswer: x",
        ":raises ~ganeti.confd.client.NoAnswer: x"),
       ("@param async_: x", ":param async\\_: x"),
       ("@ivar salt: x", ":ivar salt: x"),

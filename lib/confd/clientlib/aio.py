@@ -275,7 +275,7 @@ class Driver(session.Driver):
 class AsyncClient(questions.Questions):
   """Asks the master candidates, and returns the freshest answer or raises.
 
-  Use a client within one event loop, and close it, as C{async with} does.
+  Use a client within one event loop, and close it, as "async with" does.
 
   """
   _DRIVER = Driver
@@ -287,13 +287,13 @@ class AsyncClient(questions.Questions):
     self.Close()
 
   def close(self) -> None:
-    """Does the same as L{Close}; C{contextlib.closing} calls this name.
+    """Does the same as Close(); contextlib.closing calls this name.
 
     """
     self.Close()
 
   async def aclose(self) -> None: # pylint: disable=C0103
-    """Does the same as L{Close}; C{contextlib.aclosing} calls this name.
+    """Does the same as Close(); contextlib.aclosing calls this name.
 
     """
     self.Close()

@@ -42,7 +42,7 @@ class Changed(NamedTuple):
 class Change(NamedTuple):
   """An answer, and the differences from the answer before.
 
-  C{came}, C{went} and C{changed} are dictionaries by key.
+  The dictionaries "came", "went" and "changed" have the items by key.
 
   """
   #: The newest reply to the question that is followed, as the client's method

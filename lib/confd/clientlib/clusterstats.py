@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ganeti import constants
-from ganeti.confd.clientlib import replies as replylib
 from ganeti.confd.clientlib import silence
+from ganeti.confd.clientlib.replies import CandidateReply
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import naturalorder
 
@@ -68,13 +68,13 @@ class ClusterStats(NamedTuple):
   #: the daemons that have sent statistics, by address
   daemons: list[DaemonStats]
   #: all replies; some may be errors
-  replies: list[replylib.CandidateReply]
+  replies: list[CandidateReply]
   #: the candidates that have not replied: maps a candidate's address to the
   #: reason of its silence, or to None if the reason is unknown
   silent: dict[str, Optional[str]]
 
   @property
-  def failed(self) -> list[replylib.CandidateReply]:
+  def failed(self) -> list[CandidateReply]:
     """The replies without statistics.
 
     """
@@ -125,7 +125,7 @@ def Read(address: str, answer: Mapping[str, Any]) -> DaemonStats:
                      _Get(config, "stale", bool))
 
 
-def Gather(replies: Sequence[replylib.CandidateReply],
+def Gather(replies: Sequence[CandidateReply],
            silent: Mapping[str, Optional[str]]) -> ClusterStats:
   """Combines the replies of all daemons.
 

@@ -25,6 +25,7 @@ from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import keyrights
 from ganeti.confd.clientlib import replies as replylib
 from ganeti.confd.clientlib import silence
+from ganeti.confd.clientlib.replies import CandidateReply
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.schema import columns
 from ganeti.confd.schema import naturalorder
@@ -91,7 +92,7 @@ class ClusterStatus(NamedTuple):
   #: without an answer are last
   candidates: list[CandidateStatus]
   #: the replies to the question for the serial, the freshest first
-  replies: list[replylib.CandidateReply]
+  replies: list[CandidateReply]
   #: the candidates that have not replied: maps a candidate's address to the
   #: reason of its silence, or to None if the reason is unknown
   silent: dict[str, Optional[str]]
@@ -100,7 +101,7 @@ class ClusterStatus(NamedTuple):
   hints: list[str] = []
 
 
-_Replies = Sequence[replylib.CandidateReply]
+_Replies = Sequence[CandidateReply]
 
 
 def _Problem(behind: int, version: Any, freshest_version: Any
@@ -114,8 +115,8 @@ def _Problem(behind: int, version: Any, freshest_version: Any
   return None
 
 
-def _Failure(ping: replylib.CandidateReply,
-             serial: Optional[replylib.CandidateReply],
+def _Failure(ping: CandidateReply,
+             serial: Optional[CandidateReply],
              reader: Optional[readerkey.Label], now: float) -> str:
   """Describes why a candidate that replies is of no use.
 
@@ -139,7 +140,7 @@ def _Failure(ping: replylib.CandidateReply,
           replylib.DescribeFailure(reply.status, reply.answer))
 
 
-def IsAnswer(reply: replylib.CandidateReply) -> bool:
+def IsAnswer(reply: CandidateReply) -> bool:
   """Tells whether a reply is no error.
 
   """
@@ -172,7 +173,7 @@ def FromReplies(pings: _Replies, serials: _Replies,
       # Ganeti's own daemon, and does not tell the configuration's serial.)
       serial_of[ping.address] = ping
 
-  def _IsGood(ping: replylib.CandidateReply) -> bool:
+  def _IsGood(ping: CandidateReply) -> bool:
     serial = serial_of.get(ping.address)
     return serial is not None and IsAnswer(ping) and IsAnswer(serial)
 

@@ -52,8 +52,9 @@ from ganeti.confd.clientlib import logs
 from ganeti.confd.clientlib import replies
 from ganeti.confd.clientlib import serialwatch
 from ganeti.confd.clientlib import session
-from ganeti.confd.clientlib import typenames
+from ganeti.confd.clientlib.changes import Change
 from ganeti.confd.clientlib.mastercandidate import Candidate
+from ganeti.confd.clientlib.typenames import ErrorCallback
 from ganeti.confd.protocol import wire
 
 
@@ -175,7 +176,7 @@ class _Changes:
 
   """
   def __init__(self, client: FollowedClient, subject: Subject,
-               on_error: Optional[typenames.ErrorCallback]) -> None:
+               on_error: Optional[ErrorCallback]) -> None:
     self._client = client
     self._subject = subject
     self._on_error = on_error
@@ -185,7 +186,7 @@ class _Changes:
     self._source: Optional[str] = None
     self._is_certain = True
     self._items: changes.Items = {}
-    self.undelivered: Optional[changes.Change] = None
+    self.undelivered: Optional[Change] = None
     self._started = False
     self._ask = True
     self._ask_serial = True
@@ -196,7 +197,7 @@ class _Changes:
     self._busy = False
     self._asked_at: Deque[float] = collections.deque(maxlen=_MAX_QUESTIONS)
 
-  async def Next(self) -> Optional[changes.Change]:
+  async def Next(self) -> Optional[Change]:
     """Waits for the next change, which stays in C{undelivered}.
 
     @return: None if the client was closed
@@ -347,15 +348,15 @@ class _Changes:
                                      serial, source, is_certain, False)
 
 
-class AsyncFollowing(AsyncIterator[changes.Change]):
+class AsyncFollowing(AsyncIterator[Change]):
   """Changes, to be awaited one after the other.
 
   The iteration may go on after a wait was cancelled, for example by a time-out.
 
   """
   def __init__(self, client: FollowedClient, subject: Subject,
-               on_error: Optional[typenames.ErrorCallback]) -> None:
-    """@param on_error: see L{questions.Questions.Follow}
+               on_error: Optional[ErrorCallback]) -> None:
+    """@param on_error: see Follow()
 
     """
     self._changes = _Changes(client, subject, on_error)
@@ -363,7 +364,7 @@ class AsyncFollowing(AsyncIterator[changes.Change]):
   def __aiter__(self) -> AsyncFollowing:
     return self
 
-  async def __anext__(self) -> changes.Change:
+  async def __anext__(self) -> Change:
     change = await self._changes.Next()
     self._changes.undelivered = None
     if change is None:
@@ -371,14 +372,14 @@ class AsyncFollowing(AsyncIterator[changes.Change]):
     return change
 
 
-class Following(Iterator[changes.Change]):
+class Following(Iterator[Change]):
   """Changes, one after the other; each step blocks until the next one.
 
   """
   def __init__(self, following: AsyncFollowing,
                perform: Callable[
-                 [Coroutine[Any, Any, Optional[changes.Change]]],
-                 Optional[changes.Change]]) -> None:
+                 [Coroutine[Any, Any, Optional[Change]]],
+                 Optional[Change]]) -> None:
     """@param perform: runs a coroutine to its end
 
     """
@@ -388,7 +389,7 @@ class Following(Iterator[changes.Change]):
   def __iter__(self) -> Following:
     return self
 
-  def __next__(self) -> changes.Change:
+  def __next__(self) -> Change:
     change = self._perform(self._changes.Next())
     self._changes.undelivered = None
     if change is None:

@@ -7,8 +7,12 @@
 C{aio.AsyncClient} has the coroutines as they are; C{sync.Client} runs each one
 to its end. A call may take several questions of the protocol.
 
-Rule: a module that only a few calls need is imported within these calls: a
+Rule 1: a module that only a few calls need is imported within these calls: a
 script that is started for each question must start fast.
+
+Rule 2: annotations have the names of the public module C{client}, and the
+docstrings of public classes and functions, in all modules, have no markup.
+C{help} and editors show both to the authors of programs as they are.
 
 """
 
@@ -23,17 +27,14 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import arguments
 from ganeti.confd.clientlib import replies
 from ganeti.confd.clientlib import session
-from ganeti.confd.typed import TYPE_CHECKING, overload
+from ganeti.confd.typed import TYPE_CHECKING, cast, overload
 
 if TYPE_CHECKING:
   from typing import Any, Awaitable, Callable, Iterable, Literal, Mapping, \
     Optional, Union
+  from ganeti.confd import client
   from ganeti.confd.clientlib import clusterstats
-  from ganeti.confd.clientlib import clusterstatus
-  from ganeti.confd.clientlib import filters
   from ganeti.confd.clientlib import follow
-  from ganeti.confd.clientlib import results
-  from ganeti.confd.clientlib import typenames
 
 
 #: Maximum number of attempts to get several tables with the same serial
@@ -55,29 +56,29 @@ class Questions(session.Session):
   """The calls of both clients.
 
   All calls may raise, beside the exceptions that each documents:
-    - C{errors.ProgrammerError}: an argument has the wrong type, or the client
-      is closed; nothing was sent
-    - L{replies.NoAnswer}: no candidate answered in time
-    - L{replies.StaleAnswer}, a C{NoAnswer}: all answers are older than one that
-      was seen before
-    - L{replies.ErrorAnswer}: the freshest answer is an error
-    - L{replies.MalformedAnswer}: all answers are malformed
-    - C{errors.ConfdClientError}, the base of these four: the question is too
+    - errors.ProgrammerError: an argument has the wrong type, or the client is
+      closed; nothing was sent
+    - NoAnswer: no candidate answered in time
+    - StaleAnswer, a NoAnswer: all answers are older than one that was seen
+      before
+    - ErrorAnswer: the freshest answer is an error
+    - MalformedAnswer: all answers are malformed
+    - errors.ConfdClientError, the base of these four: the question is too
       large, the answer is too large, or there is no candidate
-    - C{errors.ConfigurationError}: a file of the node is unusable
+    - errors.ConfigurationError: a file of the node is unusable
 
   """
   # Arguments may be called "filter", as in the documentation of Ganeti
   # pylint: disable=W0622
 
-  async def Query(self, rtype: int, query: Any = None) -> replies.Reply[Any]:
+  async def Query(self, rtype: int, query: Any = None) -> client.Reply[Any]:
     """Asks a question by the number of its type.
 
-    @param rtype: C{constants.CONFD_REQ_*}
+    @param rtype: constants.CONFD_REQ_*
     @param query: its argument, any JSON value
     @return: the answer as doc/protocol.rst describes it for the type
-    @raise replies.NoAnswer: no candidate answered in time
-    @raise replies.ErrorAnswer: the freshest answer is an error
+    @raise client.NoAnswer: no candidate answered in time
+    @raise client.ErrorAnswer: the freshest answer is an error
     @raise errors.ConfdClientError: the question cannot be asked, or the answer
       is too large
     @raise errors.ConfigurationError: a file of the node is unusable
@@ -99,14 +100,14 @@ class Questions(session.Session):
 
   async def Survey(self, rtype: int, query: Any = None,
                    only: Optional[Iterable[str]] = None
-                   ) -> tuple[list[replies.CandidateReply],
+                   ) -> tuple[list[client.CandidateReply],
                               dict[str, Optional[str]]]:
     """Asks all candidates, and waits for each of them.
 
-    @param rtype: C{constants.CONFD_REQ_*}
+    @param rtype: constants.CONFD_REQ_*
     @param query: its argument, any JSON value
-    @param only: the candidates to ask, each by the C{address} that its replies
-      have; None for all
+    @param only: the candidates to ask, each by the "address" of its replies;
+      None for all
     @return: all replies, errors too, the freshest first; and the candidates
       without a well-formed reply, with the reason or None
     @raise errors.ConfdClientError: the question cannot be asked
@@ -116,7 +117,7 @@ class Questions(session.Session):
                               arguments.Json("query", query),
                               arguments.OptionalTexts("only", only))
 
-  async def Status(self) -> clusterstatus.ClusterStatus:
+  async def Status(self) -> client.ClusterStatus:
     """Asks for the state of all candidates, those that the cluster lists and
     those that were given.
 
@@ -200,7 +201,7 @@ class Questions(session.Session):
                  if clusterstatus.IsAnswer(i) and isinstance(i.answer, str)}
     return (daemons, masters)
 
-  async def Stats(self) -> clusterstats.ClusterStats:
+  async def Stats(self) -> client.ClusterStats:
     """Asks all candidates' daemons for their statistics; only this project's
     daemon has them.
 
@@ -212,51 +213,51 @@ class Questions(session.Session):
     from ganeti.confd.clientlib import clusterstats
     return clusterstats.Gather(*await self.Survey(protocol.REQ_STATS))
 
-  async def Serial(self) -> replies.Reply[int]:
+  async def Serial(self) -> client.Reply[int]:
     """Asks for the serial number of the configuration.
 
-    @return: the answer is the number, which C{serial} is, too
-    @raise replies.NoAnswer: no candidate answered in time
+    @return: the answer is the number, which is the reply's serial, too
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._AskSerial()
 
-  async def Ping(self) -> replies.Reply[int]:
+  async def Ping(self) -> client.Reply[int]:
     """Asks for the version of the configuration.
 
     @return: the answer is a number, e.g. 3000000
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_PING, None)
 
-  async def NodeRole(self, name: str) -> replies.Reply[int]:
+  async def NodeRole(self, name: str) -> client.Reply[int]:
     """Asks for a node's role.
 
     @param name: as for all questions about nodes and instances: its UUID, its
       name, or the first part of that up to a dot
-    @return: the answer is one of C{client.NODE_ROLES}
-    @raise replies.ErrorAnswer: there is no such node
-    @raise replies.NoAnswer: no candidate answered in time
+    @return: the answer is one of the keys of client.NODE_ROLES
+    @raise client.ErrorAnswer: there is no such node
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_NODE_ROLE_BYNAME,
                            arguments.Text("name", name))
 
-  async def MasterNode(self) -> replies.Reply[str]:
+  async def MasterNode(self) -> client.Reply[str]:
     """Asks for the master node.
 
     @return: the answer is its name
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, None)
 
-  async def MasterInfo(self) -> replies.Reply[results.MasterInfo]:
+  async def MasterInfo(self) -> client.Reply[client.MasterInfo]:
     """Asks for the master's name and addresses.
 
-    @return: the answer is a L{results.MasterInfo}
-    @raise replies.NoAnswer: no candidate answered in time
+    @return: the answer is a MasterInfo
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import results
@@ -266,44 +267,44 @@ class Questions(session.Session):
                                     constants.CONFD_REQFIELD_MNODE_PIP]})
     return reply.With(results.MasterInfo(*reply.answer))
 
-  async def NodeIps(self) -> replies.Reply[list[str]]:
+  async def NodeIps(self) -> client.Reply[list[str]]:
     """Asks for the primary IPs of all nodes.
 
     @return: the answer is a list of them, in the order of the nodes' names
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_NODE_PIP_LIST, None)
 
-  async def MasterCandidates(self) -> replies.Reply[list[str]]:
+  async def MasterCandidates(self) -> client.Reply[list[str]]:
     """Asks for the primary IPs of the master candidates.
 
     @return: the answer is a list of them, in the order of the nodes' names
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_MC_PIP_LIST, None)
 
   async def InstanceIps(self, link: Optional[str] = None
-                       ) -> replies.Reply[list[str]]:
+                       ) -> client.Reply[list[str]]:
     """Asks for the IPs of all instances on a link.
 
     @param link: None for the cluster's default link
     @return: the answer is a list of them, in the order of the instances' names
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_INSTANCES_IPS_LIST,
                            arguments.OptionalText("link", link))
 
   async def NodeOfInstanceIp(self, ip: str, link: Optional[str] = None
-                             ) -> replies.Reply[str]:
+                             ) -> client.Reply[str]:
     """Asks for the node that an instance's IP is on.
 
     @param link: None for the cluster's default link
     @return: the answer is the node's primary IP
-    @raise replies.ErrorAnswer: there is no such IP on this link
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.ErrorAnswer: there is no such IP on this link
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(
@@ -313,13 +314,13 @@ class Questions(session.Session):
 
   async def NodesOfInstanceIps(self, ips: Iterable[str],
                                link: Optional[str] = None
-                              ) -> replies.Reply[list[results.NodeOfIp]]:
+                              ) -> client.Reply[list[client.NodeOfIp]]:
     """Asks for the nodes of any number of IPs.
 
     @param link: None for the cluster's default link
-    @return: the answer is a list of L{results.NodeOfIp} in the order of the
-      IPs. The list is at least as fresh as the reply's serial.
-    @raise replies.NoAnswer: no candidate answered in time
+    @return: the answer is a list of NodeOfIp in the order of the IPs. The list
+      is at least as fresh as the reply's serial.
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import results
@@ -335,12 +336,12 @@ class Questions(session.Session):
     return session.JoinReplies(answered)
 
   async def NodeDrbd(self, name: str
-                    ) -> replies.Reply[list[results.DrbdMinor]]:
+                    ) -> client.Reply[list[client.DrbdMinor]]:
     """Asks for a node's DRBD minors.
 
-    @return: the answer is a list of L{results.DrbdMinor}
-    @raise replies.ErrorAnswer: there is no such node
-    @raise replies.NoAnswer: no candidate answered in time
+    @return: the answer is a list of DrbdMinor
+    @raise client.ErrorAnswer: there is no such node
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import results
@@ -349,12 +350,12 @@ class Questions(session.Session):
     return reply.With(results.FromRows(reply.answer, results.DrbdMinor))
 
   async def NodeInstances(self, name: str
-                         ) -> replies.Reply[results.NodeInstances]:
+                         ) -> client.Reply[client.NodeInstances]:
     """Asks for a node's instances.
 
-    @return: the answer is L{results.NodeInstances}
-    @raise replies.ErrorAnswer: there is no such node
-    @raise replies.NoAnswer: no candidate answered in time
+    @return: the answer is NodeInstances
+    @raise client.ErrorAnswer: there is no such node
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import results
@@ -363,27 +364,27 @@ class Questions(session.Session):
     return reply.With(results.NodeInstances(*reply.answer))
 
   async def InstanceDisks(self, name: str
-                         ) -> replies.Reply[list[dict[str, Any]]]:
+                         ) -> client.Reply[list[dict[str, Any]]]:
     """Asks for an instance's disks.
 
     @return: the answer is a list of disks as they are in the configuration
-    @raise replies.ErrorAnswer: there is no such instance
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.ErrorAnswer: there is no such instance
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_INSTANCE_DISKS,
                            arguments.Text("name", name))
 
   async def Config(self, path: str, optional: bool = False
-                   ) -> replies.Reply[Any]:
+                   ) -> client.Reply[Any]:
     """Asks for any part of the configuration.
 
     @param path: a JSON pointer (RFC 6901), e.g. "/cluster/cluster_name"
     @param optional: whether the answer for a place that does not exist is
       None; otherwise that is an error
     @return: the answer is the value at that place
-    @raise replies.ErrorAnswer: there is no such place
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.ErrorAnswer: there is no such place
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     arguments.Boolean("optional", optional)
@@ -395,39 +396,39 @@ class Questions(session.Session):
         raise
       return err.reply.With(None)
 
-  async def Collectors(self) -> replies.Reply[dict[str, dict[str, Any]]]:
+  async def Collectors(self) -> client.Reply[dict[str, dict[str, Any]]]:
     """Asks which data collectors are active, and how often.
 
     @return: the answer is a dictionary of collectors by name, each
       {"active": bool, "interval": microseconds}
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     return await self._Ask(constants.CONFD_REQ_DATA_COLLECTORS, None)
 
   @overload
-  async def List(self, what: typenames.TableName, fields: Iterable[str],
-                 filter: Union[str, filters.Filter, None] = None,
+  async def List(self, what: client.TableName, fields: Iterable[str],
+                 filter: Optional[str] = None,
                  names: Optional[Iterable[str]] = None,
                  named: Literal[False] = False
-                 ) -> replies.Reply[list[list[Any]]]: ...
+                 ) -> client.Reply[list[list[Any]]]: ...
 
   @overload
-  async def List(self, what: typenames.TableName, fields: Iterable[str],
-                 filter: Union[str, filters.Filter, None] = None,
+  async def List(self, what: client.TableName, fields: Iterable[str],
+                 filter: Optional[str] = None,
                  names: Optional[Iterable[str]] = None, *,
                  named: Literal[True]
-                 ) -> replies.Reply[list[dict[str, Any]]]: ...
+                 ) -> client.Reply[list[dict[str, Any]]]: ...
 
-  async def List(self, what: typenames.TableName, fields: Iterable[str],
-                 filter: Union[str, filters.Filter, None] = None,
+  async def List(self, what: client.TableName, fields: Iterable[str],
+                 filter: Optional[str] = None,
                  names: Optional[Iterable[str]] = None,
-                 named: bool = False) -> replies.Reply[Any]:
+                 named: bool = False) -> client.Reply[Any]:
     """Asks for a table; only this project's daemon has tables.
 
     @param what: "instance", "node", "group", "network" or "disk", or the
       plural of it
-    @param fields: names as in C{gnt-instance list-fields} and its like
+    @param fields: names as in "gnt-instance list-fields" and its like
     @param filter: which rows to return (ganeti(7), "Query filters")
     @param names: UUIDs, names or short names of objects, in the order of the
       answer; None for all objects, by name
@@ -435,8 +436,8 @@ class Questions(session.Session):
     @return: the answer is a list of rows, each a list of values in the order
       of the fields, or a dictionary; a value that does not exist is None
     @raise client.FilterError: the filter cannot be parsed or applied
-    @raise replies.ErrorAnswer: there is no such table, field or name
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.ErrorAnswer: there is no such table, field or name
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import tables
@@ -450,18 +451,18 @@ class Questions(session.Session):
     return reply
 
   async def Tables(self, fields: Mapping[str, Iterable[str]]
-                   ) -> replies.Reply[dict[str, list[dict[str, Any]]]]:
+                   ) -> client.Reply[dict[str, list[dict[str, Any]]]]:
     """Asks for several tables of one configuration.
 
     If the configuration changes between two tables, all tables are asked for
     again, a few times at most: tables of different serials may contradict each
     other.
 
-    @param fields: the names of the fields by table, each as in L{List}
+    @param fields: the names of the fields by table, each as in List()
     @return: the answer is a dictionary from table to its rows, which are
       dictionaries from field to value; the serial is the lowest of all tables
-    @raise replies.ErrorAnswer: there is no such table or field
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.ErrorAnswer: there is no such table or field
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     # The type of the keys is Any: List takes a TableName, and a caller's keys
@@ -478,70 +479,71 @@ class Questions(session.Session):
     return last._replace(serial=min(serials)).With(
       {what: reply.answer for (what, reply) in answered.items()})
 
-  async def Fields(self, what: typenames.TableName
-                  ) -> replies.Reply[list[results.Field]]:
+  async def Fields(self, what: client.TableName
+                  ) -> client.Reply[list[client.Field]]:
     """Asks for the fields of a table.
 
-    @param what: as in L{List}
-    @return: the answer is a list of L{results.Field}
-    @raise replies.ErrorAnswer: there is no such table
-    @raise replies.NoAnswer: no candidate answered in time
+    @param what: as in List()
+    @return: the answer is a list of Field
+    @raise client.ErrorAnswer: there is no such table
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     from ganeti.confd.clientlib import tables
     return await tables.Fields(self._Ask, tables.Kind(what))
 
-  async def OfflineNodes(self) -> replies.Reply[list[str]]:
+  async def OfflineNodes(self) -> client.Reply[list[str]]:
     """Asks for the nodes that are offline.
 
     @return: the answer is a list of their names
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     reply = await self.List("node", ["name"], "offline")
     return reply.With([name for (name, ) in reply.answer])
 
-  async def Instances(self) -> replies.Reply[list[str]]:
+  async def Instances(self) -> client.Reply[list[str]]:
     """Asks for all instances.
 
     @return: the answer is a list of their names
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     reply = await self.List("instance", ["name"])
     return reply.With([name for (name, ) in reply.answer])
 
-  async def PrimaryNodes(self) -> replies.Reply[dict[str, str]]:
+  async def PrimaryNodes(self) -> client.Reply[dict[str, str]]:
     """Asks for the primary node of each instance.
 
     @return: the answer is a dictionary from instance name to node name
-    @raise replies.NoAnswer: no candidate answered in time
+    @raise client.NoAnswer: no candidate answered in time
 
     """
     reply = await self.List("instance", ["name", "pnode"])
     return reply.With(dict(reply.answer))
 
-  def Follow(self, what: typenames.TableName, fields: Iterable[str],
-             filter: Union[str, filters.Filter, None] = None,
+  def Follow(self, what: client.TableName, fields: Iterable[str],
+             filter: Optional[str] = None,
              names: Optional[Iterable[str]] = None, named: bool = False,
-             on_error: Optional[typenames.ErrorCallback] = None
-             ) -> follow.AsyncFollowing:
+             on_error: Optional[client.ErrorCallback] = None
+             ) -> client.AsyncFollowing:
     """Follows a table: an iterator over its changes.
 
     The first change comes at once, with all rows. Each later one comes when a
     row is added, removed or changed; other changes of the configuration do not
-    count. The iteration ends when the client is closed. While the iterator
-    waits for the next change, other coroutines may use the client; in a program
-    with threads each thread needs a client of its own.
+    count. The iteration ends when the client is closed. While the iterator of
+    an AsyncClient waits for the next change, other coroutines may use the
+    client. While the iterator of a Client waits, other threads cannot ask: each
+    thread needs a client of its own.
 
-    The first step raises the errors of L{List}. After that, lost candidates are
+    The first step raises the errors of List(). After that, lost candidates are
     no error, and an object that is unknown by now counts as removed.
 
     @param named: whether a row is a dictionary, from field to value
     @param on_error: None, or a function that is called with the error when
       there are no answers any more, and with None when there are answers again
-    @return: an iterator; each item is a L{changes.Change}. Rows are those of
-      L{List}, keys are names (for disks, UUIDs).
+    @return: an iterator; each item is a Change. Rows are those of List(), keys
+      are names (for disks, UUIDs).
 
     """
     from ganeti.confd.clientlib import follow
@@ -556,14 +558,14 @@ class Questions(session.Session):
     return self._Follow(table, on_error)
 
   def FollowQuery(self, rtype: int, query: Any = None,
-                  on_error: Optional[typenames.ErrorCallback] = None
-                  ) -> follow.AsyncFollowing:
-    """Follows the answer to any question, as L{Follow} follows a table.
+                  on_error: Optional[client.ErrorCallback] = None
+                  ) -> client.AsyncFollowing:
+    """Follows the answer to any question, as Follow() follows a table.
 
-    @param rtype: C{constants.CONFD_REQ_*}
+    @param rtype: constants.CONFD_REQ_*
     @param query: its argument, any JSON value
-    @param on_error: see L{Follow}
-    @return: an iterator; each item is a L{changes.Change}. When the object of
+    @param on_error: see Follow()
+    @return: an iterator; each item is a Change. When the object of
       the question has gone, the answer is None.
 
     """
@@ -574,19 +576,21 @@ class Questions(session.Session):
                            functools.partial(changes.OfQuestion, rtype, query),
                            on_error)
 
-  def FollowCall(self, call: Callable[[Questions],
-                                      Awaitable[replies.Reply[Any]]],
+  def FollowCall(self, call: Callable[[client.AsyncClient],
+                                      Awaitable[client.Reply[Any]]],
                  items: Optional[Callable[[Any], dict[Any, Any]]] = None,
-                 on_error: Optional[typenames.ErrorCallback] = None
-                 ) -> follow.AsyncFollowing:
-    """Follows the answer that a function gets, as L{Follow} follows a table.
+                 on_error: Optional[client.ErrorCallback] = None
+                 ) -> client.AsyncFollowing:
+    """Follows the answer that a function gets, as Follow() follows a table.
 
-    @param call: is called with an object that has the calls of C{AsyncClient},
-      and returns an awaitable: C{lambda confd: confd.NodesOfInstanceIps(ips)}
+    @param call: a function that asks, such as "lambda confd: confd.NodeIps()".
+      The function gets an object that has the calls of AsyncClient (also if a
+      Client follows the answer), and returns the awaitable of a call.
     @param items: converts the answer to a dictionary, whose keys identify the
-      items in the next answer; None for the keys that L{changes} chooses
-    @param on_error: see L{Follow}
-    @return: an iterator; each item is a L{changes.Change}
+      items in the next answer. By default, the keys are those of a dictionary,
+      or the UUID or name of each object of a list, or else the item itself.
+    @param on_error: see Follow()
+    @return: an iterator; each item is a Change
 
     """
     from ganeti.confd.clientlib import changes
@@ -594,14 +598,16 @@ class Questions(session.Session):
     arguments.Function("call", call)
     arguments.OptionalFunction("items", items)
     take = changes.ByNaturalKeys if items is None else items
+    # The questions of a Client have the same calls
+    asker = cast("client.AsyncClient", self)
 
     async def _See() -> follow.Seen:
-      reply = await call(self)
+      reply = await call(asker)
       return follow.Seen(reply, take(reply.answer))
     return self._Follow(_See, on_error)
 
   def _Follow(self, subject: follow.Subject,
-              on_error: Optional[typenames.ErrorCallback]
+              on_error: Optional[client.ErrorCallback]
               ) -> follow.AsyncFollowing:
     from ganeti.confd.clientlib import follow
     arguments.OptionalFunction("on_error", on_error)

@@ -177,12 +177,12 @@ def AddAttempts(err: NoAnswer, earlier: Mapping[str, Exception]) -> None:
 class ErrorAnswer(errors.ConfdClientError):
   """The freshest answer is an error.
 
-  @ivar status: C{constants.CONFD_REPL_STATUS_*}
-  @ivar code: C{constants.CONFD_ERROR_*}, L{protocol.ERROR_TOO_LARGE},
-    L{protocol.ERROR_NOT_PERMITTED}, a text, the object by which C{inventory}
-    names an unknown or duplicate word, or None with the status "not
-    implemented"
-  @ivar reply: the L{Reply}
+  @ivar status: constants.CONFD_REPL_STATUS_*
+  @ivar code: constants.CONFD_ERROR_*; another number of doc/protocol.rst, such
+    as 4 for "not permitted"; a text; the JSON object by which the daemon names
+    an unknown or duplicate word of a question for a table; or None with the
+    status "not implemented"
+  @ivar reply: the whole Reply
   @ivar unknown: the kind of the object that does not exist, such as "node",
     "instance", "ip", "path", "name", "field" or "table"; None if the error is
     another one
@@ -193,8 +193,8 @@ class ErrorAnswer(errors.ConfdClientError):
                status: int = int(constants.CONFD_REPL_STATUS_ERROR),
                code: Any = None, unknown: Optional[str] = None,
                value: Any = None) -> None:
-    """@param status: used if there is no C{reply}
-    @param code: used if there is no C{reply}
+    """@param status: of the reply, if that is not given
+    @param code: of the reply, if that is not given
 
     """
     errors.ConfdClientError.__init__(self, text)

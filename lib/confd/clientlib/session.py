@@ -266,7 +266,7 @@ def JoinReplies(answered: Sequence[replies.Reply[Any]]) -> replies.Reply[Any]:
 class Session:
   """A client: its candidates, its key, and the serials it has seen.
 
-  A subclass sets L{_DRIVER}.
+  A subclass sets "_DRIVER".
 
   @ivar progress: None, or a function that is called now and then while an
     answer is downloaded in parts, with the number of parts so far and the
@@ -290,14 +290,13 @@ class Session:
     @param peers: names or addresses of the master candidates, with or without
       a port; None for those that this node knows
     @param key: the contents of a key file, the cluster's or a reader's
-    @param key_file: the path of that file, if C{key} is not given; None for the
+    @param key_file: the path of that file, if "key" is not given; None for the
       place of the cluster's key on a node
-    @param port: the port of C{peers} without one; None for the default
+    @param port: the port of the peers without one; None for the default
     @param timeout: how long to wait for an answer, in seconds; for an answer in
       parts, how long to wait for the next part; None for 10
     @param coverage: how many candidates to ask; 0 for
-      C{constants.CONFD_DEFAULT_REQ_COVERAGE} or all if they are fewer, -1 for
-      all
+      constants.CONFD_DEFAULT_REQ_COVERAGE or all if they are fewer, -1 for all
     @param max_memory: how much memory an answer in parts may take, in bytes
       (about); 1.6 GB by default
     @param cluster: the name of a cluster in the files that confd-client(1)
@@ -376,8 +375,8 @@ class Session:
     With a reader's key that permits it, the question is a ping: the right for
     it gives less away than the right to see the configuration. Only this
     project's daemon replies to readers, and its reply to a ping has the serial.
-    The question is a ping, too, if the daemons have not implemented
-    L{quorum.SERIAL_QUESTION}.
+    The question is a ping, too, if the daemons have not implemented the usual
+    question for the serial.
 
     """
     if self._pings_for_serial or (self.reader is not None and

@@ -16,16 +16,13 @@ from ganeti import errors
 from ganeti.confd.clientlib import operation
 from ganeti.confd.clientlib import questions
 from ganeti.confd.clientlib import session
-from ganeti.confd.protocol import readerkey
 from ganeti.confd.typed import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Coroutine, Iterable, Literal, \
+  from typing import Any, Awaitable, Callable, Iterable, Literal, \
     Optional, TypeVar, Union
-  from ganeti.confd.clientlib import filters
+  from ganeti.confd import client
   from ganeti.confd.clientlib import follow
-  from ganeti.confd.clientlib import replies
-  from ganeti.confd.clientlib import typenames
   from typing_extensions import Concatenate, ParamSpec
 
   _Arguments = ParamSpec("_Arguments")
@@ -89,7 +86,7 @@ def _LikeSession(init: Callable[Concatenate[_Questions, _Arguments], None]
 
 
 def Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
-                                Coroutine[Any, Any, _Value]]
+                                Awaitable[_Value]]
              ) -> Callable[Concatenate[Client, _Arguments], _Value]:
   """Converts a coroutine function to a method of L{Client} that blocks.
 
@@ -99,6 +96,20 @@ def Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
             **kwargs: _Arguments.kwargs) -> _Value:
     return self._Perform(question(self._questions, *args, **kwargs))
   return _Call
+
+
+def _ShowResult(wrapper: Any, result: str) -> None:
+  """Has C{help} show another type of result than the wrapped function's.
+
+  C{inspect} takes the signature of a wrapper from C{__wrapped__}, so this
+  becomes a copy of the wrapped function with another annotation.
+
+  """
+  wrapped = wrapper.__wrapped__
+  shown = type(wrapped)(wrapped.__code__, wrapped.__globals__,
+                        argdefs=wrapped.__defaults__)
+  shown.__annotations__ = dict(wrapped.__annotations__, **{"return": result})
+  wrapper.__wrapped__ = shown
 
 
 def _Iterating(question: Callable[Concatenate[questions.Questions, _Arguments],
@@ -115,6 +126,7 @@ def _Iterating(question: Callable[Concatenate[questions.Questions, _Arguments],
     from ganeti.confd.clientlib import follow
     return follow.Following(question(self._questions, *args, **kwargs),
                             self._Perform)
+  _ShowResult(_Call, "client.Following")
   return _Call
 
 
@@ -125,7 +137,7 @@ class Client:
   candidates meanwhile. Several threads may use one client, but not at the same
   time. After a fork both processes may use the client.
 
-  L{Query} documents the exceptions that all calls may raise; each other call
+  Query() documents the exceptions that all calls may raise; each other call
   documents only those of its own.
 
   """
@@ -148,13 +160,13 @@ class Client:
     self._questions.Close()
 
   def close(self) -> None:
-    """Does the same as L{Close}; C{contextlib.closing} calls this name.
+    """Does the same as Close(); contextlib.closing calls this name.
 
     """
     self.Close()
 
   @property
-  def progress(self) -> Optional[typenames.ProgressCallback]:
+  def progress(self) -> Optional[client.ProgressCallback]:
     """None, or a function that is called now and then while an answer is
     downloaded in parts, with the number of parts so far and the number of all
     parts (None while that is not known).
@@ -163,20 +175,21 @@ class Client:
     return self._questions.progress
 
   @progress.setter
-  def progress(self, function: Optional[typenames.ProgressCallback]) -> None:
+  def progress(self, function: Optional[client.ProgressCallback]) -> None:
     self._questions.progress = function
 
   @property
-  def reader(self) -> Optional[readerkey.Label]:
+  def reader(self) -> Optional[client.Label]:
     """The label of the reader's key in use; None for the cluster's key.
 
     """
     return self._questions.reader
 
-  def _Perform(self, question: Coroutine[Any, Any, _Value]) -> _Value:
+  def _Perform(self, question: Awaitable[_Value]) -> _Value:
     """Runs a coroutine to its end.
 
     """
+    steps = question.__await__()
     if self._pid != os.getpid():
       # In the child after a fork, use a new lock: the old one may be held by a
       # thread that only the parent has
@@ -184,11 +197,11 @@ class Client:
       self._busy = threading.Lock()
       self._questions.Forked()
     if not self._busy.acquire(blocking=False):
-      question.close()
+      steps.close()
       raise errors.ProgrammerError("This client is asking already: each thread"
                                    " needs one of its own")
     try:
-      question.send(None)
+      steps.send(None)
     except StopIteration as stop:
       result: _Value = stop.value
       return result
@@ -220,22 +233,22 @@ class Client:
     # Blocking cannot express the types of an overloaded function
     # pylint: disable=W0613,W0622
     @overload
-    def List(self, what: typenames.TableName, fields: Iterable[str],
-             filter: Union[str, filters.Filter, None] = None,
+    def List(self, what: client.TableName, fields: Iterable[str],
+             filter: Optional[str] = None,
              names: Optional[Iterable[str]] = None,
              named: Literal[False] = False
-             ) -> replies.Reply[list[list[Any]]]: ...
+             ) -> client.Reply[list[list[Any]]]: ...
 
     @overload
-    def List(self, what: typenames.TableName, fields: Iterable[str],
-             filter: Union[str, filters.Filter, None] = None,
+    def List(self, what: client.TableName, fields: Iterable[str],
+             filter: Optional[str] = None,
              names: Optional[Iterable[str]] = None, *, named: Literal[True]
-             ) -> replies.Reply[list[dict[str, Any]]]: ...
+             ) -> client.Reply[list[dict[str, Any]]]: ...
 
-    def List(self, what: typenames.TableName, fields: Iterable[str],
-             filter: Union[str, filters.Filter, None] = None,
+    def List(self, what: client.TableName, fields: Iterable[str],
+             filter: Optional[str] = None,
              names: Optional[Iterable[str]] = None, named: bool = False
-             ) -> replies.Reply[Any]: ...
+             ) -> client.Reply[Any]: ...
   else:
     List = Blocking(questions.Questions.List)
   Tables = Blocking(questions.Questions.Tables)

@@ -167,13 +167,14 @@ def _ParseFields(text: Optional[str], what: str) -> list[str]:
   return text.split(",")
 
 
-def _Wanted(opts: argparse.Namespace
-            ) -> tuple[Optional[filters.Filter], Optional[list[str]]]:
+def _Wanted(opts: argparse.Namespace) -> tuple[Any, Optional[list[str]]]:
   """Returns the filter and the names that select rows.
 
   As in Ganeti's commands, a filter may stand in place of a name, and names may
   be patterns, which become a filter.
 
+  @return: the filter, parsed (C{List} and C{Follow} take that as well as a
+    text), and the names; None for each that is not given
   @raise client.FilterError: the filter cannot be parsed
 
   """

@@ -69,7 +69,7 @@ class Label(NamedTuple):
 
   @ivar text: the label itself, ASCII
   @ivar name: the reader's name
-  @ivar what: of L{RIGHTS}, or L{ALL} alone
+  @ivar what: the names of the rights, or "all" alone
   @ivar last_day: the last day on which the key is valid, None for ever
 
   """

@@ -2,7 +2,7 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Tests of programs that use L{ganeti.confd.client}, without a daemon::
+"""Tests of programs that use ganeti.confd.client, without a daemon::
 
   from ganeti.confd import testing
 
@@ -10,13 +10,13 @@
     RunTheProgram()
     assert fake.Count("node-role") == 1
 
-Within C{with}, each new C{Client} and C{AsyncClient} asks the candidates of the
-L{Fake}. The candidates are objects of the same process, and answer with the
+Within the "with" block, each new Client and AsyncClient asks the candidates of
+the Fake. The candidates are objects of the same process, and answer with the
 daemon's own code. No socket is opened, no file is read, and no time-out takes
 time.
 
-C{python3 -m ganeti.confd.testing} serves a configuration on the loopback
-device.
+The command "python3 -m ganeti.confd.testing" serves a configuration on the
+loopback device.
 
 """
 

@@ -133,10 +133,10 @@ class _Order:
 class Orders:
   """The orders that a test can give to one candidate, or to all.
 
-  The methods that replace or delay answers have two parameters: C{only} has the
-  names of the questions that the order is for (such as C{node-role}, C{list} or
-  C{wait}; None for all), and C{times} the number of requests to each candidate
-  (None for all, until L{Recover}). Of several orders for a question, the last
+  The methods that replace or delay answers have two parameters: "only" has the
+  names of the questions that the order is for (such as "node-role", "list" or
+  "wait"; None for all), and "times" the number of requests to each candidate
+  (None for all, until Recover()). Of several orders for a question, the last
   one applies. An unknown name raises ValueError.
 
   """
@@ -152,7 +152,7 @@ class Orders:
     """Does not answer, as when the host is down.
 
     Pending WAITs are forgotten, as when a daemon is killed, if the order is for
-    C{wait} as well, and without C{times}.
+    "wait" as well, and without "times".
 
     """
     self._Order(_Fault(), only, times)
@@ -176,7 +176,7 @@ class Orders:
            times: Optional[int] = None) -> None:
     """Answers with an error.
 
-    @param answer: a text, or a number: C{constants.CONFD_ERROR_*} and those in
+    @param answer: a text, or a number: constants.CONFD_ERROR_* and those in
       doc/protocol.rst, such as 4 for "not permitted"
 
     """
@@ -211,7 +211,7 @@ class Orders:
 
 
 class Candidate(Orders):
-  """A master candidate of a L{Fake}.
+  """A master candidate of a Fake.
 
   @ivar name: the full name of the node
   @ivar address: the primary IP address of the node

@@ -100,7 +100,7 @@ def MakeConfig(nodes: Union[int, Sequence[str]] = 3,
                candidates: int = 2) -> dict[str, Any]:
   """Makes a small configuration of Ganeti 3.0.
 
-  Names without a dot get the domain C{example.com}. The first node is the
+  Names without a dot get the domain example.com. The first node is the
   master, and has the address 192.0.2.1; the others follow. The first instance
   has the address 203.0.113.1. Each instance has one disk of 10 GiB, without a
   mirror. The serial number is 1.
@@ -109,7 +109,7 @@ def MakeConfig(nodes: Union[int, Sequence[str]] = 3,
   @param instances: by name, the name of the primary node; None for three
     instances: web1, web2 and mail1
   @param candidates: how many nodes, the first ones, are master candidates
-  @return: a new dictionary, in the form of C{config.data}
+  @return: a new dictionary, in the form of the file config.data
   @raise ValueError: an instance's node is none of the nodes, or there are more
     than 99 objects of a kind
 
@@ -170,8 +170,8 @@ def MakeConfig(nodes: Union[int, Sequence[str]] = 3,
 def Find(config: Mapping[str, Any], section: str, name: str) -> dict[str, Any]:
   """Finds an object in a configuration, by its name.
 
-  @param config: a configuration, in the form of C{config.data}
-  @param section: C{nodes}, C{instances}, C{nodegroups}, C{networks} or C{disks}
+  @param config: a configuration, in the form of the file config.data
+  @param section: "nodes", "instances", "nodegroups", "networks" or "disks"
   @param name: the full name, its first part, or the UUID
   @return: the object itself, not a copy: a change of it changes the
     configuration

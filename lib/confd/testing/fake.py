@@ -32,13 +32,12 @@ from ganeti.confd.testing import network
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, Callable, Deque, Iterable, Optional, Sequence, \
-    TypeVar, Union
+  import os
+  from typing import Any, Callable, Deque, Iterable, Mapping, Optional, \
+    Sequence, TypeVar, Union
 
   _Driver = TypeVar("_Driver")
 
-  #: A new configuration, or a function that changes a copy of the newest one
-  Change = Union[configuration.Config, Callable[[dict[str, Any]], object]]
 
 
 #: The key of a fake cluster, which looks like a key that Ganeti has made
@@ -126,29 +125,31 @@ class _Candidates(candidateslib.Candidates):
 class Fake(candidatelib.Orders):
   """A fake cluster: its master candidates answer the clients of a program.
 
-  Use it as a context manager, or call L{Start} and L{Stop}. In between, each
-  new C{Client} and C{AsyncClient} asks the fake, in whatever thread the client
-  is made. A node's name or address leads to that node, and any other name or
+  Use a fake as a context manager, or call Start() and Stop(). In between, each
+  new Client and AsyncClient asks the fake, in whatever thread the client is
+  made. A node's name or address leads to that node, and any other name or
   address to all candidates. Key files and settings are not read. Clients of
-  Ganeti's own interface (C{ConfdClient}) do not ask the fake.
+  Ganeti's own interface (ConfdClient) do not ask the fake.
 
   Each client has a clock of its own, which moves only while the client waits,
   and then jumps to the end of the wait. So a question without an answer takes
   its whole time-out by the client's clock, but only some milliseconds of real
   time. A client that follows an answer waits until the test makes a change: in
-  another thread, in another task, or as a step, see L{Then}.
+  another thread, in another task, or as a step, see Then().
 
   The methods of the base class order a behaviour of all candidates in place of
-  answers; the same methods of a L{Candidate} are for that candidate alone.
+  answers; the same methods of a Candidate are for that candidate alone.
 
   """
-  def __init__(self, config: Optional[configuration.Config] = None,
+  def __init__(self,
+               config: Union[str, os.PathLike[str], bytes, Mapping[str, Any],
+                             None] = None,
                may: Optional[Iterable[str]] = None,
                cluster: Optional[str] = None) -> None:
     """Makes a cluster.
 
-    @param config: the path of a C{config.data}, its contents, or the same as a
-      dictionary; None for L{configuration.MakeConfig} without arguments
+    @param config: the path of a file config.data, its contents, or the same as
+      a dictionary; None for MakeConfig() without arguments
     @param may: the rights of a reader's key, named as for confd-client(1)
       make-key, which all clients then have; None for the cluster's key
     @param cluster: the name of the cluster in the settings; only clients made
@@ -204,7 +205,7 @@ class Fake(candidatelib.Orders):
   def CloseClients(self) -> None:
     """Closes all clients of the fake. Iterators over changes end.
 
-    This method may be a step, see L{Then}.
+    This method may be a step, see Then().
 
     """
     for transport in list(self._transports):
@@ -253,19 +254,22 @@ class Fake(candidatelib.Orders):
         name, ", ".join(i.name for i in self.candidates)))
     return found[0]
 
-  def Change(self, change: Change, at: Optional[Iterable[str]] = None) -> int:
+  def Change(self,
+             change: Union[str, os.PathLike[str], bytes, Mapping[str, Any],
+                           Callable[[dict[str, Any]], object]],
+             at: Optional[Iterable[str]] = None) -> int:
     """Changes the configuration, as Ganeti's master does.
 
     Clients that follow an answer see the change. A change may make and remove
-    master candidates. A candidate that was ordered to go back (L{GoBack}) gets
+    master candidates. A candidate that was ordered to go back (GoBack()) gets
     the new configuration like the others.
 
     @param change: a function that is called with the newest configuration, a
       dictionary, and changes that; or a new configuration, as the constructor
-      takes one. The serial number (C{serial_no}) is raised by one if the change
+      takes one. The serial number (serial_no) is raised by one if the change
       has left it the same.
     @param at: the names of the candidates that get the new configuration, as
-      L{Candidate} takes them; None for all. The others are behind.
+      Candidate() takes them; None for all. The others are behind.
     @return: the new serial number
     @raise errors.ConfigurationError: the new configuration is unusable; the old
       one stays
@@ -326,10 +330,10 @@ class Fake(candidatelib.Orders):
 
     The next step is called when a client that follows an answer can only wait
     for a change, or has got an error and is about to try again. If a step
-    raises an exception, even C{KeyboardInterrupt}, the client's caller gets the
+    raises an exception, even KeyboardInterrupt, the client's caller gets the
     exception. If there are no more steps and no other threads, a client that
-    would wait for ever raises C{AssertionError}. (An C{AsyncClient} keeps
-    waiting, since other tasks may make a change.)
+    would wait for ever raises AssertionError. (An AsyncClient keeps waiting,
+    since other tasks may make a change.)
 
     """
     self._steps.extend(steps)
@@ -357,7 +361,7 @@ class Fake(candidatelib.Orders):
   def Count(self, question: Optional[str] = None) -> int:
     """Returns how many questions were asked.
 
-    @param question: as in L{Asked}; None for all
+    @param question: as in fake.asked; None for all
     @raise ValueError: there is no question of that name
 
     """
