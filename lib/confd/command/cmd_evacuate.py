@@ -109,7 +109,7 @@ def Report(plans: Sequence[evacuation.Plan], limits: plugin.Limits = _LIMITS
 
   """
   nowhere = {plan.node: _Nowhere(plan) for plan in plans}
-  # No instance is counted twice: each has one primary node
+  # The two sums count no instance twice, as each instance has one primary node
   number = sum(map(len, nowhere.values()))
   count = sum(len(plan.steps) for plan in plans)
   return plugin.Report(

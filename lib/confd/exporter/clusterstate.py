@@ -151,9 +151,9 @@ class FailureSummary(NamedTuple):
 
   """
   node: str
-  #: The disk template of the instances
+  #: Only instances with this disk template are counted
   disk_template: str
-  #: How many of the instances have nowhere to go
+  #: The number of the node's primary instances that have no other node to go to
   nowhere: int
 
 
@@ -181,8 +181,8 @@ class ClusterConfig(NamedTuple):
   #: The names of all nodes with the role of the master: several in a broken
   #: configuration
   masters: Sequence[str] = ()
-  #: The consequences of each node's failure; empty if a right is missing that
-  #: the plans need
+  #: The consequences of the failure of each node; empty if the key lacks a
+  #: right that the plans need
   failures: Sequence[FailureSummary] = ()
   #: The rights that the exporter's key lacks. A table that the key does not
   #: permit to ask for is empty. If any right is missing, there are no findings.

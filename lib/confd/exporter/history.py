@@ -220,10 +220,10 @@ class Found(NamedTuple):
   began: Optional[float]
 
 
-#: Maps the kinds of objects with a stored state to None if the state was
-#: current at the time "seen". For a kind that the key no longer permits to ask
-#: for: the time when the state was last current, and the serial of the
-#: configuration then.
+#: Maps each kind of objects that has stored states. None means that the states
+#: were current at the time "seen". If the key no longer permits to ask for the
+#: kind: the time when the states were last current, and the serial of the
+#: configuration at that time.
 _Kinds = dict[str, Optional[tuple[float, int]]]
 
 

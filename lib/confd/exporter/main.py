@@ -175,7 +175,8 @@ async def _Serve(options: argparse.Namespace,
     recording = recorder.Recorder(watchers, recorder.Options(
       options.history, history.Limits(options.history_days,
                                       options.history_size << 20)))
-    # Without the file of the lock, the recorder tries again before it writes
+    # Ignore the error: if the lock's file cannot be opened, the recorder tries
+    # again before it writes
     with contextlib.suppress(forked.BadRequest):
       recording.Lock()
   server = web.Server(watchers, not options.no_instances, recording)
