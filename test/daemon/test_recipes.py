@@ -12,15 +12,18 @@ restarts dnsmasq, and writes down what it was told.
 
 """
 
+import faulthandler
 import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 
 import testutils
@@ -44,6 +47,9 @@ _NEEDED = {
 
 _NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount", "--net",
                "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
+
+#: Seconds until the test fails; shortly before, it prints where it waits
+_LIMIT = 30 * testutils.PATIENCE
 
 _SYSTEMCTL = """\
 #!/bin/sh
@@ -164,6 +170,7 @@ def _Check(sandbox, command, output):
       any(" ".join(line.split()) in " ".join(i.split()) for i in shown)
       for line in output)
   results = []
+  print("%.1f s: %s" % (time.monotonic(), command), flush=True)
   try:
     # The answering process may have to read a file first
     testutils.WaitFor(_Try, command)
@@ -181,24 +188,31 @@ def _CheckUnit(sandbox, daemon):
   directory = os.path.dirname(path)
   away = directory + ".away"
   os.rename(directory, away)
-  with subprocess.Popen(_Unit(), env=sandbox.Environment(),
-                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                        encoding="utf-8") as process:
-    try:
-      config = testutils.ReadFile(daemon.config_file)
-      changed = config.replace(b"203.0.113.12", b"203.0.113.77")
-      assert changed != config
-      changed = changed.replace(b'"serial_no": 1234', b'"serial_no": 1235')
-      daemon.WriteConfig(changed)
-      # At first it cannot be written
-      assert path + ": No such file" in process.stderr.readline()
-      os.rename(away, directory)
-      testutils.WaitFor(lambda: b",203.0.113.77" in testutils.ReadFile(path),
-                        "the file is replaced")
-      testutils.WaitFor(
-        lambda: testutils.ReadFile(sandbox.log) != started, "dnsmasq is told")
-    finally:
-      process.terminate()
+  said = os.path.join(sandbox.Environment()["HOME"], "said")
+  with open(said, "wb") as output:
+    process = subprocess.Popen(_Unit(), env=sandbox.Environment(),
+                               stdin=subprocess.DEVNULL, stderr=output)
+  try:
+    config = testutils.ReadFile(daemon.config_file)
+    changed = config.replace(b"203.0.113.12", b"203.0.113.77")
+    assert changed != config
+    changed = changed.replace(b'"serial_no": 1234', b'"serial_no": 1235')
+    daemon.WriteConfig(changed)
+    # At first it cannot be written
+    testutils.WaitFor(
+      lambda: b"%s: No such file" % os.fsencode(path) in
+      testutils.ReadFile(said), "the directory is missed")
+    os.rename(away, directory)
+    testutils.WaitFor(lambda: b",203.0.113.77" in testutils.ReadFile(path),
+                      "the file is replaced")
+    testutils.WaitFor(
+      lambda: testutils.ReadFile(sandbox.log) != started, "dnsmasq is told")
+  except BaseException:
+    process.kill()
+    raise
+  process.terminate()
+  code = testutils.WaitForExit(process, "watch export")
+  assert code == -signal.SIGTERM, code
   _Check(sandbox, "getent hosts web2.example.com", ["203.0.113.77"])
 
 
@@ -206,6 +220,7 @@ def Inside():
   """Carries out the page, in namespaces where all is its own.
 
   """
+  faulthandler.dump_traceback_later(_LIMIT - testutils.PATIENCE)
   subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
   directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
   etc = os.path.join(directory, "etc")
@@ -253,15 +268,22 @@ class TestRecipes(unittest.TestCase):
       self.skipTest("user namespaces are not permitted")
     modules = [os.path.dirname(__file__), os.path.dirname(testutils.__file__),
                testutils.MODULEDIR]
-    result = subprocess.run(
-      _NAMESPACES + [sys.executable, "-c",
-                     "import test_recipes; test_recipes.Inside()"],
-      check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT, encoding="utf-8",
-      env=dict(os.environ, PATH=path, PYTHONPATH=os.pathsep.join(modules)),
-      timeout=15 * testutils.PATIENCE)
-    self.assertEqual(result.returncode, 0, result.stdout)
-    self.assertGreater(int(result.stdout.splitlines()[-1]), 20)
+    with tempfile.TemporaryFile() as output:
+      with subprocess.Popen(
+          _NAMESPACES + [sys.executable, "-c",
+                         "import test_recipes; test_recipes.Inside()"],
+          stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+          env=dict(os.environ, PATH=path,
+                   PYTHONPATH=os.pathsep.join(modules))) as process:
+        try:
+          code = process.wait(_LIMIT)
+        except subprocess.TimeoutExpired:
+          process.kill()
+          code = None
+      output.seek(0)
+      text = output.read().decode("utf-8", "replace")
+    self.assertEqual(code, 0, text)
+    self.assertGreater(int(text.splitlines()[-1]), 20)
 
 
 if __name__ == "__main__":
