@@ -20,8 +20,8 @@ from __future__ import annotations
 import collections
 
 
-# False, but not as a literal: Jedi, which completes names in editors, evaluates
-# literals and would ignore the branches for type checkers
+# TYPE_CHECKING is False, but not a literal: Jedi, which completes names in
+# editors, evaluates literals, and would ignore the branches for type checkers
 TYPE_CHECKING = not __name__
 
 if TYPE_CHECKING:

@@ -598,7 +598,8 @@ class Questions(session.Session):
     arguments.Function("call", call)
     arguments.OptionalFunction("items", items)
     take = changes.ByNaturalKeys if items is None else items
-    # The questions of a Client have the same calls
+    # In a blocking Client, self is not an AsyncClient, but has the same
+    # coroutines
     asker = cast("client.AsyncClient", self)
 
     async def _See() -> follow.Seen:
