@@ -54,6 +54,18 @@ FIELDS: dict[str, list[str]] = {
   columns.DISK: [],
   }
 
+#: Fields that only filters need. Further fields are derived from stored ones
+#: (C{derivedfields}). The rest, which would take much memory, is listed in
+#: confd-exporter(8).
+_FILTER_FIELDS: dict[str, list[str]] = {
+  columns.INSTANCE: [*("be/" + name for name in columns.BE_PARAMS.known),
+                     "disk.count", "disk.sizes"],
+  columns.NODE: [*("ndp/" + name for name in columns.ND_PARAMS.known),
+                 "sinst_vcpus"],
+  columns.GROUP: [*("ndp/" + name for name in columns.ND_PARAMS.known),
+                  "sinst_maxmem", "sinst_vcpus", "sinst_disk"],
+  }
+
 #: Fields that are queried but not stored, to save memory: long lists of
 #: addresses, and the fields of disks that only checks need
 _DROPPED: dict[str, list[str]] = {
@@ -103,7 +115,8 @@ def _Asked(kind: str) -> list[str]:
   """Lists the fields of a table that are queried.
 
   """
-  return _Join(kind, *_TABLES, objects.FIELDS, objects.OTHER_FIELDS)
+  return _Join(kind, *_TABLES, objects.FIELDS, objects.OTHER_FIELDS,
+               _FILTER_FIELDS)
 
 
 def _Kept(kind: str, fields: list[str]) -> list[str]:
@@ -114,7 +127,7 @@ def _Kept(kind: str, fields: list[str]) -> list[str]:
 
 
 def Fields(kind: str) -> list[str]:
-  """Lists the fields of a table that are stored, and that filters may name.
+  """Lists the fields of a table that are stored.
 
   """
   return _Kept(kind, _Asked(kind))

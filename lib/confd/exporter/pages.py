@@ -20,6 +20,7 @@ from typing import Any, Callable, Optional, Sequence
 from ganeti.confd import humanize
 from ganeti.confd.clientlib import clusterstatus
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import derivedfields
 from ganeti.confd.exporter import findingspage
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
@@ -264,12 +265,13 @@ def _FieldList(kind: str) -> markup.Markup:
   """Lists the fields that a filter may name.
 
   """
-  known = columns.TABLES[kind].columns
-  texts = {name: known[name].text if name in known else ""
-           for name in sorted(clusterstate.Fields(kind))}
+  names = derivedfields.Names(kind)
+  more = None
+  if any(name.endswith("/0") for name in names):
+    more = E("p", "Fields with /0 at the end also exist with /1 and so on.")
   return E("details", E("summary", "Fields"), E("dl", [
-    (E("dt", E("code", name)), E("dd", text))
-    for (name, text) in texts.items()]))
+    (E("dt", E("code", name)), E("dd", columns.Describe(kind, name).text))
+    for name in names]), more)
 
 
 def _FilterForm(cluster: str, kind: str, condition: str, order: str

@@ -11,10 +11,11 @@ the rows that it has, and asks no daemon.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from ganeti.confd.clientlib import filters
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import derivedfields
 from ganeti.confd.exporter import forked
 from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
@@ -52,13 +53,13 @@ def Select(config: clusterstate.ClusterConfig, kind: str, condition: str,
   table = config.tables[kind]
   parsed = None
   if condition.strip():
-    parsed = _Parse(kind, condition, table.fields)
+    parsed = _Parse(kind, condition)
   (key, is_reverse) = (order.lstrip("-"), order.startswith("-"))
-  if key and key not in table.fields:
-    raise BadRequest(_UnknownField(key, table.fields))
+  if key:
+    _CheckField(kind, key)
   needed = list(dict.fromkeys([*fields, *([key] if key else []),
                                *(parsed.fields if parsed else [])]))
-  values = list(table.Values(needed))
+  values = list(_Values(table, kind, needed))
   if parsed is not None:
     try:
       values = parsed.Select(needed, values)
@@ -69,6 +70,23 @@ def Select(config: clusterstate.ClusterConfig, kind: str, condition: str,
     values.sort(key=lambda row: naturalorder.AnyKey(row[column]),
                 reverse=is_reverse)
   return Selection([dict(zip(fields, row)) for row in values], table.count)
+
+
+def _Values(table: rowstore.Table, kind: str, names: Sequence[str]
+            ) -> Iterator[list[Any]]:
+  """Yields the values of some fields of each row, stored or derived.
+
+  """
+  derived = derivedfields.TABLES[kind]
+  sources = list(dict.fromkeys(
+    source for name in names
+    for source in (derived[name].sources if name in derived else [name])))
+  getters = [derived.get(name) for name in names]
+  for values in table.Values(sources):
+    row = dict(zip(sources, values))
+    yield [row[name] if getter is None else
+           getter.get(*[row[source] for source in getter.sources])
+           for (name, getter) in zip(names, getters)]
 
 
 def Require(config: clusterstate.ClusterConfig, *kinds: str) -> None:
@@ -86,7 +104,7 @@ def Require(config: clusterstate.ClusterConfig, *kinds: str) -> None:
                      " and ".join(lacking))
 
 
-def _Parse(kind: str, condition: str, fields: Sequence[str]) -> filters.Filter:
+def _Parse(kind: str, condition: str) -> filters.Filter:
   if len(condition) > MAX_FILTER:
     raise BadRequest("The filter has more than %d characters" % MAX_FILTER)
   try:
@@ -94,8 +112,7 @@ def _Parse(kind: str, condition: str, fields: Sequence[str]) -> filters.Filter:
   except filters.FilterError as err:
     raise BadRequest(str(err)) from err
   for field in parsed.fields:
-    if field not in fields:
-      raise BadRequest(_UnknownField(field, fields))
+    _CheckField(kind, field)
   return parsed
 
 
@@ -104,9 +121,15 @@ def Prepare() -> None:
 
   """
   for kind in columns.HOSTNAMES:
-    _Parse(kind, "%s == \"\"" % filters.NAME, [filters.NAME])
+    _Parse(kind, "%s == \"\"" % filters.NAME)
 
 
-def _UnknownField(field: str, fields: Sequence[str]) -> str:
-  return "There is no field \"%s\" here; there are %s" % (
-    field, ", ".join(sorted(fields)))
+def _CheckField(kind: str, name: str) -> None:
+  """Refuses a field that is neither stored nor derived.
+
+  @raise BadRequest: there is no such field
+
+  """
+  if name not in (*clusterstate.Fields(kind), *derivedfields.TABLES[kind]):
+    raise BadRequest("There is no field \"%s\" here; there are %s" % (
+      name, ", ".join(derivedfields.Names(kind))))
