@@ -4,7 +4,8 @@
 
 """A user's program is checked by mypy --strict as ours is.
 
-So are the programs of doc/client.rst, whose functions have no annotations.
+So are the programs of doc/client.rst and doc/testing.rst, whose functions have
+no annotations.
 
 """
 
@@ -101,19 +102,28 @@ _WRONG = [
   ("constants.CONFD_REQ_PNG", "has no attribute"),
   ]
 
-_PAGE = os.path.join(testutils.SRCDIR, "doc", "client.rst")
+#: The pages, and how many programs each has at least
+_PAGES = [("client.rst", 10), ("testing.rst", 6)]
 
 _BLOCK_RE = re.compile(r"^\.\. code-block:: python\n\n((?:  .*\n|\n)+)",
                        re.MULTILINE)
 
+#: The name of a program that others import, in the program's first line
+_FILE_RE = re.compile(r"# (\w+\.py)\n")
 
-def _Programs():
-  """Returns the programs of doc/client.rst.
+
+def _Programs(page):
+  """Returns the programs of a page by the name of the file.
 
   """
-  page = testutils.ReadFile(_PAGE).decode("utf-8")
-  return [re.sub("^  ", "", block, flags=re.MULTILINE)
-          for block in _BLOCK_RE.findall(page)]
+  text = testutils.ReadFile(os.path.join(testutils.SRCDIR, "doc", page))
+  programs = {}
+  for block in _BLOCK_RE.findall(text.decode("utf-8")):
+    program = re.sub("^  ", "", block, flags=re.MULTILINE)
+    name = _FILE_RE.match(program)
+    programs[name.group(1) if name else "program%d.py" % len(programs)] = (
+      program)
+  return programs
 
 
 @unittest.skipUnless(mypy, "mypy is not installed (Debian: mypy)")
@@ -133,16 +143,21 @@ class TestUsersProgram(unittest.TestCase):
     return [line for line in result.stdout.splitlines() if ": error: " in line]
 
   def testPrograms(self):
-    """Functions of the page are not annotated, which it would not gain by."""
-    programs = _Programs()
-    self.assertGreater(len(programs), 10)
-    with tempfile.TemporaryDirectory() as tmpdir:
-      paths = [os.path.join(tmpdir, "program%d.py" % i)
-               for i in range(len(programs))]
-      for (path, program) in zip(paths, programs):
-        testutils.WriteFile(path, program.encode("utf-8"))
-      self.assertEqual(self._Mypy(tmpdir, "--allow-untyped-defs",
-                                  "--allow-untyped-calls", *paths), [])
+    """Functions of the pages are not annotated: a page gains nothing by it.
+
+    """
+    for (page, count) in _PAGES:
+      programs = _Programs(page)
+      self.assertGreaterEqual(len(programs), count)
+      with self.subTest(page), tempfile.TemporaryDirectory() as tmpdir:
+        for (name, program) in programs.items():
+          testutils.WriteFile(os.path.join(tmpdir, name),
+                              program.encode("utf-8"))
+        # Without the types of pytest, the decorator for a fixture has none
+        self.assertEqual(
+          self._Mypy(tmpdir, "--allow-untyped-defs", "--allow-untyped-calls",
+                     "--allow-untyped-decorators", "--ignore-missing-imports",
+                     *programs), [])
 
   def testStrict(self):
     program = _PROGRAM + "".join("\n%s" % line for (line, _) in _WRONG) + "\n"
