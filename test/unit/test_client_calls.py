@@ -496,6 +496,19 @@ class TestClosed(_Test):
       asyncio.run(asker.Ping())
     asker.Close()
 
+  def testWithoutAsyncio(self):
+    """A coroutine in the event loop of another library, such as trio's."""
+    confd = self._Confd(_Fixed(0, 3000000, 5))
+    asker = client.AsyncClient([confd.peer], key=testutils.KEY)
+    # Another library's loop, too, drives a coroutine by this method
+    for question in (asker.Ping(), asker.Follow("nodes", ["name"]).__anext__()):
+      with self.assertRaisesRegex(errors.ProgrammerError,
+                                  "asyncio's event loop.*to_thread"):
+        question.send(None)
+    # The client is not bound to any loop by the attempt
+    self.assertEqual(asyncio.run(asker.Ping()).answer, 3000000)
+    asker.Close()
+
   def testOneThreadAtATime(self):
     problems = []
 

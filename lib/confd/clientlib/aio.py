@@ -130,10 +130,17 @@ class Driver(session.Driver):
   def _Loop(self) -> asyncio.AbstractEventLoop:
     """Returns the running event loop.
 
-    @raise errors.ProgrammerError: the client was used in another loop before
+    @raise errors.ProgrammerError: the client was used in another loop before,
+      or the running event loop is not asyncio's
 
     """
-    loop = asyncio.get_running_loop()
+    try:
+      loop = asyncio.get_running_loop()
+    except RuntimeError:
+      raise errors.ProgrammerError("An AsyncClient needs asyncio's event loop,"
+                                   " which is not running here; under trio, use"
+                                   " a Client in a thread, by"
+                                   " trio.to_thread.run_sync") from None
     if self._loop is None:
       self._loop = loop
     elif self._loop is not loop:
