@@ -500,8 +500,11 @@ class TestClosed(_Test):
     """A coroutine in the event loop of another library, such as trio's."""
     confd = self._Confd(_Fixed(0, 3000000, 5))
     asker = client.AsyncClient([confd.peer], key=testutils.KEY)
+    async def _Follow():
+      async for _ in asker.Follow("nodes", ["name"]):
+        pass
     # Another library's loop, too, drives a coroutine by this method
-    for question in (asker.Ping(), asker.Follow("nodes", ["name"]).__anext__()):
+    for question in (asker.Ping(), _Follow()):
       with self.assertRaisesRegex(errors.ProgrammerError,
                                   "asyncio's event loop.*to_thread"):
         question.send(None)

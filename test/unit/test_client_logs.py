@@ -125,6 +125,56 @@ class TestMessages(_Test):
       "All candidates have lower serials than %d by now, such as %d: an older"
       " configuration was restored" % (first + 1, first)])
 
+  def testSilentForLong(self):
+    """A candidate that is silent for minutes, and its return, once each.
+
+    """
+    with testing.Fake() as fake, client.Client() as confd:
+      def _Ask(seconds):
+        """Asks twice a minute, and returns the messages but those for DEBUG.
+
+        """
+        with self.assertLogs("ganeti.confd", "INFO") as logged:
+          logging.getLogger("ganeti.confd").info("at least one message")
+          for _ in range(seconds // 30):
+            confd.MasterNode()
+            fake.Pass(31)
+        return logged.output[1:]
+      _Ask(60)
+      self.assertGreater(len(fake.candidates), 1)
+      for i in range(2):
+        with self.subTest(i):
+          fake.Candidate("node2").Refuse()
+          self.assertEqual(_Ask(120), [])
+          (line, ) = _Ask(1200)
+          self.assertRegex(line, r"^WARNING:ganeti.confd:192\.0\.2\.2 has not"
+                           r" answered for (1[89]|2\d)\d seconds, while others"
+                           r" have: nothing listens there$")
+          fake.Recover()
+          self.assertEqual(_Ask(1200),
+                           ["INFO:ganeti.confd:192.0.2.2 answers again"])
+
+  def testSilentWithoutEvidence(self):
+    """No warning if nobody answers, or after few questions.
+
+    """
+    with testing.Fake() as fake, client.Client(timeout=3) as confd, \
+         self.assertLogs("ganeti.confd", "INFO") as logged:
+      logging.getLogger("ganeti.confd").info("at least one message")
+      confd.MasterNode()
+      fake.Silence()
+      for _ in range(40):
+        with self.assertRaises(client.NoAnswer):
+          confd.MasterNode()
+        fake.Pass(31)
+      fake.Recover()
+      confd.MasterNode()
+      fake.Candidate("node2").Silence()
+      for _ in range(3):
+        confd.MasterNode()
+        fake.Pass(3600)
+    self.assertEqual(len(logged.output), 1, logged.output)
+
   def testKey(self):
     """A new key, and one that cannot be read, each once."""
     candidate = self._Candidate(lambda *_: (0, "node1", 5))

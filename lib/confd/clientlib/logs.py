@@ -57,6 +57,12 @@ def Debug(text: str, *args: object) -> None:
     logger.debug(text, *args)
 
 
+def Info(text: str, *args: object) -> None:
+  logger = _Logger()
+  if logger is not None:
+    logger.info(text, *args)
+
+
 def Warn(text: str, *args: object) -> None:
   logger = _Logger()
   if logger is not None:

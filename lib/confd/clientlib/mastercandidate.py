@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from ganeti.confd.clientlib import endpoint
+from ganeti.confd.clientlib import logs
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
 #: ping has found Ganeti's own daemon there: replacing the daemon takes longer
 _PACKAGED_FOR = 0.25
 
+#: A candidate that has left this many questions without an answer is logged.
+#: Of the questions in a period of _COUNTED_EVERY seconds only one counts, so
+#: that a few lost replies to a program that asks once an hour are not logged.
+_LOGGED_AT = 7
+_COUNTED_EVERY = 30.0
+
 
 class Candidate:
   """A master candidate.
 
-  The operations report what happens (L{Answered}, L{Missed}, L{Unlisted},
-  L{Listed}, L{Undelivered}, L{Pinged}, L{ReportedSerial}); the attributes are
-  the outcome of that.
+  The operations report what happens (L{Answered}, L{Missed}, L{LeftUnanswered},
+  L{Unlisted}, L{Listed}, L{Undelivered}, L{Pinged}, L{ReportedSerial}); the
+  attributes are the outcome of that.
 
   @ivar name: the address as it was given
   @ivar addresses: the addresses to send to; none if the name cannot be resolved
@@ -51,6 +58,11 @@ class Candidate:
     self._reports_serial: Optional[bool] = None
     self._undelivered: dict[endpoint.Endpoint, float] = {}
     self._pinged_at = -math.inf
+    # The unanswered questions that count, and the times of the first and the
+    # last of them
+    self._unanswered = 0
+    self._unanswered_since = 0.0
+    self._counted_at = -math.inf
 
   @property
   def silent(self) -> bool:
@@ -104,6 +116,11 @@ class Candidate:
     """
     self._silent = self._untested = self._unlisted = False
     self._last_error = None
+    if self._unanswered:
+      if self._unanswered >= _LOGGED_AT:
+        logs.Info("%s answers again", self.name)
+      self._unanswered = 0
+      self._counted_at = -math.inf
 
   def Untested(self) -> None:
     """Notes that the candidate was learned, and not asked so far.
@@ -119,6 +136,26 @@ class Candidate:
     """
     self._silent = True
     self._unlisted = False
+
+  def LeftUnanswered(self, now: float, reason: Optional[str]) -> None:
+    """Notes a question that another candidate has answered, but not this one.
+
+    A candidate that leaves questions unanswered for minutes is logged, once
+    until it answers.
+
+    @param reason: why there is no answer; None if unknown
+
+    """
+    if now < self._counted_at + _COUNTED_EVERY:
+      return
+    if not self._unanswered:
+      self._unanswered_since = now
+    self._unanswered += 1
+    self._counted_at = now
+    if self._unanswered == _LOGGED_AT:
+      logs.Warn("%s has not answered for %d seconds, while others have: %s",
+                self.name, now - self._unanswered_since,
+                reason or "the reason is unknown")
 
   def Unlisted(self) -> None:
     """Notes that the candidate is silent, and not on the cluster's list.

@@ -592,9 +592,12 @@ class QuorumQuery(operation.Operation):
     """Ends the query: marks candidates without a usable reply as silent.
 
     """
+    have_reply = any(i.reply is not None for i in self._requests)
     for request in self._requests:
       if request.unsupported:
         continue
+      if have_reply and request.reply is None:
+        request.candidate.LeftUnanswered(now, request.WhySilent())
       if request.unlisted:
         request.candidate.Unlisted()
       elif (request.fault is not None or
