@@ -195,6 +195,35 @@ class TestPages(_TestCase):
     self.assertNotIn("moved from",
                      exporter.Get("/c/history?name=inst2.example.com"))
 
+  def testNotThere(self):
+    """The page in place of an object leads to the object's history.
+
+    """
+    exporter = self._Start()
+    config = _Config(18, 3)
+    (first, second) = (testutils.Uuid("b", i) for i in (1, 2))
+    config["instances"][first]["name"] = "other.example.com"
+    del config["instances"][second]
+    self.daemon.WriteConfig(config)
+    self._WaitForSerial(exporter, 18)
+    for (path, text) in [
+        ("/c/instance/inst1.example.com", "renamed from"),
+        ("/c/inst1", "renamed from"), ("/c/inst2.example.com", "removed"),
+        ("/c/instance/inst2", "removed"), ("/c/instance/" + second, "removed")]:
+      def _Find(path=path, text=text):
+        answer = exporter.Ask(path)
+        self.assertEqual(answer.status, 404)
+        return text in answer.text and answer.text
+      page = webserver.Elements(testutils.WaitFor(
+        _Find, "the history of %s" % path))
+      if text == "renamed from":
+        self.assertIn("/c/instance/other.example.com", page.links)
+    for path in ("/c/node/inst2.example.com", "/c/nothing"):
+      answer = exporter.Ask(path)
+      self.assertEqual(answer.status, 404)
+      self.assertNotIn("<h2>", answer.text)
+    self.assertIn("/search?q=nothing", webserver.Elements(answer.text).links)
+
   def testPaging(self):
     """Each page leads to the one with the changes before.
 

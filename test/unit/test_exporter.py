@@ -8,6 +8,7 @@ import asyncio
 import datetime
 import html.parser
 import unittest
+import urllib.parse
 from unittest import mock
 
 import inputs
@@ -941,7 +942,41 @@ class TestPages(unittest.TestCase):
     self.assertLess(len(text), 190000)
     words = "".join(_Parser(text).texts)
     for title in ("Primary instances (300)", "Secondary instances (300)"):
-      self.assertIn(title + "The first 100 of 300.", words)
+      self.assertIn(title + "The first 100 of 300. All", words)
+    self.assertIn("confd-client evacuate node1.fsn.example.com prints all.",
+                  words)
+
+  def testAllRows(self):
+    """A table that is cut has a link to all of its rows, whatever the names.
+
+    """
+    # No filter can have the last two names
+    for (name, has_link) in [
+        ("node1.fsn.example.com", True), ("a\" or name != \"", True),
+        ("it's", True), ("\" or '", False), ("a\\", False), ("a\nb", False)]:
+      others = {"pnode": "x", "snodes": ["x"], "nic.networks.names": ["x"]}
+      mine = {"pnode": name, "snodes": [name], "nic.networks": ["u"],
+              "nic.ips": [None], "nic.macs": [None],
+              "nic.networks.names": [name]}
+      config = _Config(**{
+        columns.NODE: [_Node(name, group=name), _Node("x", group="x"), *(
+          _Node("n%d" % i, group=name) for i in range(1, 150))],
+        columns.INSTANCE: [_Instance("other", **others), *(
+          _Instance("web%d" % i, **mine) for i in range(150))],
+        columns.GROUP: [_Row(columns.GROUP, name=name, pinst_cnt=1)],
+        columns.NETWORK: [_Row(columns.NETWORK, name=name, uuid="u")]})
+      for (kind, count) in [(columns.NODE, 2), (columns.GROUP, 1),
+                            (columns.NETWORK, 1)]:
+        page = _Parser(objectpages.Content(config, "fsn", kind, 0))
+        found = [urllib.parse.urlsplit(link) for link in page.links
+                 if "filter=pnode.group" not in link and "filter=" in link]
+        with self.subTest(name, kind=kind):
+          self.assertEqual(len(found), count if has_link else 0)
+          for link in found:
+            selected = rowfilter.Select(
+              config, layout.TABLES[link.path.rpartition("/")[2]],
+              urllib.parse.parse_qs(link.query)["filter"][0], "", ["name"])
+            self.assertEqual(len(selected.rows), 150)
 
   def testFind(self):
     """Names come before UUIDs, and UUIDs before short names.

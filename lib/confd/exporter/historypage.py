@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd import numerals
@@ -45,6 +45,9 @@ _MAX_VALUES = 300
 _MAX_OTHERS = 100
 
 _MAX_ID = (1 << 63) - 1
+
+#: The text of a section without changes
+NO_CHANGE = "No change is recorded."
 
 #: Names of fields that pages show in place of Ganeti's short names
 _TITLES = {
@@ -86,6 +89,17 @@ def About(kind: str, word: str) -> history.Selection:
 
   """
   return history.Selection(_IN_SECTION, None, word, False, kind)
+
+
+def Former(kinds: Sequence[str], word: str) -> history.Selection:
+  """Selects the entries for the page in place of an object that is not there.
+
+  @param kinds: the kind of the object; several if it is not known
+  @param word: the object's former name, short name or UUID
+
+  """
+  return history.Selection(_IN_SECTION, None, word, True,
+                           kinds[0] if len(kinds) == 1 else "")
 
 
 def Identify(wanted: history.Selection,
@@ -154,13 +168,7 @@ class _Writer:
       for name in value if isinstance(value, list) else [value]:
         content += [", " if content else None, self.Object(target, name)]
       return content or "none"
-    if field == "role":
-      return columns.ROLES.get(str(value), _Format(value))
-    if _SIZES.fullmatch(field):
-      size = humanize.FormatMebibytes(value)
-      if size is not None:
-        return size
-    return _Shorten(_Format(value), _MAX_VALUE)
+    return _Shorten(_FormatField(field, value), _MAX_VALUE)
 
   def Change(self, entry: history.Entry) -> markup.Content:
     """Says what has changed, in a sentence without a subject.
@@ -193,10 +201,11 @@ class _Writer:
       if node is not None:
         content += [" on " if action == differences.ADDED else " from ",
                     self.Object(columns.NODE, node)]
-      rest = {name: value for (name, value) in values.items()
-              if name != "pnode"}
+      rest = ["%s %s" % (_TITLES.get(name, name), _FormatField(name, value))
+              for (name, value) in values.items()
+              if name != "pnode" and value is not False]
       if rest:
-        content.append(", with " + _Shorten(_Format(rest), _MAX_VALUES))
+        content.append(", with " + _Shorten(", ".join(rest), _MAX_VALUES))
     return content
 
   def Table(self, title: str, entries: list[history.Entry]) -> markup.Markup:
@@ -227,6 +236,16 @@ def _Format(value: Any) -> str:
   if isinstance(value, str):
     return value or "empty"
   return json.dumps(value)
+
+
+def _FormatField(field: str, value: Any) -> str:
+  """Formats the value of a field as text.
+
+  """
+  if field == "role":
+    return columns.ROLES.get(str(value), _Format(value))
+  size = humanize.FormatMebibytes(value) if _SIZES.fullmatch(field) else None
+  return _Format(value) if size is None else size
 
 
 def _Tags(old: Any, new: Any) -> str:
@@ -275,17 +294,21 @@ def Content(found: history.Found, cluster: str,
 
 
 def Section(found: history.Found, cluster: str,
-            config: clusterstate.ClusterConfig, wanted: history.Selection
-            ) -> markup.Markup:
+            config: clusterstate.ClusterConfig, wanted: history.Selection,
+            if_empty: str) -> markup.Markup:
   """Makes the part of another page with the latest changes.
 
+  @param if_empty: the text if there are no changes; empty for no section then
+
   """
+  if not found.entries and not if_empty:
+    return markup.Join()
   more = E("p", E("a", "All changes", href=_Path(cluster, layout.HISTORY,
                                                  wanted)))
   return markup.Join(
     E("h2", "History"),
     _Writer(cluster, config).Table("History", found.entries)
-    if found.entries else E("p", "No change is recorded."),
+    if found.entries else E("p", if_empty),
     more if found.has_more else None)
 
 

@@ -91,8 +91,11 @@ class Reader:
 
   async def Section(self, found: watcher.Watcher,
                     config: clusterstate.ClusterConfig,
-                    wanted: history.Selection) -> markup.Markup:
+                    wanted: history.Selection, if_empty: str
+                    ) -> markup.Markup:
     """Returns the section of a page, or a section that says why there is none.
+
+    @param if_empty: see C{historypage.Section}
 
     """
     if time.monotonic() < self._next_section:
@@ -100,8 +103,9 @@ class Reader:
                                 "The history could not be read a moment ago.")
     try:
       body = await asyncio.wait_for(self._Get(
-        found, wanted, "section", lambda changes: historypage.Section(
-          changes, found.cluster, config, wanted).encode("utf-8")),
+        found, wanted, "section" + if_empty,
+        lambda changes: historypage.Section(
+          changes, found.cluster, config, wanted, if_empty).encode("utf-8")),
                                     _SECTION_PATIENCE)
       return markup.Markup(str(body.data, "utf-8"))
     except (forked.BadRequest, forked.Failed) as err:

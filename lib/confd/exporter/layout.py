@@ -108,13 +108,18 @@ def TagLinks(tags: Any) -> list[markup.Content]:
   """
   content: list[markup.Content] = []
   for tag in objects.Items(tags):
-    # A tag with spaces cannot be searched for, since spaces separate the words
-    is_word = isinstance(tag, str) and len(tag.split()) == 1 and \
-      len(search.TagSearch(tag)) <= search.MAX_LENGTH
+    is_word = isinstance(tag, str) and IsWord(search.TagSearch(tag))
     content += [", " if content else None,
                 E("a", tag, href=SearchPath(search.TagSearch(tag)))
                 if is_word else str(tag)]
   return content
+
+
+def IsWord(text: str) -> bool:
+  """Tells whether a text can be searched for: spaces separate words.
+
+  """
+  return len(text.split()) == 1 and len(text) <= search.MAX_LENGTH
 
 
 def SearchPath(text: str) -> str:

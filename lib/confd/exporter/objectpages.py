@@ -10,9 +10,10 @@ Rule: each name of an object that has a page is a link to the page.
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence
 
 from ganeti.confd.exporter import clusterstate
+from ganeti.confd.exporter import findingspage
 from ganeti.confd.exporter import layout
 from ganeti.confd.exporter import markup
 from ganeti.confd.exporter import pages
@@ -20,6 +21,7 @@ from ganeti.confd.exporter import rowstore
 from ganeti.confd.schema import columns
 from ganeti.confd.views import evacuation
 from ganeti.confd.views import objects
+from ganeti.confd.views import shellwords
 
 
 E = markup.E
@@ -30,6 +32,26 @@ _LISTED = 10
 #: Maximum number of rows of a table. A node's page has three tables of
 #: instances; with this limit the three tables take less than 200 kB.
 _ROWS = 100
+
+
+class _AllRows(NamedTuple):
+  """The page with all rows of a section.
+
+  """
+  #: The page's name in paths
+  table: str
+  #: The filter, with "%s" for the name of the object that has the section
+  condition: str
+
+
+#: The page with all rows of each section that may be longer than L{_ROWS}, by
+#: the kind of object and the section's name
+_ALL_ROWS = {
+  (columns.NODE, "primary_instances"): _AllRows("instances", "pnode == %s"),
+  (columns.NODE, "secondary_instances"): _AllRows("instances", "%s in snodes"),
+  (columns.GROUP, "nodes"): _AllRows("nodes", "group == %s"),
+  (columns.NETWORK, "nics"): _AllRows("instances", "%s in nic.networks.names"),
+  }
 
 
 def Title(kind: str, name: str) -> str:
@@ -47,6 +69,21 @@ def Object(state: layout.State, kind: str, name: str,
                      [layout.ShowProblems(state), content])
 
 
+def _Filter(template: str, name: Any) -> str:
+  """Makes a filter that compares with a name.
+
+  @param template: the filter, with "%s" for the name in quotes
+  @return: empty if no filter can have the name: within quotes, a filter has no
+    escape for every character
+
+  """
+  if isinstance(name, str) and not set(name) & set("\\\r\n"):
+    for quote in ('"', "'"):
+      if quote not in name:
+        return template % (quote + name + quote)
+  return ""
+
+
 def _Properties(cluster: str, found: objects.Description) -> markup.Markup:
   """Shows the properties of an object.
 
@@ -55,22 +92,51 @@ def _Properties(cluster: str, found: objects.Description) -> markup.Markup:
     if column.form == objects.TAGS:
       return pages.Tags(value, pages.ALL_TAGS)
     cell = pages.Cell(column, cluster, value)
+    condition = ""
     if (found.kind, column.field) == (columns.GROUP, "pinst_cnt"):
-      return E("a", cell, href=layout.ClusterPath(
-        cluster, "instances", filter='pnode.group == "%s"' % found.name))
-    return cell
+      condition = _Filter("pnode.group == %s", found.name)
+    return E("a", cell, href=layout.ClusterPath(
+      cluster, "instances", filter=condition)) if condition else cell
 
   return layout.Definitions(*((column.title, _Value(column, value))
                               for (column, value) in found.properties))
 
 
+def _Command(*words: str, name: Any) -> markup.Content:
+  """Says which command prints all rows of a section.
+
+  @param words: the command, without the name of the object
+
+  """
+  line = shellwords.Line(words, [str(name)])
+  return None if line is None else [E("code", line), " prints all."]
+
+
+def _Rest(cluster: str, found: objects.Description, section: objects.Section
+          ) -> markup.Content:
+  """Says where all rows of a section are.
+
+  """
+  if section.name == objects.FINDINGS:
+    return E("a", "All findings of the cluster", href=layout.ClusterPath(
+      cluster, findingspage.NAME))
+  target = _ALL_ROWS.get((found.kind, section.name))
+  condition = "" if target is None else _Filter(target.condition, found.name)
+  if target is None or not condition:
+    return _Command("confd-client", "describe", found.kind, name=found.name)
+  return E("a", "All", href=layout.ClusterPath(cluster, target.table,
+                                               filter=condition))
+
+
 def _Table(title: str, headers: Sequence[layout.Header],
            rows: Sequence[Sequence[markup.Content]], text: str = "",
-           count: Optional[int] = None) -> markup.Content:
+           count: Optional[int] = None, rest: markup.Content = None
+           ) -> markup.Content:
   """Makes a table with a heading, and a sentence before the table.
 
   @param rows: the first rows, L{_ROWS} at most
   @param count: the number of all rows, to be shown; None not to show it
+  @param rest: where all rows are
 
   """
   content: list[markup.Content] = [
@@ -78,7 +144,7 @@ def _Table(title: str, headers: Sequence[layout.Header],
   if text:
     content.append(E("p", text))
   if count is not None and count > len(rows):
-    content.append(E("p", "The first %d of %d." % (len(rows), count)))
+    content.append(E("p", "The first %d of %d. " % (len(rows), count), rest))
   if rows:
     content.append(layout.TableElement(title, headers, rows))
   elif not text:
@@ -86,7 +152,8 @@ def _Table(title: str, headers: Sequence[layout.Header],
   return content
 
 
-def _Section(cluster: str, section: objects.Section) -> markup.Content:
+def _Section(cluster: str, found: objects.Description,
+             section: objects.Section) -> markup.Content:
   """Shows a section of an object's description.
 
   """
@@ -97,7 +164,8 @@ def _Section(cluster: str, section: objects.Section) -> markup.Content:
     [[pages.Cell(column, cluster, value)
       for (column, value) in zip(section.columns, row)]
      for row in section.rows[:_ROWS]], section.text,
-    count if section.is_counted or count > _ROWS else None)
+    count if section.is_counted or count > _ROWS else None,
+    _Rest(cluster, found, section))
 
 
 def _Evacuation(config: clusterstate.ClusterConfig, cluster: str, name: Any
@@ -120,7 +188,8 @@ def _Evacuation(config: clusterstate.ClusterConfig, cluster: str, name: Any
       E("code", command) if command else None, step.problem]
      for (step, command) in ((i, evacuation.Command(i))
                              for i in steps[:_ROWS])], text,
-    len(steps) if len(steps) > _ROWS else None)
+    len(steps) if len(steps) > _ROWS else None,
+    _Command("confd-client", "evacuate", name=name))
 
 
 def _SameName(config: clusterstate.ClusterConfig, cluster: str, kind: str,
@@ -150,14 +219,14 @@ def Content(config: clusterstate.ClusterConfig, cluster: str, kind: str,
     lambda kind, fields: config.tables[kind].Rows(fields),
     config.cluster if config.knows_cluster else None,
     config.findings), kind, row)
-  content: list[markup.Content] = [_Properties(cluster, found)]
+  content: list[markup.Content] = []
   if config.Unknown(*columns.KINDS):
     # Do not make the sections: the tables that the key does not permit are
     # empty, so a section might say that there are no objects
     content.append(E("p", "What belongs to the %s is not known: the key lacks"
                      " rights, see above." % kind))
   else:
-    content += [_Section(cluster, section) for section in found.sections]
+    content += [_Section(cluster, found, section) for section in found.sections]
     if kind == columns.NODE:
       content.append(_Evacuation(config, cluster, row["name"])
                      if config.knows_cluster else E(
@@ -165,4 +234,5 @@ def Content(config: clusterstate.ClusterConfig, cluster: str, kind: str,
                        " lacks the right to ask for the cluster's tags, see"
                        " above."))
   return markup.Join(_SameName(config, cluster, kind, row),
-                     E("div", content, class_="object"))
+                     E("div", _Properties(cluster, found), E("div", content),
+                       class_="object"))

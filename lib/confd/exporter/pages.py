@@ -225,18 +225,24 @@ def Overview(state: layout.State, history: markup.Content = None) -> str:
                      content)
 
 
-def NotFound(state: Optional[layout.State], text: str) -> str:
+def NotFound(state: Optional[layout.State], text: str, word: str = "",
+             section: markup.Content = None) -> str:
   """Makes the error page for a path that does not exist.
 
   @param state: the state of the cluster in the path; None if there is no such
     cluster
+  @param word: the name in the path, to search for; empty for none
+  @param section: the section with the history of this name; None for none
 
   """
   content: list[markup.Content] = [E("p", text, class_="problem")]
   if state is not None:
     content.append(E("p", E("a", "Cluster %s" % state.cluster,
                             href=layout.ClusterPath(state.cluster))))
-  content.append(E("p", E("a", "All clusters", href="/")))
+  if word and layout.IsWord(word):
+    content.append(E("p", E("a", "Search all clusters for %s" % word,
+                            href=layout.SearchPath(word))))
+  content += [E("p", E("a", "All clusters", href="/")), section]
   return layout.Page("Not found", state, "nowhere",
                      "" if state is None else layout.Summary(state), content)
 

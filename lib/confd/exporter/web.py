@@ -188,10 +188,11 @@ def _Encode(request: http1.Request, response: http1.Response
     **headers, "Content-Encoding": "gzip"})
 
 
-def _NotFound(text: str, state: Optional[clusterstate.ClusterState] = None
+def _NotFound(text: str, state: Optional[clusterstate.ClusterState] = None,
+              word: str = "", section: markup.Content = None
               ) -> http1.Response:
   return http1.Response(404, _HTML_TYPE, [
-    pages.NotFound(state, text).encode("utf-8")])
+    pages.NotFound(state, text, word, section).encode("utf-8")])
 
 
 def _FindObject(config: clusterstate.ClusterConfig, cluster: str,
@@ -388,7 +389,8 @@ class Server:
         self._Version([found.cluster]),
         lambda: _FindObject(config, found.cluster, kinds, word))
     except forked.BadRequest as err:
-      return _NotFound(str(err), found.state)
+      return _NotFound(str(err), found.state, word, await self._Section(
+        found, historypage.Former(kinds, word), ""))
     section: markup.Content = None
     if compress.IsPacked(body.data):
       section = await self._Section(found, historypage.About(kinds[0], word))
@@ -485,15 +487,18 @@ class Server:
     section = await self._Section(found, historypage.Latest())
     return self._Html(pages.Overview(found.state, section))
 
-  async def _Section(self, found: watcher.Watcher, wanted: history.Selection
-                     ) -> markup.Content:
-    """Returns the section of a page with recorded changes, if there are any.
+  async def _Section(self, found: watcher.Watcher, wanted: history.Selection,
+                     if_empty: str = historypage.NO_CHANGE) -> markup.Content:
+    """Returns the section of a page with recorded changes.
+
+    @param if_empty: see C{historypage.Section}
+    @return: None if no history is recorded
 
     """
     config = found.state.config
     if self._history is None or config is None:
       return None
-    return await self._history.Section(found, config, wanted)
+    return await self._history.Section(found, config, wanted, if_empty)
 
   async def _History(self, request: http1.Request, found: watcher.Watcher
                      ) -> http1.Response:
