@@ -47,7 +47,7 @@ def Run(*args, daemon=None, **kwargs):
 
   @param args: the program's arguments
   @param daemon: the daemon to ask; by default, the arguments say which one
-  @param kwargs: arguments of C{subprocess.run} that override the usual ones
+  @param kwargs: arguments of L{testutils.Run} that override the usual ones
   @rtype: C{subprocess.CompletedProcess}
   @return: C{stdout} and C{stderr} are text
 
@@ -61,10 +61,9 @@ def Run(*args, daemon=None, **kwargs):
     "timeout": 3 * testutils.PATIENCE,
     "cwd": "/",
     "env": Environment(),
-    "check": False,
     }
   settings.update(kwargs)
-  return subprocess.run(words, **settings) # pylint: disable=W1510
+  return testutils.Run(words, **settings)
 
 
 def Outcome(*args, **kwargs):

@@ -32,10 +32,10 @@ def _Run(test, *words, packages, **kwargs):
     raise unittest.SkipTest("there is no %s (Debian package %s)" %
                             (words[0], packages))
   env = dict(os.environ, PATH=path, **kwargs)
-  result = subprocess.run(words, check=False, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          encoding="utf-8", env=env,
-                          timeout=6 * testutils.PATIENCE)
+  result = testutils.Run(words, check=False, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         encoding="utf-8", env=env,
+                         timeout=6 * testutils.PATIENCE)
   test.assertEqual(result.returncode, 0, result)
   return (result.stdout, result.stderr)
 

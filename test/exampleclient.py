@@ -89,7 +89,7 @@ def Run(program, key_file, port, rtype, query, addresses):
   options = "exitcode=%d:detect_leaks=0" % _CAUGHT
   # pylint: disable=W1509
   # preexec_fn is safe here: the child only changes its own personality
-  result = subprocess.run(
+  result = testutils.Run(
     [program, key_file, str(port), str(rtype), query, *addresses],
     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     timeout=_TIMEOUT, check=False, preexec_fn=_FixAddresses,

@@ -14,7 +14,6 @@ C{CONFD_SAMPLES} names one more directory with Ganeti's sample configurations.
 
 """
 
-import contextlib
 import errno
 import hashlib
 import hmac
@@ -34,7 +33,10 @@ import time
 import unittest
 import uuid
 
-import threaderrors
+# Most tests have these names from this module
+from timelimits import ( # pylint: disable=W0611
+  PATIENCE, RUNNING, Communicate, ProcessTree, Run, Stretched, WaitFor,
+  WaitForExit, WithStacks, Within)
 
 
 SRCDIR = os.path.abspath(os.environ.get(
@@ -61,24 +63,11 @@ os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 #: A key such as Ganeti makes: text with a newline, which is part of the key
 KEY = b"5e73be4d20f2ab1dcb0b1a6a3b6b7c8d\n"
 
-#: Time-out in seconds for events that should happen at once; only a failing
-#: test waits that long. A shorter time-out may only be used to check that
-#: something does not happen: any answer may take longer on a busy machine.
-PATIENCE = 20.0
-
 #: Largest datagram over IPv4
 MAX_DATAGRAM = 65507
 
 #: Stands for a key of a request that is left out
 MISSING = object()
-
-#: Daemons and servers that run for the tests of this process: objects with a
-#: method C{Output}, which returns a text. If L{WaitFor} fails, its error has
-#: the ends of these texts.
-RUNNING = []
-
-#: The length of the end of a text that the error has (characters)
-_SHOWN = 3000
 
 # Numbers of the protocol, see doc/protocol.rst: the types of requests
 (PING, NODE_ROLE, NODE_OF_IP, MASTER, NODE_IPS, MC_IPS, INSTANCE_IPS, NODE_DRBD,
@@ -439,14 +428,10 @@ def RunInNetwork(script):
                     stderr=subprocess.DEVNULL).returncode:
     raise unittest.SkipTest("user namespaces are not permitted")
   path = os.pathsep.join([os.path.dirname(__file__), MODULEDIR])
-  result = subprocess.run(unshare + [sys.executable, "-c",
-                                     textwrap.dedent(script)],
-                          check=False, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env=dict(os.environ, PYTHONPATH=path),
-                          encoding="utf-8", timeout=10 * PATIENCE)
-  if result.returncode:
-    raise AssertionError(result.stdout)
+  result = Run(unshare + [sys.executable, "-c", textwrap.dedent(script)],
+               check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+               stderr=subprocess.STDOUT, encoding="utf-8",
+               env=dict(os.environ, PYTHONPATH=path))
   return result.stdout
 
 
@@ -512,63 +497,6 @@ def HasIpv6():
   return True
 
 
-def Stretched(seconds):
-  """Extends a time limit according to how busy the machine is.
-
-  The factor is the larger one of two: the ratio of elapsed time to processor
-  time of a little work; and the load of the last minute for each processor, as
-  the machine may have been busier a moment ago.
-
-  """
-  work = 0.05
-  (started, cpu) = (time.monotonic(), time.thread_time())
-  while time.thread_time() - cpu < work:
-    pass
-  return seconds * max(1.0, (time.monotonic() - started) / work,
-                       os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
-@contextlib.contextmanager
-def Within(seconds):
-  """Checks that the body ends in time; the limit is longer on a busy machine.
-
-  @raise AssertionError: the body took too long
-
-  """
-  started = time.monotonic()
-  yield
-  took = time.monotonic() - started
-  if took > seconds and took > Stretched(seconds):
-    raise AssertionError("It took %.2f seconds, and should take %.2f at most" %
-                         (took, seconds))
-
-
-def WaitFor(function, what, timeout=PATIENCE):
-  """Waits until a function returns something true.
-
-  The function must not depend on a state that lasts for a moment only: on a
-  busy machine, that state may come and go between two calls.
-
-  @param timeout: in seconds; extended on a busy machine
-  @return: the function's result
-  @raise AssertionError: the function returned nothing true in time, or an
-    exception has ended a thread of the test
-
-  """
-  started = time.monotonic()
-  while True:
-    value = function()
-    if value:
-      return value
-    threaderrors.Raise()
-    waited = time.monotonic() - started
-    if waited > timeout and waited > Stretched(timeout):
-      raise AssertionError("Waited %.1f seconds in vain: %s%s" % (
-        waited, what, "".join("\n%s has printed:\n%s" % (
-          type(i).__name__, i.Output()[-_SHOWN:]) for i in RUNNING)))
-    time.sleep(0.01)
-
-
 def AwaitStale(ask):
   """Asks until the client refuses an answer as stale.
 
@@ -591,17 +519,6 @@ def AwaitStale(ask):
     raise AssertionError("Not refused: %s" % (reply, ))
 
   return WaitFor(_Ask, "a stale answer is refused")
-
-
-def WaitForExit(proc, what):
-  """Waits until a process has ended; the time-out is longer on a busy machine.
-
-  @param proc: a child of this process (C{subprocess.Popen})
-  @return: the process's exit code
-
-  """
-  WaitFor(lambda: proc.poll() is not None, "%s ends" % what)
-  return proc.returncode
 
 
 def _Queues(port):
@@ -711,7 +628,7 @@ class Daemon:
            if name != "PYTHONPATH"}
     env.update(InRoot(self.root))
     env.update(self._env)
-    return env
+    return WithStacks(env)
 
   def Start(self, wait=True):
     """Starts the daemon.
@@ -887,27 +804,6 @@ class Daemon:
     while self in RUNNING:
       RUNNING.remove(self)
     shutil.rmtree(self.root, ignore_errors=True)
-
-
-def ProcessTree(pid):
-  """Lists a process and all its descendants.
-
-  Any of these processes may be gone, or a zombie, when the function returns;
-  L{processes.Find} returns the lasting processes of a daemon.
-
-  @rtype: list of ints
-  @return: process ids, parents before children
-
-  """
-  path = "/proc/%d/task/%d/children" % (pid, pid)
-  try:
-    children = ReadFile(path).split()
-  except (FileNotFoundError, ProcessLookupError):
-    return [pid]
-  tree = [pid]
-  for child in children:
-    tree.extend(ProcessTree(int(child)))
-  return tree
 
 
 def IsAlive(pid):

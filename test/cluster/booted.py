@@ -132,7 +132,7 @@ class Booted(cluster.Cluster):
 
     """
     self.master.Run("systemctl", "reboot", check=False)
-    self._process.wait(120)
+    testutils.WaitForExit(self._process, "systemd")
     self.Start()
 
   def Stop(self):

@@ -24,6 +24,7 @@ namespace of its own; no packet can leave it.
 """
 
 import atexit
+import contextlib
 import os
 import shlex
 import signal
@@ -31,6 +32,8 @@ import subprocess
 import tempfile
 import time
 import unittest
+
+import timelimits
 
 DOMAIN = "example.com"
 CLUSTER_NAME = "cluster.%s" % DOMAIN
@@ -348,8 +351,10 @@ class Node:
                               env=dict(_ENVIRONMENT, **(env or {})),
                               timeout=timeout + 5, universal_newlines=True,
                               check=False)
-    except subprocess.TimeoutExpired:
-      raise ClusterError("%s: %s does not end" % (self.name, shlex.join(argv)))
+    except subprocess.TimeoutExpired as err:
+      raise ClusterError("%s: %s does not end%s" %
+                         (self.name, shlex.join(argv),
+                          timelimits.Texts([err.output, err.stderr])))
     if check and result.returncode != 0:
       raise ClusterError("%s: %s: exit code %s\n%s%s" %
                          (self.name, shlex.join(argv), result.returncode,
@@ -613,7 +618,8 @@ class Cluster:
         process.wait(timeout=10)
       except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+          process.wait(timeout=10)
       process.stdout.close()
     self.nodes = []
     self._log.close()

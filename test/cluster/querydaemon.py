@@ -73,9 +73,9 @@ class QueryDaemon:
     """
     if not os.path.exists(self._socket):
       return (None, "")
-    result = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            timeout=600, universal_newlines=True, check=False)
+    result = testutils.Run(argv, env=self.env, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           timeout=600, universal_newlines=True, check=False)
     return (result.returncode, result.stdout)
 
   def Load(self, config):

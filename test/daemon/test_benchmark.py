@@ -46,7 +46,7 @@ def _Run(*args, **env):
   @return: tuple of exit code and output
 
   """
-  result = subprocess.run(
+  result = testutils.Run(
     [sys.executable, _RUN, "--builddir", testutils.BUILDDIR] + list(args),
     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT,
     check=False, env=dict(os.environ, **env))

@@ -614,7 +614,7 @@ class CheckTest(unittest.TestCase):
 
     """
     def _Check(*args):
-      result = subprocess.run(
+      result = testutils.Run(
         self.daemon.CommandLine(["--check"] + list(args)),
         env=self.daemon.Environment(), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,

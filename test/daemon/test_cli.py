@@ -294,19 +294,19 @@ class TestQuestions(_Test):
     for (args, code) in [(["config", "/nodes"], 1), (["--help"], 1),
                          (["status", "--nagios"], 3)]:
       with open("/dev/full", "w", encoding="ascii") as full:
-        result = subprocess.run([PROGRAM, "-a", _ADDRESSES[0]] +
-                                self.arguments + args, stdout=full,
-                                stderr=subprocess.PIPE, timeout=60,
-                                universal_newlines=True, env=Environment(),
-                                check=False)
+        result = testutils.Run([PROGRAM, "-a", _ADDRESSES[0]] +
+                               self.arguments + args, stdout=full,
+                               stderr=subprocess.PIPE, timeout=60,
+                               universal_newlines=True, env=Environment(),
+                               check=False)
       self.assertEqual((result.returncode, result.stderr),
                        (code, "confd-client: No space left on device\n"))
     (reader, writer) = os.pipe()
     os.close(reader)
-    result = subprocess.run([PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
-                            ["master"], stdout=writer, stderr=subprocess.PIPE,
-                            universal_newlines=True, timeout=60,
-                            env=Environment(), check=False)
+    result = testutils.Run([PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
+                           ["master"], stdout=writer, stderr=subprocess.PIPE,
+                           universal_newlines=True, timeout=60,
+                           env=Environment(), check=False)
     os.close(writer)
     self.assertEqual((result.returncode, result.stderr), (141, ""))
 
@@ -329,7 +329,7 @@ class TestQuestions(_Test):
           # Time to run into the end of the room
           time.sleep(0.5)
           self.assertEqual(json.load(stream), ["x" * 200000])
-        self.assertEqual(proc.wait(testutils.PATIENCE), 0)
+        self.assertEqual(testutils.WaitForExit(proc, "the program"), 0)
 
   def testInterruptedWhileNobodyReads(self):
     """The program ends without waiting for room in the pipe."""
@@ -348,7 +348,7 @@ class TestQuestions(_Test):
       time.sleep(0.5)
       proc.send_signal(signal.SIGINT)
       try:
-        self.assertEqual(proc.communicate(timeout=testutils.PATIENCE)[1], b"")
+        self.assertEqual(testutils.Communicate(proc)[1], b"")
       finally:
         proc.kill()
       self.assertEqual(proc.returncode, 130)
@@ -357,10 +357,10 @@ class TestQuestions(_Test):
     for (closed, output) in [(">&-", ""), ("2>&-", "node1.example.com\n")]:
       command = " ".join([PROGRAM, "-a", _ADDRESSES[0]] + self.arguments +
                          ["master", closed])
-      result = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=60,
-                              universal_newlines=True, env=Environment(),
-                              check=False)
+      result = testutils.Run(["sh", "-c", command], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, timeout=60,
+                             universal_newlines=True, env=Environment(),
+                             check=False)
       self.assertEqual((result.returncode, result.stdout, result.stderr),
                        (0, output, ""))
 
@@ -373,10 +373,10 @@ class TestQuestions(_Test):
                          (2, ["node-role"]),
                          (3, ["-a", "127.0.0.1:9", "-t", "0.1", "ping"])]:
       with open("/dev/full", "wb") as full:
-        result = subprocess.run([PROGRAM, "-a", _ADDRESSES[0]] +
-                                self.arguments + args, stderr=full,
-                                stdout=subprocess.DEVNULL, timeout=60,
-                                env=Environment(), check=False)
+        result = testutils.Run([PROGRAM, "-a", _ADDRESSES[0]] +
+                               self.arguments + args, stderr=full,
+                               stdout=subprocess.DEVNULL, timeout=60,
+                               env=Environment(), check=False)
       self.assertEqual(result.returncode, code, args)
 
   def testInterrupted(self):
@@ -387,7 +387,7 @@ class TestQuestions(_Test):
                             env=Environment()) as proc:
         testutils.WaitFor(lambda: silent.requests, "a request")
         proc.send_signal(signal.SIGINT)
-        self.assertEqual(proc.communicate(timeout=20), ("", ""))
+        self.assertEqual(testutils.Communicate(proc), ("", ""))
         self.assertEqual(proc.returncode, 130)
 
   def testArgumentsThatAreNoText(self):

@@ -352,7 +352,7 @@ class TestClusters(unittest.TestCase):
                          for _ in range(pattern.count("\\n")))
           self.assertRegex(text, r"\A%s\Z" % pattern)
           proc.send_signal(signal.SIGINT)
-          self.assertEqual(proc.wait(testutils.PATIENCE), 130)
+          self.assertEqual(testutils.WaitForExit(proc, "watch"), 130)
 
   def testInterruptWithoutWakeUp(self):
     """A signal that does not wake up the main thread ends the program, too.
@@ -374,7 +374,7 @@ class TestClusters(unittest.TestCase):
                      if int(name) != proc.pid]
       self.assertEqual(
         ctypes.CDLL(None).tgkill(proc.pid, other, signal.SIGINT), 0)
-      self.assertEqual(proc.wait(testutils.PATIENCE), 130)
+      self.assertEqual(testutils.WaitForExit(proc, "watch"), 130)
 
 
 if __name__ == "__main__":

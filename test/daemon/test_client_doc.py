@@ -165,7 +165,7 @@ class TestPage(unittest.TestCase):
     for (program, expected) in self.programs:
       with self._Popen(program, stdout=subprocess.PIPE) as proc, \
           self.subTest(program=program):
-        self.assertEqual(proc.communicate(timeout=60), (expected, ""))
+        self.assertEqual(testutils.Communicate(proc), (expected, ""))
 
   def _Change(self, **changes):
     """Changes the configuration.

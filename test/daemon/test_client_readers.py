@@ -386,10 +386,10 @@ class TestDaemon(unittest.TestCase):
     testutils.WriteFile(daemon.key_file, testutils.KEY)
     other = testutils.Daemon(testutils.MakeConfig(), key=contents)
     self.addCleanup(other.Stop)
-    result = subprocess.run(other.CommandLine([]), env=other.Environment(),
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            stdin=subprocess.DEVNULL, encoding="utf-8",
-                            timeout=60, check=False)
+    result = testutils.Run(other.CommandLine([]), env=other.Environment(),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           stdin=subprocess.DEVNULL, encoding="utf-8",
+                           timeout=60, check=False)
     self.assertEqual(result.returncode, 1)
     self.assertIn(refusal % other.key_file, result.stdout)
 

@@ -132,7 +132,7 @@ class TestUsersProgram(unittest.TestCase):
     """Runs mypy, and returns the lines of errors.
 
     """
-    result = subprocess.run(
+    result = testutils.Run(
       [sys.executable, "-m", "mypy", "--config-file",
        os.path.join(testutils.SRCDIR, "mypy.ini"), "--strict", "--no-pretty",
        "--cache-dir", os.path.join(tmpdir, "cache"), *args],

@@ -111,10 +111,10 @@ class _TestCase(unittest.TestCase):
     @return: standard output and standard error
 
     """
-    result = subprocess.run([*before, *self._Words(*words)], check=False,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, encoding="utf-8",
-                            timeout=3 * testutils.PATIENCE)
+    result = testutils.Run([*before, *self._Words(*words)], check=False,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, encoding="utf-8",
+                           timeout=3 * testutils.PATIENCE)
     self.assertEqual(result.returncode, code, result)
     self.assertNotIn("Traceback", result.stderr)
     return (result.stdout, result.stderr)
@@ -346,7 +346,7 @@ class TestReplacing(_TestCase):
       testutils.WaitFor(lambda: "serial %d" % serial in self._Read(),
                         "the newest")
       proc.terminate()
-      self.assertEqual(proc.wait(testutils.PATIENCE), -signal.SIGTERM)
+      self.assertEqual(testutils.WaitForExit(proc, "watch"), -signal.SIGTERM)
     self.assertNotIn(b"Traceback", testutils.ReadFile(errors))
 
   def testWatchEnds(self):
@@ -361,7 +361,7 @@ class TestReplacing(_TestCase):
       self.addCleanup(proc.kill)
       testutils.WaitFor(lambda: os.path.exists(self.path + ".begin"), "it runs")
       proc.terminate()
-      self.assertEqual(proc.wait(testutils.PATIENCE), -signal.SIGTERM)
+      self.assertEqual(testutils.WaitForExit(proc, "watch"), -signal.SIGTERM)
     self.assertEqual(testutils.ReadFile(self.path + ".end"), b"cleared up\n")
 
   def testRights(self):
@@ -406,7 +406,7 @@ class TestReplacing(_TestCase):
     os.chmod(self.path + ".key", 0o644)
     words = self._Words("hosts", "-o", self.path)
     words[words.index(self.daemon.key_file)] = self.path + ".key"
-    result = subprocess.run(
+    result = testutils.Run(
       ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words],
       check=False, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
       encoding="utf-8", timeout=3 * testutils.PATIENCE)
@@ -481,8 +481,8 @@ class TestReplacing(_TestCase):
       "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
       "sys.exit(cli.Main())" % testutils.MODULEDIR)
     words = self._Words("hosts", "-o", self.path)
-    result = subprocess.run(["/usr/bin/python3", "-c", code, *words[1:]],
-                            check=False, timeout=3 * testutils.PATIENCE)
+    result = testutils.Run(["/usr/bin/python3", "-c", code, *words[1:]],
+                           check=False, timeout=3 * testutils.PATIENCE)
     self.assertEqual(result.returncode, -signal.SIGKILL)
     self.assertEqual(self._Read(), "old\n")
     (left, ) = self._Left()

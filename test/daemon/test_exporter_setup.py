@@ -55,10 +55,10 @@ class TestUnit(_Daemon):
   def _Analyze(self, *args):
     path = self._Write("confd-exporter.service", self.unit.replace(
       "ExecStart=confd-exporter", "ExecStart=" + webserver.PROGRAM))
-    return subprocess.run(["systemd-analyze", *args, path],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          encoding="utf-8", check=False,
-                          timeout=10 * testutils.PATIENCE)
+    return testutils.Run(["systemd-analyze", *args, path],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         encoding="utf-8", check=False,
+                         timeout=10 * testutils.PATIENCE)
 
   def testVerify(self):
     result = self._Analyze("verify", "--man=no")
@@ -207,7 +207,7 @@ class TestNginx(_Daemon):
       self.assertTrue(re.match(b"data: changed|: alive", events.readline()))
     finally:
       nginx.terminate()
-      nginx.wait(testutils.PATIENCE)
+      testutils.WaitForExit(nginx, "nginx")
 
 
 if __name__ == "__main__":

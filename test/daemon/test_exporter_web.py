@@ -69,7 +69,7 @@ def _Run(*args, **env):
   """
   environment = {name: value for (name, value) in os.environ.items()
                  if name != "PYTHONPATH"}
-  result = subprocess.run(
+  result = testutils.Run(
     [webserver.PROGRAM, *args], env=dict(environment, **env), check=False,
     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     encoding="utf-8", timeout=3 * testutils.PATIENCE)
@@ -323,9 +323,9 @@ class TestWebHostile(_TestCase):
   def testPromtool(self):
     text = self.exporter.Ask("/metrics").body
     try:
-      result = subprocess.run(["promtool", "check", "metrics"], input=text,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              check=False, timeout=6 * testutils.PATIENCE)
+      result = testutils.Run(["promtool", "check", "metrics"], input=text,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             check=False, timeout=6 * testutils.PATIENCE)
     except FileNotFoundError:
       self.skipTest("no promtool (Debian package prometheus)")
     self.assertEqual((result.returncode, result.stdout), (0, b""))

@@ -303,10 +303,10 @@ class TestDaemon(_TestCase):
       for line in log.splitlines():
         self.assertRegex(line, r"^\d{4}-\d\d-\d\d ")
       path = daemon.config_file
-      result = subprocess.run(daemon.CommandLine(["--check", path]),
-                              env=daemon.Environment(), timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              check=False)
+      result = testutils.Run(daemon.CommandLine(["--check", path]),
+                             env=daemon.Environment(), timeout=60,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             check=False)
       for data in (result.stdout, result.stderr):
         self._CheckText(data, "--check")
 

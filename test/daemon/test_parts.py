@@ -139,7 +139,7 @@ class TestConfig(_Test):
       with subprocess.Popen(command, stdout=subprocess.PIPE,
                             stderr=stderr) as proc:
         self.addCleanup(proc.kill)
-        (output, _) = proc.communicate(timeout=30 * testutils.PATIENCE)
+        (output, _) = testutils.Communicate(proc, 30 * testutils.PATIENCE)
     finally:
       os.close(stderr)
       reader.join()
@@ -150,9 +150,9 @@ class TestConfig(_Test):
                      "\033\\[K\r")
     self.assertTrue(shown.endswith("\r\033[K"), shown[-40:])
 
-    result = subprocess.run(command, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, check=True,
-                            timeout=30 * testutils.PATIENCE)
+    result = testutils.Run(command, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, check=True,
+                           timeout=30 * testutils.PATIENCE)
     self.assertEqual(result.stderr, b"")
     self.assertEqual(json.loads(result.stdout), self.expected)
 

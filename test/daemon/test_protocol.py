@@ -516,7 +516,7 @@ class TestKeys(unittest.TestCase):
         daemon = testutils.Daemon(_Config(), key=key)
         try:
           daemon.Start(wait=False)
-          self.assertNotEqual(daemon.proc.wait(testutils.PATIENCE), 0)
+          self.assertNotEqual(testutils.WaitForExit(daemon.proc, "it"), 0)
           self.assertIn("hmac.key", daemon.Output())
         finally:
           daemon.Kill()

@@ -336,12 +336,12 @@ class TestPage(unittest.TestCase):
       testutils.WriteFile(path, program.encode("ascii"))
       for daemon in [self.daemon, self.large]:
         # Isolated: it sees neither this package nor the tests
-        result = subprocess.run([sys.executable, "-I", path, daemon.address,
-                                 str(daemon.port), daemon.key_file],
-                                stdin=subprocess.DEVNULL, encoding="utf-8",
-                                stdout=subprocess.PIPE, check=False,
-                                stderr=subprocess.STDOUT,
-                                timeout=3 * testutils.PATIENCE)
+        result = testutils.Run([sys.executable, "-I", path, daemon.address,
+                                str(daemon.port), daemon.key_file],
+                               stdin=subprocess.DEVNULL, encoding="utf-8",
+                               stdout=subprocess.PIPE, check=False,
+                               stderr=subprocess.STDOUT,
+                               timeout=3 * testutils.PATIENCE)
         self.assertEqual((result.returncode, result.stdout),
                          (0, "192.0.2.1\ncluster.example.com\n"))
 

@@ -34,10 +34,10 @@ class _StartTest(unittest.TestCase):
     if as_nobody:
       argv = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY,
               "--clear-groups"] + argv
-    result = subprocess.run(argv, env=self.daemon.Environment(), check=False,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, encoding="utf-8",
-                            timeout=3 * testutils.PATIENCE)
+    result = testutils.Run(argv, env=self.daemon.Environment(), check=False,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, encoding="utf-8",
+                           timeout=3 * testutils.PATIENCE)
     return (result.returncode, result.stdout, result.stderr)
 
   def _Args(self, *args):

@@ -113,10 +113,10 @@ class UnitTest(unittest.TestCase):
     shutil.copy(UNIT, self.unit)
 
   def _Analyze(self, *args):
-    return subprocess.run(["systemd-analyze"] + list(args) + [self.unit],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          encoding="utf-8", check=False,
-                          timeout=10 * testutils.PATIENCE)
+    return testutils.Run(["systemd-analyze"] + list(args) + [self.unit],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         encoding="utf-8", check=False,
+                         timeout=10 * testutils.PATIENCE)
 
   def testVerify(self):
     # The units of Ganeti that it names, and a program that is there

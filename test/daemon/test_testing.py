@@ -209,14 +209,14 @@ class TestCommand(unittest.TestCase):
     program = "".join(line[2:] for line in
                       text.partition("In Python:\n\n")[2].splitlines(True)
                       if line.startswith("  "))
-    output = subprocess.run(
+    output = testutils.Run(
       [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE,
       env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR),
       encoding="ascii", timeout=10 * testutils.PATIENCE).stdout
     self.assertEqual(output, "node1.example.com\n")
     (command, ) = [line.split() for line in text.splitlines()
                    if line.startswith("  confd-client ")]
-    output = subprocess.run(
+    output = testutils.Run(
       [os.path.join(testutils.BUILDDIR, "tools", "confd-client")] + command[1:],
       check=True, stdout=subprocess.PIPE, encoding="ascii",
       timeout=10 * testutils.PATIENCE).stdout
@@ -265,7 +265,7 @@ class TestCommand(unittest.TestCase):
           (["/nonexistent/config.data"], 1, "/nonexistent/config.data"),
           ([bad.name], 1, bad.name),
           (["--port", "x"], 2, "not a port: 'x'")]:
-        result = subprocess.run(
+        result = testutils.Run(
           [sys.executable, "-m", "ganeti.confd.testing"] + args, check=False,
           env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR),
           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

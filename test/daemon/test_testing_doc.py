@@ -46,7 +46,7 @@ class TestPage(unittest.TestCase):
   def _Run(self, args):
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(
       [self.tmpdir, testutils.MODULEDIR]))
-    result = subprocess.run(
+    result = testutils.Run(
       [sys.executable, "-B", "-W", "error"] + args, env=env, cwd=self.tmpdir,
       check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT, encoding="utf-8",

@@ -385,7 +385,7 @@ class TestOthers(_Test):
     """
     self._Other(lambda rtype, query: (1, "no config", 0))
     self.daemon.proc.terminate()
-    self.daemon.proc.wait(testutils.PATIENCE)
+    testutils.WaitForExit(self.daemon.proc, "the daemon")
     faults = self._CheckMaster()
     self.assertEqual(len(faults), 2, faults)
     self.assertIn("one.example.com: ganeti-confd does not answer", faults[0])

@@ -274,7 +274,7 @@ class EndTest(_Test):
     self.daemon.proc.send_signal(signal.SIGTERM)
     for (number, asker) in enumerate(askers):
       self.assertEqual(self._Told(asker), ("q%d" % number, 0, 100, 100))
-    self.assertEqual(self.daemon.proc.wait(testutils.PATIENCE), 0)
+    self.assertEqual(testutils.WaitForExit(self.daemon.proc, "the daemon"), 0)
 
   def testNoConfiguration(self):
     asker = self._Asker()

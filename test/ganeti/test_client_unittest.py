@@ -45,10 +45,10 @@ class TestGanetisTests(unittest.TestCase):
                     PYTHONPATH=os.pathsep.join([tmpdir.name, _TEST_DIR]))
 
   def _Run(self, *args):
-    return subprocess.run(["/usr/bin/python3"] + list(args), env=self.env,
-                          cwd="/", timeout=120, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True,
-                          check=False)
+    return testutils.Run(["/usr/bin/python3"] + list(args), env=self.env,
+                         cwd="/", timeout=120, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, universal_newlines=True,
+                         check=False)
 
   def testOursIsTested(self):
     result = self._Run("-c", "from ganeti.confd import client; import os;"

@@ -71,10 +71,10 @@ class TestUsers(unittest.TestCase):
     spec.update(kwargs)
     env = dict(os.environ, PYTHONPATH=self.package_dir,
                GANETI_ROOTDIR=self.root, GANETI_HOSTNAME=_HOSTNAME)
-    result = subprocess.run(["/usr/bin/python3", _SCRIPT], env=env, cwd="/",
-                            input=json.dumps(spec), timeout=120,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            universal_newlines=True, check=False)
+    result = testutils.Run(["/usr/bin/python3", _SCRIPT], env=env, cwd="/",
+                           input=json.dumps(spec), timeout=120,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           universal_newlines=True, check=False)
     (output, _, result_text) = result.stdout.rpartition("RESULT ")
     self.assertEqual(result.returncode, 0, result.stdout)
     return (output, json.loads(result_text))
@@ -116,7 +116,7 @@ class TestUsers(unittest.TestCase):
       env = dict(os.environ, GANETI_ROOTDIR=root, GANETI_HOSTNAME=_HOSTNAME,
                  PYTHONPATH=os.pathsep.join([self.package_dir,
                                              testutils.MODULEDIR]))
-      result = subprocess.run(
+      result = testutils.Run(
         [os.path.join(testutils.BUILDDIR, "tools", "confd-client"), "-p",
          str(self.daemon.port)] + args, env=env, cwd="/", timeout=60,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -220,7 +220,7 @@ class TestEnd(unittest.TestCase):
       namespaces = [_NamespaceOf(node.pid) for node in clu.nodes]
       self.assertGreaterEqual(len(_ProcessesIn(namespaces)), 2)
     self.assertFalse(_ProcessesIn(namespaces))
-    process.wait(timeout=10)
+    testutils.WaitForExit(process, "the command")
     clu.Stop()
 
   def testDiscard(self):

@@ -130,12 +130,12 @@ class TestPythonClient(unittest.TestCase):
       "requests": requests,
       }
     # Nothing of ours is where this interpreter looks for modules
-    result = subprocess.run(["/usr/bin/python3", "-B", _ClientScript()],
-                            input=json.dumps(spec), cwd="/",
-                            env={"PATH": "/usr/bin:/bin"},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            universal_newlines=True, timeout=TIMEOUT,
-                            check=False)
+    result = testutils.Run(["/usr/bin/python3", "-B", _ClientScript()],
+                           input=json.dumps(spec), cwd="/",
+                           env={"PATH": "/usr/bin:/bin"},
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           universal_newlines=True, timeout=TIMEOUT,
+                           check=False)
     self.assertEqual((result.returncode, result.stderr), (0, ""))
     return json.loads(result.stdout)
 

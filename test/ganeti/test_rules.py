@@ -17,6 +17,8 @@ import subprocess
 import tempfile
 import unittest
 
+import testutils
+
 from cluster import debian
 
 from ganeti.confd.findings import htoolstags
@@ -59,7 +61,7 @@ class TestRules(unittest.TestCase):
 
   @classmethod
   def setUpClass(cls):
-    result = subprocess.run(
+    result = testutils.Run(
       ["/usr/bin/python3", "-c", _TELL], stdin=subprocess.DEVNULL,
       stdout=subprocess.PIPE, universal_newlines=True, check=True, timeout=60,
       env={"PYTHONPATH": debian.PYTHON_DIR, "PATH": os.environ["PATH"]})
@@ -138,7 +140,7 @@ class TestMigrationTags(unittest.TestCase):
         cluster.write(_CLUSTER % (",".join(source), ",".join(target),
                                   "\n".join(tags)))
         cluster.flush()
-        result = subprocess.run(
+        result = testutils.Run(
           ["hbal", "-t", cluster.name, "-C", "-l", "1"],
           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
           universal_newlines=True, check=True, timeout=60)

@@ -12,7 +12,6 @@ import inspect
 import json
 import select
 import socket
-import subprocess
 import sys
 import threading
 import unittest
@@ -106,7 +105,7 @@ class TestNames(unittest.TestCase):
             "client.AsyncClient;"
             "assert 'asyncio' in sys.modules;"
             "from ganeti.confd.client import AsyncClient")
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    testutils.Run([sys.executable, "-c", code], check=True, timeout=60)
 
   def testVersion(self):
     self.assertRegex(client.__version__, r"^\d+\.\d+")

@@ -288,7 +288,7 @@ class TestData(unittest.TestCase):
     """An exception of a worker process reaches the program whole."""
     candidate = self._Candidate(
       lambda rtype, query: (1, constants.CONFD_ERROR_UNKNOWN_ENTRY, 5))
-    output = subprocess.run(
+    output = testutils.Run(
       [sys.executable, "-c", _WORKER, candidate.peer, testutils.KEY.hex()],
       check=True, stdout=subprocess.PIPE, timeout=300,
       env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR)).stdout

@@ -251,7 +251,7 @@ logs.Debug("nor this")
 logging.getLogger("ganeti.confd").addHandler(logging.StreamHandler(sys.stdout))
 logs.Warn("seen %s", "once")
 """
-    result = subprocess.run(
+    result = testutils.Run(
       [sys.executable, "-c", program], check=True, encoding="utf-8",
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
       env=dict(os.environ, PYTHONPATH=testutils.MODULEDIR), timeout=300)

@@ -28,7 +28,7 @@ def _Run(script, before=()):
   @return: what it prints
 
   """
-  return subprocess.run(
+  return testutils.Run(
     [*before, sys.executable, "-c", textwrap.dedent(script)], check=True,
     stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="ascii",
     timeout=3 * testutils.PATIENCE).stdout

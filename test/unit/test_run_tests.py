@@ -8,6 +8,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from unittest import mock
 import processes
 import schedule
 import testutils
+import timelimits
 
 
 _RUN_TESTS = os.path.join(testutils.SRCDIR, "test", "run-tests")
@@ -58,11 +60,11 @@ class TestRunTests(unittest.TestCase):
     @return: exit code and output
 
     """
-    result = subprocess.run(
+    result = testutils.Run(
       [sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
        "--srcdir", self.srcdir, *args, os.path.join(self.srcdir, suite)],
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT, timeout=30 * testutils.PATIENCE, check=False,
+      stderr=subprocess.STDOUT, timeout=30 * testutils.PATIENCE,
       encoding="utf-8")
     return (result.returncode, result.stdout)
 
@@ -158,25 +160,66 @@ class TestRunTests(unittest.TestCase):
     self.assertIn(printed, [["one"] * 20 + ["two"] * 20,
                             ["two"] * 20 + ["one"] * 20])
 
-  def testHangs(self):
+  def testTakesTooLong(self):
+    """A test that hangs fails, says where, and the next test begins.
+
+    """
+    self._Write("hangs", """
+      def testHangs(self):
+        import testutils
+        class Running:
+          def Output(self):
+            return "the cause"
+        testutils.RUNNING.append(Running())
+        self.addCleanup(testutils.RUNNING.clear)
+        proc = subprocess.Popen(["sleep", "1236"])
+        self.addCleanup(proc.wait)
+        self.addCleanup(proc.kill)
+        proc.wait()
+
+      def testIsNotCaught(self):
+        while True:
+          try:
+            time.sleep(1000)
+          except Exception:
+            pass
+
+      def testWorks(self):
+        pass
+      """)
+    (code, output) = self._Run("--timeout=2")
+    self.assertEqual(code, 1, output)
+    self.assertEqual(output.splitlines()[-1], "1 passed, 2 failed, 0 skipped")
+    self.assertRegex(output, 'test_hangs.py", line [0-9]+ in testHangs')
+    self.assertRegex(output, "(?m)^ *[0-9]+ S .*sleep 1236")
+    self.assertIn("\nRunning has printed:\nthe cause\n", output)
+    self.assertRegex(output, r"_TookTooLong: The test took [0-9]+ seconds")
+
+  def testHangsForGood(self):
+    """A job whose test handles no signal is killed.
+
+    """
     self._Write("hangs", """
       def testFails(self):
         self.fail("known before the end")
 
       def testHangs(self):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
         time.sleep(1000)
       """)
     self._Write("works", """
       def testWorks(self):
         pass
       """)
-    # Long enough for the jobs to start and for the first test to fail
+    # Six times as long is enough for the jobs to start and for the first test
+    # to fail
     (code, output) = self._Run("--timeout=%d" %
-                               min(20, testutils.Stretched(3)))
+                               min(4, testutils.Stretched(1)))
     self.assertEqual(code, 1, output)
     self.assertIn("test/suite test_hangs: was killed as it took too long, in"
                   " test_hangs.Test.testHangs\n", output)
     self.assertRegex(output, 'test_hangs.py", line [0-9]+ in testHangs')
+    self.assertIn("== What runs\n", output)
     self.assertIn("AssertionError: known before the end\n", output)
     self.assertEqual(output.splitlines()[-1], "1 passed, 2 failed, 0 skipped")
 
@@ -285,6 +328,66 @@ class TestWaitFor(unittest.TestCase):
     self.assertRegex(str(context.exception),
                      r"(?s)\AWaited 0\.\d seconds in vain: an event\n"
                      r"Mock has printed:\nx{1,3000}\n.*the cause\Z")
+
+
+class TestRun(unittest.TestCase):
+  """Programs that take too long say what they do.
+
+  """
+  def testOutput(self):
+    result = testutils.Run(["cat"], input="text\n", stdout=subprocess.PIPE,
+                           encoding="utf-8")
+    self.assertEqual((result.returncode, result.stdout, result.stderr),
+                     (0, "text\n", None))
+
+  def testFails(self):
+    with self.assertRaises(AssertionError) as context:
+      testutils.Run(["sh", "-c", "echo the cause; exit 3"], check=True,
+                    stdout=subprocess.PIPE)
+    self.assertIn("Exit code 3", str(context.exception))
+    self.assertIn("the cause", str(context.exception))
+
+  def testHangs(self):
+    """The hanging program is a child, and has printed something before.
+
+    """
+    script = "import time\nprint('begun', flush=True)\ntime.sleep(1237)"
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as stream:
+      stream.write(script)
+      stream.flush()
+      words = "%s %s; true" % (sys.executable, stream.name)
+      # Long enough for Python to start
+      with self.assertRaises(AssertionError) as context:
+        testutils.Run(["sh", "-c", words], stdout=subprocess.PIPE,
+                      stderr=subprocess.STDOUT, encoding="utf-8",
+                      timeout=testutils.Stretched(2))
+    text = str(context.exception)
+    self.assertIn("Took more than", text)
+    self.assertIn("begun\n", text)
+    self.assertRegex(text, r'line 3 in <module>')
+
+  def testPipeIsKept(self):
+    """A process that is no descendant any more keeps the pipe open.
+
+    """
+    with mock.patch.object(timelimits, "PATIENCE", 0.5), \
+         self.assertRaises(AssertionError) as context:
+      testutils.Run(["sh", "-c", "sleep 1239 & echo pid: $!"],
+                    stdout=subprocess.PIPE, timeout=testutils.Stretched(0.5))
+    (pid, ) = re.findall("pid: ([0-9]+)", str(context.exception))
+    os.kill(int(pid), signal.SIGKILL)
+
+  def testWaitForExit(self):
+    script = "import sys, time; print('begun', flush=True); time.sleep(1238)"
+    with subprocess.Popen([sys.executable, "-c", script],
+                          env=testutils.WithStacks(), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, encoding="utf-8") as proc:
+      self.assertEqual(proc.stdout.readline(), "begun\n")
+      with mock.patch.object(timelimits.WaitFor, "__defaults__", (1, )), \
+           self.assertRaisesRegex(AssertionError, "sleep|python"):
+        testutils.WaitForExit(proc, "the program")
+      self.assertIn('line 1 in <module>', proc.stdout.read())
+    self.assertEqual(proc.returncode, -signal.SIGABRT)
 
 
 class TestFreePort(unittest.TestCase):

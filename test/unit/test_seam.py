@@ -66,9 +66,9 @@ def Run(program, path, **kwargs):
   env.update(kwargs, PYTHONPATH=path)
   # Python looks in the current directory first. Another Python than Debian's
   # would leave compiled modules in the package's directory.
-  return subprocess.run([sys.executable, "-B", "-c", program], env=env, cwd="/",
-                        stdin=subprocess.DEVNULL, capture_output=True,
-                        text=True, timeout=60, check=False)
+  return testutils.Run([sys.executable, "-B", "-c", program], env=env, cwd="/",
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       text=True, timeout=60, check=False)
 
 
 def Dump(module, path, **kwargs):

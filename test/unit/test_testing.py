@@ -493,7 +493,7 @@ class TestFollow(_TestCase):
         (None, "pass", "waits for a change"),
         (["ping", "list"], "pass", "waits for a change"),
         (None, "fake.Silence()", "would try for ever")]:
-      output = subprocess.run(
+      output = testutils.Run(
         [sys.executable, "-c", program % (may, order)], check=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="ascii",
         timeout=10 * testutils.PATIENCE).stdout

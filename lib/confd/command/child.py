@@ -21,11 +21,13 @@ import contextlib
 import os
 import select
 import signal
+import sys
 
-from typing import TYPE_CHECKING, Any, Iterator, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NoReturn, Optional
 
 if TYPE_CHECKING:
   import subprocess
+  import types
 
 
 #: Seconds after SIGTERM until a command that has not ended gets SIGKILL
@@ -34,6 +36,9 @@ _PATIENCE = 2.0
 #: While a command does not read its standard input: milliseconds between two
 #: checks whether the command still runs
 _CHECK_INTERVAL = 100
+
+#: Seconds between two tries to interrupt the main thread's system call
+_INTERRUPT_INTERVAL = 0.1
 
 #: The signals that end this program
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -60,11 +65,27 @@ class _Signals:
     self._is_held = False
     self._came = None
 
-  def Handle(self, number: int, _: Any) -> None:
-    if self._came is None:
-      self._came = number
-      if not self._is_held:
-        self._Raise(number)
+  def Handle(self, number: int, frame: Optional[types.FrameType]) -> None:
+    if self._came is not None:
+      return
+    while frame is not None:
+      if frame.f_code is _HandleUnraisable.__code__:
+        # An exception would be lost here; L{_Interrupter} sends the signal
+        # again
+        return
+      frame = frame.f_back
+    self._came = number
+    if not self._is_held:
+      self._Raise(number)
+
+  def TakeBack(self) -> Optional[int]:
+    """Forgets the signal, as its exception was lost.
+
+    @return: the signal's number
+
+    """
+    (number, self._came) = (self._came, None)
+    return number
 
   @property
   def is_ending(self) -> bool:
@@ -97,6 +118,81 @@ class _Signals:
 _SIGNALS = _Signals()
 
 
+class _Interrupter:
+  """Interrupts the main thread's system call until a signal was handled.
+
+  """
+  def __init__(self) -> None:
+    import threading
+    self._main = threading.get_ident()
+    (self._read_fd, self._write_fd) = os.pipe2(os.O_CLOEXEC)
+    # Required by set_wakeup_fd
+    os.set_blocking(self._write_fd, False)
+    self._thread = threading.Thread(target=self._Run, daemon=True)
+    self._thread.start()
+    self._previous = signal.set_wakeup_fd(self._write_fd,
+                                          warn_on_full_buffer=False)
+
+  def Close(self) -> None:
+    signal.set_wakeup_fd(self._previous)
+    # The end of the file ends the thread
+    os.close(self._write_fd)
+    self._thread.join()
+    os.close(self._read_fd)
+
+  def Repeat(self, number: int) -> None:
+    """Sends a signal again, from the thread.
+
+    """
+    os.write(self._write_fd, bytes([number]))
+
+  def _Run(self) -> None:
+    import time
+    while True:
+      # Python writes the number of each signal that has a handler
+      numbers = os.read(self._read_fd, 1)
+      if not numbers:
+        return
+      (number, ) = numbers
+      while number in _ENDING and not _SIGNALS.is_ending:
+        time.sleep(_INTERRUPT_INTERVAL)
+        if not _SIGNALS.is_ending:
+          signal.pthread_kill(self._main, number)
+
+
+def _HandleUnraisable(args: sys.UnraisableHookArgs, interrupter: _Interrupter,
+                      otherwise: Callable[[sys.UnraisableHookArgs], Any]
+                      ) -> None:
+  """Sends a signal again whose exception was lost in a destructor or the like.
+
+  @param otherwise: called for other exceptions
+
+  """
+  number = None
+  if issubclass(args.exc_type, (_Ended, KeyboardInterrupt)):
+    number = _SIGNALS.TakeBack()
+  if number is None:
+    otherwise(args)
+  else:
+    interrupter.Repeat(number)
+
+
+@contextlib.contextmanager
+def _NothingLost() -> Iterator[None]:
+  """Makes the exceptions of L{_SIGNALS} come soon, and not get lost (rule 3).
+
+  """
+  interrupter = _Interrupter()
+  otherwise = sys.unraisablehook
+  sys.unraisablehook = lambda args: _HandleUnraisable(args, interrupter,
+                                                      otherwise)
+  try:
+    yield
+  finally:
+    sys.unraisablehook = otherwise
+    interrupter.Close()
+
+
 @contextlib.contextmanager
 def EndingWithSignals() -> Iterator[None]:
   """Makes signals end a running command, and then this program.
@@ -107,10 +203,11 @@ def EndingWithSignals() -> Iterator[None]:
   before: dict[signal.Signals, Any] = {}
   _SIGNALS.Begin()
   try:
-    for number in _ENDING:
-      if signal.getsignal(number) != signal.SIG_IGN:
-        before[number] = signal.signal(number, _SIGNALS.Handle)
-    yield
+    with _NothingLost():
+      for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+          before[number] = signal.signal(number, _SIGNALS.Handle)
+      yield
   except _Ended as err:
     # End this program by the signal that it has received, so that its exit
     # status shows the signal to the parent process
@@ -152,7 +249,9 @@ def _End(child: subprocess.Popen[bytes]) -> None:
     child.wait(_PATIENCE)
   except subprocess.TimeoutExpired:
     child.kill()
-    child.wait()
+    # Even a killed command does not end while it waits for a disk
+    with contextlib.suppress(subprocess.TimeoutExpired):
+      child.wait(_PATIENCE)
 
 
 def Run(words: list[str], variables: dict[str, str],
