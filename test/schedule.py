@@ -36,6 +36,9 @@ _TOGETHER = {
   "acceptance": [["test_admin_guide", "test_apt"], None],
   }
 
+#: Suites whose tests use the machine's network, or make networks by themselves
+_WITH_NETWORK = ("acceptance", "ganeti", "install")
+
 #: Jobs that run alone, each with the reason
 _ALONE: typing.Dict[str, str] = {
   }
@@ -123,6 +126,8 @@ class Job(typing.NamedTuple):
   many: bool
   #: Whether the job runs alone
   alone: bool
+  #: Whether the job has the machine's network, and not only the loopback device
+  network: bool
   #: Roughly how many seconds the job takes; 0 for a short one
   seconds: float
   #: The job's name in the output
@@ -136,9 +141,10 @@ def _MakeJob(srcdir, suite, names, first):
     suite
 
   """
-  key = " ".join(filter(None, [os.path.basename(suite), first]))
+  kind = os.path.basename(suite)
+  key = " ".join(filter(None, [kind, first]))
   return Job(suite, tuple(names), first is None or "*" in first, key in _ALONE,
-             _SECONDS.get(key, 0),
+             kind in _WITH_NETWORK, _SECONDS.get(key, 0),
              " ".join([os.path.relpath(suite, srcdir)] + names))
 
 

@@ -95,7 +95,7 @@ def _Constant(sizes):
 
   """
   outcomes = sizes[_HUGE]["constant"]
-  return min(outcome[OURS]["rate"] / outcome[SMALL]["rate"]
+  return min(_Quotient(outcome[OURS]["rate"], outcome[SMALL]["rate"])
              for outcome in outcomes.values())
 
 
@@ -105,7 +105,7 @@ def _Least(sizes):
 
 def _ReaderRatio(sizes):
   outcome = _Least(sizes)["readers"][measures.ROLE]
-  return outcome[READER]["rate"] / outcome[OURS]["rate"]
+  return _Quotient(outcome[READER]["rate"], outcome[OURS]["rate"])
 
 
 _GOALS = [
@@ -141,8 +141,8 @@ _GOALS = [
         lambda sizes: (sizes[_LARGE]["reloads"][OURS]["memory"]["end"] /
                        sizes[_LARGE]["reloads"][OURS]["memory"]["timed"])),
   _Goal("role of a node, 3 nodes, against an echo: ratio of rates", 0.35, True,
-        lambda sizes: (_Rate(_Least(sizes), measures.ROLE, OURS) /
-                       _Rate(_Least(sizes), measures.ROLE, ECHO))),
+        lambda sizes: _Quotient(_Rate(_Least(sizes), measures.ROLE, OURS),
+                                _Rate(_Least(sizes), measures.ROLE, ECHO))),
   _Goal("role of a node, reader's key against the cluster's: rate", 0.9, True,
         _ReaderRatio),
   _Goal("p99 of others while /instances is fetched, 100,000: ratio to idle", 2,
@@ -174,8 +174,8 @@ _GOALS = [
   _Goal("CPU time for 1,000 that wait, in a minute (ms)", 5, False,
         lambda sizes: 1000 * _Least(sizes)["following"]["cpu"]),
   _Goal("p99 beside 1,000 that wait: ratio to idle", 1.1, False,
-        lambda sizes: (_Least(sizes)["following"]["p99"] /
-                       _Least(sizes)["following"]["idle_p99"])),
+        lambda sizes: _Quotient(_Least(sizes)["following"]["p99"],
+                                _Least(sizes)["following"]["idle_p99"])),
   _Goal("confd-client ping: time against Ganeti's own confd-client", 0.23,
         False, lambda sizes: _CommandRatio(sizes, measures.GANETI_CLIENT)),
   _Goal("the same, against starting Python", 3.53, False,
@@ -194,7 +194,7 @@ def _CommandRatio(sizes, name):
 
 def _FetchRatio(size):
   outcome = size["parts"][measures.CONFIG_INSTANCES]
-  return outcome["meanwhile"]["p99"] / outcome["idle"]["p99"]
+  return _Quotient(outcome["meanwhile"]["p99"], outcome["idle"]["p99"])
 
 
 def _Table(headers, rows):
@@ -250,7 +250,7 @@ def _ThroughputRows(size):
         debian = outcomes.get(DEBIAN)
         ratio = ""
         if isinstance(debian, dict) and name != DEBIAN:
-          ratio = "%.1f" % (outcome["rate"] / debian["rate"])
+          ratio = "%.1f" % _Quotient(outcome["rate"], debian["rate"])
         rows.append([question, name, "%d" % outcome["rate"], ratio,
                      _Milliseconds(outcome["p50"]),
                      _Milliseconds(outcome["p99"]), "%.1f" % outcome["cpu"]])
@@ -269,7 +269,7 @@ def _SizeTables(instances, size):
                        "p99 (ms)", "CPU (us)"], _ThroughputRows(size)))
   lines.extend(_Table(
     ["Rate against 3 nodes", "Ratio", "At first"],
-    [[question, *("%.2f" % (outcome[OURS][rate] / outcome[SMALL][rate])
+    [[question, *("%.2f" % _Quotient(outcome[OURS][rate], outcome[SMALL][rate])
                   for rate in ("rate", "first_rate"))]
      for (question, outcome) in size.get("constant", {}).items()]))
   lines.extend(_Table(

@@ -233,6 +233,32 @@ class TestRunTests(unittest.TestCase):
     self.assertIn("test/suite test_dies: broke off with exit code -9, in"
                   " test_dies.Test.testDies\n", output)
 
+  def testNetwork(self):
+    """Tests cannot send anything to another machine.
+
+    """
+    if testutils.Run([sys.executable, "-c",
+                      "import loopback; exit(not loopback.Enter())"],
+                     env=dict(os.environ, PYTHONPATH=os.path.dirname(
+                       testutils.__file__))).returncode:
+      self.skipTest("namespaces are not permitted")
+    self._Write("network", """
+      def test(self):
+        import socket
+        ids = (os.getuid(), os.getgid())
+        self.assertEqual(ids, %r)
+        self.assertEqual([name for (_, name) in socket.if_nameindex()], ["lo"])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+          with self.assertRaisesRegex(OSError, "unreachable"):
+            sock.sendto(b"x", ("192.0.2.1", 1814))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+          sock.bind(("127.0.0.1", 0))
+          sock.sendto(b"x", sock.getsockname())
+          self.assertEqual(sock.recv(1), b"x")
+      """ % ((os.getuid(), os.getgid()), ))
+    (code, output) = self._Run()
+    self.assertEqual(code, 0, output)
+
   def testThreadFails(self):
     """A test whose thread ends by an exception fails, and says why at once.
 
