@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 #: ping has found Ganeti's own daemon there: replacing the daemon takes longer
 _PACKAGED_FOR = 0.25
 
-#: A candidate that has left this many questions without an answer is logged.
-#: Of the questions in a period of _COUNTED_EVERY seconds only one counts, so
-#: that a few lost replies to a program that asks once an hour are not logged.
+#: A candidate is logged when it has left this many questions in a row without
+#: an answer: a few replies may be lost by chance. Only one question in
+#: _COUNTED_EVERY seconds counts, so that a program that asks often does not log
+#: a candidate after a moment of silence.
 _LOGGED_AT = 7
 _COUNTED_EVERY = 30.0
 
@@ -58,8 +59,8 @@ class Candidate:
     self._reports_serial: Optional[bool] = None
     self._undelivered: dict[endpoint.Endpoint, float] = {}
     self._pinged_at = -math.inf
-    # The unanswered questions that count, and the times of the first and the
-    # last of them
+    # The number of unanswered questions that count, and the times of the first
+    # and the last of these questions
     self._unanswered = 0
     self._unanswered_since = 0.0
     self._counted_at = -math.inf

@@ -70,8 +70,8 @@ class _Signals:
       return
     while frame is not None:
       if frame.f_code is _HandleUnraisable.__code__:
-        # An exception would be lost here; L{_Interrupter} sends the signal
-        # again
+        # Do not raise an exception in the hook for lost exceptions: it would be
+        # lost, too. L{_Interrupter} sends the signal again.
         return
       frame = frame.f_back
     self._came = number
@@ -126,7 +126,7 @@ class _Interrupter:
     import threading
     self._main = threading.get_ident()
     (self._read_fd, self._write_fd) = os.pipe2(os.O_CLOEXEC)
-    # Required by set_wakeup_fd
+    # set_wakeup_fd() requires a non-blocking descriptor
     os.set_blocking(self._write_fd, False)
     self._thread = threading.Thread(target=self._Run, daemon=True)
     self._thread.start()
@@ -135,7 +135,7 @@ class _Interrupter:
 
   def Close(self) -> None:
     signal.set_wakeup_fd(self._previous)
-    # The end of the file ends the thread
+    # End the thread: it reads end of file when the pipe is closed
     os.close(self._write_fd)
     self._thread.join()
     os.close(self._read_fd)
@@ -149,7 +149,7 @@ class _Interrupter:
   def _Run(self) -> None:
     import time
     while True:
-      # Python writes the number of each signal that has a handler
+      # Python writes the number of each signal that has a handler into the pipe
       numbers = os.read(self._read_fd, 1)
       if not numbers:
         return
@@ -249,7 +249,8 @@ def _End(child: subprocess.Popen[bytes]) -> None:
     child.wait(_PATIENCE)
   except subprocess.TimeoutExpired:
     child.kill()
-    # Even a killed command does not end while it waits for a disk
+    # Do not wait longer: even a killed command does not end while it waits for
+    # a disk
     with contextlib.suppress(subprocess.TimeoutExpired):
       child.wait(_PATIENCE)
 

@@ -54,9 +54,9 @@ FIELDS: dict[str, list[str]] = {
   columns.DISK: [],
   }
 
-#: Fields that only filters need. Further fields are derived from stored ones
-#: (C{derivedfields}). The rest, which would take much memory, is listed in
-#: confd-exporter(8).
+#: Fields that are stored for filters only. Filters can use further fields that
+#: are computed from stored fields (C{derivedfields}). Fields that would take
+#: much memory are not available: confd-exporter(8) lists these.
 _FILTER_FIELDS: dict[str, list[str]] = {
   columns.INSTANCE: [*("be/" + name for name in columns.BE_PARAMS.known),
                      "disk.count", "disk.sizes"],

@@ -23,7 +23,7 @@ class Derived(NamedTuple):
   """
   #: The stored fields from which the value is computed; at least one
   sources: tuple[str, ...]
-  #: Computes the value; gets the values of the stored fields
+  #: A function that computes the value from the values of the stored fields
   get: Callable[..., Any]
 
 
@@ -103,7 +103,7 @@ def _Make(kind: str) -> dict[str, Derived]:
   return result
 
 
-#: Maps the kinds of objects to the derived fields, by name
+#: Maps each kind of object to its derived fields, by name
 TABLES: Mapping[str, Mapping[str, Derived]] = {
   kind: _Make(kind) for kind in columns.KINDS}
 

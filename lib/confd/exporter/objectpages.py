@@ -44,8 +44,8 @@ class _AllRows(NamedTuple):
   condition: str
 
 
-#: The page with all rows of each section that may be longer than L{_ROWS}, by
-#: the kind of object and the section's name
+#: Maps the kind of an object and the name of a section to the page that has all
+#: rows of the section, if there may be more than L{_ROWS}
 _ALL_ROWS = {
   (columns.NODE, "primary_instances"): _AllRows("instances", "pnode == %s"),
   (columns.NODE, "secondary_instances"): _AllRows("instances", "%s in snodes"),
