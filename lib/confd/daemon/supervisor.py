@@ -164,8 +164,8 @@ class Supervisor:
       self._row[counters.INDEX[counters.CONFIG_STALE]] = int(self._policy.stale)
       for action in actions:
         self._Do(action)
-      # Take the actions that the policy has added while these ones were carried
-      # out
+      # Take the actions that the policy has added while the actions above were
+      # carried out
       actions = self._policy.TakeActions()
 
   def _Do(self, action: policy.Action) -> None:

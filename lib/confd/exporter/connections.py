@@ -110,8 +110,8 @@ class _Connection(asyncio.BufferedProtocol):
   def connection_lost(self, exc: Optional[BaseException]) -> None:
     self._Expect(None)
     self._connections.Remove(self)
-    # End a wait in C{_Write}: nothing else would end the wait if Python lost
-    # the cancellation below (see C{_Write})
+    # End the wait in C{_Write}: Python may lose the cancellation below, and the
+    # task would then wait for ever
     self.resume_writing()
     if self._task is not None:
       self._task.cancel()

@@ -40,7 +40,7 @@ from ganeti.confd import loglines
 #: time multiplied by this number, as the machine may be busy
 _BUSY = 10
 
-#: The least size of a result that gets a memory mapping of its own (bytes)
+#: A result of at least this size (bytes) gets a memory mapping of its own
 _MAPPED_SIZE = 1 << 17
 
 #: The header of a process's result: the kind, such as L{_SUCCESS}, and the size

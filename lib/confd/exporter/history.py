@@ -220,10 +220,10 @@ class Found(NamedTuple):
   began: Optional[float]
 
 
-#: Maps each kind of objects that has stored states. None means that the states
-#: were current at the time "seen". If the key no longer permits to ask for the
-#: kind: the time when the states were last current, and the serial of the
-#: configuration at that time.
+#: Maps each kind of objects with stored states to None if the states were
+#: current at the time "seen". A kind that the key no longer permits to ask for
+#: is mapped to the time when its states were last current, and to the
+#: configuration's serial at that time.
 _Kinds = dict[str, Optional[tuple[float, int]]]
 
 
