@@ -37,7 +37,8 @@ _PATIENCE = 2.0
 #: checks whether the command still runs
 _CHECK_INTERVAL = 100
 
-#: Seconds between two tries to interrupt the main thread's system call
+#: While a signal has not been handled yet: seconds between two tries to
+#: interrupt the main thread's system call
 _INTERRUPT_INTERVAL = 0.1
 
 #: The signals that end this program
@@ -70,8 +71,8 @@ class _Signals:
       return
     while frame is not None:
       if frame.f_code is _HandleUnraisable.__code__:
-        # Do not raise an exception in the hook for lost exceptions: it would be
-        # lost, too. L{_Interrupter} sends the signal again.
+        # Do not raise an exception while sys.unraisablehook runs: the exception
+        # would be lost. L{_Interrupter} sends the signal again.
         return
       frame = frame.f_back
     self._came = number
@@ -249,8 +250,8 @@ def _End(child: subprocess.Popen[bytes]) -> None:
     child.wait(_PATIENCE)
   except subprocess.TimeoutExpired:
     child.kill()
-    # Do not wait longer: even a killed command does not end while it waits for
-    # a disk
+    # Give up after this time: even a killed command does not end while it waits
+    # for a disk
     with contextlib.suppress(subprocess.TimeoutExpired):
       child.wait(_PATIENCE)
 

@@ -40,12 +40,13 @@ class _AllRows(NamedTuple):
   """
   #: The page's name in paths
   table: str
-  #: The filter, with "%s" for the name of the object that has the section
+  #: The filter of the page's rows, with "%s" for the name of the object that
+  #: has the section
   condition: str
 
 
-#: Maps the kind of an object and the name of a section to the page that has all
-#: rows of the section, if there may be more than L{_ROWS}
+#: Sections that may have more than L{_ROWS} rows: maps the kind of the object
+#: and the section's name to the page with all rows
 _ALL_ROWS = {
   (columns.NODE, "primary_instances"): _AllRows("instances", "pnode == %s"),
   (columns.NODE, "secondary_instances"): _AllRows("instances", "%s in snodes"),

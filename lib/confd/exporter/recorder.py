@@ -188,8 +188,8 @@ class Recorder:
     self._progress = {i.cluster: _Progress() for i in watchers}
     self._news = asyncio.Event()
     self._lock: Optional[IO[bytes]] = None
-    #: When this process was last known to run (this host's clock), and the
-    #: latest stop that was longer than L{_NOTICE}
+    #: When this process was last known to run (this host's clock); the latest
+    #: stop of this process that was longer than L{_NOTICE}
     self._ran = time.time()
     self._stop: Optional[_Stop] = None
     for watcher in watchers:
