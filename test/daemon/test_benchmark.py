@@ -100,6 +100,18 @@ class TestBenchmark(unittest.TestCase):
     self.assertEqual(len(goals), 8, output)
 
 
+class TestThreads(unittest.TestCase):
+  def testRun(self):
+    result = subprocess.run(
+      [sys.executable, os.path.join(os.path.dirname(_RUN), "threads"),
+       "--builddir", testutils.BUILDDIR, "--rounds=1", "--questions=10"],
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT,
+      check=False, encoding="utf-8")
+    self.assertEqual(result.returncode, 0, result.stdout)
+    self.assertRegex(result.stdout, "(?m)^directly: [0-9.]+ times")
+    self.assertRegex(result.stdout, "(?m)^with delays .*: [0-9.]+ times")
+
+
 class _Process(servers._Measured):
   """Any process, to be looked at as a daemon.
 
