@@ -203,6 +203,20 @@ class TestData(unittest.TestCase):
     self.assertGreaterEqual(err.seconds, 4)
     self.assertEqual(err.unauthentic, 0)
 
+  def testSecondsInText(self):
+    """The time counts from the call: here two questions are asked in it.
+
+    """
+    with testing.Fake() as fake, client.Client(timeout=4) as confd:
+      confd.Ping()
+      fake.Silence()
+      # The client learns the candidates first, which takes a second
+      with self.assertRaises(client.NoAnswer) as context:
+        confd.MasterNode()
+    err = context.exception
+    self.assertGreaterEqual(err.seconds, 4)
+    self.assertIn(" in %.1f seconds " % err.seconds, str(err))
+
   def testUnauthentic(self):
     def _Forge(*_):
       candidate.key = b"another key, long enough\n"

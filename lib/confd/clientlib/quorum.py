@@ -690,21 +690,26 @@ class QuorumQuery(operation.Operation):
                                        reply.serial))
             for (request, reply) in ranked]
 
-  def Result(self, now: float) -> replies.Reply[Any]:
+  def Result(self, now: float, started: Optional[float] = None
+             ) -> replies.Reply[Any]:
     """Returns the answer.
 
+    @param started: the time of the program's call, from which the time in an
+      error counts; None for the start of this query
     @raise replies.NoAnswer: no reply is an answer
     @raise replies.MalformedAnswer: all replies are malformed
     @raise replies.ErrorAnswer: the best reply is an error
 
     """
+    seconds = now - (self._started if started is None else started)
     candidates = self.AllReplies()
     if not candidates:
       faults = {i.candidate.name: i.fault for i in self._requests
                 if i.fault is not None}
       if faults:
         raise replies.MalformedError(self._rtype, self._query, faults)
-      raise replies.NoAnswer(self._DescribeSilence(now), **self._Lack(now))
+      raise replies.NoAnswer(self._DescribeSilence(seconds),
+                             **self._Lack(seconds))
     reply = replies.Reply(candidates[0].answer, candidates[0].serial,
                           candidates, self.Silent())
     if self.AllStale():
@@ -714,25 +719,26 @@ class QuorumQuery(operation.Operation):
         " before" % (question, reply.serial,
                      ", ".join(i.address for i in candidates),
                      self.min_serial),
-        serial=reply.serial, min_serial=self.min_serial or 0, **self._Lack(now))
+        serial=reply.serial, min_serial=self.min_serial or 0,
+        **self._Lack(seconds))
     if candidates[0].status != constants.CONFD_REPL_STATUS_OK:
       hint = ("" if self._reader is None else
               "; %s" % keyrights.Describe(self._reader, self._timestamp))
       raise replies.MakeError(self._rtype, self._query, reply, hint)
     return reply
 
-  def _Lack(self, now: float) -> dict[str, Any]:
+  def _Lack(self, seconds: float) -> dict[str, Any]:
     """Returns the arguments of L{replies.NoAnswer} besides the text.
 
     """
     return {
       "asked": [i.candidate.name for i in self._requests],
       "silent": self.Silent(),
-      "seconds": now - self._started,
+      "seconds": seconds,
       "unauthentic": self.unauthentic,
       }
 
-  def _DescribeSilence(self, now: float) -> str:
+  def _DescribeSilence(self, seconds: float) -> str:
     """Explains why there is no answer, as far as that is known.
 
     """
@@ -740,7 +746,7 @@ class QuorumQuery(operation.Operation):
             (replies.DescribeRequest(self._rtype, self._query),
              ", ".join(i.candidate.name for i in self._requests) or "anybody"))
     if self._sent:
-      text += " in %.1f seconds" % (now - self._started)
+      text += " in %.1f seconds" % seconds
     reasons = ["%s: %s" % item for item in self.Silent().items() if item[1]]
     if self.unauthentic:
       reasons.append("%d replies were not authentic (another key?)" %

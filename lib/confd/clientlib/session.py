@@ -421,29 +421,30 @@ class Session:
     started = self._driver.Now()
     failed: dict[Candidate, errors.ConfdClientError] = {}
     try:
-      return await self._Attempt(rtype, query, started + self._deadline, failed)
+      return await self._Attempt(rtype, query, started, failed)
     except replies.NoAnswer as err:
       err.seconds = self._driver.Now() - started
       replies.AddAttempts(err, {source.name: attempt for (source, attempt)
                                 in failed.items()})
       raise
 
-  async def _Attempt(self, rtype: int, query: Any, ends: float,
+  async def _Attempt(self, rtype: int, query: Any, started: float,
                      failed: dict[Candidate, errors.ConfdClientError]
                      ) -> replies.Reply[Any]:
     """Asks a question, until a candidate sends all parts of the answer.
 
-    @param ends: when to give up
+    @param started: the time of the program's call
     @param failed: gets the candidates whose downloads have failed, and why,
       but for the last one's, which is raised
 
     """
+    ends = started + self._deadline
     deadline = min(ends, self._driver.Now() + self._timeout)
     await self._Prepare(deadline)
     while True:
       current = await self._AskFresh(rtype, query, deadline, failed)
       try:
-        return current.Result(self._driver.Now())
+        return current.Result(self._driver.Now(), started)
       except (replies.NoAnswer, replies.MalformedAnswer):
         self._known.refresh = True
         raise
