@@ -606,6 +606,55 @@ class TestUnsupported(unittest.TestCase):
     self.assertTrue(run.done)
     self.assertEqual(run.Result().serial, 17)
 
+  def _List(self, run, index, ips):
+    """Answers the question for the list of candidates.
+
+    """
+    (listing, ) = [i for i in run.query.Salts().values()
+                   if (run.query.Question(i).rtype == 5 and
+                       i.candidate is run.candidates[index])]
+    run.query.Receive(listing, wire.ParsedReply(1, 0, ips, 3, listing.salt),
+                      listing.candidate.addresses[0].address, run.now)
+
+  def testBesideOneThatIsGone(self):
+    """The list of Ganeti's own daemon shows that nobody else can answer.
+
+    """
+    for (ips, is_gone) in [(["192.0.2.1"], True),
+                           (["192.0.2.1", "192.0.2.2"], False),
+                           # Behind NAT
+                           (["198.51.100.1"], False)]:
+      with self.subTest(ips):
+        run = _Run(_Candidates(2), query=(64, {"what": "node"}))
+        run.Advance(0.6)
+        self._Probe(run, 0, 0)
+        run.Step()
+        self._List(run, 0, ips)
+        self.assertEqual(run.done, is_gone)
+        run.Advance(5)
+        with self.assertRaises(replies.NoAnswer) as caught:
+          run.Result()
+        self.assertEqual(caught.exception.silent["node2"],
+                         "is no master candidate" if is_gone else None)
+
+  def testAnswerAfterTheList(self):
+    """With an answer, the list of the daemon that answers decides.
+
+    """
+    run = _Run(_Candidates(3), query=(64, {"what": "node"}))
+    run.Advance(0.6)
+    self._Probe(run, 0, 0)
+    run.Step()
+    self._List(run, 0, ["192.0.2.1", "192.0.2.2"])
+    self.assertFalse(run.done)
+    run.Reply(1, 17, [])
+    run.Step()
+    self._List(run, 1, ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
+    self.assertFalse(run.done)
+    run.Reply(2, 18, [])
+    self.assertTrue(run.done)
+    self.assertEqual(run.Result().serial, 18)
+
   def testLost(self):
     """A ping that is lost is sent again.
 

@@ -50,15 +50,16 @@ of a missing answer.
 Rule 8: the client does not wait long for a node of somebody's settings that is
 no master candidate any more. If a candidate is silent for L{_LIST_AFTER}
 seconds, the candidates that have answered are asked for the cluster's list of
-candidates. A silent candidate that is on none of these lists is waited for only
-until L{_UNLISTED_PATIENCE} seconds after the start of the question, but after
-each answer for at least the round-trip time of that answer. The lists count
-only if a candidate that has answered is on one of them, by any of its
-addresses: behind NAT the candidates have other addresses than on the lists. The
-lists do not count either while one of them is missing: an old list lacks
-candidates that a newer one has. No list is asked for with a reader's key that
-does not permit that question, nor if the cluster's own addresses do not lead to
-it from here.
+candidates. (Without an answer, the candidates where a ping of rule 6 has found
+Ganeti's own daemon are asked.) A silent candidate that is on none of these
+lists is waited for only until L{_UNLISTED_PATIENCE} seconds after the start of
+the question, but after each answer for at least the round-trip time of that
+answer. The lists count only if a candidate that was asked for its list is on
+one of them, by any of its addresses: behind NAT the candidates have other
+addresses than on the lists. The lists do not count either while one of them is
+missing: an old list lacks candidates that a newer one has. No list is asked for
+with a reader's key that does not permit that question, nor if the cluster's own
+addresses do not lead to it from here.
 
 """
 
@@ -379,7 +380,7 @@ class QuorumQuery(operation.Operation):
         not (self._reader is None or
              self._reader.May(_LIST.rtype, _LIST.query))):
       return
-    for request in self._fresh:
+    for request in self._answering:
       if request.listing is None and request.listed is None:
         request.listing = self._MakeSideRequest(_LIST, request, now)
 
@@ -469,7 +470,8 @@ class QuorumQuery(operation.Operation):
     probed.candidate.Pinged(reply.serial, now)
     probed.unsupported = (probed.pending is probed and
                           not probed.candidate.reports_serial)
-    return self.Done(now)
+    # Return True in any case, so that the question of rule 8 is sent now
+    return True
 
   def _ReceivePing(self, owner: _Request, reply: wire.ParsedReply, now: float
                    ) -> bool:
@@ -528,6 +530,13 @@ class QuorumQuery(operation.Operation):
             if i.reply is not None and not self._IsStale(i) and
             not replies.IsUnusable(i.reply.status, i.reply.answer)]
 
+  @property
+  def _answering(self) -> list[_Request]:
+    """The requests to the candidates whose lists decide (rule 8).
+
+    """
+    return self._fresh or [i for i in self._requests if i.unsupported]
+
   def _IsStale(self, request: _Request) -> bool:
     return (self.min_serial is not None and request.reply is not None and
             request.reply.serial < self.min_serial and
@@ -575,11 +584,11 @@ class QuorumQuery(operation.Operation):
     perhaps more time to wait for them.
 
     """
-    fresh = self._fresh
-    listed = {ip for request in fresh for ip in request.listed or ()}
+    answering = self._answering
+    listed = {ip for request in answering for ip in request.listed or ()}
     decides = (now >= self._unlisted_patience_ends and
-               all(i.listed is not None for i in fresh) and
-               any(not listed.isdisjoint(i.candidate.ips) for i in fresh))
+               all(i.listed is not None for i in answering) and
+               any(not listed.isdisjoint(i.candidate.ips) for i in answering))
     for request in self._requests:
       request.unlisted = (
         decides and request.silent and bool(request.candidate.addresses) and
