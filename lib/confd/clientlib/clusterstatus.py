@@ -127,8 +127,8 @@ def _Failure(ping: CandidateReply,
   """
   if serial is None:
     return "it has answered only one of two questions"
-  # Describe the reply to the ping if this reply is an error; otherwise, the
-  # reply to the question for the serial is an error
+  # At least one of the two replies is an error. Describe the reply to the ping
+  # if it is one, else the reply to the question for the serial.
   reply = ping if not IsAnswer(ping) else serial
   if (reply.status, reply.answer) == protocol.NOT_PERMITTED:
     if reader is not None and reader.HasEnded(now):

@@ -207,8 +207,9 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
   ">=": operator.ge,
   }
 
-#: Lock for pyparsing's parsers, which are not thread-safe: a parser finds out
-#: how many arguments its parse actions take by calling them
+#: Lock for pyparsing's parsers, which are not thread-safe: a parser tries how
+#: many arguments each parse action takes, and all threads change the number
+#: that is tried next
 _PARSING = threading.Lock()
 
 _EQUALITY = frozenset(["==", "="])

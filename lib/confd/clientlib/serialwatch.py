@@ -80,9 +80,10 @@ _PROBE_AGAIN = 30.0
 #: probed, since another daemon may have been started there
 _LOST = 5.0
 
-#: An answer to a WAIT is early if it takes less than _EARLY seconds. More than
-#: _FREE_EARLY early answers in a row delay the next WAIT. An answer within the
-#: last _EARLY seconds of the time in the request is regarded as on time.
+#: An answer to a WAIT is early if it comes within _EARLY seconds. After more
+#: than _FREE_EARLY early answers in a row, the next WAIT is delayed. _EARLY is
+#: also a tolerance: an answer that comes at most _EARLY seconds too soon counts
+#: as one that comes when the time in the request is over.
 _EARLY = 0.5
 _FREE_EARLY = 4
 

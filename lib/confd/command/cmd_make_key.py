@@ -48,8 +48,7 @@ def _After(day: datetime.date, count: int, unit: str) -> datetime.date:
     raise ValueError(str(err)) from None
   months = day.month - 1 + count * (12 if unit == "y" else 1)
   (year, month) = (day.year + months // 12, months % 12 + 1)
-  # The day may not exist in the month, e.g. February 30: take the month's last
-  # day then
+  # If the month has no such day, e.g. February 30, take the month's last day
   return day.replace(year, month, min(day.day,
                                       calendar.monthrange(year, month)[1]))
 

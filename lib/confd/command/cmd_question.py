@@ -300,8 +300,8 @@ def _IsUnknownLink(client: clientlib.Client, link: str) -> bool:
       return True
     rows = client.List("instance", ["nic.links"]).answer
   except (clientlib.NoAnswer, clientlib.ErrorAnswer):
-    # Take the link for unknown: the instances could not be listed, perhaps as
-    # the reader's key lacks the right to list them
+    # Treat the link as unknown: the instances could not be listed, perhaps
+    # because the reader's key lacks the right to list them
     return True
   return not any(link in links for (links, ) in rows)
 

@@ -64,8 +64,8 @@ def Prometheus(clusters: Mapping[str, tuple[_Answers, Iterable[str]]],
   @raise errors.ConfdClientError: prometheus_client is not installed
 
   """
-  # Import the module here: only this function needs it, and it may not be
-  # installed
+  # Import the module here: only this function needs it, and some machines do
+  # not have it
   try:
     import prometheus_client
     from prometheus_client import core

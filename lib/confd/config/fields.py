@@ -108,8 +108,8 @@ def _Known(params: Any) -> lenient.Stored:
 
   """
   stored = lenient.Dict(params)
-  # Without nulls, which is the usual case, do not copy the parameters: this
-  # code runs for each row
+  # If there are no nulls, as is usual, do not copy the parameters: this code
+  # runs for each row
   if None not in stored.values():
     return stored
   return {key: value for (key, value) in stored.items() if value is not None}

@@ -73,7 +73,7 @@ def _Memory(pid: int) -> Optional[int]:
       if process == pid:
         return None
     except OSError:
-      # This process may not read the file (EACCES and the like)
+      # The kernel does not permit reading the file (EACCES and the like)
       return None
   return total * 1024
 

@@ -65,8 +65,8 @@ _STOP_TIMEOUT = 3.0
 _EXIT_TRIES = 20
 _EXIT_PAUSE = 0.001
 
-#: Time between two checks of the key file's state while no generation may be
-#: started (seconds)
+#: Time between two checks of the key file's state while a change would not be
+#: loaded at once (seconds)
 _KEY_INTERVAL = 0.25
 
 #: Maximum number of datagrams to discard in one turn of the event loop, while
@@ -198,9 +198,8 @@ class Supervisor:
       self._generations[number] = item
       self._policy.Started(number, item.pid, spare=True)
       return
-    # Without a prepared spare loader, start a new process. Kill the spare
-    # loader first, as it may have been started under the same generation
-    # number.
+    # Start a new process. First kill any spare loader: it cannot be used now,
+    # and may have been started under the same generation number.
     self._DropSpare()
     try:
       item = generation.Generation(self._setup, number, self._OwnFds())
@@ -379,8 +378,8 @@ class Supervisor:
     generations = list(self._generations.values())
     spare = self._spare
     sources: list[Any] = [self._signals, *self._AllGenerations()]
-    # Do not wait for inotify while no generation may be started: thousands of
-    # events might wake the loop for nothing
+    # Do not wait for inotify while a change would not be loaded at once:
+    # thousands of events might wake the loop for nothing
     if self._watch.fileno() >= 0 and can_load:
       sources.append(self._watch)
     if self._policy.discards:

@@ -43,7 +43,8 @@ _WORD_RE = re.compile(r"[\w.+*/:@-]{1,128}")
 
 _NOT_IN_IDENTIFIERS_RE = re.compile("[^A-Za-z0-9_]")
 
-#: Maximum length of an identifier (characters), not counting a hash at its end
+#: Maximum length of an identifier (characters), without the hash digits that
+#: may be appended
 _MAX_IDENTIFIER = 100
 
 #: The number of hash digits that are appended to a word's identifier, on the

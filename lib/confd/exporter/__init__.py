@@ -17,7 +17,7 @@ import sys
 from ganeti.confd import printable
 
 
-#: Libraries that only confd-exporter needs: they may not be installed
+#: Libraries that only confd-exporter needs, and that some machines do not have
 _MODULES = frozenset(["h11", "prometheus_client"])
 
 

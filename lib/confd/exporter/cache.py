@@ -204,8 +204,8 @@ class Cache:
             ) -> None:
     del self._making[which]
     if not task.cancelled():
-      # Retrieve the exception: no request may be left to do so, and asyncio
-      # logs exceptions that are never retrieved
+      # Retrieve the exception, as perhaps no request waits for this task any
+      # more: asyncio logs exceptions that are never retrieved
       task.exception()
 
   def _Count(self, size: int) -> None:

@@ -241,8 +241,8 @@ class Recorder:
     known_until = now - age - _NOTICE if age else now
     if (self._stop is not None and
         time.monotonic() - self._stop.end < _NOTICE):
-      # The cluster may not have answered since the stop, so the configuration
-      # was surely current only until the stop
+      # Perhaps the cluster has not answered since the stop, so the
+      # configuration was surely current only until the stop
       known_until = min(known_until, self._stop.last_run)
     return known_until
 

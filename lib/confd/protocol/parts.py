@@ -49,7 +49,7 @@ _WEIGHTS = {
   b"{": 208,
   }
 
-#: Number of bytes that are decompressed before the memory is checked again
+#: Number of bytes that are decompressed between two checks of the memory limit
 _CHUNK = 1 << 20
 
 

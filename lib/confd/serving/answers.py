@@ -260,8 +260,9 @@ class Quick:
       # encodes each cell separately, and puts null in the place of that cell.
       return Delegate.LARGE
     if request.type == protocol.REQ_WAIT:
-      # Limit copies of WAIT even if the reply is short: copies of a pending
-      # WAIT are limited, and a change of the serial number must not end that
+      # Limit copies of WAIT even if the reply is short. Otherwise the limit on
+      # copies of a pending WAIT would end with a change of the serial number,
+      # after which each copy gets a short reply at once.
       answer = answer._replace(exempt_if_short=False)
     return answer
 

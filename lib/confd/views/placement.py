@@ -91,7 +91,7 @@ class ShortNames:
       name.partition(".")[2] for name in names)
     domains.pop("", None)
     self._domain = max(domains, key=lambda i: domains[i], default="")
-    #: Names without a domain; no other name may be shortened to one of them
+    #: Names without a domain; no other name is ever shortened to one of them
     self._taken = {name for name in names if "." not in name}
 
   def Short(self, name: str) -> str:

@@ -95,8 +95,8 @@ _BESIDE_MATRIX = 20
 #: A node that has all its mirrors on one other node is reported if it has at
 #: least this many mirrored instances
 EVERYTHING = 2
-#: Maximum number of nodes that are listed because all their mirrors are on one
-#: other node
+#: Of the nodes that have all their mirrors on one other node, at most this many
+#: are listed
 _LISTED = 10
 
 _STATES = {
