@@ -187,10 +187,11 @@ class TestQuestions(_Test):
       ("node-role nonode", 'node-role "nonode": unknown entry'),
       ("node-of-ip 192.0.2.99", 'node-of-ip ["192.0.2.99"]: unknown entry'),
       ("config /nothing",
-       'config "/nothing": no such place in the configuration (127'),
+       'config "/nothing": the configuration has nothing at this JSON pointer'
+       ' (127'),
       ("config nothing",
-       'config "nothing": no such place in the configuration; one begins with a'
-       ' slash, like /cluster/cluster_name (127'),
+       'config "nothing": the configuration has nothing at this JSON pointer;'
+       ' a JSON pointer begins with a slash, like /cluster/cluster_name (127'),
       ("config /", "; all of the configuration is config \"\""),
       ("watch config /", "; all of the configuration is config \"\""),
       ("list instances -o name,no_such", "query \"instance\": unknown field"
@@ -232,7 +233,8 @@ class TestQuestions(_Test):
        ["no-such-host.invalid: cannot be resolved"]),
       (["-a", _ADDRESSES[0], "--hmac", "a key, but not the right one\n",
         "-t", "0.3"], [" seconds (", "another key",
-                              "no usable configuration"]),
+                              "no usable configuration",
+                              "\"confd-client status\" says how"]),
       ]:
       if "--hmac" not in args:
         args += self.arguments[2:]
@@ -240,6 +242,8 @@ class TestQuestions(_Test):
       self.assertEqual((code, output), (3, ""), problems)
       for text in texts:
         self.assertIn(text, problems)
+      # If the cause is known, nothing else has to be asked
+      self.assertEqual("confd-client status" in problems, "--hmac" in args[2:3])
 
   def testNewlineOfTheKey(self):
     key = testutils.KEY.decode("ascii").rstrip("\n")
@@ -426,7 +430,8 @@ class TestUsage(unittest.TestCase):
       ("statu", "no such command: 'statu'; did you mean 'status'?"),
       ("list instanzes", "did you mean 'instances'?"),
       ("ping --jso", "no such option: --jso; did you mean '--json'?"),
-      ("--requests 5 ping", "--requests belongs to confd-client without a"),
+      ("--requests 5 ping", "ping has no option --requests, which belongs to"
+       " confd-client without a command"),
       ("node-role", "node-role [OPTION...] NODE"),
       ("master extra", "usage: confd-client master [OPTION...]\n"),
       ("master extra", "too many arguments: 'extra'"),
@@ -571,7 +576,7 @@ class TestStatus(_Test):
     result = _Run("-a", "127.0.3.2", "-t", "5", *self.arguments, "status",
                   "--only", "--nagios")
     self.assertEqual(result[0], 0, result)
-    self.assertIn("1 of 1 master candidates answer, serial 20 |", result[1])
+    self.assertIn("1 of 1 master candidate answers, serial 20 |", result[1])
 
   def testAChangeThatIsJustArriving(self):
     """A candidate that has it a moment later is not behind.

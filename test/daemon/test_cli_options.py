@@ -245,7 +245,9 @@ class TestEachOption(_TestCase):
     is_plugin = flag == "--nagios" or (name == "check" and
                                        flag != "--json-lines")
     self.assertEqual(result.code, 3 if is_plugin else 2)
-    self.assertIn("%s belongs to " % flag, result.output + result.problems)
+    self.assertIn("%s has no option %s" % (
+      name or "confd-client without a command", flag),
+                  result.output + result.problems)
 
   def _Usual(self, name):
     result = self._Ask(name)

@@ -109,7 +109,7 @@ class TestClusters(unittest.TestCase):
       (["list", "nodes", "--cluster", "all", "-a", "x"], 2,
        "--address and several clusters exclude each other"),
       (["list", "nodes", "--cluster", "fsn,"], 2, "not names of clusters"),
-      (["clusters", "-a", "x"], 2, "--address belongs to"),
+      (["clusters", "-a", "x"], 2, "clusters has no option --address\n"),
       ]:
       (result, output, problems) = self._Run(*args)
       self.assertEqual((result, output), (code, ""), args)
@@ -191,8 +191,8 @@ class TestClusters(unittest.TestCase):
     self.assertEqual((code, problems), (0, ""), output)
     self.assertRegex(
       output,
-      r"\ACONFD OK - fsn OK: 1 of 1 master candidates answer, serial 20;"
-      r" dus OK: 1 of 1 master candidates answer, serial 21 \|"
+      r"\ACONFD OK - fsn OK: 1 of 1 master candidate answers, serial 20;"
+      r" dus OK: 1 of 1 master candidate answers, serial 21 \|"
       r" fsn_answering=1;;;0;1 .* dus_silent=0;0;;0 [^\n]*\n\Z")
     (code, output, problems) = self._Run("status", "--nagios", "--cluster",
                                          "ber,dus")

@@ -35,7 +35,7 @@ from ganeti.confd.protocol import readerkey
 
 
 #: Without it, the daemon has nothing to refuse: candidates are not learned
-_NOT_REFUSED = {("status", "mc-ips"), ("watch", "wait")}
+_NOT_REFUSED = {("watch", "wait")}
 
 
 class _TestCase(test_cli_options._TestCase):
@@ -128,6 +128,41 @@ class TestCommands(_TestCase):
           self.assertIn("not permitted", result.output + result.problems)
     self.assertGreater(count, 20)
 
+  def testPartly(self):
+    """Without some rights, a command says what it leaves out.
+
+    """
+    before = self._NotPermitted()
+    tables = ["list/disks", "list/groups", "list/networks", "list/nodes"]
+    left_out = "%s, as the key does not permit %s."
+    for (name, what, texts) in [
+        ("status", ["ping"],
+         ["Only the given candidates were asked, as the key does not permit"
+          " mc-ips."]),
+        ("describe", ["list/instances"],
+         [left_out % ("Only properties are printed", ", ".join(
+           ["config", *tables, "stats"])), "Primary node  "]),
+        ("describe", ["list"],
+         [left_out % ("Findings, effects of a failure and the cluster's"
+                      " parameters are left out", "config, stats"),
+          "Primary node  ", "\nDisks\n"]),
+        ("describe", ["list", "config"],
+         [left_out % ("Findings are left out", "stats"), "\nDisks\n"])]:
+      with self.subTest(command=name, what=what):
+        result = self._Try(name, what)
+        self.assertEqual((result.code, result.problems), (0, ""))
+        for text in texts:
+          self.assertIn(text, result.output)
+    result = test_cli_options._Run([
+      "who-has", "192.0.2.100", "--address=127.0.3.1:%d" % self.daemon.port,
+      "--hmac-file=" + self._KeyFile("list/instances", "list/nodes")])
+    self.assertEqual(result.code, 1)
+    self.assertIn("192.0.2.100'; the key does not permit master\n",
+                  result.problems)
+    self.assertEqual(self._NotPermitted(), before)
+    for name in ("status", "describe"):
+      self.assertNotIn("does not permit", self._Try(name, ["all"]).output)
+
   def testNagios(self):
     """A plugin says it on its line.
 
@@ -137,7 +172,7 @@ class TestCommands(_TestCase):
     self.assertEqual(result.code, 0)
     self.assertTrue(result.output.startswith("CONFD OK - 1 of 1 "))
     for (path, text) in [
-      (self._KeyFile("ping"), "; status needs mc-ips as well: "),
+      (self._KeyFile("mc-ips"), "; status needs ping as well: "),
       (self._KeyFile("all", until=datetime.date(2020, 2, 29)),
        "Not permitted: the key of the reader 'me' has ended: its last day was"
        " 2020-02-29 (UTC)"),
@@ -301,7 +336,8 @@ class TestMakeKey(_TestCase):
        "The cluster's key is needed, and in %s is a reader's" % reader),
       (["--may=ping", "--until=never", "--hmac-file=/nonexistent"], 1,
        "/nonexistent"),
-      (["--may=ping", "--until=never", "-a", "x"], 2, "--address belongs to"),
+      (["--may=ping", "--until=never", "-a", "x"], 2, "make-key has no option"
+       " --address\n"),
       ]:
       result = test_cli_options._Run(["make-key", "me"] + args)
       self.assertEqual((result.code, result.output), (code, ""), args)
@@ -335,7 +371,8 @@ class TestMakeKey(_TestCase):
       (path, 0,
        ["Reader:   me", "May ask:  list/nodes, node-drbd",
         "Until:    never ends",
-        "Commands: node-drbd, list nodes, list-fields nodes, export nodes"]),
+        "Commands: node-drbd, list nodes, list-fields nodes, describe node,"
+        " export nodes"]),
       (self._KeyFile("stats", until=datetime.date(2999, 12, 31)), 0,
        ["Reader:   me", "May ask:  stats",
         "Until:    2999-12-31 (UTC), NUMBER days left", "Commands: stats"]),

@@ -107,6 +107,35 @@ class TestCluster(unittest.TestCase):
                       "127.0.14.4": "nothing listens there"})
 
 
+class TestPackaged(unittest.TestCase):
+  """Ganeti's own daemons only.
+
+  """
+  def _Status(self, answers):
+    with packaged.Confd(packaged.Answers(lambda: 20, answers)) as confd, \
+        client.Client([confd.peer], key=testutils.KEY) as asker:
+      (row, ) = asker.Status().candidates
+    return (row.packaged, row.serial, row.problem, row.name, row.role)
+
+  def testMaster(self):
+    """The master is named, as these daemons know it.
+
+    """
+    for (address, expected) in [
+        ("127.0.0.1", ("node1.example.com", "master")),
+        ("192.0.2.1", (None, None))]:
+      answer = ["node1.example.com", "192.0.2.100", address]
+      self.assertEqual(
+        self._Status({constants.CONFD_REQ_CLUSTER_MASTER: answer}),
+        (True, 20, None, *expected))
+
+  def testSilence(self):
+    """The state is known without the master, too.
+
+    """
+    self.assertEqual(self._Status({}), (True, 20, None, None, None))
+
+
 class TestUnlisted(unittest.TestCase):
   """Settings with nodes that are no master candidates any more.
 

@@ -400,8 +400,9 @@ class TestCommands(_TestCase):
         (2, ["list"], "usage: confd-client list"),
         (2, ["list", "things"], "not one of instances"),
         (2, ["list-fields", "thing"], "not one of instances"),
-        (2, ["ping", "-o", "name"], "--output belongs to the command list"),
-        (2, ["list", "nodes", "--dot"], "--dot belongs to the command map"),
+        (2, ["ping", "-o", "name"], "--output, which belongs to"),
+        (2, ["list", "nodes", "--dot"], "--dot, which belongs to the"
+         " command map"),
         (2, ["list", "nodes", "--csv", "--json"], "exclude each other"),
         (2, ["list", "nodes", "--units", "k"], "invalid choice"),
         (1, ["list", "nodes", "-o", "nosuch"], "unknown field 'nosuch'"),

@@ -11,8 +11,11 @@ import os
 import unittest
 
 import clientcommand
+import packaged
 import testutils
 from testutils import PING
+
+from ganeti.confd.clientlib import silence
 
 
 class StatsCommandTest(unittest.TestCase):
@@ -66,6 +69,18 @@ class StatsCommandTest(unittest.TestCase):
     self.assertEqual(json.loads(result.stdout)["silent"],
                      {silent: "nothing listens there"})
 
+  def testSilence(self):
+    """The causes are those that other commands name.
+
+    """
+    with packaged.Confd(lambda *_: None) as confd:
+      result = self._Run("--timeout=0.3", addresses=confd.peer)
+    self.assertEqual((result.returncode, result.stdout), (3, ""))
+    self.assertIn("%s: silent: %s; or Ganeti's own daemon, which has no"
+                  " statistics. \"confd-client status\" says how to find the"
+                  " cause\n" % (confd.peer, silence.Causes(False)),
+                  result.stderr)
+
   def testPrometheusWhileSomeAreSilent(self):
     """A series that vanishes is no alarm, and exit code 1 drops the others.
 
@@ -92,7 +107,8 @@ class StatsCommandTest(unittest.TestCase):
   def testWrongUse(self):
     result = clientcommand.Run("--prometheus", "ping")
     self.assertEqual(result.returncode, 2)
-    self.assertIn("--prometheus belongs to the command stats", result.stderr)
+    self.assertIn("ping has no option --prometheus, which belongs to the"
+                  " command stats", result.stderr)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ class TestCommand(unittest.TestCase):
     self.assertIn("node77 not found", problems)
     (code, _, problems) = _Run("config", "/nothing")
     self.assertEqual(code, 1)
-    self.assertIn("no such place in the configuration", problems)
+    self.assertIn("the configuration has nothing at this JSON pointer",
+                  problems)
 
   def testSelfTest(self):
     (code, output, problems) = _Run("-r", "2")

@@ -46,6 +46,13 @@ class TestOrder(unittest.TestCase):
       self.assertEqual((opts.json, opts.addresses, opts.port),
                        (True, "x", 5), argv)
 
+  def testRepeated(self):
+    """An alias may name one candidate, and its user another one.
+
+    """
+    opts = _Parse("-a", "x,y", "-p5", "ping", "--address=z", "--port", "6")
+    self.assertEqual((opts.addresses, opts.port), ("z", 6))
+
   def testCommandsOwnOptionsBefore(self):
     self.assertTrue(_Parse("--nagios", "status").nagios)
     self.assertEqual(_Parse("-o", "name", "list", "disks").output, "name")
@@ -131,6 +138,12 @@ class TestErrors(unittest.TestCase):
       (["ping", "--json=yes"], "--json"),
       (["ping", "--jso"], "no such option: --jso; did you mean '--json'?"),
       (["ping", "-x"], "no such option: -x"),
+      (["list", "nodes", "--no-header"], "; did you mean '--no-headers'?"),
+      # The command has no similar option
+      (["ping", "--no-header"], "no such option: --no-header\n"),
+      (["clusters", "-a", "x"], "clusters has no option --address\n"),
+      (["--csv"], "confd-client without a command has no option --csv, which"
+       " belongs to the command list\n"),
       (["ping", "x"], "too many arguments: 'x'"),
       (["ping", "--", "--json"], "too many arguments: '--json'"),
       (["list", "nodes", "--units", "k"], "invalid choice: 'k'"),
@@ -139,14 +152,14 @@ class TestErrors(unittest.TestCase):
       (["--exec=sh", "watch"], "--exec has to stand after watch"),
       (["watch", "--initial"], "--initial needs a command"),
       (["watch", "master", "x"], "too many arguments: 'x'"),
-      (["watch", "list", "nodes", "--csv"], "--csv belongs to"),
-      (["watch", "list", "nodes", "--sort", "name"], "--sort belongs to"),
-      (["watch", "list", "nodes", "--reverse"], "--reverse belongs to"),
+      (["watch", "list", "nodes", "--csv"], "has no option --csv"),
+      (["watch", "list", "nodes", "--sort", "name"], "has no option --sort"),
+      (["watch", "list", "nodes", "--reverse"], "has no option --reverse"),
       (["watch", "export", "hosts"], "watch export needs --output"),
       (["watch", "export", "hosts", "-o", "x", "--exec", "y"],
-       "--exec belongs to"),
+       "has no option --exec"),
       (["watch", "export", "hosts", "-o", "x", "--initial"],
-       "--initial belongs to"),
+       "has no option --initial"),
       (["watch", "export", "hosts", "-o", "x", "--json"], "exclude each other"),
       (["watch", "export", "hosts", "-o", "x", "--table", "y"],
        "--table belongs to the format nftables"),
@@ -183,7 +196,7 @@ class TestErrors(unittest.TestCase):
       with self.subTest(argv=argv, text=text):
         with self.assertRaises(parse.UsageError, msg=argv) as caught:
           _Parse(*argv)
-        self.assertIn(text, str(caught.exception))
+        self.assertIn(text, str(caught.exception) + "\n")
         self.assertTrue(caught.exception.usage.startswith("confd-client "))
 
 

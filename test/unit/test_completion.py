@@ -86,6 +86,7 @@ class _Tests:
                      sorted(argtypes.UNITS))
     self.assertEqual(self._Complete("config", "/"), [])
     self.assertEqual(self._Complete("ping", ""), [])
+    self.assertEqual(self._Complete("help", "stat"), ["stats", "status"])
 
   def testExport(self):
     self.assertEqual(self._Complete("export", ""), sorted(argtypes.FORMATS))

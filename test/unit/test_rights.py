@@ -41,6 +41,15 @@ class TestTable(unittest.TestCase):
   def testOnlyRights(self):
     for name in rights._NEEDED:
       self.assertLessEqual(set(rights.Needed(name)), readerkey.RIGHTS)
+    for (name, optional) in rights._OPTIONAL.items():
+      self.assertLessEqual(set(optional), readerkey.RIGHTS)
+      self.assertTrue(set(optional).isdisjoint(rights.Needed(name)))
+
+  def testLeftOut(self):
+    self.assertEqual(rights.LeftOut(None, "status"), [])
+    self.assertEqual(rights.LeftOut(_Label("ping"), "status"), ["mc-ips"])
+    self.assertEqual(rights.LeftOut(_Label("all"), "status"), [])
+    self.assertEqual(rights.LeftOut(_Label("ping"), "ping"), [])
 
   def testACommandHasTheRightOfItsName(self):
     """Or its name, as a right, would not be enough for it.
@@ -51,17 +60,20 @@ class TestTable(unittest.TestCase):
         self.assertEqual(rights.Needed(name), [name])
 
   def testPage(self):
+    # Optional rights are in parentheses
     rows = re.findall(r"^((?:\S| (?! ))+)  +((?:.*\n)(?: {19}.*\n)*)",
                       re.search(r"=\nCommand  +Questions\n=+ =+\n(.*?)=+ =+\n",
                                 _Page(), re.DOTALL).group(1), re.MULTILINE)
     found = {}
     for (name, text) in rows:
       (name, what, _) = (name + " ").partition(" WHAT")
-      found[name.strip()] = (", ".join(
-        text.split()).replace(",,", ",").split(", "), bool(what))
+      (needed, *optional) = " ".join(text.split()).rstrip(")").split(" (")
+      found[name.strip()] = (needed.split(", "), [
+        right for texts in optional for right in texts.split(", ")], bool(what))
     expected = {
       name or "(none)": (["list/WHAT" if i == "list" else i
                           for i in rights.Needed(name)],
+                         list(rights._OPTIONAL.get(name, [])),
                          rights.Needed(name) == ["list"])
       for name in rights._NEEDED
       if name is None or commandline.COMMANDS[name].asks}
@@ -86,6 +98,8 @@ class TestExpand(unittest.TestCase):
       (["map"], ["list/instances", "list/nodes"]),
       (["map", "list"], ["list"]),
       (["list-fields"], ["list"]),
+      (["describe"], ["config", "list", "stats"]),
+      (["who-has"], ["list/instances", "list/nodes", "master"]),
       (["master-info"], ["master"]),
       (["list/nodes", "list/disks"], ["list/disks", "list/nodes"]),
       (["ping", "all"], ["all"]),
@@ -113,7 +127,9 @@ class TestExpand(unittest.TestCase):
 class TestMissing(unittest.TestCase):
   def test(self):
     for (what, name, kind, missing) in [
-      (["ping"], "status", None, ["mc-ips"]),
+      (["mc-ips"], "status", None, ["ping"]),
+      (["list/nodes"], "describe", "node", []),
+      (["list/nodes"], "describe", "group", ["list/groups"]),
       (["ping"], "watch", None, ["wait"]),
       (["list/nodes"], "list", "node", []),
       (["list/nodes"], "list", "disk", ["list/disks"]),
@@ -129,7 +145,7 @@ class TestMissing(unittest.TestCase):
   def testCommands(self):
     self.assertEqual(rights.Commands(_Label("list/nodes", "node-drbd")),
                      ["node-drbd", "list nodes", "list-fields nodes",
-                      "export nodes"])
+                      "describe node", "export nodes"])
     found = rights.Commands(_Label("ping", "list"))
     self.assertLess({"ping", "list", "list-fields", "map"}, set(found))
     self.assertFalse([name for name in found if " " in name])
@@ -161,9 +177,10 @@ class TestCheck(unittest.TestCase):
 
   def test(self):
     self.assertEqual(
-      self._Refusal(_Label("ping", until=datetime.date(2199, 1, 2)), "status"),
-      "Not permitted: the key of the reader 'me' may ask ping until the end of"
-      " 2199-01-02 (UTC); status needs mc-ips as well: ask the cluster's"
+      self._Refusal(_Label("mc-ips", until=datetime.date(2199, 1, 2)),
+                    "status"),
+      "Not permitted: the key of the reader 'me' may ask mc-ips until the end"
+      " of 2199-01-02 (UTC); status needs ping as well: ask the cluster's"
       " administrator for a key made with --may mc-ips,ping")
     self.assertIn("may ask list/nodes and ping for ever; list needs list/disks"
                   " as well",

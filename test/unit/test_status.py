@@ -233,7 +233,7 @@ class TestNagiosLine(unittest.TestCase):
     rows = clusterstatus.FromReplies([], [], {"b": "x"})
     limits = plugin.Limits({"silent": 5, "behind": 1}, {"behind": 7})
     self.assertEqual(_NagiosLine(rows, limits),
-                     "CONFD CRITICAL - 0 of 1 master candidates answer; b: x |"
+                     "CONFD CRITICAL - 0 of 1 master candidate answers; b: x |"
                      " answering=0;;;0;1 silent=1;5;;0")
 
 

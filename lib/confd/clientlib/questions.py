@@ -44,6 +44,13 @@ _TRIES = 3
 #: change takes a moment to reach all candidates
 _SETTLE = 1.0
 
+#: The argument of the question for the master's name and addresses
+_MASTER_FIELDS = {
+  constants.CONFD_REQQ_FIELDS: [constants.CONFD_REQFIELD_NAME,
+                                constants.CONFD_REQFIELD_IP,
+                                constants.CONFD_REQFIELD_MNODE_PIP],
+  }
+
 
 def _IpQuery(key: str, value: Any, link: Optional[str]) -> dict[str, Any]:
   query = {key: value}
@@ -151,15 +158,10 @@ class Questions(session.Session):
     # waiting in vain for its replies would take long. Serial 0 in a reply to a
     # ping identifies Ganeti's own daemon.
     ours = [i.address for i in pings if clusterstatus.IsAnswer(i) and i.serial]
-    if ours and self.MayAsk(protocol.REQ_QUERY, {"what": "node"}):
-      try:
-        nodes = (await self.List("node", clusterstatus.NODE_FIELDS)).answer
-      except errors.ConfdClientError:
-        # The state of the candidates is useful without the names of their
-        # nodes, too
-        nodes = []
-      rows = clusterstatus.AddNames(rows, {i.address: i.server for i in pings},
-                                    nodes)
+    rows = clusterstatus.AddNames(
+      rows, {i.address: i.server for i in pings},
+      await self._NodesForStatus(ours, [row.address for row in rows
+                                        if row.serial is not None]))
     if ours and self.MayAsk(protocol.REQ_STATS):
       are_behind = any(row.behind for row in rows)
       (daemons, masters) = await self._StatsForStatus(ours, are_behind)
@@ -171,6 +173,35 @@ class Questions(session.Session):
     return clusterstatus.ClusterStatus(
       rows[0].serial if rows else None, rows, serials, silent,
       clusterstatus.Hints(rows, self._known.port, self.reader))
+
+  async def _NodesForStatus(self, ours: list[str], good: list[str]
+                            ) -> list[list[Any]]:
+    """Asks for the names and roles of nodes.
+
+    @param ours: the candidates with this project's daemon, which knows all
+      nodes; Ganeti's own daemon tells the master only
+    @param good: the candidates that have a configuration
+    @return: rows with C{clusterstatus.NODE_FIELDS}; no rows if the key does not
+      permit the question
+
+    """
+    from ganeti.confd.clientlib import clusterstatus
+    try:
+      if ours:
+        if self.MayAsk(protocol.REQ_QUERY, {"what": "node"}):
+          return (await self.List("node", clusterstatus.NODE_FIELDS)).answer
+      elif good and self.MayAsk(constants.CONFD_REQ_CLUSTER_MASTER):
+        # Ask all, and not only until the first answer: a candidate that does
+        # not answer this question costs less time then
+        (found, _) = await self.Survey(constants.CONFD_REQ_CLUSTER_MASTER,
+                                       _MASTER_FIELDS, only=good)
+        return [[i.answer[0], i.answer[2], "M"] for i in found[:1]
+                if clusterstatus.IsAnswer(i)]
+    except errors.ConfdClientError:
+      # The state of the candidates is useful without the names of their nodes,
+      # too
+      pass
+    return []
 
   async def _StatsForStatus(self, addresses: list[str], are_behind: bool
                             ) -> tuple[list[clusterstats.DaemonStats],
@@ -261,10 +292,7 @@ class Questions(session.Session):
 
     """
     from ganeti.confd.clientlib import results
-    reply = await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, {
-      constants.CONFD_REQQ_FIELDS: [constants.CONFD_REQFIELD_NAME,
-                                    constants.CONFD_REQFIELD_IP,
-                                    constants.CONFD_REQFIELD_MNODE_PIP]})
+    reply = await self._Ask(constants.CONFD_REQ_CLUSTER_MASTER, _MASTER_FIELDS)
     return reply.With(results.MasterInfo(*reply.answer))
 
   async def NodeIps(self) -> client.Reply[list[str]]:
@@ -383,7 +411,7 @@ class Questions(session.Session):
     @param optional: whether the answer for a place that does not exist is
       None; otherwise that is an error
     @return: the answer is the value at that place
-    @raise client.ErrorAnswer: there is no such place
+    @raise client.ErrorAnswer: there is nothing at this JSON pointer
     @raise client.NoAnswer: no candidate answered in time
 
     """

@@ -312,9 +312,9 @@ def DescribeError(rtype: int, query: Any, best: CandidateReply) -> str:
   """
   if (best.status != constants.CONFD_REPL_STATUS_NOTIMPLEMENTED and
       _UnknownObject(rtype, query, best.answer)[0] == "path"):
-    text = "no such place in the configuration"
+    text = "the configuration has nothing at this JSON pointer"
     if not str(query).startswith("/"):
-      text += "; one begins with a slash, like /cluster/cluster_name"
+      text += "; a JSON pointer begins with a slash, like /cluster/cluster_name"
   else:
     text = DescribeFailure(best.status, best.answer)
   return ("%s: %s (%s, serial %d)" %

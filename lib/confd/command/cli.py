@@ -379,7 +379,7 @@ def _Main(argv: Sequence[str]) -> int:
     output.WriteError("usage: %s" % err.usage)
     (text, code) = ("wrong usage: %s" % err, exitcodes.USAGE)
   except clientlib.NoAnswer as err:
-    (text, code) = (str(err), exitcodes.NO_ANSWER)
+    (text, code) = (output.Describe(err), exitcodes.NO_ANSWER)
   except Exception as err: # pylint: disable=W0718
     # Any error is printed as a sentence, never as a traceback (rule 1)
     if isinstance(err, (clientlib.FilterError, localnode.NoKey)):

@@ -23,7 +23,9 @@ from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import proposals
 from ganeti.confd.command import result
+from ganeti.confd.command import rights
 from ganeti.confd.command import table
+from ganeti.confd.protocol import readerkey
 from ganeti.confd.protocol import wire
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
@@ -41,6 +43,9 @@ _COLOURS = {
 _MANY = 10
 
 _INDENT = "  "
+
+#: The right to ask for the cluster's own settings
+_CONFIG = "config"
 
 
 class _Line(NamedTuple):
@@ -175,6 +180,40 @@ def _Fields() -> dict[str, list[str]]:
           for kind in columns.KINDS}
 
 
+def _AskOthers(client: clientlib.Client, lacking: Sequence[str]
+               ) -> tuple[clientlib.Reply[Any], Sequence[checks.Finding]]:
+  """Asks for all tables, and looks for findings if the key permits that.
+
+  @param lacking: the rights to the configuration and to the statistics that
+    the key lacks
+
+  """
+  if lacking:
+    return (client.Tables(_Fields()), [])
+  fetched = cmd_check.Fetch(client, _Fields())
+  return (fetched.reply, checks.Check(fetched.config))
+
+
+def _LeftOut(lacking: Sequence[str], has_only_properties: bool
+             ) -> list[tuple[str, Optional[str]]]:
+  """Tells which parts of a description are missing, and why.
+
+  @param lacking: the rights that the key lacks
+  @return: lines below the description
+
+  """
+  if not lacking:
+    return []
+  text = "Findings are left out"
+  if has_only_properties:
+    text = "Only properties are printed"
+  elif _CONFIG in lacking:
+    text = ("Findings, effects of a failure and the cluster's parameters are"
+            " left out")
+  return [("", None), ("%s, as the key does not permit %s." %
+                       (text, ", ".join(lacking)), None)]
+
+
 def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   """Asks for an object, and for all that belongs to it.
 
@@ -185,23 +224,27 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   except clientlib.ErrorAnswer as err:
     raise proposals.ForName(client, opts.kind, err) from err
   (row, ) = reply.answer
-  fetched = cmd_check.Fetch(client, _Fields())
-  rows: Any = fetched.reply.answer
+  lacking = rights.LeftOut(client.reader, opts.command)
+  config = None
+  if not any(right.startswith(readerkey.LIST) for right in lacking):
+    (other, findings) = _AskOthers(client, lacking)
+    reply = other._replace(serial=min(reply.serial, other.serial))
+    tables: Any = other.answer
 
-  def _Read(kind: str, _: Sequence[str]) -> Sequence[objects.Row]:
-    found: Sequence[objects.Row] = rows[kind]
-    return found
+    def _Read(kind: str, _: Sequence[str]) -> Sequence[objects.Row]:
+      rows: Sequence[objects.Row] = tables[kind]
+      return rows
 
-  found = objects.Describe(objects.Config(
-    _Read, client.Config(objects.CLUSTER, optional=True).answer,
-    checks.Check(fetched.config)), opts.kind, row)
+    settings = (None if _CONFIG in lacking else
+                client.Config(objects.CLUSTER, optional=True).answer)
+    config = objects.Config(_Read, settings, findings)
+  found = objects.Describe(config, opts.kind, row)
   lines = _Text(found)
   return result.Result(
-    output.FormatReply(fetched.reply._replace(
-      answer=_Document(found),
-      serial=min(reply.serial, fetched.reply.serial))),
+    output.FormatReply(reply._replace(answer=_Document(found))),
     table.Table(None, [[line.text] for line in lines],
-                colours=[line.colour for line in lines], is_drawing=True))
+                colours=[line.colour for line in lines], is_drawing=True),
+    below=_LeftOut(lacking, config is None))
 
 
 def RunMultiCluster(factories: multicluster.ClientFactories,

@@ -21,6 +21,7 @@ from ganeti.confd import client as clientlib
 from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import replies
+from ganeti.confd.clientlib import silence
 from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
@@ -103,18 +104,21 @@ class _Collector:
     return confdmetrics.Families(self._core, list(self._names), self._daemons)
 
 
-def _Complain(stats: clusterstats.ClusterStats, cluster: str = "") -> None:
+def _Complain(stats: clusterstats.ClusterStats, is_reader: bool,
+              cluster: str = "") -> None:
   """Reports the candidates without an answer, and the reasons.
 
+  @param is_reader: whether a reader's key is used
   @param cluster: the text before each message, which names the cluster
 
   """
   for reply in stats.failed:
     output.Say(cluster + replies.DescribeError(protocol.REQ_STATS, None, reply))
   for (address, reason) in stats.silent.items():
-    output.Say("%s%s: %s" % (cluster, address, reason or "no answer: Ganeti's"
-                             " own daemon has no such counters; for other"
-                             " causes see \"%s status\"" % commandline.PROGRAM))
+    output.Say("%s%s: %s" % (cluster, address, reason or (
+      "silent: %s; or Ganeti's own daemon, which has no statistics. \"%s"
+      " status\" says how to find the cause" % (silence.Causes(is_reader),
+                                                commandline.PROGRAM))))
 
 
 def _Answered(stats: clusterstats.ClusterStats) -> _Answers:
@@ -141,26 +145,28 @@ def RunMultiCluster(factories: multicluster.ClientFactories,
   """Prints the statistics of the daemons of several clusters.
 
   """
-  found = multicluster.AskAll(factories, clientlib.Client.Stats)
-  for (name, stats) in found.values.items():
-    _Complain(stats, "%s: " % name)
+  found = multicluster.AskAll(factories, lambda client: (
+    client.Stats(), client.reader is not None))
+  results = {name: stats for (name, (stats, _)) in found.values.items()}
+  for (name, (stats, is_reader)) in found.values.items():
+    _Complain(stats, is_reader, "%s: " % name)
   if opts.prometheus:
     found.Complain()
     sys.stdout.write(Prometheus(
       {name: (_Answered(stats), stats.missing)
-       for (name, stats) in found.values.items()}, ("cluster", "candidate")))
+       for (name, stats) in results.items()}, ("cluster", "candidate")))
     return found.code
   if opts.json:
-    found.PrintJson(_Document)
+    found.PrintJson(lambda value: _Document(value[0]))
   else:
     _PrintTable({"%s:%s" % (name, address): answer
-                 for (name, stats) in found.values.items()
+                 for (name, stats) in results.items()
                  for (address, answer) in _Answered(stats).items()}, opts)
     found.Complain()
   return max([found.code] + [
     exitcodes.NO_ANSWER if not stats.daemons else
     exitcodes.FAILURE if stats.missing else exitcodes.SUCCESS
-    for stats in found.values.values()])
+    for stats in results.values()])
 
 
 def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
@@ -169,7 +175,7 @@ def Run(client: clientlib.Client, opts: argparse.Namespace) -> int:
   """
   stats = client.Stats()
   answers = _Answered(stats)
-  _Complain(stats)
+  _Complain(stats, client.reader is not None)
   if opts.prometheus:
     # Return success even if no daemon answers: the output then has the metric
     # "up" with the value 0 for each candidate

@@ -33,6 +33,7 @@ from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import plugin
 from ganeti.confd.command import result
+from ganeti.confd.command import rights
 from ganeti.confd.command import table
 from ganeti.confd.protocol import readerkey
 
@@ -125,7 +126,8 @@ def Report(rows: _Rows, limits: plugin.Limits = _LIMITS,
   """
   good = [row for row in rows if row.serial is not None]
   count = sum(row.listed for row in rows)
-  text = "%d of %d master candidates answer" % (len(good), count)
+  text = "%d of %s" % (len(good), "1 master candidate answers" if count == 1
+                       else "%d master candidates answer" % count)
   if good:
     text += ", serial %s" % good[0].serial
   values = ["answering=%d;;;0;%d" % (len(good), count)]
@@ -244,6 +246,10 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
     return result.Result(document, report=report, code=report.code)
   below: list[tuple[str, Optional[str]]] = [
     (line, None) for line in status.hints]
+  lacking = rights.LeftOut(client.reader, opts.command)
+  if lacking:
+    below.append(("Only the given candidates were asked, as the key does not"
+                  " permit %s." % ", ".join(lacking), None))
   if key is not None:
     below.append((key.text[0].upper() + key.text[1:],
                   "yellow" if key.days < _SOON else None))

@@ -24,6 +24,7 @@ from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
 from ganeti.confd.command import proposals
 from ganeti.confd.command import result
+from ganeti.confd.command import rights
 from ganeti.confd.command import table
 from ganeti.confd.protocol import readerkey
 from ganeti.confd.views import whohas
@@ -111,8 +112,11 @@ def _SearchOther(client: clientlib.Client, lookups: _Lookups,
                  if isinstance(row["name"], str)], missing)
 
 
-def _Search(lookups: _Lookups, sought: whohas.Sought) -> list[whohas.Match]:
+def _Search(lookups: _Lookups, sought: whohas.Sought, with_master: bool
+            ) -> list[whohas.Match]:
   """Returns the objects that have an address, and instances or nodes of a name.
+
+  @param with_master: whether to ask for the master IP
 
   """
   fields = list(whohas.INSTANCE_FIELDS)
@@ -128,7 +132,7 @@ def _Search(lookups: _Lookups, sought: whohas.Sought) -> list[whohas.Match]:
     names = whohas.InstancesWith(sought, addresses)
     instances = (lookups.Rows("instance", fields, names) if names
                  else [])
-  if sought.kind == whohas.IP:
+  if sought.kind == whohas.IP and with_master:
     master = lookups.Master()
   nodes = lookups.Rows("node", list(whohas.NODE_FIELDS))
   return whohas.Find(sought, instances, nodes, named, master)
@@ -152,7 +156,9 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   """
   sought = whohas.Parse(opts.sought)
   lookups = _Lookups(client)
-  matches = [] if sought.kind == whohas.TAG else _Search(lookups, sought)
+  lacking = rights.LeftOut(client.reader, opts.command)
+  matches = ([] if sought.kind == whohas.TAG else
+             _Search(lookups, sought, not lacking))
   text = "no instance or node has the %s '%s'" % (sought.kind, sought.value)
   if not matches and sought.kind in (whohas.NAME, whohas.TAG):
     other = _SearchOther(client, lookups, sought)
@@ -163,9 +169,10 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
                 proposals.Name(sought.value, other.names))))
     else:
       text = "no object has the tag '%s'" % sought.value
-    if other.missing:
-      text += "; the key does not permit %s" % ", ".join(other.missing)
+    lacking = other.missing
   if not matches:
+    if lacking:
+      text += "; the key does not permit %s" % ", ".join(lacking)
     raise result.NotFound(text)
   return result.Result(
     output.FormatReply(lookups.Reply([whohas.AsDict(i) for i in matches])),

@@ -31,6 +31,9 @@ HELP = "help"
 #: The command that takes --all instead of its argument
 EVACUATE = "evacuate"
 
+#: The command whose argument is the kind of an object
+DESCRIBE = "describe"
+
 #: The command that takes --hmac-file instead of its argument
 SHOW_KEY = "show-key"
 
@@ -388,7 +391,7 @@ COMMANDS: dict[str, Command] = {
     "cmd_list_fields", "fields of these objects",
     (_KIND, Argument("fields", "FIELD", "*", "fields")),
     (_JSON_LINES, ) + _TABLE, multi_cluster=False),
-  "describe": Command(
+  DESCRIBE: Command(
     "cmd_describe", "everything about one object",
     (Argument("kind", "WHAT", completion=" ".join(argtypes.DESCRIBED),
               convert=argtypes.Described),

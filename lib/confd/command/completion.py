@@ -65,6 +65,7 @@ def _ValuesOfOptions() -> Iterator[_Entry]:
 
 
 def _Arguments() -> Iterator[_Entry]:
+  yield (commandline.HELP + " 1", " ".join(commandline.COMMANDS))
   for (name, command) in commandline.COMMANDS.items():
     for (place, argument) in enumerate(command.arguments, 1):
       completion = argument.completion or _NOTHING

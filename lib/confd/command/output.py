@@ -99,7 +99,10 @@ def Describe(err: Exception) -> str:
   if isinstance(err, OSError):
     return ": ".join(str(i) for i in (err.filename, err.strerror) if i)
   if isinstance(err, errors.GenericError):
-    return str(err)
+    text = str(err)
+    if None in getattr(err, "silent", {}).values():
+      text += "; \"confd-client status\" says how to find the cause"
+    return text
   # Find the line that raised the exception, as the user is asked to report this
   # fault
   place = err.__traceback__

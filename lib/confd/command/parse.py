@@ -29,7 +29,7 @@ from ganeti.confd.command import commandline
 from ganeti.confd.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-  from typing import Any, NoReturn, Optional, Sequence
+  from typing import Any, Iterable, NoReturn, Optional, Sequence
 
 
 class UsageError(Exception):
@@ -58,6 +58,11 @@ _LAYOUT: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
   ("separator", "--separator", None, ()),
   ("units", "--units", None, ("csv", )),
   )
+
+
+#: The commands that have an option are named in the error about the option if
+#: they are so many or fewer
+_FEW = 2
 
 
 class _Words(NamedTuple):
@@ -179,7 +184,7 @@ def _Fill(title: str, words: Sequence[str]) -> str:
     break_on_hyphens=False))
 
 
-def MakeParser(name: Optional[str]) -> argparse.ArgumentParser:
+def MakeParser(name: Optional[str]) -> _Parser:
   """Makes the parser of one command.
 
   @param name: None for no command
@@ -209,19 +214,25 @@ def _HasOption(command: commandline.Command, flag: str) -> bool:
   return any(flag in option.flags for option in command.Options())
 
 
-def _RefuseOption(parser: argparse.ArgumentParser, flag: str) -> NoReturn:
+def _RefuseOption(parser: _Parser, flag: str, known: Iterable[str]
+                  ) -> NoReturn:
   """Raises the error about an option that a command does not have.
 
+  @param known: the options to propose one of
+
   """
-  known = commandline.AllOptions()
-  if flag not in known:
+  if flag not in commandline.AllOptions():
     parser.error("no such option: %s%s" %
-                 (flag, argtypes.DidYouMean(flag, list(known))))
+                 (flag, argtypes.DidYouMean(flag, known)))
   where = ["the command " + i for (i, command) in commandline.COMMANDS.items()
            if _HasOption(command, flag)]
   if _HasOption(commandline.NO_COMMAND, flag):
     where.append("%s without a command" % commandline.PROGRAM)
-  parser.error("%s belongs to %s" % (flag, ", ".join(where)))
+  text = "%s has no option %s" % (
+    parser.name or "%s without a command" % commandline.PROGRAM, flag)
+  if len(where) <= _FEW:
+    text += ", which belongs to %s" % " and ".join(where)
+  parser.error(text)
 
 
 def _CheckOptions(parser: argparse.ArgumentParser,
@@ -387,8 +398,9 @@ def _HelpOrRefuse(words: Sequence[str], options: Sequence[str]) -> NoReturn:
     # Report a mistyped option first: the word that seems to be the command may
     # be the option's value
     flag = text.partition("=")[0]
-    if flag not in commandline.AllOptions():
-      _RefuseOption(parser, flag)
+    known = commandline.AllOptions()
+    if flag not in known:
+      _RefuseOption(parser, flag, known)
   hint = argtypes.DidYouMean(name, list(commandline.COMMANDS))
   if name in argtypes.KINDS or name + "s" in argtypes.KINDS:
     hint = "; did you mean 'list %s'?" % name
@@ -442,7 +454,7 @@ def Parse(argv: Sequence[str]) -> argparse.Namespace:
     # blank in the value, as an argument instead of an option
     flag = text.partition("=")[0]
     if flag not in known:
-      _RefuseOption(parser, flag)
+      _RefuseOption(parser, flag, known)
   (opts, unknown) = parser.parse_known_args(options + ["--"] + words[1:])
   for word in unknown:
     # Ignore "--", which argparse returns if the command has no arguments

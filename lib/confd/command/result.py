@@ -52,7 +52,8 @@ def PrintBelow(lines: Sequence[tuple[str, Optional[str]]],
   """Prints the lines below a table, unless a program reads the table.
 
   """
-  if lines and opts.separator is None:
+  # Not all commands have the option --separator
+  if lines and getattr(opts, "separator", None) is None:
     output.Printer(opts).Print(None, [[text] for (text, _) in lines],
                                colours=[colour for (_, colour) in lines])
 

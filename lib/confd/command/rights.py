@@ -54,19 +54,28 @@ _NEEDED: dict[Optional[str], tuple[str, ...]] = {
   "collectors": ("collectors", ),
   "list": (_LIST_WHAT, ),
   "list-fields": (_LIST_WHAT, ),
-  "who-has": ("list/instances", "list/nodes", "master"),
+  "who-has": ("list/instances", "list/nodes"),
   "map": ("list/instances", "list/nodes"),
   commandline.EXPORT: (_LIST_WHAT, ),
   "check": _CHECK,
-  # A description contains findings, which need all the rights of a check
-  "describe": _CHECK,
+  commandline.DESCRIBE: (_LIST_WHAT, ),
   "evacuate": ("config", "list/disks", "list/instances", "list/nodes"),
-  "status": ("mc-ips", "ping"),
+  "status": ("ping", ),
   "stats": ("stats", ),
   "clusters": ("ping", ),
   commandline.WATCH: ("ping", _WAIT),
   "make-key": (),
   "show-key": (),
+  }
+
+
+#: Maps commands to further rights, without which a command works, but leaves
+#: out a part of its output
+_OPTIONAL: dict[Optional[str], tuple[str, ...]] = {
+  "who-has": ("master", ),
+  # A description contains findings, which need all the rights of a check
+  commandline.DESCRIBE: _CHECK,
+  "status": ("mc-ips", ),
   }
 
 
@@ -87,6 +96,18 @@ def Needed(name: Optional[str], kind: Optional[str] = None) -> list[str]:
   return [what if right == _LIST_WHAT else right for right in _NEEDED[name]]
 
 
+def LeftOut(label: Optional[readerkey.Label], name: str) -> list[str]:
+  """Returns the rights that a key lacks for the whole output of a command.
+
+  @param label: None for the cluster's key
+
+  """
+  if label is None:
+    return []
+  return [right for right in _OPTIONAL.get(name, ())
+          if not keyrights.May(label, right)]
+
+
 def Commands(label: Optional[readerkey.Label]) -> list[str]:
   """Returns the commands that a key permits.
 
@@ -102,10 +123,11 @@ def Commands(label: Optional[readerkey.Label]) -> list[str]:
     if label is None or not Missing(label, name):
       result.append(name)
     elif _LIST_WHAT in _NEEDED[name]:
-      kinds = (argtypes.EXPORTED if name == commandline.EXPORT else
-               argtypes.KINDS)
+      kinds = {commandline.EXPORT: argtypes.EXPORTED,
+               commandline.DESCRIBE: argtypes.DESCRIBED}.get(name,
+                                                             argtypes.KINDS)
       result.extend("%s %s" % (name, kind) for kind in kinds
-                    if not Missing(label, name, kind[:-1]))
+                    if not Missing(label, name, argtypes.Kind(kind)))
   return result
 
 
@@ -132,6 +154,8 @@ def Words() -> list[str]:
 def Expand(words: list[str]) -> list[str]:
   """Converts words, which are rights or names of commands, to rights.
 
+  The name of a command stands for the rights to the whole output.
+
   @return: rights in the order of a label
   @raise ValueError: a word is neither a right nor a command
 
@@ -142,7 +166,7 @@ def Expand(words: list[str]) -> list[str]:
     if word in readerkey.RIGHTS or word == readerkey.ALL:
       result.add(word)
     elif word in known:
-      result.update(Needed(word))
+      result.update(Needed(word), _OPTIONAL.get(word, ()))
     else:
       raise ValueError("neither a question nor a command: '%s'%s" %
                        (word, argtypes.DidYouMean(word, known) or

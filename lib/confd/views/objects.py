@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, \
+  Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.schema import columns
@@ -517,9 +518,10 @@ _MAKE: dict[str, Callable[[Config, Row], list[Section]]] = {
   }
 
 
-def Describe(config: Config, kind: str, row: Row) -> Description:
+def Describe(config: Optional[Config], kind: str, row: Row) -> Description:
   """Describes an object.
 
+  @param config: None to describe the object's properties only
   @param kind: one of L{KINDS}
   @param row: the object's row, with L{FIELDS}
   @raise LookupError: a row lacks fields of L{FIELDS}, L{OTHER_FIELDS} or
@@ -529,4 +531,5 @@ def Describe(config: Config, kind: str, row: Row) -> Description:
   name = row["name"]
   return Description(
     kind, name, [(column, row[column.field]) for column in _PROPERTIES[kind]],
+    [] if config is None else
     _Findings(config, kind, name) + _MAKE[kind](config, row))
