@@ -601,16 +601,15 @@ class QuorumQuery(operation.Operation):
     """Ends the query: marks candidates without a usable reply as silent.
 
     """
-    have_reply = any(i.reply is not None for i in self._requests)
-    for request in self._requests:
+    lacking = [i for i in self._requests if i.reply is None]
+    for request in lacking:
       if request.unsupported:
         continue
-      if have_reply and request.reply is None:
+      if len(lacking) < len(self._requests):
         request.candidate.LeftUnanswered(now, request.WhySilent())
       if request.unlisted:
         request.candidate.Unlisted()
-      elif (request.fault is not None or
-            (request.reply is None and now - request.started >= PATIENCE)):
+      elif request.fault is not None or now - request.started >= PATIENCE:
         request.candidate.Missed()
 
   def LateReplies(self) -> operation.LateReplies:
