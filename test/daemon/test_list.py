@@ -110,7 +110,7 @@ class TestCalls(_TestCase):
 
   def testErrors(self):
     for (args, kwargs, text) in [
-        (("people", []), {}, "unknown what 'people'"),
+        (("people", []), {}, "unknown table 'people'"),
         (("instance", ["nosuch"]), {}, "unknown field 'nosuch'"),
         (("instance", ["name"]), {"filter": "nosuch"},
          "unknown field 'nosuch'"),

@@ -277,7 +277,7 @@ def _UnknownObject(rtype: int, query: Any, code: Any
     kind = code.get("unknown")
     if not isinstance(kind, str):
       return (None, None)
-    return ("table" if kind == "what" else kind, code.get("value"))
+    return (_Kind(kind), code.get("value"))
   if (rtype == constants.CONFD_REQ_CONFIG_QUERY and
       code == constants.CONFD_ERROR_ARGUMENT):
     return ("path", query)
@@ -286,6 +286,15 @@ def _UnknownObject(rtype: int, query: Any, code: Any
       query = query.get(constants.CONFD_REQQ_IP)
     return (_OBJECTS[rtype], query)
   return (None, None)
+
+
+def _Kind(key: Any) -> Any:
+  """Returns the kind of a word of the request QUERY.
+
+  @param key: the key of the word in the request
+
+  """
+  return "table" if key == "what" else key
 
 
 def DescribeFailure(status: int, answer: Any) -> str:
@@ -302,7 +311,7 @@ def DescribeFailure(status: int, answer: Any) -> str:
     for (key, text) in [("unknown", "unknown %s '%s'"),
                         ("duplicate", "%s '%s' twice")]:
       if key in answer:
-        return text % (answer[key], answer.get("value"))
+        return text % (_Kind(answer[key]), answer.get("value"))
   return "%s" % (answer, )
 
 
