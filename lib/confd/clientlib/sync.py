@@ -19,7 +19,7 @@ from ganeti.confd.clientlib import session
 from ganeti.confd.typed import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-  from typing import Any, Awaitable, Callable, Iterable, Literal, \
+  from typing import Any, Awaitable, Callable, Coroutine, Iterable, Literal, \
     Optional, TypeVar, Union
   from ganeti.confd import client
   from ganeti.confd.clientlib import follow
@@ -83,6 +83,21 @@ def _LikeSession(init: Callable[Concatenate[_Questions, _Arguments], None]
   def _Decorate(constructor: Callable[..., None]) -> Any:
     return functools.update_wrapper(constructor, init)
   return _Decorate
+
+
+# Blocking has two signatures for the sake of Jedi, which completes names in
+# editors: Jedi 0.20 needs the first one to find the type of a coroutine
+# function's result, Jedi 0.18 the second one
+@overload
+def Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
+                                Coroutine[Any, Any, _Value]]
+             ) -> Callable[Concatenate[Client, _Arguments], _Value]: ...
+
+
+@overload
+def Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
+                                Awaitable[_Value]]
+             ) -> Callable[Concatenate[Client, _Arguments], _Value]: ...
 
 
 def Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
