@@ -44,7 +44,7 @@ _TRIES = 3
 #: change takes a moment to reach all candidates
 _SETTLE = 1.0
 
-#: The argument of the question for the master's name and addresses
+#: The query that asks for the master's name and addresses
 _MASTER_FIELDS = {
   constants.CONFD_REQQ_FIELDS: [constants.CONFD_REQFIELD_NAME,
                                 constants.CONFD_REQFIELD_IP,
@@ -191,8 +191,8 @@ class Questions(session.Session):
         if self.MayAsk(protocol.REQ_QUERY, {"what": "node"}):
           return (await self.List("node", clusterstatus.NODE_FIELDS)).answer
       elif good and self.MayAsk(constants.CONFD_REQ_CLUSTER_MASTER):
-        # Ask all, and not only until the first answer: a candidate that does
-        # not answer this question costs less time then
+        # Use Survey, although one answer is enough: Survey waits less long for
+        # candidates that do not answer this question
         (found, _) = await self.Survey(constants.CONFD_REQ_CLUSTER_MASTER,
                                        _MASTER_FIELDS, only=good)
         return [[i.answer[0], i.answer[2], "M"] for i in found[:1]

@@ -116,8 +116,8 @@ def Blocking(question: Callable[Concatenate[questions.Questions, _Arguments],
 def _ShowResult(wrapper: Any, result: str) -> None:
   """Has C{help} show another type of result than the wrapped function's.
 
-  C{inspect} takes the signature of a wrapper from C{__wrapped__}, so this
-  becomes a copy of the wrapped function with another annotation.
+  C{inspect} takes the signature of a wrapper from C{__wrapped__}: replace this
+  attribute by a copy of the wrapped function that has another annotation.
 
   """
   wrapped = wrapper.__wrapped__

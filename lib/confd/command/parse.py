@@ -60,8 +60,8 @@ _LAYOUT: tuple[tuple[str, str, Any, tuple[str, ...]], ...] = (
   )
 
 
-#: The commands that have an option are named in the error about the option if
-#: they are so many or fewer
+#: The error about an option names the commands that have this option, if there
+#: are at most this many
 _FEW = 2
 
 
