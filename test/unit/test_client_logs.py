@@ -153,6 +153,9 @@ class TestMessages(_Test):
           fake.Recover()
           self.assertEqual(_Ask(1200),
                            ["INFO:ganeti.confd:192.0.2.2 answers again"])
+      fake.Candidate("node2").Silence()
+      self.assertIn("while others have: silence means the host or the daemon is"
+                    " down, another key,", "".join(_Ask(1200)))
 
   def testSilentWithoutEvidence(self):
     """No warning if nobody answers, or after few questions.

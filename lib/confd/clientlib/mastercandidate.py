@@ -12,6 +12,7 @@ import math
 
 from ganeti.confd.clientlib import endpoint
 from ganeti.confd.clientlib import logs
+from ganeti.confd.clientlib import silence
 from ganeti.confd.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -138,13 +139,15 @@ class Candidate:
     self._silent = True
     self._unlisted = False
 
-  def LeftUnanswered(self, now: float, reason: Optional[str]) -> None:
+  def LeftUnanswered(self, now: float, reason: Optional[str], is_reader: bool
+                     ) -> None:
     """Notes a question that another candidate has answered, but not this one.
 
     A candidate that leaves questions unanswered for minutes is logged, once
     until it answers.
 
     @param reason: why there is no answer; None if unknown
+    @param is_reader: whether a reader's key is used
 
     """
     if now < self._counted_at + _COUNTED_EVERY:
@@ -156,7 +159,7 @@ class Candidate:
     if self._unanswered == _LOGGED_AT:
       logs.Warn("%s has not answered for %d seconds, while others have: %s",
                 self.name, now - self._unanswered_since,
-                reason or "the reason is unknown")
+                reason or "silence means %s" % silence.Causes(is_reader))
 
   def Unlisted(self) -> None:
     """Notes that the candidate is silent, and not on the cluster's list.

@@ -11,8 +11,9 @@ Rule 1: a module that only a few calls need is imported within these calls: a
 script that is started for each question must start fast.
 
 Rule 2: annotations have the names of the public module C{client}, and the
-docstrings of public classes and functions, in all modules, have no markup.
-C{help} and editors show both to the authors of programs as they are.
+docstrings of public classes and functions, in all modules, have no markup but
+fields such as C{@param}. C{help} and editors show both to the authors of
+programs as they are.
 
 """
 
@@ -381,7 +382,7 @@ class Questions(session.Session):
                          ) -> client.Reply[client.NodeInstances]:
     """Asks for a node's instances.
 
-    @return: the answer is NodeInstances
+    @return: the answer is a NodeInstances
     @raise client.ErrorAnswer: there is no such node
     @raise client.NoAnswer: no candidate answered in time
 

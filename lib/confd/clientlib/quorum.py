@@ -606,7 +606,8 @@ class QuorumQuery(operation.Operation):
       if request.unsupported:
         continue
       if len(lacking) < len(self._requests):
-        request.candidate.LeftUnanswered(now, request.WhySilent())
+        request.candidate.LeftUnanswered(now, request.WhySilent(),
+                                         self._reader is not None)
       if request.unlisted:
         request.candidate.Unlisted()
       elif request.fault is not None or now - request.started >= PATIENCE:

@@ -193,8 +193,8 @@ class ErrorAnswer(errors.ConfdClientError):
                status: int = int(constants.CONFD_REPL_STATUS_ERROR),
                code: Any = None, unknown: Optional[str] = None,
                value: Any = None) -> None:
-    """@param status: of the reply, if that is not given
-    @param code: of the reply, if that is not given
+    """@param status: the status, if no reply is given
+    @param code: the code, if no reply is given
 
     """
     errors.ConfdClientError.__init__(self, text)
