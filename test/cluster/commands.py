@@ -18,6 +18,10 @@ from cluster import cluster
 _NAME = "here"
 
 _SETTINGS_FILE = "/etc/ganeti/confd-client.conf"
+
+#: The file of a reader's key
+_KEY_FILE = "/etc/ganeti/mon.key"
+
 _SETTINGS = """\
 [cluster %s]
 addresses = %s
@@ -54,6 +58,49 @@ def _Ask(node, *words, check=True):
   result = node.Run("confd-client", "--cluster=" + _NAME, "--json", *words,
                     check=check)
   return json.loads(result.stdout)["answer"]
+
+
+def _CheckDescription(test, row):
+  """Compares the description of a node with Ganeti's list.
+
+  @param row: the node's values of C{_FIELDS}
+
+  """
+  (name, _, group, address, secondary, primaries, *_) = row
+  found = _Ask(test.master, "describe", "node", name)
+  test.assertEqual((found["kind"], found["name"]), ("node", name))
+  properties = found["properties"]
+  test.assertEqual((properties["group"], properties["pip"], properties["sip"]),
+                   (group, address, secondary))
+  test.assertEqual(len(found["sections"]["primary_instances"]), int(primaries))
+
+
+def _CheckAllClusters(test, nodes):
+  """Asks all clusters of the settings, of which there is one.
+
+  """
+  result = test.master.Run("confd-client", "--cluster=all", "--json", "list",
+                           "nodes", "-o", "name")
+  clusters = json.loads(result.stdout)["clusters"]
+  test.assertEqual(
+    {name: [row["name"] for row in value["answer"]]
+     for (name, value) in clusters.items()},
+    {_NAME: [name for (name, *_) in nodes]})
+
+
+def _CheckKeyThatEnds(test):
+  """A reader's key that ends soon is a warning of the plugin.
+
+  """
+  master = test.master
+  master.Run("rm", "-f", _KEY_FILE)
+  master.Run("confd-client", "make-key", "mon", _KEY_FILE, "--may=status",
+             "--until=10d")
+  result = master.Run("confd-client", "--cluster=" + _NAME, "--hmac-file",
+                      _KEY_FILE, "status", "--nagios", check=False)
+  test.assertEqual(result.returncode, 1, result)
+  test.assertRegex(result.stdout, r"\ACONFD WARNING - .*the key of the reader"
+                   r" 'mon' ends in \d+ days")
 
 
 def Check(test, candidates, findings=()):
@@ -96,6 +143,9 @@ def Check(test, candidates, findings=()):
     for what in (name, *filter(None, ips.split(","))):
       (row, ) = _Ask(master, "who-has", what)
       test.assertEqual((row["name"], row["node"]["name"]), (name, node))
+  _CheckDescription(test, lists["nodes"][0])
+  _CheckAllClusters(test, lists["nodes"])
+  _CheckKeyThatEnds(test)
   plans = _Ask(master, "evacuate", "--all", check=False)
   test.assertEqual({plan["node"]: plan["instances"] for plan in plans},
                    {name: int(pinst) for (name, _, _, _, _, pinst, *_)

@@ -25,6 +25,7 @@ from ganeti.confd.command import commandline
 from ganeti.confd.command import parse
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
+from ganeti.confd.views import objects
 
 
 def _Parse(*argv):
@@ -201,6 +202,12 @@ class TestErrors(unittest.TestCase):
 
 
 class TestTable(unittest.TestCase):
+  def testDescribed(self):
+    """The words for kinds are here, too, as "objects" takes long to import.
+
+    """
+    self.assertEqual(argtypes.DESCRIBED, objects.KINDS)
+
   def testEachCommandCanBeRun(self):
     for command in [commandline.NO_COMMAND, *commandline.COMMANDS.values()]:
       module = importlib.import_module("ganeti.confd.command." +

@@ -624,6 +624,20 @@ class TestPages(unittest.TestCase):
       self.assertEqual(advice.FillIn("x INSTANCE y", columns.INSTANCE, name),
                        expected)
 
+  def testAbout(self):
+    """A name that looks like a part of another object is no part of it.
+
+    """
+    findings = [checks.Finding("x", "warning", subject, "text", "advice")
+                for subject in ("web1", "web1, disk/x", "web1, nic/0", "web2")]
+    for (names, name, expected) in [
+        ({"web1"}, "web1", ["web1", "web1, disk/x", "web1, nic/0"]),
+        ({"web1", "web1, disk/x"}, "web1", ["web1", "web1, nic/0"]),
+        ({"web1", "web1, disk/x"}, "web1, disk/x", ["web1, disk/x"]),
+        ({"web1"}, ["web1"], [])]:
+      self.assertEqual([finding.subject for finding in
+                        advice.About(findings, name, names)], expected)
+
   @staticmethod
   def _Advices(page):
     """Returns a page's texts, those with advice among them.

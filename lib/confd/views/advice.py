@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from typing import Any, Iterable, Optional
+from typing import Any, Container, Iterable, Optional
 
 from ganeti.confd.schema import columns
 from ganeti.confd.views import checks
@@ -63,10 +63,18 @@ def FillIn(advice: str, kind: Optional[str], name: Any) -> str:
   return re.sub(r"\b%s\b" % PLACEHOLDERS[kind], lambda _: str(word), advice)
 
 
-def About(findings: Iterable[checks.Finding], name: Any
-          ) -> list[checks.Finding]:
+def About(findings: Iterable[checks.Finding], name: Any,
+          names: Container[Any]) -> list[checks.Finding]:
   """Returns the findings about an object or a part of it.
+
+  A name may look like the name of another object's part, such as "web1,
+  disk/x". Findings about such an object are not about the other one, whose name
+  would get into the commands of their advice.
+
+  @param name: the object's name
+  @param names: the names of all objects of this kind
 
   """
   return [finding for finding in findings
-          if name in (finding.subject, ObjectName(finding.subject))]
+          if name == (finding.subject if finding.subject in names
+                      else ObjectName(finding.subject))]

@@ -310,7 +310,9 @@ def _Parameters(name: str, title: str, layers: Sequence[_Layer],
 
 
 def _Findings(config: Config, kind: str, name: Any) -> list[Section]:
-  found = advice.About(config.findings, name)
+  names = {row["name"] for row in config.read(kind, ["name"])
+           if isinstance(row["name"], str)}
+  found = advice.About(config.findings, name, names)
   return [Section(FINDINGS, "Findings", [
     Column("subject", "What"), Column("severity", "Severity", SEVERITY),
     Column("text", "Finding"), Column("advice", "What to do")],
