@@ -149,6 +149,8 @@ ip addr add fd77::@INDEX@/64 dev eth0 nodad
 # A neighbour that has lost an address is noticed at once, not in ten seconds
 echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms
 echo 1 >/proc/sys/net/ipv4/neigh/eth0/delay_first_probe_time
+# The index of manual pages would take most of the processor time of dpkg
+rm -f /var/lib/man-db/auto-update
 rm -rf /var/lib/ganeti/* /var/log/ganeti/* @FILE_STORAGE@ /etc/ganeti/*-paths
 mkdir -p @FILE_STORAGE@ /etc/ganeti
 echo @FILE_STORAGE@ >/etc/ganeti/file-storage-paths

@@ -44,6 +44,8 @@ for dir in %s; do
   mount -t overlay overlay /$dir \
     -o lowerdir=/$dir,upperdir=/run/upper/$dir,workdir=/run/work/$dir
 done
+# The index of manual pages would take most of the processor time of dpkg
+test ! -e /run/upper/var || rm -f /var/lib/man-db/auto-update
 """
 
 

@@ -136,8 +136,9 @@ class TestPip(unittest.TestCase):
                     "os.path.join(d, b.build_sdist(d)), t)",
                     cls.workdir.path, cls.sdist], cwd=cls.srcdir)
     cls.venv = cls.workdir.Path("venv")
+    # Debian's pip does as well; another one would take seconds to install
     buildutils.Run([buildutils.PYTHON, "-m", "venv", "--system-site-packages",
-                    cls.venv])
+                    "--without-pip", cls.venv])
     cls.output = cls._Pip("install", cls.sdist)
 
   @classmethod
@@ -330,7 +331,7 @@ class TestPip(unittest.TestCase):
     os.symlink("lib", os.path.join(checkout, "ganeti"))
     venv = self.workdir.Path("editable")
     buildutils.Run([buildutils.PYTHON, "-m", "venv", "--system-site-packages",
-                    venv])
+                    "--without-pip", venv])
     self._Pip("install", "-e", ".", venv=venv, cwd=checkout)
     client = os.path.join(venv, "bin/confd-client")
     self.assertIn("(ganeti-confd) %s" % buildutils.Version(),

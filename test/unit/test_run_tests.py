@@ -165,13 +165,15 @@ class TestRunTests(unittest.TestCase):
 
     """
     self._Write("hangs", """
+      import testutils
+
+      class Running:
+        def Output(self):
+          return "the cause"
+
       def testHangs(self):
-        import testutils
-        class Running:
-          def Output(self):
-            return "the cause"
-        testutils.RUNNING.append(Running())
-        self.addCleanup(testutils.RUNNING.clear)
+        self.testutils.RUNNING.append(self.Running())
+        self.addCleanup(self.testutils.RUNNING.clear)
         proc = subprocess.Popen(["sleep", "1236"])
         self.addCleanup(proc.wait)
         self.addCleanup(proc.kill)
@@ -187,7 +189,7 @@ class TestRunTests(unittest.TestCase):
       def testWorks(self):
         pass
       """)
-    (code, output) = self._Run("--timeout=2")
+    (code, output) = self._Run("--timeout=1")
     self.assertEqual(code, 1, output)
     self.assertEqual(output.splitlines()[-1], "1 passed, 2 failed, 0 skipped")
     self.assertRegex(output, 'test_hangs.py", line [0-9]+ in testHangs')
@@ -213,7 +215,7 @@ class TestRunTests(unittest.TestCase):
       """)
     # Six times as long is enough for the jobs to start and for the first test
     # to fail
-    (code, output) = self._Run("--timeout=%d" %
+    (code, output) = self._Run("--timeout=%f" %
                                min(4, testutils.Stretched(1)))
     self.assertEqual(code, 1, output)
     self.assertIn("test/suite test_hangs: was killed as it took too long, in"
@@ -386,7 +388,7 @@ class TestRun(unittest.TestCase):
       with self.assertRaises(AssertionError) as context:
         testutils.Run(["sh", "-c", words], stdout=subprocess.PIPE,
                       stderr=subprocess.STDOUT, encoding="utf-8",
-                      timeout=testutils.Stretched(2))
+                      timeout=testutils.Stretched(1))
     text = str(context.exception)
     self.assertIn("Took more than", text)
     self.assertIn("begun\n", text)
