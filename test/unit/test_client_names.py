@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import json
 import os
+import pkgutil
 import pydoc
 import re
 import rlcompleter
@@ -21,6 +22,8 @@ import unittest
 import testutils
 
 from ganeti.confd import client
+from ganeti.confd import clientlib
+from ganeti.confd import protocol
 from ganeti.confd import testing
 
 
@@ -72,9 +75,10 @@ json.dump(names, sys.stdout)
 #: The markup of docstrings
 _MARKUP_RE = re.compile(r"\b[A-Z]\{")
 
-#: A name of an internal module
-_INTERNAL_RE = re.compile(r"\b(?!abc\b|builtins\b|client\b|confd\b|errors\b|"
-                          r"logging\b|typing\b)[a-z]+\.[A-Z]\w*[a-z]")
+#: A name of an internal module, also by an alias such as replylib
+_INTERNAL_RE = re.compile(r"\b(?:replylib|%s)\.[A-Z]\w*[a-z]" % "|".join(
+  module.name for package in (clientlib, protocol)
+  for module in pkgutil.iter_modules(package.__path__)))
 
 
 def _Public():
