@@ -57,7 +57,8 @@ class CandidateStatus(NamedTuple):
   version: Optional[int]
   #: description of the candidate's problem; None if there is none
   problem: Optional[str]
-  #: name of the node; None if unknown: Ganeti's own daemon does not report it
+  #: name of the node; None if unknown: Ganeti's own daemon reports the name of
+  #: the master only
   name: Optional[str] = None
   #: role of the node, a word of C{client.NODE_ROLES}; None if unknown
   role: Optional[str] = None

@@ -78,6 +78,9 @@ def _Values(table: rowstore.Table, kind: str, names: Sequence[str]
 
   """
   derived = derivedfields.TABLES[kind]
+  if derived.keys().isdisjoint(names):
+    yield from table.Values(names)
+    return
   sources = list(dict.fromkeys(
     source for name in names
     for source in (derived[name].sources if name in derived else [name])))
