@@ -35,7 +35,7 @@ if TYPE_CHECKING:
   from typing import Any
 
 
-#: Names of DRBD's disk type before and since Ganeti 2.12
+#: The names of the disk type of DRBD: before Ganeti 2.12, and since then
 DRBD_TYPES = ("drbd8", "drbd")
 
 #: Maximum length of a reference to a disk, which is a UUID (characters)

@@ -44,7 +44,7 @@ _RETRY_DELAY = (5.0, 60.0, 5.0)
 #: kernel's default limit on queued events
 _EVENTS_SIZE = 1 << 20
 
-#: Longest error message that the child sends, in bytes
+#: Maximum length of an error message from the child (bytes)
 _MAX_TEXT = 4096
 
 #: Text that the child sends along with the descriptor. If the daemon has too

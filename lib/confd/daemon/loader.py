@@ -122,7 +122,8 @@ _END_DELAY = 0.05
 _WARNINGS = 10
 _WARNING_LENGTH = 200
 
-#: Bytes read at a time from the pipe on which workers ask for another worker
+#: Maximum number of bytes that are read at a time from the pipe on which
+#: workers ask for another worker
 _HELP_SIZE = 4096
 
 #: Granularity of a file's time stamps (seconds): two changes within this time

@@ -90,14 +90,15 @@ _RESTART_DELAY = (0.1, 10.0, 5.0)
 #: (seconds), is killed: a user may have stopped the process (SIGSTOP)
 _BEGIN_TIMEOUT = 1.0
 
-#: Seconds after which a loader that reports nothing is killed
+#: A loader that reports nothing within this time is killed (seconds)
 _LOAD_TIMEOUT = 300
 
-#: Seconds after which a generation that was told to finish is killed
+#: A generation that was told to finish, and has not stopped after this time, is
+#: killed (seconds)
 _FINISH_TIMEOUT = 0.8
 
-#: Seconds after which a generation that has stopped is killed. Only the
-#: daemon's shutdown waits for such a generation.
+#: A generation that has stopped, and still has processes after this time, is
+#: killed (seconds). Only the daemon's shutdown waits for such a generation.
 _END_TIMEOUT = 2.0
 
 #: After this time (seconds), the daemon no longer waits for the end of a

@@ -388,8 +388,8 @@ class Supervisor:
     for item in generations:
       if item in readable:
         self._ReadMessages(item)
-    # Skip the spare loader if it is one no longer: the messages just read may
-    # have made the policy order it to load
+    # Skip a process that is no longer the spare loader: because of the messages
+    # just read, the policy may have ordered the process to load
     if spare and spare in readable and spare is self._spare:
       self._ReadSpare(spare)
     if self._watch in readable:
