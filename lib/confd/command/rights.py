@@ -69,8 +69,8 @@ _NEEDED: dict[Optional[str], tuple[str, ...]] = {
   }
 
 
-#: Maps commands to further rights, without which a command works, but leaves
-#: out a part of its output
+#: Maps commands to rights that they can do without: without these rights, a
+#: command leaves out a part of its output
 _OPTIONAL: dict[Optional[str], tuple[str, ...]] = {
   "who-has": ("master", ),
   # A description contains findings, which need all the rights of a check
