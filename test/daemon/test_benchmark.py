@@ -102,7 +102,7 @@ class TestBenchmark(unittest.TestCase):
 
 class TestThreads(unittest.TestCase):
   def testRun(self):
-    result = subprocess.run(
+    result = testutils.Run(
       [sys.executable, os.path.join(os.path.dirname(_RUN), "threads"),
        "--builddir", testutils.BUILDDIR, "--rounds=1", "--questions=10"],
       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT,

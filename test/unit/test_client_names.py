@@ -122,7 +122,7 @@ class TestCompletion(unittest.TestCase):
                        "no Jedi (Debian: python3-jedi)")
   def testJedi(self):
     with tempfile.TemporaryDirectory() as cache:
-      output = subprocess.run(
+      output = testutils.Run(
         [sys.executable, "-c", _COMPLETER, testutils.MODULEDIR, cache],
         input=json.dumps([code for (code, _) in _COMPLETED]), check=True,
         stdout=subprocess.PIPE, encoding="ascii", timeout=600,
