@@ -221,7 +221,9 @@ class TestDiscovery(unittest.TestCase):
     (group, ) = groups
     self.assertEqual(group["targets"], ["192.0.2.51:9111"])
     self.assertEqual(group["labels"]["job"], "guests")
-    self.assertEqual(group["labels"]["__meta_ganeti_cluster"], "fsn")
+    self.assertEqual(group["labels"]["__meta_ganeti_cluster"],
+                     "cluster.example.com")
+    self.assertEqual(group["labels"]["__meta_ganeti_cluster_label"], "fsn")
     self.assertEqual(group["labels"]["__meta_ganeti_node"], "node1")
     self.assertEqual(
       [i["targets"] for i in self._Targets(columns.NODE)],

@@ -29,6 +29,10 @@ FILTER = "filter"
 PORT = "port"
 CLUSTER = "cluster"
 
+#: The label with the cluster's name in the settings. Metrics have that name as
+#: their label C{cluster}, so it joins the targets' own metrics with them.
+_CLUSTER_LABEL = "__meta_ganeti_cluster_label"
+
 #: Prefix of parameters that add a label to the targets
 _LABEL = "label."
 _LABEL_RE = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
@@ -86,10 +90,10 @@ def Targets(clusters: Mapping[str, clusterstate.ClusterConfig], kind: str,
     hosts = hostlist.Hosts(kind, fields,
                            [[row[field] for field in fields] for row in rows],
                            _Ignore)
-    source = hostlist.Contents(cluster, kind, hosts)
+    source = hostlist.Contents(sanitize.HostName(config.name), kind, hosts)
     if PORT in query:
       source = source._replace(target_port=_Port(query[PORT]))
     for group in prometheus_sd.Targets(source):
-      group["labels"].update(labels)
+      group["labels"].update({_CLUSTER_LABEL: cluster, **labels})
       result.append(group)
   return result
