@@ -2,11 +2,12 @@
 # Copyright (C) 2026 the ganeti-confd authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Waits of tests, with limits that show why the wait was too long.
+"""Waits of tests, with limits that show why a wait was too long.
 
-Rule: an error of this module has all that was printed until then. All limits
-are longer on a busy machine. test/run-tests limits all other waits: a test that
-takes too long is ended, with what L{Describe} returns.
+Rule: the errors of this module contain what the processes have printed until
+then. All limits are longer on a busy machine. Waits without such a limit are
+ended by test/run-tests, which limits each test and prints what L{Describe}
+returns.
 
 """
 
