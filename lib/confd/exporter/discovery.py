@@ -29,8 +29,9 @@ FILTER = "filter"
 PORT = "port"
 CLUSTER = "cluster"
 
-#: The label with the cluster's name in the settings. Metrics have that name as
-#: their label C{cluster}, so it joins the targets' own metrics with them.
+#: The label with the cluster's name in the settings. The metrics of
+#: confd-exporter have this name as their label C{cluster}, so that queries can
+#: join these metrics with those of the targets.
 _CLUSTER_LABEL = "__meta_ganeti_cluster_label"
 
 #: Prefix of parameters that add a label to the targets
