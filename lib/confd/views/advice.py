@@ -67,9 +67,9 @@ def About(findings: Iterable[checks.Finding], name: Any,
           names: Container[Any]) -> list[checks.Finding]:
   """Returns the findings about an object or a part of it.
 
-  A name may look like the name of another object's part, such as "web1,
-  disk/x". Findings about such an object are not about the other one, whose name
-  would get into the commands of their advice.
+  A name may look like a part of another object: an instance may have the name
+  "web1, disk/x". Findings about this instance are no findings about web1:
+  otherwise, the commands in their advice would have the name web1.
 
   @param name: the object's name
   @param names: the names of all objects of this kind
