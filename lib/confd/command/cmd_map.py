@@ -65,7 +65,7 @@ class Placement(NamedTuple):
   """
   nodes: list[placement.NodeSummary]
   instances: list[placement.InstanceSummary]
-  #: The reply from which --json takes the serial and the candidates
+  #: The reply that --json prints, with the drawn objects as its answer
   reply: clientlib.Reply[Any]
 
 
