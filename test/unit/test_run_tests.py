@@ -215,8 +215,7 @@ class TestRunTests(unittest.TestCase):
       """)
     # Six times as long is enough for the jobs to start and for the first test
     # to fail
-    (code, output) = self._Run("--timeout=%f" %
-                               min(4, testutils.Stretched(1)))
+    (code, output) = self._Run("--timeout=1")
     self.assertEqual(code, 1, output)
     self.assertIn("test/suite test_hangs: was killed as it took too long, in"
                   " test_hangs.Test.testHangs\n", output)
@@ -401,7 +400,7 @@ class TestRun(unittest.TestCase):
     with mock.patch.object(timelimits, "PATIENCE", 0.5), \
          self.assertRaises(AssertionError) as context:
       testutils.Run(["sh", "-c", "sleep 1239 & echo pid: $!"],
-                    stdout=subprocess.PIPE, timeout=testutils.Stretched(0.5))
+                    stdout=subprocess.PIPE, timeout=2)
     (pid, ) = re.findall("pid: ([0-9]+)", str(context.exception))
     os.kill(int(pid), signal.SIGKILL)
 
