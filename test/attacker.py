@@ -52,7 +52,8 @@ KINDS = {
   "searches": lambda number: [
     _HEAD % (b"/search?q=inst%d" % number) + b"\r\n"],
   "history": lambda number: [
-    _HEAD % (b"/c/history?before=%d" % (number + 1)) + b"\r\n"],
+    _HEAD % ((b"/c/history?before=%d", b"/c/history.json?name=inst%d",
+              b"/c/instance/gone%d")[number % 3] % (number + 1)) + b"\r\n"],
   "nothing": lambda number: [_HEAD % (b"/c/%d" % number) + b"\r\n"],
   # Requests that never end
   "drip": lambda _: itertools.chain([_HEAD % b"/healthz" + b"x: "],

@@ -218,6 +218,10 @@ class TestPages(_TestCase):
         _Find, "the history of %s" % path))
       if text == "renamed from":
         self.assertIn("/c/instance/other.example.com", page.links)
+    self.assertIn("/c/history?name=inst2", webserver.Elements(
+      exporter.Get("/search?q=inst2")).links)
+    for words in ("tag:inst2", "two%20words", ""):
+      self.assertNotIn("history?", exporter.Get("/search?q=" + words))
     for path in ("/c/node/inst2.example.com", "/c/nothing"):
       answer = exporter.Ask(path)
       self.assertEqual(answer.status, 404)

@@ -52,6 +52,11 @@ NO_CHANGE = "No change is recorded."
 #: Names of fields that pages show in place of Ganeti's short names
 _TITLES = {
   "snodes": "secondary nodes",
+  "os": "OS",
+  "disk_template": "disk template",
+  "alloc_policy": "allocation policy",
+  "vm_capable": "may have instances",
+  "master_capable": "may become master",
   "admin_state": "state wanted",
   "admin_state_source": "state set by",
   "pip": "primary IP",

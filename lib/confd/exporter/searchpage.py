@@ -47,8 +47,25 @@ def Search(states: Sequence[layout.State], words: str, content: markup.Content
                for (state, lacking) in (
                    (state, state.config.Unknown(*columns.KINDS))
                    for state in states if state.config is not None) if lacking]
-  return layout.Page("Search", None, "search", "", [problems, content],
+  return layout.Page("Search", None, "search", "",
+                     [problems, content, _Histories(states, words)],
                      words=words)
+
+
+def _Histories(states: Sequence[layout.State], words: str) -> markup.Content:
+  """Makes links to the changes of objects with a name, which may be gone.
+
+  """
+  if not layout.IsWord(words) or search.IsForTag(words):
+    return None
+  links: list[markup.Content] = []
+  for state in states:
+    if state.history is not None:
+      links += [", " if links else None, E(
+        "a", state.cluster, href=layout.ClusterPath(
+          state.cluster, layout.HISTORY, name=words))]
+  return E("p", "Recorded changes of this name, also if the object is gone: ",
+           links) if links else None
 
 
 def Help() -> markup.Content:
