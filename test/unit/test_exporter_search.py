@@ -4,6 +4,7 @@
 
 """Tests of ganeti.confd.exporter.search"""
 
+import tracemalloc
 import unittest
 
 import inputs
@@ -115,6 +116,27 @@ _QUERIES = [
 
 
 class TestSearch(unittest.TestCase):
+  def testMemory(self):
+    """The rows of a large cluster are not all in memory at once."""
+    fields = clusterstate.Fields(columns.INSTANCE)
+    config = _Config("large", "192.0.2.1", instance=[
+      {**dict.fromkeys(fields),
+       **_Instance("inst%d" % i, "198.18.0.%d" % i, "aa:%d" % i, "tag%d" % i)}
+      for i in range(10000)])
+
+    def _Peak(function):
+      tracemalloc.start()
+      try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+      finally:
+        tracemalloc.stop()
+
+    rows = _Peak(lambda: config.tables[columns.INSTANCE].Rows(
+      ["name", "uuid", "nic.ips", "nic.macs", "tags"]))
+    self.assertLess(_Peak(lambda: search.Search({"c": config}, "nosuch")),
+                    rows / 2)
+
   def testQueries(self):
     for (text, names, opens) in _QUERIES:
       with self.subTest(text):

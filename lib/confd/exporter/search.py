@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
+import itertools
 import re
 
 from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, \
@@ -139,16 +140,22 @@ def _Values(row: Mapping[str, Any], fields: Mapping[str, str]
 def _Objects(config: clusterstate.ClusterConfig) -> Iterator[_Object]:
   """Yields all objects of a cluster.
 
+  Only one object at a time has its values prepared for the search: those of all
+  objects of a large cluster would exceed the limit on the process's memory.
+
   """
-  disks: dict[Any, list[tuple[str, str, str]]] = {}
-  for row in config.tables[columns.DISK].Rows(["instance", *_DISK_FIELDS]):
-    disks.setdefault(row["instance"], []).extend(_Values(row, _DISK_FIELDS))
+  disks: dict[Any, list[list[Any]]] = {}
+  for (instance, *values) in config.tables[columns.DISK].Values(
+      ["instance", *_DISK_FIELDS]):
+    disks.setdefault(instance, []).append(values)
   for (kind, fields) in _FIELDS.items():
-    for row in config.tables[kind].Rows(list(fields)):
-      values = list(_Values(row, fields))
+    for values in config.tables[kind].Values(list(fields)):
+      row = dict(zip(fields, values))
+      searched = list(_Values(row, fields))
       if kind == columns.INSTANCE:
-        values += disks.get(row["name"], [])
-      yield _Object(kind, row["name"], row["uuid"], values)
+        for values in disks.get(row["name"], ()):
+          searched += _Values(dict(zip(_DISK_FIELDS, values)), _DISK_FIELDS)
+      yield _Object(kind, row["name"], row["uuid"], searched)
 
 
 def _ParseSubnet(text: str) -> Optional[_Subnet]:
@@ -337,7 +344,7 @@ def Search(clusters: Mapping[str, clusterstate.ClusterConfig], text: str
     return []
   hits = []
   for (cluster, config) in clusters.items():
-    for found in [_Cluster(cluster, config), *_Objects(config)]:
+    for found in itertools.chain([_Cluster(cluster, config)], _Objects(config)):
       hit = _FindObject(words, cluster, found)
       if hit is not None:
         hits.append(hit)
