@@ -637,6 +637,41 @@ class TestUnsupported(unittest.TestCase):
         self.assertEqual(caught.exception.silent["node2"],
                          "is no master candidate" if is_gone else None)
 
+  def testReserve(self):
+    """A candidate in reserve is asked, though an old list may lack it.
+
+    """
+    candidates = _Candidates(3)
+    run = _Run(candidates[:2], reserve=candidates[2:],
+               query=(64, {"what": "node"}))
+    run.Advance(0.6)
+    self._Probe(run, 0, 0)
+    run.Step()
+    self._List(run, 0, ["192.0.2.1"])
+    run.candidates = candidates
+    self.assertFalse(run.Advance(0.1))
+    self.assertIn("192.0.2.3", [host for (_, host, _) in run.sent])
+    run.Reply(2, 17, [])
+    run.Advance(5)
+    self.assertEqual(run.Result().serial, 17)
+
+  def testSilentReserve(self):
+    """A candidate in reserve that the list lacks is not waited for long.
+
+    """
+    candidates = _Candidates(3)
+    run = _Run(candidates[:2], reserve=candidates[2:],
+               query=(64, {"what": "node"}))
+    run.Advance(0.6)
+    self._Probe(run, 0, 0)
+    run.Step()
+    self._List(run, 0, ["192.0.2.1"])
+    self.assertTrue(run.Advance(0.5))
+    with self.assertRaises(replies.NoAnswer) as caught:
+      run.Result()
+    self.assertEqual(caught.exception.silent["node3"],
+                     "is no master candidate")
+
   def testAnswerAfterTheList(self):
     """With an answer, the list of the daemon that answers decides.
 

@@ -52,8 +52,8 @@ no master candidate any more. If a candidate is silent for L{_LIST_AFTER}
 seconds, the candidates that have answered are asked for the cluster's list of
 candidates. (Without an answer, the candidates where a ping of rule 6 has found
 Ganeti's own daemon are asked.) A silent candidate that is on none of these
-lists is waited for only until L{_UNLISTED_PATIENCE} seconds after the start of
-the question, but after each answer for at least the round-trip time of that
+lists is waited for only until L{_UNLISTED_PATIENCE} seconds after the first
+request to it, but after each answer for at least the round-trip time of that
 answer. The lists count only if a candidate that was asked for its list is on
 one of them, by any of its addresses: behind NAT the candidates have other
 addresses than on the lists. The lists do not count either while one of them is
@@ -101,9 +101,10 @@ _UNDELIVERED_PAUSE = 0.5
 _PROBE_AFTER = 0.5
 
 #: Seconds from the start of a question until the client asks for the list of
-#: candidates, and until the client stops waiting for candidates that are not on
-#: the list (rule 8). The second time is not shorter, since an old list lacks
-#: new candidates, whose answers are the freshest.
+#: candidates, and from the first request to a candidate that is not on the list
+#: until the client stops waiting for it (rule 8). The second time is not
+#: shorter, since an old list lacks new candidates, whose answers are the
+#: freshest.
 _LIST_AFTER = 0.1
 _UNLISTED_PATIENCE = 0.25
 
@@ -592,6 +593,7 @@ class QuorumQuery(operation.Operation):
     for request in self._requests:
       request.unlisted = (
         decides and request.silent and bool(request.candidate.addresses) and
+        now >= request.started + _UNLISTED_PATIENCE and
         listed.isdisjoint(request.candidate.ips))
     unlisted = [i.candidate for i in self._requests if i.unlisted]
     self._quorum = NeededReplies(
