@@ -48,11 +48,6 @@ _EMPTY = """
       ...item.querySelectorAll('*')].map((part) =>
         part.getBoundingClientRect().bottom))).filter((space) => space > 50)"""
 
-#: Finds tables that are wider than their place
-_CUT = """
-  [...document.querySelectorAll('.wide')].filter((item) =>
-    item.scrollWidth > item.clientWidth).map((item) => item.innerText)"""
-
 
 def _Config(serial, names=("web1", "web2", "web10")):
   """Makes a configuration.
@@ -159,9 +154,6 @@ class TestPages(unittest.TestCase):
     self.assertEqual(self._Texts("h1"), ["Cluster fsn"])
     # Candidates are asked by and by; the page is told
     self._WaitFor("document.body.innerText.includes('Round trip')")
-    for width in (390, 1280, 1920):
-      self.browser.SetSize(width, 800)
-      self.assertEqual(self._Run(_CUT), [], width)
     text = self._Run("document.body.innerText")
     for word in ["WARNING", "cluster.example.com", "127.0.0.1",
                  "its primary node node2.example.com is drained"]:

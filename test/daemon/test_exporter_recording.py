@@ -220,13 +220,19 @@ class TestPages(_TestCase):
         self.assertIn("/c/instance/other.example.com", page.links)
     self.assertIn("/c/history?name=inst2", webserver.Elements(
       exporter.Get("/search?q=inst2")).links)
-    for words in ("tag:inst2", "two%20words", ""):
+    for words in ("tag:inst2", "two%20words", "", "nothing*",
+                  "203.0.113.0/24", "203.0.113.7", "bb:00:00:12:34:56",
+                  "offline", "Nodes"):
       self.assertNotIn("history?", exporter.Get("/search?q=" + words))
-    for path in ("/c/node/inst2.example.com", "/c/nothing"):
-      answer = exporter.Ask(path)
-      self.assertEqual(answer.status, 404)
-      self.assertNotIn("<h2>", answer.text)
-    self.assertIn("/search?q=nothing", webserver.Elements(answer.text).links)
+    for path in ("/c/instance/", "/c/node/inst2.example.com", "/c/nothing"):
+      def _Read(path=path):
+        answer = exporter.Ask(path)
+        self.assertEqual(answer.status, 404)
+        # On a busy machine, the history may not be read in time
+        return "could not be read" not in answer.text and answer.text
+      text = testutils.WaitFor(_Read, "the page %s" % path)
+      self.assertNotIn("<h2>", text)
+    self.assertIn("/search?q=nothing", webserver.Elements(text).links)
 
   def testPaging(self):
     """Each page leads to the one with the changes before.
@@ -388,7 +394,9 @@ class TestProblems(_TestCase):
     # systemd sends the signal to all processes of a service
     for pid in testutils.WaitFor(lambda: self._Writers(exporter),
                                  "a process that waits"):
-      os.kill(pid, signal.SIGTERM)
+      # The process ends by itself if the lock lasts too long
+      with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
     self._CheckAnswers(exporter)
     self.assertIn("could not be read", exporter.Get("/c/"))
     self._WaitForProblem(exporter, "close that program")

@@ -77,7 +77,7 @@ class TestFailures(unittest.TestCase):
     nodes = [_Node("a"), _Node("b"), _Node("c", **{"group.uuid": "g2"}),
              _Node("d", drained=True), _Node("e", vm_capable=False)]
     tables = _Tables(instances, nodes)
-    plans = evacuation.MakeFailures(tables, ["htools:iextags:service"])
+    plans = list(evacuation.MakeFailures(tables, ["htools:iextags:service"]))
     self.assertEqual([plan.node for plan in plans], list("abcde"))
     for (index, plan) in enumerate(plans):
       failed = [dict(row, offline=True) if i == index else row

@@ -297,6 +297,25 @@ class TestRecord(_TestCase):
                  "disk/0/size changed from 1.0 GiB to 2.0 GiB"):
       self.assertIn(part, text)
 
+  def testUsual(self):
+    """Of an object that is added, the usual values are not shown.
+
+    """
+    usual = {"vm_capable": True, "master_capable": True}
+    for (number, values, is_shown) in [
+        (1, usual, False), (2, {**usual, "vm_capable": False}, True),
+        (3, {**usual, "master_capable": False}, True)]:
+      self._Record(_Config(instance=[], disk=[], node=[]))
+      self._Record(_Config(instance=[], disk=[], node=[
+        _Row(columns.NODE, number, role="R", **values)]))
+      text = str(historypage.Content(self._Read(limit=1), "c", None,
+                                     history.Selection(1)))
+      self.assertIn("added, with role regular", text)
+      with self.subTest(values=values):
+        self.assertEqual("may " in text, is_shown)
+        self.assertNotIn(" yes", text)
+        self.assertEqual(text.count(" no"), int(is_shown))
+
   def testTimes(self):
     """Changes are dated by the time when the old state was current last.
 
@@ -867,6 +886,30 @@ class TestRecorder(_TestCase):
       asyncio.run(self._Follow())
     self.assertEqual([i.levelname for i in logs.records], ["WARNING", "INFO",
                                                            "WARNING"])
+
+  async def _WriteForLong(self):
+    # pylint: disable=W0212
+    recording = recorder.Recorder([], recorder.Options(self.path, _LIMITS))
+    is_writing = asyncio.Event()
+
+    async def _Write():
+      is_writing.set()
+      await asyncio.Event().wait()
+
+    with mock.patch.object(recording, "_WriteDue", _Write), \
+         mock.patch.object(recorder, "_TICK", 0.01):
+      recording._news.set()
+      task = asyncio.ensure_future(recording.Run())
+      await self._Until(task, is_writing.is_set)
+      before = recording._ran
+      await self._Until(task, lambda: recording._ran > before)
+      task.cancel()
+
+  def testLongWrite(self):
+    """A write that takes long is not taken for a stop of this process.
+
+    """
+    asyncio.run(self._WriteForLong())
 
   async def _Replace(self):
     found = watcher.Watcher("c")

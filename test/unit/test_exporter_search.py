@@ -117,12 +117,15 @@ _QUERIES = [
 
 class TestSearch(unittest.TestCase):
   def testMemory(self):
-    """The rows of a large cluster are not all in memory at once."""
-    fields = clusterstate.Fields(columns.INSTANCE)
-    config = _Config("large", "192.0.2.1", instance=[
-      {**dict.fromkeys(fields),
-       **_Instance("inst%d" % i, "198.18.0.%d" % i, "aa:%d" % i, "tag%d" % i)}
-      for i in range(10000)])
+    """The rows of a large cluster are not all in memory at once.
+
+    """
+    config = _Config(
+      "large", "192.0.2.1",
+      instance=[_Instance("inst%d" % i, "198.18.0.%d" % i, "aa:%d" % i,
+                          "tag%d" % i) for i in range(10000)],
+      disk=[{"instance": "inst%d" % (i // 2), "uuid": "d%d" % i,
+             "volumes": ["xenvg/%d" % i]} for i in range(20000)])
 
     def _Peak(function):
       tracemalloc.start()
@@ -132,10 +135,12 @@ class TestSearch(unittest.TestCase):
       finally:
         tracemalloc.stop()
 
-    rows = _Peak(lambda: config.tables[columns.INSTANCE].Rows(
-      ["name", "uuid", "nic.ips", "nic.macs", "tags"]))
+    rows = _Peak(lambda: [
+      config.tables[kind].Rows(fields) for (kind, fields) in [
+        (columns.INSTANCE, ["name", "uuid", "nic.ips", "nic.macs", "tags"]),
+        (columns.DISK, ["instance", "uuid", "name", "volumes"])]])
     self.assertLess(_Peak(lambda: search.Search({"c": config}, "nosuch")),
-                    rows / 2)
+                    rows * 2 / 3)
 
   def testQueries(self):
     for (text, names, opens) in _QUERIES:
@@ -173,6 +178,14 @@ class TestSearch(unittest.TestCase):
     for tag in ("a", "service:shop", "tag:x"):
       self.assertTrue(search.IsForTag(search.TagSearch(tag)))
     self.assertFalse(search.IsForTag("web"))
+
+  def testMayBeName(self):
+    for word in ("web1", "web1.example.com", "uuid-1", "Upper"):
+      self.assertTrue(search.MayBeName(word), word)
+    for word in ("tag:web", "web*", "w?b", "192.0.2.0/24", "192.0.2.7",
+                 "2001:db8::7", "aa:00:00:12:34:56", "12:34", "Offline", "up",
+                 "node", "VMs"):
+      self.assertFalse(search.MayBeName(word), word)
 
   @needs_hypothesis
   @_SETTINGS

@@ -128,7 +128,7 @@ def _AskAll(client: clientlib.Client, opts: argparse.Namespace
   """
   reply = client.Tables(evacuation.FIELDS)
   tags = client.Config(evacuation.CLUSTER_TAGS, optional=True).answer
-  plans = evacuation.MakeFailures(reply.answer, tags)
+  plans = list(evacuation.MakeFailures(reply.answer, tags))
   document = [{"node": plan.node, "instances": len(plan.steps),
                "nowhere": _Nowhere(plan), "memory": plan.memory}
               for plan in plans]

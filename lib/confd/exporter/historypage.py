@@ -63,6 +63,10 @@ _TITLES = {
   "sip": "secondary IP",
   }
 
+#: Values that are left out when an object is added or removed, as they are the
+#: usual ones; of other fields, the value False is left out
+_USUAL = {"vm_capable": True, "master_capable": True}
+
 #: The fields with sizes in MiB
 _SIZES = re.compile(r"be(?:params/default)?/(?:maxmem|minmem)|disk/[^/]*/size")
 
@@ -208,7 +212,7 @@ class _Writer:
                     self.Object(columns.NODE, node)]
       rest = ["%s %s" % (_TITLES.get(name, name), _FormatField(name, value))
               for (name, value) in values.items()
-              if name != "pnode" and value is not False]
+              if name != "pnode" and value is not _USUAL.get(name, False)]
       if rest:
         content.append(", with " + _Shorten(", ".join(rest), _MAX_VALUES))
     return content

@@ -46,9 +46,9 @@ _CONFIRM = 300.0
 #: Seconds within which the server notices that a cluster no longer answers
 _NOTICE = 60.0
 
-#: The recorder looks at the clock at least this often (seconds). If the
-#: recorder has not run for L{_NOTICE} seconds, the process or the host was
-#: stopped.
+#: The recorder looks at the clock at least this often, also while another
+#: process writes (seconds). If the recorder has not run for L{_NOTICE} seconds,
+#: the process or the host was stopped.
 _TICK = 20.0
 
 #: Limits of the process that writes. The wall-clock limit is lower than the
@@ -250,6 +250,7 @@ class Recorder:
     """Records until this task is cancelled, and then gives up the lock.
 
     """
+    ticking = asyncio.ensure_future(self._Tick())
     try:
       while True:
         with contextlib.suppress(asyncio.TimeoutError):
@@ -258,8 +259,17 @@ class Recorder:
         self._Now()
         await self._WriteDue()
     finally:
+      ticking.cancel()
       if self._lock is not None:
         self._lock.close()
+
+  async def _Tick(self) -> None:
+    """Looks at the clock until this task is cancelled.
+
+    """
+    while True:
+      self._Now()
+      await asyncio.sleep(_TICK)
 
   async def _WriteDue(self) -> None:
     """Records, or confirms, the state of each cluster for which that is due.

@@ -30,22 +30,20 @@ class Table:
 
   Rows are not changed; a new configuration has new tables.
 
-  @ivar fields: the names of all fields
   @ivar count: the number of rows
 
   """
-  __slots__ = ("fields", "count", "_columns")
+  __slots__ = ("count", "_columns")
 
   def __init__(self, rows: Sequence[Row], fields: Iterable[str]) -> None:
     """@param rows: rows with these fields; further fields are dropped
 
     """
-    self.fields = tuple(fields)
     self.count = len(rows)
     self._columns: dict[str, list[bytes]] = {
       field: [_Pack([row[field] for row in rows[start:start + _BLOCK]])
               for start in range(0, len(rows), _BLOCK)]
-      for field in self.fields}
+      for field in fields}
 
   def Rows(self, fields: Sequence[str]) -> list[dict[str, Any]]:
     """Returns all rows, with some of the fields.

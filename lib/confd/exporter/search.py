@@ -82,6 +82,9 @@ _KIND_WORDS = {
   **{kind + plural: kind for kind in _FIELDS for plural in ("", "s")},
   }
 
+#: Words that find objects in a state
+_STATE_WORDS = frozenset([*columns.ROLES.values(), "up", "down"])
+
 #: A part of a MAC address, at least two bytes
 _MAC_PART_RE = re.compile("[0-9a-f]{2}(?:[:-][0-9a-f]{2})+[:-]?")
 
@@ -145,16 +148,16 @@ def _Objects(config: clusterstate.ClusterConfig) -> Iterator[_Object]:
 
   """
   disks: dict[Any, list[list[Any]]] = {}
-  for (instance, *values) in config.tables[columns.DISK].Values(
+  for (instance, *disk) in config.tables[columns.DISK].Values(
       ["instance", *_DISK_FIELDS]):
-    disks.setdefault(instance, []).append(values)
+    disks.setdefault(instance, []).append(disk)
   for (kind, fields) in _FIELDS.items():
     for values in config.tables[kind].Values(list(fields)):
       row = dict(zip(fields, values))
       searched = list(_Values(row, fields))
       if kind == columns.INSTANCE:
-        for values in disks.get(row["name"], ()):
-          searched += _Values(dict(zip(_DISK_FIELDS, values)), _DISK_FIELDS)
+        for disk in disks.get(row["name"], ()):
+          searched += _Values(dict(zip(_DISK_FIELDS, disk)), _DISK_FIELDS)
       yield _Object(kind, row["name"], row["uuid"], searched)
 
 
@@ -287,6 +290,15 @@ def IsForTag(text: str) -> bool:
 
   """
   return text.lower().startswith(whohas.TAG_PREFIX)
+
+
+def MayBeName(word: str) -> bool:
+  """Tells whether a word may be an object's name, rather than a description.
+
+  """
+  word = word.lower()
+  return not (whohas.Parse(word).kind != whohas.NAME or set("*?/:") & set(word)
+              or word in _KIND_WORDS or word in _STATE_WORDS)
 
 
 def TagSearch(tag: str) -> str:

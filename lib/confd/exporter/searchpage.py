@@ -56,7 +56,7 @@ def _Histories(states: Sequence[layout.State], words: str) -> markup.Content:
   """Makes links to the changes of objects with a name, which may be gone.
 
   """
-  if not layout.IsWord(words) or search.IsForTag(words):
+  if not layout.IsWord(words) or not search.MayBeName(words):
     return None
   links: list[markup.Content] = []
   for state in states:

@@ -389,8 +389,10 @@ class Server:
         self._Version([found.cluster]),
         lambda: _FindObject(config, found.cluster, kinds, word))
     except forked.BadRequest as err:
-      return _NotFound(str(err), found.state, word, await self._Section(
-        found, historypage.Former(kinds, word), ""))
+      # Without a word, the section would have the changes of all objects
+      former = await self._Section(
+        found, historypage.Former(kinds, word), "") if word else None
+      return _NotFound(str(err), found.state, word, former)
     section: markup.Content = None
     if compress.IsPacked(body.data):
       section = await self._Section(found, historypage.About(kinds[0], word))

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 import collections
 
-from typing import Any, Counter, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Counter, Iterator, Mapping, NamedTuple, Optional, \
+  Sequence
 
 from ganeti.confd import humanize
 from ganeti.confd.findings import data
@@ -175,7 +176,7 @@ class _Evacuated(NamedTuple):
   #: The nodes of the cluster that can take instances, by name
   usable: Mapping[str, Row]
   #: The names of the usable nodes in the evacuated node's group
-  others: Sequence[str]
+  others: list[str]
   rules: htoolstags.Rules
 
   def Migratable(self, targets: Sequence[str]) -> list[str]:
@@ -252,7 +253,9 @@ def _PrimaryStep(row: Row, types: frozenset[str], node: _Evacuated,
   targets: list[str] = []
   problem: Optional[str] = None
   if types <= _SHARED:
-    targets = list(node.others)
+    # All steps share this list: a copy for each instance would take much memory
+    # in a large group
+    targets = node.others
     if not targets:
       problem = "no other node of the group can take it"
   elif types <= _MIRRORED:
@@ -262,7 +265,7 @@ def _PrimaryStep(row: Row, types: frozenset[str], node: _Evacuated,
     if node.row["offline"]:
       (action, problem) = (None, where + ", which is offline")
     else:
-      (action, targets) = (MOVE, list(node.others))
+      (action, targets) = (MOVE, node.others)
       problem = where + ("" if targets else
                          ", and no other node of the group can take it")
   else:
@@ -318,14 +321,15 @@ def _Leaving(row: Row, nodes: Mapping[str, Row], rules: htoolstags.Rules
 
 
 def MakeFailures(tables: Mapping[str, Sequence[Row]], cluster_tags: Any
-                 ) -> list[Plan]:
+                 ) -> Iterator[Plan]:
   """Plans, for each node, the failover of its primary instances if it fails.
 
-  The plan for a failed node is the plan for an offline node.
+  The plan for a failed node is the plan for an offline node. Plans of a large
+  cluster take much memory, so they are not all made at once.
 
   @param tables: see L{Make}
   @param cluster_tags: see L{Make}
-  @return: a plan for each node, in the order of the table
+  @return: yields a plan for each node, in the order of the table
   @raise LookupError: rows lack fields of L{FIELDS}
 
   """
@@ -338,15 +342,13 @@ def MakeFailures(tables: Mapping[str, Sequence[Row]], cluster_tags: Any
   for row in tables[columns.INSTANCE]:
     if row["pnode"] in instances:
       instances[row["pnode"]].append(row)
-  plans = []
   for (name, node) in nodes.items():
     failed = _Leaving(dict(node, offline=True), nodes, rules)
     after = loads.Copy()
     steps = [_Checked(_PrimaryStep(row, types.get(row["name"], nothing), failed,
                                    nodes, after))
              for row in instances[name]]
-    plans.append(Plan(name, steps, _Memory(steps)))
-  return plans
+    yield Plan(name, steps, _Memory(steps))
 
 
 def Make(node: str, tables: Mapping[str, Sequence[Row]], cluster_tags: Any,
