@@ -159,6 +159,23 @@ class TestCommands(_TestCase):
     self.assertEqual(result.code, 1)
     self.assertIn("192.0.2.100'; the key does not permit master\n",
                   result.problems)
+    # The optional right is not for MAC addresses
+    result = test_cli_options._Run([
+      "who-has", "02:00:00:00:00:01", "--address=127.0.3.1:%d" %
+      self.daemon.port,
+      "--hmac-file=" + self._KeyFile("list/instances", "list/nodes")])
+    self.assertEqual(result.code, 1)
+    self.assertIn("has the MAC address '02:00:00:00:00:01'\n", result.problems)
+    path = self._KeyFile("ping")
+    text = ("Only the given candidates were asked, as the key does not permit"
+            " mc-ips.\n")
+    result = self._Ask("status", "--nagios", "--hmac-file=" + path)
+    self.assertEqual(result.code, 0)
+    self.assertRegex(result.output, r"\ACONFD OK - 1 of 1 .*\n%s\Z" % text)
+    for options in ([], ["--nagios"]):
+      # With --only, nothing else is wanted
+      result = self._Ask("status", "--only", "--hmac-file=" + path, *options)
+      self.assertNotIn("does not permit", result.output)
     self.assertEqual(self._NotPermitted(), before)
     for name in ("status", "describe"):
       self.assertNotIn("does not permit", self._Try(name, ["all"]).output)

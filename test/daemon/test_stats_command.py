@@ -16,6 +16,8 @@ import testutils
 from testutils import PING
 
 from ganeti.confd.clientlib import silence
+from ganeti.confd.protocol import keyfile
+from ganeti.confd.protocol import readerkey
 
 
 class StatsCommandTest(unittest.TestCase):
@@ -73,13 +75,20 @@ class StatsCommandTest(unittest.TestCase):
     """The causes are those that other commands name.
 
     """
-    with packaged.Confd(lambda *_: None) as confd:
-      result = self._Run("--timeout=0.3", addresses=confd.peer)
-    self.assertEqual((result.returncode, result.stdout), (3, ""))
-    self.assertIn("%s: silent: %s; or Ganeti's own daemon, which has no"
-                  " statistics. \"confd-client status\" says how to find the"
-                  " cause\n" % (confd.peer, silence.Causes(False)),
-                  result.stderr)
+    path = os.path.join(self.daemon.root, "reader.key")
+    label = readerkey.Make("me", ["mc-ips", "stats"], None)
+    testutils.WriteFile(path, keyfile.Format(testutils.KEY, label)
+                        .encode("ascii"))
+    for (options, is_reader, more) in [
+        ([], False, "; or Ganeti's own daemon, which has no statistics"),
+        (["--hmac-file=" + path], True, "")]:
+      with packaged.Confd(lambda *_: None) as confd:
+        result = self._Run("--timeout=0.3", *options, addresses=confd.peer)
+      self.assertEqual((result.returncode, result.stdout), (3, ""))
+      self.assertIn("%s: silent: %s%s. \"confd-client status\" says how to"
+                    " find the cause\n" % (
+                      confd.peer, silence.Causes(is_reader), more),
+                    result.stderr)
 
   def testPrometheusWhileSomeAreSilent(self):
     """A series that vanishes is no alarm, and exit code 1 drops the others.

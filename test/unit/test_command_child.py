@@ -12,6 +12,8 @@ import subprocess
 import sys
 import unittest
 
+from unittest import mock
+
 import testutils
 
 from ganeti.confd.command import child
@@ -67,10 +69,20 @@ _UNINTERRUPTED = """\
 import ctypes, os, select, signal, sys, threading, time
 from ganeti.confd.command import child
 
+def _State(main):
+  with open("/proc/self/task/%%d/status" %% main) as stream:
+    return [line for line in stream
+            if line.startswith(("State:", "voluntary_ctxt_switches:"))]
+
 def _Thread(main):
-  # Wait until the main thread is in a system call that blocks
-  while open("/proc/self/task/%%d/stat" %% main).read().split()[2] != "S":
+  # Wait until the main thread is in a system call that blocks, where it sleeps
+  # all the time. A thread that waits for Python's lock wakes up now and then.
+  (before, count) = ([], 0)
+  while count < 20:
     time.sleep(0.01)
+    state = _State(main)
+    is_same = state == before and "sleeping" in state[0]
+    (before, count) = (state, count + 1 if is_same else 0)
   ctypes.CDLL(None).tgkill(os.getpid(), threading.get_native_id(), %(number)d)
   threading.Event().wait()
 
@@ -120,6 +132,50 @@ print("goes on")
 """
 
 
+#: A signal comes just when Python reports the exception of a destructor, which
+#: is C code
+_WHILE_REPORTING = """\
+import ctypes, functools, signal, time
+from ganeti.confd.command import child
+
+raise_ = ctypes.PyDLL(None)["raise"]
+# int() does not take the arguments: TypeError, while the signal is pending
+raise_.errcheck = int
+
+class _Object:
+  __del__ = staticmethod(functools.partial(raise_, %d))
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with child.EndingWithSignals():
+  _Object()
+  time.sleep(600)
+print("goes on")
+"""
+
+
+#: Ctrl-C just after the program has begun to repeat signals
+_EARLY = """\
+import os, signal
+from ganeti.confd.command import child
+
+set_wakeup_fd = signal.set_wakeup_fd
+
+def _Set(*args, **kwargs):
+  signal.set_wakeup_fd = set_wakeup_fd
+  set_wakeup_fd(*args, **kwargs)
+  os.kill(os.getpid(), signal.SIGINT)
+
+signal.set_wakeup_fd = _Set
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+  with child.EndingWithSignals():
+    print("goes on")
+except KeyboardInterrupt:
+  # A signal that is not handled is sent again and again
+  print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+"""
+
+
 def _Run(script):
   """Runs a script until it ends.
 
@@ -149,6 +205,17 @@ class TestSignals(unittest.TestCase):
                          result)
         self.assertNotIn(b"Exception ignored", result.stderr)
 
+  def testWhileReporting(self):
+    for number in (signal.SIGTERM, signal.SIGINT):
+      with self.subTest(number=number):
+        result = _Run(_WHILE_REPORTING % number)
+        self.assertEqual((result.returncode, result.stdout), (-number, b""),
+                         result)
+
+  def testEarly(self):
+    result = _Run(_EARLY)
+    self.assertEqual((result.returncode, result.stdout), (0, b"True\n"), result)
+
   def testWhileExiting(self):
     result = _Run(_IMPATIENT)
     self.assertEqual((result.returncode, result.stdout), (0, b"exits\n"),
@@ -162,6 +229,16 @@ class TestSignals(unittest.TestCase):
         os.kill(int(pid), signal.SIGKILL)
       # As Python ends after Ctrl-C, or by the signal
       self.assertEqual(result.returncode, -number, result)
+
+  def testDoesNotEnd(self):
+    """A killed command that does not end is not waited for without a limit.
+
+    """
+    command = mock.Mock()
+    command.wait.side_effect = subprocess.TimeoutExpired("sleep", 1)
+    child._End(command)
+    command.kill.assert_called_once_with()
+    self.assertEqual(command.wait.mock_calls, [mock.call(child._PATIENCE)] * 2)
 
   def testHowItEnded(self):
     for (script, text) in [("exit 3", "ended with exit code 3"),

@@ -13,11 +13,16 @@ are ignored. A signal that comes while the command is being started is delayed
 until the process ID of the command is known, since this program could not end
 the command without it.
 
+Rule 3: a signal ends this program even if the signal does not interrupt the
+main thread's system call, or if the exception is lost in a destructor: a thread
+sends the signal again until the signal has been handled.
+
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -120,7 +125,7 @@ _SIGNALS = _Signals()
 
 
 class _Interrupter:
-  """Interrupts the main thread's system call until a signal was handled.
+  """Interrupts the main thread's system call until a signal is handled.
 
   """
   def __init__(self) -> None:
@@ -185,8 +190,10 @@ def _NothingLost() -> Iterator[None]:
   """
   interrupter = _Interrupter()
   otherwise = sys.unraisablehook
-  sys.unraisablehook = lambda args: _HandleUnraisable(args, interrupter,
-                                                      otherwise)
+  # A function that calls L{_HandleUnraisable} would have a frame of its own, in
+  # which L{_Signals.Handle} raises
+  sys.unraisablehook = functools.partial(
+    _HandleUnraisable, interrupter=interrupter, otherwise=otherwise)
   try:
     yield
   finally:
@@ -204,10 +211,12 @@ def EndingWithSignals() -> Iterator[None]:
   before: dict[signal.Signals, Any] = {}
   _SIGNALS.Begin()
   try:
+    # Set the handlers first: L{_Interrupter} repeats a signal until L{_SIGNALS}
+    # handles it
+    for number in _ENDING:
+      if signal.getsignal(number) != signal.SIG_IGN:
+        before[number] = signal.signal(number, _SIGNALS.Handle)
     with _NothingLost():
-      for number in _ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:
-          before[number] = signal.signal(number, _SIGNALS.Handle)
       yield
   except _Ended as err:
     # End this program by the signal that it has received, so that its exit

@@ -22,7 +22,6 @@ from ganeti.confd import protocol
 from ganeti.confd.clientlib import clusterstats
 from ganeti.confd.clientlib import replies
 from ganeti.confd.clientlib import silence
-from ganeti.confd.command import commandline
 from ganeti.confd.command import exitcodes
 from ganeti.confd.command import multicluster
 from ganeti.confd.command import output
@@ -104,6 +103,19 @@ class _Collector:
     return confdmetrics.Families(self._core, list(self._names), self._daemons)
 
 
+def _Silent(is_reader: bool) -> str:
+  """Returns the reasons that the silence of a candidate may have.
+
+  @param is_reader: whether a reader's key is used
+
+  """
+  text = "silent: " + silence.Causes(is_reader)
+  if not is_reader:
+    # L{silence.Causes} names Ganeti's own daemon only for readers' keys
+    text += "; or Ganeti's own daemon, which has no statistics"
+  return "%s. %s" % (text, output.SEE_STATUS)
+
+
 def _Complain(stats: clusterstats.ClusterStats, is_reader: bool,
               cluster: str = "") -> None:
   """Reports the candidates without an answer, and the reasons.
@@ -115,10 +127,7 @@ def _Complain(stats: clusterstats.ClusterStats, is_reader: bool,
   for reply in stats.failed:
     output.Say(cluster + replies.DescribeError(protocol.REQ_STATS, None, reply))
   for (address, reason) in stats.silent.items():
-    output.Say("%s%s: %s" % (cluster, address, reason or (
-      "silent: %s; or Ganeti's own daemon, which has no statistics. \"%s"
-      " status\" says how to find the cause" % (silence.Causes(is_reader),
-                                                commandline.PROGRAM))))
+    output.Say("%s%s: %s" % (cluster, address, reason or _Silent(is_reader)))
 
 
 def _Answered(stats: clusterstats.ClusterStats) -> _Answers:

@@ -239,17 +239,17 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
     status = _Only(status)
   rows = status.candidates
   document = _Document(status, key)
+  lines = list(status.hints)
+  lacking = rights.LeftOut(client.reader, opts.command)
+  if lacking and not opts.only:
+    lines.append("Only the given candidates were asked, as the key does not"
+                 " permit %s." % ", ".join(lacking))
   if opts.nagios:
     report = Report(rows, _LIMITS.With(opts), key)
     # Nagios shows further lines as long output
-    report = report._replace(lines=status.hints)
+    report = report._replace(lines=lines)
     return result.Result(document, report=report, code=report.code)
-  below: list[tuple[str, Optional[str]]] = [
-    (line, None) for line in status.hints]
-  lacking = rights.LeftOut(client.reader, opts.command)
-  if lacking:
-    below.append(("Only the given candidates were asked, as the key does not"
-                  " permit %s." % ", ".join(lacking), None))
+  below: list[tuple[str, Optional[str]]] = [(line, None) for line in lines]
   if key is not None:
     below.append((key.text[0].upper() + key.text[1:],
                   "yellow" if key.days < _SOON else None))

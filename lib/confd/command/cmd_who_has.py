@@ -156,7 +156,9 @@ def _Ask(client: clientlib.Client, opts: argparse.Namespace) -> result.Result:
   """
   sought = whohas.Parse(opts.sought)
   lookups = _Lookups(client)
-  lacking = rights.LeftOut(client.reader, opts.command)
+  # The optional right is for the master IP
+  lacking = (rights.LeftOut(client.reader, opts.command)
+             if sought.kind == whohas.IP else [])
   matches = ([] if sought.kind == whohas.TAG else
              _Search(lookups, sought, not lacking))
   text = "no instance or node has the %s '%s'" % (sought.kind, sought.value)

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 _PROGRESS_AFTER = 2.0
 _PROGRESS_INTERVAL = 0.2
 
+#: Where to read more about silent candidates
+SEE_STATUS = ("\"%s status\" says how to find the cause" %
+              commandline.PROGRAM)
+
 
 class _Document:
   """The state of the object that --json prints.
@@ -101,7 +105,7 @@ def Describe(err: Exception) -> str:
   if isinstance(err, errors.GenericError):
     text = str(err)
     if None in getattr(err, "silent", {}).values():
-      text += "; \"confd-client status\" says how to find the cause"
+      text += "; " + SEE_STATUS
     return text
   # Find the line that raised the exception, as the user is asked to report this
   # fault

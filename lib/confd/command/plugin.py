@@ -37,7 +37,7 @@ _WORST_FIRST = (CRITICAL, UNKNOWN, WARNING, OK)
 
 
 class Limits(NamedTuple):
-  """The limits of numbers, by the names of the numbers.
+  """The limits for numbers, which have names.
 
   """
   warning: Mapping[str, int]
