@@ -26,7 +26,7 @@ import report
 import servers
 
 
-#: Seconds after which it is taken for hung
+#: Seconds after which the benchmark is taken for hung
 _TIMEOUT = 300
 
 #: Sleeps in a thread of its own, 200 times a second

@@ -516,7 +516,8 @@ class TestKeys(unittest.TestCase):
         daemon = testutils.Daemon(_Config(), key=key)
         try:
           daemon.Start(wait=False)
-          self.assertNotEqual(testutils.WaitForExit(daemon.proc, "it"), 0)
+          self.assertNotEqual(
+            testutils.WaitForExit(daemon.proc, "the daemon"), 0)
           self.assertIn("hmac.key", daemon.Output())
         finally:
           daemon.Kill()

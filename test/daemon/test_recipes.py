@@ -12,7 +12,6 @@ restarts dnsmasq, and writes down what it was told.
 
 """
 
-import faulthandler
 import os
 import re
 import shlex
@@ -48,16 +47,14 @@ _NEEDED = {
 _NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount", "--net",
                "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
 
-#: Seconds until the test fails; shortly before, it prints where it waits
-_LIMIT = 30 * testutils.PATIENCE
-
 _SYSTEMCTL = """\
 #!/bin/sh
-echo "$*" >>%(log)s
 case $1 in
   restart|try-restart) kill $(cat %(pid)s);;
   reload) kill -HUP $(cat %(pid)s);;
 esac
+# A program that waits for this line may end this script
+echo "$*" >>%(log)s
 """
 
 
@@ -134,8 +131,8 @@ class _Sandbox:
     """Runs a command line as somebody types it.
 
     """
-    return subprocess.run(
-      ["sh", "-c", command.replace(_INSTALLED, _EXAMPLES)], check=False,
+    return testutils.Run(
+      ["sh", "-c", command.replace(_INSTALLED, _EXAMPLES)],
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
       encoding="utf-8", env=self.Environment(), cwd=self._home,
       timeout=6 * testutils.PATIENCE)
@@ -174,9 +171,9 @@ def _Check(sandbox, command, output):
   try:
     # The answering process may have to read a file first
     testutils.WaitFor(_Try, command)
-  except AssertionError:
-    raise AssertionError("%s: %s, expected %s" %
-                         (command, results[-1], output)) from None
+  except AssertionError as err:
+    raise AssertionError("%s: %s, expected %s; %s" %
+                         (command, results[-1:], output, err)) from None
 
 
 def _CheckUnit(sandbox, daemon):
@@ -220,7 +217,6 @@ def Inside():
   """Carries out the page, in namespaces where all is its own.
 
   """
-  faulthandler.dump_traceback_later(_LIMIT - testutils.PATIENCE)
   subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
   directory = tempfile.mkdtemp(prefix="ganeti-confd-test.")
   etc = os.path.join(directory, "etc")
@@ -268,22 +264,15 @@ class TestRecipes(unittest.TestCase):
       self.skipTest("user namespaces are not permitted")
     modules = [os.path.dirname(__file__), os.path.dirname(testutils.__file__),
                testutils.MODULEDIR]
-    with tempfile.TemporaryFile() as output:
-      with subprocess.Popen(
-          _NAMESPACES + [sys.executable, "-c",
-                         "import test_recipes; test_recipes.Inside()"],
-          stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-          env=dict(os.environ, PATH=path,
-                   PYTHONPATH=os.pathsep.join(modules))) as process:
-        try:
-          code = process.wait(_LIMIT)
-        except subprocess.TimeoutExpired:
-          process.kill()
-          code = None
-      output.seek(0)
-      text = output.read().decode("utf-8", "replace")
-    self.assertEqual(code, 0, text)
-    self.assertGreater(int(text.splitlines()[-1]), 20)
+    result = testutils.Run(
+      _NAMESPACES + [sys.executable, "-c",
+                     "import test_recipes; test_recipes.Inside()"],
+      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+      timeout=30 * testutils.PATIENCE,
+      env=dict(os.environ, PATH=path, PYTHONPATH=os.pathsep.join(modules)))
+    self.assertEqual(result.returncode, 0, result.stdout)
+    self.assertGreater(int(result.stdout.splitlines()[-1]), 20)
 
 
 if __name__ == "__main__":
