@@ -27,8 +27,9 @@ _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 
-#: Of C{struct ifreq}: name, and flags; the rest of the union is unused
-_REQUEST = struct.Struct("16sH14x")
+#: Of C{struct ifreq}: name, and flags; the rest of the union is unused, and
+#: shorter on 32 bits
+_REQUEST = struct.Struct("16sH22x")
 
 
 def _Unshare(flags):
@@ -45,14 +46,41 @@ def _Write(path, text):
     stream.write(text)
 
 
+def IsPermitted():
+  """Tells whether L{Enter} is permitted, by a try in another process.
+
+  Permission may end half-way, after the process has left the machine's network.
+
+  """
+  pid = os.fork()
+  if pid == 0:
+    code = 1
+    try:
+      code = int(not _Enter())
+    finally:
+      os._exit(code)
+  return os.waitpid(pid, 0)[1] == 0
+
+
 def Enter():
   """Moves this process, which must have one thread, into such a network.
 
-  Without root, this takes a user namespace, in which user and group have their
-  usual numbers. Where that is not permitted, the process stays in the machine's
-  network.
+  Where that is not permitted, the process stays in the machine's network.
 
   @return: whether the process has moved
+
+  """
+  return IsPermitted() and _Enter()
+
+
+def _Enter():
+  """Moves this process, or fails, maybe half-way.
+
+  Without root, this takes a user namespace, in which user and group have their
+  usual numbers.
+
+  @return: whether the process has moved
+  @raise OSError: the process has only left the machine's network
 
   """
   (uid, gid) = (os.getuid(), os.getgid())

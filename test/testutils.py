@@ -35,8 +35,8 @@ import uuid
 
 # Most tests have these names from this module
 from timelimits import ( # pylint: disable=W0611
-  PATIENCE, RUNNING, Communicate, ProcessTree, Run, Stretched, WaitFor,
-  WaitForExit, WithStacks, Within)
+  PATIENCE, RUNNING, Communicate, IsAlive, ProcessTree, Run, Stretched,
+  WaitFor, WaitForExit, WithStacks, Within)
 
 
 SRCDIR = os.path.abspath(os.environ.get(
@@ -804,17 +804,6 @@ class Daemon:
     while self in RUNNING:
       RUNNING.remove(self)
     shutil.rmtree(self.root, ignore_errors=True)
-
-
-def IsAlive(pid):
-  """Tells whether a process runs; a zombie does not.
-
-  """
-  try:
-    stat = ReadFile("/proc/%d/stat" % pid)
-  except (FileNotFoundError, ProcessLookupError):
-    return False
-  return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
 
 
 def InRoot(root):

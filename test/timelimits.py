@@ -146,14 +146,22 @@ def Run(argv, timeout=10 * PATIENCE, check=False, env=None, **kwargs):
 
   """
   data = kwargs.pop("input", None)
-  if data is not None:
-    kwargs["stdin"] = subprocess.PIPE
-  with subprocess.Popen(argv, env=WithStacks(env), **kwargs) as proc:
+  with contextlib.ExitStack() as stack:
+    if data is not None:
+      # Popen.communicate does not write the rest of its input if it is called
+      # again after a time-out
+      kwargs["stdin"] = stack.enter_context(tempfile.TemporaryFile())
+      if isinstance(data, str):
+        data = data.encode(kwargs.get("encoding") or "utf-8")
+      kwargs["stdin"].write(data)
+      kwargs["stdin"].seek(0)
+    proc = stack.enter_context(subprocess.Popen(argv, env=WithStacks(env),
+                                                **kwargs))
     try:
-      (output, errors) = Communicate(proc, timeout, data)
+      (output, errors) = Communicate(proc, timeout)
     except BaseException:
-      # As subprocess.run does; "with" waits for the end
-      proc.kill()
+      if proc.poll() is None:
+        _Abort(proc)
       raise
   if check and proc.returncode:
     raise AssertionError("Exit code %d: %s%s" % (proc.returncode, argv,
@@ -161,12 +169,11 @@ def Run(argv, timeout=10 * PATIENCE, check=False, env=None, **kwargs):
   return subprocess.CompletedProcess(argv, proc.returncode, output, errors)
 
 
-def Communicate(proc, timeout=3 * PATIENCE, data=None):
+def Communicate(proc, timeout=3 * PATIENCE):
   """Waits for the end of a program, and reads what the program prints.
 
   @param proc: a child of this process (C{subprocess.Popen})
   @param timeout: in seconds; extended on a busy machine
-  @param data: for the program's standard input; None if that is no pipe
   @return: standard output and standard error, as C{Popen.communicate}
   @raise AssertionError: the program did not end in time, and was killed; the
     error has what was printed to pipes, and the stacks of Python programs that
@@ -177,10 +184,8 @@ def Communicate(proc, timeout=3 * PATIENCE, data=None):
   left = timeout
   while True:
     try:
-      return proc.communicate(data, timeout=left)
+      return proc.communicate(timeout=left)
     except subprocess.TimeoutExpired:
-      # The next call continues, and takes no input
-      data = None
       waited = time.monotonic() - started
       left = Stretched(timeout) - waited
       if left <= 0:
@@ -245,6 +250,14 @@ def _Proc(pid, name):
     return ""
 
 
+def IsAlive(pid):
+  """Tells whether a process runs; a zombie does not.
+
+  """
+  (_, _, stat) = _Proc(pid, "stat").rpartition(")")
+  return stat.split()[:1] not in ([], ["Z"], ["X"])
+
+
 def _Processes(pid):
   """Describes a process and its descendants, each in a line.
 
@@ -280,7 +293,8 @@ def _Abort(proc):
       with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGABRT)
       deadline = time.monotonic() + PATIENCE
-      while _HandlesAbort(pid) and time.monotonic() < deadline:
+      # Python stops handling the signal before it prints the stacks
+      while IsAlive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
   for pid in ProcessTree(proc.pid):
     with contextlib.suppress(ProcessLookupError):

@@ -24,7 +24,13 @@ import timelimits
 
 _RUN_TESTS = os.path.join(testutils.SRCDIR, "test", "run-tests")
 
+#: Root has this right in a container without a network of its own
+_WITHOUT_DEVICES = ["setpriv", "--bounding-set=-net_admin",
+                    "--inh-caps=-net_admin"]
+
 _HEAD = """
+import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -53,15 +59,16 @@ class TestRunTests(unittest.TestCase):
       os.path.join(self.suite, "test_%s.py" % name),
       (_HEAD + textwrap.indent(textwrap.dedent(text), "  ")).encode("ascii"))
 
-  def _Run(self, *args, suite="test/suite"):
+  def _Run(self, *args, suite="test/suite", prefix=()):
     """Runs a suite.
 
+    @param prefix: a command that runs the command after it
     @rtype: tuple of (int, string)
     @return: exit code and output
 
     """
     result = testutils.Run(
-      [sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
+      [*prefix, sys.executable, _RUN_TESTS, "--builddir", self.srcdir,
        "--srcdir", self.srcdir, *args, os.path.join(self.srcdir, suite)],
       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT, timeout=30 * testutils.PATIENCE,
@@ -177,9 +184,13 @@ class TestRunTests(unittest.TestCase):
         proc = subprocess.Popen(["sleep", "1236"])
         self.addCleanup(proc.wait)
         self.addCleanup(proc.kill)
-        proc.wait()
+        with contextlib.redirect_stderr(io.StringIO()):
+          proc.wait()
 
       def testIsNotCaught(self):
+        # Nothing here has a method Output
+        self.testutils.RUNNING.append(None)
+        self.addCleanup(self.testutils.RUNNING.clear)
         while True:
           try:
             time.sleep(1000)
@@ -189,7 +200,7 @@ class TestRunTests(unittest.TestCase):
       def testWorks(self):
         pass
       """)
-    (code, output) = self._Run("--timeout=1")
+    (code, output) = self._Run("--timeout=3", "--job-timeout=300")
     self.assertEqual(code, 1, output)
     self.assertEqual(output.splitlines()[-1], "1 passed, 2 failed, 0 skipped")
     self.assertRegex(output, 'test_hangs.py", line [0-9]+ in testHangs')
@@ -213,9 +224,8 @@ class TestRunTests(unittest.TestCase):
       def testWorks(self):
         pass
       """)
-    # Six times as long is enough for the jobs to start and for the first test
-    # to fail
-    (code, output) = self._Run("--timeout=1")
+    # Time enough for the jobs to start, and for the first test to fail
+    (code, output) = self._Run("--timeout=3", "--job-timeout=15")
     self.assertEqual(code, 1, output)
     self.assertIn("test/suite test_hangs: was killed as it took too long, in"
                   " test_hangs.Test.testHangs\n", output)
@@ -259,6 +269,22 @@ class TestRunTests(unittest.TestCase):
       """ % ((os.getuid(), os.getgid()), ))
     (code, output) = self._Run()
     self.assertEqual(code, 0, output)
+
+  def testNetworkIsNotPermitted(self):
+    """Tests stay in the machine's network if their own cannot be set up.
+
+    """
+    if testutils.Run(_WITHOUT_DEVICES + ["true"],
+                     stderr=subprocess.DEVNULL).returncode:
+      self.skipTest("this user has no capabilities to give up")
+    self._Write("network", """
+      def test(self):
+        self.assertEqual(os.readlink("/proc/self/ns/net"), %r)
+      """ % os.readlink("/proc/self/ns/net"))
+    (code, output) = self._Run(prefix=_WITHOUT_DEVICES)
+    self.assertEqual(code, 0, output)
+    self.assertEqual(output.count("Namespaces are not permitted"), 1, output)
+    self.assertNotIn("Traceback", output)
 
   def testThreadFails(self):
     """A test whose thread ends by an exception fails, and says why at once.
@@ -378,20 +404,83 @@ class TestRun(unittest.TestCase):
     """The hanging program is a child, and has printed something before.
 
     """
-    script = "import time\nprint('begun', flush=True)\ntime.sleep(1237)"
-    with tempfile.NamedTemporaryFile("w", suffix=".py") as stream:
-      stream.write(script)
-      stream.flush()
-      words = "%s %s; true" % (sys.executable, stream.name)
-      # Long enough for Python to start
-      with self.assertRaises(AssertionError) as context:
-        testutils.Run(["sh", "-c", words], stdout=subprocess.PIPE,
-                      stderr=subprocess.STDOUT, encoding="utf-8",
-                      timeout=testutils.Stretched(1))
-    text = str(context.exception)
+    text = self._Hang("""\
+      import pathlib, sys, time
+      print("begun", flush=True)
+      pathlib.Path(sys.argv[1]).touch()
+      time.sleep(1237)
+      """)
     self.assertIn("Took more than", text)
     self.assertIn("begun\n", text)
-    self.assertRegex(text, r'line 3 in <module>')
+    self.assertRegex(text, r'line 4 in <module>')
+
+  def testStacksTakeLong(self):
+    """The hanging program is killed when it has printed its stacks.
+
+    Python first restores the signal's default action.
+
+    """
+    text = self._Hang("""\
+      import os, pathlib, signal, sys, time
+      def _Print(*_):
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        time.sleep(1)
+        print("the stacks", flush=True)
+        os.abort()
+      signal.signal(signal.SIGABRT, _Print)
+      pathlib.Path(sys.argv[1]).touch()
+      time.sleep(1240)
+      """)
+    self.assertIn("the stacks\n", text)
+
+  def _Hang(self, script):
+    """Runs a Python program until it hangs.
+
+    @param script: touches the file of its argument before it hangs
+    @return: the text of the error
+
+    """
+    with tempfile.TemporaryDirectory() as directory:
+      (path, begun) = [os.path.join(directory, name)
+                       for name in ["script.py", "begun"]]
+      testutils.WriteFile(path, textwrap.dedent(script).encode("ascii"))
+      with subprocess.Popen(
+          ["sh", "-c", "%s %s %s; true" % (sys.executable, path, begun)],
+          env=testutils.WithStacks(), stdout=subprocess.PIPE,
+          stderr=subprocess.STDOUT, encoding="utf-8") as proc:
+        try:
+          testutils.WaitFor(lambda: os.path.exists(begun), "the script hangs")
+          with self.assertRaises(AssertionError) as context:
+            testutils.Communicate(proc, 0.1)
+        finally:
+          proc.kill()
+    return str(context.exception)
+
+  def testInputIsReadLate(self):
+    """The program reads a long input after the first limit.
+
+    """
+    with mock.patch.object(timelimits, "Stretched",
+                           lambda _: testutils.PATIENCE):
+      result = testutils.Run(["sh", "-c", "sleep 0.5; wc -c"],
+                             input=b"x" * 200000, stdout=subprocess.PIPE,
+                             timeout=0.1)
+    self.assertEqual(result.stdout.split(), [b"200000"])
+
+  def testIsInterrupted(self):
+    """No process is left behind by another exception, such as run-tests' own.
+
+    """
+    pids = []
+    def _Interrupt(proc, _):
+      testutils.WaitFor(
+        lambda: len(testutils.ProcessTree(proc.pid)) == 2, "sleep runs")
+      pids.extend(testutils.ProcessTree(proc.pid))
+      raise KeyboardInterrupt
+    with mock.patch.object(timelimits, "Communicate", _Interrupt), \
+         self.assertRaises(KeyboardInterrupt):
+      testutils.Run(["sh", "-c", "sleep 1241; true"])
+    processes.WaitForEnd(pids)
 
   def testPipeIsKept(self):
     """A process that is no descendant any more keeps the pipe open.
@@ -411,7 +500,8 @@ class TestRun(unittest.TestCase):
                           stderr=subprocess.STDOUT, encoding="utf-8") as proc:
       self.assertEqual(proc.stdout.readline(), "begun\n")
       with mock.patch.object(timelimits.WaitFor, "__defaults__", (1, )), \
-           self.assertRaisesRegex(AssertionError, "sleep|python"):
+           self.assertRaisesRegex(AssertionError,
+                                  r"(?s)the program ends.*sleep\(1238\)"):
         testutils.WaitForExit(proc, "the program")
       self.assertIn('line 1 in <module>', proc.stdout.read())
     self.assertEqual(proc.returncode, -signal.SIGABRT)
