@@ -24,10 +24,11 @@ DEFAULT_JOBS = 3 * (os.cpu_count() or 1)
 _TOGETHER = {
   # Most modules share a process, since starting Python takes longer than they
   # run. The tests of completion wait for interactive shells, those of the
-  # client for time-outs; test_numbers and test_properties compute as long as
-  # all modules together that are not named here.
+  # client and of run-tests for time-outs; test_numbers and test_properties
+  # compute as long as all modules together that are not named here.
   "unit": [["test_completion_quoting"],
-           ["test_client_*", "test_numbers", "test_properties"], None],
+           ["test_client_*", "test_numbers", "test_properties"],
+           ["test_run_tests"], None],
   # The modules here share a Ganeti cluster: building one takes both processors
   # for half a minute
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
@@ -66,9 +67,10 @@ _SECONDS = {
   "install test_install": 101,
   "daemon test_exporter_recording": 100,
   "install test_release": 95,
-  "unit": 90,
+  "unit": 70,
   "daemon test_odd_answers": 89,
   "install test_checkout": 70,
+  "unit test_run_tests": 45,
   "daemon test_faults": 58,
   "daemon test_client_follow": 52,
   "daemon test_exporter_attacks": 52,
