@@ -256,7 +256,6 @@ class Recorder:
         with contextlib.suppress(asyncio.TimeoutError):
           await asyncio.wait_for(self._news.wait(), self._Pause())
         self._news.clear()
-        self._Now()
         await self._WriteDue()
     finally:
       ticking.cancel()
@@ -284,13 +283,14 @@ class Recorder:
       else:
         await self._Confirm(watcher, progress)
 
-  def _Pause(self) -> float:
+  def _Pause(self) -> Optional[float]:
     """Returns the time until there is work without any news (seconds).
 
+    @return: None if there is no work without news
+
     """
-    now = time.monotonic()
-    return max(0.0, min([_TICK] + [
-      i.due - now for i in self._progress.values() if i.version]))
+    due = [i.due for i in self._progress.values() if i.version]
+    return max(0.0, min(due) - time.monotonic()) if due else None
 
   async def _Record(self, watcher: watcherlib.Watcher, progress: _Progress
                     ) -> None:
