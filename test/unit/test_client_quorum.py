@@ -637,8 +637,8 @@ class TestUnsupported(unittest.TestCase):
         self.assertEqual(caught.exception.silent["node2"],
                          "is no master candidate" if is_gone else None)
 
-  def testReserve(self):
-    """A candidate in reserve is asked, though an old list may lack it.
+  def _RunWithReserve(self):
+    """Runs until a list has come that lacks the candidate in reserve.
 
     """
     candidates = _Candidates(3)
@@ -649,6 +649,13 @@ class TestUnsupported(unittest.TestCase):
     run.Step()
     self._List(run, 0, ["192.0.2.1"])
     run.candidates = candidates
+    return run
+
+  def testReserve(self):
+    """A candidate in reserve is asked, though an old list may lack it.
+
+    """
+    run = self._RunWithReserve()
     self.assertFalse(run.Advance(0.1))
     self.assertIn("192.0.2.3", [host for (_, host, _) in run.sent])
     run.Reply(2, 17, [])
@@ -659,13 +666,7 @@ class TestUnsupported(unittest.TestCase):
     """A candidate in reserve that the list lacks is not waited for long.
 
     """
-    candidates = _Candidates(3)
-    run = _Run(candidates[:2], reserve=candidates[2:],
-               query=(64, {"what": "node"}))
-    run.Advance(0.6)
-    self._Probe(run, 0, 0)
-    run.Step()
-    self._List(run, 0, ["192.0.2.1"])
+    run = self._RunWithReserve()
     self.assertTrue(run.Advance(0.5))
     with self.assertRaises(replies.NoAnswer) as caught:
       run.Result()

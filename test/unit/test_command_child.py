@@ -189,28 +189,33 @@ def _Run(script):
 
 
 class TestSignals(unittest.TestCase):
+  def _CheckEndsBy(self, number, script):
+    """Checks that a signal ends a script.
+
+    @return: C{subprocess.CompletedProcess}
+
+    """
+    result = _Run(script)
+    self.assertEqual((result.returncode, result.stdout), (-number, b""), result)
+    return result
+
   def testUninterrupted(self):
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
       for wait in _WAITS:
         with self.subTest(number=number, wait=wait):
-          result = _Run(_UNINTERRUPTED % {"number": number, "wait": wait})
-          self.assertEqual((result.returncode, result.stdout), (-number, b""),
-                           result)
+          self._CheckEndsBy(number, _UNINTERRUPTED % {"number": number,
+                                                      "wait": wait})
 
   def testInDestructor(self):
     for number in (signal.SIGTERM, signal.SIGINT):
       with self.subTest(number=number):
-        result = _Run(_IN_DESTRUCTOR % number)
-        self.assertEqual((result.returncode, result.stdout), (-number, b""),
-                         result)
+        result = self._CheckEndsBy(number, _IN_DESTRUCTOR % number)
         self.assertNotIn(b"Exception ignored", result.stderr)
 
   def testWhileReporting(self):
     for number in (signal.SIGTERM, signal.SIGINT):
       with self.subTest(number=number):
-        result = _Run(_WHILE_REPORTING % number)
-        self.assertEqual((result.returncode, result.stdout), (-number, b""),
-                         result)
+        self._CheckEndsBy(number, _WHILE_REPORTING % number)
 
   def testEarly(self):
     result = _Run(_EARLY)
