@@ -27,8 +27,8 @@ from ganeti.confd import protocol
 from ganeti.confd import testing
 
 
-#: What an editor completes with Jedi, for the names that a program has so far:
-#: code that ends with the dot, and some of the names
+#: Completions by Jedi: code that ends with a dot, and some of the names that an
+#: editor then has to propose
 _COMPLETED = [
   ("client.", ["AsyncClient", "Change", "Client", "FilterError", "Label",
                "NoAnswer", "TableName"]),

@@ -188,7 +188,7 @@ class TestRunTests(unittest.TestCase):
           proc.wait()
 
       def testIsNotCaught(self):
-        # Nothing here has a method Output
+        # None has no method Output, so the description fails, too
         self.testutils.RUNNING.append(None)
         self.addCleanup(self.testutils.RUNNING.clear)
         while True:

@@ -148,7 +148,7 @@ def _Timeout(text: str) -> float:
     value = float(text)
   except ValueError:
     value = 0.0
-  # This comparison also refuses NaN
+  # NaN fails this comparison, and is refused, too
   if not 0 < value <= _MAX_TIMEOUT:
     raise ValueError("not a number of seconds")
   return value

@@ -661,7 +661,7 @@ class Policy:
     self._Say(logging.ERROR, "The serving processes died (%s); starting new"
               " ones" % how)
     if self._Find(*_COMING) is not None:
-      # Nothing to plan: another generation is about to replace this one
+      # Plan no load: another generation is about to replace this one
       return
     self._tried = None
     # Load as soon as the backoff permits: no generation serves, so the longer

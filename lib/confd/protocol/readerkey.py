@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: those of future versions.
 ALL = "all"
 
-#: This value of a label's field UNTIL is for keys that do not expire
+#: The value of a label's field UNTIL if the key does not expire
 NEVER = "never"
 
 #: Maximum length of a label (bytes)
