@@ -153,6 +153,40 @@ print("goes on")
 """
 
 
+#: The exception of a signal is lost
+_LOST = """\
+import contextlib, os, signal, time
+from ganeti.confd.command import child
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with child.EndingWithSignals():
+  with contextlib.suppress(BaseException):
+    os.kill(os.getpid(), %d)
+  time.sleep(600)
+print("goes on")
+"""
+
+
+#: A clean-up takes longer than the time after which a signal is repeated
+_CLEAN_UP = """\
+import os, signal, time
+from ganeti.confd.command import child
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with child.EndingWithSignals():
+  try:
+    os.kill(os.getpid(), %d)
+  finally:
+    try:
+      raise ValueError
+    except ValueError:
+      time.sleep(5 * child._REPEAT_INTERVAL)
+    time.sleep(5 * child._REPEAT_INTERVAL)
+    os.write(1, b"clean")
+print("goes on")
+"""
+
+
 #: Ctrl-C just after the program has begun to repeat signals
 _EARLY = """\
 import os, signal
@@ -189,14 +223,16 @@ def _Run(script):
 
 
 class TestSignals(unittest.TestCase):
-  def _CheckEndsBy(self, number, script):
+  def _CheckEndsBy(self, number, script, output=b""):
     """Checks that a signal ends a script.
 
+    @param output: what the script prints
     @return: C{subprocess.CompletedProcess}
 
     """
     result = _Run(script)
-    self.assertEqual((result.returncode, result.stdout), (-number, b""), result)
+    self.assertEqual((result.returncode, result.stdout), (-number, output),
+                     result)
     return result
 
   def testUninterrupted(self):
@@ -216,6 +252,16 @@ class TestSignals(unittest.TestCase):
     for number in (signal.SIGTERM, signal.SIGINT):
       with self.subTest(number=number):
         self._CheckEndsBy(number, _WHILE_REPORTING % number)
+
+  def testLost(self):
+    for number in (signal.SIGTERM, signal.SIGINT):
+      with self.subTest(number=number):
+        self._CheckEndsBy(number, _LOST % number)
+
+  def testCleanUp(self):
+    for number in (signal.SIGTERM, signal.SIGINT):
+      with self.subTest(number=number):
+        self._CheckEndsBy(number, _CLEAN_UP % number, b"clean")
 
   def testEarly(self):
     result = _Run(_EARLY)

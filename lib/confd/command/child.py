@@ -14,8 +14,9 @@ until the process ID of the command is known, since this program could not end
 the command without it.
 
 Rule 3: a signal ends this program even if the signal does not interrupt the
-main thread's system call, or if the exception is lost in a destructor: a thread
-sends the signal again until the signal has been handled.
+main thread's system call, or if the exception is lost, as in a destructor: a
+thread sends the signal again until the exception has reached
+L{EndingWithSignals}.
 
 """
 
@@ -42,9 +43,8 @@ _PATIENCE = 2.0
 #: checks whether the command still runs
 _CHECK_INTERVAL = 100
 
-#: While a signal has not been handled yet: seconds between two tries to
-#: interrupt the main thread's system call
-_INTERRUPT_INTERVAL = 0.1
+#: Seconds after which a signal is sent again
+_REPEAT_INTERVAL = 0.1
 
 #: The signals that end this program
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -71,27 +71,26 @@ class _Signals:
     self._is_held = False
     self._came = None
 
-  def Handle(self, number: int, frame: Optional[types.FrameType]) -> None:
-    if self._came is not None:
+  def Handle(self, number: int, _: Optional[types.FrameType]) -> None:
+    if self._came is None:
+      self._came = number
+    elif self._IsBeingHandled():
       return
-    while frame is not None:
-      if frame.f_code is _HandleUnraisable.__code__:
-        # Do not raise an exception while sys.unraisablehook runs: the exception
-        # would be lost. L{_Interrupter} sends the signal again.
-        return
-      frame = frame.f_back
-    self._came = number
+    # Otherwise the exception has been lost, or was delayed
     if not self._is_held:
-      self._Raise(number)
+      self._Raise(self._came)
 
-  def TakeBack(self) -> Optional[int]:
-    """Forgets the signal, as its exception was lost.
-
-    @return: the signal's number
+  @staticmethod
+  def _IsBeingHandled() -> bool:
+    """Tells whether the main thread cleans up after an exception of a signal.
 
     """
-    (number, self._came) = (self._came, None)
-    return number
+    err = sys.exc_info()[1]
+    while err is not None:
+      if isinstance(err, (_Ended, KeyboardInterrupt)):
+        return True
+      err = err.__context__
+    return False
 
   @property
   def is_ending(self) -> bool:
@@ -124,8 +123,8 @@ class _Signals:
 _SIGNALS = _Signals()
 
 
-class _Interrupter:
-  """Interrupts the main thread's system call until a signal is handled.
+class _Repeater:
+  """Sends a signal to the main thread again and again, from another thread.
 
   """
   def __init__(self) -> None:
@@ -146,41 +145,31 @@ class _Interrupter:
     self._thread.join()
     os.close(self._read_fd)
 
-  def Repeat(self, number: int) -> None:
-    """Sends a signal again, from the thread.
-
-    """
-    os.write(self._write_fd, bytes([number]))
-
   def _Run(self) -> None:
-    import time
+    repeated = None
     while True:
-      # Python writes the number of each signal that has a handler into the pipe
-      numbers = os.read(self._read_fd, 1)
-      if not numbers:
-        return
-      (number, ) = numbers
-      while number in _ENDING and not _SIGNALS.is_ending:
-        time.sleep(_INTERRUPT_INTERVAL)
-        if not _SIGNALS.is_ending:
-          signal.pthread_kill(self._main, number)
+      timeout = None if repeated is None else _REPEAT_INTERVAL
+      if select.select([self._read_fd], [], [], timeout)[0]:
+        # Python writes the number of each signal that has a handler
+        numbers = os.read(self._read_fd, 1)
+        if not numbers:
+          return
+        if repeated is None and numbers[0] in _ENDING:
+          repeated = numbers[0]
+      elif repeated is not None:
+        signal.pthread_kill(self._main, repeated)
 
 
-def _HandleUnraisable(args: sys.UnraisableHookArgs, interrupter: _Interrupter,
+def _HandleUnraisable(args: sys.UnraisableHookArgs,
                       otherwise: Callable[[sys.UnraisableHookArgs], Any]
                       ) -> None:
-  """Sends a signal again whose exception was lost in a destructor or the like.
+  """Hides that an exception of L{_SIGNALS} was lost: L{_Repeater} repeats it.
 
   @param otherwise: called for other exceptions
 
   """
-  number = None
-  if issubclass(args.exc_type, (_Ended, KeyboardInterrupt)):
-    number = _SIGNALS.TakeBack()
-  if number is None:
+  if not issubclass(args.exc_type, (_Ended, KeyboardInterrupt)):
     otherwise(args)
-  else:
-    interrupter.Repeat(number)
 
 
 @contextlib.contextmanager
@@ -188,17 +177,14 @@ def _NothingLost() -> Iterator[None]:
   """Makes the exceptions of L{_SIGNALS} come soon, and not get lost (rule 3).
 
   """
-  interrupter = _Interrupter()
+  repeater = _Repeater()
   otherwise = sys.unraisablehook
-  # A function that calls L{_HandleUnraisable} would have a frame of its own, in
-  # which L{_Signals.Handle} raises
-  sys.unraisablehook = functools.partial(
-    _HandleUnraisable, interrupter=interrupter, otherwise=otherwise)
+  sys.unraisablehook = functools.partial(_HandleUnraisable, otherwise=otherwise)
   try:
     yield
   finally:
     sys.unraisablehook = otherwise
-    interrupter.Close()
+    repeater.Close()
 
 
 @contextlib.contextmanager
@@ -211,8 +197,7 @@ def EndingWithSignals() -> Iterator[None]:
   before: dict[signal.Signals, Any] = {}
   _SIGNALS.Begin()
   try:
-    # Set the handlers first: L{_Interrupter} repeats a signal until L{_SIGNALS}
-    # handles it
+    # Set the handlers first: L{_Repeater} sends a signal that came once to them
     for number in _ENDING:
       if signal.getsignal(number) != signal.SIG_IGN:
         before[number] = signal.signal(number, _SIGNALS.Handle)
