@@ -138,19 +138,18 @@ class TestRelease(unittest.TestCase):
     @param bare: exit code of the check in a bare system
     @param pythons: exit code of devel/check-pythons
     @param fuzz: exit code of test/fuzz/run
-    @param trixie: script that takes the place of devel/check-trixie
+    @param trixie: the rest of the script that is devel/check-trixie
     @return: exit code, output, and what has run: the checks in their order,
       then soak and fuzzing, which run beside them
 
     """
     ran = self.workdir.Path("ran")
-    exit_codes = {"devel/check-bare": bare, "devel/check-pythons": pythons}
-    for name in ["devel/check", "devel/check-bare", "devel/check-trixie",
-                 "devel/check-pythons", "devel/check-packages"]:
-      self._Stub(name, "echo %s >>%s; exit %d\n" %
-                 (name, ran, exit_codes.get(name, 0)))
-    if trixie is not None:
-      self._Stub("devel/check-trixie", trixie)
+    for (name, script) in [
+        ("devel/check", ""), ("devel/check-bare", "exit %d" % bare),
+        ("devel/check-trixie", trixie or ""),
+        ("devel/check-pythons", "echo 'Python 3.9: skipped: there is none'\n"
+         "exit %d" % pythons), ("devel/check-packages", "")]:
+      self._Stub(name, "echo %s >>%s\n%s\n" % (name, ran, script))
     self._Stub("devel/build-deb", "mkdir $2; cp %s $2/ganeti-confd_%s.orig"
                ".tar.gz\n" % (buildutils.MakeTarball(self.workdir),
                               buildutils.Version()))
@@ -207,7 +206,8 @@ class TestRelease(unittest.TestCase):
     left_out = ("Left out:\n  check: the bare system, which cannot be made"
                 " here; the reason is above. All tests ran on the machine"
                 " itself\n"
-                "  check-trixie\n  soak: these faults: full disk\n"
+                "  check-trixie\n  check-pythons: Python 3.9: there is none\n"
+                "  soak: these faults: full disk\n"
                 "  fuzz: cannot be made here; the reason is above\n")
     self.assertIn(left_out, output)
     self.assertIn("\nTagged v%s; it is not pushed\n" % version, output)
