@@ -46,7 +46,9 @@ class TestClient(unittest.TestCase):
     chance.shuffle(numbers)
     for number in numbers:
       assembly.Add(number, cut.Get(number))
-    self.assertEqual(wire.EncodeJson(assembly.Answer()), text)
+    # Lone surrogates are replaced, in parts as in a whole answer
+    whole = wire.DecodeAnswer(text.encode("ascii"))
+    self.assertEqual(wire.EncodeJson(assembly.Answer()), wire.EncodeJson(whole))
 
   @hypothesis.given(st.lists(JSON | st.binary().map(
     lambda data: base64.b64encode(data).decode("ascii")), min_size=1,
