@@ -25,10 +25,10 @@ _TOGETHER = {
   # Most modules share a process, since starting Python takes longer than they
   # run. The tests of completion wait for interactive shells, those of the
   # client and of run-tests for time-outs; test_numbers and test_properties
-  # compute as long as all modules together that are not named here.
-  "unit": [["test_completion_quoting"],
-           ["test_client_*", "test_numbers", "test_properties"],
-           ["test_run_tests"], None],
+  # compute as long as all modules together that are not named here. A quick
+  # run takes as long as the tests of the client.
+  "unit": [["test_completion_quoting"], ["test_client_*"],
+           ["test_numbers", "test_properties"], ["test_run_tests"], None],
   # The modules here share a Ganeti cluster: building one takes both processors
   # for half a minute
   "ganeti": [["test_client_peer", "test_gnt_list", "test_peer_client",
@@ -52,66 +52,66 @@ _QUICK = 15
 #: that runs in one process. The longest jobs start first, so that none still
 #: runs long after all others have ended. A quick run leaves out most of these.
 _SECONDS = {
-  "acceptance": 509,
-  "acceptance test_admin_guide": 489,
-  "install test_packages": 220,
-  "install test_with_ganeti": 255,
-  "ganeti test_client_peer": 180,
-  "install test_broken_off": 173,
-  "unit test_client_*": 148,
-  "install test_tarball": 130,
-  "daemon test_soak": 122,
-  "daemon test_cli": 113,
-  "unit test_completion_quoting": 110,
-  "daemon test_exporter_web": 102,
-  "install test_install": 101,
-  "daemon test_exporter_recording": 100,
-  "install test_release": 95,
-  "unit": 70,
-  "daemon test_odd_answers": 89,
-  "install test_checkout": 70,
-  "unit test_run_tests": 45,
-  "daemon test_faults": 58,
-  "daemon test_client_follow": 52,
-  "daemon test_exporter_attacks": 52,
-  "daemon test_generations": 51,
+  "acceptance": 421,
+  "acceptance test_admin_guide": 333,
+  "install test_with_ganeti": 178,
+  "install test_packages": 167,
+  "ganeti test_client_peer": 160,
+  "unit test_client_*": 150,
+  "install test_checkout": 143,
+  "daemon test_exporter_web": 128,
+  "daemon test_soak": 124,
+  "install test_broken_off": 121,
+  "install test_tarball": 120,
+  "daemon test_cli": 119,
+  "daemon test_exporter_recording": 107,
+  "unit test_completion_quoting": 94,
+  "daemon test_odd_answers": 92,
+  "install test_install": 78,
+  "unit": 67,
+  "unit test_run_tests": 65,
+  "install test_release": 56,
+  "daemon test_faults": 56,
+  "daemon test_client_follow": 51,
+  "daemon test_exporter_attacks": 51,
+  "daemon test_generations": 50,
   "daemon test_benchmark": 50,
-  "daemon test_verify": 47,
-  "daemon test_client_lossy": 38,
-  "daemon test_client_parts": 40,
-  "daemon test_enemy": 36,
+  "unit test_numbers": 50,
+  "daemon test_verify": 49,
+  "daemon test_client_parts": 44,
+  "daemon test_client_lossy": 39,
+  "daemon test_enemy": 37,
   "ganeti test_compare_filters": 36,
-  "install test_html": 33,
-  "daemon test_divergence": 31,
-  "install test_pip": 31,
-  "install test_configure": 30,
-  "daemon test_check": 29,
-  "ganeti test_daemon_util": 28,
+  "install test_html": 35,
+  "daemon test_client_status": 33,
+  "daemon test_divergence": 32,
+  "daemon test_check": 30,
+  "install test_pip": 26,
+  "install test_configure": 26,
   "daemon test_stuck": 26,
   "daemon test_protocol_numbers": 25,
-  "daemon test_export": 23,
-  "daemon test_amplification": 21,
-  "daemon test_exporter_browser": 20,
-  "daemon test_example_client": 19,
-  "daemon test_exporter_objects": 19,
-  "daemon test_client_enemy": 16,
-  "ganeti test_compare_answers": 16,
-  "daemon test_client_status": 15,
-  "daemon test_client_types": 15,
-  "daemon test_hostile_values": 15,
-  "daemon test_parts": 15,
-  "ganeti test_compare_fields": 15,
-  "daemon test_client_loops": 14,
-  "daemon test_client_packaged": 13,
+  "daemon test_example_client": 25,
+  "daemon test_export": 24,
+  "daemon test_exporter_browser": 23,
+  "daemon test_client_enemy": 23,
+  "daemon test_amplification": 22,
+  "daemon test_client_types": 22,
+  "daemon test_hostile_values": 19,
+  "daemon test_parts": 19,
+  "daemon test_exporter_objects": 17,
+  "ganeti test_compare_answers": 17,
+  "daemon test_client_loops": 16,
+  "ganeti test_daemon_util": 14,
+  "ganeti test_compare_fields": 12,
+  "daemon test_client_packaged": 12,
   "daemon test_cli_settings": 12,
-  "daemon test_protocol": 12,
-  "daemon test_limits": 11,
+  "daemon test_recipes": 12,
   "ganeti test_compare_findings": 11,
-  "daemon test_recipes": 10,
-  "daemon test_signals": 10,
+  "daemon test_signals": 11,
+  "daemon test_protocol": 10,
   "daemon test_stats_command": 10,
   "daemon test_systemd": 10,
-  "daemon test_wait": 10,
+  "daemon test_client_readers": 10,
   }
 
 
@@ -123,9 +123,6 @@ class Job(typing.NamedTuple):
   suite: str
   #: Names of modules or tests as nose2 takes them
   names: typing.Tuple[str, ...]
-  #: Whether the job has many short modules: all that match a pattern, or the
-  #: rest of a suite
-  many: bool
   #: Whether the job runs alone
   alone: bool
   #: Whether the job has the machine's network, and not only the loopback device
@@ -145,8 +142,8 @@ def _MakeJob(srcdir, suite, names, first):
   """
   kind = os.path.basename(suite)
   key = " ".join(filter(None, [kind, first]))
-  return Job(suite, tuple(names), first is None or "*" in first, key in _ALONE,
-             kind in _WITH_NETWORK, _SECONDS.get(key, 0),
+  return Job(suite, tuple(names), key in _ALONE, kind in _WITH_NETWORK,
+             _SECONDS.get(key, 0),
              " ".join([os.path.relpath(suite, srcdir)] + names))
 
 
@@ -154,7 +151,7 @@ def _SuiteJobs(srcdir, suite, quick):
   """Makes the jobs of a whole directory.
 
   @param quick: whether to leave out the longest files; jobs that are long only
-    because they have many files are included
+    because they have several files are included
 
   """
   modules = sorted(name[:-len(".py")] for name in os.listdir(suite)
@@ -168,7 +165,7 @@ def _SuiteJobs(srcdir, suite, quick):
     modules = [name for name in modules if name not in group]
   jobs += [_MakeJob(srcdir, suite, [name], name) for name in modules]
   return [job for job in jobs
-          if not quick or job.many or job.seconds < _QUICK]
+          if not quick or len(job.names) > 1 or job.seconds < _QUICK]
 
 
 def Jobs(srcdir, args, quick=False):

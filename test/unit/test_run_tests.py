@@ -140,7 +140,7 @@ class TestRunTests(unittest.TestCase):
     names = [name for job in jobs for name in job.names]
     self.assertEqual(len(names), len(set(names)))
     # One process would take longer than all the rest of the run
-    self.assertEqual(len(jobs), 2)
+    self.assertEqual(len(jobs), 3)
 
   def testNoTest(self):
     self._Write("empty", "pass")
