@@ -140,22 +140,22 @@ class TestRelease(unittest.TestCase):
     @param fuzz: exit code of test/fuzz/run
     @param trixie: the rest of the script that is devel/check-trixie
     @return: exit code, output, and what has run: the checks in their order,
-      then soak and fuzzing, which run beside them
+      then those that run beside them
 
     """
     ran = self.workdir.Path("ran")
-    for (name, script) in [
-        ("devel/check", ""), ("devel/check-bare", "exit %d" % bare),
-        ("devel/check-trixie", trixie or ""),
+    for (name, script, number) in [
+        ("devel/check", "", 0), ("devel/check-bare", "exit %d" % bare, 0),
+        ("devel/check-trixie", trixie or "", 0),
         ("devel/check-pythons", "echo 'Python 3.9: skipped: there is none'\n"
-         "exit %d" % pythons), ("devel/check-packages", "")]:
-      self._Stub(name, "echo %s >>%s\n%s\n" % (name, ran, script))
+         "exit %d" % pythons, 0), ("devel/check-packages", "", 1)]:
+      self._Stub(name, "echo %s >>%s-%d\n%s\n" % (name, ran, number, script))
     self._Stub("devel/build-deb", "mkdir $2; cp %s $2/ganeti-confd_%s.orig"
                ".tar.gz\n" % (buildutils.MakeTarball(self.workdir),
                               buildutils.Version()))
-    self._Stub("test/soak/run", "echo soak $3 $4 >>%s-1; test -e $2/Makefile\n"
+    self._Stub("test/soak/run", "echo soak $3 $4 >>%s-2; test -e $2/Makefile\n"
                "echo '{\"left out\": [\"full disk\"]}' >$6\n" % ran)
-    self._Stub("test/fuzz/run", "echo fuzz $3 $4 >>%s-2; exit %d\n" %
+    self._Stub("test/fuzz/run", "echo fuzz $3 $4 >>%s-3; exit %d\n" %
                (ran, fuzz))
     self._Commit()
     key = self.workdir.Path("key")
@@ -166,8 +166,8 @@ class TestRelease(unittest.TestCase):
     (exit_code, output) = buildutils.Try(
       [os.path.join(self.tree, "devel/release"), *args, self.dist])
     lines = []
-    for path in [ran, ran + "-1", ran + "-2"]:
-      with open(path, encoding="ascii") as fd:
+    for number in range(4):
+      with open("%s-%d" % (ran, number), encoding="ascii") as fd:
         lines.extend(fd.read().splitlines())
     return (exit_code, output, lines)
 
