@@ -153,10 +153,15 @@ print("goes on")
 """
 
 
-#: The exception of a signal is lost
+#: The exception of a signal is lost, in a program with many open files
 _LOST = """\
-import contextlib, os, signal, time
+import contextlib, os, resource, signal, time
 from ganeti.confd.command import child
+
+(_, hard) = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (2000, hard))
+for _ in range(600):
+  os.pipe()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with child.EndingWithSignals():
@@ -165,6 +170,23 @@ with child.EndingWithSignals():
   time.sleep(600)
 print("goes on")
 """
+
+
+#: The last exception of the body is not that of the signal
+_OTHER_END = """\
+import os, signal
+from ganeti.confd.command import child
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with child.EndingWithSignals():
+  try:
+    os.kill(os.getpid(), %d)
+  %s
+print("goes on")
+"""
+
+#: The exception of the signal is lost, or replaced
+_OTHER_ENDS = ["except BaseException: pass", "finally: int('no number')"]
 
 
 #: A clean-up takes longer than the time after which a signal is repeated
@@ -180,8 +202,8 @@ with child.EndingWithSignals():
     try:
       raise ValueError
     except ValueError:
-      time.sleep(5 * child._REPEAT_INTERVAL)
-    time.sleep(5 * child._REPEAT_INTERVAL)
+      time.sleep(0.005 * child._REPEAT_INTERVAL)
+    time.sleep(0.005 * child._REPEAT_INTERVAL)
     os.write(1, b"clean")
 print("goes on")
 """
@@ -189,7 +211,7 @@ print("goes on")
 
 #: Ctrl-C just after the program has begun to repeat signals
 _EARLY = """\
-import os, signal
+import os, signal, time
 from ganeti.confd.command import child
 
 set_wakeup_fd = signal.set_wakeup_fd
@@ -205,8 +227,10 @@ try:
   with child.EndingWithSignals():
     print("goes on")
 except KeyboardInterrupt:
-  # A signal that is not handled is sent again and again
   print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+# The signal is not repeated from here on
+signal.signal(signal.SIGINT, signal.default_int_handler)
+time.sleep(0.005 * child._REPEAT_INTERVAL)
 """
 
 
@@ -251,12 +275,19 @@ class TestSignals(unittest.TestCase):
   def testWhileReporting(self):
     for number in (signal.SIGTERM, signal.SIGINT):
       with self.subTest(number=number):
-        self._CheckEndsBy(number, _WHILE_REPORTING % number)
+        result = self._CheckEndsBy(number, _WHILE_REPORTING % number)
+        self.assertNotIn(b"_Ended", result.stderr)
 
   def testLost(self):
     for number in (signal.SIGTERM, signal.SIGINT):
       with self.subTest(number=number):
         self._CheckEndsBy(number, _LOST % number)
+
+  def testOtherEnd(self):
+    for number in (signal.SIGTERM, signal.SIGINT):
+      for end in _OTHER_ENDS:
+        with self.subTest(number=number, end=end):
+          self._CheckEndsBy(number, _OTHER_END % (number, end))
 
   def testCleanUp(self):
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,9 +9,9 @@ command lives. The command need not read all of it, and a background process
 that the command has started may keep the pipe open for ever.
 
 Rule 2: a signal that ends this program ends the command first. Further signals
-are ignored. A signal that comes while the command is being started is delayed
-until the process ID of the command is known, since this program could not end
-the command without it.
+do not interrupt that. A signal that comes while the command is being started is
+delayed until the process ID of the command is known, since this program could
+not end the command without it.
 
 Rule 3: a signal ends this program even if the signal does not interrupt the
 main thread's system call, or if the exception is lost, as in a destructor: a
@@ -43,8 +43,8 @@ _PATIENCE = 2.0
 #: checks whether the command still runs
 _CHECK_INTERVAL = 100
 
-#: Seconds after which a signal is sent again
-_REPEAT_INTERVAL = 0.1
+#: Milliseconds after which a signal is sent again
+_REPEAT_INTERVAL = 100
 
 #: The signals that end this program
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -71,18 +71,30 @@ class _Signals:
     self._is_held = False
     self._came = None
 
-  def Handle(self, number: int, _: Optional[types.FrameType]) -> None:
+  def Handle(self, number: int, frame: Optional[types.FrameType]) -> None:
+    """Handles the first signal, and those that L{_Repeater} repeats.
+
+    """
     if self._came is None:
       self._came = number
     elif self._IsBeingHandled():
       return
-    # Otherwise the exception has been lost, or was delayed
+    while frame is not None:
+      if frame.f_code is _HandleUnraisable.__code__:
+        # Do not raise an exception while sys.unraisablehook runs: Python would
+        # print the exception, and go on
+        return
+      frame = frame.f_back
     if not self._is_held:
       self._Raise(self._came)
 
   @staticmethod
   def _IsBeingHandled() -> bool:
-    """Tells whether the main thread cleans up after an exception of a signal.
+    """Tells whether "except", "finally" or "with" handles a signal's exception.
+
+    A destructor, and the end of a generator that a "for" loop leaves behind, do
+    not count: Python does not tell them of the exception that ends the function
+    around them. So such a clean-up may be interrupted.
 
     """
     err = sys.exc_info()[1]
@@ -112,7 +124,7 @@ class _Signals:
     self._is_held = True
 
   def Release(self) -> None:
-    """Raises the exception if it was delayed, and delays it no longer.
+    """Raises the exception if a signal has come, and delays none any longer.
 
     """
     self._is_held = False
@@ -147,9 +159,10 @@ class _Repeater:
 
   def _Run(self) -> None:
     repeated = None
+    poller = select.poll()
+    poller.register(self._read_fd, select.POLLIN)
     while True:
-      timeout = None if repeated is None else _REPEAT_INTERVAL
-      if select.select([self._read_fd], [], [], timeout)[0]:
+      if poller.poll(None if repeated is None else _REPEAT_INTERVAL):
         # Python writes the number of each signal that has a handler
         numbers = os.read(self._read_fd, 1)
         if not numbers:
@@ -157,6 +170,9 @@ class _Repeater:
         if repeated is None and numbers[0] in _ENDING:
           repeated = numbers[0]
       elif repeated is not None:
+        if signal.getsignal(repeated) != _SIGNALS.Handle:
+          # The signal has come before L{Close} could be called
+          return
         signal.pthread_kill(self._main, repeated)
 
 
@@ -179,6 +195,8 @@ def _NothingLost() -> Iterator[None]:
   """
   repeater = _Repeater()
   otherwise = sys.unraisablehook
+  # A function that calls L{_HandleUnraisable} would have a frame of its own, in
+  # which L{_Signals.Handle} raises
   sys.unraisablehook = functools.partial(_HandleUnraisable, otherwise=otherwise)
   try:
     yield
@@ -197,12 +215,16 @@ def EndingWithSignals() -> Iterator[None]:
   before: dict[signal.Signals, Any] = {}
   _SIGNALS.Begin()
   try:
-    # Set the handlers first: L{_Repeater} sends a signal that came once to them
+    # Set the handlers first: L{_Repeater} repeats only signals that they handle
     for number in _ENDING:
       if signal.getsignal(number) != signal.SIG_IGN:
         before[number] = signal.signal(number, _SIGNALS.Handle)
-    with _NothingLost():
-      yield
+    try:
+      with _NothingLost():
+        yield
+    finally:
+      # The exception may have been lost, or replaced by that of a clean-up
+      _SIGNALS.Release()
   except _Ended as err:
     # End this program by the signal that it has received, so that its exit
     # status shows the signal to the parent process
