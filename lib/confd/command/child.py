@@ -146,15 +146,22 @@ class _Repeater:
     # set_wakeup_fd() requires a non-blocking descriptor
     os.set_blocking(self._write_fd, False)
     self._thread = threading.Thread(target=self._Run, daemon=True)
+    self._previous = -1
+
+  def Start(self) -> None:
     self._thread.start()
     self._previous = signal.set_wakeup_fd(self._write_fd,
                                           warn_on_full_buffer=False)
 
   def Close(self) -> None:
+    """Ends the thread. A signal may have interrupted L{Start}.
+
+    """
     signal.set_wakeup_fd(self._previous)
     # End the thread: it reads end of file when the pipe is closed
     os.close(self._write_fd)
-    self._thread.join()
+    if self._thread.is_alive():
+      self._thread.join()
     os.close(self._read_fd)
 
   def _Run(self) -> None:
@@ -170,9 +177,6 @@ class _Repeater:
         if repeated is None and numbers[0] in _ENDING:
           repeated = numbers[0]
       elif repeated is not None:
-        if signal.getsignal(repeated) != _SIGNALS.Handle:
-          # The signal has come before L{Close} could be called
-          return
         signal.pthread_kill(self._main, repeated)
 
 
@@ -199,6 +203,7 @@ def _NothingLost() -> Iterator[None]:
   # which L{_Signals.Handle} raises
   sys.unraisablehook = functools.partial(_HandleUnraisable, otherwise=otherwise)
   try:
+    repeater.Start()
     yield
   finally:
     sys.unraisablehook = otherwise
