@@ -6,8 +6,11 @@
 
 """
 
+import contextlib
 import os
+import pty
 import subprocess
+import threading
 
 import testutils
 
@@ -28,6 +31,37 @@ def Environment(**kwargs):
          if name not in _NOT_A_USERS}
   env.update(LC_ALL="C.UTF-8", **kwargs)
   return env
+
+
+class Terminal:
+  """A terminal for the output of a program, within a "with" statement.
+
+  A thread reads what is written, as one read() may return only a part, and a
+  full terminal would stop the program.
+
+  @ivar fd: the descriptor for the program
+  @ivar shown: the bytes that were written, after the "with" statement
+
+  """
+  def __init__(self):
+    self.shown = b""
+    (self._read_fd, self.fd) = pty.openpty()
+    self._reader = threading.Thread(target=self._Read)
+
+  def __enter__(self):
+    self._reader.start()
+    return self
+
+  def __exit__(self, *_):
+    os.close(self.fd)
+    self._reader.join()
+    os.close(self._read_fd)
+
+  def _Read(self):
+    # The read fails when no process has the terminal open any more
+    with contextlib.suppress(OSError):
+      while True:
+        self.shown += os.read(self._read_fd, 1 << 16)
 
 
 def Words(daemon, *args):

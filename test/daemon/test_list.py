@@ -11,7 +11,6 @@ import csv
 import io
 import json
 import os
-import pty
 import unittest
 
 import clientcommand
@@ -437,14 +436,10 @@ class TestCommands(_TestCase):
     @return: what a terminal shows
 
     """
-    (terminal, stdout) = pty.openpty()
-    try:
-      clientcommand.Run(command, daemon=self.daemon, stdout=stdout,
+    with clientcommand.Terminal() as terminal:
+      clientcommand.Run(command, daemon=self.daemon, stdout=terminal.fd,
                         env=dict(os.environ, **kwargs), check=True)
-      return os.read(terminal, 1 << 20).decode("ascii").replace("\r\n", "\n")
-    finally:
-      os.close(stdout)
-      os.close(terminal)
+    return terminal.shown.decode("ascii").replace("\r\n", "\n")
 
   def testColours(self):
     """On a terminal, for who wants them; and they are all that differs.

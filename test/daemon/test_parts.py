@@ -5,14 +5,13 @@
 """Very large answers, through a network that loses one datagram in twenty"""
 
 import asyncio
-import contextlib
 import json
 import os
-import pty
 import subprocess
 import threading
 import unittest
 
+import clientcommand
 import relay
 import testutils
 
@@ -119,33 +118,13 @@ class TestConfig(_Test):
                "-a", self.peer, "--hmac-file", self.daemon.key_file, "config",
                "/instances"]
     self.relay.delay = 0.4
-    (terminal, stderr) = pty.openpty()
-    self.addCleanup(os.close, terminal)
-    shown = b""
-
-    def _Read():
-      """Reads the terminal, whose buffer a slow machine would fill.
-
-      """
-      nonlocal shown
-      # The read fails when no process has the terminal open any more
-      with contextlib.suppress(OSError):
-        while True:
-          shown += os.read(terminal, 1 << 16)
-
-    reader = threading.Thread(target=_Read)
-    reader.start()
-    try:
-      with subprocess.Popen(command, stdout=subprocess.PIPE,
-                            stderr=stderr) as proc:
-        self.addCleanup(proc.kill)
-        (output, _) = testutils.Communicate(proc, 30 * testutils.PATIENCE)
-    finally:
-      os.close(stderr)
-      reader.join()
+    with clientcommand.Terminal() as terminal, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=terminal.fd) as proc:
+      self.addCleanup(proc.kill)
+      (output, _) = testutils.Communicate(proc, 30 * testutils.PATIENCE)
     self.assertEqual(proc.returncode, 0)
     self.assertEqual(json.loads(output), self.expected)
-    shown = shown.decode("ascii")
+    shown = terminal.shown.decode("ascii")
     self.assertRegex(shown, r"\rThe answer is long: part [1-9]\d* of [1-9]\d*"
                      "\033\\[K\r")
     self.assertTrue(shown.endswith("\r\033[K"), shown[-40:])
