@@ -6,8 +6,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
 import threading
 import unittest
 
@@ -114,25 +112,22 @@ class TestConfig(_Test):
     """Only on a terminal, and there it is gone in the end.
 
     """
-    command = [os.path.join(testutils.BUILDDIR, "tools", "confd-client"),
-               "-a", self.peer, "--hmac-file", self.daemon.key_file, "config",
+    command = ["-a", self.peer, "--hmac-file", self.daemon.key_file, "config",
                "/instances"]
     self.relay.delay = 0.4
-    with clientcommand.Terminal() as terminal, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=terminal.fd) as proc:
-      self.addCleanup(proc.kill)
-      (output, _) = testutils.Communicate(proc, 30 * testutils.PATIENCE)
-    self.assertEqual(proc.returncode, 0)
-    self.assertEqual(json.loads(output), self.expected)
+    with clientcommand.Terminal() as terminal:
+      result = clientcommand.Run(*command, stderr=terminal.fd,
+                                 timeout=30 * testutils.PATIENCE)
+    self.assertEqual(result.returncode, 0)
+    self.assertEqual(json.loads(result.stdout), self.expected)
     shown = terminal.shown.decode("ascii")
     self.assertRegex(shown, r"\rThe answer is long: part [1-9]\d* of [1-9]\d*"
                      "\033\\[K\r")
     self.assertTrue(shown.endswith("\r\033[K"), shown[-40:])
 
-    result = testutils.Run(command, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, check=True,
-                           timeout=30 * testutils.PATIENCE)
-    self.assertEqual(result.stderr, b"")
+    result = clientcommand.Run(*command, check=True,
+                               timeout=30 * testutils.PATIENCE)
+    self.assertEqual(result.stderr, "")
     self.assertEqual(json.loads(result.stdout), self.expected)
 
 
