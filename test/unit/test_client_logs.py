@@ -13,12 +13,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import warnings
 from unittest import mock
 
 import packaged
 import testutils
+import timelimits
 
 from ganeti.confd import client
 from ganeti.confd import testing
@@ -302,9 +304,11 @@ class TestForgotten(_Test):
       await confd.MasterNode()
       (sock, ) = confd._transport.Sockets()
       del confd
-      gc.collect()
-      for _ in range(3):
-        await asyncio.sleep(0)
+      # A thread of the executor, which read the candidates and the key for the
+      # client, may refer to the client a little longer
+      deadline = time.monotonic() + timelimits.PATIENCE
+      while sock.fileno() != -1 and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
       self.assertEqual(sock.fileno(), -1)
       # The next socket may have the same number
       async with client.AsyncClient([candidate.peer],
